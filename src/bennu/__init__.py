@@ -1,0 +1,41 @@
+"""Bennu: Phoenix Channels for Python. Sockets, channels, topics and PubSub, on Phoenix's wire."""
+
+from .channel import Channel, Connection, ReplyRef, on, on_info, on_out
+from .connect_info import ConnectInfo
+from .endpoint import Endpoint
+from .errors import (
+    BennuError,
+    DefinitionError,
+    EncodeError,
+    NoRef,
+    NotJoined,
+    Refused,
+    Stop,
+    WrongThread,
+)
+from .message import Broadcast, Error, Ok, Reply
+from .socket import Socket
+
+__all__ = [
+    "BennuError",
+    "Broadcast",
+    "Channel",
+    "ConnectInfo",
+    "Connection",
+    "DefinitionError",
+    "EncodeError",
+    "Endpoint",
+    "Error",
+    "NoRef",
+    "NotJoined",
+    "Ok",
+    "Refused",
+    "Reply",
+    "ReplyRef",
+    "Socket",
+    "Stop",
+    "WrongThread",
+    "on",
+    "on_info",
+    "on_out",
+]

@@ -1,0 +1,5 @@
+"""``python -m bennu`` is ``bennu``."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,252 @@
+"""A channel class, read into tables at start-up: which handler takes which event, and with what type.
+
+Client text only ever selects a row of these tables; it never picks a Python name.
+"""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ._mistakes import HOOKS
+from ._payload import Decoder, InvalidPayload, decoder_for, to_type
+from .channel import ON, ON_INFO, ON_OUT, Channel
+from .errors import DefinitionError, source_line
+from .topic import Pattern
+
+__all__ = ["ChannelDefinition", "Handler", "define"]
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """One method of a channel.
+
+    Attributes:
+        function: It takes the channel, and the payload if ``decode`` is set.
+        decode: Turns the raw payload into the annotated type; None if it takes none.
+        is_async: Whether it is awaited; else it runs in a worker thread.
+    """
+
+    function: Callable[..., Any]
+    decode: Decoder | None
+    is_async: bool
+
+
+@dataclass(slots=True)
+class ChannelDefinition:
+    """The tables of one channel class."""
+
+    channel: type[Channel[Any, Any]]
+    join: Handler | None = None
+    after_join: Handler | None = None
+    terminate: Handler | None = None
+    handle_in: Handler | None = None
+    events: dict[str, Handler] = field(default_factory=dict[str, Handler])
+    outs: dict[str, Handler] = field(default_factory=dict[str, Handler])
+    infos: dict[type, Handler] = field(default_factory=dict[type, Handler])
+
+    @property
+    def name(self) -> str:
+        """The class's name."""
+        return self.channel.__qualname__
+
+    @property
+    def intercepts(self) -> frozenset[str]:
+        """The events that the channel sees before its client."""
+        return frozenset(self.outs)
+
+    def info_handler(self, message: Any) -> Handler | None:
+        """Return the handler of a server-side message: the one of its nearest type."""
+        for kind in type(message).__mro__:
+            handler = self.infos.get(kind)
+            if handler is not None:
+                return handler
+        return None
+
+    def check_emitted(self, event: str, payload: Any) -> None:
+        """Check what goes out against ``emits``; a class without it is not checked.
+
+        Raises:
+            ValueError: The event is not declared, or the payload doesn't fit its type.
+        """
+        emits = self.channel.emits
+        if not emits:
+            return
+        if event not in emits:
+            raise ValueError(
+                f"{self.name} sends {event!r}, which its `emits` does not name"
+                f' (it names {sorted(emits)}): add "{event}": <type of the payload>'
+            )
+        try:
+            to_type(payload, emits[event])
+        except InvalidPayload as error:
+            raise ValueError(
+                f"{self.name} sends {event!r} with a payload that does not fit"
+                f" {emits[event]!r}: {error.errors}"
+            ) from error
+
+
+def define(channel: type[Channel[Any, Any]], pattern: Pattern) -> ChannelDefinition:
+    """Read a channel class that stands in a socket's table under a pattern.
+
+    Raises:
+        DefinitionError: Something about it can't work.
+    """
+    if not (isinstance(channel, type) and issubclass(channel, Channel)):
+        raise DefinitionError(
+            f'the topic pattern "{pattern.text}" leads to no channel',
+            expected="a subclass of Channel",
+            got=repr(channel),
+            write=f'channels={{"{pattern.text}": RoomChannel}}',
+        )
+    _bind_pattern(channel, pattern)
+    definition = ChannelDefinition(channel)
+    for hook in HOOKS:
+        function = getattr(channel, hook)
+        if function is not getattr(Channel, hook):
+            setattr(definition, hook, _hook(channel, hook, function))
+    for name in dict.fromkeys(name for cls in reversed(channel.__mro__) for name in vars(cls)):
+        _enter(definition, name, getattr(channel, name, None))
+    return definition
+
+
+def _bind_pattern(channel: type[Channel[Any, Any]], pattern: Pattern) -> None:
+    for parameter in pattern.parameters:
+        if hasattr(Channel, parameter.name):
+            raise DefinitionError(
+                f'the topic pattern "{pattern.text}" has a parameter {parameter.name!r}',
+                expected="a name that no channel has already",
+                got=f"Channel.{parameter.name}",
+                write=f'"{pattern.text.replace("{" + parameter.name, "{my_" + parameter.name)}"',
+            )
+    if pattern.parameters:
+        pattern.bind(_hints(channel), where=channel.__qualname__)
+
+
+def _enter(definition: ChannelDefinition, name: str, value: Any) -> None:
+    """Enter an attribute of the class into the tables, if it is marked as a handler."""
+    channel = definition.channel
+    if hasattr(value, ON):
+        event, annotation = getattr(value, ON)
+        subject = f'the handler {channel.__qualname__}.{name} of "{event}"'
+        _refuse_second(subject, event in definition.events, definition.events.get(event), value)
+        definition.events[event] = _handler(subject, value, annotation)
+    elif hasattr(value, ON_OUT):
+        event = getattr(value, ON_OUT)
+        subject = f'the handler {channel.__qualname__}.{name} of outgoing "{event}"'
+        _refuse_second(subject, event in definition.outs, definition.outs.get(event), value)
+        definition.outs[event] = _plain(subject, value, takes="the payload")
+    elif hasattr(value, ON_INFO):
+        kind = getattr(value, ON_INFO)
+        subject = f"the handler {channel.__qualname__}.{name} of {kind!r}"
+        if not isinstance(kind, type):
+            raise DefinitionError(
+                subject,
+                expected="a class",
+                got=repr(kind),
+                write="@on_info(Tick)",
+                where=source_line(value),
+            )
+        _refuse_second(subject, kind in definition.infos, definition.infos.get(kind), value)
+        definition.infos[kind] = _plain(subject, value, takes="the message")
+
+
+def _refuse_second(
+    subject: str, taken: bool, earlier: Handler | None, function: Callable[..., Any]
+) -> None:
+    if taken and earlier is not None:
+        raise DefinitionError(
+            f"{subject} is the second of its kind",
+            expected="one handler for each",
+            got=f"{earlier.function.__qualname__} at {source_line(earlier.function)}",
+            write="one of the two, or one that calls both",
+            where=source_line(function),
+        )
+
+
+def _hook(channel: type, hook: str, function: Callable[..., Any]) -> Handler:
+    subject = f"{channel.__qualname__}.{hook}"
+    if hook == "join":
+        return _handler(subject, function, None)
+    expected = {"after_join": (), "handle_in": ("event", "payload"), "terminate": ("reason",)}[hook]
+    _expect_parameters(subject, function, expected)
+    return Handler(function, None, inspect.iscoroutinefunction(function))
+
+
+def _plain(subject: str, function: Callable[..., Any], *, takes: str) -> Handler:
+    _expect_parameters(subject, function, (takes,))
+    return Handler(function, None, inspect.iscoroutinefunction(function))
+
+
+def _expect_parameters(
+    subject: str, function: Callable[..., Any], expected: tuple[str, ...]
+) -> None:
+    parameters = _parameters(subject, function)
+    if len(parameters) != len(expected):
+        names = ", ".join(("self", *(one.removeprefix("the ") for one in expected)))
+        raise DefinitionError(
+            f"{subject} has the wrong parameters",
+            expected=f"({names})",
+            got=f"({', '.join(('self', *(one.name for one in parameters)))})",
+            write=f"async def {function.__name__}({names})",
+            where=source_line(function),
+        )
+
+
+def _handler(subject: str, function: Callable[..., Any], annotation: Any) -> Handler:
+    """Return the handler of a client's message: of no payload, or of one whose type is known."""
+    is_async = inspect.iscoroutinefunction(function)
+    parameters = _parameters(subject, function)
+    if not parameters:
+        return Handler(function, None, is_async)
+    if len(parameters) > 1:
+        raise DefinitionError(
+            f"{subject} has too many parameters",
+            expected="self and at most the payload (topic parameters are attributes)",
+            got=f"({', '.join(('self', *(one.name for one in parameters)))})",
+            write=f"async def {function.__name__}(self, payload: NewMsg)",
+            where=source_line(function),
+        )
+    if annotation is None:
+        annotation = _hints(function).get(parameters[0].name)
+    if annotation is None:
+        raise DefinitionError(
+            f"{subject} does not say what its payload is",
+            expected="an annotation of the payload",
+            got=f"{parameters[0].name} without one",
+            write=f"{parameters[0].name}: dict[str, Any]",
+            where=source_line(function),
+        )
+    decode = decoder_for(annotation, subject=subject, where=source_line(function))
+    return Handler(function, decode, is_async)
+
+
+def _parameters(subject: str, function: Any) -> list[inspect.Parameter]:
+    """Return the parameters after self."""
+    if not inspect.isfunction(function):
+        raise DefinitionError(
+            f"{subject} is no method",
+            expected="async def or def",
+            got=repr(function),
+            write="async def join(self)",
+        )
+    return list(inspect.signature(function).parameters.values())[1:]
+
+
+def _hints(subject: Any) -> dict[str, Any]:
+    """Return the resolved annotations of a class or function."""
+    try:
+        return typing.get_type_hints(subject, include_extras=True)
+    except NameError as error:
+        where = source_line(subject) if inspect.isfunction(subject) else None
+        raise DefinitionError(
+            f"an annotation of {subject.__qualname__} can't be resolved",
+            expected="a name that the module knows at run time",
+            got=str(error),
+            write="import it outside of `if TYPE_CHECKING`, define it at the module's top level,"
+            ' or say @on("event", payload=T)',
+            where=where,
+        ) from error

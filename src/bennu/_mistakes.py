@@ -1,0 +1,58 @@
+"""Mistakes in a channel class that can be seen when the class is made."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from .errors import DefinitionError, source_line
+
+__all__ = ["HOOKS", "OPTIONS", "check_class"]
+
+HOOKS = ("join", "after_join", "handle_in", "terminate")
+OPTIONS = ("emits", "max_inbox", "max_mailbox", "overflow", "terminate_timeout")
+
+_MUTABLE = (list, dict, set, bytearray)
+_MARKS = ("__bennu_on__", "__bennu_on_out__", "__bennu_on_info__")
+
+
+def check_class(cls: type, base: type) -> None:
+    """Refuse a channel class that would not do what its author thinks.
+
+    Raises:
+        DefinitionError: A name of the base class is shadowed, or a default is shared by all.
+    """
+    for name, value in vars(cls).items():
+        if name.startswith("__"):
+            continue
+        is_handler = any(hasattr(value, mark) for mark in _MARKS)
+        if hasattr(base, name) and (is_handler or name not in (*HOOKS, *OPTIONS)):
+            raise DefinitionError(
+                f"{cls.__qualname__}.{name} hides Channel.{name}",
+                expected="a name of its own for each handler and attribute",
+                got=f"the name of something that every channel has: {name!r}",
+                write=_rename(name, value, is_handler),
+                where=source_line(value) if callable(value) else _class_line(cls),
+            )
+        if type(value) in _MUTABLE and name not in OPTIONS:
+            raise DefinitionError(
+                f"{cls.__qualname__}.{name} is one {type(value).__name__} for all clients",
+                expected="a default that can't change, or state made for each channel in join",
+                got=f"{name} = {value!r} in the class body",
+                write=f"self.{name} = {value!r}  # in async def join(self)",
+                where=_class_line(cls),
+            )
+
+
+def _rename(name: str, value: Any, is_handler: bool) -> str:
+    if not is_handler:
+        return f"{name}_ = ..."
+    event = getattr(value, "__bennu_on__", (name,))[0]
+    return f'@on("{event}")  async def on_{name}(self, ...): ...'
+
+
+def _class_line(cls: type) -> str | None:
+    try:
+        return f"{inspect.getsourcefile(cls)}:{inspect.getsourcelines(cls)[1]}"
+    except (OSError, TypeError):
+        return None

@@ -1,0 +1,114 @@
+"""One client connection as data: which topics are joined, and what a message means. Protocol, §2.7–2.8.
+
+Theory of operation. A connection keeps one table, topic -> membership. A membership remembers J, the
+join_ref *as the client sent it*, null included: it marks the incarnation of the channel. For each
+message :meth:`Session.decide` names the one row of the decision table that applies, and changes
+nothing; the shell acts on it and then says what became of it (:meth:`add`, :meth:`remove`, and
+``Membership.leaving``).
+
+===  =====================================================  =================
+row  message                                                decision
+===  =====================================================  =================
+1    topic ``phoenix``, event ``heartbeat``                 HEARTBEAT
+2    ``phx_join``, topic not joined                         JOIN
+3    ``phx_join``, topic joined, whatever the join_refs     REJOIN
+4    ``phx_leave``, topic joined, join_ref null or J        LEAVE
+5    ``phx_leave``, topic joined, other join_ref            STALE
+6    other event, topic joined, join_ref null or J          DELIVER
+7    other event, topic joined, other join_ref              STALE
+8    ``phx_leave``, topic not joined                        LEFT_ALREADY
+9    anything else                                          UNMATCHED
+===  =====================================================  =================
+
+The join_refs are compared strictly: ``"1"`` is not ``1``, and ``1`` is not ``true``.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import Any, Generic, TypeVar
+
+from ..message import HEARTBEAT, PHOENIX, PHX_JOIN, PHX_LEAVE, Message
+
+__all__ = ["Decision", "Membership", "Session"]
+
+C = TypeVar("C")
+
+
+class Decision(Enum):
+    """What to do with a message: a row of the table above."""
+
+    HEARTBEAT = auto()
+    JOIN = auto()
+    REJOIN = auto()
+    LEAVE = auto()
+    DELIVER = auto()
+    STALE = auto()
+    LEFT_ALREADY = auto()
+    UNMATCHED = auto()
+
+
+class Membership(Generic[C]):
+    """One joined channel of a connection.
+
+    Attributes:
+        topic: Its topic.
+        join_ref: J, the join_ref of the client's ``phx_join`` as it came, maybe None.
+        channel: The shell's channel.
+        leaving: Whether a leave has been forwarded to it.
+    """
+
+    __slots__ = ("channel", "join_ref", "leaving", "topic")
+
+    def __init__(self, topic: str, join_ref: Any, channel: C) -> None:
+        self.topic = topic
+        self.join_ref = join_ref
+        self.channel = channel
+        self.leaving = False
+
+
+class Session(Generic[C]):
+    """The table of one connection."""
+
+    __slots__ = ("topics",)
+
+    def __init__(self) -> None:
+        self.topics: dict[str, Membership[C]] = {}
+
+    def find(self, topic: Any) -> Membership[C] | None:
+        """Return the membership of a topic; a topic that is no text has none."""
+        return self.topics.get(topic) if isinstance(topic, str) else None
+
+    def decide(self, message: Message) -> Decision:
+        """Return the row of the table that applies to a message."""
+        event = message.event
+        if event == HEARTBEAT and message.topic == PHOENIX:
+            return Decision.HEARTBEAT
+        membership = self.find(message.topic)
+        if membership is None:
+            if event == PHX_JOIN:
+                return Decision.JOIN
+            return Decision.LEFT_ALREADY if event == PHX_LEAVE else Decision.UNMATCHED
+        if event == PHX_JOIN:
+            return Decision.REJOIN
+        if message.join_ref is not None and not _same(message.join_ref, membership.join_ref):
+            return Decision.STALE
+        return Decision.LEAVE if event == PHX_LEAVE else Decision.DELIVER
+
+    def add(self, topic: str, join_ref: Any, channel: C) -> Membership[C]:
+        """Enter a channel whose join succeeded."""
+        membership = Membership(topic, join_ref, channel)
+        self.topics[topic] = membership
+        return membership
+
+    def remove(self, topic: str, channel: C) -> Membership[C] | None:
+        """Drop a channel, and return what it was; None if the topic is another's by now."""
+        membership = self.topics.get(topic)
+        if membership is None or membership.channel is not channel:
+            return None
+        del self.topics[topic]
+        return membership
+
+
+def _same(one: Any, other: Any) -> bool:
+    return type(one) is type(other) and bool(one == other)

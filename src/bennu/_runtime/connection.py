@@ -1,0 +1,358 @@
+"""One client's connection: it turns messages into what its channels do. Protocol document, §2.
+
+Theory of operation
+-------------------
+The transport below brings frames, one after another. Each is handled to its end before the next:
+:class:`~bennu._protocol.session.Session` says which row of the decision table applies, and a method
+here acts on it. All but one end at once, since a channel only gets the message into its inbox.
+
+The one that does not is a join. While it runs, the connection is *held* by the channel that joins: the
+transport brings nothing, the idle timer stands still. The same holds while the channel that a duplicate
+join replaces comes to its end, and (then the timer goes on) while a channel's inbox is full.
+
+The connection is also the outbox of the fast lane: broadcasts are written to it without passing here.
+What it writes itself goes through :meth:`send`, which first lets out what was broadcast before.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from .._definition import ChannelDefinition
+from .._protocol.session import Decision, Membership, Session
+from ..connect_info import ConnectInfo
+from ..errors import DecodeError
+from ..message import DISCONNECT, ERROR, OK, PHOENIX, Broadcast, Encoded, Message, Opcode
+from ..pubsub import Subscription, Writer
+from ..serializers import Serializer
+from ..telemetry import Telemetry
+from .joined import JoinedChannel
+from .transport import Transport
+
+if TYPE_CHECKING:
+    from ..socket import Socket
+    from .runtime import Runtime
+
+__all__ = ["Connection"]
+
+logger = logging.getLogger("bennu")
+
+UNMATCHED = {"reason": "unmatched topic"}
+
+
+class Connection:
+    """An open connection.
+
+    Args:
+        runtime: Its endpoint's.
+        socket: What it connected to.
+        serializer: What its client speaks.
+        info: The request that opened it.
+        assigns: What ``connect`` returned.
+        name: What the socket's ``id`` made of it.
+        wire: The transport.
+    """
+
+    __slots__ = (
+        "_close_after",
+        "_disconnects",
+        "_full",
+        "_holder",
+        "_session",
+        "_wire",
+        "assigns",
+        "id",
+        "info",
+        "is_lost",
+        "lanes",
+        "mark",
+        "runtime",
+        "serializer",
+        "silent",
+        "socket",
+        "write",
+    )
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        socket: Socket[Any],
+        serializer: Serializer,
+        info: ConnectInfo,
+        assigns: Any,
+        name: str | None,
+        wire: Transport,
+    ) -> None:
+        self.runtime = runtime
+        self.socket = socket
+        self.serializer = serializer
+        self.info = info
+        self.assigns = assigns
+        self.id = name
+        self.is_lost = False
+        self.silent = 0
+        self.write: Writer = wire.write
+        self.lanes = 0
+        self.mark = 0
+        self._wire = wire
+        self._session: Session[JoinedChannel] = Session()
+        self._holder: JoinedChannel | Message | None = None
+        self._close_after: Membership[JoinedChannel] | None = None
+        self._full = 0
+        self._disconnects: Subscription | None = None
+        if name is not None:
+            self._disconnects = runtime.pubsub.subscribe(name, self._heard)
+        runtime.opened(self)
+
+    @property
+    def transport(self) -> str:
+        """The transport's name."""
+        return self._wire.name
+
+    @property
+    def telemetry(self) -> Telemetry | None:
+        """Who wants to know what happens here, if anybody does."""
+        telemetry = self.runtime.telemetry
+        return telemetry if telemetry.is_attached and self.socket.log else None
+
+    @property
+    def wire(self) -> Transport:
+        """The transport."""
+        return self._wire
+
+    # What the transport tells us.
+
+    def receive(self, opcode: Opcode, data: bytes) -> None:
+        """Handle one message of the client. Text is valid UTF-8 by now."""
+        try:
+            message = self.serializer.decode(opcode, data)
+        except DecodeError as error:
+            logger.warning("Closing a connection that sent an undecodable frame: %s", error)
+            self.close(1011, "undecodable frame", reason=error)
+            return
+        try:
+            self._dispatch(message)
+        except Exception as error:
+            logger.exception("Closing a connection because of an error of the server's own")
+            self.close(1011, "internal error", reason=error)
+
+    def lost(self, reason: str | Exception = "closed") -> None:
+        """End: the wire is gone, or is about to be. Every channel ends for this reason."""
+        if self.is_lost:
+            return
+        self.is_lost = True
+        self.write = _discard
+        self.runtime.closed(self)
+        if self._disconnects is not None:
+            self._disconnects.cancel()
+        if isinstance(self._holder, JoinedChannel):
+            self._holder.end(reason)
+        for membership in tuple(self._session.topics.values()):
+            membership.channel.end(reason)
+
+    def close(self, code: int, text: str = "", *, reason: str | Exception = "shutdown") -> None:
+        """Close from our side.
+
+        Args:
+            code: The WebSocket close code (protocol document, §1.13).
+            text: The close frame's reason.
+            reason: What the channels' ``terminate`` is told.
+        """
+        if self.is_lost:
+            return
+        self.runtime.pubsub.turn.sync(self)
+        self.lost(reason)
+        self._wire.close(code, text)
+
+    def sweep(self, limit: int) -> None:
+        """Count a look at a connection that may be silent; close it after so many."""
+        if self._holder is not None:
+            return
+        self.silent += 1
+        if self.silent > limit:
+            logger.info("Closing a connection that was silent for %gs", self.socket.timeout)
+            self.close(1002, "timeout", reason="closed")
+
+    @property
+    def is_held(self) -> bool:
+        """Whether no message may be brought: a join is under way, or an inbox is full."""
+        return self._holder is not None or self._full > 0
+
+    # What a message means.
+
+    def _dispatch(self, message: Message) -> None:
+        decision = self._session.decide(message)
+        if decision is Decision.DELIVER:
+            self._session.topics[message.topic].channel.deliver(message)
+        else:
+            _ACTIONS[decision](self, message)
+
+    def _heartbeat(self, message: Message) -> None:
+        self.reply(None, message.ref, PHOENIX, OK, {})
+
+    def _join(self, message: Message) -> None:
+        topic = message.topic
+        found = self.socket.table.resolve(topic) if isinstance(topic, str) else None
+        if found is None:
+            logger.warning(
+                "Ignoring unmatched topic %r in a join: the socket's channels are %s",
+                topic,
+                [row.pattern.text for row in self.socket.table.rows],
+            )
+            self.reply(None, message.ref, topic, ERROR, UNMATCHED)
+            self._write_close_after()
+            return
+        if len(self._session.topics) >= self.socket.max_channels:
+            logger.error(
+                "Refusing a join of %r: the connection has joined its %d channels already"
+                " (Socket(max_channels=...))",
+                topic,
+                self.socket.max_channels,
+            )
+            self.reply(
+                message.join_ref,
+                message.ref,
+                topic,
+                ERROR,
+                {"reason": "too many channels joined"},
+            )
+            return
+        definition, parameters = found
+        self._begin(message, definition, parameters)
+
+    def _begin(
+        self, message: Message, definition: ChannelDefinition, parameters: dict[str, Any]
+    ) -> None:
+        joining = JoinedChannel(self, definition, message, parameters)
+        self._hold(joining)
+        joining.begin(message)
+
+    def _rejoin(self, message: Message) -> None:
+        """Handle a duplicate join: the old channel ends first; a leave under way is let through."""
+        membership = self._session.topics[message.topic]
+        old = membership.channel
+        self._hold(message)
+        if not membership.leaving:
+            logger.debug("Duplicate join of %r: the channel joined before ends", message.topic)
+            old.kill()
+        old.when_done(lambda: self._replace(message, membership))
+
+    def _replace(self, message: Message, old: Membership[JoinedChannel]) -> None:
+        self._holder = None
+        if self.is_lost:
+            return
+        if self._session.remove(old.topic, old.channel) is not None:
+            # The client reads phx_close after the reply to its new join (protocol, §2.10).
+            self._close_after = old
+        self._dispatch(message)
+        self._resume()
+
+    def _leave(self, message: Message) -> None:
+        membership = self._session.topics[message.topic]
+        membership.leaving = True
+        membership.channel.leave(message)
+
+    def _stale(self, message: Message) -> None:
+        """Ignore what was meant for an earlier incarnation of the channel."""
+
+    def _left_already(self, message: Message) -> None:
+        self.reply(message.join_ref, message.ref, message.topic, OK, {})
+
+    def _unmatched(self, message: Message) -> None:
+        self.reply(None, message.ref, message.topic, ERROR, UNMATCHED)
+
+    # What the channels tell us.
+
+    def joined(self, channel: JoinedChannel, message: Message, response: Any) -> None:
+        """Enter a channel whose join succeeded, and answer: who hears the reply hears the topic.
+
+        Raises:
+            EncodeError: The response can't be written; then nothing has happened.
+        """
+        encoded = self.serializer.reply(message.join_ref, message.ref, message.topic, OK, response)
+        self._session.add(message.topic, message.join_ref, channel)
+        channel.enter_lane()
+        self.send(encoded)
+        self._write_close_after()
+
+    def not_joined(self, message: Message, response: Any) -> None:
+        """Answer a join that was refused or crashed."""
+        if not self.is_lost:
+            self.reply(message.join_ref, message.ref, message.topic, ERROR, response)
+            self._write_close_after()
+
+    def closed(self, channel: JoinedChannel) -> None:
+        """Tell the client that a channel has closed, and free its topic."""
+        membership = self._session.remove(channel.topic, channel)
+        if membership is not None and not self.is_lost:
+            self.send(self.serializer.close(membership.join_ref, membership.topic))
+
+    def crashed(self, channel: JoinedChannel) -> None:
+        """Tell the client that a channel was lost, so that it rejoins, and free its topic."""
+        membership = self._session.remove(channel.topic, channel)
+        if membership is not None and not self.is_lost:
+            self.send(self.serializer.error(membership.join_ref, membership.topic))
+
+    def release(self, channel: JoinedChannel) -> None:
+        """Go on reading, if it was this channel that held the line."""
+        if self._holder is channel:
+            self._holder = None
+            self._resume()
+
+    def inbox_full(self) -> None:
+        """Stop reading: a channel can't keep up."""
+        self._full += 1
+        self._wire.pause_reading()
+
+    def inbox_drained(self) -> None:
+        """Go on reading: the channel has caught up by half."""
+        self._full -= 1
+        self._resume()
+
+    # What is written.
+
+    def send(self, encoded: Encoded) -> None:
+        """Write a message to this client alone, after all that was broadcast to it before."""
+        self.runtime.pubsub.turn.sync(self)
+        opcode, data = encoded
+        self.write(self._wire.framing.frame(opcode, data))
+
+    def reply(self, join_ref: Any, ref: Any, topic: Any, status: str, response: Any) -> None:
+        """Write a reply."""
+        self.send(self.serializer.reply(join_ref, ref, topic, status, response))
+
+    def _write_close_after(self) -> None:
+        if self._close_after is not None:
+            old, self._close_after = self._close_after, None
+            self.send(self.serializer.close(old.join_ref, old.topic))
+
+    def _hold(self, holder: JoinedChannel | Message) -> None:
+        self._holder = holder
+        self._wire.pause_reading()
+
+    def _resume(self) -> None:
+        if not self.is_held and not self.is_lost:
+            self.silent = 0
+            self._wire.resume_reading()
+
+    def _heard(self, message: Any) -> None:
+        """Obey what is said to the connection's id: only ``disconnect`` means something."""
+        if isinstance(message, Broadcast) and message.event == DISCONNECT:
+            self.close(1001, reason="disconnected")
+
+
+def _discard(framed: Any) -> None:
+    """Stand in for the wire of a connection that is lost."""
+
+
+_ACTIONS: dict[Decision, Callable[[Connection, Message], None]] = {
+    Decision.HEARTBEAT: Connection._heartbeat,
+    Decision.JOIN: Connection._join,
+    Decision.REJOIN: Connection._rejoin,
+    Decision.LEAVE: Connection._leave,
+    Decision.STALE: Connection._stale,
+    Decision.LEFT_ALREADY: Connection._left_already,
+    Decision.UNMATCHED: Connection._unmatched,
+}

@@ -1,0 +1,127 @@
+"""What all connections of an endpoint share: its loop, its PubSub, its threads, and who is connected."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Final
+
+from ..pubsub import PubSub
+from ..telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from .connection import Connection
+
+__all__ = ["Runtime"]
+
+logger = logging.getLogger("bennu")
+
+THREADS: Final = 32
+SWEEPS: Final = 4
+"""Looks at each connection in one timeout: a silent one is closed after 1 to 1.25 timeouts."""
+
+
+class Runtime:
+    """The shared part of an endpoint.
+
+    Attributes:
+        endpoint: The endpoint, for channels that ask for it.
+        state: What its lifespan yielded.
+        debug: Whether ``emits`` is checked.
+        connections: All that are open.
+    """
+
+    def __init__(self, endpoint: Any, pubsub: PubSub, telemetry: Telemetry, *, debug: bool) -> None:
+        self.endpoint = endpoint
+        self.pubsub = pubsub
+        self.telemetry = telemetry
+        self.debug = debug
+        self.state: Any = None
+        self.connections: set[Connection] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._pool: ThreadPoolExecutor | None = None
+        self._background: set[asyncio.Task[Any]] = set()
+        self._sweepers: dict[float, _Sweeper] = {}
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop that the endpoint was started on."""
+        if self._loop is None:
+            raise RuntimeError("the endpoint is not started: await endpoint.start() first")
+        return self._loop
+
+    def start(self) -> None:
+        """Take the running loop as ours."""
+        self._loop = asyncio.get_running_loop()
+
+    async def stop(self) -> None:
+        """Close every connection, end every channel, and wait for what is left."""
+        for connection in tuple(self.connections):
+            connection.close(1012, "shutdown")
+        for sweeper in self._sweepers.values():
+            sweeper.stop()
+        self._sweepers.clear()
+        while self._background:
+            await asyncio.wait(tuple(self._background))
+        self.pubsub.turn.flush()
+        self.pubsub.unbind()
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool = None
+        self._loop = None
+
+    def create_task(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Run a coroutine whose end :meth:`stop` waits for."""
+        task = self.loop.create_task(coroutine)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+        return task
+
+    def spawn(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        """Do so for one that nobody else looks at."""
+        self.create_task(coroutine).add_done_callback(_log_failure)
+
+    async def in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Run a plain function in a worker thread."""
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="bennu")
+        return await self.loop.run_in_executor(self._pool, function, *args)
+
+    def opened(self, connection: Connection) -> None:
+        """Enter a connection."""
+        self.connections.add(connection)
+        timeout = connection.socket.timeout
+        if timeout not in self._sweepers:
+            self._sweepers[timeout] = _Sweeper(self, timeout)
+
+    def closed(self, connection: Connection) -> None:
+        """Drop a connection."""
+        self.connections.discard(connection)
+
+
+def _log_failure(task: asyncio.Task[Any]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.error("A task of the server's own failed", exc_info=error)
+
+
+class _Sweeper:
+    """Closes the connections of one timeout that have been silent too long.
+
+    One timer for all, instead of one each: what is received only sets a counter back to zero.
+    """
+
+    def __init__(self, runtime: Runtime, timeout: float) -> None:
+        self._runtime = runtime
+        self._timeout = timeout
+        self._timer = runtime.loop.call_later(timeout / SWEEPS, self._sweep)
+
+    def stop(self) -> None:
+        self._timer.cancel()
+
+    def _sweep(self) -> None:
+        self._timer = self._runtime.loop.call_later(self._timeout / SWEEPS, self._sweep)
+        for connection in tuple(self._runtime.connections):
+            if connection.socket.timeout == self._timeout:
+                connection.sweep(SWEEPS)

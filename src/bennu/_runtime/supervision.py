@@ -1,0 +1,54 @@
+"""How a task is brought to its end, whether it likes it or not.
+
+A coroutine may swallow its cancellation, again and again. Phoenix can kill a process; asyncio can't
+kill a task. But a suspended coroutine can be closed under its task: it gets GeneratorExit, which no
+``except Exception`` catches, and when the task next tries to run it, it is over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any
+
+__all__ = ["end_tasks", "kill"]
+
+logger = logging.getLogger("bennu")
+
+
+async def end_tasks(tasks: Iterable[asyncio.Task[Any]], grace: float, owner: str) -> None:
+    """Cancel tasks and wait for them; kill those that don't heed it.
+
+    Args:
+        tasks: Tasks of this loop, this one not among them.
+        grace: Seconds they have.
+        owner: Whose they are, for the log.
+    """
+    pending = {task for task in tasks if not task.done()}
+    for task in pending:
+        task.cancel()
+    if not pending:
+        return
+    _, stubborn = await asyncio.wait(pending, timeout=grace)
+    for task in stubborn:
+        logger.error("%s ignored its cancellation for %gs and was killed: %r", owner, grace, task)
+        kill(task)
+    if stubborn:
+        await asyncio.wait(stubborn, timeout=grace)
+
+
+def kill(task: asyncio.Task[Any]) -> None:
+    """End a task that ignores cancellation, by closing the coroutine under it."""
+    task.add_done_callback(_forget)
+    coroutine: Any = task.get_coro()
+    with suppress(RuntimeError):  # it caught even that, or is running at this moment
+        coroutine.close()
+    task.cancel()
+
+
+def _forget(task: asyncio.Task[Any]) -> None:
+    """Take the error that a killed task ends with, so that nobody logs it as unhandled."""
+    if not task.cancelled():
+        task.exception()

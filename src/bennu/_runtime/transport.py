@@ -1,0 +1,40 @@
+"""What a connection needs of the transport below it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from ..pubsub import Framing, Writer
+
+__all__ = ["Transport"]
+
+
+class Transport(Protocol):
+    """The wire of one connection."""
+
+    @property
+    def name(self) -> str:
+        """``"websocket"`` or ``"longpoll"``."""
+        ...
+
+    @property
+    def framing(self) -> Framing:
+        """How messages are written to it."""
+        ...
+
+    @property
+    def write(self) -> Writer:
+        """Takes what ``framing`` made, and never waits."""
+        ...
+
+    def close(self, code: int, reason: str = "") -> None:
+        """Close it from our side; the connection is told that it is lost later."""
+        ...
+
+    def pause_reading(self) -> None:
+        """Bring no more messages until told to."""
+        ...
+
+    def resume_reading(self) -> None:
+        """Go on bringing them, those that were held first."""
+        ...

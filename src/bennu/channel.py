@@ -1,0 +1,349 @@
+"""Channels: what a user's code does with the events of one topic.
+
+A channel class is declared; :mod:`bennu._definition` reads it into a table when the endpoint is made;
+the runtime makes one object of it for every (connection, topic) joined. Protocol document, §3.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Literal, Protocol
+
+from typing_extensions import TypeVar
+
+from ._blocking import blocking
+from ._mistakes import check_class
+
+if TYPE_CHECKING:
+    from .connect_info import ConnectInfo
+
+__all__ = ["Channel", "Connection", "ReplyRef", "on", "on_info", "on_out"]
+
+A_co = TypeVar("A_co", covariant=True)
+A = TypeVar("A", default=Any)
+S = TypeVar("S", default=Any)
+F = TypeVar("F", bound=Callable[..., Any])
+
+ON: Final = "__bennu_on__"
+ON_OUT: Final = "__bennu_on_out__"
+ON_INFO: Final = "__bennu_on_info__"
+
+
+def on(event: str, *, payload: Any = None) -> Callable[[F], F]:
+    """Handle an event of the client.
+
+    The method takes the payload, decoded into what its annotation says, or nothing. What it returns
+    is an ok reply, None is no reply; ``Ok``, ``Error``, ``Reply`` and ``bytes`` say it explicitly. A
+    plain ``def`` runs in a worker thread.
+
+    Args:
+        event: Its name on the wire.
+        payload: The payload's type, for those who can't annotate it.
+
+    Example:
+        >>> class Room(Channel):
+        ...     @on("ping")
+        ...     async def ping(self, payload: dict[str, int]) -> dict[str, int]:
+        ...         return payload
+    """
+
+    def mark(function: F) -> F:
+        setattr(function, ON, (event, payload))
+        return function
+
+    return mark
+
+
+def on_out(event: str) -> Callable[[F], F]:
+    """Intercept a broadcast of this event before this client gets it.
+
+    The client sees only what the method pushes.
+    """
+
+    def mark(function: F) -> F:
+        setattr(function, ON_OUT, event)
+        return function
+
+    return mark
+
+
+def on_info(kind: type) -> Callable[[F], F]:
+    """Handle a message of this type that server code sends.
+
+    Such messages come from ``send_self``, ``send_after``, ``send_every`` and from ``subscribe``.
+    """
+
+    def mark(function: F) -> F:
+        setattr(function, ON_INFO, kind)
+        return function
+
+    return mark
+
+
+class Connection(Protocol):
+    """The live connection of a client.
+
+    Attributes:
+        id: What the socket's ``id`` made of its assigns, or None.
+        transport: ``"websocket"`` or ``"longpoll"``.
+        info: The request that opened it.
+    """
+
+    @property
+    def id(self) -> str | None: ...
+    @property
+    def transport(self) -> str: ...
+    @property
+    def info(self) -> ConnectInfo: ...
+
+
+class ReplyRef(Protocol):
+    """A message that is answered later, from any task, as often as one likes."""
+
+    async def reply(self, value: Any = ...) -> None:
+        """Answer it: a value is an ok reply; or one of ``Ok``, ``Error``, ``Reply``."""
+        ...
+
+
+class ChannelRuntime(Protocol):
+    """What the runtime does for a channel object."""
+
+    topic: str
+    join_ref: Any
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop: ...
+    @property
+    def connection(self) -> Connection: ...
+    @property
+    def endpoint(self) -> Any: ...
+    @property
+    def state(self) -> Any: ...
+    def push(self, event: str, payload: Any) -> None: ...
+    async def broadcast(
+        self, event: str, payload: Any, *, include_self: bool, everywhere: bool
+    ) -> None: ...
+    def ref(self) -> ReplyRef: ...
+    def send_self(self, message: Any) -> None: ...
+    def send_after(self, seconds: float, message: Any) -> Callable[[], None]: ...
+    def send_every(self, seconds: float, message: Any) -> Callable[[], None]: ...
+    def subscribe(self, topic: str) -> Callable[[], None]: ...
+    def start(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]: ...
+
+
+class Channel(Generic[A, S]):
+    """One client's membership in one topic.
+
+    ``Channel[User, State]`` types ``self.assigns`` and ``self.state``. Handlers of one channel run
+    one after another, in the order in which the client sent; channels run beside each other. A
+    handler that raises ends its channel alone: the client gets ``phx_error`` and rejoins.
+
+    Class options:
+        emits: The events that go out and the types of their payloads, checked in development.
+        max_inbox: Client messages that may wait; beyond that reading from the client pauses.
+        max_mailbox: Messages of the server (intercepted broadcasts, ``on_info``) that may wait.
+        overflow: What happens beyond that: ``"end"`` the channel, or ``"drop_oldest"``.
+        terminate_timeout: Seconds that ``terminate`` may take.
+    """
+
+    __slots__ = ("_runtime", "assigns")
+
+    emits: ClassVar[Mapping[str, Any]] = {}
+    max_inbox: ClassVar[int] = 64
+    max_mailbox: ClassVar[int] = 1000
+    overflow: ClassVar[Literal["end", "drop_oldest"]] = "end"
+    terminate_timeout: ClassVar[float] = 5.0
+
+    assigns: A
+    """What ``connect`` returned: one object for all channels of the connection. Rebind it to change
+    it for this channel: ``self.assigns = replace(self.assigns, ...)``."""
+
+    _runtime: ChannelRuntime
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        check_class(cls, Channel)
+
+    # What a user overrides.
+
+    def join(self, *args: Any, **kwargs: Any) -> Any:
+        """Let the client in, or refuse it with ``raise Refused(reason)``.
+
+        Write ``async def join(self)`` or ``async def join(self, payload: T)``. What it returns is
+        the response of the join's reply.
+        """
+
+    def after_join(self) -> Any:
+        """Run once the reply to the join is out: the place to push and to broadcast."""
+
+    def handle_in(self, event: str, payload: Any) -> Any:
+        """Handle an event that no ``@on`` names. Without it, the client gets an error reply."""
+
+    def terminate(self, reason: str | Exception) -> Any:
+        """Run when the channel has ended, if its join succeeded.
+
+        Args:
+            reason: ``"left"``, ``"closed"`` (the connection is gone), ``"disconnected"``,
+                ``"inactive"``, ``"draining"``, ``"shutdown"``, the reason of a ``Stop``, or the
+                exception that a handler raised.
+        """
+
+    # Where it stands.
+
+    @property
+    def topic(self) -> str:
+        """The topic."""
+        return self._runtime.topic
+
+    @property
+    def join_ref(self) -> Any:
+        """The ref that marks this join; the client chose it."""
+        return self._runtime.join_ref
+
+    @property
+    def connection(self) -> Connection:
+        """The connection: its id, its transport, and the request that opened it."""
+        return self._runtime.connection
+
+    @property
+    def endpoint(self) -> Any:
+        """The endpoint."""
+        return self._runtime.endpoint
+
+    @property
+    def state(self) -> S:
+        """What the endpoint's lifespan yielded."""
+        state: S = self._runtime.state
+        return state
+
+    # What it can do.
+
+    async def push(self, event: str, payload: Any = None) -> None:
+        """Send an event to this client.
+
+        Args:
+            event: Its name.
+            payload: A JSON object (a dict, Struct, dataclass or model), or ``bytes``.
+
+        Raises:
+            NotJoined: The join has not succeeded yet: use ``after_join``.
+            EncodeError: The payload can't be written.
+        """
+        self._runtime.push(event, {} if payload is None else payload)
+
+    def broadcast(self, event: str, payload: Any = None) -> Awaitable[None]:
+        """Send an event to everyone in this topic, on every node, this client included.
+
+        Awaiting it waits for the bus, never for a slow connection. Everything broadcast in one turn
+        of the event loop leaves at its end.
+
+        Raises:
+            NotJoined: The join has not succeeded yet.
+            EncodeError: The payload can't be written.
+        """
+        return self._runtime.broadcast(
+            event, {} if payload is None else payload, include_self=True, everywhere=True
+        )
+
+    def broadcast_from(self, event: str, payload: Any = None) -> Awaitable[None]:
+        """Send an event to everyone in this topic but this client. Raises as ``broadcast``."""
+        return self._runtime.broadcast(
+            event, {} if payload is None else payload, include_self=False, everywhere=True
+        )
+
+    def local_broadcast(self, event: str, payload: Any = None) -> Awaitable[None]:
+        """Send an event to everyone in this topic on this node. Raises as ``broadcast``."""
+        return self._runtime.broadcast(
+            event, {} if payload is None else payload, include_self=True, everywhere=False
+        )
+
+    def local_broadcast_from(self, event: str, payload: Any = None) -> Awaitable[None]:
+        """Send an event to all others in this topic on this node. Raises as ``broadcast``."""
+        return self._runtime.broadcast(
+            event, {} if payload is None else payload, include_self=False, everywhere=False
+        )
+
+    def ref(self) -> ReplyRef:
+        """Return a handle to the message being handled, to answer it later from any task.
+
+        Raises:
+            NotJoined: The join has not succeeded yet.
+            NoRef: No message of the client is being handled, or it has no ref.
+        """
+        return self._runtime.ref()
+
+    def send_self(self, message: Any) -> None:
+        """Put a message into this channel's own queue, for ``@on_info``."""
+        self._runtime.send_self(message)
+
+    def send_after(self, seconds: float, message: Any) -> Callable[[], None]:
+        """Do so after some seconds; the function that is returned cancels it."""
+        return self._runtime.send_after(seconds, message)
+
+    def send_every(self, seconds: float, message: Any) -> Callable[[], None]:
+        """Do so again and again; the function that is returned ends it."""
+        return self._runtime.send_every(seconds, message)
+
+    def subscribe(self, topic: str) -> Callable[[], None]:
+        """Listen to another topic; what is sent to it comes to ``@on_info``.
+
+        Subscribing twice delivers twice. The function that is returned ends it; so does the
+        channel's end.
+        """
+        return self._runtime.subscribe(topic)
+
+    def start(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Run a coroutine beside the handlers. It is cancelled when the channel ends.
+
+        If it raises, the channel ends as if a handler had raised.
+        """
+        return self._runtime.start(coroutine)
+
+    @property
+    def sync(self) -> BlockingChannel:
+        """The same for plain ``def`` handlers, which run in a thread: every call waits."""
+        return BlockingChannel(self, self._runtime.loop)
+
+
+class BlockingChannel:
+    """The awaitable methods of a channel, for code in a worker thread.
+
+    Each waits for the event loop to do it. On the event loop it raises ``WrongThread``.
+    """
+
+    __slots__ = ("_channel", "_loop")
+
+    def __init__(self, channel: Channel[Any, Any], loop: asyncio.AbstractEventLoop) -> None:
+        self._channel = channel
+        self._loop = loop
+
+    def push(self, event: str, payload: Any = None) -> None:
+        """Do what ``await self.push(...)`` does."""
+        blocking(self._loop, "push", self._channel.push, event, payload)
+
+    def broadcast(self, event: str, payload: Any = None) -> None:
+        """Do what ``await self.broadcast(...)`` does."""
+        blocking(self._loop, "broadcast", self._channel.broadcast, event, payload)
+
+    def broadcast_from(self, event: str, payload: Any = None) -> None:
+        """Do what ``await self.broadcast_from(...)`` does."""
+        blocking(self._loop, "broadcast_from", self._channel.broadcast_from, event, payload)
+
+    def local_broadcast(self, event: str, payload: Any = None) -> None:
+        """Do what ``await self.local_broadcast(...)`` does."""
+        blocking(self._loop, "local_broadcast", self._channel.local_broadcast, event, payload)
+
+    def local_broadcast_from(self, event: str, payload: Any = None) -> None:
+        """Do what ``await self.local_broadcast_from(...)`` does."""
+        blocking(
+            self._loop, "local_broadcast_from", self._channel.local_broadcast_from, event, payload
+        )
+
+    def reply(self, ref: ReplyRef, value: Any = None) -> None:
+        """Do what ``await ref.reply(...)`` does."""
+        blocking(self._loop, "reply", ref.reply, value)
+
+    def send_self(self, message: Any) -> None:
+        """Put a message into the channel's own queue."""
+        self._loop.call_soon_threadsafe(self._channel.send_self, message)

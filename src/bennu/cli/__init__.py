@@ -1,0 +1,5 @@
+"""The ``bennu`` command."""
+
+from .main import main
+
+__all__ = ["main"]

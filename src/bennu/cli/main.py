@@ -1,0 +1,147 @@
+"""``bennu run module:endpoint``."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import gc
+import importlib
+import os
+import sys
+import traceback
+from typing import Any
+
+import click
+import uvicorn
+from uvicorn.config import LOGGING_CONFIG
+from uvicorn.supervisors import ChangeReload
+
+from ..endpoint import Endpoint
+from ..errors import DefinitionError
+from .server import BennuProtocol
+
+__all__ = ["main"]
+
+LEVELS = ("critical", "error", "warning", "info", "debug", "trace")
+
+
+@click.group()
+@click.version_option(package_name="bennu")
+def main() -> None:
+    """Phoenix Channels for Python."""
+
+
+@main.command()
+@click.argument("target", metavar="MODULE:ENDPOINT")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option(
+    "--port",
+    default=4000,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="The port to listen on; 0 takes a free one.",
+)
+@click.option("--reload", is_flag=True, help="Start again when a Python file changes.")
+@click.option(
+    "--log-level",
+    default="info",
+    show_default=True,
+    type=click.Choice(LEVELS),
+    help="How much is logged.",
+)
+@click.option("--access-log/--no-access-log", default=True, help="Whether requests are logged.")
+def run(
+    target: str, host: str, port: int, log_level: str, *, reload: bool, access_log: bool
+) -> None:
+    """Serve an endpoint, or an ASGI application that one is mounted in.
+
+    MODULE:ENDPOINT is where it is, for example app:endpoint.
+    """
+    sys.path.insert(0, os.getcwd())
+    if reload:
+        os.environ["BENNU_DEBUG"] = "1"
+        config = _config(target, host, port, log_level, access_log=access_log, reload=True)
+        ChangeReload(config, target=_Server(config).run, sockets=[config.bind_socket()]).run()
+        return
+    app = load(target)
+    config = _config(app, host, port, log_level, access_log=access_log, reload=False)
+    server = _Server(config)
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        raise SystemExit(3)
+
+
+def _config(
+    app: Any, host: str, port: int, log_level: str, *, access_log: bool, reload: bool
+) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        http=BennuProtocol,
+        log_level=log_level,
+        log_config=log_config(),
+        access_log=access_log,
+        reload=reload,
+        lifespan="on" if isinstance(app, Endpoint) else "auto",
+        timeout_graceful_shutdown=10,
+    )
+
+
+def log_config() -> dict[str, Any]:
+    """Return uvicorn's logging configuration, with our logger beside its own."""
+    config: dict[str, Any] = copy.deepcopy(LOGGING_CONFIG)
+    config["loggers"]["bennu"] = {"handlers": ["default"], "level": "INFO", "propagate": False}
+    return config
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server; what lives as long as the process is kept from the garbage collector."""
+
+    async def startup(self, sockets: Any = None) -> None:
+        await super().startup(sockets)
+        gc.collect()
+        gc.freeze()
+
+
+def load(target: str) -> Any:
+    """Return what ``module:name`` names.
+
+    Raises:
+        click.ClickException: It can't be had; the message says why, and where.
+    """
+    module_name, colon, path = target.partition(":")
+    if not colon or not module_name or not path:
+        raise click.ClickException(
+            f"expected MODULE:ENDPOINT, got {target!r}: write for example app:endpoint"
+        )
+    try:
+        found: Any = importlib.import_module(module_name)
+        for name in path.split("."):
+            found = getattr(found, name)
+    except DefinitionError as error:
+        raise click.ClickException(f"{error}{_raised_at(error)}") from error
+    except ModuleNotFoundError as error:
+        raise click.ClickException(f"{error}{_raised_at(error)}") from error
+    except AttributeError as error:
+        raise click.ClickException(f"{error}{_raised_at(error)}") from error
+    except Exception as error:
+        raise click.ClickException(f"{type(error).__name__}: {error}{_raised_at(error)}") from error
+    if not callable(found):
+        raise click.ClickException(f"expected an Endpoint or an ASGI application, got {found!r}")
+    return found
+
+
+def _raised_at(error: Exception) -> str:
+    """Return the last line of the user's own that led to an error."""
+    package = os.path.dirname(os.path.dirname(__file__))
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith((package, "<frozen", os.path.dirname(os.__file__)))
+    ]
+    if not frames:
+        return ""
+    frame = frames[-1]
+    return f"\n  raised at {frame.filename}:{frame.lineno}: {frame.line}"

@@ -1,0 +1,193 @@
+"""The server of ``bennu run``: uvicorn, whose HTTP protocol hands the sockets of WebSockets to us.
+
+Theory of operation
+-------------------
+uvicorn parses the request. At an upgrade, where it would start a WebSocket protocol of its own on the
+same socket (and parse the request again), we put a :class:`~bennu.transports.native.NativeWebSocket`
+there instead, and let the request walk through the application with that in ``scope["extensions"]``. An
+endpoint that is reached takes the socket over when it accepts, and the walk ends there: middleware sees
+the connection end at accept.
+
+When the application is itself an endpoint, the walk is skipped, unless a proxy has put in a word about
+the client's address, which uvicorn's own middleware knows how far to trust.
+
+An application may have other WebSocket routes. As soon as one of them calls ``receive`` or ``send``, the
+socket goes to uvicorn's own WebSocket protocol, in the middle of the walk: :class:`_Detour`.
+
+What this takes for granted of uvicorn is tested in ``tests/cli/test_server.py``; its version is pinned.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import MutableMapping
+from typing import Any, cast
+from urllib.parse import unquote
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.utils import get_client_addr, get_path_with_query_string
+
+from ..endpoint import Endpoint
+from ..transports.handshake import Denied
+from ..transports.native import EXTENSION, NativeWebSocket
+
+__all__ = ["BennuProtocol"]
+
+logger = logging.getLogger("bennu")
+access_logger = logging.getLogger("uvicorn.access")
+
+Event = MutableMapping[str, Any]
+
+
+class BennuProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP protocol, but for what happens at an upgrade to a WebSocket."""
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes of the client; keep those that come behind a request to upgrade."""
+        self._unset_keepalive_if_required()
+        try:
+            parser: Any = self.parser
+            parser.feed_data(data)
+        except httptools.HttpParserError:
+            message = "Invalid HTTP request received."
+            self.logger.warning(message)
+            self.send_400_response(message)
+        except httptools.HttpParserUpgrade as upgrade:
+            if self._should_upgrade():
+                self._upgrade(data[upgrade.args[0] :])
+            else:
+                self._unsupported_upgrade_warning()
+
+    def _upgrade(self, early: bytes) -> None:
+        scope = self._websocket_scope()
+        self.connections.discard(self)
+        open_connections: set[Any] = self.connections  # of whatever has a shutdown()
+        native = NativeWebSocket(self.transport, early, open_connections)
+        open_connections.add(native)
+        self.transport.set_protocol(native)
+        scope["extensions"][EXTENSION] = native
+        detour = _Detour(self, native, scope)
+        task = self.loop.create_task(detour.walk())
+        native.wait_for_application(task.cancel)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        if self.access_log:
+            self._log_upgrade(scope)
+
+    def _websocket_scope(self) -> dict[str, Any]:
+        """Return the scope that was parsed for HTTP, as one of a WebSocket."""
+        url = httptools.parse_url(self.url)
+        raw_path: bytes = url.path
+        path = raw_path.decode("ascii")
+        scope: dict[str, Any] = dict(self.scope)
+        offered = [value for name, value in self.headers if name == b"sec-websocket-protocol"]
+        scope.update(
+            type="websocket",
+            scheme="wss" if self.scheme == "https" else "ws",
+            path=self.root_path + (unquote(path) if "%" in path else path),
+            raw_path=self.root_path.encode("ascii") + raw_path,
+            query_string=url.query or b"",
+            subprotocols=[
+                token.strip().decode("latin-1") for value in offered for token in value.split(b",")
+            ],
+            extensions={"websocket.http.response": {}},
+        )
+        return scope
+
+    def _log_upgrade(self, scope: Any) -> None:
+        access_logger.info(
+            '%s - "%s %s HTTP/%s" %d',
+            get_client_addr(scope),
+            "GET",
+            get_path_with_query_string(scope),
+            scope["http_version"],
+            101,
+        )
+
+
+class _Detour:
+    """The walk of one request to upgrade through the application.
+
+    Args:
+        server: uvicorn's protocol, for what it was configured with.
+        native: The socket.
+        scope: The request.
+    """
+
+    def __init__(
+        self, server: BennuProtocol, native: NativeWebSocket, scope: dict[str, Any]
+    ) -> None:
+        self._server = server
+        self._native = native
+        self._scope = scope
+        self._foreign: asyncio.Future[tuple[Any, Any]] | None = None
+        self._task: asyncio.Task[Any] | None = None
+
+    async def walk(self) -> None:
+        """Have the application decide."""
+        server, native, scope = self._server, self._native, self._scope
+        app = server.config.app
+        try:
+            if isinstance(app, Endpoint) and app.native and not _is_proxied(scope):
+                await app.serve_native_alone(scope, native)
+            else:
+                self._task = asyncio.current_task()
+                walk = cast("Any", server.app)  # pyright: ignore[reportUnknownMemberType]
+                await walk(scope, self._receive, self._send)
+        except Exception:
+            if self._foreign is not None:
+                raise  # uvicorn's own protocol answers and logs it
+            logger.exception("Exception in the application at a request for a WebSocket")
+            if not native.is_taken:
+                native.deny(Denied(500, b"Internal Server Error"))
+        else:
+            if not native.is_taken:
+                logger.error("The application returned without an answer to a WebSocket request")
+                native.deny(Denied(500, b"Internal Server Error"))
+
+    async def _receive(self) -> Event:
+        receive, _ = await self._to_uvicorn()
+        event: Event = await receive()
+        return event
+
+    async def _send(self, event: Event) -> None:
+        _, send = await self._to_uvicorn()
+        await send(event)
+
+    async def _to_uvicorn(self) -> tuple[Any, Any]:
+        """Give the socket to uvicorn's WebSocket protocol; return its receive and send."""
+        if self._foreign is None:
+            self._foreign = asyncio.get_running_loop().create_future()
+            self._start_uvicorn()
+        return await self._foreign
+
+    def _start_uvicorn(self) -> None:
+        server = self._server
+        early = self._native.hand_over()
+        make_protocol: Any = server.ws_protocol_class
+        protocol = make_protocol(
+            config=server.config,
+            server_state=server.server_state,
+            app_state=server.app_state,
+        )
+        protocol.app = self._instead_of_application
+        protocol.connection_made(server.transport)
+        server.transport.set_protocol(protocol)
+        lines = [b"GET ", server.url, b" HTTP/1.1\r\n"]
+        for name, value in server.headers:
+            lines += [name, b": ", value, b"\r\n"]
+        protocol.data_received(b"".join([*lines, b"\r\n", early]))
+
+    async def _instead_of_application(self, scope: Any, receive: Any, send: Any) -> None:
+        """Stand where uvicorn calls the application: ours is on its way already."""
+        del scope
+        if self._foreign is not None and not self._foreign.done():
+            self._foreign.set_result((receive, send))
+        if self._task is not None:
+            await asyncio.shield(self._task)
+
+
+def _is_proxied(scope: dict[str, Any]) -> bool:
+    return any(name.startswith(b"x-forwarded-") for name, _ in scope["headers"])

@@ -1,0 +1,393 @@
+"""The endpoint: sockets under their paths, as an ASGI application.
+
+It runs by itself (``bennu run module:endpoint``), is mounted in a FastAPI or Starlette application, or
+wraps any other (``endpoint.wrap(django_application)``). Protocol document, §1.1.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import os
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, MutableMapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from ._blocking import blocking
+from ._protocol.origin import OriginPolicy, compile_policy
+from ._runtime.runtime import Runtime
+from .errors import DefinitionError
+from .message import DISCONNECT, Broadcast
+from .pubsub import PubSub
+from .socket import Socket
+from .telemetry import LogHandler, ParameterFilter, Telemetry
+from .transports.asgi import ASGIWebSocket, deny
+from .transports.handshake import Accepted, Denied, Target, explain_request, shake_hands
+from .transports.native import EXTENSION, NativeWebSocket, key_of
+from .transports.routes import Routes
+
+__all__ = ["Endpoint"]
+
+logger = logging.getLogger("bennu")
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+Lifespan = Callable[..., AbstractAsyncContextManager[Any]]
+
+NOT_FOUND = Denied(404, b"Not Found")
+
+
+class Endpoint:
+    """Where clients connect: an ASGI application.
+
+    Args:
+        sockets: Each under the path that it is mounted on. A path may hold variables,
+            ``/ws/{tenant}``; they are added to the parameters of ``connect``, and win over the
+            query's.
+        lifespan: An async context manager, entered at start-up; what it yields is ``state``. It may
+            take the endpoint.
+        check_origin: Which pages may connect: ``"host"`` (their host is the Host header), ``"conn"``
+            (scheme and port too), a list of origins, a function, or False for all.
+        native: Whether WebSockets leave the ASGI application at accept, under ``bennu run``.
+            With False middleware sees their whole life, at a price.
+        filter_parameters: Values in logs are hidden if their key contains one of these.
+        debug: Whether outgoing payloads are checked against ``emits``. None looks at the variable
+            BENNU_DEBUG, which ``bennu run --reload`` sets.
+
+    Raises:
+        DefinitionError: A socket or channel can't work; it says what to write.
+
+    Example:
+        >>> endpoint = Endpoint(sockets={})
+    """
+
+    def __init__(
+        self,
+        sockets: Mapping[str, Socket[Any]],
+        *,
+        lifespan: Lifespan | None = None,
+        check_origin: OriginPolicy = "host",
+        native: bool = True,
+        filter_parameters: ParameterFilter | tuple[str, ...] = ("password", "token"),
+        debug: bool | None = None,
+    ) -> None:
+        self.native = native
+        self.pubsub = PubSub()
+        self.telemetry = Telemetry()
+        if debug is None:
+            debug = os.environ.get("BENNU_DEBUG", "") not in ("", "0")
+        self._runtime = Runtime(self, self.pubsub, self.telemetry, debug=debug)
+        self._routes = Routes(sockets, compile_policy(check_origin))
+        self._lifespan = lifespan
+        self._stack: AsyncExitStack | None = None
+        self._starting: asyncio.Lock | None = None
+        hide = (
+            filter_parameters
+            if isinstance(filter_parameters, ParameterFilter)
+            else ParameterFilter(filter_parameters)
+        )
+        if logger.isEnabledFor(logging.INFO):
+            self.telemetry.attach(LogHandler(hide))
+
+    # Start and stop.
+
+    @property
+    def state(self) -> Any:
+        """What the lifespan yielded."""
+        return self._runtime.state
+
+    @property
+    def is_started(self) -> bool:
+        """Whether it has been started, and not stopped since."""
+        return self._stack is not None
+
+    @property
+    def connections(self) -> int:
+        """How many clients are connected to this process."""
+        return len(self._runtime.connections)
+
+    async def start(self) -> None:
+        """Enter the lifespan. A server does it, or the application that it is mounted in."""
+        if self._stack is not None:
+            return
+        self._runtime.start()
+        stack = AsyncExitStack()
+        if self._lifespan is not None:
+            takes_endpoint = bool(inspect.signature(self._lifespan).parameters)
+            context = self._lifespan(self) if takes_endpoint else self._lifespan()
+            if not hasattr(context, "__aenter__"):
+                raise DefinitionError(
+                    "Endpoint(lifespan=...)",
+                    expected="an async context manager",
+                    got=repr(context),
+                    write="@asynccontextmanager above `async def lifespan()`",
+                )
+            self._runtime.state = await stack.enter_async_context(context)
+        self._stack = stack
+
+    async def stop(self) -> None:
+        """Close every connection, wait for the channels to end, and leave the lifespan."""
+        stack, self._stack = self._stack, None
+        if stack is None:
+            return
+        await self._runtime.stop()
+        await stack.aclose()
+        self._runtime.state = None
+        self._starting = None
+
+    def lifespan(
+        self, inner: Callable[[Any], AbstractAsyncContextManager[Any]] | None = None
+    ) -> Callable[[Any], AbstractAsyncContextManager[Any]]:
+        """Return a lifespan for the application that this endpoint is mounted in.
+
+        Args:
+            inner: The application's own, if it has one.
+
+        Example:
+            ``app = FastAPI(lifespan=endpoint.lifespan(mine)); app.mount("/rt", endpoint)``
+        """
+
+        @asynccontextmanager
+        async def both(app: Any) -> AsyncGenerator[Any]:
+            await self.start()
+            try:
+                if inner is None:
+                    yield
+                else:
+                    async with inner(app) as state:
+                        yield state
+            finally:
+                await self.stop()
+
+        return both
+
+    def wrap(self, app: ASGIApp) -> ASGIApp:
+        """Return an application that answers our paths, and leaves all others to the given one.
+
+        Example:
+            ``application = endpoint.wrap(get_asgi_application())``
+        """
+
+        async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] == "lifespan":
+                await self._wrap_lifespan(app, scope, receive, send)
+            elif self._routes.find(scope) is not None:
+                await self(scope, receive, send)
+            else:
+                await app(scope, receive, send)
+
+        return wrapped
+
+    async def _wrap_lifespan(
+        self, app: ASGIApp, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Start before the other application, and stop after it, whether it knows lifespans or not."""
+        delegated = _Lifespan(receive, send)
+        try:
+            await self.start()
+        except Exception as error:
+            await delegated.failed("startup", error)
+            raise
+        try:
+            await app(scope, delegated.receive, delegated.send)
+        except Exception:
+            if delegated.has_answered:
+                raise
+            logger.debug("The wrapped application has no lifespan", exc_info=True)
+        if not delegated.has_answered:
+            await delegated.answer_ourselves()
+        await self.stop()
+        await delegated.finish()
+
+    # ASGI.
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one scope."""
+        if scope["type"] == "lifespan":
+            await self._serve_lifespan(receive, send)
+            return
+        if self._stack is None:
+            await self._start_late()
+        target = self._routes.find(scope)
+        native: NativeWebSocket | None = None
+        if scope["type"] == "websocket" and self.native:
+            native = scope.get("extensions", {}).get(EXTENSION)
+        if native is not None:
+            await self.serve_native(target, scope, native)
+            return
+        outcome: Accepted | Denied = NOT_FOUND
+        if target is not None:
+            outcome = await shake_hands(self._runtime, target, scope, "websocket")
+        if isinstance(outcome, Accepted):
+            if scope["type"] == "websocket":
+                await ASGIWebSocket(receive, send).run(self._runtime, outcome)
+                return
+            reason = explain_request(scope) or "the server did not upgrade the connection"
+            outcome = Denied(400, reason.encode())
+        await deny(scope, receive, send, outcome)
+
+    async def serve_native(
+        self, target: Target | None, scope: Scope, native: NativeWebSocket
+    ) -> None:
+        """Serve a request to upgrade, on a socket of our own server."""
+        if target is None:
+            native.deny(NOT_FOUND)
+            return
+        outcome = await shake_hands(self._runtime, target, scope, "websocket")
+        if isinstance(outcome, Accepted):
+            reason = explain_request(scope)
+            if reason is None:
+                native.accept(self._runtime, outcome, key_of(scope))
+                return
+            outcome = Denied(400, reason.encode())
+        native.deny(outcome)
+
+    async def serve_native_alone(self, scope: Scope, native: NativeWebSocket) -> None:
+        """Serve it without a walk through an application: the endpoint is the application."""
+        if self._stack is None:
+            await self._start_late()
+        await self.serve_native(self._routes.find(scope), scope, native)
+
+    async def _serve_lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            await self.start()
+        except Exception as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            raise
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _start_late(self) -> None:
+        """Start at the first scope, and say so once."""
+        if self._starting is None:
+            self._starting = asyncio.Lock()
+        async with self._starting:
+            if self._stack is None:
+                logger.warning(
+                    "The endpoint was not started, and starts at its first request. A mount forwards"
+                    " no lifespan: write FastAPI(lifespan=endpoint.lifespan(...)), or serve"
+                    " endpoint.wrap(app)"
+                )
+                await self.start()
+
+    # What server code says.
+
+    async def broadcast(self, topic: str, event: str, payload: Any = None) -> None:
+        """Send an event to all clients of a topic, on every node.
+
+        Args:
+            topic: The topic.
+            event: Its name.
+            payload: A JSON object (a dict, Struct, dataclass or model), or ``bytes``.
+
+        Raises:
+            EncodeError: The payload can't be written.
+        """
+        await self.pubsub.broadcast(topic, _broadcast(topic, event, payload))
+
+    async def broadcast_from(
+        self, sender: object, topic: str, event: str, payload: Any = None
+    ) -> None:
+        """Send an event to all clients of a topic but the sender's: a channel, or a listener's owner."""
+        await self.pubsub.broadcast_from(
+            getattr(sender, "_runtime", sender), topic, _broadcast(topic, event, payload)
+        )
+
+    async def local_broadcast(self, topic: str, event: str, payload: Any = None) -> None:
+        """Send an event to the clients of a topic on this node."""
+        self.pubsub.local_broadcast(topic, _broadcast(topic, event, payload))
+
+    async def local_broadcast_from(
+        self, sender: object, topic: str, event: str, payload: Any = None
+    ) -> None:
+        """Send an event to the clients of a topic on this node but the sender's."""
+        self.pubsub.local_broadcast(
+            topic,
+            _broadcast(topic, event, payload),
+            sender=getattr(sender, "_runtime", sender),
+        )
+
+    async def disconnect(self, id: str) -> None:  # noqa: A002 - Phoenix's name
+        """Close every connection that has this id, on every node, with the code 1001.
+
+        Stock clients reconnect after it: refuse them in ``connect`` if they shall stay out.
+        """
+        await self.pubsub.broadcast(id, Broadcast(id, DISCONNECT, {}))
+
+    @property
+    def sync(self) -> BlockingEndpoint:
+        """The same for threads: every call waits."""
+        return BlockingEndpoint(self, self._runtime.loop)
+
+
+class BlockingEndpoint:
+    """The awaitable methods of an endpoint, for code in other threads.
+
+    Each waits for the event loop to do it. On the event loop it raises ``WrongThread``.
+    """
+
+    def __init__(self, endpoint: Endpoint, loop: asyncio.AbstractEventLoop) -> None:
+        self._endpoint = endpoint
+        self._loop = loop
+
+    def broadcast(self, topic: str, event: str, payload: Any = None) -> None:
+        """Do what ``await endpoint.broadcast(...)`` does."""
+        blocking(self._loop, "broadcast", self._endpoint.broadcast, topic, event, payload)
+
+    def local_broadcast(self, topic: str, event: str, payload: Any = None) -> None:
+        """Do what ``await endpoint.local_broadcast(...)`` does."""
+        blocking(
+            self._loop, "local_broadcast", self._endpoint.local_broadcast, topic, event, payload
+        )
+
+    def disconnect(self, id: str) -> None:  # noqa: A002 - Phoenix's name
+        """Do what ``await endpoint.disconnect(...)`` does."""
+        blocking(self._loop, "disconnect", self._endpoint.disconnect, id)
+
+
+def _broadcast(topic: str, event: str, payload: Any) -> Broadcast:
+    return Broadcast(topic, event, {} if payload is None else payload)
+
+
+class _Lifespan:
+    """The lifespan of a wrapped application, listened to in passing."""
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self._send = send
+        self._held: MutableMapping[str, Any] | None = None
+        self.has_answered = False
+
+    async def receive(self) -> MutableMapping[str, Any]:
+        """Pass an event of the server on."""
+        return await self._receive()
+
+    async def send(self, event: MutableMapping[str, Any]) -> None:
+        """Pass an answer on, but keep the one to the shutdown until we have stopped too."""
+        self.has_answered = True
+        if event["type"] == "lifespan.shutdown.complete":
+            self._held = event
+        else:
+            await self._send(event)
+
+    async def answer_ourselves(self) -> None:
+        """Do what an application that knows no lifespan did not."""
+        await self._send({"type": "lifespan.startup.complete"})
+        await self._receive()
+        self._held = {"type": "lifespan.shutdown.complete"}
+
+    async def failed(self, step: str, error: Exception) -> None:
+        """Say that our own part failed."""
+        await self._receive()
+        await self._send({"type": f"lifespan.{step}.failed", "message": str(error)})
+
+    async def finish(self) -> None:
+        """Say at last that all has stopped."""
+        if self._held is not None:
+            await self._send(self._held)

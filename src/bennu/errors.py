@@ -1,0 +1,131 @@
+"""Every error that Bennu raises, and the two that a channel raises on purpose.
+
+BennuError
+├── DefinitionError     a mistake in the user's code, found at start-up
+├── NotJoined           a channel used before its join succeeded, or after its end
+├── NoRef               a reply asked for where there is no message to reply to
+├── EncodeError         a payload that the wire can't carry
+├── DecodeError         a frame that is no message: the connection closes with 1011
+├── WrongThread         a blocking twin called on the event loop
+├── Refused             raised by the user: refuses a connect, a join or a push
+└── Stop                raised by the user: ends the channel
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+__all__ = [
+    "BennuError",
+    "DecodeError",
+    "DefinitionError",
+    "EncodeError",
+    "NoRef",
+    "NotJoined",
+    "Refused",
+    "Stop",
+    "WrongThread",
+]
+
+
+class BennuError(Exception):
+    """The root of all errors of this package."""
+
+
+class DefinitionError(BennuError):
+    """A mistake in the user's code that was found before any client could meet it.
+
+    Args:
+        subject: What is wrong, as the user named it: a class, a handler, a pattern.
+        expected: What would be right.
+        got: What was found instead.
+        write: What to write, in one line of code.
+        where: The place as ``file:line``, if known.
+    """
+
+    def __init__(
+        self, subject: str, *, expected: str, got: str, write: str, where: str | None = None
+    ) -> None:
+        self.subject = subject
+        self.expected = expected
+        self.got = got
+        self.write = write
+        self.where = where
+        super().__init__(subject, expected, got, write, where)
+
+    def __str__(self) -> str:
+        place = f"\n  at:       {self.where}" if self.where else ""
+        return (
+            f"{self.subject}\n  expected: {self.expected}\n  got:      {self.got}"
+            f"\n  write:    {self.write}{place}"
+        )
+
+
+def source_line(function: Callable[..., object]) -> str | None:
+    """Return ``file:line`` of a function, or None for one that has no Python source."""
+    code = getattr(function, "__code__", None)
+    return f"{code.co_filename}:{code.co_firstlineno}" if code is not None else None
+
+
+class NotJoined(BennuError):
+    """The channel has not joined yet, or has ended."""
+
+
+class NoRef(BennuError):
+    """There is no message with a ref to reply to: only a handler of a client's event has one."""
+
+
+class EncodeError(BennuError):
+    """The payload can't be written on the wire."""
+
+
+class DecodeError(BennuError):
+    """The bytes that came are no message of this protocol."""
+
+
+class WrongThread(BennuError):
+    """A blocking twin was called on the event loop, where it would wait for itself."""
+
+
+class Refused(BennuError):
+    """Refuse a connect, a join or a push. The client gets ``{"reason": reason, **extra}``.
+
+    A refused connect is answered by HTTP 403 (a browser can't read more of it).
+
+    Example:
+        >>> Refused("full", retry_after_ms=5000).payload
+        {'reason': 'full', 'retry_after_ms': 5000}
+    """
+
+    def __init__(self, reason: str, **extra: Any) -> None:
+        self.reason = reason
+        self.extra = extra
+        super().__init__(reason)
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        """The response of the error reply."""
+        return {"reason": self.reason, **self.extra}
+
+
+class Stop(BennuError):
+    """End this channel.
+
+    Args:
+        reason: ``"normal"``, ``"shutdown"`` and anything that begins with ``"shutdown:"`` close the
+            channel: the client gets ``phx_close`` and stays away. Every other reason is a failure:
+            the client gets ``phx_error`` and rejoins (protocol, §2.13).
+        reply: What to answer to the message that is being handled, if anything: a value or one of
+            ``Ok``, ``Error`` and ``Reply``.
+    """
+
+    def __init__(self, reason: str = "normal", *, reply: Any = None) -> None:
+        self.reason = reason
+        self.reply = reply
+        super().__init__(reason)
+
+    @property
+    def closes(self) -> bool:
+        """Whether the client is told that the channel closed, not that it failed."""
+        return self.reason in ("normal", "shutdown") or self.reason.startswith("shutdown:")

@@ -1,0 +1,86 @@
+"""What travels: messages, broadcasts, replies, and the names that the protocol reserves.
+
+Source: protocol document, §2.1 and §2.5.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Any, Final
+
+from msgspec import Raw, Struct
+
+__all__ = ["Broadcast", "Error", "Message", "Ok", "Opcode", "Reply"]
+
+PHOENIX: Final = "phoenix"
+HEARTBEAT: Final = "heartbeat"
+PHX_JOIN: Final = "phx_join"
+PHX_LEAVE: Final = "phx_leave"
+PHX_REPLY: Final = "phx_reply"
+PHX_CLOSE: Final = "phx_close"
+PHX_ERROR: Final = "phx_error"
+DISCONNECT: Final = "disconnect"
+
+OK: Final = "ok"
+ERROR: Final = "error"
+
+
+class Opcode(IntEnum):
+    """The kinds of WebSocket frame (RFC 6455, §5.2)."""
+
+    CONTINUATION = 0x0
+    TEXT = 0x1
+    BINARY = 0x2
+    CLOSE = 0x8
+    PING = 0x9
+    PONG = 0xA
+
+
+TEXT: Final = Opcode.TEXT
+BINARY: Final = Opcode.BINARY
+
+Encoded = tuple[Opcode, bytes]
+"""One frame as a serializer makes it: its kind, and its content."""
+
+
+class Message(Struct, array_like=True, frozen=True, gc=False):
+    """One message of a client.
+
+    The refs are any JSON value and are echoed as they came. ``topic`` and ``event`` are text from
+    every real client, but nothing enforces that before they are looked up. The payload is raw JSON
+    until a handler says what it should be, or ``bytes`` for a binary frame (the type says Raw alone,
+    since this struct is also what the V2 decoder fills).
+    """
+
+    join_ref: Any
+    ref: Any
+    topic: Any
+    event: Any
+    payload: Raw
+
+
+class Broadcast(Struct, frozen=True):
+    """One event for everyone who is subscribed to a topic."""
+
+    topic: str
+    event: str
+    payload: Any
+
+
+class Ok(Struct, frozen=True):
+    """An ok reply. ``Ok()`` answers ``{}``, which a handler that returns None does not."""
+
+    response: Any = {}
+
+
+class Error(Struct, frozen=True):
+    """An error reply."""
+
+    response: Any = {}
+
+
+class Reply(Struct, frozen=True):
+    """A reply with a status of the application's own."""
+
+    status: str
+    response: Any = {}

@@ -1,0 +1,201 @@
+"""The registry from topic to subscribers, and what is sent to them. Protocol document, §3.5 and §7.
+
+Two kinds of subscriber stand side by side in a topic. A joined channel's connection is in a *lane*:
+broadcasts are written to it without the channel's help (:mod:`bennu.pubsub.fastlane`), except those
+whose event the channel intercepts. A *listener* is a function that gets every message as it is:
+``Broadcast``, or whatever typed message was sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from ..message import Broadcast
+from .fastlane import Interceptor, Lane, LaneKey, Outbox, Turn
+
+__all__ = ["PubSub", "Subscription"]
+
+logger = logging.getLogger("bennu.pubsub")
+
+
+class Subscription:
+    """A listener of one topic; ``cancel()`` ends it, and may be called again."""
+
+    __slots__ = ("_pubsub", "deliver", "owner", "topic")
+
+    def __init__(
+        self, pubsub: PubSub, topic: str, deliver: Callable[[Any], object], owner: object
+    ) -> None:
+        self._pubsub = pubsub
+        self.topic = topic
+        self.deliver = deliver
+        self.owner = owner
+
+    def cancel(self) -> None:
+        """Stop listening."""
+        self._pubsub._cancel(self)
+
+
+class _Topic:
+    __slots__ = ("lanes", "listeners")
+
+    def __init__(self) -> None:
+        self.lanes: dict[LaneKey, Lane] = {}
+        self.listeners: list[Subscription] = []
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.lanes and not self.listeners
+
+
+class PubSub:
+    """Topics and their subscribers on this node.
+
+    Everything here belongs to the event loop's thread.
+    """
+
+    def __init__(self) -> None:
+        self._topics: dict[str, _Topic] = {}
+        self.turn = Turn(self._call_soon)
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def _call_soon(self, callback: Callable[[], object]) -> None:
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        self._loop.call_soon(callback)
+
+    def unbind(self) -> None:
+        """Forget the event loop: an endpoint that was stopped may start again on another."""
+        self._loop = None
+
+    # Who hears a topic.
+
+    def enter(self, topic: str, key: LaneKey, outbox: Outbox, interceptor: Interceptor) -> None:
+        """Put a connection into the lane of a topic."""
+        self.turn.sync(outbox)
+        entry = self._topics.get(topic)
+        if entry is None:
+            entry = self._topics[topic] = _Topic()
+        lane = entry.lanes.get(key)
+        if lane is None:
+            lane = entry.lanes[key] = Lane(key)
+        lane.members[outbox] = interceptor
+        outbox.lanes += 1
+
+    def leave(self, topic: str, key: LaneKey, outbox: Outbox) -> None:
+        """Take a connection out again."""
+        self.turn.sync(outbox)
+        entry = self._topics[topic]
+        lane = entry.lanes[key]
+        del lane.members[outbox]
+        outbox.lanes -= 1
+        if not lane.members:
+            del entry.lanes[key]
+            self._forget_if_empty(topic, entry)
+
+    def subscribe(
+        self, topic: str, deliver: Callable[[Any], object], *, owner: object = None
+    ) -> Subscription:
+        """Listen to a topic.
+
+        Args:
+            topic: Any text.
+            deliver: Called in the event loop with each message: a :class:`~bennu.Broadcast`, or a
+                typed message as it was sent. It must not wait. Two subscriptions deliver twice.
+            owner: A channel or other sender whose ``broadcast_from`` passes this listener by.
+
+        Returns:
+            The subscription, to be cancelled.
+        """
+        subscription = Subscription(self, topic, deliver, owner)
+        self._topics.setdefault(topic, _Topic()).listeners.append(subscription)
+        return subscription
+
+    def _cancel(self, subscription: Subscription) -> None:
+        entry = self._topics.get(subscription.topic)
+        if entry is not None and subscription in entry.listeners:
+            entry.listeners.remove(subscription)
+            self._forget_if_empty(subscription.topic, entry)
+
+    def _forget_if_empty(self, topic: str, entry: _Topic) -> None:
+        if entry.is_empty:
+            del self._topics[topic]
+
+    def subscribers(self, topic: str) -> int:
+        """Return how many connections and listeners a topic has on this node."""
+        entry = self._topics.get(topic)
+        if entry is None:
+            return 0
+        return len(entry.listeners) + sum(len(lane.members) for lane in entry.lanes.values())
+
+    # What is said to them.
+
+    async def broadcast(self, topic: str, message: Any) -> None:
+        """Send a message to every subscriber of a topic, on every node.
+
+        Args:
+            topic: Any text.
+            message: A :class:`~bennu.Broadcast` reaches clients; a message of any other type only
+                the listeners.
+
+        Raises:
+            EncodeError: A client can't be sent the payload.
+        """
+        if self.local_broadcast(topic, message):
+            await asyncio.sleep(0)  # a loop of broadcasts lets others have their turn
+
+    async def broadcast_from(self, sender: object, topic: str, message: Any) -> None:
+        """Send a message to every subscriber but the sender: a channel, or an owner of listeners."""
+        if self.local_broadcast(topic, message, sender=sender):
+            await asyncio.sleep(0)
+
+    def local_broadcast(self, topic: str, message: Any, *, sender: object = None) -> bool:
+        """Send a message to the subscribers on this node alone.
+
+        Returns:
+            Whether so much was sent in this turn that the sender should let others have theirs.
+        """
+        entry = self._topics.get(topic)
+        if entry is None:
+            return False
+        crowded = False
+        if isinstance(message, Broadcast):
+            crowded = self._to_lanes(entry, message, sender)
+        for listener in tuple(entry.listeners):
+            if sender is None or listener.owner is not sender:
+                listener.deliver(message)
+        return crowded
+
+    def _to_lanes(self, entry: _Topic, broadcast: Broadcast, sender: object) -> bool:
+        frames: list[tuple[Lane, Any]] = []
+        for lane in entry.lanes.values():
+            if broadcast.event in lane.intercepts:
+                for interceptor in tuple(lane.members.values()):
+                    if interceptor is not sender:
+                        interceptor.intercept(broadcast)
+            elif isinstance(broadcast.payload, bytes) and not lane.serializer.carries_binary:
+                # One client of the old format must not spoil it for all others, as in Phoenix.
+                logger.warning(
+                    "A binary broadcast of %r on %r was not sent to %d client(s) that speak %s,"
+                    " which can't carry it",
+                    broadcast.event,
+                    broadcast.topic,
+                    len(lane.members),
+                    lane.serializer.name,
+                )
+            else:
+                frames.append((lane, lane.encode(broadcast)))
+        crowded = False
+        for lane, frame in frames:
+            exclude = _outbox_of(lane, sender) if sender is not None else None
+            crowded |= self.turn.add(lane, frame, exclude)
+        return crowded
+
+
+def _outbox_of(lane: Lane, sender: object) -> Outbox | None:
+    """Return the connection through which a channel is in a lane."""
+    outbox: Outbox | None = getattr(sender, "outbox", None)
+    return outbox if outbox is not None and lane.members.get(outbox) is sender else None

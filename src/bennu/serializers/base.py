@@ -1,0 +1,66 @@
+"""What a serializer does. It is pure: bytes in, a message out; values in, bytes out."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from ..message import Encoded, Message, Opcode
+
+__all__ = ["Serializer"]
+
+
+class Serializer(Protocol):
+    """A version of the wire format."""
+
+    name: str
+    """How it is called in logs."""
+
+    carries_binary: bool
+    """Whether it has binary frames."""
+
+    requirement: tuple[int, int]
+    """The major and minor version of ``vsn`` that it speaks."""
+
+    def decode(self, opcode: Opcode, data: bytes) -> Message:
+        """Return the message of a frame.
+
+        Args:
+            opcode: TEXT (then the data is valid UTF-8) or BINARY.
+            data: The content of the frame.
+
+        Raises:
+            DecodeError: The frame is no message; nothing else is raised.
+        """
+        ...
+
+    def reply(self, join_ref: Any, ref: Any, topic: Any, status: str, response: Any) -> Encoded:
+        """Encode a reply. The response is any JSON value, or bytes for a binary frame.
+
+        Raises:
+            EncodeError: The response can't be written.
+        """
+        ...
+
+    def push(self, join_ref: Any, topic: str, event: str, payload: Any) -> Encoded:
+        """Encode a push of one channel. The payload is a JSON object, or bytes.
+
+        Raises:
+            EncodeError: The payload can't be written.
+        """
+        ...
+
+    def broadcast(self, topic: str, event: str, payload: Any) -> Encoded:
+        """Encode a broadcast, the same for all who get it.
+
+        Raises:
+            EncodeError: The payload can't be written.
+        """
+        ...
+
+    def close(self, join_ref: Any, topic: str) -> Encoded:
+        """Encode ``phx_close``, with the join_ref that the client sent."""
+        ...
+
+    def error(self, join_ref: Any, topic: str) -> Encoded:
+        """Encode ``phx_error``, with the join_ref that the client sent."""
+        ...

@@ -1,0 +1,82 @@
+"""Values to JSON, whatever the value's type: Structs, dataclasses, TypedDicts, builtins, pydantic.
+
+Incoming JSON is bounded in depth before anything decodes it: a decoder that recurses would else be
+stopped by the interpreter's own limit, which differs between versions and depends on the caller.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+import msgspec
+
+from ..errors import DecodeError, EncodeError
+
+__all__ = ["MAX_NESTING", "check_nesting", "encode_json", "encode_object"]
+
+MAX_NESTING: Final = 128
+"""How deep arrays and objects of one message may nest, the envelope included."""
+
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"')
+_NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
+
+
+def _to_builtin(value: Any) -> Any:
+    """Turn what msgspec doesn't know into what it does: a pydantic model into its JSON form."""
+    dump = getattr(value, "model_dump", None)
+    if dump is not None:
+        return dump(mode="json")
+    raise TypeError(f"{type(value).__name__} can't be written as JSON")
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_to_builtin)
+_encode = _encoder.encode
+
+
+def encode_json(value: Any) -> bytes:
+    """Return a value as compact JSON.
+
+    Raises:
+        EncodeError: It has no JSON form.
+    """
+    try:
+        return _encode(value)
+    except (TypeError, ValueError, OverflowError, msgspec.MsgspecError, RecursionError) as error:
+        raise EncodeError(f"the payload can't be written as JSON: {error}") from error
+
+
+def encode_object(value: Any) -> bytes:
+    """Return a payload as a compact JSON object.
+
+    Raises:
+        EncodeError: It has no JSON form, or one that is no object.
+    """
+    encoded = encode_json(value)
+    if encoded[:1] != b"{":
+        raise EncodeError(
+            "the payload of a push or broadcast is a JSON object (a dict, Struct, dataclass or model)"
+            f" or bytes; got {type(value).__name__}: write {{'value': ...}} around it"
+        )
+    return encoded
+
+
+def check_nesting(data: bytes) -> None:
+    """Refuse JSON text that nests too deep, without decoding it.
+
+    The common case costs two counts. Only text with more brackets than may nest is looked at
+    closely: its strings are cut out, and the innermost pairs peeled off, one level a round.
+
+    Raises:
+        DecodeError: It nests deeper than MAX_NESTING.
+    """
+    if data.count(b"[") + data.count(b"{") <= MAX_NESTING:
+        return
+    brackets = _STRING.sub(b"", data).translate(None, _NOT_BRACKETS)
+    for _ in range(MAX_NESTING):
+        peeled = brackets.replace(b"[]", b"").replace(b"{}", b"")
+        if len(peeled) == len(brackets):
+            break
+        brackets = peeled
+    if brackets:
+        raise DecodeError(f"JSON that nests deeper than {MAX_NESTING} levels, or is malformed")

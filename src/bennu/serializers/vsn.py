@@ -1,0 +1,42 @@
+"""Which serializer a client gets: the ``vsn`` parameter. Protocol document, §1.5.
+
+The value must be a full semantic version. ``~> 2.0.0`` means at least 2.0.0 and below 2.1.0, where a
+pre-release comes before its release: 2.0.0-rc.1 is refused, 2.0.1-rc.1 is not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, Final
+
+from .base import Serializer
+
+__all__ = ["DEFAULT_VSN", "negotiate"]
+
+DEFAULT_VSN: Final = "1.0.0"
+
+_NUMBER = r"(0|[1-9][0-9]*)"
+_IDENTIFIERS = r"[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*"
+_VERSION = re.compile(
+    rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}(?:-({_IDENTIFIERS}))?(?:\+{_IDENTIFIERS})?", re.ASCII
+)
+
+
+def negotiate(vsn: Any, serializers: Sequence[Serializer]) -> Serializer | None:
+    """Return the first serializer that speaks this version, or None to refuse the client.
+
+    Args:
+        vsn: The decoded query parameter; anything but text is refused.
+        serializers: In order of preference.
+    """
+    found = _VERSION.fullmatch(vsn) if isinstance(vsn, str) and len(vsn) <= 64 else None
+    if found is None:
+        return None
+    major, minor, patch = int(found[1]), int(found[2]), int(found[3])
+    if patch == 0 and found[4] is not None:
+        return None
+    for serializer in serializers:
+        if serializer.requirement == (major, minor):
+            return serializer
+    return None

@@ -1,0 +1,213 @@
+"""What happens in an endpoint, for logs, metrics and traces. Protocol document, §9.
+
+An endpoint has one :class:`Telemetry`. A handler is a function that gets every event, an instance of
+one of the classes below; it runs in the event loop and must be quick. One that raises is logged, and
+the endpoint goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+__all__ = [
+    "ChannelHandledIn",
+    "ChannelJoined",
+    "Event",
+    "ParameterFilter",
+    "SocketConnected",
+    "Telemetry",
+]
+
+logger = logging.getLogger("bennu")
+
+Result = Literal["ok", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class SocketConnected:
+    """A connect was accepted or refused; not sent for a bad ``vsn``, nor when connect raised.
+
+    Attributes:
+        socket: The mount path of the socket.
+        duration: Seconds that connect took.
+    """
+
+    socket: str
+    transport: str
+    serializer: str
+    params: Mapping[str, Any]
+    result: Result
+    duration: float
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelJoined:
+    """A join was accepted or refused; not sent when it crashed."""
+
+    topic: str
+    channel: str
+    payload: Any
+    result: Result
+    duration: float
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelHandledIn:
+    """A handler of a client's event returned; not sent when it raised."""
+
+    topic: str
+    channel: str
+    event: str
+    ref: Any
+    payload: Any
+    duration: float
+
+
+Event = SocketConnected | ChannelJoined | ChannelHandledIn
+Handler = Callable[[Event], object]
+
+
+class Telemetry:
+    """The handlers of one endpoint."""
+
+    __slots__ = ("_handlers",)
+
+    def __init__(self) -> None:
+        self._handlers: tuple[Handler, ...] = ()
+
+    def attach(self, handler: Handler) -> Callable[[], None]:
+        """Add a handler; the function that is returned takes it away again."""
+        self._handlers = (*self._handlers, handler)
+
+        def detach() -> None:
+            self._handlers = tuple(one for one in self._handlers if one is not handler)
+
+        return detach
+
+    @property
+    def is_attached(self) -> bool:
+        """Whether anybody listens."""
+        return bool(self._handlers)
+
+    def emit(self, event: Event) -> None:
+        """Tell all handlers."""
+        for handler in self._handlers:
+            try:
+                handler(event)
+            except Exception:
+                logger.exception("A telemetry handler failed on %s", type(event).__name__)
+
+
+FILTERED = "[FILTERED]"
+
+
+class ParameterFilter:
+    """Hides secrets in what is logged of parameters and payloads.
+
+    Args:
+        terms: A value is hidden if its key contains one of these, or if it is text that holds
+            ``term=``.
+        keep: If given, everything is hidden except what stands under exactly these keys.
+
+    Example:
+        >>> ParameterFilter()({"user": {"password": "x", "name": "ann"}})
+        {'user': {'password': '[FILTERED]', 'name': 'ann'}}
+    """
+
+    __slots__ = ("_keep", "_terms")
+
+    def __init__(
+        self, terms: Sequence[str] = ("password", "token"), *, keep: Sequence[str] | None = None
+    ) -> None:
+        self._terms = tuple(terms)
+        self._keep = None if keep is None else frozenset(keep)
+
+    def __call__(self, value: Any) -> Any:
+        """Return the value with its secrets hidden."""
+        return self._discard(value) if self._keep is None else self._only(value, self._keep)
+
+    def _discard(self, value: Any) -> Any:
+        return _map(
+            value,
+            lambda key, inner: FILTERED if self._is_secret(key, inner) else self._discard(inner),
+            lambda leaf: leaf,
+        )
+
+    def _is_secret(self, key: Any, value: Any) -> bool:
+        if isinstance(key, str) and any(term in key for term in self._terms):
+            return True
+        return isinstance(value, str) and any(f"{term}=" in value for term in self._terms)
+
+    def _only(self, value: Any, keep: frozenset[str]) -> Any:
+        return _map(
+            value,
+            lambda key, inner: inner if key in keep else self._only(inner, keep),
+            lambda leaf: FILTERED,
+        )
+
+
+def _map(value: Any, entry: Callable[[Any, Any], Any], leaf: Callable[[Any], Any]) -> Any:
+    """Rebuild maps by their entries, lists by their elements, and everything else as a leaf."""
+    if isinstance(value, dict):
+        entries = cast("dict[Any, Any]", value)
+        return {key: entry(key, inner) for key, inner in entries.items()}
+    if isinstance(value, list):
+        return [_map(inner, entry, leaf) for inner in cast("list[Any]", value)]
+    return leaf(value)
+
+
+def readable(seconds: float) -> str:
+    """Return a duration as Phoenix writes it: ``812µs``, ``3ms``.
+
+    Example:
+        >>> readable(0.0032)
+        '3ms'
+    """
+    microseconds = round(seconds * 1_000_000)
+    return f"{microseconds // 1000}ms" if microseconds > 1000 else f"{microseconds}µs"
+
+
+class LogHandler:
+    """Writes the events as Phoenix does, into the logger ``bennu``.
+
+    Args:
+        hide: What keeps secrets out of the parameters.
+    """
+
+    def __init__(self, hide: ParameterFilter) -> None:
+        self._hide = hide
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case SocketConnected():
+                verb = "CONNECTED TO" if event.result == "ok" else "REFUSED CONNECTION TO"
+                logger.info(
+                    "%s %s in %s\n  Transport: %s\n  Serializer: %s\n  Parameters: %s",
+                    verb,
+                    event.socket,
+                    readable(event.duration),
+                    event.transport,
+                    event.serializer,
+                    self._hide(event.params),
+                )
+            case ChannelJoined():
+                verb = "JOINED" if event.result == "ok" else "REFUSED JOIN"
+                logger.info(
+                    "%s %s in %s\n  Parameters: %s",
+                    verb,
+                    event.topic,
+                    readable(event.duration),
+                    self._hide(event.payload),
+                )
+            case ChannelHandledIn():
+                logger.debug(
+                    "HANDLED %s INCOMING ON %s (%s) in %s\n  Parameters: %s",
+                    event.event,
+                    event.topic,
+                    event.channel,
+                    readable(event.duration),
+                    self._hide(event.payload),
+                )

@@ -1,0 +1,251 @@
+"""Topic patterns: which channel a topic belongs to, and which typed parameters it carries.
+
+A pattern is a literal (``lobby``), a prefix (``room:*``, which matches ``room:`` too), or has
+parameters (``room:{room_id}``). A parameter stands for one segment, that is, up to the next ``:``;
+``{name:path}`` takes the rest. The type of a parameter comes from the channel's annotation, and it
+matches only in its canonical form: ``build(parse(s)) == s``. So ``room:007`` is not room 7, and two
+spellings never name one room.
+
+Patterns are tried in the order in which they were declared (protocol, §2.9). The table is built at
+start-up and refuses a pattern that an earlier one leaves nothing to match.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Generic, Literal, TypeVar, get_args, get_origin
+from uuid import UUID
+
+from .errors import DefinitionError
+
+__all__ = ["Pattern", "Table"]
+
+T = TypeVar("T")
+
+_PARAMETER = re.compile(r"\{([a-zA-Z_][a-zA-Z0-9_]*)(?::([a-z]+))?\}")
+
+_SCALARS: dict[Any, tuple[Callable[[str], Any], Callable[[Any], str]]] = {
+    str: (str, str),
+    int: (int, str),
+    UUID: (UUID, str),
+}
+
+
+class _Parameter:
+    """One parameter of a pattern: its name and how its text becomes a value."""
+
+    __slots__ = ("build", "name", "parse", "rest")
+
+    def __init__(self, name: str, *, rest: bool) -> None:
+        self.name = name
+        self.rest = rest
+        self.parse: Callable[[str], Any] = str
+        self.build: Callable[[Any], str] = str
+
+    def convert(self, text: str) -> Any:
+        """Return the value, or raise ValueError when the text is not its canonical form."""
+        value = self.parse(text)
+        if self.build(value) != text:
+            raise ValueError(text)
+        return value
+
+
+class Pattern:
+    """One compiled pattern.
+
+    Args:
+        text: The pattern as declared.
+
+    Raises:
+        DefinitionError: The text is no pattern.
+
+    Example:
+        >>> pattern = Pattern("room:{room_id}")
+        >>> pattern.bind({"room_id": int})
+        >>> pattern.match("room:7"), pattern.match("room:007"), pattern.match("lobby")
+        ({'room_id': 7}, None, None)
+    """
+
+    __slots__ = ("_regex", "parameters", "prefix", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.parameters: tuple[_Parameter, ...] = ()
+        self._regex: re.Pattern[str] | None = None
+        if "{" in text or "}" in text:
+            self.prefix = text.partition("{")[0]
+            self._compile_parameters()
+            return
+        if "*" in text[:-1]:
+            raise _bad_pattern(
+                text, "'*' may only stand at the end", f'"{text.partition("*")[0]}*"'
+            )
+        self.prefix = text.removesuffix("*")
+
+    @property
+    def is_prefix(self) -> bool:
+        """Whether the pattern ends with a star."""
+        return self.text.endswith("*") and not self.parameters
+
+    def _compile_parameters(self) -> None:
+        if "*" in self.text:
+            raise _bad_pattern(
+                self.text, "a star and parameters in one pattern", 'use "{rest:path}" for the rest'
+            )
+        pieces: list[str] = []
+        parameters: list[_Parameter] = []
+        position = 0
+        for found in _PARAMETER.finditer(self.text):
+            name, kind = found.groups()
+            if kind not in (None, "path"):
+                raise _bad_pattern(
+                    self.text,
+                    f"the type {kind!r} in the pattern (types come from the annotation)",
+                    f'"{self.text.replace(":" + kind, "")}" and `{name}: {kind}` in the class',
+                )
+            if any(name == earlier.name for earlier in parameters):
+                raise _bad_pattern(self.text, f"{{{name}}} twice", "a name of its own for each")
+            rest = kind == "path"
+            if rest and found.end() != len(self.text):
+                raise _bad_pattern(self.text, f"text after {{{name}:path}}", "put it at the end")
+            pieces += [re.escape(self.text[position : found.start()])]
+            pieces += ["(.+)" if rest else "([^:]+)"]
+            parameters.append(_Parameter(name, rest=rest))
+            position = found.end()
+        tail = self.text[position:]
+        if "{" in "".join(pieces).replace(r"\{", "{") or "{" in tail or "}" in tail:
+            raise _bad_pattern(
+                self.text, "a brace that belongs to no parameter", '"room:{room_id}"'
+            )
+        self._regex = re.compile("".join([*pieces, re.escape(tail)]), re.DOTALL)
+        self.parameters = tuple(parameters)
+
+    def bind(self, annotations: Mapping[str, Any], *, where: str | None = None) -> None:
+        """Give each parameter its type.
+
+        Args:
+            annotations: The resolved annotations of the channel class, by name.
+            where: The channel class, for the message.
+
+        Raises:
+            DefinitionError: An annotation is missing, or is not one that text can become.
+        """
+        for parameter in self.parameters:
+            if parameter.name not in annotations:
+                raise DefinitionError(
+                    f'the topic pattern "{self.text}" has a parameter that the channel lacks',
+                    expected=f"an annotation for {parameter.name!r} in the channel class",
+                    got="none",
+                    write=f"{parameter.name}: int",
+                    where=where,
+                )
+            parameter.parse, parameter.build = _converter(
+                annotations[parameter.name], self.text, parameter.name, where
+            )
+
+    def match(self, topic: str) -> dict[str, Any] | None:
+        """Return the parameters of a topic, ``{}`` if it has none, or None if it doesn't match."""
+        if self._regex is None:
+            if self.is_prefix:
+                return {} if topic.startswith(self.prefix) else None
+            return {} if topic == self.text else None
+        found = self._regex.fullmatch(topic)
+        if found is None:
+            return None
+        try:
+            return {
+                parameter.name: parameter.convert(text)
+                for parameter, text in zip(self.parameters, found.groups(), strict=True)
+            }
+        except ValueError:
+            return None
+
+    def build(self, **values: Any) -> str:
+        """Return the topic that has these parameters: the inverse of :meth:`match`."""
+        topic = self.text
+        for parameter in self.parameters:
+            written = parameter.build(values[parameter.name])
+            topic = _PARAMETER.sub(lambda _, text=written: text, topic, count=1)  # type: ignore[misc]
+        return topic
+
+    def covers(self, other: Pattern) -> bool:
+        """Whether every topic of the other pattern matches this one, so far as can be known."""
+        if self.text == other.text:
+            return True
+        return self.is_prefix and other.prefix.startswith(self.prefix)
+
+
+def _converter(
+    annotation: Any, pattern: str, name: str, where: str | None
+) -> tuple[Callable[[str], Any], Callable[[Any], str]]:
+    if annotation in _SCALARS:
+        return _SCALARS[annotation]
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return annotation, lambda member: str(member.value)
+    if get_origin(annotation) is Literal and all(isinstance(a, str) for a in get_args(annotation)):
+        allowed = frozenset(get_args(annotation))
+
+        def parse(text: str) -> str:
+            if text not in allowed:
+                raise ValueError(text)
+            return text
+
+        return parse, str
+    raise DefinitionError(
+        f'the parameter {name!r} of the topic pattern "{pattern}" has a type that text can\'t become',
+        expected="str, int, uuid.UUID, an Enum of text or a Literal of text",
+        got=f"{annotation!r}",
+        write=f"{name}: int",
+        where=where,
+    )
+
+
+def _bad_pattern(text: str, got: str, write: str) -> DefinitionError:
+    return DefinitionError(
+        f'"{text}" is no topic pattern',
+        expected='a literal, a prefix and one "*" at the end, or "{name}" parameters',
+        got=got,
+        write=write,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Row(Generic[T]):
+    """A pattern and what it leads to."""
+
+    pattern: Pattern
+    target: T
+
+
+class Table(Generic[T]):
+    """The patterns of a socket, in order of declaration.
+
+    Raises:
+        DefinitionError: A pattern can't match, because an earlier one takes all its topics.
+    """
+
+    __slots__ = ("rows",)
+
+    def __init__(self, rows: Iterable[tuple[Pattern, T]]) -> None:
+        self.rows: list[Row[T]] = []
+        for pattern, target in rows:
+            for earlier in self.rows:
+                if earlier.pattern.covers(pattern):
+                    raise DefinitionError(
+                        f'the topic pattern "{pattern.text}" can never match',
+                        expected="the narrower pattern first",
+                        got=f'"{earlier.pattern.text}" stands before it and takes all its topics',
+                        write=f'"{pattern.text}" before "{earlier.pattern.text}"',
+                    )
+            self.rows.append(Row(pattern, target))
+
+    def resolve(self, topic: str) -> tuple[T, dict[str, Any]] | None:
+        """Return what the topic leads to and its parameters, or None if no pattern matches."""
+        for row in self.rows:
+            parameters = row.pattern.match(topic)
+            if parameters is not None:
+                return row.target, parameters
+        return None

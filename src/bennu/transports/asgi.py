@@ -1,0 +1,191 @@
+"""A WebSocket under any ASGI server.
+
+The ASGI server decides frames, pings, timeouts of the handshake and close codes by itself; what it hands
+us are messages. One task reads, and the endpoint's own task writes, since ``send`` may wait and nothing
+in a channel may wait for one client's buffer. What waits to be sent has a bound, after which the
+connection is closed with 1013.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from itertools import chain
+from typing import Any, Final
+
+from .._runtime.connection import Connection
+from .._runtime.runtime import Runtime
+from ..message import BINARY, TEXT, Opcode
+from .handshake import Accepted, Denied
+
+__all__ = ["ASGIWebSocket", "deny"]
+
+logger = logging.getLogger("bennu")
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+MAX_UNSENT: Final = 8 * 1024 * 1024
+
+
+class _ASGIFraming:
+    """Tuples of ASGI events, each with the size of its content."""
+
+    __slots__ = ()
+
+    @staticmethod
+    def frame(opcode: Opcode, data: bytes) -> tuple[tuple[int, dict[str, Any]], ...]:
+        """Return a message as one event."""
+        content = {"text": data.decode()} if opcode is TEXT else {"bytes": data}
+        return ((len(data), {"type": "websocket.send", **content}),)
+
+    @staticmethod
+    def join(frames: Sequence[tuple[Any, ...]], /) -> tuple[Any, ...]:
+        """Return the events of several messages."""
+        return tuple(chain.from_iterable(frames))
+
+
+FRAMING = _ASGIFraming()
+
+
+class ASGIWebSocket:
+    """A WebSocket that an ASGI server carries.
+
+    Args:
+        receive: The application's.
+        send: The application's.
+    """
+
+    name = "websocket"
+    framing = FRAMING
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self._send = send
+        self._outgoing: list[dict[str, Any]] = []
+        self._unsent = 0
+        self._something_to_send = asyncio.Event()
+        self._may_read = asyncio.Event()
+        self._may_read.set()
+        self._is_over = False
+        self._connection: Connection | None = None
+
+    async def run(self, runtime: Runtime, accepted: Accepted) -> None:
+        """Accept, and stay until the connection is over."""
+        opening = await self._receive()
+        if opening["type"] != "websocket.connect":
+            return
+        await self._send({"type": "websocket.accept", "subprotocol": accepted.subprotocol})
+        connection = self._connection = Connection(
+            runtime,
+            accepted.socket,
+            accepted.serializer,
+            accepted.info,
+            accepted.assigns,
+            accepted.id,
+            self,
+        )
+        reader = asyncio.create_task(self._read(connection))
+        reader.add_done_callback(lambda _: self._finish())
+        try:
+            await self._write_all()
+        except OSError:
+            logger.debug("The client went away while something was sent to it")
+        finally:
+            connection.lost("closed")
+            reader.cancel()
+            await asyncio.wait([reader])
+        if not reader.cancelled():
+            reader.result()
+
+    # What the connection tells us.
+
+    def write(self, events: Any) -> None:
+        """Queue events to be sent."""
+        for size, event in events:
+            self._outgoing.append(event)
+            self._unsent += size
+        self._something_to_send.set()
+        connection = self._connection
+        if self._unsent > MAX_UNSENT and connection is not None:
+            logger.warning("Closing a connection that left %d bytes unread", self._unsent)
+            connection.write = _discard
+            asyncio.get_running_loop().call_soon(
+                lambda: connection.close(1013, "too slow", reason="closed")
+            )
+
+    def close(self, code: int, reason: str = "") -> None:
+        """Queue the close, behind all that is to be sent."""
+        self._outgoing.append({"type": "websocket.close", "code": code, "reason": reason})
+        self._finish()
+
+    def pause_reading(self) -> None:
+        """Bring no more messages for now."""
+        self._may_read.clear()
+
+    def resume_reading(self) -> None:
+        """Go on."""
+        self._may_read.set()
+
+    # The two loops.
+
+    async def _read(self, connection: Connection) -> None:
+        while True:
+            await self._may_read.wait()
+            event = await self._receive()
+            if event["type"] == "websocket.disconnect":
+                connection.lost("closed")
+                self._finish()
+                return
+            connection.silent = 0
+            text = event.get("text")
+            if text is None:
+                self._take(connection, BINARY, event.get("bytes") or b"")
+            else:
+                self._take(connection, TEXT, text.encode(errors="surrogatepass"))
+
+    def _take(self, connection: Connection, opcode: Opcode, data: bytes) -> None:
+        if len(data) > connection.socket.max_frame_size:
+            logger.warning("Closing a connection that sent a message of %d bytes", len(data))
+            connection.close(1009, "message too big", reason="closed")
+        elif not connection.is_lost:
+            connection.receive(opcode, data)
+
+    async def _write_all(self) -> None:
+        while True:
+            await self._something_to_send.wait()
+            self._something_to_send.clear()
+            while self._outgoing:
+                events, self._outgoing = self._outgoing, []
+                self._unsent = 0
+                for event in events:
+                    await self._send(event)
+            if self._is_over:
+                return
+
+    def _finish(self) -> None:
+        self._is_over = True
+        self._something_to_send.set()
+
+
+def _discard(events: Any) -> None:
+    """Stand in for the client of a connection that is about to be closed."""
+
+
+async def deny(scope: Mapping[str, Any], receive: Receive, send: Send, denied: Denied) -> None:
+    """Answer a request with an HTTP status: of HTTP, or of a WebSocket as far as the server can."""
+    headers = [(b"content-length", str(len(denied.body)).encode())]
+    if denied.body:
+        headers.append((b"content-type", b"text/plain; charset=utf-8"))
+    start = {"status": denied.status, "headers": headers}
+    if scope["type"] == "http":
+        await send({"type": "http.response.start", **start})
+        await send({"type": "http.response.body", "body": denied.body})
+        return
+    await receive()
+    if "websocket.http.response" in scope.get("extensions", {}):
+        await send({"type": "websocket.http.response.start", **start})
+        await send({"type": "websocket.http.response.body", "body": denied.body})
+    else:
+        await send({"type": "websocket.close", "code": 1000})

@@ -1,0 +1,220 @@
+"""The handshake, the same for every transport: who may connect. Protocol document, §1.2 to §1.11.
+
+The order of the steps is Phoenix's: the user's ``connect`` runs before the upgrade itself is looked at,
+so a plain GET of the path is answered 403 if connect refuses it, and 400 if it does not.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .._protocol.origin import Check, Origin, Requested
+from .._protocol.params import MAX_QUERY, decode_query
+from .._protocol.upgrade import explain_upgrade, select_subprotocol, take_auth_token
+from .._runtime.runtime import Runtime
+from ..connect_info import ConnectInfo
+from ..errors import DecodeError, Refused
+from ..serializers import Serializer, negotiate
+from ..serializers.vsn import DEFAULT_VSN
+from ..socket import Socket
+from ..telemetry import SocketConnected
+
+__all__ = ["Accepted", "Denied", "Target", "explain_request", "shake_hands"]
+
+logger = logging.getLogger("bennu")
+
+FORBIDDEN = 403
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a request is for.
+
+    Attributes:
+        socket: The socket.
+        mount: The path that it is mounted on, for logs.
+        variables: Of the path.
+        origin_check: The policy that holds here.
+    """
+
+    socket: Socket[Any]
+    mount: str
+    variables: Mapping[str, str]
+    origin_check: Check
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A client that may connect."""
+
+    socket: Socket[Any]
+    serializer: Serializer
+    info: ConnectInfo
+    assigns: Any
+    id: str | None
+    subprotocol: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """A client that may not, and the HTTP answer that it gets."""
+
+    status: int
+    body: bytes = b""
+
+
+async def shake_hands(
+    runtime: Runtime, target: Target, scope: Mapping[str, Any], transport: str
+) -> Accepted | Denied:
+    """Decide on a request to connect.
+
+    Args:
+        runtime: The endpoint's.
+        target: The socket that the path leads to.
+        scope: The ASGI scope of the request, of HTTP or of a WebSocket.
+        transport: The transport's name.
+    """
+    if scope.get("method", "GET") != "GET":
+        return Denied(400)
+    headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))  # of several, the first
+    query: bytes = scope.get("query_string", b"")
+    try:
+        params = decode_query(query)
+    except DecodeError as error:
+        logger.warning("Refusing a connection to %s: %s", target.mount, error)
+        return Denied(414 if len(query) > MAX_QUERY else 400)
+    params.update(target.variables)
+    if not _origin_fits(target, scope, headers):
+        return Denied(FORBIDDEN)
+    socket = target.socket
+    offered = headers.get(b"sec-websocket-protocol")
+    protocols = None if offered is None else offered.decode("latin-1")
+    token = None
+    if socket.auth_token:
+        try:
+            token, protocols = take_auth_token(protocols)
+        except DecodeError as error:
+            logger.warning("Refusing a connection to %s: %s", target.mount, error)
+            return Denied(500)
+    subprotocol = None
+    if socket.subprotocols is not None:
+        fits, subprotocol = select_subprotocol(protocols, socket.subprotocols)
+        if not fits:
+            logger.error(
+                "Refusing a connection to %s: it offers the subprotocols %r, the socket speaks %r",
+                target.mount,
+                protocols,
+                socket.subprotocols,
+            )
+            return Denied(FORBIDDEN)
+    kept = None if token is None else _without_token(scope["headers"], protocols)
+    info = ConnectInfo(
+        scope, transport=transport, state=runtime.state, auth_token=token, headers=kept
+    )
+    serializer = _negotiate(target, params)
+    if serializer is None:
+        return Denied(FORBIDDEN)
+    return await _connect(runtime, target, params, info, serializer, subprotocol)
+
+
+def _origin_fits(target: Target, scope: Mapping[str, Any], headers: dict[bytes, bytes]) -> bool:
+    header = headers.get(b"origin")
+    if header is None:
+        return True
+    host = headers.get(b"host", b"").decode("latin-1")
+    origin = Origin.parse(header.decode("latin-1"))
+    if target.origin_check(origin, Requested.parse(scope.get("scheme", "ws"), host)):
+        return True
+    logger.error(
+        "Refusing a connection to %s from a page of the origin %r (the request's host is %r)."
+        ' If that page is yours, write check_origin=["%s"] in the Endpoint or the Socket',
+        target.mount,
+        origin.text,
+        host,
+        origin.text,
+    )
+    return False
+
+
+def _without_token(
+    headers: list[tuple[bytes, bytes]], protocols: str | None
+) -> list[tuple[bytes, bytes]]:
+    """Return the headers with the auth token taken out: it is a secret, and has its own place."""
+    name = b"sec-websocket-protocol"
+    kept = [pair for pair in headers if pair[0].lower() != name]
+    return kept if protocols is None else [*kept, (name, protocols.encode("latin-1"))]
+
+
+def _negotiate(target: Target, params: dict[str, Any]) -> Serializer | None:
+    vsn = params.get("vsn", DEFAULT_VSN)
+    serializer = negotiate(vsn, target.socket.serializers)
+    if serializer is None:
+        logger.warning(
+            "Refusing a connection to %s: the client asks for vsn=%r, and the server speaks %s",
+            target.mount,
+            vsn,
+            ", ".join("{}.{}.x".format(*one.requirement) for one in target.socket.serializers),
+        )
+    return serializer
+
+
+async def _connect(
+    runtime: Runtime,
+    target: Target,
+    params: dict[str, Any],
+    info: ConnectInfo,
+    serializer: Serializer,
+    subprotocol: str | None,
+) -> Accepted | Denied:
+    socket = target.socket
+    started = time.perf_counter()
+    outcome: Accepted | Denied
+    try:
+        arguments = socket.connector.arguments(params, info)
+        if socket.connector.is_async:
+            assigns = await socket.connector.function(*arguments)
+        else:
+            assigns = await runtime.in_thread(socket.connector.function, *arguments)
+        name = socket.id_of(assigns)
+    except Refused as refused:
+        handler = socket.error_handler
+        outcome = Denied(FORBIDDEN) if handler is None else Denied(*handler(refused))
+    except Exception:
+        logger.exception("connect of %s crashed", target.mount)
+        return Denied(500, b"Internal Server Error")
+    else:
+        outcome = Accepted(socket, serializer, info, assigns, name, subprotocol)
+    if socket.log and runtime.telemetry.is_attached:
+        runtime.telemetry.emit(
+            SocketConnected(
+                target.mount,
+                info.transport,
+                serializer.name,
+                params,
+                "ok" if isinstance(outcome, Accepted) else "error",
+                time.perf_counter() - started,
+            )
+        )
+    return outcome
+
+
+def explain_request(scope: Mapping[str, Any]) -> str | None:
+    """Return what keeps a request from becoming a WebSocket, or None."""
+    headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))
+
+    def header(name: bytes) -> str:
+        return headers.get(name, b"").decode("latin-1")
+
+    return explain_upgrade(
+        method=scope.get("method", "GET"),
+        http_version=scope.get("http_version", "1.1"),
+        host=header(b"host"),
+        connection=header(b"connection"),
+        upgrade=header(b"upgrade"),
+        key=header(b"sec-websocket-key"),
+        version=header(b"sec-websocket-version"),
+    )

@@ -1,0 +1,352 @@
+"""A WebSocket straight on the socket of our own server: no task, no queue, no copy of the headers.
+
+Theory of operation
+-------------------
+:mod:`bennu.transports.server` makes a :class:`NativeWebSocket` when a request asks for an upgrade, and
+puts it in the place of the HTTP protocol. It waits in HANDSHAKE while the request walks through the
+application; what arrives meanwhile is kept, within a bound. The endpoint finds it in the scope and
+either accepts, and from then on frames go from ``data_received`` to the connection and from the
+connection to ``transport.write``; or denies; or nobody takes it, and the server gives the socket to its
+own WebSocket implementation, early bytes included.
+
+Reading is paused lazily. A join *holds* the connection, which mostly is over before the client says
+anything more; so the socket is paused only when something arrives while it is held.
+
+Whoever reads slower than is written for it fills the transport's buffer; beyond ``MAX_UNSENT`` bytes the
+connection is closed with 1013.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from enum import Enum, auto
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+from .._protocol.upgrade import accept_key
+from .._protocol.websocket import (
+    CLOSE,
+    FAILURE,
+    PING,
+    PONG,
+    Event,
+    Reader,
+    close_answer,
+    close_frame,
+    frame,
+)
+from .._runtime.connection import Connection
+from ..message import Opcode
+from .handshake import Accepted, Denied
+
+if TYPE_CHECKING:
+    from .._runtime.runtime import Runtime
+
+__all__ = ["EXTENSION", "NativeWebSocket"]
+
+logger = logging.getLogger("bennu")
+
+EXTENSION: Final = "bennu.native"
+"""Where in the scope's extensions the endpoint finds it."""
+
+SWITCHING: Final = (
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Accept: "
+)
+MAX_EARLY: Final = 64 * 1024
+MAX_UNSENT: Final = 8 * 1024 * 1024
+CLOSE_TIMEOUT: Final = 5.0
+"""Seconds in which the client must answer a close frame."""
+
+
+class State(Enum):
+    """How far the WebSocket is."""
+
+    HANDSHAKE = auto()
+    OPEN = auto()
+    CLOSING = auto()
+    CLOSED = auto()
+
+
+class _WebSocketFraming:
+    """Finished WebSocket frames."""
+
+    __slots__ = ()
+
+    frame = staticmethod(frame)
+
+    @staticmethod
+    def join(frames: Sequence[bytes], /) -> bytes:
+        """Return frames as one piece of bytes."""
+        return b"".join(frames)
+
+
+FRAMING = _WebSocketFraming()
+
+
+class NativeWebSocket(asyncio.Protocol):
+    """A WebSocket on an asyncio transport.
+
+    Args:
+        transport: The socket, which has been speaking HTTP so far.
+        early: Bytes that came behind the request.
+        open_connections: The server's set of what it must shut down.
+    """
+
+    __slots__ = (
+        "_connection",
+        "_early",
+        "_held",
+        "_is_paused",
+        "_is_socket_paused",
+        "_on_lost",
+        "_open_connections",
+        "_reader",
+        "_state",
+        "_timer",
+        "transport",
+    )
+
+    name = "websocket"
+    framing = FRAMING
+
+    def __init__(
+        self, transport: asyncio.Transport, early: bytes, open_connections: set[Any]
+    ) -> None:
+        self.transport = transport
+        self._state = State.HANDSHAKE
+        self._early = early
+        self._open_connections = open_connections
+        self._on_lost: Callable[[], object] | None = None
+        self._connection: Connection | None = None
+        self._reader: Reader | None = None
+        self._held: deque[Event] | None = None
+        self._is_paused = False
+        self._is_socket_paused = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def write(self) -> Callable[[Any], object]:
+        """Give bytes to the socket."""
+        return self.transport.write
+
+    # The handshake.
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether the endpoint has accepted or denied it."""
+        return self._state is not State.HANDSHAKE
+
+    def wait_for_application(self, on_lost: Callable[[], object]) -> None:
+        """Wait in HANDSHAKE; call back if the client goes away before anything is decided."""
+        self._on_lost = on_lost
+
+    def hand_over(self) -> bytes:
+        """Give the socket to another protocol; return what has arrived meanwhile."""
+        self._state = State.CLOSED
+        self._on_lost = None
+        self._open_connections.discard(self)
+        return self._early
+
+    def accept(self, runtime: Runtime, accepted: Accepted, key: bytes) -> None:
+        """Answer 101 and begin.
+
+        Args:
+            runtime: The endpoint's.
+            accepted: What the handshake found.
+            key: The Sec-WebSocket-Key.
+        """
+        if self.transport.is_closing():
+            return
+        head = [
+            SWITCHING,
+            accept_key(key),
+        ]
+        if accepted.subprotocol is not None:
+            head += [b"\r\nSec-WebSocket-Protocol: ", accepted.subprotocol.encode("latin-1")]
+        head.append(b"\r\n\r\n")
+        self.transport.write(b"".join(head))
+        self._state = State.OPEN
+        self._on_lost = None
+        self._reader = Reader(accepted.socket.max_frame_size)
+        self._connection = Connection(
+            runtime,
+            accepted.socket,
+            accepted.serializer,
+            accepted.info,
+            accepted.assigns,
+            accepted.id,
+            self,
+        )
+        early, self._early = self._early, b""
+        self._resume_socket()
+        if early:
+            self.data_received(early)
+
+    def deny(self, denied: Denied) -> None:
+        """Answer with an HTTP status, and close."""
+        phrase = HTTPStatus(denied.status).phrase
+        kind = "Content-Type: text/plain; charset=utf-8\r\n" if denied.body else ""
+        self.transport.write(
+            f"HTTP/1.1 {denied.status} {phrase}\r\nConnection: close\r\n{kind}"
+            f"Content-Length: {len(denied.body)}\r\n\r\n".encode("latin-1")
+            + denied.body
+        )
+        self._state = State.CLOSED
+        self._on_lost = None
+        self._open_connections.discard(self)
+        self.transport.close()
+
+    # What the event loop tells us.
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes of the client."""
+        if self._state is State.HANDSHAKE:
+            self._early += data
+            if len(self._early) > MAX_EARLY:
+                self._pause_socket()
+            return
+        connection, reader = self._connection, self._reader
+        if connection is None or reader is None:
+            return
+        connection.silent = 0
+        events = reader.receive(data)
+        if self._held is None and not self._is_paused and len(events) == 1:
+            self._handle(connection, events[0])
+        elif events:
+            self._held = self._held or deque()
+            self._held.extend(events)
+            self._bring(connection)
+
+    def eof_received(self) -> None:
+        """Let the transport close: a WebSocket has no use for half of a connection."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End: the socket is gone."""
+        self._open_connections.discard(self)
+        self._state = State.CLOSED
+        self._clear_timer()
+        self._held = None
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.lost("closed")
+        elif self._on_lost is not None:
+            self._on_lost()
+
+    def pause_writing(self) -> None:
+        """Watch how much is written to a client that does not keep up."""
+        if self._connection is not None and not self._connection.is_lost:
+            self._connection.write = self._write_to_slow
+
+    def resume_writing(self) -> None:
+        """Write freely again."""
+        if self._connection is not None and not self._connection.is_lost:
+            self._connection.write = self.transport.write
+
+    def shutdown(self) -> None:
+        """Close because the server stops."""
+        if self._connection is not None:
+            self._connection.close(1012, "shutdown")
+        elif self._state is State.HANDSHAKE:
+            self.deny(Denied(503))
+
+    # What the connection tells us.
+
+    def close(self, code: int, reason: str = "") -> None:
+        """Send a close frame, and wait a little for the client's."""
+        if self._state is not State.OPEN:
+            return
+        self._state = State.CLOSING
+        self.transport.write(close_frame(code, reason))
+        self._held = None
+        self._is_paused = False
+        self._resume_socket()
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(CLOSE_TIMEOUT, self.transport.abort)
+
+    def pause_reading(self) -> None:
+        """Bring no more messages for now."""
+        self._is_paused = True
+
+    def resume_reading(self) -> None:
+        """Bring what was held, and then what comes."""
+        self._is_paused = False
+        if self._connection is not None:
+            self._bring(self._connection)
+
+    # The rest.
+
+    def _handle(self, connection: Connection, event: Event) -> None:
+        kind, data = event
+        if self._state is State.CLOSING:
+            if kind is CLOSE:
+                self.transport.close()
+        elif kind is Opcode.TEXT or kind is Opcode.BINARY:
+            connection.receive(kind, data)
+        elif kind is PING:
+            connection.write(frame(PONG, data))
+        elif kind is CLOSE:
+            self._state = State.CLOSING
+            connection.runtime.pubsub.turn.sync(connection)
+            connection.lost("closed")
+            self.transport.write(close_frame(close_answer(data)))
+            self.transport.close()
+        elif kind is FAILURE:
+            code, reason = data
+            logger.warning("Closing a connection that broke the WebSocket protocol: %s", reason)
+            connection.close(code, reason, reason="closed")
+            if self.transport.can_write_eof():
+                self.transport.write_eof()
+
+    def _bring(self, connection: Connection) -> None:
+        """Bring what is held, in order, until it is all brought or must wait."""
+        while self._held:
+            if self._is_paused:
+                self._pause_socket()
+                return
+            self._handle(connection, self._held.popleft())
+        self._held = None
+        if not self._is_paused:
+            self._resume_socket()
+
+    def _pause_socket(self) -> None:
+        if not self._is_socket_paused and not self.transport.is_closing():
+            self._is_socket_paused = True
+            self.transport.pause_reading()
+
+    def _resume_socket(self) -> None:
+        if self._is_socket_paused and not self.transport.is_closing():
+            self._is_socket_paused = False
+            self.transport.resume_reading()
+
+    def _write_to_slow(self, data: bytes) -> None:
+        self.transport.write(data)
+        connection = self._connection
+        if connection is None or self.transport.get_write_buffer_size() <= MAX_UNSENT:
+            return
+        logger.warning("Closing a connection that left %d bytes unread", MAX_UNSENT)
+        connection.write = _discard  # the fast lane must not see it leave while it writes
+        asyncio.get_running_loop().call_soon(
+            lambda: connection.close(1013, "too slow", reason="closed")
+        )
+
+    def _clear_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def _discard(data: Any) -> None:
+    """Stand in for the socket of a client that is about to be closed."""
+
+
+def key_of(scope: Mapping[str, Any]) -> bytes:
+    """Return the Sec-WebSocket-Key of a request."""
+    for name, value in scope["headers"]:
+        if name == b"sec-websocket-key":
+            key: bytes = value
+            return key
+    return b""

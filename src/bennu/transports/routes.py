@@ -1,0 +1,101 @@
+"""Which socket a path leads to. Protocol document, §1.1.
+
+The path of a request is relative to ``root_path``, so that a mounted endpoint needs not know where.
+Empty segments are ignored; a segment ``{name}`` is a variable, exposed unless it begins with ``_``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from .._protocol.origin import Check
+from ..errors import DefinitionError
+from ..socket import Socket
+from .handshake import Target
+
+__all__ = ["Routes"]
+
+_VARIABLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+class Routes:
+    """The sockets of an endpoint.
+
+    Args:
+        sockets: By mount path.
+        origin_check: The endpoint's policy, for sockets that have none.
+
+    Raises:
+        DefinitionError: A path or a socket can't work.
+    """
+
+    def __init__(self, sockets: Mapping[str, Socket[Any]], origin_check: Check) -> None:
+        self._literal: dict[tuple[str, ...], Target] = {}
+        self._variable: list[tuple[tuple[str, ...], Target]] = []
+        self._cache: dict[str, Target] = {}
+        for mount, socket in sockets.items():
+            if not isinstance(socket, Socket):
+                raise DefinitionError(
+                    f'Endpoint(sockets={{"{mount}": ...}})',
+                    expected="a Socket",
+                    got=repr(socket),
+                    write=f'"{mount}": Socket(connect=..., channels=...)',
+                )
+            socket.define()
+            check = origin_check if socket.origin_check is None else socket.origin_check
+            self._enter(f"{mount}/{socket.path}", Target(socket, mount, {}, check))
+
+    def _enter(self, path: str, target: Target) -> None:
+        segments = _segments(path)
+        if "{" not in path:
+            self._literal[segments] = target
+            self._cache["/" + "/".join(segments)] = target
+            return
+        for segment in segments:
+            if ("{" in segment or "}" in segment) and not _VARIABLE.fullmatch(segment):
+                raise DefinitionError(
+                    f'the path "{path}" of a socket',
+                    expected="segments that are text or one {name}",
+                    got=segment,
+                    write='"/ws/{tenant}"',
+                )
+        self._variable.append((segments, target))
+
+    def find(self, scope: Mapping[str, Any]) -> Target | None:
+        """Return what the path of a request leads to, or None."""
+        path: str = scope["path"]
+        root: str = scope.get("root_path", "")
+        if root and path.startswith(root):
+            path = path[len(root) :]
+        found = self._cache.get(path)
+        if found is not None:
+            return found
+        segments = _segments(path)
+        found = self._literal.get(segments)
+        if found is not None:
+            return found
+        for pattern, target in self._variable:
+            variables = _match(pattern, segments)
+            if variables is not None:
+                return Target(target.socket, target.mount, variables, target.origin_check)
+        return None
+
+
+def _segments(path: str) -> tuple[str, ...]:
+    return tuple(segment for segment in path.split("/") if segment)
+
+
+def _match(pattern: tuple[str, ...], segments: tuple[str, ...]) -> dict[str, str] | None:
+    if len(pattern) != len(segments):
+        return None
+    variables: dict[str, str] = {}
+    for expected, segment in zip(pattern, segments, strict=True):
+        if expected[0] == "{":
+            name = expected[1:-1]
+            if not name.startswith("_"):
+                variables[name] = segment
+        elif expected != segment:
+            return None
+    return variables
