@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ._mistakes import HOOKS
-from ._payload import Decoder, InvalidPayload, decoder_for, to_type
+from ._payload import Decoder, InvalidPayload, check_type, decoder_for, to_type
 from .channel import ON, ON_INFO, ON_OUT, Channel
 from .errors import DefinitionError, source_line
 from .topic import Pattern
@@ -103,6 +103,7 @@ def define(channel: type[Channel[Any, Any]], pattern: Pattern) -> ChannelDefinit
             write=f'channels={{"{pattern.text}": RoomChannel}}',
         )
     _bind_pattern(channel, pattern)
+    _check_emits(channel)
     definition = ChannelDefinition(channel)
     for hook in HOOKS:
         function = getattr(channel, hook)
@@ -126,38 +127,41 @@ def _bind_pattern(channel: type[Channel[Any, Any]], pattern: Pattern) -> None:
         pattern.bind(_hints(channel), where=channel.__qualname__)
 
 
+def _check_emits(channel: type[Channel[Any, Any]]) -> None:
+    emits: Any = channel.emits
+    if not isinstance(emits, Mapping):
+        raise DefinitionError(
+            f"{channel.__qualname__}.emits",
+            expected="the events that go out, and the types of their payloads",
+            got=repr(emits),
+            write='emits = {"new_msg": MessageOut}',
+        )
+    for event, kind in emits.items():
+        check_type(kind, subject=f'{channel.__qualname__}.emits["{event}"] is a type', where=None)
+
+
 def _enter(definition: ChannelDefinition, name: str, value: Any) -> None:
     """Enter an attribute of the class into the tables, if it is marked as a handler."""
     channel = definition.channel
     if hasattr(value, ON):
         event, annotation = getattr(value, ON)
         subject = f'the handler {channel.__qualname__}.{name} of "{event}"'
-        _refuse_second(subject, event in definition.events, definition.events.get(event), value)
+        _refuse_second(subject, definition.events.get(event), value)
         definition.events[event] = _handler(subject, value, annotation)
     elif hasattr(value, ON_OUT):
         event = getattr(value, ON_OUT)
         subject = f'the handler {channel.__qualname__}.{name} of outgoing "{event}"'
-        _refuse_second(subject, event in definition.outs, definition.outs.get(event), value)
+        _refuse_second(subject, definition.outs.get(event), value)
         definition.outs[event] = _plain(subject, value, takes="the payload")
     elif hasattr(value, ON_INFO):
         kind = getattr(value, ON_INFO)
         subject = f"the handler {channel.__qualname__}.{name} of {kind!r}"
-        if not isinstance(kind, type):
-            raise DefinitionError(
-                subject,
-                expected="a class",
-                got=repr(kind),
-                write="@on_info(Tick)",
-                where=source_line(value),
-            )
-        _refuse_second(subject, kind in definition.infos, definition.infos.get(kind), value)
+        _refuse_second(subject, definition.infos.get(kind), value)
         definition.infos[kind] = _plain(subject, value, takes="the message")
 
 
-def _refuse_second(
-    subject: str, taken: bool, earlier: Handler | None, function: Callable[..., Any]
-) -> None:
-    if taken and earlier is not None:
+def _refuse_second(subject: str, earlier: Handler | None, function: Callable[..., Any]) -> None:
+    if earlier is not None:
         raise DefinitionError(
             f"{subject} is the second of its kind",
             expected="one handler for each",
@@ -240,11 +244,11 @@ def _hints(subject: Any) -> dict[str, Any]:
     """Return the resolved annotations of a class or function."""
     try:
         return typing.get_type_hints(subject, include_extras=True)
-    except NameError as error:
+    except (NameError, AttributeError, TypeError) as error:
         where = source_line(subject) if inspect.isfunction(subject) else None
         raise DefinitionError(
             f"an annotation of {subject.__qualname__} can't be resolved",
-            expected="a name that the module knows at run time",
+            expected="a type that the module knows at run time",
             got=str(error),
             write="import it outside of `if TYPE_CHECKING`, define it at the module's top level,"
             ' or say @on("event", payload=T)',

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from types import UnionType
 from typing import Any, Union, cast, get_args, get_origin
 
@@ -17,7 +18,16 @@ import msgspec
 
 from .errors import BennuError, DefinitionError
 
-__all__ = ["Decoder", "InvalidPayload", "anything", "convert", "decoder_for", "to_type"]
+__all__ = [
+    "Decoder",
+    "InvalidPayload",
+    "anything",
+    "check_type",
+    "convert",
+    "decoder_for",
+    "to_builtin",
+    "to_type",
+]
 
 # msgspec.Raw or bytes; the checkers take Raw for a subclass of bytes, which it is not.
 Payload = Any
@@ -57,18 +67,10 @@ def decoder_for(annotation: Any, *, subject: str, where: str | None) -> Decoder:
         rest = tuple(one for one in get_args(annotation) if one is not bytes)
         from_json = decoder_for(Union[rest], subject=subject, where=where)  # noqa: UP007
         return lambda payload: payload if isinstance(payload, bytes) else from_json(payload)
+    check_type(annotation, subject=f"{subject} has a payload", where=where)
     if is_pydantic(annotation):
         return _pydantic_decoder(annotation)
-    try:
-        decode = msgspec.json.Decoder(annotation).decode
-    except (TypeError, ValueError) as error:
-        raise DefinitionError(
-            f"{subject} has a payload that JSON can't become",
-            expected="a Struct, dataclass, TypedDict, builtin type or pydantic model, or bytes",
-            got=f"{annotation!r} ({error})",
-            write="payload: dict[str, Any]",
-            where=where,
-        ) from error
+    decode = msgspec.json.Decoder(annotation, dec_hook=_from_builtin).decode
 
     def from_struct(payload: Payload) -> Any:
         if isinstance(payload, bytes):
@@ -81,6 +83,54 @@ def decoder_for(annotation: Any, *, subject: str, where: str | None) -> Decoder:
     return from_struct
 
 
+def check_type(annotation: Any, *, subject: str, where: str | None) -> None:
+    """Refuse a type that JSON can't become, or that holds one.
+
+    Raises:
+        DefinitionError: It is one.
+    """
+    try:
+        foreign = _foreign(msgspec.inspect.type_info(annotation), set())
+        problem = None if foreign is None else f"{foreign!r}"
+    except (TypeError, ValueError, NameError) as error:
+        problem = str(error)
+    if problem is not None:
+        raise DefinitionError(
+            f"{subject} that JSON can't become",
+            expected="a Struct, dataclass, TypedDict, builtin type or pydantic model, or bytes",
+            got=f"{annotation!r} ({problem})",
+            write="payload: dict[str, Any]",
+            where=where,
+        )
+
+
+def _foreign(info: Any, seen: set[int]) -> Any:
+    """Return a class somewhere in a type that neither msgspec nor pydantic knows, or None."""
+    if isinstance(info, msgspec.inspect.CustomType):
+        return None if info.cls is object or is_pydantic(info.cls) else info.cls
+    if isinstance(info, tuple):
+        inner: list[Any] = list(info)
+    elif isinstance(info, msgspec.inspect.Type | msgspec.inspect.Field) and id(info) not in seen:
+        seen.add(id(info))
+        inner = [getattr(info, name) for name in info.__struct_fields__]
+    else:
+        return None
+    return next((found for one in inner if (found := _foreign(one, seen)) is not None), None)
+
+
+def _from_builtin(kind: Any, value: Any) -> Any:
+    """Make what msgspec does not know: a pydantic model somewhere inside of a type."""
+    return kind.model_validate(value) if is_pydantic(kind) else value
+
+
+def to_builtin(value: Any) -> Any:
+    """Turn what msgspec doesn't know into what it does: a pydantic model into its JSON form."""
+    dump = getattr(value, "model_dump", None)
+    if dump is not None:
+        return dump(mode="json")
+    raise TypeError(f"{type(value).__name__} can't be written as JSON")
+
+
 def convert(value: Any, annotation: Any) -> Any:
     """Turn builtins whose scalars are text (query parameters) into a type, leniently.
 
@@ -90,7 +140,7 @@ def convert(value: Any, annotation: Any) -> Any:
     if is_pydantic(annotation):
         return _validated(lambda: annotation.model_validate(value))
     try:
-        return msgspec.convert(value, annotation, strict=False)
+        return msgspec.convert(value, annotation, strict=False, dec_hook=_from_builtin)
     except msgspec.ValidationError as error:
         raise InvalidPayload([explain(error)]) from error
 
@@ -161,13 +211,15 @@ def to_type(value: Any, annotation: Any) -> None:
     Raises:
         InvalidPayload: It doesn't.
     """
-    if isinstance(annotation, type) and isinstance(value, annotation):
-        return
+    with suppress(TypeError):  # a TypedDict is no class that can be asked
+        if isinstance(value, annotation):
+            return
     if is_pydantic(annotation):
         model: Any = annotation
         _validated(lambda: model.model_validate(value))
         return
     try:
-        msgspec.convert(msgspec.to_builtins(value), annotation)
-    except msgspec.ValidationError as error:
+        builtins = msgspec.to_builtins(value, enc_hook=to_builtin)
+        msgspec.convert(builtins, annotation, dec_hook=_from_builtin)
+    except (msgspec.ValidationError, TypeError) as error:
         raise InvalidPayload([explain(error)]) from error

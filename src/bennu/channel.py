@@ -14,6 +14,7 @@ from typing_extensions import TypeVar
 
 from ._blocking import blocking
 from ._mistakes import check_class
+from .errors import DefinitionError, source_line
 
 if TYPE_CHECKING:
     from .connect_info import ConnectInfo
@@ -48,11 +49,8 @@ def on(event: str, *, payload: Any = None) -> Callable[[F], F]:
         ...         return payload
     """
 
-    def mark(function: F) -> F:
-        setattr(function, ON, (event, payload))
-        return function
-
-    return mark
+    _expect("on", event, str, '"event"')
+    return lambda function: _mark(function, ON, (event, payload))
 
 
 def on_out(event: str) -> Callable[[F], F]:
@@ -61,11 +59,8 @@ def on_out(event: str) -> Callable[[F], F]:
     The client sees only what the method pushes.
     """
 
-    def mark(function: F) -> F:
-        setattr(function, ON_OUT, event)
-        return function
-
-    return mark
+    _expect("on_out", event, str, '"event"')
+    return lambda function: _mark(function, ON_OUT, event)
 
 
 def on_info(kind: type) -> Callable[[F], F]:
@@ -74,11 +69,32 @@ def on_info(kind: type) -> Callable[[F], F]:
     Such messages come from ``send_self``, ``send_after``, ``send_every`` and from ``subscribe``.
     """
 
-    def mark(function: F) -> F:
-        setattr(function, ON_INFO, kind)
-        return function
+    _expect("on_info", kind, type, "Tick")
+    return lambda function: _mark(function, ON_INFO, kind)
 
-    return mark
+
+def _expect(decorator: str, given: object, kind: type, example: str) -> None:
+    if not isinstance(given, kind):
+        raise DefinitionError(
+            f"@{decorator}(...)",
+            expected="a class" if kind is type else "the name of an event",
+            got=repr(given),
+            write=f"@{decorator}({example})",
+            where=source_line(given) if callable(given) else None,
+        )
+
+
+def _mark(function: F, name: str, value: object) -> F:
+    if any(hasattr(function, mark) for mark in (ON, ON_OUT, ON_INFO)):
+        raise DefinitionError(
+            f"{function.__qualname__} is marked as a handler twice",
+            expected="one @on, @on_out or @on_info for each method",
+            got="two",
+            write="a method of its own for each, which may call a common one",
+            where=source_line(function),
+        )
+    setattr(function, name, value)
+    return function
 
 
 class Connection(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Any, NamedTuple
@@ -118,7 +119,7 @@ class ConnectInfo:
         """Scheme (``http`` or ``https``), host, port, path and query of the request."""
         scheme = {"ws": "http", "wss": "https"}.get(self._scheme, self._scheme)
         host, _, port = (self.headers.get("host") or "").rpartition(":")
-        if not port.isdigit():
+        if not re.fullmatch("[0-9]{1,5}", port):
             host, port = self.headers.get("host") or "", ""
         default = 443 if scheme == "https" else 80
         return URI(

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import inspect
 import logging
-import typing
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, Generic, TypeVar
 
 from ._definition import ChannelDefinition, define
-from ._payload import InvalidPayload, convert
+from ._payload import InvalidPayload, check_type, convert
 from ._protocol.origin import Check, OriginPolicy, compile_policy
 from .channel import Channel
 from .connect_info import ConnectInfo
@@ -147,13 +146,15 @@ class _Connector(Generic[A]):
                 write="async def connect(params: ConnectParams) -> User",
             )
         self.function: Callable[..., Any] = function
-        self.is_async = inspect.iscoroutinefunction(function)
+        self.is_async = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+            type(function).__call__
+        )
         self._parameters = 0
         self._annotation: Any = Any
 
     def define(self) -> None:
         """Read its signature."""
-        parameters = list(inspect.signature(self.function).parameters.values())
+        parameters = self._read_signature()
         self._parameters = len(parameters)
         if self._parameters > 2:
             raise DefinitionError(
@@ -164,8 +165,26 @@ class _Connector(Generic[A]):
                 where=source_line(self.function),
             )
         if parameters:
-            hints = typing.get_type_hints(self.function, include_extras=True)
-            self._annotation = hints.get(parameters[0].name, Any)
+            annotation = parameters[0].annotation
+            self._annotation = Any if annotation is inspect.Parameter.empty else annotation
+            check_type(
+                self._annotation,
+                subject="Socket(connect=...) takes params of a type",
+                where=source_line(self.function),
+            )
+
+    def _read_signature(self) -> list[inspect.Parameter]:
+        try:
+            signature = inspect.signature(self.function, eval_str=True)
+        except (NameError, AttributeError, TypeError, SyntaxError) as error:
+            raise DefinitionError(
+                "an annotation of Socket(connect=...) can't be resolved",
+                expected="a type that the module knows at run time",
+                got=str(error),
+                write="import it outside of `if TYPE_CHECKING`, or define it at the top level",
+                where=source_line(self.function),
+            ) from error
+        return list(signature.parameters.values())
 
     def arguments(self, params: dict[str, Any], info: ConnectInfo) -> tuple[Any, ...]:
         """Return what to call it with.

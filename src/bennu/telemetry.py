@@ -73,28 +73,23 @@ Handler = Callable[[Event], object]
 class Telemetry:
     """The handlers of one endpoint."""
 
-    __slots__ = ("_handlers",)
+    __slots__ = ("handlers",)
 
     def __init__(self) -> None:
-        self._handlers: tuple[Handler, ...] = ()
+        self.handlers: tuple[Handler, ...] = ()
 
     def attach(self, handler: Handler) -> Callable[[], None]:
         """Add a handler; the function that is returned takes it away again."""
-        self._handlers = (*self._handlers, handler)
+        self.handlers = (*self.handlers, handler)
 
         def detach() -> None:
-            self._handlers = tuple(one for one in self._handlers if one is not handler)
+            self.handlers = tuple(one for one in self.handlers if one is not handler)
 
         return detach
 
-    @property
-    def is_attached(self) -> bool:
-        """Whether anybody listens."""
-        return bool(self._handlers)
-
     def emit(self, event: Event) -> None:
         """Tell all handlers."""
-        for handler in self._handlers:
+        for handler in self.handlers:
             try:
                 handler(event)
             except Exception:
@@ -193,6 +188,8 @@ class LogHandler:
                     event.serializer,
                     self._hide(event.params),
                 )
+            case ChannelJoined() | ChannelHandledIn() if event.topic.startswith("phoenix"):
+                pass  # what the framework says to itself is no news
             case ChannelJoined():
                 verb = "JOINED" if event.result == "ok" else "REFUSED JOIN"
                 logger.info(

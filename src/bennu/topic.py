@@ -95,6 +95,10 @@ class Pattern:
             raise _bad_pattern(
                 self.text, "a star and parameters in one pattern", 'use "{rest:path}" for the rest'
             )
+        if re.search("[{}]", _PARAMETER.sub("", self.text)):
+            raise _bad_pattern(
+                self.text, "a brace that belongs to no parameter", '"room:{room_id}"'
+            )
         pieces: list[str] = []
         parameters: list[_Parameter] = []
         position = 0
@@ -115,12 +119,8 @@ class Pattern:
             pieces += ["(.+)" if rest else "([^:]+)"]
             parameters.append(_Parameter(name, rest=rest))
             position = found.end()
-        tail = self.text[position:]
-        if "{" in "".join(pieces).replace(r"\{", "{") or "{" in tail or "}" in tail:
-            raise _bad_pattern(
-                self.text, "a brace that belongs to no parameter", '"room:{room_id}"'
-            )
-        self._regex = re.compile("".join([*pieces, re.escape(tail)]), re.DOTALL)
+        pieces.append(re.escape(self.text[position:]))
+        self._regex = re.compile("".join(pieces), re.DOTALL)
         self.parameters = tuple(parameters)
 
     def bind(self, annotations: Mapping[str, Any], *, where: str | None = None) -> None:
@@ -165,11 +165,8 @@ class Pattern:
 
     def build(self, **values: Any) -> str:
         """Return the topic that has these parameters: the inverse of :meth:`match`."""
-        topic = self.text
-        for parameter in self.parameters:
-            written = parameter.build(values[parameter.name])
-            topic = _PARAMETER.sub(lambda _, text=written: text, topic, count=1)  # type: ignore[misc]
-        return topic
+        written = {one.name: one.build(values[one.name]) for one in self.parameters}
+        return _PARAMETER.sub(lambda found: written[found[1]], self.text)
 
     def covers(self, other: Pattern) -> bool:
         """Whether every topic of the other pattern matches this one, so far as can be known."""
@@ -183,7 +180,11 @@ def _converter(
 ) -> tuple[Callable[[str], Any], Callable[[Any], str]]:
     if annotation in _SCALARS:
         return _SCALARS[annotation]
-    if isinstance(annotation, type) and issubclass(annotation, Enum):
+    if (
+        isinstance(annotation, type)
+        and issubclass(annotation, Enum)
+        and all(isinstance(member.value, str) for member in annotation)
+    ):
         return annotation, lambda member: str(member.value)
     if get_origin(annotation) is Literal and all(isinstance(a, str) for a in get_args(annotation)):
         allowed = frozenset(get_args(annotation))

@@ -125,10 +125,10 @@ class _Entry:
     def parse(cls, text: object) -> _Entry:
         parts, port = _split(text) if isinstance(text, str) else (None, None)
         host = parts.hostname if parts is not None else None
-        if parts is None or not host:
+        if parts is None or not host or "*" in host.removeprefix("*.") or host == "*.":
             raise DefinitionError(
                 "check_origin",
-                expected="entries with a host",
+                expected='entries with a host, "*." only at its beginning',
                 got=repr(text),
                 write=f'"//{text}"',
             )

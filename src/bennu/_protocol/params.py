@@ -35,7 +35,7 @@ def decode_query(query: bytes) -> dict[str, Any]:
 
 
 def _unescape(text: bytes) -> str:
-    if text.isalnum():
+    if text.isascii() and b"%" not in text and b"+" not in text:
         return text.decode("ascii")
     try:
         return unquote_to_bytes(text.replace(b"+", b" ")).decode()

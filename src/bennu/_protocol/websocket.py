@@ -79,11 +79,13 @@ class Reader:
             # By far the most usual: exactly one frame, final, masked, with a short length.
             kind = data[0]
             length = data[1] - _MASKED
-            if length == 126 and size >= 8:
+            if length < 126:
+                start = 6
+            elif length == 126 and size >= 8:
                 length = data[2] << 8 | data[3]
                 start = 8
             else:
-                start = 6
+                return self._receive_any(data)
             if size == start + length <= self.max_size and (kind in _FINAL_DATA):
                 content = apply_mask(data[start:], data[start - 4 : start])
                 if kind == _FINAL_BINARY:

@@ -21,13 +21,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .._definition import ChannelDefinition
-from .._protocol.session import Decision, Membership, Session
+from .._protocol.session import DELIVER, Decision, Membership, Session
 from ..connect_info import ConnectInfo
 from ..errors import DecodeError
 from ..message import DISCONNECT, ERROR, OK, PHOENIX, Broadcast, Encoded, Message, Opcode
 from ..pubsub import Subscription, Writer
 from ..serializers import Serializer
-from ..telemetry import Telemetry
 from .joined import JoinedChannel
 from .transport import Transport
 
@@ -58,9 +57,11 @@ class Connection:
     __slots__ = (
         "_close_after",
         "_disconnects",
+        "_frame",
         "_full",
         "_holder",
         "_session",
+        "_turn",
         "_wire",
         "assigns",
         "id",
@@ -97,6 +98,8 @@ class Connection:
         self.lanes = 0
         self.mark = 0
         self._wire = wire
+        self._frame = wire.framing.frame
+        self._turn = runtime.pubsub.turn
         self._session: Session[JoinedChannel] = Session()
         self._holder: JoinedChannel | Message | None = None
         self._close_after: Membership[JoinedChannel] | None = None
@@ -110,12 +113,6 @@ class Connection:
     def transport(self) -> str:
         """The transport's name."""
         return self._wire.name
-
-    @property
-    def telemetry(self) -> Telemetry | None:
-        """Who wants to know what happens here, if anybody does."""
-        telemetry = self.runtime.telemetry
-        return telemetry if telemetry.is_attached and self.socket.log else None
 
     @property
     def wire(self) -> Transport:
@@ -133,7 +130,11 @@ class Connection:
             self.close(1011, "undecodable frame", reason=error)
             return
         try:
-            self._dispatch(message)
+            decision, membership = self._session.decide(message)
+            if decision is DELIVER and membership is not None:
+                membership.channel.deliver(message)
+            else:
+                _ACTIONS[decision](self, message)
         except Exception as error:
             logger.exception("Closing a connection because of an error of the server's own")
             self.close(1011, "internal error", reason=error)
@@ -162,7 +163,7 @@ class Connection:
         """
         if self.is_lost:
             return
-        self.runtime.pubsub.turn.sync(self)
+        self._turn.sync(self)
         self.lost(reason)
         self._wire.close(code, text)
 
@@ -181,13 +182,6 @@ class Connection:
         return self._holder is not None or self._full > 0
 
     # What a message means.
-
-    def _dispatch(self, message: Message) -> None:
-        decision = self._session.decide(message)
-        if decision is Decision.DELIVER:
-            self._session.topics[message.topic].channel.deliver(message)
-        else:
-            _ACTIONS[decision](self, message)
 
     def _heartbeat(self, message: Message) -> None:
         self.reply(None, message.ref, PHOENIX, OK, {})
@@ -246,7 +240,7 @@ class Connection:
         if self._session.remove(old.topic, old.channel) is not None:
             # The client reads phx_close after the reply to its new join (protocol, §2.10).
             self._close_after = old
-        self._dispatch(message)
+        self._join(message)
         self._resume()
 
     def _leave(self, message: Message) -> None:
@@ -315,9 +309,10 @@ class Connection:
 
     def send(self, encoded: Encoded) -> None:
         """Write a message to this client alone, after all that was broadcast to it before."""
-        self.runtime.pubsub.turn.sync(self)
-        opcode, data = encoded
-        self.write(self._wire.framing.frame(opcode, data))
+        turn = self._turn
+        if turn.log:
+            turn.sync(self)
+        self.write(self._frame(*encoded))
 
     def reply(self, join_ref: Any, ref: Any, topic: Any, status: str, response: Any) -> None:
         """Write a reply."""

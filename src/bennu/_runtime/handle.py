@@ -254,14 +254,20 @@ class _ReplyRef:
         write_reply(self._handle, self._ref, Ok() if value is None else value)
 
 
+_RESULTS = (Ok, Error, Reply)
+
+
 def write_reply(handle: Handle, ref: Any, value: Any) -> None:
     """Write what a handler returned as the reply to a message."""
-    if isinstance(value, Ok):
+    if not isinstance(value, _RESULTS):
+        status, response = OK, value
+    elif isinstance(value, Ok):
         status, response = OK, value.response
     elif isinstance(value, Error):
         status, response = ERROR, value.response
-    elif isinstance(value, Reply):
-        status, response = value.status, value.response
     else:
-        status, response = OK, value
-    handle.outbox.reply(handle.join_ref, ref, handle.topic, status, response)
+        status, response = value.status, value.response
+    connection = handle.outbox
+    connection.send(
+        connection.serializer.reply(handle.join_ref, ref, handle.topic, status, response)
+    )

@@ -3,6 +3,8 @@
 Two bounds, not one. The client's messages have a bound that makes us stop reading from the client, and
 read on at half of it. The server's own (intercepted broadcasts, ``@on_info``) can't be stopped, so they
 have a bound with a policy. A leave and the news of a lost connection need no place: they always fit.
+
+Nothing is counted as long as no bound can have been reached: the whole list is shorter than it.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import Any
 
-from ..message import Message
+from ..message import PHX_LEAVE, Message
 
 __all__ = ["Inbox", "Item", "Kind"]
 
@@ -30,55 +32,54 @@ class Inbox:
     """What waits for one channel.
 
     Attributes:
-        items: In order.
+        items: In order; whoever takes one pops it off the front.
         is_full: Whether reading has stopped, because of this channel.
     """
 
-    __slots__ = ("_clients", "_servers", "is_full", "items")
+    __slots__ = ("is_full", "items")
 
     def __init__(self) -> None:
         self.items: list[Item] = []
         self.is_full = False
-        self._clients = 0
-        self._servers = 0
 
     def put_message(self, message: Message, bound: int) -> bool:
         """Add a message of the client; return whether the inbox has just become full."""
-        self.items.append(message)
-        self._clients += 1
-        if self._clients < bound or self.is_full:
+        items = self.items
+        items.append(message)
+        if len(items) < bound or self.is_full or self._messages() < bound:
             return False
         self.is_full = True
         return True
 
-    def take_message(self, bound: int) -> bool:
-        """Count a message of the client as taken; return whether reading may go on now."""
-        self._clients -= 1
-        if not self.is_full or self._clients > bound // 2:
+    def has_drained(self, bound: int) -> bool:
+        """Return whether the inbox was full, and has just been emptied by half."""
+        if not self.is_full or self._messages() > bound // 2:
             return False
         self.is_full = False
         return True
 
     def put_server(self, kind: Kind, item: Any, bound: int) -> bool:
         """Add something of the server's own, if there is room; return whether there was."""
-        if self._servers >= bound:
+        items = self.items
+        if len(items) >= bound and sum(map(_is_servers, items)) >= bound:
             return False
-        self.items.append((kind, item))
-        self._servers += 1
+        items.append((kind, item))
         return True
-
-    def take_server(self) -> None:
-        """Count something of the server's own as taken."""
-        self._servers -= 1
 
     def drop_oldest_server(self) -> None:
         """Make room by dropping what of the server's own has waited longest."""
         for position, item in enumerate(self.items):
-            if type(item) is tuple and item[0] is not Kind.END:
+            if _is_servers(item):
                 del self.items[position]
-                self._servers -= 1
                 return
 
     def put_anyway(self, item: Item) -> None:
         """Add what needs no place."""
         self.items.append(item)
+
+    def _messages(self) -> int:
+        return sum(type(item) is Message and item.event != PHX_LEAVE for item in self.items)
+
+
+def _is_servers(item: Item) -> bool:
+    return type(item) is tuple and item[0] is not Kind.END

@@ -59,6 +59,10 @@ class Notice(Enum):
     NOTHING = auto()
 
 
+Step = tuple[Any, ...]
+"""The message that is answered, if any; the handler; its arguments: what ``_guarded`` takes."""
+
+
 class End(NamedTuple):
     """Why a channel ends, and what is told of it."""
 
@@ -116,8 +120,11 @@ class JoinedChannel(Handle):
         """Take a message of the client."""
         if self._inbox.put_message(message, self.channel.max_inbox):
             self.outbox.inbox_full()
-        if self._waiter is not None:
-            self._wake(self._waiter)
+        waiter = self._waiter
+        if waiter is not None:
+            self._waiter = None
+            if not waiter.done():
+                waiter.set_result(None)
 
     def leave(self, message: Message) -> None:
         """Take the client's leave: in its turn, but not beyond the grace time."""
@@ -280,10 +287,11 @@ class JoinedChannel(Handle):
         connection = self.outbox
         started = time.perf_counter()
         outcome = await self._ask_to_join(message)
-        if connection.telemetry is not None and outcome.response is not CRASHED:
+        telemetry = connection.runtime.telemetry
+        if telemetry.handlers and connection.socket.log and outcome.response is not CRASHED:
             result: Literal["ok", "error"] = "ok" if type(outcome) is Ok else "error"
             duration = time.perf_counter() - started
-            connection.telemetry.emit(
+            telemetry.emit(
                 ChannelJoined(self.topic, self._name, readable(message), result, duration)
             )
         if type(outcome) is Ok:
@@ -357,51 +365,59 @@ class JoinedChannel(Handle):
         if self.definition.after_join is not None:
             end = await self._guarded(None, self.definition.after_join)
         items = self._inbox.items
+        create_future = self.loop.create_future
         while end is None:
             if self._ending is not None:
                 return self._ending
             if not items:
-                self._waiter = self.loop.create_future()
+                self._waiter = create_future()
                 await self._waiter
                 continue
             item = items.pop(0)
             if type(item) is Message:
-                end = await self._handle_message(item)
+                step = self._step_of_message(item)
             else:
-                end = await self._handle_item(*item)  # type: ignore[misc]
+                step = self._step_of_item(*item)  # type: ignore[misc]
+            if type(step) is End:
+                return step
+            if step is not None:
+                end = await self._guarded(*step)
         return end
 
-    async def _handle_message(self, message: Message) -> End | None:
+    def _step_of_message(self, message: Message) -> Step | End | None:
+        """Return what to run for a message of the client; what needs no handler is done at once."""
         event = message.event
         if event == PHX_LEAVE:
             self.outbox.reply(self.join_ref, message.ref, self.topic, OK, {})
             return End("left", Notice.CLOSE)
-        if self._inbox.take_message(self.channel.max_inbox):
+        inbox = self._inbox
+        if inbox.is_full and inbox.has_drained(self.channel.max_inbox):
             self.outbox.inbox_drained()
-        handler = self.definition.events.get(event) if isinstance(event, str) else None
+        definition = self.definition
+        handler = definition.events.get(event) if type(event) is str else None
         try:
             if handler is not None:
-                return await self._guarded(message, handler, *decoded(handler, message))
-            if self.definition.handle_in is not None:
-                payload = anything(message.payload)
-                return await self._guarded(message, self.definition.handle_in, event, payload)
+                if handler.decode is None:
+                    return message, handler
+                return message, handler, handler.decode(message.payload)
+            if definition.handle_in is not None:
+                return message, definition.handle_in, event, anything(message.payload)
         except InvalidPayload as invalid:
             self._reply_error(message, {"reason": "invalid_payload", "errors": invalid.errors})
             return None
         self._reply_error(message, {"reason": "unknown_event"})
         return None
 
-    async def _handle_item(self, kind: Kind, item: Any) -> End | None:
+    def _step_of_item(self, kind: Kind, item: Any) -> Step | End | None:
+        """Return what to run for something of the server's own."""
         if kind is Kind.END:
             end: End = item
             return end
-        self._inbox.take_server()
         if kind is Kind.OUT:
-            handler = self.definition.outs[item.event]
-            return await self._guarded(None, handler, item.payload)
-        info = self.definition.info_handler(item)
-        if info is not None:
-            return await self._guarded(None, info, item)
+            return None, self.definition.outs[item.event], item.payload
+        handler = self.definition.info_handler(item)
+        if handler is not None:
+            return None, handler, item
         logger.warning(
             "%s on %r got an unexpected message %r: add @on_info(%s) to handle it",
             self._name,
@@ -414,15 +430,15 @@ class JoinedChannel(Handle):
     async def _guarded(self, message: Message | None, handler: Handler, *args: Any) -> End | None:
         """Run one handler, answer with what it returns, and say whether the channel ends by it."""
         self.message = message
-        telemetry = self.outbox.telemetry
-        started = 0.0 if telemetry is None else time.perf_counter()
+        telemetry = self.outbox.runtime.telemetry
+        started = time.perf_counter() if telemetry.handlers else 0.0
         try:
             if handler.is_async:
                 value = await handler.function(self.channel, *args)
             else:
                 value = await self._call(handler, *args)
             if message is not None:
-                if telemetry is not None:
+                if telemetry.handlers and self.outbox.socket.log:
                     self._handled_event(telemetry, message, started)
                 if value is not None:
                     write_reply(self, message.ref, value)

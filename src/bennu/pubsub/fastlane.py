@@ -113,13 +113,16 @@ class Turn:
 
     Args:
         call_soon: How to have :meth:`flush` called at the end of the turn.
+
+    Attributes:
+        log: What waits for the end of the turn, in order.
     """
 
-    __slots__ = ("_call_soon", "_log", "_marked", "_size")
+    __slots__ = ("_call_soon", "_marked", "_size", "log")
 
     def __init__(self, call_soon: Callable[[Callable[[], object]], object]) -> None:
         self._call_soon = call_soon
-        self._log: list[tuple[Lane, Any]] = []
+        self.log: list[tuple[Lane, Any]] = []
         self._marked: list[Outbox] = []
         self._size = 0
 
@@ -129,7 +132,7 @@ class Turn:
         Returns:
             Whether the log was full and has left at once.
         """
-        log = self._log
+        log = self.log
         if not log:
             self._call_soon(self.flush)
         if exclude is not None and exclude in lane.members:
@@ -142,14 +145,9 @@ class Turn:
         self.flush()
         return True
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing is waiting for the end of the turn."""
-        return not self._log
-
     def sync(self, outbox: Outbox) -> None:
         """Write what the log holds for one connection and it has not had yet."""
-        log = self._log
+        log = self.log
         if outbox.mark >= len(log):
             return
         entries = [entry for entry in log[outbox.mark :] if outbox in entry[0].members]
@@ -165,10 +163,10 @@ class Turn:
 
     def flush(self) -> None:
         """Write the log to everybody: the end of the turn."""
-        log = self._log
+        log = self.log
         if not log:
             return
-        self._log = []
+        self.log = []
         self._size = 0
         lanes: dict[Lane, list[Any]] = {}
         for lane, frame in log:

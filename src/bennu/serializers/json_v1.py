@@ -11,7 +11,7 @@ import msgspec
 
 from ..errors import DecodeError, EncodeError
 from ..message import PHX_CLOSE, PHX_ERROR, PHX_REPLY, TEXT, Encoded, Message, Opcode
-from .payload import check_nesting, encode_json
+from .payload import SHALLOW, check_nesting, encode_json
 
 __all__ = ["JSONV1"]
 
@@ -40,7 +40,8 @@ class _JSONV1:
         try:
             if opcode is not TEXT and not data.isascii():
                 data.decode()
-            check_nesting(data)
+            if len(data) > SHALLOW:
+                check_nesting(data)
             envelope = _decode(data)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise DecodeError(

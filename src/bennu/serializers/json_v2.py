@@ -12,7 +12,7 @@ import msgspec
 
 from ..errors import DecodeError, EncodeError
 from ..message import BINARY, TEXT, Encoded, Message, Opcode
-from .payload import check_nesting, encode_json, encode_object
+from .payload import SHALLOW, check_nesting, encode_json, encode_object
 
 __all__ = ["JSONV2"]
 
@@ -36,7 +36,8 @@ class _JSONV2:
         if opcode is BINARY:
             return _decode_binary(data)
         try:
-            check_nesting(data)
+            if len(data) > SHALLOW:
+                check_nesting(data)
             return _decode(data)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise DecodeError(
@@ -49,9 +50,8 @@ class _JSONV2:
         if isinstance(response, bytes):
             fields = {"join_ref": join_ref, "ref": ref, "topic": topic, "status": status}
             return BINARY, _binary(_REPLY, fields, response)
-        return TEXT, encode_json(
-            (join_ref, ref, topic, "phx_reply", {"status": status, "response": response})
-        )
+        envelope = (join_ref, ref, topic, "phx_reply", {"status": status, "response": response})
+        return TEXT, encode_json(envelope)
 
     def push(self, join_ref: Any, topic: str, event: str, payload: Any) -> Encoded:
         """Encode a push; a payload of bytes makes it a binary frame of kind 0, without a ref."""
@@ -101,7 +101,7 @@ def _binary(kind: int, fields: dict[str, Any], payload: bytes) -> bytes:
     header = bytearray((kind,))
     texts: list[bytes] = []
     for name, value in fields.items():
-        text = b"" if value is None else str(value).encode()
+        text = b"" if value is None else _text(name, value)
         if len(text) > 255:
             raise EncodeError(
                 f"the {name} of a binary frame has at most 255 bytes, got {len(text)}:"
@@ -110,6 +110,16 @@ def _binary(kind: int, fields: dict[str, Any], payload: bytes) -> bytes:
         header.append(len(text))
         texts.append(text)
     return b"".join((header, *texts, payload))
+
+
+def _text(name: str, value: Any) -> bytes:
+    """Return a field of a binary header; a ref that is no text becomes the JSON that it came as."""
+    if not isinstance(value, str):
+        return encode_json(value)
+    try:
+        return value.encode()
+    except UnicodeEncodeError as error:
+        raise EncodeError(f"the {name} of a binary frame is no text: {error}") from error
 
 
 JSONV2 = _JSONV2()

@@ -7,30 +7,28 @@ stopped by the interpreter's own limit, which differs between versions and depen
 from __future__ import annotations
 
 import re
+from itertools import accumulate
 from typing import Any, Final
 
 import msgspec
 
+from .._payload import to_builtin
 from ..errors import DecodeError, EncodeError
 
-__all__ = ["MAX_NESTING", "check_nesting", "encode_json", "encode_object"]
+__all__ = ["MAX_NESTING", "SHALLOW", "check_nesting", "encode_json", "encode_object"]
 
 MAX_NESTING: Final = 128
 """How deep arrays and objects of one message may nest, the envelope included."""
 
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"')
+SHALLOW: Final = 2 * MAX_NESTING
+"""Bytes below which valid JSON can't nest too deep: a level takes two."""
+
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"')
 _NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
+_STEPS: Final = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")  # as signed bytes: 1 and -1
 
 
-def _to_builtin(value: Any) -> Any:
-    """Turn what msgspec doesn't know into what it does: a pydantic model into its JSON form."""
-    dump = getattr(value, "model_dump", None)
-    if dump is not None:
-        return dump(mode="json")
-    raise TypeError(f"{type(value).__name__} can't be written as JSON")
-
-
-_encoder = msgspec.json.Encoder(enc_hook=_to_builtin)
+_encoder = msgspec.json.Encoder(enc_hook=to_builtin)
 _encode = _encoder.encode
 
 
@@ -64,19 +62,14 @@ def encode_object(value: Any) -> bytes:
 def check_nesting(data: bytes) -> None:
     """Refuse JSON text that nests too deep, without decoding it.
 
-    The common case costs two counts. Only text with more brackets than may nest is looked at
-    closely: its strings are cut out, and the innermost pairs peeled off, one level a round.
+    The common case costs two counts (and none at all for text shorter than SHALLOW). Only text with more brackets than may nest is
+    looked at closely: its strings are cut out, and what is left are steps down and up.
 
     Raises:
         DecodeError: It nests deeper than MAX_NESTING.
     """
     if data.count(b"[") + data.count(b"{") <= MAX_NESTING:
         return
-    brackets = _STRING.sub(b"", data).translate(None, _NOT_BRACKETS)
-    for _ in range(MAX_NESTING):
-        peeled = brackets.replace(b"[]", b"").replace(b"{}", b"")
-        if len(peeled) == len(brackets):
-            break
-        brackets = peeled
-    if brackets:
-        raise DecodeError(f"JSON that nests deeper than {MAX_NESTING} levels, or is malformed")
+    steps = _STRING.sub(b"", data).translate(_STEPS, _NOT_BRACKETS)
+    if max(accumulate(memoryview(steps).cast("b")), default=0) > MAX_NESTING:
+        raise DecodeError(f"JSON that nests deeper than {MAX_NESTING} levels")

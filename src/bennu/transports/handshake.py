@@ -188,7 +188,7 @@ async def _connect(
         return Denied(500, b"Internal Server Error")
     else:
         outcome = Accepted(socket, serializer, info, assigns, name, subprotocol)
-    if socket.log and runtime.telemetry.is_attached:
+    if socket.log and runtime.telemetry.handlers:
         runtime.telemetry.emit(
             SocketConnected(
                 target.mount,
@@ -202,9 +202,15 @@ async def _connect(
     return outcome
 
 
+_USUAL = {b"connection": b"Upgrade", b"upgrade": b"websocket", b"sec-websocket-version": b"13"}
+_NEEDED = {b"host", b"sec-websocket-key"}
+
+
 def explain_request(scope: Mapping[str, Any]) -> str | None:
     """Return what keeps a request from becoming a WebSocket, or None."""
     headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))
+    if _USUAL.items() <= headers.items() and headers.keys() >= _NEEDED:
+        return None
 
     def header(name: bytes) -> str:
         return headers.get(name, b"").decode("latin-1")

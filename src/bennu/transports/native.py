@@ -39,7 +39,7 @@ from .._protocol.websocket import (
     frame,
 )
 from .._runtime.connection import Connection
-from ..message import Opcode
+from ..message import BINARY, TEXT
 from .handshake import Accepted, Denied
 
 if TYPE_CHECKING:
@@ -69,6 +69,9 @@ class State(Enum):
     OPEN = auto()
     CLOSING = auto()
     CLOSED = auto()
+
+
+OPEN: Final = State.OPEN
 
 
 class _WebSocketFraming:
@@ -204,7 +207,7 @@ class NativeWebSocket(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes of the client."""
-        if self._state is State.HANDSHAKE:
+        if self._state is not OPEN and self._state is State.HANDSHAKE:
             self._early += data
             if len(self._early) > MAX_EARLY:
                 self._pause_socket()
@@ -215,7 +218,11 @@ class NativeWebSocket(asyncio.Protocol):
         connection.silent = 0
         events = reader.receive(data)
         if self._held is None and not self._is_paused and len(events) == 1:
-            self._handle(connection, events[0])
+            kind, content = events[0]
+            if kind is TEXT and self._state is OPEN:
+                connection.receive(TEXT, content)
+            else:
+                self._handle(connection, events[0])
         elif events:
             self._held = self._held or deque()
             self._held.extend(events)
@@ -281,10 +288,10 @@ class NativeWebSocket(asyncio.Protocol):
 
     def _handle(self, connection: Connection, event: Event) -> None:
         kind, data = event
-        if self._state is State.CLOSING:
+        if self._state is not OPEN:
             if kind is CLOSE:
                 self.transport.close()
-        elif kind is Opcode.TEXT or kind is Opcode.BINARY:
+        elif kind is TEXT or kind is BINARY:
             connection.receive(kind, data)
         elif kind is PING:
             connection.write(frame(PONG, data))

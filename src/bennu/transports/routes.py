@@ -49,7 +49,14 @@ class Routes:
 
     def _enter(self, path: str, target: Target) -> None:
         segments = _segments(path)
-        if "{" not in path:
+        if segments in self._literal or any(segments == one for one, _ in self._variable):
+            raise DefinitionError(
+                f'the path "{path}" of a socket',
+                expected="a path of its own for each socket",
+                got="two sockets under it",
+                write='sockets={"/socket": user_socket, "/admin": admin_socket}',
+            )
+        if "{" not in path and "}" not in path:
             self._literal[segments] = target
             self._cache["/" + "/".join(segments)] = target
             return
@@ -67,8 +74,8 @@ class Routes:
         """Return what the path of a request leads to, or None."""
         path: str = scope["path"]
         root: str = scope.get("root_path", "")
-        if root and path.startswith(root):
-            path = path[len(root) :]
+        if root and f"{path}/".startswith(f"{root.rstrip('/')}/"):
+            path = path[len(root.rstrip("/")) :]
         found = self._cache.get(path)
         if found is not None:
             return found

@@ -1,0 +1,1 @@
+"""What Bennu costs: load tests against the floor of the machine. See README.md."""

@@ -1,0 +1,38 @@
+"""The endpoint under load: it echoes, it broadcasts, and it does nothing else.
+
+`endpoint` is served as it is, `mounted` is the same one inside a Starlette application, at /rt.
+Every payload is decoded into its type and encoded again, as in a real application.
+"""
+
+from msgspec import Struct
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from bennu import Channel, Endpoint, Socket, on
+
+__all__ = ["endpoint", "mounted"]
+
+
+class Timed(Struct):
+    """What wsload sends: the time of sending, and the number of the sender with filling behind it."""
+
+    t: str
+    body: str
+
+
+class RoomChannel(Channel[None]):
+    @on("echo")
+    async def echo(self, payload: Timed) -> Timed:
+        return payload
+
+    @on("new_msg")
+    async def new_msg(self, payload: Timed) -> None:
+        await self.broadcast("new_msg", payload)
+
+
+async def connect() -> None:
+    """Everybody is welcome, and nobody has a name."""
+
+
+endpoint = Endpoint(sockets={"/socket": Socket(connect=connect, channels={"room:*": RoomChannel})})
+mounted = Starlette(routes=[Mount("/rt", endpoint)], lifespan=endpoint.lifespan())

@@ -1,0 +1,244 @@
+"""One run: a fresh server on a core of its own, the generator on another, and the books of both.
+
+`measure` starts the server, waits until it accepts, lets wsload work, and stops the server by its own
+process id. Everything that it learns is in the figures that wsload prints; for `hold`, which says
+nothing on how far to trust it, the same columns are computed here from the same files of /proc.
+"""
+
+import json
+import os
+import re
+import resource
+import shlex
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, Self
+
+__all__ = ["BUILD", "Figures", "Load", "Setting", "Unmeasured", "measure"]
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "benchmarks" / ".build"
+
+START_LIMIT = 30.0
+STOP_LIMIT = 15.0
+GENERATOR_LIMIT = 180.0  # on top of the load itself: wsload gives the joins 120 s, and it drains
+SETTLING = 0.3  # what a server does just after its first accept is start-up, not load
+
+NOT_A_NUMBER = re.compile(r"(?<=:)-?(inf|nan)")
+"""What C prints for a cost per operation if there was no operation, and JSON knows by another name."""
+
+Figures = dict[str, float]
+"""The numbers of one run, by the names that wsload gives them."""
+
+
+class Unmeasured(Exception):
+    """There are no figures: something failed, a message was lost, or the machine was too busy."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """What wsload is asked to do."""
+
+    mode: str
+    conns: int
+    options: str
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is the same for every run."""
+
+    path: str
+    secs: float
+    server_core: int
+    generator_core: int
+
+
+def measure(command: str, load: Load, setting: Setting) -> Figures:
+    with running(command, setting.server_core) as (port, pids):
+        before = Account.of(pids)
+        output, complaint = generate(load, setting, port, pids)
+        after = Account.of(pids)
+    try:
+        counted = json.loads(NOT_A_NUMBER.sub("NaN", output))
+    except ValueError:
+        said = " ".join((complaint or output).split())
+        raise Unmeasured(f"the generator gave up: {said[:300]}") from None
+    figures = {key: float(value) for key, value in counted.items() if key != "mode"}
+    if load.mode == "hold":
+        figures |= before.what_hold_leaves_out(after, figures, load)
+    return figures
+
+
+# The server.
+
+
+@contextmanager
+def running(command: str, core: int) -> Generator[tuple[int, list[int]], None, None]:
+    """Start a server; yield its port and the ids of its processes; stop it."""
+    port = free_port()
+    with TemporaryFile() as log:
+        with children_on(core):
+            process = subprocess.Popen(
+                [part.replace("{port}", str(port)) for part in shlex.split(command)],
+                cwd=ROOT,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            wait_until_accepting(process, port)
+            yield port, with_descendants(process.pid)
+        finally:
+            stop(process)
+            show(log)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def children_on(core: int) -> Generator[None, None, None]:
+    """A child inherits the cores of its parent, so for a moment we have but one."""
+    ours = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, ours)
+
+
+def wait_until_accepting(process: subprocess.Popen[bytes], port: int) -> None:
+    deadline = time.monotonic() + START_LIMIT
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise Unmeasured(f"the server ended at once, with status {process.returncode}")
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            time.sleep(SETTLING)
+            return
+    raise Unmeasured(f"the server accepts nothing on port {port} after {START_LIMIT:.0f} s")
+
+
+def with_descendants(pid: int) -> list[int]:
+    """The work of a supervisor is done by its children, so they are counted with it."""
+    pids = [pid]
+    for parent in pids:  # it grows while we walk it
+        for children in Path(f"/proc/{parent}/task").glob("*/children"):
+            pids += map(int, children.read_text().split())
+    return pids
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(timeout=STOP_LIMIT)
+    except subprocess.TimeoutExpired:
+        print(f"  the server ignored SIGTERM for {STOP_LIMIT:.0f} s: killed", file=sys.stderr)
+        process.kill()
+        process.wait()
+
+
+def show(log: IO[bytes]) -> None:
+    """At log level warning, a server that is well has nothing to say."""
+    log.seek(0)
+    lines = dict.fromkeys(log.read().decode(errors="replace").splitlines())  # each of them once
+    for line in list(lines)[-15:]:
+        print(f"  server: {line}", file=sys.stderr)
+
+
+# The generator.
+
+
+def generate(load: Load, setting: Setting, port: int, pids: list[int]) -> tuple[str, str]:
+    """Run wsload to its end; return what it printed and what it complained about."""
+    # Of an option given twice wsload takes the last, so those of the load win.
+    target = f"--port {port} --path {setting.path} --pid {','.join(map(str, pids))}"
+    work = f"--mode {load.mode} --conns {load.conns} --secs {setting.secs} {load.options}"
+    with children_on(setting.generator_core):
+        process = subprocess.Popen(
+            [BUILD / "wsload", *target.split(), *work.split()],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    try:
+        return process.communicate(timeout=setting.secs + GENERATOR_LIMIT)
+    except subprocess.TimeoutExpired:
+        raise Unmeasured("the generator did not finish") from None
+    finally:
+        process.kill()  # does nothing to one that has ended
+        process.wait()
+
+
+# The books.
+
+
+@dataclass(frozen=True)
+class Account:
+    """Seconds spent so far, by whom."""
+
+    clock: float
+    server: float
+    server_waited: float
+    generator: float
+    machine: float
+    stolen: float
+
+    @classmethod
+    def of(cls, pids: list[int]) -> Self:
+        ran, waited = scheduled(pids)
+        # Of children that have ended: between two accounts that is the generator alone.
+        children = resource.getrusage(resource.RUSAGE_CHILDREN)
+        fields = map(int, Path("/proc/stat").read_text().split()[1:9])
+        user, nice, system, _idle, _iowait, irq, softirq, stolen = fields
+        tick = 1 / os.sysconf("SC_CLK_TCK")
+        return cls(
+            clock=time.monotonic(),
+            server=ran,
+            server_waited=waited,
+            generator=children.ru_utime + children.ru_stime,
+            machine=(user + nice + system + irq + softirq + stolen) * tick,  # as wsload has it
+            stolen=stolen * tick,
+        )
+
+    def what_hold_leaves_out(self, after: Self, figures: Figures, load: Load) -> Figures:
+        """The columns of the other modes: what was lost, and how far to trust the rest."""
+        joined, elapsed = figures["conns"], after.clock - self.clock
+        ours = after.server - self.server + after.generator - self.generator
+        return {
+            "undelivered": load.conns - joined,
+            "dead": joined - figures["still"],
+            "errors": figures["frames_in"] - joined,  # a join has one answer, more is unasked
+            "srv_wait": (after.server_waited - self.server_waited)
+            * figures["join_per_s"]
+            / max(joined, 1),
+            "foreign": (after.machine - self.machine - ours) / elapsed,
+            "steal": (after.stolen - self.stolen) / elapsed,
+        }
+
+
+def scheduled(pids: list[int]) -> tuple[float, float]:
+    """Seconds that the live threads of these processes ran, and that they waited for a core."""
+    ran = waited = 0
+    for pid in pids:
+        for task in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+            try:
+                fields = task.read_text().split()
+            except OSError:  # the thread has just ended
+                continue
+            ran += int(fields[0])
+            waited += int(fields[1])
+    return ran / 1e9, waited / 1e9

@@ -1,0 +1,647 @@
+/* wsload: a load generator for Phoenix Channels servers (V2 JSON serializer) over plain WebSocket.
+ * One thread, epoll, no allocation on the data path. Talks to loopback only.
+ *
+ *   cc -O2 -o wsload wsload.c
+ *   ./wsload --port 4000 --conns 1000 --mode fanout --secs 5 --window 1 --pubs 1 --pid 1234,1235
+ *
+ * modes   hold    connect, join, stay for --secs seconds
+ *         echo    every connection keeps --window "echo" pushes in flight; counts replies
+ *         fanout  --pubs connections keep --window "new_msg" pushes in flight each (closed loop on
+ *                 their own broadcast), or --rate N messages a second in all (open loop);
+ *                 counts the broadcasts received by every connection
+ * --topics K spreads the connections over K topics (PREFIX:0 .. PREFIX:K-1); --prefix room; --join '{}' join payload;
+ * --every K takes the latency of each K-th frame (by default the publishers' own frames and each 64th: publishers
+ * joined first, so servers that deliver in order of joining look too fast; use --every 61 for open-loop latency);
+ * --payload N bytes of body; --path PATH; --drain S waits that long at the end for what is still on its way;
+ * --proto sio speaks Engine.IO v4 / Socket.IO v5 over WebSocket instead, for comparison with those servers.
+ *
+ * Prints one JSON object. With --pid, also the CPU time those processes spent per operation, their
+ * growth in memory, and how far to trust the run: srv_wait / gen_wait = share of the time in which the
+ * process could have run but waited for its core; gen_share near 1 = the generator was the limit;
+ * foreign = cores used meanwhile by anything else; stalls = own broadcast missing for 2 s (pushed again);
+ * undelivered = expected minus received after the drain.
+ *
+ * How it works. Connections are opened with at most --inflight of them on their way, and each walks
+ * through the states below: TCP connect, HTTP upgrade, join, ready. Only when all are ready does the load
+ * begin; its first second is warm-up and not counted. Whoever sends puts the time (t) and its own number
+ * (the first six characters of body) into the payload, so that whoever receives it knows the latency and
+ * a publisher recognises its own message. The client frames carry a mask of zeros: as valid as any other.
+ * Costs are read from /proc/PID/task/TID/schedstat, in nanoseconds, so short runs are exact too.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+static double now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+static long now_ns(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return t.tv_sec * 1000000000L + t.tv_nsec;
+}
+
+enum { CONNECTING, UPGRADING, JOINING, READY, DEAD };
+
+typedef struct {
+  int fd, state, topic, inlen;
+  long ref;
+  char *in; /* the part of a frame that has not wholly arrived: inlen bytes of incap */
+  int incap;
+  int pub; /* this one publishes */
+  long outstanding;
+  double since, lastown; /* lastown: when it last pushed or last saw its own broadcast */
+} Conn;
+
+/* Options. */
+static int port = 4000, nconn = 100, window = 1, pubs = 1, topics = 1, inflight = 200, paysize = 60,
+           quiet = 0;
+static double secs = 5, rate = 0, drain = 3;
+static int sio = 0;
+static int every = 0;
+static const char *path = "/socket/websocket?vsn=2.0.0", *mode = "echo", *pids = "",
+                  *prefix = "room", *joinpayload = "{}";
+
+/* State and counters. */
+static Conn *conns;
+static int ep, ready, dead, started;
+static long stalls, tot_sent, blocked;
+static long frames, samples, bytes_in, errors, all_frames;
+
+/* Latency histogram: log-linear, 64 buckets a power of two over microseconds. */
+#define NH 4096
+static long hist[NH];
+
+static int bucket(double us) {
+  if (us < 1) us = 1;
+  int e = 0;
+  double v = us;
+  while (v >= 2) {
+    v /= 2;
+    e++;
+  }
+  int b = e * 64 + (int)((v - 1) * 64);
+  return b < NH ? b : NH - 1;
+}
+
+static double unbucket(int b) {
+  int e = b / 64;
+  return (double)(1L << e) * (1 + (b % 64) / 64.0);
+}
+
+static double quantile(double q) {
+  long want = (long)(samples * q), seen = 0;
+  for (int i = 0; i < NH; i++) {
+    seen += hist[i];
+    if (seen > want) return unbucket(i);
+  }
+  return 0;
+}
+
+/* What the processes in the comma-separated list cost so far. */
+
+/* Seconds run (or runnable but waiting), all live threads, in ns steps. */
+static double sched_of(const char *list, int waiting) {
+  char tmp[512];
+  snprintf(tmp, sizeof tmp, "%s", list);
+  double tot = 0;
+  char *save = 0;
+  for (char *p = strtok_r(tmp, ",", &save); p; p = strtok_r(0, ",", &save)) {
+    char d[64];
+    snprintf(d, sizeof d, "/proc/%s/task", p);
+    DIR *dp = opendir(d);
+    if (!dp) continue;
+    struct dirent *e;
+    while ((e = readdir(dp))) {
+      if (e->d_name[0] == '.') continue;
+      char f[400], b[128];
+      snprintf(f, sizeof f, "%s/%s/schedstat", d, e->d_name);
+      int fd = open(f, O_RDONLY);
+      if (fd < 0) continue;
+      int n = read(fd, b, sizeof b - 1);
+      close(fd);
+      if (n <= 0) continue;
+      b[n] = 0;
+      unsigned long long run, w;
+      if (sscanf(b, "%llu %llu", &run, &w) == 2) tot += (waiting ? w : run) / 1e9;
+    }
+    closedir(dp);
+  }
+  return tot;
+}
+
+static double cpu_of(const char *list) {
+  return sched_of(list, 0);
+}
+
+static double wait_of(const char *list) {
+  return sched_of(list, 1);
+}
+
+static long rss_of(const char *list) {
+  char tmp[512];
+  snprintf(tmp, sizeof tmp, "%s", list);
+  long tot = 0;
+  char *save = 0;
+  for (char *p = strtok_r(tmp, ",", &save); p; p = strtok_r(0, ",", &save)) {
+    char f[64], l[256];
+    snprintf(f, sizeof f, "/proc/%s/status", p);
+    FILE *fp = fopen(f, "r");
+    if (!fp) continue;
+    while (fgets(l, sizeof l, fp)) {
+      long kb;
+      if (sscanf(l, "VmRSS: %ld kB", &kb) == 1) tot += kb;
+    }
+    fclose(fp);
+  }
+  return tot;
+}
+
+/* Seconds of core time that the whole machine has spent, and that the host has stolen from it. */
+
+static double busy(void) {
+  FILE *fp = fopen("/proc/stat", "r");
+  unsigned long long v[8] = {0};
+  int k = 0;
+  if (fp) {
+    k = fscanf(fp, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", v, v + 1, v + 2, v + 3, v + 4,
+               v + 5, v + 6, v + 7);
+    fclose(fp);
+  }
+  if (k < 8) return 0;
+  return (v[0] + v[1] + v[2] + v[5] + v[6] + v[7]) / (double)sysconf(_SC_CLK_TCK);
+}
+
+static double steal(void) {
+  FILE *fp = fopen("/proc/stat", "r");
+  unsigned long long v[8] = {0};
+  if (fp) {
+    if (fscanf(fp, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", v, v + 1, v + 2, v + 3, v + 4,
+               v + 5, v + 6, v + 7) < 8)
+      v[7] = 0;
+    fclose(fp);
+  }
+  return v[7] / (double)sysconf(_SC_CLK_TCK);
+}
+
+/* A full send buffer is waited for (counted in blocked), up to 5 s: then the server has stopped reading. */
+static void send_frame(Conn *c, int op, const char *m, int n) {
+  static char f[65536 + 16];
+  int k = 0;
+  f[k++] = (char)(0x80 | op);
+  if (n < 126) {
+    f[k++] = (char)(0x80 | n);
+  } else {
+    f[k++] = (char)(0x80 | 126);
+    f[k++] = n >> 8;
+    f[k++] = n & 255;
+  }
+  memset(f + k, 0, 4);
+  k += 4;
+  memcpy(f + k, m, n);
+  k += n;
+  double b0 = 0;
+  int off = 0;
+  while (off < k) {
+    int r = send(c->fd, f + off, k - off, MSG_NOSIGNAL);
+    if (r < 0) {
+      if (errno == EAGAIN) {
+        if (!b0) {
+          b0 = now();
+          blocked++;
+        }
+        if (now() - b0 < 5) {
+          struct timespec t = {0, 100000};
+          nanosleep(&t, 0);
+          continue;
+        }
+        fprintf(stderr, "send blocked 5 s\n");
+        errors++;
+      }
+      c->state = DEAD;
+      dead++;
+      return;
+    }
+    off += r;
+  }
+}
+
+static void send_text(Conn *c, const char *m, int n) {
+  send_frame(c, 1, m, n);
+}
+
+static char filler[32768];
+
+static void push(Conn *c, const char *event) {
+  char m[40000];
+  int n;
+  int id = c - conns;
+  ++c->ref;
+  if (!sio)
+    n = snprintf(m, sizeof m,
+                 "[\"1\",\"%ld\",\"%s:%d\",\"%s\",{\"t\":\"%019ld\",\"body\":\"%06d%s\"}]", c->ref,
+                 prefix, c->topic, event, now_ns(), id, filler);
+  else if (event[0] == 'e')
+    n = snprintf(m, sizeof m, "42%ld[\"echo\",\"%s:%d\",{\"t\":\"%019ld\",\"body\":\"%06d%s\"}]",
+                 c->ref, prefix, c->topic, now_ns(), id, filler);
+  else
+    n = snprintf(m, sizeof m, "42[\"%s\",\"%s:%d\",{\"t\":\"%019ld\",\"body\":\"%06d%s\"}]", event,
+                 prefix, c->topic, now_ns(), id, filler);
+  send_text(c, m, n);
+  c->outstanding++;
+  tot_sent++;
+  c->lastown = now();
+}
+
+/* One source address holds 20,000 connections, the next takes the next 20,000. The kernel picks the source
+ * port at connect and not at bind (IP_BIND_ADDRESS_NO_PORT), so that ports last. */
+static void start_conn(Conn *c) {
+  c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+  if (c->fd < 0) {
+    perror("socket");
+    exit(2);
+  }
+  int one = 1;
+  setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  struct sockaddr_in src = {.sin_family = AF_INET};
+  int i = c - conns;
+  src.sin_addr.s_addr = htonl(0x7f000001 + 1 + i / 20000);
+  int bap = 24; /* IP_BIND_ADDRESS_NO_PORT, which older headers lack */
+  setsockopt(c->fd, IPPROTO_IP, bap, &one, sizeof one);
+  bind(c->fd, (void *)&src, sizeof src);
+  struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port)};
+  a.sin_addr.s_addr = htonl(0x7f000001);
+  c->state = CONNECTING;
+  c->since = now();
+  if (!c->in) {
+    c->incap = 2048;
+    c->in = malloc(c->incap);
+  }
+  c->inlen = 0;
+  if (connect(c->fd, (void *)&a, sizeof a) < 0 && errno != EINPROGRESS) {
+    perror("connect");
+    exit(2);
+  }
+  struct epoll_event e = {.events = EPOLLIN | EPOLLOUT, .data.ptr = c};
+  epoll_ctl(ep, EPOLL_CTL_ADD, c->fd, &e);
+  started++;
+}
+
+/* One whole frame. Nothing is parsed as JSON: substrings tell what it is. */
+static void on_frame(Conn *c, const char *p, long n, int op) {
+  if (op == 8) {
+    c->state = DEAD;
+    dead++;
+    errors++;
+    epoll_ctl(ep, EPOLL_CTL_DEL, c->fd, 0);
+    close(c->fd);
+    return;
+  }
+  if (op == 9) {
+    send_frame(c, 10, p, n < 126 ? n : 0);
+    return;
+  }
+  if (op != 1) return;
+  if (sio) {
+    if (n >= 1 && p[0] == '2') {
+      send_text(c, "3", 1);
+      return;
+    }
+    if (c->state == JOINING) {
+      if (p[0] == '0') {
+        send_text(c, "40", 2);
+        return;
+      }
+      if (n >= 2 && p[0] == '4' && p[1] == '0') {
+        char m[512];
+        c->ref = 1;
+        int k = snprintf(m, sizeof m, "421[\"join\",\"%s:%d\"]", prefix, c->topic);
+        send_text(c, m, k);
+        return;
+      }
+      if (n >= 2 && p[0] == '4' && p[1] == '3' && memmem(p, n, "\"ok\"", 4)) {
+        c->state = READY;
+        ready++;
+        return;
+      }
+      fprintf(stderr, "sio join refused: %.*s\n", (int)n, p);
+      exit(3);
+    }
+  }
+  all_frames++;
+  if (c->state == JOINING) {
+    if (memmem(p, n, "phx_reply", 9) && memmem(p, n, "\"ok\"", 4)) {
+      c->state = READY;
+      ready++;
+    } else if (memmem(p, n, "phx_reply", 9)) {
+      fprintf(stderr, "join refused: %.*s\n", (int)n, p);
+      exit(3);
+    }
+    return;
+  }
+  int is_echo = mode[0] == 'e';
+  if (is_echo ? (sio ? (p[0] == '4' && p[1] == '3') : memmem(p, n, "phx_reply", 9) != 0)
+              : memmem(p, n < 120 ? n : 120, "new_msg", 7) != 0) {
+    frames++;
+    if (every ? frames % every == 0 : is_echo || c->pub || (frames & 63) == 0) {
+      const char *t = memmem(p, n, "\"t\":", 4);
+      if (t) {
+        t += 4;
+        if (*t == ' ') t++;
+        long sent = atol(t + 1);
+        double us = (now_ns() - sent) / 1000.0;
+        hist[bucket(us)]++;
+        samples++;
+      }
+    }
+    if (is_echo) {
+      c->outstanding--;
+    } else if (c->pub) {
+      const char *b = memmem(p, n, "\"body\":", 7);
+      if (b) {
+        b += 7;
+        if (*b == ' ') b++;
+        if (atoi(b + 1) == c - conns) {
+          c->outstanding--;
+          c->lastown = now();
+        }
+      }
+    }
+  } else if (memmem(p, n, "phx_error", 9) || memmem(p, n, "\"error\"", 7)) {
+    errors++;
+  }
+}
+
+/* Read until the socket is empty; cut into frames; keep what is incomplete for the next time. */
+static void on_bytes(Conn *c) {
+  static char buf[1 << 18];
+  for (;;) {
+    int r = recv(c->fd, buf, sizeof buf, 0);
+    if (r <= 0) {
+      if (r == 0 || (errno != EAGAIN)) {
+        if (c->state != DEAD) {
+          if (c->state != READY && !quiet) fprintf(stderr, "closed in state %d\n", c->state);
+          dead++;
+          errors++;
+        }
+        c->state = DEAD;
+        epoll_ctl(ep, EPOLL_CTL_DEL, c->fd, 0);
+        close(c->fd);
+      }
+      return;
+    }
+    bytes_in += r;
+    char *p = buf;
+    long n = r;
+    if (c->inlen) {
+      if (c->inlen + n > c->incap) {
+        c->incap = c->inlen + n + 4096;
+        c->in = realloc(c->in, c->incap);
+      }
+      memcpy(c->in + c->inlen, buf, n);
+      n += c->inlen;
+      p = c->in;
+      c->inlen = 0;
+    }
+    if (c->state == UPGRADING) {
+      char *end = memmem(p, n, "\r\n\r\n", 4);
+      if (!end) {
+        if (p == buf) memcpy(c->in, p, n);
+        c->inlen = n;
+        continue;
+      }
+      if (strncmp(p, "HTTP/1.1 101", 12)) {
+        fprintf(stderr, "refused: %.*s\n", 120, p);
+        exit(3);
+      }
+      n -= end + 4 - p;
+      p = end + 4;
+      c->state = JOINING;
+      if (!sio) {
+        char m[512];
+        int k = snprintf(m, sizeof m, "[\"1\",\"1\",\"%s:%d\",\"phx_join\",%s]", prefix, c->topic,
+                         joinpayload);
+        c->ref = 1;
+        send_text(c, m, k);
+      }
+    }
+    while (n >= 2) {
+      int op = p[0] & 15;
+      long len = p[1] & 127;
+      int h = 2;
+      if (len == 126) {
+        if (n < 4) break;
+        len = ((unsigned char)p[2] << 8) | (unsigned char)p[3];
+        h = 4;
+      } else if (len == 127) {
+        if (n < 10) break;
+        len = 0;
+        for (int i = 2; i < 10; i++) len = len << 8 | (unsigned char)p[i];
+        h = 10;
+      }
+      if (n < h + len) break;
+      on_frame(c, p + h, len, op);
+      if (c->state == DEAD) return;
+      p += h + len;
+      n -= h + len;
+    }
+    if (n) {
+      if (n > c->incap) {
+        char *nb = malloc(n + 4096);
+        memcpy(nb, p, n);
+        free(c->in);
+        c->in = nb;
+        c->incap = n + 4096;
+      } else {
+        memmove(c->in, p, n);
+      }
+      c->inlen = n;
+    }
+    if (r < (int)sizeof buf) return;
+  }
+}
+
+static void turn(int ms) {
+  static struct epoll_event ev[1024];
+  int k = epoll_wait(ep, ev, 1024, ms);
+  for (int i = 0; i < k; i++) {
+    Conn *c = ev[i].data.ptr;
+    if (c->state == DEAD) continue;
+    if (c->state == CONNECTING && (ev[i].events & (EPOLLOUT | EPOLLERR | EPOLLHUP))) {
+      int err = 0;
+      socklen_t l = sizeof err;
+      getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &err, &l);
+      if (err) {
+        fprintf(stderr, "connect: %s\n", strerror(err));
+        exit(2);
+      }
+      char req[1024];
+      int n = snprintf(req, sizeof req,
+                       "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n"
+                       "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+                       "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                       "Sec-WebSocket-Version: 13\r\n\r\n",
+                       path, port);
+      if (send(c->fd, req, n, MSG_NOSIGNAL) != n) {
+        perror("send");
+        exit(2);
+      }
+      c->state = UPGRADING;
+      struct epoll_event e = {.events = EPOLLIN, .data.ptr = c};
+      epoll_ctl(ep, EPOLL_CTL_MOD, c->fd, &e);
+    } else if (ev[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
+      on_bytes(c);
+    }
+  }
+}
+
+int main(int argc, char **argv) {
+  for (int i = 1; i + 1 < argc; i += 2) {
+    char *k = argv[i], *v = argv[i + 1];
+    if (!strcmp(k, "--port")) port = atoi(v);
+    else if (!strcmp(k, "--every")) every = atoi(v);
+    else if (!strcmp(k, "--conns")) nconn = atoi(v);
+    else if (!strcmp(k, "--mode")) mode = v;
+    else if (!strcmp(k, "--secs")) secs = atof(v);
+    else if (!strcmp(k, "--window")) window = atoi(v);
+    else if (!strcmp(k, "--pubs")) pubs = atoi(v);
+    else if (!strcmp(k, "--rate")) rate = atof(v);
+    else if (!strcmp(k, "--path")) path = v;
+    else if (!strcmp(k, "--pid")) pids = v;
+    else if (!strcmp(k, "--topics")) topics = atoi(v);
+    else if (!strcmp(k, "--payload")) paysize = atoi(v);
+    else if (!strcmp(k, "--inflight")) inflight = atoi(v);
+    else if (!strcmp(k, "--proto")) {
+      sio = v[0] == 's';
+      if (sio) path = "/socket.io/?EIO=4&transport=websocket";
+    } else if (!strcmp(k, "--drain")) drain = atof(v);
+    else if (!strcmp(k, "--prefix")) prefix = v;
+    else if (!strcmp(k, "--join")) joinpayload = v;
+    else {
+      fprintf(stderr, "unknown option %s\n", k);
+      return 2;
+    }
+  }
+  paysize -= 6;
+  if (paysize < 0) paysize = 0;
+  memset(filler, 'x', paysize);
+  filler[paysize] = 0; /* 6 bytes of the body are the publisher number */
+
+  /* Everybody connects and joins. */
+  ep = epoll_create1(0);
+  conns = calloc(nconn, sizeof *conns);
+  long rss0 = rss_of(pids);
+  double c0 = cpu_of(pids), t0 = now();
+  while (ready + dead < nconn) {
+    while (started < nconn && started - ready - dead < inflight) {
+      conns[started].topic = started % topics;
+      start_conn(&conns[started]);
+    }
+    turn(50);
+    if (now() - t0 > 120) {
+      fprintf(stderr, "only %d of %d ready\n", ready, nconn);
+      return 3;
+    }
+  }
+  double tj = now() - t0, cj = cpu_of(pids) - c0;
+  long rss1 = rss_of(pids);
+  if (mode[0] == 'h') {
+    double end = now() + secs;
+    while (now() < end) turn(100);
+    printf("{\"mode\":\"hold\",\"conns\":%d,\"join_per_s\":%.0f,\"join_cpu_us\":%.1f,"
+           "\"rss_kb_before\":%ld,\"rss_kb_after\":%ld,\"kb_per_conn\":%.2f,\"still\":%d,"
+           "\"cpu_s\":%.2f,\"mb_in\":%.1f,\"frames_in\":%ld}\n",
+           ready, ready / tj, cj / ready * 1e6, rss0, rss_of(pids),
+           (double)(rss_of(pids) - rss0) / ready, nconn - dead, cpu_of(pids) - c0, bytes_in / 1e6,
+           all_frames);
+    return 0;
+  }
+
+  /* The load: a second of warm-up, then --secs that count. */
+  int echo = mode[0] == 'e';
+  int per = echo ? nconn : pubs;
+  for (int i = 0; i < per; i++) conns[i].pub = 1;
+  char self[16];
+  snprintf(self, sizeof self, "%d", getpid());
+  double w1 = 0, gw1 = 0, gc1 = 0, st1 = 0, b1 = 0;
+  double warm = now() + 1, t1 = 0, c1 = 0, next = now();
+  long f1 = 0, sent = 0;
+  int rr = 0;
+  double stop = warm + secs;
+  for (;;) {
+    double t = now();
+    if (!t1 && t >= warm) {
+      t1 = t;
+      c1 = cpu_of(pids);
+      w1 = wait_of(pids);
+      gw1 = wait_of(self);
+      gc1 = cpu_of(self);
+      st1 = steal();
+      b1 = busy();
+      f1 = frames;
+      memset(hist, 0, sizeof hist);
+      samples = 0;
+      bytes_in = 0;
+      sent = 0;
+    }
+    if (t >= stop) break;
+    if (rate > 0) {
+      while (next <= t) {
+        Conn *c = &conns[rr++ % per];
+        if (c->state == READY) {
+          push(c, echo ? "echo" : "new_msg");
+          sent++;
+        }
+        next += 1 / rate;
+      }
+      turn(1);
+    } else {
+      for (int i = 0; i < per; i++)
+        while (conns[i].state == READY &&
+               (conns[i].outstanding < window || (t - conns[i].lastown > 2 && (stalls++, 1)))) {
+          push(&conns[i], echo ? "echo" : "new_msg");
+          sent++;
+        }
+      turn(20);
+    }
+  }
+
+  /* The account, closed before the drain: what comes late counts as delivered, not as throughput. */
+  double dt = now() - t1, dc = cpu_of(pids) - c1;
+  long f = frames - f1;
+  double sw = (wait_of(pids) - w1) / dt, gw = (wait_of(self) - gw1) / dt,
+         gs = (cpu_of(self) - gc1) / dt, st = (steal() - st1) / dt,
+         fo = (busy() - b1) / dt - dc / dt - gs;
+  double p50 = quantile(.5), p99 = quantile(.99), p999 = quantile(.999);
+  long nsamp = samples;
+  int dead1 = dead;
+  long err1 = errors;
+  long expect = tot_sent * (echo ? 1 : nconn / topics);
+  double dend = now() + drain;
+  while (now() < dend && frames < expect) turn(50);
+  printf("{\"mode\":\"%s\",\"conns\":%d,\"topics\":%d,\"pubs\":%d,\"window\":%d,\"rate\":%.0f,"
+         "\"join_per_s\":%.0f,\"join_cpu_us\":%.1f,\"kb_per_conn\":%.2f,"
+         "\"sent_per_s\":%.0f,\"per_s\":%.0f,\"cpu_us\":%.3f,\"cpu_share\":%.2f,"
+         "\"p50_us\":%.0f,\"p99_us\":%.0f,\"p999_us\":%.0f,\"samples\":%ld,"
+         "\"errors\":%ld,\"dead\":%d,\"undelivered\":%ld,\"expected\":%ld,"
+         "\"stalls\":%ld,\"blocked\":%ld,\"srv_wait\":%.2f,\"gen_wait\":%.2f,\"gen_share\":%.2f,"
+         "\"steal\":%.2f,\"foreign\":%.2f}\n",
+         mode, nconn, topics, pubs, window, rate, ready / tj, cj / ready * 1e6,
+         (double)(rss1 - rss0) / ready, sent / dt, f / dt, dc / f * 1e6, dc / dt, p50, p99, p999,
+         nsamp, err1, dead1, expect - frames, expect, stalls, blocked, sw, gw, gs, st, fo);
+  return 0;
+}
