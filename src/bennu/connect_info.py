@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from http.cookies import CookieError, SimpleCookie
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 __all__ = ["URI", "ConnectInfo", "Headers", "Peer"]
+
+
+_PORT = re.compile(r":([0-9]{0,5})\Z")
 
 
 class Peer(NamedTuple):
@@ -118,9 +120,9 @@ class ConnectInfo:
     def uri(self) -> URI:
         """Scheme (``http`` or ``https``), host, port, path and query of the request."""
         scheme = {"ws": "http", "wss": "https"}.get(self._scheme, self._scheme)
-        host, _, port = (self.headers.get("host") or "").rpartition(":")
-        if not re.fullmatch("[0-9]{1,5}", port):
-            host, port = self.headers.get("host") or "", ""
+        host, port = self.headers.get("host") or "", ""
+        if found := _PORT.search(host):
+            host, port = host[: found.start()], found[1]
         default = 443 if scheme == "https" else 80
         return URI(
             scheme,
@@ -132,14 +134,14 @@ class ConnectInfo:
 
     @property
     def cookies(self) -> dict[str, str]:
-        """The cookies, decoded; a malformed header has none."""
-        jar: SimpleCookie = SimpleCookie()
-        try:
-            for header in self.headers.getlist("cookie"):
-                jar.load(header)
-        except CookieError:
-            return {}
-        return {name: unquote(morsel.value) for name, morsel in jar.items()}
+        """The cookies, decoded; what is malformed is left out, and harms no other cookie."""
+        found: dict[str, str] = {}
+        for header in self.headers.getlist("cookie"):
+            for pair in header.split(";"):
+                name, separator, value = pair.strip().partition("=")
+                if name and separator:
+                    found[name] = unquote(value.removeprefix('"').removesuffix('"'))
+        return found
 
     @property
     def x_headers(self) -> list[tuple[str, str]]:

@@ -28,6 +28,7 @@ from ..message import DISCONNECT, ERROR, OK, PHOENIX, Broadcast, Encoded, Messag
 from ..pubsub import Subscription, Writer
 from ..serializers import Serializer
 from .joined import JoinedChannel
+from .joining import CRASHED
 from .transport import Transport
 
 if TYPE_CHECKING:
@@ -219,7 +220,12 @@ class Connection:
     def _begin(
         self, message: Message, definition: ChannelDefinition, parameters: dict[str, Any]
     ) -> None:
-        joining = JoinedChannel(self, definition, message, parameters)
+        try:
+            joining = JoinedChannel(self, definition, message, parameters)
+        except Exception:
+            logger.exception("A channel for %r could not be made", message.topic)
+            self.not_joined(message, CRASHED)
+            return
         self._hold(joining)
         joining.begin(message)
 
@@ -277,10 +283,12 @@ class Connection:
             self.reply(message.join_ref, message.ref, message.topic, ERROR, response)
             self._write_close_after()
 
-    def closed(self, channel: JoinedChannel) -> None:
-        """Tell the client that a channel has closed, and free its topic."""
+    def closed(self, channel: JoinedChannel, leave: Message | None) -> None:
+        """Tell the client that a channel has closed, answer its leave, and free the topic."""
         membership = self._session.remove(channel.topic, channel)
         if membership is not None and not self.is_lost:
+            if leave is not None:
+                self.reply(channel.join_ref, leave.ref, channel.topic, OK, {})
             self.send(self.serializer.close(membership.join_ref, membership.topic))
 
     def crashed(self, channel: JoinedChannel) -> None:

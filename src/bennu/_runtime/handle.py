@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
@@ -42,7 +43,7 @@ class Owned:
         self.subscriptions: set[Subscription] = set()
 
 
-class Handle:
+class Handle(ABC):
     """The channel object's way to its connection, its topic and its tasks.
 
     Attributes:
@@ -68,13 +69,13 @@ class Handle:
 
     # Given by the channel's life.
 
+    @abstractmethod
     def put_info(self, message: Any) -> None:
         """Queue a message for ``@on_info``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def fail(self, error: Exception) -> None:
         """End the channel because of an error outside of its handlers."""
-        raise NotImplementedError
 
     # Where it stands.
 

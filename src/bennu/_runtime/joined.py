@@ -24,18 +24,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
-from enum import Enum, auto
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Any, Literal
 
 from .._definition import ChannelDefinition, Handler
 from .._payload import InvalidPayload, anything
 from ..errors import EncodeError, Refused, Stop
-from ..message import ERROR, OK, PHX_LEAVE, Broadcast, Error, Message, Ok, Reply
+from ..message import ERROR, PHX_LEAVE, Broadcast, Error, Message, Ok
 from ..telemetry import ChannelHandledIn, ChannelJoined, Telemetry
-from .handle import Handle, Phase, write_reply
+from .handle import Phase, write_reply
 from .inbox import Inbox, Kind
-from .supervision import kill
+from .joining import CRASHED, ask_to_join
+from .supervised import GRACE, End, Notice, Supervised
 
 if TYPE_CHECKING:
     from ..pubsub.fastlane import LaneKey
@@ -45,44 +45,17 @@ __all__ = ["JoinedChannel"]
 
 logger = logging.getLogger("bennu")
 
-GRACE: Final = 5.0
-"""Seconds that a running handler has to finish when its channel ends."""
-
-CRASHED: Final = {"reason": "join crashed"}
+Step = tuple[Message | None, Handler, Awaitable[Any]]
+"""The message that is answered, if any; the handler; and its running, to be awaited."""
 
 
-class Notice(Enum):
-    """What the client is told of an end."""
-
-    CLOSE = auto()
-    ERROR = auto()
-    NOTHING = auto()
-
-
-Step = tuple[Any, ...]
-"""The message that is answered, if any; the handler; its arguments: what ``_guarded`` takes."""
-
-
-class End(NamedTuple):
-    """Why a channel ends, and what is told of it."""
-
-    reason: str | Exception
-    notice: Notice
-
-
-class JoinedChannel(Handle):
+class JoinedChannel(Supervised):
     """A channel object and the task that runs it."""
 
     __slots__ = (
-        "_ending",
         "_inbox",
-        "_interrupted",
-        "_killed",
         "_lane",
-        "_limit",
-        "_task",
         "_terminated",
-        "_waiter",
         "channel",
     )
 
@@ -96,13 +69,7 @@ class JoinedChannel(Handle):
         join_ref = message.ref if message.join_ref is None else message.join_ref
         super().__init__(connection, definition, message.topic, join_ref)
         self._inbox = Inbox()
-        self._waiter: asyncio.Future[None] | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._ending: End | None = None
-        self._limit: asyncio.TimerHandle | None = None
         self._lane: LaneKey | None = None
-        self._interrupted = False
-        self._killed = False
         self._terminated = False
         channel = self.channel = definition.channel()
         channel._runtime = self
@@ -114,43 +81,36 @@ class JoinedChannel(Handle):
 
     def begin(self, message: Message) -> None:
         """Start the task with the join."""
-        self._task = self.outbox.runtime.create_task(self._run(message))
+        self.task = self.outbox.runtime.create_task(self._run(message))
 
     def deliver(self, message: Message) -> None:
         """Take a message of the client."""
         if self._inbox.put_message(message, self.channel.max_inbox):
             self.outbox.inbox_full()
-        waiter = self._waiter
+        waiter = self.waiter
         if waiter is not None:
-            self._waiter = None
+            self.waiter = None
             if not waiter.done():
                 waiter.set_result(None)
 
     def leave(self, message: Message) -> None:
         """Take the client's leave: in its turn, but not beyond the grace time."""
         self._inbox.put_anyway(message)
-        self._expect_end(End("left", Notice.CLOSE))
+        self.expect_end(End("left", Notice.CLOSE, message))
 
     def end(self, reason: str | Exception) -> None:
         """Take the news that the connection is gone: in its turn, but not beyond the grace time."""
         self.leave_lane()
         end = End(reason, Notice.NOTHING)
         self._inbox.put_anyway((Kind.END, end))
-        self._expect_end(end)
+        self.expect_end(end)
 
     def kill(self) -> None:
         """End at once, without a word: another join takes over."""
-        self._killed = True
-        if self._task is not None and not self._task.done():
-            self._task.cancel()
-            self._set_limit(GRACE)
-
-    def when_done(self, callback: Callable[[], None]) -> None:
-        """Call back once the task is over."""
-        if self._task is None or self._task.done():
-            callback()
-        else:
-            self._task.add_done_callback(lambda _: callback())
+        self.is_killed = True
+        if self.task is not None and not self.task.done():
+            self.task.cancel()
+            self.set_limit(GRACE)
 
     def enter_lane(self) -> None:
         """Hear the topic from now on."""
@@ -178,97 +138,28 @@ class JoinedChannel(Handle):
 
     def fail(self, error: Exception) -> None:
         """End because something that the channel started raised."""
-        logger.error("A task of %s on %r crashed", self._name, self.topic, exc_info=error)
-        self._end_soon(End(error, Notice.ERROR))
+        logger.error("A task of %s on %r crashed", self.name, self.topic, exc_info=error)
+        self.end_soon(End(error, Notice.ERROR))
 
     def _put_server(self, kind: Kind, item: Any) -> None:
-        if self.phase is Phase.ENDED or self._ending is not None:
+        if self.phase is Phase.ENDED or self.ending is not None:
             return
         bound = self.channel.max_mailbox
         if not self._inbox.put_server(kind, item, bound):
             if self.channel.overflow == "end":
                 logger.error(
                     "%s on %r ends: %d messages of the server wait for it (max_mailbox)",
-                    self._name,
+                    self.name,
                     self.topic,
                     bound,
                 )
-                self._end_soon(End("overflow", Notice.ERROR))
+                self.end_soon(End("overflow", Notice.ERROR))
                 return
             self._inbox.drop_oldest_server()
             self._inbox.put_server(kind, item, bound)
-            logger.warning("%s on %r dropped its oldest message", self._name, self.topic)
-        if self._waiter is not None:
-            self._wake(self._waiter)
-
-    @property
-    def _name(self) -> str:
-        return self.definition.name
-
-    def _wake(self, waiter: asyncio.Future[None]) -> None:
-        self._waiter = None
-        if not waiter.done():
-            waiter.set_result(None)
-
-    def _end_soon(self, end: End) -> None:
-        """End after the handler that runs now, before whatever is queued."""
-        if self._ending is None:
-            self._ending = end
-            self._expect_end(end)
-
-    # The limit of what runs.
-
-    def _expect_end(self, end: End) -> None:
-        """Wake the task, or give what it is busy with a limit."""
-        if self._waiter is not None:
-            self._wake(self._waiter)
-        elif self._task is not None and not self._task.done():
-            self._set_limit(GRACE, end)
-
-    def _set_limit(self, seconds: float, end: End | None = None) -> None:
-        self._clear_limit()
-        self._limit = self.loop.call_later(seconds, self._interrupt, seconds, end)
-
-    def _clear_limit(self) -> None:
-        if self._limit is not None:
-            self._limit.cancel()
-            self._limit = None
-
-    def _interrupt(self, seconds: float, end: End | None) -> None:
-        """Cancel what has run too long; kill it, if it was cancelled before."""
-        task = self._task
-        if task is None or task.done():
-            return
-        if self._interrupted or self._killed:
-            logger.error("%s on %r ignored its cancellation and was killed", self._name, self.topic)
-            kill(task)
-            return
-        if end is not None:
-            logger.error(
-                "%s on %r did not finish in %gs when its channel ended (%s): it is cancelled",
-                self._name,
-                self.topic,
-                seconds,
-                end.reason,
-            )
-            self._ending = end
-        self._interrupted = True
-        task.cancel()
-        self._limit = self.loop.call_later(GRACE, self._interrupt, GRACE, None)
-
-    def _take_interruption(self) -> bool:
-        """Return whether a cancellation was ours, and take it back if so."""
-        task = self._task
-        if self._killed or not self._interrupted or task is None:
-            return False
-        self._interrupted = False
-        self._clear_limit()
-        task.uncancel()
-        return True
-
-    def _was_cancelled_from_outside(self) -> bool:
-        """Whether a CancelledError means this task, not something that a handler waited for."""
-        return self._killed or (self._task is not None and self._task.cancelling() > 0)
+            logger.warning("%s on %r dropped its oldest message", self.name, self.topic)
+        if self.waiter is not None:
+            self.wake(self.waiter)
 
     # The task.
 
@@ -277,7 +168,7 @@ class JoinedChannel(Handle):
             if await self._join(message):
                 await self._finish(await self._serve())
         except asyncio.CancelledError:
-            if not self._killed:
+            if not self.is_killed:
                 raise
         finally:
             self._clean_up(message)
@@ -286,13 +177,13 @@ class JoinedChannel(Handle):
         """Run the user's join and answer it; return whether it succeeded."""
         connection = self.outbox
         started = time.perf_counter()
-        outcome = await self._ask_to_join(message)
+        outcome = await ask_to_join(self, message)
         telemetry = connection.runtime.telemetry
         if telemetry.handlers and connection.socket.log and outcome.response is not CRASHED:
             result: Literal["ok", "error"] = "ok" if type(outcome) is Ok else "error"
             duration = time.perf_counter() - started
             telemetry.emit(
-                ChannelJoined(self.topic, self._name, readable(message), result, duration)
+                ChannelJoined(self.topic, self.name, readable(message), result, duration)
             )
         if type(outcome) is Ok:
             if connection.is_lost:
@@ -311,85 +202,57 @@ class JoinedChannel(Handle):
         connection.release(self)
         return False
 
-    async def _ask_to_join(self, message: Message) -> Ok | Error:
-        handler = self.definition.join
-        if handler is None:
-            return Ok()
-        limit = self.outbox.socket.join_timeout
-        self._set_limit(limit)
-        try:
-            value = await self._call(handler, *decoded(handler, message))
-        except Refused as refused:
-            return Error(refused.payload)
-        except InvalidPayload as invalid:
-            return Error({"reason": "invalid_payload", "errors": invalid.errors})
-        except asyncio.CancelledError:
-            if self._take_interruption():
-                return self._join_too_slow(limit)
-            if self._was_cancelled_from_outside():
-                raise
-            logger.exception("The join of %r crashed", self.topic)
-            return Error(CRASHED)
-        except Exception:
-            logger.exception("The join of %r crashed", self.topic)
-            return Error(CRASHED)
-        finally:
-            self._clear_limit()
-        if self._interrupted:
-            self._take_interruption()
-            return self._join_too_slow(limit)
-        return self._join_result(value)
-
-    def _join_too_slow(self, limit: float) -> Error:
-        logger.error("The join of %r took over %gs", self.topic, limit)
-        return Error(CRASHED)
-
-    def _join_result(self, value: Any) -> Ok | Error:
-        if value is None:
-            return Ok()
-        if isinstance(value, Ok | Error):
-            return value
-        if isinstance(value, Reply):
-            logger.error(
-                "The join of %r returned %r: expected a value, Ok(...), Error(...) or None;"
-                " a join has no other status",
-                self.topic,
-                value,
-            )
-            return Error(CRASHED)
-        return Ok(value)
-
     async def _serve(self) -> End:
-        """Handle one item after another, until one of them is the end."""
-        end: End | None = None
+        """Run one step after another, until one of them is the end."""
+        step: Step | None = None
         if self.definition.after_join is not None:
-            end = await self._guarded(None, self.definition.after_join)
+            step = None, self.definition.after_join, self.call(self.definition.after_join)
         items = self._inbox.items
         create_future = self.loop.create_future
-        while end is None:
-            if self._ending is not None:
-                return self._ending
-            if not items:
-                self._waiter = create_future()
-                await self._waiter
-                continue
-            item = items.pop(0)
-            if type(item) is Message:
-                step = self._step_of_message(item)
-            else:
-                step = self._step_of_item(*item)  # type: ignore[misc]
-            if type(step) is End:
-                return step
-            if step is not None:
-                end = await self._guarded(*step)
-        return end
+        telemetry = self.outbox.runtime.telemetry
+        while True:
+            if step is None:
+                if self.ending is not None:
+                    return self.ending
+                if not items:
+                    self.waiter = create_future()
+                    await self.waiter
+                    continue
+                item = items.pop(0)
+                if type(item) is Message:
+                    planned = self._step_of_message(item)
+                else:
+                    planned = self._step_of_item(*item)  # type: ignore[misc]
+                if planned is None:
+                    continue
+                if isinstance(planned, End):
+                    return planned
+                step = planned
+            message, handler, running = step
+            step = None
+            self.message = message
+            started = time.perf_counter() if telemetry.handlers else 0.0
+            try:
+                value = await running
+                if message is not None:
+                    if telemetry.handlers and self.outbox.socket.log:
+                        self._handled_event(telemetry, message, started)
+                    if value is not None:
+                        write_reply(self, message.ref, value)
+            except BaseException as error:  # noqa: BLE001 - _end_by raises what is not ours
+                end = self._end_by(error, message, handler)
+                if end is not None:
+                    return end
+            finally:
+                self.message = None
+            if self.is_interrupted:  # it swallowed its cancellation, but it is over
+                self.take_interruption()
 
     def _step_of_message(self, message: Message) -> Step | End | None:
         """Return what to run for a message of the client; what needs no handler is done at once."""
         event = message.event
         if event == PHX_LEAVE:
-            self.outbox.reply(self.join_ref, message.ref, self.topic, OK, {})
-            return End("left", Notice.CLOSE)
+            return End("left", Notice.CLOSE, message)
         inbox = self._inbox
         if inbox.is_full and inbox.has_drained(self.channel.max_inbox):
             self.outbox.inbox_drained()
@@ -398,10 +261,11 @@ class JoinedChannel(Handle):
         try:
             if handler is not None:
                 if handler.decode is None:
-                    return message, handler
-                return message, handler, handler.decode(message.payload)
+                    return message, handler, self.call(handler)
+                return message, handler, self.call(handler, handler.decode(message.payload))
             if definition.handle_in is not None:
-                return message, definition.handle_in, event, anything(message.payload)
+                handler = definition.handle_in
+                return message, handler, self.call(handler, event, anything(message.payload))
         except InvalidPayload as invalid:
             self._reply_error(message, {"reason": "invalid_payload", "errors": invalid.errors})
             return None
@@ -414,59 +278,54 @@ class JoinedChannel(Handle):
             end: End = item
             return end
         if kind is Kind.OUT:
-            return None, self.definition.outs[item.event], item.payload
-        handler = self.definition.info_handler(item)
-        if handler is not None:
-            return None, handler, item
+            handler = self.definition.outs[item.event]
+            return None, handler, self.call(handler, item.payload)
+        info = self.definition.info_handler(item)
+        if info is not None:
+            return None, info, self.call(info, item)
         logger.warning(
             "%s on %r got an unexpected message %r: add @on_info(%s) to handle it",
-            self._name,
+            self.name,
             self.topic,
             item,
             type(item).__name__,
         )
         return None
 
-    async def _guarded(self, message: Message | None, handler: Handler, *args: Any) -> End | None:
-        """Run one handler, answer with what it returns, and say whether the channel ends by it."""
-        self.message = message
-        telemetry = self.outbox.runtime.telemetry
-        started = time.perf_counter() if telemetry.handlers else 0.0
-        try:
-            if handler.is_async:
-                value = await handler.function(self.channel, *args)
-            else:
-                value = await self._call(handler, *args)
-            if message is not None:
-                if telemetry.handlers and self.outbox.socket.log:
-                    self._handled_event(telemetry, message, started)
-                if value is not None:
-                    write_reply(self, message.ref, value)
-        except Refused as refused:
-            if message is not None:
-                self.outbox.reply(self.join_ref, message.ref, self.topic, ERROR, refused.payload)
-        except Stop as stop:
-            if message is not None and stop.reply is not None:
-                write_reply(self, message.ref, stop.reply)
-            return End(stop.reason, Notice.CLOSE if stop.closes else Notice.ERROR)
-        except asyncio.CancelledError as error:
-            if self._take_interruption():
-                return self._ending
-            if self._was_cancelled_from_outside():
-                raise
-            return self._crash(handler, RuntimeError(f"it awaited what was cancelled: {error!r}"))
-        except Exception as error:  # noqa: BLE001 - _crash logs it
+    def _end_by(
+        self, error: BaseException, message: Message | None, handler: Handler
+    ) -> End | None:
+        """Return the end that a handler's exception means, or None if the channel goes on.
+
+        Called while the exception is handled: what is none of our business is raised again.
+        """
+        if isinstance(error, Refused | Stop):
+            try:
+                return self._answer_by(error, message)
+            except EncodeError as unsendable:
+                error = unsendable
+        if isinstance(error, asyncio.CancelledError):
+            if self.take_interruption():
+                return self.ending
+            if self.was_cancelled_from_outside():
+                raise error
+            error = RuntimeError(f"it awaited what was cancelled: {error!r}")
+        if isinstance(error, Exception):
             return self._crash(handler, error)
-        finally:
-            self.message = None
-        if self._interrupted:  # it swallowed its cancellation, but it is over
-            self._take_interruption()
-        return self._ending
+        raise error
+
+    def _answer_by(self, error: Refused | Stop, message: Message | None) -> End | None:
+        answer = Error(error.payload) if isinstance(error, Refused) else error.reply
+        if message is not None and answer is not None:
+            write_reply(self, message.ref, answer)
+        if isinstance(error, Refused):
+            return None
+        return End(error.reason, Notice.CLOSE if error.closes else Notice.ERROR)
 
     def _crash(self, handler: Handler, error: Exception) -> End:
         logger.error(
             "%s on %r crashed in %s",
-            self._name,
+            self.name,
             self.topic,
             handler.function.__name__,
             exc_info=error,
@@ -477,7 +336,7 @@ class JoinedChannel(Handle):
         telemetry.emit(
             ChannelHandledIn(
                 self.topic,
-                self._name,
+                self.name,
                 message.event,
                 message.ref,
                 readable(message),
@@ -485,10 +344,12 @@ class JoinedChannel(Handle):
             )
         )
 
-    async def _call(self, handler: Handler, *args: Any) -> Any:
+    def call(self, handler: Handler, *args: Any) -> Awaitable[Any]:
+        """Return the running of a handler, to be awaited at once."""
         if handler.is_async:
-            return await handler.function(self.channel, *args)
-        return await self.outbox.runtime.in_thread(handler.function, self.channel, *args)
+            running: Awaitable[Any] = handler.function(self.channel, *args)
+            return running
+        return self.outbox.runtime.in_thread(handler.function, self.channel, *args)
 
     def _reply_error(self, message: Message, response: Any) -> None:
         if message.ref is not None:
@@ -497,16 +358,20 @@ class JoinedChannel(Handle):
     # The end.
 
     async def _finish(self, end: End) -> None:
-        self._clear_limit()
-        self._interrupted = False
-        self._ending = end
+        self.clear_limit()
+        self.is_interrupted = False
+        self.ending = end
         if end.notice is Notice.CLOSE:
-            self.leave_lane()
-            self.outbox.closed(self)
+            self._close(end)
         await self._terminate(end)
         if end.notice is Notice.ERROR:
             self.leave_lane()
             self.outbox.crashed(self)
+
+    def _close(self, end: End) -> None:
+        """Tell the client that the channel has closed; a second time is none too many."""
+        self.leave_lane()
+        self.outbox.closed(self, end.leave)
 
     async def _terminate(self, end: End) -> None:
         self._terminated = True
@@ -514,58 +379,53 @@ class JoinedChannel(Handle):
         if handler is None:
             return
         limit = self.channel.terminate_timeout
-        self._set_limit(limit)
+        self.set_limit(limit)
         try:
-            await self._call(handler, end.reason)
+            await self.call(handler, end.reason)
         except asyncio.CancelledError:
-            if not self._take_interruption():
+            if not self.take_interruption():
                 raise
             logger.error(  # noqa: TRY400 - where it was cancelled says nothing
-                "terminate of %s on %r took over %gs", self._name, self.topic, limit
+                "terminate of %s on %r took over %gs", self.name, self.topic, limit
             )
         except Exception:
-            logger.exception("terminate of %s on %r crashed", self._name, self.topic)
+            logger.exception("terminate of %s on %r crashed", self.name, self.topic)
         finally:
-            self._clear_limit()
+            self.clear_limit()
 
     def _clean_up(self, message: Message) -> None:
         """Leave nothing behind, however the task ended; this can't be cancelled, and never waits."""
-        self._clear_limit()
+        self.clear_limit()
         was_joining, had_joined = self.phase is Phase.JOINING, self.phase is Phase.JOINED
         if self._inbox.is_full:
             self._inbox.is_full = False
             self.outbox.inbox_drained()
         self.leave_lane()
-        if had_joined and not self._terminated and not self._killed:
-            end = self._ending or End("shutdown", Notice.ERROR)
+        if had_joined and not self._terminated and not self.is_killed:
+            end = self.ending or End("shutdown", Notice.ERROR)
             self.outbox.runtime.spawn(self._terminate_late(end))
         else:
             self._over()
         if was_joining:
             self.outbox.not_joined(message, CRASHED)
             self.outbox.release(self)
-        elif self._ending is not None and self._ending.notice is Notice.CLOSE:
-            self.outbox.closed(self)
-        elif not self._killed:
+        elif self.ending is not None and self.ending.notice is Notice.CLOSE:
+            self._close(self.ending)
+        elif not self.is_killed:
             self.outbox.crashed(self)
 
     async def _terminate_late(self, end: End) -> None:
         """Run terminate for a channel whose own task had to be killed."""
-        self._task = asyncio.current_task()
+        self.task = asyncio.current_task()
         try:
             await self._terminate(end)
         finally:
-            self._clear_limit()
+            self.clear_limit()
             self._over()
 
     def _over(self) -> None:
         self.phase = Phase.ENDED
         self.disown()
-
-
-def decoded(handler: Handler, message: Message) -> tuple[Any, ...]:
-    """Return the arguments of a handler of a client's message."""
-    return () if handler.decode is None else (handler.decode(message.payload),)
 
 
 def readable(message: Message) -> Any:

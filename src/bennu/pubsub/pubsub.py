@@ -166,7 +166,10 @@ class PubSub:
             crowded = self._to_lanes(entry, message, sender)
         for listener in tuple(entry.listeners):
             if sender is None or listener.owner is not sender:
-                listener.deliver(message)
+                try:
+                    listener.deliver(message)
+                except Exception:
+                    logger.exception("A listener of %r failed on %r", topic, message)
         return crowded
 
     def _to_lanes(self, entry: _Topic, broadcast: Broadcast, sender: object) -> bool:

@@ -27,6 +27,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 MAX_UNSENT: Final = 8 * 1024 * 1024
+CLOSE_TIMEOUT: Final = 5.0
+"""Seconds in which the client must take what was written before it was closed."""
 
 
 class _ASGIFraming:
@@ -69,6 +71,8 @@ class ASGIWebSocket:
         self._may_read = asyncio.Event()
         self._may_read.set()
         self._is_over = False
+        self._closing: dict[str, Any] | None = None
+        self._limit: asyncio.Timeout | None = None
         self._connection: Connection | None = None
 
     async def run(self, runtime: Runtime, accepted: Accepted) -> None:
@@ -89,13 +93,17 @@ class ASGIWebSocket:
         reader = asyncio.create_task(self._read(connection))
         reader.add_done_callback(lambda _: self._finish())
         try:
-            await self._write_all()
-        except OSError:
-            logger.debug("The client went away while something was sent to it")
+            async with asyncio.timeout(None) as self._limit:
+                await self._write_all()
+                if self._closing is not None:
+                    await _cancel(reader)  # granian sends no close while a receive waits
+                    await self._send(self._closing)
+        except (OSError, RuntimeError):  # what a server raises is its own choice
+            logger.debug("The client went away while something was sent to it", exc_info=True)
         finally:
+            self._limit = None
             connection.lost("closed")
-            reader.cancel()
-            await asyncio.wait([reader])
+            await _cancel(reader)
         if not reader.cancelled():
             reader.result()
 
@@ -117,7 +125,7 @@ class ASGIWebSocket:
 
     def close(self, code: int, reason: str = "") -> None:
         """Queue the close, behind all that is to be sent."""
-        self._outgoing.append({"type": "websocket.close", "code": code, "reason": reason})
+        self._closing = {"type": "websocket.close", "code": code, "reason": reason}
         self._finish()
 
     def pause_reading(self) -> None:
@@ -167,6 +175,14 @@ class ASGIWebSocket:
     def _finish(self) -> None:
         self._is_over = True
         self._something_to_send.set()
+        if self._limit is not None:
+            self._limit.reschedule(asyncio.get_running_loop().time() + CLOSE_TIMEOUT)
+            self._limit = None
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])
 
 
 def _discard(events: Any) -> None:

@@ -209,7 +209,8 @@ _NEEDED = {b"host", b"sec-websocket-key"}
 def explain_request(scope: Mapping[str, Any]) -> str | None:
     """Return what keeps a request from becoming a WebSocket, or None."""
     headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))
-    if _USUAL.items() <= headers.items() and headers.keys() >= _NEEDED:
+    is_http_1_1 = scope.get("http_version", "1.1") == "1.1" and scope.get("method", "GET") == "GET"
+    if is_http_1_1 and _USUAL.items() <= headers.items() and headers.keys() >= _NEEDED:
         return None
 
     def header(name: bytes) -> str:
