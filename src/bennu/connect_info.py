@@ -109,7 +109,10 @@ class ConnectInfo:
     @property
     def peer(self) -> Peer:
         """The address that the connection came from."""
-        return Peer(*self._client[:2]) if self._client else Peer(None, None)
+        if not self._client:
+            return Peer(None, None)
+        host, port = self._client[:2]
+        return Peer(host, None if port is None else int(port))  # granian's is text
 
     @property
     def user_agent(self) -> str | None:

@@ -84,13 +84,12 @@ class Endpoint:
         self._lifespan = lifespan
         self._stack: AsyncExitStack | None = None
         self._starting: asyncio.Lock | None = None
-        hide = (
+        self._hide = (
             filter_parameters
             if isinstance(filter_parameters, ParameterFilter)
             else ParameterFilter(filter_parameters)
         )
-        if logger.isEnabledFor(logging.INFO):
-            self.telemetry.attach(LogHandler(hide))
+        self._stop_logging: Callable[[], None] | None = None
 
     # Start and stop.
 
@@ -113,6 +112,8 @@ class Endpoint:
         """Enter the lifespan. A server does it, or the application that it is mounted in."""
         if self._stack is not None:
             return
+        if logger.isEnabledFor(logging.INFO):  # known only now: servers set up logging at start-up
+            self._stop_logging = self.telemetry.attach(LogHandler(self._hide))
         self._runtime.start()
         stack = AsyncExitStack()
         if self._lifespan is not None:
@@ -135,6 +136,9 @@ class Endpoint:
             return
         await self._runtime.stop()
         await stack.aclose()
+        if self._stop_logging is not None:
+            self._stop_logging()
+            self._stop_logging = None
         self._runtime.state = None
         self._starting = None
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 import uvicorn
-from uvicorn.config import LOGGING_CONFIG
+from uvicorn.config import LOG_LEVELS, LOGGING_CONFIG
 from uvicorn.supervisors import ChangeReload
 
 from ..endpoint import Endpoint
@@ -81,7 +81,7 @@ def _config(
         port=port,
         http=BennuProtocol,
         log_level=log_level,
-        log_config=log_config(),
+        log_config=log_config(log_level),
         access_log=access_log,
         reload=reload,
         lifespan="on" if isinstance(app, Endpoint) else "auto",
@@ -89,10 +89,14 @@ def _config(
     )
 
 
-def log_config() -> dict[str, Any]:
+def log_config(level: str) -> dict[str, Any]:
     """Return uvicorn's logging configuration, with our logger beside its own."""
     config: dict[str, Any] = copy.deepcopy(LOGGING_CONFIG)
-    config["loggers"]["bennu"] = {"handlers": ["default"], "level": "INFO", "propagate": False}
+    config["loggers"]["bennu"] = {
+        "handlers": ["default"],
+        "level": LOG_LEVELS[level],
+        "propagate": False,
+    }
     return config
 
 

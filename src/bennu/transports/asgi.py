@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from http import HTTPStatus
 from itertools import chain
 from typing import Any, Final
 
@@ -200,7 +201,10 @@ async def deny(scope: Mapping[str, Any], receive: Receive, send: Send, denied: D
         await send({"type": "http.response.body", "body": denied.body})
         return
     await receive()
-    if "websocket.http.response" in scope.get("extensions", {}):
+    # A close before accept is an empty 403, under any server and without ado; uvicorn logs an error
+    # after any other answer.
+    is_plain = denied.status == HTTPStatus.FORBIDDEN and not denied.body
+    if "websocket.http.response" in scope.get("extensions", {}) and not is_plain:
         await send({"type": "websocket.http.response.start", **start})
         await send({"type": "websocket.http.response.body", "body": denied.body})
     else:
