@@ -9,7 +9,7 @@ import inspect
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from ._mistakes import HOOKS
 from ._payload import Decoder, InvalidPayload, check_type, decoder_for, to_type
@@ -136,7 +136,7 @@ def _check_emits(channel: type[Channel[Any, Any]]) -> None:
             got=repr(emits),
             write='emits = {"new_msg": MessageOut}',
         )
-    for event, kind in emits.items():
+    for event, kind in cast("Mapping[str, Any]", emits).items():
         check_type(kind, subject=f'{channel.__qualname__}.emits["{event}"] is a type', where=None)
 
 
@@ -244,7 +244,7 @@ def _hints(subject: Any) -> dict[str, Any]:
     """Return the resolved annotations of a class or function."""
     try:
         return typing.get_type_hints(subject, include_extras=True)
-    except (NameError, AttributeError, TypeError) as error:
+    except (NameError, AttributeError, TypeError, SyntaxError) as error:
         where = source_line(subject) if inspect.isfunction(subject) else None
         raise DefinitionError(
             f"an annotation of {subject.__qualname__} can't be resolved",

@@ -109,7 +109,7 @@ def _foreign(info: Any, seen: set[int]) -> Any:
     if isinstance(info, msgspec.inspect.CustomType):
         return None if info.cls is object or is_pydantic(info.cls) else info.cls
     if isinstance(info, tuple):
-        inner: list[Any] = list(info)
+        inner: list[Any] = list(cast("tuple[Any, ...]", info))
     elif isinstance(info, msgspec.inspect.Type | msgspec.inspect.Field) and id(info) not in seen:
         seen.add(id(info))
         inner = [getattr(info, name) for name in info.__struct_fields__]

@@ -101,7 +101,7 @@ class ConnectInfo:
         self.state = state
         self.auth_token = auth_token
         self.headers = Headers(scope["headers"] if headers is None else headers)
-        self._client: tuple[str, int] | None = scope.get("client")
+        self._client: tuple[str, int | str | None] | None = scope.get("client")
         self._scheme: str = scope.get("scheme", "ws")
         self._path: str = scope["path"]
         self._query: bytes = scope.get("query_string", b"")

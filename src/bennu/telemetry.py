@@ -199,7 +199,7 @@ class LogHandler:
                     readable(event.duration),
                     self._hide(event.payload),
                 )
-            case ChannelHandledIn():
+            case _:
                 logger.debug(
                     "HANDLED %s INCOMING ON %s (%s) in %s\n  Parameters: %s",
                     event.event,

@@ -219,10 +219,10 @@ class JoinedChannel(Supervised):
                     await self.waiter
                     continue
                 item = items.pop(0)
-                if type(item) is Message:
+                if isinstance(item, Message):
                     planned = self._step_of_message(item)
                 else:
-                    planned = self._step_of_item(*item)  # type: ignore[misc]
+                    planned = self._step_of_item(*item)
                 if planned is None:
                     continue
                 if isinstance(planned, End):
@@ -269,6 +269,8 @@ class JoinedChannel(Supervised):
         except InvalidPayload as invalid:
             self._reply_error(message, {"reason": "invalid_payload", "errors": invalid.errors})
             return None
+        except Exception as error:  # noqa: BLE001 - logged: the payload's type raised, e.g. in __post_init__
+            return self._crash(event, error)
         self._reply_error(message, {"reason": "unknown_event"})
         return None
 
@@ -299,7 +301,7 @@ class JoinedChannel(Supervised):
 
         Called while the exception is handled: what is none of our business is raised again.
         """
-        if isinstance(error, Refused | Stop):
+        if isinstance(error, Stop) or (isinstance(error, Refused) and message is not None):
             try:
                 return self._answer_by(error, message)
             except EncodeError as unsendable:
@@ -311,7 +313,7 @@ class JoinedChannel(Supervised):
                 raise error
             error = RuntimeError(f"it awaited what was cancelled: {error!r}")
         if isinstance(error, Exception):
-            return self._crash(handler, error)
+            return self._crash(handler.function.__name__, error)
         raise error
 
     def _answer_by(self, error: Refused | Stop, message: Message | None) -> End | None:
@@ -320,16 +322,13 @@ class JoinedChannel(Supervised):
             write_reply(self, message.ref, answer)
         if isinstance(error, Refused):
             return None
-        return End(error.reason, Notice.CLOSE if error.closes else Notice.ERROR)
+        if error.closes:
+            return End(error.reason, Notice.CLOSE)
+        logger.error("%s on %r stopped: %s", self.name, self.topic, error.reason)
+        return End(error.reason, Notice.ERROR)
 
-    def _crash(self, handler: Handler, error: Exception) -> End:
-        logger.error(
-            "%s on %r crashed in %s",
-            self.name,
-            self.topic,
-            handler.function.__name__,
-            exc_info=error,
-        )
+    def _crash(self, where: str, error: Exception) -> End:
+        logger.error("%s on %r crashed in %s", self.name, self.topic, where, exc_info=error)
         return End(error, Notice.ERROR)
 
     def _handled_event(self, telemetry: Telemetry, message: Message, started: float) -> None:

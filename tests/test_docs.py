@@ -1,0 +1,64 @@
+"""What the documentation shows works: every Python block of it is run."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from bennu import Endpoint, Socket
+
+ROOT = Path(__file__).parent.parent
+BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
+
+
+def blocks(page: str) -> list[str]:
+    """Return the Python blocks of a page, as one would paste them into one module."""
+    return BLOCK.findall((ROOT / page).read_text())
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
+    """Run blocks as one module, which is what their annotations are resolved in."""
+
+    def run(name: str, *sources: str) -> dict[str, Any]:
+        module = ModuleType(name)
+        monkeypatch.setitem(sys.modules, name, module)
+        for source in sources:
+            exec(compile(source, name, "exec"), module.__dict__)  # noqa: S102 - our own pages
+        return module.__dict__
+
+    return run
+
+
+def test_the_guide_runs(run: Callable[..., dict[str, Any]]) -> None:
+    """The guide's blocks run one after another, and endpoints can be made of its channels."""
+    names = run("guide", *blocks("docs/guide.md"))
+    channels = {"room:{room_id}": names["RoomChannel"], "b": names["Board"], "w": names["Worker"]}
+    socket = Socket(connect=names["connect"], channels=channels)
+    assert isinstance(names["endpoint"], Endpoint)
+    assert Endpoint(sockets={"/socket": socket}).connections == 0
+
+
+def test_the_readme_runs(run: Callable[..., dict[str, Any]]) -> None:
+    """The README's first example makes an endpoint, and its second fits into FastAPI."""
+    first, second = blocks("README.md")
+    names = run("readme", first, "from fastapi import FastAPI", second)
+    assert isinstance(names["endpoint"], Endpoint)
+    assert any(getattr(route, "path", "") == "/rt" for route in names["app"].routes)
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", *sorted(p.name for p in (ROOT / "docs").glob("*.md"))]
+)
+def test_links_lead_somewhere(page: str) -> None:
+    """Every relative link of a page leads to a file of the repository."""
+    path = ROOT / page if page == "README.md" else ROOT / "docs" / page
+    links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", path.read_text())
+    local = [link for link in links if not link.startswith("http")]
+    assert not [link for link in local if not (path.parent / link).exists()]

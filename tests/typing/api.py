@@ -1,0 +1,92 @@
+"""What a user's editor knows, and which mistakes it marks. Each ignore below must be needed: both
+checkers report one that isn't.
+"""
+# pyright: strict, reportUnnecessaryTypeIgnoreComment=true
+
+from dataclasses import dataclass, replace
+from typing import Any, assert_type
+
+from msgspec import Struct
+
+from bennu import Channel, ConnectInfo, Connection, Endpoint, ReplyRef, Socket, on, on_info
+
+
+@dataclass(frozen=True)
+class User:
+    id: int
+    name: str
+
+
+class Params(Struct):
+    token: str
+
+
+@dataclass
+class State:
+    greeting: str
+
+
+class NewMsg(Struct):
+    body: str
+
+
+class Room(Channel[User, State]):
+    room_id: int
+
+    async def join(self, payload: NewMsg) -> dict[str, str]:
+        assert_type(self.assigns, User)
+        assert_type(self.state, State)
+        assert_type(self.topic, str)
+        assert_type(self.connection, Connection)
+        assert_type(self.connection.id, str | None)
+        assert_type(self.connection.info, ConnectInfo)
+        self.assigns = replace(self.assigns, name="ann")
+        return {"greeting": self.state.greeting + payload.body}
+
+    @on("new_msg")
+    async def new_msg(self, msg: NewMsg) -> NewMsg:
+        assert_type(self.ref(), ReplyRef)
+        await self.broadcast("new_msg", msg)
+        assert self.assigns.nick  # type: ignore[attr-defined] # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+        return msg
+
+    @on("slow")
+    def slow(self) -> None:
+        self.sync.push("slow", {"number": self.room_id})
+
+    @on_info(NewMsg)
+    async def info(self, message: NewMsg) -> None:
+        await self.push("info", message)
+
+
+class Untyped(Channel):
+    async def join(self) -> None:
+        assert_type(self.assigns, Any)
+
+
+class Numbers(Channel[int]):
+    """For another kind of assigns than the sockets below have."""
+
+
+async def connect(params: Params, info: ConnectInfo) -> User:
+    return User(1, params.token)
+
+
+async def connect_without_info(params: Params) -> User:
+    return User(1, params.token)
+
+
+def connect_in_thread() -> User:
+    return User(1, "ann")
+
+
+socket = Socket(
+    connect=connect, id=lambda user: f"users:{user.id}", channels={"room:{room_id}": Room}
+)
+assert_type(socket, Socket[User])
+assert_type(Socket(connect=connect_without_info, channels={"room:{room_id}": Room}), Socket[User])
+Socket(connect=connect, channels={"any": Untyped})
+Socket(connect=connect, channels={"n": Numbers})  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+Socket(connect=connect, id=lambda user: user.id, channels={})  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+Endpoint(sockets={"/socket": socket})
+Endpoint(sockets={"/socket": Room})  # type: ignore[dict-item] # pyright: ignore[reportArgumentType]
