@@ -69,12 +69,10 @@ class BennuProtocol(HttpToolsProtocol):
         self.transport.set_protocol(native)
         scope["extensions"][EXTENSION] = native
         detour = _Detour(self, native, scope)
-        task = self.loop.create_task(detour.walk())
-        native.wait_for_application(task.cancel)
+        native.wait_for_application(detour)
+        detour.task = task = self.loop.create_task(detour.walk())
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
-        if self.access_log:
-            self._log_upgrade(scope)
 
     def _websocket_scope(self) -> dict[str, Any]:
         """Return the scope that was parsed for HTTP, as one of a WebSocket."""
@@ -96,16 +94,6 @@ class BennuProtocol(HttpToolsProtocol):
         )
         return scope
 
-    def _log_upgrade(self, scope: Any) -> None:
-        access_logger.info(
-            '%s - "%s %s HTTP/%s" %d',
-            get_client_addr(scope),
-            "GET",
-            get_path_with_query_string(scope),
-            scope["http_version"],
-            101,
-        )
-
 
 class _Detour:
     """The walk of one request to upgrade through the application.
@@ -123,7 +111,25 @@ class _Detour:
         self._native = native
         self._scope = scope
         self._foreign: asyncio.Future[tuple[Any, Any]] | None = None
-        self._task: asyncio.Task[Any] | None = None
+        self.task: asyncio.Task[None] | None = None
+
+    def answered(self, status: int) -> None:
+        """Write the line of the access log."""
+        scope: Any = self._scope
+        if self._server.access_log:
+            access_logger.info(
+                '%s - "%s %s HTTP/%s" %d',
+                get_client_addr(scope),
+                "GET",
+                get_path_with_query_string(scope),
+                scope["http_version"],
+                status,
+            )
+
+    def lost(self) -> None:
+        """Stop the walk of a client that has gone."""
+        if self.task is not None:
+            self.task.cancel()
 
     async def walk(self) -> None:
         """Have the application decide."""
@@ -133,7 +139,6 @@ class _Detour:
             if isinstance(app, Endpoint) and app.native and not _is_proxied(scope):
                 await app.serve_native_alone(scope, native)
             else:
-                self._task = asyncio.current_task()
                 walk = cast("Any", server.app)  # pyright: ignore[reportUnknownMemberType]
                 await walk(scope, self._receive, self._send)
         except Exception:
@@ -185,8 +190,8 @@ class _Detour:
         del scope
         if self._foreign is not None and not self._foreign.done():
             self._foreign.set_result((receive, send))
-        if self._task is not None:
-            await asyncio.shield(self._task)
+        if self.task is not None:
+            await asyncio.shield(self.task)
 
 
 def _is_proxied(scope: dict[str, Any]) -> bool:

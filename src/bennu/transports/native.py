@@ -24,7 +24,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum, auto
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from .._protocol.upgrade import accept_key
 from .._protocol.websocket import (
@@ -45,7 +45,7 @@ from .handshake import Accepted, Denied
 if TYPE_CHECKING:
     from .._runtime.runtime import Runtime
 
-__all__ = ["EXTENSION", "NativeWebSocket"]
+__all__ = ["EXTENSION", "NativeWebSocket", "Observer"]
 
 logger = logging.getLogger("bennu")
 
@@ -72,6 +72,18 @@ class State(Enum):
 
 
 OPEN: Final = State.OPEN
+
+
+class Observer(Protocol):
+    """Who wants to know what came of a handshake."""
+
+    def answered(self, status: int) -> None:
+        """It was answered, by 101 or a refusal."""
+        ...
+
+    def lost(self) -> None:
+        """The client went away before."""
+        ...
 
 
 class _WebSocketFraming:
@@ -105,7 +117,7 @@ class NativeWebSocket(asyncio.Protocol):
         "_held",
         "_is_paused",
         "_is_socket_paused",
-        "_on_lost",
+        "_observer",
         "_open_connections",
         "_reader",
         "_state",
@@ -123,7 +135,7 @@ class NativeWebSocket(asyncio.Protocol):
         self._state = State.HANDSHAKE
         self._early = early
         self._open_connections = open_connections
-        self._on_lost: Callable[[], object] | None = None
+        self._observer: Observer | None = None
         self._connection: Connection | None = None
         self._reader: Reader | None = None
         self._held: deque[Event] | None = None
@@ -143,14 +155,14 @@ class NativeWebSocket(asyncio.Protocol):
         """Whether the endpoint has accepted or denied it."""
         return self._state is not State.HANDSHAKE
 
-    def wait_for_application(self, on_lost: Callable[[], object]) -> None:
-        """Wait in HANDSHAKE; call back if the client goes away before anything is decided."""
-        self._on_lost = on_lost
+    def wait_for_application(self, observer: Observer) -> None:
+        """Wait in HANDSHAKE; say what comes of it."""
+        self._observer = observer
 
     def hand_over(self) -> bytes:
         """Give the socket to another protocol; return what has arrived meanwhile."""
         self._state = State.CLOSED
-        self._on_lost = None
+        self._observer = None
         self._open_connections.discard(self)
         return self._early
 
@@ -173,7 +185,7 @@ class NativeWebSocket(asyncio.Protocol):
         head.append(b"\r\n\r\n")
         self.transport.write(b"".join(head))
         self._state = State.OPEN
-        self._on_lost = None
+        self._answered(101)
         self._reader = Reader(accepted.socket.max_frame_size)
         self._connection = Connection(
             runtime,
@@ -199,9 +211,14 @@ class NativeWebSocket(asyncio.Protocol):
             + denied.body
         )
         self._state = State.CLOSED
-        self._on_lost = None
+        self._answered(denied.status)
         self._open_connections.discard(self)
         self.transport.close()
+
+    def _answered(self, status: int) -> None:
+        observer, self._observer = self._observer, None
+        if observer is not None:
+            observer.answered(status)
 
     # What the event loop tells us.
 
@@ -240,8 +257,8 @@ class NativeWebSocket(asyncio.Protocol):
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.lost("closed")
-        elif self._on_lost is not None:
-            self._on_lost()
+        elif self._observer is not None:
+            self._observer.lost()
 
     def pause_writing(self) -> None:
         """Watch how much is written to a client that does not keep up."""
