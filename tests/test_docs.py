@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from bennu import Endpoint, Socket
+from tests.wire.divergence import DIVERGENCES
 
 ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
@@ -62,3 +63,16 @@ def test_links_lead_somewhere(page: str) -> None:
     links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", path.read_text())
     local = [link for link in links if not link.startswith("http")]
     assert not [link for link in local if not (path.parent / link).exists()]
+
+
+def test_the_page_on_transports_lists_what_servers_decide() -> None:
+    """The table of differences between servers is the one that the tests are run by."""
+    servers = ("uvicorn", "hypercorn", "granian")
+    lines = ["| | `bennu run` | uvicorn | hypercorn | granian |", "|---|---|---|---|---|"]
+    for name, row in DIVERGENCES.items():
+        others = [row.instead.get(server, "the same") for server in servers]
+        lines.append("| " + " | ".join([f"{name} ({row.section})", row.native, *others]) + " |")
+    table = "\n".join(lines)
+    assert table in (ROOT / "docs" / "transports.md").read_text(), (
+        f"docs/transports.md needs\n{table}"
+    )

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Literal, Protocol
+from typing import Any, ClassVar, Final, Generic, Literal, Protocol
 
 from typing_extensions import TypeVar
 
 from ._blocking import blocking
 from ._mistakes import check_class
+from .connect_info import ConnectInfo
 from .errors import DefinitionError, source_line
-
-if TYPE_CHECKING:
-    from .connect_info import ConnectInfo
 
 __all__ = ["Channel", "Connection", "ReplyRef", "on", "on_info", "on_out"]
 

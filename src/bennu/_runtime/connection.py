@@ -18,22 +18,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .._definition import ChannelDefinition
 from .._protocol.session import DELIVER, Decision, Membership, Session
 from ..connect_info import ConnectInfo
 from ..errors import DecodeError
 from ..message import DISCONNECT, ERROR, OK, PHOENIX, Broadcast, Encoded, Message, Opcode
-from ..pubsub import Subscription, Writer
+from ..pubsub import Framing, Subscription, Writer
 from ..serializers import Serializer
+from ..socket import Socket
 from .joined import JoinedChannel
 from .joining import CRASHED
+from .runtime import Runtime
 from .transport import Transport
-
-if TYPE_CHECKING:
-    from ..socket import Socket
-    from .runtime import Runtime
 
 __all__ = ["Connection"]
 
@@ -116,9 +114,9 @@ class Connection:
         return self._wire.name
 
     @property
-    def wire(self) -> Transport:
-        """The transport."""
-        return self._wire
+    def framing(self) -> Framing:
+        """How messages are written to it."""
+        return self._wire.framing
 
     # What the transport tells us.
 

@@ -5,19 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from .._definition import ChannelDefinition
-from ..channel import ReplyRef
+from .._definition import ChannelDefinition, Handler
+from ..channel import Channel, ReplyRef
 from ..errors import NoRef, NotJoined
 from ..message import ERROR, OK, Broadcast, Error, Message, Ok, Reply
 from ..pubsub import Subscription
+from .line import Line
 from .supervision import end_tasks
-
-if TYPE_CHECKING:
-    from .connection import Connection
 
 __all__ = ["Handle", "Owned", "Phase", "write_reply"]
 
@@ -50,19 +48,30 @@ class Handle(ABC):
         outbox: The connection, as the fast lane knows it.
         topic: The topic.
         join_ref: JC: the client's join_ref, or else the ref of its join.
+        channel: The user's channel object.
         phase: How far it is.
         message: The message of the client that is being handled, if one is.
     """
 
-    __slots__ = ("definition", "join_ref", "message", "outbox", "owned", "phase", "topic")
+    __slots__ = (
+        "channel",
+        "definition",
+        "join_ref",
+        "message",
+        "outbox",
+        "owned",
+        "phase",
+        "topic",
+    )
 
     def __init__(
-        self, connection: Connection, definition: ChannelDefinition, topic: str, join_ref: Any
+        self, connection: Line, definition: ChannelDefinition, topic: str, join_ref: Any
     ) -> None:
         self.outbox = connection
         self.definition = definition
         self.topic = topic
         self.join_ref = join_ref
+        self.channel: Channel[Any, Any] = definition.channel()
         self.phase = Phase.JOINING
         self.message: Message | None = None
         self.owned: Owned | None = None
@@ -77,10 +86,17 @@ class Handle(ABC):
     def fail(self, error: Exception) -> None:
         """End the channel because of an error outside of its handlers."""
 
+    def call(self, handler: Handler, *args: Any) -> Awaitable[Any]:
+        """Return the running of a method of the channel object, to be awaited at once."""
+        if handler.is_async:
+            running: Awaitable[Any] = handler.function(self.channel, *args)
+            return running
+        return self.outbox.runtime.in_thread(handler.function, self.channel, *args)
+
     # Where it stands.
 
     @property
-    def connection(self) -> Connection:
+    def connection(self) -> Line:
         """The connection."""
         return self.outbox
 
@@ -197,6 +213,8 @@ class Handle(ABC):
         tasks.add(task)
 
         def done(task: asyncio.Task[Any]) -> None:
+            if task not in tasks:
+                return  # the channel has ended, and end_tasks sees to it
             tasks.discard(task)
             if not task.cancelled() and isinstance(error := task.exception(), Exception):
                 self.fail(error)
@@ -228,6 +246,7 @@ class Handle(ABC):
         if owned.tasks:
             name = f"a task that {self.definition.name} on {self.topic!r} started"
             self.outbox.runtime.spawn(end_tasks(tuple(owned.tasks), 5.0, name))
+            owned.tasks.clear()
 
     def _expect_joined(self, method: str) -> None:
         if self.phase is Phase.JOINED:

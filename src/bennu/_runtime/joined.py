@@ -25,21 +25,19 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from .._definition import ChannelDefinition, Handler
 from .._payload import InvalidPayload, anything
 from ..errors import EncodeError, Refused, Stop
 from ..message import ERROR, PHX_LEAVE, Broadcast, Error, Message, Ok
+from ..pubsub.fastlane import LaneKey
 from ..telemetry import ChannelHandledIn, ChannelJoined, Telemetry
 from .handle import Phase, write_reply
 from .inbox import Inbox, Kind
 from .joining import CRASHED, ask_to_join
+from .line import Line
 from .supervised import GRACE, End, Notice, Supervised
-
-if TYPE_CHECKING:
-    from ..pubsub.fastlane import LaneKey
-    from .connection import Connection
 
 __all__ = ["JoinedChannel"]
 
@@ -56,12 +54,11 @@ class JoinedChannel(Supervised):
         "_inbox",
         "_lane",
         "_terminated",
-        "channel",
     )
 
     def __init__(
         self,
-        connection: Connection,
+        connection: Line,
         definition: ChannelDefinition,
         message: Message,
         parameters: dict[str, Any],
@@ -71,7 +68,7 @@ class JoinedChannel(Supervised):
         self._inbox = Inbox()
         self._lane: LaneKey | None = None
         self._terminated = False
-        channel = self.channel = definition.channel()
+        channel = self.channel
         channel._runtime = self
         channel.assigns = connection.assigns
         for name, value in parameters.items():
@@ -116,7 +113,7 @@ class JoinedChannel(Supervised):
         """Hear the topic from now on."""
         connection = self.outbox
         self.phase = Phase.JOINED
-        key = (connection.serializer, connection.wire.framing, self.definition.intercepts)
+        key = (connection.serializer, connection.framing, self.definition.intercepts)
         connection.runtime.pubsub.enter(self.topic, key, connection, self)
         self._lane = key
 
@@ -138,6 +135,9 @@ class JoinedChannel(Supervised):
 
     def fail(self, error: Exception) -> None:
         """End because something that the channel started raised."""
+        if isinstance(error, Stop):
+            self.end_soon(self._stop(error))
+            return
         logger.error("A task of %s on %r crashed", self.name, self.topic, exc_info=error)
         self.end_soon(End(error, Notice.ERROR))
 
@@ -322,10 +322,13 @@ class JoinedChannel(Supervised):
             write_reply(self, message.ref, answer)
         if isinstance(error, Refused):
             return None
-        if error.closes:
-            return End(error.reason, Notice.CLOSE)
-        logger.error("%s on %r stopped: %s", self.name, self.topic, error.reason)
-        return End(error.reason, Notice.ERROR)
+        return self._stop(error)
+
+    def _stop(self, stop: Stop) -> End:
+        if stop.closes:
+            return End(stop.reason, Notice.CLOSE)
+        logger.error("%s on %r stopped: %s", self.name, self.topic, stop.reason)
+        return End(stop.reason, Notice.ERROR)
 
     def _crash(self, where: str, error: Exception) -> End:
         logger.error("%s on %r crashed in %s", self.name, self.topic, where, exc_info=error)
@@ -342,13 +345,6 @@ class JoinedChannel(Supervised):
                 time.perf_counter() - started,
             )
         )
-
-    def call(self, handler: Handler, *args: Any) -> Awaitable[Any]:
-        """Return the running of a handler, to be awaited at once."""
-        if handler.is_async:
-            running: Awaitable[Any] = handler.function(self.channel, *args)
-            return running
-        return self.outbox.runtime.in_thread(handler.function, self.channel, *args)
 
     def _reply_error(self, message: Message, response: Any) -> None:
         if message.ref is not None:
@@ -382,11 +378,14 @@ class JoinedChannel(Supervised):
         try:
             await self.call(handler, end.reason)
         except asyncio.CancelledError:
-            if not self.take_interruption():
+            if self.take_interruption():
+                logger.error(  # noqa: TRY400 - where it was cancelled says nothing
+                    "terminate of %s on %r took over %gs", self.name, self.topic, limit
+                )
+            elif self.was_cancelled_from_outside():
                 raise
-            logger.error(  # noqa: TRY400 - where it was cancelled says nothing
-                "terminate of %s on %r took over %gs", self.name, self.topic, limit
-            )
+            else:
+                logger.exception("terminate of %s on %r crashed", self.name, self.topic)
         except Exception:
             logger.exception("terminate of %s on %r crashed", self.name, self.topic)
         finally:
@@ -416,6 +415,7 @@ class JoinedChannel(Supervised):
     async def _terminate_late(self, end: End) -> None:
         """Run terminate for a channel whose own task had to be killed."""
         self.task = asyncio.current_task()
+        self.is_interrupted = False
         try:
             await self._terminate(end)
         finally:

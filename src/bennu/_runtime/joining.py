@@ -4,29 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from .._definition import Handler
 from .._payload import InvalidPayload
 from ..errors import Refused
 from ..message import Error, Message, Ok, Reply
+from .supervised import Supervised
 
-if TYPE_CHECKING:
-    from .joined import JoinedChannel
-
-__all__ = ["CRASHED", "ask_to_join", "decoded"]
+__all__ = ["CRASHED", "ask_to_join"]
 
 logger = logging.getLogger("bennu")
 
 CRASHED: Final = {"reason": "join crashed"}
 
 
-def decoded(handler: Handler, message: Message) -> tuple[Any, ...]:
+def _decoded(handler: Handler, message: Message) -> tuple[Any, ...]:
     """Return the arguments of a handler of a client's message."""
     return () if handler.decode is None else (handler.decode(message.payload),)
 
 
-async def ask_to_join(channel: JoinedChannel, message: Message) -> Ok | Error:
+async def ask_to_join(channel: Supervised, message: Message) -> Ok | Error:
     """Run the user's join; return what the client is answered."""
     handler = channel.definition.join
     if handler is None:
@@ -34,7 +32,7 @@ async def ask_to_join(channel: JoinedChannel, message: Message) -> Ok | Error:
     limit = channel.outbox.socket.join_timeout
     channel.set_limit(limit)
     try:
-        value = await channel.call(handler, *decoded(handler, message))
+        value = await channel.call(handler, *_decoded(handler, message))
     except Refused as refused:
         return Error(refused.payload)
     except InvalidPayload as invalid:
@@ -57,12 +55,13 @@ async def ask_to_join(channel: JoinedChannel, message: Message) -> Ok | Error:
     return _result(channel, value)
 
 
-def _too_slow(channel: JoinedChannel, limit: float) -> Error:
-    logger.error("The join of %r took over %gs", channel.topic, limit)
+def _too_slow(channel: Supervised, limit: float) -> Error:
+    if channel.ending is None:  # else it was cut short for another reason, which was said
+        logger.error("The join of %r took over %gs", channel.topic, limit)
     return Error(CRASHED)
 
 
-def _result(channel: JoinedChannel, value: Any) -> Ok | Error:
+def _result(channel: Supervised, value: Any) -> Ok | Error:
     if value is None:
         return Ok()
     if isinstance(value, Ok | Error):

@@ -6,13 +6,11 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 from ..pubsub import PubSub
+from ..socket import Socket
 from ..telemetry import Telemetry
-
-if TYPE_CHECKING:
-    from .connection import Connection
 
 __all__ = ["Runtime"]
 
@@ -21,6 +19,23 @@ logger = logging.getLogger("bennu")
 THREADS: Final = 32
 SWEEPS: Final = 4
 """Looks at each connection in one timeout: a silent one is closed after 1 to 1.25 timeouts."""
+
+
+class OpenConnection(Protocol):
+    """A connection, as far as the endpoint keeps an eye on it."""
+
+    @property
+    def socket(self) -> Socket[Any]:
+        """What it connected to."""
+        ...
+
+    def close(self, code: int, text: str = "") -> None:
+        """Close it from our side."""
+        ...
+
+    def sweep(self, limit: int) -> None:
+        """Count a look at it; close it if it was silent at so many."""
+        ...
 
 
 class Runtime:
@@ -39,7 +54,7 @@ class Runtime:
         self.telemetry = telemetry
         self.debug = debug
         self.state: Any = None
-        self.connections: set[Connection] = set()
+        self.connections: set[OpenConnection] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pool: ThreadPoolExecutor | None = None
         self._background: set[asyncio.Task[Any]] = set()
@@ -89,14 +104,14 @@ class Runtime:
             self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="bennu")
         return await self.loop.run_in_executor(self._pool, function, *args)
 
-    def opened(self, connection: Connection) -> None:
+    def opened(self, connection: OpenConnection) -> None:
         """Enter a connection."""
         self.connections.add(connection)
         timeout = connection.socket.timeout
         if timeout not in self._sweepers:
             self._sweepers[timeout] = _Sweeper(self, timeout)
 
-    def closed(self, connection: Connection) -> None:
+    def closed(self, connection: OpenConnection) -> None:
         """Drop a connection."""
         self.connections.discard(connection)
 

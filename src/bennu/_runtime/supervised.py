@@ -11,15 +11,13 @@ import asyncio
 import logging
 from collections.abc import Callable
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from .._definition import ChannelDefinition
 from ..message import Message
 from .handle import Handle
+from .line import Line
 from .supervision import kill
-
-if TYPE_CHECKING:
-    from .connection import Connection
 
 __all__ = ["GRACE", "End", "Notice", "Supervised"]
 
@@ -65,7 +63,7 @@ class Supervised(Handle):
     __slots__ = ("_limit", "ending", "is_interrupted", "is_killed", "task", "waiter")
 
     def __init__(
-        self, connection: Connection, definition: ChannelDefinition, topic: str, join_ref: Any
+        self, connection: Line, definition: ChannelDefinition, topic: str, join_ref: Any
     ) -> None:
         super().__init__(connection, definition, topic, join_ref)
         self.task: asyncio.Task[None] | None = None

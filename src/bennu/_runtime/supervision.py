@@ -22,16 +22,17 @@ async def end_tasks(tasks: Iterable[asyncio.Task[Any]], grace: float, owner: str
     """Cancel tasks and wait for them; kill those that don't heed it.
 
     Args:
-        tasks: Tasks of this loop, this one not among them.
+        tasks: Tasks of this loop, at least one, and this one not among them.
         grace: Seconds they have.
         owner: Whose they are, for the log.
     """
-    pending = {task for task in tasks if not task.done()}
-    for task in pending:
+    tasks = tuple(tasks)
+    for task in tasks:
         task.cancel()
-    if not pending:
-        return
-    _, stubborn = await asyncio.wait(pending, timeout=grace)
+    ended, stubborn = await asyncio.wait(tasks, timeout=grace)
+    for task in ended:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("%s crashed when it was cancelled", owner, exc_info=error)
     for task in stubborn:
         logger.error("%s ignored its cancellation for %gs and was killed: %r", owner, grace, task)
         kill(task)

@@ -24,7 +24,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum, auto
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
 from .._protocol.upgrade import accept_key
 from .._protocol.websocket import (
@@ -39,11 +39,9 @@ from .._protocol.websocket import (
     frame,
 )
 from .._runtime.connection import Connection
+from .._runtime.runtime import Runtime
 from ..message import BINARY, TEXT
 from .handshake import Accepted, Denied
-
-if TYPE_CHECKING:
-    from .._runtime.runtime import Runtime
 
 __all__ = ["EXTENSION", "NativeWebSocket", "Observer"]
 

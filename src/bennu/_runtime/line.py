@@ -1,0 +1,103 @@
+"""A connection, as its channels see it: what joins them to the client, and what they tell it."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from ..connect_info import ConnectInfo
+from ..message import Encoded, Message
+from ..pubsub import Framing, Outbox
+from ..serializers import Serializer
+from ..socket import Socket
+from .runtime import Runtime
+
+__all__ = ["Line"]
+
+
+class Line(Outbox, Protocol):
+    """The way from a channel to its client."""
+
+    @property
+    def id(self) -> str | None:
+        """The name of the connection."""
+        ...
+
+    @property
+    def transport(self) -> str:
+        """The transport's name."""
+        ...
+
+    @property
+    def info(self) -> ConnectInfo:
+        """The request that opened it."""
+        ...
+
+    @property
+    def runtime(self) -> Runtime:
+        """What the endpoint's connections share."""
+        ...
+
+    @property
+    def socket(self) -> Socket[Any]:
+        """What the client connected to."""
+        ...
+
+    @property
+    def serializer(self) -> Serializer:
+        """What the client speaks."""
+        ...
+
+    @property
+    def framing(self) -> Framing:
+        """How messages are written to it."""
+        ...
+
+    @property
+    def assigns(self) -> Any:
+        """What ``connect`` returned."""
+        ...
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether there is nobody to write to any more."""
+        ...
+
+    def send(self, encoded: Encoded) -> None:
+        """Write a message to this client alone, after all that was broadcast to it before."""
+        ...
+
+    def reply(self, join_ref: Any, ref: Any, topic: Any, status: str, response: Any) -> None:
+        """Write a reply."""
+        ...
+
+    def joined(self, channel: Any, message: Message, response: Any) -> None:
+        """Enter a channel whose join succeeded, and answer.
+
+        Raises:
+            EncodeError: The response can't be written; then nothing has happened.
+        """
+        ...
+
+    def not_joined(self, message: Message, response: Any) -> None:
+        """Answer a join that was refused or crashed."""
+        ...
+
+    def closed(self, channel: Any, leave: Message | None) -> None:
+        """Tell the client that a channel has closed, answer its leave, and free the topic."""
+        ...
+
+    def crashed(self, channel: Any) -> None:
+        """Tell the client that a channel was lost, so that it rejoins, and free the topic."""
+        ...
+
+    def release(self, channel: Any) -> None:
+        """Go on reading, if it was this channel that held the line."""
+        ...
+
+    def inbox_full(self) -> None:
+        """Stop reading: a channel can't keep up."""
+        ...
+
+    def inbox_drained(self) -> None:
+        """Go on reading: the channel has caught up by half."""
+        ...
