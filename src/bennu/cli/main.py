@@ -7,6 +7,7 @@ import copy
 import gc
 import importlib
 import os
+import socket
 import sys
 import traceback
 from typing import Any
@@ -61,7 +62,10 @@ def run(
     if reload:
         os.environ["BENNU_DEBUG"] = "1"
         config = _config(target, host, port, log_level, access_log=access_log, reload=True)
-        ChangeReload(config, target=_Server(config).run, sockets=[config.bind_socket()]).run()
+        listener = config.bind_socket()
+        # Inherited by what it accepts. asyncio sets it only on sockets that it opened itself.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        ChangeReload(config, target=_Server(config).run, sockets=[listener]).run()
         return
     app = load(target)
     config = _config(app, host, port, log_level, access_log=access_log, reload=False)

@@ -48,12 +48,16 @@ class BennuProtocol(HttpToolsProtocol):
         """Take bytes of the client; keep those that come behind a request to upgrade."""
         self._unset_keepalive_if_required()
         try:
-            parser: Any = self.parser
-            parser.feed_data(data)
+            self._parse(data)
         except httptools.HttpParserError:
             message = "Invalid HTTP request received."
             self.logger.warning(message)
             self.send_400_response(message)
+
+    def _parse(self, data: bytes) -> None:
+        parser: Any = self.parser
+        try:
+            parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             if self._should_upgrade():
                 self._upgrade(data[upgrade.args[0] :])
@@ -77,7 +81,7 @@ class BennuProtocol(HttpToolsProtocol):
     def _websocket_scope(self) -> dict[str, Any]:
         """Return the scope that was parsed for HTTP, as one of a WebSocket."""
         url = httptools.parse_url(self.url)
-        raw_path: bytes = url.path
+        raw_path: bytes = url.path or b"/"
         path = raw_path.decode("ascii")
         scope: dict[str, Any] = dict(self.scope)
         offered = [value for name, value in self.headers if name == b"sec-websocket-protocol"]
@@ -153,13 +157,22 @@ class _Detour:
                 native.deny(Denied(500, b"Internal Server Error"))
 
     async def _receive(self) -> Event:
+        if self._is_over:
+            return {"type": "websocket.disconnect", "code": 1005, "reason": ""}
         receive, _ = await self._to_uvicorn()
         event: Event = await receive()
         return event
 
     async def _send(self, event: Event) -> None:
+        if self._is_over:
+            return
         _, send = await self._to_uvicorn()
         await send(event)
+
+    @property
+    def _is_over(self) -> bool:
+        """Whether the connection is an endpoint's by now, or gone: over, as the application sees it."""
+        return self._foreign is None and self._native.is_taken
 
     async def _to_uvicorn(self) -> tuple[Any, Any]:
         """Give the socket to uvicorn's WebSocket protocol; return its receive and send."""
@@ -180,10 +193,13 @@ class _Detour:
         protocol.app = self._instead_of_application
         protocol.connection_made(server.transport)
         server.transport.set_protocol(protocol)
-        lines = [b"GET ", server.url, b" HTTP/1.1\r\n"]
+        lines = [server.scope["method"].encode(), b" ", server.url, b" HTTP/1.1\r\n"]
         for name, value in server.headers:
             lines += [name, b": ", value, b"\r\n"]
+        tasks = len(server.tasks)
         protocol.data_received(b"".join([*lines, b"\r\n", early]))
+        if len(server.tasks) == tasks and self.task is not None:
+            self.task.cancel()  # it has refused the upgrade, and will not call the application
 
     async def _instead_of_application(self, scope: Any, receive: Any, send: Any) -> None:
         """Stand where uvicorn calls the application: ours is on its way already."""

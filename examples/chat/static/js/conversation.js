@@ -1,0 +1,231 @@
+// The middle of the page: the messages of a room, grouped by author, and where one has scrolled to.
+
+import { byId, element } from "./dom.js";
+import { avatar, hue, list } from "./people.js";
+import { lastRead, setLastRead } from "./reads.js";
+import { clock, day, full, isSameDay } from "./time.js";
+
+const GROUP_LASTS = 5 * 60_000; // silence after which an author is named again
+const AT_BOTTOM = 40; // pixels that still count as the bottom
+
+export class Conversation {
+  #me;
+  #room = null;
+  #listening = null; // ends what we listen to in that room
+  #last = null; // what stands at the end: {group, message}, {notice, people} or null
+  #unseen = 0; // messages below what can be seen
+  #scroller = byId("scroller");
+  #log = byId("log");
+  #outbox = byId("outbox");
+  #jump = byId("jump");
+  #isAtBottom = true;
+
+  /** onRead is called when all of the room has been seen; onEdit with a text that is to be written anew. */
+  constructor(me, { onRead, onEdit }) {
+    this.#me = me;
+    this.onRead = onRead;
+    this.onEdit = onEdit;
+    this.#scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
+    this.#jump.addEventListener("click", () => this.toBottom("smooth"));
+    document.addEventListener("visibilitychange", () => this.#seen());
+    // When the window or the keyboard takes room away, the end stays in sight.
+    new ResizeObserver(() => this.#isAtBottom && this.toBottom()).observe(this.#scroller);
+  }
+
+  show(room) {
+    this.#listening?.abort();
+    this.#listening = new AbortController();
+    const { signal } = this.#listening;
+    this.#room = room;
+    const on = (type, callback) => room.addEventListener(type, callback, { signal });
+    on("reset", () => this.#rebuild());
+    on("entry", ({ detail }) => this.#arrived(detail));
+    on("outbox", () => this.#renderOutbox());
+    on("state", () => {
+      this.#renderOutbox();
+      this.#renderEmpty();
+    });
+    this.#rebuild();
+  }
+
+  toBottom(behavior = "instant") {
+    this.#scroller.scrollTo({ top: this.#scroller.scrollHeight, behavior });
+  }
+
+  // What arrives.
+
+  #rebuild() {
+    const read = lastRead(this.#room.name);
+    let isMarked = read === null;
+    this.#log.setAttribute("aria-busy", "true"); // what was said before need not be read aloud
+    this.#log.replaceChildren();
+    this.#last = null;
+    for (const entry of this.#room.entries) {
+      if (!isMarked && entry.message?.id > read && entry.message.author !== this.#me) {
+        this.#markNew();
+        isMarked = true;
+      }
+      this.#append(entry);
+    }
+    this.#renderOutbox();
+    this.#renderEmpty();
+    this.toBottom();
+    this.#isAtBottom = true;
+    this.#seen();
+    requestAnimationFrame(() => this.#log.removeAttribute("aria-busy"));
+  }
+
+  #arrived(entry) {
+    const isOwn = entry.message?.author === this.#me;
+    const wasAtBottom = this.#isAtBottom;
+    const isUnseen = entry.kind === "message" && !isOwn && (!wasAtBottom || document.hidden);
+    if (isOwn) this.#log.querySelector(".new-line")?.remove();
+    if (isUnseen && this.#unseen === 0) this.#markNew();
+    if (isUnseen) this.#unseen += 1;
+    this.#append(entry);
+    this.#renderEmpty();
+    if (wasAtBottom || isOwn) this.toBottom();
+    this.#seen();
+    this.#renderJump();
+  }
+
+  #append(entry) {
+    if (entry.kind === "notice") this.#appendNotice(entry);
+    else this.#appendMessage(entry.message);
+  }
+
+  #appendMessage(message) {
+    const before = this.#last?.message ?? this.#last?.before;
+    if (!before || !isSameDay(before.sent_at, message.sent_at)) {
+      this.#log.append(element("p", { class: "day-line" }, element("span", {}, day(message.sent_at))));
+      this.#last = null;
+    }
+    let group = this.#last?.group;
+    if (!this.#continues(message)) {
+      group = this.#group(message.author, message.sent_at);
+      this.#log.append(group);
+    }
+    group.lastElementChild.append(bubble(message.body, full(message.sent_at)));
+    this.#last = { group, message };
+  }
+
+  /** Whether a message belongs to the group at the end. */
+  #continues({ author, sent_at }) {
+    const last = this.#last?.message;
+    return last !== undefined && last.author === author && sent_at - last.sent_at < GROUP_LASTS;
+  }
+
+  #group(author, sentAt) {
+    const isOwn = author === this.#me;
+    const by = element(
+      "div",
+      { class: "by" },
+      element("bdi", { class: isOwn ? "name own-name" : "name" }, isOwn ? "You" : author),
+      element("time", { datetime: new Date(sentAt).toISOString() }, clock(sentAt)),
+    );
+    const group = element("div", { class: isOwn ? "group own" : "group" });
+    if (!isOwn) group.append(avatar(author));
+    group.append(element("div", { class: "bubbles" }, by));
+    group.style.setProperty("--hue", hue(author));
+    return group;
+  }
+
+  /** People who come and go one after another share a line. */
+  #appendNotice({ name, what }) {
+    if (!this.#last?.notice) {
+      const notice = element("p", { class: "notice" });
+      this.#log.append(notice);
+      this.#last = { notice, people: new Map(), before: this.#last?.message };
+    }
+    const { notice, people } = this.#last;
+    people.delete(name);
+    people.set(name, what);
+    const parts = ["joined", "left"].flatMap((verb) => {
+      const names = [...people.keys()].filter((person) => people.get(person) === verb);
+      return names.length ? [`${list(names)} ${verb}`] : [];
+    });
+    notice.textContent = parts.join(" · ");
+  }
+
+  #markNew() {
+    this.#log.querySelector(".new-line")?.remove();
+    this.#log.append(element("p", { class: "new-line" }, element("span", {}, "New")));
+    this.#last = this.#last && { before: this.#last.message ?? this.#last.before };
+  }
+
+  // What is not sent yet.
+
+  #renderOutbox() {
+    const drafts = [...this.#room.outbox.values()];
+    this.#outbox.replaceChildren();
+    if (!drafts.length) return;
+    const isFollowing = this.#continues({ author: this.#me, sent_at: Date.now() });
+    const bubbles = element("div", { class: "bubbles" });
+    for (const draft of drafts) {
+      const unsent = bubble(draft.body, draft.problem ? "Not sent" : "Not sent yet");
+      unsent.classList.add(draft.problem ? "failed" : "pending");
+      bubbles.append(unsent);
+      if (draft.problem) bubbles.append(this.#problem(draft));
+    }
+    if (this.#room.state !== "joined") {
+      bubbles.append(element("p", { class: "waiting" }, "This is sent as soon as there is a connection."));
+    }
+    const classes = isFollowing ? "group own following" : "group own";
+    this.#outbox.append(element("div", { class: classes }, bubbles));
+    this.toBottom();
+  }
+
+  #problem(draft) {
+    const again = element("button", { type: "button" }, "Try again");
+    const edit = element("button", { type: "button" }, "Edit");
+    again.addEventListener("click", () => this.#room.sendAgain(draft));
+    edit.addEventListener("click", () => {
+      this.#room.discard(draft);
+      this.onEdit(draft.body);
+    });
+    return element("p", { class: "not-sent" }, `Not sent. ${draft.problem} `, again, " ", edit);
+  }
+
+  // Nothing here yet.
+
+  #renderEmpty() {
+    const { name, state, entries, outbox, problem } = this.#room;
+    const isSilent = state === "joined" && !outbox.size && !entries.some(({ message }) => message);
+    byId("empty").hidden = !(isSilent || state === "refused");
+    byId("empty-title").textContent = state === "refused" ? problem : `Nothing said in #${name} yet`;
+    byId("empty-text").textContent =
+      state === "refused"
+        ? "Choose one from the list, or open a new one."
+        : "Say hello. If nobody is here to answer, open this page in a second window.";
+  }
+
+  // Where one has scrolled to.
+
+  #scrolled() {
+    const { scrollTop, scrollHeight, clientHeight } = this.#scroller;
+    this.#isAtBottom = scrollHeight - scrollTop - clientHeight < AT_BOTTOM;
+    this.#seen();
+    this.#renderJump();
+  }
+
+  /** Note that all is read, if the end is in sight. */
+  #seen() {
+    if (this.#room && this.#isAtBottom && !document.hidden) {
+      this.#unseen = 0;
+      if (this.#room.lastId) setLastRead(this.#room.name, this.#room.lastId);
+      this.onRead();
+    }
+    document.title = `${this.#unseen ? `(${this.#unseen}) ` : ""}#${this.#room?.name} · Bennu chat`;
+  }
+
+  #renderJump() {
+    const count = this.#unseen;
+    this.#jump.hidden = this.#isAtBottom;
+    this.#jump.setAttribute("aria-label", count ? "" : "To the latest message");
+    byId("jump-text").textContent = count ? `${count} new message${count === 1 ? "" : "s"}` : "";
+  }
+}
+
+function bubble(text, title) {
+  return element("p", { class: "bubble", dir: "auto", title }, text);
+}

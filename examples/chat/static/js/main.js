@@ -1,0 +1,169 @@
+// The page: puts the parts together.
+
+import { Composer } from "./composer.js";
+import { Connection } from "./connection.js";
+import { Conversation } from "./conversation.js";
+import { byId, element, onceAFrame } from "./dom.js";
+import { askName, storedName } from "./name.js";
+import { avatar, dress, list } from "./people.js";
+import { Room } from "./room.js";
+import { Sidebar } from "./sidebar.js";
+
+const me = storedName() ?? (await askName());
+const connection = new Connection(me);
+const sidebar = new Sidebar(connection.socket, me);
+const renderSidebar = onceAFrame(() => sidebar.render());
+const conversation = new Conversation(me, {
+  onRead: renderSidebar,
+  onEdit: (text) => {
+    composer.text = composer.text ? `${text}\n${composer.text}` : text;
+    composer.focus();
+  },
+});
+const composer = new Composer({
+  onSend: (body) => room.send(body),
+  onTyping: () => room.sayTyping(),
+});
+const rooms = new Map();
+let room = null;
+
+// Which room: the address says it, so that rooms can be linked to, and the back button works.
+
+function roomInAddress() {
+  try {
+    return decodeURIComponent(location.hash.slice(1)) || "lobby";
+  } catch {
+    return "lobby"; // what stands there is no text
+  }
+}
+
+function openRoom() {
+  const name = roomInAddress();
+  if (room?.name === name && room.state !== "refused") return;
+  if (room) {
+    room.draft = composer.text;
+    room.leave();
+  }
+  if (!rooms.has(name)) {
+    const made = new Room(connection.socket, name, me);
+    for (const [type, render] of Object.entries({
+      people: renderPeople,
+      typing: renderTyping,
+      state: renderState,
+    })) {
+      made.addEventListener(type, () => room === made && render());
+    }
+    rooms.set(name, made);
+  }
+  room = rooms.get(name);
+  sidebar.current = name;
+  byId("room-name").replaceChildren(
+    element("span", { class: "hash", "aria-hidden": "true" }, "#"),
+    element("bdi", {}, name),
+  );
+  composer.room = name;
+  composer.text = room.draft;
+  conversation.show(room);
+  room.enter();
+  renderSidebar();
+  renderPeople();
+  renderTyping();
+  byId("rooms").hidePopover();
+  if (matchMedia("(hover: hover)").matches) composer.focus();
+}
+
+// Who is here.
+
+function renderPeople() {
+  const names = [...room.people].sort((a, b) => a.localeCompare(b));
+  byId("people-button").hidden = !names.length;
+  byId("people-count").textContent = names.length === 1 ? "Only you" : `${names.length} people`;
+  byId("people-faces").replaceChildren(...names.slice(0, 4).map(avatar));
+  byId("people-list").replaceChildren(
+    ...names.map((name) =>
+      element("li", {}, avatar(name), element("bdi", {}, name), name === me ? " (you)" : ""),
+    ),
+  );
+}
+
+function renderTyping() {
+  const names = [...room.typists.keys()];
+  const verb = names.length === 1 ? "is" : "are";
+  byId("typing").classList.toggle("on", names.length > 0);
+  byId("typing-text").textContent = names.length ? `${list(names)} ${verb} typing…` : "";
+}
+
+// Whether we are connected.
+
+const BANNERS = {
+  connecting: "Connecting…",
+  offline: "No connection. Trying again…",
+  rejoining: "Coming back into the room…",
+  back: "Back online",
+  online: "",
+};
+const STATES = { connecting: "Connecting…", online: "Online", offline: "Offline" };
+
+let banner = "connecting";
+let backTimer = 0;
+
+function renderState() {
+  const wasLost = banner === "offline" || banner === "rejoining";
+  if (connection.state !== "online") banner = connection.state;
+  else if (room.state === "rejoining") banner = "rejoining";
+  else if (wasLost) banner = "back";
+  else if (banner !== "back") banner = "online";
+  clearTimeout(backTimer);
+  if (banner === "back") {
+    backTimer = setTimeout(() => {
+      banner = "online";
+      renderBanner();
+    }, 2_000);
+  }
+  renderBanner();
+  composer.isEnabled = room.state !== "refused";
+}
+
+function renderBanner() {
+  byId("banner").dataset.state = banner;
+  byId("banner").textContent = BANNERS[banner];
+  byId("me-state").dataset.state = connection.state;
+  byId("me-state").textContent = STATES[connection.state];
+}
+
+// The dialogs.
+
+byId("rename").addEventListener("click", async () => {
+  if ((await askName(me)) !== null) location.reload();
+});
+
+byId("new-room").addEventListener("click", () => {
+  byId("room-error").textContent = "";
+  byId("room-input").value = "";
+  byId("rooms").hidePopover();
+  byId("room-dialog").showModal();
+});
+
+byId("room-cancel").addEventListener("click", () => byId("room-dialog").close());
+
+byId("room-form").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  try {
+    const name = await sidebar.open(byId("room-input").value);
+    byId("room-dialog").close();
+    location.hash = encodeURIComponent(name);
+    openRoom(); // it may be the one that was not there
+  } catch (problem) {
+    byId("room-error").textContent = problem.message;
+    byId("room-input").select();
+  }
+});
+
+byId("skip").addEventListener("click", () => composer.focus());
+
+dress(byId("me-avatar"), me);
+byId("me-name").textContent = me;
+connection.addEventListener("state", renderState);
+addEventListener("hashchange", openRoom);
+openRoom();
+connection.connect();

@@ -1,0 +1,58 @@
+// Asking people for their name, and remembering it.
+
+import { byId } from "./dom.js";
+import { dress } from "./people.js";
+
+const KEY = "bennu-chat:name";
+
+export const storedName = () => localStorage.getItem(KEY);
+
+/** Ask for a name, and remember it. The promise is of the name, or of null if one thought better of it. */
+export function askName(current = "") {
+  const dialog = byId("name-dialog");
+  const form = byId("name-form");
+  const input = byId("name-input");
+  const problem = byId("name-error");
+  const avatar = byId("name-avatar");
+  const cleaned = () => input.value.trim().replace(/\s+/g, " ");
+  const preview = () => {
+    dress(avatar, cleaned());
+    problem.textContent = "";
+  };
+  input.value = current;
+  preview();
+  return new Promise((resolve) => {
+    const done = new AbortController();
+    const { signal } = done;
+    input.addEventListener("input", preview, { signal });
+    form.addEventListener(
+      "submit",
+      (event) => {
+        if (/[\p{L}\p{N}]/u.test(cleaned())) {
+          localStorage.setItem(KEY, cleaned());
+          return;
+        }
+        event.preventDefault();
+        problem.textContent = "Please give a name with a letter or a digit in it.";
+        input.focus();
+      },
+      { signal },
+    );
+    // Without a name there is nothing to go back to.
+    dialog.addEventListener("cancel", (event) => current || event.preventDefault(), { signal });
+    dialog.addEventListener(
+      "close",
+      () => {
+        if (!storedName()) {
+          dialog.showModal();
+          return;
+        }
+        done.abort();
+        resolve(storedName() === current ? null : storedName());
+      },
+      { signal },
+    );
+    dialog.showModal();
+    input.select();
+  });
+}

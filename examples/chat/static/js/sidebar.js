@@ -1,0 +1,115 @@
+// The list of rooms: who is there, what was said last, and what has not been read.
+
+import { byId, element } from "./dom.js";
+import { lastRead } from "./reads.js";
+import { brief } from "./time.js";
+import { NO_ANSWER, words } from "./words.js";
+
+export class Sidebar {
+  #rooms = new Map(); // name -> {name, people, last}
+  #rows = new Map(); // name -> the elements that show it
+  #channel;
+  #me;
+  #list = byId("room-list");
+  current = "";
+
+  constructor(socket, me) {
+    this.#me = me;
+    this.#channel = socket.channel("rooms");
+    this.#channel.on("room", (room) => this.#set(room));
+    this.#channel.on("message", (message) => this.#change(message.room, { last: message }));
+    this.#channel.on("crowd", ({ room, people }) => this.#change(room, { people }));
+    this.#channel.join().receive("ok", ({ rooms }) => {
+      this.#rooms.clear();
+      for (const room of rooms) this.#rooms.set(room.name, room);
+      this.render();
+    });
+  }
+
+  /** Have the server open a room; the promise is of its name, or an Error that says why not. */
+  open(name) {
+    return new Promise((resolve, reject) => {
+      this.#channel
+        .push("new_room", { name })
+        .receive("ok", (room) => resolve(room.name))
+        .receive("error", (response) => reject(new Error(words(response))))
+        .receive("timeout", () => reject(new Error(NO_ANSWER)));
+    });
+  }
+
+  #set(room) {
+    this.#rooms.set(room.name, room);
+    this.render();
+  }
+
+  #change(name, changes) {
+    const room = this.#rooms.get(name);
+    if (room) this.#set({ ...room, ...changes });
+  }
+
+  #isUnread({ name, last }) {
+    return last !== null && name !== this.current && last.id > (lastRead(name) ?? 0);
+  }
+
+  /** Show what is known now. Rows stay the same elements, so that none loses the focus. */
+  render() {
+    const rooms = [...this.#rooms.values()].sort((a, b) => a.name.localeCompare(b.name));
+    let anyUnread = false;
+    rooms.forEach((room, index) => {
+      const row = this.#rowOf(room.name);
+      const isUnread = this.#isUnread(room);
+      anyUnread ||= isUnread;
+      row.item.classList.toggle("unread", isUnread);
+      if (room.name === this.current) row.link.setAttribute("aria-current", "page");
+      else row.link.removeAttribute("aria-current");
+      row.time.textContent = room.last ? brief(room.last.sent_at) : "";
+      row.last.textContent = room.last ? this.#preview(room.last) : "Nothing said yet";
+      row.people.textContent = room.people || "";
+      row.details.textContent = `${room.people} here${isUnread ? ", unread" : ""}.`;
+      if (this.#list.children[index] !== row.item) {
+        this.#list.insertBefore(row.item, this.#list.children[index] ?? null);
+      }
+    });
+    for (const [name, row] of this.#rows) {
+      if (!this.#rooms.has(name)) {
+        row.item.remove();
+        this.#rows.delete(name);
+      }
+    }
+    byId("menu-dot").hidden = !anyUnread;
+  }
+
+  #preview(message) {
+    const author = message.author === this.#me ? "You" : message.author;
+    return `${author}: ${message.body.replace(/\s+/g, " ")}`;
+  }
+
+  #rowOf(name) {
+    let row = this.#rows.get(name);
+    if (!row) {
+      row = {
+        time: element("span", { class: "row-time" }),
+        last: element("span", { class: "row-last", dir: "auto" }),
+        people: element("span", { class: "row-people", "aria-hidden": "true" }),
+        details: element("span", { class: "visually-hidden" }),
+      };
+      row.link = element(
+        "a",
+        { href: `#${encodeURIComponent(name)}`, class: "row" },
+        element(
+          "span",
+          { class: "row-name" },
+          element("span", { class: "hash", "aria-hidden": "true" }, "#"),
+          element("bdi", {}, name),
+          row.details,
+        ),
+        row.time,
+        row.last,
+        row.people,
+      );
+      row.item = element("li", {}, row.link);
+      this.#rows.set(name, row);
+    }
+    return row;
+  }
+}

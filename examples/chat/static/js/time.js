@@ -1,0 +1,17 @@
+// Times as people say them.
+
+const HOUR_AND_MINUTE = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
+const DAY = new Intl.DateTimeFormat("en", { weekday: "long", day: "numeric", month: "long" });
+const SHORT_DAY = new Intl.DateTimeFormat("en", { day: "numeric", month: "short" });
+const FULL = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
+
+const startOfDay = (ms) => new Date(ms).setHours(0, 0, 0, 0);
+
+/** How many midnights ago that was. */
+const daysAgo = (ms) => Math.round((startOfDay(Date.now()) - startOfDay(ms)) / 86_400_000);
+
+export const isSameDay = (one, other) => startOfDay(one) === startOfDay(other);
+export const clock = (ms) => HOUR_AND_MINUTE.format(ms);
+export const full = (ms) => FULL.format(ms);
+export const day = (ms) => ["Today", "Yesterday"][daysAgo(ms)] ?? DAY.format(ms);
+export const brief = (ms) => (daysAgo(ms) === 0 ? clock(ms) : SHORT_DAY.format(ms));

@@ -1,0 +1,151 @@
+"""Rooms and messages in SQLite, through SQLAlchemy's async API."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from msgspec import convert
+from sqlalchemy import URL, ForeignKey, Index, UniqueConstraint, event, func, select
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from .wire import MessageOut, RoomOut
+
+__all__ = ["HISTORY", "Store", "open_store"]
+
+HISTORY: Final = 50
+"""How many messages somebody gets who joins a room."""
+
+ROOMS: Final = ("lobby", "python", "coffee")
+"""The rooms of a new chat."""
+
+
+class Base(DeclarativeBase):
+    """The tables."""
+
+
+class Room(Base):
+    """A room; its name is all there is to it."""
+
+    __tablename__ = "rooms"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+
+
+class Message(Base):
+    """A message; its fields are those of :class:`~examples.chat.wire.MessageOut`."""
+
+    __tablename__ = "messages"
+    __table_args__ = (Index("messages_of_room", "room", "id"), UniqueConstraint("author", "key"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    room: Mapped[str] = mapped_column(ForeignKey("rooms.name"))
+    author: Mapped[str]
+    body: Mapped[str]
+    sent_at: Mapped[int]
+    key: Mapped[str]
+
+
+class Store:
+    """What the chat remembers."""
+
+    def __init__(self, sessions: async_sessionmaker[AsyncSession]) -> None:
+        self._sessions = sessions
+
+    async def add_room(self, name: str) -> bool:
+        """Add a room, and return whether it is new."""
+        async with self._sessions.begin() as session:
+            added = insert(Room).values(name=name).on_conflict_do_nothing().returning(Room.name)
+            return await session.scalar(added) is not None
+
+    async def has_room(self, name: str) -> bool:
+        """Return whether there is such a room."""
+        async with self._sessions() as session:
+            return await session.get(Room, name) is not None
+
+    async def rooms(self) -> list[RoomOut]:
+        """Return all rooms, each with its latest message."""
+        latest = select(func.max(Message.id)).where(Message.room == Room.name).correlate(Room)
+        query = (
+            select(Room, Message)
+            .outerjoin(Message, Message.id == latest.scalar_subquery())
+            .order_by(Room.name)
+        )
+        async with self._sessions() as session:
+            return [
+                RoomOut(room.name, last=None if message is None else _out(message))
+                for room, message in await session.execute(query)
+            ]
+
+    async def add_message(
+        self, room: str, author: str, body: str, key: str
+    ) -> tuple[MessageOut, bool]:
+        """Add a message, and return it, and whether it is new: not sent before with this key."""
+        values = {
+            "room": room,
+            "author": author,
+            "body": body,
+            "key": key,
+            "sent_at": time.time_ns() // 1_000_000,
+        }
+        async with self._sessions.begin() as session:
+            added = insert(Message).values(values).on_conflict_do_nothing().returning(Message)
+            message = await session.scalar(added)
+            if message is not None:
+                return _out(message), True
+            same = select(Message).where(Message.author == author, Message.key == key)
+            return _out((await session.scalars(same)).one()), False
+
+    async def history(self, room: str, last_id: int) -> tuple[list[MessageOut], bool]:
+        """Return the messages after a given one, and True.
+
+        If that one is unknown here, or too long ago, return the latest messages, and False.
+        """
+        latest = (
+            select(Message)
+            .where(Message.room == room)
+            .order_by(Message.id.desc())
+            .limit(HISTORY + 1)  # one more: it may be the one that is asked for
+        )
+        async with self._sessions() as session:
+            messages = [_out(message) for message in await session.scalars(latest)]
+        messages.reverse()
+        for index, message in enumerate(messages):
+            if message.id == last_id:
+                return messages[index + 1 :], True
+        return messages[-HISTORY:], False
+
+
+@asynccontextmanager
+async def open_store(path: Path) -> AsyncIterator[Store]:
+    """Open a database, made now if it is not there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    engine = create_async_engine(URL.create("sqlite+aiosqlite", database=str(path)))
+    event.listen(engine.sync_engine, "connect", _configure)
+    try:
+        async with engine.begin() as connection:
+            await connection.run_sync(Base.metadata.create_all)
+        store = Store(async_sessionmaker(engine, expire_on_commit=False))
+        for name in ROOMS:
+            await store.add_room(name)
+        yield store
+    finally:
+        await engine.dispose()
+
+
+def _configure(connection: Any, _record: object) -> None:
+    """Let readers not wait for the writer, and no message belong to a room that isn't there."""
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = NORMAL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def _out(message: Message) -> MessageOut:
+    return convert(message, MessageOut, from_attributes=True)
