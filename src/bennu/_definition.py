@@ -104,14 +104,24 @@ def define(channel: type[Channel[Any, Any]], pattern: Pattern) -> ChannelDefinit
         )
     _bind_pattern(channel, pattern)
     _check_emits(channel)
+    _check_overflow(channel)
     definition = ChannelDefinition(channel)
     for hook in HOOKS:
         function = getattr(channel, hook)
         if function is not getattr(Channel, hook):
             setattr(definition, hook, _hook(channel, hook, function))
     for name in dict.fromkeys(name for cls in reversed(channel.__mro__) for name in vars(cls)):
-        _enter(definition, name, getattr(channel, name, None))
+        value = getattr(channel, name, None)
+        if value is not None:
+            _enter(definition, name, value, _marked(channel, name))
     return definition
+
+
+def _marked(channel: type, name: str) -> Any:
+    """Return the method of this name that is marked as a handler: one that overrides it need not be."""
+    candidates = (vars(cls)[name] for cls in channel.__mro__ if name in vars(cls))
+    marks = (ON, ON_OUT, ON_INFO)
+    return next((one for one in candidates if any(hasattr(one, mark) for mark in marks)), None)
 
 
 def _bind_pattern(channel: type[Channel[Any, Any]], pattern: Pattern) -> None:
@@ -140,21 +150,31 @@ def _check_emits(channel: type[Channel[Any, Any]]) -> None:
         check_type(kind, subject=f'{channel.__qualname__}.emits["{event}"] is a type', where=None)
 
 
-def _enter(definition: ChannelDefinition, name: str, value: Any) -> None:
+def _check_overflow(channel: type[Channel[Any, Any]]) -> None:
+    if channel.overflow not in ("end", "drop_oldest"):
+        raise DefinitionError(
+            f"{channel.__qualname__}.overflow",
+            expected='"end" or "drop_oldest"',
+            got=repr(channel.overflow),
+            write='overflow = "drop_oldest"',
+        )
+
+
+def _enter(definition: ChannelDefinition, name: str, value: Any, marked: Any) -> None:
     """Enter an attribute of the class into the tables, if it is marked as a handler."""
     channel = definition.channel
-    if hasattr(value, ON):
-        event, annotation = getattr(value, ON)
+    if hasattr(marked, ON):
+        event, annotation = getattr(marked, ON)
         subject = f'the handler {channel.__qualname__}.{name} of "{event}"'
         _refuse_second(subject, definition.events.get(event), value)
         definition.events[event] = _handler(subject, value, annotation)
-    elif hasattr(value, ON_OUT):
-        event = getattr(value, ON_OUT)
+    elif hasattr(marked, ON_OUT):
+        event = getattr(marked, ON_OUT)
         subject = f'the handler {channel.__qualname__}.{name} of outgoing "{event}"'
         _refuse_second(subject, definition.outs.get(event), value)
         definition.outs[event] = _plain(subject, value, takes="the payload")
-    elif hasattr(value, ON_INFO):
-        kind = getattr(value, ON_INFO)
+    elif hasattr(marked, ON_INFO):
+        kind = getattr(marked, ON_INFO)
         subject = f"the handler {channel.__qualname__}.{name} of {kind!r}"
         _refuse_second(subject, definition.infos.get(kind), value)
         definition.infos[kind] = _plain(subject, value, takes="the message")

@@ -219,7 +219,7 @@ class Endpoint:
         native: NativeWebSocket | None = None
         if scope["type"] == "websocket" and self.native:
             native = scope.get("extensions", {}).get(EXTENSION)
-        if native is not None:
+        if native is not None and not native.is_taken:  # else some middleware has begun to receive
             await self.serve_native(target, scope, native)
             return
         outcome: Accepted | Denied = NOT_FOUND

@@ -7,6 +7,10 @@ BennuError
 ├── EncodeError         a payload that the wire can't carry
 ├── DecodeError         a frame that is no message: the connection closes with 1011
 ├── WrongThread         a blocking twin called on the event loop
+├── TokenError          a token that is not accepted
+│   ├── TokenExpired    it is too old
+│   ├── TokenInvalid    it was made with another secret or salt, was changed, or is no token
+│   └── TokenMissing    there is none
 ├── Refused             raised by the user: refuses a connect, a join or a push
 └── Stop                raised by the user: ends the channel
 """
@@ -14,7 +18,7 @@ BennuError
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 __all__ = [
     "BennuError",
@@ -25,6 +29,10 @@ __all__ = [
     "NotJoined",
     "Refused",
     "Stop",
+    "TokenError",
+    "TokenExpired",
+    "TokenInvalid",
+    "TokenMissing",
     "WrongThread",
 ]
 
@@ -86,6 +94,45 @@ class DecodeError(BennuError):
 
 class WrongThread(BennuError):
     """A blocking twin was called on the event loop, where it would wait for itself."""
+
+
+class TokenError(BennuError):
+    """A token that is not accepted. What it says is for the log; ``reason`` is for a client.
+
+    Attributes:
+        reason: ``"expired"``, ``"invalid"`` or ``"missing"``, as in Phoenix.
+    """
+
+    reason: ClassVar[str] = "invalid"
+
+
+class TokenExpired(TokenError):
+    """The token is genuine, and too old.
+
+    Args:
+        signed_at: When it was made, in seconds since 1970.
+        max_age: How many seconds it was good.
+    """
+
+    reason = "expired"
+
+    def __init__(self, signed_at: float, max_age: float) -> None:
+        self.signed_at = signed_at
+        self.max_age = max_age
+        super().__init__(signed_at, max_age)
+
+    def __str__(self) -> str:
+        return "the token has expired"
+
+
+class TokenInvalid(TokenError):
+    """The token was made with another secret or salt, was changed, or is no token."""
+
+
+class TokenMissing(TokenError):
+    """There is no token."""
+
+    reason = "missing"
 
 
 class Refused(BennuError):

@@ -81,9 +81,14 @@ class Telemetry:
     def attach(self, handler: Handler) -> Callable[[], None]:
         """Add a handler; the function that is returned takes it away again."""
         self.handlers = (*self.handlers, handler)
+        is_attached = True
 
         def detach() -> None:
-            self.handlers = tuple(one for one in self.handlers if one is not handler)
+            nonlocal is_attached
+            if is_attached:
+                is_attached = False
+                position = self.handlers.index(handler)
+                self.handlers = self.handlers[:position] + self.handlers[position + 1 :]
 
         return detach
 

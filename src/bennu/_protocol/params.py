@@ -40,7 +40,9 @@ def _unescape(text: bytes) -> str:
     try:
         return unquote_to_bytes(text.replace(b"+", b" ")).decode()
     except UnicodeDecodeError as error:
-        raise DecodeError(f"a query string that is not UTF-8: {text[:80]!r}") from error
+        raise DecodeError(
+            f"a query string that is not UTF-8, in a text of {len(text)} bytes"
+        ) from error
 
 
 def _put(params: dict[str, Any], key: str, value: str) -> None:

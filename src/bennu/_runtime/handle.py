@@ -6,6 +6,7 @@ import asyncio
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from enum import Enum, auto
 from typing import Any
 
@@ -208,11 +209,17 @@ class Handle(ABC):
 
     def start(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Run a coroutine beside the handlers."""
-        tasks = self.own().tasks
-        task = self.outbox.runtime.create_task(coroutine)
+        try:
+            tasks = self.own().tasks
+        except NotJoined:
+            coroutine.close()
+            raise
+        task = self.outbox.runtime.create_task(_awaited(coroutine))
         tasks.add(task)
 
         def done(task: asyncio.Task[Any]) -> None:
+            with suppress(RuntimeError):  # it was killed, and does not like it
+                coroutine.close()  # in case that it never began
             if task not in tasks:
                 return  # the channel has ended, and end_tasks sees to it
             tasks.discard(task)
@@ -260,6 +267,11 @@ class Handle(ABC):
         raise NotJoined(
             f"{name}.{method}(...) was called after the channel on {self.topic!r} ended"
         )
+
+
+async def _awaited(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Stand around a coroutine of the user's, so that its task can be killed."""
+    return await coroutine
 
 
 class _ReplyRef:

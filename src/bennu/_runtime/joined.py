@@ -301,6 +301,8 @@ class JoinedChannel(Supervised):
 
         Called while the exception is handled: what is none of our business is raised again.
         """
+        if self.is_dead:
+            raise error
         if isinstance(error, Stop) or (isinstance(error, Refused) and message is not None):
             try:
                 return self._answer_by(error, message)
@@ -387,6 +389,8 @@ class JoinedChannel(Supervised):
             else:
                 logger.exception("terminate of %s on %r crashed", self.name, self.topic)
         except Exception:
+            if self.is_dead:
+                raise
             logger.exception("terminate of %s on %r crashed", self.name, self.topic)
         finally:
             self.clear_limit()
@@ -401,7 +405,7 @@ class JoinedChannel(Supervised):
         self.leave_lane()
         if had_joined and not self._terminated and not self.is_killed:
             end = self.ending or End("shutdown", Notice.ERROR)
-            self.outbox.runtime.spawn(self._terminate_late(end))
+            self.task = self.outbox.runtime.create_task(self._terminate_late(end))
         else:
             self._over()
         if was_joining:
@@ -414,8 +418,7 @@ class JoinedChannel(Supervised):
 
     async def _terminate_late(self, end: End) -> None:
         """Run terminate for a channel whose own task had to be killed."""
-        self.task = asyncio.current_task()
-        self.is_interrupted = False
+        self.is_interrupted = self.is_dead = False
         try:
             await self._terminate(end)
         finally:

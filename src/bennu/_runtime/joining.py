@@ -45,6 +45,8 @@ async def ask_to_join(channel: Supervised, message: Message) -> Ok | Error:
         logger.exception("The join of %r crashed", channel.topic)
         return Error(CRASHED)
     except Exception:
+        if channel.is_dead:
+            raise
         logger.exception("The join of %r crashed", channel.topic)
         return Error(CRASHED)
     finally:

@@ -99,10 +99,24 @@ class Runtime:
         self.create_task(coroutine).add_done_callback(_log_failure)
 
     async def in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Run a plain function in a worker thread."""
+        """Run a plain function in a worker thread; what comes too late is dropped, and logged."""
         if self._pool is None:
             self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="bennu")
-        return await self.loop.run_in_executor(self._pool, function, *args)
+        is_awaited = True
+
+        def run() -> Any:
+            try:
+                return function(*args)
+            finally:
+                if not is_awaited:
+                    name = getattr(function, "__qualname__", repr(function))
+                    logger.warning("%s ended after its channel: what came of it is dropped", name)
+
+        try:
+            return await self.loop.run_in_executor(self._pool, run)
+        except asyncio.CancelledError:
+            is_awaited = False
+            raise
 
     def opened(self, connection: OpenConnection) -> None:
         """Enter a connection."""

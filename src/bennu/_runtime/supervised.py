@@ -58,9 +58,10 @@ class Supervised(Handle):
         ending: The end that it comes to after what runs now.
         is_interrupted: Whether what runs has been cancelled by us.
         is_killed: Whether another join takes over.
+        is_dead: Whether its coroutine has been closed under it: whatever a handler makes of that.
     """
 
-    __slots__ = ("_limit", "ending", "is_interrupted", "is_killed", "task", "waiter")
+    __slots__ = ("_limit", "ending", "is_dead", "is_interrupted", "is_killed", "task", "waiter")
 
     def __init__(
         self, connection: Line, definition: ChannelDefinition, topic: str, join_ref: Any
@@ -71,6 +72,7 @@ class Supervised(Handle):
         self.ending: End | None = None
         self.is_interrupted = False
         self.is_killed = False
+        self.is_dead = False
         self._limit: asyncio.TimerHandle | None = None
 
     @property
@@ -121,6 +123,7 @@ class Supervised(Handle):
             return
         if self.is_interrupted or self.is_killed:
             logger.error("%s on %r ignored its cancellation and was killed", self.name, self.topic)
+            self.is_dead = True
             kill(task)
             return
         if end is not None:

@@ -2,7 +2,9 @@
 
 A coroutine may swallow its cancellation, again and again. Phoenix can kill a process; asyncio can't
 kill a task. But a suspended coroutine can be closed under its task: it gets GeneratorExit, which no
-``except Exception`` catches, and when the task next tries to run it, it is over.
+``except Exception`` catches, and when the task next tries to run it, it is over. A coroutine that catches
+even that and goes on awaiting is left alone by the coroutine that awaits it: that one gets a RuntimeError.
+So the outermost coroutine of a task must be ours.
 """
 
 from __future__ import annotations
@@ -44,7 +46,7 @@ def kill(task: asyncio.Task[Any]) -> None:
     """End a task that ignores cancellation, by closing the coroutine under it."""
     task.add_done_callback(_forget)
     coroutine: Any = task.get_coro()
-    with suppress(RuntimeError):  # it caught even that, or is running at this moment
+    with suppress(Exception):  # some handler in it caught even that, or raised something else
         coroutine.close()
     task.cancel()
 

@@ -10,6 +10,7 @@ import os
 import socket
 import sys
 import traceback
+from collections.abc import Generator
 from typing import Any
 
 import click
@@ -70,8 +71,7 @@ def run(
     app = load(target)
     config = _config(app, host, port, log_level, access_log=access_log, reload=False)
     server = _Server(config)
-    with contextlib.suppress(KeyboardInterrupt):
-        server.run()
+    server.run()
     if not server.started:
         raise SystemExit(3)
 
@@ -106,6 +106,13 @@ def log_config(level: str) -> dict[str, Any]:
 
 class _Server(uvicorn.Server):
     """uvicorn's server, with the garbage collector set for many objects that live long."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        with super().capture_signals():
+            yield
+            # uvicorn would raise them again: but to have stopped when told to is no failure.
+            self._captured_signals.clear()
 
     async def startup(self, sockets: Any = None) -> None:
         await super().startup(sockets)

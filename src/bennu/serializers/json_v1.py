@@ -46,7 +46,7 @@ class _JSONV1:
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise DecodeError(
                 "V1 expected a JSON object with topic, event, payload and ref:"
-                f" {error}, in {data[:80]!r}"
+                f" {error}, in {len(data)} bytes that begin with {data[:16]!r}"
             ) from error
         return Message(
             envelope.join_ref, envelope.ref, envelope.topic, envelope.event, envelope.payload

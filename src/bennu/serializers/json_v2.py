@@ -42,7 +42,7 @@ class _JSONV2:
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise DecodeError(
                 "V2 expected a JSON array [join_ref, ref, topic, event, payload]:"
-                f" {error}, in {data[:80]!r}"
+                f" {error}, in {len(data)} bytes that begin with {data[:16]!r}"
             ) from error
 
     def reply(self, join_ref: Any, ref: Any, topic: Any, status: str, response: Any) -> Encoded:

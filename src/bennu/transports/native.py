@@ -162,6 +162,7 @@ class NativeWebSocket(asyncio.Protocol):
         self._state = State.CLOSED
         self._observer = None
         self._open_connections.discard(self)
+        self._resume_socket()
         return self._early
 
     def accept(self, runtime: Runtime, accepted: Accepted, key: bytes) -> None:
@@ -173,6 +174,7 @@ class NativeWebSocket(asyncio.Protocol):
             key: The Sec-WebSocket-Key.
         """
         if self.transport.is_closing():
+            self._state = State.CLOSED
             return
         head = [
             SWITCHING,

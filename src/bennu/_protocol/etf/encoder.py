@@ -90,10 +90,8 @@ def _integer(value: int) -> bytes:
     if -(2**31) <= value < 2**31:
         return struct.pack(">Bi", Tag.INTEGER, value)
     size = (value.bit_length() + 7) // 8
-    head = (Tag.SMALL_BIG, size, value < 0) if size <= 255 else (Tag.LARGE_BIG, size, value < 0)
-    return struct.pack(">BBB" if size <= 255 else ">BIB", *head) + abs(value).to_bytes(
-        size, "little"
-    )
+    layout, tag = (">BBB", Tag.SMALL_BIG) if size <= 255 else (">BIB", Tag.LARGE_BIG)
+    return struct.pack(layout, tag, size, value < 0) + abs(value).to_bytes(size, "little")
 
 
 def _binary(value: bytes | bytearray) -> bytes:
@@ -127,14 +125,14 @@ def _write_tuple(out: bytearray, value: tuple[Any, ...], depth: int) -> None:
 def _write_map(out: bytearray, value: dict[Any, Any], depth: int) -> None:
     keys: dict[bytes, Any] = {}
     for key in value:
-        external = bytearray()
-        _write(external, key, depth)
-        keys[bytes(external)] = key
+        written = bytearray()
+        _write(written, key, depth)
+        keys[bytes(written)] = key
     if len(keys) < len(value):
         raise EncodeError("two keys of a dict are one in Erlang, as 'a' and b'a' are")
     out += struct.pack(">BI", Tag.MAP, len(value))
-    for external, key in sorted(keys.items(), key=lambda item: _order(item[1])):
-        out += external
+    for written_key, key in sorted(keys.items(), key=lambda item: _order(item[1])):
+        out += written_key
         _write(out, value[key], depth)
 
 
@@ -152,5 +150,3 @@ def _order(key: Any) -> tuple[Any, ...]:
         elements = cast("tuple[Any, ...]", key)
         return 4, len(elements), [_order(one) for one in elements]
     return 5, key.encode() if isinstance(key, str) else key
-
-

@@ -11,7 +11,7 @@ __all__ = ["MAX_ATOM", "MAX_DEPTH", "MAX_SIZE", "VERSION", "Atom", "Opaque", "Ta
 MAX_SIZE: Final = 1_000_000
 """Bytes that a term may have, once it is decompressed."""
 
-MAX_DEPTH: Final = 100
+MAX_DEPTH: Final = 64
 """How many containers may stand in each other."""
 
 MAX_ATOM: Final = 255
@@ -60,9 +60,7 @@ class Tag(IntEnum):
 class Atom:
     """An Erlang atom other than ``nil``, ``true`` and ``false``, which are None, True and False.
 
-    Example:
-        >>> decode(encode({Atom("role"): Atom("admin")}))
-        {Atom('role'): Atom('admin')}
+    It is equal to no text: ``:admin`` and ``"admin"`` are two things in Erlang, too.
     """
 
     name: str
@@ -80,5 +78,3 @@ class Opaque:
     """
 
     external: bytes
-
-

@@ -1,0 +1,40 @@
+"""A client's WebSocket frames, good and bad, and what our reader makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import pairwise
+
+from bennu._protocol.websocket import Event, Reader
+
+__all__ = ["LARGE", "MASK", "cut", "raw", "read"]
+
+MASK = b"\x37\xfa\x21\x3d"
+LARGE = 1 << 24
+
+
+def raw(
+    first: int, data: bytes = b"", *, mask: bytes | None = MASK, width: int | None = None
+) -> bytes:
+    """A frame with any first byte, masked or not, its length written with any width."""
+    length = len(data)
+    if width is None:
+        width = 0 if length < 126 else 2 if length < 65536 else 8
+    marker = {0: length, 2: 126, 8: 127}[width]
+    head = bytes([first, marker | (0x80 if mask is not None else 0)])
+    head += length.to_bytes(width, "big") if width else b""
+    if mask is None:
+        return head + data
+    return head + mask + bytes(byte ^ mask[index % 4] for index, byte in enumerate(data))
+
+
+def read(chunks: Iterable[bytes], max_size: int = LARGE) -> list[Event]:
+    """What a reader makes of pieces of bytes."""
+    reader = Reader(max_size)
+    return [event for chunk in chunks for event in reader.receive(chunk)]
+
+
+def cut(data: bytes, positions: Iterable[int]) -> list[bytes]:
+    """The data, cut at these positions."""
+    edges = [0, *sorted(position % (len(data) + 1) for position in positions), len(data)]
+    return [data[start:end] for start, end in pairwise(edges)]

@@ -1,0 +1,34 @@
+"""What the property tests share: their settings, and JSON values as a client may send them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import HealthCheck, settings, strategies as st
+
+__all__ = ["json_objects", "json_values", "property_test", "refs", "texts"]
+
+property_test = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""No test depends on how fast the machine is."""
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+"""Text without lone surrogates, which is all that UTF-8 can carry."""
+
+_scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | texts
+)
+
+json_values: st.SearchStrategy[Any] = st.recursive(
+    _scalars,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
+    max_leaves=12,
+)
+
+json_objects: st.SearchStrategy[dict[str, Any]] = st.dictionaries(texts, json_values, max_size=4)
+
+refs: st.SearchStrategy[Any] = st.none() | texts | _scalars
+"""A ref: text or null from every client of today, but any JSON value is echoed."""

@@ -1,0 +1,201 @@
+"""What ``connect`` may know of the request; read from an ASGI scope."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bennu.connect_info import URI, ConnectInfo, Headers, Peer
+
+
+def info(headers: list[tuple[bytes, bytes]] | None = None, **scope: Any) -> ConnectInfo:
+    """The info of a request with these headers."""
+    whole = {"path": "/socket/websocket", "headers": headers or [], **scope}
+    return ConnectInfo(whole, transport="websocket")
+
+
+def test_headers_are_found_in_any_case_and_the_first_of_a_name_counts() -> None:
+    """They are a mapping, as headers are everywhere."""
+    headers = Headers([(b"x-one", b"1"), (b"x-two", b"a:b"), (b"x-one", b"2")])
+
+    assert headers["X-One"] == "1"
+    assert headers.get("x-two") == "a:b"
+    assert headers.get("x-three") is None
+    assert headers.getlist("X-ONE") == ["1", "2"]
+    assert headers.getlist("x-three") == []
+    assert "x-TWO" in headers
+    assert "x-three" not in headers
+    with pytest.raises(KeyError, match="x-three"):
+        headers["x-three"]
+
+
+def test_headers_have_each_name_once_and_the_raw_pairs_as_they_came() -> None:
+    """Iterating gives names in order; ``raw`` gives everything."""
+    headers = Headers(((b"b", b"1"), (b"a", b"\xe9"), (b"b", b"")))
+
+    assert list(headers) == ["b", "a"]
+    assert len(headers) == 2
+    assert headers.raw == [("b", "1"), ("a", "é"), ("b", "")]
+    assert repr(headers) == "Headers([('b', '1'), ('a', 'é'), ('b', '')])"
+
+
+def test_a_request_without_headers_has_none() -> None:
+    """No headers is a case of its own for something that packs them."""
+    headers = Headers([])
+
+    assert (list(headers), len(headers), headers.raw) == ([], 0, [])
+
+
+@pytest.mark.conformance("WS010")
+def test_x_headers_are_those_whose_name_begins_with_x() -> None:
+    """As pairs, in order, repeated ones included."""
+    found = info([(b"x-b", b"1"), (b"host", b"h"), (b"x-a", b"2"), (b"x-b", b"3"), (b"xa", b"4")])
+
+    assert found.x_headers == [("x-b", "1"), ("x-a", "2"), ("x-b", "3")]
+
+
+@pytest.mark.conformance("WS011")
+def test_sec_websocket_headers_are_verbatim() -> None:
+    """Nothing is taken out of them but an auth token, and that by the handshake."""
+    headers = [
+        (b"sec-websocket-protocol", b"phoenix, 123"),
+        (b"sec-fetch-mode", b"websocket"),
+        (b"sec-websocket-extensions", b"permessage-deflate; client_max_window_bits"),
+    ]
+
+    assert info(headers).sec_websocket_headers == [
+        ("sec-websocket-protocol", "phoenix, 123"),
+        ("sec-websocket-extensions", "permessage-deflate; client_max_window_bits"),
+    ]
+
+
+def test_headers_that_the_handshake_changed_replace_those_of_the_scope() -> None:
+    """So a token that was taken out is nowhere to be read but in its own place."""
+    scope = {"path": "/", "headers": [(b"sec-websocket-protocol", b"phoenix, secret")]}
+    found = ConnectInfo(
+        scope,
+        transport="websocket",
+        state="the state",
+        auth_token="secret",
+        headers=[(b"sec-websocket-protocol", b"phoenix")],
+    )
+
+    assert found.sec_websocket_headers == [("sec-websocket-protocol", "phoenix")]
+    assert (found.auth_token, found.state, found.transport) == ("secret", "the state", "websocket")
+
+
+def test_without_a_token_and_a_lifespan_there_is_neither() -> None:
+    """Both are None."""
+    found = info()
+
+    assert (found.auth_token, found.state) == (None, None)
+
+
+@pytest.mark.conformance("WS012")
+def test_trace_context_headers_are_traceparent_and_tracestate() -> None:
+    """Exactly these two names."""
+    headers = [
+        (b"traceparent", b"00-1-2-01"),
+        (b"trace", b"x"),
+        (b"tracestate", b"a=1"),
+        (b"traceparents", b"y"),
+    ]
+
+    assert info(headers).trace_context_headers == [
+        ("traceparent", "00-1-2-01"),
+        ("tracestate", "a=1"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("client", "peer"),
+    [
+        pytest.param(
+            ("127.0.0.1", 4711), Peer("127.0.0.1", 4711), marks=pytest.mark.conformance("WS013")
+        ),
+        (["::1", 4711], Peer("::1", 4711)),
+        (("::1", 4711, 0, 0), Peer("::1", 4711)),
+        (("127.0.0.1", "4711"), Peer("127.0.0.1", 4711)),  # as one server writes it
+        (("/run/app.sock", None), Peer("/run/app.sock", None)),
+        (None, Peer(None, None)),
+    ],
+)
+def test_the_peer_is_the_address_of_the_other_end(client: Any, peer: Peer) -> None:
+    """A Unix socket has none. (Python's own TLS servers pass on no client certificate.)"""
+    assert info(client=client).peer == peer
+    assert info().peer == Peer(None, None)
+
+
+@pytest.mark.conformance("WS015")
+def test_the_user_agent_is_that_header_or_none() -> None:
+    """As every browser sends it."""
+    assert info([(b"user-agent", b"Bird/1.0")]).user_agent == "Bird/1.0"
+    assert info().user_agent is None
+
+
+@pytest.mark.conformance("WS014")
+def test_the_uri_has_scheme_host_port_path_and_query() -> None:
+    """The scheme is that of HTTP, as in Phoenix, not ``ws``."""
+    found = info(
+        [(b"host", b"127.0.0.1:4807")],
+        scheme="ws",
+        path="/ws/connect_info/websocket",
+        query_string=b"vsn=1.0.0&a=%20",
+    )
+
+    assert found.uri == URI(
+        "http", "127.0.0.1", 4807, "/ws/connect_info/websocket", "vsn=1.0.0&a=%20"
+    )
+
+
+@pytest.mark.parametrize(
+    ("scheme", "host", "expected"),
+    [
+        ("ws", b"example.com", ("http", "example.com", 80)),
+        ("wss", b"example.com", ("https", "example.com", 443)),
+        ("http", b"example.com:4000", ("http", "example.com", 4000)),
+        ("https", b"example.com:", ("https", "example.com", 443)),
+        ("ws", b"12345", ("http", "12345", 80)),
+        ("https", b"[::1]", ("https", "::1", 443)),
+        ("ws", b"[::1]:4000", ("http", "::1", 4000)),
+        ("ws", b"", ("http", None, 80)),
+        ("ws", b"example.com:\xb2", ("http", "example.com:\xb2", 80)),
+        ("ws", b"example.com:" + b"9" * 5000, ("http", "example.com:" + "9" * 5000, 80)),
+    ],
+)
+def test_the_port_of_a_uri_is_that_of_the_host_header_or_of_the_scheme(
+    scheme: str, host: bytes, expected: tuple[str, str | None, int]
+) -> None:
+    """A Host header that holds no port number is no reason to raise."""
+    assert info([(b"host", host)], scheme=scheme).uri[:3] == expected
+
+
+def test_a_request_without_a_host_header_has_a_uri_without_host() -> None:
+    """What the scope lacks has the default of the ASGI specification."""
+    assert info().uri == URI("http", None, 80, "/socket/websocket", "")
+
+
+@pytest.mark.parametrize(
+    ("headers", "cookies"),
+    [
+        ([], {}),
+        ([b"a=1; b=2"], {"a": "1", "b": "2"}),
+        ([b"a=1", b"b=2"], {"a": "1", "b": "2"}),
+        ([b"a=%C3%A9%20x"], {"a": "é x"}),
+        ([b'a="x y"'], {"a": "x y"}),
+        ([b"a=x=y"], {"a": "x=y"}),
+        ([b'a=""; b="'], {"a": "", "b": ""}),
+        ([b"no cookie at all"], {}),
+        ([b"; a=1;; ;b;=2"], {"a": "1"}),
+        ([b"a=1; odd,name[:/]=2; b=3"], {"a": "1", "odd,name[:/]": "2", "b": "3"}),
+        ([b"a=%FF"], {"a": "\N{REPLACEMENT CHARACTER}"}),
+    ],
+)
+def test_cookies_are_decoded_and_a_malformed_header_is_no_error(
+    headers: list[bytes], cookies: dict[str, str]
+) -> None:
+    """Cookies come from anywhere, also from other applications of the same host."""
+    found = info([(b"cookie", header) for header in headers]).cookies
+
+    assert found == cookies

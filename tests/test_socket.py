@@ -1,0 +1,305 @@
+"""The socket: who may connect, which channel a topic leads to, and what can't work."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pydantic
+import pytest
+from msgspec import Struct
+
+from bennu import Channel, ConnectInfo, Refused, Socket
+from bennu._protocol.origin import Origin, Requested
+from bennu.errors import DefinitionError
+
+if TYPE_CHECKING:
+    from decimal import Decimal as OnlyForTheChecker
+
+
+class Params(Struct):
+    """What a connect asks for."""
+
+    token: str
+    page: int = 1
+
+
+class Model(pydantic.BaseModel):
+    """The same for those who have pydantic."""
+
+    page: int
+
+
+class Room(Channel):
+    """A channel."""
+
+    room_id: int
+
+
+class Lobby(Channel):
+    """Another."""
+
+
+INFO = ConnectInfo({"path": "/", "headers": []}, transport="websocket")
+
+
+def socket(connect: Any = lambda: None, **options: Any) -> Socket[Any]:
+    """A socket."""
+    return Socket(connect=connect, channels=options.pop("channels", {"lobby": Lobby}), **options)
+
+
+def arguments(connect: Any, params: dict[str, Any] | None = None) -> tuple[Any, ...]:
+    """What connect is called with for these parameters."""
+    made = socket(connect)
+    made.define()
+    return made.connector.arguments(params or {}, INFO)
+
+
+async def connect_with_both(params: Params, info: ConnectInfo) -> str:
+    """Take what there is."""
+    return f"{params} {info}"
+
+
+def connect_untyped(params, info):  # type: ignore[no-untyped-def]
+    """Take it as it comes."""
+    return params, info
+
+
+class Authenticator:
+    """A connect that has something of its own."""
+
+    async def __call__(self, params: Params) -> str:
+        return params.token
+
+    async def method(self, params: Params) -> str:
+        return params.token
+
+
+def test_the_options_have_the_defaults_of_phoenix() -> None:
+    """A minute of silence, a hundred channels, ten million bytes."""
+    made = socket()
+
+    assert (made.timeout, made.max_channels, made.max_frame_size) == (60.0, 100, 10_000_000)
+    assert (made.path, made.auth_token, made.log) == ("websocket", False, True)
+    assert (made.id, made.error_handler, made.origin_check) == (None, None, None)
+    assert made.join_timeout == 10.0
+
+
+@pytest.mark.conformance("SK001", "SK002")
+def test_a_topic_leads_to_the_first_channel_whose_pattern_matches() -> None:
+    """With the parameters in it, typed; an unmatched topic leads to none."""
+    made = socket(channels={"room:{room_id}": Room, "room:*": Lobby})
+    made.define()
+
+    first, parameters = made.table.resolve("room:7") or (None, None)
+    assert first is not None
+    assert (first.channel, parameters) == (Room, {"room_id": 7})
+    second, parameters = made.table.resolve("room:007") or (None, None)
+    assert second is not None
+    assert (second.channel, parameters) == (Lobby, {})
+    assert made.table.resolve("other") is None
+
+
+def test_channels_are_read_when_the_endpoint_is_made_and_not_before() -> None:
+    """So that two modules may name each other's classes."""
+    made = socket(channels={"room:{other}": Room})
+
+    with pytest.raises(DefinitionError, match="'other'"):
+        made.define()
+
+
+# Connect.
+
+
+def test_connect_gets_what_it_asks_for() -> None:
+    """Nothing, the parameters, or the parameters and the info."""
+    params = {"token": "x", "page": "3"}
+
+    assert arguments(lambda: None, params) == ()
+    assert arguments(connect_untyped, params) == (params, INFO)
+    assert arguments(functools.partial(connect_with_both, info=INFO), params)[0] == Params("x", 3)
+    assert arguments(connect_with_both, params) == (Params("x", 3), INFO)
+
+
+def test_parameters_without_an_annotation_come_as_they_are() -> None:
+    """Text, maps and lists; ``Any`` and ``dict[str, Any]`` say the same."""
+    params = {"a": {"b": ["1"]}}
+
+    def any_of_it(params: Any) -> None: ...
+    def a_dict(params: dict[str, Any]) -> None: ...
+
+    for connect in (lambda params: None, any_of_it, a_dict):
+        assert arguments(connect, params) == (params,)
+
+
+def test_parameters_may_be_a_model() -> None:
+    """Of pydantic."""
+
+    def connect(params: Model) -> None: ...
+
+    assert arguments(connect, {"page": "3"}) == (Model(page=3),)
+
+
+def test_parameters_that_do_not_fit_refuse_the_connect() -> None:
+    """With the mistakes, for an error_handler that wants to show them."""
+    with pytest.raises(Refused) as raised:
+        arguments(connect_with_both, {"page": "x"})
+
+    assert raised.value.reason == "invalid_params"
+    assert raised.value.extra["errors"][0]["path"] in {"", "page"}
+
+
+@pytest.mark.parametrize(
+    ("connect", "is_async"),
+    [
+        (connect_with_both, True),
+        (connect_untyped, False),
+        (lambda: None, False),
+        (functools.partial(connect_with_both, info=INFO), True),
+        (Authenticator(), True),
+        (Authenticator().method, True),
+        (Authenticator, False),
+    ],
+)
+def test_an_async_connect_is_known_whatever_kind_of_callable_it_is(
+    connect: Any, is_async: bool
+) -> None:
+    """Everything else runs in a thread."""
+    assert socket(connect).connector.is_async is is_async
+
+
+@pytest.mark.parametrize("connect", [Authenticator(), Authenticator().method])
+def test_the_annotation_of_a_callable_object_counts(connect: Any) -> None:
+    """As that of a function."""
+    assert arguments(connect, {"token": "x"}) == (Params("x"),)
+
+
+@pytest.mark.parametrize("connect", [None, 5, "authenticate"])
+def test_a_connect_that_can_not_be_called_is_refused(connect: Any) -> None:
+    """When the socket is made."""
+    with pytest.raises(DefinitionError) as raised:
+        socket(connect)
+
+    assert raised.value.got == repr(connect)
+
+
+def refused(connect: Any) -> DefinitionError:
+    """Why a connect is refused."""
+    with pytest.raises(DefinitionError) as raised:
+        socket(connect).define()
+    return raised.value
+
+
+def test_a_connect_with_more_parameters_is_refused() -> None:
+    """There is nothing to fill them with."""
+
+    def connect(params: Any, info: Any, more: Any) -> None: ...
+
+    error = refused(connect)
+
+    assert error.got == "(params, info, more)"
+    assert error.where == f"{__file__}:{connect.__code__.co_firstlineno}"
+
+
+def test_a_connect_whose_annotation_is_not_there_at_run_time_is_refused() -> None:
+    """It was imported for the type checker alone."""
+
+    def connect(params: OnlyForTheChecker) -> None: ...
+
+    error = refused(connect)
+
+    assert error.got == "name 'OnlyForTheChecker' is not defined"
+    assert error.where == f"{__file__}:{connect.__code__.co_firstlineno}"
+
+
+def test_a_connect_whose_parameters_text_can_not_become_is_refused() -> None:
+    """When the endpoint is made, not at the first client."""
+
+    def connect(params: Lobby) -> None: ...
+
+    error = refused(connect)
+
+    assert error.subject == "Socket(connect=...) takes params of a type that JSON can't become"
+    assert error.where == f"{__file__}:{connect.__code__.co_firstlineno}"
+
+
+# The id.
+
+
+def test_the_id_is_made_of_the_assigns() -> None:
+    """Text, or None for a connection that can't be addressed; without a function it is None."""
+    assert socket(id=lambda user: f"users:{user}").id_of(7) == "users:7"
+    assert socket(id=lambda user: None).id_of(7) is None
+    assert socket().id_of(7) is None
+
+
+@pytest.mark.parametrize("name", [7, b"users:7", ["users:7"], False])
+def test_an_id_of_another_kind_refuses_the_connect(
+    name: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And is logged as the mistake that it is."""
+    with pytest.raises(Refused, match="invalid id"):
+        socket(id=lambda user: name).id_of(7)
+
+    assert caplog.record_tuples == [
+        (
+            "bennu",
+            logging.WARNING,
+            f"Socket.id returned {name!r}: expected a str or None; the connect is refused",
+        )
+    ]
+
+
+# Other options.
+
+
+@pytest.mark.conformance("OR023")
+def test_without_subprotocols_nothing_is_checked() -> None:
+    """None is not the same as an empty list, with which nothing offered fits."""
+    assert socket().subprotocols is None
+    assert socket(subprotocols=[]).subprotocols == ()
+
+
+def test_subprotocols_keep_their_order_and_phoenix_goes_first_with_a_token() -> None:
+    """Browsers refuse a handshake in which none of what they offered is chosen."""
+    assert socket(subprotocols=["b", "a"]).subprotocols == ("b", "a")
+    assert socket(auth_token=True).subprotocols == ("phoenix",)
+    assert socket(auth_token=True, subprotocols=["a"]).subprotocols == ("phoenix", "a")
+
+
+@pytest.mark.conformance("OR027")
+def test_a_bare_string_is_no_list_of_subprotocols() -> None:
+    """Phoenix answers every client with 403; we say it at start-up."""
+    with pytest.raises(DefinitionError) as raised:
+        socket(subprotocols="a")
+
+    assert raised.value.write == "subprotocols=['a']"
+
+
+@pytest.mark.conformance("WS054")
+def test_an_unknown_option_is_an_error_at_definition() -> None:
+    """As everywhere in Python."""
+    with pytest.raises(TypeError, match="window_ms"):
+        socket(window_ms=5)
+
+
+@pytest.mark.parametrize("value", [0, -1, -0.5])
+@pytest.mark.parametrize("name", ["timeout", "join_timeout", "max_channels", "max_frame_size"])
+def test_a_limit_is_above_zero(name: str, value: float) -> None:
+    """At zero nothing would work."""
+    with pytest.raises(DefinitionError) as raised:
+        socket(**{name: value})
+
+    assert raised.value.subject == f"Socket({name}=...)"
+    assert raised.value.got == repr(value)
+
+
+def test_the_origins_of_a_socket_are_compiled_when_it_is_made() -> None:
+    """A mistake in them shows at once."""
+    check = socket(check_origin=["//a.org"]).origin_check
+
+    assert check is not None
+    assert check(Origin.parse("https://a.org"), Requested("http", "b.org", 80))
+    with pytest.raises(DefinitionError, match="check_origin"):
+        socket(check_origin=["a.org"])

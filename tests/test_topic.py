@@ -1,0 +1,250 @@
+"""Topic patterns: what they match, what they carry, and which of them are refused at start-up."""
+
+from __future__ import annotations
+
+from enum import Enum, IntEnum
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import pytest
+from hypothesis import given, strategies as st
+
+from bennu.errors import DefinitionError
+from bennu.topic import Pattern, Table
+
+from .support.properties import property_test, texts
+
+
+class Color(Enum):
+    """What a topic may be about."""
+
+    RED = "red"
+    BLUE = "blue"
+
+
+class Level(IntEnum):
+    """Its values are no text."""
+
+    LOW = 1
+
+
+def bound(text: str, **annotations: Any) -> Pattern:
+    """A pattern whose parameters have these types."""
+    pattern = Pattern(text)
+    pattern.bind(annotations)
+    return pattern
+
+
+@pytest.mark.parametrize(
+    ("pattern", "topic", "matches"),
+    [
+        ("lobby", "lobby", True),
+        ("lobby", "lobby2", False),
+        ("lobby", "Lobby", False),
+        ("lobby", "", False),
+        ("", "", True),
+        ("", "a", False),
+        ("room:*", "room:1", True),
+        ("room:*", "room:1:2", True),
+        ("room:*", "room:", True),
+        ("room:*", "room:\n", True),
+        ("room:*", "room", False),
+        ("room:*", "rooms:1", False),
+        ("*", "anything", True),
+        ("*", "", True),
+        ("a.c", "abc", False),
+    ],
+)
+def test_a_literal_matches_itself_and_a_prefix_whatever_begins_with_it(
+    pattern: str, topic: str, matches: bool
+) -> None:
+    """A star also stands for nothing, and nothing in a pattern is a regular expression."""
+    assert (Pattern(pattern).match(topic) is not None) is matches
+
+
+@pytest.mark.parametrize(
+    ("pattern", "annotations", "topic", "parameters"),
+    [
+        ("room:{n}", {"n": int}, "room:7", {"n": 7}),
+        ("room:{n}", {"n": int}, "room:-7", {"n": -7}),
+        ("room:{n}", {"n": int}, "room:0", {"n": 0}),
+        ("room:{n}", {"n": int}, "room:007", None),
+        ("room:{n}", {"n": int}, "room:+7", None),
+        ("room:{n}", {"n": int}, "room:-0", None),
+        ("room:{n}", {"n": int}, "room: 7", None),
+        ("room:{n}", {"n": int}, "room:7\n", None),
+        ("room:{n}", {"n": int}, "room:1_000", None),
+        ("room:{n}", {"n": int}, "room:\N{ARABIC-INDIC DIGIT SEVEN}", None),
+        ("room:{n}", {"n": int}, "room:x", None),
+        ("room:{n}", {"n": int}, "room:", None),
+        ("room:{n}", {"n": int}, "room:7:8", None),
+        ("room:{n}", {"n": int}, "room:" + "9" * 5000, None),
+        ("room:{s}", {"s": str}, "room:a b\n", {"s": "a b\n"}),
+        ("room:{s}", {"s": str}, "room:a:b", None),
+        ("room:{s}", {"s": str}, "room:", None),
+        ("a:{x}:{y}", {"x": int, "y": str}, "a:1:b", {"x": 1, "y": "b"}),
+        ("a:{x}:z", {"x": int}, "a:1:z", {"x": 1}),
+        ("a:{x}:z", {"x": int}, "a:1:y", None),
+        ("a.{x}", {"x": int}, "ab1", None),
+        ("files:{p:path}", {"p": str}, "files:a/b:c\nd", {"p": "a/b:c\nd"}),
+        ("files:{p:path}", {"p": str}, "files:", None),
+        ("{p:path}", {"p": str}, "all:of:it", {"p": "all:of:it"}),
+        (
+            "doc:{u}",
+            {"u": UUID},
+            "doc:12345678-1234-5678-1234-567812345678",
+            {"u": UUID("12345678-1234-5678-1234-567812345678")},
+        ),
+        ("doc:{u}", {"u": UUID}, "doc:12345678123456781234567812345678", None),
+        ("doc:{u}", {"u": UUID}, "doc:ABCDEF78-1234-5678-1234-567812345678", None),
+        ("doc:{u}", {"u": UUID}, "doc:{12345678-1234-5678-1234-567812345678}", None),
+        ("c:{c}", {"c": Color}, "c:red", {"c": Color.RED}),
+        ("c:{c}", {"c": Color}, "c:RED", None),
+        ("c:{c}", {"c": Literal["a", "b"]}, "c:b", {"c": "b"}),
+        ("c:{c}", {"c": Literal["a", "b"]}, "c:c", None),
+    ],
+)
+def test_a_parameter_matches_one_segment_in_its_canonical_form_only(
+    pattern: str, annotations: dict[str, Any], topic: str, parameters: dict[str, Any] | None
+) -> None:
+    """Two spellings never name one room; only ``{name:path}`` goes beyond a colon."""
+    assert bound(pattern, **annotations).match(topic) == parameters
+
+
+@property_test
+@given(number=st.integers(), name=texts, rest=st.text(min_size=1))
+def test_build_is_the_inverse_of_match(number: int, name: str, rest: str) -> None:
+    """Whatever is written with a pattern is read back by it, braces in values included."""
+    pattern = bound("a:{n}:{s}:{r:path}", n=int, s=str, r=str)
+    name = name.replace(":", "") or "{r}"
+    topic = pattern.build(n=number, s=name, r=rest)
+
+    assert topic == f"a:{number}:{name}:{rest}"
+    assert pattern.match(topic) == {"n": number, "s": name, "r": rest}
+
+
+@property_test
+@given(topic=st.text() | st.integers().map(str) | st.uuids().map(str) | st.from_regex(r"[+-]?\d+"))
+def test_what_matches_is_built_back_to_the_very_same_topic(topic: str) -> None:
+    """The canonical form, said as a rule: ``build(match(topic)) == topic``; and nothing raises."""
+    for kind in (int, str, UUID, Color, Literal["a", "b"]):
+        pattern = bound("{p:path}", p=kind)
+        found = pattern.match(topic)
+        if found is not None:
+            assert pattern.build(**found) == topic
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("a*b", "'*' may only stand at the end"),
+        ("**", "'*' may only stand at the end"),
+        ("room:{id}:*", "a star and parameters in one pattern"),
+        ("room:{id:int}", "the type 'int' in the pattern (types come from the annotation)"),
+        ("room:{id}:{id}", "{id} twice"),
+        ("room:{id:path}:tail", "text after {id:path}"),
+        ("room:{", "a brace that belongs to no parameter"),
+        ("room:}", "a brace that belongs to no parameter"),
+        ("room:{}", "a brace that belongs to no parameter"),
+        ("room:{1st}", "a brace that belongs to no parameter"),
+        ("a}b:{id}", "a brace that belongs to no parameter"),
+        ("a{b:{id}", "a brace that belongs to no parameter"),
+        ("{{id}}", "a brace that belongs to no parameter"),
+    ],
+)
+def test_text_that_is_no_pattern_is_refused_with_the_reason(text: str, complaint: str) -> None:
+    """The message quotes the pattern, and says what could have been meant."""
+    with pytest.raises(DefinitionError) as raised:
+        Pattern(text)
+
+    assert raised.value.subject == f'"{text}" is no topic pattern'
+    assert raised.value.got == complaint
+    assert raised.value.write
+
+
+def test_a_type_in_the_pattern_is_answered_with_where_types_go() -> None:
+    """``{id:int}`` is what users of other frameworks write first."""
+    with pytest.raises(DefinitionError) as raised:
+        Pattern("room:{id:int}")
+
+    assert raised.value.write == '"room:{id}" and `id: int` in the class'
+
+
+def test_a_parameter_without_an_annotation_is_refused() -> None:
+    """The error names the parameter, the class and the line to write."""
+    with pytest.raises(DefinitionError) as raised:
+        Pattern("room:{room_id}").bind({"other": int}, where="RoomChannel")
+
+    assert raised.value.expected == "an annotation for 'room_id' in the channel class"
+    assert raised.value.write == "room_id: int"
+    assert raised.value.where == "RoomChannel"
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [float, bool, bytes, list[int], int | None, Annotated[int, "x"], Literal[1], Level, Any],
+)
+def test_an_annotation_that_text_can_not_become_is_refused(annotation: Any) -> None:
+    """An enum whose values are numbers could never match, so that is refused as well."""
+    with pytest.raises(DefinitionError) as raised:
+        bound("room:{n}", n=annotation)
+
+    assert raised.value.got == repr(annotation)
+    assert "'n'" in raised.value.subject
+
+
+@pytest.mark.conformance("SK001", "SK002")
+def test_the_first_declared_pattern_that_matches_wins() -> None:
+    """Order of declaration decides, and no match is None."""
+    table = Table([(Pattern("food*"), "food"), (Pattern("foo*"), "foo")])
+
+    assert table.resolve("food:1") == ("food", {})
+    assert table.resolve("foo:1") == ("foo", {})
+    assert table.resolve("bar") is None
+
+
+def test_a_pattern_whose_parameter_does_not_fit_leaves_the_topic_to_the_next() -> None:
+    """``room:007`` is not room 7, but may be something else."""
+    table = Table([(bound("room:{n}", n=int), "number"), (Pattern("room:*"), "rest")])
+
+    assert table.resolve("room:7") == ("number", {"n": 7})
+    assert table.resolve("room:007") == ("rest", {})
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("room:*", "room:*"),
+        ("room:1", "room:1"),
+        ("room:*", "room:1"),
+        ("room:*", "room:lobby*"),
+        ("room:*", "room:{n}"),
+        ("*", "{p:path}"),
+        ("*", ""),
+    ],
+)
+def test_a_pattern_that_can_never_match_is_refused(first: str, second: str) -> None:
+    """It stands behind one that takes all its topics; the message says to turn them around."""
+    with pytest.raises(DefinitionError) as raised:
+        Table([(bound(first, n=int, p=str), 1), (bound(second, n=int, p=str), 2)])
+
+    assert raised.value.subject == f'the topic pattern "{second}" can never match'
+    assert raised.value.write == f'"{second}" before "{first}"'
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("room:1", "room:*"),
+        ("room:lobby*", "room:*"),
+        ("room:{n}", "room:*"),
+        ("room:1", "room:2"),
+        ("room:{n}", "room:1"),
+        ("ab*", "a"),
+    ],
+)
+def test_patterns_that_leave_something_to_the_next_are_accepted(first: str, second: str) -> None:
+    """A table keeps its rows in order."""
+    table = Table([(bound(first, n=int), 1), (bound(second, n=int), 2)])
+
+    assert [row.pattern.text for row in table.rows] == [first, second]
