@@ -1,0 +1,1 @@
+"""Behaviours of the check-list that belong to no single module."""

@@ -1,0 +1,94 @@
+"""The chat demo as its users run it: ``bennu run``, in a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+__all__ = ["ChatProcess", "run_chat"]
+
+ROOT: Final = Path(__file__).parents[2]
+RUNNING: Final = re.compile(r"running on http://127\.0\.0\.1:(\d+)")
+
+
+class ChatProcess:
+    """A server that can be killed and started again, on the same port and with the same database.
+
+    Attributes:
+        port: Where it listens; 0 before the first start.
+        lines: What it has logged.
+    """
+
+    def __init__(self, database: Path) -> None:
+        self.port = 0
+        self.lines: list[str] = []
+        self._environment = {**os.environ, "CHAT_DATABASE": str(database), "BENNU_DEBUG": "1"}
+        self._process: asyncio.subprocess.Process | None = None
+        self._reading: asyncio.Task[None] | None = None
+
+    @property
+    def url(self) -> str:
+        """The address of the page."""
+        return f"http://127.0.0.1:{self.port}/"
+
+    async def start(self) -> None:
+        """Start it, and return when it listens."""
+        listens: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bennu", "run", "examples.chat.app:app"),
+            *("--port", str(self.port), "--no-access-log"),
+            cwd=ROOT,
+            env=self._environment,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        self._reading = asyncio.create_task(self._read(listens))
+        self.port = await listens
+
+    async def _read(self, listens: asyncio.Future[int]) -> None:
+        assert self._process is not None
+        assert self._process.stderr is not None
+        async for line in self._process.stderr:
+            self.lines.append(line.decode())
+            found = RUNNING.search(self.lines[-1])
+            if found:
+                listens.set_result(int(found[1]))
+        if not listens.done():
+            listens.set_exception(RuntimeError("it did not start:\n" + "".join(self.lines)))
+
+    async def kill(self) -> None:
+        """End it at once, as a crash or the system would."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+        await self._ended()
+
+    async def stop(self) -> None:
+        """End it as Ctrl-C does."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.terminate()
+        await self._ended()
+
+    async def _ended(self) -> None:
+        if self._process is not None and self._reading is not None:
+            await self._reading
+            await self._process.wait()
+
+
+@asynccontextmanager
+async def run_chat(database: Path) -> AsyncIterator[ChatProcess]:
+    """Run the chat; see at the end that it had nothing to complain of."""
+    server = ChatProcess(database)
+    try:
+        await server.start()
+        yield server
+        await server.stop()
+    finally:
+        await server.kill()
+    complaints = [line for line in server.lines if "ERROR" in line or "Traceback" in line]
+    assert not complaints, "".join(server.lines)

@@ -1,0 +1,401 @@
+"""The chat demo, in two real browser windows, on a real server that can be killed."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import pytest
+from playwright.async_api import (
+    Browser,
+    ConsoleMessage,
+    Locator,
+    Page,
+    WebSocket,
+    async_playwright,
+    expect,
+)
+
+from tests.support.browser import LAUNCH_ARGS, chromium_path
+
+from .chat_process import ChatProcess, run_chat
+
+pytestmark = pytest.mark.browser
+
+PATIENCE: Final = 30_000
+"""Milliseconds after which a test that waits in vain says what it waits for."""
+
+WIDE: Final = {"width": 1280, "height": 800}
+NARROW: Final = {"width": 390, "height": 844}
+HTML: Final = "<img src=x onerror=\"document.title='broken into'\">"
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    executable = chromium_path()
+    expect.set_options(timeout=PATIENCE)
+    async with async_playwright() as driver:
+        browser = await driver.chromium.launch(
+            executable_path=executable, args=list(LAUNCH_ARGS), timeout=PATIENCE
+        )
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[ChatProcess]:
+    async with run_chat(tmp_path / "chat.db") as server:
+        yield server
+
+
+class Person:
+    """Somebody in front of a window of their own.
+
+    Attributes:
+        page: What they see.
+        name: What they call themselves.
+        joins: The parameters of the room joins that their page sent.
+        complaints: What the browser complained of; a lost connection is no complaint.
+    """
+
+    def __init__(self, page: Page, name: str) -> None:
+        self.page = page
+        self.name = name
+        self.joins: list[Any] = []
+        self.complaints: list[str] = []
+        page.set_default_timeout(PATIENCE)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("console", self._console)
+        page.on("websocket", self._websocket)
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning") and "WebSocket connection" not in message.text:
+            self.complaints.append(message.text)
+
+    def _websocket(self, websocket: WebSocket) -> None:
+        websocket.on("framesent", lambda frame: self._sent(json.loads(frame)))
+
+    def _sent(self, frame: list[Any]) -> None:
+        _, _, topic, event, payload = frame
+        if event == "phx_join" and topic.startswith("room:"):
+            self.joins.append(payload)
+
+    # What they see.
+
+    @property
+    def composer(self) -> Locator:
+        return self.page.get_by_label("Message", exact=True)
+
+    @property
+    def messages(self) -> Locator:
+        """What was said, in order; not what is not sent yet."""
+        return self.page.get_by_role("log").locator(".bubble")
+
+    @property
+    def notices(self) -> Locator:
+        return self.page.get_by_role("log").locator(".notice")
+
+    @property
+    def unsent(self) -> Locator:
+        return self.page.get_by_label("Not sent yet").locator(".bubble")
+
+    @property
+    def banner(self) -> Locator:
+        return self.page.get_by_role("status")
+
+    @property
+    def typing(self) -> Locator:
+        return self.page.locator("#typing")
+
+    def room(self, name: str) -> Locator:
+        """The row of a room in the list."""
+        return self.page.get_by_role("link", name=re.compile(rf"^{name} "))
+
+    # What they do.
+
+    async def come(self, url: str) -> None:
+        """Open the page, and give their name with the keyboard alone."""
+        await self.page.goto(url)
+        await self.page.get_by_role("textbox", name="Your name").fill(self.name)
+        await self.page.keyboard.press("Enter")
+        await self.is_online()
+
+    async def is_online(self) -> None:
+        """See that they are connected, and in a room."""
+        await expect(self.page.locator("#me-state")).to_have_text("Online")
+        await expect(self.page.locator("#people-count")).not_to_be_empty()
+
+    async def say(self, *texts: str) -> None:
+        """Send messages, and see them sent."""
+        for text in texts:
+            await self.write(text)
+        await expect(self.unsent).to_have_count(0)
+
+    async def write(self, text: str) -> None:
+        """Send a message, whatever becomes of it."""
+        await self.composer.fill(text)
+        await self.composer.press("Enter")
+        await expect(self.composer).to_have_value("")
+
+
+class Company:
+    """Whoever takes part in a test."""
+
+    def __init__(self, browser: Browser, url: str) -> None:
+        self._browser = browser
+        self._url = url
+        self.people: list[Person] = []
+
+    async def invite(self, name: str, room: str = "", **options: Any) -> Person:
+        """Have somebody come, with a browser profile of their own."""
+        context = await self._browser.new_context(**{"viewport": WIDE, **options})
+        person = Person(await context.new_page(), name)
+        self.people.append(person)
+        await person.come(f"{self._url}#{room}")
+        return person
+
+
+@pytest.fixture
+async def company(browser: Browser, server: ChatProcess) -> AsyncIterator[Company]:
+    company = Company(browser, server.url)
+    yield company
+    for person in company.people:
+        await person.page.context.close()
+    assert [person.complaints for person in company.people] == [[] for _ in company.people]
+
+
+async def test_two_people_chat(company: Company) -> None:
+    """Both see who comes, what both say, and who goes."""
+    ann = await company.invite("Ann")
+    await expect(ann.page.get_by_text("Nothing said in #lobby yet")).to_be_visible()
+    bo = await company.invite("Bo")
+    await expect(ann.notices).to_have_text("Bo joined")
+    await ann.say("Hello", "Is anybody here?")
+    await expect(bo.messages).to_have_text(["Hello", "Is anybody here?"])
+    await bo.say("Yes\nI am")
+    for person in (ann, bo):
+        await expect(person.messages).to_have_text(["Hello", "Is anybody here?", "Yes\nI am"])
+        # Ann is named once for the two that she said, one after another.
+        names = ["You", "Bo"] if person is ann else ["Ann", "You"]
+        await expect(person.page.get_by_role("log").locator(".name")).to_have_text(names)
+    await expect(ann.page.get_by_text("Nothing said in #lobby yet")).to_be_hidden()
+    await bo.page.close()
+    await expect(ann.notices).to_have_text(["Bo joined", "Bo left"])
+
+
+async def test_history_is_there_for_who_comes_later(company: Company) -> None:
+    """A page that is opened later, or again, shows what was said before."""
+    ann = await company.invite("Ann")
+    await ann.say("One", "Two")
+    bo = await company.invite("Bo")
+    await expect(bo.messages).to_have_text(["One", "Two"])
+    await ann.page.reload()
+    await ann.is_online()  # the name is remembered
+    await expect(ann.messages).to_have_text(["One", "Two"])
+
+
+async def test_typing_is_seen_and_moves_nothing(company: Company) -> None:
+    """Who types is named in a place that was kept for it, until the message is there."""
+    ann = await company.invite("Ann")
+    bo = await company.invite("Bo")
+    await expect(ann.notices).to_have_text("Bo joined")
+    before = await ann.composer.bounding_box(), await ann.notices.bounding_box()
+    await expect(ann.typing).to_be_hidden()
+    await bo.composer.press_sequentially("He")
+    await expect(ann.typing).to_contain_text("Bo is typing…")
+    await expect(ann.typing).to_be_visible()
+    assert (await ann.composer.bounding_box(), await ann.notices.bounding_box()) == before
+    await expect(bo.typing).to_be_hidden()
+    await bo.say("Hello")
+    await expect(ann.messages).to_have_text("Hello")
+    await expect(ann.typing).to_be_hidden()
+
+
+async def test_html_is_shown_as_text(company: Company) -> None:
+    """What looks like HTML is text, in messages and in names."""
+    ann = await company.invite("Ann")
+    bo = await company.invite("<b onclick=x>Bo</b>")
+    await expect(ann.notices).to_have_text("<b onclick=x>Bo</b> joined")
+    await ann.say(HTML)
+    await bo.say(HTML)
+    for person in (ann, bo):
+        await expect(person.messages).to_have_text([HTML, HTML])
+        await expect(person.page.locator("main img, main b")).to_have_count(0)
+        await expect(person.page).to_have_title("#lobby · Bennu chat")
+
+
+async def test_pages_come_back_after_the_server_was_killed(
+    company: Company, server: ChatProcess
+) -> None:
+    """Both pages say that the server is gone, come back by themselves, and miss and double nothing."""
+    ann = await company.invite("Ann")
+    bo = await company.invite("Bo")
+    await ann.say("Before")
+    await bo.say("Before, too")
+    await expect(ann.messages).to_have_text(["Before", "Before, too"])
+
+    await server.kill()
+    for person in (ann, bo):
+        await expect(person.banner).to_have_text("No connection. Trying again…")
+        await expect(person.banner).to_be_visible()
+        await expect(person.page.locator("#me-state")).to_have_text("Offline")
+    await ann.write("Meanwhile")
+    await expect(ann.unsent).to_have_text("Meanwhile")
+    await expect(ann.messages).to_have_count(2)
+
+    await server.start()
+    for person in (ann, bo):
+        await person.is_online()
+        await expect(person.banner).not_to_contain_text("No connection")
+        await expect(person.messages).to_have_text(["Before", "Before, too", "Meanwhile"])
+    await expect(ann.unsent).to_have_count(0)
+    await bo.say("After")
+    for person in (ann, bo):
+        everything = ["Before", "Before, too", "Meanwhile", "After"]
+        await expect(person.messages).to_have_text(everything)
+        await expect(person.banner).to_be_hidden()
+        # They asked for nothing that they had.
+        assert person.joins == [{"last_id": 0}, {"last_id": 2}]
+
+
+async def test_rooms_are_kept_apart_and_show_what_is_unread(company: Company) -> None:
+    """What is said elsewhere marks its room in the list, and is there when one goes there."""
+    ann = await company.invite("Ann")
+    bo = await company.invite("Bo", "python")
+    await expect(bo.page).to_have_title("#python · Bennu chat")
+    await ann.say("In the lobby")
+    await bo.say("In the other room")
+    await expect(ann.messages).to_have_text("In the lobby")
+    await expect(ann.room("python")).to_contain_text("unread")
+    await expect(ann.room("python")).to_contain_text("Bo: In the other room")
+    await expect(ann.room("lobby")).not_to_contain_text("unread")
+    await ann.room("python").click()
+    await expect(ann.messages).to_have_text("In the other room")
+    await expect(ann.room("python")).not_to_contain_text("unread")
+    await expect(bo.notices).to_have_text("Ann joined")
+    await ann.page.go_back()
+    await expect(ann.messages).to_have_text("In the lobby")
+    await expect(bo.notices).to_have_text("Ann left")
+    # What it had of the lobby, it did not ask for again.
+    assert [join["last_id"] for join in ann.joins] == [0, 0, 1]
+
+
+async def test_new_room(company: Company) -> None:
+    """A room is opened for all; a name that can't be is refused in words."""
+    ann = await company.invite("Ann")
+    bo = await company.invite("Bo")
+    await ann.page.get_by_role("button", name="New room").click()
+    name = ann.page.get_by_role("textbox", name="Name of the room")
+    await name.fill("no/room")
+    await name.press("Enter")
+    dialog = ann.page.get_by_role("dialog", name="New room")
+    await expect(dialog.get_by_role("alert")).to_have_text(
+        "Use up to 24 letters and digits, with single hyphens between them."
+    )
+    await name.fill("Summer Party")
+    await name.press("Enter")
+    await expect(dialog).to_be_hidden()
+    await expect(ann.page.get_by_role("heading", name="summer-party", exact=True)).to_be_visible()
+    await bo.room("summer-party").click()
+    await expect(ann.notices).to_have_text("Bo joined")
+
+
+async def test_room_that_is_not_there(company: Company) -> None:
+    """An address of no room says so, and there is nowhere to write."""
+    ann = await company.invite("Ann")
+    await ann.page.evaluate("location.hash = 'nowhere'")
+    await expect(ann.page.get_by_text("There is no room of this name.")).to_be_visible()
+    await expect(ann.composer).to_be_disabled()
+    await ann.room("lobby").click()
+    await ann.say("Back")
+
+
+async def test_refused_message_is_not_lost(company: Company) -> None:
+    """The server's reason is given in words, and the text can be mended."""
+    ann = await company.invite("Ann")
+    await ann.write("x" * 2001)
+    await expect(ann.unsent).to_have_text("x" * 2001)
+    await expect(ann.page.get_by_text("Not sent. It is too long")).to_be_visible()
+    await ann.page.get_by_role("button", name="Edit").click()
+    await expect(ann.composer).to_have_value("x" * 2001)
+    await expect(ann.unsent).to_have_count(0)
+    await ann.say("Shorter")
+    await expect(ann.messages).to_have_text("Shorter")
+
+
+async def test_enter_sends_and_shift_enter_does_not(company: Company) -> None:
+    """A message may have several lines, and one needs no mouse."""
+    ann = await company.invite("Ann")
+    await expect(ann.composer).to_be_focused()
+    await ann.page.keyboard.type("One")
+    await ann.page.keyboard.press("Shift+Enter")
+    await ann.page.keyboard.type("Two")
+    await expect(ann.composer).to_have_value("One\nTwo")
+    await ann.page.keyboard.press("Enter")
+    await expect(ann.messages).to_have_text("One\nTwo")
+
+
+async def test_who_reads_above_is_not_disturbed(company: Company) -> None:
+    """New messages don't move what one reads; a button counts them and leads to them."""
+    ann = await company.invite("Ann", viewport={"width": 1280, "height": 480})
+    bo = await company.invite("Bo")
+    await bo.say(*(f"Message {number}" for number in range(12)))
+    last = ann.messages.last
+    await expect(last).to_have_text("Message 11")
+    await expect(last).to_be_in_viewport()  # at the end, one stays at the end
+    await ann.page.get_by_role("region", name="Messages").evaluate("box => box.scrollTo(0, 0)")
+    jump = ann.page.get_by_role("button", name="To the latest message")
+    await expect(jump).to_be_visible()
+    await bo.say("News", "More news")
+    await expect(ann.page).to_have_title("(2) #lobby · Bennu chat")
+    await expect(ann.messages.first).to_be_in_viewport()
+    await expect(last).not_to_be_in_viewport()
+    await ann.page.get_by_role("button", name="2 new messages").click()
+    await expect(last).to_be_in_viewport()
+    await expect(last).to_have_text("More news")
+    await expect(ann.page).to_have_title("#lobby · Bennu chat")
+    await expect(ann.page.locator("#jump")).to_be_hidden()
+
+
+async def test_narrow_window(company: Company) -> None:
+    """On a phone the rooms come in from the side, and nothing is wider than the screen."""
+    ann = await company.invite("Ann", viewport=NARROW, has_touch=True, color_scheme="dark")
+    bo = await company.invite("Bo")
+    rooms = ann.page.get_by_role("navigation", name="Rooms")
+    await expect(rooms).to_be_hidden()
+    await bo.say("A word that is longer than the screen is wide: " + "wide" * 40)
+    await expect(ann.messages).to_have_count(1)
+    await expect(ann.messages).to_be_in_viewport()
+    await ann.page.get_by_role("button", name="Rooms").tap()
+    await expect(rooms).to_be_visible()
+    await ann.room("coffee").tap()
+    await expect(rooms).to_be_hidden()
+    await ann.composer.fill("With milk")
+    await ann.page.get_by_role("button", name="Send").tap()
+    await expect(ann.messages).to_have_text("With milk")
+    await expect(ann.composer).to_be_in_viewport(ratio=1)
+    for width in (390, 320):
+        await ann.page.set_viewport_size({"width": width, "height": 700})
+        assert await ann.page.evaluate("document.documentElement.scrollWidth") == width
+
+
+async def test_colours_follow_the_system(company: Company) -> None:
+    """The page is light or dark as the system is."""
+    ann = await company.invite("Ann")
+    schemes: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
+    brightness = {}
+    for scheme in schemes:
+        await ann.page.emulate_media(color_scheme=scheme)
+        colour = await ann.page.evaluate(
+            "getComputedStyle(document.querySelector('main')).backgroundColor"
+        )
+        brightness[scheme] = sum(map(int, colour.removeprefix("rgb(").removesuffix(")").split(",")))
+    assert brightness["dark"] < 150 < 600 < brightness["light"]

@@ -1,0 +1,387 @@
+"""The server of the chat demo: what a page may rely on, frame by frame."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from websockets.exceptions import InvalidStatus
+
+from examples.chat import app as chat_app
+from examples.chat.app import app
+from examples.chat.channels import MAX_ROOMS
+from examples.chat.store import HISTORY, ROOMS
+from examples.chat.wire import MAX_BODY, MAX_NAME, MAX_ROOM
+from tests.support.frames import error, ok
+from tests.support.servers import Server, serve
+from tests.support.wire import connect
+
+from .visitor import LOBBY, Visitor, new_key, visit
+
+PYTHON = "room:python"
+
+
+# The page.
+
+
+async def test_page_and_endpoint_are_one_application(chat: Server) -> None:
+    """The same server answers the page, its modules and the socket."""
+    async with httpx.AsyncClient(base_url=chat.url("", "http"), trust_env=False) as http:
+        page = await http.get("/")
+        module = await http.get("/vendor/phoenix.mjs")
+        missing = await http.get("/nothing")
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert module.headers["content-type"].startswith("text/javascript")
+    assert (page.status_code, module.status_code, missing.status_code) == (200, 200, 404)
+    async with visit(chat, "Ann", LOBBY) as ann:
+        await ann.says("Hello")
+
+
+async def test_page_may_load_nothing_from_elsewhere(chat: Server) -> None:
+    """The page allows no script but its own files: what slipped in as HTML would not run."""
+    async with httpx.AsyncClient(base_url=chat.url("", "http"), trust_env=False) as http:
+        page = await http.get("/")
+    assert """http-equiv="Content-Security-Policy" content="default-src 'self'">""" in page.text
+
+
+# Messages.
+
+
+async def test_message_is_told_to_everybody_in_the_room(chat: Server) -> None:
+    """A message reaches all, its author too, with an id, the room, the author and the time."""
+    async with visit(chat, "Ann", LOBBY) as ann, visit(chat, "Bo", LOBBY) as bo:
+        await ann.hears("joined")
+        before = time.time_ns() // 1_000_000
+        key = new_key()
+        told = await ann.says("Hello", key=key)
+        after = time.time_ns() // 1_000_000
+        assert told == await bo.hears("message")
+        assert before <= told.pop("sent_at") <= after
+        assert told == {"id": 1, "room": "lobby", "author": "Ann", "body": "Hello", "key": key}
+
+
+async def test_html_is_text_like_any_other(chat: Server) -> None:
+    """The server changes nothing in a message: making it harmless is for who shows it."""
+    async with visit(chat, "Ann", LOBBY) as ann:
+        body = '<img src=x onerror="alert(1)">\n& 🙂 \u202e'
+        assert (await ann.says(body))["body"] == body.strip()
+
+
+async def test_message_has_a_limit(chat: Server) -> None:
+    """The longest message passes, a longer one is refused, and the room goes on."""
+    async with visit(chat, "Ann", LOBBY) as ann:
+        assert len((await ann.says("x" * MAX_BODY))["body"]) == MAX_BODY
+        answer = await ann.call("message", {"body": "x" * (MAX_BODY + 1), "key": new_key()})
+        assert answer["status"] == "error"
+        assert answer["response"]["reason"] == "invalid_payload"
+        assert [mistake["path"] for mistake in answer["response"]["errors"]] == ["body"]
+        await ann.says("Shorter")
+
+
+async def test_message_of_nothing_is_refused(chat: Server) -> None:
+    """Space around a message is cut off, and what is then empty is refused."""
+    async with visit(chat, "Ann", LOBBY) as ann:
+        assert (await ann.says("  Hello\n\n"))["body"] == "Hello"
+        await ann.is_refused("empty_message", "message", {"body": " \n\t ", "key": new_key()})
+        await ann.hears_nothing()
+
+
+async def test_message_sent_twice_is_told_once(chat: Server) -> None:
+    """A page that got no answer sends again; by the key the server knows the message."""
+    async with visit(chat, "Ann", LOBBY) as ann, visit(chat, "Bo", LOBBY) as bo:
+        await ann.hears("joined")
+        key = new_key()
+        told = await ann.says("Once", key=key)
+        assert await ann.call("message", {"body": "Once", "key": key}) == ok({"id": told["id"]})
+        await ann.hears_nothing()
+        assert await bo.hears("message") == told
+        await bo.hears_nothing()
+
+
+async def test_keys_of_two_people_are_apart(chat: Server) -> None:
+    """Nobody can keep another's message out by using its key."""
+    async with visit(chat, "Ann", LOBBY) as ann, visit(chat, "Bo", LOBBY) as bo:
+        await ann.hears("joined")
+        key = new_key()
+        await ann.says("Mine", key=key)
+        await bo.hears("message")
+        assert (await bo.says("Mine too", key=key))["body"] == "Mine too"
+
+
+async def test_typing_is_told_to_the_others(chat: Server) -> None:
+    """Who types does not hear of it, and nobody is answered."""
+    async with visit(chat, "Ann", LOBBY) as ann, visit(chat, "Bo", LOBBY) as bo:
+        await ann.hears("joined")
+        await ann.push("typing")
+        assert await bo.hears("typing") == {"name": "Ann"}
+        await ann.hears_nothing()
+
+
+# History.
+
+
+async def test_join_brings_what_was_said(chat: Server) -> None:
+    """Who joins gets the messages of the room, oldest first."""
+    async with visit(chat, "Ann", LOBBY, PYTHON) as ann:
+        said = [await ann.says("One"), await ann.says("Two")]
+        await ann.says("Elsewhere", topic=PYTHON)
+    async with visit(chat, "Bo") as bo:
+        reply = await bo.enter()
+    assert reply == {"messages": said, "continues": False, "people": []}
+
+
+async def test_join_brings_the_latest_messages_only(chat: Server) -> None:
+    """However much was said, a join brings no more than a page can show at once."""
+    async with visit(chat, "Ann", LOBBY) as ann:
+        said = await ann.talks(HISTORY + 3)
+    async with visit(chat, "Bo") as bo:
+        assert (await bo.enter())["messages"] == said[-HISTORY:]
+
+
+async def test_rejoin_brings_what_was_missed(chat: Server) -> None:
+    """A page that says what it has gets only what is newer."""
+    async with visit(chat, "Ann", LOBBY) as ann:
+        said = await ann.talks(4)
+    async with visit(chat, "Bo") as bo:
+        reply = await bo.enter(last_id=said[1]["id"])
+        assert (reply["messages"], reply["continues"]) == (said[2:], True)
+        await bo.leave()
+        reply = await bo.enter(last_id=said[3]["id"])
+        assert (reply["messages"], reply["continues"]) == ([], True)
+
+
+async def test_rejoin_after_too_much_begins_anew(chat: Server) -> None:
+    """If more was missed than a join brings, the page is told so: it would show a gap."""
+    async with visit(chat, "Ann", LOBBY) as ann:
+        said = await ann.talks(HISTORY + 2)
+    async with visit(chat, "Bo") as bo:
+        reply = await bo.enter(last_id=said[1]["id"])
+        assert (reply["messages"], reply["continues"]) == (said[2:], True)
+        await bo.leave()
+        reply = await bo.enter(last_id=said[0]["id"])
+        assert (reply["messages"], reply["continues"]) == (said[2:], False)
+
+
+async def test_rejoin_of_another_database_begins_anew(chat: Server) -> None:
+    """A page that has messages which the server never had is told to put them away."""
+    async with visit(chat, "Ann", LOBBY) as ann:
+        said = await ann.says("Hello")
+    async with visit(chat, "Bo") as bo:
+        reply = await bo.enter(last_id=4711)
+        assert (reply["messages"], reply["continues"]) == ([said], False)
+
+
+@pytest.mark.usefixtures("database")
+async def test_messages_outlive_the_server() -> None:
+    """What was said is there after a restart, and ids go on from it."""
+    async with serve("native", app) as server, visit(server, "Ann", LOBBY) as ann:
+        first = await ann.says("Before")
+    async with serve("native", app) as server, visit(server, "Ann") as ann:
+        assert (await ann.enter())["messages"] == [first]
+        assert (await ann.says("After"))["id"] > first["id"]
+
+
+async def test_join_in_the_middle_of_a_talk_misses_nothing(chat: Server) -> None:
+    """What the join's answer does not hold comes after it: nothing is lost, nothing doubled."""
+
+    one_by_one = asyncio.Lock()
+
+    async def listen(page: Visitor) -> list[Any]:
+        async with one_by_one:
+            messages: list[Any] = (await page.enter())["messages"]
+        while len(messages) < HISTORY:
+            messages.append(await page.hears("message"))
+        await page.hears_nothing()
+        return messages
+
+    async with AsyncExitStack() as stack:
+        # All are the same person: so nobody hears anybody join.
+        ann, *pages = [await stack.enter_async_context(visit(chat, "Ann")) for _ in range(11)]
+        await ann.enter()
+        listening = [asyncio.create_task(listen(page)) for page in pages]
+        said = await ann.talks(HISTORY)
+        assert await asyncio.gather(*listening) == [said] * len(pages)
+
+
+# People.
+
+
+async def test_coming_and_going_are_told(chat: Server) -> None:
+    """The others hear who joins and who leaves, by a leave or by a lost connection."""
+    async with visit(chat, "Ann", LOBBY) as ann:
+        async with visit(chat, "Bo", LOBBY) as bo:
+            assert await ann.hears("joined") == {"name": "Bo"}
+            await bo.leave()
+            assert await ann.hears("left") == {"name": "Bo"}
+            assert (await bo.enter())["people"] == ["Ann"]
+            assert await ann.hears("joined") == {"name": "Bo"}
+            bo.client.websocket.transport.abort()
+            assert await ann.hears("left") == {"name": "Bo"}
+        await ann.hears_nothing()
+
+
+async def test_second_page_of_a_person_is_no_news(chat: Server) -> None:
+    """Who opens the chat twice joins once, and has left when both pages are closed."""
+    async with visit(chat, "Ann", LOBBY) as ann:
+        async with visit(chat, "Bo", LOBBY):
+            assert await ann.hears("joined") == {"name": "Bo"}
+            async with visit(chat, "Bo") as second:
+                assert (await second.enter())["people"] == ["Ann", "Bo"]
+                await second.hears_nothing()
+            await ann.hears_nothing()
+        assert await ann.hears("left") == {"name": "Bo"}
+
+
+async def test_page_that_joins_twice_counts_once(chat: Server) -> None:
+    """A second join on one connection takes the first one's place, and leaves nobody behind."""
+    async with visit(chat, "Ann", LOBBY) as ann:
+        async with visit(chat, "Bo", LOBBY) as bo:
+            assert await ann.hears("joined") == {"name": "Bo"}
+            await bo.enter()
+            assert (await bo.client.receive()).event == "phx_close"
+            await bo.hears_nothing()
+            await ann.hears_nothing()
+        assert await ann.hears("left") == {"name": "Bo"}
+        await ann.leave()
+        assert (await ann.enter())["people"] == []
+
+
+async def test_name_is_tidied(chat: Server) -> None:
+    """Space at the ends of a name is cut off, and elsewhere becomes a single one."""
+    async with visit(chat, "  Ann \n Lee ", LOBBY) as ann:
+        assert (await ann.says("Hello"))["author"] == "Ann Lee"
+
+
+@pytest.mark.parametrize("name", ["x" * MAX_NAME, "Çiğdem", "李", "7"])
+async def test_name_may_be_in_any_script(chat: Server, name: str) -> None:
+    """Letters and digits of every script make a name."""
+    async with visit(chat, name, LOBBY) as visitor:
+        assert (await visitor.says("Hello"))["author"] == name
+
+
+@pytest.mark.parametrize("name", ["", "   ", "x" * (MAX_NAME + 1), "\u202e\u200b", "…"])
+async def test_name_that_is_none_is_refused(chat: Server, name: str) -> None:
+    """A name that is too long, or that nobody could read, is not let in."""
+    with pytest.raises(InvalidStatus) as refused:
+        async with visit(chat, name):
+            pass
+    assert refused.value.response.status_code == 403
+
+
+async def test_name_is_required(chat: Server) -> None:
+    """Without a name there is no connection."""
+    with pytest.raises(InvalidStatus) as refused:
+        async with connect(chat):
+            pass
+    assert refused.value.response.status_code == 403
+
+
+# Rooms.
+
+
+async def test_rooms_are_kept_apart(chat: Server) -> None:
+    """What is said, typed and noticed in one room is not heard in another."""
+    async with visit(chat, "Ann", LOBBY) as ann, visit(chat, "Bo", PYTHON) as bo:
+        await bo.says("Only here", topic=PYTHON)
+        await bo.push("typing", topic=PYTHON)
+        await bo.leave(PYTHON)
+        await bo.enter(PYTHON)
+        await bo.hears_nothing()
+        await ann.hears_nothing()
+
+
+async def test_room_that_is_not_there_is_refused(chat: Server) -> None:
+    """A topic does not make a room: somebody has to open it first."""
+    async with visit(chat, "Ann") as ann:
+        assert await ann.try_to_enter("room:nowhere") == error("no_such_room")
+
+
+async def test_list_of_rooms_shows_what_goes_on(chat: Server) -> None:
+    """The list names each room with its last message and its people, and hears what changes."""
+    async with visit(chat, "Ann", LOBBY) as ann:
+        said = await ann.says("Hello")
+        async with visit(chat, "Bo") as bo:
+            rooms = {room.pop("name"): room for room in (await bo.enter("rooms"))["rooms"]}
+            assert sorted(rooms) == sorted(ROOMS)
+            assert rooms["lobby"] == {"people": 1, "last": said}
+            assert rooms["python"] == {"people": 0, "last": None}
+            said = await ann.says("Hello?")
+            assert await bo.hears("message", topic="rooms") == said
+            await ann.leave()
+            assert await bo.hears("crowd", topic="rooms") == {"room": "lobby", "people": 0}
+
+
+async def open_room(visitor: Visitor, name: str) -> str:
+    answer = await visitor.call("new_room", {"name": name}, topic="rooms")
+    assert answer["status"] == "ok", answer
+    opened: str = answer["response"]["name"]
+    return opened
+
+
+async def test_new_room_is_told_and_can_be_entered(chat: Server) -> None:
+    """Who opens a room learns how it is written; everybody sees it in the list."""
+    async with visit(chat, "Ann", "rooms") as ann, visit(chat, "Bo", "rooms") as bo:
+        ref = await ann.push("new_room", {"name": " Summer  Party "}, topic="rooms")
+        new = {"name": "summer-party", "people": 0, "last": None}
+        assert await ann.hears("room", topic="rooms") == new
+        answer = await ann.client.receive()
+        assert (answer.ref, answer.payload) == (ref, ok({"name": "summer-party"}))
+        assert await bo.hears("room", topic="rooms") == new
+        assert (await bo.enter("room:summer-party"))["messages"] == []
+
+
+async def test_opening_a_room_that_is_there_is_no_news(chat: Server) -> None:
+    """It answers as if it were new, so that one can go there, and tells nobody."""
+    async with visit(chat, "Ann", "rooms") as ann:
+        assert await open_room(ann, "Lobby") == "lobby"
+        await ann.hears_nothing()
+
+
+@pytest.mark.parametrize("name", ["x" * MAX_ROOM, "größe", "3-14", "李"])
+async def test_room_may_be_named_in_any_script(chat: Server, name: str) -> None:
+    """Letters and digits of every script, with single hyphens, name a room."""
+    async with visit(chat, "Ann", "rooms") as ann:
+        await ann.push("new_room", {"name": name}, topic="rooms")
+        assert (await ann.hears("room", topic="rooms"))["name"] == name
+        await ann.client.receive()
+        assert (await ann.enter(f"room:{name}"))["people"] == []
+
+
+@pytest.mark.parametrize("name", ["", " ", "x" * (MAX_ROOM + 1), "a:b", "-a", "a--b", "a_b", "🙂"])
+async def test_room_name_that_is_none_is_refused(chat: Server, name: str) -> None:
+    """What can't stand in an address, or is too long, names no room."""
+    async with visit(chat, "Ann", "rooms") as ann:
+        await ann.is_refused("bad_room_name", "new_room", {"name": name}, topic="rooms")
+
+
+async def test_rooms_are_not_endless(chat: Server) -> None:
+    """Nobody can fill the list; rooms that are there can still be opened."""
+    async with visit(chat, "Ann", "rooms") as ann:
+        numbers = range(MAX_ROOMS - len(ROOMS))
+        for number in numbers:
+            await ann.push("new_room", {"name": f"room-{number}"}, topic="rooms")
+        for number in numbers:
+            await ann.hears("room", topic="rooms")
+            assert (await ann.client.receive()).payload == ok({"name": f"room-{number}"})
+        await ann.is_refused("too_many_rooms", "new_room", {"name": "one-more"}, topic="rooms")
+        assert await open_room(ann, "room-0") == "room-0"
+
+
+# Where it is kept.
+
+
+async def test_database_has_a_place_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If nothing is said about it, the database is in a folder beside the program, made if need be."""
+    monkeypatch.delenv("CHAT_DATABASE", raising=False)
+    monkeypatch.setattr(chat_app, "HERE", tmp_path)
+    async with serve("native", app) as server, visit(server, "Ann", LOBBY) as ann:
+        await ann.says("Hello")
+    kept = [path.name for path in tmp_path.glob("data/*.db")]  # noqa: ASYNC240 - nothing else runs now
+    assert kept == ["chat.db"]

@@ -1,0 +1,118 @@
+"""Somebody who chats, over a real socket, frame by frame."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import count
+from typing import Any
+
+from tests.support.frames import Frame, error, ok
+from tests.support.servers import Server
+from tests.support.wire import Phoenix, broadcast, connect, reply
+
+__all__ = ["Visitor", "visit"]
+
+LOBBY = "room:lobby"
+
+KEYS = count(1)
+
+
+class Visitor:
+    """A client of the chat.
+
+    Attributes:
+        client: Its connection.
+        name: What it calls itself.
+    """
+
+    def __init__(self, client: Phoenix, name: str) -> None:
+        self.client = client
+        self.name = name
+        self._refs = count(1)
+        self._join_refs: dict[str, str] = {}
+
+    async def enter(self, topic: str = LOBBY, *, last_id: int | None = None) -> Any:
+        """Join a topic, and return what the server answers."""
+        answer = await self.try_to_enter(topic, last_id=last_id)
+        assert answer["status"] == "ok", answer
+        return answer["response"]
+
+    async def try_to_enter(self, topic: str, *, last_id: int | None = None) -> Any:
+        """Join a topic, and return the payload of the reply."""
+        ref = self._join_refs[topic] = f"j{next(self._refs)}"
+        return await self.client.join(
+            topic, {} if last_id is None else {"last_id": last_id}, ref=ref
+        )
+
+    async def leave(self, topic: str = LOBBY) -> None:
+        """Leave a topic; return when the server has let us go."""
+        ref = await self.push("phx_leave", topic=topic)
+        join_ref = self._join_refs.pop(topic)
+        await self.client.expect(
+            reply(join_ref, ref, topic, ok()), Frame(join_ref, join_ref, topic, "phx_close", {})
+        )
+
+    async def push(self, event: str, payload: Any = None, *, topic: str = LOBBY) -> str:
+        """Send an event, and return its ref."""
+        ref = f"p{next(self._refs)}"
+        await self.client.send(self._join_refs[topic], ref, topic, event, payload)
+        return ref
+
+    async def call(self, event: str, payload: Any = None, *, topic: str = LOBBY) -> Any:
+        """Send an event, and return the payload of its reply, which must be the next frame."""
+        ref = await self.push(event, payload, topic=topic)
+        answer = await self.client.receive()
+        assert answer[:4] == (self._join_refs[topic], ref, topic, "phx_reply"), answer
+        return answer.payload
+
+    async def hears(self, event: str, *, topic: str = LOBBY) -> Any:
+        """Return the payload of the next frame, which must be a broadcast of this event."""
+        frame = await self.client.receive()
+        assert frame == broadcast(topic, event, frame.payload), f"no {event}: {frame}"
+        return frame.payload
+
+    async def hears_nothing(self) -> None:
+        """Check that nothing else was sent."""
+        await self.client.expect_silence()
+
+    async def says(self, body: str, *, topic: str = LOBBY, key: str | None = None) -> Any:
+        """Send a message, see it told and then answered, and return it as it was told."""
+        message = {"body": body, "key": key or new_key()}
+        ref = await self.push("message", message, topic=topic)
+        told = await self.hears("message", topic=topic)
+        answer = reply(self._join_refs[topic], ref, topic, ok({"id": told["id"]}))
+        await self.client.expect(answer)
+        return told
+
+    async def talks(self, count: int) -> list[Any]:
+        """Send so many messages at once, see each told and answered, and return them."""
+        for number in range(count):
+            await self.push("message", {"body": str(number), "key": new_key()})
+        told = []
+        for _ in range(count):
+            told.append(await self.hears("message"))
+            assert (await self.client.receive()).payload == ok({"id": told[-1]["id"]})
+        assert [message["body"] for message in told] == [str(number) for number in range(count)]
+        return told
+
+    async def is_refused(
+        self, reason: str, event: str, payload: Any = None, *, topic: str = LOBBY
+    ) -> None:
+        """Send an event, and see it refused."""
+        assert await self.call(event, payload, topic=topic) == error(reason)
+
+
+def new_key() -> str:
+    """Return a key that no other message has."""
+    return f"key-of-message-{next(KEYS):08}"
+
+
+@asynccontextmanager
+async def visit(server: Server, name: str, *topics: str) -> AsyncIterator[Visitor]:
+    """Connect under a name, and join topics; the connection is closed at the end."""
+    async with connect(server, params={"name": name}) as client:
+        visitor = Visitor(client, name)
+        for topic in topics:
+            await visitor.enter(topic)
+        yield visitor

@@ -1,0 +1,204 @@
+"""The server that other people's clients are tried on: `bennu run tests.interop.endpoint:endpoint`.
+
+What a test wants of the server it asks for on a channel, as any client could: an event that crashes
+the channel, one that closes the connection, a topic whose join waits. So the tests need no way into
+the server's process, and the server knows nothing of the tests.
+
+The channels that speak an application's protocol (Supabase's, Absinthe's) are in the modules beside
+this one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from msgspec import Struct
+
+from bennu import Channel, ConnectInfo, Endpoint, Error, Refused, Reply, Socket, Stop, on, on_out
+from tests.interop.absinthe import absinthe
+from tests.interop.supabase import supabase
+
+__all__ = ["endpoint"]
+
+
+@dataclass
+class State:
+    """What all clients share."""
+
+    gates: dict[str, asyncio.Event] = field(default_factory=lambda: defaultdict(asyncio.Event))
+    members: Counter[str] = field(default_factory=Counter)
+
+
+class User(Struct, frozen=True):
+    """Who connected; a name of one's own lets a test disconnect nobody else."""
+
+    name: str
+    token: str | None = None
+
+
+class Text(Struct):
+    """Something to say."""
+
+    text: str
+
+
+class RoomChannel(Channel[User, State]):
+    """All that a client can ask of a channel, one event for each."""
+
+    async def join(self, payload: dict[str, Any]) -> dict[str, Any]:
+        if self.topic == "room:private":
+            raise Refused("unauthorized")
+        if self.topic == "room:broken":
+            raise RuntimeError("this join always crashes")
+        return {"user": self.assigns.name, "payload": payload}
+
+    @on("echo")
+    async def echo(self, payload: Any) -> Any:
+        return payload
+
+    @on("fail")
+    async def fail(self) -> Error:
+        return Error({"reason": "failed"})
+
+    @on("refuse")
+    async def refuse(self) -> None:
+        raise Refused("not_today", retry_after_ms=50)
+
+    @on("custom")
+    async def custom(self) -> Reply:
+        return Reply("teapot", {"short": "stout"})
+
+    @on("silent")
+    async def silent(self) -> None:
+        """Never reply."""
+
+    @on("say")
+    async def say(self, payload: Text) -> None:
+        await self.broadcast("said", payload)
+
+    @on("say_to_others")
+    async def say_to_others(self, payload: Text) -> None:
+        await self.broadcast_from("said", payload)
+
+    @on("say_to_me")
+    async def say_to_me(self, payload: Text) -> None:
+        await self.push("said", payload)
+
+    @on("größe")
+    async def size(self, payload: bytes) -> dict[str, int]:
+        return {"bytes": len(payload)}
+
+    @on("draw")
+    async def draw(self, payload: bytes) -> None:
+        await self.broadcast("drawn", payload)
+
+    @on("draw_for_me")
+    async def draw_for_me(self, payload: bytes) -> None:
+        await self.push("drawn", payload)
+
+    @on("to_others")
+    async def to_others(self, payload: Text) -> None:
+        """Crash or stop the channels of the others, who may be unable to ask for it."""
+        await self.broadcast_from(payload.text)
+
+    @on_out("crash")
+    async def crash_with(self, _: Any) -> None:
+        raise RuntimeError("another client asked for it")
+
+    @on_out("stop")
+    async def stop_with(self, _: Any) -> None:
+        raise Stop
+
+    @on("whoami")
+    async def whoami(self) -> User:
+        return self.assigns
+
+    @on("crash")
+    async def crash(self) -> None:
+        raise RuntimeError("a client asked for it")
+
+    @on("stop")
+    async def stop(self, payload: Text) -> None:
+        raise Stop(payload.text, reply={"stopping": payload.text})
+
+    @on("disconnect")
+    async def disconnect(self) -> None:
+        await self.endpoint.disconnect(f"users:{self.assigns.name}")
+
+    @on("open_gate")
+    async def open_gate(self, payload: Text) -> dict[str, str]:
+        self.state.gates[payload.text].set()
+        return {"opened": payload.text}
+
+
+class GateChannel(RoomChannel):
+    """A room whose join waits until somebody opens its gate."""
+
+    name: str
+
+    async def join(self, payload: dict[str, Any]) -> dict[str, Any]:
+        await self.state.gates[self.name].wait()
+        return payload
+
+
+class RosterChannel(Channel[User, State]):
+    """Tells its members how many they are."""
+
+    async def join(self) -> dict[str, int]:
+        self.state.members[self.topic] += 1
+        return {"members": self.state.members[self.topic]}
+
+    @on("echo")
+    async def echo(self, payload: Any) -> Any:
+        return payload
+
+    async def terminate(self, reason: str | Exception) -> None:
+        self.state.members[self.topic] -= 1
+        members = {"members": self.state.members[self.topic]}
+        await self.endpoint.broadcast(self.topic, "left", members)
+
+
+class Params(Struct):
+    """What a client may say in the URL. Clients add parameters of their own."""
+
+    user: str = "anonymous"
+    refuse: bool = False
+
+
+async def connect(params: Params) -> User:
+    if params.refuse:
+        raise Refused("asked to")
+    return User(params.user)
+
+
+async def connect_with_token(params: Params, info: ConnectInfo) -> User:
+    if info.auth_token is None or not info.auth_token.isdigit():
+        raise Refused("bad token")
+    return User(params.user, info.auth_token)
+
+
+@asynccontextmanager
+async def lifespan() -> AsyncIterator[State]:
+    yield State()
+
+
+def name_of(user: User) -> str:
+    return f"users:{user.name}"
+
+
+channels = {"room:*": RoomChannel, "gate:{name}": GateChannel, "roster:*": RosterChannel}
+endpoint = Endpoint(
+    sockets={
+        "/socket": Socket(connect=connect, id=name_of, channels=channels),
+        "/auth": Socket(connect=connect_with_token, id=name_of, channels=channels, auth_token=True),
+        "/realtime/v1": supabase,
+        "/graphql": absinthe,
+    },
+    lifespan=lifespan,
+    debug=True,
+)

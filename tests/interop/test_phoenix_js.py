@@ -1,0 +1,223 @@
+"""phoenix.js, the official client, of 1.8 and of 1.7: what clients do while all goes well.
+
+Each test runs a scenario of tests/interop/js in Node. The server's own behaviour is tested elsewhere;
+here it is the client that has to be content with it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.interop.program import RunScript, Server
+from tests.interop.scenario import Scenario, error, ok
+
+pytestmark = pytest.mark.interop
+
+
+@pytest.mark.conformance("JS002", "JS034", "JS035", "JS036", "JS041", "JS043")
+def test_joins_and_is_refused(scenario: Scenario) -> None:
+    """Parameters of connect and join may be functions; an error reply leaves the channel errored."""
+    seen = scenario("join")
+    assert seen["joining"] == {"state": "joining", "timeout": 1234}
+    user = {"user": "ann-1", "payload": {"asked": "nicely"}}
+    assert seen["joined"] == {**ok(user), "state": "joined"}
+    assert seen["hooks"] == {"calls": ["before", "after"], "timer": None, "tries": 0, "waiting": 0}
+    join_ref, ref, *rest = seen["first frame"]
+    assert join_ref == ref
+    assert rest == ["room:lobby", "phx_join", {"asked": "nicely"}]
+    assert "tried to join multiple times" in seen["joined twice"]
+    errored = {"state": "errored", "kept": 1, "timer": None}
+    assert seen["room:private"] == {**error("unauthorized"), **errored}
+    assert seen["room:broken"] == {**error("join crashed"), **errored}
+    assert seen["nowhere"] == {**error("unmatched topic"), **errored}
+
+
+@pytest.mark.conformance("JS017", "JS018", "JS031", "JS033", "JS041", "JS047", "JS049")
+def test_pushes_and_gets_replies(scenario: Scenario) -> None:
+    """A reply has the status that the handler gave it; a handler that gives none lets the push time out.
+
+    An event that no handler takes is an error: Phoenix would crash the channel, ours lives on.
+    """
+    seen = scenario("push")
+    assert "before joining" in seen["before joining"]
+    assert seen["while joining"] == {"can_push": False, "frames": 0}
+    assert seen["buffered"] == {
+        **ok({"buffered": True}),
+        "can_push": True,
+        "events": ["phx_join", "echo"],
+    }
+    payload: dict[str, Any] = {"text": "Grüße, 世界 🐦", "list": [1, None, {}]}
+    assert seen["ok"] == ok(payload)
+    join_ref, ref, topic, event, sent = seen["frame"]["sent"]
+    assert (topic, event, sent) == ("room:push", "echo", payload)
+    assert seen["frame"]["received"] == [join_ref, ref, topic, "phx_reply", ok(payload)]
+    assert seen["message"] == {
+        "join_ref": join_ref,
+        "ref": ref,
+        "topic": topic,
+        "event": "phx_reply",
+        "payload": ok(payload),
+    }
+    assert seen["error"] == error("failed")
+    refusal = {"reason": "not_today", "retry_after_ms": 50}
+    assert seen["refused"] == {"status": "error", "response": refusal}
+    assert seen["custom"] == {"status": "teapot", "response": {"short": "stout"}}
+    assert seen["unknown"] == error("unknown_event")
+    assert seen["silent"] == {"status": "timeout", "response": {}}
+    assert seen["leaks"] == 0
+    assert seen["refs"]["rising"]
+    assert all(type(ref) is str for ref in seen["refs"]["refs"])
+    assert seen["codec"] == {"encoded": ["phx_join"], "used": True, "by_longpoll": False}
+    assert seen["overflow"] == {**ok(), "ref": "0"}
+
+
+@pytest.mark.conformance("JS030", "JS048")
+@pytest.mark.parametrize("transport", ["global", "ws"])
+def test_hears_broadcasts(scenario: Scenario, transport: str) -> None:
+    """Both clients hear a broadcast, only the other one a `broadcast_from`, nobody else a push.
+
+    So it is with Node's own WebSocket and with that of the package ws.
+    """
+    seen = scenario("broadcast", transport)
+    assert seen["heard"] == {
+        "ann": ["ann to all", "bob to all", "bob to others", "ann to herself"],
+        "bob": ["ann to all", "bob to all", "ann to others"],
+        "elsewhere": [],
+    }
+    assert seen["arguments"] == {"payload": {"text": "ann to all"}, "ref": None, "own": True}
+    said = ["room:broadcast", "said"]
+    assert seen["broadcast frame"] == [None, None, *said, {"text": "ann to all"}]
+    join_ref, *rest = seen["push frame"]
+    assert join_ref is not None
+    assert rest == [None, *said, {"text": "ann to herself"}]
+    assert seen["handlers"] == {"heard": 4, "calls": ["once", "always", "always"]}
+
+
+@pytest.mark.conformance("JS030", "JS031", "JS060")
+@pytest.mark.parametrize("transport", ["global", "ws"])
+def test_exchanges_binary_frames(scenario: Scenario, transport: str) -> None:
+    """A binary push and its binary reply, a binary push of the server's, a binary broadcast."""
+    seen = scenario("binary", transport)
+    frame, join_ref = (
+        bytes.fromhex(seen["sent"]["frame"]["binary"]),
+        seen["sent"]["join_ref"].encode(),
+    )
+    topic, payload = b"room:binary", bytes([0, 1, 254, 255])
+    lengths = frame[1:5]
+    assert frame[0] == 0
+    assert lengths == bytes([len(join_ref), lengths[1], len(topic), len(b"echo")])
+    ref = frame[5 + len(join_ref) :][: lengths[1]]
+    assert frame[5:] == join_ref + ref + topic + b"echo" + payload
+    assert seen["reply"] == {"status": "ok", "bytes": payload.hex(), "type": "ArrayBuffer"}
+    reply = bytes([1, len(join_ref), len(ref), len(topic), 2]) + join_ref + ref + topic + b"ok"
+    assert bytes.fromhex(seen["received"]["binary"]) == reply + payload
+    assert seen["empty"] == {"bytes": "", "type": "ArrayBuffer"}
+    mine = {"ref": None, "joinRef": join_ref.decode(), "type": "ArrayBuffer"}
+    assert seen["push"] == {"bytes": "0707", **mine}
+    assert seen["push message"] == {"own": True, "ref": None, "event": "drawn"}
+    assert [one["bytes"] for one in seen["broadcast"]] == ["010203", "010203"]
+    assert seen["broadcast message"] == {"join_ref": None, "ref": None}
+    for wrong in ("json wanted", "bytes wanted"):
+        assert seen[wrong]["response"]["reason"] == "invalid_payload"
+
+
+@pytest.mark.conformance("JS059")
+def test_counts_the_bytes_of_a_binary_header(run_js: RunScript, server: Server) -> None:
+    """Topic and event may be any text of up to 255 bytes. (1.7 counts characters, and can't.)"""
+    seen = run_js("binary_utf8", server.url, "phoenix").finish()
+    assert seen["event"] == ok({"bytes": 1000})
+    assert seen["reply"] == {"status": "ok", "bytes": 1000}
+    topic = len("room:größe 🐦".encode())
+    assert [bytes.fromhex(start)[3] for start in seen["frames"]] == [topic, topic]
+    assert seen["too long"].startswith("unable to convert event to binary")
+    assert seen["text"] == ok({"größe": "🐦"})
+
+
+@pytest.mark.conformance("JS019", "JS032")
+def test_sends_heartbeats(scenario: Scenario) -> None:
+    """The frame is exactly `[null,"1","phoenix","heartbeat",{}]`, and each one is answered."""
+    seen = scenario("heartbeat")
+    assert seen["not connected"] == []
+    frames = seen["frames"]
+    assert frames["sent"] == [[None, "1", "phoenix", "heartbeat", {}]]
+    assert frames["received"] == [[None, "1", "phoenix", "phx_reply", ok()]]
+    assert seen["texts"][0] == '[null,"1","phoenix","heartbeat",{}]'
+    assert seen["closed"] == []
+    assert seen["unopened"] is False
+    assert seen["pinged"] is True
+    assert seen["round trip"] is True
+
+
+@pytest.mark.conformance("JS016", "JS050")
+def test_leaves(scenario: Scenario) -> None:
+    """A leave ends one channel alone; its topic can be joined again at once."""
+    seen = scenario("leave")
+    assert seen["reply"] == {**ok(), "state": "closed", "closes": ["leave"]}
+    join_ref, ref, *rest = seen["frame"]["sent"]
+    assert join_ref == seen["frame"]["join_ref"] != ref
+    assert rest == ["room:left", "phx_leave", {}]
+    assert seen["answers"] == [
+        [join_ref, ref, "room:left", "phx_reply", ok()],
+        [join_ref, join_ref, "room:left", "phx_close", {}],
+    ]
+    before, removed = seen["removed"]["before"], seen["removed"]
+    assert removed["channels"] == ["room:kept"]
+    assert removed["hooks"] == before["hooks"] - before["per_channel"]
+    assert removed["kept"] == "joined"
+    assert seen["kept works"] == ok({"still": "here"})
+    assert seen["again"] == ok({"back": True})
+
+
+@pytest.mark.conformance("JS017", "JS040", "JS049")
+def test_joins_before_it_is_connected(scenario: Scenario) -> None:
+    """The join and the push wait for the socket, and are sent in their order."""
+    seen = scenario("delayed")
+    unconnected = seen["unconnected"]
+    assert (unconnected["state"], unconnected["buffered"]) == ("joining", 1)
+    assert unconnected["url"].endswith("/socket/websocket?vsn=2.0.0")
+    assert seen["echo"] == {**ok({"early": True}), "state": "joined", "buffered": 0}
+    assert seen["events"] == ["phx_join", "echo"]
+
+
+@pytest.mark.conformance("JS037")
+def test_leaves_the_old_channel_of_a_topic_for_a_new_one(scenario: Scenario) -> None:
+    """One connection is a member of a topic once, whatever it joins."""
+    seen = scenario("duplicate")
+    assert seen["states"] == {"first": "closed", "second": "joined", "channels": 1}
+    assert seen["sent"] == ["phx_join", "phx_leave", "phx_join"]
+    assert seen["works"] == ok({"by": "the second"})
+    assert [(one["of"], one["event"]) for one in seen["received"]] == [
+        ("first", "phx_reply"),
+        ("first", "phx_reply"),
+        ("first", "phx_close"),
+        ("second", "phx_reply"),
+        ("second", "phx_reply"),
+    ]
+    assert seen["heard"] == {"said": ["second"], "frames": 2}  # one of each client
+
+
+@pytest.mark.conformance("WS031", "OB008")
+def test_ignores_the_close_of_a_channel_that_it_joined_twice(scenario: Scenario) -> None:
+    """A join that replaces another is answered first; the `phx_close` behind it is the old one's."""
+    seen = scenario("duplicate_join")
+    assert seen["frames"] == [
+        {"of": "new", "own": True, "event": "phx_reply"},
+        {"of": "old", "own": True, "event": "phx_close"},
+    ]
+    assert seen["joined"] == {"state": "joined", **ok({"still": "here"})}
+
+
+@pytest.mark.conformance("JS011")
+def test_sends_a_token_beside_the_url(run_js: RunScript, server: Server) -> None:
+    """The token is asked for at each connect; one that is refused is followed by the next. (1.8 only.)"""
+    seen = run_js("auth", server.url, "phoenix").finish()
+    assert (seen["first"], seen["third"]) == ("1234", "5678")
+    prefix = "base64url.bearer.phx."
+    offers = [handshake["protocols"] for handshake in seen["handshakes"]]
+    assert offers[0] == ["phoenix", prefix + "MTIzNA"]
+    assert offers[2] == ["phoenix", prefix + "NTY3OA"]
+    answers = [handshake.get("protocol") for handshake in seen["handshakes"]]
+    assert answers == ["phoenix", None, "phoenix"]
+    assert seen["in the URL"] is False

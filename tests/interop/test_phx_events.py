@@ -1,0 +1,82 @@
+"""PyPI `phx-events`: V1, in an environment of its own.
+
+It only listens: it has no way to push, sends no heartbeat, never leaves, and ends with its connection
+or its channel. So another client does here what is to be heard.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from websockets.sync.client import ClientConnection, connect
+
+from tests.interop.program import PATIENCE, RunScript, Server
+
+pytestmark = pytest.mark.interop
+
+USER = "phx-events"
+TOPIC = "room:phx-events"
+
+
+class Speaker:
+    """A member of the topic that can speak."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self._connection = connection
+        self.push("phx_join", {})
+        reply = json.loads(connection.recv(timeout=PATIENCE))
+        assert reply[4]["status"] == "ok"
+
+    def push(self, event: str, payload: dict[str, Any]) -> None:
+        self._connection.send(json.dumps(["1", None, TOPIC, event, payload]))
+
+
+@pytest.fixture
+def speaker(server: Server) -> Iterator[Speaker]:
+    with connect(f"{server.url}/socket/websocket?vsn=2.0.0&user={USER}") as connection:
+        yield Speaker(connection)
+
+
+def url_of(server: Server) -> str:
+    return f"{server.url}/socket/websocket?user={USER}"
+
+
+def test_hears_broadcasts(run_python: RunScript, server: Server, speaker: Speaker) -> None:
+    """It joins, and its handlers run, in its loop and in a thread."""
+    client = run_python("phx-events", url_of(server), TOPIC)
+    assert client.wait_for("joined") == ["SUCCESS", {"user": USER, "payload": {}}]
+    speaker.push("say", {"text": "one"})
+    assert client.wait_for("one") == {"topic": TOPIC, "ref": None}
+    client.wait_for("one, in a thread")
+
+
+def test_is_refused(run_python: RunScript, server: Server) -> None:
+    """A refused join is a failed one, with the reason."""
+    client = run_python("phx-events", url_of(server), "room:private")
+    assert client.wait_for("joined") == ["FAILED", {"reason": "unauthorized"}]
+
+
+@pytest.mark.parametrize(
+    ("event", "payload", "reason"),
+    [
+        ("disconnect", {}, "the connection closed"),
+        ("to_others", {"text": "crash"}, "Upstream error"),
+        ("to_others", {"text": "stop"}, "Upstream closed"),
+    ],
+)
+def test_ends(
+    run_python: RunScript,
+    server: Server,
+    speaker: Speaker,
+    event: str,
+    payload: dict[str, Any],
+    reason: str,
+) -> None:
+    """It ends, by its own rule, at a close of the connection, at `phx_error` and at `phx_close`."""
+    client = run_python("phx-events", url_of(server), TOPIC)
+    client.wait_for("joined")
+    speaker.push(event, payload)
+    assert client.finish()["ended"] == reason

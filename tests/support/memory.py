@@ -1,0 +1,288 @@
+"""A Phoenix client and an endpoint, both real, in one event loop without a socket between them.
+
+    async with serve(endpoint) as server:
+        ann = await server.connect()
+        assert await ann.join("room:1") == ok()
+        ann.push("room:1", "ping")
+        await ann.expect(("1", "2", "room:1", "phx_reply", ok()))
+
+It runs under virtual time (:mod:`tests.support.clock`). A client waits until every task is blocked: then
+either a frame is there, or nothing will come, and the test fails and says so. Time passes only where a
+test asks for it, ``within=10``.
+
+:func:`serve` checks at its end that nothing was left behind, no task, no subscription, no connection,
+and that nothing was logged that the test did not ask for with ``server.logged(...)``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from itertools import count
+from typing import Any, Final, Literal
+from urllib.parse import urlencode
+
+from bennu import Channel, Endpoint, Socket
+
+from .clock import running_loop, settle
+from .frames import Frame, decode_v1, decode_v2, encode_v1, encode_v2, error, ok
+from .wires import ASGIWire, HandshakeRefused, NativeWire, Over, Wire, open_wire
+
+__all__ = [
+    "Client",
+    "Frame",
+    "HandshakeRefused",
+    "Over",
+    "Server",
+    "Version",
+    "Wire",
+    "endpoint_of",
+    "error",
+    "ok",
+    "serve",
+]
+
+UNMATCHED: Final = error("unmatched topic")
+
+Version = Literal["1.0.0", "2.0.0"]
+
+
+async def _name(params: dict[str, str]) -> str | None:
+    return params.get("name")
+
+
+def endpoint_of(
+    channels: Mapping[str, type[Channel[Any, Any]]],
+    *,
+    lifespan: Any = None,
+    debug: bool = False,
+    native: bool = True,
+    **options: Any,
+) -> Endpoint:
+    """Return an endpoint with one socket under ``/socket``.
+
+    Its clients' assigns and ids are the parameter ``name``, unless ``connect`` or ``id`` say otherwise.
+    """
+    options = {"connect": _name, "id": lambda name: name, **options}
+    socket: Socket[Any] = Socket(channels=channels, **options)
+    return Endpoint(sockets={"/socket": socket}, lifespan=lifespan, debug=debug, native=native)
+
+
+class Client:
+    """A client on an open connection.
+
+    Attributes:
+        wire: The connection.
+        join_refs: Of the topics that it has joined.
+    """
+
+    def __init__(self, wire: ASGIWire | NativeWire, version: Version) -> None:
+        self.wire = wire
+        self.join_refs: dict[Any, Any] = {}
+        self._refs = count(1)
+        self._is_v1 = version == "1.0.0"
+        self._frames: deque[Frame] = deque()
+
+    # To the server.
+
+    def send(self, join_ref: Any, ref: Any, topic: Any, event: Any, payload: Any = None) -> None:
+        """Send any message."""
+        frame = Frame(join_ref, ref, topic, event, {} if payload is None else payload)
+        self.wire.send(encode_v1(frame) if self._is_v1 else encode_v2(frame))
+
+    def start_join(self, topic: Any, payload: Any = None) -> str:
+        """Send a join; return its ref."""
+        ref = self.join_refs[topic] = str(next(self._refs))
+        self.send(ref, ref, topic, "phx_join", payload)
+        return ref
+
+    def push(self, topic: Any, event: Any, payload: Any = None) -> str:
+        """Send an event to a channel that was joined; return its ref."""
+        ref = str(next(self._refs))
+        self.send(self.join_refs.get(topic), ref, topic, event, payload)
+        return ref
+
+    def leave(self, topic: Any) -> str:
+        """Send a leave; return its ref."""
+        return self.push(topic, "phx_leave")
+
+    async def join(self, topic: Any, payload: Any = None, *, within: float | None = None) -> Any:
+        """Join, and return the payload of the reply, which must be the next frame."""
+        ref = self.start_join(topic, payload)
+        return await self._reply(self._seen(ref), ref, topic, within)
+
+    async def call(
+        self, topic: Any, event: Any, payload: Any = None, *, within: float | None = None
+    ) -> Any:
+        """Send an event, and return the payload of the reply, which must be the next frame.
+
+        The reply has the join_ref, but none if the topic is unmatched.
+        """
+        ref = self.push(topic, event, payload)
+        join_ref = self._seen(self.join_refs.get(topic))
+        return await self._reply(join_ref, ref, topic, within)
+
+    def _seen(self, join_ref: Any) -> Any:
+        """Return a join_ref as a reply brings it: V1 has none."""
+        return None if self._is_v1 else join_ref
+
+    async def _reply(self, join_ref: Any, ref: Any, topic: Any, within: float | None) -> Any:
+        frame = await self.receive(within=within)
+        if frame.payload == UNMATCHED:
+            join_ref = None
+        assert frame[:4] == (join_ref, ref, topic, "phx_reply"), f"no reply to {ref!r}: {frame}"
+        return frame.payload
+
+    # From the server.
+
+    def read(self) -> deque[Frame]:
+        """Return the frames that are here and were not looked at."""
+        decode = decode_v1 if self._is_v1 else decode_v2
+        while self.wire.received:
+            self._frames.append(decode(self.wire.received.popleft()))
+        return self._frames
+
+    async def receive(self, *, within: float | None = None) -> Frame:
+        """Return the next frame.
+
+        Args:
+            within: Virtual seconds that may pass; None lets none pass.
+        """
+        await self._until(lambda: bool(self.read()), "a frame", within)
+        return self._frames.popleft()
+
+    async def expect(self, *frames: tuple[Any, ...], within: float | None = None) -> None:
+        """Check that exactly these frames come, in this order, and nothing else is here."""
+        got: list[tuple[Any, ...]] = []
+        while len(got) < len(frames):
+            await self._until(lambda: bool(self.read()), f"{frames[len(got)]} after {got}", within)
+            got.append(tuple(self._frames.popleft()))
+        await settle()
+        got += [tuple(frame) for frame in self.read()]
+        self._frames.clear()
+        assert got == list(frames)
+
+    async def expect_nothing(self) -> None:
+        """Check that no frame is here, and none will come unless time passes."""
+        await self.expect()
+
+    async def closed(self, *, within: float | None = None) -> int | None:
+        """Wait until the server closes, and return its code; frames not looked at stay."""
+        await self._until(lambda: self.wire.code is not None, "the close", within)
+        return self.wire.code
+
+    async def _until(self, condition: Any, what: str, within: float | None) -> None:
+        loop = running_loop()
+        deadline = loop.time() + (within or 0.0)
+        while True:
+            await settle()
+            if condition():
+                return
+            if loop.time() >= deadline:
+                break
+            await loop.jump(deadline)
+        code = "" if self.wire.code is None else f"; the connection is closed, {self.wire.code}"
+        raise AssertionError(f"the server did not send {what}: everything is blocked{code}")
+
+    # The connection.
+
+    def close(self, code: int = 1000) -> None:
+        """Close as a client should."""
+        self.wire.close(code)
+
+    def vanish(self) -> None:
+        """Drop the connection without a word."""
+        self.wire.vanish()
+
+
+class Server:
+    """An endpoint that was started, and what became of it.
+
+    Attributes:
+        endpoint: The endpoint.
+        clients: All that have connected.
+    """
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+        self.clients: list[Client] = []
+        self.records: list[logging.LogRecord] = []
+
+    async def connect(
+        self,
+        path: str = "/socket/websocket",
+        *,
+        params: Mapping[str, str] | None = None,
+        version: Version = "2.0.0",
+        over: Over = "native",
+        headers: Sequence[tuple[str, str]] = (),
+        subprotocols: Sequence[str] = (),
+    ) -> Client:
+        """Connect a client.
+
+        Raises:
+            HandshakeRefused: It was answered with another status than 101.
+        """
+        query = urlencode({**(params or {}), "vsn": version})
+        wire = await open_wire(
+            self.endpoint, f"{path}?{query}", over=over, headers=headers, subprotocols=subprotocols
+        )
+        client = Client(wire, version)
+        self.clients.append(client)
+        return client
+
+    def logged(self, *texts: str, level: int = logging.ERROR) -> logging.LogRecord:
+        """Check that exactly one line was logged that was not asked for yet, and return it.
+
+        Args:
+            texts: What it must hold.
+            level: Its level.
+        """
+        lines = [record.getMessage() for record in self.records]
+        assert len(lines) == 1, f"expected one line with {texts}, got {lines}"
+        for text in texts:
+            assert text in lines[0]
+        record = self.records.pop()
+        assert record.levelno == level, f"{record.levelname}: {lines[0]}"
+        return record
+
+
+class _Recorder(logging.Handler):
+    def __init__(self, records: list[logging.LogRecord]) -> None:
+        super().__init__(logging.WARNING)
+        self._records = records
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._records.append(record)
+
+
+@asynccontextmanager
+async def serve(endpoint: Endpoint, *, start: bool = True) -> AsyncIterator[Server]:
+    """Start an endpoint, and stop it at the end; check that it leaves nothing behind."""
+    running_loop()
+    before = asyncio.all_tasks()
+    server = Server(endpoint)
+    recorder = _Recorder(server.records)
+    logger = logging.getLogger("bennu")
+    logger.addHandler(recorder)
+    try:
+        if start:
+            await endpoint.start()
+        yield server
+        await endpoint.stop()
+        await settle()
+    finally:
+        logger.removeHandler(recorder)
+    left = asyncio.all_tasks() - before
+    assert not left, f"tasks were left behind: {left}"
+    assert not endpoint.connections, "connections were left behind"
+    assert not endpoint.pubsub._topics, f"subscriptions were left behind: {endpoint.pubsub._topics}"
+    for client in server.clients:
+        assert client.wire.code is not None, "a client was left connected"
+        if isinstance(client.wire, NativeWire):
+            assert not client.wire.transport.late_writes, "bytes were written after the close"
+    lines = [record.getMessage() for record in server.records]
+    assert not lines, f"logged, and not expected: {lines}"

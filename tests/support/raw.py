@@ -1,0 +1,247 @@
+"""A WebSocket client that is a socket and nothing else: it sends whatever bytes a test wants to send."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import struct
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Final, NamedTuple
+
+from .servers import Server
+
+__all__ = [
+    "BINARY",
+    "CLOSE",
+    "CONTINUATION",
+    "KEY",
+    "PING",
+    "PONG",
+    "TEXT",
+    "RawClient",
+    "Response",
+    "WireFrame",
+    "ask",
+    "client_frame",
+    "close_payload",
+    "open_raw",
+]
+
+CONTINUATION: Final = 0x0
+TEXT: Final = 0x1
+BINARY: Final = 0x2
+CLOSE: Final = 0x8
+PING: Final = 0x9
+PONG: Final = 0xA
+
+KEY: Final = "dGhlIHNhbXBsZSBub25jZQ=="
+ACCEPT: Final = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+"""The pair of RFC 6455, §1.3."""
+
+PATIENCE: Final = 20.0
+
+
+class Response(NamedTuple):
+    """An HTTP response; the body is empty for a 101."""
+
+    status: int
+    headers: dict[str, str]
+    body: str
+
+
+class WireFrame(NamedTuple):
+    """A frame of the server, as it stands on the wire."""
+
+    first: int
+    data: bytes
+
+    @property
+    def opcode(self) -> int:
+        """What it is."""
+        return self.first & 0x0F
+
+
+def client_frame(
+    opcode: int, data: bytes, *, final: bool = True, reserved: int = 0, masked: bool = True
+) -> bytes:
+    """Return a frame as a client sends it, or as none should.
+
+    Args:
+        opcode: Any of sixteen.
+        data: Its content, before it is masked.
+        final: Whether the FIN bit is set.
+        reserved: RSV1 to RSV3 as a number, 4, 2 or 1.
+        masked: Whether it is masked.
+    """
+    first = (0x80 if final else 0) | reserved << 4 | opcode
+    size, flag = len(data), 0x80 if masked else 0
+    if size < 126:
+        head = bytes((first, flag | size))
+    elif size < 65536:
+        head = bytes((first, flag | 126)) + size.to_bytes(2, "big")
+    else:
+        head = bytes((first, flag | 127)) + size.to_bytes(8, "big")
+    if not masked:
+        return head + data
+    mask = os.urandom(4)
+    repeated = mask * (size // 4 + 1)
+    content = int.from_bytes(data, "big") ^ int.from_bytes(repeated[:size], "big")
+    return head + mask + content.to_bytes(size, "big")
+
+
+def close_payload(code: int, reason: str = "") -> bytes:
+    """Return what a close frame holds."""
+    return code.to_bytes(2, "big") + reason.encode()
+
+
+class RawClient:
+    """One TCP connection.
+
+    Attributes:
+        reader: What the server sends.
+        writer: What goes to it.
+    """
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    def send(self, data: bytes) -> None:
+        """Send bytes."""
+        self.writer.write(data)
+
+    def send_text(self, text: str) -> None:
+        """Send a text frame."""
+        self.send(client_frame(TEXT, text.encode()))
+
+    def request(
+        self,
+        target: str,
+        headers: Mapping[str, str | None] | None = None,
+        *,
+        method: str = "GET",
+        version: str = "1.1",
+        behind: bytes = b"",
+    ) -> None:
+        """Send a request to upgrade.
+
+        Args:
+            target: Path and query.
+            headers: Added to those of an upgrade, or in their place; None takes one away.
+            method: Of HTTP.
+            version: Of HTTP.
+            behind: Bytes that are sent with it.
+        """
+        self.send(self.head(target, headers, method=method, version=version) + behind)
+
+    def head(
+        self,
+        target: str,
+        headers: Mapping[str, str | None] | None = None,
+        *,
+        method: str = "GET",
+        version: str = "1.1",
+    ) -> bytes:
+        """Return the bytes of such a request."""
+        address = self.writer.get_extra_info("peername")
+        lines: dict[str, str | None] = {
+            "Host": f"{address[0]}:{address[1]}",
+            "Connection": "Upgrade",
+            "Upgrade": "websocket",
+            "Sec-WebSocket-Key": KEY,
+            "Sec-WebSocket-Version": "13",
+            **(headers or {}),
+        }
+        head = [f"{method} {target} HTTP/{version}"]
+        head += [f"{name}: {value}" for name, value in lines.items() if value is not None]
+        return "\r\n".join([*head, "", ""]).encode("latin-1")
+
+    async def response(self) -> Response:
+        """Return the answer to a request."""
+        async with asyncio.timeout(PATIENCE):
+            head = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+            first, *lines = head.splitlines()[:-1]
+            pairs = [line.partition(":") for line in lines]
+            headers = {name.lower(): value.strip() for name, _, value in pairs}
+            size = int(headers.get("content-length", 0))
+            body = await self.reader.readexactly(size)
+        return Response(int(first.split()[1]), headers, body.decode())
+
+    async def open(
+        self, target: str = "/socket/websocket?vsn=2.0.0", *, behind: bytes = b""
+    ) -> None:
+        """Upgrade, and see that it was granted."""
+        self.request(target, behind=behind)
+        response = await self.response()
+        assert response.status == 101, response
+        assert response.headers["sec-websocket-accept"] == ACCEPT
+
+    async def frame(self) -> WireFrame:
+        """Return the server's next frame, which must not be masked."""
+        async with asyncio.timeout(PATIENCE):
+            first, size = await self.reader.readexactly(2)
+            assert size < 0x80, "the frame is masked"
+            if size in {126, 127}:
+                width = 2 if size == 126 else 8
+                size = int.from_bytes(await self.reader.readexactly(width), "big")
+            return WireFrame(first, await self.reader.readexactly(size))
+
+    async def text(self) -> str:
+        """Return the content of the next frame, which must be a whole text frame."""
+        frame = await self.frame()
+        assert frame.first == 0x80 | TEXT, frame
+        return frame.data.decode()
+
+    async def close_frame(self) -> tuple[int | None, str]:
+        """Return code and reason of the next frame, which must be a close frame."""
+        frame = await self.frame()
+        assert frame.first == 0x80 | CLOSE, frame
+        if not frame.data:
+            return None, ""
+        return int.from_bytes(frame.data[:2], "big"), frame.data[2:].decode()
+
+    async def end(self) -> bytes:
+        """Wait until the server has ended the connection; return what it sent before that."""
+        async with asyncio.timeout(PATIENCE):
+            try:
+                return await self.reader.read()
+            except ConnectionResetError:
+                return b""
+
+    def reset(self) -> None:
+        """End the connection without a word: the server's next read fails, and so does a write."""
+        linger = struct.pack("ii", 1, 0)  # on, for no time
+        opened: socket.socket = self.writer.get_extra_info("socket")
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self.writer.transport.abort()
+
+
+@asynccontextmanager
+async def open_raw(server: Server, **options: int) -> AsyncIterator[RawClient]:
+    """Open a TCP connection; it is closed at the end.
+
+    Args:
+        server: Where.
+        options: ``limit``, of the bytes that are read ahead.
+    """
+    reader, writer = await asyncio.open_connection(server.host, server.port, **options)
+    try:
+        yield RawClient(reader, writer)
+    finally:
+        writer.transport.abort()
+
+
+async def ask(
+    server: Server,
+    target: str,
+    headers: Mapping[str, str | None] | None = None,
+    *,
+    method: str = "GET",
+    version: str = "1.1",
+) -> Response:
+    """Send a request to upgrade on a connection of its own; return the answer."""
+    async with open_raw(server) as client:
+        client.request(target, headers, method=method, version=version)
+        return await client.response()

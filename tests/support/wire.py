@@ -1,0 +1,190 @@
+"""Phoenix clients over real sockets, on the level of frames.
+
+    async with connect(server, "/socket") as client:
+        await client.send("1", "1", "room:1", "phx_join", {})
+        await client.expect(reply("1", "1", "room:1", ok()))
+
+:func:`connect` is the asyncio client of the ``websockets`` library with the protocol's messages on top of
+it. What that client would never send, :mod:`tests.support.raw` does.
+
+Nothing here waits for a while: :meth:`Phoenix.expect` waits for the frames themselves, and
+:meth:`Phoenix.expect_silence` for the answer to a heartbeat, before which everything else that was due
+must have come.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from itertools import count
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from websockets.asyncio.client import ClientConnection, connect as connect_websocket
+from websockets.exceptions import ConnectionClosed
+from websockets.protocol import State
+from websockets.typing import Subprotocol
+
+from .frames import Frame, decode_v1, decode_v2, encode_v1, encode_v2, ok
+from .servers import Server
+
+__all__ = ["V1", "V2", "Phoenix", "broadcast", "close", "connect", "crash", "push", "reply"]
+
+V1: Final = "1.0.0"
+V2: Final = "2.0.0"
+
+PATIENCE: Final = 20.0
+"""Seconds after which a test that waits in vain says what it waits for."""
+
+
+def reply(join_ref: Any, ref: Any, topic: Any, payload: Any) -> Frame:
+    """Return a reply; the payload is made by ``ok`` or ``error``."""
+    return Frame(join_ref, ref, topic, "phx_reply", payload)
+
+
+def push(join_ref: Any, topic: str, event: str, payload: Any) -> Frame:
+    """Return a push of one channel."""
+    return Frame(join_ref, None, topic, event, payload)
+
+
+def broadcast(topic: str, event: str, payload: Any) -> Frame:
+    """Return a broadcast."""
+    return Frame(None, None, topic, event, payload)
+
+
+def close(join_ref: Any, topic: str) -> Frame:
+    """Return the news that a channel closed."""
+    return Frame(join_ref, join_ref, topic, "phx_close", {})
+
+
+def crash(join_ref: Any, topic: str) -> Frame:
+    """Return the news that a channel crashed."""
+    return Frame(join_ref, join_ref, topic, "phx_error", {"reason": "channel_crash"})
+
+
+class Phoenix:
+    """A connected client.
+
+    Attributes:
+        websocket: The connection.
+        vsn: The version that it asked for. A V1 frame carries no ``join_ref``, so what is expected is
+            compared without it.
+    """
+
+    def __init__(self, websocket: ClientConnection, vsn: str) -> None:
+        self.websocket = websocket
+        self.vsn = vsn
+        self._heartbeats = count(1)
+        v1 = vsn.startswith("1.")
+        self._encode = encode_v1 if v1 else encode_v2
+        self._decode = decode_v1 if v1 else decode_v2
+        self._sends_join_ref = not v1
+
+    async def send(
+        self, join_ref: Any, ref: Any, topic: Any, event: Any, payload: Any = None
+    ) -> None:
+        """Send a message; of bytes, as a binary frame."""
+        message = Frame(join_ref, ref, topic, event, {} if payload is None else payload)
+        await self.websocket.send(self._encode(message))
+
+    async def send_raw(self, data: str | bytes) -> None:
+        """Send a frame as it is."""
+        await self.websocket.send(data)
+
+    async def receive_raw(self) -> str | bytes:
+        """Return the next frame as it came."""
+        async with asyncio.timeout(PATIENCE):
+            return await self.websocket.recv()
+
+    async def receive(self) -> Frame:
+        """Return the next message."""
+        return self._decode(await self.receive_raw())
+
+    async def expect(self, *frames: Frame) -> None:
+        """Check that the next messages are exactly these."""
+        for expected in frames:
+            seen = expected if self._sends_join_ref else expected._replace(join_ref=None)
+            received = await self.receive()
+            assert received == seen, f"expected {seen}, got {received}"
+
+    async def expect_silence(self) -> None:
+        """Check that nothing else has been sent, by a heartbeat whose answer must be the next frame."""
+        ref = f"beat-{next(self._heartbeats)}"
+        await self.send(None, ref, "phoenix", "heartbeat")
+        await self.expect(reply(None, ref, "phoenix", ok()))
+
+    async def join(self, topic: str, payload: Any = None, *, ref: Any = "1") -> Any:
+        """Join, as the stock client does, and return the reply's payload."""
+        await self.send(ref, ref, topic, "phx_join", payload)
+        answer = await self.receive()
+        expected = reply(ref if self._sends_join_ref else None, ref, topic, answer.payload)
+        assert answer == expected, f"expected {expected}, got {answer}"
+        return answer.payload
+
+    async def receive_or_close(self) -> Frame | None:
+        """Return the next message, or None once the connection is closed."""
+        try:
+            return await self.receive()
+        except ConnectionClosed:
+            return None
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the closing handshake is over, by now."""
+        return self.websocket.state is State.CLOSED
+
+    async def closed(self) -> tuple[int | None, str]:
+        """Wait until the server has closed the connection; return the code and reason that it gave.
+
+        Nothing else may come before.
+        """
+        try:
+            frame = await self.receive_raw()
+        except ConnectionClosed as closed:
+            received = closed.rcvd
+        else:
+            raise AssertionError(f"expected the connection to close, got {frame!r}")
+        return (None, "") if received is None else (received.code, received.reason)
+
+
+@asynccontextmanager
+async def connect(
+    server: Server,
+    path: str = "/socket",
+    *,
+    vsn: str | None = V2,
+    params: Mapping[str, str] | Sequence[tuple[str, str]] = (),
+    headers: Mapping[str, str] | None = None,
+    subprotocols: Sequence[str] | None = None,
+    transport_path: str = "/websocket",
+) -> AsyncIterator[Phoenix]:
+    """Connect; the connection is closed at the end.
+
+    Args:
+        server: Where.
+        path: The mount.
+        vsn: The version to ask for; None asks for none, which means V1.
+        params: More of the query.
+        headers: More than those of the upgrade.
+        subprotocols: To be offered.
+        transport_path: What follows the mount.
+
+    Raises:
+        websockets.exceptions.InvalidStatus: The server refused.
+    """
+    pairs = list(params.items() if isinstance(params, Mapping) else params)
+    query = urlencode([*pairs, *([] if vsn is None else [("vsn", vsn)])])
+    offered = None if subprotocols is None else [Subprotocol(name) for name in subprotocols]
+    async with connect_websocket(
+        server.url(f"{path}{transport_path}?{query}"),
+        additional_headers=headers,
+        subprotocols=offered,
+        compression=None,
+        ping_interval=None,
+        max_size=None,
+        open_timeout=PATIENCE,
+        close_timeout=PATIENCE,
+        proxy=None,
+    ) as websocket:
+        yield Phoenix(websocket, V1 if vsn is None else vsn)

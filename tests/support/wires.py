@@ -1,0 +1,300 @@
+"""The two ends of a connection in memory: a WebSocket client, and an endpoint that can't tell.
+
+:class:`NativeWire` has the client of the ``websockets`` library at one end and our native transport at
+the other, with a :class:`~tests.support.transport.MemoryTransport` between them. :class:`ASGIWire` plays the ASGI server: two queues, straight into ``endpoint(scope, receive, send)``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Protocol
+
+from websockets.client import ClientProtocol
+from websockets.exceptions import InvalidStatus
+from websockets.frames import Frame as WebSocketFrame, Opcode
+from websockets.http11 import Response
+from websockets.typing import Subprotocol
+from websockets.uri import parse_uri
+
+from bennu import Endpoint
+from bennu.transports.native import EXTENSION, NativeWebSocket
+
+from .transport import MemoryTransport
+
+__all__ = [
+    "ASGIWire",
+    "HandshakeRefused",
+    "NativeWire",
+    "Over",
+    "Wire",
+    "open_wire",
+]
+
+Over = Literal["native", "asgi"]
+
+ABNORMAL = 1006
+"""What a client sees as code when the connection just ends."""
+
+
+class HandshakeRefused(Exception):
+    """The server answered the handshake with another status than 101."""
+
+    def __init__(self, status: int, body: bytes) -> None:
+        self.status = status
+        self.body = body
+        super().__init__(status, body)
+
+
+class Wire(Protocol):
+    """The client's end."""
+
+    received: deque[str | bytes]
+    """Messages that have come and were not looked at yet."""
+    code: int | None
+    """The code that the server closed with, or 1006 if it just went away; None while it is open."""
+    subprotocol: str | None
+
+    def send(self, data: str | bytes) -> None:
+        """Send a message: text, or binary."""
+        ...
+
+    def close(self, code: int = 1000) -> None:
+        """Close as a client should."""
+        ...
+
+    def vanish(self) -> None:
+        """Drop the connection without a word."""
+        ...
+
+    def stop_reading(self) -> None:
+        """Leave what the server sends in its buffer."""
+        ...
+
+    def read_on(self) -> None:
+        """Take it, and what comes."""
+        ...
+
+
+async def open_wire(
+    endpoint: Endpoint,
+    url: str,
+    *,
+    over: Over = "native",
+    headers: Sequence[tuple[str, str]] = (),
+    subprotocols: Sequence[str] = (),
+) -> ASGIWire | NativeWire:
+    """Connect to an endpoint.
+
+    Args:
+        endpoint: The endpoint.
+        url: Path and query.
+        over: Which of our transports.
+        headers: More of them.
+        subprotocols: What the client offers.
+
+    Raises:
+        HandshakeRefused: It was answered with another status than 101.
+    """
+    client = ClientProtocol(
+        parse_uri(f"ws://localhost{url}"),
+        subprotocols=[Subprotocol(one) for one in subprotocols] or None,
+        max_size=None,
+    )
+    request = client.connect()
+    for name, value in headers:
+        request.headers[name] = value
+    client.send_request(request)
+    client.data_to_send()
+    path, _, query = request.path.partition("?")
+    scope = {
+        "type": "websocket",
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "http_version": "1.1",
+        "scheme": "ws",
+        "path": path,
+        "raw_path": path.encode(),
+        "root_path": "",
+        "query_string": query.encode(),
+        "headers": [
+            (name.lower().encode(), value.encode("latin-1"))
+            for name, value in request.headers.raw_items()
+        ],
+        "client": ("127.0.0.1", 50000),
+        "server": ("localhost", 80),
+        "subprotocols": list(subprotocols),
+        "extensions": {"websocket.http.response": {}},
+    }
+    if over == "asgi":
+        asgi = ASGIWire()
+        await asgi.open(endpoint, scope)
+        return asgi
+    native = NativeWire(client)
+    await native.open(endpoint, scope)
+    return native
+
+
+class NativeWire:
+    """A connection over our native transport."""
+
+    def __init__(self, client: ClientProtocol) -> None:
+        self.received: deque[str | bytes] = deque()
+        self.pongs: list[bytes] = []
+        self.code: int | None = None
+        self.subprotocol: str | None = None
+        self.transport = MemoryTransport(self)
+        self._client = client
+        self._response: Response | None = None
+
+    async def open(self, endpoint: Endpoint, scope: Mapping[str, Any]) -> None:
+        """Walk through the endpoint, as the server of ``bennu run`` does."""
+        native = NativeWebSocket(self.transport, b"", set())
+        self.transport.set_protocol(native)
+        await endpoint.serve_native_alone({**scope, "extensions": {EXTENSION: native}}, native)
+        failure = self._client.handshake_exc
+        if isinstance(failure, InvalidStatus):
+            raise HandshakeRefused(
+                failure.response.status_code, bytes(failure.response.body or b"")
+            )
+        if failure is not None:
+            raise failure
+        self.subprotocol = self._client.subprotocol
+
+    def send(self, data: str | bytes) -> None:
+        """Send a message."""
+        if isinstance(data, str):
+            self._client.send_text(data.encode())
+        else:
+            self._client.send_binary(data)
+        self._give()
+
+    def ping(self, data: bytes = b"") -> None:
+        """Send a ping."""
+        self._client.send_ping(data)
+        self._give()
+
+    def close(self, code: int = 1000) -> None:
+        """Send a close frame."""
+        self._client.send_close(code)
+        self._give()
+
+    def vanish(self) -> None:
+        """Reset the connection."""
+        self.transport.lose(ConnectionResetError("the client vanished"))
+
+    def stop_reading(self) -> None:
+        """Leave what is written in the buffer."""
+        self.transport.peer_reads = False
+
+    def read_on(self) -> None:
+        """Take it."""
+        self.transport.take()
+
+    # What the transport calls.
+
+    def take(self, data: bytes) -> None:
+        """Read what the server wrote."""
+        self._client.receive_data(data)
+        self._read_events()
+        self._give()
+
+    def ended(self) -> None:
+        """Learn that the connection has ended."""
+        self._client.receive_eof()
+        self._read_events()
+        if self.code is None:
+            close = self._client.close_rcvd
+            self.code = ABNORMAL if close is None else close.code
+
+    def _read_events(self) -> None:
+        for event in self._client.events_received():
+            if not isinstance(event, WebSocketFrame):
+                continue
+            if event.opcode is Opcode.TEXT:
+                self.received.append(bytes(event.data).decode())
+            elif event.opcode is Opcode.BINARY:
+                self.received.append(bytes(event.data))
+            elif event.opcode is Opcode.PONG:
+                self.pongs.append(bytes(event.data))
+
+    def _give(self) -> None:
+        data = b"".join(self._client.data_to_send())
+        if data:
+            self.transport.feed(data)
+
+
+class ASGIWire:
+    """A connection over any ASGI server."""
+
+    def __init__(self) -> None:
+        self.received: deque[str | bytes] = deque()
+        self.code: int | None = None
+        self.subprotocol: str | None = None
+        self._incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._reads = asyncio.Event()
+        self._reads.set()
+        self._answered = asyncio.Event()
+        self._status = 0
+        self._body = b""
+        self._is_gone = False
+        self.task: asyncio.Task[None] | None = None
+
+    async def open(self, endpoint: Endpoint, scope: Mapping[str, Any]) -> None:
+        """Run the application, up to its answer."""
+        self._incoming.put_nowait({"type": "websocket.connect"})
+        self.task = asyncio.create_task(endpoint(dict(scope), self._incoming.get, self._send))
+        self.task.add_done_callback(lambda _: self._answered.set())
+        await self._answered.wait()
+        if self._status != 101:
+            await self.task
+            raise HandshakeRefused(self._status, self._body)
+
+    def send(self, data: str | bytes) -> None:
+        """Send a message."""
+        key = "text" if isinstance(data, str) else "bytes"
+        self._incoming.put_nowait({"type": "websocket.receive", key: data})
+
+    def close(self, code: int = 1000) -> None:
+        """Close; the ASGI server answers the close frame by itself."""
+        self._disconnect(code)
+
+    def vanish(self) -> None:
+        """Drop the connection: whatever is sent from now on fails."""
+        self._is_gone = True
+        self._reads.set()
+        self._disconnect(ABNORMAL)
+
+    def stop_reading(self) -> None:
+        """Let the application's ``send`` wait."""
+        self._reads.clear()
+
+    def read_on(self) -> None:
+        """Let it go on."""
+        self._reads.set()
+
+    def _disconnect(self, code: int) -> None:
+        if self.code is None:
+            self.code = code
+            self._incoming.put_nowait({"type": "websocket.disconnect", "code": code})
+
+    async def _send(self, event: Any) -> None:
+        await self._reads.wait()
+        kind = event["type"]
+        if self._is_gone:
+            raise OSError("the client has gone away")
+        if kind == "websocket.accept":
+            self.subprotocol = event.get("subprotocol")
+            self._status = 101
+            self._answered.set()
+        elif kind == "websocket.send":
+            text = event.get("text")
+            self.received.append(event["bytes"] if text is None else text)
+        elif kind == "websocket.close":
+            self._disconnect(event.get("code", 1000))
+        elif kind == "websocket.http.response.start":
+            self._status = event["status"]
+        elif kind == "websocket.http.response.body":
+            self._body += event.get("body", b"")
+        else:
+            raise AssertionError(f"no such ASGI event: {event!r}")

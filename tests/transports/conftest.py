@@ -1,0 +1,57 @@
+"""One native server a module, on asyncio's own event loop and on uvloop."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from bennu import Endpoint
+from tests.support.servers import Server, serve
+from tests.support.until import until
+from tests.wire.app import Journal, make_endpoint
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["asyncio", "uvloop"])
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
+    return "asyncio", {"use_uvloop": request.param}
+
+
+@pytest.fixture(scope="module")
+def server_name() -> str:
+    return "native"
+
+
+@pytest.fixture(scope="module")
+def endpoint(anyio_backend: object) -> Endpoint:
+    assert anyio_backend
+    return make_endpoint()
+
+
+@pytest.fixture(scope="module")
+async def running(server_name: str, endpoint: Endpoint) -> AsyncIterator[Server]:
+    async with serve(server_name, endpoint) as server:
+        yield server
+    assert endpoint.connections == 0
+
+
+@pytest.fixture
+async def server(
+    running: Server, endpoint: Endpoint, caplog: pytest.LogCaptureFixture
+) -> AsyncIterator[Server]:
+    """The server; after each test nothing of it may be left, and no error may have been logged."""
+    yield running
+    await until(lambda: not endpoint.connections)
+    await until(lambda: not running.connections)
+    await until(lambda: not running.tasks)
+    errors = [r.getMessage() for r in caplog.get_records("call") if r.levelno >= logging.ERROR]
+    assert not errors
+
+
+@pytest.fixture
+def journal(endpoint: Endpoint, server: Server) -> Journal:
+    assert endpoint.is_started, server
+    journal: Journal = endpoint.state
+    return journal

@@ -1,0 +1,267 @@
+"""The native transport over real sockets: bytes in any portion, and what waits for what."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from typing import Any
+
+import pytest
+
+from bennu import Endpoint
+from tests.support.frames import ok
+from tests.support.raw import (
+    BINARY,
+    CLOSE,
+    CONTINUATION,
+    PING,
+    PONG,
+    TEXT,
+    RawClient,
+    client_frame,
+    close_payload,
+    open_raw,
+)
+from tests.support.servers import Server
+from tests.support.until import until
+from tests.support.wire import broadcast, connect, reply
+from tests.wire.app import Journal
+
+JOIN = b'["1","1","room:1","phx_join",{}]'
+JOINED = '["1","1","room:1","phx_reply",{"status":"ok","response":{}}]'
+BEAT = b'[null,"9","phoenix","heartbeat",{}]'
+BEATEN = '[null,"9","phoenix","phx_reply",{"status":"ok","response":{}}]'
+
+
+def echo(ref: int, payload: Any) -> bytes:
+    """Return a message that is answered with its payload."""
+    return json.dumps(["1", str(ref), "room:1", "echo", payload]).encode()
+
+
+async def expect_echo(client: RawClient, ref: int, payload: Any) -> None:
+    """Check that the next frame is the answer to that."""
+    reply = ["1", str(ref), "room:1", "phx_reply", {"status": "ok", "response": payload}]
+    assert json.loads(await client.text()) == reply
+
+
+async def is_alive(client: RawClient) -> None:
+    """Check that nothing has been sent, and that the connection works."""
+    client.send(client_frame(TEXT, BEAT))
+    assert await client.text() == BEATEN
+
+
+# Portions.
+
+
+async def test_bytes_may_come_one_by_one(server: Server) -> None:
+    """The upgrade, a join, a long message, a ping, a message in fragments, a close."""
+    async with open_raw(server) as client:
+
+        async def trickle(data: bytes) -> None:
+            for position in range(len(data)):
+                client.send(data[position : position + 1])
+                await asyncio.sleep(0)  # the server reads this byte before there is another
+
+        client.request("/socket/websocket?vsn=2.0.0")
+        assert (await client.response()).status == 101
+        await trickle(client_frame(TEXT, JOIN))
+        assert await client.text() == JOINED
+        await trickle(client_frame(TEXT, echo(2, "x" * 200)))
+        await expect_echo(client, 2, "x" * 200)
+        await trickle(client_frame(PING, b"still there?"))
+        assert await client.frame() == (0x80 | PONG, b"still there?")
+        message = echo(3, "é" * 10)
+        await trickle(
+            client_frame(TEXT, message[:30], final=False)
+            + client_frame(PING, b"")
+            + client_frame(CONTINUATION, message[30:31], final=False)
+            + client_frame(CONTINUATION, b"", final=False)
+            + client_frame(CONTINUATION, message[31:])
+        )
+        assert await client.frame() == (0x80 | PONG, b"")
+        await expect_echo(client, 3, "é" * 10)
+        await trickle(client_frame(CLOSE, close_payload(1000)))
+        assert await client.close_frame() == (1000, "")
+        assert await client.end() == b""
+
+
+async def test_a_request_may_come_byte_by_byte(server: Server) -> None:
+    """Also if it is uvicorn that collects it."""
+    async with open_raw(server) as client:
+        request = client.head("/socket/websocket?vsn=2.0.0") + client_frame(TEXT, BEAT)
+        for position in range(len(request)):
+            client.send(request[position : position + 1])
+            await asyncio.sleep(0)
+        assert (await client.response()).status == 101
+        assert await client.text() == BEATEN
+
+
+async def test_a_thousand_frames_in_one_write(server: Server) -> None:
+    """They are handled in their order, whatever size they have."""
+    async with open_raw(server) as client:
+        await client.open()
+        messages = [echo(ref, "x" * (ref * 7 % 300)) for ref in range(1000)]
+        client.send(b"".join(client_frame(TEXT, message) for message in [JOIN, *messages]))
+        assert await client.text() == JOINED
+        for ref in range(1000):
+            await expect_echo(client, ref, "x" * (ref * 7 % 300))
+
+
+@pytest.mark.parametrize("size", [0, 125, 126, 127, 65535, 65536, 1_000_000])
+async def test_frames_of_every_length(server: Server, size: int) -> None:
+    """Both ways, so that each of the three forms of a length is written and read."""
+    async with open_raw(server) as client:
+        await client.open()
+        client.send(client_frame(TEXT, JOIN))
+        assert await client.text() == JOINED
+        head = b"\x00\x01\x01\x06\x0412room:1echo"
+        content = os.urandom(size)
+        client.send(client_frame(BINARY, head + content))
+        answer = await client.frame()
+        assert answer == (0x80 | BINARY, b"\x01\x01\x01\x06\x0212room:1ok" + content)
+
+
+async def test_frames_may_come_behind_the_request(server: Server) -> None:
+    """In the same packet: a client need not wait for the 101."""
+    async with open_raw(server) as client:
+        await client.open(behind=client_frame(TEXT, JOIN) + client_frame(TEXT, echo(2, {"a": 1})))
+        assert await client.text() == JOINED
+        await expect_echo(client, 2, {"a": 1})
+
+
+async def test_what_comes_while_connect_runs_is_kept(server: Server, journal: Journal) -> None:
+    """Within a bound (64 KB), after which the client's own buffer fills; nothing is lost."""
+    async with open_raw(server) as client:
+        frames = [client_frame(TEXT, echo(ref, "x" * 10_000)) for ref in range(1000)]
+        client.request("/waiting/websocket?vsn=2.0.0&gate=early", behind=client_frame(TEXT, JOIN))
+        await journal.read("early", "waits")
+        client.send(b"".join(frames))
+        unsent = client.writer.transport.get_write_buffer_size
+        assert unsent() > 0
+        journal.gate("early").set()
+        assert (await client.response()).status == 101
+        assert await client.text() == JOINED
+        for ref in range(1000):
+            await expect_echo(client, ref, "x" * 10_000)
+        assert unsent() == 0
+
+
+# Holding.
+
+
+async def test_a_join_holds_back_what_comes_behind_it(
+    server: Server, endpoint: Endpoint, journal: Journal
+) -> None:
+    """Pings too, as they stand in line; what others say in the topics joined before does not wait."""
+    async with open_raw(server) as client:
+        await client.open()
+        client.send(client_frame(TEXT, JOIN))
+        assert await client.text() == JOINED
+        client.send(client_frame(TEXT, b'["2","2","slow:held","phx_join",{}]'))
+        client.send(client_frame(PING, b"ping") + client_frame(TEXT, BEAT))
+        await journal.read("slow:held", "waits")
+        client.send(client_frame(TEXT, echo(3, {}))[:20])
+        await endpoint.broadcast("room:1", "meanwhile", {})
+        assert await client.text() == '[null,null,"room:1","meanwhile",{}]'
+        journal.gate("slow:held").set()
+        assert '"slow:held","phx_reply",{"status":"ok"' in await client.text()
+        assert await client.frame() == (0x80 | PONG, b"ping")
+        assert await client.text() == BEATEN
+
+
+async def test_a_held_client_fills_its_own_buffer_not_ours(
+    server: Server, journal: Journal
+) -> None:
+    """Reading pauses once something has come that must wait."""
+    async with open_raw(server) as client:
+        await client.open()
+        client.send(client_frame(TEXT, b'["2","2","slow:much","phx_join",{}]'))
+        await journal.read("slow:much", "waits")
+        beat = BEAT.replace(b"{}", b'{"a":"' + b"x" * 100_000 + b'"}')
+        client.send(client_frame(TEXT, beat) * 200)
+        async with connect(server) as other:
+            await other.expect_silence()
+        unsent = client.writer.transport.get_write_buffer_size
+        assert unsent() > 0
+        journal.gate("slow:much").set()
+        assert '"slow:much","phx_reply",{"status":"ok"' in await client.text()
+        for _ in range(200):
+            assert await client.text() == BEATEN
+        assert unsent() == 0
+
+
+async def test_a_close_frame_behind_a_join_waits_for_it(server: Server, journal: Journal) -> None:
+    """As everything does; then it is answered."""
+    async with open_raw(server) as client:
+        await client.open()
+        client.send(client_frame(TEXT, b'["2","2","slow:close","phx_join",{}]'))
+        client.send(client_frame(CLOSE, b"") + client_frame(TEXT, BEAT))
+        await journal.read("slow:close", "waits")
+        journal.gate("slow:close").set()
+        assert '"slow:close","phx_reply",{"status":"ok"' in await client.text()
+        assert await client.close_frame() == (1000, "")
+        assert await client.end() == b""
+        assert await journal.end_of("slow:close") == "closed"
+
+
+async def test_joins_in_one_write_are_handled_one_after_another(
+    server: Server, journal: Journal
+) -> None:
+    """Each holds what stands behind it, also what was held already."""
+    topics = [f"slow:row-{number}" for number in range(3)]
+    async with open_raw(server) as client:
+        await client.open()
+        joins = [client_frame(TEXT, json.dumps([t, t, t, "phx_join", {}]).encode()) for t in topics]
+        client.send(b"".join(joins) + client_frame(TEXT, BEAT))
+        for topic in topics:
+            await journal.read(topic, "waits")
+            others = [other for other in topics if other > topic]
+            assert not any(journal.has(other, "waits") for other in others)
+            journal.gate(topic).set()
+            assert json.loads(await client.text())[0] == topic
+        assert await client.text() == BEATEN
+
+
+async def test_a_server_that_closes_drops_what_was_held(
+    server: Server, endpoint: Endpoint, journal: Journal
+) -> None:
+    """A client that is told to go during a join is not listened to any more, but for its answer."""
+    async with open_raw(server) as client:
+        await client.open("/socket/websocket?vsn=2.0.0&name=users:9")
+        client.send(client_frame(TEXT, b'["2","2","slow:dropped","phx_join",{}]'))
+        client.send(client_frame(TEXT, BEAT) * 100)
+        await journal.read("slow:dropped", "waits")
+        await endpoint.disconnect("users:9")
+        assert await client.close_frame() == (1001, "")
+        client.send(client_frame(TEXT, BEAT) + client_frame(CLOSE, close_payload(1001)))
+        assert await client.end() == b""
+        journal.gate("slow:dropped").set()
+        assert await journal.end_of("slow:dropped") == "disconnected"
+
+
+async def test_many_connections_come_and_go(server: Server, endpoint: Endpoint) -> None:
+    """And leave nothing: no connection, no task, no subscription."""
+    for _ in range(20):
+        async with connect(server) as ann, connect(server) as bob:
+            for client in (ann, bob):
+                assert await client.join("room:1") == ok()
+            await ann.send("1", "2", "room:1", "shout", {"a": 1})
+            for client in (ann, bob):
+                await client.expect(broadcast("room:1", "shouted", {"a": 1}))
+    await until(lambda: not endpoint.connections)
+    await until(lambda: not endpoint.pubsub.subscribers("room:1"))
+
+
+async def test_a_message_is_answered_while_another_channel_waits(
+    server: Server, journal: Journal
+) -> None:
+    """Only joins hold the line: channels that are joined run beside each other."""
+    async with connect(server) as client:
+        assert await client.join("room:busy", ref="1") == ok()
+        assert await client.join("room:2", ref="2") == ok()
+        await client.send("1", "3", "room:busy", "wait")
+        await client.send("2", "4", "room:2", "echo", {"a": 1})
+        await client.expect(reply("2", "4", "room:2", ok({"a": 1})))
+        journal.gate("room:busy").set()
+        await client.expect(reply("1", "3", "room:busy", ok()))

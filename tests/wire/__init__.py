@@ -1,0 +1,1 @@
+"""The wire, from outside: one suite, four servers, two serializers."""

@@ -1,0 +1,406 @@
+"""The application of the suite: one endpoint with a socket for each thing that a socket can be told.
+
+Its channels do what the integration tests of Phoenix have theirs do. A test steers them by the topic
+that it joins and the events that it sends, and reads in the :class:`Journal` what no client can see.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from msgspec import Struct
+
+from bennu import (
+    Broadcast,
+    Channel,
+    ConnectInfo,
+    Endpoint,
+    Error,
+    Ok,
+    Refused,
+    Reply,
+    ReplyRef,
+    Socket,
+    Stop,
+    on,
+    on_info,
+    on_out,
+)
+
+__all__ = ["Journal", "make_endpoint"]
+
+
+@dataclass(frozen=True)
+class User:
+    """The assigns of every connection."""
+
+    params: dict[str, Any]
+    info: ConnectInfo
+
+    @property
+    def name(self) -> str | None:
+        """The connection's id."""
+        return self.params.get("name")
+
+
+class Journal:
+    """What happened, and what waits to be told to go on: the endpoint's state."""
+
+    def __init__(self) -> None:
+        self._gates: dict[str, asyncio.Event] = {}
+        self._notes: dict[tuple[str, str], asyncio.Queue[Any]] = {}
+
+    def note(self, topic: str, what: str, value: Any) -> None:
+        """Write something down."""
+        self._queue(topic, what).put_nowait(value)
+
+    async def read(self, topic: str, what: str) -> Any:
+        """Return what was written down, once it has been."""
+        async with asyncio.timeout(20):
+            return await self._queue(topic, what).get()
+
+    def has(self, topic: str, what: str) -> bool:
+        """Whether something has been written down."""
+        return not self._queue(topic, what).empty()
+
+    async def end_of(self, topic: str) -> str | Exception:
+        """Return why a channel ended, once its ``terminate`` has run."""
+        reason: str | Exception = await self.read(topic, "ended")
+        return reason
+
+    def gate(self, topic: str) -> asyncio.Event:
+        """Return what a slow channel waits for."""
+        return self._gates.setdefault(topic, asyncio.Event())
+
+    def close_gates(self) -> None:
+        """Let everybody wait again."""
+        self._gates.clear()
+
+    async def pass_gate(self, topic: str) -> None:
+        """Say that a channel waits, and wait."""
+        self.note(topic, "waits", True)
+        await self.gate(topic).wait()
+
+    def _queue(self, topic: str, what: str) -> asyncio.Queue[Any]:
+        return self._notes.setdefault((topic, what), asyncio.Queue())
+
+
+class Recording(Channel[User, Journal]):
+    """A channel whose end is written down."""
+
+    async def terminate(self, reason: str | Exception) -> None:
+        self.state.note(self.topic, "ended", reason)
+
+
+@dataclass
+class Answer:
+    """A message to oneself: answer this later."""
+
+    ref: ReplyRef
+
+
+class Room(Recording):
+    """What most tests talk to."""
+
+    @on("echo")
+    async def echo(self, payload: Any) -> Any:
+        return Ok(payload)
+
+    @on("silent")
+    async def silent(self) -> None:
+        """Answer nothing."""
+
+    @on("push")
+    async def pushes(self, payload: Any) -> None:
+        await self.push("pushed", payload)
+
+    @on("shout")
+    async def shout(self, payload: Any) -> None:
+        await self.broadcast("shouted", payload)
+
+    @on("shout_from")
+    async def shout_from(self, payload: Any) -> None:
+        await self.broadcast_from("shouted", payload)
+
+    @on("shout_and_reply")
+    async def shout_and_reply(self, payload: Any) -> Ok:
+        await self.broadcast("shouted", payload)
+        return Ok()
+
+    @on("refuse")
+    async def refuse(self) -> None:
+        raise Refused("no", extra=1)
+
+    @on("custom")
+    async def custom(self) -> Reply:
+        return Reply("whatever", {"a": 1})
+
+    @on("failed")
+    async def failed(self) -> Error:
+        return Error({"b": 2})
+
+    @on("later")
+    async def later(self) -> None:
+        self.send_self(Answer(self.ref()))
+
+    @on_info(Answer)
+    async def answer(self, message: Answer) -> None:
+        await message.ref.reply({"times": 1})
+        await message.ref.reply({"times": 2})
+
+    @on("crash")
+    async def crash(self) -> None:
+        raise RuntimeError("as the test wanted")
+
+    @on("stop")
+    async def stop(self, reason: str) -> None:
+        raise Stop(reason)
+
+    @on("stop_with_reply")
+    async def stop_with_reply(self, reason: str) -> None:
+        raise Stop(reason, reply={"bye": True})
+
+    @on("typed")
+    async def typed(self, payload: Typed) -> None:
+        """Want a number."""
+
+    @on("transport")
+    async def transport(self) -> dict[str, Any]:
+        return {"transport": self.connection.transport, "id": self.connection.id}
+
+    @on("wait")
+    async def wait(self) -> Ok:
+        await self.state.pass_gate(self.topic)
+        return Ok()
+
+
+class Typed(Struct):
+    """A payload."""
+
+    n: int
+
+
+class Intercepting(Recording):
+    """A channel that changes what is shouted before its client gets it."""
+
+    @on("shout")
+    async def shout(self, payload: dict[str, Any]) -> Ok:
+        await self.broadcast("shouted", payload)
+        return Ok()
+
+    @on_out("shouted")
+    async def shouted(self, payload: dict[str, Any]) -> None:
+        await self.push("shouted", {**payload, "transport": self.connection.transport})
+
+
+class Eager(Recording):
+    """A channel that speaks as soon as it has joined, and once more when it ends."""
+
+    async def join(self, payload: dict[str, Any]) -> dict[str, Any]:
+        return {"joined": payload}
+
+    async def after_join(self) -> None:
+        await self.broadcast("everyone", {"x": 1})
+        await self.push("pushed", {"y": 2})
+
+    async def terminate(self, reason: str | Exception) -> None:
+        if self.connection.transport and not isinstance(reason, Exception):
+            await self.push("farewell", {"reason": reason})
+        await super().terminate(reason)
+
+    @on("stop")
+    async def stop(self, reason: str) -> None:
+        raise Stop(reason)
+
+    @on("stop_with_reply")
+    async def stop_with_reply(self, reason: str) -> None:
+        raise Stop(reason, reply={"bye": True})
+
+
+class Binary(Recording):
+    """A channel whose join is answered in binary."""
+
+    async def join(self) -> bytes:
+        return b"\x01\x02\x03"
+
+
+class Refusing(Recording):
+    """A channel that nobody may join."""
+
+    async def join(self, payload: dict[str, Any]) -> None:
+        raise Refused("unauthorized", **payload)
+
+
+class Crashing(Recording):
+    """A channel that nobody can join."""
+
+    async def join(self) -> None:
+        raise RuntimeError("as the test wanted")
+
+
+class Slow(Room):
+    """A channel whose join waits until the test says go on."""
+
+    async def join(self) -> None:
+        await self.state.pass_gate(self.topic)
+
+
+class Stubborn(Recording):
+    """A channel whose handler does not heed that it shall end."""
+
+    @on("wait")
+    async def wait(self) -> None:
+        while not self.state.gate(self.topic).is_set():
+            try:
+                await self.state.pass_gate(self.topic)
+            except asyncio.CancelledError:
+                self.state.note(self.topic, "cancelled", True)
+
+
+class Catching(Recording):
+    """A channel that takes whatever no handler is named for."""
+
+    async def handle_in(self, event: str, payload: Any) -> dict[str, Any]:
+        return {"event": event, "payload": payload}
+
+
+class Listening(Recording):
+    """A channel that hears another topic."""
+
+    async def after_join(self) -> None:
+        self.subscribe("news")
+
+    @on_info(Broadcast)
+    async def heard(self, broadcast: Broadcast) -> None:
+        await self.push("heard", {"event": broadcast.event})
+
+
+class Informed(Recording):
+    """A channel that tells what is known of the request."""
+
+    async def join(self) -> dict[str, Any]:
+        info = self.assigns.info
+        return {
+            "params": self.assigns.params,
+            "peer": list(info.peer),
+            "uri": info.uri._asdict(),
+            "user_agent": info.user_agent,
+            "x_headers": info.x_headers,
+            "sec_websocket_headers": info.sec_websocket_headers,
+            "trace_context_headers": info.trace_context_headers,
+            "auth_token": info.auth_token,
+            "cookies": info.cookies,
+            "transport": info.transport,
+            "state": type(info.state).__name__,
+        }
+
+
+class Renaming(Recording):
+    """A channel that rebinds its assigns."""
+
+    @on("name")
+    async def name(self, name: str) -> None:
+        self.assigns = replace(self.assigns, params={"name": name})
+
+    @on("who")
+    async def who(self) -> dict[str, Any]:
+        return {"name": self.assigns.name}
+
+
+async def admit(params: dict[str, Any], info: ConnectInfo) -> User:
+    """Let everybody in."""
+    return User(params, info)
+
+
+async def refuse() -> User:
+    """Let nobody in."""
+    raise Refused("bad token")
+
+
+async def crash() -> User:
+    """Be of no use."""
+    raise RuntimeError("as the test wanted")
+
+
+async def wait(params: dict[str, Any], info: ConnectInfo) -> User:
+    """Let everybody in, once the test says so."""
+    try:
+        await info.state.pass_gate(params["gate"])
+    except asyncio.CancelledError:
+        info.state.note(params["gate"], "cancelled", True)
+        raise
+    return User(params, info)
+
+
+class Paged(Struct):
+    """What the query of one socket must hold."""
+
+    page: int
+
+
+def paged(params: Paged, info: ConnectInfo) -> User:
+    """Take typed parameters, in a worker thread."""
+    return User({"page": params.page}, info)
+
+
+CHANNELS = {
+    "room:*": Room,
+    "out:*": Intercepting,
+    "eager:*": Eager,
+    "binary:*": Binary,
+    "refusing:*": Refusing,
+    "crashing:*": Crashing,
+    "slow:*": Slow,
+    "stubborn:*": Stubborn,
+    "catching:*": Catching,
+    "listening:*": Listening,
+    "info:*": Informed,
+    "renaming:*": Renaming,
+}
+
+
+def socket(**options: Any) -> Socket[User]:
+    """Return a socket that has all channels and admits everybody, but for what is said otherwise."""
+    defaults: dict[str, Any] = {
+        "connect": admit,
+        "channels": CHANNELS,
+        "id": lambda user: user.name,
+    }
+    return Socket(**(defaults | options))
+
+
+def make_endpoint() -> Endpoint:
+    """Return the application."""
+
+    @asynccontextmanager
+    async def lifespan() -> AsyncIterator[Journal]:
+        yield Journal()
+
+    return Endpoint(
+        sockets={
+            "/socket": socket(),
+            "/ws/admin": socket(),
+            "/one": socket(max_channels=1),
+            "/impatient": socket(timeout=0.2),
+            "/small": socket(max_frame_size=200),
+            "/auth": socket(auth_token=True, subprotocols=["chat"]),
+            "/sub": socket(subprotocols=["chat.v2", "chat.v1"]),
+            "/strict": socket(check_origin=["https://example.com", "//*.example.org"]),
+            "/open": socket(check_origin=False),
+            "/same": socket(check_origin="conn"),
+            "/asked": socket(check_origin=lambda origin: origin.text == "null"),
+            "/quiet": socket(log=False),
+            "/refusing": socket(connect=refuse),
+            "/busy": socket(connect=refuse, error_handler=lambda refused: (429, b"later")),
+            "/crashing": socket(connect=crash),
+            "/odd": socket(id=lambda user: 7),
+            "/waiting": socket(connect=wait),
+            "/paged": socket(connect=paged),
+            "/tenants/{tenant}": socket(path="of/{project}/{_hidden}/ws"),
+        },
+        lifespan=lifespan,
+    )

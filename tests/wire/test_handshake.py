@@ -1,0 +1,467 @@
+"""Who may connect, and what a channel learns of the request."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+
+from bennu import Endpoint
+from tests.support.frames import error, ok
+from tests.support.raw import ask
+from tests.support.servers import Server
+from tests.support.wire import connect, reply
+
+from .divergence import decided_by_server
+
+V2 = "vsn=2.0.0"
+
+
+def bearer(token: str) -> str:
+    """Return the subprotocol in which the stock client hides a token."""
+    encoded = base64.b64encode(token.encode()).decode().rstrip("=")
+    return f"base64url.bearer.phx.{encoded}"
+
+
+async def learn(server: Server, path: str = "/socket", **options: Any) -> dict[str, Any]:
+    """Connect, and return what the channel knows of the request."""
+    async with connect(server, path, **options) as client:
+        answer = await client.join("info:1")
+        assert answer["status"] == "ok", answer
+        response: dict[str, Any] = answer["response"]
+        return response
+
+
+# Versions.
+
+
+@pytest.mark.parametrize("version", ["1.0.0", "1.0.9", "1.0.1-rc.1"])
+async def test_versions_that_mean_v1(server: Server, version: str) -> None:
+    async with connect(server, vsn=version) as client:
+        assert await client.join("room:1") == ok()
+
+
+@pytest.mark.parametrize("version", ["2.0.0", "2.0.7", "2.0.0+b1", "2.0.1-rc.1"])
+async def test_versions_that_mean_v2(server: Server, version: str) -> None:
+    async with connect(server, vsn=version) as client:
+        assert await client.join("room:1") == ok()
+
+
+@pytest.mark.conformance("WS032")
+@pytest.mark.parametrize(
+    "version", ["123.1.1", "3.0.0", "2.1.0", "1.1.0", "2.0.0-rc.1", "2.0", "02.0.0", "v2.0.0", ""]
+)
+async def test_versions_that_nobody_speaks_are_refused(
+    server: Server, version: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    response = await ask(server, f"/socket/websocket?vsn={version}")
+    assert (response.status, response.body) == (403, "")
+    assert repr(version) in caplog.text
+
+
+async def test_a_version_that_is_a_list_is_refused(server: Server) -> None:
+    assert (await ask(server, "/socket/websocket?vsn[]=2.0.0")).status == 403
+
+
+# The user's word.
+
+
+@pytest.mark.conformance("WS028")
+async def test_a_refused_connect(server: Server, vsn: str) -> None:
+    response = await ask(server, f"/refusing/websocket?vsn={vsn}")
+    assert (response.status, response.body) == (403, "")
+
+
+@pytest.mark.conformance("WS029")
+async def test_a_refused_connect_with_an_error_handler(server: Server, vsn: str) -> None:
+    response = await ask(server, f"/busy/websocket?vsn={vsn}")
+    assert (response.status, response.body) == (429, "later")
+
+
+async def test_a_connect_that_crashes(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    """500, and the client is not told why; that is in the log."""
+    response = await ask(server, f"/crashing/websocket?{V2}")
+    assert response.status == 500
+    assert "as the test wanted" not in response.body
+    assert "as the test wanted" in caplog.text
+
+
+async def test_an_id_that_is_no_text_refuses(server: Server) -> None:
+    assert (await ask(server, f"/odd/websocket?{V2}")).status == 403
+
+
+@pytest.mark.parametrize(("query", "status"), [("page=7", 101), ("page=x", 403), ("", 403)])
+async def test_params_are_converted_to_their_type(server: Server, query: str, status: int) -> None:
+    """Leniently, as a query holds text only; what does not fit refuses the connection."""
+    assert (await ask(server, f"/paged/websocket?{V2}&{query}")).status == status
+
+
+async def test_a_query_that_is_no_utf8(server: Server) -> None:
+    assert (await ask(server, f"/socket/websocket?{V2}&a=%ff")).status == 400
+
+
+async def test_a_path_that_leads_nowhere(server: Server) -> None:
+    for path in ("/nothing", "/socket", "/socket/longpoll", "/socket/websocket/more", "/"):
+        assert (await ask(server, f"{path}?{V2}")).status == 404
+
+
+async def test_empty_segments_of_a_path_are_ignored(server: Server) -> None:
+    assert (await ask(server, f"/ws//admin/websocket/?{V2}")).status == 101
+
+
+# Origins.
+
+
+@pytest.mark.conformance("WS027", "OR002", "OR003", "OR008", "OR019")
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("https://example.com", 101),
+        ("https://EXAMPLE.com", 101),
+        ("https://example.com:443", 101),
+        ("http://example.com", 403),
+        ("https://example.com:8443", 403),
+        ("https://www.example.com", 403),
+        ("http://example.org", 101),
+        ("https://a.b.example.org:99", 101),
+        ("https://bad-example.org", 403),
+        ("null", 403),
+        ("file://", 403),
+        ("", 403),
+    ],
+)
+async def test_a_list_of_origins(
+    server: Server, origin: str, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    response = await ask(server, f"/strict/websocket?{V2}", {"Origin": origin})
+    assert (response.status, response.body) == (status, "")
+    if status == 403:
+        assert f"of the origin {origin!r}" in caplog.text
+        assert "check_origin=[" in caplog.text
+
+
+@pytest.mark.conformance("OR002", "OR009")
+async def test_by_default_a_page_of_the_same_host_may_connect(server: Server) -> None:
+    """Phoenix compares with the host it is configured with; ours with the Host header."""
+    target = f"/socket/websocket?{V2}"
+    for origin in ("http://127.0.0.1", "https://127.0.0.1:1234"):
+        assert (await ask(server, target, {"Origin": origin})).status == 101
+    for origin in ("http://localhost", "null", "file://", ""):
+        assert (await ask(server, target, {"Origin": origin})).status == 403
+    assert (await ask(server, target)).status == 101
+
+
+@pytest.mark.conformance("OR001", "OR014")
+async def test_without_a_check_every_page_may_connect(server: Server) -> None:
+    for origin in ("https://evil.example", "null", "file://", "nonsense", ""):
+        response = await ask(server, f"/open/websocket?{V2}", {"Origin": origin})
+        assert response.status == 101
+
+
+@pytest.mark.conformance("OR011", "OR012")
+async def test_the_very_same_origin(server: Server) -> None:
+    """With ``"conn"`` scheme, host and port must be those of the request."""
+    own = f"{server.host}:{server.port}"
+    for origin, status in (
+        (f"http://{own}", 101),
+        (f"https://{own}", 403),
+        (f"ws://{own}", 403),
+        (f"http://{server.host}", 403),
+        (f"http://www.{own}", 403),
+    ):
+        response = await ask(server, f"/same/websocket?{V2}", {"Origin": origin})
+        assert response.status == status, origin
+
+
+@pytest.mark.conformance("OR010", "OR020")
+async def test_a_function_decides_on_origins(server: Server) -> None:
+    """It is asked even about origins without a host."""
+    for origin, status in (("null", 101), ("http://127.0.0.1", 403)):
+        response = await ask(server, f"/asked/websocket?{V2}", {"Origin": origin})
+        assert response.status == status
+
+
+# Subprotocols and the auth token.
+
+
+@pytest.mark.conformance("OR025", "OR026")
+@pytest.mark.parametrize(
+    ("offered", "status", "chosen"),
+    [
+        ("chat.v1", 101, "chat.v1"),
+        ("chat.v1, other, chat.v2", 101, "chat.v2"),
+        ("chat.v1,chat.v2", 101, "chat.v2"),
+        ("other", 403, None),
+        (None, 101, None),
+    ],
+)
+async def test_a_subprotocol_is_agreed_on(
+    server: Server, offered: str | None, status: int, chosen: str | None
+) -> None:
+    """The server's list says which is preferred; none in common is refused."""
+    response = await ask(server, f"/sub/websocket?{V2}", {"Sec-WebSocket-Protocol": offered})
+    assert (response.status, response.headers.get("sec-websocket-protocol")) == (status, chosen)
+
+
+@pytest.mark.conformance("OR023")
+async def test_without_a_list_subprotocols_are_ignored(server: Server) -> None:
+    response = await ask(server, f"/socket/websocket?{V2}", {"Sec-WebSocket-Protocol": "any"})
+    assert response.status == 101
+    assert "sec-websocket-protocol" not in response.headers
+
+
+@pytest.mark.conformance("OB019")
+@pytest.mark.parametrize(
+    ("offered", "status", "chosen"),
+    [
+        (f"phoenix, {bearer('1234')}", 101, "phoenix"),
+        (f"{bearer('1234')}, phoenix", 101, "phoenix"),
+        (f"chat, phoenix, {bearer('1234')}", 101, "phoenix"),
+        (f"chat, {bearer('1234')}", 101, "chat"),
+        ("phoenix, base64url.bearer.phx.", 101, "phoenix"),
+        ("phoenix", 101, "phoenix"),
+        (f"phoenix, {bearer('a')}, {bearer('b')}", 101, "phoenix"),
+        (None, 101, None),
+        (f"other, {bearer('1234')}", 403, None),
+        ("phoenix, base64url.bearer.phx.%%", 500, None),
+    ],
+)
+async def test_a_token_among_the_subprotocols(
+    server: Server, offered: str | None, status: int, chosen: str | None
+) -> None:
+    """It is taken out, and the rest is agreed on; what is no base64 is an error of the client's."""
+    response = await ask(server, f"/auth/websocket?{V2}", {"Sec-WebSocket-Protocol": offered})
+    assert (response.status, response.headers.get("sec-websocket-protocol")) == (status, chosen)
+
+
+@pytest.mark.conformance("OB019")
+@decided_by_server("padding of a token")
+async def test_a_token_may_be_padded(server: Server) -> None:
+    offered = "phoenix, base64url.bearer.phx.MTIzNA=="
+    response = await ask(server, f"/auth/websocket?{V2}", {"Sec-WebSocket-Protocol": offered})
+    assert (response.status, response.headers["sec-websocket-protocol"]) == (101, "phoenix")
+
+
+@pytest.mark.conformance("OB019")
+async def test_a_token_alone_needs_no_answer(server: Server) -> None:
+    """The header is gone once the token is out, so there is nothing to agree on."""
+    response = await ask(server, f"/auth/websocket?{V2}", {"Sec-WebSocket-Protocol": bearer("x")})
+    assert response.status == 101
+    assert "sec-websocket-protocol" not in response.headers
+
+
+@pytest.mark.conformance("OB019")
+@pytest.mark.parametrize("token", ["1234", "å/?>~ü", "a" * 1000, ""])
+async def test_the_token_reaches_connect(server: Server, token: str) -> None:
+    """And nothing else: the headers that a channel sees don't hold it any more."""
+    offered = ["phoenix", bearer(token)]
+    info = await learn(server, "/auth", subprotocols=offered)
+    assert info["auth_token"] == token
+    assert ["sec-websocket-protocol", "phoenix"] in info["sec_websocket_headers"]
+    assert "bearer" not in str(info["sec_websocket_headers"])
+
+
+@pytest.mark.conformance("OB019")
+@pytest.mark.parametrize("offered", [["phoenix"], ["phoenix", bearer("a"), bearer("b")]])
+async def test_without_exactly_one_token_there_is_none(server: Server, offered: list[str]) -> None:
+    assert (await learn(server, "/auth", subprotocols=offered))["auth_token"] is None
+
+
+# The request.
+
+
+@pytest.mark.conformance("WS010", "WS012", "WS015")
+async def test_headers_reach_connect(server: Server) -> None:
+    headers = {
+        "X-One": "1",
+        "x-two": "zwei",
+        "Traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        "tracestate": "a=b",
+        "User-Agent": "me",
+        "Cookie": "a=1; b=%C3%A9",
+    }
+    info = await learn(server, headers=headers)
+    assert sorted(info["x_headers"]) == [["x-one", "1"], ["x-two", "zwei"]]
+    assert sorted(info["trace_context_headers"]) == [
+        ["traceparent", headers["Traceparent"]],
+        ["tracestate", "a=b"],
+    ]
+    assert info["user_agent"] == "me"
+    assert info["cookies"] == {"a": "1", "b": "é"}
+
+
+@pytest.mark.conformance("WS011")
+async def test_websocket_headers_reach_connect_as_they_are(server: Server) -> None:
+    async with connect(
+        server, subprotocols=["phoenix", "123"], headers={"Sec-WebSocket-Extensions": "x-nothing"}
+    ) as client:
+        info = (await client.join("info:1"))["response"]
+    headers = dict(info["sec_websocket_headers"])
+    assert headers["sec-websocket-protocol"].replace(" ", "") == "phoenix,123"
+    assert headers["sec-websocket-extensions"] == "x-nothing"
+    assert headers["sec-websocket-version"] == "13"
+    assert info["auth_token"] is None
+
+
+@pytest.mark.conformance("WS013", "WS014")
+async def test_the_request_reaches_connect(server: Server) -> None:
+    async with connect(server, params={"a": "1"}) as client:
+        info = (await client.join("info:1"))["response"]
+        assert info["peer"] == list(client.websocket.local_address)
+    assert info["uri"] == {
+        "scheme": "http",
+        "host": server.host,
+        "port": server.port,
+        "path": "/socket/websocket",
+        "query": "a=1&vsn=2.0.0",
+    }
+    assert info["transport"] == "websocket"
+
+
+@pytest.mark.conformance("WS019")
+async def test_the_state_of_the_application_reaches_connect(server: Server) -> None:
+    """What Phoenix passes through as keys of its own is the endpoint's state with us."""
+    assert (await learn(server))["state"] == "Journal"
+
+
+@pytest.mark.conformance("WS049", "WS050")
+async def test_a_path_with_variables(server: Server) -> None:
+    """They come with the params and win over them; those with an underscore stay hidden."""
+    info = await learn(
+        server,
+        "/tenants/acme",
+        transport_path="/of/r%C3%B6d/secret/ws",
+        params={"tenant": "evil", "a": "1"},
+    )
+    assert info["params"] == {"vsn": "2.0.0", "tenant": "acme", "project": "röd", "a": "1"}
+
+
+async def test_params_are_decoded_as_phoenix_does(server: Server) -> None:
+    pairs = [("a[b]", "1"), ("c[]", "2"), ("c[]", "3"), ("d[e][0]", "x"), ("f", "1"), ("f", "2 3")]
+    info = await learn(server, params=pairs)
+    assert info["params"] == {
+        "vsn": "2.0.0",
+        "a": {"b": "1"},
+        "c": ["2", "3"],
+        "d": {"e": {"0": "x"}},
+        "f": "2 3",
+    }
+
+
+# What is no upgrade.
+
+
+@pytest.mark.conformance("OB018", "WS043")
+async def test_a_plain_request_is_told_what_is_missing(server: Server) -> None:
+    """Once connect has accepted it: connect runs first, and if it refuses, that is the answer."""
+    plain = {
+        "Connection": None,
+        "Upgrade": None,
+        "Sec-WebSocket-Key": None,
+        "Sec-WebSocket-Version": None,
+    }
+    response = await ask(server, f"/socket/websocket?{V2}", plain)
+    assert response.status == 400
+    assert response.body == "'connection' header must contain 'upgrade', got []"
+    assert (await ask(server, f"/refusing/websocket?{V2}", plain)).status == 403
+    assert (await ask(server, "/socket/websocket?vsn=3.0.0", plain)).status == 403
+    assert (await ask(server, "/nothing", plain)).status == 404
+
+
+@pytest.mark.conformance("OB018")
+async def test_a_plain_post_is_refused(server: Server) -> None:
+    plain = {"Connection": None, "Upgrade": None, "Content-Length": "0"}
+    response = await ask(server, f"/socket/websocket?{V2}", plain, method="POST")
+    assert (response.status, response.body) == (400, "")
+
+
+UPGRADES: dict[str, tuple[dict[str, str | None], str]] = {
+    "no key": ({"Sec-WebSocket-Key": None}, "'sec-websocket-key' header must be present"),
+    "no version": (
+        {"Sec-WebSocket-Version": None},
+        "'sec-websocket-version' header must be '13', got ''",
+    ),
+    "another version": (
+        {"Sec-WebSocket-Version": "12"},
+        "'sec-websocket-version' header must be '13', got '12'",
+    ),
+    "no host": ({"Host": None}, "'host' header must be present"),
+    "another connection": (
+        {"Connection": "keep-alive"},
+        "'connection' header must contain 'upgrade', got ['keep-alive']",
+    ),
+    "another upgrade": (
+        {"Upgrade": "h2c"},
+        "'upgrade' header must contain 'websocket', got ['h2c']",
+    ),
+    "no upgrade": ({"Upgrade": None}, "'upgrade' header must contain 'websocket', got []"),
+}
+
+
+@pytest.mark.conformance("AD004", "AD005", "AD006")
+@pytest.mark.parametrize(("headers", "reason"), UPGRADES.values(), ids=UPGRADES)
+@decided_by_server("malformed upgrades")
+async def test_a_malformed_upgrade_is_told_what_is_wrong(
+    server: Server, headers: dict[str, str | None], reason: str
+) -> None:
+    response = await ask(server, f"/socket/websocket?{V2}", headers)
+    assert (response.status, response.body) == (400, reason)
+    assert (await ask(server, f"/refusing/websocket?{V2}", headers)).status == 403
+
+
+@pytest.mark.conformance("AD001")
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Connection": "keep-alive, Upgrade"},
+        {"Connection": "UPGRADE"},
+        {"Upgrade": "WebSocket"},
+        {"Origin": None},
+        {"Sec-WebSocket-Extensions": "permessage-deflate; client_max_window_bits"},
+    ],
+    ids=str,
+)
+async def test_a_well_formed_upgrade_is_accepted(
+    server: Server, headers: dict[str, str | None]
+) -> None:
+    assert (await ask(server, f"/socket/websocket?{V2}", headers)).status == 101
+
+
+@decided_by_server("the 101")
+async def test_the_101_has_what_is_needed_and_no_more(server: Server) -> None:
+    response = await ask(
+        server,
+        f"/socket/websocket?{V2}",
+        {"Sec-WebSocket-Extensions": "permessage-deflate", "Cookie": "a=1"},
+    )
+    assert response.status == 101
+    assert response.headers == {
+        "upgrade": "websocket",
+        "connection": "Upgrade",
+        "sec-websocket-accept": "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
+    }
+
+
+@pytest.mark.conformance("AD002")
+@decided_by_server("malformed upgrades")
+async def test_http_1_0_is_refused(server: Server) -> None:
+    response = await ask(server, f"/socket/websocket?{V2}", version="1.0")
+    assert (response.status, response.body) == (400, "HTTP version must be 1.1, got '1.0'")
+
+
+@pytest.mark.conformance("AD003")
+@decided_by_server("malformed upgrades")
+async def test_an_upgrade_by_another_method_is_refused(server: Server) -> None:
+    for method in ("POST", "PUT", "HEAD", "OPTIONS"):
+        response = await ask(
+            server, f"/socket/websocket?{V2}", {"Content-Length": "0"}, method=method
+        )
+        assert (response.status, response.body) == (400, "")
+
+
+async def test_a_query_may_be_long(server: Server, endpoint: Endpoint) -> None:
+    """As far as the servers go, which take some 60 KB of request; ours ends at 1,000,000 bytes."""
+    async with connect(server, params={"a": "x" * 8000}) as client:
+        await client.send("1", "1", "room:1", "nothing")
+        await client.expect(reply(None, "1", "room:1", error("unmatched topic")))
