@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bennu import Endpoint, Socket
+from bennu import ConnectInfo, Endpoint, Refused, Socket
 from tests.wire.divergence import DIVERGENCES
 
 ROOT = Path(__file__).parent.parent
@@ -52,6 +52,19 @@ def test_the_readme_runs(run: Callable[..., dict[str, Any]]) -> None:
     names = run("readme", first, "from fastapi import FastAPI", second)
     assert isinstance(names["endpoint"], Endpoint)
     assert any(getattr(route, "path", "") == "/rt" for route in names["app"].routes)
+
+
+async def test_the_page_on_tokens_runs(run: Callable[..., dict[str, Any]]) -> None:
+    """Its assertions hold; the token of its page opens its socket, and no token opens none."""
+    names = run("tokens", *blocks("docs/tokens.md"))
+    scope = {"path": "/", "headers": []}
+
+    text = names["token_for_page"](7)
+    info = ConnectInfo(scope, transport="websocket", auth_token=text)
+    assert await names["connect"]({}, info) == 7
+    with pytest.raises(Refused, match="token missing"):
+        await names["connect"]({}, ConnectInfo(scope, transport="websocket"))
+    assert Endpoint(sockets={"/socket": names["user_socket"]}).connections == 0
 
 
 @pytest.mark.parametrize(
