@@ -10,6 +10,7 @@ import asyncio
 import inspect
 import logging
 import os
+import traceback
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, MutableMapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 from ._blocking import blocking
 from ._protocol.origin import OriginPolicy, compile_policy
 from ._runtime.runtime import Runtime
+from .channel import Channel
 from .errors import DefinitionError
 from .message import DISCONNECT, Broadcast
 from .pubsub import PubSub
@@ -112,7 +114,8 @@ class Endpoint:
         """Enter the lifespan. A server does it, or the application that it is mounted in."""
         if self._stack is not None:
             return
-        if logger.isEnabledFor(logging.INFO):  # known only now: servers set up logging at start-up
+        if self._stop_logging is None and logger.isEnabledFor(logging.INFO):
+            # Known only now: servers set up logging at start-up.
             self._stop_logging = self.telemetry.attach(LogHandler(self._hide))
         self._runtime.start()
         stack = AsyncExitStack()
@@ -193,17 +196,12 @@ class Endpoint:
         try:
             await self.start()
         except Exception as error:
-            await delegated.failed("startup", error)
+            await delegated.failed_to_start(error)
             raise
         try:
-            await app(scope, delegated.receive, delegated.send)
-        except Exception:
-            if delegated.has_answered:
-                raise
-            logger.debug("The wrapped application has no lifespan", exc_info=True)
-        if not delegated.has_answered:
-            await delegated.answer_ourselves()
-        await self.stop()
+            await delegated.pass_to(app, scope)
+        finally:
+            await self.stop()
         await delegated.finish()
 
     # ASGI.
@@ -260,7 +258,7 @@ class Endpoint:
         try:
             await self.start()
         except Exception as error:
-            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            await send({"type": "lifespan.startup.failed", "message": _traceback(error)})
             raise
         await send({"type": "lifespan.startup.complete"})
         await receive()
@@ -299,9 +297,7 @@ class Endpoint:
         self, sender: object, topic: str, event: str, payload: Any = None
     ) -> None:
         """Send an event to all clients of a topic but the sender's: a channel, or a listener's owner."""
-        await self.pubsub.broadcast_from(
-            getattr(sender, "_runtime", sender), topic, _broadcast(topic, event, payload)
-        )
+        await self.pubsub.broadcast_from(_sender(sender), topic, _broadcast(topic, event, payload))
 
     async def local_broadcast(self, topic: str, event: str, payload: Any = None) -> None:
         """Send an event to the clients of a topic on this node."""
@@ -314,7 +310,7 @@ class Endpoint:
         self.pubsub.local_broadcast(
             topic,
             _broadcast(topic, event, payload),
-            sender=getattr(sender, "_runtime", sender),
+            sender=_sender(sender),
         )
 
     async def disconnect(self, id: str) -> None:  # noqa: A002 - Phoenix's name
@@ -344,11 +340,23 @@ class BlockingEndpoint:
         """Do what ``await endpoint.broadcast(...)`` does."""
         blocking(self._loop, "broadcast", self._endpoint.broadcast, topic, event, payload)
 
+    def broadcast_from(self, sender: object, topic: str, event: str, payload: Any = None) -> None:
+        """Do what ``await endpoint.broadcast_from(...)`` does."""
+        function = self._endpoint.broadcast_from
+        blocking(self._loop, "broadcast_from", function, sender, topic, event, payload)
+
     def local_broadcast(self, topic: str, event: str, payload: Any = None) -> None:
         """Do what ``await endpoint.local_broadcast(...)`` does."""
         blocking(
             self._loop, "local_broadcast", self._endpoint.local_broadcast, topic, event, payload
         )
+
+    def local_broadcast_from(
+        self, sender: object, topic: str, event: str, payload: Any = None
+    ) -> None:
+        """Do what ``await endpoint.local_broadcast_from(...)`` does."""
+        function = self._endpoint.local_broadcast_from
+        blocking(self._loop, "local_broadcast_from", function, sender, topic, event, payload)
 
     def disconnect(self, id: str) -> None:  # noqa: A002 - Phoenix's name
         """Do what ``await endpoint.disconnect(...)`` does."""
@@ -359,6 +367,16 @@ def _broadcast(topic: str, event: str, payload: Any) -> Broadcast:
     return Broadcast(topic, event, {} if payload is None else payload)
 
 
+def _sender(sender: object) -> object:
+    """Return a sender as PubSub knows it: of a channel, what is in the lane."""
+    return sender._runtime if isinstance(sender, Channel) else sender
+
+
+def _traceback(error: Exception) -> str:
+    """Return what a server shall log, for it logs no more than the message that it gets."""
+    return "".join(traceback.format_exception(error)).rstrip()
+
+
 class _Lifespan:
     """The lifespan of a wrapped application, listened to in passing."""
 
@@ -366,30 +384,42 @@ class _Lifespan:
         self._receive = receive
         self._send = send
         self._held: MutableMapping[str, Any] | None = None
-        self.has_answered = False
+        self._has_received = False
+        self._has_answered = False
+
+    async def pass_to(self, app: ASGIApp, scope: Scope) -> None:
+        """Let the application have its lifespan, or answer for one that knows none."""
+        try:
+            await app(scope, self.receive, self.send)
+        except Exception:
+            if self._has_answered:
+                raise
+            logger.debug("The wrapped application has no lifespan", exc_info=True)
+        if self._has_answered:
+            return
+        if not self._has_received:
+            await self._receive()
+        await self._send({"type": "lifespan.startup.complete"})
+        await self._receive()
+        self._held = {"type": "lifespan.shutdown.complete"}
 
     async def receive(self) -> MutableMapping[str, Any]:
         """Pass an event of the server on."""
+        self._has_received = True
         return await self._receive()
 
     async def send(self, event: MutableMapping[str, Any]) -> None:
         """Pass an answer on, but keep the one to the shutdown until we have stopped too."""
-        self.has_answered = True
+        self._has_answered = True
         if event["type"] == "lifespan.shutdown.complete":
             self._held = event
         else:
             await self._send(event)
 
-    async def answer_ourselves(self) -> None:
-        """Do what an application that knows no lifespan did not."""
-        await self._send({"type": "lifespan.startup.complete"})
-        await self._receive()
-        self._held = {"type": "lifespan.shutdown.complete"}
-
-    async def failed(self, step: str, error: Exception) -> None:
+    async def failed_to_start(self, error: Exception) -> None:
         """Say that our own part failed."""
         await self._receive()
-        await self._send({"type": f"lifespan.{step}.failed", "message": str(error)})
+        await self._send({"type": "lifespan.startup.failed", "message": _traceback(error)})
 
     async def finish(self) -> None:
         """Say at last that all has stopped."""

@@ -63,6 +63,7 @@ class AutojumpLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._jumping = _JumpingSelector()
         super().__init__(self._jumping)
+        self._clock_resolution = 1e-6  # a finer one is lost in a float that counts months
 
     def time(self) -> float:
         """The virtual time, in seconds."""

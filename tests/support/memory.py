@@ -163,7 +163,8 @@ class Client:
         await settle()
         got += [tuple(frame) for frame in self.read()]
         self._frames.clear()
-        assert got == list(frames)
+        wanted = list(frames)
+        assert got == wanted, "\n".join(("got", *map(str, got), "instead of", *map(str, wanted)))
 
     async def expect_nothing(self) -> None:
         """Check that no frame is here, and none will come unless time passes."""
@@ -244,7 +245,7 @@ class Server:
         lines = [record.getMessage() for record in self.records]
         assert len(lines) == 1, f"expected one line with {texts}, got {lines}"
         for text in texts:
-            assert text in lines[0]
+            assert text in lines[0], f"{text!r} is not in {lines[0]!r}"
         record = self.records.pop()
         assert record.levelno == level, f"{record.levelname}: {lines[0]}"
         return record

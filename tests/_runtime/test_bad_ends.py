@@ -1,0 +1,206 @@
+"""Bad ends: a terminate, and a task that a channel started, that misbehave."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from bennu import Channel, Stop
+
+from ..support.clock import advance, running_loop, settle
+from ..support.memory import endpoint_of, ok, serve
+from .bad import (
+    CRASH,
+    LOST,
+    REASONS,
+    End,
+    How,
+    assert_all_is_over,
+    killed_coroutines,
+    misbehave,
+    scene,
+)
+
+pytestmark = killed_coroutines
+
+each_loss = pytest.mark.parametrize("end", LOST)
+
+
+# In terminate.
+
+
+@pytest.mark.parametrize(("how", "line"), [("raises", "crashed"), ("hangs", "took over 5s")])
+async def test_a_bad_terminate_is_cut_short(how: How, line: str) -> None:
+    """After terminate_timeout; the leave was answered before."""
+    async with scene("terminate", how) as s:
+        await s.client.join("bad")
+        s.client.leave("bad")
+        await s.client.expect(
+            ("1", "2", "bad", "phx_reply", ok()), ("1", "1", "bad", "phx_close", {})
+        )
+        await advance(5)
+        await assert_all_is_over(s)
+        s.server.logged("terminate of Bad on 'bad'", line)
+        assert s.bad.reasons == ["left"]
+
+
+@pytest.mark.conformance("CS041")
+@each_loss
+@pytest.mark.parametrize(
+    ("how", "seconds"), [("raises", 0), ("hangs", 5), ("ignores", 10), ("catches_all", 10)]
+)
+async def test_a_client_that_is_lost_with_a_bad_terminate(
+    end: End, how: How, seconds: float
+) -> None:
+    """It is cancelled after terminate_timeout, killed 5 s later, and never run again."""
+    async with scene("terminate", how) as s:
+        await s.client.join("bad")
+        await s.end(end)
+        await advance(seconds - s.took())
+        await assert_all_is_over(s)
+        s.server.logged("Bad on 'bad'")
+        assert s.bad.reasons == [REASONS[end]]
+
+
+@pytest.mark.parametrize(
+    ("how", "seconds"), [("raises", 0), ("hangs", 5), ("ignores", 10), ("catches_all", 10)]
+)
+async def test_a_crash_with_a_bad_terminate_still_tells_the_client(
+    how: How, seconds: float
+) -> None:
+    """phx_error comes after terminate, whatever becomes of that."""
+    async with scene("terminate", how) as s:
+        await s.client.join("bad")
+        s.client.push("bad", "crash")
+        await s.client.expect(("1", "1", "bad", "phx_error", CRASH), within=seconds)
+        assert running_loop().time() == seconds
+        crashed, cut = [record.getMessage() for record in s.server.records]
+        assert crashed == "Bad on 'bad' crashed in crash"
+        assert "Bad on 'bad'" in cut
+        s.server.records.clear()
+
+
+@pytest.mark.parametrize(("how", "seconds"), [("hangs", 0), ("ignores", 5), ("catches_all", 5)])
+async def test_a_duplicate_join_cuts_a_bad_terminate_short(how: How, seconds: float) -> None:
+    """The old channel gets its close instead of its error."""
+    async with scene("terminate", how) as s:
+        await s.client.join("bad")
+        s.client.push("bad", "crash")
+        await settle()
+        s.server.logged("crashed in crash")
+        s.bad.place = "nowhere"
+        s.client.start_join("bad")
+        await s.client.expect(
+            ("3", "3", "bad", "phx_reply", ok()),
+            ("1", "1", "bad", "phx_close", {}),
+            within=seconds,
+        )
+        if how in ("ignores", "catches_all"):
+            s.server.logged("killed")
+
+
+@pytest.mark.parametrize("busy", [False, True])
+async def test_a_terminate_that_awaits_what_was_cancelled_has_crashed(busy: bool) -> None:
+    """It is logged as any other error of terminate, also after a handler that we had to cancel."""
+
+    class Room(Channel[Any]):
+        async def after_join(self) -> None:
+            if busy:
+                await misbehave("hangs")
+
+        async def terminate(self, reason: Any) -> None:
+            future = asyncio.get_running_loop().create_future()
+            future.cancel()
+            await future
+
+    async with serve(endpoint_of({"room": Room})) as server:
+        client = await server.connect()
+        await client.join("room")
+        client.vanish()
+        await settle()
+        if busy:
+            await advance(5)
+            assert "did not finish in 5s" in server.records.pop(0).getMessage()
+        server.logged("terminate of", "on 'room' crashed")
+
+
+# In a task that the channel started.
+
+
+async def test_a_task_that_raises_ends_its_channel() -> None:
+    """As if a handler had raised."""
+    async with scene("task", "raises") as s:
+        s.client.start_join("bad")
+        await s.client.expect(
+            ("1", "1", "bad", "phx_reply", ok()), ("1", "1", "bad", "phx_error", CRASH)
+        )
+        assert s.server.logged("A task of Bad on 'bad' crashed").exc_info is not None
+        [reason] = s.bad.reasons
+        assert isinstance(reason, ZeroDivisionError)
+
+
+@pytest.mark.parametrize("end", ["leave", *LOST, "rejoin"])
+@pytest.mark.parametrize(("how", "seconds"), [("hangs", 0), ("ignores", 5), ("catches_all", 5)])
+async def test_a_task_ends_with_its_channel(end: End, how: How, seconds: float) -> None:
+    """It is cancelled; if it ignores that it is killed after 5 s. The client waits for neither."""
+    async with scene("task", how) as s:
+        await s.client.join("bad")
+        await settle()
+        s.bad.place = "nowhere"
+        await s.end(end)
+        frames: dict[str, list[tuple[Any, ...]]] = {
+            "leave": [("1", "2", "bad", "phx_reply", ok()), ("1", "1", "bad", "phx_close", {})],
+            "rejoin": [("2", "2", "bad", "phx_reply", ok()), ("1", "1", "bad", "phx_close", {})],
+        }
+        await s.client.expect(*frames.get(end, []))
+        await advance(seconds - s.took())
+        running = [task for task in asyncio.all_tasks() if "misbehave" in str(task.get_coro())]
+        assert not running
+        if how in ("ignores", "catches_all"):
+            s.server.logged("a task that Bad on 'bad' started", "was killed")
+
+
+async def test_a_task_that_raises_while_it_is_cancelled_is_logged() -> None:
+    """In one line; the channel has ended already, and ends no second time."""
+
+    class Room(Channel[Any]):
+        async def after_join(self) -> None:
+            _ = self.start(self.background())
+
+        async def background(self) -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                raise ZeroDivisionError("in its cleaning up")
+
+    async with serve(endpoint_of({"room": Room})) as server:
+        client = await server.connect()
+        await client.join("room")
+        client.leave("room")
+        await client.expect(
+            ("1", "2", "room", "phx_reply", ok()), ("1", "1", "room", "phx_close", {})
+        )
+        record = server.logged("a task that", "on 'room' started crashed when it was cancelled")
+        assert record.exc_info is not None
+
+
+@pytest.mark.parametrize("reason", ["normal", "out_of_paper"])
+async def test_a_task_may_stop_its_channel(reason: str) -> None:
+    """``raise Stop`` does there what it does in a handler."""
+
+    class Room(Channel[Any]):
+        async def after_join(self) -> None:
+            _ = self.start(self.background())
+
+        async def background(self) -> None:
+            raise Stop(reason)
+
+    async with serve(endpoint_of({"room": Room})) as server:
+        client = await server.connect()
+        client.start_join("room")
+        told = ("phx_close", {}) if reason == "normal" else ("phx_error", CRASH)
+        await client.expect(("1", "1", "room", "phx_reply", ok()), ("1", "1", "room", *told))
+        if reason != "normal":
+            server.logged("on 'room' stopped: out_of_paper")

@@ -1,0 +1,230 @@
+"""Bad handlers: whatever they do, wherever, the end comes, the client is told, and nothing is left.
+
+Each test ends in ``serve``, which fails if a task, a subscription or a connection is left behind, or if
+anything was logged that the test did not ask for. A second client looks on: nothing may disturb it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from ..support.clock import advance, running_loop, settle
+from ..support.memory import Over, endpoint_of, error, ok, serve
+from .bad import (
+    CRASH,
+    LOST,
+    REASONS,
+    Bad,
+    End,
+    How,
+    Scene,
+    assert_all_is_over,
+    killed_coroutines,
+    misbehave,
+    scene,
+)
+
+pytestmark = killed_coroutines
+
+each_loss = pytest.mark.parametrize("end", LOST)
+
+
+# In join.
+
+
+@pytest.mark.parametrize(
+    ("how", "seconds"), [("raises", 0), ("hangs", 10), ("ignores", 15), ("catches_all", 15)]
+)
+async def test_a_bad_join_is_answered_as_crashed(how: How, seconds: float) -> None:
+    """At once, after join_timeout, or when it was killed for not heeding that."""
+    async with scene("join", how) as s:
+        s.client.start_join("bad")
+        s.client.send(None, "2", "phoenix", "heartbeat")
+        await s.client.expect(
+            ("1", "1", "bad", "phx_reply", error("join crashed")),
+            (None, "2", "phoenix", "phx_reply", ok()),
+            within=seconds,
+        )
+        assert running_loop().time() == seconds
+        s.server.logged("'bad'", "killed" if how in ("ignores", "catches_all") else "The join of")
+        assert s.bad.reasons == []
+
+
+@pytest.mark.parametrize("end", ["vanish", "disconnect", "stop"])
+@pytest.mark.parametrize(("how", "seconds"), [("hangs", 5), ("ignores", 10), ("catches_all", 10)])
+async def test_a_client_that_is_lost_in_the_middle_of_a_bad_join(
+    end: End, how: How, seconds: float
+) -> None:
+    """The join has 5 s to finish, and 5 s more to heed its cancellation."""
+    async with scene("join", how) as s:
+        s.client.start_join("bad")
+        await settle()
+        await s.end(end)
+        await advance(seconds - s.took())
+        await assert_all_is_over(s)
+        first, *more = [record.getMessage() for record in s.server.records]
+        assert "did not finish in 5s when its channel ended" in first
+        assert [("killed" in line) for line in more] == [True] * (how in ("ignores", "catches_all"))
+        s.server.records.clear()
+        assert s.bad.reasons == []
+
+
+async def test_a_close_frame_waits_behind_a_join_as_every_frame_does() -> None:
+    """It is read, and answered, when the join has been given up."""
+    async with scene("join", "hangs") as s:
+        s.client.start_join("bad")
+        await s.end("close")
+        await s.client.expect(("1", "1", "bad", "phx_reply", error("join crashed")), within=10)
+        assert await s.client.closed() == 1000
+        assert s.took() == 10
+        s.server.logged("The join of 'bad' took over 10s")
+
+
+# In a handler: of an event, after the join, of a message of the server, of an intercepted broadcast.
+
+PLACES = ("handler", "after_join", "on_info", "on_out")
+each_place = pytest.mark.parametrize("place", PLACES)
+
+
+async def misbehaving(s: Scene) -> None:
+    """Join, and have the channel misbehave."""
+    assert await s.client.join("bad") == ok()
+    if s.bad.place == "handler":
+        s.client.push("bad", "event")
+    elif s.bad.place == "on_out":
+        await s.server.endpoint.broadcast("bad", "out", {})
+    await settle()
+
+
+@each_place
+async def test_a_handler_that_raises_ends_its_channel_alone(place: str) -> None:
+    """terminate is told the error, the client gets phx_error, and may join again."""
+    async with scene(place, "raises") as s:
+        await misbehaving(s)
+        await s.client.expect(("1", "1", "bad", "phx_error", CRASH))
+        assert s.server.logged("Bad on 'bad' crashed in").exc_info is not None
+        [reason] = s.bad.reasons
+        assert isinstance(reason, ZeroDivisionError)
+
+
+@each_place
+@pytest.mark.parametrize(("how", "seconds"), [("hangs", 5), ("ignores", 10), ("catches_all", 10)])
+async def test_a_leave_is_not_held_up_for_ever(place: str, how: How, seconds: float) -> None:
+    """It is answered after the grace time, as ever: reply, close; and terminate runs."""
+    async with scene(place, how) as s:
+        await misbehaving(s)
+        s.client.join_refs["bad"] = "1"
+        await s.end("leave")
+        ref = "3" if place == "handler" else "2"
+        await s.client.expect_nothing()
+        await s.client.expect(
+            ("1", ref, "bad", "phx_reply", ok()),
+            ("1", "1", "bad", "phx_close", {}),
+            within=seconds,
+        )
+        assert s.took() == seconds
+        await assert_all_is_over(s)
+        assert_said(s, how, "left")
+
+
+@pytest.mark.parametrize("over", ["native", "asgi"])
+@each_place
+@each_loss
+@pytest.mark.parametrize(("how", "seconds"), [("hangs", 5), ("ignores", 10), ("catches_all", 10)])
+async def test_a_client_that_is_lost_in_the_middle_of_a_bad_handler(
+    place: str, end: End, how: How, seconds: float, over: Over
+) -> None:
+    """The handler is cancelled after 5 s, and killed after 5 s more; then terminate runs."""
+    async with scene(place, how, over) as s:
+        await misbehaving(s)
+        await s.end(end)
+        await advance(seconds - s.took())
+        await assert_all_is_over(s)
+        assert_said(s, how, REASONS[end])
+
+
+def assert_said(s: Scene, how: How, reason: str) -> None:
+    """Check that terminate was told the reason, once, and the log what was done about the handler."""
+    assert s.bad.reasons == [reason]
+    first, *more = [record.getMessage() for record in s.server.records]
+    assert f"Bad on 'bad' did not finish in 5s when its channel ended ({reason})" in first
+    assert [("killed" in line) for line in more] == [True] * (how in ("ignores", "catches_all"))
+    s.server.records.clear()
+
+
+@each_place
+@pytest.mark.conformance("OB009")
+@pytest.mark.parametrize(("how", "seconds"), [("hangs", 0), ("ignores", 5), ("catches_all", 5)])
+async def test_a_duplicate_join_ends_a_bad_handler(place: str, how: How, seconds: float) -> None:
+    """At once, or after 5 s if the handler ignores it; terminate does not run."""
+    async with scene(place, how) as s:
+        await misbehaving(s)
+        s.bad.place = "nowhere"
+        await s.end("rejoin")
+        ref = "3" if place == "handler" else "2"
+        await s.client.expect(
+            (ref, ref, "bad", "phx_reply", ok()),
+            ("1", "1", "bad", "phx_close", {}),
+            within=seconds,
+        )
+        assert s.took() == seconds
+        assert s.bad.reasons == []
+        if how in ("ignores", "catches_all"):
+            s.server.logged("Bad on 'bad' ignored its cancellation and was killed")
+
+
+@pytest.mark.parametrize("handler", ["ignores", "catches_all"])
+@pytest.mark.parametrize(
+    ("terminate", "seconds", "line"),
+    [
+        ("raises", 0, "terminate of {} crashed"),
+        ("hangs", 5, "terminate of {} took over 5s"),
+        ("ignores", 10, "{} ignored its cancellation and was killed"),
+        ("catches_all", 10, "{} ignored its cancellation and was killed"),
+    ],
+    ids=["raises", "hangs", "ignores", "catches_all"],
+)
+async def test_a_bad_terminate_after_a_bad_handler(
+    handler: How, terminate: How, seconds: float, line: str
+) -> None:
+    """Each has its time, and its line in the log."""
+
+    class Worst(Bad):
+        place = "handler"
+        how = handler
+
+        async def terminate(self, reason: Any) -> None:
+            await misbehave(terminate)
+
+    Worst.__qualname__ = "Worst"
+    async with serve(endpoint_of({"bad": Worst})) as server:
+        client = await server.connect()
+        await client.join("bad")
+        client.push("bad", "event")
+        await settle()
+        client.vanish()
+        await settle()
+        await advance(10 + seconds)
+        lines = [record.getMessage() for record in server.records]
+        assert lines[1:] == [
+            "Worst on 'bad' ignored its cancellation and was killed",
+            line.format("Worst on 'bad'"),
+        ]
+        assert "did not finish" in lines[0]
+        server.records.clear()
+        assert not [task for task in asyncio.all_tasks() if "Joined" in str(task.get_coro())]
+
+
+async def test_a_client_that_is_lost_while_a_duplicate_join_waits() -> None:
+    """The new join never begins; the old handler is killed all the same."""
+    async with scene("handler", "ignores") as s:
+        await misbehaving(s)
+        await s.end("rejoin")
+        await s.end("vanish")
+        await advance(5)
+        await assert_all_is_over(s)
+        s.server.logged("Bad on 'bad' ignored its cancellation and was killed")
+        assert s.bad.reasons == []

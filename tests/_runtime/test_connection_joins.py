@@ -1,0 +1,253 @@
+"""A connection and its joins: duplicates, limits, and which incarnation a message is for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bennu import Channel, Error, Ok, on
+
+from ..support.clock import work
+from ..support.memory import Over, Version, endpoint_of, error, ok, serve
+from .rooms import CHANNELS, Room, ended
+
+both_transports = pytest.mark.parametrize("over", ["native", "asgi"])
+both_versions = pytest.mark.parametrize("version", ["1.0.0", "2.0.0"])
+
+
+@both_transports
+@both_versions
+@pytest.mark.conformance("WS002", "WS004", "WS042")
+async def test_the_frames_of_a_joined_channel(over: Over, version: Version) -> None:
+    """Replies and pushes carry the join_ref in V2 and no frame does in V1; broadcasts have no refs."""
+    async with serve(endpoint_of(CHANNELS)) as server:
+        client = await server.connect(over=over, version=version)
+        client.send("33", "1", "room:1", "phx_join")
+        join_ref = "33" if version == "2.0.0" else None
+        await client.expect((join_ref, "1", "room:1", "phx_reply", ok()))
+        for ref, event in (("12", "echo"), ("3", "tell"), ("4", "shout")):
+            client.send("33", ref, "room:1", event, {"a": 1})
+        await client.expect(
+            (join_ref, "12", "room:1", "phx_reply", ok({"a": 1})),
+            (join_ref, None, "room:1", "tell", {"a": 1}),
+            (None, None, "room:1", "shout", {"a": 1}),
+        )
+
+
+@pytest.mark.conformance("WS008")
+async def test_a_hundred_channels_can_be_joined() -> None:
+    """The next join is refused with its refs; an old channel can still be joined anew."""
+    async with serve(endpoint_of(CHANNELS)) as server:
+        client = await server.connect()
+        for number in range(100):
+            assert await client.join(f"room:{number}") == ok()
+        assert await client.join("room:100") == error("too many channels joined")
+        server.logged("'room:100'", "100 channels", "max_channels")
+        ref = client.start_join("room:7")
+        await client.expect(
+            (ref, ref, "room:7", "phx_reply", ok()), ("8", "8", "room:7", "phx_close", {})
+        )
+
+
+@pytest.mark.conformance("WS009")
+async def test_the_number_of_channels_can_be_limited() -> None:
+    """A leave makes room again."""
+    async with serve(endpoint_of(CHANNELS, max_channels=1)) as server:
+        client = await server.connect()
+        assert await client.join("room:1") == ok()
+        assert await client.join("room:2") == error("too many channels joined")
+        server.logged("'room:2'", "1 channels")
+        client.leave("room:1")
+        await client.receive()
+        await client.receive()
+        assert await client.join("room:2") == ok()
+
+
+@both_transports
+@pytest.mark.conformance("OB008", "WS031")
+async def test_a_duplicate_join_replaces_the_old_channel(over: Over) -> None:
+    """First the reply to the new join, then the close of the old one, which had no terminate."""
+    async with serve(endpoint_of(CHANNELS)) as server:
+        client = await server.connect(over=over)
+        client.send("1", "1", "room:1", "phx_join")
+        client.send("5", "5", "room:1", "phx_join")
+        await client.expect(
+            ("1", "1", "room:1", "phx_reply", ok()),
+            ("5", "5", "room:1", "phx_reply", ok()),
+            ("1", "1", "room:1", "phx_close", {}),
+        )
+        assert ended == []
+        client.send("5", "6", "room:1", "echo")
+        await client.expect(("5", "6", "room:1", "phx_reply", ok()))
+
+
+@pytest.mark.parametrize("join_ref", ["1", None, "9"])
+async def test_any_join_ref_makes_a_duplicate_join(join_ref: Any) -> None:
+    """Also the old one, or none."""
+    async with serve(endpoint_of(CHANNELS)) as server:
+        client = await server.connect()
+        client.send("1", "1", "room:1", "phx_join")
+        client.send(join_ref, "2", "room:1", "phx_join")
+        await client.expect(
+            ("1", "1", "room:1", "phx_reply", ok()),
+            (join_ref, "2", "room:1", "phx_reply", ok()),
+            ("1", "1", "room:1", "phx_close", {}),
+        )
+
+
+async def test_a_duplicate_join_that_matches_no_more_still_closes_the_old_one() -> None:
+    """The order is the same for every answer to the new join."""
+
+    class Once(Channel[Any]):
+        joins = 0
+
+        async def join(self) -> Any:
+            Once.joins += 1
+            return None if Once.joins == 1 else Error({"reason": "once"})
+
+    async with serve(endpoint_of({"once": Once})) as server:
+        client = await server.connect()
+        client.send("1", "1", "once", "phx_join")
+        client.send("2", "2", "once", "phx_join")
+        await client.expect(
+            ("1", "1", "once", "phx_reply", ok()),
+            ("2", "2", "once", "phx_reply", error("once")),
+            ("1", "1", "once", "phx_close", {}),
+        )
+
+
+async def test_a_duplicate_join_lets_a_leave_under_way_through() -> None:
+    """The leave is answered as ever, and then the join; nothing is cut short."""
+
+    class Lingering(Room):
+        async def terminate(self, reason: Any) -> None:
+            await work(2)
+            ended.append((self.topic, reason))
+
+        @on("work")
+        async def work(self) -> Any:
+            await work(1)
+            return Ok()
+
+    async with serve(endpoint_of({"a": Lingering})) as server:
+        client = await server.connect()
+        client.send("1", "1", "a", "phx_join")
+        client.send("1", "2", "a", "work")
+        client.send("1", "3", "a", "phx_leave")
+        client.send("4", "4", "a", "phx_join")
+        await client.expect(
+            ("1", "1", "a", "phx_reply", ok()),
+            ("1", "2", "a", "phx_reply", ok()),
+            ("1", "3", "a", "phx_reply", ok()),
+            ("1", "1", "a", "phx_close", {}),
+            ("4", "4", "a", "phx_reply", ok()),
+            within=3,
+        )
+        assert ended == [("a", "left")]
+
+
+@pytest.mark.conformance("OB007")
+async def test_what_was_meant_for_an_earlier_join_is_ignored() -> None:
+    """Neither a stale event nor a stale leave makes any frame; text is not the number."""
+    async with serve(endpoint_of(CHANNELS)) as server:
+        client = await server.connect()
+        await client.join("room:1")
+        for stale in ("0", 1, True, ""):
+            client.send(stale, "8", "room:1", "echo")
+            client.send(stale, "9", "room:1", "phx_leave")
+        await client.expect_nothing()
+        assert await client.call("room:1", "echo") == ok()
+
+
+async def test_a_message_without_join_ref_is_for_the_channel_of_today() -> None:
+    """Null is the wildcard, in an event and in a leave."""
+    async with serve(endpoint_of(CHANNELS)) as server:
+        client = await server.connect()
+        await client.join("room:1")
+        client.send(None, "2", "room:1", "echo")
+        client.send(None, "3", "room:1", "phx_leave")
+        await client.expect(
+            ("1", "2", "room:1", "phx_reply", ok()),
+            ("1", "3", "room:1", "phx_reply", ok()),
+            ("1", "1", "room:1", "phx_close", {}),
+        )
+
+
+@pytest.mark.conformance("OB014")
+async def test_a_join_without_join_ref() -> None:
+    """Pushes and replies carry the join's ref, the close has nulls, other join_refs are dropped."""
+    async with serve(endpoint_of(CHANNELS)) as server:
+        client = await server.connect()
+        client.send(None, "3", "room:1", "phx_join")
+        client.send("3", "4", "room:1", "echo")
+        client.send(None, "5", "room:1", "tell", {"a": 1})
+        client.send(None, "6", "room:1", "echo")
+        client.send("3", "7", "room:1", "phx_leave")
+        client.send(None, "8", "room:1", "phx_leave")
+        await client.expect(
+            (None, "3", "room:1", "phx_reply", ok()),
+            ("3", None, "room:1", "tell", {"a": 1}),
+            ("3", "6", "room:1", "phx_reply", ok()),
+            ("3", "8", "room:1", "phx_reply", ok()),
+            (None, None, "room:1", "phx_close", {}),
+        )
+
+
+async def test_a_v1_client_without_join_refs() -> None:
+    """The close has no ref then; with a join_ref it has that one."""
+    async with serve(endpoint_of(CHANNELS)) as server:
+        client = await server.connect(version="1.0.0")
+        for join_ref in (None, "1"):
+            client.wire.send(
+                '{"topic":"room:1","event":"phx_join","payload":{},"ref":"1"'
+                + (f',"join_ref":"{join_ref}"}}' if join_ref else "}")
+            )
+            client.wire.send('{"topic":"room:1","event":"phx_leave","payload":{},"ref":"2"}')
+            await client.expect(
+                (None, "1", "room:1", "phx_reply", ok()),
+                (None, "2", "room:1", "phx_reply", ok()),
+                (None, join_ref, "room:1", "phx_close", {}),
+            )
+
+
+@both_transports
+async def test_a_join_holds_the_line(over: Over) -> None:
+    """A heartbeat and another join behind it wait until it is answered; other clients do not."""
+    async with serve(endpoint_of(CHANNELS)) as server:
+        client, other = await server.connect(over=over), await server.connect(over=over)
+        client.start_join("slow:1")
+        client.send(None, "9", "phoenix", "heartbeat")
+        client.start_join("room:1")
+        await client.expect_nothing()
+        assert await other.join("room:1") == ok()
+        await client.expect(
+            ("1", "1", "slow:1", "phx_reply", ok()),
+            (None, "9", "phoenix", "phx_reply", ok()),
+            ("2", "2", "room:1", "phx_reply", ok()),
+            within=3,
+        )
+
+
+@both_transports
+async def test_the_idle_timer_stands_still_while_a_join_runs(over: Over) -> None:
+    """A client can't be blamed for a silence that we imposed on it."""
+    async with serve(endpoint_of(CHANNELS, timeout=1)) as server:
+        client = await server.connect(over=over)
+        assert await client.join("slow:1", within=3) == ok()
+        assert await client.closed(within=1.25) == 1002
+
+
+async def test_a_channel_whose_object_cannot_be_made() -> None:
+    """Its join is answered as crashed, and the connection lives on."""
+
+    class Broken(Channel[Any]):
+        def __init__(self) -> None:
+            raise ZeroDivisionError("in __init__")
+
+    async with serve(endpoint_of({"broken": Broken, **CHANNELS})) as server:
+        client = await server.connect()
+        assert await client.join("broken") == error("join crashed")
+        record = server.logged("'broken' could not be made")
+        assert record.exc_info is not None
+        assert await client.join("room:1") == ok()

@@ -1,0 +1,227 @@
+"""A joined channel: its handlers run one after another, and what they do is told."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from bennu import Channel, Ok, Refused, on, on_out
+from bennu.telemetry import ChannelHandledIn, ChannelJoined
+
+from ..support.clock import settle, work
+from ..support.memory import endpoint_of, error, ok, serve
+
+
+async def test_handlers_run_one_after_another_in_the_order_of_the_client() -> None:
+    """A slow one holds up those behind it in its channel, and no other channel."""
+
+    class Room(Channel[Any]):
+        @on("slow")
+        async def slow(self) -> str:
+            await work(2)
+            return "slow"
+
+        @on("quick")
+        async def quick(self) -> str:
+            return "quick"
+
+    async with serve(endpoint_of({"room:*": Room})) as server:
+        client = await server.connect()
+        await client.join("room:1")
+        await client.join("room:2")
+        client.push("room:1", "slow")
+        client.push("room:1", "quick")
+        client.push("room:2", "quick")
+        await client.expect(("2", "5", "room:2", "phx_reply", ok("quick")))
+        await client.expect(
+            ("1", "3", "room:1", "phx_reply", ok("slow")),
+            ("1", "4", "room:1", "phx_reply", ok("quick")),
+            within=2,
+        )
+
+
+async def test_what_is_broadcast_before_a_reply_is_written_before_it() -> None:
+    """Unless it is intercepted: then the channel must finish first, so the reply is the first."""
+
+    class Room(Channel[Any]):
+        @on("plain")
+        async def plain(self) -> Ok:
+            await self.broadcast("news", {"n": 1})
+            return Ok()
+
+        @on("intercepted")
+        async def intercepted(self) -> Ok:
+            await self.broadcast("secret", {"n": 2})
+            return Ok()
+
+        @on_out("secret")
+        async def secret(self, payload: Any) -> None:
+            await self.push("secret", payload)
+
+    async with serve(endpoint_of({"room": Room})) as server:
+        client = await server.connect()
+        await client.join("room")
+        client.push("room", "plain")
+        await client.expect(
+            (None, None, "room", "news", {"n": 1}), ("1", "2", "room", "phx_reply", ok())
+        )
+        client.push("room", "intercepted")
+        await client.expect(
+            ("1", "3", "room", "phx_reply", ok()), ("1", None, "room", "secret", {"n": 2})
+        )
+
+
+@pytest.mark.conformance("CS044")
+async def test_a_message_that_no_on_info_takes_is_logged_and_the_channel_lives() -> None:
+    """The line names the channel, the message, and what to write."""
+
+    class Room(Channel[Any]):
+        async def after_join(self) -> None:
+            self.send_self({"price": 5})
+
+    async with serve(endpoint_of({"room": Room})) as server:
+        client = await server.connect()
+        await client.join("room")
+        await settle()
+        server.logged("Room on 'room'", "{'price': 5}", "@on_info(dict)", level=30)
+        assert await client.call("room", "anything") == error("unknown_event")
+
+
+async def test_what_happens_in_a_channel_is_told_to_telemetry() -> None:
+    """A join that was accepted or refused, and an event that was handled; nothing that crashed."""
+
+    class Room(Channel[Any]):
+        async def join(self, payload: dict[str, str]) -> None:
+            if "error" in payload:
+                raise Refused("no") if payload["error"] == "refused" else ZeroDivisionError
+
+        @on("echo")
+        async def echo(self, payload: Any) -> Any:
+            return payload
+
+        @on("crash")
+        async def crash(self) -> None:
+            raise ZeroDivisionError
+
+    endpoint = endpoint_of({"room": Room})
+    events: list[Any] = []
+    detach = endpoint.telemetry.attach(events.append)
+    async with serve(endpoint) as server:
+        client = await server.connect()
+        events.clear()
+        await client.join("room", {"error": "refused"})
+        await client.join("room", {"error": "crash"})
+        await client.join("room", {"a": "b"})
+        await client.call("room", "echo", {"c": 1})
+        await client.call("room", "echo", b"\x01")
+        client.push("room", "crash")
+        await client.receive()
+        server.records.clear()
+        detach()
+        await client.join("room", {"a": "b"})
+    told = [
+        (event.topic, event.result, event.payload)
+        if isinstance(event, ChannelJoined)
+        else (event.topic, event.event, event.ref, event.payload)
+        for event in events
+    ]
+    assert told == [
+        ("room", "error", {"error": "refused"}),
+        ("room", "ok", {"a": "b"}),
+        ("room", "echo", "4", {"c": 1}),
+        ("room", "echo", "5", b"\x01"),
+    ]
+    assert isinstance(events[-1], ChannelHandledIn)
+    assert all(event.channel.endswith("Room") and event.duration >= 0 for event in events)
+
+
+async def test_a_payload_that_nobody_can_read_is_told_to_telemetry_as_it_came() -> None:
+    """Such as a number that is too big; a handler that takes no payload never looks."""
+
+    class Room(Channel[Any]):
+        @on("ping")
+        async def ping(self) -> Ok:
+            return Ok()
+
+    endpoint = endpoint_of({"room": Room})
+    events: list[Any] = []
+    endpoint.telemetry.attach(events.append)
+    async with serve(endpoint) as server:
+        client = await server.connect()
+        await client.join("room")
+        client.wire.send('["1","2","room","ping",{"n":1e999}]')
+        await client.expect(("1", "2", "room", "phx_reply", ok()))
+    assert events[-1].payload == b'{"n":1e999}'
+
+
+async def test_timeouts_and_task_groups_work_in_handlers() -> None:
+    """A handler is an ordinary coroutine in an ordinary task."""
+
+    class Room(Channel[Any]):
+        @on("timeout")
+        async def timeout(self) -> str:
+            try:
+                async with asyncio.timeout(1):
+                    await work(60)
+            except TimeoutError:
+                return "timeout"
+            return "no timeout"
+
+        @on("group")
+        async def group(self) -> list[int]:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self.square(n)) for n in range(3)]
+            return [task.result() for task in tasks]
+
+        @on("failing_group")
+        async def failing_group(self) -> None:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(work(60))
+                group.create_task(self.square(-1))
+
+        async def square(self, n: int) -> int:
+            await work(1)
+            if n < 0:
+                raise ZeroDivisionError
+            return n * n
+
+    async with serve(endpoint_of({"room": Room})) as server:
+        client = await server.connect()
+        await client.join("room")
+        assert await client.call("room", "timeout", within=1) == ok("timeout")
+        assert await client.call("room", "group", within=1) == ok([0, 1, 4])
+        client.push("room", "failing_group")
+        await client.expect(("1", "1", "room", "phx_error", {"reason": "channel_crash"}), within=1)
+        record = server.logged("Room on 'room' crashed in failing_group")
+        assert record.exc_info is not None
+        assert isinstance(record.exc_info[1], ExceptionGroup)
+
+
+async def test_a_handler_may_disconnect_its_own_client() -> None:
+    """It runs to its end, and then its channel ends; what it still says reaches others only."""
+    reasons: list[Any] = []
+
+    class Room(Channel[Any]):
+        @on("bye")
+        async def bye(self) -> Ok:
+            await self.push("bye", {})
+            await self.endpoint.disconnect("ann")
+            await work(1)
+            await self.push("unheard", {})
+            await self.broadcast("gone", {})
+            return Ok()
+
+        async def terminate(self, reason: Any) -> None:
+            reasons.append((self.assigns, reason))
+
+    async with serve(endpoint_of({"room": Room})) as server:
+        ann, bob = [await server.connect(params={"name": name}) for name in ("ann", "bob")]
+        await ann.join("room")
+        await bob.join("room")
+        ann.push("room", "bye")
+        await ann.expect(("1", None, "room", "bye", {}))
+        assert await ann.closed() == 1001
+        await bob.expect((None, None, "room", "gone", {}), within=1)
+        assert reasons == [("ann", "disconnected")]

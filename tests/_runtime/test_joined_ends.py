@@ -1,0 +1,374 @@
+"""The ends of a channel: which frames the client gets, in which order, and what terminate is told."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from msgspec import Struct
+
+from bennu import Channel, EncodeError, Error, Ok, Refused, Stop, on, on_info, on_out
+
+from ..support.clock import settle, work
+from ..support.memory import endpoint_of, error, ok, serve
+from .rooms import Told
+
+
+class Ending(Told):
+    """It ends in every way that a handler can choose."""
+
+    @on("crash")
+    async def crash(self) -> None:
+        raise ZeroDivisionError("in a handler")
+
+    @on("stop")
+    async def stop(self, payload: dict[str, Any]) -> None:
+        replies = {"none": None, "ok": Ok(), "value": {"a": 1}, "error": Error({"reason": "x"})}
+        raise Stop(payload["reason"], reply=replies[payload.get("reply", "none")])
+
+    @on("stop_with_what_cannot_be_written")
+    async def unwritable_stop(self) -> None:
+        raise Stop("normal", reply=object())
+
+    @on("refuse_with_what_cannot_be_written")
+    async def unwritable_refusal(self) -> None:
+        raise Refused("no", extra=object())
+
+    @on("push_what_cannot_be_written")
+    async def unwritable(self) -> None:
+        await self.push("list", [1, 2])
+
+    @on("reply_what_cannot_be_written")
+    async def unwritable_reply(self) -> Any:
+        return object()
+
+    @on("await_what_was_cancelled")
+    async def cancelled(self) -> None:
+        future = asyncio.get_running_loop().create_future()
+        future.cancel()
+        await future
+
+    @on("cancel_oneself")
+    async def cancel_oneself(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        await asyncio.sleep(0)
+
+
+def ending() -> type[Ending]:
+    """Return a class whose reasons are this test's own."""
+    return type("Ending", (Ending,), {})
+
+
+@pytest.mark.conformance("CS037", "OB010", "WS006", "WS007")
+async def test_a_leave() -> None:
+    """Reply, close, then what terminate pushes; the topic is free from the close on."""
+    room = ending()
+    async with serve(endpoint_of({"room": room})) as server:
+        client = await server.connect()
+        await client.join("room")
+        client.leave("room")
+        await client.expect(
+            ("1", "2", "room", "phx_reply", ok()),
+            ("1", "1", "room", "phx_close", {}),
+            ("1", None, "room", "bye", {}),
+        )
+        assert room.reasons == ("left",)
+        assert server.endpoint.pubsub.subscribers("room") == 0
+        assert await client.call("room", "crash") == error("unmatched topic")
+        assert await client.join("room") == ok()
+
+
+@pytest.mark.conformance("CS038")
+async def test_leaving_twice_does_no_harm() -> None:
+    """Whether the second leave comes before the first was handled, or after."""
+    room = ending()
+    async with serve(endpoint_of({"room": room})) as server:
+        client = await server.connect()
+        await client.join("room")
+        client.leave("room")
+        client.leave("room")
+        frames = [await client.receive() for _ in range(3)]
+        assert frames[:2] == [
+            ("1", "2", "room", "phx_reply", ok()),
+            ("1", "1", "room", "phx_close", {}),
+        ]
+        client.leave("room")
+        await settle()
+        assert client.read()[-1] == ("1", "4", "room", "phx_reply", ok())
+        client.read().clear()
+        assert room.reasons == ("left",)
+        assert await client.join("room") == ok()
+
+
+@pytest.mark.conformance("CS024", "CS026", "CS027", "OB011", "WS039")
+@pytest.mark.parametrize("reason", ["normal", "shutdown", "shutdown:maintenance"])
+@pytest.mark.parametrize("reply", [None, "ok", "value", "error"])
+async def test_a_stop_that_closes(reason: str, reply: str | None) -> None:
+    """Reply if one was given, close, then what terminate pushes; nothing is logged."""
+    room = ending()
+    replies = {"ok": ok(), "value": ok({"a": 1}), "error": error("x")}
+    async with serve(endpoint_of({"room": room})) as server:
+        client = await server.connect()
+        await client.join("room")
+        client.push("room", "stop", {"reason": reason, **({"reply": reply} if reply else {})})
+        answer = [("1", "2", "room", "phx_reply", replies[reply])] if reply else []
+        await client.expect(
+            *answer, ("1", "1", "room", "phx_close", {}), ("1", None, "room", "bye", {})
+        )
+        assert room.reasons == (reason,)
+
+
+CRASH = {"reason": "channel_crash"}
+
+
+@pytest.mark.conformance("OB012")
+async def test_a_stop_for_another_reason_is_a_failure() -> None:
+    """Reply if one was given, what terminate pushes, then the error, so that the client rejoins."""
+    room = ending()
+    async with serve(endpoint_of({"room": room})) as server:
+        client = await server.connect()
+        await client.join("room")
+        client.push("room", "stop", {"reason": "out_of_paper", "reply": "ok"})
+        await client.expect(
+            ("1", "2", "room", "phx_reply", ok()),
+            ("1", None, "room", "bye", {}),
+            ("1", "1", "room", "phx_error", CRASH),
+        )
+        assert room.reasons == ("out_of_paper",)
+        server.logged("out_of_paper")
+
+
+@pytest.mark.conformance("CS023", "WS024")
+@pytest.mark.parametrize(
+    ("event", "kind"),
+    [
+        ("crash", ZeroDivisionError),
+        ("push_what_cannot_be_written", EncodeError),
+        ("reply_what_cannot_be_written", EncodeError),
+        ("stop_with_what_cannot_be_written", EncodeError),
+        ("refuse_with_what_cannot_be_written", EncodeError),
+        ("await_what_was_cancelled", RuntimeError),
+    ],
+)
+async def test_a_handler_that_raises(event: str, kind: type[Exception]) -> None:
+    """What terminate pushes, then the error; no reply, no close; one line in the log."""
+    room = ending()
+    async with serve(endpoint_of({"room": room})) as server:
+        client, other = await server.connect(), await server.connect()
+        await client.join("room")
+        await other.join("room")
+        client.push("room", event)
+        await client.expect(("1", None, "room", "bye", {}), ("1", "1", "room", "phx_error", CRASH))
+        [reason] = room.reasons
+        assert isinstance(reason, kind)
+        record = server.logged("Ending on 'room' crashed in")
+        assert record.exc_info is not None
+        assert record.exc_info[1] is reason
+        await other.expect_nothing()
+        assert await other.call("room", "anything") == error("unknown_event")
+        assert await client.join("room") == ok()
+
+
+@pytest.mark.parametrize("where", ["after_join", "on_info", "on_out"])
+async def test_a_refusal_where_there_is_nothing_to_refuse_is_a_crash(where: str) -> None:
+    """Without a message of the client nobody would ever see it: it must not vanish."""
+
+    class Room(Told):
+        async def after_join(self) -> None:
+            if where == "after_join":
+                raise Refused("no")
+            self.send_self(1)
+
+        @on_info(int)
+        async def number(self, number: int) -> None:
+            if where == "on_info":
+                raise Refused("no")
+            await self.broadcast("event", {})
+
+        @on_out("event")
+        async def event(self, payload: Any) -> None:
+            raise Refused("no")
+
+    async with serve(endpoint_of({"room": Room})) as server:
+        client = await server.connect()
+        client.start_join("room")
+        await client.expect(
+            ("1", "1", "room", "phx_reply", ok()),
+            ("1", None, "room", "bye", {}),
+            ("1", "1", "room", "phx_error", CRASH),
+        )
+        server.logged("Room on 'room' crashed in")
+
+
+class Haunted(Struct):
+    """A payload whose making fails in its own way."""
+
+    n: int
+
+    def __post_init__(self) -> None:
+        if self.n == 13:
+            raise ZeroDivisionError("in __post_init__")
+
+
+async def test_a_payload_whose_type_raises_crashes_the_channel() -> None:
+    """An error that says nothing of the payload is the application's own."""
+
+    class Room(Told):
+        @on("enter")
+        async def enter(self, room: Haunted) -> Ok:
+            return Ok()
+
+    async with serve(endpoint_of({"room": Room})) as server:
+        client = await server.connect()
+        await client.join("room")
+        assert await client.call("room", "enter", {"n": 12}) == ok()
+        client.push("room", "enter", {"n": 13})
+        await client.expect(("1", None, "room", "bye", {}), ("1", "1", "room", "phx_error", CRASH))
+        record = server.logged("Room on 'room' crashed in enter")
+        assert record.exc_info is not None
+        [reason] = Room.reasons
+        assert isinstance(reason, ZeroDivisionError)
+
+
+async def test_a_handler_that_cancels_its_own_task_loses_the_channel() -> None:
+    """The client is told, so that it rejoins; terminate still runs."""
+    room = ending()
+    async with serve(endpoint_of({"room": room})) as server:
+        client = await server.connect()
+        await client.join("room")
+        client.push("room", "cancel_oneself")
+        frames = [tuple(await client.receive()) for _ in range(2)]
+        assert ("1", "1", "room", "phx_error", CRASH) in frames
+        assert room.reasons == ("shutdown",)
+        assert await client.join("room") == ok()
+        server.records.clear()
+
+
+@pytest.mark.conformance("CS025")
+async def test_pushing_after_the_end_does_no_harm() -> None:
+    """An event for a channel that has ended is unmatched; one that was on its way is dropped."""
+    room = ending()
+    async with serve(endpoint_of({"room": room})) as server:
+        client = await server.connect()
+        await client.join("room")
+        client.push("room", "stop", {"reason": "normal"})
+        client.push("room", "crash")
+        frames = [tuple(await client.receive()) for _ in range(2)]
+        assert frames[0] == ("1", "1", "room", "phx_close", {})
+        await settle()
+        client.read().clear()
+        assert await client.call("room", "crash") == error("unmatched topic")
+
+
+@pytest.mark.conformance("CS039", "CS040")
+async def test_the_end_of_a_connection_reaches_terminate_once() -> None:
+    """However often it is said."""
+    room = ending()
+    async with serve(endpoint_of({"room": room})) as server:
+        client = await server.connect(params={"name": "ann"})
+        await client.join("room")
+        client.close()
+        client.vanish()
+        await settle()
+        await server.endpoint.disconnect("ann")
+    assert room.reasons == ("closed",)
+
+
+async def test_what_was_queued_before_the_connection_was_lost_is_still_handled() -> None:
+    """In order, before terminate: an event that reached the server is not forgotten."""
+    handled: list[Any] = []
+
+    class Room(Channel[Any]):
+        @on("save")
+        async def save(self, n: int) -> None:
+            await work(1)
+            handled.append(n)
+
+        async def terminate(self, reason: Any) -> None:
+            handled.append(reason)
+
+    async with serve(endpoint_of({"room": Room})) as server:
+        client = await server.connect()
+        await client.join("room")
+        for n in range(3):
+            client.push("room", "save", n)
+        await settle()
+        client.vanish()
+        await settle()
+    assert handled == [0, 1, 2, "closed"]
+
+
+async def test_a_channel_whose_client_is_lost_hears_its_topic_no_more() -> None:
+    """From that moment, not when its handler has finished."""
+
+    class Room(Told):
+        @on("save")
+        async def save(self) -> None:
+            await work(3)
+
+    async with serve(endpoint_of({"room": Room})) as server:
+        client = await server.connect()
+        await client.join("room")
+        client.push("room", "save")
+        await settle()
+        assert server.endpoint.pubsub.subscribers("room") == 1
+        client.vanish()
+        await settle()
+        assert server.endpoint.pubsub.subscribers("room") == 0
+
+
+async def test_a_handler_that_swallows_its_cancellation_but_finishes_is_well() -> None:
+    """Its reply still goes out, and then the channel ends as it would have."""
+
+    class Room(Told):
+        @on("save")
+        async def save(self) -> str:
+            try:
+                await work(60)
+            except asyncio.CancelledError:
+                await work(1)
+            return "saved"
+
+    async with serve(endpoint_of({"room": Room})) as server:
+        client = await server.connect()
+        await client.join("room")
+        client.push("room", "save")
+        client.leave("room")
+        await client.expect(
+            ("1", "2", "room", "phx_reply", ok("saved")),
+            ("1", "3", "room", "phx_reply", ok()),
+            ("1", "1", "room", "phx_close", {}),
+            ("1", None, "room", "bye", {}),
+            within=6,
+        )
+        server.logged("Room on 'room' did not finish in 5s", "(left)")
+        assert Room.reasons == ("left",)
+
+
+async def test_but_not_beyond_the_grace_time() -> None:
+    """After 5 s the handler that runs is cancelled, and what is queued is dropped."""
+    handled: list[Any] = []
+
+    class Room(Channel[Any]):
+        @on("save")
+        async def save(self, n: int) -> None:
+            await work(2)
+            handled.append(n)
+
+        async def terminate(self, reason: Any) -> None:
+            handled.append(reason)
+
+    async with serve(endpoint_of({"room": Room})) as server:
+        client = await server.connect()
+        await client.join("room")
+        for n in range(5):
+            client.push("room", "save", n)
+        await settle()
+        client.vanish()
+        await settle()
+        await server.endpoint.stop()
+        server.logged("Room on 'room' did not finish in 5s", "(closed)")
+    assert handled == [0, 1, "closed"]

@@ -1,0 +1,271 @@
+"""The join of a channel: what its author returns or raises, and what the client is answered."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from bennu import Channel, Error, Ok, Refused, Reply, Stop, on, on_info
+
+from ..support.clock import advance, settle, work
+from ..support.memory import Over, endpoint_of, error, ok, serve
+from .rooms import Told
+
+
+@pytest.mark.conformance("CS012", "WS036", "WS037", "WS038")
+@pytest.mark.parametrize(
+    ("value", "reply"),
+    [
+        (None, ok()),
+        ({"a": 1}, ok({"a": 1})),
+        ({}, ok()),
+        ([1, {"b": [2]}], ok([1, {"b": [2]}])),
+        ("text", ok("text")),
+        (0, ok(0)),
+        (Ok({"a": 1}), ok({"a": 1})),
+        (Ok(), ok()),
+        (Error({"reason": "full", "seats": 0}), error({"reason": "full", "seats": 0})),
+        (Refused("full", seats=0), error({"reason": "full", "seats": 0})),
+        (ZeroDivisionError("in join"), error("join crashed")),
+        (Stop("normal"), error("join crashed")),
+    ],
+    ids=repr,
+)
+async def test_what_a_join_returns_or_raises_is_its_reply(value: Any, reply: Any) -> None:
+    """None is an ok, a value is its response, Refused and Error are an error; the rest crashes it."""
+
+    class Room(Told):
+        async def join(self) -> Any:
+            if isinstance(value, Exception):
+                raise value
+            return value
+
+    async with serve(endpoint_of({"room": Room})) as server:
+        client = await server.connect()
+        client.send("4", "5", "room", "phx_join")
+        await client.expect(("4", "5", "room", "phx_reply", reply))
+        if reply == error("join crashed"):
+            assert server.logged("The join of 'room' crashed").exc_info is not None
+        joined = reply["status"] == "ok"
+        answer = error("unknown_event") if joined else error("unmatched topic")
+        client.send(None, "6", "room", "anything")
+        await client.expect(("4" if joined else None, "6", "room", "phx_reply", answer))
+        client.vanish()
+        await settle()
+    assert Room.reasons == (("closed",) if joined else ())
+
+
+@pytest.mark.conformance("CS015", "OB013")
+@pytest.mark.parametrize("fails", [Refused("no"), ZeroDivisionError("in join")], ids=repr)
+async def test_terminate_runs_only_if_the_join_succeeded(fails: Exception) -> None:
+    """Neither after a refusal (as it does in Phoenix) nor after a crash: there is nothing to end."""
+
+    class Room(Told):
+        async def join(self) -> Any:
+            raise fails
+
+    async with serve(endpoint_of({"room": Room})) as server:
+        client = await server.connect()
+        assert (await client.join("room"))["status"] == "error"
+        server.records.clear()
+    assert Room.reasons == ()
+
+
+@pytest.mark.conformance("CS016")
+@pytest.mark.parametrize(
+    "value", [Reply("custom", {}), object(), {1, object()}], ids=["Reply", "object", "set"]
+)
+async def test_a_join_that_returns_what_cannot_be_its_reply_crashes(value: Any) -> None:
+    """A status of one's own, or what has no JSON form; one line in the log."""
+
+    class Room(Told):
+        async def join(self) -> Any:
+            return value
+
+    async with serve(endpoint_of({"room": Room})) as server:
+        client = await server.connect()
+        assert await client.join("room") == error("join crashed")
+        server.logged("The join of 'room' returned")
+        assert server.endpoint.pubsub.subscribers("room") == 0
+    assert Room.reasons == ()
+
+
+@pytest.mark.conformance("OB015")
+async def test_the_reply_of_a_join_may_be_binary() -> None:
+    """Bytes make it a binary frame; for a V1 client they crash the join."""
+
+    class Room(Channel[Any]):
+        async def join(self) -> bytes:
+            return b"\x01\x02"
+
+    async with serve(endpoint_of({"room": Room})) as server:
+        new, old = await server.connect(), await server.connect(version="1.0.0")
+        assert await new.join("room") == ok(b"\x01\x02")
+        assert await old.join("room") == error("join crashed")
+        server.logged("The join of 'room' returned what can't be sent")
+
+
+@pytest.mark.conformance("CS046")
+async def test_a_join_gets_its_payload_in_the_type_that_it_asks_for() -> None:
+    """What does not fit is refused with path and message, and is no crash."""
+
+    class Room(Channel[Any]):
+        async def join(self, payload: dict[str, dict[str, int]]) -> Any:
+            return payload
+
+    async with serve(endpoint_of({"room": Room})) as server:
+        client = await server.connect()
+        assert await client.join("room", {"a": {"b": 1}}) == ok({"a": {"b": 1}})
+        reply = await client.join("room", {"a": {"b": "1"}})
+        assert reply["status"] == "error"
+        assert reply["response"]["reason"] == "invalid_payload"
+        [mistake] = reply["response"]["errors"]
+        assert set(mistake) == {"path", "message"}
+        await client.expect(("1", "1", "room", "phx_close", {}))
+
+
+async def test_a_join_that_takes_too_long_is_answered_as_crashed() -> None:
+    """After join_timeout, in one line of the log; the next frame of the client is handled then."""
+
+    class Room(Told):
+        async def join(self) -> None:
+            await work(60)
+
+    async with serve(endpoint_of({"room": Room}, join_timeout=3)) as server:
+        client = await server.connect()
+        client.start_join("room")
+        client.send(None, "2", "phoenix", "heartbeat")
+        await client.expect(
+            ("1", "1", "room", "phx_reply", error("join crashed")),
+            (None, "2", "phoenix", "phx_reply", ok()),
+            within=3,
+        )
+        server.logged("The join of 'room' took over 3s")
+    assert Room.reasons == ()
+
+
+async def test_a_join_that_was_too_slow_has_crashed_even_if_it_goes_on() -> None:
+    """One that swallows its cancellation, and then returns something: nobody is told of that."""
+
+    class Room(Told):
+        async def join(self) -> Any:
+            try:
+                await work(60)
+            except asyncio.CancelledError:
+                await work(1)
+            return {"too": "late"}
+
+    async with serve(endpoint_of({"room": Room}, join_timeout=3)) as server:
+        client = await server.connect()
+        assert await client.join("room", within=4) == error("join crashed")
+        server.logged("The join of 'room' took over 3s")
+        assert await client.call("room", "anything") == error("unmatched topic")
+    assert Room.reasons == ()
+
+
+@pytest.mark.parametrize("result", ["ok", "refused"])
+async def test_a_client_that_is_lost_while_its_join_goes_on(result: str) -> None:
+    """What the join then says reaches nobody; if it let the client in, terminate runs."""
+
+    class Room(Told):
+        async def join(self) -> None:
+            await work(2)
+            if result == "refused":
+                raise Refused("no")
+
+        async def after_join(self) -> None:
+            await self.push("welcome", {})
+            await self.broadcast("joined", {})
+
+    async with serve(endpoint_of({"room": Room})) as server:
+        client = await server.connect()
+        client.start_join("room")
+        await settle()
+        client.vanish()
+        await advance(2)
+        assert server.endpoint.pubsub.subscribers("room") == 0
+    assert Room.reasons == (("closed",) if result == "ok" else ())
+
+
+async def test_a_join_that_cancels_its_own_task_crashes() -> None:
+    """The line is free again."""
+
+    class Room(Told):
+        async def join(self) -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+            await asyncio.sleep(0)
+
+    async with serve(endpoint_of({"room": Room})) as server:
+        client = await server.connect()
+        assert await client.join("room") == error("join crashed")
+        assert await client.call("room", "anything") == error("unmatched topic")
+    assert Room.reasons == ()
+
+
+async def test_a_join_that_awaits_what_was_cancelled_crashes() -> None:
+    """A CancelledError that is not about this task is an error like any other."""
+
+    class Room(Channel[Any]):
+        async def join(self) -> None:
+            future = asyncio.get_running_loop().create_future()
+            future.cancel()
+            await future
+
+    async with serve(endpoint_of({"room": Room})) as server:
+        client = await server.connect()
+        assert await client.join("room") == error("join crashed")
+        server.logged("The join of 'room' crashed")
+
+
+@pytest.mark.parametrize("over", ["native", "asgi"])
+@pytest.mark.conformance("WS003")
+async def test_after_join_runs_once_the_reply_is_out(over: Over) -> None:
+    """What it pushes and broadcasts comes behind the reply, before any event of the client."""
+
+    class Room(Channel[Any]):
+        async def join(self) -> None:
+            self.send_self(1)
+
+        async def after_join(self) -> None:
+            await self.push("welcome", {})
+            await self.broadcast("joined", {})
+
+        @on("echo")
+        async def echo(self) -> Ok:
+            return Ok()
+
+        @on_info(int)
+        async def number(self, number: int) -> None:
+            await self.push("number", {"n": number})
+
+    async with serve(endpoint_of({"room": Room})) as server:
+        client = await server.connect(over=over)
+        client.start_join("room")
+        client.push("room", "echo")
+        await client.expect(
+            ("1", "1", "room", "phx_reply", ok()),
+            ("1", None, "room", "welcome", {}),
+            (None, None, "room", "joined", {}),
+            ("1", None, "room", "number", {"n": 1}),
+            ("1", "2", "room", "phx_reply", ok()),
+        )
+
+
+async def test_what_is_broadcast_during_a_join_is_not_heard() -> None:
+    """From the reply on it is."""
+
+    class Room(Channel[Any]):
+        async def join(self) -> None:
+            await self.endpoint.broadcast("room", "early", {})
+            await work(1)
+            await self.endpoint.broadcast("room", "early", {})
+
+    async with serve(endpoint_of({"room": Room})) as server:
+        client = await server.connect()
+        assert await client.join("room", within=1) == ok()
+        await server.endpoint.broadcast("room", "late", {})
+        await client.expect((None, None, "room", "late", {}))

@@ -1,0 +1,88 @@
+"""The virtual clock: it jumps when nothing is ready, and waits for threads."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+
+from .clock import AUTOJUMP, advance, running_loop, settle, work
+
+
+@pytest.fixture
+def anyio_backend() -> Any:
+    return AUTOJUMP
+
+
+async def test_time_jumps_to_the_next_timer() -> None:
+    """Tasks that wait for different times end in their order, and nobody waits for real."""
+    loop = running_loop()
+    ended: list[tuple[str, float]] = []
+
+    async def sleeper(name: str, seconds: float) -> None:
+        await work(seconds)
+        ended.append((name, loop.time()))
+
+    await asyncio.gather(sleeper("year", 31536000), sleeper("second", 1), sleeper("hour", 3600))
+    assert ended == [("second", 1), ("hour", 3600), ("year", 31536000)]
+
+
+async def test_settle_waits_for_everybody_and_takes_no_time() -> None:
+    """Until the last of a long chain of tasks is blocked."""
+    loop = running_loop()
+    steps = 0
+
+    async def chain() -> None:
+        nonlocal steps
+        for _ in range(100):
+            await asyncio.sleep(0)  # gives way, and is ready again
+            steps += 1
+        await asyncio.Event().wait()
+
+    task = loop.create_task(chain())
+    await settle()
+    assert steps == 100
+    assert loop.time() == 0
+    task.cancel()
+
+
+async def test_advance_lets_everything_happen_that_is_due() -> None:
+    """And nothing that is due later."""
+    loop = running_loop()
+    fired: list[float] = []
+    for when in (1, 2, 3):
+        loop.call_later(when, lambda: fired.append(loop.time()))
+    await advance(2)
+    assert fired == [1, 2]
+    assert loop.time() == 2
+    await advance(0.5)
+    assert fired == [1, 2]
+    await advance(0.5)
+    assert fired == [1, 2, 3]
+
+
+async def test_time_stands_still_while_a_thread_works() -> None:
+    """Unless the test lets it go on."""
+    loop = running_loop()
+    go_on = threading.Event()
+    loop.call_later(1, go_on.set)
+    late = loop.call_later(3600, lambda: None)
+    assert await asyncio.to_thread(lambda: 42) == 42
+    assert loop.time() == 0
+    loop.waits_for_threads = False
+    assert await asyncio.to_thread(go_on.wait, 30)
+    loop.waits_for_threads = True
+    assert loop.time() >= 1
+    late.cancel()
+
+
+def test_it_is_for_tests_that_ask_for_it() -> None:
+    """On another loop it says what to do."""
+
+    async def wait() -> None:
+        await settle()
+
+    with pytest.raises(AssertionError, match="AUTOJUMP"):
+        asyncio.run(wait())

@@ -1,0 +1,186 @@
+"""The client in memory: what it sees, and that a test which expects something else fails, and says so."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+import pytest
+
+from bennu import Channel, Endpoint, on
+
+from .clock import AUTOJUMP, settle, work
+from .memory import HandshakeRefused, Over, Version, endpoint_of, error, ok, serve
+from .wires import NativeWire
+
+
+@pytest.fixture
+def anyio_backend() -> Any:
+    return AUTOJUMP
+
+
+class Room(Channel[Any]):
+    """It echoes, at once or later."""
+
+    @on("echo")
+    async def echo(self, payload: Any) -> Any:
+        return payload
+
+    @on("later")
+    async def later(self) -> str:
+        await work(2)
+        return "later"
+
+    @on("crash")
+    async def crash(self) -> None:
+        raise ZeroDivisionError
+
+
+CHANNELS = {"room:*": Room}
+
+
+@pytest.mark.parametrize("over", ["native", "asgi"])
+@pytest.mark.parametrize("version", ["1.0.0", "2.0.0"])
+async def test_a_client_joins_calls_and_leaves(over: Over, version: Version) -> None:
+    """Over both transports and in both versions of the wire."""
+    async with serve(endpoint_of(CHANNELS)) as server:
+        client = await server.connect(over=over, version=version)
+        assert await client.join("room:1") == ok()
+        assert await client.call("room:1", "echo", {"a": 1}) == ok({"a": 1})
+        assert await client.call("room:1", "later", within=2) == ok("later")
+        client.leave("room:1")
+        frames = [await client.receive() for _ in range(2)]
+        assert [frame.event for frame in frames] == ["phx_reply", "phx_close"]
+        assert await client.call("room:1", "echo") == error("unmatched topic")
+        client.close()
+        assert await client.closed() == 1000
+
+
+@pytest.mark.parametrize("over", ["native", "asgi"])
+async def test_what_does_not_come_fails_the_test(over: Over) -> None:
+    """At once if no time may pass, else when it has passed."""
+    async with serve(endpoint_of(CHANNELS)) as server:
+        client = await server.connect(over=over)
+        await client.join("room:1")
+        with pytest.raises(AssertionError, match="did not send a frame"):
+            await client.receive()
+        client.push("room:1", "later")
+        with pytest.raises(AssertionError, match="did not send a frame"):
+            await client.receive(within=1.9)
+        with pytest.raises(AssertionError, match="did not send the close"):
+            await client.closed()
+        await client.expect(("1", "2", "room:1", "phx_reply", ok("later")), within=0.1)
+
+
+async def test_what_comes_and_is_not_expected_fails_the_test() -> None:
+    """Another frame, another order, or one too many."""
+    async with serve(endpoint_of(CHANNELS)) as server:
+        client = await server.connect()
+        await client.join("room:1")
+
+        def push_two() -> list[tuple[Any, ...]]:
+            refs = [client.push("room:1", "echo", n) for n in (1, 2)]
+            return [("1", ref, "room:1", "phx_reply", ok(n)) for n, ref in enumerate(refs, 1)]
+
+        one, two = push_two()
+        with pytest.raises(AssertionError, match="instead of"):
+            await client.expect(two, one)
+        one, two = push_two()
+        with pytest.raises(AssertionError, match="instead of"):
+            await client.expect(one)
+        push_two()
+        with pytest.raises(AssertionError, match="instead of"):
+            await client.expect_nothing()
+        client.push("room:1", "echo", {})
+        with pytest.raises(AssertionError, match="no reply to"):
+            await client.join("room:2")
+        await settle()
+        client.read().clear()
+        await client.expect_nothing()
+
+
+@pytest.mark.parametrize("over", ["native", "asgi"])
+async def test_a_refused_handshake(over: Over) -> None:
+    """It has a status and a body."""
+    async with serve(endpoint_of(CHANNELS)) as server:
+        with pytest.raises(HandshakeRefused) as refused:
+            await server.connect("/nowhere", over=over)
+        assert (refused.value.status, refused.value.body) == (404, b"Not Found")
+
+
+@pytest.mark.parametrize("over", ["native", "asgi"])
+async def test_a_client_that_does_not_read_gets_it_later(over: Over) -> None:
+    """In order."""
+    async with serve(endpoint_of(CHANNELS)) as server:
+        client = await server.connect(over=over)
+        await client.join("room:1")
+        client.wire.stop_reading()
+        for n in range(3):
+            client.push("room:1", "echo", n)
+        await client.expect_nothing()
+        client.wire.read_on()
+        await client.expect(*(("1", str(2 + n), "room:1", "phx_reply", ok(n)) for n in range(3)))
+
+
+# What serve() looks for at its end.
+
+
+async def crash(endpoint: Endpoint) -> None:
+    async with serve(endpoint) as server:
+        client = await server.connect()
+        await client.join("room:1")
+        client.push("room:1", "crash")
+        await client.receive()
+
+
+async def test_a_line_in_the_log_must_be_asked_for() -> None:
+    """With its text and its level."""
+    with pytest.raises(AssertionError, match=r"logged, and not expected.*crashed in crash"):
+        await crash(endpoint_of(CHANNELS))
+    async with serve(endpoint_of(CHANNELS)) as server:
+        with pytest.raises(AssertionError, match="expected one line"):
+            server.logged("anything")
+        logging.getLogger("bennu").warning("a line")
+        with pytest.raises(AssertionError, match="is not in"):
+            server.logged("another line")
+        with pytest.raises(AssertionError, match="WARNING"):
+            server.logged("a line")
+
+
+async def test_a_task_must_not_be_left_behind() -> None:
+    """Whoever began it."""
+    tasks: list[asyncio.Task[Any]] = []
+
+    async def leave_a_task() -> None:
+        async with serve(endpoint_of(CHANNELS)):
+            tasks.append(asyncio.create_task(asyncio.Event().wait()))
+
+    with pytest.raises(AssertionError, match="tasks were left behind"):
+        await leave_a_task()
+    tasks[0].cancel()
+
+
+async def test_a_subscription_must_not_be_left_behind() -> None:
+    """Nor must one who hears a topic."""
+
+    async def leave_a_subscription() -> None:
+        async with serve(endpoint_of(CHANNELS)) as server:
+            server.endpoint.pubsub.subscribe("topic", print)
+
+    with pytest.raises(AssertionError, match="subscriptions were left behind"):
+        await leave_a_subscription()
+
+
+async def test_nothing_must_be_written_after_the_close() -> None:
+    """It would reach nobody."""
+
+    async def write_too_late() -> None:
+        async with serve(endpoint_of(CHANNELS)) as server:
+            client = await server.connect()
+            assert isinstance(client.wire, NativeWire)
+            client.wire.transport.close()
+            client.wire.transport.write(b"too late")
+
+    with pytest.raises(AssertionError, match="written after the close"):
+        await write_too_late()

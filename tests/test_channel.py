@@ -1,0 +1,308 @@
+"""Channels as their authors write them: what a channel says, hears and keeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from msgspec import Struct
+
+from bennu import Broadcast, Channel, Stop, on, on_info, on_out
+
+from .support.clock import AUTOJUMP, advance, settle
+from .support.memory import Client, Over, Version, endpoint_of, error, ok, serve
+
+
+@pytest.fixture
+def anyio_backend() -> Any:
+    return AUTOJUMP
+
+
+both_transports = pytest.mark.parametrize("over", ["native", "asgi"])
+CRASH = {"reason": "channel_crash"}
+
+
+class Point(Struct):
+    x: int
+    y: int
+
+
+# What a channel says.
+
+
+class Speaking(Channel[Any]):
+    """Each event makes it say something to somebody."""
+
+    @on("say")
+    async def say(self, payload: dict[str, str]) -> None:
+        method = getattr(self, payload["how"])
+        await method("said", {"a": 1})
+
+    @on("say_nothing")
+    async def say_nothing(self, payload: dict[str, str]) -> None:
+        await getattr(self, payload["how"])("said")
+
+    @on("say_binary")
+    async def say_binary(self, payload: dict[str, str]) -> None:
+        await getattr(self, payload["how"])("said", b"\x07")
+
+
+async def three(server: Any, over: Over, version: Version) -> tuple[Client, Client, Client]:
+    """Connect two clients of the topic, and one of another."""
+    one, two, three = [await server.connect(over=over, version=version) for _ in range(3)]
+    await one.join("room:1")
+    await two.join("room:1")
+    await three.join("room:2")
+    return one, two, three
+
+
+@both_transports
+@pytest.mark.parametrize("version", ["1.0.0", "2.0.0"])
+@pytest.mark.conformance("CS001", "CS002", "CS003", "CS004", "CS007", "CS028", "CS029")
+@pytest.mark.parametrize("how", ["broadcast", "local_broadcast", "broadcast_from", "push"])
+async def test_who_hears_what_a_channel_says(how: str, over: Over, version: Version) -> None:
+    """A push its client alone, a broadcast the whole topic, broadcast_from all others in it."""
+    async with serve(endpoint_of({"room:*": Speaking})) as server:
+        client, other, outsider = await three(server, over, version)
+        for event, payload in (("say", {"a": 1}), ("say_nothing", {})):
+            client.push("room:1", event, {"how": how})
+            pushed = ("1" if version == "2.0.0" else None, None, "room:1", "said", payload)
+            heard = (None, None, "room:1", "said", payload)
+            own = [pushed] if how == "push" else [] if how == "broadcast_from" else [heard]
+            await client.expect(*own)
+            await other.expect(*([] if how == "push" else [heard]))
+        await outsider.expect_nothing()
+
+
+async def test_local_broadcast_from() -> None:
+    """All others on this node."""
+    async with serve(endpoint_of({"room:*": Speaking})) as server:
+        client, other, outsider = await three(server, "native", "2.0.0")
+        client.push("room:1", "say", {"how": "local_broadcast_from"})
+        await other.expect((None, None, "room:1", "said", {"a": 1}))
+        await client.expect_nothing()
+        await outsider.expect_nothing()
+
+
+async def test_binary_broadcasts_and_clients_that_cannot_take_them() -> None:
+    """A V1 client is passed by, and that is said in the log; all others get it."""
+    async with serve(endpoint_of({"room:*": Speaking})) as server:
+        new, old = await server.connect(), await server.connect(version="1.0.0")
+        await new.join("room:1")
+        await old.join("room:1")
+        new.push("room:1", "say_binary", {"how": "broadcast"})
+        await new.expect((None, None, "room:1", "said", b"\x07"))
+        await old.expect_nothing()
+        server.logged("'said' on 'room:1'", "1 client(s) that speak V1 JSON", level=30)
+
+
+async def test_a_binary_push_to_a_client_that_cannot_take_it_crashes_the_channel() -> None:
+    """As in Phoenix: the channel knows whom it speaks to."""
+    async with serve(endpoint_of({"room:*": Speaking})) as server:
+        old = await server.connect(version="1.0.0")
+        await old.join("room:1")
+        old.push("room:1", "say_binary", {"how": "push"})
+        await old.expect((None, "1", "room:1", "phx_error", CRASH))
+        server.logged("crashed in say_binary")
+
+
+# Broadcasts that are looked at first.
+
+
+@pytest.mark.conformance("WS005", "WS053", "CS031")
+async def test_an_intercepted_broadcast_is_what_the_channel_makes_of_it() -> None:
+    """It may change it, swallow it, or end; other events of the topic go past it."""
+
+    class Room(Channel[Any]):
+        reasons: tuple[Any, ...] = ()
+
+        @on_out("news")
+        async def news(self, payload: dict[str, Any]) -> None:
+            if payload.get("stop"):
+                raise Stop("shutdown")
+            if self.assigns not in payload.get("not_for", []):
+                await self.push("news", {**payload, "over": self.connection.transport})
+
+        async def terminate(self, reason: Any) -> None:
+            Room.reasons = (*Room.reasons, reason)
+
+    async with serve(endpoint_of({"room": Room})) as server:
+        ann, bob = [await server.connect(params={"name": name}) for name in ("ann", "bob")]
+        await ann.join("room")
+        await bob.join("room")
+        await server.endpoint.broadcast("room", "news", {"n": 1, "not_for": ["bob"]})
+        await server.endpoint.broadcast("room", "other", {})
+        await bob.expect((None, None, "room", "other", {}))
+        frames = {tuple(await ann.receive())[3] for _ in range(2)}
+        assert frames == {"news", "other"}
+        await server.endpoint.broadcast("room", "news", {"n": 2})
+        pushed = ("1", None, "room", "news", {"n": 2, "over": "websocket"})
+        await ann.expect(pushed)
+        await bob.expect(pushed)
+        await server.endpoint.broadcast("room", "news", {"stop": True})
+        await ann.expect(("1", "1", "room", "phx_close", {}))
+        await bob.expect(("1", "1", "room", "phx_close", {}))
+        assert Room.reasons == ("shutdown", "shutdown")
+
+
+async def test_an_intercepted_broadcast_keeps_its_payload_as_it_was_sent() -> None:
+    """On the node that sends, no JSON is made of it before the channel has seen it."""
+    seen: list[Any] = []
+
+    class Room(Channel[Any]):
+        @on("news_from")
+        async def news_from(self) -> None:
+            await self.broadcast_from("news", Point(3, 4))
+
+        @on_out("news")
+        async def news(self, payload: Point) -> None:
+            seen.append((self.assigns, payload))
+
+    async with serve(endpoint_of({"room": Room})) as server:
+        ann, bob = [await server.connect(params={"name": name}) for name in ("ann", "bob")]
+        await ann.join("room")
+        await bob.join("room")
+        ann.push("room", "news_from")
+        await settle()
+        assert seen == [("bob", Point(3, 4))]
+        await ann.expect_nothing()
+
+
+# Messages of the server.
+
+
+class Tick(Struct, frozen=True):
+    n: int
+
+
+class Late(Tick, frozen=True):
+    pass
+
+
+class Listening(Channel[Any]):
+    """It hears of ticks, of broadcasts, and of anything else."""
+
+    async def after_join(self) -> None:
+        self.subscribe("prices")
+
+    @on_info(Tick)
+    async def tick(self, tick: Tick) -> None:
+        if tick.n < 0:
+            raise Stop("shutdown")
+        await self.push("tick", {"n": tick.n})
+        await self.broadcast_from("ticked", {})
+
+    @on_info(Broadcast)
+    async def price(self, broadcast: Broadcast) -> None:
+        await self.push("price", {"of": broadcast.topic, **broadcast.payload})
+
+    @on_info(object)
+    async def rest(self, message: object) -> None:
+        await self.push("rest", {"is": repr(message)})
+
+    @on("start")
+    async def begin(self) -> None:
+        self.send_self(Tick(1))
+        self.send_after(2, Late(2))
+        self.send_every(3, 7.5)
+
+    @on("stop")
+    async def end(self) -> None:
+        self.send_self(Tick(-1))
+
+
+@pytest.mark.conformance("CS032", "CS033", "CS034", "CS043")
+async def test_messages_of_the_server() -> None:
+    """Each goes to the handler of its nearest type: a subclass to that of its base."""
+    async with serve(endpoint_of({"room": Listening})) as server:
+        client, other = await server.connect(), await server.connect()
+        await client.join("room")
+        await other.join("room")
+        client.push("room", "start")
+        await client.expect(("1", None, "room", "tick", {"n": 1}))
+        await other.expect((None, None, "room", "ticked", {}))
+        await advance(2)
+        await client.expect(("1", None, "room", "tick", {"n": 2}))
+        await server.endpoint.broadcast("prices", "changed", {"cents": 5})
+        await server.endpoint.pubsub.broadcast("prices", ("a", "tuple"))
+        await client.expect(
+            ("1", None, "room", "price", {"of": "prices", "cents": 5}),
+            ("1", None, "room", "rest", {"is": "('a', 'tuple')"}),
+        )
+        await advance(1)
+        await client.expect(("1", None, "room", "rest", {"is": "7.5"}))
+        client.push("room", "stop")
+        await client.expect(("1", "1", "room", "phx_close", {}))
+        await advance(9)
+        await client.expect_nothing()
+        other.read().clear()
+
+
+# What it keeps.
+
+
+@dataclass(frozen=True)
+class User:
+    name: str
+    admin: bool = False
+
+
+async def test_assigns_are_one_object_until_a_channel_rebinds_them() -> None:
+    """Other channels of the connection do not see it, nor does the next join."""
+
+    class Room(Channel[User]):
+        count = 0
+
+        @on("promote")
+        async def promote(self) -> bool:
+            self.assigns = replace(self.assigns, admin=True)
+            self.count += 1
+            return self.assigns.admin
+
+        @on("state")
+        async def state_of_it(self) -> Any:
+            return [self.assigns.name, self.assigns.admin, self.count]
+
+    async def connect(params: dict[str, str]) -> User:
+        return User(params["name"])
+
+    endpoint = endpoint_of({"room:*": Room}, connect=connect, id=lambda user: user.name)
+    async with serve(endpoint) as server:
+        client = await server.connect(params={"name": "ann"})
+        await client.join("room:1")
+        await client.join("room:2")
+        assert await client.call("room:1", "promote") == ok(True)
+        assert await client.call("room:1", "state") == ok(["ann", True, 1])
+        assert await client.call("room:2", "state") == ok(["ann", False, 0])
+        client.start_join("room:1")
+        await settle()
+        client.read().clear()
+        assert await client.call("room:1", "state") == ok(["ann", False, 0])
+
+
+async def test_topic_parameters_are_typed_attributes() -> None:
+    """Only the canonical form of a topic matches; the next pattern is tried, at last none."""
+
+    class Numbered(Channel[Any]):
+        room_id: int
+
+        async def join(self) -> Any:
+            return ["number", self.room_id]
+
+    class Named(Channel[Any]):
+        name: str
+        rest: str
+
+        async def join(self) -> Any:
+            return ["name", self.name, self.rest]
+
+    channels = {"room:{room_id}": Numbered, "room:{name}:{rest:path}": Named}
+    async with serve(endpoint_of(channels)) as server:
+        client = await server.connect()
+        assert await client.join("room:7") == ok(["number", 7])
+        assert await client.join("room:-7") == ok(["number", -7])
+        assert await client.join("room:a:b:c") == ok(["name", "a", "b:c"])
+        for topic in ("room:007", "room:+7", "room:", "room:x"):
+            assert await client.join(topic) == error("unmatched topic")
+            server.logged(repr(topic), level=30)
