@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from msgspec import Struct
 
-from bennu import Channel, Refused, Stop, on, on_info, on_out
+from bennu import Broadcast, Channel, Refused, Stop, WrongThread, on, on_info, on_out
 
-from .support.clock import AUTOJUMP, running_loop
+from .support.clock import AUTOJUMP, advance, running_loop
 from .support.memory import endpoint_of, error, ok, serve
 
 
@@ -145,3 +146,78 @@ async def test_a_plain_handler_holds_up_its_own_channel_alone() -> None:
             ("1", "3", "room:1", "phx_reply", ok("waited")),
             ("1", "4", "room:1", "phx_reply", ok("quick")),
         )
+
+
+async def test_a_thread_starts_timers_tasks_and_subscriptions_through_sync() -> None:
+    """What belongs to the event loop has a blocking twin too, and what that returns cancels."""
+    cancels: list[Any] = []
+
+    class Room(Channel[Any]):
+        @on("begin")
+        def begin(self) -> Any:
+            cancels.append(self.sync.send_every(5, 1))
+            self.sync.send_after(1, 2)
+            self.sync.subscribe("news")
+            self.sync.start(self.work())
+            return {}
+
+        async def work(self) -> None:
+            await self.push("working")
+
+        @on("stop")
+        def stop(self) -> Any:
+            cancels.pop()()
+            return {}
+
+        @on_info(int)
+        async def number(self, number: int) -> None:
+            await self.push("number", {"n": number})
+
+        @on_info(Broadcast)
+        async def news(self, news: Broadcast) -> None:
+            await self.push("news", news.payload)
+
+    endpoint = endpoint_of({"room": Room})
+    async with serve(endpoint) as server:
+        client = await server.connect()
+        await client.join("room")
+        client.push("room", "begin")
+        got = [await client.receive(within=1), await client.receive(within=1)]
+        assert sorted(frame.event for frame in got) == ["phx_reply", "working"]
+        await client.expect(("1", None, "room", "number", {"n": 2}), within=2)
+        await client.expect(("1", None, "room", "number", {"n": 1}), within=6)
+        await endpoint.broadcast("news", "new", {"a": 1})
+        await client.expect(("1", None, "room", "news", {"a": 1}))
+        assert await client.call("room", "stop", within=1) == ok({})
+        await advance(60)
+        await client.expect_nothing()
+
+
+async def test_what_belongs_to_the_event_loop_says_so_in_a_thread() -> None:
+    """Called in a worker thread, each names its twin; the coroutine is not left behind."""
+    said: list[str] = []
+
+    class Room(Channel[Any]):
+        @on("wrong")
+        def wrong(self) -> Any:
+            calls: list[Callable[[], object]] = [
+                lambda: self.send_self(1),
+                lambda: self.send_after(1, 1),
+                lambda: self.send_every(1, 1),
+                lambda: self.subscribe("news"),
+                lambda: self.start(self.work()),
+            ]
+            for call in calls:
+                with pytest.raises(WrongThread) as raised:
+                    call()
+                said.append(str(raised.value).partition("write ")[2])
+            return {}
+
+        async def work(self) -> None: ...
+
+    async with serve(endpoint_of({"room": Room})) as server:
+        client = await server.connect()
+        await client.join("room")
+        assert await client.call("room", "wrong", within=1) == ok({})
+    names = ("send_self", "send_after", "send_every", "subscribe", "start")
+    assert said == [f"self.sync.{name}(...)" for name in names]

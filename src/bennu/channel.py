@@ -22,6 +22,7 @@ __all__ = ["Channel", "Connection", "ReplyRef", "on", "on_info", "on_out"]
 A_co = TypeVar("A_co", covariant=True)
 A = TypeVar("A", default=Any)
 S = TypeVar("S", default=Any)
+T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
 ON: Final = "__bennu_on__"
@@ -359,5 +360,30 @@ class BlockingChannel:
         blocking(self._loop, "reply", ref.reply, value)
 
     def send_self(self, message: Any) -> None:
-        """Put a message into the channel's own queue."""
-        self._loop.call_soon_threadsafe(self._channel.send_self, message)
+        """Do what ``self.send_self(...)`` does."""
+        self._do(self._channel.send_self, message)
+
+    def send_after(self, seconds: float, message: Any) -> Callable[[], None]:
+        """Do what ``self.send_after(...)`` does; the function that is returned blocks too."""
+        return self._cancel(self._do(self._channel.send_after, seconds, message))
+
+    def send_every(self, seconds: float, message: Any) -> Callable[[], None]:
+        """Do what ``self.send_every(...)`` does; the function that is returned blocks too."""
+        return self._cancel(self._do(self._channel.send_every, seconds, message))
+
+    def subscribe(self, topic: str) -> Callable[[], None]:
+        """Do what ``self.subscribe(...)`` does; the function that is returned blocks too."""
+        return self._cancel(self._do(self._channel.subscribe, topic))
+
+    def start(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        """Do what ``self.start(...)`` does."""
+        _ = self._do(self._channel.start, coroutine)
+
+    def _do(self, function: Callable[..., T], *args: Any) -> T:
+        async def call() -> T:
+            return function(*args)
+
+        return blocking(self._loop, function.__name__, call)
+
+    def _cancel(self, cancel: Callable[[], None]) -> Callable[[], None]:
+        return lambda: self._do(cancel)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
@@ -12,7 +13,7 @@ from typing import Any
 
 from .._definition import ChannelDefinition, Handler
 from ..channel import Channel, ReplyRef
-from ..errors import NoRef, NotJoined
+from ..errors import NoRef, NotJoined, WrongThread
 from ..message import ERROR, OK, Broadcast, Error, Message, Ok, Reply
 from ..pubsub import Subscription
 from .line import Line
@@ -155,10 +156,12 @@ class Handle(ABC):
 
     def send_self(self, message: Any) -> None:
         """Queue a message for ``@on_info``."""
+        self._expect_loop("send_self")
         self.put_info(message)
 
     def send_after(self, seconds: float, message: Any) -> Callable[[], None]:
         """Queue a message for ``@on_info`` later."""
+        self._expect_loop("send_after")
         timers = self.own().timers
 
         def fire() -> None:
@@ -175,6 +178,7 @@ class Handle(ABC):
 
     def send_every(self, seconds: float, message: Any) -> Callable[[], None]:
         """Queue a message for ``@on_info`` again and again."""
+        self._expect_loop("send_every")
         timers = self.own().timers
         timer: asyncio.TimerHandle
 
@@ -197,6 +201,7 @@ class Handle(ABC):
 
     def subscribe(self, topic: str) -> Callable[[], None]:
         """Listen to another topic."""
+        self._expect_loop("subscribe")
         subscriptions = self.own().subscriptions
         subscription = self.outbox.runtime.pubsub.subscribe(topic, self.put_info, owner=self)
         subscriptions.add(subscription)
@@ -210,8 +215,9 @@ class Handle(ABC):
     def start(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Run a coroutine beside the handlers."""
         try:
+            self._expect_loop("start")
             tasks = self.own().tasks
-        except NotJoined:
+        except (NotJoined, WrongThread):
             coroutine.close()
             raise
         task = self.outbox.runtime.create_task(_awaited(coroutine))
@@ -254,6 +260,13 @@ class Handle(ABC):
             name = f"a task that {self.definition.name} on {self.topic!r} started"
             self.outbox.runtime.spawn(end_tasks(tuple(owned.tasks), 5.0, name))
             owned.tasks.clear()
+
+    def _expect_loop(self, method: str) -> None:
+        if threading.get_ident() != self.outbox.runtime.thread:
+            raise WrongThread(
+                f"self.{method}(...) belongs to the event loop, and was called in a worker thread:"
+                f" write self.sync.{method}(...)"
+            )
 
     def _expect_joined(self, method: str) -> None:
         if self.phase is Phase.JOINED:

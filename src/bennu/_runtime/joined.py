@@ -25,7 +25,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from .._definition import ChannelDefinition, Handler
 from .._payload import InvalidPayload, anything
@@ -43,6 +43,9 @@ __all__ = ["JoinedChannel"]
 
 logger = logging.getLogger("bennu")
 
+LOG_EVERY: Final = 1000
+"""Dropped messages between two lines of the log: a flood must not flood that too."""
+
 Step = tuple[Message | None, Handler, Awaitable[Any]]
 """The message that is answered, if any; the handler; and its running, to be awaited."""
 
@@ -51,6 +54,7 @@ class JoinedChannel(Supervised):
     """A channel object and the task that runs it."""
 
     __slots__ = (
+        "_dropped",
         "_inbox",
         "_lane",
         "_terminated",
@@ -66,6 +70,7 @@ class JoinedChannel(Supervised):
         join_ref = message.ref if message.join_ref is None else message.join_ref
         super().__init__(connection, definition, message.topic, join_ref)
         self._inbox = Inbox()
+        self._dropped = 0
         self._lane: LaneKey | None = None
         self._terminated = False
         channel = self.channel
@@ -157,7 +162,14 @@ class JoinedChannel(Supervised):
                 return
             self._inbox.drop_oldest_server()
             self._inbox.put_server(kind, item, bound)
-            logger.warning("%s on %r dropped its oldest message", self.name, self.topic)
+            self._dropped += 1
+            if self._dropped == 1 or self._dropped % LOG_EVERY == 0:
+                logger.warning(
+                    "%s on %r has dropped its oldest message, %d so far (max_mailbox)",
+                    self.name,
+                    self.topic,
+                    self._dropped,
+                )
         if self.waiter is not None:
             self.wake(self.waiter)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Protocol
@@ -46,6 +47,7 @@ class Runtime:
         state: What its lifespan yielded.
         debug: Whether ``emits`` is checked.
         connections: All that are open.
+        thread: Which thread its event loop runs in.
     """
 
     def __init__(self, endpoint: Any, pubsub: PubSub, telemetry: Telemetry, *, debug: bool) -> None:
@@ -54,6 +56,7 @@ class Runtime:
         self.telemetry = telemetry
         self.debug = debug
         self.state: Any = None
+        self.thread = 0
         self.connections: set[OpenConnection] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pool: ThreadPoolExecutor | None = None
@@ -70,6 +73,7 @@ class Runtime:
     def start(self) -> None:
         """Take the running loop as ours."""
         self._loop = asyncio.get_running_loop()
+        self.thread = threading.get_ident()
 
     async def stop(self) -> None:
         """Close every connection, end every channel, and wait for what is left."""

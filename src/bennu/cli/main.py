@@ -9,6 +9,7 @@ import importlib
 import os
 import socket
 import sys
+import sysconfig
 import traceback
 from collections.abc import Generator
 from typing import Any
@@ -154,11 +155,15 @@ def load(target: str) -> Any:
 
 def _raised_at(error: Exception) -> str:
     """Return the last line of the user's own that led to an error."""
-    package = os.path.dirname(os.path.dirname(__file__))
+    ours = os.path.dirname(os.path.dirname(__file__))
+    libraries = (
+        *map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib")),
+        "<frozen",
+    )
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith((package, "<frozen", os.path.dirname(os.__file__)))
+        if not frame.filename.startswith((ours, *libraries))
     ]
     if not frames:
         return ""

@@ -57,7 +57,7 @@ SWITCHING: Final = (
 MAX_EARLY: Final = 64 * 1024
 MAX_UNSENT: Final = 8 * 1024 * 1024
 CLOSE_TIMEOUT: Final = 5.0
-"""Seconds in which the client must answer a close frame."""
+"""Seconds in which the client must answer a close frame, and read what came before ours."""
 
 
 class State(Enum):
@@ -288,8 +288,7 @@ class NativeWebSocket(asyncio.Protocol):
         self._held = None
         self._is_paused = False
         self._resume_socket()
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(CLOSE_TIMEOUT, self.transport.abort)
+        self._abort_later()
 
     def pause_reading(self) -> None:
         """Bring no more messages for now."""
@@ -318,6 +317,8 @@ class NativeWebSocket(asyncio.Protocol):
             connection.lost("closed")
             self.transport.write(close_frame(close_answer(data)))
             self.transport.close()
+            if self.transport.get_write_buffer_size():
+                self._abort_later()  # it may never read what is left
         elif kind is FAILURE:
             code, reason = data
             logger.warning("Closing a connection that broke the WebSocket protocol: %s", reason)
@@ -356,6 +357,10 @@ class NativeWebSocket(asyncio.Protocol):
         asyncio.get_running_loop().call_soon(
             lambda: connection.close(1013, "too slow", reason="closed")
         )
+
+    def _abort_later(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(CLOSE_TIMEOUT, self.transport.abort)
 
     def _clear_timer(self) -> None:
         if self._timer is not None:
