@@ -284,6 +284,24 @@ async def test_a_client_that_does_not_read_is_closed(
     assert sent < 100
 
 
+async def test_who_closes_without_reading_is_cut_off(
+    server: Server, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was written for it is not kept for ever (5 s, here no time to speak of)."""
+    monkeypatch.setattr(native, "CLOSE_TIMEOUT", 0.01)
+    async with open_raw(server, limit=1000) as client:
+        await client.open()
+        client.send(client_frame(TEXT, b'["1","1","room:unread","phx_join",{}]'))
+        assert '"ok"' in await client.text()
+        (transport,) = [connection.transport for connection in server.connections]
+        while not transport.get_write_buffer_size():
+            await endpoint.broadcast("room:unread", "n", {"x": MEGABYTE})
+            await asyncio.sleep(0)
+        client.send(client_frame(CLOSE, close_payload(1000)))
+        await until(lambda: not endpoint.connections)
+        await until(lambda: not server.connections)
+
+
 async def test_a_client_that_does_not_read_its_pongs_is_closed(
     server: Server, endpoint: Endpoint
 ) -> None:

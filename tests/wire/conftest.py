@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
+from typing import Final
 
 import pytest
 
@@ -15,6 +16,9 @@ from tests.support.wire import V1, V2
 from .app import Journal, make_endpoint
 from .divergence import servers_for
 
+UNFOUNDED: Final = "ASGI callable returned without completing handshake."
+"""What uvicorn logs after every HTTP answer to a WebSocket request but an empty 403."""
+
 
 @pytest.fixture(scope="module")
 def anyio_backend() -> str:
@@ -22,9 +26,9 @@ def anyio_backend() -> str:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "server" in metafunc.fixturenames:
+    if "running" in metafunc.fixturenames:
         names = servers_for(metafunc.function, list(SERVERS))
-        metafunc.parametrize("server", names, indirect=True, scope="module")
+        metafunc.parametrize("running", names, indirect=True, scope="module")
     if "vsn" in metafunc.fixturenames:
         metafunc.parametrize("vsn", [V1, V2], ids=["v1", "v2"])
 
@@ -35,27 +39,22 @@ def endpoint() -> Endpoint:
 
 
 @pytest.fixture(scope="module")
-async def server(request: pytest.FixtureRequest, endpoint: Endpoint) -> AsyncIterator[Server]:
+async def running(request: pytest.FixtureRequest, endpoint: Endpoint) -> AsyncIterator[Server]:
     async with serve(request.param, endpoint) as server:
         yield server
     assert endpoint.connections == 0
 
 
 @pytest.fixture
-def journal(endpoint: Endpoint, server: Server) -> Journal:
-    assert endpoint.is_started, server
-    journal: Journal = endpoint.state
-    return journal
+async def server(
+    running: Server, endpoint: Endpoint, caplog: pytest.LogCaptureFixture
+) -> AsyncIterator[Server]:
+    """The server; after each test the endpoint must have let go of every connection.
 
-
-UNFOUNDED = "ASGI callable returned without completing handshake."
-"""What uvicorn logs after every HTTP answer to a WebSocket request but an empty 403."""
-
-
-@pytest.fixture(autouse=True)
-def _no_surprises(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """See that no server and no event loop found anything to complain about."""
-    yield
+    And neither the server nor the event loop may have found anything to complain about.
+    """
+    yield running
+    await until(lambda: not endpoint.connections)
     complaints = [
         record.getMessage()
         for record in caplog.get_records("call")
@@ -64,8 +63,8 @@ def _no_surprises(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     assert not [complaint for complaint in complaints if complaint != UNFOUNDED]
 
 
-@pytest.fixture(autouse=True)
-async def _no_connection_left(endpoint: Endpoint) -> AsyncIterator[None]:
-    """See that the endpoint lets go of a connection that is over."""
-    yield
-    await until(lambda: not endpoint.connections)
+@pytest.fixture
+def journal(endpoint: Endpoint, server: Server) -> Journal:
+    assert endpoint.is_started, server
+    journal: Journal = endpoint.state
+    return journal

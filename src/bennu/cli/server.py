@@ -14,7 +14,7 @@ the client's address, which uvicorn's own middleware knows how far to trust.
 An application may have other WebSocket routes. As soon as one of them calls ``receive`` or ``send``, the
 socket goes to uvicorn's own WebSocket protocol, in the middle of the walk: :class:`_Detour`.
 
-What this takes for granted of uvicorn is tested in ``tests/cli/test_server.py``; its version is pinned.
+What this takes for granted of uvicorn is tested in ``tests/cli/test_uvicorn.py``; its version is pinned.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""``bennu run``: the server it starts, and the command itself."""

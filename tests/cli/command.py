@@ -1,0 +1,87 @@
+"""``bennu run`` as a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from tests.support.servers import Server
+
+__all__ = ["Command", "bennu"]
+
+PATIENCE: Final = 30.0
+
+_ADDRESS = re.compile(r"http://\[?(.+?)\]?:(\d+)")
+
+
+class Command:
+    """A running command.
+
+    Attributes:
+        process: It.
+        output: All that it has written so far, of both streams.
+    """
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self.output = ""
+
+    async def read_until(self, text: str) -> str:
+        """Wait until the output has a text that it did not have before; return the line it is in.
+
+        Raises:
+            AssertionError: The command has ended without it.
+        """
+        assert self.process.stdout is not None
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                line = (await self.process.stdout.readline()).decode()
+                self.output += line
+                if text in line:
+                    return line
+                assert line, f"{text!r} never came:\n{self.output}"
+
+    async def listening(self) -> Server:
+        """Wait until it listens; return where."""
+        found = _ADDRESS.search(await self.read_until("running on"))
+        assert found is not None, self.output
+        return Server("native", int(found[2]), found[1])
+
+    async def end(self) -> int:
+        """Wait until it has ended; return its exit code."""
+        assert self.process.stdout is not None
+        async with asyncio.timeout(PATIENCE):
+            self.output += (await self.process.stdout.read()).decode()
+            return await self.process.wait()
+
+    async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send a signal, and do so."""
+        self.process.send_signal(number)
+        return await self.end()
+
+
+@asynccontextmanager
+async def bennu(folder: Path, *arguments: str) -> AsyncIterator[Command]:
+    """Run ``bennu run`` in a folder; it is ended at the end, if it still runs."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "bennu", "run", *arguments),
+        cwd=folder,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    command = Command(process)
+    try:
+        yield command
+    finally:
+        if process.returncode is None:
+            await command.stop()

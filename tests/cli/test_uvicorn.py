@@ -1,0 +1,220 @@
+"""What ``bennu.cli`` takes for granted of uvicorn, beyond its documentation.
+
+Our server replaces one step of uvicorn's HTTP protocol and one of its server. This is the contract: if a
+new uvicorn breaks it, it breaks here first, and the pin in ``pyproject.toml`` stays where it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import signal
+import tomllib
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from packaging.requirements import Requirement
+from uvicorn.config import LOG_LEVELS, LOGGING_CONFIG
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.utils import get_client_addr, get_path_with_query_string
+from uvicorn.server import ServerState
+
+from bennu.cli.main import log_config
+from bennu.cli.server import BennuProtocol
+from tests.support.raw import ask, open_raw
+from tests.support.servers import Server, serve
+from tests.support.transport import MemoryTransport
+
+PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
+
+
+def config(app: Any = None) -> uvicorn.Config:
+    """Return a loaded configuration with our protocol."""
+    made = uvicorn.Config(app or echo_scope, http=BennuProtocol, log_config=None, lifespan="off")
+    made.load()
+    return made
+
+
+async def echo_scope(scope: Any, receive: Any, send: Any) -> None:
+    """Answer every request with 200."""
+    await receive()
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": scope["type"].encode()})
+
+
+def test_the_version_is_one_that_is_pinned() -> None:
+    project = tomllib.loads(PYPROJECT.read_text())["project"]
+    (pin,) = [
+        requirement
+        for requirement in map(Requirement, project["dependencies"])
+        if requirement.name == "uvicorn"
+    ]
+    assert pin.specifier.contains(version("uvicorn"))
+    assert any(specifier.operator == "<" for specifier in pin.specifier)
+
+
+class Peer:
+    """A client that only takes what comes."""
+
+    def take(self, data: bytes) -> None:
+        """Read what the server wrote."""
+
+    def ended(self) -> None:
+        """Learn that the connection has ended."""
+
+
+async def test_the_http_protocol_has_what_we_use() -> None:
+    """Its state is where we look for it, once a request has been parsed."""
+    state = ServerState()
+    protocol = HttpToolsProtocol(config=config(), server_state=state, app_state={"a": 1})
+    transport = MemoryTransport(Peer())
+    transport.set_protocol(protocol)
+    protocol.connection_made(transport)
+    assert protocol in state.connections
+    protocol.data_received(b"GET /a%20b?c=d HTTP/1.1\r\nHost: x\r\nX-One: 1\r\n\r\n")
+    assert protocol.url == b"/a%20b?c=d"
+    assert protocol.headers == [(b"host", b"x"), (b"x-one", b"1")]
+    assert protocol.transport is transport
+    assert protocol.connections is state.connections
+    assert protocol.tasks is state.tasks
+    assert protocol.app_state == {"a": 1}
+    assert protocol.scope["method"] == "GET"
+    assert protocol.scope["headers"] is protocol.headers
+    assert protocol.scope["http_version"] == "1.1"
+    assert protocol.scheme == "http"
+    assert protocol.root_path == ""
+    assert isinstance(protocol.access_log, bool)
+    assert protocol.loop is asyncio.get_running_loop()
+    for name in (
+        "_unset_keepalive_if_required",
+        "_should_upgrade",
+        "_unsupported_upgrade_warning",
+        "send_400_response",
+    ):
+        assert callable(getattr(protocol, name))
+    await asyncio.wait(set(state.tasks))
+    transport.lose(None)
+
+
+def test_we_replace_one_method_of_the_http_protocol() -> None:
+    """What uvicorn does there, ours does too: it parses, answers 400, or upgrades."""
+    own = {name for name, value in vars(BennuProtocol).items() if inspect.isfunction(value)}
+    assert own & set(dir(HttpToolsProtocol)) == {"data_received"}
+    source = inspect.getsource(HttpToolsProtocol.data_received)
+    for part in (
+        "self._unset_keepalive_if_required()",
+        "self.parser.feed_data(data)",
+        "except httptools.HttpParserError:",
+        "self.send_400_response(",
+        "except httptools.HttpParserUpgrade:",
+        "if self._should_upgrade():",
+        "self._unsupported_upgrade_warning()",
+    ):
+        assert part in source
+
+
+async def test_the_websocket_protocol_is_one_that_can_be_fed() -> None:
+    """It takes a request as bytes, and calls its ``app`` once in a task of the server's."""
+    made = config()
+    state = ServerState()
+    make: Callable[..., Any] = made.ws_protocol_class  # type: ignore[assignment]
+    protocol = make(config=made, server_state=state, app_state={})
+    calls: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        calls.append((scope["type"], await receive()))
+        await send({"type": "websocket.close"})
+
+    protocol.app = app
+    transport = MemoryTransport(Peer())
+    transport.set_protocol(protocol)
+    protocol.connection_made(transport)
+    protocol.data_received(
+        b"GET / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
+        b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n\r\n"
+    )
+    (task,) = state.tasks
+    await task
+    assert calls == [("websocket", {"type": "websocket.connect"})]
+    transport.lose(None)
+
+
+async def test_a_websocket_protocol_that_refuses_starts_no_task() -> None:
+    made = config()
+    state = ServerState()
+    make: Callable[..., Any] = made.ws_protocol_class  # type: ignore[assignment]
+    protocol = make(config=made, server_state=state, app_state={})
+    transport = MemoryTransport(Peer())
+    transport.set_protocol(protocol)
+    protocol.connection_made(transport)
+    protocol.data_received(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+    assert not state.tasks
+    assert transport.is_closing()
+    transport.lose(None)
+
+
+async def test_a_server_closes_whatever_is_among_its_connections() -> None:
+    """By its ``shutdown()``; and it waits until they have gone."""
+
+    class Connection:
+        def shutdown(self) -> None:
+            running.connections.discard(self)
+            closed.append(self)
+
+    closed: list[Connection] = []
+    running: Server
+    async with serve("native", echo_scope) as running:
+        connection = Connection()
+        running.connections.add(connection)
+        assert (await ask(running, "/", {"Upgrade": None})).status == 200
+    assert closed == [connection]
+
+
+async def test_a_connection_stays_among_them_until_it_is_lost() -> None:
+    async with serve("native", echo_scope) as server, open_raw(server) as client:
+        client.request("/", {"Upgrade": None, "Connection": "close"})
+        assert (await client.response()).status == 200
+        await client.end()
+        assert not server.connections
+
+
+def test_the_application_is_found_both_plain_and_loaded() -> None:
+    made = config(echo_scope)
+    assert made.app is echo_scope
+    assert callable(made.loaded_app)
+    assert made.loaded_app is not echo_scope  # uvicorn's own middleware, which knows proxies
+
+
+def test_signals_are_kept_until_the_server_has_stopped() -> None:
+    """Then it raises them again, which we prevent: being told to stop is no failure."""
+    server = uvicorn.Server(config())
+    caught: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, frame: caught.append(number))
+    try:
+        with server.capture_signals():
+            signal.raise_signal(signal.SIGTERM)
+            assert server.should_exit
+            assert server._captured_signals == [signal.SIGTERM]
+        assert caught == [signal.SIGTERM]
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_the_access_log_has_its_helpers() -> None:
+    scope: Any = {"client": ("127.0.0.1", 1), "path": "/a b", "query_string": b"c=d"}
+    assert get_client_addr(scope) == "127.0.0.1:1"
+    assert get_path_with_query_string(scope) == "/a%20b?c=d"
+
+
+@pytest.mark.parametrize("level", ["critical", "error", "warning", "info", "debug", "trace"])
+def test_the_log_configuration_takes_our_logger_in(level: str) -> None:
+    """Beside uvicorn's own loggers, with its handler; the original is not touched."""
+    made = log_config(level)
+    assert made["loggers"]["bennu"]["level"] == LOG_LEVELS[level]
+    assert set(made["loggers"]["bennu"]["handlers"]) <= set(made["handlers"])
+    assert "bennu" not in LOGGING_CONFIG["loggers"]
+    assert {"uvicorn", "uvicorn.access"} <= set(made["loggers"])
