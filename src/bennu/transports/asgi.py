@@ -130,7 +130,7 @@ class ASGIWebSocket:
         self._finish()
 
     def pause_reading(self) -> None:
-        """Bring no more messages for now."""
+        """Bring no more messages until told to."""
         self._may_read.clear()
 
     def resume_reading(self) -> None:

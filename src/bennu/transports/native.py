@@ -291,7 +291,7 @@ class NativeWebSocket(asyncio.Protocol):
         self._abort_later()
 
     def pause_reading(self) -> None:
-        """Bring no more messages for now."""
+        """Bring no more messages until told to."""
         self._is_paused = True
 
     def resume_reading(self) -> None:
