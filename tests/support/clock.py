@@ -85,6 +85,14 @@ class AutojumpLoop(asyncio.SelectorEventLoop):
         future.add_done_callback(self._thread_is_done)
         return future
 
+    async def shutdown_default_executor(self, *args: Any) -> None:
+        """Let the threads end, and the clock stand still meanwhile: newer Pythons set a timeout."""
+        jumping = self._jumping
+        jumping.waits_for_threads = True
+        jumping.threads += 1
+        await super().shutdown_default_executor(*args)
+        jumping.threads -= 1
+
     def _thread_is_done(self, future: asyncio.Future[Any]) -> None:
         del future
         self._jumping.threads -= 1
