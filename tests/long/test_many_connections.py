@@ -35,10 +35,15 @@ async def load(*options: str) -> dict[str, Any]:
         ROOT, "benchmarks.endpoint:endpoint", "--port", "0", "--no-access-log"
     ) as server:
         where = await server.listening()
+        assert server.process.stdout is not None
+        # It logs each connect, and would wait for whoever does not read that.
+        log = asyncio.create_task(server.process.stdout.read())
         process = await asyncio.create_subprocess_exec(
             WSLOAD, "--port", str(where.port), *options, stdout=asyncio.subprocess.PIPE
         )
         output, _ = await process.communicate()
+        log.cancel()
+        await asyncio.wait([log])
     assert process.returncode == 0
     counted: dict[str, Any] = json.loads(output)
     return counted
