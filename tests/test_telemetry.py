@@ -10,11 +10,14 @@ import msgspec
 import pytest
 
 from bennu.message import Message
+from bennu.reasons import DropReason
 from bennu.telemetry import (
+    MAX_DROP_TOPICS,
     ChannelHandledIn,
     ChannelJoined,
     Event,
     LogHandler,
+    MessagesDropped,
     ParameterFilter,
     SocketConnected,
     Telemetry,
@@ -299,3 +302,30 @@ def test_a_handler_that_is_attached_twice_is_detached_once_at_a_time() -> None:
     detach()
     telemetry.emit(ChannelJoined("room:1", "Room", {}, "ok", 0.0))
     assert len(heard) == 1
+
+
+def test_drops_are_counted_by_topic_and_reason_and_told() -> None:
+    """What is lost is counted whether somebody listens or not."""
+    telemetry = Telemetry()
+    telemetry.dropped("room:1", DropReason.NO_BINARY, 2)
+    heard: list[object] = []
+    telemetry.attach(heard.append)
+    telemetry.dropped("room:1", DropReason.NO_BINARY)
+    telemetry.dropped("room:2", DropReason.MAILBOX_FULL)
+    assert telemetry.drops == {
+        ("room:1", DropReason.NO_BINARY): 3,
+        ("room:2", DropReason.MAILBOX_FULL): 1,
+    }
+    assert heard == [
+        MessagesDropped("room:1", DropReason.NO_BINARY, 1),
+        MessagesDropped("room:2", DropReason.MAILBOX_FULL, 1),
+    ]
+
+
+def test_counting_drops_does_not_grow_with_the_topics_that_clients_think_up() -> None:
+    """Beyond ten thousand topics the counters share one."""
+    telemetry = Telemetry()
+    for number in range(MAX_DROP_TOPICS + 5):
+        telemetry.dropped(f"room:{number}", DropReason.NO_BINARY)
+    assert len(telemetry.drops) == MAX_DROP_TOPICS + 1
+    assert telemetry.drops["*", DropReason.NO_BINARY] == 5

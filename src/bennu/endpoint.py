@@ -17,6 +17,7 @@ from typing import Any
 
 from ._blocking import blocking
 from ._protocol.origin import OriginPolicy, compile_policy
+from ._runtime.accepted import Accepted
 from ._runtime.runtime import Runtime
 from .channel import Channel
 from .errors import DefinitionError
@@ -25,7 +26,7 @@ from .pubsub import PubSub
 from .socket import Socket
 from .telemetry import LogHandler, ParameterFilter, Telemetry
 from .transports.asgi import ASGIWebSocket, deny
-from .transports.handshake import Accepted, Denied, Target, explain_request, shake_hands
+from .transports.handshake import Denied, Target, explain_request, shake_hands
 from .transports.native import EXTENSION, NativeWebSocket, key_of
 from .transports.routes import Routes
 
@@ -77,8 +78,8 @@ class Endpoint:
         debug: bool | None = None,
     ) -> None:
         self.native = native
-        self.pubsub = PubSub()
         self.telemetry = Telemetry()
+        self.pubsub = PubSub(self.telemetry)
         if debug is None:
             debug = os.environ.get("BENNU_DEBUG", "") not in ("", "0")
         self._runtime = Runtime(self, self.pubsub, self.telemetry, debug=debug)

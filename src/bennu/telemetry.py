@@ -8,14 +8,18 @@ the endpoint goes on.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, Final, Literal, cast
+
+from .reasons import DropReason
 
 __all__ = [
     "ChannelHandledIn",
     "ChannelJoined",
     "Event",
+    "MessagesDropped",
     "ParameterFilter",
     "SocketConnected",
     "Telemetry",
@@ -66,17 +70,42 @@ class ChannelHandledIn:
     duration: float
 
 
-Event = SocketConnected | ChannelJoined | ChannelHandledIn
+@dataclass(frozen=True, slots=True)
+class MessagesDropped:
+    """Messages were not handed to a client, or to a channel.
+
+    Attributes:
+        topic: What they were sent to.
+        reason: Why.
+        count: How many.
+    """
+
+    topic: str
+    reason: DropReason
+    count: int
+
+
+Event = SocketConnected | ChannelJoined | ChannelHandledIn | MessagesDropped
 Handler = Callable[[Event], object]
 
 
-class Telemetry:
-    """The handlers of one endpoint."""
+MAX_DROP_TOPICS: Final = 10_000
+"""Topics whose drops are counted one by one, since clients may choose their names."""
 
-    __slots__ = ("handlers",)
+
+class Telemetry:
+    """The handlers of one endpoint, and its counters.
+
+    Attributes:
+        drops: How many messages were dropped, by topic and reason. What comes after ten thousand
+            different topics is counted under the topic ``"*"``.
+    """
+
+    __slots__ = ("drops", "handlers")
 
     def __init__(self) -> None:
         self.handlers: tuple[Handler, ...] = ()
+        self.drops: Counter[tuple[str, DropReason]] = Counter()
 
     def attach(self, handler: Handler) -> Callable[[], None]:
         """Add a handler; the function that is returned takes it away again."""
@@ -91,6 +120,14 @@ class Telemetry:
                 self.handlers = self.handlers[:position] + self.handlers[position + 1 :]
 
         return detach
+
+    def dropped(self, topic: str, reason: DropReason, count: int = 1) -> None:
+        """Count messages that were not handed over, and tell all handlers."""
+        key = (topic, reason)
+        if key not in self.drops and len(self.drops) >= MAX_DROP_TOPICS:
+            key = ("*", reason)
+        self.drops[key] += count
+        self.emit(MessagesDropped(topic, reason, count))
 
     def emit(self, event: Event) -> None:
         """Tell all handlers."""
@@ -204,7 +241,9 @@ class LogHandler:
                     readable(event.duration),
                     self._hide(event.payload),
                 )
-            case _:
+            case MessagesDropped():
+                pass  # whoever drops says so, once and not for each
+            case ChannelHandledIn():
                 logger.debug(
                     "HANDLED %s INCOMING ON %s (%s) in %s\n  Parameters: %s",
                     event.event,

@@ -13,6 +13,7 @@ from msgspec import Raw
 from bennu import Channel, on, on_info, on_out
 from bennu._runtime.inbox import Inbox, Kind
 from bennu.message import Message
+from bennu.reasons import DropReason
 
 from ..support.clock import advance, settle
 from ..support.memory import Client, Over, endpoint_of, error, ok, serve
@@ -275,6 +276,7 @@ async def test_a_channel_may_drop_the_oldest_instead() -> None:
             await settle()
         # Two were dropped; the log says it at the first, and then at each thousandth.
         server.logged("Slow on 'room' has dropped", "1 so far", level=logging.WARNING)
+        assert server.endpoint.telemetry.drops == {("room", DropReason.MAILBOX_FULL): 2}
         await let_through(4)
         await client.expect(*(("1", None, "room", "news", {"n": n}) for n in (0, 3, 4, 5)))
 

@@ -15,6 +15,7 @@ from bennu.errors import EncodeError
 from bennu.message import TEXT
 from bennu.pubsub import PubSub, fastlane
 from bennu.pubsub.fastlane import MAX_LOG, MAX_LOG_BYTES, LaneKey, Turn
+from bennu.reasons import DropReason
 from bennu.serializers import JSONV1, JSONV2, Serializer
 
 from .outboxes import CountingSerializer, Member, RecordingOutbox, TupleFraming, key_for
@@ -335,3 +336,4 @@ def test_a_binary_broadcast_passes_by_those_who_cannot_take_it(
     assert new.received == [b"\x02\x01\x01Ae\x07"]
     assert len(caplog.records) == 1
     assert "binary broadcast of 'e' on 'A' was not sent to 1 client(s)" in caplog.text
+    assert bus.telemetry.drops == {("A", DropReason.NO_BINARY): 1}

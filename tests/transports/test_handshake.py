@@ -12,9 +12,10 @@ import pytest
 from msgspec import Struct
 
 from bennu import Channel, ConnectInfo, Endpoint, Refused, Socket
+from bennu._runtime.accepted import Accepted
 from bennu.serializers import JSONV1, JSONV2
 from bennu.telemetry import Event, SocketConnected
-from bennu.transports.handshake import Accepted, Denied, explain_request, shake_hands
+from bennu.transports.handshake import Denied, explain_request, shake_hands
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,6 @@ here acts on it. All but one end at once, since a channel only gets the message 
 The one that does not is a join. While it runs, the connection is *held* by the channel that joins: the
 transport brings nothing, the idle timer stands still. The same holds while the channel that a duplicate
 join replaces comes to its end, and (then the timer goes on) while a channel's inbox is full.
-
-The connection is also the outbox of the fast lane: broadcasts are written to it without passing here.
-What it writes itself goes through :meth:`send`, which first lets out what was broadcast before.
 """
 
 from __future__ import annotations
@@ -22,14 +19,13 @@ from typing import Any
 
 from .._definition import ChannelDefinition
 from .._protocol.session import DELIVER, Decision, Membership, Session
-from ..connect_info import ConnectInfo
 from ..errors import DecodeError
-from ..message import DISCONNECT, ERROR, OK, PHOENIX, Broadcast, Encoded, Message, Opcode
-from ..pubsub import Framing, Subscription, Writer
-from ..serializers import Serializer
-from ..socket import Socket
+from ..message import ERROR, OK, PHOENIX, Message, Opcode
+from ..reasons import CloseCode, Reason
+from .accepted import Accepted
 from .joined import JoinedChannel
 from .joining import CRASHED
+from .link import Link
 from .runtime import Runtime
 from .transport import Transport
 
@@ -37,86 +33,21 @@ __all__ = ["Connection"]
 
 logger = logging.getLogger("bennu")
 
-UNMATCHED = {"reason": "unmatched topic"}
+UNMATCHED = Reason.UNMATCHED_TOPIC.payload()
 
 
-class Connection:
-    """An open connection.
+class Connection(Link):
+    """An open connection on which channels are joined."""
 
-    Args:
-        runtime: Its endpoint's.
-        socket: What it connected to.
-        serializer: What its client speaks.
-        info: The request that opened it.
-        assigns: What ``connect`` returned.
-        name: What the socket's ``id`` made of it.
-        wire: The transport.
-    """
+    __slots__ = ("_close_after", "_full", "_holder", "_session", "serializer")
 
-    __slots__ = (
-        "_close_after",
-        "_disconnects",
-        "_frame",
-        "_full",
-        "_holder",
-        "_session",
-        "_turn",
-        "_wire",
-        "assigns",
-        "id",
-        "info",
-        "is_lost",
-        "lanes",
-        "mark",
-        "runtime",
-        "serializer",
-        "silent",
-        "socket",
-        "write",
-    )
-
-    def __init__(
-        self,
-        runtime: Runtime,
-        socket: Socket[Any],
-        serializer: Serializer,
-        info: ConnectInfo,
-        assigns: Any,
-        name: str | None,
-        wire: Transport,
-    ) -> None:
-        self.runtime = runtime
-        self.socket = socket
-        self.serializer = serializer
-        self.info = info
-        self.assigns = assigns
-        self.id = name
-        self.is_lost = False
-        self.silent = 0
-        self.write: Writer = wire.write
-        self.lanes = 0
-        self.mark = 0
-        self._wire = wire
-        self._frame = wire.framing.frame
-        self._turn = runtime.pubsub.turn
+    def __init__(self, runtime: Runtime, accepted: Accepted, wire: Transport) -> None:
+        self.serializer = accepted.serializer
         self._session: Session[JoinedChannel] = Session()
         self._holder: JoinedChannel | Message | None = None
         self._close_after: Membership[JoinedChannel] | None = None
         self._full = 0
-        self._disconnects: Subscription | None = None
-        if name is not None:
-            self._disconnects = runtime.pubsub.subscribe(name, self._heard)
-        runtime.opened(self)
-
-    @property
-    def transport(self) -> str:
-        """The transport's name."""
-        return self._wire.name
-
-    @property
-    def framing(self) -> Framing:
-        """How messages are written to it."""
-        return self._wire.framing
+        super().__init__(runtime, accepted, wire)
 
     # What the transport tells us.
 
@@ -126,7 +57,7 @@ class Connection:
             message = self.serializer.decode(opcode, data)
         except DecodeError as error:
             logger.warning("Closing a connection that sent an undecodable frame: %s", error)
-            self.close(1011, "undecodable frame", reason=error)
+            self.close(CloseCode.UNDECODABLE, reason=error)
             return
         try:
             decision, membership = self._session.decide(message)
@@ -136,49 +67,19 @@ class Connection:
                 _ACTIONS[decision](self, message)
         except Exception as error:
             logger.exception("Closing a connection because of an error of the server's own")
-            self.close(1011, "internal error", reason=error)
+            self.close(CloseCode.INTERNAL_ERROR, reason=error)
 
-    def lost(self, reason: str | Exception = "closed") -> None:
-        """End: the wire is gone, or is about to be. Every channel ends for this reason."""
-        if self.is_lost:
-            return
-        self.is_lost = True
-        self.write = _discard
-        self.runtime.closed(self)
-        if self._disconnects is not None:
-            self._disconnects.cancel()
+    def ended(self, reason: str | Exception) -> None:
+        """End every channel for this reason."""
         if isinstance(self._holder, JoinedChannel):
             self._holder.end(reason)
         for membership in tuple(self._session.topics.values()):
             membership.channel.end(reason)
 
-    def close(self, code: int, text: str = "", *, reason: str | Exception = "shutdown") -> None:
-        """Close from our side.
-
-        Args:
-            code: The WebSocket close code (protocol document, §1.13).
-            text: The close frame's reason.
-            reason: What the channels' ``terminate`` is told.
-        """
-        if self.is_lost:
-            return
-        self._turn.sync(self)
-        self.lost(reason)
-        self._wire.close(code, text)
-
-    def sweep(self, limit: int) -> None:
-        """Count a look at a connection that may be silent; close it after so many."""
-        if self._holder is not None:
-            return
-        self.silent += 1
-        if self.silent > limit:
-            logger.info("Closing a connection that was silent for %gs", self.socket.timeout)
-            self.close(1002, "timeout", reason="closed")
-
     @property
     def is_held(self) -> bool:
-        """Whether no message may be brought: a join is under way, or an inbox is full."""
-        return self._holder is not None or self._full > 0
+        """Whether a join is under way."""
+        return self._holder is not None
 
     # What a message means.
 
@@ -209,7 +110,7 @@ class Connection:
                 message.ref,
                 topic,
                 ERROR,
-                {"reason": "too many channels joined"},
+                Reason.TOO_MANY_CHANNELS.payload(),
             )
             return
         definition, parameters = found
@@ -313,13 +214,6 @@ class Connection:
 
     # What is written.
 
-    def send(self, encoded: Encoded) -> None:
-        """Write a message to this client alone, after all that was broadcast to it before."""
-        turn = self._turn
-        if turn.log:
-            turn.sync(self)
-        self.write(self._frame(*encoded))
-
     def reply(self, join_ref: Any, ref: Any, topic: Any, status: str, response: Any) -> None:
         """Write a reply."""
         self.send(self.serializer.reply(join_ref, ref, topic, status, response))
@@ -334,18 +228,9 @@ class Connection:
         self._wire.pause_reading()
 
     def _resume(self) -> None:
-        if not self.is_held and not self.is_lost:
+        if self._holder is None and not self._full and not self.is_lost:
             self.silent = 0
             self._wire.resume_reading()
-
-    def _heard(self, message: Any) -> None:
-        """Obey what is said to the connection's id: only ``disconnect`` means something."""
-        if isinstance(message, Broadcast) and message.event == DISCONNECT:
-            self.close(1001, reason="disconnected")
-
-
-def _discard(framed: Any) -> None:
-    """Stand in for the wire of a connection that is lost."""
 
 
 _ACTIONS: dict[Decision, Callable[[Connection, Message], None]] = {

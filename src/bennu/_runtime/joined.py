@@ -32,6 +32,7 @@ from .._payload import InvalidPayload, anything
 from ..errors import EncodeError, Refused, Stop
 from ..message import ERROR, PHX_LEAVE, Broadcast, Error, Message, Ok
 from ..pubsub.fastlane import LaneKey
+from ..reasons import DropReason, Reason
 from ..telemetry import ChannelHandledIn, ChannelJoined, Telemetry
 from .handle import Phase, write_reply
 from .inbox import Inbox, Kind
@@ -163,6 +164,7 @@ class JoinedChannel(Supervised):
             self._inbox.drop_oldest_server()
             self._inbox.put_server(kind, item, bound)
             self._dropped += 1
+            self.outbox.runtime.telemetry.dropped(self.topic, DropReason.MAILBOX_FULL)
             if self._dropped == 1 or self._dropped % LOG_EVERY == 0:
                 logger.warning(
                     "%s on %r has dropped its oldest message, %d so far (max_mailbox)",
@@ -279,11 +281,11 @@ class JoinedChannel(Supervised):
                 handler = definition.handle_in
                 return message, handler, self.call(handler, event, anything(message.payload))
         except InvalidPayload as invalid:
-            self._reply_error(message, {"reason": "invalid_payload", "errors": invalid.errors})
+            self._reply_error(message, Reason.INVALID_PAYLOAD.payload(errors=invalid.errors))
             return None
         except Exception as error:  # noqa: BLE001 - logged: the payload's type raised, e.g. in __post_init__
             return self._crash(event, error)
-        self._reply_error(message, {"reason": "unknown_event"})
+        self._reply_error(message, Reason.UNKNOWN_EVENT.payload())
         return None
 
     def _step_of_item(self, kind: Kind, item: Any) -> Step | End | None:

@@ -10,13 +10,14 @@ from .._definition import Handler
 from .._payload import InvalidPayload
 from ..errors import Refused
 from ..message import Error, Message, Ok, Reply
+from ..reasons import Reason
 from .supervised import Supervised
 
 __all__ = ["CRASHED", "ask_to_join"]
 
 logger = logging.getLogger("bennu")
 
-CRASHED: Final = {"reason": "join crashed"}
+CRASHED: Final = Reason.JOIN_CRASHED.payload()
 
 
 def _decoded(handler: Handler, message: Message) -> tuple[Any, ...]:
@@ -36,7 +37,7 @@ async def ask_to_join(channel: Supervised, message: Message) -> Ok | Error:
     except Refused as refused:
         return Error(refused.payload)
     except InvalidPayload as invalid:
-        return Error({"reason": "invalid_payload", "errors": invalid.errors})
+        return Error(Reason.INVALID_PAYLOAD.payload(errors=invalid.errors))
     except asyncio.CancelledError:
         if channel.take_interruption():
             return _too_slow(channel, limit)

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Protocol
 
 from ..pubsub import PubSub
+from ..reasons import CloseCode
 from ..socket import Socket
 from ..telemetry import Telemetry
 
@@ -30,7 +31,7 @@ class OpenConnection(Protocol):
         """What it connected to."""
         ...
 
-    def close(self, code: int, text: str = "") -> None:
+    def close(self, code: CloseCode) -> None:
         """Close it from our side."""
         ...
 
@@ -78,7 +79,7 @@ class Runtime:
     async def stop(self) -> None:
         """Close every connection, end every channel, and wait for what is left."""
         for connection in tuple(self.connections):
-            connection.close(1012, "shutdown")
+            connection.close(CloseCode.SHUTDOWN)
         for sweeper in self._sweepers.values():
             sweeper.stop()
         self._sweepers.clear()

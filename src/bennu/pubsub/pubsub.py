@@ -14,6 +14,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ..message import Broadcast
+from ..reasons import DropReason
+from ..telemetry import Telemetry
 from .fastlane import Interceptor, Lane, LaneKey, Outbox, Turn
 
 __all__ = ["PubSub", "Subscription"]
@@ -55,9 +57,16 @@ class PubSub:
     """Topics and their subscribers on this node.
 
     Everything here belongs to the event loop's thread.
+
+    Args:
+        telemetry: Where what can't be delivered is counted.
+
+    Attributes:
+        telemetry: It, or one of its own.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, telemetry: Telemetry | None = None) -> None:
+        self.telemetry = telemetry or Telemetry()
         self._topics: dict[str, _Topic] = {}
         self.turn = Turn(self._call_soon)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -189,6 +198,7 @@ class PubSub:
                     len(lane.members),
                     lane.serializer.name,
                 )
+                self.telemetry.dropped(broadcast.topic, DropReason.NO_BINARY, len(lane.members))
             else:
                 frames.append((lane, lane.encode(broadcast)))
         crowded = False

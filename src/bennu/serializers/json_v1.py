@@ -11,6 +11,7 @@ import msgspec
 
 from ..errors import DecodeError, EncodeError
 from ..message import PHX_CLOSE, PHX_ERROR, PHX_REPLY, TEXT, Encoded, Message, Opcode
+from ..reasons import Reason
 from .payload import SHALLOW, check_nesting, encode_json
 
 __all__ = ["JSONV1"]
@@ -75,7 +76,7 @@ class _JSONV1:
 
     def error(self, join_ref: Any, topic: str) -> Encoded:
         """Encode ``phx_error``, its ref the join_ref."""
-        return self._message(topic, PHX_ERROR, {"reason": "channel_crash"}, join_ref)
+        return self._message(topic, PHX_ERROR, Reason.CHANNEL_CRASH.payload(), join_ref)
 
     def _message(self, topic: Any, event: str, payload: Any, ref: Any) -> Encoded:
         return TEXT, encode_json({"topic": topic, "event": event, "payload": payload, "ref": ref})

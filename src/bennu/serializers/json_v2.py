@@ -12,6 +12,7 @@ import msgspec
 
 from ..errors import DecodeError, EncodeError
 from ..message import BINARY, TEXT, Encoded, Message, Opcode
+from ..reasons import Reason
 from .payload import SHALLOW, check_nesting, encode_json, encode_object
 
 __all__ = ["JSONV2"]
@@ -75,7 +76,7 @@ class _JSONV2:
     def error(self, join_ref: Any, topic: str) -> Encoded:
         """Encode ``phx_error``."""
         return TEXT, encode_json(
-            (join_ref, join_ref, topic, "phx_error", {"reason": "channel_crash"})
+            (join_ref, join_ref, topic, "phx_error", Reason.CHANNEL_CRASH.payload())
         )
 
 

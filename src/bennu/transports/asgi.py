@@ -15,10 +15,13 @@ from http import HTTPStatus
 from itertools import chain
 from typing import Any, Final
 
-from .._runtime.connection import Connection
+from .._runtime.accepted import Accepted
+from .._runtime.link import Link, discard
+from .._runtime.opening import open_link
 from .._runtime.runtime import Runtime
 from ..message import BINARY, TEXT, Opcode
-from .handshake import Accepted, Denied
+from ..reasons import CloseCode
+from .handshake import Denied
 
 __all__ = ["ASGIWebSocket", "deny"]
 
@@ -74,7 +77,7 @@ class ASGIWebSocket:
         self._is_over = False
         self._closing: dict[str, Any] | None = None
         self._limit: asyncio.Timeout | None = None
-        self._connection: Connection | None = None
+        self._connection: Link | None = None
 
     async def run(self, runtime: Runtime, accepted: Accepted) -> None:
         """Accept, and stay until the connection is over."""
@@ -82,15 +85,7 @@ class ASGIWebSocket:
         if opening["type"] != "websocket.connect":
             return
         await self._send({"type": "websocket.accept", "subprotocol": accepted.subprotocol})
-        connection = self._connection = Connection(
-            runtime,
-            accepted.socket,
-            accepted.serializer,
-            accepted.info,
-            accepted.assigns,
-            accepted.id,
-            self,
-        )
+        connection = self._connection = open_link(runtime, accepted, self)
         reader = asyncio.create_task(self._read(connection))
         reader.add_done_callback(lambda _: self._finish())
         try:
@@ -119,9 +114,9 @@ class ASGIWebSocket:
         connection = self._connection
         if self._unsent > MAX_UNSENT and connection is not None:
             logger.warning("Closing a connection that left %d bytes unread", self._unsent)
-            connection.write = _discard
+            connection.write = discard
             asyncio.get_running_loop().call_soon(
-                lambda: connection.close(1013, "too slow", reason="closed")
+                lambda: connection.close(CloseCode.TOO_SLOW, reason="closed")
             )
 
     def close(self, code: int, reason: str = "") -> None:
@@ -139,7 +134,7 @@ class ASGIWebSocket:
 
     # The two loops.
 
-    async def _read(self, connection: Connection) -> None:
+    async def _read(self, connection: Link) -> None:
         while True:
             await self._may_read.wait()
             event = await self._receive()
@@ -154,10 +149,10 @@ class ASGIWebSocket:
             else:
                 self._take(connection, TEXT, text.encode(errors="surrogatepass"))
 
-    def _take(self, connection: Connection, opcode: Opcode, data: bytes) -> None:
+    def _take(self, connection: Link, opcode: Opcode, data: bytes) -> None:
         if len(data) > connection.socket.max_frame_size:
             logger.warning("Closing a connection that sent a message of %d bytes", len(data))
-            connection.close(1009, "message too big", reason="closed")
+            connection.close(CloseCode.TOO_BIG, reason="closed")
         elif not connection.is_lost:
             connection.receive(opcode, data)
 
@@ -184,10 +179,6 @@ class ASGIWebSocket:
 async def _cancel(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.wait([task])
-
-
-def _discard(events: Any) -> None:
-    """Stand in for the client of a connection that is about to be closed."""
 
 
 async def deny(scope: Mapping[str, Any], receive: Receive, send: Send, denied: Denied) -> None:

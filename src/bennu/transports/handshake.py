@@ -15,6 +15,7 @@ from typing import Any
 from .._protocol.origin import Check, Origin, Requested
 from .._protocol.params import MAX_QUERY, decode_query
 from .._protocol.upgrade import explain_upgrade, select_subprotocol, take_auth_token
+from .._runtime.accepted import Accepted
 from .._runtime.runtime import Runtime
 from ..connect_info import ConnectInfo
 from ..errors import DecodeError, Refused
@@ -23,7 +24,7 @@ from ..serializers.vsn import DEFAULT_VSN
 from ..socket import Socket
 from ..telemetry import SocketConnected
 
-__all__ = ["Accepted", "Denied", "Target", "explain_request", "shake_hands"]
+__all__ = ["Denied", "Target", "explain_request", "shake_hands"]
 
 logger = logging.getLogger("bennu")
 
@@ -45,18 +46,6 @@ class Target:
     mount: str
     variables: Mapping[str, str]
     origin_check: Check
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """A client that may connect."""
-
-    socket: Socket[Any]
-    serializer: Serializer
-    info: ConnectInfo
-    assigns: Any
-    id: str | None
-    subprotocol: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,10 +38,13 @@ from .._protocol.websocket import (
     close_frame,
     frame,
 )
-from .._runtime.connection import Connection
+from .._runtime.accepted import Accepted
+from .._runtime.link import Link, discard
+from .._runtime.opening import open_link
 from .._runtime.runtime import Runtime
 from ..message import BINARY, TEXT
-from .handshake import Accepted, Denied
+from ..reasons import PROTOCOL_FAILURES, CloseCode
+from .handshake import Denied
 
 __all__ = ["EXTENSION", "NativeWebSocket", "Observer"]
 
@@ -134,7 +137,7 @@ class NativeWebSocket(asyncio.Protocol):
         self._early = early
         self._open_connections = open_connections
         self._observer: Observer | None = None
-        self._connection: Connection | None = None
+        self._connection: Link | None = None
         self._reader: Reader | None = None
         self._held: deque[Event] | None = None
         self._is_paused = False
@@ -187,15 +190,7 @@ class NativeWebSocket(asyncio.Protocol):
         self._state = State.OPEN
         self._answered(101)
         self._reader = Reader(accepted.socket.max_frame_size)
-        self._connection = Connection(
-            runtime,
-            accepted.socket,
-            accepted.serializer,
-            accepted.info,
-            accepted.assigns,
-            accepted.id,
-            self,
-        )
+        self._connection = open_link(runtime, accepted, self)
         early, self._early = self._early, b""
         self._resume_socket()
         if early:
@@ -273,7 +268,7 @@ class NativeWebSocket(asyncio.Protocol):
     def shutdown(self) -> None:
         """Close because the server stops."""
         if self._connection is not None:
-            self._connection.close(1012, "shutdown")
+            self._connection.close(CloseCode.SHUTDOWN)
         elif self._state is State.HANDSHAKE:
             self.deny(Denied(503))
 
@@ -302,7 +297,7 @@ class NativeWebSocket(asyncio.Protocol):
 
     # The rest.
 
-    def _handle(self, connection: Connection, event: Event) -> None:
+    def _handle(self, connection: Link, event: Event) -> None:
         kind, data = event
         if self._state is not OPEN:
             if kind is CLOSE:
@@ -322,11 +317,11 @@ class NativeWebSocket(asyncio.Protocol):
         elif kind is FAILURE:
             code, reason = data
             logger.warning("Closing a connection that broke the WebSocket protocol: %s", reason)
-            connection.close(code, reason, reason="closed")
+            connection.close(PROTOCOL_FAILURES[code], reason, reason="closed")
             if self.transport.can_write_eof():
                 self.transport.write_eof()
 
-    def _bring(self, connection: Connection) -> None:
+    def _bring(self, connection: Link) -> None:
         """Bring what is held, in order, until it is all brought or must wait."""
         while self._held:
             if self._is_paused:
@@ -353,9 +348,9 @@ class NativeWebSocket(asyncio.Protocol):
         if connection is None or self.transport.get_write_buffer_size() <= MAX_UNSENT:
             return
         logger.warning("Closing a connection that left %d bytes unread", MAX_UNSENT)
-        connection.write = _discard  # the fast lane must not see it leave while it writes
+        connection.write = discard  # the fast lane must not see it leave while it writes
         asyncio.get_running_loop().call_soon(
-            lambda: connection.close(1013, "too slow", reason="closed")
+            lambda: connection.close(CloseCode.TOO_SLOW, reason="closed")
         )
 
     def _abort_later(self) -> None:
@@ -366,10 +361,6 @@ class NativeWebSocket(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-def _discard(data: Any) -> None:
-    """Stand in for the socket of a client that is about to be closed."""
 
 
 def key_of(scope: Mapping[str, Any]) -> bytes:

@@ -1,0 +1,96 @@
+"""The user's ``connect``, and what it wants to be called with."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any, Generic, TypeVar
+
+from ._payload import InvalidPayload, check_type, convert
+from .connect_info import ConnectInfo
+from .errors import DefinitionError, Refused, source_line
+from .reasons import Reason
+
+__all__ = ["Connect", "Connector"]
+
+A = TypeVar("A")
+
+Connect = (
+    Callable[[Any, ConnectInfo], Awaitable[A]]
+    | Callable[[Any], Awaitable[A]]
+    | Callable[[], Awaitable[A]]
+    | Callable[[Any, ConnectInfo], A]
+    | Callable[[Any], A]
+    | Callable[[], A]
+)
+
+
+class Connector(Generic[A]):
+    """The user's ``connect``, and what it wants to be called with."""
+
+    __slots__ = ("_annotation", "_parameters", "function", "is_async")
+
+    def __init__(self, function: Connect[A]) -> None:
+        if not callable(function):
+            raise DefinitionError(
+                "Socket(connect=...)",
+                expected="a function that returns the assigns",
+                got=repr(function),
+                write="async def connect(params: ConnectParams) -> User",
+            )
+        self.function: Callable[..., Any] = function
+        self.is_async = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+            type(function).__call__
+        )
+        self._parameters = 0
+        self._annotation: Any = Any
+
+    def define(self) -> None:
+        """Read its signature."""
+        parameters = self._read_signature()
+        self._parameters = len(parameters)
+        if self._parameters > 2:
+            raise DefinitionError(
+                "Socket(connect=...)",
+                expected="at most (params, info)",
+                got=f"({', '.join(parameter.name for parameter in parameters)})",
+                write="async def connect(params: ConnectParams, info: ConnectInfo) -> User",
+                where=source_line(self.function),
+            )
+        if parameters:
+            annotation = parameters[0].annotation
+            self._annotation = Any if annotation is inspect.Parameter.empty else annotation
+            check_type(
+                self._annotation,
+                subject="Socket(connect=...) takes params of a type",
+                where=source_line(self.function),
+            )
+
+    def _read_signature(self) -> list[inspect.Parameter]:
+        try:
+            signature = inspect.signature(self.function, eval_str=True)
+        except (NameError, AttributeError, TypeError, SyntaxError) as error:
+            raise DefinitionError(
+                "an annotation of Socket(connect=...) can't be resolved",
+                expected="a type that the module knows at run time",
+                got=str(error),
+                write="import it outside of `if TYPE_CHECKING`, or define it at the top level",
+                where=source_line(self.function),
+            ) from error
+        return list(signature.parameters.values())
+
+    def arguments(self, params: dict[str, Any], info: ConnectInfo) -> tuple[Any, ...]:
+        """Return what to call it with.
+
+        Raises:
+            Refused: The parameters don't fit their type.
+        """
+        if self._parameters == 0:
+            return ()
+        typed: Any = params
+        if self._annotation is not Any:
+            try:
+                typed = convert(params, self._annotation)
+            except InvalidPayload as error:
+                raise Refused(Reason.INVALID_PARAMS.text, errors=error.errors) from error
+        return (typed, info)[: self._parameters]

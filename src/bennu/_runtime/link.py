@@ -1,0 +1,154 @@
+"""One client's connection, whatever is spoken on it: the part that every kind of it shares.
+
+A link stands between a transport, which brings what the client sends, and what becomes of that:
+:class:`~bennu._runtime.connection.Connection` speaks the protocol of channels. It is also an outbox of
+the fast lane: broadcasts are written to it without passing here, and :meth:`Link.send` first lets out
+what was broadcast before.
+"""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from typing import Any
+
+from ..message import DISCONNECT, Broadcast, Encoded, Opcode
+from ..pubsub import Framing, Subscription, Writer
+from ..reasons import CloseCode
+from .accepted import Accepted
+from .runtime import Runtime
+from .transport import Transport
+
+__all__ = ["Link", "discard"]
+
+logger = logging.getLogger("bennu")
+
+
+class Link(ABC):
+    """An open connection.
+
+    Args:
+        runtime: Its endpoint's.
+        accepted: What the handshake found.
+        wire: The transport.
+
+    Attributes:
+        silent: How often it was looked at since anything came; the transport sets it to zero.
+        write: Takes what the transport's framing made, and never waits.
+        is_lost: Whether there is nobody to write to any more.
+    """
+
+    __slots__ = (
+        "_disconnects",
+        "_frame",
+        "_turn",
+        "_wire",
+        "assigns",
+        "id",
+        "info",
+        "is_lost",
+        "lanes",
+        "mark",
+        "runtime",
+        "silent",
+        "socket",
+        "write",
+    )
+
+    def __init__(self, runtime: Runtime, accepted: Accepted, wire: Transport) -> None:
+        self.runtime = runtime
+        self.socket = accepted.socket
+        self.info = accepted.info
+        self.assigns = accepted.assigns
+        self.id = accepted.id
+        self.is_lost = False
+        self.silent = 0
+        self.write: Writer = wire.write
+        self.lanes = 0
+        self.mark = 0
+        self._wire = wire
+        self._frame = wire.framing.frame
+        self._turn = runtime.pubsub.turn
+        self._disconnects: Subscription | None = None
+        if accepted.id is not None:
+            self._disconnects = runtime.pubsub.subscribe(accepted.id, self._heard)
+        runtime.opened(self)
+
+    @property
+    def transport(self) -> str:
+        """The transport's name."""
+        return self._wire.name
+
+    @property
+    def framing(self) -> Framing:
+        """How messages are written to it."""
+        return self._wire.framing
+
+    # What the transport tells us.
+
+    @abstractmethod
+    def receive(self, opcode: Opcode, data: bytes) -> None:
+        """Handle one message of the client. Text is valid UTF-8 by now."""
+
+    def lost(self, reason: str | Exception = "closed") -> None:
+        """End: the wire is gone, or is about to be."""
+        if self.is_lost:
+            return
+        self.is_lost = True
+        self.write = discard
+        self.runtime.closed(self)
+        if self._disconnects is not None:
+            self._disconnects.cancel()
+        self.ended(reason)
+
+    @abstractmethod
+    def ended(self, reason: str | Exception) -> None:
+        """Let go of what was going on, once."""
+
+    def sweep(self, limit: int) -> None:
+        """Count a look at a connection that may be silent; close it after so many."""
+        if self.is_held:
+            return
+        self.silent += 1
+        if self.silent > limit:
+            logger.info("Closing a connection that was silent for %gs", self.socket.timeout)
+            self.close(CloseCode.SILENT, reason="closed")
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it does not listen, so that silence is no wonder."""
+        return False
+
+    # What is written.
+
+    def send(self, encoded: Encoded) -> None:
+        """Write a message to this client alone, after all that was broadcast to it before."""
+        turn = self._turn
+        if turn.log:
+            turn.sync(self)
+        self.write(self._frame(*encoded))
+
+    def close(
+        self, code: CloseCode, text: str | None = None, *, reason: str | Exception = "shutdown"
+    ) -> None:
+        """Close from our side.
+
+        Args:
+            code: Why, as the client sees it.
+            text: The close frame's reason, if it is not the usual one.
+            reason: What the channels' ``terminate`` is told.
+        """
+        if self.is_lost:
+            return
+        self._turn.sync(self)
+        self.lost(reason)
+        self._wire.close(code.code, code.text if text is None else text)
+
+    def _heard(self, message: Any) -> None:
+        """Obey what is said to the connection's id: only ``disconnect`` means something."""
+        if isinstance(message, Broadcast) and message.event == DISCONNECT:
+            self.close(CloseCode.DISCONNECTED, reason="disconnected")
+
+
+def discard(framed: Any) -> None:
+    """Stand in for the wire of a connection that is lost, or about to be."""

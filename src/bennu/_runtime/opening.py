@@ -1,0 +1,22 @@
+"""Which kind of link a client gets."""
+
+from __future__ import annotations
+
+from .accepted import Accepted
+from .connection import Connection
+from .link import Link
+from .runtime import Runtime
+from .transport import Transport
+
+__all__ = ["open_link"]
+
+
+def open_link(runtime: Runtime, accepted: Accepted, wire: Transport) -> Link:
+    """Begin a connection on a wire.
+
+    Args:
+        runtime: The endpoint's.
+        accepted: What the handshake found.
+        wire: The transport, ready to be written to.
+    """
+    return Connection(runtime, accepted, wire)

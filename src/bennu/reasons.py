@@ -1,0 +1,98 @@
+"""Every close code and error reason that a client may see: the one table of them.
+
+``docs/reasons.md`` is this table for readers, and a test compares the two, and both with the code: what
+is closed or answered for a reason that does not stand here fails it. Sources: protocol document, §1.13
+and §2; RFC 6455, §7.4; codes from 4000 are ours.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any, Final
+
+__all__ = ["CloseCode", "DropReason", "Reason"]
+
+
+class CloseCode(Enum):
+    """Why the server closes a WebSocket: the code, the close frame's reason, and what it means.
+
+    Attributes:
+        code: The code on the wire. Several members may share one.
+        text: The reason on the wire; a protocol violation brings a sentence of its own.
+        meaning: For the docs.
+    """
+
+    DISCONNECTED = (1001, "", "server code called `endpoint.disconnect(id)` for this connection")
+    SILENT = (1002, "timeout", "nothing came from the client for `Socket(timeout=...)` seconds")
+    PROTOCOL_ERROR = (1002, "", "the client broke the WebSocket protocol; the reason says how")
+    NOT_UTF8 = (1007, "", "a text message was not UTF-8, or a compressed one could not be inflated")
+    TOO_BIG = (
+        1009,
+        "message too big",
+        "a message was longer than `Socket(max_frame_size=...)`",
+    )
+    UNDECODABLE = (
+        1011,
+        "undecodable frame",
+        "a message was not of the format that `vsn` agreed on",
+    )
+    INTERNAL_ERROR = (1011, "internal error", "an error of the server's own, which is in its log")
+    SHUTDOWN = (1012, "shutdown", "the server stops; clients connect again")
+    TOO_SLOW = (1013, "too slow", "the client did not read what was written for it")
+
+    def __init__(self, code: int, text: str, meaning: str) -> None:
+        self.code = code
+        self.text = text
+        self.meaning = meaning
+
+
+PROTOCOL_FAILURES: Final = {
+    1002: CloseCode.PROTOCOL_ERROR,
+    1007: CloseCode.NOT_UTF8,
+    1009: CloseCode.TOO_BIG,
+}
+"""Of the codes with which the frame reader fails a connection."""
+
+
+class DropReason(Enum):
+    """Why a message was not handed to a client, or to a channel: no such loss goes uncounted."""
+
+    NO_BINARY = ("no_binary", "the client's format or transport carries no binary payload")
+    MAILBOX_FULL = (
+        "mailbox_full",
+        'a channel with `overflow = "drop_oldest"` had `max_mailbox` messages of the server waiting',
+    )
+
+    def __init__(self, text: str, meaning: str) -> None:
+        self.text = text
+        self.meaning = meaning
+
+
+class Reason(Enum):
+    """Why a message is answered with an error: the ``reason`` in the reply, and what it means.
+
+    An application adds reasons of its own with ``raise Refused(reason)``.
+    """
+
+    UNMATCHED_TOPIC = ("unmatched topic", "no channel stands for the topic, or it is not joined")
+    JOIN_CRASHED = ("join crashed", "the join raised, or took over `Socket(join_timeout=...)`")
+    TOO_MANY_CHANNELS = (
+        "too many channels joined",
+        "the connection has joined `Socket(max_channels=...)` channels already",
+    )
+    CHANNEL_CRASH = ("channel_crash", "in `phx_error`: the channel ended by an error; rejoin")
+    UNKNOWN_EVENT = ("unknown_event", "the channel handles no such event")
+    INVALID_PAYLOAD = (
+        "invalid_payload",
+        "the payload is not of the handler's type; `errors` lists what is wrong, each with a `path`",
+    )
+    INVALID_PARAMS = ("invalid_params", "the parameters of the connect are not of their type")
+    INVALID_ID = ("invalid id", "the socket's `id` made no text of the assigns")
+
+    def __init__(self, text: str, meaning: str) -> None:
+        self.text = text
+        self.meaning = meaning
+
+    def payload(self, **extra: Any) -> dict[str, Any]:
+        """Return the response that names it."""
+        return {"reason": self.text, **extra}

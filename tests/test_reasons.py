@@ -1,0 +1,105 @@
+"""The table of close codes and error reasons is the whole truth: of the docs, and of the code."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bennu.reasons import PROTOCOL_FAILURES, CloseCode, DropReason, Reason
+
+ROOT = Path(__file__).parents[1]
+SOURCES = sorted((ROOT / "src/bennu").rglob("*.py"))
+DOCS = (ROOT / "docs/reasons.md").read_text()
+
+
+def close_table() -> str:
+    rows = [f"| {one.code} | {one.text} | {one.meaning} |" for one in CloseCode]
+    return "\n".join(["| code | reason | why |", "|---|---|---|", *rows])
+
+
+def reason_table(kind: type[Reason | DropReason]) -> str:
+    rows = [f"| `{one.text}` | {one.meaning} |" for one in kind]
+    return "\n".join(["| reason | why |", "|---|---|", *rows])
+
+
+@pytest.mark.parametrize(
+    "table",
+    [close_table(), reason_table(Reason), reason_table(DropReason)],
+    ids=["close codes", "reasons", "drops"],
+)
+def test_docs_hold_the_table(table: str) -> None:
+    """docs/reasons.md shows each row as it stands in the code, in the same order."""
+    assert table in DOCS, f"write into docs/reasons.md:\n\n{table}"
+
+
+def nodes() -> Iterator[tuple[Path, ast.AST]]:
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            yield path, node
+
+
+@pytest.mark.parametrize("kind", [CloseCode, Reason, DropReason])
+def test_each_row_is_used(kind: type[CloseCode | Reason | DropReason]) -> None:
+    """A row that no line of the code can bring about would be a lie."""
+    used = {
+        node.attr
+        for path, node in nodes()
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == kind.__name__
+    }
+    assert {one.name for one in kind} == used
+
+
+def test_nothing_is_closed_with_a_code_of_its_own() -> None:
+    """Who closes a connection says why with a row of the table, not with a number."""
+    offenders = [
+        f"{path.name}:{node.lineno}"
+        for path, node in nodes()
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "close"
+        and node.args
+        and isinstance(node.args[0], ast.Constant)
+    ]
+    assert offenders == []
+
+
+def test_no_reason_is_written_out() -> None:
+    """An error's reason is taken from the table, not written as text where it is sent."""
+    pattern = re.compile(r"\{\"reason\": \"|Refused\(\"")
+    offenders = [
+        f"{path.name}:{number}"
+        for path in SOURCES
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if pattern.search(line) and path.name not in {"errors.py", "reasons.py"}
+    ]
+    assert offenders == []
+
+
+def test_protocol_failures_have_the_code_that_the_reader_names() -> None:
+    """What the frame reader fails with is what goes out."""
+    assert all(code == member.code for code, member in PROTOCOL_FAILURES.items())
+
+
+def test_codes_may_be_sent() -> None:
+    """RFC 6455, §7.4: these may stand in a close frame of a server."""
+    assert all(1000 < one.code < 1015 or 4000 <= one.code < 5000 for one in CloseCode)
+
+
+def test_no_code_strands_a_stock_client() -> None:
+    """phoenix.js connects again after any code but 1000."""
+    assert all(one.code != 1000 for one in CloseCode)
+
+
+def test_a_payload_names_its_reason_and_may_say_more() -> None:
+    """What a client is answered."""
+    assert Reason.UNKNOWN_EVENT.payload() == {"reason": "unknown_event"}
+    assert Reason.INVALID_PAYLOAD.payload(errors=[1]) == {
+        "reason": "invalid_payload",
+        "errors": [1],
+    }
