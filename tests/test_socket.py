@@ -191,6 +191,13 @@ def refused(connect: Any) -> DefinitionError:
     return raised.value
 
 
+def test_a_connect_whose_parameters_nobody_can_read_is_refused() -> None:
+    """Some builtins don't say what they take."""
+    error = refused(getattr)
+    assert error.got == repr(getattr)
+    assert error.write == "connect=lambda params: ..."
+
+
 def test_a_connect_with_more_parameters_is_refused() -> None:
     """There is nothing to fill them with."""
 

@@ -69,6 +69,13 @@ class Connector(Generic[A]):
     def _read_signature(self) -> list[inspect.Parameter]:
         try:
             signature = inspect.signature(self.function, eval_str=True)
+        except ValueError as error:
+            raise DefinitionError(
+                "Socket(connect=...)",
+                expected="a function whose parameters can be read",
+                got=repr(self.function),
+                write="connect=lambda params: ...",
+            ) from error
         except (NameError, AttributeError, TypeError, SyntaxError) as error:
             raise DefinitionError(
                 "an annotation of Socket(connect=...) can't be resolved",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import random
 import signal
 import socket
 import sys
@@ -87,9 +89,7 @@ async def test_it_serves_until_it_is_told_to_stop(folder: Path, number: signal.S
 
 
 async def test_host_and_port_can_be_chosen(folder: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = unused_port()
     async with bennu(folder, "app:endpoint", "--host", "localhost", "--port", str(port)) as command:
         server = await command.listening()
         assert (server.host, server.port) == ("localhost", port)
@@ -308,15 +308,22 @@ LEVELS = {
 
 @pytest.mark.parametrize(("level", "logged"), LEVELS.items(), ids=LEVELS)
 async def test_how_much_is_logged(folder: Path, level: str, logged: set[str]) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = unused_port()
     async with bennu(folder, "app:endpoint", "--port", str(port), "--log-level", level) as command:
         await command.read_until("begins")
         await use(port)
         assert await command.stop() == 0
     everything = set.union(*LEVELS.values())
     assert {word for word in everything if word in command.output} == logged
+
+
+def unused_port() -> int:
+    """A port that is free, and that the system gives to nobody who asks for just any."""
+    while True:
+        port = random.randrange(10_000, 32_768)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 async def use(port: int) -> None:
