@@ -54,6 +54,18 @@ class Command:
         assert found is not None, self.output
         return Server("native", int(found[2]), found[1])
 
+    async def reloads(self, path: Path, source: str) -> None:
+        """Change a file, and wait until that is noticed.
+
+        uvicorn looks for changes since its last look, and forgets that look when it starts anew: a
+        change that comes in between is none. So it is made again, until it is one.
+        """
+        reading = asyncio.ensure_future(self.read_until("Reloading"))
+        while not reading.done():
+            path.write_text(source)
+            await asyncio.wait([reading], timeout=5)
+        await reading
+
     async def end(self) -> int:
         """Wait until it has ended; return its exit code."""
         assert self.process.stdout is not None

@@ -140,9 +140,8 @@ async def test_it_starts_again_when_a_file_changes(folder: Path) -> None:
             assert await client.join("room:1") == ok()
             await client.send("1", "2", "room:1", "undeclared")
             await client.expect(crash("1", "room:1"))
-            (folder / "app.py").write_text(APP.replace('"room:*"', '"hall:*"'))
+            await command.reloads(folder / "app.py", APP.replace('"room:*"', '"hall:*"'))
             assert await client.closed() == (1012, "shutdown")
-        await command.read_until("Reloading")
         await command.read_until("Application startup complete")
         async with connect(server) as client:
             assert await client.join("hall:1") == ok()
@@ -154,9 +153,9 @@ async def test_it_waits_for_a_mistake_to_be_mended(folder: Path) -> None:
     async with bennu(folder, "app:endpoint", "--port", "0", "--reload") as command:
         server = await command.listening()
         await until_listening(server)
-        (folder / "app.py").write_text(APP.replace("connect=lambda", "conect=lambda"))
+        await command.reloads(folder / "app.py", APP.replace("connect=lambda", "conect=lambda"))
         await command.read_until("unexpected keyword argument 'conect'")
-        (folder / "app.py").write_text(APP + "# mended\n")
+        await command.reloads(folder / "app.py", APP + "# mended\n")
         await command.read_until("Application startup complete")
         assert (await ask(server, "/socket/websocket?vsn=2.0.0")).status == 101
         assert await command.stop(signal.SIGINT) == 0
