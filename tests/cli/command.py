@@ -62,7 +62,7 @@ class Command:
         """
         reading = asyncio.ensure_future(self.read_until("Reloading"))
         while not reading.done():
-            path.write_text(source)
+            path.write_text(source)  # noqa: ASYNC240 - some lines
             await asyncio.wait([reading], timeout=5)
         await reading
 
