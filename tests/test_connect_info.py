@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -199,3 +201,69 @@ def test_cookies_are_decoded_and_a_malformed_header_is_no_error(
     found = info([(b"cookie", header) for header in headers]).cookies
 
     assert found == cookies
+
+
+# What a connection is bound to.
+
+
+def test_a_connection_is_bound_to_nothing_unless_someone_says_so() -> None:
+    """Then nothing is kept for it."""
+    found = info()
+
+    assert (found.expires_at, found.ids, found.is_bound) == (None, (), False)
+    assert found._more is None
+
+
+@pytest.mark.parametrize(
+    ("when", "expected"),
+    [
+        (60, 60.0),
+        (datetime(1970, 1, 1, 0, 2, tzinfo=UTC), 120.0),
+        (None, None),
+        (math.inf, None),
+    ],
+)
+def test_the_end_is_a_time_or_never(when: Any, expected: float | None) -> None:
+    """In seconds since 1970, or as a datetime; the last call counts."""
+    found = info()
+    found.expire_at(1.0)
+    assert found.is_bound
+
+    found.expire_at(when)
+
+    assert found.expires_at == expected
+    assert found.is_bound is (expected is not None)
+
+
+@pytest.mark.parametrize("when", [math.nan, datetime(1970, 1, 1)])  # noqa: DTZ001 - which is wrong
+def test_the_end_is_a_time_that_means_one(when: Any) -> None:
+    """A datetime without a zone could be any of 24."""
+    with pytest.raises(ValueError, match="expire_at takes"):
+        info().expire_at(when)
+
+
+def test_an_id_is_added_once_and_is_text() -> None:
+    """In the order in which they were added."""
+    found = info()
+    for name in ("b", "a", "b"):
+        found.add_id(name)
+
+    assert found.ids == ("b", "a")
+    assert found.is_bound
+    with pytest.raises(ValueError, match="add_id takes text, got 7"):
+        found.add_id(7)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("transport", ["websocket", "longpoll"])
+@pytest.mark.parametrize(
+    ("scheme", "expected"), [("ws", "http"), ("wss", "https"), ("http", "http")]
+)
+def test_the_transport_is_known_whatever_the_scheme(
+    transport: str, scheme: str, expected: str
+) -> None:
+    """A plain GET of a WebSocket's path is one for it, too."""
+    scope = {"path": "/", "headers": [], "scheme": scheme}
+    found = ConnectInfo(scope, transport=transport)
+
+    assert found.transport == transport
+    assert found.uri.scheme == expected

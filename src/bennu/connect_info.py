@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from datetime import datetime
+from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
 
 __all__ = ["URI", "ConnectInfo", "Headers", "Peer"]
 
 
+_SCHEMES: Final = {"websocket": ("ws", "wss"), "longpoll": ("http", "https")}
 _PORT = re.compile(r":([0-9]{0,5})\Z")
 
 
@@ -66,11 +69,23 @@ class Headers(Mapping[str, str]):
         return f"Headers({self.raw!r})"
 
 
+class _More:
+    """What few requests have: made when the first of it is set."""
+
+    __slots__ = ("expires_at", "ids")
+
+    def __init__(self) -> None:
+        self.expires_at: float | None = None
+        self.ids: tuple[str, ...] = ()
+
+
 class ConnectInfo:
     """The request that opened a connection. Everything is worked out when it is asked for.
 
+    In ``connect`` it also takes what the connection shall be bound to: :meth:`expire_at` and
+    :meth:`add_id`.
+
     Attributes:
-        transport: ``"websocket"`` or ``"longpoll"``.
         headers: Its headers.
         auth_token: The token that the client sent beside the URL, if the socket has
             ``auth_token=True``; not verified.
@@ -79,13 +94,13 @@ class ConnectInfo:
 
     __slots__ = (
         "_client",
+        "_more",
         "_path",
         "_query",
         "_scheme",
         "auth_token",
         "headers",
         "state",
-        "transport",
     )
 
     def __init__(
@@ -97,14 +112,93 @@ class ConnectInfo:
         auth_token: str | None = None,
         headers: list[tuple[bytes, bytes]] | None = None,
     ) -> None:
-        self.transport = transport
         self.state = state
         self.auth_token = auth_token
         self.headers = Headers(scope["headers"] if headers is None else headers)
         self._client: tuple[str, int | str | None] | None = scope.get("client")
-        self._scheme: str = scope.get("scheme", "ws")
+        # The scheme says which transport it is, too: ten thousand connections keep one word less.
+        is_secure = scope.get("scheme", "ws") in ("wss", "https")
+        self._scheme: str = _SCHEMES[transport][is_secure]
         self._path: str = scope["path"]
         self._query: bytes = scope.get("query_string", b"")
+        self._more: _More | None = None
+
+    # What the connection is bound to.
+
+    def expire_at(self, when: float | datetime | None) -> None:
+        """Close the connection at this time, with the code 4001 (``token_expired``).
+
+        To be called in ``connect``, and in the socket's ``refresh``. Clients connect again, and a
+        stock one asks its ``authToken`` function for a new token when it does.
+
+        Args:
+            when: In seconds since 1970, or a datetime with a time zone; None is never.
+
+        Raises:
+            ValueError: It is no time.
+
+        Example:
+            >>> info = ConnectInfo({"path": "/", "headers": []}, transport="websocket")
+            >>> info.expire_at(1_700_000_000)
+            >>> info.expires_at
+            1700000000.0
+        """
+        if isinstance(when, datetime):
+            if when.tzinfo is None:
+                raise ValueError(f"expire_at takes a datetime with a time zone, got {when!r}")
+            when = when.timestamp()
+        if when is not None and math.isnan(when):
+            raise ValueError("expire_at takes seconds since 1970, got nan")
+        self._extended().expires_at = None if when is None or when == math.inf else float(when)
+
+    @property
+    def expires_at(self) -> float | None:
+        """When the connection ends, in seconds since 1970; None if it does not."""
+        return None if self._more is None else self._more.expires_at
+
+    def add_id(self, name: str) -> None:
+        """Have the connection answer to one more id, beside the one that the socket's ``id`` makes.
+
+        ``endpoint.disconnect(name)`` closes every connection that has it: give it the id of a token,
+        and the token can be revoked.
+
+        Raises:
+            ValueError: It is no text.
+
+        Example:
+            >>> info = ConnectInfo({"path": "/", "headers": []}, transport="websocket")
+            >>> info.add_id("tokens:7f3a")
+            >>> info.ids
+            ('tokens:7f3a',)
+        """
+        if not isinstance(name, str):
+            raise ValueError(f"add_id takes text, got {name!r}")  # noqa: TRY004 - as the docs say
+        more = self._extended()
+        if name not in more.ids:
+            more.ids = (*more.ids, name)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """What was added with :meth:`add_id`."""
+        return () if self._more is None else self._more.ids
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether the connection is bound to a time, or to more than the id of its socket."""
+        more = self._more
+        return more is not None and (more.expires_at is not None or more.ids != ())
+
+    def _extended(self) -> _More:
+        if self._more is None:
+            self._more = _More()
+        return self._more
+
+    # What is known of the request.
+
+    @property
+    def transport(self) -> str:
+        """``"websocket"`` or ``"longpoll"``."""
+        return "websocket" if self._scheme in ("ws", "wss") else "longpoll"
 
     @property
     def peer(self) -> Peer:

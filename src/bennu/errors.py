@@ -7,11 +7,11 @@ BennuError
 ├── EncodeError         a payload that the wire can't carry
 ├── DecodeError         a frame that is no message: the connection closes with 1011
 ├── WrongThread         a blocking twin called on the event loop
-├── TokenError          a token that is not accepted
-│   ├── TokenExpired    it is too old
-│   ├── TokenInvalid    it was made with another secret or salt, was changed, or is no token
-│   └── TokenMissing    there is none
 ├── Refused             raised by the user: refuses a connect, a join or a push
+│   └── TokenError      a token that is not accepted, which refuses as well
+│       ├── TokenExpired    it is too old
+│       ├── TokenInvalid    it was made with another secret or salt, was changed, or is no token
+│       └── TokenMissing    there is none
 └── Stop                raised by the user: ends the channel
 """
 
@@ -19,6 +19,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, ClassVar
+
+from .reasons import Reason
 
 __all__ = [
     "BennuError",
@@ -96,45 +98,6 @@ class WrongThread(BennuError):
     """A blocking twin was called on the event loop, where it would wait for itself."""
 
 
-class TokenError(BennuError):
-    """A token that is not accepted. What it says is for the log; ``reason`` is for a client.
-
-    Attributes:
-        reason: ``"expired"``, ``"invalid"`` or ``"missing"``, as in Phoenix.
-    """
-
-    reason: ClassVar[str] = "invalid"
-
-
-class TokenExpired(TokenError):
-    """The token is genuine, and too old.
-
-    Args:
-        signed_at: When it was made, in seconds since 1970.
-        max_age: How many seconds it was good.
-    """
-
-    reason = "expired"
-
-    def __init__(self, signed_at: float, max_age: float) -> None:
-        self.signed_at = signed_at
-        self.max_age = max_age
-        super().__init__(signed_at, max_age)
-
-    def __str__(self) -> str:
-        return "the token has expired"
-
-
-class TokenInvalid(TokenError):
-    """The token was made with another secret or salt, was changed, or is no token."""
-
-
-class TokenMissing(TokenError):
-    """There is no token."""
-
-    reason = "missing"
-
-
 class Refused(BennuError):
     """Refuse a connect, a join or a push. The client gets ``{"reason": reason, **extra}``.
 
@@ -154,6 +117,59 @@ class Refused(BennuError):
     def payload(self) -> dict[str, Any]:
         """The response of the error reply."""
         return {"reason": self.reason, **self.extra}
+
+
+class TokenError(Refused):
+    """A token that is not accepted. Its text is for the log; a client gets ``{"reason": "token_..."}``.
+
+    Raised in ``connect``, ``join`` or a handler it refuses what was asked for, as every Refused does.
+
+    Attributes:
+        reason: ``"expired"``, ``"invalid"`` or ``"missing"``, as in Phoenix.
+    """
+
+    reason: str = "invalid"
+    _row: ClassVar[Reason] = Reason.TOKEN_INVALID
+
+    def __init__(self, *args: object) -> None:
+        self.extra = {}
+        BennuError.__init__(self, *args)
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        """The response of the error reply."""
+        return self._row.payload()
+
+
+class TokenExpired(TokenError):
+    """The token is genuine, and too old.
+
+    Args:
+        signed_at: When it was made, in seconds since 1970.
+        max_age: How many seconds it was good.
+    """
+
+    reason = "expired"
+    _row = Reason.TOKEN_EXPIRED
+
+    def __init__(self, signed_at: float, max_age: float) -> None:
+        self.signed_at = signed_at
+        self.max_age = max_age
+        super().__init__(signed_at, max_age)
+
+    def __str__(self) -> str:
+        return "the token has expired"
+
+
+class TokenInvalid(TokenError):
+    """The token was made with another secret or salt, was changed, or is no token."""
+
+
+class TokenMissing(TokenError):
+    """There is no token."""
+
+    reason = "missing"
+    _row = Reason.TOKEN_MISSING
 
 
 class Stop(BennuError):

@@ -39,6 +39,11 @@ class CloseCode(Enum):
     INTERNAL_ERROR = (1011, "internal error", "an error of the server's own, which is in its log")
     SHUTDOWN = (1012, "shutdown", "the server stops; clients connect again")
     TOO_SLOW = (1013, "too slow", "the client did not read what was written for it")
+    TOKEN_EXPIRED = (
+        4001,
+        "token_expired",
+        "the time of `info.expire_at(...)` has come; a client connects again with a new token",
+    )
 
     def __init__(self, code: int, text: str, meaning: str) -> None:
         self.code = code
@@ -88,6 +93,9 @@ class Reason(Enum):
     )
     INVALID_PARAMS = ("invalid_params", "the parameters of the connect are not of their type")
     INVALID_ID = ("invalid id", "the socket's `id` made no text of the assigns")
+    TOKEN_EXPIRED = ("token_expired", "the token is genuine, and too old")
+    TOKEN_INVALID = ("token_invalid", "the token was not made by whom it should be, or is none")
+    TOKEN_MISSING = ("token_missing", "there is no token where one is needed")
 
     def __init__(self, text: str, meaning: str) -> None:
         self.text = text

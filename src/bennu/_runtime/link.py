@@ -13,9 +13,10 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 from ..message import DISCONNECT, Broadcast, Encoded, Opcode
-from ..pubsub import Framing, Subscription, Writer
+from ..pubsub import Framing, Writer
 from ..reasons import CloseCode
 from .accepted import Accepted
+from .lease import Ending, ending_of
 from .runtime import Runtime
 from .transport import Transport
 
@@ -39,7 +40,7 @@ class Link(ABC):
     """
 
     __slots__ = (
-        "_disconnects",
+        "_ending",
         "_frame",
         "_turn",
         "_wire",
@@ -69,9 +70,7 @@ class Link(ABC):
         self._wire = wire
         self._frame = wire.framing.frame
         self._turn = runtime.pubsub.turn
-        self._disconnects: Subscription | None = None
-        if accepted.id is not None:
-            self._disconnects = runtime.pubsub.subscribe(accepted.id, self._heard)
+        self._ending: Ending | None = ending_of(self)
         runtime.opened(self)
 
     @property
@@ -97,8 +96,8 @@ class Link(ABC):
         self.is_lost = True
         self.write = discard
         self.runtime.closed(self)
-        if self._disconnects is not None:
-            self._disconnects.cancel()
+        if self._ending is not None:
+            self._ending.cancel()
         self.ended(reason)
 
     @abstractmethod
@@ -144,8 +143,8 @@ class Link(ABC):
         self.lost(reason)
         self._wire.close(code.code, code.text if text is None else text)
 
-    def _heard(self, message: Any) -> None:
-        """Obey what is said to the connection's id: only ``disconnect`` means something."""
+    def heard(self, message: Any) -> None:
+        """Obey what is said to one of the connection's ids: only ``disconnect`` means something."""
         if isinstance(message, Broadcast) and message.event == DISCONNECT:
             self.close(CloseCode.DISCONNECTED, reason="disconnected")
 

@@ -19,6 +19,7 @@ from .._runtime.accepted import Accepted
 from .._runtime.runtime import Runtime
 from ..connect_info import ConnectInfo
 from ..errors import DecodeError, Refused
+from ..reasons import Reason
 from ..serializers import Serializer, negotiate
 from ..serializers.vsn import DEFAULT_VSN
 from ..socket import Socket
@@ -169,6 +170,7 @@ async def _connect(
         else:
             assigns = await runtime.in_thread(socket.connector.function, *arguments)
         name = socket.id_of(assigns)
+        _check_time(info)
     except Refused as refused:
         handler = socket.error_handler
         outcome = Denied(FORBIDDEN) if handler is None else Denied(*handler(refused))
@@ -189,6 +191,16 @@ async def _connect(
             )
         )
     return outcome
+
+
+def _check_time(info: ConnectInfo) -> None:
+    """Refuse a client whose time is over before it begins.
+
+    Raises:
+        Refused: It is.
+    """
+    if info.expires_at is not None and info.expires_at <= time.time():
+        raise Refused(Reason.TOKEN_EXPIRED.text)
 
 
 _USUAL = {b"connection": b"Upgrade", b"upgrade": b"websocket", b"sec-websocket-version": b"13"}
