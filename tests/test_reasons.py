@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bennu.reasons import PROTOCOL_FAILURES, CloseCode, DropReason, Reason
+from bennu.reasons import PROTOCOL_FAILURES, CloseCode, DropReason, Limit, Reason
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "src/bennu").rglob("*.py"))
@@ -42,8 +42,8 @@ def nodes() -> Iterator[tuple[Path, ast.AST]]:
             yield path, node
 
 
-@pytest.mark.parametrize("kind", [CloseCode, Reason, DropReason])
-def test_each_row_is_used(kind: type[CloseCode | Reason | DropReason]) -> None:
+@pytest.mark.parametrize("kind", [CloseCode, Reason, DropReason, Limit])
+def test_each_row_is_used(kind: type[CloseCode | Reason | DropReason | Limit]) -> None:
     """A row that no line of the code can bring about would be a lie."""
     used = {
         node.attr

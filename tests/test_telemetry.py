@@ -10,12 +10,14 @@ import msgspec
 import pytest
 
 from bennu.message import Message
-from bennu.reasons import DropReason
+from bennu.reasons import DropReason, Limit
 from bennu.telemetry import (
     MAX_DROP_TOPICS,
+    MAX_TOPIC,
     ChannelHandledIn,
     ChannelJoined,
     Event,
+    LimitExceeded,
     LogHandler,
     MessagesDropped,
     ParameterFilter,
@@ -329,3 +331,27 @@ def test_counting_drops_does_not_grow_with_the_topics_that_clients_think_up() ->
         telemetry.dropped(f"room:{number}", DropReason.NO_BINARY)
     assert len(telemetry.drops) == MAX_DROP_TOPICS + 1
     assert telemetry.drops["*", DropReason.NO_BINARY] == 5
+
+
+def test_a_topic_of_a_megabyte_is_counted_without_its_name() -> None:
+    telemetry = Telemetry()
+    telemetry.dropped("x" * MAX_TOPIC, DropReason.NO_BINARY)
+    telemetry.dropped("x" * 1_000_000, DropReason.NO_BINARY, 2)
+    assert telemetry.drops == {
+        ("x" * MAX_TOPIC, DropReason.NO_BINARY): 1,
+        ("*", DropReason.NO_BINARY): 2,
+    }
+
+
+def test_limits_that_are_exceeded_are_counted_and_told(caplog: pytest.LogCaptureFixture) -> None:
+    """Whether somebody listens or not; the log is written by who refuses."""
+    caplog.set_level(logging.DEBUG)
+    telemetry = Telemetry()
+    telemetry.limit_exceeded(Limit.JOINS, "192.0.2.1")
+    heard: list[object] = []
+    telemetry.attach(heard.append)
+    telemetry.attach(LogHandler(ParameterFilter()))
+    telemetry.limit_exceeded(Limit.JOINS, "192.0.2.1", "room:1")
+    assert telemetry.exceeded == {Limit.JOINS: 2}
+    assert heard == [LimitExceeded(Limit.JOINS, "192.0.2.1", "room:1")]
+    assert caplog.records == []

@@ -13,6 +13,7 @@ from .errors import (
     Stop,
     WrongThread,
 )
+from .limits import Limits, Rate, Rates
 from .message import Broadcast, Error, Ok, Reply
 from .socket import Socket
 
@@ -26,9 +27,12 @@ __all__ = [
     "EncodeError",
     "Endpoint",
     "Error",
+    "Limits",
     "NoRef",
     "NotJoined",
     "Ok",
+    "Rate",
+    "Rates",
     "Refused",
     "Reply",
     "ReplyRef",

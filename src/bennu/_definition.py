@@ -8,11 +8,12 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from ._mistakes import HOOKS
 from ._payload import Decoder, InvalidPayload, check_type, decoder_for, to_type
+from ._protocol.bucket import Rate, rate_of
 from .channel import ON, ON_INFO, ON_OUT, Channel
 from .errors import DefinitionError, source_line
 from .topic import Pattern
@@ -20,7 +21,7 @@ from .topic import Pattern
 __all__ = ["ChannelDefinition", "Handler", "define"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Handler:
     """One method of a channel.
 
@@ -28,11 +29,13 @@ class Handler:
         function: It takes the channel, and the payload if ``decode`` is set.
         decode: Turns the raw payload into the annotated type; None if it takes none.
         is_async: Whether it is awaited; else it runs in a worker thread.
+        rate: How often one connection may have it called.
     """
 
     function: Callable[..., Any]
     decode: Decoder | None
     is_async: bool
+    rate: Rate | None = None
 
 
 @dataclass(slots=True)
@@ -52,6 +55,11 @@ class ChannelDefinition:
     def name(self) -> str:
         """The class's name."""
         return self.channel.__qualname__
+
+    @property
+    def has_rates(self) -> bool:
+        """Whether any event has a rate."""
+        return any(handler.rate is not None for handler in self.events.values())
 
     @property
     def intercepts(self) -> frozenset[str]:
@@ -164,10 +172,15 @@ def _enter(definition: ChannelDefinition, name: str, value: Any, marked: Any) ->
     """Enter an attribute of the class into the tables, if it is marked as a handler."""
     channel = definition.channel
     if hasattr(marked, ON):
-        event, annotation = getattr(marked, ON)
+        event, annotation, rate = getattr(marked, ON)
         subject = f'the handler {channel.__qualname__}.{name} of "{event}"'
         _refuse_second(subject, definition.events.get(event), value)
-        definition.events[event] = _handler(subject, value, annotation)
+        handler = _handler(subject, value, annotation)
+        if rate is not None:
+            where = source_line(handler.function)
+            rate = rate_of(rate, subject=f"the rate of {subject}", where=where)
+            handler = replace(handler, rate=rate)
+        definition.events[event] = handler
     elif hasattr(marked, ON_OUT):
         event = getattr(marked, ON_OUT)
         subject = f'the handler {channel.__qualname__}.{name} of outgoing "{event}"'

@@ -14,6 +14,7 @@ from typing_extensions import TypeVar
 
 from ._blocking import blocking
 from ._mistakes import check_class
+from ._protocol.bucket import Rate
 from .connect_info import ConnectInfo
 from .errors import DefinitionError, source_line
 
@@ -30,7 +31,7 @@ ON_OUT: Final = "__bennu_on_out__"
 ON_INFO: Final = "__bennu_on_info__"
 
 
-def on(event: str, *, payload: Any = None) -> Callable[[F], F]:
+def on(event: str, *, payload: Any = None, rate: Rate | str | None = None) -> Callable[[F], F]:
     """Handle an event of the client.
 
     The method takes the payload, decoded into what its annotation says, or nothing. What it returns
@@ -40,6 +41,9 @@ def on(event: str, *, payload: Any = None) -> Callable[[F], F]:
     Args:
         event: Its name on the wire.
         payload: The payload's type, for those who can't annotate it.
+        rate: How often one connection may send it, ``"30/minute"``, in all channels of the class
+            together. What comes faster is answered with the error ``rate_limited`` and a
+            ``retry_after_ms``, and never reaches the method.
 
     Example:
         >>> class Room(Channel):
@@ -49,7 +53,7 @@ def on(event: str, *, payload: Any = None) -> Callable[[F], F]:
     """
 
     _expect("on", event, str, '"event"')
-    return lambda function: _mark(function, ON, (event, payload))
+    return lambda function: _mark(function, ON, (event, payload, rate))
 
 
 def on_out(event: str) -> Callable[[F], F]:

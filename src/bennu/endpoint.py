@@ -21,6 +21,7 @@ from ._runtime.accepted import Accepted
 from ._runtime.runtime import Runtime
 from .channel import Channel
 from .errors import DefinitionError
+from .limits import Limits
 from .message import DISCONNECT, Broadcast
 from .pubsub import PubSub
 from .socket import Socket
@@ -54,6 +55,7 @@ class Endpoint:
             take the endpoint.
         check_origin: Which pages may connect: ``"host"`` (their host is the Host header), ``"conn"``
             (scheme and port too), a list of origins, a function, or False for all.
+        limits: How many clients may connect, and how fast; None is no limit.
         native: Whether WebSockets leave the ASGI application at accept, under ``bennu run``.
             With False middleware sees their whole life, at a price.
         filter_parameters: Values in logs are hidden if their key contains one of these.
@@ -73,6 +75,7 @@ class Endpoint:
         *,
         lifespan: Lifespan | None = None,
         check_origin: OriginPolicy = "host",
+        limits: Limits | None = None,
         native: bool = True,
         filter_parameters: ParameterFilter | tuple[str, ...] = ("password", "token"),
         debug: bool | None = None,
@@ -82,7 +85,8 @@ class Endpoint:
         self.pubsub = PubSub(self.telemetry)
         if debug is None:
             debug = os.environ.get("BENNU_DEBUG", "") not in ("", "0")
-        self._runtime = Runtime(self, self.pubsub, self.telemetry, debug=debug)
+        gate = None if limits is None else _limits(limits).gate()
+        self._runtime = Runtime(self, self.pubsub, self.telemetry, debug=debug, gate=gate)
         self._routes = Routes(sockets, compile_policy(check_origin))
         self._lifespan = lifespan
         self._stack: AsyncExitStack | None = None
@@ -362,6 +366,17 @@ class BlockingEndpoint:
     def disconnect(self, id: str) -> None:  # noqa: A002 - Phoenix's name
         """Do what ``await endpoint.disconnect(...)`` does."""
         blocking(self._loop, "disconnect", self._endpoint.disconnect, id)
+
+
+def _limits(given: Any) -> Limits:
+    if isinstance(given, Limits):
+        return given
+    raise DefinitionError(
+        "Endpoint(limits=...)",
+        expected="how many clients may connect",
+        got=repr(given),
+        write='limits=Limits(connections=20_000, connects_per_ip="60/minute")',
+    )
 
 
 def _broadcast(topic: str, event: str, payload: Any) -> Broadcast:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any, Final
 
-__all__ = ["CloseCode", "DropReason", "Reason"]
+__all__ = ["CloseCode", "DropReason", "Limit", "Reason"]
 
 
 class CloseCode(Enum):
@@ -26,6 +26,11 @@ class CloseCode(Enum):
     SILENT = (1002, "timeout", "nothing came from the client for `Socket(timeout=...)` seconds")
     PROTOCOL_ERROR = (1002, "", "the client broke the WebSocket protocol; the reason says how")
     NOT_UTF8 = (1007, "", "a text message was not UTF-8, or a compressed one could not be inflated")
+    RATE_LIMITED = (
+        1008,
+        "rate limited",
+        "messages came faster than `Socket(rates=...)` allows, and went on to",
+    )
     TOO_BIG = (
         1009,
         "message too big",
@@ -68,6 +73,27 @@ class DropReason(Enum):
         'a channel with `overflow = "drop_oldest"` had `max_mailbox` messages of the server waiting',
     )
 
+    RATE_LIMITED = (
+        "rate_limited",
+        "a client's message without a ref, which can't be answered, came faster than a rate allows",
+    )
+
+    def __init__(self, text: str, meaning: str) -> None:
+        self.text = text
+        self.meaning = meaning
+
+
+class Limit(Enum):
+    """What was exceeded by a client that was refused, or made to wait."""
+
+    CONNECTIONS = ("connections", "`Limits(connections=...)`")
+    CONNECTIONS_PER_IP = ("connections_per_ip", "`Limits(connections_per_ip=...)`")
+    CONNECTS_PER_IP = ("connects_per_ip", "`Limits(connects_per_ip=...)`")
+    JOINS = ("joins", "`Rates(joins=...)`")
+    MESSAGES = ("messages", "`Rates(messages=...)`")
+    BYTES = ("bytes", "`Rates(bytes=...)`; reading paused, and nothing was refused")
+    EVENT = ("event", '`@on("event", rate=...)`')
+
     def __init__(self, text: str, meaning: str) -> None:
         self.text = text
         self.meaning = meaning
@@ -90,6 +116,14 @@ class Reason(Enum):
     INVALID_PAYLOAD = (
         "invalid_payload",
         "the payload is not of the handler's type; `errors` lists what is wrong, each with a `path`",
+    )
+    RATE_LIMITED = (
+        "rate_limited",
+        "it came faster than a rate allows; `retry_after_ms` says when to send it again",
+    )
+    TOO_MANY_CONNECTIONS = (
+        "too_many_connections",
+        "of a refused connect: as many are open as `Limits(...)` allows, in all or from the address",
     )
     INVALID_PARAMS = ("invalid_params", "the parameters of the connect are not of their type")
     INVALID_ID = ("invalid id", "the socket's `id` made no text of the assigns")

@@ -13,6 +13,7 @@ from ._definition import ChannelDefinition, define
 from ._protocol.origin import Check, OriginPolicy, compile_policy
 from .channel import Channel
 from .errors import DefinitionError, Refused
+from .limits import Rates
 from .reasons import Reason
 from .serializers import JSONV1, JSONV2, Serializer
 from .topic import Pattern, Table
@@ -126,6 +127,10 @@ class Socket(SocketBase[A]):
         channels: Topic patterns and the channels that they lead to; the first that matches counts.
         join_timeout: Seconds that a join may take before it is answered as crashed.
         max_channels: Channels that one connection may join.
+        rates: How fast one connection may send; None is as fast as it can.
+
+    Attributes:
+        is_rated: Whether anything that a client sends has a rate.
 
     Raises:
         DefinitionError: Something about it can't work.
@@ -144,21 +149,27 @@ class Socket(SocketBase[A]):
         channels: Mapping[str, type[Channel[A, Any]]],
         join_timeout: float = 10.0,
         max_channels: int = 100,
+        rates: Rates | None = None,
         **options: Unpack[SocketOptions[A]],
     ) -> None:
         super().__init__(connect=connect, **options)
         self.join_timeout = join_timeout
         self.max_channels = max_channels
+        self.rates = _rates(rates)
         expect_positive("join_timeout", join_timeout)
         expect_positive("max_channels", max_channels)
         self._channels = dict(channels)
         self.table: Table[ChannelDefinition] = Table([])
+        self.is_rated = False
 
     def define(self) -> None:
         """Read the channel classes too."""
         super().define()
         patterns = [(Pattern(text), channel) for text, channel in self._channels.items()]
         self.table = Table([(pattern, define(channel, pattern)) for pattern, channel in patterns])
+        self.is_rated = self.rates is not None or any(
+            row.target.has_rates for row in self.table.rows
+        )
 
 
 def _subprotocols(given: Sequence[str] | None, *, auth_token: bool) -> tuple[str, ...] | None:
@@ -172,6 +183,17 @@ def _subprotocols(given: Sequence[str] | None, *, auth_token: bool) -> tuple[str
     if auth_token:
         return ("phoenix", *(given or ()))
     return None if given is None else tuple(given)
+
+
+def _rates(given: Any) -> Rates | None:
+    if given is None or isinstance(given, Rates):
+        return given
+    raise DefinitionError(
+        "Socket(rates=...)",
+        expected="the rates of one connection",
+        got=repr(given),
+        write='rates=Rates(joins="20/10s", messages="100/10s, burst 200")',
+    )
 
 
 def expect_positive(name: str, value: float) -> None:

@@ -13,12 +13,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, cast
 
-from .reasons import DropReason
+from .reasons import DropReason, Limit
 
 __all__ = [
     "ChannelHandledIn",
     "ChannelJoined",
     "Event",
+    "LimitExceeded",
     "MessagesDropped",
     "ParameterFilter",
     "SocketConnected",
@@ -85,12 +86,30 @@ class MessagesDropped:
     count: int
 
 
-Event = SocketConnected | ChannelJoined | ChannelHandledIn | MessagesDropped
+@dataclass(frozen=True, slots=True)
+class LimitExceeded:
+    """A client was refused, or made to wait, because of a limit that the server's owner has set.
+
+    Attributes:
+        limit: Which.
+        peer: The client's address, if it is known.
+        topic: The topic of the message, if it is one that the client has joined.
+    """
+
+    limit: Limit
+    peer: str | None
+    topic: str | None = None
+
+
+Event = SocketConnected | ChannelJoined | ChannelHandledIn | MessagesDropped | LimitExceeded
 Handler = Callable[[Event], object]
 
 
 MAX_DROP_TOPICS: Final = 10_000
 """Topics whose drops are counted one by one, since clients may choose their names."""
+
+MAX_TOPIC: Final = 200
+"""Characters of such a name, for the same reason."""
 
 
 class Telemetry:
@@ -98,14 +117,16 @@ class Telemetry:
 
     Attributes:
         drops: How many messages were dropped, by topic and reason. What comes after ten thousand
-            different topics is counted under the topic ``"*"``.
+            different topics is counted under the topic ``"*"``, and so is that of very long ones.
+        exceeded: How often each limit was.
     """
 
-    __slots__ = ("drops", "handlers")
+    __slots__ = ("drops", "exceeded", "handlers")
 
     def __init__(self) -> None:
         self.handlers: tuple[Handler, ...] = ()
         self.drops: Counter[tuple[str, DropReason]] = Counter()
+        self.exceeded: Counter[Limit] = Counter()
 
     def attach(self, handler: Handler) -> Callable[[], None]:
         """Add a handler; the function that is returned takes it away again."""
@@ -124,10 +145,16 @@ class Telemetry:
     def dropped(self, topic: str, reason: DropReason, count: int = 1) -> None:
         """Count messages that were not handed over, and tell all handlers."""
         key = (topic, reason)
-        if key not in self.drops and len(self.drops) >= MAX_DROP_TOPICS:
+        if len(topic) > MAX_TOPIC or (key not in self.drops and len(self.drops) >= MAX_DROP_TOPICS):
             key = ("*", reason)
         self.drops[key] += count
         self.emit(MessagesDropped(topic, reason, count))
+
+    def limit_exceeded(self, limit: Limit, peer: str | None, topic: str | None = None) -> None:
+        """Count a client that was refused or made to wait, and tell all handlers."""
+        self.exceeded[limit] += 1
+        if self.handlers:
+            self.emit(LimitExceeded(limit, peer, topic))
 
     def emit(self, event: Event) -> None:
         """Tell all handlers."""
@@ -241,8 +268,8 @@ class LogHandler:
                     readable(event.duration),
                     self._hide(event.payload),
                 )
-            case MessagesDropped():
-                pass  # whoever drops says so, once and not for each
+            case MessagesDropped() | LimitExceeded():
+                pass  # whoever drops or refuses says so, once and not for each
             case ChannelHandledIn():
                 logger.debug(
                     "HANDLED %s INCOMING ON %s (%s) in %s\n  Parameters: %s",

@@ -56,8 +56,7 @@ class Connection(Link):
         try:
             message = self.serializer.decode(opcode, data)
         except DecodeError as error:
-            logger.warning("Closing a connection that sent an undecodable frame: %s", error)
-            self.close(CloseCode.UNDECODABLE, reason=error)
+            self.undecodable(error)
             return
         try:
             decision, membership = self._session.decide(message)
@@ -65,9 +64,27 @@ class Connection(Link):
                 membership.channel.deliver(message)
             else:
                 _ACTIONS[decision](self, message)
-        except Exception as error:
-            logger.exception("Closing a connection because of an error of the server's own")
-            self.close(CloseCode.INTERNAL_ERROR, reason=error)
+        except Exception as error:  # noqa: BLE001 - logged there
+            self.failed(error)
+
+    def act(
+        self, decision: Decision, membership: Membership[JoinedChannel] | None, message: Message
+    ) -> None:
+        """Do what a message means: for who wants to know before; others do it themselves."""
+        if decision is DELIVER and membership is not None:
+            membership.channel.deliver(message)
+        else:
+            _ACTIONS[decision](self, message)
+
+    def undecodable(self, error: DecodeError) -> None:
+        """Close because of what is no message."""
+        logger.warning("Closing a connection that sent an undecodable frame: %s", error)
+        self.close(CloseCode.UNDECODABLE, reason=error)
+
+    def failed(self, error: Exception) -> None:
+        """Close because of an exception of ours."""
+        logger.error("Closing a connection because of an error of the server's own", exc_info=error)
+        self.close(CloseCode.INTERNAL_ERROR, reason=error)
 
     def ended(self, reason: str | Exception) -> None:
         """End every channel for this reason."""
@@ -91,7 +108,7 @@ class Connection(Link):
         found = self.socket.table.resolve(topic) if isinstance(topic, str) else None
         if found is None:
             logger.warning(
-                "Ignoring unmatched topic %r in a join: the socket's channels are %s",
+                "Ignoring unmatched topic %.200r in a join: the socket's channels are %s",
                 topic,
                 [row.pattern.text for row in self.socket.table.rows],
             )
@@ -100,7 +117,7 @@ class Connection(Link):
             return
         if len(self._session.topics) >= self.socket.max_channels:
             logger.error(
-                "Refusing a join of %r: the connection has joined its %d channels already"
+                "Refusing a join of %.200r: the connection has joined its %d channels already"
                 " (Socket(max_channels=...))",
                 topic,
                 self.socket.max_channels,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .accepted import Accepted
 from .connection import Connection
 from .link import Link
+from .rated import RatedConnection
 from .runtime import Runtime
 from .transport import Transport
 
@@ -19,4 +20,6 @@ def open_link(runtime: Runtime, accepted: Accepted, wire: Transport) -> Link:
         accepted: What the handshake found.
         wire: The transport, ready to be written to.
     """
+    if accepted.socket.is_rated:
+        return RatedConnection(runtime, accepted, wire)
     return Connection(runtime, accepted, wire)

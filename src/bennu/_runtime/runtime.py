@@ -9,10 +9,13 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Protocol
 
+from .._protocol.gate import Gate, network_of
+from ..connect_info import ConnectInfo
 from ..pubsub import PubSub
 from ..reasons import CloseCode
 from ..socket import Socket
 from ..telemetry import Telemetry
+from .excesses import Excesses
 
 __all__ = ["Runtime"]
 
@@ -29,6 +32,11 @@ class OpenConnection(Protocol):
     @property
     def socket(self) -> Socket[Any]:
         """What it connected to."""
+        ...
+
+    @property
+    def info(self) -> ConnectInfo:
+        """The request that opened it."""
         ...
 
     def close(self, code: CloseCode) -> None:
@@ -48,14 +56,26 @@ class Runtime:
         state: What its lifespan yielded.
         debug: Whether ``emits`` is checked.
         connections: All that are open.
+        gate: What limits them, if anything does.
+        excesses: What is done about limits that are exceeded.
         thread: Which thread its event loop runs in.
     """
 
-    def __init__(self, endpoint: Any, pubsub: PubSub, telemetry: Telemetry, *, debug: bool) -> None:
+    def __init__(
+        self,
+        endpoint: Any,
+        pubsub: PubSub,
+        telemetry: Telemetry,
+        *,
+        debug: bool,
+        gate: Gate | None = None,
+    ) -> None:
         self.endpoint = endpoint
         self.pubsub = pubsub
         self.telemetry = telemetry
         self.debug = debug
+        self.gate = gate
+        self.excesses = Excesses(telemetry)
         self.state: Any = None
         self.thread = 0
         self.connections: set[OpenConnection] = set()
@@ -126,6 +146,8 @@ class Runtime:
     def opened(self, connection: OpenConnection) -> None:
         """Enter a connection."""
         self.connections.add(connection)
+        if self.gate is not None:
+            self.gate.add(network_of(connection.info.peer.host))
         timeout = connection.socket.timeout
         if timeout not in self._sweepers:
             self._sweepers[timeout] = _Sweeper(self, timeout)
@@ -133,6 +155,8 @@ class Runtime:
     def closed(self, connection: OpenConnection) -> None:
         """Drop a connection."""
         self.connections.discard(connection)
+        if self.gate is not None:
+            self.gate.leave(network_of(connection.info.peer.host))
 
 
 def _log_failure(task: asyncio.Task[Any]) -> None:

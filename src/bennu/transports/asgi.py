@@ -186,6 +186,8 @@ async def deny(scope: Mapping[str, Any], receive: Receive, send: Send, denied: D
     headers = [(b"content-length", str(len(denied.body)).encode())]
     if denied.body:
         headers.append((b"content-type", b"text/plain; charset=utf-8"))
+    if denied.retry_after is not None:
+        headers.append((b"retry-after", str(denied.retry_after).encode()))
     start = {"status": denied.status, "headers": headers}
     if scope["type"] == "http":
         await send({"type": "http.response.start", **start})

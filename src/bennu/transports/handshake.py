@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .._protocol.gate import network_of
 from .._protocol.origin import Check, Origin, Requested
 from .._protocol.params import MAX_QUERY, decode_query
 from .._protocol.upgrade import explain_upgrade, select_subprotocol, take_auth_token
@@ -19,7 +20,7 @@ from .._runtime.accepted import Accepted
 from .._runtime.runtime import Runtime
 from ..connect_info import ConnectInfo
 from ..errors import DecodeError, Refused
-from ..reasons import Reason
+from ..reasons import Limit, Reason
 from ..serializers import Serializer, negotiate
 from ..serializers.vsn import DEFAULT_VSN
 from ..socket import Socket
@@ -51,10 +52,17 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """A client that may not, and the HTTP answer that it gets."""
+    """A client that may not, and the HTTP answer that it gets.
+
+    Attributes:
+        status: Of HTTP.
+        body: What a reader may learn of it.
+        retry_after: Seconds after which the client may try again, where a limit is the reason.
+    """
 
     status: int
     body: bytes = b""
+    retry_after: int | None = None
 
 
 async def shake_hands(
@@ -70,6 +78,35 @@ async def shake_hands(
     """
     if scope.get("method", "GET") != "GET":
         return Denied(400)
+    gate = runtime.gate
+    if gate is None:
+        return await _shake_hands(runtime, target, scope, transport)
+    # It has a place while it is looked at, and from the moment on when its connection opens. Under our
+    # own server no turn of the event loop lies between the two.
+    peer = ConnectInfo(scope, transport=transport).peer.host
+    network = network_of(peer)
+    now = runtime.loop.time()
+    refusal = gate.enter(network, now)
+    if refusal is not None:
+        runtime.excesses.note(refusal.limit, now, peer)
+        status, reason = _REFUSALS[refusal.limit]
+        return Denied(status, reason.text.encode(), refusal.retry_after)
+    try:
+        return await _shake_hands(runtime, target, scope, transport)
+    finally:
+        gate.leave(network)
+
+
+_REFUSALS = {
+    Limit.CONNECTIONS: (503, Reason.TOO_MANY_CONNECTIONS),
+    Limit.CONNECTIONS_PER_IP: (429, Reason.TOO_MANY_CONNECTIONS),
+    Limit.CONNECTS_PER_IP: (429, Reason.RATE_LIMITED),
+}
+
+
+async def _shake_hands(
+    runtime: Runtime, target: Target, scope: Mapping[str, Any], transport: str
+) -> Accepted | Denied:
     headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))  # of several, the first
     query: bytes = scope.get("query_string", b"")
     try:

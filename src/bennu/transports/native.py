@@ -200,6 +200,8 @@ class NativeWebSocket(asyncio.Protocol):
         """Answer with an HTTP status, and close."""
         phrase = HTTPStatus(denied.status).phrase
         kind = "Content-Type: text/plain; charset=utf-8\r\n" if denied.body else ""
+        if denied.retry_after is not None:
+            kind += f"Retry-After: {denied.retry_after}\r\n"
         self.transport.write(
             f"HTTP/1.1 {denied.status} {phrase}\r\nConnection: close\r\n{kind}"
             f"Content-Length: {len(denied.body)}\r\n\r\n".encode("latin-1")

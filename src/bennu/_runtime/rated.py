@@ -1,0 +1,178 @@
+"""A connection whose messages have rates: each is looked at before anything is done about it.
+
+Theory of operation
+-------------------
+Only sockets with rates have such connections (:mod:`bennu._runtime.opening`), so that all others neither
+look nor keep a bucket. There are buckets for the connection's messages, joins and bytes, and one for each
+handler with a rate of its own, made when it is first needed. Nothing is kept by a topic, or by anything
+else that the client chooses: joining again, or a hundred topics, brings no new tokens.
+
+A message over a rate is answered with an error reply. Without a ref it can't be, so it is counted as
+dropped. What the protocol itself must see through (heartbeats, leaves, and what is ignored anyway) takes
+tokens, but is handled even where there are none.
+
+Bytes that have come can't be refused, so they are *paid for*: beyond the rate the connection is paused like
+one whose channel's inbox is full, until the bucket owes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import Any, Final
+
+from .._protocol.bucket import Bucket, Rate
+from .._protocol.session import DELIVER, Decision, Membership
+from ..errors import DecodeError
+from ..limits import Rates
+from ..message import ERROR, Message, Opcode
+from ..reasons import CloseCode, DropReason, Limit, Reason
+from .accepted import Accepted
+from .connection import Connection
+from .joined import JoinedChannel
+from .runtime import Runtime
+from .transport import Transport
+
+__all__ = ["RatedConnection"]
+
+NO_RATES: Final = Rates()
+
+UNREFUSED: Final = frozenset(
+    {Decision.HEARTBEAT, Decision.LEAVE, Decision.LEFT_ALREADY, Decision.STALE}
+)
+"""What is handled even over a rate."""
+
+JOINS: Final = frozenset({Decision.JOIN, Decision.REJOIN})
+
+UNJOINED: Final = "*"
+"""The topic under which is counted what was meant for one that the client has not joined."""
+
+
+class RatedConnection(Connection):
+    """An open connection to a socket with rates."""
+
+    __slots__ = ("_bytes", "_events", "_joins", "_messages", "_pause", "_rates", "_refused")
+
+    def __init__(self, runtime: Runtime, accepted: Accepted, wire: Transport) -> None:
+        self._rates = rates = accepted.socket.rates or NO_RATES
+        self._messages = _bucket(rates.messages)
+        self._joins = _bucket(rates.joins)
+        self._bytes = _bucket(rates.bytes)
+        self._events: dict[Any, Bucket] = {}
+        self._refused = 0
+        self._pause: asyncio.TimerHandle | None = None
+        super().__init__(runtime, accepted, wire)
+
+    def receive(self, opcode: Opcode, data: bytes) -> None:
+        """Handle one message of the client, or refuse it. Text is valid UTF-8 by now."""
+        now = self.runtime.loop.time()
+        if self._bytes is not None:
+            self._pay(self._bytes, now, len(data))
+        try:
+            message = self.serializer.decode(opcode, data)
+        except DecodeError as error:
+            self.undecodable(error)
+            return
+        try:
+            decision, membership = self._session.decide(message)
+            exceeded = self._exceeded(decision, membership, message, now)
+            if exceeded is None:
+                if decision not in UNREFUSED:
+                    self._refused = 0
+            else:
+                limit, wait = exceeded
+                self._refused += 1
+                topic = None if membership is None else membership.topic
+                self.runtime.excesses.note(limit, now, self.info.peer.host, topic)
+                if self._is_to_close(limit, decision):
+                    self.close(CloseCode.RATE_LIMITED, reason="closed")
+                    return
+                if decision not in UNREFUSED:
+                    self._refuse(decision, membership, message, wait)
+                    return
+            self.act(decision, membership, message)
+        except Exception as error:  # noqa: BLE001 - logged there
+            self.failed(error)
+
+    def ended(self, reason: str | Exception) -> None:
+        """Pay no more, and end every channel for this reason."""
+        if self._pause is not None:
+            self._pause.cancel()
+            self._pause = None
+        super().ended(reason)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether a join is under way, or bytes are to be paid for."""
+        return self._pause is not None or super().is_held
+
+    # Bytes.
+
+    def _pay(self, bucket: Bucket, now: float, size: int) -> None:
+        """Pause until so many bytes are paid for."""
+        wait = bucket.draw(now, size)
+        if not wait:
+            return
+        if self._pause is None:
+            self.runtime.excesses.note(Limit.BYTES, now, self.info.peer.host)
+            self.inbox_full()
+        else:  # what had been received by then, while it was paused
+            self._pause.cancel()
+        self._pause = self.runtime.loop.call_later(wait, self._paid)
+
+    def _paid(self) -> None:
+        self._pause = None
+        self.inbox_drained()
+
+    # Messages.
+
+    def _exceeded(
+        self,
+        decision: Decision,
+        membership: Membership[JoinedChannel] | None,
+        message: Message,
+        now: float,
+    ) -> tuple[Limit, float] | None:
+        """Take the tokens of a message; return of what there were none, and when there will be."""
+        if self._messages is not None and (wait := self._messages.take(now)):
+            return Limit.MESSAGES, wait
+        if decision in JOINS and self._joins is not None and (wait := self._joins.take(now)):
+            return Limit.JOINS, wait
+        if decision is DELIVER and membership is not None and type(message.event) is str:
+            handler = membership.channel.definition.events.get(message.event)
+            if handler is not None and handler.rate is not None:
+                bucket = self._events.get(handler)
+                if bucket is None:
+                    bucket = self._events[handler] = Bucket(handler.rate)
+                if wait := bucket.take(now):
+                    return Limit.EVENT, wait
+        return None
+
+    def _is_to_close(self, limit: Limit, decision: Decision) -> bool:
+        """Whether a message over a rate is the end: at once, or after so many in a row."""
+        rates = self._rates
+        if rates.close_after is not None and self._refused > rates.close_after:
+            return True
+        return rates.excess == "close" and limit is not Limit.EVENT and decision not in UNREFUSED
+
+    def _refuse(
+        self,
+        decision: Decision,
+        membership: Membership[JoinedChannel] | None,
+        message: Message,
+        wait: float,
+    ) -> None:
+        """Answer a message that is not handled; one that can't be answered is counted."""
+        if message.ref is None:
+            topic = UNJOINED if membership is None else membership.topic
+            self.runtime.telemetry.dropped(topic, DropReason.RATE_LIMITED)
+            return
+        join_ref = message.join_ref
+        if decision is DELIVER and membership is not None:
+            join_ref = membership.channel.join_ref
+        response = Reason.RATE_LIMITED.payload(retry_after_ms=math.ceil(wait * 1000))
+        self.reply(join_ref, message.ref, message.topic, ERROR, response)
+
+
+def _bucket(rate: Rate | None) -> Bucket | None:
+    return None if rate is None else Bucket(rate)

@@ -1,0 +1,117 @@
+"""Limits that are off until set: how many clients may connect, and how fast each may send.
+
+They are off since their right values are the application's, and since behind a proxy that is not told
+of (``Endpoint(trusted_proxies=...)``) all clients have one address. ``docs/limits.md`` has all limits.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal, get_args
+
+from ._protocol.bucket import Rate, rate_of
+from ._protocol.gate import Gate
+from .errors import DefinitionError
+
+__all__ = ["Limits", "Rate", "Rates"]
+
+Excess = Literal["reply", "close"]
+
+CLOSE_AFTER: Final = 100
+
+
+class Limits:
+    """How many clients an endpoint lets in, in one process. What exceeds them is refused before ``connect``.
+
+    Args:
+        connections: How many may be open; beyond that the answer is 503 with ``Retry-After``.
+        connections_per_ip: How many of one address (of IPv6: one /64); beyond that it is 429.
+        connects_per_ip: How fast one address may connect, refused attempts included; else 429.
+
+    Raises:
+        DefinitionError: A number is below 1, or a rate is none.
+
+    Example:
+        >>> limits = Limits(connections=20_000, connections_per_ip=50, connects_per_ip="60/minute")
+    """
+
+    def __init__(
+        self,
+        *,
+        connections: int | None = None,
+        connections_per_ip: int | None = None,
+        connects_per_ip: Rate | str | None = None,
+    ) -> None:
+        self.connections = _count("Limits(connections=...)", connections)
+        self.connections_per_ip = _count("Limits(connections_per_ip=...)", connections_per_ip)
+        self.connects_per_ip = _rate("Limits(connects_per_ip=...)", connects_per_ip)
+
+    def gate(self) -> Gate | None:
+        """Return what holds them, or None if none is set."""
+        given = (self.connections, self.connections_per_ip, self.connects_per_ip)
+        if given == (None, None, None):
+            return None
+        return Gate(
+            connections=self.connections,
+            connections_per_ip=self.connections_per_ip,
+            connects_per_ip=self.connects_per_ip,
+        )
+
+
+class Rates:
+    """How fast one connection may send.
+
+    A message that comes faster is answered with the error ``rate_limited`` and a ``retry_after_ms``,
+    before its payload is looked at. Heartbeats and leaves count, but are never refused.
+
+    Args:
+        joins: Joins, those included that would be refused.
+        messages: Messages of any kind.
+        bytes: Bytes of messages. Nothing is refused for them: beyond it reading from the client
+            pauses until they are paid for.
+        excess: What is done with a join or message beyond its rate: ``"reply"`` to it, or ``"close"``
+            the connection with 1008.
+        close_after: After how many refusals in a row ``"reply"`` closes as well; None is never.
+
+    Raises:
+        DefinitionError: A rate is none, or an option is wrong.
+
+    Example:
+        >>> rates = Rates(joins="20/10s", messages="100/10s, burst 200", bytes="64k/second")
+    """
+
+    def __init__(
+        self,
+        *,
+        joins: Rate | str | None = None,
+        messages: Rate | str | None = None,
+        bytes: Rate | str | None = None,  # noqa: A002 - what else to call them
+        excess: Excess = "reply",
+        close_after: int | None = CLOSE_AFTER,
+    ) -> None:
+        self.joins = _rate("Rates(joins=...)", joins)
+        self.messages = _rate("Rates(messages=...)", messages)
+        self.bytes = _rate("Rates(bytes=...)", bytes)
+        self.excess: Excess = excess
+        self.close_after = _count("Rates(close_after=...)", close_after)
+        if excess not in get_args(Excess):
+            raise DefinitionError(
+                "Rates(excess=...)",
+                expected='"reply" or "close"',
+                got=repr(excess),
+                write='excess="close"',
+            )
+
+
+def _rate(subject: str, given: Any) -> Rate | None:
+    return None if given is None else rate_of(given, subject=subject)
+
+
+def _count(subject: str, given: int | None) -> int | None:
+    if given is not None and (type(given) is not int or given < 1):
+        raise DefinitionError(
+            subject,
+            expected="a whole number above 0, or None for no limit",
+            got=repr(given),
+            write=subject.replace("...", "100"),
+        )
+    return given

@@ -1,0 +1,215 @@
+"""How many may connect, and how fast: refused before any of the user's code runs, and told when to come again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from bennu import Channel, Endpoint, Limits, Refused, Socket
+from bennu._runtime.accepted import Accepted
+from bennu.reasons import Limit
+from bennu.telemetry import Event, LimitExceeded
+from bennu.transports.handshake import Denied, shake_hands
+
+from ..support.clock import AUTOJUMP, advance, settle
+from ..support.memory import HandshakeRefused, Over, Server, serve
+
+both_transports = pytest.mark.parametrize("over", ["native", "asgi"])
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> Any:
+    return AUTOJUMP
+
+
+class Room(Channel[Any]):
+    """A channel that nobody joins here."""
+
+
+def endpoint_of(limits: Limits, **options: Any) -> Endpoint:
+    defaults: dict[str, Any] = {"connect": lambda: "me", "channels": {"room:*": Room}}
+    return Endpoint(sockets={"/socket": Socket(**defaults | options)}, limits=limits)
+
+
+async def refused(server: Server, over: Over = "native") -> tuple[int, bytes]:
+    """Return what a client gets that is refused."""
+    with pytest.raises(HandshakeRefused) as caught:
+        await server.connect(over=over)
+    return caught.value.status, caught.value.body
+
+
+@both_transports
+async def test_so_many_connections_may_be_open(over: Over) -> None:
+    """Beyond them it is 503; a connection that ends makes room, however it ends."""
+    async with serve(endpoint_of(Limits(connections=2))) as server:
+        first, second = await server.connect(over=over), await server.connect(over=over)
+        assert await refused(server, over) == (503, b"too_many_connections")
+        server.logged("Limits(connections=...)", "127.0.0.1", level=logging.WARNING)
+        first.close()
+        await settle()
+        third = await server.connect(over=over)
+        second.vanish()
+        await settle()
+        await server.connect(over=over)
+        assert await refused(server, over) == (503, b"too_many_connections")
+        await server.endpoint.disconnect("nobody")
+        assert third.wire.code is None
+
+
+@both_transports
+async def test_so_many_connections_of_one_address_may_be_open(over: Over) -> None:
+    async with serve(endpoint_of(Limits(connections_per_ip=1))) as server:
+        client = await server.connect(over=over)
+        assert await refused(server, over) == (429, b"too_many_connections")
+        server.logged("Limits(connections_per_ip=...)", level=logging.WARNING)
+        client.close()
+        await settle()
+        await server.connect(over=over)
+
+
+@both_transports
+async def test_so_fast_may_one_address_connect(over: Over) -> None:
+    """Whether the connections stay or not."""
+    async with serve(endpoint_of(Limits(connects_per_ip="2/minute"))) as server:
+        for _ in range(2):
+            (await server.connect(over=over)).close()
+            await settle()
+        assert await refused(server, over) == (429, b"rate_limited")
+        server.logged("Limits(connects_per_ip=...)", level=logging.WARNING)
+        await advance(30)
+        await server.connect(over=over)
+
+
+@asynccontextmanager
+async def started(endpoint: Endpoint) -> AsyncIterator[Endpoint]:
+    await endpoint.start()
+    try:
+        yield endpoint
+    finally:
+        await endpoint.stop()
+
+
+async def decide(endpoint: Endpoint, host: str | None, **more: Any) -> Accepted | Denied:
+    """Return the decision on a client of an address."""
+    scope: dict[str, Any] = {
+        "type": "websocket",
+        "path": "/socket/websocket",
+        "query_string": b"vsn=2.0.0",
+        "headers": [(b"host", b"example.com")],
+        "client": None if host is None else (host, 1),
+        **more,
+    }
+    target = endpoint._routes.find(scope)
+    assert target is not None
+    return await shake_hands(endpoint._runtime, target, scope, "websocket")
+
+
+RATE_LIMITED = Denied(429, b"rate_limited", 60)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "are_one"),
+    [
+        ("192.0.2.1", "192.0.2.1", True),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("192.0.2.1", "::ffff:192.0.2.1", True),
+        ("2001:db8:0:1::1", "2001:db8:0:1:ffff::2", True),
+        ("2001:db8:0:1::1", "2001:db8:0:2::1", False),
+        (None, None, False),
+        ("made up", "made up, too", True),
+    ],
+)
+async def test_which_clients_are_one(first: str | None, second: str | None, are_one: bool) -> None:
+    """One address of IPv4, one /64 of IPv6; of a Unix socket nobody knows; what is no address is one."""
+    async with started(endpoint_of(Limits(connects_per_ip="1/minute"))) as endpoint:
+        assert isinstance(await decide(endpoint, first), Accepted)
+        outcome = await decide(endpoint, second)
+        assert outcome == RATE_LIMITED if are_one else isinstance(outcome, Accepted)
+
+
+@pytest.mark.parametrize(
+    "limits", [Limits(connections=1), Limits(connections_per_ip=1), Limits(connects_per_ip="1/h")]
+)
+async def test_limits_come_before_all_code_of_the_user(limits: Limits) -> None:
+    """And are counted and told: which, and whose address it was."""
+    calls: list[str] = []
+    events: list[Event] = []
+
+    async def connect() -> None:
+        calls.append("connect")
+        await asyncio.Event().wait()
+
+    def check(origin: Any) -> bool:
+        calls.append("origin")
+        return True
+
+    endpoint = endpoint_of(limits, connect=connect, check_origin=check)
+    endpoint.telemetry.attach(events.append)
+    async with started(endpoint):
+        headers = [(b"host", b"a"), (b"origin", b"https://a")]
+        waiting = asyncio.create_task(decide(endpoint, "192.0.2.1", headers=headers))
+        await settle()
+        assert calls == ["origin", "connect"]
+        outcome = await decide(endpoint, "192.0.2.1", headers=headers)
+        assert isinstance(outcome, Denied)
+        assert calls == ["origin", "connect"]
+        waiting.cancel()
+        await asyncio.wait([waiting])
+    (event,) = events
+    assert isinstance(event, LimitExceeded)
+    assert (event.peer, event.topic) == ("192.0.2.1", None)
+    assert endpoint.telemetry.exceeded == {event.limit: 1}
+
+
+async def test_a_client_that_is_looked_at_has_a_place() -> None:
+    """A thousand that come at once, while connect asks the database, don't all slip through."""
+    go = asyncio.Event()
+
+    async def connect() -> None:
+        await go.wait()
+
+    async with serve(endpoint_of(Limits(connections=10), connect=connect)) as server:
+        attempts = [asyncio.create_task(server.connect()) for _ in range(1000)]
+        await settle()
+        go.set()
+        await asyncio.wait(attempts)
+        assert sum(attempt.exception() is None for attempt in attempts) == 10
+        assert server.endpoint.connections == 10
+        assert server.endpoint.telemetry.exceeded == {Limit.CONNECTIONS: 990}
+        server.logged("Limits(connections=...)", level=logging.WARNING)
+
+
+@pytest.mark.parametrize("end", ["refused", "crashed", "no GET"])
+async def test_who_was_not_let_in_holds_no_place(
+    end: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However the handshake ended."""
+
+    async def connect(params: dict[str, str]) -> None:
+        if end == "refused":
+            raise Refused("no")
+        raise ZeroDivisionError
+
+    async with started(endpoint_of(Limits(connections=1), connect=connect)) as endpoint:
+        more = {"method": "POST"} if end == "no GET" else {}
+        for _ in range(3):
+            outcome = await decide(endpoint, "192.0.2.1", **more)
+            assert isinstance(outcome, Denied)
+            assert outcome.status in {400, 403, 500}
+        assert "Over a limit" not in caplog.text
+
+
+async def test_many_addresses_take_bounded_memory() -> None:
+    """An attacker who owns a /32 has four billion networks."""
+    async with started(endpoint_of(Limits(connects_per_ip="100/hour"))) as endpoint:
+        gate = endpoint._runtime.gate
+        assert gate is not None
+        gate._max_buckets = 100
+        for number in range(1000):
+            assert isinstance(await decide(endpoint, f"2001:db8:{number:x}::1"), Accepted)
+        assert gate.size == 100
