@@ -6,24 +6,21 @@ the runtime makes one object of it for every (connection, topic) joined. Protoco
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from typing import Any, ClassVar, Final, Generic, Literal, Protocol
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, ClassVar, Final, Protocol
 
 from typing_extensions import TypeVar
 
+from ._agent import Agent, AgentRuntime, BlockingAgent, Connection
 from ._blocking import blocking
-from ._mistakes import check_class
+from ._mistakes import HOOKS, OPTIONS, check_class
 from ._protocol.bucket import Rate
-from .connect_info import ConnectInfo
 from .errors import DefinitionError, source_line
 
 __all__ = ["Channel", "Connection", "ReplyRef", "on", "on_info", "on_out"]
 
-A_co = TypeVar("A_co", covariant=True)
 A = TypeVar("A", default=Any)
 S = TypeVar("S", default=Any)
-T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
 ON: Final = "__bennu_on__"
@@ -100,23 +97,6 @@ def _mark(function: F, name: str, value: object) -> F:
     return function
 
 
-class Connection(Protocol):
-    """The live connection of a client.
-
-    Attributes:
-        id: What the socket's ``id`` made of its assigns, or None.
-        transport: ``"websocket"`` or ``"longpoll"``.
-        info: The request that opened it.
-    """
-
-    @property
-    def id(self) -> str | None: ...
-    @property
-    def transport(self) -> str: ...
-    @property
-    def info(self) -> ConnectInfo: ...
-
-
 class ReplyRef(Protocol):
     """A message that is answered later, from any task, as often as one likes."""
 
@@ -125,33 +105,20 @@ class ReplyRef(Protocol):
         ...
 
 
-class ChannelRuntime(Protocol):
+class ChannelRuntime(AgentRuntime, Protocol):
     """What the runtime does for a channel object."""
 
     topic: str
     join_ref: Any
 
-    @property
-    def loop(self) -> asyncio.AbstractEventLoop: ...
-    @property
-    def connection(self) -> Connection: ...
-    @property
-    def endpoint(self) -> Any: ...
-    @property
-    def state(self) -> Any: ...
     def push(self, event: str, payload: Any) -> None: ...
     async def broadcast(
         self, event: str, payload: Any, *, include_self: bool, everywhere: bool
     ) -> None: ...
     def ref(self) -> ReplyRef: ...
-    def send_self(self, message: Any) -> None: ...
-    def send_after(self, seconds: float, message: Any) -> Callable[[], None]: ...
-    def send_every(self, seconds: float, message: Any) -> Callable[[], None]: ...
-    def subscribe(self, topic: str) -> Callable[[], None]: ...
-    def start(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]: ...
 
 
-class Channel(Generic[A, S]):
+class Channel(Agent[A, S]):
     """One client's membership in one topic.
 
     ``Channel[User, State]`` types ``self.assigns`` and ``self.state``. Handlers of one channel run
@@ -166,23 +133,15 @@ class Channel(Generic[A, S]):
         terminate_timeout: Seconds that ``terminate`` may take.
     """
 
-    __slots__ = ("_runtime", "assigns")
+    __slots__ = ()
 
     emits: ClassVar[Mapping[str, Any]] = {}
-    max_inbox: ClassVar[int] = 64
-    max_mailbox: ClassVar[int] = 1000
-    overflow: ClassVar[Literal["end", "drop_oldest"]] = "end"
-    terminate_timeout: ClassVar[float] = 5.0
-
-    assigns: A
-    """What ``connect`` returned: one object for all channels of the connection. Rebind it to change
-    it for this channel: ``self.assigns = replace(self.assigns, ...)``."""
 
     _runtime: ChannelRuntime
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        check_class(cls, Channel)
+        check_class(cls, Channel, (*HOOKS, *OPTIONS))
 
     # What a user overrides.
 
@@ -219,22 +178,6 @@ class Channel(Generic[A, S]):
     def join_ref(self) -> Any:
         """The ref that marks this join; the client chose it."""
         return self._runtime.join_ref
-
-    @property
-    def connection(self) -> Connection:
-        """The connection: its id, its transport, and the request that opened it."""
-        return self._runtime.connection
-
-    @property
-    def endpoint(self) -> Any:
-        """The endpoint."""
-        return self._runtime.endpoint
-
-    @property
-    def state(self) -> S:
-        """What the endpoint's lifespan yielded."""
-        state: S = self._runtime.state
-        return state
 
     # What it can do.
 
@@ -292,102 +235,44 @@ class Channel(Generic[A, S]):
         """
         return self._runtime.ref()
 
-    def send_self(self, message: Any) -> None:
-        """Put a message into this channel's own queue, for ``@on_info``."""
-        self._runtime.send_self(message)
-
-    def send_after(self, seconds: float, message: Any) -> Callable[[], None]:
-        """Do so after some seconds; the function that is returned cancels it."""
-        return self._runtime.send_after(seconds, message)
-
-    def send_every(self, seconds: float, message: Any) -> Callable[[], None]:
-        """Do so again and again; the function that is returned ends it."""
-        return self._runtime.send_every(seconds, message)
-
-    def subscribe(self, topic: str) -> Callable[[], None]:
-        """Listen to another topic; what is sent to it comes to ``@on_info``.
-
-        Subscribing twice delivers twice. The function that is returned ends it; so does the
-        channel's end.
-        """
-        return self._runtime.subscribe(topic)
-
-    def start(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """Run a coroutine beside the handlers. It is cancelled when the channel ends.
-
-        If it raises, the channel ends as if a handler had raised.
-        """
-        return self._runtime.start(coroutine)
-
     @property
     def sync(self) -> BlockingChannel:
         """The same for plain ``def`` handlers, which run in a thread: every call waits."""
         return BlockingChannel(self, self._runtime.loop)
 
 
-class BlockingChannel:
+class BlockingChannel(BlockingAgent):
     """The awaitable methods of a channel, for code in a worker thread.
 
     Each waits for the event loop to do it. On the event loop it raises ``WrongThread``.
     """
 
-    __slots__ = ("_channel", "_loop")
+    __slots__ = ()
 
-    def __init__(self, channel: Channel[Any, Any], loop: asyncio.AbstractEventLoop) -> None:
-        self._channel = channel
-        self._loop = loop
+    _agent: Channel[Any, Any]
 
     def push(self, event: str, payload: Any = None) -> None:
         """Do what ``await self.push(...)`` does."""
-        blocking(self._loop, "push", self._channel.push, event, payload)
+        blocking(self._loop, "push", self._agent.push, event, payload)
 
     def broadcast(self, event: str, payload: Any = None) -> None:
         """Do what ``await self.broadcast(...)`` does."""
-        blocking(self._loop, "broadcast", self._channel.broadcast, event, payload)
+        blocking(self._loop, "broadcast", self._agent.broadcast, event, payload)
 
     def broadcast_from(self, event: str, payload: Any = None) -> None:
         """Do what ``await self.broadcast_from(...)`` does."""
-        blocking(self._loop, "broadcast_from", self._channel.broadcast_from, event, payload)
+        blocking(self._loop, "broadcast_from", self._agent.broadcast_from, event, payload)
 
     def local_broadcast(self, event: str, payload: Any = None) -> None:
         """Do what ``await self.local_broadcast(...)`` does."""
-        blocking(self._loop, "local_broadcast", self._channel.local_broadcast, event, payload)
+        blocking(self._loop, "local_broadcast", self._agent.local_broadcast, event, payload)
 
     def local_broadcast_from(self, event: str, payload: Any = None) -> None:
         """Do what ``await self.local_broadcast_from(...)`` does."""
         blocking(
-            self._loop, "local_broadcast_from", self._channel.local_broadcast_from, event, payload
+            self._loop, "local_broadcast_from", self._agent.local_broadcast_from, event, payload
         )
 
     def reply(self, ref: ReplyRef, value: Any = None) -> None:
         """Do what ``await ref.reply(...)`` does."""
         blocking(self._loop, "reply", ref.reply, value)
-
-    def send_self(self, message: Any) -> None:
-        """Do what ``self.send_self(...)`` does."""
-        self._do(self._channel.send_self, message)
-
-    def send_after(self, seconds: float, message: Any) -> Callable[[], None]:
-        """Do what ``self.send_after(...)`` does; the function that is returned blocks too."""
-        return self._cancel(self._do(self._channel.send_after, seconds, message))
-
-    def send_every(self, seconds: float, message: Any) -> Callable[[], None]:
-        """Do what ``self.send_every(...)`` does; the function that is returned blocks too."""
-        return self._cancel(self._do(self._channel.send_every, seconds, message))
-
-    def subscribe(self, topic: str) -> Callable[[], None]:
-        """Do what ``self.subscribe(...)`` does; the function that is returned blocks too."""
-        return self._cancel(self._do(self._channel.subscribe, topic))
-
-    def start(self, coroutine: Coroutine[Any, Any, Any]) -> None:
-        """Do what ``self.start(...)`` does."""
-        _ = self._do(self._channel.start, coroutine)
-
-    def _do(self, function: Callable[..., T], *args: Any) -> T:
-        async def call() -> T:
-            return function(*args)
-
-        return blocking(self._loop, function.__name__, call)
-
-    def _cancel(self, cancel: Callable[[], None]) -> Callable[[], None]:
-        return lambda: self._do(cancel)

@@ -24,7 +24,7 @@ from .errors import DefinitionError
 from .limits import Limits
 from .message import DISCONNECT, Broadcast
 from .pubsub import PubSub
-from .socket import Socket
+from .socket import SocketBase
 from .telemetry import LogHandler, ParameterFilter, Telemetry
 from .transports.asgi import ASGIWebSocket, deny
 from .transports.handshake import Denied, Target, explain_request, shake_hands
@@ -71,7 +71,7 @@ class Endpoint:
 
     def __init__(
         self,
-        sockets: Mapping[str, Socket[Any]],
+        sockets: Mapping[str, SocketBase[Any]],
         *,
         lifespan: Lifespan | None = None,
         check_origin: OriginPolicy = "host",

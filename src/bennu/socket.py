@@ -67,6 +67,9 @@ class SocketBase(Generic[A]):
         DefinitionError: Something about it can't work.
     """
 
+    serializers: Sequence[Serializer] = ()
+    """The formats of which the client's ``vsn`` chooses one; if there is none, it has no ``vsn``."""
+
     def __init__(
         self,
         *,

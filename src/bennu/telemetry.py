@@ -37,12 +37,13 @@ class SocketConnected:
 
     Attributes:
         socket: The mount path of the socket.
+        serializer: The format that was agreed on; a raw socket has none.
         duration: Seconds that connect took.
     """
 
     socket: str
     transport: str
-    serializer: str
+    serializer: str | None
     params: Mapping[str, Any]
     result: Result
     duration: float
@@ -254,7 +255,7 @@ class LogHandler:
                     event.socket,
                     readable(event.duration),
                     event.transport,
-                    event.serializer,
+                    event.serializer or "none",
                     self._hide(event.params),
                 )
             case ChannelJoined() | ChannelHandledIn() if event.topic.startswith("phoenix"):

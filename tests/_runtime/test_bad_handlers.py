@@ -66,7 +66,7 @@ async def test_a_client_that_is_lost_in_the_middle_of_a_bad_join(
         await advance(seconds - s.took())
         await assert_all_is_over(s)
         first, *more = [record.getMessage() for record in s.server.records]
-        assert "did not finish in 5s when its channel ended" in first
+        assert "did not finish in 5s when its end came" in first
         assert [("killed" in line) for line in more] == [True] * (how in ("ignores", "catches_all"))
         s.server.records.clear()
         assert s.bad.reasons == []
@@ -150,7 +150,7 @@ def assert_said(s: Scene, how: How, reason: str) -> None:
     """Check that terminate was told the reason, once, and the log what was done about the handler."""
     assert s.bad.reasons == [reason]
     first, *more = [record.getMessage() for record in s.server.records]
-    assert f"Bad on 'bad' did not finish in 5s when its channel ended ({reason})" in first
+    assert f"Bad on 'bad' did not finish in 5s when its end came ({reason})" in first
     assert [("killed" in line) for line in more] == [True] * (how in ("ignores", "catches_all"))
     s.server.records.clear()
 

@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic
+
+from typing_extensions import TypeVar
 
 from ..connect_info import ConnectInfo
 from ..serializers import Serializer
-from ..socket import Socket
+from ..socket import SocketBase
 
 __all__ = ["Accepted"]
 
 
+K = TypeVar("K", bound=SocketBase[Any], default=Any)
+
+
 @dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(Generic[K]):
     """A client that may connect.
 
     Attributes:
         socket: What it connects to.
-        serializer: What it speaks.
+        serializer: What it speaks, if the socket is one for channels.
         info: Its request.
         assigns: What ``connect`` returned.
         id: What the socket's ``id`` made of that.
         subprotocol: What the handshake agreed on.
     """
 
-    socket: Socket[Any]
-    serializer: Serializer
+    socket: K
+    serializer: Serializer | None
     info: ConnectInfo
     assigns: Any
     id: str | None

@@ -15,13 +15,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from .._definition import ChannelDefinition
 from .._protocol.session import DELIVER, Decision, Membership, Session
 from ..errors import DecodeError
 from ..message import ERROR, OK, PHOENIX, Message, Opcode
 from ..reasons import CloseCode, Reason
+from ..serializers import Serializer
+from ..socket import Socket
 from .accepted import Accepted
 from .joined import JoinedChannel
 from .joining import CRASHED
@@ -36,17 +38,16 @@ logger = logging.getLogger("bennu")
 UNMATCHED = Reason.UNMATCHED_TOPIC.payload()
 
 
-class Connection(Link):
+class Connection(Link[Socket[Any]]):
     """An open connection on which channels are joined."""
 
-    __slots__ = ("_close_after", "_full", "_holder", "_session", "serializer")
+    __slots__ = ("_close_after", "_holder", "_session", "serializer")
 
-    def __init__(self, runtime: Runtime, accepted: Accepted, wire: Transport) -> None:
-        self.serializer = accepted.serializer
+    def __init__(self, runtime: Runtime, accepted: Accepted[Socket[Any]], wire: Transport) -> None:
+        self.serializer = cast("Serializer", accepted.serializer)  # the handshake chose one
         self._session: Session[JoinedChannel] = Session()
         self._holder: JoinedChannel | Message | None = None
         self._close_after: Membership[JoinedChannel] | None = None
-        self._full = 0
         super().__init__(runtime, accepted, wire)
 
     # What the transport tells us.
@@ -219,16 +220,6 @@ class Connection(Link):
             self._holder = None
             self._resume()
 
-    def inbox_full(self) -> None:
-        """Stop reading: a channel can't keep up."""
-        self._full += 1
-        self._wire.pause_reading()
-
-    def inbox_drained(self) -> None:
-        """Go on reading: the channel has caught up by half."""
-        self._full -= 1
-        self._resume()
-
     # What is written.
 
     def reply(self, join_ref: Any, ref: Any, topic: Any, status: str, response: Any) -> None:
@@ -243,11 +234,6 @@ class Connection(Link):
     def _hold(self, holder: JoinedChannel | Message) -> None:
         self._holder = holder
         self._wire.pause_reading()
-
-    def _resume(self) -> None:
-        if self._holder is None and not self._full and not self.is_lost:
-            self.silent = 0
-            self._wire.resume_reading()
 
 
 _ACTIONS: dict[Decision, Callable[[Connection, Message], None]] = {

@@ -1,4 +1,4 @@
-"""The inbox of one channel: what waits, in order, and how much of it may.
+"""The inbox of one task: what waits, in order, and how much of it may.
 
 Two bounds, not one. The client's messages have a bound that makes us stop reading from the client, and
 read on at half of it. The server's own (intercepted broadcasts, ``@on_info``) can't be stopped, so they
@@ -10,11 +10,11 @@ Nothing is counted as long as no bound can have been reached: the whole list is 
 from __future__ import annotations
 
 from enum import Enum, auto
-from typing import Any
+from typing import Any, NamedTuple
 
-from ..message import PHX_LEAVE, Message
+from ..message import PHX_LEAVE, Message, Opcode
 
-__all__ = ["Inbox", "Item", "Kind"]
+__all__ = ["Frame", "Inbox", "Item", "Kind"]
 
 
 class Kind(Enum):
@@ -25,15 +25,22 @@ class Kind(Enum):
     END = auto()
 
 
-Item = Message | tuple[Kind, Any]
+class Frame(NamedTuple):
+    """A message of a client whose socket is raw, or a ping or pong of it."""
+
+    opcode: Opcode
+    data: str | bytes
+
+
+Item = Message | Frame | tuple[Kind, Any]
 
 
 class Inbox:
-    """What waits for one channel.
+    """What waits for one task.
 
     Attributes:
         items: In order; whoever takes one pops it off the front.
-        is_full: Whether reading has stopped, because of this channel.
+        is_full: Whether reading has stopped, because of this task.
     """
 
     __slots__ = ("is_full", "items")
@@ -42,7 +49,7 @@ class Inbox:
         self.items: list[Item] = []
         self.is_full = False
 
-    def put_message(self, message: Message, bound: int) -> bool:
+    def put_message(self, message: Message | Frame, bound: int) -> bool:
         """Add a message of the client; return whether the inbox has just become full."""
         items = self.items
         items.append(message)
@@ -78,7 +85,11 @@ class Inbox:
         self.items.append(item)
 
     def _messages(self) -> int:
-        return sum(type(item) is Message and item.event != PHX_LEAVE for item in self.items)
+        return sum(map(_is_clients, self.items))
+
+
+def _is_clients(item: Item) -> bool:
+    return type(item) is Frame or (type(item) is Message and item.event != PHX_LEAVE)
 
 
 def _is_servers(item: Item) -> bool:

@@ -11,7 +11,7 @@ from .._payload import InvalidPayload
 from ..errors import Refused
 from ..message import Error, Message, Ok, Reply
 from ..reasons import Reason
-from .supervised import Supervised
+from .handle import Handle
 
 __all__ = ["CRASHED", "ask_to_join"]
 
@@ -25,7 +25,7 @@ def _decoded(handler: Handler, message: Message) -> tuple[Any, ...]:
     return () if handler.decode is None else (handler.decode(message.payload),)
 
 
-async def ask_to_join(channel: Supervised, message: Message) -> Ok | Error:
+async def ask_to_join(channel: Handle, message: Message) -> Ok | Error:
     """Run the user's join; return what the client is answered."""
     handler = channel.definition.join
     if handler is None:
@@ -58,13 +58,13 @@ async def ask_to_join(channel: Supervised, message: Message) -> Ok | Error:
     return _result(channel, value)
 
 
-def _too_slow(channel: Supervised, limit: float) -> Error:
+def _too_slow(channel: Handle, limit: float) -> Error:
     if channel.ending is None:  # else it was cut short for another reason, which was said
         logger.error("The join of %r took over %gs", channel.topic, limit)
     return Error(CRASHED)
 
 
-def _result(channel: Supervised, value: Any) -> Ok | Error:
+def _result(channel: Handle, value: Any) -> Ok | Error:
     if value is None:
         return Ok()
     if isinstance(value, Ok | Error):

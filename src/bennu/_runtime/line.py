@@ -1,4 +1,4 @@
-"""A connection, as its channels see it: what joins them to the client, and what they tell it."""
+"""A connection, as what runs on it sees it: what joins it to the client, and what it is told."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from ..connect_info import ConnectInfo
 from ..message import Encoded, Message
 from ..pubsub import Framing, Outbox
 from ..serializers import Serializer
-from ..socket import Socket
+from ..socket import Socket, SocketBase
 from .runtime import Runtime
 
-__all__ = ["Line"]
+__all__ = ["Host", "Line"]
 
 
-class Line(Outbox, Protocol):
-    """The way from a channel to its client."""
+class Host(Protocol):
+    """The connection of whatever is run for a client."""
 
     @property
     def id(self) -> str | None:
@@ -38,6 +38,33 @@ class Line(Outbox, Protocol):
         ...
 
     @property
+    def socket(self) -> SocketBase[Any]:
+        """What the client connected to."""
+        ...
+
+    @property
+    def assigns(self) -> Any:
+        """What ``connect`` returned."""
+        ...
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether there is nobody to write to any more."""
+        ...
+
+    def inbox_full(self) -> None:
+        """Stop reading: who takes its messages can't keep up."""
+        ...
+
+    def inbox_drained(self) -> None:
+        """Go on reading: who takes them has caught up by half."""
+        ...
+
+
+class Line(Host, Outbox, Protocol):
+    """The way from a channel to its client."""
+
+    @property
     def socket(self) -> Socket[Any]:
         """What the client connected to."""
         ...
@@ -50,16 +77,6 @@ class Line(Outbox, Protocol):
     @property
     def framing(self) -> Framing:
         """How messages are written to it."""
-        ...
-
-    @property
-    def assigns(self) -> Any:
-        """What ``connect`` returned."""
-        ...
-
-    @property
-    def is_lost(self) -> bool:
-        """Whether there is nobody to write to any more."""
         ...
 
     def send(self, encoded: Encoded) -> None:
@@ -92,12 +109,4 @@ class Line(Outbox, Protocol):
 
     def release(self, channel: Any) -> None:
         """Go on reading, if it was this channel that held the line."""
-        ...
-
-    def inbox_full(self) -> None:
-        """Stop reading: a channel can't keep up."""
-        ...
-
-    def inbox_drained(self) -> None:
-        """Go on reading: the channel has caught up by half."""
         ...

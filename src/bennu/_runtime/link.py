@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, Generic
+
+from typing_extensions import TypeVar
 
 from ..message import DISCONNECT, Broadcast, Encoded, Opcode
 from ..pubsub import Framing, Writer
 from ..reasons import CloseCode
+from ..socket import SocketBase
 from .accepted import Accepted
 from .lease import Ending, ending_of
 from .runtime import Runtime
@@ -25,7 +28,10 @@ __all__ = ["Link", "discard"]
 logger = logging.getLogger("bennu")
 
 
-class Link(ABC):
+K = TypeVar("K", bound=SocketBase[Any], default=Any)
+
+
+class Link(ABC, Generic[K]):
     """An open connection.
 
     Args:
@@ -42,6 +48,7 @@ class Link(ABC):
     __slots__ = (
         "_ending",
         "_frame",
+        "_full",
         "_turn",
         "_wire",
         "assigns",
@@ -56,7 +63,7 @@ class Link(ABC):
         "write",
     )
 
-    def __init__(self, runtime: Runtime, accepted: Accepted, wire: Transport) -> None:
+    def __init__(self, runtime: Runtime, accepted: Accepted[K], wire: Transport) -> None:
         self.runtime = runtime
         self.socket = accepted.socket
         self.info = accepted.info
@@ -67,6 +74,7 @@ class Link(ABC):
         self.write: Writer = wire.write
         self.lanes = 0
         self.mark = 0
+        self._full = 0
         self._wire = wire
         self._frame = wire.framing.frame
         self._turn = runtime.pubsub.turn
@@ -117,6 +125,23 @@ class Link(ABC):
     def is_held(self) -> bool:
         """Whether it does not listen, so that silence is no wonder."""
         return False
+
+    # What is told by who takes the client's messages.
+
+    def inbox_full(self) -> None:
+        """Stop reading: who takes them can't keep up."""
+        self._full += 1
+        self._wire.pause_reading()
+
+    def inbox_drained(self) -> None:
+        """Go on reading: they have caught up by half."""
+        self._full -= 1
+        self._resume()
+
+    def _resume(self) -> None:
+        if not self.is_held and not self._full and not self.is_lost:
+            self.silent = 0
+            self._wire.resume_reading()
 
     # What is written.
 

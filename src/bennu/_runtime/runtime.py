@@ -13,7 +13,7 @@ from .._protocol.gate import Gate, network_of
 from ..connect_info import ConnectInfo
 from ..pubsub import PubSub
 from ..reasons import CloseCode
-from ..socket import Socket
+from ..socket import SocketBase
 from ..telemetry import Telemetry
 from .excesses import Excesses
 
@@ -30,7 +30,7 @@ class OpenConnection(Protocol):
     """A connection, as far as the endpoint keeps an eye on it."""
 
     @property
-    def socket(self) -> Socket[Any]:
+    def socket(self) -> SocketBase[Any]:
         """What it connected to."""
         ...
 

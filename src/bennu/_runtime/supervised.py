@@ -1,4 +1,4 @@
-"""A channel's task under supervision: how it is told to end, and what happens if it does not.
+"""A task under supervision: how it is told to end, and what happens if it does not.
 
 Whatever runs when an end is due has a *limit*. When that is over it is cancelled (an *interruption*, which
 :meth:`Supervised.take_interruption` tells from a cancellation by somebody else); and if it has not heeded
@@ -13,10 +13,8 @@ from collections.abc import Callable
 from enum import Enum, auto
 from typing import Any, Final, NamedTuple
 
-from .._definition import ChannelDefinition
 from ..message import Message
-from .handle import Handle
-from .line import Line
+from .owner import D, H, Owner
 from .supervision import kill
 
 __all__ = ["GRACE", "End", "Notice", "Supervised"]
@@ -24,7 +22,7 @@ __all__ = ["GRACE", "End", "Notice", "Supervised"]
 logger = logging.getLogger("bennu")
 
 GRACE: Final = 5.0
-"""Seconds that a running handler has to finish when its channel ends."""
+"""Seconds that a running handler has to finish when its end comes."""
 
 
 class Notice(Enum):
@@ -36,7 +34,7 @@ class Notice(Enum):
 
 
 class End(NamedTuple):
-    """Why a channel ends, and what is told of it.
+    """Why it ends, and what is told of it.
 
     Attributes:
         reason: What ``terminate`` gets.
@@ -49,8 +47,8 @@ class End(NamedTuple):
     leave: Message | None = None
 
 
-class Supervised(Handle):
-    """A handle with a task behind it.
+class Supervised(Owner[H, D]):
+    """An owner with a task behind it.
 
     Attributes:
         task: It, once it has begun.
@@ -63,10 +61,8 @@ class Supervised(Handle):
 
     __slots__ = ("_limit", "ending", "is_dead", "is_interrupted", "is_killed", "task", "waiter")
 
-    def __init__(
-        self, connection: Line, definition: ChannelDefinition, topic: str, join_ref: Any
-    ) -> None:
-        super().__init__(connection, definition, topic, join_ref)
+    def __init__(self, connection: H, definition: D, topic: str, agent: Any) -> None:
+        super().__init__(connection, definition, topic, agent)
         self.task: asyncio.Task[None] | None = None
         self.waiter: asyncio.Future[None] | None = None
         self.ending: End | None = None
@@ -77,7 +73,7 @@ class Supervised(Handle):
 
     @property
     def name(self) -> str:
-        """The channel's, for logs."""
+        """The class's, for logs."""
         return self.definition.name
 
     def when_done(self, callback: Callable[[], None]) -> None:
@@ -122,15 +118,14 @@ class Supervised(Handle):
         if task is None or task.done():
             return
         if self.is_interrupted or self.is_killed:
-            logger.error("%s on %r ignored its cancellation and was killed", self.name, self.topic)
+            logger.error("%s ignored its cancellation and was killed", self.label)
             self.is_dead = True
             kill(task)
             return
         if end is not None:
             logger.error(
-                "%s on %r did not finish in %gs when its channel ended (%s): it is cancelled",
-                self.name,
-                self.topic,
+                "%s did not finish in %gs when its end came (%s): it is cancelled",
+                self.label,
                 seconds,
                 end.reason,
             )

@@ -23,7 +23,7 @@ from ..errors import DecodeError, Refused
 from ..reasons import Limit, Reason
 from ..serializers import Serializer, negotiate
 from ..serializers.vsn import DEFAULT_VSN
-from ..socket import Socket
+from ..socket import SocketBase
 from ..telemetry import SocketConnected
 
 __all__ = ["Denied", "Target", "explain_request", "shake_hands"]
@@ -44,7 +44,7 @@ class Target:
         origin_check: The policy that holds here.
     """
 
-    socket: Socket[Any]
+    socket: SocketBase[Any]
     mount: str
     variables: Mapping[str, str]
     origin_check: Check
@@ -142,9 +142,11 @@ async def _shake_hands(
     info = ConnectInfo(
         scope, transport=transport, state=runtime.state, auth_token=token, headers=kept
     )
-    serializer = _negotiate(target, params)
-    if serializer is None:
-        return Denied(FORBIDDEN)
+    serializer: Serializer | None = None
+    if socket.serializers:
+        serializer = _negotiate(target, params)
+        if serializer is None:
+            return Denied(FORBIDDEN)
     return await _connect(runtime, target, params, info, serializer, subprotocol)
 
 
@@ -194,7 +196,7 @@ async def _connect(
     target: Target,
     params: dict[str, Any],
     info: ConnectInfo,
-    serializer: Serializer,
+    serializer: Serializer | None,
     subprotocol: str | None,
 ) -> Accepted | Denied:
     socket = target.socket
@@ -221,7 +223,7 @@ async def _connect(
             SocketConnected(
                 target.mount,
                 info.transport,
-                serializer.name,
+                None if serializer is None else serializer.name,
                 params,
                 "ok" if isinstance(outcome, Accepted) else "error",
                 time.perf_counter() - started,

@@ -12,7 +12,7 @@ from typing import Any
 
 from .._protocol.origin import Check
 from ..errors import DefinitionError
-from ..socket import Socket
+from ..socket import SocketBase
 from .handshake import Target
 
 __all__ = ["Routes"]
@@ -31,12 +31,12 @@ class Routes:
         DefinitionError: A path or a socket can't work.
     """
 
-    def __init__(self, sockets: Mapping[str, Socket[Any]], origin_check: Check) -> None:
+    def __init__(self, sockets: Mapping[str, SocketBase[Any]], origin_check: Check) -> None:
         self._literal: dict[tuple[str, ...], Target] = {}
         self._variable: list[tuple[tuple[str, ...], Target]] = []
         self._cache: dict[str, Target] = {}
         for mount, socket in sockets.items():
-            if not isinstance(socket, Socket):
+            if not isinstance(socket, SocketBase):
                 raise DefinitionError(
                     f'Endpoint(sockets={{"{mount}": ...}})',
                     expected="a Socket",
