@@ -1,6 +1,6 @@
 """The endpoint under load: it echoes, it broadcasts, and it does nothing else.
 
-`endpoint` is served as it is, `mounted` is the same one inside a Starlette application, at /rt.
+`endpoint` is served as it is, with compression under /deflate; `mounted` is the same one inside a Starlette application, at /rt.
 Every payload is decoded into its type and encoded again, as in a real application.
 """
 
@@ -34,5 +34,11 @@ async def connect() -> None:
     """Everybody is welcome, and nobody has a name."""
 
 
-endpoint = Endpoint(sockets={"/socket": Socket(connect=connect, channels={"room:*": RoomChannel})})
+channels = {"room:*": RoomChannel}
+endpoint = Endpoint(
+    sockets={
+        "/socket": Socket(connect=connect, channels=channels),
+        "/deflate": Socket(connect=connect, channels=channels, compress=True),
+    }
+)
 mounted = Starlette(routes=[Mount("/rt", endpoint)], lifespan=endpoint.lifespan())

@@ -67,6 +67,12 @@ async def test_the_page_on_tokens_runs(run: Callable[..., dict[str, Any]]) -> No
     assert Endpoint(sockets={"/socket": names["user_socket"]}).connections == 0
 
 
+def test_the_page_on_compression_runs(run: Callable[..., dict[str, Any]]) -> None:
+    """Its endpoint can be made."""
+    names = run("compression", *blocks("docs/compression.md"))
+    assert isinstance(names["endpoint"], Endpoint)
+
+
 @pytest.mark.parametrize(
     "page", ["README.md", *sorted(p.name for p in (ROOT / "docs").glob("*.md"))]
 )

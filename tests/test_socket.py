@@ -84,6 +84,7 @@ def test_the_options_have_the_defaults_of_phoenix() -> None:
     assert (made.path, made.auth_token, made.log) == ("websocket", False, True)
     assert (made.id, made.error_handler, made.origin_check) == (None, None, None)
     assert made.join_timeout == 10.0
+    assert made.deflate is None
 
 
 @pytest.mark.conformance("SK001", "SK002")

@@ -1,5 +1,6 @@
 """Bennu: Phoenix Channels for Python. Sockets, channels, topics and PubSub, on Phoenix's wire."""
 
+from ._protocol.deflate import Deflate
 from .channel import Channel, Connection, ReplyRef, on, on_info, on_out
 from .connect_info import ConnectInfo
 from .endpoint import Endpoint
@@ -24,6 +25,7 @@ __all__ = [
     "ConnectInfo",
     "Connection",
     "DefinitionError",
+    "Deflate",
     "EncodeError",
     "Endpoint",
     "Error",

@@ -10,6 +10,7 @@ from typing_extensions import Unpack
 
 from ._connector import Connect, Connector
 from ._definition import ChannelDefinition, define
+from ._protocol.deflate import Deflate
 from ._protocol.origin import Check, OriginPolicy, compile_policy
 from .channel import Channel
 from .errors import DefinitionError, Refused
@@ -38,6 +39,7 @@ class SocketOptions(TypedDict, Generic[A], total=False):
     auth_token: bool
     timeout: float
     max_frame_size: int
+    compress: bool | Deflate
     path: str
     error_handler: ErrorHandler | None
     log: bool
@@ -58,7 +60,9 @@ class SocketBase(Generic[A]):
         auth_token: Whether clients may send a token beside the URL; it comes in ``info.auth_token``.
         timeout: Seconds of silence after which a client counts as gone (clients send a heartbeat
             every 30 s).
-        max_frame_size: Bytes of one message.
+        max_frame_size: Bytes of one message; of a compressed one also when it is inflated.
+        compress: Whether messages are compressed for clients that offer it (permessage-deflate), and
+            how: :class:`~bennu.Deflate`. Under ``bennu run``; another server decides by itself.
         path: Of the WebSocket, below the mount; it may hold variables, ``{name}``.
         error_handler: Makes of a refused connect the HTTP status and body; 403 and none by default.
         log: Whether connects, joins and events are logged.
@@ -80,6 +84,7 @@ class SocketBase(Generic[A]):
         auth_token: bool = False,
         timeout: float = 60.0,
         max_frame_size: int = MAX_FRAME,
+        compress: bool | Deflate = False,
         path: str = "websocket",
         error_handler: ErrorHandler | None = None,
         log: bool = True,
@@ -88,6 +93,7 @@ class SocketBase(Generic[A]):
         self.auth_token = auth_token
         self.timeout = timeout
         self.max_frame_size = max_frame_size
+        self.deflate = _deflate(compress)
         self.path = path
         self.error_handler = error_handler
         self.log = log
@@ -173,6 +179,19 @@ class Socket(SocketBase[A]):
         self.is_rated = self.rates is not None or any(
             row.target.has_rates for row in self.table.rows
         )
+
+
+def _deflate(given: bool | Deflate) -> Deflate | None:
+    if isinstance(given, Deflate):
+        return given
+    if isinstance(given, bool):
+        return Deflate() if given else None
+    raise DefinitionError(
+        "Socket(compress=...)",
+        expected="True, False or a Deflate",
+        got=repr(given),
+        write="compress=Deflate(...)",
+    )
 
 
 def _subprotocols(given: Sequence[str] | None, *, auth_token: bool) -> tuple[str, ...] | None:

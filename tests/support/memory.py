@@ -25,6 +25,8 @@ from itertools import count
 from typing import Any, Final, Literal
 from urllib.parse import urlencode
 
+from websockets.extensions import ClientExtensionFactory
+
 from bennu import Channel, Endpoint, Socket
 
 from .clock import running_loop, settle
@@ -221,6 +223,7 @@ class Server:
         over: Over = "native",
         headers: Sequence[tuple[str, str]] = (),
         subprotocols: Sequence[str] = (),
+        extensions: Sequence[ClientExtensionFactory] = (),
     ) -> Client:
         """Connect a client.
 
@@ -229,7 +232,12 @@ class Server:
         """
         query = urlencode({**(params or {}), "vsn": version})
         wire = await open_wire(
-            self.endpoint, f"{path}?{query}", over=over, headers=headers, subprotocols=subprotocols
+            self.endpoint,
+            f"{path}?{query}",
+            over=over,
+            headers=headers,
+            subprotocols=subprotocols,
+            extensions=extensions,
         )
         client = Client(wire, version)
         self.clients.append(client)

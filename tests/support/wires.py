@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol
 
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidStatus
+from websockets.extensions import ClientExtensionFactory
 from websockets.frames import Frame as WebSocketFrame, Opcode
 from websockets.http11 import Response
 from websockets.typing import Subprotocol
@@ -84,6 +85,7 @@ async def open_wire(
     over: Over = "native",
     headers: Sequence[tuple[str, str]] = (),
     subprotocols: Sequence[str] = (),
+    extensions: Sequence[ClientExtensionFactory] = (),
 ) -> ASGIWire | NativeWire:
     """Connect to an endpoint.
 
@@ -93,6 +95,7 @@ async def open_wire(
         over: Which of our transports.
         headers: More of them.
         subprotocols: What the client offers.
+        extensions: What it offers of these.
 
     Raises:
         HandshakeRefused: It was answered with another status than 101.
@@ -100,6 +103,7 @@ async def open_wire(
     client = ClientProtocol(
         parse_uri(f"ws://localhost{url}"),
         subprotocols=[Subprotocol(one) for one in subprotocols] or None,
+        extensions=list(extensions) or None,
         max_size=None,
     )
     request = client.connect()
@@ -136,13 +140,18 @@ async def open_wire(
 
 
 class NativeWire:
-    """A connection over our native transport."""
+    """A connection over our native transport.
+
+    Attributes:
+        raw: All bytes of the server, the answer to the handshake included.
+    """
 
     def __init__(self, client: ClientProtocol) -> None:
         self.received: deque[str | bytes] = deque()
         self.pongs: list[bytes] = []
         self.code: int | None = None
         self.subprotocol: str | None = None
+        self.raw = bytearray()
         self.transport = MemoryTransport(self)
         self._client = client
         self._response: Response | None = None
@@ -195,6 +204,7 @@ class NativeWire:
 
     def take(self, data: bytes) -> None:
         """Read what the server wrote."""
+        self.raw += data
         self._client.receive_data(data)
         self._read_events()
         self._give()

@@ -92,7 +92,7 @@ DIVERGENCES: Final[dict[str, Divergence]] = {
     ),
     "the 101": Divergence(
         "§1.4",
-        "three headers and the subprotocol; compression is not offered",
+        "three headers, the subprotocol, and compression if the socket has `compress`",
         dict.fromkeys(
             ("uvicorn", "hypercorn", "granian"),
             "headers of its own (uvicorn and hypercorn: Server, Date, and compression if offered)",

@@ -35,9 +35,9 @@ FAILURE: Final = None
 
 Event = tuple[Opcode | None, Any]
 
-_PROTOCOL_ERROR: Final = 1002
-_INVALID_TEXT: Final = 1007
-_TOO_BIG: Final = 1009
+PROTOCOL_ERROR: Final = 1002
+INVALID_DATA: Final = 1007
+TOO_BIG: Final = 1009
 
 _FINAL: Final = 0x80
 _MASKED: Final = 0x80
@@ -47,7 +47,7 @@ _FINAL_BINARY: Final = _FINAL | BINARY
 _FINAL_DATA: Final = (_FINAL_TEXT, _FINAL_BINARY)
 
 
-class _Violation(Exception):
+class Violation(Exception):
     """The client broke the protocol: the close code and reason that it gets."""
 
     def __init__(self, code: int, reason: str) -> None:
@@ -68,7 +68,7 @@ class Reader:
         self._buffer: bytearray | None = None  # bytes of a frame that isn't whole yet
         self._needed = 0  # how many it must be before it is worth looking again
         self._opcode: Opcode | None = None  # of the fragmented message under way
-        self._fragments: list[bytes] | None = None
+        self._fragments: bytearray | None = None
         self._size = 0  # of those fragments
         self._dead = False
 
@@ -111,7 +111,7 @@ class Reader:
                 if end is None:
                     break
                 position = end
-        except _Violation as violation:
+        except Violation as violation:
             self._dead = True
             events.append(violation.failure)
         if self._dead:
@@ -143,7 +143,7 @@ class Reader:
             length = int.from_bytes(data[body : body + width], "big")
             body += width
         if length > self.max_size or (not opcode & 0x8 and self._size + length > self.max_size):
-            raise _Violation(_TOO_BIG, f"a message has at most {self.max_size} bytes")
+            raise Violation(TOO_BIG, f"a message has at most {self.max_size} bytes")
         end = self._needed = body + 4 + length
         if available < end:
             return None
@@ -154,21 +154,21 @@ class Reader:
     def _check_header(self, first: int, second: int) -> Opcode:
         opcode = _OPCODES.get(first & 0x0F)
         if opcode is None:
-            raise _Violation(_PROTOCOL_ERROR, f"no frame has the opcode {first & 0x0F}")
+            raise Violation(PROTOCOL_ERROR, f"no frame has the opcode {first & 0x0F}")
         if first & 0x70:
-            raise _Violation(_PROTOCOL_ERROR, "a reserved bit is set")
+            raise Violation(PROTOCOL_ERROR, "a reserved bit is set")
         if not second & _MASKED:
-            raise _Violation(_PROTOCOL_ERROR, "a client's frames are masked")
+            raise Violation(PROTOCOL_ERROR, "a client's frames are masked")
         if opcode & 0x8:
             if not first & _FINAL:
-                raise _Violation(_PROTOCOL_ERROR, "a control frame is not fragmented")
+                raise Violation(PROTOCOL_ERROR, "a control frame is not fragmented")
             if second & 0x7F > 125:
-                raise _Violation(_PROTOCOL_ERROR, "a control frame has at most 125 bytes")
+                raise Violation(PROTOCOL_ERROR, "a control frame has at most 125 bytes")
         elif opcode is Opcode.CONTINUATION:
             if self._opcode is None:
-                raise _Violation(_PROTOCOL_ERROR, "a continuation of nothing")
+                raise Violation(PROTOCOL_ERROR, "a continuation of nothing")
         elif self._opcode is not None:
-            raise _Violation(_PROTOCOL_ERROR, "a new message before the last fragment")
+            raise Violation(PROTOCOL_ERROR, "a new message before the last fragment")
         return opcode
 
     def _take(self, opcode: Opcode, final: bool, content: bytes, events: list[Event]) -> None:
@@ -178,23 +178,22 @@ class Reader:
             return
         if opcode is not Opcode.CONTINUATION:
             if final:
-                events.append(_message(opcode, content))
+                events.append(self._message(opcode, content))
                 return
-            self._opcode, self._fragments, self._size = opcode, [], 0
-        fragments = cast("list[bytes]", self._fragments)
-        if content:
-            fragments.append(content)
-            self._size += len(content)
+            self._opcode, self._fragments, self._size = opcode, bytearray(), 0
+        # Not a list of fragments: of two bytes each it would take thirty times as much.
+        fragments = cast("bytearray", self._fragments)
+        fragments += content
+        self._size = len(fragments)
         if final:
             kind, self._opcode = cast("Opcode", self._opcode), None
             self._fragments, self._size = None, 0
-            events.append(_message(kind, b"".join(fragments)))
+            events.append(self._message(kind, bytes(fragments)))
 
-
-def _message(opcode: Opcode, content: bytes) -> Event:
-    if opcode is TEXT and not content.isascii() and not _is_utf8(content):
-        raise _Violation(_INVALID_TEXT, "text that is not UTF-8")
-    return opcode, content
+    def _message(self, opcode: Opcode, content: bytes) -> Event:
+        if opcode is TEXT and not content.isascii() and not _is_utf8(content):
+            raise Violation(INVALID_DATA, "text that is not UTF-8")
+        return opcode, content
 
 
 def _is_utf8(content: bytes) -> bool:

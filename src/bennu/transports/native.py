@@ -26,6 +26,8 @@ from enum import Enum, auto
 from http import HTTPStatus
 from typing import Any, Final, Protocol
 
+from .._protocol.deflate import negotiate
+from .._protocol.inflate import InflatingReader
 from .._protocol.upgrade import accept_key
 from .._protocol.websocket import (
     CLOSE,
@@ -43,6 +45,7 @@ from .._runtime.link import Link, discard
 from .._runtime.opening import open_link
 from .._runtime.runtime import Runtime
 from ..message import BINARY, TEXT
+from ..pubsub import Framing
 from ..reasons import PROTOCOL_FAILURES, CloseCode
 from .handshake import Denied
 
@@ -123,16 +126,17 @@ class NativeWebSocket(asyncio.Protocol):
         "_reader",
         "_state",
         "_timer",
+        "framing",
         "transport",
     )
 
     name = "websocket"
-    framing = FRAMING
 
     def __init__(
         self, transport: asyncio.Transport, early: bytes, open_connections: set[Any]
     ) -> None:
         self.transport = transport
+        self.framing: Framing = FRAMING
         self._state = State.HANDSHAKE
         self._early = early
         self._open_connections = open_connections
@@ -185,16 +189,28 @@ class NativeWebSocket(asyncio.Protocol):
         ]
         if accepted.subprotocol is not None:
             head += [b"\r\nSec-WebSocket-Protocol: ", accepted.subprotocol.encode("latin-1")]
+        self._reader = self._make_reader(accepted, head)
         head.append(b"\r\n\r\n")
         self.transport.write(b"".join(head))
         self._state = State.OPEN
         self._answered(101)
-        self._reader = Reader(accepted.socket.max_frame_size)
         self._connection = open_link(runtime, accepted, self)
         early, self._early = self._early, b""
         self._resume_socket()
         if early:
             self.data_received(early)
+
+    def _make_reader(self, accepted: Accepted, head: list[bytes]) -> Reader:
+        """Return what reads the client's frames; if it compresses them, say so in the answer."""
+        max_size, options = accepted.socket.max_frame_size, accepted.socket.deflate
+        if options is not None:
+            offers = accepted.info.headers.getlist("sec-websocket-extensions")
+            agreement = negotiate(offers, options)
+            if agreement is not None:
+                self.framing = agreement.framing
+                head += [b"\r\nSec-WebSocket-Extensions: ", agreement.response.encode("latin-1")]
+                return InflatingReader(max_size, agreement)
+        return Reader(max_size)
 
     def deny(self, denied: Denied) -> None:
         """Answer with an HTTP status, and close."""
