@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
-from bennu import ConnectInfo, Endpoint, Refused, Socket
+from bennu import ConnectInfo, Endpoint, LongPoll, Refused, Socket
 from tests.wire.divergence import DIVERGENCES
 
 ROOT = Path(__file__).parent.parent
@@ -71,6 +72,23 @@ def test_the_page_on_compression_runs(run: Callable[..., dict[str, Any]]) -> Non
     """Its endpoint can be made."""
     names = run("compression", *blocks("docs/compression.md"))
     assert isinstance(names["endpoint"], Endpoint)
+
+
+def test_the_page_on_long_polling_runs(run: Callable[..., dict[str, Any]]) -> None:
+    """Its sockets can be polled."""
+    names = run("longpoll", *blocks("docs/longpoll.md"))
+    assert names["user_socket"].longpoll == LongPoll()
+    assert names["admin_socket"].longpoll.window == 8
+
+
+def test_the_page_on_long_polling_has_each_option() -> None:
+    """With its default."""
+    page = (ROOT / "docs/longpoll.md").read_text()
+    for option in fields(LongPoll):
+        default = option.default
+        shown = f'`"{default}"`' if isinstance(default, str) else f"{default:,}".removesuffix(".0")
+        rows = (f"| `{option.name}` | {shown} |", f"| `{option.name}` | {default} |")
+        assert any(row in page for row in rows), rows
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from .errors import (
     WrongThread,
 )
 from .limits import Limits, Rate, Rates
+from .longpoll import LongPoll
 from .message import Broadcast, Error, Ok, Reply
 from .socket import Socket
 
@@ -30,6 +31,7 @@ __all__ = [
     "Endpoint",
     "Error",
     "Limits",
+    "LongPoll",
     "NoRef",
     "NotJoined",
     "Ok",

@@ -26,8 +26,10 @@ from .message import DISCONNECT, Broadcast
 from .pubsub import PubSub
 from .socket import SocketBase
 from .telemetry import LogHandler, ParameterFilter, Telemetry
+from .token import Secret, sign
 from .transports.asgi import ASGIWebSocket, deny
 from .transports.handshake import Denied, Target, explain_request, shake_hands
+from .transports.longpoll import Exchange, LongPolling
 from .transports.native import EXTENSION, NativeWebSocket, key_of
 from .transports.routes import Routes
 
@@ -61,6 +63,8 @@ class Endpoint:
         filter_parameters: Values in logs are hidden if their key contains one of these.
         debug: Whether outgoing payloads are checked against ``emits``. None looks at the variable
             BENNU_DEBUG, which ``bennu run --reload`` sets.
+        secret_key: At least 20 bytes that sign what clients are given to bring back: the sessions of
+            long polling. None makes one at random, which no other process knows: fine for one.
 
     Raises:
         DefinitionError: A socket or channel can't work; it says what to write.
@@ -79,6 +83,7 @@ class Endpoint:
         native: bool = True,
         filter_parameters: ParameterFilter | tuple[str, ...] = ("password", "token"),
         debug: bool | None = None,
+        secret_key: Secret | None = None,
     ) -> None:
         self.native = native
         self.telemetry = Telemetry()
@@ -88,6 +93,7 @@ class Endpoint:
         gate = None if limits is None else _limits(limits).gate()
         self._runtime = Runtime(self, self.pubsub, self.telemetry, debug=debug, gate=gate)
         self._routes = Routes(sockets, compile_policy(check_origin))
+        self._longpolling = LongPolling(self._runtime, _secret(secret_key))
         self._lifespan = lifespan
         self._stack: AsyncExitStack | None = None
         self._starting: asyncio.Lock | None = None
@@ -219,6 +225,13 @@ class Endpoint:
         if self._stack is None:
             await self._start_late()
         target = self._routes.find(scope)
+        if target is not None and target.longpoll is not None:
+            if scope["type"] == "http":
+                await self._longpolling.serve(
+                    target, target.longpoll, Exchange(scope, receive, send)
+                )
+                return
+            target = None  # no WebSocket is to be had there
         native: NativeWebSocket | None = None
         if scope["type"] == "websocket" and self.native:
             native = scope.get("extensions", {}).get(EXTENSION)
@@ -240,7 +253,7 @@ class Endpoint:
         self, target: Target | None, scope: Scope, native: NativeWebSocket
     ) -> None:
         """Serve a request to upgrade, on a socket of our own server."""
-        if target is None:
+        if target is None or target.longpoll is not None:
             native.deny(NOT_FOUND)
             return
         outcome = await shake_hands(self._runtime, target, scope, "websocket")
@@ -377,6 +390,20 @@ def _limits(given: Any) -> Limits:
         got=repr(given),
         write='limits=Limits(connections=20_000, connects_per_ip="60/minute")',
     )
+
+
+def _secret(given: Secret | None) -> Secret | None:
+    if given is not None:
+        try:
+            sign(given, "", None)
+        except (TypeError, ValueError) as error:
+            raise DefinitionError(
+                "Endpoint(secret_key=...)",
+                expected="a secret of at least 20 bytes, or several, the current one first",
+                got=str(error),
+                write='secret_key=os.environ["SECRET_KEY"]',
+            ) from error
+    return given
 
 
 def _broadcast(topic: str, event: str, payload: Any) -> Broadcast:

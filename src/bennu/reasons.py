@@ -125,6 +125,10 @@ class Reason(Enum):
         "too_many_connections",
         "of a refused connect: as many are open as `Limits(...)` allows, in all or from the address",
     )
+    BINARY_UNSUPPORTED = (
+        "binary_unsupported",
+        "the reply is bytes, which the client's format or transport does not carry",
+    )
     INVALID_PARAMS = ("invalid_params", "the parameters of the connect are not of their type")
     INVALID_ID = ("invalid id", "the socket's `id` made no text of the assigns")
     TOKEN_EXPIRED = ("token_expired", "the token is genuine, and too old")

@@ -15,6 +15,7 @@ from ._protocol.origin import Check, OriginPolicy, compile_policy
 from .channel import Channel
 from .errors import DefinitionError, Refused
 from .limits import Rates
+from .longpoll import LongPoll
 from .reasons import Reason
 from .serializers import JSONV1, JSONV2, Serializer
 from .topic import Pattern, Table
@@ -43,6 +44,7 @@ class SocketOptions(TypedDict, Generic[A], total=False):
     path: str
     error_handler: ErrorHandler | None
     log: bool
+    longpoll: bool | LongPoll
 
 
 class SocketBase(Generic[A]):
@@ -66,6 +68,7 @@ class SocketBase(Generic[A]):
         path: Of the WebSocket, below the mount; it may hold variables, ``{name}``.
         error_handler: Makes of a refused connect the HTTP status and body; 403 and none by default.
         log: Whether connects, joins and events are logged.
+        longpoll: Whether clients may poll where no WebSocket comes through, and how.
 
     Raises:
         DefinitionError: Something about it can't work.
@@ -88,6 +91,7 @@ class SocketBase(Generic[A]):
         path: str = "websocket",
         error_handler: ErrorHandler | None = None,
         log: bool = True,
+        longpoll: bool | LongPoll = False,
     ) -> None:
         self.id = id
         self.auth_token = auth_token
@@ -97,6 +101,7 @@ class SocketBase(Generic[A]):
         self.path = path
         self.error_handler = error_handler
         self.log = log
+        self.longpoll = _longpoll(longpoll)
         self.subprotocols = _subprotocols(subprotocols, auth_token=auth_token)
         self.origin_check: Check | None = (
             None if check_origin is None else compile_policy(check_origin)
@@ -216,6 +221,19 @@ def _rates(given: Any) -> Rates | None:
         got=repr(given),
         write='rates=Rates(joins="20/10s", messages="100/10s, burst 200")',
     )
+
+
+def _longpoll(given: bool | LongPoll) -> LongPoll | None:
+    if isinstance(given, LongPoll):
+        return given
+    if not isinstance(given, bool):
+        raise DefinitionError(
+            "Socket(longpoll=...)",
+            expected="True, False or a LongPoll",
+            got=repr(given),
+            write="longpoll=LongPoll(window=10)",
+        )
+    return LongPoll() if given else None
 
 
 def expect_positive(name: str, value: float) -> None:

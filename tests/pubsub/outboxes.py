@@ -17,6 +17,8 @@ __all__ = ["CountingSerializer", "Member", "RecordingOutbox", "TupleFraming", "k
 class TupleFraming:
     """Frames are tuples of messages, so that what was joined can be taken apart again."""
 
+    carries_binary = True
+
     def frame(self, opcode: Opcode, data: bytes) -> tuple[Encoded, ...]:
         """Return one message."""
         return ((opcode, data),)

@@ -31,7 +31,7 @@ from bennu import Channel, Endpoint, Socket
 
 from .clock import running_loop, settle
 from .frames import Frame, decode_v1, decode_v2, encode_v1, encode_v2, error, ok
-from .wires import ASGIWire, HandshakeRefused, NativeWire, Over, Wire, open_wire
+from .wires import AnyWire, HandshakeRefused, NativeWire, Over, Wire, open_wire
 
 __all__ = [
     "Client",
@@ -62,6 +62,7 @@ def endpoint_of(
     lifespan: Any = None,
     debug: bool = False,
     native: bool = True,
+    secret_key: str | list[str] | None = None,
     **options: Any,
 ) -> Endpoint:
     """Return an endpoint with one socket under ``/socket``.
@@ -70,7 +71,13 @@ def endpoint_of(
     """
     options = {"connect": _name, "id": lambda name: name, **options}
     socket: Socket[Any] = Socket(channels=channels, **options)
-    return Endpoint(sockets={"/socket": socket}, lifespan=lifespan, debug=debug, native=native)
+    return Endpoint(
+        sockets={"/socket": socket},
+        lifespan=lifespan,
+        debug=debug,
+        native=native,
+        secret_key=secret_key,
+    )
 
 
 class Client:
@@ -81,7 +88,7 @@ class Client:
         join_refs: Of the topics that it has joined.
     """
 
-    def __init__(self, wire: ASGIWire | NativeWire, version: Version) -> None:
+    def __init__(self, wire: AnyWire, version: Version) -> None:
         self.wire = wire
         self.join_refs: dict[Any, Any] = {}
         self._refs = count(1)

@@ -10,6 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol
+from urllib.parse import parse_qsl
 
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidStatus
@@ -22,18 +23,21 @@ from websockets.uri import parse_uri
 from bennu import Endpoint
 from bennu.transports.native import EXTENSION, NativeWebSocket
 
+from .longpoll import Browser, LongPollWire
 from .transport import MemoryTransport
 
 __all__ = [
     "ASGIWire",
+    "AnyWire",
     "HandshakeRefused",
+    "LongPollWire",
     "NativeWire",
     "Over",
     "Wire",
     "open_wire",
 ]
 
-Over = Literal["native", "asgi"]
+Over = Literal["native", "asgi", "longpoll"]
 
 ABNORMAL = 1006
 """What a client sees as code when the connection just ends."""
@@ -86,7 +90,7 @@ async def open_wire(
     headers: Sequence[tuple[str, str]] = (),
     subprotocols: Sequence[str] = (),
     extensions: Sequence[ClientExtensionFactory] = (),
-) -> ASGIWire | NativeWire:
+) -> AnyWire:
     """Connect to an endpoint.
 
     Args:
@@ -100,6 +104,8 @@ async def open_wire(
     Raises:
         HandshakeRefused: It was answered with another status than 101.
     """
+    if over == "longpoll":
+        return await _open_longpoll(endpoint, url, headers)
     client = ClientProtocol(
         parse_uri(f"ws://localhost{url}"),
         subprotocols=[Subprotocol(one) for one in subprotocols] or None,
@@ -137,6 +143,20 @@ async def open_wire(
     native = NativeWire(client)
     await native.open(endpoint, scope)
     return native
+
+
+async def _open_longpoll(
+    endpoint: Endpoint, url: str, headers: Sequence[tuple[str, str]]
+) -> LongPollWire:
+    path, _, query = url.partition("?")
+    path = path.replace("/websocket", "/longpoll")
+    browser = Browser(endpoint, path=path, vsn=None, params=dict(parse_qsl(query)))
+    wire = LongPollWire(browser, {name.lower(): value for name, value in headers})
+    answer = await wire.open()
+    status = answer.status if answer.http_status == 200 else answer.http_status
+    if status != 410:
+        raise HandshakeRefused(status, answer.content)
+    return wire
 
 
 class NativeWire:
@@ -308,3 +328,6 @@ class ASGIWire:
             self._body += event.get("body", b"")
         else:
             raise AssertionError(f"no such ASGI event: {event!r}")
+
+
+AnyWire = ASGIWire | NativeWire | LongPollWire

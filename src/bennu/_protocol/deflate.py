@@ -189,6 +189,8 @@ class DeflateFraming:
 
     __slots__ = ("_compressors", "_level", "_min_size", "_window")
 
+    carries_binary = True
+
     def __init__(self, level: int, min_size: int, window: int) -> None:
         self._level = level
         self._min_size = min_size

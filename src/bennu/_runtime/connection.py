@@ -20,7 +20,7 @@ from typing import Any, cast
 from .._definition import ChannelDefinition
 from .._protocol.session import DELIVER, Decision, Membership, Session
 from ..errors import DecodeError
-from ..message import ERROR, OK, PHOENIX, Message, Opcode
+from ..message import BINARY, ERROR, OK, PHOENIX, Message, Opcode
 from ..reasons import CloseCode, Reason
 from ..serializers import Serializer
 from ..socket import Socket
@@ -189,6 +189,8 @@ class Connection(Link[Socket[Any]]):
             EncodeError: The response can't be written; then nothing has happened.
         """
         encoded = self.serializer.reply(message.join_ref, message.ref, message.topic, OK, response)
+        if encoded[0] is BINARY:
+            self._frame(*encoded)  # raises if the transport carries none
         self._session.add(message.topic, message.join_ref, channel)
         channel.enter_lane()
         self.send(encoded)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from .._definition import ChannelDefinition
 from ..channel import ReplyRef
-from ..errors import NoRef, NotJoined
+from ..errors import EncodeError, NoRef, NotJoined
 from ..message import ERROR, OK, Broadcast, Error, Message, Ok, Reply
+from ..reasons import Reason
 from .actor import Actor
 from .line import Line
 from .owner import Phase
 
 __all__ = ["Handle"]
+
+logger = logging.getLogger("bennu")
 
 
 class Handle(Actor[Line, ChannelDefinition]):
@@ -45,10 +49,22 @@ class Handle(Actor[Line, ChannelDefinition]):
             status, response = ERROR, value.response
         else:
             status, response = value.status, value.response
-        connection = self.outbox
-        connection.send(
-            connection.serializer.reply(self.join_ref, message.ref, self.topic, status, response)
-        )
+        connection, ref = self.outbox, message.ref
+        try:
+            connection.send(
+                connection.serializer.reply(self.join_ref, ref, self.topic, status, response)
+            )
+        except EncodeError:
+            if not isinstance(response, bytes) or _carries_binary(connection):
+                raise
+            logger.warning(
+                "A reply of bytes of %s became an error: %s over %s carries none",
+                self.label,
+                connection.serializer.name,
+                connection.transport,
+            )
+            unsupported = Reason.BINARY_UNSUPPORTED.payload()
+            connection.reply(self.join_ref, ref, self.topic, ERROR, unsupported)
 
     def may_refuse(self, message: Message | None) -> bool:
         """Whether there is a message that ``raise Refused`` answers."""
@@ -116,3 +132,8 @@ class _ReplyRef:
 
 
 _RESULTS = (Ok, Error, Reply)
+
+
+def _carries_binary(connection: Line) -> bool:
+    """Return whether a client can be sent bytes: both its format and its transport have a say."""
+    return connection.serializer.carries_binary and connection.framing.carries_binary

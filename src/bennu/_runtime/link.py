@@ -114,7 +114,7 @@ class Link(ABC, Generic[K]):
 
     def sweep(self, limit: int) -> None:
         """Count a look at a connection that may be silent; close it after so many."""
-        if self.is_held:
+        if self.is_held or self._wire.keeps_time:
             return
         self.silent += 1
         if self.silent > limit:

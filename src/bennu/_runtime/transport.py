@@ -23,6 +23,11 @@ class Transport(Protocol):
         ...
 
     @property
+    def keeps_time(self) -> bool:
+        """Whether it finds out by itself that its client is silent, and for how long it may be."""
+        ...
+
+    @property
     def write(self) -> Writer:
         """Takes what ``framing`` made, and never waits."""
         ...

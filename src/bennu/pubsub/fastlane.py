@@ -44,8 +44,17 @@ MAX_LOG_BYTES: Final = 256 * 1024
 class Framing(Protocol):
     """How a transport writes: finished WebSocket frames, ASGI events, texts for a long poll."""
 
+    @property
+    def carries_binary(self) -> bool:
+        """Whether it has a form for binary messages."""
+        ...
+
     def frame(self, opcode: Opcode, data: bytes) -> Any:
-        """Return one encoded message in the form that the transport writes."""
+        """Return one encoded message in the form that the transport writes.
+
+        Raises:
+            EncodeError: It is binary, and the transport can't write that.
+        """
         ...
 
     def join(self, frames: Sequence[Any], /) -> Any:
@@ -95,6 +104,11 @@ class Lane:
     def __init__(self, key: LaneKey) -> None:
         self.serializer, self.framing, self.intercepts = key
         self.members: dict[Outbox, Interceptor] = {}
+
+    @property
+    def carries_binary(self) -> bool:
+        """Whether its connections can be sent bytes."""
+        return self.serializer.carries_binary and self.framing.carries_binary
 
     def encode(self, broadcast: Broadcast) -> Any:
         """Return the finished frame of a broadcast.

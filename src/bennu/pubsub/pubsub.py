@@ -133,6 +133,10 @@ class PubSub:
         if entry.is_empty:
             del self._topics[topic]
 
+    def may_reach(self, topic: str) -> bool:
+        """Return whether somebody may hear a topic, here or on another node."""
+        return topic in self._topics
+
     def subscribers(self, topic: str) -> int:
         """Return how many connections and listeners a topic has on this node."""
         entry = self._topics.get(topic)
@@ -188,15 +192,16 @@ class PubSub:
                 for interceptor in tuple(lane.members.values()):
                     if interceptor is not sender:
                         interceptor.intercept(broadcast)
-            elif isinstance(broadcast.payload, bytes) and not lane.serializer.carries_binary:
-                # One client of the old format must not spoil it for all others, as in Phoenix.
+            elif isinstance(broadcast.payload, bytes) and not lane.carries_binary:
+                # One client of the old format, or one that polls, must not spoil it for all others, as in Phoenix.
                 logger.warning(
-                    "A binary broadcast of %r on %r was not sent to %d client(s) that speak %s,"
+                    "A binary broadcast of %r on %r was not sent to %d client(s) that speak %s%s,"
                     " which can't carry it",
                     broadcast.event,
                     broadcast.topic,
                     len(lane.members),
                     lane.serializer.name,
+                    "" if lane.framing.carries_binary else " over long polling",
                 )
                 self.telemetry.dropped(broadcast.topic, DropReason.NO_BINARY, len(lane.members))
             else:

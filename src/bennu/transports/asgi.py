@@ -40,6 +40,8 @@ class _ASGIFraming:
 
     __slots__ = ()
 
+    carries_binary = True
+
     @staticmethod
     def frame(opcode: Opcode, data: bytes) -> tuple[tuple[int, dict[str, Any]], ...]:
         """Return a message as one event."""
@@ -65,6 +67,7 @@ class ASGIWebSocket:
 
     name = "websocket"
     framing = FRAMING
+    keeps_time = False
 
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive = receive

@@ -20,17 +20,21 @@ from .._runtime.accepted import Accepted
 from .._runtime.runtime import Runtime
 from ..connect_info import ConnectInfo
 from ..errors import DecodeError, Refused
+from ..longpoll import LongPoll
 from ..reasons import Limit, Reason
 from ..serializers import Serializer, negotiate
 from ..serializers.vsn import DEFAULT_VSN
 from ..socket import SocketBase
 from ..telemetry import SocketConnected
 
-__all__ = ["Denied", "Target", "explain_request", "shake_hands"]
+__all__ = ["Denied", "Target", "explain_request", "origin_fits", "shake_hands"]
 
 logger = logging.getLogger("bennu")
 
 FORBIDDEN = 403
+
+AUTH_TOKEN_HEADER = b"x-phoenix-authtoken"
+"""Where a client that polls has what others put among the subprotocols."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +46,14 @@ class Target:
         mount: The path that it is mounted on, for logs.
         variables: Of the path.
         origin_check: The policy that holds here.
+        longpoll: Set if the path is the one for polling, not the WebSocket's.
     """
 
     socket: SocketBase[Any]
     mount: str
     variables: Mapping[str, str]
     origin_check: Check
+    longpoll: LongPoll | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,20 +121,24 @@ async def _shake_hands(
         logger.warning("Refusing a connection to %s: %s", target.mount, error)
         return Denied(414 if len(query) > MAX_QUERY else 400)
     params.update(target.variables)
-    if not _origin_fits(target, scope, headers):
+    if not origin_fits(target, scope, headers):
         return Denied(FORBIDDEN)
     socket = target.socket
     offered = headers.get(b"sec-websocket-protocol")
     protocols = None if offered is None else offered.decode("latin-1")
     token = None
-    if socket.auth_token:
+    is_polling = transport == "longpoll"  # then there are no subprotocols
+    if is_polling and socket.auth_token:
+        sent = headers.get(AUTH_TOKEN_HEADER)
+        token = None if sent is None else sent.decode("latin-1")
+    elif socket.auth_token:
         try:
             token, protocols = take_auth_token(protocols)
         except DecodeError as error:
             logger.warning("Refusing a connection to %s: %s", target.mount, error)
             return Denied(500)
     subprotocol = None
-    if socket.subprotocols is not None:
+    if socket.subprotocols is not None and not is_polling:
         fits, subprotocol = select_subprotocol(protocols, socket.subprotocols)
         if not fits:
             logger.error(
@@ -150,7 +160,8 @@ async def _shake_hands(
     return await _connect(runtime, target, params, info, serializer, subprotocol)
 
 
-def _origin_fits(target: Target, scope: Mapping[str, Any], headers: dict[bytes, bytes]) -> bool:
+def origin_fits(target: Target, scope: Mapping[str, Any], headers: dict[bytes, bytes]) -> bool:
+    """Return whether a page of the request's origin may connect; log if not."""
     header = headers.get(b"origin")
     if header is None:
         return True
@@ -174,7 +185,7 @@ def _without_token(
 ) -> list[tuple[bytes, bytes]]:
     """Return the headers with the auth token taken out: it is a secret, and has its own place."""
     name = b"sec-websocket-protocol"
-    kept = [pair for pair in headers if pair[0].lower() != name]
+    kept = [pair for pair in headers if pair[0].lower() not in (name, AUTH_TOKEN_HEADER)]
     return kept if protocols is None else [*kept, (name, protocols.encode("latin-1"))]
 
 

@@ -95,6 +95,7 @@ class _WebSocketFraming:
 
     __slots__ = ()
 
+    carries_binary = True
     frame = staticmethod(frame)
 
     @staticmethod
@@ -131,6 +132,7 @@ class NativeWebSocket(asyncio.Protocol):
     )
 
     name = "websocket"
+    keeps_time = False
 
     def __init__(
         self, transport: asyncio.Transport, early: bytes, open_connections: set[Any]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from .._protocol.origin import Check
@@ -46,6 +47,9 @@ class Routes:
             socket.define()
             check = origin_check if socket.origin_check is None else socket.origin_check
             self._enter(f"{mount}/{socket.path}", Target(socket, mount, {}, check))
+            longpoll = socket.longpoll
+            if longpoll is not None:
+                self._enter(f"{mount}/{longpoll.path}", Target(socket, mount, {}, check, longpoll))
 
     def _enter(self, path: str, target: Target) -> None:
         segments = _segments(path)
@@ -86,7 +90,7 @@ class Routes:
         for pattern, target in self._variable:
             variables = _match(pattern, segments)
             if variables is not None:
-                return Target(target.socket, target.mount, variables, target.origin_check)
+                return replace(target, variables=variables)
         return None
 
 

@@ -1,0 +1,129 @@
+"""One HTTP request and its answer, with the headers that pages of other origins need."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, MutableMapping
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import Any, Final
+
+__all__ = ["BodyTooLong", "ClientGone", "Exchange"]
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Header = tuple[bytes, bytes]
+
+ANY_ORIGIN: Final = (b"access-control-allow-origin", b"*")
+JSON: Final = (
+    (b"content-type", b"application/json; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+)
+TEXT: Final = (b"content-type", b"text/plain; charset=utf-8")
+PREFLIGHT: Final = (
+    (b"access-control-allow-methods", b"get, post, options"),
+    (b"access-control-max-age", b"3600"),
+)
+ASKED_HEADERS: Final = b"access-control-request-headers"
+
+
+class ClientGone(Exception):
+    """The client went away before it was answered."""
+
+
+class BodyTooLong(Exception):
+    """The request brings more than it may."""
+
+
+class Exchange:
+    """A request, and how it is answered.
+
+    Args:
+        scope: ASGI's.
+        receive: ASGI's.
+        send: ASGI's.
+
+    Attributes:
+        headers: By name; of several, the first.
+    """
+
+    def __init__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        self.scope = scope
+        self.headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))
+        self._receive = receive
+        self._send = send
+        self._is_read = False
+
+    @property
+    def method(self) -> str:
+        """Of HTTP."""
+        method: str = self.scope["method"]
+        return method
+
+    def header(self, name: bytes) -> str:
+        """Return a header, or empty text."""
+        return self.headers.get(name, b"").decode("latin-1")
+
+    async def body(self, limit: int) -> bytes:
+        """Return the body.
+
+        Raises:
+            BodyTooLong: It has more bytes than the limit.
+            ClientGone: The client went away.
+        """
+        pieces: list[bytes] = []
+        size = 0
+        while not self._is_read:
+            event = await self._receive()
+            if event["type"] == "http.disconnect":
+                raise ClientGone
+            pieces.append(event.get("body", b""))
+            size += len(pieces[-1])
+            if size > limit:
+                raise BodyTooLong(f"a POST has at most {limit} bytes (LongPoll(max_body=...))")
+            self._is_read = not event.get("more_body", False)
+        return b"".join(pieces)
+
+    @asynccontextmanager
+    async def watched(self) -> AsyncGenerator[asyncio.Task[None]]:
+        """Watch out for the client while nothing is sent: the task is done when it goes away."""
+        watch = asyncio.create_task(self._until_gone())
+        try:
+            yield watch
+        finally:
+            watch.cancel()
+            await asyncio.wait([watch])
+
+    async def _until_gone(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass  # the empty body of a GET
+
+    # Answers.
+
+    async def answer(self, body: bytes) -> None:
+        """Answer with JSON, and the status 200."""
+        await self._respond(HTTPStatus.OK, JSON, body)
+
+    async def refuse(self, status: int, text: str = "", *, retry_after: int | None = None) -> None:
+        """Answer with an HTTP status, and the connection closed, since a body may be left unread."""
+        headers = [(b"connection", b"close")]
+        if text:
+            headers.append(TEXT)
+        if retry_after is not None:
+            headers.append((b"retry-after", str(retry_after).encode()))
+        await self._respond(status, headers, text.encode())
+
+    async def answer_preflight(self) -> None:
+        """Allow a page of another origin what it asks for."""
+        asked = [value for name, value in self.scope["headers"] if name == ASKED_HEADERS]
+        allowed = ((b"access-control-allow-headers", b", ".join(asked)),) if asked else ()
+        await self._respond(HTTPStatus.OK, (*PREFLIGHT, *allowed), b"")
+
+    async def _respond(self, status: int, headers: Iterable[Header], body: bytes) -> None:
+        size = (b"content-length", str(len(body)).encode())
+        head = {"status": int(status), "headers": [ANY_ORIGIN, *headers, size]}
+        try:
+            await self._send({"type": "http.response.start", **head})
+            await self._send({"type": "http.response.body", "body": body})
+        except OSError:
+            pass  # the client went away meanwhile; what a server raises then is its own choice

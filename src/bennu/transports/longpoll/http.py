@@ -1,0 +1,211 @@
+"""The requests of clients that poll: who asks for what, and what is answered. Protocol document, §4.
+
+Every answer that a client is to understand has the HTTP status 200 and says in its body what is meant:
+stock clients look at nothing else. What has another HTTP status (a body that is too long, a crash, no
+room) makes them connect again after a while.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from base64 import b64encode
+from collections import Counter
+from functools import partial
+from http import HTTPStatus
+from typing import Any, Final
+
+from ... import token as signed
+from ..._protocol.longpoll import Status, answer_poll, answer_status, split_body
+from ..._protocol.params import MAX_QUERY, decode_query
+from ..._runtime.runtime import Runtime
+from ...errors import DecodeError, TokenError
+from ...longpoll import LongPoll
+from ..handshake import Denied, Target, origin_fits, shake_hands
+from .exchange import BodyTooLong, ClientGone, Exchange
+from .reach import Elsewhere, Here, Way
+from .session import Session
+
+__all__ = ["LongPolling"]
+
+logger = logging.getLogger("bennu")
+
+TOPIC: Final = "phx:lp:"
+SALT: Final = "bennu long poll"
+
+RETRIED: Final = frozenset(
+    (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_URI_TOO_LONG, HTTPStatus.TOO_MANY_REQUESTS)
+)
+"""Of the refusals of a connect, those that are no verdict on the client: they stay HTTP statuses."""
+
+
+class LongPolling:
+    """The long polling of an endpoint.
+
+    Args:
+        runtime: The endpoint's.
+        secret: What signs the sessions' tokens; None makes one that no other process knows.
+    """
+
+    def __init__(self, runtime: Runtime, secret: signed.Secret | None) -> None:
+        self._runtime = runtime
+        self._secret: signed.Secret = secrets.token_bytes(32) if secret is None else secret
+        self._sessions: dict[str, Session] = {}
+        self._counts: Counter[Any] = Counter()
+
+    async def serve(self, target: Target, options: LongPoll, exchange: Exchange) -> None:
+        """Answer one request.
+
+        Args:
+            target: The socket that its path leads to.
+            options: Of its long polling.
+            exchange: The request.
+        """
+        try:
+            if not origin_fits(target, exchange.scope, exchange.headers):
+                await exchange.answer(answer_status(Status.FORBIDDEN))
+            elif exchange.method == "GET":
+                await self._get(target, options, exchange)
+            elif exchange.method == "POST":
+                await self._post(target, options, exchange)
+            elif exchange.method == "OPTIONS":
+                await exchange.answer_preflight()
+            else:
+                await exchange.refuse(HTTPStatus.BAD_REQUEST)
+        except ClientGone:
+            pass  # and nobody is there to be answered
+        except BodyTooLong as error:
+            await exchange.refuse(HTTPStatus.BAD_REQUEST, str(error))
+        except DecodeError as error:
+            await exchange.refuse(HTTPStatus.BAD_REQUEST, str(error))
+
+    # Polls.
+
+    async def _get(self, target: Target, options: LongPoll, exchange: Exchange) -> None:
+        token = self._token(exchange)
+        way = self._way(target, options, token)
+        answer: bytes | None = None
+        if way is not None and token is not None:
+            try:
+                answer = await self._poll(way, options, exchange, token)
+            finally:
+                await way.close()
+        if answer is None:
+            await self._open(target, options, exchange)
+        else:
+            await exchange.answer(answer)
+
+    async def _poll(
+        self, way: Way, options: LongPoll, exchange: Exchange, token: str
+    ) -> bytes | None:
+        """Return the answer to a poll, after at most a window; None if there is no session."""
+        messages = await way.take()
+        if messages is None:
+            return None
+        if messages:
+            return answer_poll(Status.OK, token, messages)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + options.window
+        async with exchange.watched() as gone:
+            while True:
+                await asyncio.wait(
+                    (gone, way.news),
+                    timeout=deadline - loop.time(),
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+                if gone.done():
+                    raise ClientGone
+                if not way.news.done():
+                    return answer_poll(Status.NOTHING, token)
+                messages = await way.take()
+                if messages is None:
+                    return answer_poll(Status.GONE, token)
+                if messages:
+                    return answer_poll(Status.OK, token, messages)
+
+    async def _open(self, target: Target, options: LongPoll, exchange: Exchange) -> None:
+        """Begin a session: the answer to a poll that has none."""
+        if self._counts[target.socket] >= options.max_sessions:
+            logger.error(
+                "Refusing a connection to %s: there are %d sessions (LongPoll(max_sessions=...))",
+                target.mount,
+                options.max_sessions,
+            )
+            await exchange.refuse(HTTPStatus.SERVICE_UNAVAILABLE)
+            return
+        self._counts[target.socket] += 1
+        try:
+            outcome = await shake_hands(self._runtime, target, exchange.scope, "longpoll")
+        except BaseException:
+            self._counts[target.socket] -= 1
+            raise
+        if isinstance(outcome, Denied):
+            self._counts[target.socket] -= 1
+            await self._deny(exchange, outcome)
+            return
+        topic = f"{TOPIC}{b64encode(secrets.token_bytes(16)).decode()}{time.time_ns() // 1_000_000}"
+        session = Session(self._runtime, options, topic, partial(self._ended, target, topic))
+        self._sessions[topic] = session
+        session.begin(outcome)
+        token = signed.sign(self._secret, SALT, [topic, target.mount], max_age=options.max_age)
+        await exchange.answer(answer_poll(Status.GONE, token))
+
+    def _ended(self, target: Target, topic: str) -> None:
+        del self._sessions[topic]
+        self._counts[target.socket] -= 1
+
+    @staticmethod
+    async def _deny(exchange: Exchange, denied: Denied) -> None:
+        if denied.status >= HTTPStatus.INTERNAL_SERVER_ERROR or denied.status in RETRIED:
+            text = denied.body.decode(errors="replace")
+            await exchange.refuse(denied.status, text, retry_after=denied.retry_after)
+        else:
+            await exchange.answer(answer_status(Status.FORBIDDEN))
+
+    # Posts.
+
+    async def _post(self, target: Target, options: LongPoll, exchange: Exchange) -> None:
+        way = self._way(target, options, self._token(exchange))
+        if way is None:
+            await exchange.answer(answer_status(Status.GONE))
+            return
+        try:
+            if way.is_busy:
+                status = Status.TIMEOUT
+            else:
+                body = await exchange.body(options.max_body)
+                status = await way.post(split_body(exchange.header(b"content-type"), body))
+        finally:
+            await way.close()
+        await exchange.answer(answer_status(status))
+
+    # Tokens.
+
+    @staticmethod
+    def _token(exchange: Exchange) -> str | None:
+        """Return the token of a request: the header's, or else the query's."""
+        header = exchange.headers.get(b"x-phoenix-longpoll-token")
+        if header is not None:
+            return header.decode("latin-1")
+        query: bytes = exchange.scope.get("query_string", b"")
+        if len(query) > MAX_QUERY:
+            return None
+        token = decode_query(query).get("token")
+        return token if isinstance(token, str) else None
+
+    def _way(self, target: Target, options: LongPoll, token: str | None) -> Way | None:
+        """Return the way to the session that a token names, if it may still be there."""
+        try:
+            topic, mount = signed.verify(self._secret, SALT, token)
+        except TokenError:
+            return None
+        if mount != target.mount:
+            return None
+        session = self._sessions.get(topic)
+        if session is not None:
+            return Here(session)
+        if not self._runtime.pubsub.may_reach(topic):
+            return None
+        return Elsewhere(self._runtime.pubsub, topic, options)

@@ -1,0 +1,246 @@
+"""A session of long polling: the transport under a connection, without a socket of its own.
+
+Requests come and go; the session stays as long as its client polls. It is reached in two ways, which ask
+the same of it: a request in this process calls it, one in another asks over the session's topic
+(:mod:`~bennu.transports.longpoll.reach`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any, Final
+
+from ..._protocol.longpoll import FRAMING, Buffer, Poll, Status
+from ..._protocol.polling import Arrived, Ended, Expired, Polled, Posted, Progress, Taken
+from ..._runtime.accepted import Accepted
+from ..._runtime.link import Link, discard
+from ..._runtime.opening import open_link
+from ..._runtime.runtime import Runtime
+from ...longpoll import LongPoll
+from ...message import TEXT, Encoded, Opcode
+from ...pubsub import Subscription
+from ...reasons import CloseCode
+
+__all__ = ["Session"]
+
+logger = logging.getLogger("bennu")
+
+PATIENCE: Final = 1.5
+"""Windows without a poll after which a session may end; it is looked at as often."""
+
+MAX_POSTS: Final = 8
+"""POSTs of one session that may be under way; stock clients send one after another."""
+
+
+class Session:
+    """A client that polls.
+
+    Args:
+        runtime: Its endpoint's.
+        options: Of the socket.
+        topic: Its own, on which other processes reach it.
+        ended: Called once, when it is over.
+    """
+
+    name = "longpoll"
+    framing = FRAMING
+    keeps_time = True
+
+    def __init__(
+        self, runtime: Runtime, options: LongPoll, topic: str, ended: Callable[[], None]
+    ) -> None:
+        self._runtime = runtime
+        self._options = options
+        self._topic = topic
+        self._ended = ended
+        self._buffer: Buffer[Poll] = Buffer()
+        self._link: Link | None = None
+        self._is_over = False
+        self._may_receive = asyncio.Event()
+        self._may_receive.set()
+        self._turn = asyncio.Lock()
+        self._posts = 0
+        self._polled = runtime.loop.time()
+        self._timer = runtime.loop.call_later(PATIENCE * options.window, self._look)
+        self._questions: Subscription = runtime.pubsub.subscribe(topic, self._asked, owner=self)
+
+    def begin(self, accepted: Accepted) -> None:
+        """Open the connection."""
+        self._link = open_link(self._runtime, accepted, self)
+
+    # What a request asks of it.
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether it takes no more posts just now."""
+        return self._posts >= MAX_POSTS
+
+    def take(self, poll: Poll) -> bytes | None:
+        """Return what is there for a poll, which waits if that is nothing; None if it is over."""
+        self._polled = self._runtime.loop.time()
+        if self._is_over:
+            return self._buffer.take() or None
+        return self._buffer.take(poll)
+
+    def expire(self, poll: Poll) -> None:
+        """Let a poll wait no more."""
+        self._buffer.expire(poll)
+
+    async def post(
+        self, messages: list[Encoded], progress: Callable[[], object] = lambda: None
+    ) -> Status:
+        """Handle messages, one after another.
+
+        Args:
+            messages: In their order.
+            progress: Called before each.
+
+        Returns:
+            OK if all were handled; TIMEOUT if one was not in time, then those behind it are dropped; GONE
+            if the session is over.
+        """
+        if self.is_busy:
+            return Status.TIMEOUT
+        self._posts += 1
+        try:
+            for opcode, data in messages:
+                progress()
+                async with asyncio.timeout(self._options.window):
+                    await self._handle(opcode, data)
+                if self._is_over:
+                    return Status.GONE
+        except TimeoutError:
+            return Status.TIMEOUT
+        finally:
+            self._posts -= 1
+        return Status.GONE if self._is_over else Status.OK
+
+    async def _handle(self, opcode: Opcode, data: bytes) -> None:
+        """Give the connection a message when it may have one, and wait until it has handled it."""
+        async with self._turn:
+            await self._may_receive.wait()
+            link = self._link
+            if link is None or link.is_lost:
+                return
+            if len(data) > link.socket.max_frame_size:
+                logger.warning("Closing a connection that sent a message of %d bytes", len(data))
+                link.close(CloseCode.TOO_BIG, reason="closed")
+            elif opcode is TEXT and not _is_utf8(data):
+                logger.warning("Closing a connection that sent text that is not UTF-8")
+                link.close(CloseCode.NOT_UTF8, reason="closed")
+            else:
+                link.receive(opcode, data)
+                await self._may_receive.wait()
+
+    def _asked(self, question: Any) -> None:
+        """Answer a request in another process."""
+        match question:
+            case Polled(ref):
+                messages = self.take(_RemotePoll(self, ref))
+                if messages is not None:
+                    self._say(Taken(ref, messages))
+            case Expired(ref):
+                self.expire(_RemotePoll(self, ref))
+            case Posted(ref, messages):
+                self._runtime.spawn(self._post_for(ref, messages))
+            case _:
+                pass  # what we answer comes by here too
+
+    async def _post_for(self, ref: str, messages: list[Encoded]) -> None:
+        status = await self.post(messages, lambda: self._say(Progress(ref)))
+        self._say(Progress(ref, status))
+
+    def _say(self, answer: Any) -> None:
+        """Put an answer on the topic."""
+        self._runtime.spawn(self._runtime.pubsub.broadcast_from(self, self._topic, answer))
+
+    # What the connection asks of it.
+
+    def write(self, piece: Any) -> None:
+        """Keep what is written until it is polled for."""
+        poll = self._buffer.put(piece)
+        if poll is not None:
+            poll.tell(None)
+        elif self._buffer.is_over(self._options.max_buffer):
+            self._give_up()
+
+    def _give_up(self) -> None:
+        link = self._link
+        if link is None or link.is_lost:
+            return
+        logger.warning("Closing a connection that left %d bytes unread", self._buffer.size)
+        link.write = discard  # the fast lane must not see it leave while it writes
+        self._runtime.loop.call_soon(lambda: link.close(CloseCode.TOO_SLOW, reason="closed"))
+
+    def close(self, code: int, reason: str = "") -> None:
+        """End; the client sees that its session is gone, and no code."""
+        del code, reason
+        self._end()
+
+    def pause_reading(self) -> None:
+        """Handle no more messages until told to."""
+        self._may_receive.clear()
+
+    def resume_reading(self) -> None:
+        """Go on."""
+        self._may_receive.set()
+
+    # The end.
+
+    def _look(self) -> None:
+        """End if nobody has polled for too long; a POST is no sign of life, as in Phoenix."""
+        loop, patience = self._runtime.loop, PATIENCE * self._options.window
+        if loop.time() - self._polled <= patience:
+            self._timer = loop.call_later(patience, self._look)
+            return
+        if self._link is not None:
+            self._runtime.pubsub.turn.sync(self._link)
+            self._link.lost("inactive")
+        self._end()
+
+    def _end(self) -> None:
+        if self._is_over:
+            return
+        self._is_over = True
+        self._timer.cancel()
+        self._may_receive.set()
+        poll, rest = self._buffer.end()
+        if poll is not None:
+            poll.tell(rest)
+        self._questions.cancel()
+        self._ended()
+
+
+class _RemotePoll:
+    """A poll that waits in another process."""
+
+    __slots__ = ("_ref", "_session")
+
+    def __init__(self, session: Session, ref: str) -> None:
+        self._session = session
+        self._ref = ref
+
+    def tell(self, rest: bytes | None) -> None:
+        """Say so on the session's topic."""
+        if rest is None:
+            self._session._say(Arrived(self._ref))
+        else:
+            self._session._say(Ended(self._ref, rest))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _RemotePoll) and self._ref == other._ref
+
+    def __hash__(self) -> int:
+        return hash(self._ref)
+
+
+def _is_utf8(data: bytes) -> bool:
+    if data.isascii():
+        return True
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,0 +1,281 @@
+"""A client that polls, and the ASGI server under it: requests straight into an endpoint, in memory.
+
+    browser = Browser(endpoint)
+    token = await browser.begin()
+    assert await browser.post(token, join("1", "room:1")) == {"status": 200}
+    assert (await browser.get(token)).messages == [...]
+
+:class:`LongPollWire` is a wire for :class:`tests.support.memory.Client`: it polls on and on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlencode
+
+__all__ = ["NDJSON", "Browser", "HTTPAnswer", "LongPollWire", "Request"]
+
+NDJSON: Final = "application/x-ndjson"
+
+TOKEN_HEADER: Final = "x-phoenix-longpoll-token"
+
+SESSION_GONE: Final = 3410
+"""The code with which phoenix.js closes when its session is gone."""
+
+
+class HTTPAnswer(NamedTuple):
+    """What a request was answered."""
+
+    http_status: int
+    headers: dict[str, str]
+    content: bytes
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The JSON of an answer that a client is to understand."""
+        assert self.http_status == 200, self
+        assert self.headers["content-type"] == "application/json; charset=utf-8"
+        body: dict[str, Any] = json.loads(self.content)
+        return body
+
+    @property
+    def status(self) -> int:
+        """What the body says."""
+        status: int = self.body["status"]
+        return status
+
+    @property
+    def token(self) -> str:
+        """The session's."""
+        token: str = self.body["token"]
+        return token
+
+    @property
+    def messages(self) -> list[Any]:
+        """The messages, each decoded."""
+        return [json.loads(message) for message in self.body["messages"]]
+
+
+class Request:
+    """A request that was sent.
+
+    Attributes:
+        task: The application at work on it.
+    """
+
+    def __init__(
+        self, endpoint: Any, scope: dict[str, Any], pieces: Sequence[bytes], *, stays_open: bool
+    ) -> None:
+        self._incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._sent: list[dict[str, Any]] = []
+        last = len(pieces) - 1
+        for number, piece in enumerate(pieces):
+            more = number < last or stays_open
+            self._incoming.put_nowait({"type": "http.request", "body": piece, "more_body": more})
+        self.task = asyncio.create_task(endpoint(scope, self._incoming.get, self._send))
+        self._is_gone = False
+
+    def disconnect(self) -> None:
+        """Go away without waiting for the answer: whatever is sent from now on fails."""
+        self._is_gone = True
+        self._incoming.put_nowait({"type": "http.disconnect"})
+
+    def stop_reading(self) -> None:
+        """Go away, and let the server find out by itself."""
+        self._is_gone = True
+
+    async def _send(self, event: Any) -> None:
+        if self._is_gone:
+            raise OSError("the client has gone away")
+        self._sent.append(event)
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether there is an answer."""
+        return len(self._sent) == 2
+
+    async def answer(self) -> HTTPAnswer:
+        """Wait for the answer, however long it takes."""
+        await self.task
+        start, body = self._sent
+        assert start["type"] == "http.response.start"
+        assert body["type"] == "http.response.body"
+        headers = {name.decode(): value.decode() for name, value in start["headers"]}
+        assert int(headers["content-length"]) == len(body["body"])
+        assert all(name == name.lower() for name in headers)
+        return HTTPAnswer(start["status"], headers, body["body"])
+
+
+class Browser:
+    """Sends requests.
+
+    Args:
+        endpoint: An ASGI application.
+        elsewhere: Where requests that bring a token go to, if somewhere else.
+        path: Of the long polling.
+        vsn: What is spoken.
+        params: More of the query.
+    """
+
+    def __init__(
+        self,
+        endpoint: Any,
+        *,
+        elsewhere: Any = None,
+        path: str = "/socket/longpoll",
+        vsn: str | None = "2.0.0",
+        params: Mapping[str, str] | None = None,
+    ) -> None:
+        self._endpoint = endpoint
+        self._elsewhere = endpoint if elsewhere is None else elsewhere
+        self._path = path
+        self._params = {**(params or {}), **({} if vsn is None else {"vsn": vsn})}
+
+    def start(
+        self,
+        method: str,
+        token: str | None = None,
+        *pieces: bytes,
+        headers: Mapping[str, str] | None = None,
+        stays_open: bool = False,
+        **scope: Any,
+    ) -> Request:
+        """Send a request; the body may come in several pieces, and some that never comes."""
+        params = self._params if token is None else {**self._params, "token": token}
+        given = {"host": "localhost", **(headers or {})}
+        full = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.4"},
+            "http_version": "1.1",
+            "method": method,
+            "scheme": "http",
+            "path": self._path,
+            "raw_path": self._path.encode(),
+            "root_path": "",
+            "query_string": (urlencode(params) + "&").encode(),  # phoenix.js leaves one there
+            "headers": [(name.encode(), value.encode()) for name, value in given.items()],
+            "client": ("127.0.0.1", 50000),
+            "server": ("localhost", 80),
+            **scope,
+        }
+        is_new = token is None and TOKEN_HEADER not in given
+        endpoint = self._endpoint if is_new else self._elsewhere
+        return Request(endpoint, full, pieces or (b"",), stays_open=stays_open)
+
+    async def ask(self, method: str, token: str | None = None, **options: Any) -> HTTPAnswer:
+        """Send a request, and wait for its answer."""
+        return await self.start(method, token, **options).answer()
+
+    async def get(self, token: str | None = None, **options: Any) -> HTTPAnswer:
+        """Poll."""
+        return await self.ask("GET", token, **options)
+
+    async def begin(self, **options: Any) -> str:
+        """Begin a session, and return its token."""
+        answer = await self.get(**options)
+        assert answer.body == {"status": 410, "token": answer.token, "messages": []}
+        return answer.token
+
+    def start_post(
+        self,
+        token: str | None,
+        *lines: str | bytes | Sequence[Any],
+        content_type: str | None = NDJSON,
+        headers: Mapping[str, str] | None = None,
+        separator: str = "\n",
+    ) -> Request:
+        """Send messages: text as it is, bytes as base64, anything else as JSON."""
+        body = separator.join(map(_line, lines)).encode()
+        given = {} if content_type is None else {"content-type": content_type}
+        return self.start("POST", token, body, headers={**given, **(headers or {})})
+
+    async def post(self, token: str | None, *lines: Any, **options: Any) -> dict[str, Any]:
+        """Send messages, and return the body of the answer."""
+        return (await self.start_post(token, *lines, **options).answer()).body
+
+
+def _line(message: str | bytes | Sequence[Any]) -> str:
+    if isinstance(message, str):
+        return message
+    if isinstance(message, bytes):
+        return base64.b64encode(message).decode()
+    return json.dumps(message)
+
+
+class LongPollWire:
+    """A session, polled on and on, as phoenix.js does it.
+
+    Args:
+        browser: What sends its requests.
+        headers: Of the first request.
+    """
+
+    def __init__(self, browser: Browser, headers: Mapping[str, str] | None = None) -> None:
+        self.received: deque[str | bytes] = deque()
+        self.code: int | None = None
+        self.subprotocol: str | None = None
+        self._browser = browser
+        self._headers = headers or {}
+        self._outgoing: asyncio.Queue[str | bytes] = asyncio.Queue()
+        self._reads = asyncio.Event()
+        self._reads.set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def open(self) -> HTTPAnswer:
+        """Begin, and return the answer to the first poll."""
+        answer = await self._browser.get(headers=self._headers)
+        if answer.http_status == 200 and answer.status == 410:
+            for loop in (self._poll(answer.token), self._post(answer.token)):
+                task = asyncio.create_task(loop)
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+        return answer
+
+    def send(self, data: str | bytes) -> None:
+        """Post a message, after those before it are answered."""
+        self._outgoing.put_nowait(data)
+
+    def close(self, code: int = 1000) -> None:
+        """Poll no more: there is no other way to say good-bye."""
+        self._stop(code)
+
+    def vanish(self) -> None:
+        """Poll no more."""
+        self._stop(1006)
+
+    def stop_reading(self) -> None:
+        """Poll no more until told to."""
+        self._reads.clear()
+
+    def read_on(self) -> None:
+        """Poll again."""
+        self._reads.set()
+
+    def _stop(self, code: int) -> None:
+        if self.code is None:
+            self.code = code
+        for task in self._tasks:
+            task.cancel()
+
+    async def _poll(self, token: str) -> None:
+        while self.code is None:
+            await self._reads.wait()
+            answer = await self._browser.get(token)
+            if answer.status == 410:
+                self._stop(SESSION_GONE)
+            else:
+                self.received.extend(answer.body["messages"])
+
+    async def _post(self, token: str) -> None:
+        while True:
+            message = await self._outgoing.get()
+            is_v1 = isinstance(message, str) and message.startswith("{")
+            content_type = "application/json" if is_v1 else NDJSON
+            body = await self._browser.post(token, message, content_type=content_type)
+            if body["status"] != 200:
+                self._stop(1011)

@@ -1,0 +1,63 @@
+"""Sessions of long polling for tests, reached in this process or through PubSub."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Final, Literal, NamedTuple
+
+from bennu import Channel, Endpoint, LongPoll
+from tests.support.longpoll import Browser
+from tests.support.memory import Server, endpoint_of, serve
+
+__all__ = ["SECRET", "Polling", "Reach", "joined", "polling"]
+
+SECRET: Final = "a secret that both of the endpoints know"
+
+Reach = Literal["here", "elsewhere"]
+"""Where a session is, as seen from where its requests go."""
+
+
+class Polling(NamedTuple):
+    """A server, and a client of it.
+
+    Attributes:
+        server: Where sessions begin.
+        browser: Whose requests go on there, or to another endpoint that shares its PubSub.
+        elsewhere: That one.
+    """
+
+    server: Server
+    browser: Browser
+    elsewhere: Endpoint
+
+
+@asynccontextmanager
+async def polling(
+    reach: Reach,
+    channels: Mapping[str, type[Channel[Any, Any]]],
+    *,
+    longpoll: LongPoll | bool = True,
+    params: Mapping[str, str] | None = None,
+    vsn: str | None = "2.0.0",
+    **options: Any,
+) -> AsyncIterator[Polling]:
+    """Serve channels to clients that poll."""
+    options = {"longpoll": longpoll, "secret_key": SECRET, **options}
+    async with serve(endpoint_of(channels, **options)) as server:
+        elsewhere = endpoint_of(channels, **options)
+        elsewhere.pubsub = elsewhere._runtime.pubsub = server.endpoint.pubsub
+        await elsewhere.start()
+        target = server.endpoint if reach == "here" else elsewhere
+        browser = Browser(server.endpoint, elsewhere=target, params=params, vsn=vsn)
+        yield Polling(server, browser, elsewhere)
+        await elsewhere.stop()
+
+
+async def joined(browser: Browser, topic: str = "room:1", join_ref: str = "1") -> str:
+    """Begin a session, join a topic there, and return the session's token."""
+    token = await browser.begin()
+    assert await browser.post(token, [join_ref, join_ref, topic, "phx_join", {}]) == {"status": 200}
+    reply = [join_ref, join_ref, topic, "phx_reply", {"status": "ok", "response": {}}]
+    assert (await browser.get(token)).messages == [reply]
+    return token
