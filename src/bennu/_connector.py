@@ -1,4 +1,4 @@
-"""The user's ``connect``, and what it wants to be called with."""
+"""The user's ``connect`` and ``refresh``, and what they want to be called with."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .connect_info import ConnectInfo
 from .errors import DefinitionError, Refused, source_line
 from .reasons import Reason
 
-__all__ = ["Connect", "Connector"]
+__all__ = ["Connect", "Connector", "Refresh", "Refresher"]
 
 A = TypeVar("A")
 
@@ -23,6 +23,15 @@ Connect = (
     | Callable[[Any], A]
     | Callable[[], A]
 )
+
+Refresh = Callable[[str, ConnectInfo], Awaitable[A | None]] | Callable[[str, ConnectInfo], A | None]
+
+
+def is_async(function: Callable[..., Any]) -> bool:
+    """Return whether a function or an object with ``__call__`` is awaited."""
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+        type(function).__call__
+    )
 
 
 class Connector(Generic[A]):
@@ -39,9 +48,7 @@ class Connector(Generic[A]):
                 write="async def connect(params: ConnectParams) -> User",
             )
         self.function: Callable[..., Any] = function
-        self.is_async = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-            type(function).__call__
-        )
+        self.is_async = is_async(function)
         self._parameters = 0
         self._annotation: Any = Any
 
@@ -101,3 +108,23 @@ class Connector(Generic[A]):
             except InvalidPayload as error:
                 raise Refused(Reason.INVALID_PARAMS.text, errors=error.errors) from error
         return (typed, info)[: self._parameters]
+
+
+class Refresher:
+    """The user's ``refresh``: what is asked about a token that comes in the middle of a connection."""
+
+    __slots__ = ("function", "is_async")
+
+    def __init__(self, function: Refresh[Any]) -> None:
+        self.function: Callable[..., Any] = function
+        self.is_async = is_async(function)
+        try:
+            inspect.signature(function).bind("token", "info")
+        except (TypeError, ValueError) as error:
+            raise DefinitionError(
+                "Socket(refresh=...)",
+                expected="a function of a token and the info of the connection",
+                got=f"{function!r} ({error})",
+                write="async def refresh(token: str, info: ConnectInfo) -> User",
+                where=source_line(function),
+            ) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping
+from copy import copy
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
@@ -187,6 +188,13 @@ class ConnectInfo:
         """Whether the connection is bound to a time, or to more than the id of its socket."""
         more = self._more
         return more is not None and (more.expires_at is not None or more.ids != ())
+
+    def renewed(self) -> ConnectInfo:
+        """Return a copy for a token that comes later, with the same time and no further ids."""
+        twin = copy(self)
+        twin._more = copy(self._extended())
+        twin._more.ids = ()
+        return twin
 
     def _extended(self) -> _More:
         if self._more is None:

@@ -20,6 +20,8 @@ PHX_REPLY: Final = "phx_reply"
 PHX_CLOSE: Final = "phx_close"
 PHX_ERROR: Final = "phx_error"
 DISCONNECT: Final = "disconnect"
+NEW_TOKEN: Final = "token"  # noqa: S105 - an event
+EXPIRING: Final = "token_expiring"
 
 OK: Final = "ok"
 ERROR: Final = "error"

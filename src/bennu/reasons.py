@@ -134,6 +134,15 @@ class Reason(Enum):
     TOKEN_EXPIRED = ("token_expired", "the token is genuine, and too old")
     TOKEN_INVALID = ("token_invalid", "the token was not made by whom it should be, or is none")
     TOKEN_MISSING = ("token_missing", "there is no token where one is needed")
+    TOKEN_OF_ANOTHER = (
+        "token_of_another",
+        "the new token is another user's than the connection's; connect again with it",
+    )
+    REFRESHING = ("refreshing", "a new token is being looked at already; wait for that reply")
+    REFRESH_CRASHED = (
+        "refresh crashed",
+        "the socket's `refresh` raised, or took over `Socket(join_timeout=...)`",
+    )
 
     def __init__(self, text: str, meaning: str) -> None:
         self.text = text

@@ -8,7 +8,7 @@ from typing import Any, Final, Generic, TypedDict, TypeVar
 
 from typing_extensions import Unpack
 
-from ._connector import Connect, Connector
+from ._connector import Connect, Connector, Refresh, Refresher
 from ._definition import ChannelDefinition, define
 from ._protocol.deflate import Deflate
 from ._protocol.origin import Check, OriginPolicy, compile_policy
@@ -142,6 +142,13 @@ class Socket(SocketBase[A]):
         join_timeout: Seconds that a join may take before it is answered as crashed.
         max_channels: Channels that one connection may join.
         rates: How fast one connection may send; None is as fast as it can.
+        refresh: ``async def refresh(token, info)``, for a client that has a new token before its time
+            is over (``info.expire_at``): it pushes the event ``token`` with ``{"token": "..."}`` on
+            the topic ``phoenix``. What it returns are the assigns of channels joined from then on,
+            unless it is None; a new time it sets with ``info.expire_at``. It refuses as ``connect``
+            does. Without it no client can send a token so.
+        refresh_before: How many seconds before its time the client is told: it gets the event
+            ``token_expiring`` with ``{"expires_in_ms": ...}`` on the topic ``phoenix``.
 
     Attributes:
         is_rated: Whether anything that a client sends has a rate.
@@ -164,6 +171,8 @@ class Socket(SocketBase[A]):
         join_timeout: float = 10.0,
         max_channels: int = 100,
         rates: Rates | None = None,
+        refresh: Refresh[A] | None = None,
+        refresh_before: float = 30.0,
         **options: Unpack[SocketOptions[A]],
     ) -> None:
         super().__init__(connect=connect, **options)
@@ -172,6 +181,9 @@ class Socket(SocketBase[A]):
         self.rates = _rates(rates)
         expect_positive("join_timeout", join_timeout)
         expect_positive("max_channels", max_channels)
+        expect_positive("refresh_before", refresh_before)
+        self.refresher = None if refresh is None else Refresher(refresh)
+        self.refresh_before = refresh_before
         self._channels = dict(channels)
         self.table: Table[ChannelDefinition] = Table([])
         self.is_rated = False

@@ -20,14 +20,16 @@ from typing import Any, cast
 from .._definition import ChannelDefinition
 from .._protocol.session import DELIVER, Decision, Membership, Session
 from ..errors import DecodeError
-from ..message import BINARY, ERROR, OK, PHOENIX, Message, Opcode
+from ..message import BINARY, ERROR, EXPIRING, NEW_TOKEN, OK, PHOENIX, Message, Opcode
 from ..reasons import CloseCode, Reason
 from ..serializers import Serializer
 from ..socket import Socket
 from .accepted import Accepted
 from .joined import JoinedChannel
 from .joining import CRASHED
+from .lease import Ending
 from .link import Link
+from .refresh import RenewableLease
 from .runtime import Runtime
 from .transport import Transport
 
@@ -49,6 +51,10 @@ class Connection(Link[Socket[Any]]):
         self._holder: JoinedChannel | Message | None = None
         self._close_after: Membership[JoinedChannel] | None = None
         super().__init__(runtime, accepted, wire)
+
+    def _bind(self) -> Ending | None:
+        refresher = self.socket.refresher
+        return super()._bind() if refresher is None else RenewableLease(self, refresher)
 
     # What the transport tells us.
 
@@ -178,6 +184,13 @@ class Connection(Link[Socket[Any]]):
         self.reply(message.join_ref, message.ref, message.topic, OK, {})
 
     def _unmatched(self, message: Message) -> None:
+        lease = self._ending
+        if isinstance(lease, RenewableLease) and (message.topic, message.event) == (
+            PHOENIX,
+            NEW_TOKEN,
+        ):
+            lease.take(message)
+            return
         self.reply(None, message.ref, message.topic, ERROR, UNMATCHED)
 
     # What the channels tell us.
@@ -223,6 +236,11 @@ class Connection(Link[Socket[Any]]):
             self._resume()
 
     # What is written.
+
+    def push_expiring(self, milliseconds: int) -> None:
+        """Tell the client that its time is nearly over."""
+        payload = {"expires_in_ms": milliseconds}
+        self.send(self.serializer.push(None, PHOENIX, EXPIRING, payload))
 
     def reply(self, join_ref: Any, ref: Any, topic: Any, status: str, response: Any) -> None:
         """Write a reply."""

@@ -17,7 +17,7 @@ from ..pubsub import Subscription
 from ..reasons import CloseCode
 from .runtime import Runtime
 
-__all__ = ["Ending", "Lease", "ending_of"]
+__all__ = ["Ending", "Lease", "make_ending"]
 
 logger = logging.getLogger("bennu")
 
@@ -46,7 +46,7 @@ class Leased(Protocol):
         ...
 
 
-def ending_of(link: Leased) -> Ending | None:
+def make_ending(link: Leased) -> Ending | None:
     """Return what may end a new connection: a lease if it needs one, else as little as will do."""
     if link.info.is_bound:
         return Lease(link)
@@ -68,7 +68,7 @@ class Lease:
 
     def renew(self) -> None:
         """Go by what the connection's info says now."""
-        self.cancel()
+        self._release()
         link, info = self._link, self._link.info
         ids = info.ids if link.id is None else dict.fromkeys((link.id, *info.ids))
         subscribe = link.runtime.pubsub.subscribe
@@ -80,6 +80,9 @@ class Lease:
 
     def cancel(self) -> None:
         """Let go of everything."""
+        self._release()
+
+    def _release(self) -> None:
         for subscription in self._subscriptions:
             subscription.cancel()
         self._subscriptions = []

@@ -19,7 +19,7 @@ from ..pubsub import Framing, Writer
 from ..reasons import CloseCode
 from ..socket import SocketBase
 from .accepted import Accepted
-from .lease import Ending, ending_of
+from .lease import Ending, make_ending
 from .runtime import Runtime
 from .transport import Transport
 
@@ -78,8 +78,12 @@ class Link(ABC, Generic[K]):
         self._wire = wire
         self._frame = wire.framing.frame
         self._turn = runtime.pubsub.turn
-        self._ending: Ending | None = ending_of(self)
+        self._ending: Ending | None = self._bind()
         runtime.opened(self)
+
+    def _bind(self) -> Ending | None:
+        """Return what may end it from outside."""
+        return make_ending(self)
 
     @property
     def transport(self) -> str:
