@@ -134,6 +134,10 @@ class Reason(Enum):
     TOKEN_EXPIRED = ("token_expired", "the token is genuine, and too old")
     TOKEN_INVALID = ("token_invalid", "the token was not made by whom it should be, or is none")
     TOKEN_MISSING = ("token_missing", "there is no token where one is needed")
+    KEYS_UNAVAILABLE = (
+        "keys_unavailable",
+        "the keys by which tokens are verified could not be fetched; try again",
+    )
     TOKEN_OF_ANOTHER = (
         "token_of_another",
         "the new token is another user's than the connection's; connect again with it",
