@@ -175,7 +175,7 @@ async def test_clocks_may_differ_by_the_leeway() -> None:
     [
         ({}, {"exp": None}),
         ({}, {"exp": "soon"}),
-        ({}, {"nbf": time.time() + 1000}),
+        ({}, {"nbf": 9_999_999_999}),
         ({}, {"aud": "chat"}),
         ({"audience": "chat"}, {}),
         ({"audience": "chat"}, {"aud": "mail"}),
