@@ -10,8 +10,10 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
 
-__all__ = ["URI", "ConnectInfo", "Headers", "Peer"]
+__all__ = ["AUTHORITY", "URI", "ConnectInfo", "Headers", "Peer"]
 
+AUTHORITY: Final = "bennu.authority"
+"""Where in the scope host and port stand that trusted proxies have named."""
 
 _SCHEMES: Final = {"websocket": ("ws", "wss"), "longpoll": ("http", "https")}
 _PORT = re.compile(r":([0-9]{0,5})\Z")
@@ -73,9 +75,11 @@ class Headers(Mapping[str, str]):
 class _More:
     """What few requests have: made when the first of it is set."""
 
-    __slots__ = ("expires_at", "ids")
+    __slots__ = ("authority", "expires_at", "ids", "session")
 
     def __init__(self) -> None:
+        self.authority: str | None = None
+        self.session: Mapping[str, Any] | None = None
         self.expires_at: float | None = None
         self.ids: tuple[str, ...] = ()
 
@@ -123,6 +127,8 @@ class ConnectInfo:
         self._path: str = scope["path"]
         self._query: bytes = scope.get("query_string", b"")
         self._more: _More | None = None
+        if (authority := scope.get(AUTHORITY)) is not None:
+            self._extended().authority = authority
 
     # What the connection is bound to.
 
@@ -210,7 +216,7 @@ class ConnectInfo:
 
     @property
     def peer(self) -> Peer:
-        """The address that the connection came from."""
+        """The client's address, as trusted proxies know it (``Endpoint(trusted_proxies=...)``)."""
         if not self._client:
             return Peer(None, None)
         host, port = self._client[:2]
@@ -225,7 +231,8 @@ class ConnectInfo:
     def uri(self) -> URI:
         """Scheme (``http`` or ``https``), host, port, path and query of the request."""
         scheme = {"ws": "http", "wss": "https"}.get(self._scheme, self._scheme)
-        host, port = self.headers.get("host") or "", ""
+        forwarded = None if self._more is None else self._more.authority
+        host, port = forwarded or self.headers.get("host") or "", ""
         if found := _PORT.search(host):
             host, port = host[: found.start()], found[1]
         default = 443 if scheme == "https" else 80

@@ -11,11 +11,19 @@ import inspect
 import logging
 import os
 import traceback
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Mapping,
+    MutableMapping,
+    Sequence,
+)
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from ._blocking import blocking
+from ._protocol.forwarded import TrustedProxies
 from ._protocol.origin import OriginPolicy, compile_policy
 from ._runtime.accepted import Accepted
 from ._runtime.runtime import Runtime
@@ -58,6 +66,9 @@ class Endpoint:
         check_origin: Which pages may connect: ``"host"`` (their host is the Host header), ``"conn"``
             (scheme and port too), a list of origins, a function, or False for all.
         limits: How many clients may connect, and how fast; None is no limit.
+        trusted_proxies: Addresses and networks of proxies (``"10.0.0.0/8"``, and ``"unix"`` for a Unix
+            socket), whose X-Forwarded headers say who the client is and what it asked for. Nobody
+            is trusted by default.
         native: Whether WebSockets leave the ASGI application at accept, under ``bennu run``.
             With False middleware sees their whole life, at a price.
         filter_parameters: Values in logs are hidden if their key contains one of these.
@@ -80,6 +91,7 @@ class Endpoint:
         lifespan: Lifespan | None = None,
         check_origin: OriginPolicy = "host",
         limits: Limits | None = None,
+        trusted_proxies: Sequence[str] = (),
         native: bool = True,
         filter_parameters: ParameterFilter | tuple[str, ...] = ("password", "token"),
         debug: bool | None = None,
@@ -92,6 +104,8 @@ class Endpoint:
             debug = os.environ.get("BENNU_DEBUG", "") not in ("", "0")
         gate = None if limits is None else _limits(limits).gate()
         self._runtime = Runtime(self, self.pubsub, self.telemetry, debug=debug, gate=gate)
+        if trusted_proxies:
+            self._runtime.proxies = TrustedProxies(trusted_proxies)
         self._routes = Routes(sockets, compile_policy(check_origin))
         self._longpolling = LongPolling(self._runtime, _secret(secret_key))
         self._lifespan = lifespan

@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 
 from .._protocol.gate import Gate, network_of
 from ..connect_info import ConnectInfo
+from .._protocol.forwarded import TrustedProxies
 from ..pubsub import PubSub
 from ..reasons import CloseCode
 from ..socket import SocketBase
@@ -55,6 +56,7 @@ class Runtime:
         endpoint: The endpoint, for channels that ask for it.
         state: What its lifespan yielded.
         debug: Whether ``emits`` is checked.
+        proxies: Whose word on the client's address counts; None is nobody's.
         connections: All that are open.
         gate: What limits them, if anything does.
         excesses: What is done about limits that are exceeded.
@@ -76,6 +78,7 @@ class Runtime:
         self.debug = debug
         self.gate = gate
         self.excesses = Excesses(telemetry)
+        self.proxies: TrustedProxies | None = None
         self.state: Any = None
         self.thread = 0
         self.connections: set[OpenConnection] = set()

@@ -30,7 +30,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.utils import get_client_addr, get_path_with_query_string
 
 from ..endpoint import Endpoint
-from ..transports.handshake import Denied
+from ..transports.handshake import PEER, Denied
 from ..transports.native import EXTENSION, NativeWebSocket
 
 __all__ = ["BennuProtocol"]
@@ -85,6 +85,7 @@ class BennuProtocol(HttpToolsProtocol):
         path = raw_path.decode("ascii")
         scope: dict[str, Any] = dict(self.scope)
         offered = [value for name, value in self.headers if name == b"sec-websocket-protocol"]
+        scope[PEER] = self.client
         scope.update(
             type="websocket",
             scheme="wss" if self.scheme == "https" else "ws",

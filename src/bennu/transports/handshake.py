@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._protocol.gate import network_of
+from .._protocol.forwarded import TrustedProxies
 from .._protocol.origin import Check, Origin, Requested
 from .._protocol.params import MAX_QUERY, decode_query
 from .._protocol.upgrade import explain_upgrade, select_subprotocol, take_auth_token
 from .._runtime.accepted import Accepted
 from .._runtime.runtime import Runtime
-from ..connect_info import ConnectInfo
+from ..connect_info import AUTHORITY, ConnectInfo
 from ..errors import DecodeError, Refused
 from ..longpoll import LongPoll
 from ..reasons import Limit, Reason
@@ -27,11 +28,14 @@ from ..serializers.vsn import DEFAULT_VSN
 from ..socket import SocketBase
 from ..telemetry import SocketConnected
 
-__all__ = ["Denied", "Target", "explain_request", "origin_fits", "shake_hands"]
+__all__ = ["PEER", "Denied", "Target", "explain_request", "origin_fits", "shake_hands"]
 
 logger = logging.getLogger("bennu")
 
 FORBIDDEN = 403
+PEER = "bennu.peer"
+"""Where in the scope of our own server the address stands that a connection comes from, whatever
+middleware made of ``client``."""
 
 AUTH_TOKEN_HEADER = b"x-phoenix-authtoken"
 """Where a client that polls has what others put among the subprotocols."""
@@ -84,6 +88,8 @@ async def shake_hands(
     """
     if scope.get("method", "GET") != "GET":
         return Denied(400)
+    if runtime.proxies is not None:
+        scope = _as_proxies_say(runtime.proxies, target, scope)
     gate = runtime.gate
     if gate is None:
         return await _shake_hands(runtime, target, scope, transport)
@@ -160,12 +166,30 @@ async def _shake_hands(
     return await _connect(runtime, target, params, info, serializer, subprotocol)
 
 
+def _as_proxies_say(
+    proxies: TrustedProxies, target: Target, scope: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """Return the scope with the client, the scheme and the host that trusted proxies name."""
+    peer = scope[PEER] if PEER in scope else scope.get("client")
+    said = proxies.read(peer[0] if peer else None, scope["headers"])
+    if said is None:
+        return scope
+    if said.malformed:
+        logger.warning(
+            "Ignoring what a proxy says of a connection to %s: malformed %s",
+            target.mount,
+            ", ".join(said.malformed),
+        )
+    known = {"client": said.client, "scheme": said.scheme, AUTHORITY: said.authority}
+    return {**scope, **{key: value for key, value in known.items() if value is not None}}
+
+
 def origin_fits(target: Target, scope: Mapping[str, Any], headers: dict[bytes, bytes]) -> bool:
     """Return whether a page of the request's origin may connect; log if not."""
     header = headers.get(b"origin")
     if header is None:
         return True
-    host = headers.get(b"host", b"").decode("latin-1")
+    host = scope.get(AUTHORITY) or headers.get(b"host", b"").decode("latin-1")
     origin = Origin.parse(header.decode("latin-1"))
     if target.origin_check(origin, Requested.parse(scope.get("scheme", "ws"), host)):
         return True
