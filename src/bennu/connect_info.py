@@ -75,9 +75,10 @@ class Headers(Mapping[str, str]):
 class _More:
     """What few requests have: made when the first of it is set."""
 
-    __slots__ = ("authority", "expires_at", "ids", "session")
+    __slots__ = ("authority", "expires_at", "ids", "scope_session", "session")
 
     def __init__(self) -> None:
+        self.scope_session: Mapping[str, Any] | None = None
         self.authority: str | None = None
         self.session: Mapping[str, Any] | None = None
         self.expires_at: float | None = None
@@ -213,6 +214,30 @@ class ConnectInfo:
     def transport(self) -> str:
         """``"websocket"`` or ``"longpoll"``."""
         return "websocket" if self._scheme in ("ws", "wss") else "longpoll"
+
+    @property
+    def session(self) -> Mapping[str, Any] | None:
+        """The visitor's session, if the socket has ``session=...``.
+
+        None without its cookie, and without a valid ``_csrf_token`` among the parameters (unless the
+        socket says ``check_csrf=False``).
+        """
+        return None if self._more is None else self._more.session
+
+    @session.setter
+    def session(self, session: Mapping[str, Any] | None) -> None:
+        if session is not None:
+            self._extended().session = session
+
+    @property
+    def scope_session(self) -> Mapping[str, Any] | None:
+        """What a middleware has put into ``scope["session"]``, on a socket with ``session=...``."""
+        return None if self._more is None else self._more.scope_session
+
+    @scope_session.setter
+    def scope_session(self, session: Mapping[str, Any] | None) -> None:
+        if session is not None:
+            self._extended().scope_session = session
 
     @property
     def peer(self) -> Peer:

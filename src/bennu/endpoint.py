@@ -39,6 +39,7 @@ from .transports.asgi import ASGIWebSocket, deny
 from .transports.handshake import Denied, Target, explain_request, shake_hands
 from .transports.longpoll import Exchange, LongPolling
 from .transports.native import EXTENSION, NativeWebSocket, key_of
+from .transports.proxied import as_proxies_say
 from .transports.routes import Routes
 
 __all__ = ["Endpoint"]
@@ -104,10 +105,11 @@ class Endpoint:
             debug = os.environ.get("BENNU_DEBUG", "") not in ("", "0")
         gate = None if limits is None else _limits(limits).gate()
         self._runtime = Runtime(self, self.pubsub, self.telemetry, debug=debug, gate=gate)
-        if trusted_proxies:
-            self._runtime.proxies = TrustedProxies(trusted_proxies)
+        self._proxies = TrustedProxies(trusted_proxies) if trusted_proxies else None
         self._routes = Routes(sockets, compile_policy(check_origin))
         self._longpolling = LongPolling(self._runtime, _secret(secret_key))
+        for socket in sockets.values():
+            socket.expect_guard(check_origin)
         self._lifespan = lifespan
         self._stack: AsyncExitStack | None = None
         self._starting: asyncio.Lock | None = None
@@ -239,6 +241,8 @@ class Endpoint:
         if self._stack is None:
             await self._start_late()
         target = self._routes.find(scope)
+        if self._proxies is not None:
+            scope = as_proxies_say(self._proxies, scope)
         if target is not None and target.longpoll is not None:
             if scope["type"] == "http":
                 await self._longpolling.serve(
@@ -283,7 +287,10 @@ class Endpoint:
         """Serve it without a walk through an application: the endpoint is the application."""
         if self._stack is None:
             await self._start_late()
-        await self.serve_native(self._routes.find(scope), scope, native)
+        target = self._routes.find(scope)
+        if self._proxies is not None:
+            scope = as_proxies_say(self._proxies, scope)
+        await self.serve_native(target, scope, native)
 
     async def _serve_lifespan(self, receive: Receive, send: Send) -> None:
         await receive()

@@ -49,6 +49,11 @@ class CloseCode(Enum):
         "token_expired",
         "the time of `info.expire_at(...)` has come; a client connects again with a new token",
     )
+    REFUSED = (
+        4003,
+        "refused",
+        "the connect was refused on a socket with readable refusals; each reply said why",
+    )
 
     def __init__(self, code: int, text: str, meaning: str) -> None:
         self.code = code
@@ -130,6 +135,10 @@ class Reason(Enum):
         "the reply is bytes, which the client's format or transport does not carry",
     )
     INVALID_PARAMS = ("invalid_params", "the parameters of the connect are not of their type")
+    UNSUPPORTED_VSN = (
+        "unsupported_vsn",
+        "the client asks for a version of the wire that the server does not speak",
+    )
     INVALID_ID = ("invalid id", "the socket's `id` made no text of the assigns")
     TOKEN_EXPIRED = ("token_expired", "the token is genuine, and too old")
     TOKEN_INVALID = ("token_invalid", "the token was not made by whom it should be, or is none")

@@ -13,11 +13,14 @@ from ._definition import ChannelDefinition, define
 from ._protocol.deflate import Deflate
 from ._protocol.origin import Check, OriginPolicy, compile_policy
 from .channel import Channel
+from .csrf import KEY
 from .errors import DefinitionError, Refused
 from .limits import Rates
 from .longpoll import LongPoll
 from .reasons import Reason
+from .refusals import Readable, Refusals, read_refusals
 from .serializers import JSONV1, JSONV2, Serializer
+from .session import SessionLoader, SessionReader
 from .topic import Pattern, Table
 
 __all__ = ["Socket", "SocketBase", "SocketOptions", "expect_positive"]
@@ -43,6 +46,9 @@ class SocketOptions(TypedDict, Generic[A], total=False):
     compress: bool | Deflate
     path: str
     error_handler: ErrorHandler | None
+    session: SessionReader | None
+    check_csrf: bool
+    csrf_token_key: str
     log: bool
     longpoll: bool | LongPoll
 
@@ -67,6 +73,11 @@ class SocketBase(Generic[A]):
             how: :class:`~bennu.Deflate`. Under ``bennu run``; another server decides by itself.
         path: Of the WebSocket, below the mount; it may hold variables, ``{name}``.
         error_handler: Makes of a refused connect the HTTP status and body; 403 and none by default.
+        session: Reads ``info.session``: one of :mod:`bennu.session`, or a function of the info,
+            async if it waits.
+        check_csrf: Whether a client must show that its page is ours to have its session: it sends
+            a token of :mod:`bennu.csrf` as the parameter ``_csrf_token``.
+        csrf_token_key: Under which the session holds what the token is checked against.
         log: Whether connects, joins and events are logged.
         longpoll: Whether clients may poll where no WebSocket comes through, and how.
 
@@ -76,6 +87,8 @@ class SocketBase(Generic[A]):
 
     serializers: Sequence[Serializer] = ()
     """The formats of which the client's ``vsn`` chooses one; if there is none, it has no ``vsn``."""
+    refusals: Readable | None = None
+    """How refused clients can read why, if they can."""
 
     def __init__(
         self,
@@ -90,9 +103,19 @@ class SocketBase(Generic[A]):
         compress: bool | Deflate = False,
         path: str = "websocket",
         error_handler: ErrorHandler | None = None,
+        session: SessionReader | None = None,
+        check_csrf: bool = True,
+        csrf_token_key: str = KEY,
         log: bool = True,
         longpoll: bool | LongPoll = False,
     ) -> None:
+        self._policy = check_origin
+        self._check_csrf = check_csrf
+        self.sessions: SessionLoader | None = None
+        if session is not None:
+            self.sessions = SessionLoader(
+                session, check_csrf=check_csrf, csrf_token_key=csrf_token_key
+            )
         self.id = id
         self.auth_token = auth_token
         self.timeout = timeout
@@ -109,6 +132,21 @@ class SocketBase(Generic[A]):
         self.connector = Connector(connect)
         expect_positive("timeout", timeout)
         expect_positive("max_frame_size", max_frame_size)
+
+    def expect_guard(self, check_origin: OriginPolicy) -> None:
+        """Raise a DefinitionError if any site could use a visitor's session.
+
+        Args:
+            check_origin: The endpoint's policy.
+        """
+        policy = check_origin if self._policy is None else self._policy
+        if self.sessions is not None and policy is False and not self._check_csrf:
+            raise DefinitionError(
+                "Socket(session=..., check_csrf=False) with check_origin=False",
+                expected="one of the two checks: else any site can use a visitor's session",
+                got="neither",
+                write='check_origin=["https://example.com"]',
+            )
 
     def define(self) -> None:
         """Read what was given: done when the endpoint is made, when all modules are loaded.
@@ -149,6 +187,9 @@ class Socket(SocketBase[A]):
             does. Without it no client can send a token so.
         refresh_before: How many seconds before its time the client is told: it gets the event
             ``token_expiring`` with ``{"expires_in_ms": ...}`` on the topic ``phoenix``.
+        refusals: How a client learns that its connect was refused: ``"http"``, by a status that a
+            browser shows to no page; or ``"readable"``, by an error reply to whatever it asks, and
+            a close some seconds later. See :class:`~bennu.refusals.Readable`.
 
     Attributes:
         is_rated: Whether anything that a client sends has a rate.
@@ -173,6 +214,7 @@ class Socket(SocketBase[A]):
         rates: Rates | None = None,
         refresh: Refresh[A] | None = None,
         refresh_before: float = 30.0,
+        refusals: Refusals = "http",
         **options: Unpack[SocketOptions[A]],
     ) -> None:
         super().__init__(connect=connect, **options)
@@ -184,6 +226,8 @@ class Socket(SocketBase[A]):
         expect_positive("refresh_before", refresh_before)
         self.refresher = None if refresh is None else Refresher(refresh)
         self.refresh_before = refresh_before
+        has_handler = self.error_handler is not None
+        self.refusals = read_refusals(refusals, has_handler=has_handler)
         self._channels = dict(channels)
         self.table: Table[ChannelDefinition] = Table([])
         self.is_rated = False

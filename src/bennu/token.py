@@ -89,7 +89,7 @@ def sign(
         {'id': 7}
     """
     payload = _payload(data, max_age, signed_at)
-    return signed.sign(payload, _keys(secret, salt, options)[0])
+    return signed.sign(payload, derive(secret, salt, **options)[0])
 
 
 def verify(
@@ -119,7 +119,7 @@ def verify(
         TokenInvalid: It was made with another secret or salt, was changed, or is no token.
         TokenMissing: It is None.
     """
-    keys = _keys(secret, salt, options)
+    keys = derive(secret, salt, **options)
     payload = signed.verify(_given(token), keys)
     return signed.read_payload(payload, now_ms=_milliseconds(now), max_age=max_age, text=text)
 
@@ -139,7 +139,7 @@ def encrypt(
         EncodeError: The data can't be put into a token.
         ImportError: PyNaCl is missing; it comes with ``bennu[crypto]``.
     """
-    key = _keys(secret, salt, options)[0]
+    key = derive(secret, salt, **options)[0]
     if len(key) != KEY_SIZE:
         raise ValueError(f"a key for encryption has {KEY_SIZE} bytes, got key_length={len(key)}")
     payload = _payload(data, max_age, signed_at)
@@ -166,7 +166,7 @@ def decrypt(
         TokenMissing: It is None.
         ImportError: PyNaCl is missing; it comes with ``bennu[crypto]``.
     """
-    keys = _keys(secret, salt, options)
+    keys = derive(secret, salt, **options)
     payload = encrypted.decrypt(_given(token), keys)
     return signed.read_payload(payload, now_ms=_milliseconds(now), max_age=max_age, text=text)
 
@@ -188,15 +188,16 @@ def _given(token: object) -> str | bytes:
     return token
 
 
-def _keys(secret: Secret, salt: str | bytes, options: KeyOptions) -> list[bytes]:
+def derive(secret: Secret, salt: str | bytes, **options: Unpack[KeyOptions]) -> list[bytes]:
+    """Return the keys that secrets have for one purpose."""
     purpose = salt.encode() if isinstance(salt, str) else salt
     iterations = options.get("key_iterations", 1000)
     length = options.get("key_length", KEY_SIZE)
     digest = options.get("key_digest", "sha256")
-    return [_key(one, purpose, iterations, length, digest) for one in _secrets(secret)]
+    return [_key(one, purpose, iterations, length, digest) for one in secrets_of(secret)]
 
 
-def _secrets(secret: Any) -> list[bytes]:
+def secrets_of(secret: Any) -> list[bytes]:
     """Return the secrets as bytes, whatever was given: None is what a missing setting gives."""
     if secret is None or isinstance(secret, (str, bytes)):
         secret = (secret,)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Generic
 
@@ -28,6 +29,7 @@ class Accepted(Generic[K]):
         assigns: What ``connect`` returned.
         id: What the socket's ``id`` made of that.
         subprotocol: What the handshake agreed on.
+        refusal: What the client is told, if it may connect only to read why it may not.
     """
 
     socket: K
@@ -36,3 +38,4 @@ class Accepted(Generic[K]):
     assigns: Any
     id: str | None
     subprotocol: str | None
+    refusal: Mapping[str, Any] | None = None

@@ -79,11 +79,19 @@ class Link(ABC, Generic[K]):
         self._frame = wire.framing.frame
         self._turn = runtime.pubsub.turn
         self._ending: Ending | None = self._bind()
-        runtime.opened(self)
+        self._enter()
 
     def _bind(self) -> Ending | None:
         """Return what may end it from outside."""
         return make_ending(self)
+
+    def _enter(self) -> None:
+        """Be counted."""
+        self.runtime.opened(self)
+
+    def _go(self) -> None:
+        """Be counted no more."""
+        self.runtime.closed(self)
 
     @property
     def transport(self) -> str:
@@ -107,7 +115,7 @@ class Link(ABC, Generic[K]):
             return
         self.is_lost = True
         self.write = discard
-        self.runtime.closed(self)
+        self._go()
         if self._ending is not None:
             self._ending.cancel()
         self.ended(reason)

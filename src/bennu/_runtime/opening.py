@@ -6,6 +6,7 @@ from .accepted import Accepted
 from .connection import Connection
 from .link import Link
 from .rated import RatedConnection
+from .refused import RefusedConnection
 from .runtime import Runtime
 from .transport import Transport
 
@@ -20,6 +21,8 @@ def open_link(runtime: Runtime, accepted: Accepted, wire: Transport) -> Link:
         accepted: What the handshake found.
         wire: The transport, ready to be written to.
     """
+    if accepted.refusal is not None:
+        return RefusedConnection(runtime, accepted, wire)
     if accepted.socket.is_rated:
         return RatedConnection(runtime, accepted, wire)
     return Connection(runtime, accepted, wire)

@@ -11,7 +11,6 @@ from typing import Any, Final, Protocol
 
 from .._protocol.gate import Gate, network_of
 from ..connect_info import ConnectInfo
-from .._protocol.forwarded import TrustedProxies
 from ..pubsub import PubSub
 from ..reasons import CloseCode
 from ..socket import SocketBase
@@ -56,8 +55,8 @@ class Runtime:
         endpoint: The endpoint, for channels that ask for it.
         state: What its lifespan yielded.
         debug: Whether ``emits`` is checked.
-        proxies: Whose word on the client's address counts; None is nobody's.
         connections: All that are open.
+        refused: Those of clients that may only read why they may not connect.
         gate: What limits them, if anything does.
         excesses: What is done about limits that are exceeded.
         thread: Which thread its event loop runs in.
@@ -78,10 +77,10 @@ class Runtime:
         self.debug = debug
         self.gate = gate
         self.excesses = Excesses(telemetry)
-        self.proxies: TrustedProxies | None = None
         self.state: Any = None
         self.thread = 0
         self.connections: set[OpenConnection] = set()
+        self.refused: set[OpenConnection] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pool: ThreadPoolExecutor | None = None
         self._background: set[asyncio.Task[Any]] = set()
@@ -101,7 +100,7 @@ class Runtime:
 
     async def stop(self) -> None:
         """Close every connection, end every channel, and wait for what is left."""
-        for connection in tuple(self.connections):
+        for connection in (*self.connections, *self.refused):
             connection.close(CloseCode.SHUTDOWN)
         for sweeper in self._sweepers.values():
             sweeper.stop()

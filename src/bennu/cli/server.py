@@ -30,8 +30,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.utils import get_client_addr, get_path_with_query_string
 
 from ..endpoint import Endpoint
-from ..transports.handshake import PEER, Denied
+from ..transports.handshake import Denied
 from ..transports.native import EXTENSION, NativeWebSocket
+from ..transports.proxied import PEER
 
 __all__ = ["BennuProtocol"]
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from .base import Serializer
 
-__all__ = ["DEFAULT_VSN", "negotiate"]
+__all__ = ["DEFAULT_VSN", "closest", "negotiate"]
 
 DEFAULT_VSN: Final = "1.0.0"
 
@@ -43,3 +43,21 @@ def negotiate(vsn: Any, serializers: Sequence[Serializer]) -> Serializer | None:
         if serializer.requirement == (major, minor):
             return serializer
     return None
+
+
+def closest(vsn: Any, serializers: Sequence[Serializer]) -> Serializer | None:
+    """Return what a client may understand that asks for a version which nobody speaks.
+
+    Args:
+        vsn: The decoded query parameter.
+        serializers: In rising order.
+
+    Returns:
+        The newest that is no newer than what it asks for; None if it asks for no version at all.
+    """
+    found = _VERSION.fullmatch(vsn) if isinstance(vsn, str) and len(vsn) <= 64 else None
+    if found is None:
+        return None
+    asked = int(found[1]), int(found[2])
+    fitting = [one for one in serializers if one.requirement <= asked]
+    return (fitting or [serializers[0]])[-1]

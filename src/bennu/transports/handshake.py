@@ -9,11 +9,10 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from .._protocol.gate import network_of
-from .._protocol.forwarded import TrustedProxies
 from .._protocol.origin import Check, Origin, Requested
 from .._protocol.params import MAX_QUERY, decode_query
 from .._protocol.upgrade import explain_upgrade, select_subprotocol, take_auth_token
@@ -24,18 +23,15 @@ from ..errors import DecodeError, Refused
 from ..longpoll import LongPoll
 from ..reasons import Limit, Reason
 from ..serializers import Serializer, negotiate
-from ..serializers.vsn import DEFAULT_VSN
+from ..serializers.vsn import DEFAULT_VSN, closest
 from ..socket import SocketBase
 from ..telemetry import SocketConnected
 
-__all__ = ["PEER", "Denied", "Target", "explain_request", "origin_fits", "shake_hands"]
+__all__ = ["Denied", "Target", "explain_request", "origin_fits", "shake_hands"]
 
 logger = logging.getLogger("bennu")
 
 FORBIDDEN = 403
-PEER = "bennu.peer"
-"""Where in the scope of our own server the address stands that a connection comes from, whatever
-middleware made of ``client``."""
 
 AUTH_TOKEN_HEADER = b"x-phoenix-authtoken"
 """Where a client that polls has what others put among the subprotocols."""
@@ -68,11 +64,13 @@ class Denied:
         status: Of HTTP.
         body: What a reader may learn of it.
         retry_after: Seconds after which the client may try again, where a limit is the reason.
+        refusal: What the client is told where the socket's refusals are readable, if it may be.
     """
 
     status: int
     body: bytes = b""
     retry_after: int | None = None
+    refusal: Mapping[str, Any] | None = field(default=None, compare=False)
 
 
 async def shake_hands(
@@ -88,8 +86,32 @@ async def shake_hands(
     """
     if scope.get("method", "GET") != "GET":
         return Denied(400)
-    if runtime.proxies is not None:
-        scope = _as_proxies_say(runtime.proxies, target, scope)
+    outcome = await _pass_gate(runtime, target, scope, transport)
+    if isinstance(outcome, Denied) and outcome.refusal and target.socket.refusals is not None:
+        return _make_readable(runtime, target, scope, transport, outcome)
+    return outcome
+
+
+def _make_readable(
+    runtime: Runtime, target: Target, scope: Mapping[str, Any], transport: str, denied: Denied
+) -> Accepted | Denied:
+    """Let a refused client in to read why, if it can read, and not too many do."""
+    readable = target.socket.refusals
+    if readable is None or len(runtime.refused) >= readable.max_held:
+        return denied
+    request = _read_request(runtime, target, scope, transport)
+    if isinstance(request, Denied):
+        return request
+    serializer = closest(request.params.get("vsn", DEFAULT_VSN), target.socket.serializers)
+    if serializer is None:
+        return denied
+    subprotocol, refusal = request.subprotocol, denied.refusal
+    return Accepted(target.socket, serializer, request.info, None, None, subprotocol, refusal)
+
+
+async def _pass_gate(
+    runtime: Runtime, target: Target, scope: Mapping[str, Any], transport: str
+) -> Accepted | Denied:
     gate = runtime.gate
     if gate is None:
         return await _shake_hands(runtime, target, scope, transport)
@@ -102,7 +124,8 @@ async def shake_hands(
     if refusal is not None:
         runtime.excesses.note(refusal.limit, now, peer)
         status, reason = _REFUSALS[refusal.limit]
-        return Denied(status, reason.text.encode(), refusal.retry_after)
+        told = reason.payload(retry_after_ms=refusal.retry_after * 1000)
+        return Denied(status, reason.text.encode(), refusal.retry_after, told)
     try:
         return await _shake_hands(runtime, target, scope, transport)
     finally:
@@ -116,9 +139,18 @@ _REFUSALS = {
 }
 
 
-async def _shake_hands(
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What a request to connect says."""
+
+    params: dict[str, Any]
+    info: ConnectInfo
+    subprotocol: str | None
+
+
+def _read_request(
     runtime: Runtime, target: Target, scope: Mapping[str, Any], transport: str
-) -> Accepted | Denied:
+) -> _Request | Denied:
     headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))  # of several, the first
     query: bytes = scope.get("query_string", b"")
     try:
@@ -158,30 +190,25 @@ async def _shake_hands(
     info = ConnectInfo(
         scope, transport=transport, state=runtime.state, auth_token=token, headers=kept
     )
+    if socket.sessions is not None:
+        info.scope_session = scope.get("session")
+    return _Request(params, info, subprotocol)
+
+
+async def _shake_hands(
+    runtime: Runtime, target: Target, scope: Mapping[str, Any], transport: str
+) -> Accepted | Denied:
+    request = _read_request(runtime, target, scope, transport)
+    if isinstance(request, Denied):
+        return request
     serializer: Serializer | None = None
-    if socket.serializers:
-        serializer = _negotiate(target, params)
+    if target.socket.serializers:
+        serializer = _negotiate(target, request.params)
         if serializer is None:
-            return Denied(FORBIDDEN)
-    return await _connect(runtime, target, params, info, serializer, subprotocol)
-
-
-def _as_proxies_say(
-    proxies: TrustedProxies, target: Target, scope: Mapping[str, Any]
-) -> Mapping[str, Any]:
-    """Return the scope with the client, the scheme and the host that trusted proxies name."""
-    peer = scope[PEER] if PEER in scope else scope.get("client")
-    said = proxies.read(peer[0] if peer else None, scope["headers"])
-    if said is None:
-        return scope
-    if said.malformed:
-        logger.warning(
-            "Ignoring what a proxy says of a connection to %s: malformed %s",
-            target.mount,
-            ", ".join(said.malformed),
-        )
-    known = {"client": said.client, "scheme": said.scheme, AUTHORITY: said.authority}
-    return {**scope, **{key: value for key, value in known.items() if value is not None}}
+            return Denied(FORBIDDEN, refusal=Reason.UNSUPPORTED_VSN.payload())
+    return await _connect(
+        runtime, target, request.params, request.info, serializer, request.subprotocol
+    )
 
 
 def origin_fits(target: Target, scope: Mapping[str, Any], headers: dict[bytes, bytes]) -> bool:
@@ -238,6 +265,8 @@ async def _connect(
     started = time.perf_counter()
     outcome: Accepted | Denied
     try:
+        if socket.sessions is not None:
+            info.session = await socket.sessions.load(params, info)
         arguments = socket.connector.arguments(params, info)
         if socket.connector.is_async:
             assigns = await socket.connector.function(*arguments)
@@ -247,7 +276,10 @@ async def _connect(
         _check_time(info)
     except Refused as refused:
         handler = socket.error_handler
-        outcome = Denied(FORBIDDEN) if handler is None else Denied(*handler(refused))
+        if handler is None:
+            outcome = Denied(FORBIDDEN, refusal=refused.payload)
+        else:
+            outcome = Denied(*handler(refused))
     except Exception:
         logger.exception("connect of %s crashed", target.mount)
         return Denied(500, b"Internal Server Error")

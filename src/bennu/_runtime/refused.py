@@ -1,0 +1,85 @@
+"""A client that may not connect, and is told why: see :mod:`bennu.refusals`.
+
+It is no connection of the endpoint's: nobody counts it, no channel is joined, no broadcast comes. It
+answers heartbeats, and leaves; every join and all else with the reason; and then it closes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from typing import Any
+
+from ..errors import DecodeError
+from ..message import ERROR, HEARTBEAT, OK, PHOENIX, PHX_JOIN, PHX_LEAVE, Message, Opcode
+from ..reasons import CloseCode
+from ..refusals import MAX_HOLD, Readable
+from ..serializers import JSONV2, Serializer
+from .accepted import Accepted
+from .link import Link
+from .runtime import Runtime
+from .transport import Transport
+
+__all__ = ["RefusedConnection", "refusal_with_time"]
+
+logger = logging.getLogger("bennu")
+
+
+def refusal_with_time(payload: dict[str, Any], readable: Readable) -> tuple[dict[str, Any], float]:
+    """Return what a refused client is told, with ``retry_after_ms``, and how long it is held."""
+    hold = random.uniform(readable.hold, 2 * readable.hold)  # noqa: S311 - to spread them
+    wait = payload.get("retry_after_ms")
+    if isinstance(wait, int | float) and not isinstance(wait, bool):
+        return payload, min(max(hold, wait / 1000), max(hold, MAX_HOLD))
+    return {**payload, "retry_after_ms": round(hold * 1000)}, hold
+
+
+class RefusedConnection(Link):
+    """An open connection of a client that was refused."""
+
+    __slots__ = ("_response", "_timer", "serializer")
+
+    def __init__(self, runtime: Runtime, accepted: Accepted, wire: Transport) -> None:
+        self.serializer: Serializer = accepted.serializer or JSONV2
+        readable = accepted.socket.refusals or Readable()
+        self._response, hold = refusal_with_time(dict(accepted.refusal or {}), readable)
+        super().__init__(runtime, accepted, wire)
+        self._timer: asyncio.TimerHandle = runtime.loop.call_later(hold, self._dismiss)
+
+    def receive(self, opcode: Opcode, data: bytes) -> None:
+        """Answer one message of the client."""
+        try:
+            message = self.serializer.decode(opcode, data)
+        except DecodeError as error:
+            self.close(CloseCode.UNDECODABLE, reason=error)
+            return
+        status, response = self._answer_to(message)
+        join_ref = message.join_ref if message.event in (PHX_JOIN, PHX_LEAVE) else None
+        try:
+            reply = self.serializer.reply(join_ref, message.ref, message.topic, status, response)
+        except Exception as error:
+            logger.exception("Closing a refused connection because its reason can't be written")
+            self.close(CloseCode.INTERNAL_ERROR, reason=error)
+            return
+        self.send(reply)
+
+    def ended(self, reason: str | Exception) -> None:
+        """Let go of the timer."""
+        del reason
+        self._timer.cancel()
+
+    def _answer_to(self, message: Message) -> tuple[str, Any]:
+        is_heartbeat = (message.topic, message.event) == (PHOENIX, HEARTBEAT)
+        if is_heartbeat or message.event == PHX_LEAVE:
+            return OK, {}
+        return ERROR, self._response
+
+    def _dismiss(self) -> None:
+        self.close(CloseCode.REFUSED)
+
+    def _enter(self) -> None:
+        self.runtime.refused.add(self)
+
+    def _go(self) -> None:
+        self.runtime.refused.discard(self)
