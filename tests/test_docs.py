@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from bennu import ConnectInfo, Endpoint, LongPoll, Refused, Socket
+from bennu import ConnectInfo, Endpoint, LongPoll, Refused, Socket, csrf
+from bennu.errors import TokenMissing
 from tests.wire.divergence import DIVERGENCES
 
 ROOT = Path(__file__).parent.parent
@@ -89,6 +90,25 @@ def test_the_page_on_long_polling_has_each_option() -> None:
         shown = f'`"{default}"`' if isinstance(default, str) else f"{default:,}".removesuffix(".0")
         rows = (f"| `{option.name}` | {shown} |", f"| `{option.name}` | {default} |")
         assert any(row in page for row in rows), rows
+
+
+async def test_the_page_on_authentication_runs(run: Callable[..., dict[str, Any]]) -> None:
+    """Its endpoints can be made, and its functions do what they say."""
+    names = run("authentication", *blocks("docs/authentication.md"))
+    info = ConnectInfo({"path": "/", "headers": []}, transport="websocket")
+
+    assert (await names["connect"]({}, info)).id == "7"
+    assert info.expires_at is not None
+    assert info.ids == ("tokens:7f3a",)
+    assert await names["refresh"]("let me stay", info) is None
+    with pytest.raises(Refused, match="not logged in"):
+        await names["connect_visitor"]({}, info)
+    with pytest.raises(TokenMissing):
+        await names["tokens"]({}, info)
+    session: dict[str, Any] = {}
+    assert csrf.is_valid(session, names["page"](session))
+    for name in ("visitor_socket", "readable_socket"):
+        assert Endpoint(sockets={"/socket": names[name]}).connections == 0
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,17 @@ async def test_a_proxy_may_say_where_the_client_is() -> None:
         assert info["uri"]["scheme"] == "https"
 
 
+async def test_trusted_proxies_are_known_by_their_socket() -> None:
+    """uvicorn's own middleware, which trusts this machine, has put the client in its place before us."""
+    endpoint = make_endpoint(trusted_proxies=["127.0.0.1"])
+    async with serve("native", endpoint) as server:
+        headers = {"X-Forwarded-For": "203.0.113.7", "X-Forwarded-Host": "app.example:8443"}
+        async with connect(server, headers=headers) as client:
+            info = (await client.join("info:1"))["response"]
+        assert info["peer"][0] == "203.0.113.7"
+        assert (info["uri"]["host"], info["uri"]["port"]) == ("app.example", 8443)
+
+
 async def test_an_upgrade_behind_other_requests() -> None:
     """On one connection, as a browser may do it."""
     async with serve("native", make_endpoint()) as server, open_raw(server) as client:

@@ -11,6 +11,7 @@ this one.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,6 +21,8 @@ from typing import Any
 from msgspec import Struct
 
 from bennu import Channel, ConnectInfo, Endpoint, Error, Refused, Reply, Socket, Stop, on, on_out
+from bennu.errors import TokenInvalid
+from bennu.refusals import Readable
 from tests.interop.absinthe import absinthe
 from tests.interop.supabase import supabase
 
@@ -182,6 +185,18 @@ async def connect_with_token(params: Params, info: ConnectInfo) -> User:
     return User(params.user, info.auth_token)
 
 
+async def connect_for_a_while(params: Params, info: ConnectInfo) -> User:
+    info.expire_at(time.time() + 20)
+    return User(params.user, info.auth_token)
+
+
+async def refresh(token: str, info: ConnectInfo) -> None:
+    """Let the client say for how many seconds its new token is good."""
+    if not token.isdigit():
+        raise TokenInvalid(token)
+    info.expire_at(time.time() + int(token))
+
+
 @asynccontextmanager
 async def lifespan() -> AsyncIterator[State]:
     yield State()
@@ -196,6 +211,16 @@ endpoint = Endpoint(
     sockets={
         "/socket": Socket(connect=connect, id=name_of, channels=channels),
         "/auth": Socket(connect=connect_with_token, id=name_of, channels=channels, auth_token=True),
+        "/expiring": Socket(
+            connect=connect_for_a_while,
+            id=name_of,
+            channels=channels,
+            auth_token=True,
+            refresh=refresh,
+        ),
+        "/readable": Socket(
+            connect=connect, id=name_of, channels=channels, refusals=Readable(hold=1)
+        ),
         "/realtime/v1": supabase,
         "/graphql": absinthe,
     },

@@ -7,7 +7,7 @@ that it joins and the events that it sends, and reads in the :class:`Journal` wh
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -373,7 +373,7 @@ def socket(**options: Any) -> Socket[User]:
     return Socket(**(defaults | options))
 
 
-def make_endpoint() -> Endpoint:
+def make_endpoint(*, trusted_proxies: Sequence[str] = ()) -> Endpoint:
     """Return the application."""
 
     @asynccontextmanager
@@ -381,6 +381,7 @@ def make_endpoint() -> Endpoint:
         yield Journal()
 
     return Endpoint(
+        trusted_proxies=trusted_proxies,
         sockets={
             "/socket": socket(),
             "/ws/admin": socket(),
