@@ -1,0 +1,343 @@
+"""What is fed: everything that reads what strangers send, and what must hold of the outcome.
+
+A target takes bytes and returns in a few words what became of them. It may raise what its function
+documents; all else, a failed assertion too, is a finding.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+from bennu import Deflate, token
+from bennu._protocol import etf, signed
+from bennu._protocol.deflate import DeflateFraming, negotiate
+from bennu._protocol.extensions import parse_offers
+from bennu._protocol.inflate import InflatingReader
+from bennu._protocol.longpoll import FRAMING, MAX_MESSAGES, Status, answer_poll, split_body
+from bennu._protocol.origin import Origin, Requested
+from bennu._protocol.params import decode_query
+from bennu._protocol.upgrade import select_subprotocol, take_auth_token
+from bennu._protocol.websocket import CLOSE, FAILURE, PING, PONG, Event, Reader, close_answer
+from bennu.connect_info import ConnectInfo
+from bennu.errors import DecodeError, EncodeError, TokenError
+from bennu.message import BINARY, TEXT, Opcode
+from bennu.serializers import JSONV1, JSONV2, Serializer, negotiate as negotiate_vsn
+
+__all__ = ["CORPUS", "TARGETS", "Target"]
+
+CORPUS: Final = Path(__file__).parent / "corpus"
+
+MAX_SIZE: Final = 3000
+SECRET: Final = "for nothing but these tests, and long enough"
+NOW: Final = 1_763_800_000.0
+
+
+@dataclass(frozen=True)
+class Target:
+    """Something that is fed.
+
+    Attributes:
+        name: Of it, and of the folder of its corpus.
+        feed: Takes an input, and returns what became of it.
+        documented: What it may raise.
+        words: What means something to it.
+    """
+
+    name: str
+    feed: Callable[[bytes], Hashable]
+    documented: tuple[type[Exception], ...]
+    words: Sequence[bytes] = ()
+
+    def corpus(self) -> list[bytes]:
+        """Return the inputs that are kept in the repository."""
+        return [path.read_bytes() for path in sorted((CORPUS / self.name).iterdir())]
+
+
+# Messages.
+
+
+def _message(serializer: Serializer, opcode: Opcode, data: bytes) -> Hashable:
+    """Decode a message; what is answered to it can be read by the client, whatever it said."""
+    if opcode is TEXT:
+        data.decode()  # the transport has seen to that
+    message = serializer.decode(opcode, data)
+    answered = [
+        serializer.reply(message.join_ref, message.ref, message.topic, "ok", {}),
+        serializer.close(message.join_ref, message.topic),
+        serializer.error(message.join_ref, message.topic),
+    ]
+    payload: Any = message.payload
+    if isinstance(payload, bytes):
+        kind = "bytes"
+    else:
+        kind = type(json.loads(bytes(payload).decode())).__name__
+        answered.append(
+            serializer.reply(message.join_ref, message.ref, message.topic, "ok", payload)
+        )
+    for _, text in answered:
+        json.loads(text.decode())
+    return kind, *(type(message.__getattribute__(name)).__name__ for name in _FIELDS)
+
+
+_FIELDS: Final = ("join_ref", "ref", "topic", "event")
+
+
+def _of(serializer: Serializer, opcode: Opcode) -> Callable[[bytes], Hashable]:
+    return lambda data: _message(serializer, opcode, data)
+
+
+def _post(data: bytes) -> Hashable:
+    """Take the body of a POST apart; a poll that brings the same back is JSON."""
+    messages = split_body("application/x-ndjson", data)
+    assert len(messages) <= MAX_MESSAGES
+    framed = [FRAMING.frame(opcode, one) for opcode, one in messages if opcode is TEXT]
+    answer = json.loads(answer_poll(Status.OK, data.decode("latin-1"), FRAMING.join(framed)))
+    assert [text.encode() for text in answer["messages"]] == [
+        one for opcode, one in messages if opcode is TEXT
+    ]
+    return frozenset(opcode for opcode, _ in messages), len(messages) > 1
+
+
+# Frames.
+
+
+def _pieces(data: bytes) -> list[bytes]:
+    """Cut bytes, in a way that only they decide on."""
+    step = 1 + zlib.crc32(data) % 61
+    return [data[at : at + step] for at in range(0, len(data), step)]
+
+
+def _read(reader: Reader, chunks: Sequence[bytes]) -> list[Event]:
+    return [event for chunk in chunks for event in reader.receive(chunk)]
+
+
+def _frames(make: Callable[[], Reader]) -> Callable[[bytes], Hashable]:
+    """Feed a reader; where the bytes are cut never matters, and every event is as promised."""
+
+    def feed(data: bytes) -> Hashable:
+        whole, cut = make(), make()
+        events = _read(whole, [data])
+        assert _read(cut, _pieces(data)) == events
+        for number, (kind, content) in enumerate(events, 1):
+            if kind is FAILURE:
+                code, reason = content
+                assert (number, code in (1002, 1007, 1009)) == (len(events), True)
+                return "failure", code, reason.translate(_DIGITS), number > 1
+            if kind is CLOSE:
+                assert number == len(events)
+                return "close", close_answer(content)
+            assert len(content) <= (125 if kind in (PING, PONG) else MAX_SIZE)
+            if kind is TEXT:
+                content.decode()
+        waits = whole._buffer is not None, whole._opcode, len(events) > 1
+        return (*waits, events[0][0] if events else None)
+
+    return feed
+
+
+_DIGITS: Final = str.maketrans("", "", "0123456789")
+
+_CHROMIUM: Final = "permessage-deflate; client_max_window_bits"
+
+
+def _inflating(**options: Any) -> Callable[[], Reader]:
+    agreement = negotiate([_CHROMIUM], Deflate(**options))
+    assert agreement is not None
+    return lambda: InflatingReader(MAX_SIZE, agreement)
+
+
+_COMPRESSING: Final = DeflateFraming(6, 0, 15)
+
+
+def _compressed_text(data: bytes) -> Hashable:
+    """Compress anything; the client gets back what it was."""
+    framed = _COMPRESSING.frame(BINARY, data)
+    if not framed[0] & 0x40:
+        return "as it is"
+    start = 2 if framed[1] < 126 else 4
+    inflated = zlib.decompressobj(-15).decompress(framed[start:] + b"\x00\x00\xff\xff")
+    assert inflated == data
+    return "compressed", start
+
+
+# The handshake.
+
+
+def _extensions(data: bytes) -> Hashable:
+    header = data.decode("latin-1")
+    outcome = []
+    for options in (Deflate(), Deflate(client_context=True, client_window_bits=12)):
+        agreement = negotiate([header], options)
+        if agreement is not None:
+            assert parse_offers(agreement.response)[0].name == "permessage-deflate"
+            assert 9 <= agreement.server_window <= 15
+        outcome.append(agreement and agreement.response)
+    if outcome == [None, None]:
+        parse_offers(header)
+    return tuple(outcome)
+
+
+def _query(data: bytes) -> Hashable:
+    params = decode_query(data)
+    json.dumps(params).encode()
+    serializer = negotiate_vsn(params.get("vsn", "2.0.0"), (JSONV1, JSONV2))
+    return _shape(params), serializer and serializer.name
+
+
+def _shape(value: Any, depth: int = 2) -> Hashable:
+    """Return what a value is made of, roughly."""
+    if isinstance(value, dict) and depth:
+        return "dict", frozenset(_shape(one, depth - 1) for one in value.values())
+    if isinstance(value, list | tuple) and depth:
+        return type(value).__name__, frozenset(_shape(one, depth - 1) for one in value)
+    return type(value).__name__
+
+
+def _headers(data: bytes) -> Hashable:
+    """Feed one text to everything that reads a header."""
+    text = data.decode("latin-1")
+    raw = [(b"host", data), (b"cookie", data), (b"origin", data), (b"x-a", data)]
+    info = ConnectInfo({"path": "/", "headers": raw}, transport="websocket")
+    origin, requested = Origin.parse(text), Requested.parse("ws", text)
+    found = (
+        *(origin.scheme in (None, "http", "https"), origin.host is None, origin.port is None),
+        *(requested.host is None, requested.port is None),
+        *(info.uri.host is None, bool(info.cookies), len(info.x_headers)),
+    )
+    fits, chosen = select_subprotocol(text, ["phoenix"])
+    carried, rest = take_auth_token(text)
+    return *found, fits, chosen, carried is None, rest is None
+
+
+# Tokens.
+
+
+def _verify(data: bytes) -> Hashable:
+    return _shape(token.verify(SECRET, "fuzz", data, now=NOW))
+
+
+def _decrypt(data: bytes) -> Hashable:
+    return _shape(token.decrypt(SECRET, "fuzz", data, now=NOW))
+
+
+@lru_cache
+def _key() -> bytes:
+    return signed.derive_key(SECRET.encode(), b"fuzz")
+
+
+def _payload(data: bytes) -> Hashable:
+    """Feed what only somebody with the key could have signed."""
+    payload = signed.verify(signed.sign(data, _key()), [_key()])
+    assert payload == data
+    return _shape(signed.read_payload(payload, now_ms=int(NOW * 1000), max_age=None))
+
+
+def _term(data: bytes) -> Hashable:
+    """Decode a term; what can be written again is the same when it is read again."""
+    value = etf.decode(data)
+    try:
+        written = etf.encode(value)
+    except EncodeError:
+        return "not written", _shape(value)
+    assert repr(etf.decode(written)) == repr(value)  # NaN is not equal to itself
+    return _shape(value)
+
+
+_JSON: Final = (
+    *(
+        b'"phx_join"',
+        b'"phx_leave"',
+        b'"phoenix"',
+        b'"heartbeat"',
+        b"null",
+        b"true",
+        b"[[",
+        b'{"a":',
+    ),
+    *(b'"topic":', b'"event":', b'"payload":', b'"ref":', b'"join_ref":', b'"room:1"', b"1.5e3"),
+)
+_HEADS: Final = (
+    *(
+        bytes((first, second))
+        for first in (0x81, 0x82, 0x01, 0x00, 0x80, 0x89)
+        for second in (0x80, 0x85)
+    ),
+    *(b"\xc1\x87\0\0\0\0", b"\x88\x82\0\0\0\0\x03\xe8", b"\xc1\x89\0\0\0\0", b"\x41\x83\0\0\0\0"),
+    *(b"\x82\xfe\x01\x00\0\0\0\0", b"\x81\xff\0\0\0\0\0\0\x01\x00", b"\x0b\xb8", b"\x0b\xb9"),
+)
+_STREAMS: Final = (
+    *(b"\xf2\x48\xcd\xc9\xc9\x07\x00", b"\x03\x00", b"\xf3\x48\xcd\xc9\xc9\x07\x00\x00"),
+    *(b"\x00\x05\x00\xfa\xffHello", b"\xf2\x00\x11\x00\x00", zlib.compress(bytes(2900), 9)[2:-4]),
+)
+_PARAMETERS: Final = (
+    *(b"permessage-deflate", b"server_no_context_takeover", b"client_no_context_takeover"),
+    *(b"server_max_window_bits=", b"client_max_window_bits", b'"10"', b"; ", b", ", b"15", b"8"),
+)
+_TERMS: Final = tuple(
+    bytes.fromhex(text)
+    for text in (
+        *(
+            "83",
+            "8350",
+            "6a",
+            "6b0003616263",
+            "6c00000001",
+            "6d00000003616263",
+            "6802",
+            "7400000001",
+        ),
+        *("6101", "62ffffffff", "6e0100ff", "6f00000001", "463ff0000000000000", "770464617461"),
+        *("7706736967656e64", "7708696e66696e697479", "58", "5a", "67", "70", "4d", "7f800000"),
+    )
+)
+_ENCODED: Final = (
+    *(b"SFMyNTY", b"SFMzODQ", b"SFM1MTI", b".", b"=", b"-_", b"+/"),
+    *(b"WENDUA", b"QTEyOEdDTQ", b"g2gDbQ"),
+)
+_QUERIES: Final = (b"a[b]=1", b"a[]=2", b"vsn=2.0.0", b"&&", b"%F0%9F", b"[", b"][", b"%zz", b"+")
+_HEADER_VALUES: Final = (
+    *(
+        b"base64url.bearer.phx.",
+        b"phoenix",
+        b"https://",
+        b"http://[::1]:80",
+        b"null",
+        b"user@",
+        b"//",
+    ),
+    *(b":65536", b"a=b; c", b"%41", b"localhost:4000"),
+)
+
+_UNDECODABLE: Final = (DecodeError, UnicodeDecodeError)
+
+TARGETS: Final = {
+    target.name: target
+    for target in (
+        Target("json_v1", _of(JSONV1, TEXT), _UNDECODABLE, _JSON),
+        Target("json_v2", _of(JSONV2, TEXT), _UNDECODABLE, _JSON),
+        Target("binary_v2", _of(JSONV2, BINARY), (DecodeError,)),
+        Target("post", _post, _UNDECODABLE, (*_JSON, b"\n", b"\r\n", b"AAEC", b"==")),
+        Target("frames", _frames(lambda: Reader(MAX_SIZE)), (), _HEADS),
+        Target("compressed_frames", _frames(_inflating()), (), _HEADS + _STREAMS),
+        Target(
+            "compressed_frames_in_context",
+            _frames(_inflating(client_context=True)),
+            (),
+            _HEADS + _STREAMS,
+        ),
+        Target("compression", _compressed_text, (), _JSON),
+        Target("extensions", _extensions, (DecodeError,), _PARAMETERS),
+        Target("query", _query, (DecodeError,), _QUERIES),
+        Target("headers", _headers, (DecodeError,), _HEADER_VALUES),
+        Target("token_signed", _verify, (TokenError,), _ENCODED),
+        Target("token_encrypted", _decrypt, (TokenError,), _ENCODED),
+        Target("token_payload", _payload, (TokenError,), _TERMS),
+        Target("term", _term, (DecodeError,), _TERMS),
+    )
+}
