@@ -50,6 +50,7 @@ endpoint = Endpoint(
         "/socket": Socket(
             connect=enter,
             channels={"rooms": RoomsChannel, "room:{room}": RoomChannel},
+            compress=True,  # a room's history is the longest thing that is sent
         )
     },
     lifespan=open_chat,

@@ -191,6 +191,25 @@ async def test_two_people_chat(company: Company) -> None:
     await expect(ann.notices).to_have_text(["Bo joined", "Bo left"])
 
 
+async def test_browser_and_chat_compress(company: Company) -> None:
+    """Chromium offers it, and reads long messages and the history of a room."""
+    ann = await company.invite("Ann")
+    agreed = await ann.page.evaluate(
+        """() => new Promise((resolve, reject) => {
+            const socket = new WebSocket(`ws://${location.host}/socket/websocket?vsn=2.0.0&name=X`)
+            socket.onopen = () => { resolve(socket.extensions); socket.close() }
+            socket.onerror = reject
+        })"""
+    )
+    assert agreed == "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
+    long = ("As I said before, " * 50).strip()
+    await ann.say(long)
+    bob = await company.invite("Bob")
+    await bob.say(f"{long} and now I say it too")
+    for person in (ann, bob):
+        await expect(person.messages).to_have_text([long, f"{long} and now I say it too"])
+
+
 async def test_history_is_there_for_who_comes_later(company: Company) -> None:
     """A page that is opened later, or again, shows what was said before."""
     ann = await company.invite("Ann")

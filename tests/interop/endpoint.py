@@ -210,6 +210,7 @@ channels = {"room:*": RoomChannel, "gate:{name}": GateChannel, "roster:*": Roste
 endpoint = Endpoint(
     sockets={
         "/socket": Socket(connect=connect, id=name_of, channels=channels),
+        "/compressed": Socket(connect=connect, id=name_of, channels=channels, compress=True),
         "/auth": Socket(connect=connect_with_token, id=name_of, channels=channels, auth_token=True),
         "/expiring": Socket(
             connect=connect_for_a_while,
