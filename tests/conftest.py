@@ -9,6 +9,7 @@ from hypothesis import settings
 
 # How many examples a property test tries; scripts/test-all asks for the long profile. What
 # any bytes at all do is left to tests/fuzz, which feeds millions.
+settings.register_profile("default", deadline=None)  # no test depends on how fast the machine is
 settings.register_profile("long", max_examples=1000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
