@@ -6,6 +6,7 @@ documents; all else, a failed assertion too, is a finding.
 
 from __future__ import annotations
 
+import hmac
 import json
 import zlib
 from collections.abc import Callable, Hashable, Sequence
@@ -16,18 +17,23 @@ from typing import Any, Final
 
 from bennu import Deflate, token
 from bennu._protocol import etf, signed
+from bennu._protocol.csrf import matches
 from bennu._protocol.deflate import DeflateFraming, negotiate
 from bennu._protocol.extensions import parse_offers
+from bennu._protocol.forwarded import TrustedProxies
 from bennu._protocol.inflate import InflatingReader
 from bennu._protocol.longpoll import FRAMING, MAX_MESSAGES, Status, answer_poll, split_body
 from bennu._protocol.origin import Origin, Requested
 from bennu._protocol.params import decode_query
+from bennu._protocol.token_text import to_base64
 from bennu._protocol.upgrade import select_subprotocol, take_auth_token
 from bennu._protocol.websocket import CLOSE, FAILURE, PING, PONG, Event, Reader, close_answer
-from bennu.connect_info import ConnectInfo
+from bennu.connect_info import AUTHORITY, ConnectInfo
 from bennu.errors import DecodeError, EncodeError, TokenError
+from bennu.jwt import JWTConnect
 from bennu.message import BINARY, TEXT, Opcode
 from bennu.serializers import JSONV1, JSONV2, Serializer, negotiate as negotiate_vsn
+from bennu.session import PlugSession, StarletteSession
 
 __all__ = ["CORPUS", "TARGETS", "Target"]
 
@@ -249,6 +255,66 @@ def _term(data: bytes) -> Hashable:
     return _shape(value)
 
 
+def _jwt(data: bytes) -> Hashable:
+    """Feed a JSON Web Token: as it is, or what only the issuer could have signed, behind a line."""
+    head, line, claims = data.partition(b"\n")
+    text = data.decode("latin-1")
+    if line:
+        signed_text = b".".join((to_base64(head), to_base64(claims)))
+        mac = to_base64(hmac.digest(_JWT_SECRET, signed_text, "sha256"))
+        text = b".".join((signed_text, mac)).decode()
+    verified = _JWT.verify(text)
+    try:
+        verified.send(None)
+    except StopIteration as found:
+        return _shape(found.value)
+    raise AssertionError("to verify by a secret nothing is waited for")
+
+
+_JWT_SECRET: Final = SECRET.encode()
+_JWT: Final = JWTConnect(
+    key=SECRET, algorithms=["HS256"], user=lambda claims, _: claims, leeway=10**10, require=[]
+)
+
+
+# What frameworks and proxies add.
+
+
+def _sessions(data: bytes) -> Hashable:
+    """Feed a cookie to everything that reads a session from one."""
+    info = ConnectInfo({"path": "/", "headers": [(b"cookie", b"s=" + data)]}, transport="websocket")
+    read = [session(info) for session in _SESSIONS]
+    return tuple(_shape(one) for one in read)
+
+
+_SESSIONS: Final = (
+    PlugSession(SECRET, key="s", signing_salt="fuzz"),
+    PlugSession(SECRET, key="s", signing_salt="fuzz", encryption_salt="fuzz too"),
+    StarletteSession(SECRET, cookie="s", max_age=None),
+)
+
+
+def _csrf(data: bytes) -> Hashable:
+    """Take one half for the state, and the other for the token."""
+    state, _, given = data.decode("latin-1").partition("\n")
+    return matches(state, given), len(state) == 24, len(given) == 56, state.isascii()
+
+
+def _forwarded(data: bytes) -> Hashable:
+    """Take lines for the headers of proxies."""
+    names = (b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-forwarded-port")
+    headers = [*zip(names, data.split(b"\n"), strict=False), (b"host", b"localhost:4000")]
+    found = _PROXIES.read("10.0.0.1", headers)
+    assert found is not None
+    scope = {"path": "/", "headers": headers, "client": found.client, AUTHORITY: found.authority}
+    info = ConnectInfo(scope | {"scheme": found.scheme or "ws"}, transport="websocket")
+    assert info.uri.scheme in ("http", "https")
+    assert isinstance(info.peer.port, int | None)
+    return found.client is None, found.scheme, found.authority is None, frozenset(found.malformed)
+
+
+_PROXIES: Final = TrustedProxies(["10.0.0.0/8", "::1"])
+
 _JSON: Final = (
     *(
         b'"phx_join"',
@@ -337,6 +403,17 @@ TARGETS: Final = {
         Target("headers", _headers, (DecodeError,), _HEADER_VALUES),
         Target("token_signed", _verify, (TokenError,), _ENCODED),
         Target("token_encrypted", _decrypt, (TokenError,), _ENCODED),
+        Target(
+            "jwt",
+            _jwt,
+            (TokenError,),
+            (*_JSON, b'"alg":"HS256"', b'"exp":', b'"iat":', b'"crit":["b64"]'),
+        ),
+        Target("sessions", _sessions, (), (*_ENCODED, b"; s=", b"eyJ", b"%")),
+        Target("csrf", _csrf, (), (b"A", b"=", b"\n")),
+        Target(
+            "forwarded", _forwarded, (), (*_HEADER_VALUES, b"10.0.0.7", b"::ffff:1.2.3.4", b"\n")
+        ),
         Target("token_payload", _payload, (TokenError,), _TERMS),
         Target("term", _term, (DecodeError,), _TERMS),
     )
