@@ -12,6 +12,7 @@ from bennu import Channel, ConnectInfo, Ok, Refused, Socket, on
 from bennu.errors import DefinitionError, TokenInvalid
 
 from ..support.clock import advance, work
+from ..support.longpoll import SESSION_GONE
 from ..support.memory import Client, Over, Server, Version, endpoint_of, error, ok, serve
 
 both_transports = pytest.mark.parametrize("over", ["native", "asgi"])
@@ -244,6 +245,16 @@ async def test_a_token_that_is_looked_at_when_the_time_comes_is_waited_for(
             frame = await client.receive()
             assert frame.ref == ref
             assert await client.closed() == code
+
+
+async def test_a_client_that_polls_has_its_time_too() -> None:
+    """It is told, may prolong it, and its session ends."""
+    async with serve(endpoint(longpoll=True)) as server:
+        client = await server.connect(over="longpoll", params={"seconds": "40"})
+        await client.expect((None, None, *EXPIRING), within=11)
+        assert (await send(client, "good:60"))["status"] == "ok"
+        await client.expect((None, None, *EXPIRING), within=31)
+        assert await client.closed(within=31) == SESSION_GONE
 
 
 @both_transports

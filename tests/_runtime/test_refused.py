@@ -12,6 +12,7 @@ from bennu.errors import TokenExpired
 from bennu.refusals import MAX_HOLD, Readable
 
 from ..support.clock import advance
+from ..support.longpoll import SESSION_GONE
 from ..support.memory import Client, HandshakeRefused, Over, Version, endpoint_of, error, ok, serve
 
 both_transports = pytest.mark.parametrize("over", ["native", "asgi"])
@@ -65,6 +66,15 @@ async def test_a_refused_client_is_told_why(over: Over, version: Version) -> Non
         with pytest.raises(AssertionError, match="did not send the close"):
             await client.closed(within=told["retry_after_ms"] / 1000 - 0.01)
         assert await client.closed(within=0.02) == 4003
+
+
+async def test_a_client_that_polls_is_told_why() -> None:
+    """Its session ends as a connection would, and phoenix.js begins another."""
+    async with serve(endpoint(longpoll=True)) as server:
+        client = await server.connect(over="longpoll", params={"do": "refuse:bob"})
+        assert (await join(client))["reason"] == "banned"
+        assert server.endpoint.connections == 0
+        assert await client.closed(within=15) == SESSION_GONE
 
 
 @both_transports
