@@ -101,7 +101,8 @@ class WrongThread(BennuError):
 class Refused(BennuError):
     """Refuse a connect, a join or a push. The client gets ``{"reason": reason, **extra}``.
 
-    A refused connect is answered by HTTP 403 (a browser can't read more of it).
+    A refused connect is answered by HTTP 403, of which a browser shows a page nothing, unless the socket
+    has readable refusals (``Socket(refusals="readable")``).
 
     Example:
         >>> Refused("full", retry_after_ms=5000).payload

@@ -1,9 +1,12 @@
 """A ready-made ``connect`` for JSON Web Tokens (RFC 7519), by PyJWT: ``pip install 'bennu[jwt]'``.
 
+    async def user_of(claims, info):
+        return User(claims["sub"])
+
     tokens = JWTConnect(
         jwks_url="https://id.example.com/.well-known/jwks.json",
         algorithms=["RS256"], audience="chat", issuer="https://id.example.com/",
-        user=lambda claims, info: User(claims["sub"]),
+        user=user_of,
     )
     socket = Socket(connect=tokens, refresh=tokens.refresh, auth_token=True, ...)
 
@@ -85,26 +88,25 @@ class JWTConnect(Generic[A]):
 
     Args:
         algorithms: Those that are accepted, as ``["RS256"]``.
-        user: Makes the assigns of the claims: ``user(claims, info)``, async or not. It may raise
-            ``Refused``. A plain function runs on the event loop.
+        user: Makes the assigns of the claims: ``async def user(claims, info)``. It may raise
+            ``Refused``.
         **options: See :class:`JWTOptions`; ``key`` or ``jwks_url`` is one of them.
 
     Raises:
         DefinitionError: Something about it can't work, or would not be safe.
 
     Example:
-        >>> tokens = JWTConnect(
-        ...     key="a secret of at least 32 bytes......",
-        ...     algorithms=["HS256"],
-        ...     user=lambda claims, info: claims["sub"],
-        ... )
+        >>> async def user(claims, info):
+        ...     return claims["sub"]
+        >>> secret = "a secret of at least 32 bytes......"
+        >>> tokens = JWTConnect(key=secret, algorithms=["HS256"], user=user)
     """
 
     def __init__(
         self,
         *,
         algorithms: Sequence[str],
-        user: Callable[[Claims, ConnectInfo], Awaitable[A]] | Callable[[Claims, ConnectInfo], A],
+        user: Callable[[Claims, ConnectInfo], Awaitable[A]],
         **options: Unpack[JWTOptions],
     ) -> None:
         self._user: Callable[[Claims, ConnectInfo], Any] = user
@@ -174,7 +176,9 @@ class JWTConnect(Generic[A]):
         if isinstance(token_id := claims.get("jti"), str):
             info.add_id(f"tokens:{token_id}")
         assigns = self._user(claims, info)
-        return cast("A", await assigns if inspect.isawaitable(assigns) else assigns)
+        return cast(
+            "A", await assigns if inspect.isawaitable(assigns) else assigns
+        )  # plain functions do as well
 
     async def _keys_for(self, algorithm: str, header: Mapping[str, Any]) -> list[Any]:
         """Return the keys that may have made a token: none is of another kind than the algorithm."""

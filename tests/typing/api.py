@@ -9,6 +9,8 @@ from typing import Any, assert_type
 from msgspec import Struct
 
 from bennu import Channel, ConnectInfo, Connection, Endpoint, ReplyRef, Socket, on, on_info
+from bennu.jwt import JWTConnect
+from bennu.session import StarletteSession
 
 
 @dataclass(frozen=True)
@@ -90,3 +92,29 @@ Socket(connect=connect, channels={"n": Numbers})  # type: ignore[arg-type] # pyr
 Socket(connect=connect, id=lambda user: user.id, channels={})  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
 Endpoint(sockets={"/socket": socket})
 Endpoint(sockets={"/socket": Room})  # type: ignore[dict-item] # pyright: ignore[reportArgumentType]
+
+
+async def user_of(claims: dict[str, Any], info: ConnectInfo) -> User:
+    return User(1, claims["sub"])
+
+
+async def renew(token: str, info: ConnectInfo) -> User | None:
+    info.expire_at(None)
+    return None
+
+
+async def renew_wrongly(token: str, info: ConnectInfo) -> int:
+    return 7
+
+
+tokens = JWTConnect(algorithms=["RS256"], jwks_url="https://id.example.com", user=user_of)
+assert_type(tokens, JWTConnect[User])
+with_tokens = Socket(
+    connect=tokens, refresh=tokens.refresh, channels={"room:{room_id}": Room}, auth_token=True
+)
+assert_type(with_tokens, Socket[User])
+ROOM = {"room:{room_id}": Room}
+Socket(connect=connect, refresh=renew, channels=ROOM, refusals="readable")
+Socket(connect=connect, refresh=renew_wrongly, channels=ROOM)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+Socket(connect=connect, channels=ROOM, refusals="loud")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+Socket(connect=connect, channels=ROOM, session=StarletteSession("at least 20 bytes of it"))
