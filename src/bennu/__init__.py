@@ -1,6 +1,7 @@
 """Bennu: Phoenix Channels for Python. Sockets, channels, topics and PubSub, on Phoenix's wire."""
 
 from ._protocol.deflate import Deflate
+from ._protocol.drain import Drain
 from .channel import Channel, Connection, ReplyRef, on, on_info, on_out
 from .connect_info import ConnectInfo
 from .endpoint import Endpoint
@@ -16,7 +17,7 @@ from .errors import (
 )
 from .limits import Limits, Rate, Rates
 from .longpoll import LongPoll
-from .message import Broadcast, Error, Ok, Reply
+from .message import Broadcast, Draining, Error, Ok, Reply
 from .socket import Socket
 
 __all__ = [
@@ -27,6 +28,8 @@ __all__ = [
     "Connection",
     "DefinitionError",
     "Deflate",
+    "Drain",
+    "Draining",
     "EncodeError",
     "Endpoint",
     "Error",

@@ -26,6 +26,7 @@ from ._blocking import blocking
 from ._protocol.forwarded import TrustedProxies
 from ._protocol.origin import OriginPolicy, compile_policy
 from ._runtime.accepted import Accepted
+from ._runtime.draining import Drainer
 from ._runtime.runtime import Runtime
 from .channel import Channel
 from .errors import DefinitionError
@@ -37,6 +38,7 @@ from .telemetry import LogHandler, ParameterFilter, Telemetry
 from .token import Secret, sign
 from .transports.asgi import ASGIWebSocket, deny
 from .transports.handshake import Denied, Target, explain_request, shake_hands
+from .transports.health import Health
 from .transports.longpoll import Exchange, LongPolling
 from .transports.native import EXTENSION, NativeWebSocket, key_of
 from .transports.proxied import as_proxies_say
@@ -77,6 +79,8 @@ class Endpoint:
             BENNU_DEBUG, which ``bennu run --reload`` sets.
         secret_key: At least 20 bytes that sign what clients are given to bring back: the sessions of
             long polling. None makes one at random, which no other process knows: fine for one.
+        health: A path; ``<health>/ready`` and ``<health>/live`` say below it how the server is. None
+            has no such pages.
 
     Raises:
         DefinitionError: A socket or channel can't work; it says what to write.
@@ -97,6 +101,7 @@ class Endpoint:
         filter_parameters: ParameterFilter | tuple[str, ...] = ("password", "token"),
         debug: bool | None = None,
         secret_key: Secret | None = None,
+        health: str | None = None,
     ) -> None:
         self.native = native
         self.telemetry = Telemetry()
@@ -110,6 +115,8 @@ class Endpoint:
         self._longpolling = LongPolling(self._runtime, _secret(secret_key))
         for socket in sockets.values():
             socket.expect_guard(check_origin)
+        self._drainer = Drainer(self._runtime, sockets)
+        self._health = Health(health)
         self._lifespan = lifespan
         self._stack: AsyncExitStack | None = None
         self._starting: asyncio.Lock | None = None
@@ -133,6 +140,11 @@ class Endpoint:
         return self._stack is not None
 
     @property
+    def is_ready(self) -> bool:
+        """Whether clients shall be sent here: it has been started, and does not drain."""
+        return self._stack is not None and not self._drainer.has_begun
+
+    @property
     def connections(self) -> int:
         """How many clients are connected to this process."""
         return len(self._runtime.connections)
@@ -145,6 +157,7 @@ class Endpoint:
             # Known only now: servers set up logging at start-up.
             self._stop_logging = self.telemetry.attach(LogHandler(self._hide))
         self._runtime.start()
+        self._drainer.start()
         stack = AsyncExitStack()
         if self._lifespan is not None:
             takes_endpoint = bool(inspect.signature(self._lifespan).parameters)
@@ -159,11 +172,26 @@ class Endpoint:
             self._runtime.state = await stack.enter_async_context(context)
         self._stack = stack
 
+    async def drain(self, *, delay: float = 0.0, timeout: float | None = None) -> None:  # noqa: ASYNC109 - shared out among steps
+        """Let all clients go, a few at a time, before the server stops; ``bennu run`` does it by itself.
+
+        From now on ``is_ready`` is False. After ``delay`` newcomers are refused with 503, channels
+        that handle :class:`~bennu.Draining` are told, and connections are closed with 1012, each socket's as
+        its ``drain`` says. It ends when their channels have ended. A second call waits for the first.
+
+        Args:
+            delay: Seconds in which all goes on, so that load balancers notice.
+            timeout: Seconds that the rest may take, if the sockets would take longer.
+        """
+        if self._stack is not None:
+            await self._drainer.drain(delay=delay, timeout=timeout)
+
     async def stop(self) -> None:
         """Close every connection, wait for the channels to end, and leave the lifespan."""
         stack, self._stack = self._stack, None
         if stack is None:
             return
+        self._drainer.stop()
         await self._runtime.stop()
         await stack.aclose()
         if self._stop_logging is not None:
@@ -208,7 +236,7 @@ class Endpoint:
         async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] == "lifespan":
                 await self._wrap_lifespan(app, scope, receive, send)
-            elif self._routes.find(scope) is not None:
+            elif self._routes.find(scope) is not None or self._health.answers(scope):
                 await self(scope, receive, send)
             else:
                 await app(scope, receive, send)
@@ -240,6 +268,9 @@ class Endpoint:
             return
         if self._stack is None:
             await self._start_late()
+        if self._health.answers(scope):
+            await self._health.answer(scope, send, is_ready=self.is_ready)
+            return
         target = self._routes.find(scope)
         if self._proxies is not None:
             scope = as_proxies_say(self._proxies, scope)

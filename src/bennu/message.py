@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from msgspec import Raw, Struct
 
-__all__ = ["Broadcast", "Error", "Message", "Ok", "Opcode", "Reply"]
+__all__ = ["Broadcast", "Draining", "Error", "Message", "Ok", "Opcode", "Reply"]
 
 PHOENIX: Final = "phoenix"
 HEARTBEAT: Final = "heartbeat"
@@ -67,6 +67,18 @@ class Broadcast(Struct, frozen=True):
     topic: str
     event: str
     payload: Any
+
+
+class Draining(Struct, frozen=True):
+    """The server is about to stop; the connection will be closed, and its client come back elsewhere.
+
+    Channels with an ``@on_info(Draining)`` are told when it begins, and go on until it is their turn.
+
+    Attributes:
+        within: Seconds after which it is everybody's turn.
+    """
+
+    within: float
 
 
 class Ok(Struct, frozen=True):

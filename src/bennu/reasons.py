@@ -42,6 +42,11 @@ class CloseCode(Enum):
         "a message was not of the format that `vsn` agreed on",
     )
     INTERNAL_ERROR = (1011, "internal error", "an error of the server's own, which is in its log")
+    DRAINING = (
+        1012,
+        "draining",
+        "the server is about to stop, and lets its clients go a few at a time; they connect again",
+    )
     SHUTDOWN = (1012, "shutdown", "the server stops; clients connect again")
     TOO_SLOW = (1013, "too slow", "the client did not read what was written for it")
     TOKEN_EXPIRED = (
@@ -134,6 +139,7 @@ class Reason(Enum):
         "binary_unsupported",
         "the reply is bytes, which the client's format or transport does not carry",
     )
+    DRAINING = ("draining", "of a refused connect: the server is about to stop; connect again")
     INVALID_PARAMS = ("invalid_params", "the parameters of the connect are not of their type")
     UNSUPPORTED_VSN = (
         "unsupported_vsn",

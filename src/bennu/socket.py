@@ -11,6 +11,7 @@ from typing_extensions import Unpack
 from ._connector import Connect, Connector, Refresh, Refresher
 from ._definition import ChannelDefinition, define
 from ._protocol.deflate import Deflate
+from ._protocol.drain import Drain, DrainPolicy
 from ._protocol.origin import Check, OriginPolicy, compile_policy
 from .channel import Channel
 from .csrf import KEY
@@ -32,6 +33,7 @@ A = TypeVar("A")
 ErrorHandler = Callable[[Refused], tuple[int, bytes]]
 
 MAX_FRAME: Final = 10_000_000
+DRAIN: Final = Drain()
 
 
 class SocketOptions(TypedDict, Generic[A], total=False):
@@ -51,6 +53,7 @@ class SocketOptions(TypedDict, Generic[A], total=False):
     csrf_token_key: str
     log: bool
     longpoll: bool | LongPoll
+    drain: DrainPolicy
 
 
 class SocketBase(Generic[A]):
@@ -80,6 +83,8 @@ class SocketBase(Generic[A]):
         csrf_token_key: Under which the session holds what the token is checked against.
         log: Whether connects, joins and events are logged.
         longpoll: Whether clients may poll where no WebSocket comes through, and how.
+        drain: How clients are let go before the server stops; a function is asked when the endpoint
+            starts. With False they stay until it stops.
 
     Raises:
         DefinitionError: Something about it can't work.
@@ -108,6 +113,7 @@ class SocketBase(Generic[A]):
         csrf_token_key: str = KEY,
         log: bool = True,
         longpoll: bool | LongPoll = False,
+        drain: DrainPolicy = DRAIN,
     ) -> None:
         self._policy = check_origin
         self._check_csrf = check_csrf
@@ -125,6 +131,7 @@ class SocketBase(Generic[A]):
         self.error_handler = error_handler
         self.log = log
         self.longpoll = _longpoll(longpoll)
+        self._drain = drain
         self.subprotocols = _subprotocols(subprotocols, auth_token=auth_token)
         self.origin_check: Check | None = (
             None if check_origin is None else compile_policy(check_origin)
@@ -155,6 +162,27 @@ class SocketBase(Generic[A]):
             DefinitionError: Something about it can't work.
         """
         self.connector.define()
+
+    def drainer(self) -> Drain | None:
+        """Return how its clients are let go before the server stops, or None if they are not.
+
+        Raises:
+            DefinitionError: It was given something else, or the function returned it.
+        """
+        drain: Any = self._drain
+        asked = callable(drain)
+        if asked:
+            drain = drain()
+        if drain is False:
+            return None
+        if isinstance(drain, Drain):
+            return drain
+        raise DefinitionError(
+            "Socket(drain=...)",
+            expected="a Drain, a function that returns one, or False",
+            got=f"{drain!r}, returned by {self._drain!r}" if asked else repr(drain),
+            write="drain=Drain(batch_size=1000)",
+        )
 
     def id_of(self, assigns: A) -> str | None:
         """Return the name of a connection.

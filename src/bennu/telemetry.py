@@ -23,6 +23,7 @@ __all__ = [
     "MessagesDropped",
     "ParameterFilter",
     "SocketConnected",
+    "SocketDrain",
     "Telemetry",
 ]
 
@@ -102,7 +103,37 @@ class LimitExceeded:
     topic: str | None = None
 
 
-Event = SocketConnected | ChannelJoined | ChannelHandledIn | MessagesDropped | LimitExceeded
+@dataclass(frozen=True, slots=True)
+class SocketDrain:
+    """A batch of connections begins to leave, since the server is about to stop.
+
+    Attributes:
+        socket: The mount path of the socket; several, if it has several.
+        count: How many connections the batch has.
+        total: How many leave in all.
+        index: Which batch, from 1.
+        rounds: How many batches.
+        interval: Seconds that a full batch takes.
+        log: Whether the socket wants it logged.
+    """
+
+    socket: str
+    count: int
+    total: int
+    index: int
+    rounds: int
+    interval: float
+    log: bool
+
+
+Event = (
+    SocketConnected
+    | ChannelJoined
+    | ChannelHandledIn
+    | MessagesDropped
+    | LimitExceeded
+    | SocketDrain
+)
 Handler = Callable[[Event], object]
 
 
@@ -269,6 +300,17 @@ class LogHandler:
                     readable(event.duration),
                     self._hide(event.payload),
                 )
+            case SocketDrain():
+                if event.log:
+                    logger.info(
+                        "DRAINING %d of %d total connection(s) for socket %s every %dms - round %d of %d",
+                        event.count,
+                        event.total,
+                        event.socket,
+                        round(event.interval * 1000),
+                        event.index,
+                        event.rounds,
+                    )
             case MessagesDropped() | LimitExceeded():
                 pass  # whoever drops or refuses says so, once and not for each
             case ChannelHandledIn():

@@ -100,6 +100,12 @@ class Connection(Link[Socket[Any]]):
         for membership in tuple(self._session.topics.values()):
             membership.channel.end(reason)
 
+    def tell(self, message: Any) -> None:
+        """Pass news of the server's own on to the channels that have an ``@on_info`` for it."""
+        for membership in tuple(self._session.topics.values()):
+            if membership.channel.definition.info_handler(message) is not None:
+                membership.channel.put_info(message)
+
     @property
     def is_held(self) -> bool:
         """Whether a join is under way."""

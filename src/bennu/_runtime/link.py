@@ -180,6 +180,10 @@ class Link(ABC, Generic[K]):
         self.lost(reason)
         self._wire.close(code.code, code.text if text is None else text)
 
+    @abstractmethod
+    def tell(self, message: Any) -> None:
+        """Pass news of the server's own on to whoever handles such."""
+
     def heard(self, message: Any) -> None:
         """Obey what is said to one of the connection's ids: only ``disconnect`` means something."""
         if isinstance(message, Broadcast) and message.event == DISCONNECT:

@@ -64,6 +64,9 @@ class RefusedConnection(Link):
             return
         self.send(reply)
 
+    def tell(self, message: Any) -> None:
+        """Pass on nothing: the client knows all that it shall know."""
+
     def ended(self, reason: str | Exception) -> None:
         """Let go of the timer."""
         del reason

@@ -39,8 +39,14 @@ class OpenConnection(Protocol):
         """The request that opened it."""
         ...
 
-    def close(self, code: CloseCode) -> None:
+    def close(
+        self, code: CloseCode, text: str | None = None, *, reason: str | Exception = "shutdown"
+    ) -> None:
         """Close it from our side."""
+        ...
+
+    def tell(self, message: Any) -> None:
+        """Pass news of the server's own on to whoever handles such."""
         ...
 
     def sweep(self, limit: int) -> None:
@@ -59,6 +65,7 @@ class Runtime:
         refused: Those of clients that may only read why they may not connect.
         gate: What limits them, if anything does.
         excesses: What is done about limits that are exceeded.
+        is_draining: Whether nobody may connect any more, since the server is about to stop.
         thread: Which thread its event loop runs in.
     """
 
@@ -81,6 +88,7 @@ class Runtime:
         self.thread = 0
         self.connections: set[OpenConnection] = set()
         self.refused: set[OpenConnection] = set()
+        self.is_draining = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pool: ThreadPoolExecutor | None = None
         self._background: set[asyncio.Task[Any]] = set()
@@ -113,6 +121,11 @@ class Runtime:
             self._pool.shutdown(wait=False, cancel_futures=True)
             self._pool = None
         self._loop = None
+
+    async def wait_until_idle(self, deadline: float) -> None:
+        """Wait until every channel has ended, but not beyond a time of the loop's clock."""
+        while self._background and (left := deadline - self.loop.time()) > 0:
+            await asyncio.wait(tuple(self._background), timeout=left)
 
     def create_task(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Run a coroutine whose end :meth:`stop` waits for."""

@@ -27,7 +27,7 @@ from ..serializers.vsn import DEFAULT_VSN, closest
 from ..socket import SocketBase
 from ..telemetry import SocketConnected
 
-__all__ = ["Denied", "Target", "explain_request", "origin_fits", "shake_hands"]
+__all__ = ["DRAINING", "Denied", "Target", "explain_request", "origin_fits", "shake_hands"]
 
 logger = logging.getLogger("bennu")
 
@@ -63,7 +63,7 @@ class Denied:
     Attributes:
         status: Of HTTP.
         body: What a reader may learn of it.
-        retry_after: Seconds after which the client may try again, where a limit is the reason.
+        retry_after: Seconds after which the client may try again.
         refusal: What the client is told where the socket's refusals are readable, if it may be.
     """
 
@@ -71,6 +71,10 @@ class Denied:
     body: bytes = b""
     retry_after: int | None = None
     refusal: Mapping[str, Any] | None = field(default=None, compare=False)
+
+
+DRAINING = Denied(503, Reason.DRAINING.text.encode(), retry_after=1)
+"""Whoever comes while the server lets its clients go. Tried again, it finds another, or the next one."""
 
 
 async def shake_hands(
@@ -84,6 +88,8 @@ async def shake_hands(
         scope: The ASGI scope of the request, of HTTP or of a WebSocket.
         transport: The transport's name.
     """
+    if runtime.is_draining:
+        return DRAINING
     if scope.get("method", "GET") != "GET":
         return Denied(400)
     outcome = await _pass_gate(runtime, target, scope, transport)
@@ -206,9 +212,10 @@ async def _shake_hands(
         serializer = _negotiate(target, request.params)
         if serializer is None:
             return Denied(FORBIDDEN, refusal=Reason.UNSUPPORTED_VSN.payload())
-    return await _connect(
+    outcome = await _connect(
         runtime, target, request.params, request.info, serializer, request.subprotocol
     )
+    return DRAINING if runtime.is_draining else outcome  # for connect may have taken its time
 
 
 def origin_fits(target: Target, scope: Mapping[str, Any], headers: dict[bytes, bytes]) -> bool:

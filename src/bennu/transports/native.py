@@ -47,7 +47,7 @@ from .._runtime.runtime import Runtime
 from ..message import BINARY, TEXT
 from ..pubsub import Framing
 from ..reasons import PROTOCOL_FAILURES, CloseCode
-from .handshake import Denied
+from .handshake import DRAINING, Denied
 
 __all__ = ["EXTENSION", "NativeWebSocket", "Observer"]
 
@@ -290,7 +290,7 @@ class NativeWebSocket(asyncio.Protocol):
         if self._connection is not None:
             self._connection.close(CloseCode.SHUTDOWN)
         elif self._state is State.HANDSHAKE:
-            self.deny(Denied(503))
+            self.deny(DRAINING)
 
     # What the connection tells us.
 

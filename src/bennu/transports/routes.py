@@ -16,7 +16,7 @@ from ..errors import DefinitionError
 from ..socket import SocketBase
 from .handshake import Target
 
-__all__ = ["Routes"]
+__all__ = ["Routes", "relative_path"]
 
 _VARIABLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -76,10 +76,7 @@ class Routes:
 
     def find(self, scope: Mapping[str, Any]) -> Target | None:
         """Return what the path of a request leads to, or None."""
-        path: str = scope["path"]
-        root: str = scope.get("root_path", "")
-        if root and f"{path}/".startswith(f"{root.rstrip('/')}/"):
-            path = path[len(root.rstrip("/")) :]
+        path = relative_path(scope)
         found = self._cache.get(path)
         if found is not None:
             return found
@@ -92,6 +89,15 @@ class Routes:
             if variables is not None:
                 return replace(target, variables=variables)
         return None
+
+
+def relative_path(scope: Mapping[str, Any]) -> str:
+    """Return the path of a request, relative to what the application is mounted on."""
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "")
+    if root and f"{path}/".startswith(f"{root.rstrip('/')}/"):
+        return path[len(root.rstrip("/")) :]
+    return path
 
 
 def _segments(path: str) -> tuple[str, ...]:

@@ -1,0 +1,69 @@
+"""Whether the server lives, and whether it is ready: what load balancers and supervisors ask.
+
+``<path>/live`` is answered 200 as long as the event loop turns. ``<path>/ready`` is 200 as long as
+clients shall be sent here, and 503 from the moment at which the endpoint begins to drain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any, Final
+
+from ..errors import DefinitionError
+from .routes import relative_path
+
+__all__ = ["Health"]
+
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+READY: Final = (200, b'{"status":"ready"}')
+DRAINING: Final = (503, b'{"status":"draining"}')
+LIVE: Final = (200, b'{"status":"live"}')
+NOT_ALLOWED: Final = (405, b'{"status":"method not allowed"}')
+
+
+class Health:
+    """The two pages below a path.
+
+    Args:
+        path: Where, relative to what the endpoint is mounted on; None has none.
+
+    Raises:
+        DefinitionError: The path can't work.
+    """
+
+    def __init__(self, path: str | None) -> None:
+        if path is not None and not path.startswith("/"):
+            raise DefinitionError(
+                "Endpoint(health=...)",
+                expected="a path that begins with /",
+                got=repr(path),
+                write='health="/health"',
+            )
+        base = "" if path is None else path.rstrip("/")
+        self._live = None if path is None else f"{base}/live"
+        self._ready = None if path is None else f"{base}/ready"
+
+    def answers(self, scope: Mapping[str, Any]) -> bool:
+        """Return whether a request is for one of them."""
+        if self._live is None or scope["type"] != "http":
+            return False
+        return relative_path(scope) in (self._live, self._ready)
+
+    async def answer(self, scope: Mapping[str, Any], send: Send, *, is_ready: bool) -> None:
+        """Answer a request for one of them."""
+        if scope["method"] not in ("GET", "HEAD"):
+            status, body = NOT_ALLOWED
+        elif relative_path(scope) == self._live:
+            status, body = LIVE
+        else:
+            status, body = READY if is_ready else DRAINING
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(body)).encode()),
+            (b"cache-control", b"no-store"),
+        ]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send(
+            {"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body}
+        )

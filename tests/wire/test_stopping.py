@@ -1,0 +1,73 @@
+"""How servers stop, and how an endpoint drains under them: docs/deploys.md."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import AsyncExitStack
+from typing import Any, Final
+
+import pytest
+
+from bennu import Endpoint, Socket
+from tests.support.raw import ask
+from tests.support.servers import SERVERS, serve
+from tests.support.wire import connect
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+PLAIN: Final[dict[str, str | None]] = {"Upgrade": None, "Connection": "close"}
+
+
+def make() -> Endpoint:
+    socket: Socket[None] = Socket(connect=lambda: None, channels={})
+    return Endpoint(sockets={"/socket": socket}, health="/health")
+
+
+class Watched:
+    """An application that writes down in which order things end."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+        self.seen: list[str] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def watched() -> MutableMapping[str, Any]:
+            event = await receive()
+            if event["type"] == "lifespan.shutdown":
+                self.seen.append("lifespan")
+            return event
+
+        try:
+            await self.app(scope, watched, send)
+        finally:
+            if scope["type"] == "websocket":
+                self.seen.append("connection")
+
+
+@pytest.mark.parametrize("name", ["uvicorn", "hypercorn"])
+async def test_others_close_connections_before_they_tell_the_application(name: str) -> None:
+    """So its lifespan comes too late to let anybody go."""
+    app = Watched(make())
+    async with AsyncExitStack() as stack:
+        async with serve(name, app) as server:
+            client = await stack.enter_async_context(connect(server))
+            await client.expect_silence()
+        assert await client.receive_or_close() is None
+    assert app.seen == ["connection", "lifespan"]
+
+
+@pytest.mark.parametrize("name", SERVERS)
+async def test_an_endpoint_drains_under_any_server(name: str) -> None:
+    """If somebody asks it to while the server runs: 1012, unready, and 503 for newcomers."""
+    endpoint = make()
+    async with serve(name, endpoint) as server, connect(server) as client:
+        assert (await ask(server, "/health/ready", PLAIN)).status == 200
+        await client.expect_silence()
+        await endpoint.drain()
+        assert await client.closed() == (1012, "draining")
+        assert (await ask(server, "/health/ready", PLAIN)).status == 503
+        refused = await ask(server, "/socket/websocket?vsn=2.0.0")
+        assert refused.status == 503
+        assert refused.headers["retry-after"] == "1"
