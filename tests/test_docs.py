@@ -111,6 +111,12 @@ async def test_the_page_on_authentication_runs(run: Callable[..., dict[str, Any]
         assert Endpoint(sockets={"/socket": names[name]}).connections == 0
 
 
+def test_the_page_on_deploys_runs(run: Callable[..., dict[str, Any]]) -> None:
+    """An endpoint can be made of its socket."""
+    names = run("deploys", *blocks("docs/deploys.md"))
+    assert Endpoint(sockets={"/socket": names["socket"]}, health="/health").connections == 0
+
+
 @pytest.mark.parametrize(
     "page", ["README.md", *sorted(p.name for p in (ROOT / "docs").glob("*.md"))]
 )

@@ -7,7 +7,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -18,7 +18,7 @@ __all__ = ["Command", "bennu"]
 
 PATIENCE: Final = 30.0
 
-_ADDRESS = re.compile(r"http://\[?(.+?)\]?:(\d+)")
+_ADDRESS = re.compile(r"https?://\[?(.+?)\]?:(\d+)")
 
 
 class Command:
@@ -78,18 +78,32 @@ class Command:
         self.process.send_signal(number)
         return await self.end()
 
+    async def interrupt(self) -> int:
+        """Do what Ctrl-C does in a terminal: all processes of the command get the signal."""
+        os.killpg(self.process.pid, signal.SIGINT)
+        return await self.end()
+
 
 @asynccontextmanager
-async def bennu(folder: Path, *arguments: str) -> AsyncIterator[Command]:
-    """Run ``bennu run`` in a folder; it is ended at the end, if it still runs."""
+async def bennu(
+    folder: Path, *arguments: str, env: Mapping[str, str] | None = None
+) -> AsyncIterator[Command]:
+    """Run ``bennu run`` in a folder; it is ended at the end, if it still runs.
+
+    Args:
+        folder: Where.
+        arguments: Of the command.
+        env: Added to the environment.
+    """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "bennu", "run", *arguments),
         cwd=folder,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        env={**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})},
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
+        process_group=0,
     )
     command = Command(process)
     try:

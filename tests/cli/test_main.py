@@ -80,9 +80,9 @@ async def test_it_serves_until_it_is_told_to_stop(folder: Path, number: signal.S
             await client.send("1", "3", "room:1", "undeclared")
             await client.expect(push("1", "room:1", "undeclared", {}))
             command.process.send_signal(number)
-            assert await client.closed() == (1012, "shutdown")
+            assert await client.closed() == (1012, "draining")
         assert await command.end() == 0
-    steps = ("begins\n", "terminate shutdown\n", "ends\n")
+    steps = ("begins\n", "terminate draining\n", "ends\n")
     places = [command.output.index(step) for step in steps]
     assert places == sorted(places)
     assert "Traceback" not in command.output
@@ -122,7 +122,7 @@ async def test_a_connection_under_way_does_not_keep_it(folder: Path) -> None:
             half.send(b"GET /socket/websocket HTTP/1.1\r\n")
             await whole.open()
             command.process.send_signal(signal.SIGTERM)
-            assert await whole.close_frame() == (1012, "shutdown")
+            assert await whole.close_frame() == (1012, "draining")
             whole.send(client_frame(CLOSE, close_payload(1012)))
             await half.end()
         assert await command.end() == 0

@@ -204,6 +204,34 @@ def test_signals_are_kept_until_the_server_has_stopped() -> None:
         signal.signal(signal.SIGTERM, before)
 
 
+async def test_a_server_shuts_down_within_a_time_of_ours() -> None:
+    """Listener, connections, tasks, lifespan, in this order; the time is read when it begins."""
+    source = inspect.getsource(uvicorn.Server.shutdown)
+    parts = (
+        "server.close()",
+        "connection.shutdown()",
+        "timeout=self.config.timeout_graceful_shutdown",
+        "await self.lifespan.shutdown()",
+    )
+    places = [source.index(part) for part in parts]
+    assert places == sorted(places)
+
+
+def test_a_server_is_told_to_exit_by_its_signal_handler() -> None:
+    """Which only has to be called: the main loop looks at what it sets."""
+    server = uvicorn.Server(config())
+    server.handle_exit(signal.SIGTERM, None)
+    assert server.should_exit
+    assert not server.force_exit
+    assert server._captured_signals == [signal.SIGTERM]
+
+
+def test_a_configuration_that_reloads_says_so() -> None:
+    """It must name its application, to import it anew."""
+    assert uvicorn.Config("app:endpoint", reload=True).should_reload
+    assert not uvicorn.Config(echo_scope).should_reload
+
+
 def test_the_access_log_has_its_helpers() -> None:
     scope: Any = {"client": ("127.0.0.1", 1), "path": "/a b", "query_string": b"c=d"}
     assert get_client_addr(scope) == "127.0.0.1:1"

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
-import gc
 import importlib
 import os
 import socket
+import ssl
 import sys
 import sysconfig
 import traceback
-from collections.abc import Generator
 from typing import Any
 
 import click
@@ -22,9 +20,11 @@ from uvicorn.supervisors import ChangeReload
 from ..endpoint import Endpoint
 from ..errors import DefinitionError
 from .server import BennuProtocol
+from .serving import Server
 
 __all__ = ["main"]
 
+READABLE = click.Path(exists=True, dir_okay=False, readable=True)
 LEVELS = ("critical", "error", "warning", "info", "debug", "trace")
 
 
@@ -53,45 +53,106 @@ def main() -> None:
     help="How much is logged.",
 )
 @click.option("--access-log/--no-access-log", default=True, help="Whether requests are logged.")
+@click.option(
+    "--grace",
+    default=30.0,
+    show_default=True,
+    type=click.FloatRange(min=0, min_open=True),
+    help="Seconds from being told to stop to the end, at most.",
+)
+@click.option(
+    "--drain-delay",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    help="Seconds of them in which load balancers may notice, before clients are let go.",
+)
+@click.option("--ssl-certfile", type=READABLE, help="The certificate (PEM): serves https and wss.")
+@click.option("--ssl-keyfile", type=READABLE, help="Its key, if that is in a file of its own.")
+@click.option(
+    "--ssl-keyfile-password",
+    envvar="BENNU_SSL_KEYFILE_PASSWORD",
+    show_envvar=True,
+    help="What the key is encrypted with.",
+)
+@click.option(
+    "--ssl-ca-certs",
+    type=READABLE,
+    help="Authorities (PEM): clients must have a certificate of one of them.",
+)
 def run(
-    target: str, host: str, port: int, log_level: str, *, reload: bool, access_log: bool
+    target: str,
+    host: str,
+    port: int,
+    log_level: str,
+    *,
+    reload: bool,
+    access_log: bool,
+    grace: float,
+    drain_delay: float,
+    **certificates: str | None,
 ) -> None:
     """Serve an endpoint, or an ASGI application that one is mounted in.
 
     MODULE:ENDPOINT is where it is, for example app:endpoint.
     """
+    if drain_delay >= grace:
+        raise click.UsageError(f"--drain-delay must be below --grace, which is {grace:g}")
+    tls = _tls(**certificates)
     sys.path.insert(0, os.getcwd())
+    settings = {"host": host, "port": port, "access_log": access_log, **tls}
     if reload:
         os.environ["BENNU_DEBUG"] = "1"
-        config = _config(target, host, port, log_level, access_log=access_log, reload=True)
+        config = _config(target, log_level, reload=True, **settings)
         listener = config.bind_socket()
         # Inherited by what it accepts. asyncio sets it only on sockets that it opened itself.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        ChangeReload(config, target=_Server(config).run, sockets=[listener]).run()
+        ChangeReload(config, target=Server(config, grace=grace).run, sockets=[listener]).run()
         return
     app = load(target)
-    config = _config(app, host, port, log_level, access_log=access_log, reload=False)
-    server = _Server(config)
+    server = Server(_config(app, log_level, **settings), grace=grace, drain_delay=drain_delay)
     server.run()
     if not server.started:
         raise SystemExit(3)
+    if server.was_cut_short:
+        raise SystemExit(1)
 
 
-def _config(
-    app: Any, host: str, port: int, log_level: str, *, access_log: bool, reload: bool
-) -> uvicorn.Config:
+def _config(app: Any, log_level: str, **settings: Any) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        host=host,
-        port=port,
         http=BennuProtocol,
         log_level=log_level,
         log_config=log_config(log_level),
-        access_log=access_log,
-        reload=reload,
         lifespan="on" if isinstance(app, Endpoint) else "auto",
-        timeout_graceful_shutdown=10,
+        **settings,
     )
+
+
+def _tls(**options: str | None) -> dict[str, Any]:
+    """Return what uvicorn shall be told of certificates.
+
+    Raises:
+        click.UsageError: One is missing, or can't be used.
+    """
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    if not given:
+        return {}
+    if "ssl_certfile" not in given:
+        raise click.UsageError("--ssl-certfile is missing: the other options of TLS need it")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(
+            given["ssl_certfile"],
+            given.get("ssl_keyfile"),
+            lambda: given.get("ssl_keyfile_password", ""),
+        )
+        if "ssl_ca_certs" in given:
+            context.load_verify_locations(given["ssl_ca_certs"])
+            given["ssl_cert_reqs"] = ssl.CERT_REQUIRED
+    except (OSError, ValueError) as error:  # an SSLError is an OSError
+        raise click.UsageError(f"the certificate, its key or an authority: {error}") from error
+    return given
 
 
 def log_config(level: str) -> dict[str, Any]:
@@ -103,26 +164,6 @@ def log_config(level: str) -> dict[str, Any]:
         "propagate": False,
     }
     return config
-
-
-class _Server(uvicorn.Server):
-    """uvicorn's server, with the garbage collector set for many objects that live long."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None]:
-        with super().capture_signals():
-            yield
-            # uvicorn would raise them again: but to have stopped when told to is no failure.
-            self._captured_signals.clear()
-
-    async def startup(self, sockets: Any = None) -> None:
-        await super().startup(sockets)
-        # What the modules made lives as long as the process: nobody needs to look at it again. And a
-        # connection is some dozens of objects that stay: with the default of 700 the collector would
-        # run at every twentieth connect, and cost a quarter of it.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(50_000, 20, 50)
 
 
 def load(target: str) -> Any:

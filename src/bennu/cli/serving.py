@@ -1,0 +1,152 @@
+"""The life of the server of ``bennu run``: how it starts, and above all how it ends.
+
+Theory of operation
+-------------------
+uvicorn's server closes the listener first, and then all connections at once. A client that comes back
+meanwhile is refused, and a stock client that is refused moves to long-polling for good. So ours goes
+about it in another order, within the grace time in all:
+
+1. The endpoints are unready, so that load balancers send new clients elsewhere; that goes on for the
+   drain delay, and everything else goes on too.
+2. The endpoints drain: the listener still accepts, newcomers get 503, clients leave in batches.
+3. The listener closes; requests under way get to their end; whatever is still connected is closed.
+4. The lifespan ends, and the process with it.
+
+Each step has its share of the time that is left. What hangs is left behind with a line in the log; and
+if even that does not help, because the event loop or a thread hangs, a watchdog that needs neither ends
+the process, and says where each thread was. A second signal ends the process at once.
+
+Under ``--reload`` there is no drain, and little time: whoever saves a file waits for it.
+
+What this takes for granted of uvicorn is tested in ``tests/cli/test_uvicorn.py``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import faulthandler
+import gc
+import io
+import logging
+import os
+import sys
+import time
+from collections.abc import Generator
+from types import FrameType
+from typing import Any, Final
+
+import uvicorn
+
+from .._runtime.draining import drain_all
+
+__all__ = ["Server"]
+
+logger = logging.getLogger("bennu")
+
+RELOAD_GRACE: Final = 3.0
+
+DRAINING: Final = 0.65
+"""The part of the grace time in which the clients must have left, the drain delay included."""
+CLOSING: Final = 0.85
+"""The part of it in which requests and connections must have come to their end."""
+STOPPING: Final = 0.95
+"""The part of it in which the lifespan must have ended."""
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, with an end of our own.
+
+    Args:
+        config: uvicorn's.
+        grace: Seconds between the first signal and the end of the process, at most.
+        drain_delay: Seconds between being unready and the drain.
+
+    Attributes:
+        was_cut_short: Whether something had not ended when its time was over.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, *, grace: float = 30.0, drain_delay: float = 0.0
+    ) -> None:
+        super().__init__(config)
+        self._reloads = config.should_reload
+        self._grace = min(grace, RELOAD_GRACE) if self._reloads else grace
+        self._drain_delay = drain_delay
+        self._told_at: float | None = None
+        self.was_cut_short = False
+
+    # Start.
+
+    async def startup(self, sockets: Any = None) -> None:
+        """Start, and set the garbage collector for many objects that live long."""
+        await super().startup(sockets)
+        # What the modules made lives as long as the process: nobody needs to look at it again. And a
+        # connection is some dozens of objects that stay: with the default of 700 the collector would
+        # run at every twentieth connect, and cost a quarter of it.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 50)
+
+    # Signals.
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Handle signals; to have stopped when told to is no failure, so none is raised again."""
+        with super().capture_signals():
+            yield
+            self._captured_signals.clear()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to end at the first signal, and end at the second."""
+        if self._is_second(sig):
+            logger.error("A second signal: the process ends at once")
+            _exit_now(128 + sig)
+        super().handle_exit(sig, frame)
+        if self._told_at is None:
+            self._told_at = time.monotonic()
+            _watch(self._grace)
+
+    def _is_second(self, sig: int) -> bool:
+        if self._reloads:
+            # Ctrl-C reaches this process and the one that watches the files, which passes it on.
+            return sig in self._captured_signals
+        return self._told_at is not None
+
+    # End.
+
+    async def shutdown(self, sockets: Any = None) -> None:
+        """Let the clients go, close the listener, and leave the lifespan; each within its time."""
+        if not self._reloads:
+            time_to_drain = max(0.0, self._left(DRAINING) - self._drain_delay)
+            await drain_all(delay=self._drain_delay, timeout=time_to_drain)
+        config: Any = self.config  # whose type says int
+        config.timeout_graceful_shutdown = self._left(CLOSING)
+        try:
+            async with asyncio.timeout(self._left(STOPPING)):
+                await super().shutdown(sockets)
+        except TimeoutError:
+            self.was_cut_short = True
+            logger.error(  # noqa: TRY400 - where it waited says nothing
+                "The lifespan did not end within the %gs of grace: the process ends without it",
+                self._grace,
+            )
+
+    def _left(self, share: float) -> float:
+        """Return the seconds until a share of the grace time is over."""
+        now = time.monotonic()
+        told_at = now if self._told_at is None else self._told_at
+        return max(0.0, told_at + self._grace * share - now)
+
+
+def _watch(seconds: float) -> None:
+    """End the process after so long, whatever hangs, with what each thread was doing."""
+    with contextlib.suppress(AttributeError, ValueError, io.UnsupportedOperation):  # no real stderr
+        faulthandler.dump_traceback_later(seconds, exit=True)
+
+
+def _exit_now(code: int) -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, OSError, RuntimeError, ValueError):
+            stream.flush()
+    os._exit(code)
