@@ -27,7 +27,7 @@ from bennu.cli.server import BennuProtocol
 
 from .until import until
 
-__all__ = ["SERVERS", "Serve", "Server", "serve", "until_listening"]
+__all__ = ["HOST", "SERVERS", "Serve", "Server", "serve", "until_listening"]
 
 HOST: Final = "127.0.0.1"
 

@@ -1,0 +1,44 @@
+"""The server that is deployed: `bennu run tests.interop.deploys:endpoint`.
+
+Whoever publishes does so on a socket of its own, which stays until the server stops. How fast clients
+leave comes from the environment.
+"""
+
+from __future__ import annotations
+
+import os
+
+from bennu import Channel, Drain, Endpoint, Ok, Socket, on
+
+__all__ = ["endpoint"]
+
+
+class Numbers(Channel[None]):
+    """Numbers that somebody publishes."""
+
+
+class Publisher(Channel[None]):
+    """It publishes them."""
+
+    @on("publish")
+    async def publish(self, payload: dict[str, int]) -> Ok:
+        await self.endpoint.broadcast("numbers", "number", payload)
+        return Ok()
+
+
+DRAIN = Drain(
+    batch_size=int(os.environ.get("BATCH_SIZE", "10")),
+    batch_interval=float(os.environ.get("BATCH_INTERVAL", "1.0")),
+)
+
+endpoint = Endpoint(
+    sockets={
+        "/socket": Socket(
+            connect=lambda: None, channels={"numbers": Numbers}, drain=DRAIN, log=False
+        ),
+        "/publisher": Socket(
+            connect=lambda: None, channels={"publisher": Publisher}, drain=False, log=False
+        ),
+    },
+    health="/health",
+)

@@ -1,0 +1,171 @@
+"""A deploy, as stock clients see it: one of two servers goes, and all of its clients are on the other.
+
+On WebSockets still, no faster than the server lets them, and nothing is handed to anybody twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import resource
+import signal
+from bisect import bisect_left
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import pytest
+
+from tests.cli.command import bennu
+from tests.interop.program import ROOT
+from tests.support.balancer import balance
+from tests.support.node import JS, js_modules, node_path
+from tests.support.servers import Server
+
+PATIENCE: Final = 240.0
+
+SIZES: Final = {
+    "small": (60, 10, 1.0),
+    "large": (1000, 100, 2.0),
+}
+"""Clients on both servers together, and what the servers let go."""
+
+
+@pytest.fixture(autouse=True)
+def _many_sockets() -> Iterator[None]:
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limits[1], limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+class Deployed:
+    """A server whose output is read, so that it never waits for us.
+
+    Attributes:
+        server: Where it listens.
+    """
+
+    def __init__(self, process: asyncio.subprocess.Process, server: Server) -> None:
+        assert process.stdout is not None
+        self.server = server
+        self._process = process
+        self._log = asyncio.create_task(process.stdout.read())
+
+    async def stop(self) -> int:
+        """Do what a deploy does; return the exit code."""
+        self._process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(PATIENCE):
+            self.log = (await self._log).decode()
+            return await self._process.wait()
+
+    async def discard(self) -> None:
+        """Let it go."""
+        self._log.cancel()
+        await asyncio.wait([self._log])
+
+
+@asynccontextmanager
+async def deployed(batch_size: int, batch_interval: float) -> AsyncIterator[Deployed]:
+    """Run a server that lets its clients go like this."""
+    arguments = ("--port", "0", "--no-access-log", "--drain-delay", "1", "--grace", "120")
+    env = {"BATCH_SIZE": str(batch_size), "BATCH_INTERVAL": str(batch_interval)}
+    async with bennu(ROOT, "tests.interop.deploys:endpoint", *arguments, env=env) as command:
+        running = Deployed(command.process, await command.listening())
+        try:
+            yield running
+        finally:
+            await running.discard()
+            if command.process.returncode is None:
+                command.process.kill()
+                await command.process.wait()
+
+
+class Browsers:
+    """The clients: one process of Node."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    async def report(self, step: str) -> Any:
+        """Wait for a report; return what it says."""
+        assert self._process.stdout is not None
+        said = ""
+        async with asyncio.timeout(PATIENCE):
+            while line := (await self._process.stdout.readline()).decode():
+                if line.startswith(f'{{"step":"{step}"'):
+                    return json.loads(line)["value"]
+                said += line
+        raise AssertionError(f"the clients ended before they reported {step!r}:\n{said}")
+
+    async def end(self) -> int:
+        """Wait until they have ended."""
+        async with asyncio.timeout(PATIENCE):
+            return await self._process.wait()
+
+
+@asynccontextmanager
+async def browsers(*arguments: str) -> AsyncIterator[Browsers]:
+    """Run the clients."""
+    js_modules()
+    process = await asyncio.create_subprocess_exec(
+        *map(str, (node_path(), JS / "deploy.mjs", *arguments)),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        limit=16 * 1024 * 1024,
+    )
+    try:
+        yield Browsers(process)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+def most_within(times: list[float], seconds: float) -> int:
+    """Return how many of these times at most lie within so many seconds."""
+    return max(bisect_left(times, begin + seconds) - place for place, begin in enumerate(times))
+
+
+@pytest.mark.interop
+@pytest.mark.parametrize(
+    "size",
+    [
+        pytest.param("small", marks=pytest.mark.timeout(300)),
+        pytest.param("large", marks=[pytest.mark.long, pytest.mark.timeout(600)]),
+    ],
+)
+async def test_clients_move_to_the_other_server(package: str, size: str) -> None:
+    """All of them, once, on a WebSocket; nobody gets a number twice, or one before another."""
+    many, batch_size, batch_interval = SIZES[size]
+    async with (
+        deployed(batch_size, batch_interval) as leaving,
+        deployed(batch_size, batch_interval) as staying,
+        balance([leaving.server, staying.server], "/health/ready") as balancer,
+        browsers(
+            *(f"ws://127.0.0.1:{balancer.port}", package),
+            *(leaving.server.url(""), staying.server.url(""), str(many)),
+        ) as clients,
+    ):
+        await clients.report("joined")
+        before = len(balancer.accepted)
+        moving = len(balancer.of(leaving.server))
+        assert moving == before - moving == many // 2
+
+        assert await leaving.stop() == 0
+        moved = await clients.report("moved")
+        assert await clients.end() == 0
+
+    came_back = balancer.accepted[before:]
+    assert [one.server for one in came_back] == [staying.server] * moving
+    rate = most_within([one.time for one in came_back], batch_interval) / batch_size
+    assert rate <= 2.0, f"{rate:.1f} times what the server was told to let go in an interval"
+
+    seen = moved["clients"]
+    assert {client["transport"] for client in seen} == {"websocket"}
+    assert sorted(client["closes"] for client in seen) == [[]] * (many - moving) + [[1012]] * moving
+    assert all(client["opens"] == 1 + len(client["closes"]) for client in seen)
+    assert not [client for client in seen if client["repeated"]]
+    assert {client["last"] for client in seen} == {moved["published"]}
+    assert "Traceback" not in leaving.log
