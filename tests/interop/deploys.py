@@ -34,7 +34,11 @@ DRAIN = Drain(
 endpoint = Endpoint(
     sockets={
         "/socket": Socket(
-            connect=lambda: None, channels={"numbers": Numbers}, drain=DRAIN, log=False
+            connect=lambda: None,
+            channels={"numbers": Numbers},
+            drain=DRAIN,
+            longpoll=True,  # which no client shall have to use
+            log=False,
         ),
         "/publisher": Socket(
             connect=lambda: None, channels={"publisher": Publisher}, drain=False, log=False

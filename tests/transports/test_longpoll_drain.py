@@ -1,0 +1,46 @@
+"""Clients that poll leave as all others do, before the server stops."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bennu import Channel, Drain
+from tests.support.clock import AUTOJUMP, settle
+
+from .polling import Reach, joined, polling
+
+
+@pytest.fixture
+def anyio_backend() -> Any:
+    return AUTOJUMP
+
+
+ended: list[tuple[str, Any]] = []
+
+
+class Room(Channel[Any]):
+    """What they have joined."""
+
+    async def terminate(self, reason: Any) -> None:
+        ended.append((self.topic, reason))
+
+
+@pytest.mark.parametrize("reach", ["here", "elsewhere"])
+async def test_a_session_ends_when_its_turn_comes(reach: Reach) -> None:
+    """A poll that waits learns it; whoever comes anew is refused with 503, as an HTTP status, and tries again."""
+    ended.clear()
+    async with polling(reach, {"room:*": Room}, drain=Drain(batch_size=1)) as (server, browser, _):
+        token = await joined(browser)
+        await browser.get(token)
+        waiting = browser.start("GET", token)
+        await settle()
+        await server.endpoint.drain()
+        assert (await waiting.answer()).body == {"status": 410, "token": token, "messages": []}
+        assert ended == [("room:1", "draining")]
+        assert server.endpoint.connections == 0
+        refused = await browser.get()
+        assert refused.http_status == 503
+        assert refused.headers["retry-after"] == "1"
+        assert await browser.post(token, ["1", "3", "room:1", "echo", {}]) == {"status": 410}
