@@ -7,6 +7,7 @@ leave comes from the environment.
 from __future__ import annotations
 
 import os
+import time
 
 from bennu import Channel, Drain, Endpoint, Ok, Socket, on
 
@@ -14,7 +15,10 @@ __all__ = ["endpoint"]
 
 
 class Numbers(Channel[None]):
-    """Numbers that somebody publishes."""
+    """Numbers that somebody publishes. Its server tells when a client is let go."""
+
+    async def terminate(self, reason: str | Exception) -> None:
+        print(f"{reason} at {time.monotonic():.6f}")  # noqa: T201 - the test reads it
 
 
 class Publisher(Channel[None]):

@@ -44,14 +44,16 @@ __all__ = ["Server"]
 
 logger = logging.getLogger("bennu")
 
-RELOAD_GRACE: Final = 3.0
-
-DRAINING: Final = 0.65
+DRAINING: Final = 0.6
 """The part of the grace time in which the clients must have left, the drain delay included."""
-CLOSING: Final = 0.85
+CLOSING: Final = 0.8
 """The part of it in which requests and connections must have come to their end."""
-STOPPING: Final = 0.95
+STOPPING: Final = 0.9
 """The part of it in which the lifespan must have ended."""
+
+RELOAD_GRACE: Final = 5.0
+RELOAD_CLOSING: Final = 0.2
+"""What stands for CLOSING under ``--reload``: a second, for whoever is connected."""
 
 
 class Server(uvicorn.Server):
@@ -121,7 +123,7 @@ class Server(uvicorn.Server):
             time_to_drain = max(0.0, self._left(DRAINING) - self._drain_delay)
             await drain_all(delay=self._drain_delay, timeout=time_to_drain)
         config: Any = self.config  # whose type says int
-        config.timeout_graceful_shutdown = self._left(CLOSING)
+        config.timeout_graceful_shutdown = self._left(RELOAD_CLOSING if self._reloads else CLOSING)
         try:
             async with asyncio.timeout(self._left(STOPPING)):
                 await super().shutdown(sockets)
