@@ -12,7 +12,16 @@ from typing import Any
 
 import pytest
 
-from bennu import ConnectInfo, Endpoint, LongPoll, Refused, Socket, csrf
+from bennu import (
+    ConnectInfo,
+    DropOldest,
+    Endpoint,
+    Latest,
+    LongPoll,
+    Refused,
+    Socket,
+    csrf,
+)
 from bennu.errors import TokenMissing
 from tests.wire.divergence import DIVERGENCES
 
@@ -73,6 +82,16 @@ def test_the_page_on_compression_runs(run: Callable[..., dict[str, Any]]) -> Non
     """Its endpoint can be made."""
     names = run("compression", *blocks("docs/compression.md"))
     assert isinstance(names["endpoint"], Endpoint)
+
+
+def test_the_page_on_slow_consumers_runs(run: Callable[..., dict[str, Any]]) -> None:
+    """Its policies are taken, and its bound is the default."""
+    names = run("slow", *blocks("docs/slow-consumers.md"))
+    assert isinstance(names["endpoint"], Endpoint)
+    assert names["socket"].max_unsent == Socket(connect=names["connect"], channels={}).max_unsent
+    page = (ROOT / "docs/slow-consumers.md").read_text()
+    assert f"`DropOldest(max={DropOldest().max})`" in page
+    assert f"`Latest(key=..., max={Latest().max})`" in page
 
 
 def test_the_page_on_long_polling_runs(run: Callable[..., dict[str, Any]]) -> None:

@@ -18,6 +18,7 @@ from .errors import (
 from .limits import Limits, Rate, Rates
 from .longpoll import LongPoll
 from .message import Broadcast, Draining, Error, Ok, Reply
+from .slow import DropOldest, Latest
 from .socket import Socket
 
 __all__ = [
@@ -30,9 +31,11 @@ __all__ = [
     "Deflate",
     "Drain",
     "Draining",
+    "DropOldest",
     "EncodeError",
     "Endpoint",
     "Error",
+    "Latest",
     "Limits",
     "LongPoll",
     "NoRef",

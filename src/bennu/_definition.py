@@ -16,6 +16,7 @@ from ._payload import Decoder, InvalidPayload, check_type, decoder_for, to_type
 from ._protocol.bucket import Rate, rate_of
 from .channel import ON, ON_INFO, ON_OUT, Channel
 from .errors import DefinitionError, source_line
+from .slow import DropPolicy
 from .topic import Pattern
 
 __all__ = ["ChannelDefinition", "Handler", "define"]
@@ -66,6 +67,12 @@ class ChannelDefinition:
         """The events that the channel sees before its client."""
         return frozenset(self.outs)
 
+    @property
+    def drop_policy(self) -> DropPolicy | None:
+        """Which messages may be dropped while the client is slow; None if none may."""
+        policy = self.channel.when_slow
+        return None if isinstance(policy, str) else policy
+
     def info_handler(self, message: Any) -> Handler | None:
         """Return the handler of a server-side message: the one of its nearest type."""
         for kind in type(message).__mro__:
@@ -113,6 +120,7 @@ def define(channel: type[Channel[Any, Any]], pattern: Pattern) -> ChannelDefinit
     _bind_pattern(channel, pattern)
     _check_emits(channel)
     _check_overflow(channel)
+    _check_when_slow(channel)
     definition = ChannelDefinition(channel)
     for hook in HOOKS:
         function = getattr(channel, hook)
@@ -165,6 +173,17 @@ def _check_overflow(channel: type[Channel[Any, Any]]) -> None:
             expected='"end" or "drop_oldest"',
             got=repr(channel.overflow),
             write='overflow = "drop_oldest"',
+        )
+
+
+def _check_when_slow(channel: type[Channel[Any, Any]]) -> None:
+    given: Any = channel.when_slow
+    if given != "close" and not isinstance(given, DropPolicy):
+        raise DefinitionError(
+            f"{channel.__qualname__}.when_slow",
+            expected='"close", DropOldest(...) or Latest(...)',
+            got=repr(given),
+            write="when_slow = DropOldest(max=100)",
         )
 
 

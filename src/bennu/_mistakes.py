@@ -11,7 +11,7 @@ from .errors import DefinitionError, source_line
 __all__ = ["HOOKS", "OPTIONS", "check_class"]
 
 HOOKS = ("join", "after_join", "handle_in", "terminate")
-OPTIONS = ("emits", "max_inbox", "max_mailbox", "overflow", "terminate_timeout")
+OPTIONS = ("emits", "max_inbox", "max_mailbox", "overflow", "terminate_timeout", "when_slow")
 
 _MUTABLE = (list, dict, set, bytearray)
 _MARKS = ("__bennu_on__", "__bennu_on_out__", "__bennu_on_info__")

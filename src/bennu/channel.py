@@ -16,6 +16,7 @@ from ._blocking import blocking
 from ._mistakes import HOOKS, OPTIONS, check_class
 from ._protocol.bucket import Rate
 from .errors import DefinitionError, source_line
+from .slow import WhenSlow
 
 __all__ = ["Channel", "Connection", "ReplyRef", "on", "on_info", "on_out"]
 
@@ -131,11 +132,15 @@ class Channel(Agent[A, S]):
         max_mailbox: Messages of the server (intercepted broadcasts, ``on_info``) that may wait.
         overflow: What happens beyond that: ``"end"`` the channel, or ``"drop_oldest"``.
         terminate_timeout: Seconds that ``terminate`` may take.
+        when_slow: What happens to its messages while the client reads too slowly: ``"close"`` loses
+            none, and closes the connection beyond ``Socket(max_unsent=...)``; ``DropOldest(...)`` and
+            ``Latest(...)`` drop broadcasts and pushes, never replies.
     """
 
     __slots__ = ()
 
     emits: ClassVar[Mapping[str, Any]] = {}
+    when_slow: ClassVar[WhenSlow] = "close"
 
     _runtime: ChannelRuntime
 

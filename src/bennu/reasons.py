@@ -48,7 +48,7 @@ class CloseCode(Enum):
         "the server is about to stop, and lets its clients go a few at a time; they connect again",
     )
     SHUTDOWN = (1012, "shutdown", "the server stops; clients connect again")
-    TOO_SLOW = (1013, "too slow", "the client did not read what was written for it")
+    TOO_SLOW = (1013, "too slow", "the client left more than `Socket(max_unsent=...)` bytes unread")
     TOKEN_EXPIRED = (
         4001,
         "token_expired",
@@ -81,6 +81,18 @@ class DropReason(Enum):
     MAILBOX_FULL = (
         "mailbox_full",
         'a channel with `overflow = "drop_oldest"` had `max_mailbox` messages of the server waiting',
+    )
+    SLOW_OLDEST = (
+        "slow_oldest",
+        "the client reads slowly, and its channel's `when_slow` lets the oldest go beyond a bound",
+    )
+    SLOW_REPLACED = (
+        "slow_replaced",
+        "the client reads slowly, and its channel's `Latest` had a newer one of the same key",
+    )
+    SLOW_ENDED = (
+        "slow_ended",
+        "the client read slowly, and its connection ended first; replies count under the topic `*`",
     )
 
     RATE_LIMITED = (

@@ -34,6 +34,7 @@ ErrorHandler = Callable[[Refused], tuple[int, bytes]]
 
 MAX_FRAME: Final = 10_000_000
 DRAIN: Final = Drain()
+MAX_UNSENT: Final = 1024 * 1024
 
 
 class SocketOptions(TypedDict, Generic[A], total=False):
@@ -46,6 +47,7 @@ class SocketOptions(TypedDict, Generic[A], total=False):
     timeout: float
     max_frame_size: int
     compress: bool | Deflate
+    max_unsent: int
     path: str
     error_handler: ErrorHandler | None
     session: SessionReader | None
@@ -74,6 +76,9 @@ class SocketBase(Generic[A]):
         max_frame_size: Bytes of one message; of a compressed one also when it is inflated.
         compress: Whether messages are compressed for clients that offer it (permessage-deflate), and
             how: :class:`~bennu.Deflate`. Under ``bennu run``; another server decides by itself.
+        max_unsent: Bytes that may wait for a client that does not read; beyond that it is closed with
+            1013, or its channels' ``when_slow`` drops messages. It should exceed what is sent to one
+            client at once, as the replies of its first joins.
         path: Of the WebSocket, below the mount; it may hold variables, ``{name}``.
         error_handler: Makes of a refused connect the HTTP status and body; 403 and none by default.
         session: Reads ``info.session``: one of :mod:`bennu.session`, or a function of the info,
@@ -106,6 +111,7 @@ class SocketBase(Generic[A]):
         timeout: float = 60.0,
         max_frame_size: int = MAX_FRAME,
         compress: bool | Deflate = False,
+        max_unsent: int = MAX_UNSENT,
         path: str = "websocket",
         error_handler: ErrorHandler | None = None,
         session: SessionReader | None = None,
@@ -127,6 +133,7 @@ class SocketBase(Generic[A]):
         self.timeout = timeout
         self.max_frame_size = max_frame_size
         self.deflate = _deflate(compress)
+        self.max_unsent = max_unsent
         self.path = path
         self.error_handler = error_handler
         self.log = log
@@ -139,6 +146,7 @@ class SocketBase(Generic[A]):
         self.connector = Connector(connect)
         expect_positive("timeout", timeout)
         expect_positive("max_frame_size", max_frame_size)
+        expect_positive("max_unsent", max_unsent)
 
     def expect_guard(self, check_origin: OriginPolicy) -> None:
         """Raise a DefinitionError if any site could use a visitor's session.

@@ -1,4 +1,7 @@
-"""Connections for the fast lane that remember what was written to them, and how often."""
+"""Connections for the fast lane that remember what was written to them, and how often.
+
+A :class:`StallingOutbox` has a client that may stop reading; all between it and the lanes is the real thing.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,24 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import Any
 
-from bennu import Broadcast
-from bennu.message import Encoded, Opcode
-from bennu.pubsub.fastlane import LaneKey
+from bennu import Broadcast, ConnectInfo, Socket
+from bennu._runtime.accepted import Accepted
+from bennu._runtime.link import Link
+from bennu.message import TEXT, Encoded, Opcode
+from bennu.pubsub import Outbox, PubSub
+from bennu.pubsub.fastlane import LaneKey, SlowReader, Turn
 from bennu.serializers import JSONV2, Serializer
+from bennu.slow import DropPolicy
 
-__all__ = ["CountingSerializer", "Member", "RecordingOutbox", "TupleFraming", "key_for"]
+__all__ = [
+    "Bus",
+    "CountingSerializer",
+    "Member",
+    "RecordingOutbox",
+    "StallingOutbox",
+    "TupleFraming",
+    "key_for",
+]
 
 
 class TupleFraming:
@@ -27,8 +42,33 @@ class TupleFraming:
         """Return several."""
         return tuple(chain.from_iterable(frames))
 
+    def size(self, framed: tuple[Encoded, ...], /) -> int:
+        """Return their bytes."""
+        return sum(len(data) for _, data in framed)
+
 
 FRAMING = TupleFraming()
+INFO = ConnectInfo({"path": "/", "headers": []}, transport="websocket")
+
+
+class Bus(PubSub):
+    """A PubSub whose turns end when the test says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.callbacks: list[Callable[[], object]] = []
+        self.turn = Turn(self.callbacks.append)
+
+    def end_turn(self) -> None:
+        """Do what the event loop does between two turns."""
+        callbacks = tuple(self.callbacks)
+        self.callbacks.clear()
+        for callback in callbacks:
+            callback()
+
+    def say(self, topic: str, n: object, *, event: str = "e", sender: object = None) -> bool:
+        """Broadcast a number."""
+        return self.local_broadcast(topic, Broadcast(topic, event, {"n": n}), sender=sender)
 
 
 class RecordingOutbox:
@@ -43,6 +83,7 @@ class RecordingOutbox:
         self.writes = 0
         self.received: list[bytes] = []
         self.write: Callable[[Any], object] = self._take
+        self.slow: SlowReader | None = None
         self.lanes = 0
         self.mark = 0
 
@@ -54,13 +95,165 @@ class RecordingOutbox:
 class Member:
     """A channel of a connection: the sender of a ``broadcast_from``, and an interceptor."""
 
-    def __init__(self, outbox: RecordingOutbox) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        topic: str = "",
+        drop_policy: DropPolicy | None = None,
+    ) -> None:
         self.outbox = outbox
+        self.topic = topic
+        self.lane: LaneKey | None = None
+        self.drop_policy = drop_policy
         self.intercepted: list[Broadcast] = []
 
     def intercept(self, broadcast: Broadcast) -> None:
         """Remember a broadcast."""
         self.intercepted.append(broadcast)
+
+
+class _Wire:
+    """A transport whose client may stop reading; its mark is 0.
+
+    Attributes:
+        is_nervous: Whether each write brings it over the mark, and back before it ends.
+    """
+
+    name = "websocket"
+    keeps_time = False
+
+    def __init__(self, framing: TupleFraming, outbox: StallingOutbox) -> None:
+        self.framing = framing
+        self.is_stalled = False
+        self.is_nervous = False
+        self.waiting: tuple[Encoded, ...] = ()
+        self._outbox = outbox
+        self._is_congested = False
+
+    @property
+    def unsent(self) -> int:
+        return self.framing.size(self.waiting)
+
+    def write(self, written: tuple[Encoded, ...]) -> None:
+        self._outbox.writes += 1
+        self.waiting += written
+        if self.is_nervous:
+            self._outbox.link.congested()
+            self._deliver()
+            self._outbox.link.drained()
+        self._deliver()
+        if self.waiting and not self._is_congested:
+            self._is_congested = True
+            self._outbox.link.congested()
+
+    def read_on(self) -> None:
+        self.is_stalled = False
+        self._deliver()
+        if self._is_congested:
+            self._is_congested = False
+            self._outbox.link.drained()
+
+    def _deliver(self) -> None:
+        if not self.is_stalled:
+            self._outbox.received += [data for _, data in self.waiting]
+            self.waiting = ()
+
+    def close(self, code: int, reason: str = "") -> None:
+        """Deliver nothing more."""
+        self._outbox.code = code
+
+    def pause_reading(self) -> None: ...
+    def resume_reading(self) -> None: ...
+
+
+class _Link(Link):
+    """A connection whose channels are members of lanes, and nothing else."""
+
+    channels: list[Member]
+
+    def members(self) -> list[Any]:
+        return self.channels
+
+    def receive(self, opcode: Opcode, data: bytes) -> None: ...
+    def ended(self, reason: str | Exception) -> None: ...
+
+
+class _Runtime:
+    """As much of a runtime as a link needs."""
+
+    def __init__(self, bus: Bus) -> None:
+        self.pubsub = bus
+        self.telemetry = bus.telemetry
+        self.loop = self
+        self.call_soon = bus.callbacks.append
+
+    def opened(self, connection: object) -> None: ...
+    def closed(self, connection: object) -> None: ...
+
+
+class StallingOutbox:
+    """A connection whose client may stop reading.
+
+    Attributes:
+        link: What the lanes know.
+        received: Every message that the client has read.
+        writes: How many there were to the transport.
+        code: With which it was closed.
+    """
+
+    def __init__(
+        self, bus: Bus, framing: TupleFraming = FRAMING, *, max_unsent: int = 1_000_000
+    ) -> None:
+        self.received: list[bytes] = []
+        self.writes = 0
+        self.code: int | None = None
+        self.wire = _Wire(framing, self)
+        socket: Socket[None] = Socket(connect=lambda: None, channels={}, max_unsent=max_unsent)
+        accepted = Accepted(socket, JSONV2, INFO, None, None, None)
+        runtime: Any = _Runtime(bus)
+        self._bus = bus
+        self._framing = framing
+        self.link = _Link(runtime, accepted, self.wire)
+        self.link.channels = []
+
+    def join(self, topic: str, policy: DropPolicy | None = None, intercepts: str = "") -> Member:
+        """Join a topic, as a Connection does."""
+        key = key_for(JSONV2, self._framing, intercepts)
+        member = Member(self.link, topic, policy)
+        self.link.channels.append(member)
+        self._bus.enter(topic, key, self.link, member)
+        member.lane = key
+        if self.link.slow is not None:
+            self.link.slow.sort()
+        return member
+
+    def leave(self, member: Member) -> None:
+        """Leave it."""
+        assert member.lane is not None
+        key, member.lane = member.lane, None
+        self._bus.leave(member.topic, key, self.link)
+        self.link.channels.remove(member)
+
+    def reply(self, text: str) -> None:
+        """Write to this connection alone."""
+        self.link.send((TEXT, text.encode()))
+
+    def push(self, member: Member, event: str, payload: Any) -> Encoded:
+        """Push an event, as a channel does."""
+        encoded = JSONV2.push("1", member.topic, event, payload)
+        if self.link.slow is None:
+            self.link.send(encoded)
+        else:
+            self.link.slow.push(member, event, payload, encoded)
+        return encoded
+
+    def stall(self) -> None:
+        """Stop reading."""
+        self.wire.is_stalled = True
+
+    def read_on(self) -> None:
+        """Read what waits, and what comes."""
+        self.wire.read_on()
 
 
 class CountingSerializer:

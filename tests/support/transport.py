@@ -85,6 +85,11 @@ class MemoryTransport(asyncio.Transport):
         """Return how many bytes the client has not taken."""
         return len(self._outgoing)
 
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """Take when to tell the server that the client does not read."""
+        assert high is not None
+        self._high, self._low = high, high // 4 if low is None else low
+
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Give bytes to the client, or to the buffer."""
         if self._is_closing or self._wrote_eof:
@@ -137,10 +142,15 @@ class MemoryTransport(asyncio.Transport):
             self._loop.call_soon(self.get_protocol().connection_lost, error)
             self._peer.ended()
 
-    def take(self) -> None:
-        """Go on taking what is written."""
-        self.peer_reads = True
-        self._drain()
+    def take(self, size: int | None = None) -> None:
+        """Go on taking what is written; or take so many bytes once."""
+        if size is None:
+            self.peer_reads = True
+            self._drain()
+        else:
+            data = bytes(self._outgoing[:size])
+            del self._outgoing[:size]
+            self._peer.take(data)
         if self._asked_to_pause and len(self._outgoing) <= self._low:
             self._asked_to_pause = False
             self.get_protocol().resume_writing()

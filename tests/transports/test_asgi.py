@@ -40,7 +40,7 @@ def server_name(request: pytest.FixtureRequest) -> str:
 async def test_a_client_that_does_not_read_is_closed(
     server: Server, endpoint: Endpoint, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """With 1013, once 8 MB wait for it; those who read get everything, and wait for nobody."""
+    """With 1013, once 1 MB waits for it; those who read get everything, and wait for nobody."""
     async with open_raw(server, limit=1000) as slow, connect(server) as fast:
         await slow.open()
         slow.send(client_frame(TEXT, b'["1","1","room:slow","phx_join",{}]'))

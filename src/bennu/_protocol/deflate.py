@@ -190,6 +190,7 @@ class DeflateFraming:
     __slots__ = ("_compressors", "_level", "_min_size", "_window")
 
     carries_binary = True
+    size = staticmethod(len)
 
     def __init__(self, level: int, min_size: int, window: int) -> None:
         self._level = level

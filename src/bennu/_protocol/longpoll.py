@@ -117,6 +117,7 @@ class Framing:
     __slots__ = ()
 
     carries_binary = False
+    size = staticmethod(len)
 
     @staticmethod
     def frame(opcode: Opcode, data: bytes) -> bytes:

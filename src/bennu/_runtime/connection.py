@@ -106,6 +106,10 @@ class Connection(Link[Socket[Any]]):
             if membership.channel.definition.info_handler(message) is not None:
                 membership.channel.put_info(message)
 
+    def members(self) -> list[JoinedChannel]:
+        """Return the channels that are joined."""
+        return [membership.channel for membership in self._session.topics.values()]
+
     @property
     def is_held(self) -> bool:
         """Whether a join is under way."""
@@ -212,6 +216,8 @@ class Connection(Link[Socket[Any]]):
             self._frame(*encoded)  # raises if the transport carries none
         self._session.add(message.topic, message.join_ref, channel)
         channel.enter_lane()
+        if self.slow is not None:
+            self.slow.sort()
         self.send(encoded)
         self._write_close_after()
 

@@ -76,7 +76,11 @@ class Handle(Actor[Line, ChannelDefinition]):
         connection = self.outbox
         if connection.runtime.debug:
             self.definition.check_emitted(event, payload)
-        connection.send(connection.serializer.push(self.join_ref, self.topic, event, payload))
+        encoded = connection.serializer.push(self.join_ref, self.topic, event, payload)
+        if connection.slow is None:
+            connection.send(encoded)
+        else:
+            connection.slow.push(self, event, payload, encoded)
 
     async def broadcast(
         self, event: str, payload: Any, *, include_self: bool, everywhere: bool

@@ -30,6 +30,7 @@ from ..errors import EncodeError
 from ..message import ERROR, PHX_LEAVE, Broadcast, Error, Message, Ok
 from ..pubsub.fastlane import LaneKey
 from ..reasons import Reason
+from ..slow import DropPolicy
 from ..telemetry import ChannelHandledIn, ChannelJoined, Telemetry
 from .actor import Step
 from .handle import Handle
@@ -45,9 +46,13 @@ logger = logging.getLogger("bennu")
 
 
 class JoinedChannel(Handle):
-    """A channel object and the task that runs it."""
+    """A channel object and the task that runs it.
 
-    __slots__ = ("_lane",)
+    Attributes:
+        lane: The lane of its topic that the connection is in because of it.
+    """
+
+    __slots__ = ("lane",)
 
     def __init__(
         self,
@@ -58,7 +63,7 @@ class JoinedChannel(Handle):
     ) -> None:
         join_ref = message.ref if message.join_ref is None else message.join_ref
         super().__init__(connection, definition, message.topic, join_ref)
-        self._lane: LaneKey | None = None
+        self.lane: LaneKey | None = None
         for name, value in parameters.items():
             setattr(self.agent, name, value)
 
@@ -91,13 +96,18 @@ class JoinedChannel(Handle):
         self.phase = Phase.JOINED
         key = (connection.serializer, connection.framing, self.definition.intercepts)
         connection.runtime.pubsub.enter(self.topic, key, connection, self)
-        self._lane = key
+        self.lane = key
 
     def leave_lane(self) -> None:
         """Hear it no more."""
-        if self._lane is not None:
-            key, self._lane = self._lane, None
+        if self.lane is not None:
+            key, self.lane = self.lane, None
             self.outbox.runtime.pubsub.leave(self.topic, key, self.outbox)
+
+    @property
+    def drop_policy(self) -> DropPolicy | None:
+        """Which messages may be dropped while the client is slow; None if none may."""
+        return self.definition.drop_policy
 
     # What comes from the server's side.
 

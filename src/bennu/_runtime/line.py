@@ -10,6 +10,7 @@ from ..pubsub import Framing, Outbox
 from ..serializers import Serializer
 from ..socket import Socket, SocketBase
 from .runtime import Runtime
+from .slow import Slow
 
 __all__ = ["Host", "Line"]
 
@@ -77,6 +78,11 @@ class Line(Host, Outbox, Protocol):
     @property
     def framing(self) -> Framing:
         """How messages are written to it."""
+        ...
+
+    @property
+    def slow(self) -> Slow | None:
+        """What stands between it and a client that reads too slowly."""
         ...
 
     def send(self, encoded: Encoded) -> None:

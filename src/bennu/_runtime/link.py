@@ -4,12 +4,17 @@ A link stands between a transport, which brings what the client sends, and what 
 :class:`~bennu._runtime.connection.Connection` speaks the protocol of channels. It is also an outbox of
 the fast lane: broadcasts are written to it without passing here, and :meth:`Link.send` first lets out
 what was broadcast before.
+
+A transport has a buffer, and a mark in it. When what waits there goes over the mark it calls
+:meth:`Link.congested`, and when there is room again :meth:`Link.drained`; in between
+:class:`~bennu._runtime.slow.Slow` decides what becomes of the messages.
 """
 
 from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, Generic
 
 from typing_extensions import TypeVar
@@ -21,9 +26,10 @@ from ..socket import SocketBase
 from .accepted import Accepted
 from .lease import Ending, make_ending
 from .runtime import Runtime
+from .slow import Slow, SlowChannel, discard
 from .transport import Transport
 
-__all__ = ["Link", "discard"]
+__all__ = ["Link"]
 
 logger = logging.getLogger("bennu")
 
@@ -41,6 +47,7 @@ class Link(ABC, Generic[K]):
 
     Attributes:
         silent: How often it was looked at since anything came; the transport sets it to zero.
+        slow: What stands between it and a client that reads too slowly.
         write: Takes what the transport's framing made, and never waits.
         is_lost: Whether there is nobody to write to any more.
     """
@@ -59,6 +66,7 @@ class Link(ABC, Generic[K]):
         "mark",
         "runtime",
         "silent",
+        "slow",
         "socket",
         "write",
     )
@@ -71,6 +79,7 @@ class Link(ABC, Generic[K]):
         self.id = accepted.id
         self.is_lost = False
         self.silent = 0
+        self.slow: Slow | None = None
         self.write: Writer = wire.write
         self.lanes = 0
         self.mark = 0
@@ -115,6 +124,9 @@ class Link(ABC, Generic[K]):
             return
         self.is_lost = True
         self.write = discard
+        slow, self.slow = self.slow, None
+        if slow is not None:
+            slow.drop_all()
         self._go()
         if self._ending is not None:
             self._ending.cancel()
@@ -124,10 +136,34 @@ class Link(ABC, Generic[K]):
     def ended(self, reason: str | Exception) -> None:
         """Let go of what was going on, once."""
 
+    def congested(self, bound: int | None = None) -> None:
+        """Write less: more waits in the transport than its mark. It may say so during a write.
+
+        Args:
+            bound: Bytes that may wait, if it is not the socket's ``max_unsent``.
+        """
+        if self.slow is not None:
+            self.slow.choke()
+        elif not self.is_lost:
+            self.slow = Slow(self, self._wire, bound or self.socket.max_unsent)
+            self.write = self.slow.write
+            self._turn.when_written(self.slow.sort)
+
+    def drained(self) -> None:
+        """Write freely again: what waited in the transport is as good as gone."""
+        if self.slow is not None:
+            self.slow.drained()
+
+    def members(self) -> Sequence[SlowChannel]:
+        """Return the channels that are joined; they may let messages for a slow client be dropped."""
+        return ()
+
     def sweep(self, limit: int) -> None:
         """Count a look at a connection that may be silent; close it after so many."""
         if self.is_held or self._wire.keeps_time:
             return
+        if self.slow is not None and self.slow.is_read():
+            self.silent = 0
         self.silent += 1
         if self.silent > limit:
             logger.info("Closing a connection that was silent for %gs", self.socket.timeout)
@@ -164,6 +200,12 @@ class Link(ABC, Generic[K]):
             turn.sync(self)
         self.write(self._frame(*encoded))
 
+    def settle(self) -> None:
+        """Give the transport all that waits for this client: an orderly end follows."""
+        self._turn.sync(self)
+        if self.slow is not None:
+            self.slow.settle()
+
     def close(
         self, code: CloseCode, text: str | None = None, *, reason: str | Exception = "shutdown"
     ) -> None:
@@ -176,7 +218,7 @@ class Link(ABC, Generic[K]):
         """
         if self.is_lost:
             return
-        self._turn.sync(self)
+        self.settle()
         self.lost(reason)
         self._wire.close(code.code, code.text if text is None else text)
 
@@ -188,7 +230,3 @@ class Link(ABC, Generic[K]):
         """Obey what is said to one of the connection's ids: only ``disconnect`` means something."""
         if isinstance(message, Broadcast) and message.event == DISCONNECT:
             self.close(CloseCode.DISCONNECTED, reason="disconnected")
-
-
-def discard(framed: Any) -> None:
-    """Stand in for the wire of a connection that is lost, or about to be."""

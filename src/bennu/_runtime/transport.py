@@ -1,4 +1,9 @@
-"""What a connection needs of the transport below it."""
+"""What a connection needs of the transport below it.
+
+A transport also tells the connection: what came, :meth:`~bennu._runtime.link.Link.receive`; that it is
+gone, ``lost``; and that its buffer is over a mark of its own or has room again, ``congested`` and
+``drained``, in turns. The mark is no bound: what is written is taken.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +35,11 @@ class Transport(Protocol):
     @property
     def write(self) -> Writer:
         """Takes what ``framing`` made, and never waits."""
+        ...
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that were written, and have not left."""
         ...
 
     def close(self, code: int, reason: str = "") -> None:

@@ -22,6 +22,12 @@ written at once:
   leaves is synced too. Who is left out of a ``broadcast_from`` is synced before and marked after it.
 - A log that grows beyond a bound is flushed at once, so a loop of broadcasts in one turn holds
   neither memory nor the order up.
+
+A connection that reads too slowly, and lets messages be dropped, steps out of the log: it is moved from
+the lane's members to its *slow* ones, and whatever is broadcast is offered to it one by one
+(:mod:`bennu._runtime.slow`). It is synced as it goes and again as it comes back, like one that leaves and
+joins. A transport learns in the middle of a write that its client is slow; what that changes in the lanes
+waits until they are not being walked through (:meth:`Turn.when_written`).
 """
 
 from __future__ import annotations
@@ -32,7 +38,16 @@ from typing import Any, Final, Protocol
 from ..message import Broadcast, Opcode
 from ..serializers import Serializer
 
-__all__ = ["Framing", "Interceptor", "Lane", "LaneKey", "Outbox", "Turn", "Writer"]
+__all__ = [
+    "Framing",
+    "Interceptor",
+    "Lane",
+    "LaneKey",
+    "Outbox",
+    "SlowReader",
+    "Turn",
+    "Writer",
+]
 
 MAX_LOG: Final = 512
 """Broadcasts of one turn after which they leave without waiting for its end."""
@@ -61,6 +76,10 @@ class Framing(Protocol):
         """Return several of them as one that is written in one go."""
         ...
 
+    def size(self, framed: Any, /) -> int:
+        """Return how many bytes a frame has, or several that were joined."""
+        ...
+
 
 class Writer(Protocol):
     """Takes what was framed for one connection, and never waits."""
@@ -71,7 +90,7 @@ class Writer(Protocol):
 class Outbox(Protocol):
     """A connection, as the fast lane sees it.
 
-    ``write`` must not change who is subscribed before it returns.
+    ``write`` must not change who is subscribed before it returns: see :meth:`Turn.when_written`.
     """
 
     lanes: int
@@ -80,13 +99,38 @@ class Outbox(Protocol):
     """Up to where it has had the log of this turn."""
 
     @property
+    def slow(self) -> SlowReader | None:
+        """What stands between it and a client that reads too slowly."""
+        ...
+
+    @property
     def write(self) -> Writer:
         """Take what was framed for it."""
         ...
 
 
+class SlowReader(Protocol):
+    """What stands between a connection and a client that reads too slowly."""
+
+    @property
+    def sorts(self) -> bool:
+        """Whether it wants messages one by one, so that it can drop some."""
+        ...
+
+    def offer(self, member: Interceptor, broadcast: Broadcast, frame: Any, size: int) -> None:
+        """Take a broadcast for one of its channels.
+
+        Args:
+            member: The channel.
+            broadcast: What is broadcast.
+            frame: The same, ready to be written.
+            size: Bytes of the frame.
+        """
+        ...
+
+
 class Interceptor(Protocol):
-    """A channel that wants to see some broadcasts before its client does."""
+    """A channel, which may want to see some broadcasts before its client does."""
 
     def intercept(self, broadcast: Broadcast) -> None:
         """Take a broadcast whose event is among those intercepted."""
@@ -99,11 +143,46 @@ LaneKey = tuple[Serializer, Framing, frozenset[str]]
 class Lane:
     """The connections of one topic that get the same bytes."""
 
-    __slots__ = ("framing", "intercepts", "members", "serializer")
+    __slots__ = ("framing", "intercepts", "members", "serializer", "size", "slow")
 
     def __init__(self, key: LaneKey) -> None:
         self.serializer, self.framing, self.intercepts = key
+        self.size = self.framing.size
         self.members: dict[Outbox, Interceptor] = {}
+        self.slow: dict[Outbox, Interceptor] | None = None
+
+    def __len__(self) -> int:
+        return len(self.members) + len(self.slow or ())
+
+    def everybody(self) -> list[Interceptor]:
+        """Return the channels of all connections, the slow ones too."""
+        return [*self.members.values(), *(self.slow or {}).values()]
+
+    def put(self, outbox: Outbox, member: Interceptor) -> None:
+        """Enter a connection, among the slow ones if it is such."""
+        if outbox.slow is None or not outbox.slow.sorts:
+            self.members[outbox] = member
+            return
+        if self.slow is None:
+            self.slow = {}
+        self.slow[outbox] = member
+
+    def take(self, outbox: Outbox) -> Interceptor:
+        """Take a connection out."""
+        if outbox in self.members:
+            return self.members.pop(outbox)
+        slow = self.slow or {}
+        member = slow.pop(outbox)
+        if not slow:
+            self.slow = None
+        return member
+
+    def offer(self, broadcast: Broadcast, frame: Any, sender: object) -> None:
+        """Offer a broadcast to the slow ones."""
+        size = self.size(frame)
+        for outbox, member in tuple((self.slow or {}).items()):
+            if member is not sender and outbox.slow is not None:
+                outbox.slow.offer(member, broadcast, frame, size)
 
     @property
     def carries_binary(self) -> bool:
@@ -132,13 +211,15 @@ class Turn:
         log: What waits for the end of the turn, in order.
     """
 
-    __slots__ = ("_call_soon", "_marked", "_size", "log")
+    __slots__ = ("_call_soon", "_is_writing", "_marked", "_size", "_written", "log")
 
     def __init__(self, call_soon: Callable[[Callable[[], object]], object]) -> None:
         self._call_soon = call_soon
         self.log: list[tuple[Lane, Any]] = []
         self._marked: list[Outbox] = []
         self._size = 0
+        self._is_writing = False
+        self._written: list[Callable[[], object]] = []
 
     def add(self, lane: Lane, frame: Any, exclude: Outbox | None = None) -> bool:
         """Enter a frame for the members of a lane, all but one if so wished.
@@ -153,7 +234,7 @@ class Turn:
             self.sync(exclude)
             self._mark(exclude, len(log) + 1)
         log.append((lane, frame))
-        self._size += len(frame)
+        self._size += lane.size(frame)
         if len(log) < MAX_LOG and self._size < MAX_LOG_BYTES:
             return False
         self.flush()
@@ -175,6 +256,13 @@ class Turn:
             self._marked.append(outbox)
         outbox.mark = position
 
+    def when_written(self, callback: Callable[[], object]) -> None:
+        """Call back when members may change: at once, or when what is being written is."""
+        if self._is_writing:
+            self._written.append(callback)
+        else:
+            callback()
+
     def flush(self) -> None:
         """Write the log to everybody: the end of the turn."""
         log = self.log
@@ -182,6 +270,15 @@ class Turn:
             return
         self.log = []
         self._size = 0
+        self._is_writing = True
+        try:
+            self._write(log)
+        finally:
+            self._is_writing = False
+        while self._written:
+            self._written.pop()()
+
+    def _write(self, log: list[tuple[Lane, Any]]) -> None:
         lanes: dict[Lane, list[Any]] = {}
         for lane, frame in log:
             lanes.setdefault(lane, []).append(frame)

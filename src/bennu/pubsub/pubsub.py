@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..message import Broadcast
@@ -91,7 +91,7 @@ class PubSub:
         lane = entry.lanes.get(key)
         if lane is None:
             lane = entry.lanes[key] = Lane(key)
-        lane.members[outbox] = interceptor
+        lane.put(outbox, interceptor)
         outbox.lanes += 1
 
     def leave(self, topic: str, key: LaneKey, outbox: Outbox) -> None:
@@ -99,11 +99,18 @@ class PubSub:
         self.turn.sync(outbox)
         entry = self._topics[topic]
         lane = entry.lanes[key]
-        del lane.members[outbox]
+        lane.take(outbox)
         outbox.lanes -= 1
-        if not lane.members:
+        if not len(lane):
             del entry.lanes[key]
             self._forget_if_empty(topic, entry)
+
+    def move(self, outbox: Outbox, places: Sequence[tuple[str, LaneKey]]) -> None:
+        """Enter a connection anew where it is: it has become slow, or is so no more."""
+        self.turn.sync(outbox)
+        for topic, key in places:
+            lane = self._topics[topic].lanes[key]
+            lane.put(outbox, lane.take(outbox))
 
     def subscribe(
         self, topic: str, deliver: Callable[[Any], object], *, owner: object = None
@@ -142,7 +149,7 @@ class PubSub:
         entry = self._topics.get(topic)
         if entry is None:
             return 0
-        return len(entry.listeners) + sum(len(lane.members) for lane in entry.lanes.values())
+        return len(entry.listeners) + sum(map(len, entry.lanes.values()))
 
     # What is said to them.
 
@@ -189,7 +196,7 @@ class PubSub:
         frames: list[tuple[Lane, Any]] = []
         for lane in entry.lanes.values():
             if broadcast.event in lane.intercepts:
-                for interceptor in tuple(lane.members.values()):
+                for interceptor in lane.everybody():
                     if interceptor is not sender:
                         interceptor.intercept(broadcast)
             elif isinstance(broadcast.payload, bytes) and not lane.carries_binary:
@@ -199,15 +206,17 @@ class PubSub:
                     " which can't carry it",
                     broadcast.event,
                     broadcast.topic,
-                    len(lane.members),
+                    len(lane),
                     lane.serializer.name,
                     "" if lane.framing.carries_binary else " over long polling",
                 )
-                self.telemetry.dropped(broadcast.topic, DropReason.NO_BINARY, len(lane.members))
+                self.telemetry.dropped(broadcast.topic, DropReason.NO_BINARY, len(lane))
             else:
                 frames.append((lane, lane.encode(broadcast)))
         crowded = False
         for lane, frame in frames:
+            if lane.slow:
+                lane.offer(broadcast, frame, sender)
             exclude = _outbox_of(lane, sender) if sender is not None else None
             crowded |= self.turn.add(lane, frame, exclude)
         return crowded

@@ -2,8 +2,8 @@
 
 The ASGI server decides frames, pings, timeouts of the handshake and close codes by itself; what it hands
 us are messages. One task reads, and the endpoint's own task writes, since ``send`` may wait and nothing
-in a channel may wait for one client's buffer. What waits to be sent has a bound, after which the
-connection is closed with 1013.
+in a channel may wait for one client's buffer. When more than a mark waits to be sent, the connection is told
+that it is congested.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from itertools import chain
 from typing import Any, Final
 
 from .._runtime.accepted import Accepted
-from .._runtime.link import Link, discard
+from .._runtime.link import Link
 from .._runtime.opening import open_link
 from .._runtime.runtime import Runtime
 from ..message import BINARY, TEXT, Opcode
@@ -30,7 +30,8 @@ logger = logging.getLogger("bennu")
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-MAX_UNSENT: Final = 8 * 1024 * 1024
+HIGH_WATER: Final = 64 * 1024
+"""Bytes not sent yet above which the client counts as slow; below a quarter it has caught up."""
 CLOSE_TIMEOUT: Final = 5.0
 """Seconds in which the client must take what was written before it was closed."""
 
@@ -53,6 +54,11 @@ class _ASGIFraming:
         """Return the events of several messages."""
         return tuple(chain.from_iterable(frames))
 
+    @staticmethod
+    def size(framed: tuple[tuple[int, dict[str, Any]], ...], /) -> int:
+        """Return how many bytes of content events have."""
+        return sum(size for size, _ in framed)
+
 
 FRAMING = _ASGIFraming()
 
@@ -63,6 +69,9 @@ class ASGIWebSocket:
     Args:
         receive: The application's.
         send: The application's.
+
+    Attributes:
+        unsent: Bytes that the server has not taken.
     """
 
     name = "websocket"
@@ -72,8 +81,10 @@ class ASGIWebSocket:
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive = receive
         self._send = send
-        self._outgoing: list[dict[str, Any]] = []
-        self._unsent = 0
+        self._outgoing: list[tuple[int, dict[str, Any]]] = []
+        self.unsent = 0
+        self._high_water = HIGH_WATER
+        self._is_congested = False
         self._something_to_send = asyncio.Event()
         self._may_read = asyncio.Event()
         self._may_read.set()
@@ -88,6 +99,7 @@ class ASGIWebSocket:
         if opening["type"] != "websocket.connect":
             return
         await self._send({"type": "websocket.accept", "subprotocol": accepted.subprotocol})
+        self._high_water = min(HIGH_WATER, accepted.socket.max_unsent)
         connection = self._connection = open_link(runtime, accepted, self)
         reader = asyncio.create_task(self._read(connection))
         reader.add_done_callback(lambda _: self._finish())
@@ -110,17 +122,13 @@ class ASGIWebSocket:
 
     def write(self, events: Any) -> None:
         """Queue events to be sent."""
-        for size, event in events:
-            self._outgoing.append(event)
-            self._unsent += size
+        self._outgoing += events
+        self.unsent += FRAMING.size(events)
         self._something_to_send.set()
-        connection = self._connection
-        if self._unsent > MAX_UNSENT and connection is not None:
-            logger.warning("Closing a connection that left %d bytes unread", self._unsent)
-            connection.write = discard
-            asyncio.get_running_loop().call_soon(
-                lambda: connection.close(CloseCode.TOO_SLOW, reason="closed")
-            )
+        if self.unsent > self._high_water and not self._is_congested:
+            self._is_congested = True
+            if self._connection is not None:
+                self._connection.congested()
 
     def close(self, code: int, reason: str = "") -> None:
         """Queue the close, behind all that is to be sent."""
@@ -165,11 +173,18 @@ class ASGIWebSocket:
             self._something_to_send.clear()
             while self._outgoing:
                 events, self._outgoing = self._outgoing, []
-                self._unsent = 0
-                for event in events:
+                for size, event in events:
                     await self._send(event)
+                    self._was_sent(size)
             if self._is_over:
                 return
+
+    def _was_sent(self, size: int) -> None:
+        self.unsent -= size
+        if self._is_congested and self.unsent <= self._high_water // 4:
+            self._is_congested = False
+            if self._connection is not None:
+                self._connection.drained()
 
     def _finish(self) -> None:
         self._is_over = True

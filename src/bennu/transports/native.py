@@ -12,8 +12,8 @@ own WebSocket implementation, early bytes included.
 Reading is paused lazily. A join *holds* the connection, which mostly is over before the client says
 anything more; so the socket is paused only when something arrives while it is held.
 
-Whoever reads slower than is written for it fills the transport's buffer; beyond ``MAX_UNSENT`` bytes the
-connection is closed with 1013.
+Whoever reads slower than is written for it fills the transport's buffer. Above a mark the event loop says
+so, and the connection is told that it is congested.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from .._protocol.websocket import (
     frame,
 )
 from .._runtime.accepted import Accepted
-from .._runtime.link import Link, discard
+from .._runtime.link import Link
 from .._runtime.opening import open_link
 from .._runtime.runtime import Runtime
 from ..message import BINARY, TEXT
@@ -61,7 +61,8 @@ SWITCHING: Final = (
     b"Sec-WebSocket-Accept: "
 )
 MAX_EARLY: Final = 64 * 1024
-MAX_UNSENT: Final = 8 * 1024 * 1024
+HIGH_WATER: Final = 64 * 1024
+"""Bytes in the socket's buffer above which the client counts as slow."""
 CLOSE_TIMEOUT: Final = 5.0
 """Seconds in which the client must answer a close frame, and read what came before ours."""
 
@@ -97,6 +98,7 @@ class _WebSocketFraming:
 
     carries_binary = True
     frame = staticmethod(frame)
+    size = staticmethod(len)
 
     @staticmethod
     def join(frames: Sequence[bytes], /) -> bytes:
@@ -155,6 +157,11 @@ class NativeWebSocket(asyncio.Protocol):
         """Give bytes to the socket."""
         return self.transport.write
 
+    @property
+    def unsent(self) -> int:
+        """Bytes that the kernel has not taken."""
+        return self.transport.get_write_buffer_size()
+
     # The handshake.
 
     @property
@@ -196,6 +203,7 @@ class NativeWebSocket(asyncio.Protocol):
         self.transport.write(b"".join(head))
         self._state = State.OPEN
         self._answered(101)
+        self.transport.set_write_buffer_limits(min(HIGH_WATER, accepted.socket.max_unsent))
         self._connection = open_link(runtime, accepted, self)
         early, self._early = self._early, b""
         self._resume_socket()
@@ -276,14 +284,14 @@ class NativeWebSocket(asyncio.Protocol):
             self._observer.lost()
 
     def pause_writing(self) -> None:
-        """Watch how much is written to a client that does not keep up."""
-        if self._connection is not None and not self._connection.is_lost:
-            self._connection.write = self._write_to_slow
+        """Tell the connection that its client does not keep up."""
+        if self._connection is not None:
+            self._connection.congested()
 
     def resume_writing(self) -> None:
-        """Write freely again."""
-        if self._connection is not None and not self._connection.is_lost:
-            self._connection.write = self.transport.write
+        """Tell it that the client has caught up."""
+        if self._connection is not None:
+            self._connection.drained()
 
     def shutdown(self) -> None:
         """Close because the server stops."""
@@ -328,7 +336,7 @@ class NativeWebSocket(asyncio.Protocol):
             connection.write(frame(PONG, data))
         elif kind is CLOSE:
             self._state = State.CLOSING
-            connection.runtime.pubsub.turn.sync(connection)
+            connection.settle()
             connection.lost("closed")
             self.transport.write(close_frame(close_answer(data)))
             self.transport.close()
@@ -361,17 +369,6 @@ class NativeWebSocket(asyncio.Protocol):
         if self._is_socket_paused and not self.transport.is_closing():
             self._is_socket_paused = False
             self.transport.resume_reading()
-
-    def _write_to_slow(self, data: bytes) -> None:
-        self.transport.write(data)
-        connection = self._connection
-        if connection is None or self.transport.get_write_buffer_size() <= MAX_UNSENT:
-            return
-        logger.warning("Closing a connection that left %d bytes unread", MAX_UNSENT)
-        connection.write = discard  # the fast lane must not see it leave while it writes
-        asyncio.get_running_loop().call_soon(
-            lambda: connection.close(CloseCode.TOO_SLOW, reason="closed")
-        )
 
     def _abort_later(self) -> None:
         loop = asyncio.get_running_loop()

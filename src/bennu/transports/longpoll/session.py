@@ -15,7 +15,7 @@ from typing import Any, Final
 from ..._protocol.longpoll import FRAMING, Buffer, Poll, Status
 from ..._protocol.polling import Arrived, Ended, Expired, Polled, Posted, Progress, Taken
 from ..._runtime.accepted import Accepted
-from ..._runtime.link import Link, discard
+from ..._runtime.link import Link
 from ..._runtime.opening import open_link
 from ..._runtime.runtime import Runtime
 from ...longpoll import LongPoll
@@ -29,6 +29,9 @@ logger = logging.getLogger("bennu")
 
 PATIENCE: Final = 1.5
 """Windows without a poll after which a session may end; it is looked at as often."""
+
+HIGH_WATER: Final = 64 * 1024
+"""Bytes that wait for a poll above which the client counts as slow."""
 
 MAX_POSTS: Final = 8
 """POSTs of one session that may be under way; stock clients send one after another."""
@@ -56,6 +59,7 @@ class Session:
         self._topic = topic
         self._ended = ended
         self._buffer: Buffer[Poll] = Buffer()
+        self._is_congested = False
         self._link: Link | None = None
         self._is_over = False
         self._may_receive = asyncio.Event()
@@ -82,7 +86,11 @@ class Session:
         self._polled = self._runtime.loop.time()
         if self._is_over:
             return self._buffer.take() or None
-        return self._buffer.take(poll)
+        messages = self._buffer.take(poll)
+        if self._is_congested and self._link is not None:
+            self._is_congested = False
+            self._link.drained()
+        return messages
 
     def expire(self, poll: Poll) -> None:
         """Let a poll wait no more."""
@@ -158,21 +166,21 @@ class Session:
 
     # What the connection asks of it.
 
+    @property
+    def unsent(self) -> int:
+        """Bytes that nobody has polled for."""
+        return self._buffer.size
+
     def write(self, piece: Any) -> None:
         """Keep what is written until it is polled for."""
         poll = self._buffer.put(piece)
         if poll is not None:
             poll.tell(None)
-        elif self._buffer.is_over(self._options.max_buffer):
-            self._give_up()
-
-    def _give_up(self) -> None:
-        link = self._link
-        if link is None or link.is_lost:
-            return
-        logger.warning("Closing a connection that left %d bytes unread", self._buffer.size)
-        link.write = discard  # the fast lane must not see it leave while it writes
-        self._runtime.loop.call_soon(lambda: link.close(CloseCode.TOO_SLOW, reason="closed"))
+        bound = self._options.max_buffer
+        if self._buffer.size > min(HIGH_WATER, bound) and not self._is_congested:
+            self._is_congested = True
+            if self._link is not None:
+                self._link.congested(bound)
 
     def close(self, code: int, reason: str = "") -> None:
         """End; the client sees that its session is gone, and no code."""

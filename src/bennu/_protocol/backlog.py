@@ -1,0 +1,194 @@
+"""What waits for a client that reads too slowly: one queue, of which some messages may be dropped.
+
+Everything for one connection stands in this queue in the order in which it was sent: replies and notices,
+which are never dropped, and the messages of channels, which may be if their channel says so. What is
+dropped leaves a gap and nothing else, so a client always gets a part of what it would have got, in that
+order. A message that takes the place of an older one of the same key goes to the end for this reason.
+
+Two bounds hold after every call. Each *owner* (a joined channel that lets messages be dropped) has so
+many waiting at most. All together have so many bytes: beyond that the oldest that may be dropped goes,
+whosoever it is. Of what may not be dropped one message, however big, may go beyond the bound, and the next
+is not taken: then it is for the connection to end.
+
+Every message counts ``COST`` bytes more than it has: that much its place in the queue takes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Hashable
+from typing import Any, Final
+
+from ..reasons import DropReason
+
+__all__ = ["COST", "Backlog"]
+
+COST: Final = 256
+"""Bytes that a message takes beside its own."""
+
+SLACK: Final = 32
+"""Gaps that are not worth a sweep."""
+
+Dropped = Callable[[str, DropReason, int], object]
+"""Is told of messages that nobody will get: their topic, why, and how many."""
+
+
+class _Entry:
+    __slots__ = ("frame", "key", "owner", "size", "topic")
+
+    def __init__(self, topic: str, frame: Any, size: int, owner: object, key: Hashable) -> None:
+        self.topic = topic
+        self.frame = frame
+        self.size = size
+        self.owner = owner
+        self.key = key
+
+
+class Backlog:
+    """The queue of one slow connection.
+
+    Args:
+        bound: Bytes that may wait.
+        dropped: Is told of each message that is dropped.
+
+    Attributes:
+        size: Bytes that wait, each message with its ``COST``.
+        kept: Of these, bytes that must not be dropped.
+    """
+
+    __slots__ = (
+        "_bound",
+        "_count",
+        "_droppable",
+        "_dropped",
+        "_entries",
+        "_owners",
+        "kept",
+        "size",
+    )
+
+    def __init__(self, bound: int, dropped: Dropped) -> None:
+        self.size = 0
+        self.kept = 0
+        self._bound = bound
+        self._dropped = dropped
+        self._count = 0
+        # In both, an entry whose frame is None is a gap.
+        self._entries: deque[_Entry] = deque()
+        self._droppable: deque[_Entry] = deque()
+        self._owners: dict[object, OrderedDict[Hashable, _Entry]] = {}
+
+    def __len__(self) -> int:
+        return self._count
+
+    def put(self, topic: str, frame: Any, size: int) -> bool:
+        """Add a message that must not be dropped.
+
+        Args:
+            topic: What it is counted under, if it can't be delivered.
+            frame: In whatever form the transport takes it.
+            size: Its bytes.
+
+        Returns:
+            Whether it was taken: not if what waits is more than the bound already.
+        """
+        if self.size > self._bound:
+            return False
+        self.kept += size + COST
+        self._append(_Entry(topic, frame, size + COST, None, None))
+        self._keep_bound()
+        return True
+
+    def offer(
+        self, topic: str, frame: Any, size: int, *, owner: object, key: Hashable, most: int
+    ) -> None:
+        """Add a message that may be dropped.
+
+        Args:
+            topic: What it is counted under, if it is dropped.
+            frame: In whatever form the transport takes it.
+            size: Its bytes.
+            owner: The channel.
+            key: It takes the place of a waiting message of this owner with the same key. None
+                stands for itself.
+            most: Messages of this owner that may wait.
+        """
+        owned = self._owners.get(owner) or OrderedDict[Hashable, _Entry]()
+        if key is not None and key in owned:
+            self._drop(owned[key], DropReason.SLOW_REPLACED)
+        elif len(owned) >= most:
+            self._drop(next(iter(owned.values())), DropReason.SLOW_OLDEST)
+        entry = _Entry(topic, frame, size + COST, owner, object() if key is None else key)
+        self._owners.setdefault(owner, OrderedDict())[entry.key] = entry
+        self._append(entry)
+        self._droppable.append(entry)
+        self._keep_bound()
+
+    def take(self, limit: int) -> list[Any]:
+        """Take frames off the front.
+
+        Args:
+            limit: Bytes after which no more are taken.
+
+        Returns:
+            At least one, unless nothing waits.
+        """
+        frames: list[Any] = []
+        entries = self._entries
+        while entries and limit > 0:
+            entry = entries.popleft()
+            if entry.frame is not None:
+                frames.append(entry.frame)
+                limit -= entry.size - COST
+                self._forget(entry)
+        if not entries:
+            self._droppable.clear()
+        return frames
+
+    def drop_all(self) -> None:
+        """Drop everything: the connection has ended."""
+        lost = Counter(entry.topic for entry in self._entries if entry.frame is not None)
+        for topic, count in lost.items():
+            self._dropped(topic, DropReason.SLOW_ENDED, count)
+        self._entries.clear()
+        self._droppable.clear()
+        self._owners.clear()
+        self.size = self.kept = self._count = 0
+
+    def _append(self, entry: _Entry) -> None:
+        self._entries.append(entry)
+        self._count += 1
+        self.size += entry.size
+        many = 2 * self._count + SLACK
+        if len(self._entries) > many:
+            self._entries = _without_gaps(self._entries)
+        if len(self._droppable) > many:
+            self._droppable = _without_gaps(self._droppable)
+
+    def _keep_bound(self) -> None:
+        droppable = self._droppable
+        while self.size > self._bound and droppable:
+            entry = droppable.popleft()
+            if entry.frame is not None:
+                self._drop(entry, DropReason.SLOW_OLDEST)
+
+    def _drop(self, entry: _Entry, reason: DropReason) -> None:
+        self._forget(entry)
+        self._dropped(entry.topic, reason, 1)
+
+    def _forget(self, entry: _Entry) -> None:
+        """Leave a gap where it stands."""
+        entry.frame = None
+        self._count -= 1
+        self.size -= entry.size
+        if entry.owner is None:
+            self.kept -= entry.size
+        else:
+            owned = self._owners[entry.owner]
+            del owned[entry.key]
+            if not owned:
+                del self._owners[entry.owner]
+
+
+def _without_gaps(entries: deque[_Entry]) -> deque[_Entry]:
+    return deque(entry for entry in entries if entry.frame is not None)
