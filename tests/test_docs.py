@@ -23,6 +23,8 @@ from bennu import (
     csrf,
 )
 from bennu.errors import TokenMissing
+from tests.support.clock import AUTOJUMP, settle
+from tests.support.memory import serve
 from tests.wire.divergence import DIVERGENCES
 
 ROOT = Path(__file__).parent.parent
@@ -134,6 +136,23 @@ def test_the_page_on_deploys_runs(run: Callable[..., dict[str, Any]]) -> None:
     """An endpoint can be made of its socket."""
     names = run("deploys", *blocks("docs/deploys.md"))
     assert Endpoint(sockets={"/socket": names["socket"]}, health="/health").connections == 0
+
+
+@pytest.mark.parametrize("anyio_backend", [AUTOJUMP])
+async def test_the_page_on_raw_sockets_runs(run: Callable[..., dict[str, Any]]) -> None:
+    """What one says in its chat of lines, all get, and they hear who left."""
+    names = run("raw_sockets", *blocks("docs/raw-sockets.md"))
+    async with serve(names["endpoint"]) as server:
+        ann = await server.open("/lines/websocket?name=ann", subprotocols=["lines.v1"])
+        bob = await server.open("/lines/websocket?name=bob")
+        ann.send("hello")
+        await settle()
+        assert ann.subprotocol == "lines.v1"
+        assert list(ann.received) == ["welcome, ann", "ann: hello"]
+        ann.send(b"bytes")
+        await settle()
+        assert (ann.code, ann.reason) == (1003, "text only")
+        assert list(bob.received) == ["welcome, bob", "ann: hello", "ann left"]
 
 
 @pytest.mark.parametrize(

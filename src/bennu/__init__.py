@@ -18,6 +18,7 @@ from .errors import (
 from .limits import Limits, Rate, Rates
 from .longpoll import LongPoll
 from .message import Broadcast, Draining, Error, Ok, Reply
+from .raw import Ping, Pong, RawHandler, RawSocket
 from .slow import DropOldest, Latest
 from .socket import Socket
 
@@ -41,8 +42,12 @@ __all__ = [
     "NoRef",
     "NotJoined",
     "Ok",
+    "Ping",
+    "Pong",
     "Rate",
     "Rates",
+    "RawHandler",
+    "RawSocket",
     "Refused",
     "Reply",
     "ReplyRef",

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
+from ._agent import Agent
 from ._mistakes import HOOKS
 from ._payload import Decoder, InvalidPayload, check_type, decoder_for, to_type
 from ._protocol.bucket import Rate, rate_of
@@ -19,7 +20,7 @@ from .errors import DefinitionError, source_line
 from .slow import DropPolicy
 from .topic import Pattern
 
-__all__ = ["ChannelDefinition", "Handler", "define"]
+__all__ = ["ChannelDefinition", "Handler", "check_overflow", "define", "hook_handler"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,7 +120,7 @@ def define(channel: type[Channel[Any, Any]], pattern: Pattern) -> ChannelDefinit
         )
     _bind_pattern(channel, pattern)
     _check_emits(channel)
-    _check_overflow(channel)
+    check_overflow(channel)
     _check_when_slow(channel)
     definition = ChannelDefinition(channel)
     for hook in HOOKS:
@@ -166,7 +167,12 @@ def _check_emits(channel: type[Channel[Any, Any]]) -> None:
         check_type(kind, subject=f'{channel.__qualname__}.emits["{event}"] is a type', where=None)
 
 
-def _check_overflow(channel: type[Channel[Any, Any]]) -> None:
+def check_overflow(channel: type[Agent[Any, Any]]) -> None:
+    """Refuse a policy that is none.
+
+    Raises:
+        DefinitionError: The class has one.
+    """
     if channel.overflow not in ("end", "drop_oldest"):
         raise DefinitionError(
             f"{channel.__qualname__}.overflow",
@@ -228,18 +234,29 @@ def _hook(channel: type, hook: str, function: Callable[..., Any]) -> Handler:
     if hook == "join":
         return _handler(subject, function, None)
     expected = {"after_join": (), "handle_in": ("event", "payload"), "terminate": ("reason",)}[hook]
-    _expect_parameters(subject, function, expected)
-    return Handler(function, None, inspect.iscoroutinefunction(function))
+    return hook_handler(subject, function, expected)
 
 
 def _plain(subject: str, function: Callable[..., Any], *, takes: str) -> Handler:
-    _expect_parameters(subject, function, (takes,))
+    return hook_handler(subject, function, (takes,))
+
+
+def hook_handler(subject: str, function: Any, parameters: Sequence[str]) -> Handler:
+    """Return the handler of something that is no client's event.
+
+    Args:
+        subject: What it is called in errors.
+        function: The method.
+        parameters: What it takes after self.
+
+    Raises:
+        DefinitionError: It takes something else.
+    """
+    _expect_parameters(subject, function, parameters)
     return Handler(function, None, inspect.iscoroutinefunction(function))
 
 
-def _expect_parameters(
-    subject: str, function: Callable[..., Any], expected: tuple[str, ...]
-) -> None:
+def _expect_parameters(subject: str, function: Callable[..., Any], expected: Sequence[str]) -> None:
     parameters = _parameters(subject, function)
     if len(parameters) != len(expected):
         names = ", ".join(("self", *(one.removeprefix("the ") for one in expected)))

@@ -22,6 +22,7 @@ class CloseCode(Enum):
         meaning: For the docs.
     """
 
+    STOPPED = (1000, "", "the handler of a raw socket said so: `raise Stop()`")
     DISCONNECTED = (1001, "", "server code called `endpoint.disconnect(id)` for this connection")
     SILENT = (1002, "timeout", "nothing came from the client for `Socket(timeout=...)` seconds")
     PROTOCOL_ERROR = (1002, "", "the client broke the WebSocket protocol; the reason says how")

@@ -71,7 +71,7 @@ async def generation(server: Server, rng: random.Random) -> None:
     await asyncio.gather(*(live(client, rng) for client in clients))
     await settle()
     assert server.endpoint.connections == 0
-    server.clients.clear()
+    server.wires.clear()
 
 
 async def test_ten_thousand_lives_leave_nothing_behind(caplog: pytest.LogCaptureFixture) -> None:

@@ -134,6 +134,8 @@ class _Wire:
     def unsent(self) -> int:
         return self.framing.size(self.waiting)
 
+    def control(self, opcode: Opcode, data: bytes) -> None: ...
+
     def write(self, written: tuple[Encoded, ...]) -> None:
         self._outbox.writes += 1
         self.waiting += written
@@ -176,6 +178,7 @@ class _Link(Link):
 
     def receive(self, opcode: Opcode, data: bytes) -> None: ...
     def ended(self, reason: str | Exception) -> None: ...
+    def tell(self, message: Any) -> None: ...
 
 
 class _Runtime:

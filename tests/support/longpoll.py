@@ -218,6 +218,7 @@ class LongPollWire:
     def __init__(self, browser: Browser, headers: Mapping[str, str] | None = None) -> None:
         self.received: deque[str | bytes] = deque()
         self.code: int | None = None
+        self.reason = ""
         self.subprotocol: str | None = None
         self._browser = browser
         self._headers = headers or {}
@@ -274,8 +275,8 @@ class LongPollWire:
     async def _post(self, token: str) -> None:
         while True:
             message = await self._outgoing.get()
-            is_v1 = isinstance(message, str) and message.startswith("{")
-            content_type = "application/json" if is_v1 else NDJSON
+            is_alone = isinstance(message, str) and not message.startswith("[")
+            content_type = "application/json" if is_alone else NDJSON
             body = await self._browser.post(token, message, content_type=content_type)
             if body["status"] != 200:
                 self._stop(1011)

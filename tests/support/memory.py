@@ -213,12 +213,12 @@ class Server:
 
     Attributes:
         endpoint: The endpoint.
-        clients: All that have connected.
+        wires: All that have connected.
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
-        self.clients: list[Client] = []
+        self.wires: list[AnyWire] = []
         self.records: list[logging.LogRecord] = []
 
     async def connect(
@@ -238,17 +238,39 @@ class Server:
             HandshakeRefused: It was answered with another status than 101.
         """
         query = urlencode({**(params or {}), "vsn": version})
-        wire = await open_wire(
-            self.endpoint,
+        wire = await self.open(
             f"{path}?{query}",
             over=over,
             headers=headers,
             subprotocols=subprotocols,
             extensions=extensions,
         )
-        client = Client(wire, version)
-        self.clients.append(client)
-        return client
+        return Client(wire, version)
+
+    async def open(
+        self,
+        url: str,
+        *,
+        over: Over = "native",
+        headers: Sequence[tuple[str, str]] = (),
+        subprotocols: Sequence[str] = (),
+        extensions: Sequence[ClientExtensionFactory] = (),
+    ) -> AnyWire:
+        """Connect, whatever is spoken there.
+
+        Raises:
+            HandshakeRefused: It was answered with another status than 101.
+        """
+        wire = await open_wire(
+            self.endpoint,
+            url,
+            over=over,
+            headers=headers,
+            subprotocols=subprotocols,
+            extensions=extensions,
+        )
+        self.wires.append(wire)
+        return wire
 
     def logged(self, *texts: str, level: int = logging.ERROR) -> logging.LogRecord:
         """Check that exactly one line was logged that was not asked for yet, and return it.
@@ -296,9 +318,9 @@ async def serve(endpoint: Endpoint, *, start: bool = True) -> AsyncIterator[Serv
     assert not left, f"tasks were left behind: {left}"
     assert not endpoint.connections, "connections were left behind"
     assert not endpoint.pubsub._topics, f"subscriptions were left behind: {endpoint.pubsub._topics}"
-    for client in server.clients:
-        assert client.wire.code is not None, "a client was left connected"
-        if isinstance(client.wire, NativeWire):
-            assert not client.wire.transport.late_writes, "bytes were written after the close"
+    for wire in server.wires:
+        assert wire.code is not None, "a client was left connected"
+        if isinstance(wire, NativeWire):
+            assert not wire.transport.late_writes, "bytes were written after the close"
     lines = [record.getMessage() for record in server.records]
     assert not lines, f"logged, and not expected: {lines}"

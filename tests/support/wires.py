@@ -59,6 +59,8 @@ class Wire(Protocol):
     """Messages that have come and were not looked at yet."""
     code: int | None
     """The code that the server closed with, or 1006 if it just went away; None while it is open."""
+    reason: str
+    """What the close frame said beside its code."""
     subprotocol: str | None
 
     def send(self, data: str | bytes) -> None:
@@ -168,8 +170,10 @@ class NativeWire:
 
     def __init__(self, client: ClientProtocol) -> None:
         self.received: deque[str | bytes] = deque()
+        self.pings: list[bytes] = []
         self.pongs: list[bytes] = []
         self.code: int | None = None
+        self.reason = ""
         self.subprotocol: str | None = None
         self.raw = bytearray()
         self.transport = MemoryTransport(self)
@@ -201,6 +205,11 @@ class NativeWire:
     def ping(self, data: bytes = b"") -> None:
         """Send a ping."""
         self._client.send_ping(data)
+        self._give()
+
+    def pong(self, data: bytes = b"") -> None:
+        """Send a pong that nobody asked for."""
+        self._client.send_pong(data)
         self._give()
 
     def close(self, code: int = 1000) -> None:
@@ -236,6 +245,7 @@ class NativeWire:
         if self.code is None:
             close = self._client.close_rcvd
             self.code = ABNORMAL if close is None else close.code
+            self.reason = "" if close is None else close.reason
 
     def _read_events(self) -> None:
         for event in self._client.events_received():
@@ -245,6 +255,8 @@ class NativeWire:
                 self.received.append(bytes(event.data).decode())
             elif event.opcode is Opcode.BINARY:
                 self.received.append(bytes(event.data))
+            elif event.opcode is Opcode.PING:
+                self.pings.append(bytes(event.data))
             elif event.opcode is Opcode.PONG:
                 self.pongs.append(bytes(event.data))
 
@@ -260,6 +272,7 @@ class ASGIWire:
     def __init__(self) -> None:
         self.received: deque[str | bytes] = deque()
         self.code: int | None = None
+        self.reason = ""
         self.subprotocol: str | None = None
         self._incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._reads = asyncio.Event()
@@ -321,6 +334,10 @@ class ASGIWire:
             text = event.get("text")
             self.received.append(event["bytes"] if text is None else text)
         elif kind == "websocket.close":
+            if not self._status:
+                self._status = 403  # what every server makes of a close before the accept
+                self._answered.set()
+            self.reason = event.get("reason", "")
             self._disconnect(event.get("code", 1000))
         elif kind == "websocket.http.response.start":
             self._status = event["status"]

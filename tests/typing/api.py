@@ -8,7 +8,18 @@ from typing import Any, assert_type
 
 from msgspec import Struct
 
-from bennu import Channel, ConnectInfo, Connection, Endpoint, ReplyRef, Socket, on, on_info
+from bennu import (
+    Channel,
+    ConnectInfo,
+    Connection,
+    Endpoint,
+    RawHandler,
+    RawSocket,
+    ReplyRef,
+    Socket,
+    on,
+    on_info,
+)
 from bennu.jwt import JWTConnect
 from bennu.session import StarletteSession
 
@@ -61,6 +72,24 @@ class Room(Channel[User, State]):
         await self.push("info", message)
 
 
+class Echo(RawHandler[User, State]):
+    async def opened(self) -> str:
+        assert_type(self.assigns, User)
+        assert_type(self.connection.info, ConnectInfo)
+        return self.state.greeting
+
+    async def receive(self, message: str | bytes) -> list[str | bytes]:
+        await self.send(5)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+        return [message]
+
+    def info(self, message: str) -> None:
+        self.sync.send(message)
+
+
+class Counter(RawHandler[int]):
+    """For another kind of assigns than the sockets below have."""
+
+
 class Untyped(Channel):
     async def join(self) -> None:
         assert_type(self.assigns, Any)
@@ -90,7 +119,10 @@ assert_type(Socket(connect=connect_without_info, channels={"room:{room_id}": Roo
 Socket(connect=connect, channels={"any": Untyped})
 Socket(connect=connect, channels={"n": Numbers})  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
 Socket(connect=connect, id=lambda user: user.id, channels={})  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
-Endpoint(sockets={"/socket": socket})
+raw = RawSocket(connect=connect, id=lambda user: user.name, handler=Echo)
+assert_type(raw, RawSocket[User])
+RawSocket(connect=connect, handler=Counter)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+Endpoint(sockets={"/socket": socket, "/raw": raw})
 Endpoint(sockets={"/socket": Room})  # type: ignore[dict-item] # pyright: ignore[reportArgumentType]
 
 

@@ -21,6 +21,8 @@ from bennu import (
     Endpoint,
     Error,
     Ok,
+    RawHandler,
+    RawSocket,
     Refused,
     Reply,
     ReplyRef,
@@ -373,6 +375,23 @@ def socket(**options: Any) -> Socket[User]:
     return Socket(**(defaults | options))
 
 
+class Raw(RawHandler[User, Journal]):
+    """A raw socket that echoes, until it is told to end."""
+
+    async def opened(self) -> str:
+        return f"welcome, {self.assigns.name}"
+
+    async def receive(self, message: str | bytes) -> Any:
+        if message == "close":
+            await self.close(4000, "as you wish")
+        if message == "crash":
+            raise RuntimeError("as the test wanted")
+        return [message, b"and bytes"]
+
+    async def closed(self, reason: str | Exception) -> None:
+        self.state.note(f"raw:{self.assigns.name}", "ended", reason)
+
+
 def make_endpoint(*, trusted_proxies: Sequence[str] = ()) -> Endpoint:
     """Return the application."""
 
@@ -401,6 +420,7 @@ def make_endpoint(*, trusted_proxies: Sequence[str] = ()) -> Endpoint:
             "/odd": socket(id=lambda user: 7),
             "/waiting": socket(connect=wait),
             "/paged": socket(connect=paged),
+            "/raw": RawSocket(connect=admit, id=lambda user: user.name, handler=Raw),
             "/tenants/{tenant}": socket(path="of/{project}/{_hidden}/ws"),
         },
         lifespan=lifespan,

@@ -61,12 +61,12 @@ class Actor(Supervised[H, D]):
     # Given by what it is.
 
     @abstractmethod
-    def _step_of_message(self, message: Message) -> Step | End | None:
+    def _step_of_message(self, message: Any) -> Step | End | None:
         """Return what to run for a message of the client; what needs no handler is done at once."""
 
     @abstractmethod
-    def _step_of_item(self, kind: Any, item: Any) -> Step | End | None:
-        """Return what to run for anything else."""
+    def _step_of_item(self, kind: Kind, item: Any) -> Step | End | None:
+        """Return what to run for something of the server's own."""
 
     @abstractmethod
     def answer(self, message: Any, value: Any) -> None:
@@ -153,10 +153,10 @@ class Actor(Supervised[H, D]):
                     await self.waiter
                     continue
                 item = items.pop(0)
-                if isinstance(item, Message):
-                    planned = self._step_of_message(item)
-                else:
+                if type(item) is tuple:
                     planned = self._step_of_item(*item)
+                else:
+                    planned = self._step_of_message(item)
                 if planned is None:
                     continue
                 if isinstance(planned, End):
@@ -223,6 +223,12 @@ class Actor(Supervised[H, D]):
         return End(error, Notice.ERROR)
 
     # The end.
+
+    def take_end(self, end: End) -> None:
+        """Let nothing interrupt what is done about the end that has come."""
+        self.clear_limit()
+        self.is_interrupted = False
+        self.ending = end
 
     async def _terminate(self, end: End) -> None:
         self._terminated = True

@@ -10,7 +10,9 @@ Nothing is counted as long as no bound can have been reached: the whole list is 
 from __future__ import annotations
 
 from enum import Enum, auto
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from ..message import PHX_LEAVE, Message, Opcode
 
@@ -25,7 +27,7 @@ class Kind(Enum):
     END = auto()
 
 
-class Frame(NamedTuple):
+class Frame(Struct, frozen=True, gc=False):
     """A message of a client whose socket is raw, or a ping or pong of it."""
 
     opcode: Opcode

@@ -223,9 +223,7 @@ class JoinedChannel(Handle):
     # The end.
 
     async def _finish(self, end: End) -> None:
-        self.clear_limit()
-        self.is_interrupted = False
-        self.ending = end
+        self.take_end(end)
         if end.notice is Notice.CLOSE:
             self._close(end)
         await self._terminate(end)

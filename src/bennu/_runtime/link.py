@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Generic
 
 from typing_extensions import TypeVar
@@ -117,6 +117,13 @@ class Link(ABC, Generic[K]):
     @abstractmethod
     def receive(self, opcode: Opcode, data: bytes) -> None:
         """Handle one message of the client. Text is valid UTF-8 by now."""
+
+    def control(self, opcode: Opcode, data: bytes) -> None:
+        """Take note of a ping, which has been answered, or a pong: channels don't."""
+
+    def said_goodbye(self, answer: Callable[[], None]) -> None:
+        """Have the client's close answered: now, unless there is something to say before."""
+        answer()
 
     def lost(self, reason: str | Exception = "closed") -> None:
         """End: the wire is gone, or is about to be."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from ..raw import RawSocket
 from .accepted import Accepted
 from .connection import Connection
 from .link import Link
 from .rated import RatedConnection
+from .raw import RawConnection
 from .refused import RefusedConnection
 from .runtime import Runtime
 from .transport import Transport
@@ -23,6 +25,8 @@ def open_link(runtime: Runtime, accepted: Accepted, wire: Transport) -> Link:
     """
     if accepted.refusal is not None:
         return RefusedConnection(runtime, accepted, wire)
+    if isinstance(accepted.socket, RawSocket):
+        return RawConnection(runtime, accepted, wire)
     if accepted.socket.is_rated:
         return RatedConnection(runtime, accepted, wire)
     return Connection(runtime, accepted, wire)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from ..message import Opcode
 from ..pubsub import Framing, Writer
 
 __all__ = ["Transport"]
@@ -40,6 +41,9 @@ class Transport(Protocol):
     @property
     def unsent(self) -> int:
         """Bytes that were written, and have not left."""
+
+    def control(self, opcode: Opcode, data: bytes) -> None:
+        """Send a ping or a pong, if that is ours to send."""
         ...
 
     def close(self, code: int, reason: str = "") -> None:

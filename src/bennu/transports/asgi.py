@@ -130,6 +130,9 @@ class ASGIWebSocket:
             if self._connection is not None:
                 self._connection.congested()
 
+    def control(self, opcode: Opcode, data: bytes) -> None:
+        """Do nothing: pings are the server's."""
+
     def close(self, code: int, reason: str = "") -> None:
         """Queue the close, behind all that is to be sent."""
         self._closing = {"type": "websocket.close", "code": code, "reason": reason}

@@ -44,7 +44,7 @@ from .._runtime.accepted import Accepted
 from .._runtime.link import Link
 from .._runtime.opening import open_link
 from .._runtime.runtime import Runtime
-from ..message import BINARY, TEXT
+from ..message import BINARY, TEXT, Opcode
 from ..pubsub import Framing
 from ..reasons import PROTOCOL_FAILURES, CloseCode
 from .handshake import DRAINING, Denied
@@ -302,8 +302,13 @@ class NativeWebSocket(asyncio.Protocol):
 
     # What the connection tells us.
 
+    def control(self, opcode: Opcode, data: bytes) -> None:
+        """Send a ping or a pong."""
+        if self._connection is not None:
+            self._connection.write(frame(opcode, data))
+
     def close(self, code: int, reason: str = "") -> None:
-        """Send a close frame, and wait a little for the client's."""
+        """Send a close frame, and wait a little for the client's, if that has not come."""
         if self._state is not State.OPEN:
             return
         self._state = State.CLOSING
@@ -311,7 +316,12 @@ class NativeWebSocket(asyncio.Protocol):
         self._held = None
         self._is_paused = False
         self._resume_socket()
-        self._abort_later()
+        if self._reader is not None:
+            self._abort_later()
+            return
+        self.transport.close()
+        if self.transport.get_write_buffer_size():
+            self._abort_later()  # it may never read what is left
 
     def pause_reading(self) -> None:
         """Bring no more messages until told to."""
@@ -334,20 +344,23 @@ class NativeWebSocket(asyncio.Protocol):
             connection.receive(kind, data)
         elif kind is PING:
             connection.write(frame(PONG, data))
+            connection.control(PING, data)
+        elif kind is PONG:
+            connection.control(PONG, data)
         elif kind is CLOSE:
-            self._state = State.CLOSING
-            connection.settle()
-            connection.lost("closed")
-            self.transport.write(close_frame(close_answer(data)))
-            self.transport.close()
-            if self.transport.get_write_buffer_size():
-                self._abort_later()  # it may never read what is left
+            self._reader = None  # nothing may come after it
+            connection.said_goodbye(lambda: self._answer_close(connection, data))
         elif kind is FAILURE:
             code, reason = data
             logger.warning("Closing a connection that broke the WebSocket protocol: %s", reason)
             connection.close(PROTOCOL_FAILURES[code], reason, reason="closed")
             if self.transport.can_write_eof():
                 self.transport.write_eof()
+
+    def _answer_close(self, connection: Link, data: bytes) -> None:
+        connection.settle()
+        connection.lost("closed")
+        self.close(close_answer(data))
 
     def _bring(self, connection: Link) -> None:
         """Bring what is held, in order, until it is all brought or must wait."""

@@ -40,7 +40,7 @@ class Routes:
             if not isinstance(socket, SocketBase):
                 raise DefinitionError(
                     f'Endpoint(sockets={{"{mount}": ...}})',
-                    expected="a Socket",
+                    expected="a Socket or RawSocket",
                     got=repr(socket),
                     write=f'"{mount}": Socket(connect=..., channels=...)',
                 )

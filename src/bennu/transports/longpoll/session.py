@@ -182,6 +182,9 @@ class Session:
             if self._link is not None:
                 self._link.congested(bound)
 
+    def control(self, opcode: Opcode, data: bytes) -> None:
+        """Do nothing: there are no pings here."""
+
     def close(self, code: int, reason: str = "") -> None:
         """End; the client sees that its session is gone, and no code."""
         del code, reason

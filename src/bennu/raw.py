@@ -1,0 +1,275 @@
+"""Raw sockets: a protocol of one's own, over the same transports and behind the same guards.
+
+A handler class is declared, :class:`RawSocket` reads it when the endpoint is made, and the runtime makes
+one object of it for every connection. Protocol document, §1.14.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+from msgspec import Struct
+from typing_extensions import TypeVar, Unpack
+
+from ._agent import Agent, AgentRuntime, BlockingAgent
+from ._blocking import blocking
+from ._connector import Connect
+from ._definition import Handler, check_overflow, hook_handler
+from ._mistakes import check_class
+from .errors import DefinitionError
+from .message import Opcode
+from .socket import SocketBase, SocketOptions
+
+__all__ = ["Ping", "Pong", "RawDefinition", "RawHandler", "RawSocket", "Sendable"]
+
+A = TypeVar("A", default=Any)
+S = TypeVar("S", default=Any)
+
+HOOKS: Final = ("opened", "receive", "pinged", "ponged", "info", "closed")
+OPTIONS: Final = ("max_inbox", "max_mailbox", "overflow", "terminate_timeout")
+
+
+class Ping(Struct, frozen=True):
+    """A ping, for a handler to return; its payload has at most 125 bytes."""
+
+    payload: bytes = b""
+
+
+class Pong(Struct, frozen=True):
+    """A pong that nobody asked for, for a handler to return; its payload has at most 125 bytes."""
+
+    payload: bytes = b""
+
+
+Sendable = str | bytes | Ping | Pong
+"""What can be sent: text, bytes, and the two control frames that are an application's business."""
+
+
+class RawRuntime(AgentRuntime, Protocol):
+    """What the runtime does for a raw socket's handler."""
+
+    def send(self, message: Sendable) -> None: ...
+    def close(self, code: int, reason: str) -> None: ...
+
+
+class RawHandler(Agent[A, S]):
+    """One client's connection to a raw socket.
+
+    ``RawHandler[User, State]`` types ``self.assigns`` and ``self.state``. Its methods run one after
+    another, in the order in which the client sent. What ``opened``, ``receive``, ``pinged``, ``ponged``
+    and ``info`` return is sent: a message, a list of them, or nothing. ``str`` is a text message, ``bytes``
+    a binary one, ``Ping`` and ``Pong`` are control frames. A plain ``def`` runs in a worker thread.
+
+    ``raise Stop()`` closes the connection with 1000, what ``Stop(reply=...)`` holds being sent before;
+    any other exception is logged, and closes it with 1011.
+
+    Class options:
+        max_inbox: Client messages that may wait; beyond that reading from the client pauses.
+        max_mailbox: Messages of the server (``info``) that may wait.
+        overflow: What happens beyond that: ``"end"`` the connection, or ``"drop_oldest"``.
+        terminate_timeout: Seconds that ``closed`` may take.
+
+    Example:
+        >>> class Echo(RawHandler):
+        ...     async def receive(self, message: str | bytes) -> str | bytes:
+        ...         return message
+    """
+
+    __slots__ = ()
+
+    _runtime: RawRuntime
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        check_class(cls, RawHandler, (*HOOKS, *OPTIONS))
+
+    # What a user overrides.
+
+    def opened(self) -> Any:
+        """Begin: the connection is open. No message is handled before this has ended."""
+
+    def receive(self, message: Any, /) -> Any:
+        """Handle a message of the client: ``async def receive(self, message: str | bytes)``."""
+
+    def pinged(self, payload: bytes, /) -> Any:
+        """Take note of the client's ping; it has been answered already."""
+
+    def ponged(self, payload: bytes, /) -> Any:
+        """Take note of the client's pong."""
+
+    def info(self, message: Any, /) -> Any:
+        """Handle a message of the server: of ``send_self``, ``send_after``, ``send_every``, ``subscribe``."""
+
+    def closed(self, reason: Any, /) -> Any:
+        """Run when the connection is over: always, once, and last.
+
+        Args:
+            reason: ``"closed"`` (by the client, or for its fault), ``"normal"`` (by ``self.close`` or
+                ``Stop()``), ``"disconnected"``, ``"draining"``, ``"shutdown"``, ``"overflow"``, the
+                reason of a ``Stop``, or the exception that a method raised.
+        """
+
+    # What it can do.
+
+    async def send(self, message: Sendable) -> None:
+        """Send a message: text, or bytes.
+
+        Raises:
+            NotJoined: The connection is over.
+            EncodeError: The message can't be sent.
+        """
+        self._runtime.send(message)
+
+    async def ping(self, payload: bytes = b"") -> None:
+        """Send a ping; the client's answer comes to ``ponged``.
+
+        Under an ASGI server, which pings by itself, this does nothing.
+
+        Args:
+            payload: At most 125 bytes.
+
+        Raises:
+            NotJoined: The connection is over.
+            EncodeError: The payload is too long.
+        """
+        self._runtime.send(Ping(payload))
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """Close the connection, behind all that was sent.
+
+        What runs goes on to its end; then ``closed("normal")`` runs, and nothing else.
+
+        Args:
+            code: 1000 to 1003, 1007 to 1014, or one of your own from 3000 to 4999.
+            reason: What the client may read of it, at most 123 bytes.
+
+        Raises:
+            ValueError: No close frame can say that.
+        """
+        self._runtime.close(code, reason)
+
+    @property
+    def sync(self) -> BlockingRawHandler:
+        """The same for plain ``def`` methods, which run in a thread: every call waits."""
+        return BlockingRawHandler(self, self._runtime.loop)
+
+
+class BlockingRawHandler(BlockingAgent):
+    """What a handler can do, for code in a worker thread.
+
+    Each call waits for the event loop to do it. On the event loop it raises ``WrongThread``.
+    """
+
+    __slots__ = ()
+
+    _agent: RawHandler[Any, Any]
+
+    def send(self, message: Sendable) -> None:
+        """Do what ``await self.send(...)`` does."""
+        blocking(self._loop, "send", self._agent.send, message)
+
+    def ping(self, payload: bytes = b"") -> None:
+        """Do what ``await self.ping(...)`` does."""
+        blocking(self._loop, "ping", self._agent.ping, payload)
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """Do what ``await self.close(...)`` does."""
+        blocking(self._loop, "close", self._agent.close, code, reason)
+
+
+@dataclass(slots=True)
+class RawDefinition:
+    """The tables of one handler class.
+
+    Attributes:
+        handler: The class.
+        frames: What takes which kind of frame.
+        opened: What runs first.
+        info: What takes messages of the server.
+        terminate: What runs last.
+    """
+
+    handler: type[RawHandler[Any, Any]]
+    frames: dict[Opcode, Handler] = field(default_factory=dict[Opcode, Handler])
+    opened: Handler | None = None
+    info: Handler | None = None
+    terminate: Handler | None = None
+
+    @property
+    def name(self) -> str:
+        """The class's name."""
+        return self.handler.__qualname__
+
+
+class RawSocket(SocketBase[A]):
+    """What clients of another protocol than Phoenix's connect to.
+
+    Args:
+        connect: Who may connect; see :class:`~bennu.socket.SocketBase`, also for the other options.
+        handler: What is made for each connection.
+
+    Raises:
+        DefinitionError: Something about it can't work.
+
+    Example:
+        >>> class Echo(RawHandler):
+        ...     async def receive(self, message: str | bytes) -> str | bytes:
+        ...         return message
+        >>> socket = RawSocket(connect=lambda: None, handler=Echo)
+    """
+
+    def __init__(
+        self,
+        *,
+        connect: Connect[A],
+        handler: type[RawHandler[A, Any]],
+        **options: Unpack[SocketOptions[A]],
+    ) -> None:
+        super().__init__(connect=connect, **options)
+        self.handler = handler
+        self.definition = RawDefinition(handler)
+
+    def define(self) -> None:
+        """Read the handler class too."""
+        super().define()
+        self.definition = _define(self.handler)
+
+
+def _define(handler: type[RawHandler[Any, Any]]) -> RawDefinition:
+    if not (isinstance(handler, type) and issubclass(handler, RawHandler)):
+        raise DefinitionError(
+            "RawSocket(handler=...)",
+            expected="a subclass of RawHandler",
+            got=repr(handler),
+            write="handler=Echo",
+        )
+    check_overflow(handler)
+    receive = _hook(handler, "receive", ("message",))
+    if receive is None:
+        raise DefinitionError(
+            f"{handler.__qualname__} does not say what to do with messages",
+            expected="a method that takes them",
+            got="none",
+            write="async def receive(self, message: str | bytes) -> None",
+        )
+    definition = RawDefinition(
+        handler,
+        {Opcode.TEXT: receive, Opcode.BINARY: receive},
+        opened=_hook(handler, "opened", ()),
+        info=_hook(handler, "info", ("message",)),
+        terminate=_hook(handler, "closed", ("reason",)),
+    )
+    for opcode, name in ((Opcode.PING, "pinged"), (Opcode.PONG, "ponged")):
+        hook = _hook(handler, name, ("payload",))
+        if hook is not None:
+            definition.frames[opcode] = hook
+    return definition
+
+
+def _hook(handler: type[Any], name: str, parameters: Sequence[str]) -> Handler | None:
+    function = getattr(handler, name)
+    if function is getattr(RawHandler, name):
+        return None
+    return hook_handler(f"{handler.__qualname__}.{name}", function, parameters)

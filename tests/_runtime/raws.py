@@ -1,0 +1,59 @@
+"""Raw handlers that write down what becomes of them, and clients that talk to them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, ClassVar, Final
+
+from bennu import Endpoint, RawHandler, RawSocket
+
+from ..support.clock import settle
+from ..support.memory import Over, Server, serve
+from ..support.wires import Wire
+
+__all__ = ["PATH", "Echo", "Recording", "endpoint_of", "said", "talking"]
+
+PATH: Final = "/raw/websocket"
+
+
+class Recording(RawHandler[Any, Any]):
+    """A handler that writes down what it is told, for the one test that defines its subclass."""
+
+    reasons: ClassVar[list[Any]]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.reasons = []
+
+    async def receive(self, message: Any) -> Any:
+        return message
+
+    async def closed(self, reason: Any) -> None:
+        self.reasons.append(reason)
+
+
+class Echo(Recording):
+    """What most tests talk to."""
+
+
+def endpoint_of(handler: Any, **options: Any) -> Endpoint:
+    options = {"connect": lambda params: params.get("name"), "id": lambda name: name, **options}
+    return Endpoint(sockets={"/raw": RawSocket(handler=handler, **options)})
+
+
+@asynccontextmanager
+async def talking(
+    handler: Any, *, over: Over = "native", query: str = "", **options: Any
+) -> AsyncIterator[tuple[Server, Any]]:
+    """Serve a handler, with one client connected."""
+    async with serve(endpoint_of(handler, **options)) as server:
+        yield server, await server.open(f"{PATH}?{query}", over=over)
+
+
+async def said(wire: Wire) -> list[str | bytes]:
+    """Return what the server has sent, once everything is blocked."""
+    await settle()
+    messages = list(wire.received)
+    wire.received.clear()
+    return messages

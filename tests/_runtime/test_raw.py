@@ -1,0 +1,523 @@
+"""Raw sockets: who may connect, what a handler is given, what becomes of what it returns."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+import pytest
+
+from bennu import (
+    Broadcast,
+    ConnectInfo,
+    EncodeError,
+    Endpoint,
+    Ping,
+    Pong,
+    RawHandler,
+    RawSocket,
+    Refused,
+)
+from bennu.reasons import DropReason
+from bennu.telemetry import Event, SocketConnected
+
+from ..support.clock import advance, settle
+from ..support.memory import HandshakeRefused, Over, serve
+from ..support.wires import NativeWire
+from .raws import PATH, Echo, Recording, endpoint_of, said, talking
+
+both_transports = pytest.mark.parametrize("over", ["native", "asgi"])
+
+
+@pytest.fixture(autouse=True)
+def _forget() -> None:
+    Echo.reasons.clear()
+
+
+# Who may connect.
+
+
+@both_transports
+@pytest.mark.conformance("WS046")
+async def test_params_reach_connect_and_a_message_is_answered(over: Over) -> None:
+    """What connect makes of the query is the assigns; what receive returns is sent."""
+
+    class Greeting(Recording):
+        async def receive(self, message: str) -> str:
+            return f"{message}, {self.assigns}"
+
+    async with talking(Greeting, over=over, query="name=ann") as (_, wire):
+        wire.send("hello")
+        assert await said(wire) == ["hello, ann"]
+
+
+@both_transports
+@pytest.mark.parametrize("query", ["", "vsn=2.0.0", "vsn=9", "vsn=nonsense"])
+async def test_there_is_no_vsn(over: Over, query: str) -> None:
+    """A client may say what it likes; telemetry says that no format was agreed on."""
+    events: list[Event] = []
+    async with serve(endpoint_of(Echo)) as server:
+        server.endpoint.telemetry.attach(events.append)
+        wire = await server.open(f"{PATH}?{query}", over=over)
+        wire.send("text")
+        assert await said(wire) == ["text"]
+    assert [(type(event), getattr(event, "serializer", "")) for event in events] == [
+        (SocketConnected, None)
+    ]
+
+
+@both_transports
+@pytest.mark.conformance("WS044")
+async def test_an_origin_that_is_not_allowed(over: Over) -> None:
+    """403 for a page of another origin, 101 for one of ours."""
+    async with serve(endpoint_of(Echo, check_origin=["https://example.com"])) as server:
+        with pytest.raises(HandshakeRefused) as refused:
+            await server.open(PATH, over=over, headers=[("Origin", "https://evil.example")])
+        assert refused.value.status == 403
+        server.logged("https://evil.example")
+        wire = await server.open(PATH, over=over, headers=[("Origin", "https://example.com")])
+        wire.send("let in")
+        assert await said(wire) == ["let in"]
+
+
+@both_transports
+@pytest.mark.conformance("WS045")
+async def test_subprotocols(over: Over) -> None:
+    """One of the list is agreed on; none offered is accepted; none in common is 403, and logged."""
+    async with serve(endpoint_of(Echo, subprotocols=["graphql-ws", "mqtt"])) as server:
+        assert (await server.open(PATH, over=over, subprotocols=["mqtt"])).subprotocol == "mqtt"
+        assert (await server.open(PATH, over=over)).subprotocol is None
+        with pytest.raises(HandshakeRefused) as refused:
+            await server.open(PATH, over=over, subprotocols=["soap"])
+        assert refused.value.status == 403
+        server.logged("soap", "mqtt", level=logging.ERROR)
+
+
+@both_transports
+async def test_a_refused_connect(over: Over) -> None:
+    """403, and no handler is made."""
+
+    async def connect() -> None:
+        raise Refused("not today")
+
+    async with serve(endpoint_of(Echo, connect=connect, id=None)) as server:
+        with pytest.raises(HandshakeRefused) as refused:
+            await server.open(PATH, over=over)
+        assert refused.value.status == 403
+    assert Echo.reasons == []
+
+
+@both_transports
+async def test_two_mounts_with_variables(over: Over) -> None:
+    """One socket under two paths; the variables of both parts are parameters."""
+
+    async def connect(params: dict[str, str]) -> dict[str, str]:
+        return params
+
+    class Told(Recording):
+        async def opened(self) -> str:
+            return repr(sorted(self.assigns.items()))
+
+    socket: RawSocket[Any] = RawSocket(connect=connect, handler=Told, path="room/{room}")
+    endpoint = Endpoint(sockets={"/a/{tenant}": socket, "/b": socket})
+    async with serve(endpoint) as server:
+        first = await server.open("/a/acme/room/1?room=2", over=over)
+        second = await server.open("/b/room/3", over=over)
+        assert await said(first) == ["[('room', '1'), ('tenant', 'acme')]"]
+        assert await said(second) == ["[('room', '3')]"]
+
+
+async def test_where_a_handler_stands() -> None:
+    """It knows its connection, the endpoint, and what the lifespan yielded."""
+    seen: list[Any] = []
+
+    class Curious(Recording):
+        async def opened(self) -> None:
+            assert isinstance(self.connection.info, ConnectInfo)
+            seen.extend([self.connection.id, self.connection.transport, self.endpoint, self.state])
+
+    async with talking(Curious, query="name=ann") as (server, _):
+        await settle()
+        assert seen == ["ann", "websocket", server.endpoint, None]
+
+
+# What is sent.
+
+
+@both_transports
+@pytest.mark.conformance("AD007")
+async def test_what_the_methods_return_is_sent(over: Over) -> None:
+    """A message, several, or nothing: of opened, receive and info."""
+
+    class Talking(Recording):
+        async def opened(self) -> list[str | bytes]:
+            return ["opened", b"\x00"]
+
+        async def receive(self, message: str) -> Any:
+            if message == "quietly":
+                return None
+            self.send_self(message)
+            return message, b"twice"
+
+        async def info(self, message: str) -> bytearray:
+            return bytearray(message, "utf-8")
+
+    async with talking(Talking, over=over) as (_, wire):
+        assert await said(wire) == ["opened", b"\x00"]
+        wire.send("quietly")
+        assert await said(wire) == []
+        wire.send("loudly")
+        assert await said(wire) == ["loudly", b"twice", b"loudly"]
+
+
+@pytest.mark.conformance("AD007", "WS052")
+async def test_pings_and_pongs_may_be_returned() -> None:
+    """From every method; the client's answer to a ping comes to ponged."""
+    payloads: list[bytes] = []
+
+    class Pinging(Recording):
+        async def opened(self) -> Ping:
+            return Ping()
+
+        async def receive(self, message: str) -> list[Any]:
+            return [Ping(message.encode()), message, Pong(b"unasked")]
+
+        async def pinged(self, payload: bytes) -> Ping:
+            return Ping(b"back: " + payload)
+
+        async def ponged(self, payload: bytes) -> str:
+            payloads.append(payload)
+            return f"ponged {payload!r}"
+
+    async with talking(Pinging) as (_, wire):
+        assert await said(wire) == ["ponged b''"]
+        wire.send("x")
+        assert await said(wire) == ["x", "ponged b'x'"]
+        wire.ping(b"y")
+        assert await said(wire) == ["ponged b'back: y'"]
+        assert wire.pings == [b"", b"x", b"back: y"]
+        assert wire.pongs == [b"unasked", b"y"]
+    assert payloads == [b"", b"x", b"back: y"]
+
+
+@pytest.mark.conformance("WS051")
+@pytest.mark.parametrize("payload", [b"", b"payload", b"\xff" * 125])
+async def test_a_ping_is_answered_before_the_handler_hears_of_it(payload: bytes) -> None:
+    """With the same payload; the handler is given it too."""
+
+    class Pinged(Recording):
+        async def pinged(self, payload: bytes) -> bytes:
+            return b"pinged" + payload
+
+    async with talking(Pinged) as (_, wire):
+        wire.ping(payload)
+        assert await said(wire) == [b"pinged" + payload]
+        assert wire.pongs == [payload]
+
+
+@pytest.mark.conformance("WS047")
+async def test_a_handler_need_not_care_for_control_frames() -> None:
+    """Pings are answered, pongs pass, and messages go on."""
+    async with talking(Echo) as (_, wire):
+        wire.ping(b"1")
+        wire.pong(b"unasked")
+        wire.send("on")
+        assert await said(wire) == ["on"]
+        assert wire.pongs == [b"1"]
+
+
+@pytest.mark.conformance("WS052")
+async def test_the_server_pings() -> None:
+    """At any time, with a payload and without."""
+
+    class Asking(Recording):
+        async def receive(self, message: str) -> None:
+            await self.ping()
+            await self.ping(message.encode())
+
+        async def ponged(self, payload: bytes) -> bytes:
+            return payload
+
+    async with talking(Asking) as (_, wire):
+        wire.send("payload")
+        assert await said(wire) == [b"", b"payload"]
+        assert wire.pings == [b"", b"payload"]
+
+
+async def test_pings_under_an_asgi_server_are_its_own() -> None:
+    """Ours are not sent; that is no error."""
+
+    class Asking(Recording):
+        async def receive(self, message: str) -> Ping:
+            await self.ping(b"1")
+            await self.send("sent")
+            return Ping(b"2")
+
+    async with talking(Asking, over="asgi") as (_, wire):
+        wire.send("ask")
+        assert await said(wire) == ["sent"]
+
+
+@both_transports
+@pytest.mark.conformance("WS048")
+async def test_a_message_to_oneself(over: Over) -> None:
+    """It is handled after what runs, and what comes of it is pushed without being asked for."""
+
+    class Later(Recording):
+        async def receive(self, message: str) -> str:
+            self.send_self(f"after {message}")
+            return f"during {message}"
+
+        async def info(self, message: str) -> str:
+            return message
+
+    async with talking(Later, over=over) as (_, wire):
+        wire.send("it")
+        assert await said(wire) == ["during it", "after it"]
+
+
+async def test_messages_of_the_server() -> None:
+    """Of timers, of topics and of tasks; all of it ends with the connection."""
+
+    class Listening(Recording):
+        async def opened(self) -> None:
+            self.subscribe("news")
+            self.send_after(5, "later")
+            self.send_every(7, "again")
+            _ = self.start(self.work())
+
+        async def work(self) -> None:
+            await asyncio.sleep(1)
+            await self.send("worked")
+
+        async def info(self, message: Any) -> str:
+            return message.event if isinstance(message, Broadcast) else message
+
+    async with talking(Listening) as (server, wire):
+        await settle()
+        await server.endpoint.broadcast("news", "headline")
+        assert await said(wire) == ["headline"]
+        await advance(15)
+        assert await said(wire) == ["worked", "later", "again", "again"]
+        wire.vanish()
+        await settle()
+        await server.endpoint.broadcast("news", "unheard")
+
+
+async def test_a_message_that_nobody_expects() -> None:
+    """One warning, which says what to write."""
+
+    class Deaf(Recording):
+        async def receive(self, message: str) -> None:
+            self.send_self(message)
+
+    async with talking(Deaf) as (server, wire):
+        wire.send("hello")
+        await settle()
+        server.logged("'hello'", "async def info", level=logging.WARNING)
+
+
+async def test_a_plain_def_runs_in_a_thread() -> None:
+    """There every call waits for the event loop."""
+
+    class Threaded(RawHandler):
+        def receive(self, message: Any) -> str:
+            self.sync.send("first")
+            self.sync.ping(b"p")
+            self.sync.send_self("second")
+            if message == "close":
+                self.sync.close(4000, "from a thread")
+            return "last"
+
+        def info(self, message: str) -> str:
+            return message
+
+    async with talking(Threaded) as (_, wire):
+        wire.send("go")
+        assert await said(wire) == ["first", "last", "second"]
+        assert wire.pings == [b"p"]
+        wire.send("close")
+        await settle()
+        assert (wire.code, wire.reason) == (4000, "from a thread")
+
+
+@pytest.mark.parametrize(
+    ("value", "complaint"),
+    [
+        (5, "expected text, bytes, Ping, Pong"),
+        ({"a": 1}, "expected text, bytes"),
+        (["sound", 5], "got 5"),
+        ("\ud800", "not UTF-8"),
+        (Ping(b"x" * 126), "at most 125 bytes"),
+    ],
+)
+async def test_what_can_not_be_sent(value: Any, complaint: str) -> None:
+    """The connection ends as if the method had raised; nothing of it is sent."""
+
+    class Wrong(Recording):
+        async def receive(self, message: str) -> Any:
+            return value
+
+    async with talking(Wrong) as (server, wire):
+        wire.send("go")
+        assert await said(wire) == []
+        assert wire.code == 1011
+        record = server.logged("crashed in receive")
+        assert record.exc_info is not None
+        assert isinstance(record.exc_info[1], EncodeError)
+        assert complaint in str(record.exc_info[1])
+
+
+# Over long polling.
+
+
+@pytest.mark.conformance("LP032", "LP033")
+async def test_a_client_that_polls() -> None:
+    """What a handler answers, and what it says by itself later, comes with the next poll."""
+
+    class Later(Recording):
+        async def receive(self, message: str) -> str:
+            self.send_after(3, "later")
+            return f"got {message}"
+
+        async def info(self, message: str) -> str:
+            await self.ping()  # there is no such thing here
+            return message
+
+    async with talking(Later, over="longpoll", longpoll=True) as (server, wire):
+        wire.send("text")
+        wire.send("more text")
+        assert await said(wire) == ["got text", "got more text"]
+        await advance(3)
+        assert await said(wire) == ["later", "later"]
+        wire.send(b"bytes")
+        assert await said(wire) == ["got b'bytes'"]
+        await server.endpoint.disconnect("ann")
+    assert Later.reasons == ["shutdown"]
+
+
+async def test_bytes_for_a_client_that_polls() -> None:
+    """They can't be sent, and whoever tries is told; the connection ends as if it had raised."""
+
+    class Binary(Recording):
+        async def receive(self, message: str) -> bytes:
+            return b"bytes"
+
+    async with talking(Binary, over="longpoll", longpoll=True) as (server, wire):
+        wire.send("go")
+        await settle()
+        assert wire.code is not None
+        record = server.logged("crashed in receive")
+        assert record.exc_info is not None
+        assert "bytes can't be sent to a client that polls" in str(record.exc_info[1])
+
+
+# How fast it may go.
+
+
+@both_transports
+async def test_a_full_inbox_pauses_reading(over: Over) -> None:
+    """What the client sends meanwhile waits, and comes in order."""
+    gate = asyncio.Event()
+
+    class Slow(Recording):
+        max_inbox = 4
+
+        async def receive(self, message: str) -> str:
+            await gate.wait()
+            return message
+
+    async with talking(Slow, over=over) as (_, wire):
+        for number in range(20):
+            wire.send(str(number))
+            await settle()
+        if isinstance(wire, NativeWire):
+            assert not wire.transport.is_reading_on
+        gate.set()
+        assert await said(wire) == [str(number) for number in range(20)]
+        if isinstance(wire, NativeWire):
+            assert wire.transport.is_reading_on
+
+
+async def test_a_flood_of_pings_pauses_reading_too() -> None:
+    """They wait in the same inbox, if the handler wants to hear of them."""
+    gate = asyncio.Event()
+
+    class Slow(Recording):
+        max_inbox = 4
+
+        async def pinged(self, payload: bytes) -> bytes:
+            await gate.wait()
+            return payload
+
+    async with talking(Slow) as (_, wire):
+        for number in range(20):
+            wire.ping(b"%d" % number)
+            await settle()
+        assert not wire.transport.is_reading_on
+        assert len(wire.pongs) < 20
+        gate.set()
+        assert await said(wire) == [b"%d" % number for number in range(20)]
+        assert len(wire.pongs) == 20
+
+
+async def test_too_many_messages_of_the_server_end_the_connection() -> None:
+    """1011, and closed is told why."""
+
+    class Flooded(Recording):
+        max_mailbox = 3
+
+        async def receive(self, message: str) -> None:
+            for number in range(4):
+                self.send_self(number)
+
+    async with talking(Flooded) as (server, wire):
+        wire.send("go")
+        await settle()
+        assert wire.code == 1011
+        server.logged("ends: 3 messages of the server wait for it")
+    assert Flooded.reasons == ["overflow"]
+
+
+async def test_the_oldest_messages_of_the_server_may_be_dropped() -> None:
+    """They are counted under the handler's name, since there is no topic."""
+
+    class Flooded(Recording):
+        max_mailbox = 3
+        overflow = "drop_oldest"
+
+        async def receive(self, message: str) -> None:
+            for number in range(5):
+                self.send_self(number)
+
+        async def info(self, message: int) -> str:
+            return str(message)
+
+    async with talking(Flooded) as (server, wire):
+        wire.send("go")
+        assert await said(wire) == ["2", "3", "4"]
+        name = Flooded.__qualname__
+        assert server.endpoint.telemetry.drops == {(name, DropReason.MAILBOX_FULL): 2}
+        server.logged("has dropped its oldest message", level=logging.WARNING)
+
+
+@both_transports
+async def test_a_message_that_is_too_big(over: Over) -> None:
+    """1009."""
+    async with talking(Echo, over=over, max_frame_size=10) as (server, wire):
+        wire.send("x" * 10)
+        assert await said(wire) == ["x" * 10]
+        wire.send("x" * 11)
+        await advance(5)
+        assert wire.code == 1009
+        server.records.clear()
+    assert Echo.reasons == ["closed"]
+
+
+async def test_text_that_an_asgi_server_should_not_have_let_through() -> None:
+    """A lone surrogate is no text: 1007."""
+    async with talking(Echo, over="asgi") as (_, wire):
+        wire.send("\ud800")
+        await settle()
+        assert wire.code == 1007
