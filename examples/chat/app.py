@@ -51,6 +51,7 @@ endpoint = Endpoint(
             connect=enter,
             channels={"rooms": RoomsChannel, "room:{room}": RoomChannel},
             compress=True,  # a room's history is the longest thing that is sent
+            longpoll=True,
         )
     },
     lifespan=open_chat,

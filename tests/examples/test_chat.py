@@ -14,6 +14,7 @@ from playwright.async_api import (
     ConsoleMessage,
     Locator,
     Page,
+    Request,
     WebSocket,
     async_playwright,
     expect,
@@ -75,10 +76,17 @@ class Person:
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("console", self._console)
         page.on("websocket", self._websocket)
+        page.on("request", self._request)
 
     def _console(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning") and "WebSocket connection" not in message.text:
+        is_lost = "WebSocket connection" in message.text or "net::ERR_" in message.text
+        if message.type in ("error", "warning") and not is_lost:
             self.complaints.append(message.text)
+
+    def _request(self, request: Request) -> None:
+        if request.method == "POST":  # the page polls once its WebSocket has been refused
+            for line in (request.post_data or "").splitlines():
+                self._sent(json.loads(line))
 
     def _websocket(self, websocket: WebSocket) -> None:
         websocket.on("framesent", lambda frame: self._sent(json.loads(frame)))

@@ -20,7 +20,19 @@ from typing import Any
 
 from msgspec import Struct
 
-from bennu import Channel, ConnectInfo, Endpoint, Error, Refused, Reply, Socket, Stop, on, on_out
+from bennu import (
+    Channel,
+    ConnectInfo,
+    Endpoint,
+    Error,
+    LongPoll,
+    Refused,
+    Reply,
+    Socket,
+    Stop,
+    on,
+    on_out,
+)
 from bennu.errors import TokenInvalid
 from bennu.refusals import Readable
 from tests.interop.absinthe import absinthe
@@ -94,6 +106,10 @@ class RoomChannel(Channel[User, State]):
 
     @on("größe")
     async def size(self, payload: bytes) -> dict[str, int]:
+        return {"bytes": len(payload)}
+
+    @on("weigh")
+    async def weigh(self, payload: bytes) -> dict[str, int]:
         return {"bytes": len(payload)}
 
     @on("draw")
@@ -209,9 +225,16 @@ def name_of(user: User) -> str:
 channels = {"room:*": RoomChannel, "gate:{name}": GateChannel, "roster:*": RosterChannel}
 endpoint = Endpoint(
     sockets={
-        "/socket": Socket(connect=connect, id=name_of, channels=channels),
+        "/socket": Socket(connect=connect, id=name_of, channels=channels, longpoll=True),
+        "/quick": Socket(connect=connect, channels=channels, longpoll=LongPoll(window=1)),
         "/compressed": Socket(connect=connect, id=name_of, channels=channels, compress=True),
-        "/auth": Socket(connect=connect_with_token, id=name_of, channels=channels, auth_token=True),
+        "/auth": Socket(
+            connect=connect_with_token,
+            id=name_of,
+            channels=channels,
+            auth_token=True,
+            longpoll=True,
+        ),
         "/expiring": Socket(
             connect=connect_for_a_while,
             id=name_of,

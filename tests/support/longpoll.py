@@ -267,7 +267,7 @@ class LongPollWire:
         while self.code is None:
             await self._reads.wait()
             answer = await self._browser.get(token)
-            if answer.status == 410:
+            if answer.status in (410, 500):
                 self._stop(SESSION_GONE)
             else:
                 self.received.extend(answer.body["messages"])

@@ -50,6 +50,7 @@ class Status(IntEnum):
     FORBIDDEN = 403
     TIMEOUT = 408
     GONE = 410
+    ENDED = 500
 
 
 # What a POST holds.

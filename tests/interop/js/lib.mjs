@@ -6,6 +6,10 @@
 // events only. If one never comes, the test that reads these lines gives up, not the scenario.
 import ws from "ws"
 
+import {outcome, stream} from "./waiting.mjs"
+
+export {outcome, stream}
+
 export const [url, pkg, variant] = process.argv.slice(2)
 
 // The package under test, as npm installed it: "phoenix", "phoenix-1.7" or Supabase's.
@@ -51,28 +55,6 @@ export function open(options = {}, path = "/socket") {
   const socket = new Socket(url + path, {transport: Recording, ...options})
   socket.connect()
   return socket
-}
-
-// What a push comes to: its status and response.
-export function outcome(push) {
-  return new Promise(resolve => {
-    for (const status of ["ok", "error", "timeout", "teapot"]) {
-      push.receive(status, response => resolve({status, response}))
-    }
-  })
-}
-
-// What a callback is told, one thing after another, to be awaited:
-//   const said = stream(tell => channel.on("said", tell))
-//   await said()
-export function stream(register) {
-  const told = []
-  const waiting = []
-  register(value => {
-    const resolve = waiting.shift()
-    if (resolve) { resolve(value) } else { told.push(value) }
-  })
-  return () => told.length > 0 ? Promise.resolve(told.shift()) : new Promise(resolve => waiting.push(resolve))
 }
 
 export async function join(socket, topic, params = {}) {

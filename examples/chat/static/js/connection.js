@@ -8,7 +8,8 @@ export class Connection extends EventTarget {
   constructor(name) {
     super();
     const { pathname } = new URL("socket", document.baseURI);
-    this.socket = new Socket(pathname, { params: { name } });
+    // Where no WebSocket comes through, the client polls.
+    this.socket = new Socket(pathname, { params: { name }, longPollFallbackMs: 2500 });
     this.socket.onOpen(() => this.#become("online"));
     this.socket.onClose(() => this.#become("offline"));
     this.socket.onError(() => this.#become("offline"));

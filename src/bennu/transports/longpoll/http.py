@@ -121,7 +121,8 @@ class LongPolling:
                     return answer_poll(Status.NOTHING, token)
                 messages = await way.take()
                 if messages is None:
-                    return answer_poll(Status.GONE, token)
+                    # Not GONE: clients of 1.7 would take that for a new session, and not rejoin.
+                    return answer_status(Status.ENDED)
                 if messages:
                     return answer_poll(Status.OK, token, messages)
 

@@ -1,0 +1,96 @@
+"""The chat where no WebSocket comes through: the stock client falls back to long polling by itself."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from playwright.async_api import Browser, async_playwright, expect
+
+from tests.support.browser import LAUNCH_ARGS, chromium_path
+
+from .chat_process import ChatProcess, run_chat
+from .test_chat import PATIENCE, Person
+
+pytestmark = [pytest.mark.browser, pytest.mark.interop]
+
+REFUSED: Final = """
+const RealWebSocket = window.WebSocket;
+window.WebSocket = class extends RealWebSocket {
+  constructor(address, protocols) { super(address.replace("/websocket", "/nowhere"), protocols); }
+};
+"""
+"""As where a proxy answers the upgrade with an error."""
+
+SILENT: Final = """
+window.WebSocket = class {
+  readyState = 0;
+  close() { this.readyState = 3; }
+  send() {}
+};
+"""
+"""As where a proxy swallows it."""
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    executable = chromium_path()
+    expect.set_options(timeout=PATIENCE)
+    async with async_playwright() as driver:
+        browser = await driver.chromium.launch(
+            executable_path=executable, args=list(LAUNCH_ARGS), timeout=PATIENCE
+        )
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[ChatProcess]:
+    async with run_chat(tmp_path / "chat.db") as server:
+        yield server
+
+
+async def visit(browser: Browser, server: ChatProcess, name: str, script: str = "") -> Person:
+    """Come with a browser in which this script has run before any of the page."""
+    context = await browser.new_context()
+    await context.add_init_script(script)
+    person = Person(await context.new_page(), name)
+    await person.come(server.url)
+    return person
+
+
+@pytest.mark.conformance("JS004")
+@pytest.mark.parametrize("blocked", [REFUSED, SILENT], ids=["refused", "silent"])
+async def test_who_has_no_websocket_polls(
+    browser: Browser, server: ChatProcess, blocked: str
+) -> None:
+    """They chat with those who have one, both ways; and the next page polls from the start."""
+    ann = await visit(browser, server, "Ann", blocked)
+    bo = await visit(browser, server, "Bo")
+    await expect(ann.notices).to_have_text("Bo joined")
+    await ann.say("Hello")
+    await bo.say("Hello yourself")
+    for person in (ann, bo):
+        await expect(person.messages).to_have_text(["Hello", "Hello yourself"])
+    await expect(bo.notices).to_have_count(0)
+    remembered: Any = await ann.page.evaluate("sessionStorage.getItem('phx:fallback:LongPoll')")
+    assert remembered == "true"
+    assert await bo.page.evaluate("sessionStorage.getItem('phx:fallback:LongPoll')") is None
+
+    opened: list[str] = []
+    ann.page.on("websocket", lambda websocket: opened.append(websocket.url))
+    await ann.page.reload()
+    await ann.is_online()
+    await ann.say("Back again")
+    await expect(bo.messages).to_have_text(["Hello", "Hello yourself", "Back again"])
+    assert opened == []
+    for person in (ann, bo):
+        assert person.complaints == []
+        await person.page.context.close()
