@@ -271,10 +271,12 @@ def _jwt(data: bytes) -> Hashable:
     raise AssertionError("to verify by a secret nothing is waited for")
 
 
+async def _claims(claims: dict[str, Any], _: ConnectInfo) -> dict[str, Any]:
+    return claims
+
+
 _JWT_SECRET: Final = SECRET.encode()
-_JWT: Final = JWTConnect(
-    key=SECRET, algorithms=["HS256"], user=lambda claims, _: claims, leeway=10**10, require=[]
-)
+_JWT: Final = JWTConnect(key=SECRET, algorithms=["HS256"], user=_claims, leeway=10**10, require=[])
 
 
 # What frameworks and proxies add.
