@@ -41,9 +41,11 @@ class Transport(Protocol):
     @property
     def unsent(self) -> int:
         """Bytes that were written, and have not left."""
+        ...
 
     def control(self, opcode: Opcode, data: bytes) -> None:
         """Send a ping or a pong, if that is ours to send."""
+        ...
         ...
 
     def close(self, code: int, reason: str = "") -> None:
