@@ -46,7 +46,6 @@ class Transport(Protocol):
     def control(self, opcode: Opcode, data: bytes) -> None:
         """Send a ping or a pong, if that is ours to send."""
         ...
-        ...
 
     def close(self, code: int, reason: str = "") -> None:
         """Close it from our side; the connection is told that it is lost later."""
