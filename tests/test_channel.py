@@ -19,7 +19,7 @@ def anyio_backend() -> Any:
     return AUTOJUMP
 
 
-both_transports = pytest.mark.parametrize("over", ["native", "asgi"])
+all_transports = pytest.mark.parametrize("over", ["native", "asgi", "longpoll"])
 CRASH = {"reason": "channel_crash"}
 
 
@@ -57,7 +57,7 @@ async def three(server: Any, over: Over, version: Version) -> tuple[Client, Clie
     return one, two, three
 
 
-@both_transports
+@all_transports
 @pytest.mark.parametrize("version", ["1.0.0", "2.0.0"])
 @pytest.mark.conformance("CS001", "CS002", "CS003", "CS004", "CS007", "CS028", "CS029")
 @pytest.mark.parametrize("how", ["broadcast", "local_broadcast", "broadcast_from", "push"])

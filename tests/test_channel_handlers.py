@@ -62,7 +62,7 @@ class Colour(Enum):
     RED = "red"
 
 
-@pytest.mark.parametrize("over", ["native", "asgi"])
+@pytest.mark.parametrize("over", ["native", "asgi", "longpoll"])
 @pytest.mark.conformance("CS018", "CS019", "CS020", "CS021")
 @pytest.mark.parametrize(
     ("value", "reply"),

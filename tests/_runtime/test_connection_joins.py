@@ -12,11 +12,11 @@ from ..support.clock import work
 from ..support.memory import Over, Version, endpoint_of, error, ok, serve
 from .rooms import CHANNELS, Room, ended
 
-both_transports = pytest.mark.parametrize("over", ["native", "asgi"])
+all_transports = pytest.mark.parametrize("over", ["native", "asgi", "longpoll"])
 both_versions = pytest.mark.parametrize("version", ["1.0.0", "2.0.0"])
 
 
-@both_transports
+@all_transports
 @both_versions
 @pytest.mark.conformance("WS002", "WS004", "WS042")
 async def test_the_frames_of_a_joined_channel(over: Over, version: Version) -> None:
@@ -64,7 +64,7 @@ async def test_the_number_of_channels_can_be_limited() -> None:
         assert await client.join("room:2") == ok()
 
 
-@both_transports
+@all_transports
 @pytest.mark.conformance("OB008", "WS031")
 async def test_a_duplicate_join_replaces_the_old_channel(over: Over) -> None:
     """First the reply to the new join, then the close of the old one, which had no terminate."""
@@ -211,7 +211,7 @@ async def test_a_v1_client_without_join_refs() -> None:
             )
 
 
-@both_transports
+@all_transports
 async def test_a_join_holds_the_line(over: Over) -> None:
     """A heartbeat and another join behind it wait until it is answered; other clients do not."""
     async with serve(endpoint_of(CHANNELS)) as server:
@@ -229,7 +229,7 @@ async def test_a_join_holds_the_line(over: Over) -> None:
         )
 
 
-@both_transports
+@pytest.mark.parametrize("over", ["native", "asgi"])  # a session keeps its own time
 async def test_the_idle_timer_stands_still_while_a_join_runs(over: Over) -> None:
     """A client can't be blamed for a silence that we imposed on it."""
     async with serve(endpoint_of(CHANNELS, timeout=1)) as server:

@@ -120,7 +120,7 @@ async def flood(client: Client, numbers: Iterable[int]) -> None:
         await settle()
 
 
-@pytest.mark.parametrize("over", ["native", "asgi"])
+@pytest.mark.parametrize("over", ["native", "asgi", "longpoll"])
 async def test_a_full_inbox_stops_the_reading_until_it_is_half_empty(over: Over) -> None:
     """Nothing is lost, nothing overtakes; another client of the same topic does not notice."""
     async with serve(endpoint_of({"room": Gated})) as server:

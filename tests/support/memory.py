@@ -69,7 +69,7 @@ def endpoint_of(
 
     Its clients' assigns and ids are the parameter ``name``, unless ``connect`` or ``id`` say otherwise.
     """
-    options = {"connect": _name, "id": lambda name: name, **options}
+    options = {"connect": _name, "id": lambda name: name, "longpoll": True, **options}
     socket: Socket[Any] = Socket(channels=channels, **options)
     return Endpoint(
         sockets={"/socket": socket},

@@ -217,7 +217,11 @@ async def test_no_websocket_is_to_be_had_there(over: Over) -> None:
 
 async def test_without_the_option_there_is_no_such_path() -> None:
     """It is off by default."""
-    async with serve(endpoint_of(CHANNELS)) as server:
+
+    async def connect() -> None: ...
+
+    socket: Socket[Any] = Socket(connect=connect, channels=CHANNELS)
+    async with serve(Endpoint(sockets={"/socket": socket})) as server:
         assert (await Browser(server.endpoint).ask("GET")).http_status == 404
 
 

@@ -186,10 +186,6 @@ class Buffer(Generic[P]):
         self._is_told = True
         return self._waiting
 
-    def is_over(self, bound: int) -> bool:
-        """Whether too much waits. A single piece never is, however long."""
-        return self.size > bound and len(self._pieces) > 1
-
     def take(self, poll: P | None = None) -> bytes:
         """Return all that waits, in order; if that is nothing, the poll waits, and no other does."""
         messages = b",".join(self._pieces)
