@@ -53,6 +53,7 @@ def test_a_handler_that_takes_no_messages() -> None:
         ("pinged", r"\(self, payload\)"),
         ("ponged", r"\(self, payload\)"),
         ("info", r"\(self, message\)"),
+        ("draining", r"\(self, news\)"),
         ("closed", r"\(self, reason\)"),
     ],
 )

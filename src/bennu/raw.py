@@ -19,7 +19,7 @@ from ._connector import Connect
 from ._definition import Handler, check_overflow, hook_handler
 from ._mistakes import check_class
 from .errors import DefinitionError
-from .message import Opcode
+from .message import Draining, Opcode
 from .socket import SocketBase, SocketOptions
 
 __all__ = ["Ping", "Pong", "RawDefinition", "RawHandler", "RawSocket", "Sendable"]
@@ -27,7 +27,7 @@ __all__ = ["Ping", "Pong", "RawDefinition", "RawHandler", "RawSocket", "Sendable
 A = TypeVar("A", default=Any)
 S = TypeVar("S", default=Any)
 
-HOOKS: Final = ("opened", "receive", "pinged", "ponged", "info", "closed")
+HOOKS: Final = ("opened", "receive", "pinged", "ponged", "info", "draining", "closed")
 OPTIONS: Final = ("max_inbox", "max_mailbox", "overflow", "terminate_timeout")
 
 
@@ -58,8 +58,8 @@ class RawHandler(Agent[A, S]):
     """One client's connection to a raw socket.
 
     ``RawHandler[User, State]`` types ``self.assigns`` and ``self.state``. Its methods run one after
-    another, in the order in which the client sent. What ``opened``, ``receive``, ``pinged``, ``ponged``
-    and ``info`` return is sent: a message, a list of them, or nothing. ``str`` is a text message, ``bytes``
+    another, in the order in which the client sent. What ``opened``, ``receive``, ``pinged``, ``ponged``,
+    ``info`` and ``draining`` return is sent: a message, a list of them, or nothing. ``str`` is a text message, ``bytes``
     a binary one, ``Ping`` and ``Pong`` are control frames. A plain ``def`` runs in a worker thread.
 
     ``raise Stop()`` closes the connection with 1000, what ``Stop(reply=...)`` holds being sent before;
@@ -102,13 +102,17 @@ class RawHandler(Agent[A, S]):
     def info(self, message: Any, /) -> Any:
         """Handle a message of the server: of ``send_self``, ``send_after``, ``send_every``, ``subscribe``."""
 
+    def draining(self, news: Draining, /) -> Any:
+        """Take note that the server is about to stop, and that this connection will be closed soon."""
+
     def closed(self, reason: Any, /) -> Any:
         """Run when the connection is over: always, once, and last.
 
         Args:
-            reason: ``"closed"`` (by the client, or for its fault), ``"normal"`` (by ``self.close`` or
-                ``Stop()``), ``"disconnected"``, ``"draining"``, ``"shutdown"``, ``"overflow"``, the
-                reason of a ``Stop``, or the exception that a method raised.
+            reason: ``"closed"`` (by the client, or for its fault), ``"inactive"`` (it polls no more),
+                ``"normal"`` (by ``self.close`` or ``Stop()``), ``"disconnected"``, ``"expired"``,
+                ``"draining"``, ``"shutdown"``, ``"overflow"``, the reason of a ``Stop``, or the exception
+                that a method raised.
         """
 
     # What it can do.
@@ -188,6 +192,7 @@ class RawDefinition:
         frames: What takes which kind of frame.
         opened: What runs first.
         info: What takes messages of the server.
+        draining: What is told that the server is about to stop.
         terminate: What runs last.
     """
 
@@ -195,6 +200,7 @@ class RawDefinition:
     frames: dict[Opcode, Handler] = field(default_factory=dict[Opcode, Handler])
     opened: Handler | None = None
     info: Handler | None = None
+    draining: Handler | None = None
     terminate: Handler | None = None
 
     @property
@@ -259,6 +265,7 @@ def _define(handler: type[RawHandler[Any, Any]]) -> RawDefinition:
         {Opcode.TEXT: receive, Opcode.BINARY: receive},
         opened=_hook(handler, "opened", ()),
         info=_hook(handler, "info", ("message",)),
+        draining=_hook(handler, "draining", ("news",)),
         terminate=_hook(handler, "closed", ("reason",)),
     )
     for opcode, name in ((Opcode.PING, "pinged"), (Opcode.PONG, "ponged")):

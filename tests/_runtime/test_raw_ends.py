@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from bennu import (
+    Draining,
     NotJoined,
     RawHandler,
     Refused,
@@ -334,6 +335,46 @@ async def test_a_connection_ends(outside: Any, code: int, told: str, *, has_clos
         await settle()
         assert wire.code == code
     assert Echo.reasons == [told] * has_closed
+
+
+async def test_the_server_drains() -> None:
+    """A handler may want to know before its connection is closed; nobody else hears of it."""
+
+    class Moving(Recording):
+        async def draining(self, news: Draining) -> str:
+            return f"moving within {news.within > 0}"
+
+        async def info(self, message: str) -> str:
+            return f"{message}, which is a text"
+
+    class Indifferent(Recording):
+        async def info(self, message: str) -> str:
+            return f"{message}, which is a text"
+
+    for handler, heard in ((Moving, ["moving within True"]), (Indifferent, [])):
+        async with talking(handler) as (server, wire):
+            await settle()
+            await server.endpoint.drain()
+            assert (await said(wire), wire.code) == (heard, 1012)
+        assert handler.reasons == ["draining"]
+
+
+async def test_a_slow_client_gets_what_stands_before_the_close() -> None:
+    """If it reads on in time."""
+
+    class Parting(Recording):
+        async def receive(self, message: str) -> None:
+            for number in range(3):
+                await self.send(f"{number}" * 100_000)
+            await self.close(4000, "that was all")
+
+    async with talking(Parting) as (_, wire):
+        wire.stop_reading()
+        wire.send("go")
+        assert await said(wire) == []
+        wire.read_on()
+        assert [text[0] for text in await said(wire)] == ["0", "1", "2"]
+        assert (wire.code, wire.reason) == (4000, "that was all")
 
 
 async def test_what_was_sent_before_a_goodbye_is_handled_first() -> None:

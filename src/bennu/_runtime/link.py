@@ -223,11 +223,14 @@ class Link(ABC, Generic[K]):
             text: The close frame's reason, if it is not the usual one.
             reason: What the channels' ``terminate`` is told.
         """
+        self._close(code.code, code.text if text is None else text, reason)
+
+    def _close(self, code: int, text: str, reason: str | Exception) -> None:
         if self.is_lost:
             return
         self.settle()
         self.lost(reason)
-        self._wire.close(code.code, code.text if text is None else text)
+        self._wire.close(code, text)
 
     @abstractmethod
     def tell(self, message: Any) -> None:

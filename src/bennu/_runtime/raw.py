@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any, Final, cast
 
 from ..errors import EncodeError, NotJoined
-from ..message import BINARY, TEXT, Encoded, Opcode
+from ..message import BINARY, TEXT, Draining, Encoded, Opcode
 from ..raw import Ping, Pong, RawDefinition, RawSocket
 from ..reasons import CloseCode
 from .accepted import Accepted
@@ -89,8 +89,8 @@ class RawConnection(Link[RawSocket[Any]]):
             self._running.end("closed")
 
     def tell(self, message: Any) -> None:
-        """Pass news of the server's own on, if the handler has an ``info``."""
-        if self._running is not None and self.socket.definition.info is not None:
+        """Pass news of the server's own on, if the handler wants to know of it."""
+        if self._running is not None and self.socket.definition.draining is not None:
             self._running.put_info(message)
 
     def ended(self, reason: str | Exception) -> None:
@@ -113,9 +113,7 @@ class RawConnection(Link[RawSocket[Any]]):
 
     def close_by_handler(self, code: int, reason: str) -> None:
         """Close with a code of the application's own."""
-        if not self.is_lost:
-            self.lost("normal")
-            self._wire.close(code, reason)
+        self._close(code, reason, "normal")
 
 
 class RunningHandler(Actor[RawConnection, RawDefinition]):
@@ -196,9 +194,10 @@ class RunningHandler(Actor[RawConnection, RawDefinition]):
         if kind is Kind.END:
             end: End = item
             return end
-        info = self.definition.info
-        if info is not None:
-            return UNASKED, info, self.call(info, item)
+        definition = self.definition
+        handler = definition.draining if type(item) is Draining else definition.info
+        if handler is not None:
+            return UNASKED, handler, self.call(handler, item)
         logger.warning(
             "%s got an unexpected message %r: add `async def info(self, message)` to handle it",
             self.label,
