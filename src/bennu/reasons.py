@@ -112,10 +112,13 @@ class Limit(Enum):
     CONNECTIONS = ("connections", "`Limits(connections=...)`")
     CONNECTIONS_PER_IP = ("connections_per_ip", "`Limits(connections_per_ip=...)`")
     CONNECTS_PER_IP = ("connects_per_ip", "`Limits(connects_per_ip=...)`")
+    CHANNELS = ("channels", "`Socket(max_channels=...)`")
     JOINS = ("joins", "`Rates(joins=...)`")
     MESSAGES = ("messages", "`Rates(messages=...)`")
     BYTES = ("bytes", "`Rates(bytes=...)`; reading paused, and nothing was refused")
     EVENT = ("event", '`@on("event", rate=...)`')
+    HANDSHAKE_TIME = ("handshake_time", "`bennu run --handshake-timeout`")
+    HANDSHAKE_BYTES = ("handshake_bytes", "`bennu run --handshake-bytes`")
 
     def __init__(self, text: str, meaning: str) -> None:
         self.text = text

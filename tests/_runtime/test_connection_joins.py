@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import pytest
@@ -43,7 +44,7 @@ async def test_a_hundred_channels_can_be_joined() -> None:
         for number in range(100):
             assert await client.join(f"room:{number}") == ok()
         assert await client.join("room:100") == error("too many channels joined")
-        server.logged("'room:100'", "100 channels", "max_channels")
+        server.logged("Socket(max_channels=...)", "127.0.0.1", level=logging.WARNING)
         ref = client.start_join("room:7")
         await client.expect(
             (ref, ref, "room:7", "phx_reply", ok()), ("8", "8", "room:7", "phx_close", {})
@@ -57,7 +58,7 @@ async def test_the_number_of_channels_can_be_limited() -> None:
         client = await server.connect()
         assert await client.join("room:1") == ok()
         assert await client.join("room:2") == error("too many channels joined")
-        server.logged("'room:2'", "1 channels")
+        server.logged("Socket(max_channels=...)", level=logging.WARNING)
         client.leave("room:1")
         await client.receive()
         await client.receive()

@@ -101,9 +101,23 @@ async def test_the_http_protocol_has_what_we_use() -> None:
 
 
 def test_we_replace_one_method_of_the_http_protocol() -> None:
-    """What uvicorn does there, ours does too: it parses, answers 400, or upgrades."""
+    """What uvicorn does there, ours does too: it parses, answers 400, or upgrades.
+
+    The others that we have do something about heads, and then what uvicorn's do.
+    """
     own = {name for name, value in vars(BennuProtocol).items() if inspect.isfunction(value)}
-    assert own & set(dir(HttpToolsProtocol)) == {"data_received"}
+    shared = own & set(dir(HttpToolsProtocol))
+    added = {
+        "connection_made",
+        "connection_lost",
+        "on_message_begin",
+        "on_headers_complete",
+        "on_body",
+        "on_message_complete",
+    }
+    assert shared == {"data_received", *added}
+    for name in added:
+        assert f"super().{name}(" in inspect.getsource(getattr(BennuProtocol, name))
     source = inspect.getsource(HttpToolsProtocol.data_received)
     for part in (
         "self._unset_keepalive_if_required()",

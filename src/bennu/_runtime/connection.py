@@ -21,7 +21,7 @@ from .._definition import ChannelDefinition
 from .._protocol.session import DELIVER, Decision, Membership, Session
 from ..errors import DecodeError
 from ..message import BINARY, ERROR, EXPIRING, NEW_TOKEN, OK, PHOENIX, Message, Opcode
-from ..reasons import CloseCode, Reason
+from ..reasons import CloseCode, Limit, Reason
 from ..serializers import Serializer
 from ..socket import Socket
 from .accepted import Accepted
@@ -133,12 +133,8 @@ class Connection(Link[Socket[Any]]):
             self._write_close_after()
             return
         if len(self._session.topics) >= self.socket.max_channels:
-            logger.error(
-                "Refusing a join of %.200r: the connection has joined its %d channels already"
-                " (Socket(max_channels=...))",
-                topic,
-                self.socket.max_channels,
-            )
+            runtime = self.runtime
+            runtime.excesses.note(Limit.CHANNELS, runtime.loop.time(), self.info.peer.host)
             self.reply(
                 message.join_ref,
                 message.ref,

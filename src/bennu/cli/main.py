@@ -19,7 +19,8 @@ from uvicorn.supervisors import ChangeReload
 
 from ..endpoint import Endpoint
 from ..errors import DefinitionError
-from .server import BennuProtocol
+from .heads import DEFAULT_BOUNDS, HeadBounds
+from .server import BennuProtocol, Config
 from .serving import Server
 
 __all__ = ["main"]
@@ -80,6 +81,20 @@ def main() -> None:
     type=READABLE,
     help="Authorities (PEM): clients must have a certificate of one of them.",
 )
+@click.option(
+    "--handshake-timeout",
+    default=DEFAULT_BOUNDS.timeout,
+    show_default=True,
+    type=click.FloatRange(min=0, min_open=True),
+    help="Seconds that the head of a request may take; then it is answered 408.",
+)
+@click.option(
+    "--handshake-bytes",
+    default=DEFAULT_BOUNDS.max_bytes,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Bytes that it may have; a larger one is answered 414 or 431.",
+)
 def run(
     target: str,
     host: str,
@@ -90,6 +105,8 @@ def run(
     access_log: bool,
     grace: float,
     drain_delay: float,
+    handshake_timeout: float,
+    handshake_bytes: int,
     **certificates: str | None,
 ) -> None:
     """Serve an endpoint, or an ASGI application that one is mounted in.
@@ -100,7 +117,14 @@ def run(
         raise click.UsageError(f"--drain-delay must be below --grace, which is {grace:g}")
     tls = _tls(**certificates)
     sys.path.insert(0, os.getcwd())
-    settings = {"host": host, "port": port, "access_log": access_log, **tls}
+    bounds = HeadBounds(handshake_timeout, handshake_bytes)
+    settings = {
+        "host": host,
+        "port": port,
+        "access_log": access_log,
+        "head_bounds": bounds,
+        **tls,
+    }
     if reload:
         os.environ["BENNU_DEBUG"] = "1"
         config = _config(target, log_level, reload=True, **settings)
@@ -118,8 +142,8 @@ def run(
         raise SystemExit(1)
 
 
-def _config(app: Any, log_level: str, **settings: Any) -> uvicorn.Config:
-    return uvicorn.Config(
+def _config(app: Any, log_level: str, **settings: Any) -> Config:
+    return Config(
         app,
         http=BennuProtocol,
         log_level=log_level,

@@ -11,6 +11,10 @@ the connection end at accept.
 When the application is itself an endpoint, the walk is skipped, unless a proxy has put in a word about
 the client's address, which uvicorn's own middleware knows how far to trust.
 
+Before all that, the *head* of a request, its first line and headers, must come whole in a time and within a
+size, neither of which uvicorn bounds: :mod:`bennu.cli.heads`. A client that exceeds one is answered 408, 414
+or 431, and what it sends then is thrown away for a moment, so that it gets to read the answer.
+
 An application may have other WebSocket routes. As soon as one of them calls ``receive`` or ``send``, the
 socket goes to uvicorn's own WebSocket protocol, in the middle of the walk: :class:`_Detour`.
 
@@ -22,19 +26,25 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import MutableMapping
-from typing import Any, cast
+from http import HTTPStatus
+from typing import Any, Final, cast
 from urllib.parse import unquote
 
 import httptools
+import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.utils import get_client_addr, get_path_with_query_string
 
+from .._runtime.excesses import Excesses
 from ..endpoint import Endpoint
+from ..reasons import Limit
+from ..telemetry import Telemetry
 from ..transports.handshake import Denied
 from ..transports.native import EXTENSION, NativeWebSocket
 from ..transports.proxied import PEER
+from .heads import DEFAULT_BOUNDS, HeadBounds, Heads, heads_of
 
-__all__ = ["BennuProtocol"]
+__all__ = ["BennuProtocol", "Config"]
 
 logger = logging.getLogger("bennu")
 access_logger = logging.getLogger("uvicorn.access")
@@ -42,18 +52,152 @@ access_logger = logging.getLogger("uvicorn.access")
 Event = MutableMapping[str, Any]
 
 
+LINGER: Final = 1.0
+"""Seconds in which a client that was refused may still send, and read why."""
+
+
+class Config(uvicorn.Config):
+    """uvicorn's configuration, and what is ours.
+
+    Args:
+        app: As uvicorn's; so are all others.
+        head_bounds: What the head of a request may be.
+    """
+
+    def __init__(
+        self, app: Any, *, head_bounds: HeadBounds = DEFAULT_BOUNDS, **options: Any
+    ) -> None:
+        super().__init__(app, **options)
+        self.head_bounds = head_bounds
+
+
+class _TooLarge(Exception):
+    """A head that is complete, and too large: it was answered, and the parser must stop."""
+
+
 class BennuProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol, but for what happens at an upgrade to a WebSocket."""
+    """uvicorn's HTTP protocol, but for the bounds of heads and for upgrades to a WebSocket."""
+
+    url = b""
+    _heads: Heads
+    _fed = 0
+    """Bytes that came since something was complete: a head, a piece of a body, a request."""
+    _is_refused = False
+    _linger: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin, and expect a head."""
+        super().connection_made(transport)
+        config = self.config
+        bounds = config.head_bounds if isinstance(config, Config) else DEFAULT_BOUNDS
+        app = config.app
+        excesses = app._runtime.excesses if isinstance(app, Endpoint) else Excesses(Telemetry())
+        self._heads = heads_of(self.server_state, self.loop, bounds, excesses)
+        self._heads.expect(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End."""
+        self._heads.forget(self)
+        if self._linger is not None:
+            self._linger.cancel()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Take bytes of the client; keep those that come behind a request to upgrade."""
+        if self._is_refused:
+            return
+        if self.timeout_keep_alive_task is not None:
+            self._heads.expect(self)  # though these bytes may be no more than an empty line
         self._unset_keepalive_if_required()
+        self._fed += len(data)
         try:
             self._parse(data)
-        except httptools.HttpParserError:
+        except httptools.HttpParserError as error:
+            if isinstance(error.__context__, _TooLarge):
+                return
             message = "Invalid HTTP request received."
             self.logger.warning(message)
             self.send_400_response(message)
+            return
+        if self._fed > self._heads.bounds.max_bytes:
+            self._refuse_size()
+
+    # The bounds of heads. uvicorn's parser calls these.
+
+    def on_message_begin(self) -> None:
+        """Expect the head that has just begun, if it is not expected already."""
+        super().on_message_begin()
+        self._heads.expect(self)
+
+    def on_headers_complete(self) -> None:
+        """Take a head that has come whole; its size is only counted if it can be too large."""
+        self._heads.forget(self)
+        bound = self._heads.bounds.max_bytes
+        if self._fed > bound:
+            size = sum(len(name) + len(value) + 4 for name, value in self.headers)
+            if len(self.url) + size > bound:
+                self._refuse_size()
+                raise _TooLarge
+        self._fed = 0
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of a body."""
+        self._fed = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Take the end of a request."""
+        self._fed = 0
+        super().on_message_complete()
+
+    def head_is_late(self) -> None:
+        """Refuse a client that takes too long, unless it waits for an answer itself."""
+        if self._is_answering():
+            self._heads.expect(self)
+            return
+        seconds = self._heads.bounds.timeout
+        self._refuse(
+            HTTPStatus.REQUEST_TIMEOUT,
+            f"The head of a request must come within {seconds:g} seconds.",
+            Limit.HANDSHAKE_TIME,
+        )
+
+    def _refuse_size(self) -> None:
+        bound = self._heads.bounds.max_bytes
+        status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+        if len(self.url) > bound // 2:
+            status = HTTPStatus.REQUEST_URI_TOO_LONG
+        text = f"The head of a request has at most {bound} bytes."
+        self._refuse(status, text, Limit.HANDSHAKE_BYTES)
+
+    def _refuse(self, status: HTTPStatus, text: str, limit: Limit) -> None:
+        """Answer and end, in a way that lets the client read the answer."""
+        self._is_refused = True
+        self._heads.forget(self)
+        peer = self.client[0] if self.client else None
+        self._heads.excesses.note(limit, self.loop.time(), peer)
+        transport = self.transport
+        if self._is_answering() or transport.is_closing():
+            transport.close()
+            return
+        transport.write(
+            f"HTTP/1.1 {status} {status.phrase}\r\nConnection: close\r\n"
+            f"Content-Type: text/plain; charset=utf-8\r\nContent-Length: {len(text)}\r\n\r\n"
+            f"{text}".encode()
+        )
+        if not transport.can_write_eof():
+            transport.close()
+            return
+        transport.write_eof()
+        self._linger = self.loop.call_later(LINGER, transport.abort)
+
+    def _is_answering(self) -> bool:
+        """Whether the answer to an earlier request is under way."""
+        cycle: Any = self.cycle
+        return cycle is not None and not cycle.response_complete
+
+    # Upgrades.
 
     def _parse(self, data: bytes) -> None:
         parser: Any = self.parser

@@ -1,0 +1,1 @@
+"""Clients that mean harm, over real sockets, against `bennu run`."""

@@ -1,0 +1,90 @@
+"""`bennu run` with small limits, and what its process weighs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from tests.cli.command import Command, bennu
+from tests.support.frames import ok
+from tests.support.servers import Server
+from tests.support.wire import connect
+
+APP = """
+from bennu import Channel, Endpoint, Ok, Socket, on
+
+class Room(Channel):
+    @on("count")
+    async def count(self) -> Ok:
+        return Ok(self.endpoint.connections)
+
+socket = Socket(connect=lambda: None, channels={"room:*": Room}, log=False)
+endpoint = Endpoint(sockets={"/socket": socket})
+"""
+
+
+class Target:
+    """A server that is attacked.
+
+    Attributes:
+        command: Its process.
+        server: Where it listens.
+    """
+
+    def __init__(self, command: Command, server: Server) -> None:
+        self.command = command
+        self.server = server
+
+    def memory(self) -> int:
+        """Return the bytes that it has in memory."""
+        status = Path(f"/proc/{self.command.process.pid}/status").read_text()
+        (line,) = [line for line in status.splitlines() if line.startswith("VmRSS:")]
+        return int(line.split()[1]) * 1024
+
+    async def connections(self) -> int:
+        """Return how many it has open, as an honest client is told, which is not counted."""
+        async with connect(self.server) as client:
+            assert await client.join("room:honest") == ok()
+            await client.send("1", "2", "room:honest", "count")
+            answer = await client.receive()
+        count: int = answer.payload["response"]
+        return count - 1
+
+    async def is_left_alone(self) -> None:
+        """Wait until it has no connection any more, while it serves who is honest."""
+        async with asyncio.timeout(PATIENCE):
+            while await self.connections():
+                pass
+
+
+PATIENCE: Final = 30.0
+
+Attack = Callable[..., AbstractAsyncContextManager[Target]]
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> Any:
+    return "asyncio"
+
+
+@pytest.fixture
+def attack(tmp_path: Path) -> Attack:
+    """Return what starts a server, and checks at its end that it has seen nothing amiss."""
+    (tmp_path / "app.py").write_text(APP)
+
+    @asynccontextmanager
+    async def attack(*options: str) -> AsyncIterator[Target]:
+        arguments = ("app:endpoint", "--port", "0", "--no-access-log", *options)
+        async with bennu(tmp_path, *arguments) as command:
+            target = Target(command, await command.listening())
+            yield target
+            await target.is_left_alone()
+            assert await command.stop() == 0
+        assert "Traceback" not in command.output
+
+    return attack

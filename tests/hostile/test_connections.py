@@ -1,0 +1,50 @@
+"""Connections that are open, and that break."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from tests.support.raw import BINARY, TEXT, client_frame, open_raw
+
+from .conftest import Attack, Target
+from .test_handshakes import ALLOWED
+
+CONNECTIONS: Final = 1000
+AT_ONCE: Final = 50
+
+HALF: Final = {
+    0: client_frame(TEXT, b"x" * 100_000)[:50_000],
+    1: client_frame(TEXT, b'["1","1","room:1","phx_join",{}]')[:20],
+    2: client_frame(BINARY, b"x" * 70_000, final=False) + client_frame(0, b"x" * 100)[:5],
+    3: b"\x81",
+    4: b"\x82\xff\x00\x00\x00\x00\x00\x90",
+    5: client_frame(TEXT, b'["1","1","room:1","phx_join",{}]') + b"\x81\xfe\x00",
+}
+"""What is sent before the connection breaks: a frame, or a message, that is not whole."""
+
+
+async def break_in_mid_frame(target: Target, number: int) -> None:
+    """Connect, send something that is not whole, and vanish: with a reset, or without a close frame."""
+    async with open_raw(target.server) as client:
+        await client.open()
+        client.send(HALF[number % len(HALF)])
+        await client.writer.drain()
+        if number % 2:
+            client.reset()
+
+
+async def test_a_thousand_connections_that_break_in_mid_frame(attack: Attack) -> None:
+    """Nothing is left of any: no connection, and no memory."""
+    async with attack() as target:
+        numbers = iter(range(CONNECTIONS))
+
+        async def attackers() -> None:
+            for number in numbers:
+                await break_in_mid_frame(target, number)
+
+        assert await target.connections() == 0
+        before = target.memory()
+        await asyncio.gather(*(attackers() for _ in range(AT_ONCE)))
+        await target.is_left_alone()
+        assert target.memory() - before < ALLOWED

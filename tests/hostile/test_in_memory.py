@@ -1,0 +1,154 @@
+"""Clients that stop answering, and clients that ask for everything: in memory, under virtual time."""
+
+from __future__ import annotations
+
+import logging
+import random
+import sys
+from collections import Counter
+from typing import Any, Final
+
+import pytest
+
+from bennu import Channel, Rates, on
+from bennu.reasons import Limit
+from tests.support.clock import AUTOJUMP, advance, settle
+from tests.support.frames import error, ok
+from tests.support.memory import Over, endpoint_of, serve
+from tests.support.raw import TEXT, client_frame
+from tests.support.wires import NativeWire
+
+both_transports = pytest.mark.parametrize("over", ["native", "asgi"])
+
+
+@pytest.fixture
+def anyio_backend() -> Any:
+    return AUTOJUMP
+
+
+ended: list[Any] = []
+
+
+class Room(Channel[Any]):
+    """A room in which one may talk without end."""
+
+    @on("flood")
+    async def flood(self) -> None:
+        for _ in range(30):
+            await self.push("words", {"words": "x" * 10_000})
+
+    async def terminate(self, reason: Any) -> None:
+        ended.append(reason)
+
+
+CHANNELS: Final = {"room:*": Room}
+
+
+# Half of a connection.
+
+
+@both_transports
+async def test_a_client_that_vanished_without_a_word_is_found_out(over: Over) -> None:
+    """Its machine lost power: it neither sends nor reads nor ends. The idle time is what tells."""
+    ended.clear()
+    async with serve(endpoint_of(CHANNELS, timeout=60)) as server:
+        client = await server.connect(over=over)
+        assert await client.join("room:1") == ok()
+        client.wire.stop_reading()
+        await advance(59)
+        assert server.endpoint.connections == 1
+        await advance(16)
+        assert server.endpoint.connections == 0
+        assert ended == ["closed"]
+        await advance(10)
+        client.vanish()
+
+
+async def test_its_socket_does_not_stay_either() -> None:
+    """It acknowledges neither what was written nor the close: after five seconds it is cut off."""
+    async with serve(endpoint_of(CHANNELS, timeout=60)) as server:
+        client = await server.connect()
+        assert isinstance(client.wire, NativeWire)
+        await client.join("room:1")
+        client.push("room:1", "flood")
+        client.wire.stop_reading()
+        await advance(76)
+        assert server.endpoint.connections == 0
+        await advance(5)
+        assert client.wire.transport.is_closing()
+        assert client.wire.transport.get_write_buffer_size() == 0
+        assert client.wire.code == 1006
+
+
+async def test_a_client_that_only_sends_half_a_frame_is_found_out() -> None:
+    """And one that sends a byte of it now and then is not: it is alive, and pays for it."""
+    async with serve(endpoint_of(CHANNELS, timeout=60)) as server:
+        silent, slow = await server.connect(), await server.connect()
+        assert isinstance(silent.wire, NativeWire)
+        assert isinstance(slow.wire, NativeWire)
+        silent.wire.transport.feed(b"\x81\xfe")
+        slow.wire.transport.feed(b"\x81\xfe\xff")
+        for _ in range(4):
+            await advance(20)
+            slow.wire.transport.feed(b"x")
+        assert server.endpoint.connections == 1
+        assert silent.wire.code is not None
+        assert slow.wire.code is None
+        slow.vanish()
+
+
+# Joins of everything.
+
+
+JOINS: Final = 100_000
+
+
+def _topics(count: int) -> list[str]:
+    rng = random.Random(7)
+    letters = "abcdefghij"
+    kinds = ("room:", "attic:", "")
+    return [rng.choice(kinds) + "".join(rng.choices(letters, k=20)) for _ in range(count)]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"rates": Rates(joins="10/second", messages="1000/second", close_after=None)}],
+    ids=["as it is", "with rates"],
+)
+async def test_a_hundred_thousand_joins_of_random_topics(
+    options: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each is answered, a hundred channels are joined at most, and no memory is kept for the others."""
+    caplog.set_level(logging.CRITICAL, "bennu")
+    topics = _topics(JOINS)
+    reasons: Counter[str] = Counter()
+    async with serve(endpoint_of(CHANNELS, timeout=1e6, **options)) as server:
+        client = await server.connect()
+        assert isinstance(client.wire, NativeWire)
+        blocks: list[int] = []
+        for start in range(0, JOINS, 1000):
+            refs = [str(number) for number in range(start, start + 1000)]
+            texts = (
+                f'["{ref}","{ref}","{topic}","phx_join",{{}}]'
+                for ref, topic in zip(refs, topics[start : start + 1000], strict=True)
+            )
+            client.wire.transport.feed(b"".join(client_frame(TEXT, t.encode()) for t in texts))
+            await settle()
+            frames = client.read()
+            assert [frame.ref for frame in frames] == refs
+            for frame in frames:
+                reasons[frame.payload["response"].get("reason", "ok")] += 1
+            frames.clear()
+            blocks.append(sys.getallocatedblocks())
+            await advance(1)
+        assert reasons["ok"] == 100
+        assert reasons.total() == JOINS
+        assert len(server.endpoint.pubsub._topics) == 100
+        half = len(blocks) // 2
+        assert max(blocks[half:]) - max(blocks[:half]) < 10_000
+        exceeded = server.endpoint.telemetry.exceeded
+        if options:
+            assert exceeded[Limit.JOINS] == reasons["rate_limited"] > JOINS // 2
+        else:
+            assert exceeded[Limit.CHANNELS] == reasons["too many channels joined"] > JOINS // 4
+        assert (await client.call("attic:1", "any")) == error("unmatched topic")
