@@ -155,6 +155,12 @@ async def test_the_page_on_raw_sockets_runs(run: Callable[..., dict[str, Any]]) 
         assert list(bob.received) == ["welcome, bob", "ann: hello", "ann left"]
 
 
+def test_the_page_on_limits_runs(run: Callable[..., dict[str, Any]]) -> None:
+    names = run("limits", *blocks("docs/limits.md"))
+    assert names["user_socket"].is_rated
+    assert names["endpoint"].connections == 0
+
+
 @pytest.mark.parametrize(
     "page", ["README.md", *sorted(p.name for p in (ROOT / "docs").glob("*.md"))]
 )

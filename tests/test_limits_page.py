@@ -1,0 +1,63 @@
+"""The page on limits has all of them, with the defaults that the code has."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+from bennu import Channel, Limits, LongPoll, Rates, Socket, on
+from bennu._protocol.longpoll import MAX_MESSAGES
+from bennu._protocol.params import MAX_QUERY
+from bennu.cli.heads import DEFAULT_BOUNDS
+from bennu.reasons import Limit
+from bennu.serializers.payload import MAX_NESTING
+from bennu.transports.native import MAX_UNSENT
+
+PAGE = (Path(__file__).parents[1] / "docs/limits.md").read_text()
+
+LIMITS: dict[str, object] = {
+    "`bennu run --handshake-bytes`": DEFAULT_BOUNDS.max_bytes,
+    "`bennu run --handshake-timeout`": DEFAULT_BOUNDS.timeout,
+    "`Limits(connections=...)`": Limits().connections,
+    "`Limits(connections_per_ip=...)`": Limits().connections_per_ip,
+    "`Limits(connects_per_ip=...)`": Limits().connects_per_ip,
+    "`Rates(joins=...)`": Rates().joins,
+    "`Rates(messages=...)`": Rates().messages,
+    "`Rates(bytes=...)`": Rates().bytes,
+    "`Rates(close_after=...)`": Rates().close_after,
+    '`@on("event", rate=...)`': inspect.signature(on).parameters["rate"].default,
+    "bytes of a query": MAX_QUERY,
+    "levels of JSON within each other": MAX_NESTING,
+    "bytes that wait for a client that does not read": MAX_UNSENT,
+    "messages of a POST": MAX_MESSAGES,
+    **{
+        f"`Socket({name}=...)`": getattr(Socket(connect=lambda: None, channels={}), name)
+        for name in ("timeout", "max_frame_size", "max_channels", "join_timeout")
+    },
+    **{
+        f"`Channel.{name}`": getattr(Channel, name)
+        for name in ("max_inbox", "max_mailbox", "terminate_timeout")
+    },
+    **{
+        f"`LongPoll({name}=...)`": getattr(LongPoll(), name)
+        for name in ("max_buffer", "max_body", "max_sessions")
+    },
+}
+"""The defaults, by how they are set; of what can't be set, by its name on the page."""
+
+
+def test_the_page_on_limits_has_the_defaults() -> None:
+    """Every limit that the code has, with what it is if nothing is set."""
+    table = PAGE.partition("## All of them")[2].partition("##")[0]
+    lines = [line for line in table.splitlines() if line.startswith("|")]
+    shown: dict[str, float | None] = {}
+    for line in lines[2:]:
+        name, default, by, _ = (cell.strip() for cell in line.split("|")[1:-1])
+        shown[by or name] = None if default == "none" else float(default.replace(",", ""))
+    assert shown == LIMITS
+
+
+def test_the_page_on_limits_names_them_as_telemetry_does() -> None:
+    rows = [f"| `{one.text}` | {one.meaning} |" for one in Limit]
+    table = "\n".join(["| limit | is |", "|---|---|", *rows])
+    assert table in PAGE, f"docs/limits.md needs\n{table}"
