@@ -80,6 +80,8 @@ async def test_the_http_protocol_has_what_we_use() -> None:
     assert protocol.headers == [(b"host", b"x"), (b"x-one", b"1")]
     assert protocol.transport is transport
     assert protocol.connections is state.connections
+    assert protocol.server_state is state
+    assert vars(state) is not None  # where more may be kept
     assert protocol.tasks is state.tasks
     assert protocol.app_state == {"a": 1}
     assert protocol.scope["method"] == "GET"
@@ -113,7 +115,6 @@ def test_we_replace_one_method_of_the_http_protocol() -> None:
         "on_message_begin",
         "on_headers_complete",
         "on_body",
-        "on_message_complete",
     }
     assert shared == {"data_received", *added}
     for name in added:

@@ -13,12 +13,11 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
-from weakref import WeakKeyDictionary
+from typing import Final, Protocol
 
 from .._runtime.excesses import Excesses
 
-__all__ = ["DEFAULT_BOUNDS", "Awaited", "HeadBounds", "Heads", "heads_of"]
+__all__ = ["DEFAULT_BOUNDS", "Awaited", "HeadBounds", "Heads"]
 
 RESOLUTION: Final = 0.01
 """Seconds by which a timer may be early."""
@@ -94,16 +93,3 @@ class Heads:
             del self._deadlines[awaited]
         for awaited in late:
             awaited.head_is_late()
-
-
-_HEADS: WeakKeyDictionary[Any, Heads] = WeakKeyDictionary()
-
-
-def heads_of(
-    server_state: Any, loop: asyncio.AbstractEventLoop, bounds: HeadBounds, excesses: Excesses
-) -> Heads:
-    """Return the table of a server, made at its first connection."""
-    heads = _HEADS.get(server_state)
-    if heads is None:
-        heads = _HEADS[server_state] = Heads(loop, bounds, excesses)
-    return heads

@@ -42,7 +42,7 @@ from ..telemetry import Telemetry
 from ..transports.handshake import Denied
 from ..transports.native import EXTENSION, NativeWebSocket
 from ..transports.proxied import PEER
-from .heads import DEFAULT_BOUNDS, HeadBounds, Heads, heads_of
+from .heads import DEFAULT_BOUNDS, HeadBounds, Heads
 
 __all__ = ["BennuProtocol", "Config"]
 
@@ -51,6 +51,9 @@ access_logger = logging.getLogger("uvicorn.access")
 
 Event = MutableMapping[str, Any]
 
+
+HEADS: Final = "bennu_heads"
+"""Where among uvicorn's state of a server its table of heads is."""
 
 LINGER: Final = 1.0
 """Seconds in which a client that was refused may still send, and read why."""
@@ -81,19 +84,24 @@ class BennuProtocol(HttpToolsProtocol):
     url = b""
     _heads: Heads
     _fed = 0
-    """Bytes that came since something was complete: a head, a piece of a body, a request."""
+    """Bytes that came since something was complete: a head, or a piece of a body."""
     _is_refused = False
     _linger: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin, and expect a head."""
         super().connection_made(transport)
-        config = self.config
-        bounds = config.head_bounds if isinstance(config, Config) else DEFAULT_BOUNDS
-        app = config.app
-        excesses = app._runtime.excesses if isinstance(app, Endpoint) else Excesses(Telemetry())
-        self._heads = heads_of(self.server_state, self.loop, bounds, excesses)
+        heads: Heads | None = vars(self.server_state).get(HEADS)
+        self._heads = self._make_heads() if heads is None else heads
         self._heads.expect(self)
+
+    def _make_heads(self) -> Heads:
+        """Return the table of this server, at its first connection."""
+        config, app = self.config, self.config.app
+        bounds = config.head_bounds if isinstance(config, Config) else DEFAULT_BOUNDS
+        excesses = app._runtime.excesses if isinstance(app, Endpoint) else Excesses(Telemetry())
+        heads = vars(self.server_state)[HEADS] = Heads(self.loop, bounds, excesses)
+        return heads
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End."""
@@ -145,11 +153,6 @@ class BennuProtocol(HttpToolsProtocol):
         """Take a piece of a body."""
         self._fed = 0
         super().on_body(body)
-
-    def on_message_complete(self) -> None:
-        """Take the end of a request."""
-        self._fed = 0
-        super().on_message_complete()
 
     def head_is_late(self) -> None:
         """Refuse a client that takes too long, unless it waits for an answer itself."""
