@@ -11,7 +11,6 @@ from bennu._protocol.params import MAX_QUERY
 from bennu.cli.heads import DEFAULT_BOUNDS
 from bennu.reasons import Limit
 from bennu.serializers.payload import MAX_NESTING
-from bennu.transports.native import MAX_UNSENT
 
 PAGE = (Path(__file__).parents[1] / "docs/limits.md").read_text()
 
@@ -28,11 +27,16 @@ LIMITS: dict[str, object] = {
     '`@on("event", rate=...)`': inspect.signature(on).parameters["rate"].default,
     "bytes of a query": MAX_QUERY,
     "levels of JSON within each other": MAX_NESTING,
-    "bytes that wait for a client that does not read": MAX_UNSENT,
     "messages of a POST": MAX_MESSAGES,
     **{
         f"`Socket({name}=...)`": getattr(Socket(connect=lambda: None, channels={}), name)
-        for name in ("timeout", "max_frame_size", "max_channels", "join_timeout")
+        for name in (
+            "timeout",
+            "max_frame_size",
+            "max_channels",
+            "join_timeout",
+            "max_unsent",
+        )
     },
     **{
         f"`Channel.{name}`": getattr(Channel, name)

@@ -13,7 +13,6 @@ import traceback
 from typing import Any
 
 import click
-import uvicorn
 from uvicorn.config import LOG_LEVELS, LOGGING_CONFIG
 from uvicorn.supervisors import ChangeReload
 
