@@ -10,6 +10,7 @@ from bennu._protocol.longpoll import MAX_MESSAGES
 from bennu._protocol.params import MAX_QUERY
 from bennu.cli.heads import DEFAULT_BOUNDS
 from bennu.reasons import Limit
+from bennu.refusals import Readable
 from bennu.serializers.payload import MAX_NESTING
 
 PAGE = (Path(__file__).parents[1] / "docs/limits.md").read_text()
@@ -25,6 +26,7 @@ LIMITS: dict[str, object] = {
     "`Rates(bytes=...)`": Rates().bytes,
     "`Rates(close_after=...)`": Rates().close_after,
     '`@on("event", rate=...)`': inspect.signature(on).parameters["rate"].default,
+    "`Readable(max_held=...)`": Readable().max_held,
     "bytes of a query": MAX_QUERY,
     "levels of JSON within each other": MAX_NESTING,
     "messages of a POST": MAX_MESSAGES,

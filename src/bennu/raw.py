@@ -240,6 +240,13 @@ class RawSocket(SocketBase[A]):
     def define(self) -> None:
         """Read the handler class too."""
         super().define()
+        if self.rates is not None and self.rates.joins is not None:
+            raise DefinitionError(
+                "RawSocket(rates=Rates(joins=...))",
+                expected="rates of messages and bytes: a raw socket knows no joins",
+                got=f"joins={str(self.rates.joins)!r}",
+                write='rates=Rates(messages="100/10s", bytes="64k/second")',
+            )
         self.definition = _define(self.handler)
 
 

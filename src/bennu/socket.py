@@ -46,6 +46,7 @@ class SocketOptions(TypedDict, Generic[A], total=False):
     auth_token: bool
     timeout: float
     max_frame_size: int
+    rates: Rates | None
     compress: bool | Deflate
     max_unsent: int
     path: str
@@ -74,6 +75,7 @@ class SocketBase(Generic[A]):
         timeout: Seconds of silence after which a client counts as gone (clients send a heartbeat
             every 30 s).
         max_frame_size: Bytes of one message; of a compressed one also when it is inflated.
+        rates: How fast one connection may send; None is as fast as it can.
         compress: Whether messages are compressed for clients that offer it (permessage-deflate), and
             how: :class:`~bennu.Deflate`. Under ``bennu run``; another server decides by itself.
         max_unsent: Bytes that may wait for a client that does not read; beyond that it is closed with
@@ -90,6 +92,9 @@ class SocketBase(Generic[A]):
         longpoll: Whether clients may poll where no WebSocket comes through, and how.
         drain: How clients are let go before the server stops; a function is asked when the endpoint
             starts. With False they stay until it stops.
+
+    Attributes:
+        is_rated: Whether anything that a client sends has a rate.
 
     Raises:
         DefinitionError: Something about it can't work.
@@ -110,6 +115,7 @@ class SocketBase(Generic[A]):
         auth_token: bool = False,
         timeout: float = 60.0,
         max_frame_size: int = MAX_FRAME,
+        rates: Rates | None = None,
         compress: bool | Deflate = False,
         max_unsent: int = MAX_UNSENT,
         path: str = "websocket",
@@ -132,6 +138,8 @@ class SocketBase(Generic[A]):
         self.auth_token = auth_token
         self.timeout = timeout
         self.max_frame_size = max_frame_size
+        self.rates = _rates(rates)
+        self.is_rated = rates is not None
         self.deflate = _deflate(compress)
         self.max_unsent = max_unsent
         self.path = path
@@ -215,7 +223,6 @@ class Socket(SocketBase[A]):
         channels: Topic patterns and the channels that they lead to; the first that matches counts.
         join_timeout: Seconds that a join may take before it is answered as crashed.
         max_channels: Channels that one connection may join.
-        rates: How fast one connection may send; None is as fast as it can.
         refresh: ``async def refresh(token, info)``, for a client that has a new token before its time
             is over (``info.expire_at``): it pushes the event ``token`` with ``{"token": "..."}`` on
             the topic ``phoenix``. What it returns are the assigns of channels joined from then on,
@@ -226,9 +233,6 @@ class Socket(SocketBase[A]):
         refusals: How a client learns that its connect was refused: ``"http"``, by a status that a
             browser shows to no page; or ``"readable"``, by an error reply to whatever it asks, and
             a close some seconds later. See :class:`~bennu.refusals.Readable`.
-
-    Attributes:
-        is_rated: Whether anything that a client sends has a rate.
 
     Raises:
         DefinitionError: Something about it can't work.
@@ -247,7 +251,6 @@ class Socket(SocketBase[A]):
         channels: Mapping[str, type[Channel[A, Any]]],
         join_timeout: float = 10.0,
         max_channels: int = 100,
-        rates: Rates | None = None,
         refresh: Refresh[A] | None = None,
         refresh_before: float = 30.0,
         refusals: Refusals = "http",
@@ -256,7 +259,6 @@ class Socket(SocketBase[A]):
         super().__init__(connect=connect, **options)
         self.join_timeout = join_timeout
         self.max_channels = max_channels
-        self.rates = _rates(rates)
         expect_positive("join_timeout", join_timeout)
         expect_positive("max_channels", max_channels)
         expect_positive("refresh_before", refresh_before)
@@ -266,7 +268,6 @@ class Socket(SocketBase[A]):
         self.refusals = read_refusals(refusals, has_handler=has_handler)
         self._channels = dict(channels)
         self.table: Table[ChannelDefinition] = Table([])
-        self.is_rated = False
 
     def define(self) -> None:
         """Read the channel classes too."""

@@ -15,6 +15,7 @@ from bennu.telemetry import Event, LimitExceeded
 
 from ..support.clock import advance, settle
 from ..support.memory import Client, Over, Server, Version, endpoint_of, error, ok, serve
+from ..support.wires import NativeWire
 from .rooms import CHANNELS, Room, ended
 
 both_transports = pytest.mark.parametrize("over", ["native", "asgi"])
@@ -337,7 +338,7 @@ async def test_what_had_come_when_reading_paused_is_paid_for_too() -> None:
         (connection,) = server.endpoint._runtime.connections
         assert isinstance(connection, RatedConnection)
         for _ in range(3):
-            connection._pay(connection._bytes, 0.0, 100)  # type: ignore[arg-type]
+            connection._tab.put(Limit.BYTES, connection._bytes, 0.0, 100)  # type: ignore[arg-type]
         client.send(None, "1", "phoenix", "heartbeat")
         held: list[bool] = []
         for seconds in (1.9, 0.6):
@@ -427,6 +428,39 @@ async def test_an_event_over_its_rate_closes_nobody_at_once() -> None:
         client.push("chat:1", "say")
         assert await client.closed() == 1008
         server.logged('@on("event", rate=...)', level=logging.WARNING)
+
+
+# Pings.
+
+
+async def test_pings_count_as_messages() -> None:
+    """They are answered; a flood of nothing else comes to its end."""
+    async with serve(rated(messages="5/minute", close_after=10)) as server:
+        client = await server.connect()
+        assert isinstance(client.wire, NativeWire)
+        await client.join("room:1")
+        for _ in range(5):
+            client.wire.ping(b"x")
+        await settle()
+        assert len(client.wire.pongs) == 5
+        assert await client.call("room:1", "echo") == limited(12_000)
+        for _ in range(20):
+            client.wire.ping()
+        assert await client.closed() == 1008
+        warned(server, "Rates(messages=...)")
+
+
+async def test_pings_count_as_bytes() -> None:
+    async with serve(rated(bytes="100/second")) as server:
+        client = await server.connect()
+        assert isinstance(client.wire, NativeWire)
+        for _ in range(10):
+            client.wire.ping(b"x" * 100)
+        await settle()
+        assert 0 < len(client.wire.pongs) < 5
+        await advance(10)
+        assert len(client.wire.pongs) == 10
+        warned(server, "Rates(bytes=...)")
 
 
 # The rest.

@@ -7,6 +7,7 @@ from .accepted import Accepted
 from .connection import Connection
 from .link import Link
 from .rated import RatedConnection
+from .rated_raw import RatedRawConnection
 from .raw import RawConnection
 from .refused import RefusedConnection
 from .runtime import Runtime
@@ -25,8 +26,8 @@ def open_link(runtime: Runtime, accepted: Accepted, wire: Transport) -> Link:
     """
     if accepted.refusal is not None:
         return RefusedConnection(runtime, accepted, wire)
+    is_rated: bool = accepted.socket.is_rated
     if isinstance(accepted.socket, RawSocket):
-        return RawConnection(runtime, accepted, wire)
-    if accepted.socket.is_rated:
-        return RatedConnection(runtime, accepted, wire)
-    return Connection(runtime, accepted, wire)
+        raw = RatedRawConnection if is_rated else RawConnection
+        return raw(runtime, accepted, wire)
+    return (RatedConnection if is_rated else Connection)(runtime, accepted, wire)

@@ -12,12 +12,12 @@ dropped. What the protocol itself must see through (heartbeats, leaves, and what
 tokens, but is handled even where there are none.
 
 Bytes that have come can't be refused, so they are *paid for*: beyond the rate the connection is paused like
-one whose channel's inbox is full, until the bucket owes nothing.
+one whose channel's inbox is full, until the bucket owes nothing (:mod:`bennu._runtime.tab`). Pings count as
+messages too; they have been answered already.
 """
 
 from __future__ import annotations
 
-import asyncio
 import math
 from typing import Any, Final
 
@@ -27,10 +27,12 @@ from ..errors import DecodeError
 from ..limits import Rates
 from ..message import ERROR, Message, Opcode
 from ..reasons import CloseCode, DropReason, Limit, Reason
+from ..socket import Socket
 from .accepted import Accepted
 from .connection import Connection
 from .joined import JoinedChannel
 from .runtime import Runtime
+from .tab import Tab
 from .transport import Transport
 
 __all__ = ["RatedConnection"]
@@ -51,23 +53,23 @@ UNJOINED: Final = "*"
 class RatedConnection(Connection):
     """An open connection to a socket with rates."""
 
-    __slots__ = ("_bytes", "_events", "_joins", "_messages", "_pause", "_rates", "_refused")
+    __slots__ = ("_bytes", "_events", "_joins", "_messages", "_rates", "_refused", "_tab")
 
-    def __init__(self, runtime: Runtime, accepted: Accepted, wire: Transport) -> None:
+    def __init__(self, runtime: Runtime, accepted: Accepted[Socket[Any]], wire: Transport) -> None:
         self._rates = rates = accepted.socket.rates or NO_RATES
         self._messages = _bucket(rates.messages)
         self._joins = _bucket(rates.joins)
         self._bytes = _bucket(rates.bytes)
         self._events: dict[Any, Bucket] = {}
         self._refused = 0
-        self._pause: asyncio.TimerHandle | None = None
+        self._tab = Tab(self)
         super().__init__(runtime, accepted, wire)
 
     def receive(self, opcode: Opcode, data: bytes) -> None:
         """Handle one message of the client, or refuse it. Text is valid UTF-8 by now."""
         now = self.runtime.loop.time()
         if self._bytes is not None:
-            self._pay(self._bytes, now, len(data))
+            self._tab.put(Limit.BYTES, self._bytes, now, len(data))
         try:
             message = self.serializer.decode(opcode, data)
         except DecodeError as error:
@@ -81,9 +83,7 @@ class RatedConnection(Connection):
                     self._refused = 0
             else:
                 limit, wait = exceeded
-                self._refused += 1
-                topic = None if membership is None else membership.topic
-                self.runtime.excesses.note(limit, now, self.info.peer.host, topic)
+                self._count(limit, now, None if membership is None else membership.topic)
                 if self._is_to_close(limit, decision):
                     self.close(CloseCode.RATE_LIMITED, reason="closed")
                     return
@@ -94,35 +94,25 @@ class RatedConnection(Connection):
         except Exception as error:  # noqa: BLE001 - logged there
             self.failed(error)
 
+    def control(self, opcode: Opcode, data: bytes) -> None:
+        """Count a ping or pong."""
+        now = self.runtime.loop.time()
+        if self._bytes is not None:
+            self._tab.put(Limit.BYTES, self._bytes, now, len(data))
+        if self._messages is not None and self._messages.take(now):
+            self._count(Limit.MESSAGES, now, None)
+            if self._is_to_close(Limit.MESSAGES, Decision.HEARTBEAT):
+                self.close(CloseCode.RATE_LIMITED, reason="closed")
+
     def ended(self, reason: str | Exception) -> None:
-        """Pay no more, and end every channel for this reason."""
-        if self._pause is not None:
-            self._pause.cancel()
-            self._pause = None
+        """Owe nothing any more, and end every channel for this reason."""
+        self._tab.tear()
         super().ended(reason)
 
     @property
     def is_held(self) -> bool:
         """Whether a join is under way, or bytes are to be paid for."""
-        return self._pause is not None or super().is_held
-
-    # Bytes.
-
-    def _pay(self, bucket: Bucket, now: float, size: int) -> None:
-        """Pause until so many bytes are paid for."""
-        wait = bucket.draw(now, size)
-        if not wait:
-            return
-        if self._pause is None:
-            self.runtime.excesses.note(Limit.BYTES, now, self.info.peer.host)
-            self.inbox_full()
-        else:  # what had been received by then, while it was paused
-            self._pause.cancel()
-        self._pause = self.runtime.loop.call_later(wait, self._paid)
-
-    def _paid(self) -> None:
-        self._pause = None
-        self.inbox_drained()
+        return self._tab.is_open or super().is_held
 
     # Messages.
 
@@ -147,6 +137,10 @@ class RatedConnection(Connection):
                 if wait := bucket.take(now):
                     return Limit.EVENT, wait
         return None
+
+    def _count(self, limit: Limit, now: float, topic: str | None) -> None:
+        self._refused += 1
+        self.runtime.excesses.note(limit, now, self.info.peer.host, topic)
 
     def _is_to_close(self, limit: Limit, decision: Decision) -> bool:
         """Whether a message over a rate is the end: at once, or after so many in a row."""
