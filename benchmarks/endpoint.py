@@ -8,9 +8,9 @@ from msgspec import Struct
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from bennu import Channel, Endpoint, Socket, on
+from bennu import Channel, Endpoint, Rates, Socket, on
 
-__all__ = ["endpoint", "mounted"]
+__all__ = ["endpoint", "guarded", "mounted"]
 
 
 class Timed(Struct):
@@ -30,6 +30,12 @@ class RoomChannel(Channel[None]):
         await self.broadcast("new_msg", payload)
 
 
+class GuardedRoomChannel(RoomChannel):
+    @on("new_msg", rate="12/minute, burst 3")
+    async def new_msg(self, payload: Timed) -> None:
+        await self.broadcast("new_msg", payload)
+
+
 async def connect() -> None:
     """Everybody is welcome, and nobody has a name."""
 
@@ -42,3 +48,13 @@ endpoint = Endpoint(
     }
 )
 mounted = Starlette(routes=[Mount("/rt", endpoint)], lifespan=endpoint.lifespan())
+guarded = Endpoint(
+    sockets={
+        "/socket": Socket(
+            connect=connect,
+            channels={"room:*": GuardedRoomChannel},
+            max_unsent=128 * 1024,
+            rates=Rates(bytes="16k/second, burst 64k", close_after=None),
+        )
+    }
+)

@@ -12,6 +12,8 @@
  * --topics K spreads the connections over K topics (PREFIX:0 .. PREFIX:K-1); --prefix room; --join '{}' join payload;
  * --every K takes the latency of each K-th frame (by default the publishers' own frames and each 64th: publishers
  * joined first, so servers that deliver in order of joining look too fast; use --every 61 for open-loop latency);
+ * --flooders N and --stalled N are so many more connections that misbehave: the first push "new_msg" as fast as the
+ * server reads, the others read nothing once they have joined; neither counts in anything but the last columns.
  * --payload N bytes of body; --path PATH; --drain S waits that long at the end for what is still on its way;
  * --proto sio speaks Engine.IO v4 / Socket.IO v5 over WebSocket instead, for comparison with those servers.
  *
@@ -19,7 +21,10 @@
  * growth in memory, and how far to trust the run: srv_wait / gen_wait = share of the time in which the
  * process could have run but waited for its core; gen_share near 1 = the generator was the limit;
  * foreign = cores used meanwhile by anything else; stalls = own broadcast missing for 2 s (pushed again);
- * undelivered = expected minus received after the drain.
+ * undelivered = expected minus received after the drain. With offenders also what became of them: flood_sent and
+ * flood_refused messages, flood_heard = of those let through, what each other connection received, flood_closed and
+ * stalled_closed = how many of them the server closed, with flood_code and stalled_code (the greatest; 0 = without a
+ * close frame). rss_kb and peak_kb are the memory of the processes at the end, and at their worst.
  *
  * How it works. Connections are opened with at most --inflight of them on their way, and each walks
  * through the states below: TCP connect, HTTP upgrade, join, ready. Only when all are ready does the load
@@ -56,6 +61,7 @@ static long now_ns(void) {
 }
 
 enum { CONNECTING, UPGRADING, JOINING, READY, DEAD };
+enum { GOOD, FLOODER, STALLED };
 
 typedef struct {
   int fd, state, topic, inlen;
@@ -63,6 +69,8 @@ typedef struct {
   char *in; /* the part of a frame that has not wholly arrived: inlen bytes of incap */
   int incap;
   int pub; /* this one publishes */
+  int role, code;
+  long flooded; /* bytes of the flood that are written */
   long outstanding;
   double since, lastown; /* lastown: when it last pushed or last saw its own broadcast */
 } Conn;
@@ -72,7 +80,7 @@ static int port = 4000, nconn = 100, window = 1, pubs = 1, topics = 1, inflight 
            quiet = 0;
 static double secs = 5, rate = 0, drain = 3;
 static int sio = 0;
-static int every = 0;
+static int every = 0, flooders = 0, stalled = 0;
 static const char *path = "/socket/websocket?vsn=2.0.0", *mode = "echo", *pids = "",
                   *prefix = "room", *joinpayload = "{}";
 
@@ -80,6 +88,7 @@ static const char *path = "/socket/websocket?vsn=2.0.0", *mode = "echo", *pids =
 static Conn *conns;
 static int ep, ready, dead, started;
 static long stalls, tot_sent, blocked;
+static long flood_refused, flood_heard;
 static long frames, samples, bytes_in, errors, all_frames;
 
 /* Latency histogram: log-linear, 64 buckets a power of two over microseconds. */
@@ -152,7 +161,7 @@ static double wait_of(const char *list) {
   return sched_of(list, 1);
 }
 
-static long rss_of(const char *list) {
+static long memory_of(const char *list, const char *column) {
   char tmp[512];
   snprintf(tmp, sizeof tmp, "%s", list);
   long tot = 0;
@@ -164,11 +173,16 @@ static long rss_of(const char *list) {
     if (!fp) continue;
     while (fgets(l, sizeof l, fp)) {
       long kb;
-      if (sscanf(l, "VmRSS: %ld kB", &kb) == 1) tot += kb;
+      if (!strncmp(l, column, strlen(column)) && sscanf(l + strlen(column), ": %ld kB", &kb) == 1)
+        tot += kb;
     }
     fclose(fp);
   }
   return tot;
+}
+
+static long rss_of(const char *list) {
+  return memory_of(list, "VmRSS");
 }
 
 /* Seconds of core time that the whole machine has spent, and that the host has stolen from it. */
@@ -246,6 +260,41 @@ static void send_text(Conn *c, const char *m, int n) {
 
 static char filler[32768];
 
+/* The flood: one message again and again, of a time that nobody measures. */
+#define FLOOD_TIME "\"t\":\"0000000000000000000\""
+#define FLOOD_FRAMES 16
+static char *flood;
+static long flood_size, flood_frame;
+
+static void make_flood(void) {
+  char m[40000];
+  int n = snprintf(m, sizeof m, "[\"1\",\"2\",\"%s:0\",\"new_msg\",{" FLOOD_TIME ",\"body\":\"flood%s\"}]",
+                   prefix, filler);
+  int h = n < 126 ? 6 : 8;
+  flood_frame = h + n;
+  flood_size = FLOOD_FRAMES * flood_frame;
+  flood = calloc(1, flood_size);
+  for (char *f = flood; f < flood + flood_size; f += flood_frame) {
+    f[0] = (char)0x81;
+    f[1] = (char)(0x80 | (n < 126 ? n : 126));
+    if (n >= 126) {
+      f[2] = n >> 8;
+      f[3] = n & 255;
+    }
+    memcpy(f + h, m, n);
+  }
+}
+
+/* As much as the server reads, and no waiting for it. */
+static void pour(Conn *c) {
+  while (c->state == READY) {
+    long at = c->flooded % flood_size;
+    int r = send(c->fd, flood + at, flood_size - at, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (r <= 0) return;
+    c->flooded += r;
+  }
+}
+
 static void push(Conn *c, const char *event) {
   char m[40000];
   int n;
@@ -275,8 +324,9 @@ static void start_conn(Conn *c) {
     perror("socket");
     exit(2);
   }
-  int one = 1;
+  int one = 1, little = 4096;
   setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  if (c->role == STALLED) setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &little, sizeof little);
   struct sockaddr_in src = {.sin_family = AF_INET};
   int i = c - conns;
   src.sin_addr.s_addr = htonl(0x7f000001 + 1 + i / 20000);
@@ -305,8 +355,12 @@ static void start_conn(Conn *c) {
 static void on_frame(Conn *c, const char *p, long n, int op) {
   if (op == 8) {
     c->state = DEAD;
-    dead++;
-    errors++;
+    if (c->role == GOOD) {
+      dead++;
+      errors++;
+    } else if (n >= 2) {
+      c->code = (unsigned char)p[0] << 8 | (unsigned char)p[1];
+    }
     epoll_ctl(ep, EPOLL_CTL_DEL, c->fd, 0);
     close(c->fd);
     return;
@@ -353,6 +407,14 @@ static void on_frame(Conn *c, const char *p, long n, int op) {
     }
     return;
   }
+  if (c->role != GOOD) {
+    if (memmem(p, n, "rate_limited", 12)) flood_refused++;
+    return;
+  }
+  if (flooders && memmem(p, n < 200 ? n : 200, FLOOD_TIME, sizeof FLOOD_TIME - 1)) {
+    flood_heard += c == conns;
+    return;
+  }
   int is_echo = mode[0] == 'e';
   if (is_echo ? (sio ? (p[0] == '4' && p[1] == '3') : memmem(p, n, "phx_reply", 9) != 0)
               : memmem(p, n < 120 ? n : 120, "new_msg", 7) != 0) {
@@ -393,7 +455,7 @@ static void on_bytes(Conn *c) {
     int r = recv(c->fd, buf, sizeof buf, 0);
     if (r <= 0) {
       if (r == 0 || (errno != EAGAIN)) {
-        if (c->state != DEAD) {
+        if (c->state != DEAD && (c->role == GOOD || c->state != READY)) {
           if (c->state != READY && !quiet) fprintf(stderr, "closed in state %d\n", c->state);
           dead++;
           errors++;
@@ -515,6 +577,8 @@ int main(int argc, char **argv) {
     if (!strcmp(k, "--port")) port = atoi(v);
     else if (!strcmp(k, "--every")) every = atoi(v);
     else if (!strcmp(k, "--conns")) nconn = atoi(v);
+    else if (!strcmp(k, "--flooders")) flooders = atoi(v);
+    else if (!strcmp(k, "--stalled")) stalled = atoi(v);
     else if (!strcmp(k, "--mode")) mode = v;
     else if (!strcmp(k, "--secs")) secs = atof(v);
     else if (!strcmp(k, "--window")) window = atoi(v);
@@ -541,9 +605,13 @@ int main(int argc, char **argv) {
   memset(filler, 'x', paysize);
   filler[paysize] = 0; /* 6 bytes of the body are the publisher number */
 
-  /* Everybody connects and joins. */
+  /* Everybody connects and joins, the offenders last. */
   ep = epoll_create1(0);
+  int good = nconn;
+  nconn += flooders + stalled;
   conns = calloc(nconn, sizeof *conns);
+  for (int i = good; i < nconn; i++) conns[i].role = i < good + flooders ? FLOODER : STALLED;
+  make_flood();
   long rss0 = rss_of(pids);
   double c0 = cpu_of(pids), t0 = now();
   while (ready + dead < nconn) {
@@ -573,8 +641,9 @@ int main(int argc, char **argv) {
 
   /* The load: a second of warm-up, then --secs that count. */
   int echo = mode[0] == 'e';
-  int per = echo ? nconn : pubs;
+  int per = echo ? good : pubs;
   for (int i = 0; i < per; i++) conns[i].pub = 1;
+  for (int i = good + flooders; i < nconn; i++) epoll_ctl(ep, EPOLL_CTL_DEL, conns[i].fd, 0);
   char self[16];
   snprintf(self, sizeof self, "%d", getpid());
   double w1 = 0, gw1 = 0, gc1 = 0, st1 = 0, b1 = 0;
@@ -599,6 +668,7 @@ int main(int argc, char **argv) {
       sent = 0;
     }
     if (t >= stop) break;
+    for (int i = good; i < good + flooders; i++) pour(&conns[i]);
     if (rate > 0) {
       while (next <= t) {
         Conn *c = &conns[rr++ % per];
@@ -630,18 +700,37 @@ int main(int argc, char **argv) {
   long nsamp = samples;
   int dead1 = dead;
   long err1 = errors;
-  long expect = tot_sent * (echo ? 1 : nconn / topics);
+  long expect = tot_sent * (echo ? 1 : good / topics);
   double dend = now() + drain;
   while (now() < dend && frames < expect) turn(50);
+  long rss = rss_of(pids), peak = memory_of(pids, "VmHWM");
+
+  /* What became of the offenders: the stalled read all that is left for them, up to the close. */
+  long flood_sent = 0, closed[3] = {0};
+  int code[3] = {0};
+  for (int i = good; i < nconn; i++) {
+    Conn *c = &conns[i];
+    flood_sent += c->flooded / flood_frame;
+    double give_up = now() + 1;
+    while (c->state == READY && now() < give_up) on_bytes(c);
+    closed[c->role] += c->state == DEAD;
+    if (c->code > code[c->role]) code[c->role] = c->code;
+  }
   printf("{\"mode\":\"%s\",\"conns\":%d,\"topics\":%d,\"pubs\":%d,\"window\":%d,\"rate\":%.0f,"
          "\"join_per_s\":%.0f,\"join_cpu_us\":%.1f,\"kb_per_conn\":%.2f,"
          "\"sent_per_s\":%.0f,\"per_s\":%.0f,\"cpu_us\":%.3f,\"cpu_share\":%.2f,"
          "\"p50_us\":%.0f,\"p99_us\":%.0f,\"p999_us\":%.0f,\"samples\":%ld,"
          "\"errors\":%ld,\"dead\":%d,\"undelivered\":%ld,\"expected\":%ld,"
          "\"stalls\":%ld,\"blocked\":%ld,\"srv_wait\":%.2f,\"gen_wait\":%.2f,\"gen_share\":%.2f,"
-         "\"steal\":%.2f,\"foreign\":%.2f}\n",
-         mode, nconn, topics, pubs, window, rate, ready / tj, cj / ready * 1e6,
+         "\"steal\":%.2f,\"foreign\":%.2f,\"rss_kb\":%ld,\"peak_kb\":%ld",
+         mode, good, topics, pubs, window, rate, ready / tj, cj / ready * 1e6,
          (double)(rss1 - rss0) / ready, sent / dt, f / dt, dc / f * 1e6, dc / dt, p50, p99, p999,
-         nsamp, err1, dead1, expect - frames, expect, stalls, blocked, sw, gw, gs, st, fo);
+         nsamp, err1, dead1, expect - frames, expect, stalls, blocked, sw, gw, gs, st, fo, rss, peak);
+  if (good < nconn)
+    printf(",\"flood_sent\":%ld,\"flood_refused\":%ld,\"flood_heard\":%ld,\"flood_closed\":%ld,"
+           "\"flood_code\":%d,\"stalled_closed\":%ld,\"stalled_code\":%d",
+           flood_sent, flood_refused, flood_heard, closed[FLOODER], code[FLOODER], closed[STALLED],
+           code[STALLED]);
+  printf("}\n");
   return 0;
 }

@@ -39,6 +39,7 @@ from typing import Any, Final
 import uvicorn
 
 from .._runtime.draining import drain_all
+from .listeners import keep_little
 
 __all__ = ["Server"]
 
@@ -83,6 +84,8 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: Any = None) -> None:
         """Start, and set the garbage collector for many objects that live long."""
         await super().startup(sockets)
+        if self.started:
+            keep_little(listener for server in self.servers for listener in server.sockets)
         # What the modules made lives as long as the process: nobody needs to look at it again. And a
         # connection is some dozens of objects that stay: with the default of 700 the collector would
         # run at every twentieth connect, and cost a quarter of it.

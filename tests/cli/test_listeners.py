@@ -1,0 +1,85 @@
+"""What the kernel keeps for clients that do not read: little, and so the server learns of it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from pathlib import Path
+
+import pytest
+
+from bennu.cli.listeners import NOT_SENT, keep_little
+from tests.support.raw import CLOSE, TEXT, RawClient, ask, client_frame
+
+from .command import bennu
+
+APP = """
+import asyncio
+from bennu import Channel, Endpoint, Socket, on
+
+class Room(Channel):
+    @on("pour")
+    async def pour(self) -> None:
+        self.start(self.push_all())
+
+    async def push_all(self) -> None:
+        while True:
+            for _ in range(20):
+                await self.push("much", {"x": "x" * 1000})
+            await asyncio.sleep(0)
+
+async def connect() -> None: ...
+
+socket = Socket(connect=connect, channels={"room:*": Room}, max_unsent=100_000)
+endpoint = Endpoint(sockets={"/socket": socket})
+"""
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+linux_only = pytest.mark.skipif(
+    not hasattr(socket, "TCP_NOTSENT_LOWAT"), reason="only Linux passes it on to what is accepted"
+)
+
+
+@linux_only
+def test_a_connection_inherits_it() -> None:
+    """From the socket that accepted it; another kind of socket is left as it is."""
+    one, other = socket.socketpair()
+    with one, other, socket.create_server(("127.0.0.1", 0)) as listener:
+        keep_little([one, listener])
+        with socket.create_connection(listener.getsockname()):
+            accepted, _ = listener.accept()
+            with accepted:
+                kept = accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT)
+    assert kept == NOT_SENT
+
+
+@linux_only
+async def test_a_client_that_does_not_read_is_known_after_little(tmp_path: Path) -> None:
+    """After what the kernel keeps, the buffer's mark and the bound; not after megabytes."""
+    (tmp_path / "app.py").write_text(APP)
+    async with bennu(tmp_path, "app:endpoint", "--port", "0") as command:
+        server = await command.listening()
+        await ask(server, "/socket/websocket")  # now it has started, and all is set
+        with socket.socket() as small:
+            small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            small.connect((server.host, server.port))
+            reader, writer = await asyncio.open_connection(sock=small, limit=1000)
+            client = RawClient(reader, writer)
+            await client.open()
+            client.send(client_frame(TEXT, b'["1","1","room:1","phx_join",{}]'))
+            assert '"ok"' in await client.text()
+            client.send(client_frame(TEXT, b'["1",null,"room:1","pour",{}]'))
+            await command.read_until("bytes unread")
+            size = 0
+            frame = await client.frame()
+            while frame.opcode != CLOSE:
+                size += len(frame.data)
+                frame = await client.frame()
+            assert frame.data[2:] == b"too slow"
+            assert size < 1_000_000
+            writer.transport.abort()
