@@ -117,6 +117,7 @@ class _Wire:
 
     Attributes:
         is_nervous: Whether each write brings it over the mark, and back before it ends.
+        is_paused: Whether the client is not read from.
     """
 
     name = "websocket"
@@ -126,6 +127,7 @@ class _Wire:
         self.framing = framing
         self.is_stalled = False
         self.is_nervous = False
+        self.is_paused = False
         self.waiting: tuple[Encoded, ...] = ()
         self._outbox = outbox
         self._is_congested = False
@@ -155,6 +157,12 @@ class _Wire:
             self._is_congested = False
             self._outbox.link.drained()
 
+    def read_once(self) -> None:
+        self._outbox.received += [data for _, data in self.waiting]
+        self.waiting = ()
+        self._is_congested = False
+        self._outbox.link.drained()
+
     def _deliver(self) -> None:
         if not self.is_stalled:
             self._outbox.received += [data for _, data in self.waiting]
@@ -164,8 +172,11 @@ class _Wire:
         """Deliver nothing more."""
         self._outbox.code = code
 
-    def pause_reading(self) -> None: ...
-    def resume_reading(self) -> None: ...
+    def pause_reading(self) -> None:
+        self.is_paused = True
+
+    def resume_reading(self) -> None:
+        self.is_paused = False
 
 
 class _Link(Link):
@@ -253,6 +264,10 @@ class StallingOutbox:
     def stall(self) -> None:
         """Stop reading."""
         self.wire.is_stalled = True
+
+    def read_once(self) -> None:
+        """Read what waits in the transport, and no more."""
+        self.wire.read_once()
 
     def read_on(self) -> None:
         """Read what waits, and what comes."""

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 from unittest import mock
 
+import pytest
 from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from msgspec import json
 
 from bennu import Broadcast, DropOldest, Latest
+from bennu._runtime.slow import CHUNK
 from bennu.pubsub import fastlane
 from bennu.reasons import DropReason
 from bennu.serializers import JSONV2
@@ -283,3 +285,53 @@ def test_a_connection_that_is_given_up_hears_nothing_more() -> None:
         ("*", DropReason.SLOW_ENDED): replies,
         ("A", DropReason.SLOW_ENDED): 1,
     }
+
+
+@pytest.mark.parametrize("policy", [None, LATEST])
+def test_a_push_to_a_slow_client_comes_after_what_was_broadcast(policy: DropPolicy | None) -> None:
+    """In the same turn, and whether or not its messages may be dropped."""
+    bus = Bus()
+    slow = StallingOutbox(bus)
+    member = slow.join("A", policy)
+    slow.stall()
+    slow.reply("reply")
+    bus.local_broadcast("A", Broadcast("A", "e", {"n": 1, "key": 1}))
+    slow.push(member, "e", {"n": 2, "key": 2})
+    bus.local_broadcast("A", Broadcast("A", "e", {"n": 3, "key": 3}))
+    bus.end_turn()
+    slow.read_on()
+    assert numbers(slow.received) == ["reply", 1, 2, 3]
+
+
+def test_a_transport_is_given_what_it_takes() -> None:
+    """And no more: what waits in the queue may still be dropped."""
+    bus = Bus()
+    slow = StallingOutbox(bus)
+    slow.join("A", DropOldest(max=500))
+    slow.stall()
+    slow.reply("reply")
+    for n in range(500):
+        bus.local_broadcast("A", Broadcast("A", "e", {"n": n, "x": "x" * 1000}))
+    slow.read_once()
+    assert CHUNK <= slow.wire.unsent < CHUNK + 2000
+    assert slow.writes == 2
+    for n in range(500, 1000):
+        bus.local_broadcast("A", Broadcast("A", "e", {"n": n, "x": "x" * 1000}))
+    slow.read_on()
+    assert numbers(slow.received)[-500:] == list(range(500, 1000))
+
+
+def test_who_is_slow_for_long_is_still_listened_to() -> None:
+    """Once its replies are on their way, even if more broadcasts wait all the time."""
+    bus = Bus()
+    slow = StallingOutbox(bus, max_unsent=100_000)
+    slow.join("A", OLDEST)
+    slow.stall()
+    for _ in range(100):
+        slow.reply("x" * 100)
+    assert slow.wire.is_paused
+    bus.say("A", 1)
+    slow.read_once()
+    bus.say("A", 2)
+    assert slow.link.slow is not None
+    assert not slow.wire.is_paused

@@ -277,7 +277,7 @@ class Slow:
     def _catch_up(self) -> None:
         """Let the connection write freely again, unless things have changed meanwhile."""
         link = self._link
-        if self._is_choked or link.slow is not self or link.write is discard:
+        if link.slow is not self or link.write is discard:
             return
         if self._backlog:
             self.drained()
