@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from .base import Serializer
@@ -25,6 +26,17 @@ _VERSION = re.compile(
     re.ASCII,
 )
 
+_MAX_VSN: Final = 64
+
+
+@lru_cache(maxsize=64)  # every client says one of a few, and says it at every connect
+def _read(vsn: str) -> tuple[tuple[int, int], bool] | None:
+    """Return the first two numbers of a version, and whether it comes before their first release."""
+    found = _VERSION.fullmatch(vsn)
+    if found is None:
+        return None
+    return (int(found[1]), int(found[2])), int(found[3]) == 0 and found[4] is not None
+
 
 def negotiate(vsn: Any, serializers: Sequence[Serializer]) -> Serializer | None:
     """Return the first serializer that speaks this version, or None to refuse the client.
@@ -33,14 +45,14 @@ def negotiate(vsn: Any, serializers: Sequence[Serializer]) -> Serializer | None:
         vsn: The decoded query parameter; anything but text is refused.
         serializers: In order of preference.
     """
-    found = _VERSION.fullmatch(vsn) if isinstance(vsn, str) and len(vsn) <= 64 else None
-    if found is None:
+    version = _read(vsn) if isinstance(vsn, str) and len(vsn) <= _MAX_VSN else None
+    if version is None:
         return None
-    major, minor, patch = int(found[1]), int(found[2]), int(found[3])
-    if patch == 0 and found[4] is not None:
+    asked, comes_before = version
+    if comes_before:
         return None
     for serializer in serializers:
-        if serializer.requirement == (major, minor):
+        if serializer.requirement == asked:
             return serializer
     return None
 
@@ -55,9 +67,9 @@ def closest(vsn: Any, serializers: Sequence[Serializer]) -> Serializer | None:
     Returns:
         The newest that is no newer than what it asks for; None if it asks for no version at all.
     """
-    found = _VERSION.fullmatch(vsn) if isinstance(vsn, str) and len(vsn) <= 64 else None
-    if found is None:
+    version = _read(vsn) if isinstance(vsn, str) and len(vsn) <= _MAX_VSN else None
+    if version is None:
         return None
-    asked = int(found[1]), int(found[2])
+    asked, _ = version
     fitting = [one for one in serializers if one.requirement <= asked]
     return (fitting or [serializers[0]])[-1]

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .._protocol.gate import network_of
+from .._protocol.gate import Gate, network_of
 from .._protocol.origin import Check, Origin, Requested
 from .._protocol.params import MAX_QUERY, decode_query
 from .._protocol.upgrade import explain_upgrade, select_subprotocol, take_auth_token
@@ -92,7 +92,10 @@ async def shake_hands(
         return DRAINING
     if scope.get("method", "GET") != "GET":
         return Denied(400)
-    outcome = await _pass_gate(runtime, target, scope, transport)
+    if runtime.gate is None:
+        outcome = await _shake_hands(runtime, target, scope, transport)
+    else:
+        outcome = await _pass_gate(runtime, runtime.gate, target, scope, transport)
     if isinstance(outcome, Denied) and outcome.refusal and target.socket.refusals is not None:
         return _make_readable(runtime, target, scope, transport, outcome)
     return outcome
@@ -116,11 +119,8 @@ def _make_readable(
 
 
 async def _pass_gate(
-    runtime: Runtime, target: Target, scope: Mapping[str, Any], transport: str
+    runtime: Runtime, gate: Gate, target: Target, scope: Mapping[str, Any], transport: str
 ) -> Accepted | Denied:
-    gate = runtime.gate
-    if gate is None:
-        return await _shake_hands(runtime, target, scope, transport)
     # It has a place while it is looked at, and from the moment on when its connection opens. Under our
     # own server no turn of the event loop lies between the two.
     peer = ConnectInfo(scope, transport=transport).peer.host
