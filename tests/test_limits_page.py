@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 from pathlib import Path
 
-from bennu import Channel, Limits, LongPoll, Rates, Socket, on
+from bennu import Channel, Deflate, Limits, LongPoll, Rates, Socket, on
+from bennu._protocol.inflate import MAX_STREAMS
 from bennu._protocol.longpoll import MAX_MESSAGES
 from bennu._protocol.params import MAX_QUERY
 from bennu.cli.heads import DEFAULT_BOUNDS
@@ -27,6 +28,8 @@ LIMITS: dict[str, object] = {
     "`Rates(close_after=...)`": Rates().close_after,
     '`@on("event", rate=...)`': inspect.signature(on).parameters["rate"].default,
     "`Readable(max_held=...)`": Readable().max_held,
+    "`Deflate(max_ratio=...)`": Deflate().max_ratio,
+    "last blocks of one compressed message": MAX_STREAMS,
     "bytes of a query": MAX_QUERY,
     "levels of JSON within each other": MAX_NESTING,
     "messages of a POST": MAX_MESSAGES,
