@@ -228,6 +228,18 @@ async def test_channels_that_listen_are_told() -> None:
         await draining
 
 
+async def test_channels_have_their_say_though_their_turn_comes_at_once() -> None:
+    """Nobody knows how long a slot is, and how busy the machine."""
+    async with serve(make(Drain(batch_interval=0.0))) as server:
+        clients = [await server.connect() for _ in range(3)]
+        for client in clients:
+            await client.join("heedful:1")
+        await server.endpoint.drain()
+        for client in clients:
+            assert (await client.receive()).event == "draining"
+            assert await client.closed() == 1012
+
+
 async def test_it_waits_for_the_channels_to_end() -> None:
     """What they do at their end is work in progress."""
     async with serve(make()) as server:
