@@ -7,6 +7,8 @@ BennuError
 ├── EncodeError         a payload that the wire can't carry
 ├── DecodeError         a frame that is no message: the connection closes with 1011
 ├── WrongThread         a blocking twin called on the event loop
+├── AlreadyTracked      an actor tracked twice under one key in one topic
+├── NotTracked          an update of what is not tracked
 ├── Refused             raised by the user: refuses a connect, a join or a push
 │   └── TokenError      a token that is not accepted, which refuses as well
 │       ├── TokenExpired    it is too old
@@ -23,12 +25,14 @@ from typing import Any, ClassVar
 from .reasons import Reason
 
 __all__ = [
+    "AlreadyTracked",
     "BennuError",
     "DecodeError",
     "DefinitionError",
     "EncodeError",
     "NoRef",
     "NotJoined",
+    "NotTracked",
     "Refused",
     "Stop",
     "TokenError",
@@ -96,6 +100,46 @@ class DecodeError(BennuError):
 
 class WrongThread(BennuError):
     """A blocking twin was called on the event loop, where it would wait for itself."""
+
+
+class AlreadyTracked(BennuError):
+    """The actor is tracked under this key in this topic; ``update`` changes its meta.
+
+    Args:
+        topic: The topic.
+        key: The key.
+    """
+
+    def __init__(self, topic: str, key: str) -> None:
+        self.topic = topic
+        self.key = key
+        super().__init__(topic, key)
+
+    def __str__(self) -> str:
+        return (
+            f"key {self.key!r} is already tracked in topic {self.topic!r} by this actor;"
+            " use update to change its meta"
+        )
+
+
+class NotTracked(BennuError):
+    """The actor is not tracked under this key in this topic; ``track`` does that first.
+
+    Args:
+        topic: The topic.
+        key: The key.
+    """
+
+    def __init__(self, topic: str, key: str) -> None:
+        self.topic = topic
+        self.key = key
+        super().__init__(topic, key)
+
+    def __str__(self) -> str:
+        return (
+            f"key {self.key!r} is not tracked in topic {self.topic!r} by this actor;"
+            " use track before update"
+        )
 
 
 class Refused(BennuError):
