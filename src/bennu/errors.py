@@ -9,7 +9,9 @@ BennuError
 ├── WrongThread         a blocking twin called on the event loop
 ├── AlreadyTracked      an actor tracked twice under one key in one topic
 ├── NotTracked          an update of what is not tracked
+├── NotStarted          a presence that no started endpoint has
 ├── Refused             raised by the user: refuses a connect, a join or a push
+│   ├── KeyRefused      a key that a presence can't have, since it would harm clients
 │   └── TokenError      a token that is not accepted, which refuses as well
 │       ├── TokenExpired    it is too old
 │       ├── TokenInvalid    it was made with another secret or salt, was changed, or is no token
@@ -30,8 +32,10 @@ __all__ = [
     "DecodeError",
     "DefinitionError",
     "EncodeError",
+    "KeyRefused",
     "NoRef",
     "NotJoined",
+    "NotStarted",
     "NotTracked",
     "Refused",
     "Stop",
@@ -142,6 +146,10 @@ class NotTracked(BennuError):
         )
 
 
+class NotStarted(BennuError):
+    """A presence was used that no endpoint has, or whose endpoint is not started."""
+
+
 class Refused(BennuError):
     """Refuse a connect, a join or a push. The client gets ``{"reason": reason, **extra}``.
 
@@ -162,6 +170,20 @@ class Refused(BennuError):
     def payload(self) -> dict[str, Any]:
         """The response of the error reply."""
         return {"reason": self.reason, **self.extra}
+
+
+class KeyRefused(Refused):
+    """A presence can't have this key. Its text is for the log; a client gets its reason."""
+
+    def __init__(self, text: str) -> None:
+        self.extra = {}
+        self.reason = Reason.PRESENCE_KEY.text
+        BennuError.__init__(self, text)
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        """The response of the error reply."""
+        return Reason.PRESENCE_KEY.payload()
 
 
 class TokenError(Refused):
