@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,6 +16,10 @@ from ..support.properties import property_test
 
 def meta(ref: str, prev: str | None = None, **more: Any) -> dict[str, Any]:
     return {**more, "phx_ref": ref} | ({} if prev is None else {"phx_ref_prev": prev})
+
+
+def only(known: set[tuple[str, str]]) -> Callable[[str, str], bool]:
+    return lambda key, ref: (key, ref) in known
 
 
 def nobody(key: str, ref: str) -> bool:
@@ -82,7 +87,8 @@ def test_a_past_that_clients_know_stays_though_nothing_happened_to_it_now() -> N
     for knows, past in ((True, "1"), (False, None)):
         pending = Pending()
         pending.join("u", meta("2", prev="1"))
-        net = pending.take(lambda key, ref, knows=knows: knows and (key, ref) == ("u", "1"))
+        known = {("u", "1")} if knows else set[tuple[str, str]]()
+        net = pending.take(only(known))
         assert net.joins == {"u": [meta("2", prev=past)]}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -166,9 +166,8 @@ async def test_the_state_comes_at_once_if_nothing_is_pending() -> None:
             watcher = await enter(server, name, watch=True)
             assert await watcher.news() == [("presence_state", ann.list.state)]
             watcher.client.close()
-        boards = presence._live and presence._live.boards
-        assert boards is not None
-        audience = boards._boards["room:1"]._audience
+        assert presence._live is not None
+        audience = presence._live.boards._boards["room:1"]._audience
         assert audience.greeting()[0][1] is audience.greeting()[0][1]
         ann.client.close()
 
@@ -331,7 +330,7 @@ async def test_what_presence_sends_is_not_looked_for_in_emits() -> None:
     presence = Presence()
 
     class Strict(Present):
-        emits = {"other": dict}
+        emits: ClassVar[dict[str, Any]] = {"other": dict}
 
     async with serve(example(presence, Strict, debug=True)) as server:
         ann = await enter(server, "ann")

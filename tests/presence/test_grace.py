@@ -21,6 +21,7 @@ async def test_who_comes_back_in_time_was_never_away() -> None:
     async with serve(example(presence)) as server:
         ann = await enter(server, "ann")
         await ann.news()
+        ref = ""
         for _ in range(3):
             bob = await enter(server, "bob")
             await advance(1)

@@ -30,7 +30,8 @@ async def node(network: Network, name: str, heard: list[Any]) -> PubSub:
 
 async def test_what_a_node_publishes_is_heard_by_all_others() -> None:
     """In its order; not by itself, and not on other topics."""
-    network, heard = Network(), []
+    network = Network()
+    heard: list[Any] = []
     one, _, _ = [await node(network, name, heard) for name in ("one", "two", "three")]
     assert one.node_name == "one"
     one.publish("t", b"1")
@@ -44,7 +45,8 @@ async def test_what_a_node_publishes_is_heard_by_all_others() -> None:
 
 async def test_what_is_for_one_node_is_heard_by_it_alone() -> None:
     """For an unknown node by nobody, and for oneself neither."""
-    network, heard = Network(), []
+    network = Network()
+    heard: list[Any] = []
     one, _, _ = [await node(network, name, heard) for name in ("one", "two", "three")]
     for name in ("three", "four", "one"):
         one.publish("t", name.encode(), name)
@@ -54,7 +56,8 @@ async def test_what_is_for_one_node_is_heard_by_it_alone() -> None:
 
 async def test_a_handler_hears_until_it_is_cancelled() -> None:
     """It may be cancelled again; others of the topic go on."""
-    network, heard = Network(), []
+    network = Network()
+    heard: list[Any] = []
     one = await node(network, "one", heard)
     two = await node(network, "two", heard)
     more: list[bytes] = []
@@ -74,7 +77,8 @@ async def test_a_handler_hears_until_it_is_cancelled() -> None:
 
 
 async def test_the_last_handler_of_a_topic_may_go_too() -> None:
-    network, heard = Network(), []
+    network = Network()
+    heard: list[Any] = []
     one = await node(network, "one", heard)
     two = PubSub(bus=network.bus("two"))
     await two.start()
@@ -88,7 +92,8 @@ async def test_the_last_handler_of_a_topic_may_go_too() -> None:
 
 async def test_a_handler_that_raises_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     """The others hear it nevertheless."""
-    network, heard = Network(), []
+    network = Network()
+    heard: list[Any] = []
     one = await node(network, "one", heard)
     two = PubSub(bus=network.bus("two"))
     await two.start()

@@ -208,7 +208,7 @@ class Board:
             plan = self._audience.plan(flush.net, self.tally)
             if fetch is not None and not plan.net.is_empty:
                 self._is_fetching = True
-                self._rules.spawn(self._fetch(flush, plan))
+                _ = self._rules.spawn(self._fetch(flush, plan))
                 return
             self._tell(flush, plan, bare(plan.net.joins), bare(plan.net.leaves))
         self._forget_if_idle()

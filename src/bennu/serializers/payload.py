@@ -65,7 +65,7 @@ def raw_object(value: Any) -> msgspec.Raw:
     Raises:
         EncodeError: It has no JSON form, or one that is no object.
     """
-    if type(value) is msgspec.Raw and memoryview(value)[:1] == b"{":
+    if type(value) is msgspec.Raw and bytes(memoryview(value)[:1]) == b"{":
         return value
     return msgspec.Raw(encode_object(value))
 
