@@ -10,6 +10,7 @@ import pytest
 
 from bennu import BySize, Count, Full, Periods, Presence, PresenceCount
 from bennu._protocol.tracker import Status
+from bennu.telemetry import ReplicaChanged
 
 from ..support.bus import Network
 from ..support.clock import advance, settle
@@ -306,3 +307,26 @@ async def test_what_is_no_message_is_logged_and_dropped() -> None:
         await advance(1)
         assert await one.here() == {"ann"}
         await stranger.stop()
+
+
+async def test_telemetry_tells_what_becomes_of_other_nodes() -> None:
+    """Up, down, up again, and gone."""
+    network = Network()
+    seen: list[tuple[str, str]] = []
+    async with nodes(network, "two") as [two]:
+        stop = two.server.endpoint.telemetry.attach(
+            lambda event: (
+                seen.append((event.node, event.status))
+                if isinstance(event, ReplicaChanged)
+                else None
+            )
+        )
+        async with node(network, "one"):
+            await advance(1)
+            network.cut("one", "two")
+            await advance(PERIODS.down + 2 * PERIODS.broadcast)
+            network.heal()
+            await advance((PERIODS.silent_ticks + 1) * PERIODS.broadcast)
+        await settle()
+        stop()
+    assert seen == [("one", status) for status in ("up", "down", "up", "gone")]
