@@ -25,7 +25,7 @@ from typing import Any
 from ...errors import AlreadyTracked, NotTracked
 from .clocks import Clocks, Ref
 from .delta import Delta, Part, drop_span, gone
-from .entry import Diff, Entry
+from .entry import Diff, Entry, make_entry
 from .index import Own, Topics
 
 __all__ = ["State"]
@@ -117,10 +117,11 @@ class State:
 
         Raises:
             AlreadyTracked: The actor has this key in this topic.
+            EncodeError: It can't be told to other nodes.
         """
         if self._own.find(topic, actor, key) is not None:
             raise AlreadyTracked(topic, key)
-        return Diff(joins=[self._add(Entry(topic, actor, key, meta))])
+        return Diff(joins=[self._add(make_entry(topic, actor, key, meta))])
 
     def untrack(self, topic: str, actor: int, key: str) -> Diff:
         """Remove an entry, if it is there."""
@@ -138,12 +139,14 @@ class State:
 
         Raises:
             NotTracked: The actor has not this key in this topic.
+            EncodeError: It can't be told to other nodes; the old meta stays.
         """
         clock = self._own.find(topic, actor, key)
         if clock is None:
             raise NotTracked(topic, key)
+        entry = make_entry(topic, actor, key, meta)
         left = self._remove(clock)
-        return Diff(joins=[self._add(Entry(topic, actor, key, meta))], leaves=[left])
+        return Diff(joins=[self._add(entry)], leaves=[left])
 
     def take_delta(self) -> Delta:
         """Return what was not yet told, and regard it as told. It is empty if there is nothing to tell."""
