@@ -19,7 +19,6 @@ us. Joins of others are not: they are told by their replica, or in a transfer.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from operator import itemgetter
 from typing import Any
 
 from ...errors import AlreadyTracked, NotTracked
@@ -29,8 +28,6 @@ from .entry import Diff, Entry, make_entry
 from .index import Own, Topics
 
 __all__ = ["State"]
-
-_position = itemgetter(0, 1, 2, 3)
 
 
 class _Holding:
@@ -95,13 +92,13 @@ class State:
             hidden: Whether those of hidden replicas are wanted too.
         """
         found = [
-            (entry.actor, ref[0], entry.key, clock, entry)
+            (entry.actor, ref, entry.key, clock, entry)
             for ref, values in self._topics.of(topic).items()
             if hidden or not self._holdings[ref].hidden
             for clock, entry in values.items()
             if key is None or entry.key == key
         ]
-        found.sort(key=_position)
+        found.sort()  # no two have the same first four, so entries are not compared
         return [entry for *_, entry in found]
 
     def topics(self) -> Iterator[str]:
