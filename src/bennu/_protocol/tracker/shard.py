@@ -116,10 +116,11 @@ class Shard:
             topic: Where.
             actor: Who: a number unique within this shard's replica.
             key: As what.
-            meta: With its ``phx_ref``; it is kept as it is.
+            meta: With its ``phx_ref``. The entry gets a copy of it, as other nodes will see it.
 
         Raises:
             AlreadyTracked: The actor has this key in this topic.
+            EncodeError: The meta is not of plain values, so it can't be told to other nodes.
         """
         return self._state.track(topic, actor, key, meta)
 
@@ -136,11 +137,12 @@ class Shard:
 
         Raises:
             NotTracked: The actor has not this key in this topic.
+            EncodeError: The meta is not of plain values; the old one stays.
         """
         return self._state.update(topic, actor, key, meta)
 
     def get(self, topic: str, actor: int, key: str) -> dict[str, Any] | None:
-        """Return the meta of an own entry, or None."""
+        """Return the meta of an own entry, or None. It must not be changed; ``update`` takes another one."""
         return self._state.get(topic, actor, key)
 
     # Everybody's entries.
