@@ -21,7 +21,6 @@ window of 0 flushes do, in a queue).
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
@@ -126,7 +125,7 @@ class Board:
         self._audience = Audience(topic, rules.mode, rules.entries)
         self._pending = Pending()
         self._waiting: list[Waiting] = []
-        self._flushes: deque[_Flush] = deque()
+        self._flushes: list[_Flush] = []  # seldom more than one, and smaller than a deque
         self._is_fetching = False
         self._timer: asyncio.Handle | None = None
         self._last = float("-inf")
@@ -227,7 +226,7 @@ class Board:
     def _tell(self, flush: _Flush, plan: Plan, joins: State, leaves: State) -> None:
         """Tell clients, newcomers, and the application."""
         topic, host = self._topic, self._rules.host
-        self._flushes.popleft()
+        del self._flushes[0]
         for event, payload in self._audience.follow(plan, joins, leaves, self.tally):
             host.pubsub.local_broadcast(topic, Broadcast(topic, event, payload))
         for waiter, future in flush.waiting:
