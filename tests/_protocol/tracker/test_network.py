@@ -187,7 +187,7 @@ trouble = st.one_of(
 steps = st.one_of(talk, talk, trouble)
 
 
-@pytest.mark.conformance("TR040", "TR016", "TR018", "TR019")
+@pytest.mark.conformance("TR040")
 @property_test
 @given(st.lists(steps, min_size=25, max_size=100))
 def test_whatever_the_network_did_all_agree_when_it_is_well(run: list[tuple[Any, ...]]) -> None:

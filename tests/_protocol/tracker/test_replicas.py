@@ -6,7 +6,7 @@ import pytest
 
 from bennu._protocol.tracker.replicas import Change, Replicas, Status
 
-UP, DOWN, GONE = Change.UP, Change.DOWN, Change.GONE
+UP, DOWN, PERMDOWN = Change.UP, Change.DOWN, Change.PERMDOWN
 A, NEWER = ("a", 1), ("a", 2)
 
 
@@ -56,11 +56,11 @@ def test_silence_makes_one_down_once() -> None:
 
 
 @pytest.mark.conformance("TR076", "TR019")
-def test_more_silence_makes_one_gone() -> None:
+def test_more_silence_makes_one_permdown() -> None:
     """If it was not down yet, it first is."""
-    assert table(silence=11).passed(20.1) == [(A, GONE)]
+    assert table(silence=11).passed(20.1) == [(A, PERMDOWN)]
     replicas = table()
-    assert replicas.passed(20.1) == [(A, DOWN), (A, GONE)]
+    assert replicas.passed(20.1) == [(A, DOWN), (A, PERMDOWN)]
     assert replicas.statuses() == {}
 
 
@@ -74,7 +74,9 @@ def test_time_that_is_not_long_enough_changes_nothing() -> None:
 
 @pytest.mark.conformance("TR018")
 @pytest.mark.parametrize(
-    ("silence", "ends"), [(0, [(A, DOWN), (A, GONE)]), (15, [(A, GONE)])], ids=["up", "down"]
+    ("silence", "ends"),
+    [(0, [(A, DOWN), (A, PERMDOWN)]), (15, [(A, PERMDOWN)])],
+    ids=["up", "down"],
 )
 def test_one_with_a_newer_vsn_takes_the_place_of_its_elder(
     silence: float, ends: list[tuple[tuple[str, int], Change]]
@@ -98,14 +100,14 @@ def test_an_elder_is_heard_when_its_successor_is_down() -> None:
     replicas = Replicas(down=10, permdown=20)
     replicas.heard(NEWER, 0)
     replicas.passed(15)
-    assert replicas.heard(A, 15) == [(NEWER, GONE), (A, UP)]
+    assert replicas.heard(A, 15) == [(NEWER, PERMDOWN), (A, UP)]
 
 
 @pytest.mark.conformance("TR033")
-def test_one_that_says_goodbye_is_gone_and_not_heard_again() -> None:
+def test_one_that_says_goodbye_is_out_and_not_heard_again() -> None:
     """Its next start is."""
     replicas = table()
-    assert replicas.said_goodbye(A, 1) == [(A, DOWN), (A, GONE)]
+    assert replicas.said_goodbye(A, 1) == [(A, DOWN), (A, PERMDOWN)]
     assert replicas.statuses() == {}
     assert replicas.heard(A, 2) is None
     assert replicas.heard(NEWER, 2) == [(NEWER, UP)]
@@ -121,7 +123,7 @@ def test_a_goodbye_of_a_replica_that_is_not_there_ends_no_other() -> None:
     assert replicas.statuses() == {"a": Status.UP}
 
 
-def test_a_goodbye_is_remembered_until_a_silent_one_would_be_gone() -> None:
+def test_a_goodbye_is_remembered_until_a_silent_one_would_be_out() -> None:
     """Not forever, since there may be many of them."""
     replicas = Replicas(down=10, permdown=20)
     replicas.said_goodbye(A, 0)
