@@ -60,7 +60,7 @@ class Rules:
         mode: What clients are told.
         hooks: What the application adds.
         spawn: How a board runs a coroutine whose end the stop of the endpoint waits for.
-        forget: Told the topic of a board that holds nothing any more.
+        forget: Told of a board that holds nothing any more, and its topic.
     """
 
     __slots__ = ("entries", "forget", "hooks", "host", "mode", "name", "spawn", "window")
@@ -74,7 +74,7 @@ class Rules:
         mode: Mode,
         hooks: Hooks,
         spawn: Spawn,
-        forget: Callable[[str], object],
+        forget: Callable[[str, Board], object],
     ) -> None:
         self.name = name
         self.host = host
@@ -260,7 +260,7 @@ class Board:
     def _forget_if_idle(self) -> None:
         is_listening = self._listeners is not None and self._listeners.task is not None
         if not (self.tally.metas or self._pending or self._flushes or is_listening):
-            self._rules.forget(self._topic)
+            self._rules.forget(self._topic, self)
 
 
 def greet(waiter: Waiter, audience: Audience) -> None:
