@@ -22,6 +22,8 @@ __all__ = [
     "LimitExceeded",
     "MessagesDropped",
     "ParameterFilter",
+    "PresenceChanged",
+    "ReplicaChanged",
     "SocketConnected",
     "SocketDrain",
     "Telemetry",
@@ -126,6 +128,43 @@ class SocketDrain:
     log: bool
 
 
+@dataclass(frozen=True, slots=True)
+class PresenceChanged:
+    """Presences of a topic came or went, on any node, and the clients of this one have been told.
+
+    Attributes:
+        presence: The name of the presence.
+        topic: The topic.
+        joins: Metas that came.
+        leaves: Metas that went.
+        keys: Keys that are here now.
+        metas: Metas that are here now.
+    """
+
+    presence: str
+    topic: str
+    joins: int
+    leaves: int
+    keys: int
+    metas: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaChanged:
+    """What is known of a part of presence on another node has changed.
+
+    Attributes:
+        shard: The name of the part, ``<presence>_shard<number>``.
+        node: The name of the node.
+        status: ``"up"``: it is heard; ``"down"``: it is silent, and its presences are hidden; ``"gone"``: it
+            said good-bye, or is silent for good, and its presences are deleted.
+    """
+
+    shard: str
+    node: str
+    status: Literal["up", "down", "gone"]
+
+
 Event = (
     SocketConnected
     | ChannelJoined
@@ -133,6 +172,8 @@ Event = (
     | MessagesDropped
     | LimitExceeded
     | SocketDrain
+    | PresenceChanged
+    | ReplicaChanged
 )
 Handler = Callable[[Event], object]
 
@@ -313,6 +354,11 @@ class LogHandler:
                     )
             case MessagesDropped() | LimitExceeded():
                 pass  # whoever drops or refuses says so, once and not for each
+            case PresenceChanged():
+                pass  # it happens all the time, and clients are told
+            case ReplicaChanged():
+                level = logging.WARNING if event.status == "down" else logging.INFO
+                logger.log(level, "NODE %s is %s for %s", event.node, event.status, event.shard)
             case ChannelHandledIn():
                 logger.debug(
                     "HANDLED %s INCOMING ON %s (%s) in %s\n  Parameters: %s",
