@@ -1,14 +1,17 @@
-"""The endpoint under load: it echoes, it broadcasts, and it does nothing else.
+"""The endpoint under load: it echoes, it broadcasts, and it does nothing else; and it shows who is here.
 
 `endpoint` is served as it is, with compression under /deflate; `mounted` is the same one inside a Starlette application, at /rt.
 Every payload is decoded into its type and encoded again, as in a real application.
 """
 
+from itertools import count
+from urllib.parse import parse_qs
+
 from msgspec import Struct
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from bennu import Channel, Endpoint, Rates, Socket, on
+from bennu import Channel, Count, Endpoint, Presence, Rates, Socket, on
 
 __all__ = ["endpoint", "guarded", "mounted"]
 
@@ -36,16 +39,40 @@ class GuardedRoomChannel(RoomChannel):
         await self.broadcast("new_msg", payload)
 
 
+presence = Presence()
+crowd = Presence("crowd", mode=Count(), window=1)
+unique = count(1)
+
+
+class PresentChannel(Channel[None]):
+    """It is present under the parameter ``user_id``, or as somebody new."""
+
+    presence = presence
+
+    async def after_join(self) -> None:
+        found = parse_qs(self.connection.info.uri.query).get("user_id")
+        key = found[0] if found else f"user-{next(unique)}"
+        await self.presence.track(self, key, {"status": "online"})
+        await self.presence.push_state(self)
+
+
+class CrowdChannel(PresentChannel):
+    """The same in a crowd that is only counted."""
+
+    presence = crowd
+
+
 async def connect() -> None:
     """Everybody is welcome, and nobody has a name."""
 
 
-channels = {"room:*": RoomChannel}
+channels = {"room:*": RoomChannel, "presence:*": PresentChannel, "crowd:*": CrowdChannel}
 endpoint = Endpoint(
+    presence=[presence, crowd],
     sockets={
         "/socket": Socket(connect=connect, channels=channels),
         "/deflate": Socket(connect=connect, channels=channels, compress=True),
-    }
+    },
 )
 mounted = Starlette(routes=[Mount("/rt", endpoint)], lifespan=endpoint.lifespan())
 guarded = Endpoint(

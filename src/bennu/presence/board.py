@@ -21,8 +21,7 @@ window of 0 flushes do, in a queue).
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from .._protocol.presences import Net, Pending, State, Tally
@@ -30,7 +29,7 @@ from .._protocol.tracker import Entry
 from ..message import Broadcast
 from ..telemetry import PresenceChanged
 from .audience import Audience, Entries, Plan
-from .hooks import Hooks, Host, Listeners, News, bare, fetched
+from .hooks import Hooks, Host, Listeners, News, Spawn, bare, fetched
 from .modes import Mode
 
 __all__ = ["Board", "Rules", "Waiter", "Waiting"]
@@ -74,7 +73,7 @@ class Rules:
         window: float,
         mode: Mode,
         hooks: Hooks,
-        spawn: Callable[[Coroutine[Any, Any, None]], object],
+        spawn: Spawn,
         forget: Callable[[str], object],
     ) -> None:
         self.name = name
@@ -126,11 +125,13 @@ class Board:
         self._audience = Audience(topic, rules.mode, rules.entries)
         self._pending = Pending()
         self._waiting: list[Waiting] = []
-        self._flushes: deque[_Flush] = deque()
+        self._flushes: list[_Flush] = []  # seldom more than one, and smaller than a deque
         self._is_fetching = False
         self._timer: asyncio.Handle | None = None
         self._last = float("-inf")
-        self._listeners = Listeners(rules.hooks, rules.host, topic) if rules.hooks.listen else None
+        self._listeners = (
+            Listeners(rules.hooks, rules.host, topic, rules.spawn) if rules.hooks.listen else None
+        )
         self.tally = Tally()
 
     # What happens.
@@ -206,7 +207,7 @@ class Board:
             plan = self._audience.plan(flush.net, self.tally)
             if fetch is not None and not plan.net.is_empty:
                 self._is_fetching = True
-                self._rules.spawn(self._fetch(flush, plan))
+                _ = self._rules.spawn(self._fetch(flush, plan))
                 return
             self._tell(flush, plan, bare(plan.net.joins), bare(plan.net.leaves))
         self._forget_if_idle()
@@ -225,7 +226,7 @@ class Board:
     def _tell(self, flush: _Flush, plan: Plan, joins: State, leaves: State) -> None:
         """Tell clients, newcomers, and the application."""
         topic, host = self._topic, self._rules.host
-        self._flushes.popleft()
+        del self._flushes[0]
         for event, payload in self._audience.follow(plan, joins, leaves, self.tally):
             host.pubsub.local_broadcast(topic, Broadcast(topic, event, payload))
         for waiter, future in flush.waiting:

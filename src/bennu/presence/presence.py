@@ -19,7 +19,7 @@ from msgspec import Struct
 from .._protocol.presences import Meta, State, state_of
 from .._protocol.tracker import Periods
 from ..channel import Channel
-from ..errors import DefinitionError, NotStarted
+from ..errors import DefinitionError, EncodeError, NotStarted
 from .blocking import BlockingPresence
 from .boards import Boards
 from .hooks import Hook, Hooks, Host, bare, fetched
@@ -91,12 +91,12 @@ class Presence:
         joined: Callable[..., Any] | None = None,
         left: Callable[..., Any] | None = None,
     ) -> None:
-        self.name = name
+        self.name = _name(name)
         self._window = _seconds("window", window)
         self._mode = _mode(mode)
         self._grace = _seconds("grace", grace)
         self._shards = _shards(shards)
-        self._periods = periods
+        self._periods = _periods(periods)
         given = dict(zip(HOOKS, (fetch, handle_metas, joined, left), strict=True))
         self._hooks = Hooks(**{hook: self._hook(hook, given[hook]) for hook in HOOKS})
         self._live: _Live | None = None
@@ -374,9 +374,7 @@ class _Live:
         self.host = host
         self.hooks = hooks
         self.boards = Boards(name, host, self._entries, presence._window, presence._mode, hooks)
-        self.tracker = Tracker(
-            name, presence._shards, presence._periods, host.pubsub, self.boards.change
-        )
+        self.tracker = Tracker(name, presence._shards, presence._periods, host, self.boards.change)
         self.roll = Roll(self.tracker, self.boards, presence._grace)
 
     def _entries(self, topic: str, key: str | None) -> list[Any]:
@@ -400,6 +398,8 @@ def _topic(method: str, owner: object, topic: str | None) -> str:
     """Return the topic that is meant."""
     found = topic_of(owner) if topic is None else topic
     if isinstance(found, str):
+        if not found.isascii():
+            _expect_utf8(found)
         return found
     if topic is None:
         raise TypeError(
@@ -409,6 +409,13 @@ def _topic(method: str, owner: object, topic: str | None) -> str:
     raise TypeError(f"a topic is text, got {topic!r}")
 
 
+def _expect_utf8(topic: str) -> None:
+    try:
+        topic.encode()
+    except UnicodeEncodeError as error:
+        raise EncodeError(f"a topic is text that UTF-8 can carry: {error}") from error
+
+
 def _topic_at(place: object) -> str:
     found = place if isinstance(place, str) else topic_of(place)
     if found is None:
@@ -416,6 +423,25 @@ def _topic_at(place: object) -> str:
             f'expected a channel or a topic, got {place!r}: write presence.list("room:1")'
         )
     return found
+
+
+def _name(given: Any) -> str:
+    if not isinstance(given, str) or not given:
+        raise DefinitionError(
+            "Presence(name=...)", expected="a name", got=repr(given), write='Presence("rooms")'
+        )
+    return given
+
+
+def _periods(given: Any) -> Periods:
+    if not isinstance(given, Periods):
+        raise DefinitionError(
+            "Presence(periods=...)",
+            expected="the times of the replication",
+            got=repr(given),
+            write="periods=Periods(broadcast=1.5, down=30)",
+        )
+    return given
 
 
 def _seconds(name: str, given: Any) -> float:
