@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from dataclasses import dataclass
 from typing import Final
 
 from bennu import Channel, Refused, on
 
-from .people import People
+from .presence import RoomPresence, key_of
 from .store import Store
 from .wire import (
     MAX_ROOM,
     Crowd,
+    Device,
+    DeviceKind,
     JoinRoom,
     MessageOut,
     NewMessage,
     NewRoom,
+    NewStatus,
     Person,
     RoomList,
     RoomName,
     RoomOut,
     RoomReply,
     Sent,
+    Status,
 )
 
 __all__ = ["Chat", "RoomChannel", "RoomsChannel", "User"]
@@ -37,6 +42,7 @@ class User:
     """Who is connected: what ``connect`` returned, ``self.assigns`` in every channel."""
 
     name: str
+    device: DeviceKind
 
 
 @dataclass(frozen=True)
@@ -45,14 +51,14 @@ class Chat:
 
     Attributes:
         store: What is remembered.
-        people: Who is where.
+        presence: Who is in which room.
         turn: Held while something is stored and told, and while a join reads. So everybody hears
             the messages in the order of their ids, and a join falls between two of them: what it
             did not read, it will hear.
     """
 
     store: Store
-    people: People
+    presence: RoomPresence
     turn: asyncio.Lock
 
 
@@ -60,27 +66,37 @@ class RoomChannel(Channel[User, Chat]):
     """A room: ``room:lobby``."""
 
     room: str
-    emits = {"message": MessageOut, "joined": Person, "left": Person, "typing": Person}
+    device: Device
+    emits = {"message": MessageOut, "typing": Person}
 
     async def join(self, params: JoinRoom) -> RoomReply:
-        """Let everybody into a room that exists, and tell what was said there."""
+        """Let everybody into a room that exists, and tell what was said there, and who was there."""
+        self.device = self._device(params.status)
         async with self.state.turn:
             if not await self.state.store.has_room(self.room):
                 raise Refused("no_such_room")
             messages, continues = await self.state.store.history(self.room, params.last_id)
-            return RoomReply(messages, continues, self.state.people.names(self.room))
+            return RoomReply(messages, continues, await self.state.store.recent(self.room))
 
     async def after_join(self) -> None:
-        """Tell the others, unless they see this person here already."""
-        if self.state.people.enter(self.room, self.connection, self.assigns.name):
-            await self.broadcast_from("joined", Person(self.assigns.name))
-            await self.tell_crowd()
+        """Be seen by all, and see them."""
+        await self.state.presence.track(self, key_of(self.assigns.name), self.device)
+        await self.state.presence.push_state(self)
 
     async def terminate(self, reason: str | Exception) -> None:
-        """Tell the others, unless this person is still here with another page."""
-        if self.state.people.leave(self.room, self.connection):
-            await self.broadcast_from("left", Person(self.assigns.name))
-            await self.tell_crowd()
+        """Be gone at once if the page said goodbye; if it was lost, it may be back in a moment."""
+        if reason == "left":
+            await self.state.presence.untrack(self)
+
+    @on("status")
+    async def status(self, new: NewStatus) -> None:
+        """Show whether anybody is looking at the page."""
+        if new.status != self.device.status:
+            self.device = self._device(new.status)
+            await self.state.presence.update(self, key_of(self.assigns.name), self.device)
+
+    def _device(self, status: Status) -> Device:
+        return Device(self.assigns.device, status, time.time_ns() // 1_000_000)
 
     @on("message")
     async def message(self, new: NewMessage) -> Sent:
@@ -102,11 +118,6 @@ class RoomChannel(Channel[User, Chat]):
         """Tell the others that this person types; the page says so every few seconds."""
         await self.broadcast_from("typing", Person(self.assigns.name))
 
-    async def tell_crowd(self) -> None:
-        """Tell the lists of rooms how many people are here."""
-        people = len(self.state.people.names(self.room))
-        await self.endpoint.broadcast("rooms", "crowd", Crowd(self.room, people))
-
 
 class RoomsChannel(Channel[User, Chat]):
     """The list of rooms: ``rooms``. It also hears every message, so that it can show what is new."""
@@ -118,7 +129,7 @@ class RoomsChannel(Channel[User, Chat]):
         async with self.state.turn:
             rooms = await self.state.store.rooms()
             for room in rooms:
-                room.people = len(self.state.people.names(room.name))
+                room.people = (await self.state.presence.count(f"room:{room.name}")).keys
             return RoomList(rooms)
 
     @on("new_room")

@@ -1,4 +1,4 @@
-"""Rooms and messages in SQLite, through SQLAlchemy's async API."""
+"""Rooms, messages and visits in SQLite, through SQLAlchemy's async API."""
 
 from __future__ import annotations
 
@@ -14,12 +14,18 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from .wire import MessageOut, RoomOut
+from .wire import MessageOut, RoomOut, Seen
 
-__all__ = ["HISTORY", "Store", "open_store"]
+__all__ = ["HISTORY", "RECENT", "RECENTLY", "Store", "open_store"]
 
 HISTORY: Final = 50
 """How many messages somebody gets who joins a room."""
+
+RECENT: Final = 20
+"""How many of those who were there lately are named to them."""
+
+RECENTLY: Final = 7 * 24 * 60 * 60 * 1000
+"""For how long somebody was there lately: a week, in milliseconds."""
 
 ROOMS: Final = ("lobby", "python", "coffee")
 """The rooms of a new chat."""
@@ -49,6 +55,17 @@ class Message(Base):
     body: Mapped[str]
     sent_at: Mapped[int]
     key: Mapped[str]
+
+
+class Visit(Base):
+    """When somebody was last in a room; its fields are those of :class:`~examples.chat.wire.Seen`."""
+
+    __tablename__ = "visits"
+    __table_args__ = (Index("visits_of_room", "room", "seen_at"),)
+
+    room: Mapped[str] = mapped_column(ForeignKey("rooms.name"), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    seen_at: Mapped[int]
 
 
 class Store:
@@ -119,6 +136,26 @@ class Store:
             if message.id == last_id:
                 return messages[index + 1 :], True
         return messages[-HISTORY:], False
+
+    async def add_visit(self, room: str, name: str, seen_at: int) -> None:
+        """Remember that somebody was in a room until then; earlier visits are forgotten."""
+        visit = insert(Visit).values(room=room, name=name, seen_at=seen_at)
+        latest = visit.on_conflict_do_update(
+            index_elements=[Visit.room, Visit.name], set_={"seen_at": visit.excluded.seen_at}
+        )
+        async with self._sessions.begin() as session:
+            await session.execute(latest)
+
+    async def recent(self, room: str) -> list[Seen]:
+        """Return who was in a room lately, the latest first."""
+        lately = (
+            select(Visit)
+            .where(Visit.room == room, Visit.seen_at > time.time_ns() // 1_000_000 - RECENTLY)
+            .order_by(Visit.seen_at.desc())
+            .limit(RECENT)
+        )
+        async with self._sessions() as session:
+            return [Seen(visit.name, visit.seen_at) for visit in await session.scalars(lately)]
 
 
 @asynccontextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
@@ -12,21 +12,29 @@ __all__ = [
     "MAX_ROOM",
     "ConnectParams",
     "Crowd",
+    "Device",
+    "DeviceKind",
     "JoinRoom",
     "MessageOut",
     "NewMessage",
     "NewRoom",
+    "NewStatus",
     "Person",
     "RoomList",
     "RoomName",
     "RoomOut",
     "RoomReply",
+    "Seen",
     "Sent",
+    "Status",
 ]
 
 MAX_NAME: Final = 32
 MAX_ROOM: Final = 24
 MAX_BODY: Final = 2000
+
+DeviceKind = Literal["computer", "phone"]
+Status = Literal["online", "away"]
 
 
 # From the page.
@@ -43,9 +51,11 @@ class JoinRoom(Struct):
 
     Attributes:
         last_id: The newest message that the page has, if it was here before.
+        status: Whether anybody is looking at it.
     """
 
     last_id: int = 0
+    status: Status = "online"
 
 
 class NewMessage(Struct):
@@ -59,6 +69,12 @@ class NewMessage(Struct):
 
     body: Annotated[str, Meta(min_length=1, max_length=MAX_BODY)]
     key: Annotated[str, Meta(min_length=16, max_length=64)]
+
+
+class NewStatus(Struct):
+    """Somebody has left their page alone, or is back at it."""
+
+    status: Status
 
 
 class NewRoom(Struct):
@@ -93,9 +109,34 @@ class Sent(Struct):
 
 
 class Person(Struct):
-    """Somebody who joined, left, or types."""
+    """Somebody who types."""
 
     name: str
+
+
+class Device(Struct, frozen=True):
+    """A page that somebody has open in a room: the meta of a presence, whose key has their name.
+
+    Attributes:
+        device: What it is open on.
+        status: Whether anybody is looking at it.
+        since: Since when that is so, in milliseconds since 1970.
+    """
+
+    device: DeviceKind
+    status: Status
+    since: int
+
+
+class Seen(Struct):
+    """Somebody who was here.
+
+    Attributes:
+        seen_at: When they went, in milliseconds since 1970.
+    """
+
+    name: str
+    seen_at: int
 
 
 class RoomReply(Struct):
@@ -105,12 +146,13 @@ class RoomReply(Struct):
         messages: Oldest first.
         continues: Whether they follow on the page's last one. If not, they are the room's latest,
             and what the page has is to be put away.
-        people: Who else is here.
+        recent: Who was here lately, the latest first. Some of them may be back: who is here is told by
+            the presences, after this.
     """
 
     messages: list[MessageOut]
     continues: bool
-    people: list[str]
+    recent: list[Seen]
 
 
 class RoomOut(Struct):

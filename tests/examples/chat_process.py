@@ -20,15 +20,24 @@ RUNNING: Final = re.compile(r"running on http://127\.0\.0\.1:(\d+)")
 class ChatProcess:
     """A server that can be killed and started again, on the same port and with the same database.
 
+    Args:
+        database: Where it keeps its messages.
+        grace: Seconds for which somebody stays who has lost their connection.
+
     Attributes:
         port: Where it listens; 0 before the first start.
         lines: What it has logged.
     """
 
-    def __init__(self, database: Path) -> None:
+    def __init__(self, database: Path, grace: float) -> None:
         self.port = 0
         self.lines: list[str] = []
-        self._environment = {**os.environ, "CHAT_DATABASE": str(database), "BENNU_DEBUG": "1"}
+        self._environment = {
+            **os.environ,
+            "BENNU_DEBUG": "1",
+            "CHAT_DATABASE": str(database),
+            "CHAT_GRACE": str(grace),
+        }
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
 
@@ -81,9 +90,9 @@ class ChatProcess:
 
 
 @asynccontextmanager
-async def run_chat(database: Path) -> AsyncIterator[ChatProcess]:
+async def run_chat(database: Path, *, grace: float = 0.5) -> AsyncIterator[ChatProcess]:
     """Run the chat; see at the end that it had nothing to complain of."""
-    server = ChatProcess(database)
+    server = ChatProcess(database, grace)
     try:
         await server.start()
         yield server

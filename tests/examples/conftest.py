@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from asyncio import Future
 from collections.abc import AsyncIterator
 from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
 
 import pytest
 
 from examples.chat.app import app, endpoint
+from tests.support.clock import running_loop
 from tests.support.servers import Server, serve
 
 
@@ -30,3 +34,19 @@ async def chat(database: Path) -> AsyncIterator[Server]:
     async with serve("native", app) as server:
         yield server
     assert endpoint.connections == 0
+
+
+class _SeenByTheClock(SimpleQueue[Any]):
+    """What a database's thread is to do; virtual time stands still until it is done."""
+
+    def put_nowait(self, item: tuple[Future[Any] | None, Any]) -> None:
+        if item[0] is not None:
+            running_loop().wait_for_thread(item[0])
+        super().put_nowait(item)
+
+
+@pytest.fixture
+def virtual_database(database: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same for tests under virtual time."""
+    monkeypatch.setattr("aiosqlite.core.SimpleQueue", _SeenByTheClock)
+    return database

@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import pytest
-from playwright.async_api import (
-    Browser,
-    ConsoleMessage,
-    Locator,
-    Page,
-    Request,
-    WebSocket,
-    async_playwright,
-    expect,
-)
+from playwright.async_api import Browser, async_playwright, expect
 
 from tests.support.browser import LAUNCH_ARGS, chromium_path
 
 from .chat_process import ChatProcess, run_chat
+from .windows import NARROW, PATIENCE, Company
 
 pytestmark = pytest.mark.browser
 
-PATIENCE: Final = 30_000
-"""Milliseconds after which a test that waits in vain says what it waits for."""
-
-WIDE: Final = {"width": 1280, "height": 800}
-NARROW: Final = {"width": 390, "height": 844}
 HTML: Final = "<img src=x onerror=\"document.title='broken into'\">"
 
 
@@ -57,127 +42,11 @@ async def server(tmp_path: Path) -> AsyncIterator[ChatProcess]:
         yield server
 
 
-class Person:
-    """Somebody in front of a window of their own.
-
-    Attributes:
-        page: What they see.
-        name: What they call themselves.
-        joins: The parameters of the room joins that their page sent.
-        complaints: What the browser complained of; a lost connection is no complaint.
-    """
-
-    def __init__(self, page: Page, name: str) -> None:
-        self.page = page
-        self.name = name
-        self.joins: list[Any] = []
-        self.complaints: list[str] = []
-        page.set_default_timeout(PATIENCE)
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("console", self._console)
-        page.on("websocket", self._websocket)
-        page.on("request", self._request)
-
-    def _console(self, message: ConsoleMessage) -> None:
-        is_lost = "WebSocket connection" in message.text or "net::ERR_" in message.text
-        if message.type in ("error", "warning") and not is_lost:
-            self.complaints.append(message.text)
-
-    def _request(self, request: Request) -> None:
-        if request.method == "POST":  # the page polls once its WebSocket has been refused
-            for line in (request.post_data or "").splitlines():
-                self._sent(json.loads(line))
-
-    def _websocket(self, websocket: WebSocket) -> None:
-        websocket.on("framesent", lambda frame: self._sent(json.loads(frame)))
-
-    def _sent(self, frame: list[Any]) -> None:
-        _, _, topic, event, payload = frame
-        if event == "phx_join" and topic.startswith("room:"):
-            self.joins.append(payload)
-
-    # What they see.
-
-    @property
-    def composer(self) -> Locator:
-        return self.page.get_by_label("Message", exact=True)
-
-    @property
-    def messages(self) -> Locator:
-        """What was said, in order; not what is not sent yet."""
-        return self.page.get_by_role("log").locator(".bubble")
-
-    @property
-    def notices(self) -> Locator:
-        return self.page.get_by_role("log").locator(".notice")
-
-    @property
-    def unsent(self) -> Locator:
-        return self.page.get_by_label("Not sent yet").locator(".bubble")
-
-    @property
-    def banner(self) -> Locator:
-        return self.page.get_by_role("status")
-
-    @property
-    def typing(self) -> Locator:
-        return self.page.locator("#typing")
-
-    def room(self, name: str) -> Locator:
-        """The row of a room in the list."""
-        return self.page.get_by_role("link", name=re.compile(rf"^{name} "))
-
-    # What they do.
-
-    async def come(self, url: str) -> None:
-        """Open the page, and give their name with the keyboard alone."""
-        await self.page.goto(url)
-        await self.page.get_by_role("textbox", name="Your name").fill(self.name)
-        await self.page.keyboard.press("Enter")
-        await self.is_online()
-
-    async def is_online(self) -> None:
-        """See that they are connected, and in a room."""
-        await expect(self.page.locator("#me-state")).to_have_text("Online")
-        await expect(self.page.locator("#people-count")).not_to_be_empty()
-
-    async def say(self, *texts: str) -> None:
-        """Send messages, and see them sent."""
-        for text in texts:
-            await self.write(text)
-        await expect(self.unsent).to_have_count(0)
-
-    async def write(self, text: str) -> None:
-        """Send a message, whatever becomes of it."""
-        await self.composer.fill(text)
-        await self.composer.press("Enter")
-        await expect(self.composer).to_have_value("")
-
-
-class Company:
-    """Whoever takes part in a test."""
-
-    def __init__(self, browser: Browser, url: str) -> None:
-        self._browser = browser
-        self._url = url
-        self.people: list[Person] = []
-
-    async def invite(self, name: str, room: str = "", **options: Any) -> Person:
-        """Have somebody come, with a browser profile of their own."""
-        context = await self._browser.new_context(**{"viewport": WIDE, **options})
-        person = Person(await context.new_page(), name)
-        self.people.append(person)
-        await person.come(f"{self._url}#{room}")
-        return person
-
-
 @pytest.fixture
 async def company(browser: Browser, server: ChatProcess) -> AsyncIterator[Company]:
     company = Company(browser, server.url)
     yield company
-    for person in company.people:
-        await person.page.context.close()
-    assert [person.complaints for person in company.people] == [[] for _ in company.people]
+    await company.end()
 
 
 async def test_two_people_chat(company: Company) -> None:
@@ -290,7 +159,7 @@ async def test_pages_come_back_after_the_server_was_killed(
         await expect(person.messages).to_have_text(everything)
         await expect(person.banner).to_be_hidden()
         # They asked for nothing that they had.
-        assert person.joins == [{"last_id": 0}, {"last_id": 2}]
+        assert [join["last_id"] for join in person.joins] == [0, 2]
 
 
 async def test_rooms_are_kept_apart_and_show_what_is_unread(company: Company) -> None:

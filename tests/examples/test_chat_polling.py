@@ -12,7 +12,7 @@ from playwright.async_api import Browser, async_playwright, expect
 from tests.support.browser import LAUNCH_ARGS, chromium_path
 
 from .chat_process import ChatProcess, run_chat
-from .test_chat import PATIENCE, Person
+from .windows import PATIENCE, Person
 
 pytestmark = [pytest.mark.browser, pytest.mark.interop]
 

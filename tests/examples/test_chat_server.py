@@ -55,7 +55,6 @@ async def test_page_may_load_nothing_from_elsewhere(chat: Server) -> None:
 async def test_message_is_told_to_everybody_in_the_room(chat: Server) -> None:
     """A message reaches all, its author too, with an id, the room, the author and the time."""
     async with visit(chat, "Ann", LOBBY) as ann, visit(chat, "Bo", LOBBY) as bo:
-        await ann.hears("joined")
         before = time.time_ns() // 1_000_000
         key = new_key()
         told = await ann.says("Hello", key=key)
@@ -94,7 +93,6 @@ async def test_message_of_nothing_is_refused(chat: Server) -> None:
 async def test_message_sent_twice_is_told_once(chat: Server) -> None:
     """A page that got no answer sends again; by the key the server knows the message."""
     async with visit(chat, "Ann", LOBBY) as ann, visit(chat, "Bo", LOBBY) as bo:
-        await ann.hears("joined")
         key = new_key()
         told = await ann.says("Once", key=key)
         assert await ann.call("message", {"body": "Once", "key": key}) == ok({"id": told["id"]})
@@ -106,7 +104,6 @@ async def test_message_sent_twice_is_told_once(chat: Server) -> None:
 async def test_keys_of_two_people_are_apart(chat: Server) -> None:
     """Nobody can keep another's message out by using its key."""
     async with visit(chat, "Ann", LOBBY) as ann, visit(chat, "Bo", LOBBY) as bo:
-        await ann.hears("joined")
         key = new_key()
         await ann.says("Mine", key=key)
         await bo.hears("message")
@@ -116,7 +113,6 @@ async def test_keys_of_two_people_are_apart(chat: Server) -> None:
 async def test_typing_is_told_to_the_others(chat: Server) -> None:
     """Who types does not hear of it, and nobody is answered."""
     async with visit(chat, "Ann", LOBBY) as ann, visit(chat, "Bo", LOBBY) as bo:
-        await ann.hears("joined")
         await ann.push("typing")
         assert await bo.hears("typing") == {"name": "Ann"}
         await ann.hears_nothing()
@@ -132,7 +128,7 @@ async def test_join_brings_what_was_said(chat: Server) -> None:
         await ann.says("Elsewhere", topic=PYTHON)
     async with visit(chat, "Bo") as bo:
         reply = await bo.enter()
-    assert reply == {"messages": said, "continues": False, "people": []}
+    assert (reply["messages"], reply["continues"]) == (said, False)
 
 
 async def test_join_brings_the_latest_messages_only(chat: Server) -> None:
@@ -200,7 +196,6 @@ async def test_join_in_the_middle_of_a_talk_misses_nothing(chat: Server) -> None
         return messages
 
     async with AsyncExitStack() as stack:
-        # All are the same person: so nobody hears anybody join.
         ann, *pages = [await stack.enter_async_context(visit(chat, "Ann")) for _ in range(11)]
         await ann.enter()
         listening = [asyncio.create_task(listen(page)) for page in pages]
@@ -209,46 +204,6 @@ async def test_join_in_the_middle_of_a_talk_misses_nothing(chat: Server) -> None
 
 
 # People.
-
-
-async def test_coming_and_going_are_told(chat: Server) -> None:
-    """The others hear who joins and who leaves, by a leave or by a lost connection."""
-    async with visit(chat, "Ann", LOBBY) as ann:
-        async with visit(chat, "Bo", LOBBY) as bo:
-            assert await ann.hears("joined") == {"name": "Bo"}
-            await bo.leave()
-            assert await ann.hears("left") == {"name": "Bo"}
-            assert (await bo.enter())["people"] == ["Ann"]
-            assert await ann.hears("joined") == {"name": "Bo"}
-            bo.client.websocket.transport.abort()
-            assert await ann.hears("left") == {"name": "Bo"}
-        await ann.hears_nothing()
-
-
-async def test_second_page_of_a_person_is_no_news(chat: Server) -> None:
-    """Who opens the chat twice joins once, and has left when both pages are closed."""
-    async with visit(chat, "Ann", LOBBY) as ann:
-        async with visit(chat, "Bo", LOBBY):
-            assert await ann.hears("joined") == {"name": "Bo"}
-            async with visit(chat, "Bo") as second:
-                assert (await second.enter())["people"] == ["Ann", "Bo"]
-                await second.hears_nothing()
-            await ann.hears_nothing()
-        assert await ann.hears("left") == {"name": "Bo"}
-
-
-async def test_page_that_joins_twice_counts_once(chat: Server) -> None:
-    """A second join on one connection takes the first one's place, and leaves nobody behind."""
-    async with visit(chat, "Ann", LOBBY) as ann:
-        async with visit(chat, "Bo", LOBBY) as bo:
-            assert await ann.hears("joined") == {"name": "Bo"}
-            await bo.enter()
-            assert (await bo.client.receive()).event == "phx_close"
-            await bo.hears_nothing()
-            await ann.hears_nothing()
-        assert await ann.hears("left") == {"name": "Bo"}
-        await ann.leave()
-        assert (await ann.enter())["people"] == []
 
 
 async def test_name_is_tidied(chat: Server) -> None:
@@ -314,6 +269,7 @@ async def test_list_of_rooms_shows_what_goes_on(chat: Server) -> None:
             assert await bo.hears("message", topic="rooms") == said
             await ann.leave()
             assert await bo.hears("crowd", topic="rooms") == {"room": "lobby", "people": 0}
+            await bo.hears_nothing()
 
 
 async def open_room(visitor: Visitor, name: str) -> str:
@@ -329,7 +285,7 @@ async def test_new_room_is_told_and_can_be_entered(chat: Server) -> None:
         ref = await ann.push("new_room", {"name": " Summer  Party "}, topic="rooms")
         new = {"name": "summer-party", "people": 0, "last": None}
         assert await ann.hears("room", topic="rooms") == new
-        answer = await ann.client.receive()
+        answer = await ann.receive()
         assert (answer.ref, answer.payload) == (ref, ok({"name": "summer-party"}))
         assert await bo.hears("room", topic="rooms") == new
         assert (await bo.enter("room:summer-party"))["messages"] == []
@@ -348,8 +304,8 @@ async def test_room_may_be_named_in_any_script(chat: Server, name: str) -> None:
     async with visit(chat, "Ann", "rooms") as ann:
         await ann.push("new_room", {"name": name}, topic="rooms")
         assert (await ann.hears("room", topic="rooms"))["name"] == name
-        await ann.client.receive()
-        assert (await ann.enter(f"room:{name}"))["people"] == []
+        await ann.receive()
+        assert (await ann.enter(f"room:{name}"))["messages"] == []
 
 
 @pytest.mark.parametrize("name", ["", " ", "x" * (MAX_ROOM + 1), "a:b", "-a", "a--b", "a_b", "🙂"])
@@ -367,7 +323,7 @@ async def test_rooms_are_not_endless(chat: Server) -> None:
             await ann.push("new_room", {"name": f"room-{number}"}, topic="rooms")
         for number in numbers:
             await ann.hears("room", topic="rooms")
-            assert (await ann.client.receive()).payload == ok({"name": f"room-{number}"})
+            assert (await ann.receive()).payload == ok({"name": f"room-{number}"})
         await ann.is_refused("too_many_rooms", "new_room", {"name": "one-more"}, topic="rooms")
         assert await open_room(ann, "room-0") == "room-0"
 

@@ -81,9 +81,13 @@ class AutojumpLoop(asyncio.SelectorEventLoop):
     def run_in_executor(self, executor: Any, func: Any, *args: Any) -> asyncio.Future[Any]:  # type: ignore[override]
         """Run in a thread, and let the clock stand still meanwhile."""
         future: asyncio.Future[Any] = super().run_in_executor(executor, func, *args)
+        self.wait_for_thread(future)
+        return future
+
+    def wait_for_thread(self, future: asyncio.Future[Any]) -> None:
+        """Let the clock stand still until a future is done that a thread will resolve."""
         self._jumping.threads += 1
         future.add_done_callback(self._thread_is_done)
-        return future
 
     async def shutdown_default_executor(self, *args: Any) -> None:
         """Let the threads end, and the clock stand still meanwhile: newer Pythons set a timeout."""

@@ -31,6 +31,7 @@ from bennu import Bus, Channel, Endpoint, Presence, Socket
 
 from .clock import running_loop, settle
 from .frames import Frame, decode_v1, decode_v2, encode_v1, encode_v2, error, ok
+from .servers import is_of_the_test_runner
 from .wires import AnyWire, HandshakeRefused, NativeWire, Over, Wire, open_wire
 
 __all__ = [
@@ -318,7 +319,7 @@ async def serve(endpoint: Endpoint, *, start: bool = True) -> AsyncIterator[Serv
         await settle()
     finally:
         logger.removeHandler(recorder)
-    left = asyncio.all_tasks() - before
+    left = {task for task in asyncio.all_tasks() - before if not is_of_the_test_runner(task)}
     assert not left, f"tasks were left behind: {left}"
     assert not endpoint.connections, "connections were left behind"
     assert not endpoint.pubsub._topics, f"subscriptions were left behind: {endpoint.pubsub._topics}"

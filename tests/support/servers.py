@@ -27,7 +27,15 @@ from bennu.cli.server import BennuProtocol
 
 from .until import until
 
-__all__ = ["HOST", "SERVERS", "Serve", "Server", "serve", "until_listening"]
+__all__ = [
+    "HOST",
+    "SERVERS",
+    "Serve",
+    "Server",
+    "is_of_the_test_runner",
+    "serve",
+    "until_listening",
+]
 
 HOST: Final = "127.0.0.1"
 
@@ -76,10 +84,11 @@ async def serve(name: str, app: Any) -> AsyncIterator[Server]:
 
 
 def _left(before: set[asyncio.Task[Any]]) -> set[asyncio.Task[Any]]:
-    return {task for task in asyncio.all_tasks() - before if not _is_of_the_test_runner(task)}
+    return {task for task in asyncio.all_tasks() - before if not is_of_the_test_runner(task)}
 
 
-def _is_of_the_test_runner(task: asyncio.Task[Any]) -> bool:
+def is_of_the_test_runner(task: asyncio.Task[Any]) -> bool:
+    """Return whether it is the task of a test, or the one in which anyio runs its fixtures."""
     return task is asyncio.current_task() or "TestRunner" in repr(task.get_coro())
 
 

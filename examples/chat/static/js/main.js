@@ -1,5 +1,6 @@
 // The page: puts the parts together.
 
+import { Attention } from "./attention.js";
 import { Composer } from "./composer.js";
 import { Connection } from "./connection.js";
 import { Conversation } from "./conversation.js";
@@ -7,10 +8,13 @@ import { byId, element, onceAFrame } from "./dom.js";
 import { askName, storedName } from "./name.js";
 import { avatar, dress, list } from "./people.js";
 import { Room } from "./room.js";
+import { Roster } from "./roster.js";
 import { Sidebar } from "./sidebar.js";
 
 const me = storedName() ?? (await askName());
 const connection = new Connection(me);
+const attention = new Attention();
+const roster = new Roster(me);
 const sidebar = new Sidebar(connection.socket, me);
 const renderSidebar = onceAFrame(() => sidebar.render());
 const conversation = new Conversation(me, {
@@ -45,14 +49,12 @@ function openRoom() {
     room.leave();
   }
   if (!rooms.has(name)) {
-    const made = new Room(connection.socket, name, me);
-    for (const [type, render] of Object.entries({
-      people: renderPeople,
-      typing: renderTyping,
-      state: renderState,
-    })) {
-      made.addEventListener(type, () => room === made && render());
-    }
+    const made = new Room(connection.socket, name, me, attention);
+    const on = (target, type, render) =>
+      target.addEventListener(type, () => room === made && render());
+    on(made.presences, "people", renderPeople);
+    on(made, "typing", renderTyping);
+    on(made, "state", renderState);
     rooms.set(name, made);
   }
   room = rooms.get(name);
@@ -74,17 +76,16 @@ function openRoom() {
 
 // Who is here.
 
-function renderPeople() {
-  const names = [...room.people].sort((a, b) => a.localeCompare(b));
+const renderPeople = onceAFrame(() => {
+  const names = room.presences.here().map(({ name }) => name);
   byId("people-button").hidden = !names.length;
-  byId("people-count").textContent = names.length === 1 ? "Only you" : `${names.length} people`;
+  byId("people-count").textContent = ["", "Only you"][names.length] ?? `${names.length} people`;
   byId("people-faces").replaceChildren(...names.slice(0, 4).map(avatar));
-  byId("people-list").replaceChildren(
-    ...names.map((name) =>
-      element("li", {}, avatar(name), element("bdi", {}, name), name === me ? " (you)" : ""),
-    ),
-  );
-}
+  roster.render(room.presences);
+});
+
+// Where the list stands beside the messages, it is no drawer.
+matchMedia("(width > 68rem)").addEventListener("change", () => byId("people").hidePopover());
 
 function renderTyping() {
   const names = [...room.typists.keys()];

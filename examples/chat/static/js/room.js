@@ -1,9 +1,10 @@
-// One room as data: what was said, who is here, who types, and what is not sent yet.
+// One room as data: what was said, who types, and what is not sent yet; who is here its presences know.
 //
-// It tells what changed by events: "reset" (all is new), "entry" (one more line), "outbox", "people",
-// "typing" and "state". A room that was left keeps what it has, and asks for the rest when it is
+// It tells what changed by events: "reset" (all is new), "entry" (one more line), "outbox", "typing"
+// and "state". A room that was left keeps what it has, and asks for the rest when it is
 // entered again; the same goes for a connection that was lost.
 
+import { Presences } from "./presences.js";
 import { NO_ANSWER, words } from "./words.js";
 
 const SAY_TYPING_EVERY = 2_000;
@@ -13,7 +14,6 @@ export class Room extends EventTarget {
   state = "away"; // then "joining", "joined", "rejoining" after a failure, or "refused"
   entries = []; // {kind: "message", message} and {kind: "notice", name, what}
   lastId = 0;
-  people = new Set();
   typists = new Map(); // name -> the timer that ends it
   outbox = new Map(); // key -> draft
   draft = ""; // what is in the composer
@@ -21,15 +21,21 @@ export class Room extends EventTarget {
 
   #socket;
   #me;
+  #attention;
   #channel = null;
   #isOpen = false;
   #saidTypingAt = 0;
+  #saidStatus = "";
 
-  constructor(socket, name, me) {
+  constructor(socket, name, me, attention) {
     super();
     this.#socket = socket;
     this.name = name;
     this.#me = me;
+    this.#attention = attention;
+    this.presences = new Presences(me);
+    this.presences.addEventListener("notice", ({ detail }) => this.#note(detail));
+    attention.addEventListener("status", () => this.#sayStatus());
   }
 
   // Coming and going.
@@ -37,14 +43,16 @@ export class Room extends EventTarget {
   enter() {
     this.#isOpen = true;
     if (this.#channel) return;
-    const channel = this.#socket.channel(`room:${this.name}`, () => ({ last_id: this.lastId }));
+    const channel = this.#socket.channel(`room:${this.name}`, () => ({
+      last_id: this.lastId,
+      status: (this.#saidStatus = this.#attention.status),
+    }));
     const on = (event, callback) =>
       channel.on(event, (payload) => channel === this.#channel && callback(payload));
     on("message", (message) => this.#hear(message));
-    on("joined", ({ name }) => this.#came(name));
-    on("left", ({ name }) => this.#went(name));
     on("typing", ({ name }) => this.#types(name));
     on("phx_error", () => this.#lost());
+    this.presences.follow(channel);
     this.#channel = channel;
     this.#become("joining");
     channel
@@ -64,14 +72,15 @@ export class Room extends EventTarget {
     const channel = this.#channel;
     this.#channel = null;
     channel.leave();
+    this.presences.forget();
     for (const name of this.typists.keys()) this.#stopsTyping(name);
     this.#become("away");
   }
 
-  #joined({ messages, continues, people }) {
-    this.people = new Set([this.#me, ...people]);
+  #joined({ messages, continues, recent }) {
+    this.presences.remember(recent);
     this.#become("joined");
-    this.#emit("people");
+    this.#sayStatus();
     if (continues) {
       for (const message of messages) this.#hear(message);
     } else {
@@ -96,6 +105,7 @@ export class Room extends EventTarget {
     }
     this.#channel.leave(); // or the client would try again and again
     this.#channel = null;
+    this.presences.forget();
     this.problem = words(response);
     this.#become("refused");
   }
@@ -152,25 +162,21 @@ export class Room extends EventTarget {
     push.receive("timeout", () => failed(NO_ANSWER));
   }
 
-  // Who is here, and what they do.
+  // Who comes and goes, and what they do.
 
-  #came(name) {
-    if (this.people.has(name)) return;
-    this.people.add(name);
-    this.#note(name, "joined");
-  }
-
-  #went(name) {
-    this.people.delete(name);
-    this.#stopsTyping(name);
-    this.#note(name, "left");
-  }
-
-  #note(name, what) {
+  #note({ name, what }) {
+    if (what === "left") this.#stopsTyping(name);
     const entry = { kind: "notice", name, what };
     this.entries.push(entry);
-    this.#emit("people");
     this.#emit("entry", entry);
+  }
+
+  /** Tell whether we are at this page; a join tells it too. */
+  #sayStatus() {
+    const { status } = this.#attention;
+    if (this.state !== "joined" || status === this.#saidStatus) return;
+    this.#saidStatus = status;
+    this.#channel.push("status", { status });
   }
 
   sayTyping() {

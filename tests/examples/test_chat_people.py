@@ -1,0 +1,271 @@
+"""The people beside the messages of the chat demo, in real browser windows."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from playwright.async_api import Browser, async_playwright, expect
+
+from tests.support.browser import LAUNCH_ARGS, chromium_path
+
+from .chat_process import run_chat
+from .windows import NARROW, PATIENCE, Company, Person
+
+pytestmark = pytest.mark.browser
+
+PHONE: Final = (
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_7 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148"
+)
+HTML: Final = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    executable = chromium_path()
+    expect.set_options(timeout=PATIENCE)
+    async with async_playwright() as driver:
+        browser = await driver.chromium.launch(
+            executable_path=executable, args=list(LAUNCH_ARGS), timeout=PATIENCE
+        )
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+def grace() -> float:
+    """Seconds for which somebody stays who has lost their connection."""
+    return 0.5
+
+
+@pytest.fixture
+async def company(browser: Browser, tmp_path: Path, grace: float) -> AsyncIterator[Company]:
+    async with run_chat(tmp_path / "chat.db", grace=grace) as server:
+        company = Company(browser, server.url)
+        yield company
+        await company.end()
+
+
+async def test_list_shows_who_is_here(company: Company) -> None:
+    """Everybody has a row, oneself too; whoever goes is below, with the time."""
+    ann = await company.invite("Ann")
+    await expect(ann.listed).to_have_text(["Ann you online"])
+    await expect(ann.gone).to_have_count(0)
+    await expect(ann.page.get_by_role("heading", name="Here recently")).to_be_hidden()
+    bo = await company.invite("Bo")
+    await expect(ann.listed).to_have_text(["Ann you online", "Bo online"])
+    await expect(bo.listed).to_have_text(["Ann online", "Bo you online"])
+    for person in (ann, bo):
+        await expect(person.page.get_by_role("heading", name="People")).to_have_text("People 2")
+    await expect(bo.notices).to_have_count(0)
+    await bo.page.close()
+    await expect(ann.listed).to_have_text(["Ann you online"])
+    await expect(ann.gone).to_have_text("Bo just now")
+    await expect(ann.notices).to_have_text("Bo left")  # it joined on the same line
+
+
+async def test_two_pages_of_a_person_are_one_person_with_two_devices(company: Company) -> None:
+    """There is one row and one notice; it says how many devices there are, and of which kind."""
+    ann = await company.invite("Ann")
+    await company.invite("Bo")
+    phone = await company.invite("Bo", user_agent=PHONE)
+    row = ann.people.filter(has_text="Bo")
+    await expect(row).to_contain_text("online, 2 devices")
+    await expect(row.locator(".devices")).to_have_attribute("title", "1 computer, 1 phone")
+    await expect(row.locator(".devices svg")).to_have_count(2)
+    await expect(ann.people).to_have_count(2)
+    await expect(ann.notices).to_have_text("Bo joined")
+    await expect(ann.room("lobby")).to_contain_text("2 here")
+    await phone.page.close()
+    await expect(row.locator(".person-text")).to_have_text("Bo online")
+    await expect(row.locator(".devices svg")).to_have_count(0)
+    await expect(ann.notices).to_have_text("Bo joined")
+
+
+async def test_who_has_a_hidden_page_is_away(company: Company) -> None:
+    """They are seen so until they look at it again; and are online as long as they look at one page."""
+    ann = await company.invite("Ann")
+    bo = await company.invite("Bo")
+    row = ann.people.filter(has_text="Bo")
+    await bo.hide()
+    await expect(row).to_contain_text("Away since")
+    await expect(row).to_have_attribute("data-status", "away")
+    phone = await company.invite("Bo", user_agent=PHONE)
+    await expect(row).to_have_attribute("data-status", "online")
+    await expect(row).not_to_contain_text("Away")
+    await phone.hide()
+    await expect(row).to_have_attribute("data-status", "away")
+    await bo.hide(is_hidden=False)
+    await expect(row).to_have_attribute("data-status", "online")
+    # To be away is no news in the room.
+    await expect(ann.notices).to_have_text("Bo joined")
+
+
+async def test_hidden_page_that_goes_to_another_room_is_away_there(company: Company) -> None:
+    """A join says at once whether anybody looks at the page."""
+    ann = await company.invite("Ann", "python")
+    bo = await company.invite("Bo")
+    await bo.hide()
+    await bo.page.evaluate("location.hash = 'python'")
+    row = ann.people.filter(has_text="Bo")
+    await expect(row).to_have_attribute("data-status", "away")
+    assert [join["status"] for join in bo.joins] == ["online", "away"]
+
+
+async def test_who_does_nothing_for_minutes_is_away(company: Company, browser: Browser) -> None:
+    """Until they do something."""
+    ann = await company.invite("Ann")
+    context = await browser.new_context()
+    bo = Person(await context.new_page(), "Bo")
+    company.people.append(bo)
+    await bo.page.clock.install()
+    await bo.come(company.url)
+    row = ann.people.filter(has_text="Bo")
+    await bo.page.clock.fast_forward("04:00")
+    await bo.page.keyboard.press("Shift")
+    await bo.page.clock.fast_forward("02:00")
+    await bo.say("Still here")
+    await expect(ann.messages).to_have_text("Still here")
+    await expect(row).to_have_attribute("data-status", "online")
+    await bo.page.clock.fast_forward("05:01")
+    await expect(row).to_have_attribute("data-status", "away")
+    await bo.page.keyboard.press("Shift")
+    await expect(row).to_have_attribute("data-status", "online")
+
+
+@pytest.mark.parametrize("grace", [300.0])
+async def test_page_that_is_loaded_again_is_no_news(company: Company) -> None:
+    """Nobody sees the person go or come, and they are no device more."""
+    ann = await company.invite("Ann")
+    bo = await company.invite("Bo")
+    await bo.say("Before")
+    await expect(ann.messages).to_have_text("Before")
+    await bo.page.reload()
+    await bo.is_online()
+    await bo.say("After")
+    await expect(ann.messages).to_have_text(["Before", "After"])
+    await expect(ann.listed).to_have_text(["Ann you online", "Bo online"])
+    await expect(ann.gone).to_have_count(0)
+    await expect(ann.notices).to_have_text(["Bo joined"])
+    await expect(bo.notices).to_have_count(0)
+
+
+async def test_who_was_here_is_known_to_who_comes_later(company: Company) -> None:
+    """The server remembers, for each room; whoever is back is above again."""
+    ann = await company.invite("Ann")
+    bo = await company.invite("Bo")
+    await bo.page.close()
+    await expect(ann.gone).to_have_text("Bo just now")
+    await expect(ann.room("lobby")).to_contain_text("1 here")  # which is told once it is kept
+    cy = await company.invite("Cy")
+    await expect(cy.gone).to_have_text("Bo just now")
+    await cy.room("python").click()
+    await expect(cy.listed).to_have_text(["Cy you online"])
+    await expect(cy.gone).to_have_count(0)
+    await expect(ann.gone).to_have_text(["Cy just now", "Bo just now"])
+    await company.invite("Bo")
+    await expect(ann.gone).to_have_text("Cy just now")
+    await expect(ann.listed).to_have_text(["Ann you online", "Bo online"])
+
+
+async def test_time_goes_on_since_somebody_was_here(company: Company, browser: Browser) -> None:
+    """The list says how long ago, though nothing happens."""
+    context = await browser.new_context()
+    ann = Person(await context.new_page(), "Ann")
+    company.people.append(ann)
+    await ann.page.clock.install()
+    await ann.come(company.url)
+    bo = await company.invite("Bo")
+    await expect(ann.people).to_have_count(2)
+    await bo.page.close()
+    await expect(ann.gone).to_have_text("Bo just now")
+    await ann.page.clock.fast_forward("05:10")
+    await expect(ann.gone).to_have_text("Bo 5 min ago")
+    await ann.page.clock.fast_forward("03:00:00")
+    await expect(ann.gone).to_have_text("Bo 3 h ago")
+
+
+@pytest.mark.parametrize("name", ["constructor", "__proto__", HTML])
+async def test_any_name_is_shown_as_it_is(company: Company, name: str) -> None:
+    """Names that mean something to JavaScript or HTML mean nothing here."""
+    ann = await company.invite("Ann")
+    odd = await company.invite(name)
+    await expect(ann.notices).to_have_text(f"{name} joined")
+    for person in (ann, odd):
+        await expect(person.people.locator("bdi").filter(has_text=name)).to_have_text(name)
+        await expect(person.people).to_have_count(2)
+    await odd.say("Hello")
+    await expect(ann.messages).to_have_text("Hello")
+    await odd.hide()
+    await expect(ann.people.filter(has_text=name)).to_have_attribute("data-status", "away")
+    await odd.page.close()
+    await expect(ann.gone.locator("bdi")).to_have_text(name)
+    await expect(ann.page.locator("aside img")).to_have_count(0)
+
+
+async def test_list_is_a_drawer_where_the_window_is_narrow(company: Company) -> None:
+    """A button names how many there are and opens it; Escape and its own button close it."""
+    ann = await company.invite("Ann", viewport=NARROW)
+    await company.invite("Bo")
+    drawer = ann.page.get_by_role("complementary", name="People in this room")
+    await expect(drawer).to_be_hidden()
+    button = ann.page.get_by_role("button", name="2 people")
+    await button.focus()
+    await ann.page.keyboard.press("Enter")
+    await expect(drawer).to_be_visible()
+    await expect(drawer.get_by_role("listitem")).to_have_count(2)
+    await ann.page.keyboard.press("Escape")
+    await expect(drawer).to_be_hidden()
+    await button.click()
+    await drawer.get_by_role("button", name="Close").click()
+    await expect(drawer).to_be_hidden()
+    await ann.page.set_viewport_size({"width": 1280, "height": 800})
+    await expect(drawer).to_be_visible()
+    await expect(button).to_be_hidden()
+
+
+LOST: Final = """
+async () => {
+  const { Presences } = await import("/js/presences.js");
+  const handlers = [];
+  const notices = [];
+  let joinRef = "1";
+  const channel = {
+    on: (event, handler) => handlers.push([event, handler]),
+    joinRef: () => joinRef,
+  };
+  const presences = new Presences("Me");
+  presences.addEventListener("notice", ({ detail }) => notices.push(`${detail.name} ${detail.what}`));
+  presences.follow(channel);
+  const hear = (event, payload) =>
+    handlers.filter(([name]) => name === event).forEach(([, handler]) => handler(payload));
+  const state = (...names) => Object.fromEntries(names.map((name) => [
+    `user:${name}`, { metas: [{ phx_ref: name + joinRef, device: "phone", status: "online", since: 1 }] },
+  ]));
+  window.presences = presences;
+  window.notices = notices;
+  hear("presence_state", state("Me", "Ann", "Bo"));
+  joinRef = "2"; // the server was away, and has started anew: we are the first
+  hear("presence_state", state("Me"));
+  hear("presence_diff", { joins: state("Ann", "Cy"), leaves: {} });
+}
+"""
+
+
+async def test_who_comes_back_after_a_lost_connection_is_no_news(company: Company) -> None:
+    """When all have lost the server, only those who stay away are said to have left."""
+    ann = await company.invite("Ann")
+    await ann.page.clock.install()
+    await ann.page.evaluate(LOST)
+    notices: Any = await ann.page.evaluate("notices")
+    assert notices == ["Cy joined"]
+    await ann.page.clock.run_for(20_000)
+    assert await ann.page.evaluate("notices") == ["Cy joined", "Bo left"]
+    assert await ann.page.evaluate("[...presences.people.keys()]") == ["Me", "Ann", "Cy"]

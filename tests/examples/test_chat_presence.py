@@ -1,0 +1,292 @@
+"""Who is in the rooms of the chat: what the pages are told, under virtual time, and what is remembered."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from examples.chat.app import endpoint
+from examples.chat.presence import GRACE, key_of, name_of
+from examples.chat.store import open_store
+from tests.presence.rooms import Member
+from tests.support.clock import AUTOJUMP, advance
+from tests.support.memory import Server, serve
+
+LOBBY: Final = "room:lobby"
+PHONE: Final = (
+    "Mozilla/5.0 (Linux; Android 16; Pixel 11) AppleWebKit/537.36 Chrome/149.0 Mobile Safari/537.36"
+)
+TABLET: Final = "Mozilla/5.0 (iPad; CPU OS 18_7 like Mac OS X) AppleWebKit/605.1.15 Safari/604.1"
+COMPUTER: Final = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/149.0 Safari/537.36"
+
+
+@pytest.fixture
+def anyio_backend() -> Any:
+    return AUTOJUMP
+
+
+@pytest.fixture
+async def chat(virtual_database: Path) -> AsyncIterator[Server]:
+    del virtual_database
+    async with serve(endpoint) as server:
+        yield server
+
+
+class Page(Member):
+    """A page in a room, or at the list of rooms, that follows who is here.
+
+    Attributes:
+        reply: What its join was answered.
+    """
+
+    reply: dict[str, Any]
+
+    async def come(self, status: str | None = None) -> Page:
+        """Join; return when it knows who is here."""
+        answer = await self.client.join(self.topic, {} if status is None else {"status": status})
+        assert answer["status"] == "ok", answer
+        self.reply = answer["response"]
+        await self.news()
+        return self
+
+    async def people(self) -> dict[str, list[tuple[str, str]]]:
+        """Return what it shows: of each name the devices, and whether anybody is at them."""
+        await self.news()
+        return {
+            name_of(key): [(meta["device"], meta["status"]) for meta in value["metas"]]
+            for key, value in self.list.state.items()
+        }
+
+    async def crowds(self) -> list[Any]:
+        """Wait until everything is quiet; return what a list of rooms was told of their people."""
+        await advance(1)
+        frames = list(self.client.read())
+        self.client.read().clear()
+        return [frame.payload for frame in frames if frame.event == "crowd"]
+
+
+async def open_page(
+    chat: Server,
+    name: str,
+    topic: str = LOBBY,
+    *,
+    user_agent: str = COMPUTER,
+    status: str | None = None,
+) -> Page:
+    """Have somebody open a page."""
+    client = await chat.connect(params={"name": name}, headers=[("user-agent", user_agent)])
+    return await Page(client, topic).come(status)
+
+
+async def test_a_room_shows_each_person_with_their_devices(chat: Server) -> None:
+    """Two pages of one name are one person; what they are open on is guessed from the browser."""
+    ann = await open_page(chat, "Ann")
+    bo = await open_page(chat, "Bo", user_agent=PHONE)
+    also_bo = await open_page(chat, "Bo", user_agent=TABLET)
+    await advance(1)
+    for page in (ann, bo, also_bo):
+        phones = [("phone", "online"), ("phone", "online")]
+        assert await page.people() == {"Ann": [("computer", "online")], "Bo": phones}
+    also_bo.client.close()
+    await advance(GRACE + 1)
+    assert (await ann.people())["Bo"] == [("phone", "online")]
+    for page in (ann, bo):
+        page.client.close()
+
+
+async def test_rooms_are_apart(chat: Server) -> None:
+    """Who is in one room is not in another."""
+    ann = await open_page(chat, "Ann")
+    bo = await open_page(chat, "Bo", "room:python")
+    await advance(1)
+    assert list(await ann.people()) == ["Ann"]
+    assert list(await bo.people()) == ["Bo"]
+    for page in (ann, bo):
+        page.client.close()
+
+
+async def test_who_leaves_their_page_alone_is_away(chat: Server) -> None:
+    """It is told to all as one change, with the time; so is their return."""
+    ann = await open_page(chat, "Ann")
+    bo = await open_page(chat, "Bo")
+    await advance(1)
+    await ann.news()
+    before = time.time_ns() // 1_000_000
+    bo.client.push(LOBBY, "status", {"status": "away"})
+    await advance(1)
+    [(event, diff)] = await ann.news()
+    after = time.time_ns() // 1_000_000
+    assert event == "presence_diff"
+    assert list(diff["joins"]) == list(diff["leaves"]) == [key_of("Bo")]
+    [meta] = diff["joins"][key_of("Bo")]["metas"]
+    assert before <= meta["since"] <= after
+    assert (await ann.people())["Bo"] == [("computer", "away")]
+    bo.client.push(LOBBY, "status", {"status": "online"})
+    await advance(1)
+    assert (await ann.people())["Bo"] == [("computer", "online")]
+    for page in (ann, bo):
+        page.client.close()
+
+
+async def test_what_has_not_changed_is_not_told(chat: Server) -> None:
+    """A page that says again that it is online costs nobody anything."""
+    ann = await open_page(chat, "Ann")
+    ann.client.push(LOBBY, "status", {"status": "online"})
+    await advance(1)
+    assert await ann.news() == []
+    ann.client.close()
+
+
+async def test_a_page_may_come_hidden(chat: Server) -> None:
+    """The join says whether anybody looks at the page: it may be the rejoin of a hidden one."""
+    ann = await open_page(chat, "Ann", status="away")
+    assert await ann.people() == {"Ann": [("computer", "away")]}
+    ann.client.close()
+
+
+@pytest.mark.parametrize("status", ["asleep", None, 1])
+async def test_a_status_that_is_none_is_refused(chat: Server, status: Any) -> None:
+    """Only what pages know to show gets to them."""
+    ann = await open_page(chat, "Ann")
+    answer = await ann.call("status", {"status": status})
+    assert (answer["status"], answer["response"]["reason"]) == ("error", "invalid_payload")
+    assert await ann.people() == {"Ann": [("computer", "online")]}
+    ann.client.close()
+
+
+@pytest.mark.parametrize("name", ["constructor", "__proto__", "toString", "user:Ann", "Ü İ 李"])
+async def test_any_name_can_be_in_the_list(chat: Server, name: str) -> None:
+    """Even one that means something to JavaScript."""
+    ann = await open_page(chat, "Ann")
+    odd = await open_page(chat, name)
+    await advance(1)
+    for page in (ann, odd):
+        assert list(await page.people()) == ["Ann", name]
+    odd.client.push(LOBBY, "status", {"status": "away"})
+    odd.client.push(LOBBY, "phx_leave")
+    await advance(1)
+    assert list(await ann.people()) == ["Ann"]
+    for page in (ann, odd):
+        page.client.close()
+
+
+# Coming back, and going.
+
+
+async def test_a_page_that_is_loaded_again_is_no_news(chat: Server) -> None:
+    """Whoever is back in a moment was never away, neither in the room nor in the list of rooms."""
+    ann = await open_page(chat, "Ann")
+    bo = await open_page(chat, "Bo")
+    rooms = await open_page(chat, "Cy", "rooms")
+    await advance(1)
+    await ann.news()
+    await rooms.crowds()
+    bo.client.vanish()
+    await advance(GRACE - 1)
+    assert await ann.news() == []
+    bo = await open_page(chat, "Bo")
+    await advance(2 * GRACE)
+    seen = [name_of(key) for event, diff in await ann.news() for key in diff["joins"]]
+    assert set(seen) <= {"Bo"}  # by now it may be here since a later time
+    assert (await ann.people())["Bo"] == [("computer", "online")]
+    assert await rooms.crowds() == []
+    for page in (ann, bo, rooms):
+        page.client.close()
+
+
+async def test_a_page_that_joins_twice_counts_once(chat: Server) -> None:
+    """A second join on one connection takes the first one's place, and leaves nobody behind."""
+    ann = await open_page(chat, "Ann")
+    bo = await open_page(chat, "Bo")
+    bo.client.start_join(LOBBY)
+    await advance(2 * GRACE)
+    assert (await ann.people())["Bo"] == [("computer", "online")]
+    bo.client.close()
+    await advance(GRACE + 1)
+    assert list(await ann.people()) == ["Ann"]
+    ann.client.close()
+
+
+async def test_who_is_lost_is_gone_after_a_while(chat: Server) -> None:
+    """They stay for the time in which they may be back, and no longer."""
+    ann = await open_page(chat, "Ann")
+    bo = await open_page(chat, "Bo")
+    bo.client.vanish()
+    await advance(GRACE - 0.5)
+    assert list(await ann.people()) == ["Ann", "Bo"]
+    await advance(1)
+    assert list(await ann.people()) == ["Ann"]
+    ann.client.close()
+
+
+async def test_who_goes_to_another_room_is_gone_at_once(chat: Server) -> None:
+    """A page that leaves a room says so."""
+    ann = await open_page(chat, "Ann")
+    bo = await open_page(chat, "Bo")
+    bo.client.leave(LOBBY)
+    await advance(0.1)
+    assert list(await ann.people()) == ["Ann"]
+    for page in (ann, bo):
+        page.client.close()
+
+
+async def test_the_list_of_rooms_hears_how_many_people_are_there(chat: Server) -> None:
+    """It counts people, not pages, and begins with the right numbers."""
+    rooms = await open_page(chat, "Ann", "rooms")
+    bo = await open_page(chat, "Bo")
+    assert await rooms.crowds() == [{"room": "lobby", "people": 1}]
+    second = await open_page(chat, "Bo", user_agent=PHONE)
+    assert await rooms.crowds() == []
+    cy = await open_page(chat, "Cy")
+    assert await rooms.crowds() == [{"room": "lobby", "people": 2}]
+    late = await open_page(chat, "Di", "rooms")
+    assert {room["name"]: room["people"] for room in late.reply["rooms"]}["lobby"] == 2
+    second.client.leave(LOBBY)
+    assert await rooms.crowds() == []
+    cy.client.leave(LOBBY)
+    assert await rooms.crowds() == [{"room": "lobby", "people": 1}]
+    for page in (rooms, bo, second, cy, late):
+        page.client.close()
+
+
+# Who was here.
+
+
+async def test_a_join_tells_who_was_here(chat: Server) -> None:
+    """Whoever went with their last page is named with the time, the latest first."""
+    start = time.time_ns() // 1_000_000
+    for name in ("Bo", "constructor"):
+        page = await open_page(chat, name)
+        second = await open_page(chat, name)
+        second.client.leave(LOBBY)
+        await advance(1)
+        assert name not in [one["name"] for one in (await open_page_and_go(chat)).reply["recent"]]
+        page.client.vanish()
+        await advance(GRACE + 1)
+        second.client.close()
+    recent = (await open_page_and_go(chat)).reply["recent"]
+    assert [one["name"] for one in recent if one["name"] != "Visitor"] == ["constructor", "Bo"]
+    assert all(start <= one["seen_at"] <= time.time_ns() // 1_000_000 for one in recent)
+    elsewhere = await open_page(chat, "Ann", "room:python")
+    assert elsewhere.reply["recent"] == []
+    elsewhere.client.close()
+
+
+async def open_page_and_go(chat: Server) -> Page:
+    page = await open_page(chat, "Visitor")
+    page.client.leave(LOBBY)
+    await advance(1)
+    page.client.close()
+    return page
+
+
+async def test_who_was_here_when_the_server_stopped_is_remembered(virtual_database: Path) -> None:
+    """The end of the server is the end of their visit."""
+    async with serve(endpoint) as chat:
+        await open_page(chat, "Ann")
+    async with open_store(virtual_database) as store:
+        assert [seen.name for seen in await store.recent("lobby")] == ["Ann"]

@@ -1,0 +1,64 @@
+"""What the chat remembers of visits."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from examples.chat.store import RECENT, RECENTLY, Store, open_store
+from examples.chat.wire import Seen
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    async with open_store(tmp_path / "chat.db") as store:
+        yield store
+
+
+@pytest.fixture
+def now() -> int:
+    return time.time_ns() // 1_000_000
+
+
+async def test_visits_are_kept_by_room_and_the_latest_comes_first(store: Store, now: int) -> None:
+    """Each room has its own."""
+    await store.add_visit("lobby", "Ann", now - 2)
+    await store.add_visit("lobby", "Bo", now - 1)
+    await store.add_visit("python", "Cy", now)
+    assert await store.recent("lobby") == [Seen("Bo", now - 1), Seen("Ann", now - 2)]
+    assert await store.recent("python") == [Seen("Cy", now)]
+    assert await store.recent("coffee") == []
+
+
+async def test_the_last_visit_counts(store: Store, now: int) -> None:
+    """Whoever comes and goes often is named once."""
+    await store.add_visit("lobby", "Ann", now - 9)
+    await store.add_visit("lobby", "Bo", now - 5)
+    await store.add_visit("lobby", "Ann", now)
+    assert await store.recent("lobby") == [Seen("Ann", now), Seen("Bo", now - 5)]
+
+
+async def test_long_ago_is_not_lately(store: Store, now: int) -> None:
+    """Visits before the last week are not told."""
+    await store.add_visit("lobby", "Ann", now - RECENTLY)
+    await store.add_visit("lobby", "Bo", now - RECENTLY + 600_000)
+    assert [seen.name for seen in await store.recent("lobby")] == ["Bo"]
+
+
+async def test_no_more_are_told_than_a_page_shows(store: Store, now: int) -> None:
+    """The latest are."""
+    for number in range(RECENT + 3):
+        await store.add_visit("lobby", f"Number {number}", now + number)
+    names = [seen.name for seen in await store.recent("lobby")]
+    assert names == [f"Number {number}" for number in range(RECENT + 2, 2, -1)]
+
+
+async def test_visits_outlive_the_server(tmp_path: Path, now: int) -> None:
+    """They are there after a restart."""
+    async with open_store(tmp_path / "chat.db") as store:
+        await store.add_visit("lobby", "Ann", now)
+    async with open_store(tmp_path / "chat.db") as store:
+        assert await store.recent("lobby") == [Seen("Ann", now)]
