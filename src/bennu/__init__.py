@@ -6,11 +6,15 @@ from .channel import Channel, Connection, ReplyRef, on, on_info, on_out
 from .connect_info import ConnectInfo
 from .endpoint import Endpoint
 from .errors import (
+    AlreadyTracked,
     BennuError,
     DefinitionError,
     EncodeError,
+    KeyRefused,
     NoRef,
     NotJoined,
+    NotStarted,
+    NotTracked,
     Refused,
     Stop,
     WrongThread,
@@ -18,16 +22,22 @@ from .errors import (
 from .limits import Limits, Rate, Rates
 from .longpoll import LongPoll
 from .message import Broadcast, Draining, Error, Ok, Reply
+from .presence import BySize, Count, Full, Periods, Presence, PresenceCount, Sample
+from .pubsub import Bus, LocalBus
 from .raw import Ping, Pong, RawHandler, RawSocket
 from .slow import DropOldest, Latest
 from .socket import Socket
 
 __all__ = [
+    "AlreadyTracked",
     "BennuError",
     "Broadcast",
+    "Bus",
+    "BySize",
     "Channel",
     "ConnectInfo",
     "Connection",
+    "Count",
     "DefinitionError",
     "Deflate",
     "Drain",
@@ -36,14 +46,22 @@ __all__ = [
     "EncodeError",
     "Endpoint",
     "Error",
+    "Full",
+    "KeyRefused",
     "Latest",
     "Limits",
+    "LocalBus",
     "LongPoll",
     "NoRef",
     "NotJoined",
+    "NotStarted",
+    "NotTracked",
     "Ok",
+    "Periods",
     "Ping",
     "Pong",
+    "Presence",
+    "PresenceCount",
     "Rate",
     "Rates",
     "RawHandler",
@@ -51,6 +69,7 @@ __all__ = [
     "Refused",
     "Reply",
     "ReplyRef",
+    "Sample",
     "Socket",
     "Stop",
     "WrongThread",

@@ -32,7 +32,8 @@ from .channel import Channel
 from .errors import DefinitionError
 from .limits import Limits
 from .message import DISCONNECT, Broadcast
-from .pubsub import PubSub
+from .presence import Presence
+from .pubsub import Bus, PubSub
 from .socket import SocketBase
 from .telemetry import LogHandler, ParameterFilter, Telemetry
 from .token import Secret, sign
@@ -79,6 +80,8 @@ class Endpoint:
             BENNU_DEBUG, which ``bennu run --reload`` sets.
         secret_key: At least 20 bytes that sign what clients are given to bring back: the sessions of
             long polling. None makes one at random, which no other process knows: fine for one.
+        presence: A :class:`~bennu.Presence`, or several, each with a name of its own.
+        bus: How the nodes of a cluster reach each other; None is a node alone.
         health: A path; ``<health>/ready`` and ``<health>/live`` say below it how the server is. None
             has no such pages.
 
@@ -102,10 +105,13 @@ class Endpoint:
         debug: bool | None = None,
         secret_key: Secret | None = None,
         health: str | None = None,
+        presence: Presence | Sequence[Presence] = (),
+        bus: Bus | None = None,
     ) -> None:
         self.native = native
         self.telemetry = Telemetry()
-        self.pubsub = PubSub(self.telemetry)
+        self.pubsub = PubSub(self.telemetry, bus)
+        self._presences = _presences(presence)
         if debug is None:
             debug = os.environ.get("BENNU_DEBUG", "") not in ("", "0")
         gate = None if limits is None else _limits(limits).gate()
@@ -159,6 +165,19 @@ class Endpoint:
         self._runtime.start()
         self._drainer.start()
         stack = AsyncExitStack()
+        try:
+            await self._begin(stack)
+        except BaseException:
+            await self._end_presences()
+            await self.pubsub.stop()
+            raise
+        self._stack = stack
+
+    async def _begin(self, stack: AsyncExitStack) -> None:
+        """Join the cluster, and enter the lifespan."""
+        await self.pubsub.start()
+        for presence in self._presences:
+            presence.start(self._runtime)
         if self._lifespan is not None:
             takes_endpoint = bool(inspect.signature(self._lifespan).parameters)
             context = self._lifespan(self) if takes_endpoint else self._lifespan()
@@ -170,7 +189,10 @@ class Endpoint:
                     write="@asynccontextmanager above `async def lifespan()`",
                 )
             self._runtime.state = await stack.enter_async_context(context)
-        self._stack = stack
+
+    async def _end_presences(self) -> None:
+        for presence in self._presences:
+            await presence.stop(self._runtime)
 
     async def drain(self, *, delay: float = 0.0, timeout: float | None = None) -> None:  # noqa: ASYNC109 - shared out among steps
         """Let all clients go, a few at a time, before the server stops; ``bennu run`` does it by itself.
@@ -192,8 +214,11 @@ class Endpoint:
         if stack is None:
             return
         self._drainer.stop()
+        await self._runtime.end_connections()
+        await self._end_presences()  # its hooks may need threads, and the lifespan
         await self._runtime.stop()
         await stack.aclose()
+        await self.pubsub.stop()
         if self._stop_logging is not None:
             self._stop_logging()
             self._stop_logging = None
@@ -442,6 +467,27 @@ def _limits(given: Any) -> Limits:
         got=repr(given),
         write='limits=Limits(connections=20_000, connects_per_ip="60/minute")',
     )
+
+
+def _presences(given: Any) -> tuple[Presence, ...]:
+    presences: tuple[Any, ...] = (given,) if isinstance(given, Presence) else tuple(given)
+    for presence in presences:
+        if not isinstance(presence, Presence):
+            raise DefinitionError(
+                "Endpoint(presence=...)",
+                expected="a Presence, or several",
+                got=repr(presence),
+                write="presence=Presence()",
+            )
+    names = [presence.name for presence in presences]
+    if len(set(names)) < len(names):
+        raise DefinitionError(
+            "Endpoint(presence=...)",
+            expected="presences with names of their own",
+            got=f"the names {names}",
+            write='presence=[Presence("rooms"), Presence("jobs")]',
+        )
+    return presences
 
 
 def _secret(given: Secret | None) -> Secret | None:

@@ -7,7 +7,11 @@ BennuError
 ├── EncodeError         a payload that the wire can't carry
 ├── DecodeError         a frame that is no message: the connection closes with 1011
 ├── WrongThread         a blocking twin called on the event loop
+├── AlreadyTracked      an actor tracked twice under one key in one topic
+├── NotTracked          an update of what is not tracked
+├── NotStarted          a presence that no started endpoint has
 ├── Refused             raised by the user: refuses a connect, a join or a push
+│   ├── KeyRefused      a key that a presence can't have, since it would harm clients
 │   └── TokenError      a token that is not accepted, which refuses as well
 │       ├── TokenExpired    it is too old
 │       ├── TokenInvalid    it was made with another secret or salt, was changed, or is no token
@@ -23,12 +27,16 @@ from typing import Any, ClassVar
 from .reasons import Reason
 
 __all__ = [
+    "AlreadyTracked",
     "BennuError",
     "DecodeError",
     "DefinitionError",
     "EncodeError",
+    "KeyRefused",
     "NoRef",
     "NotJoined",
+    "NotStarted",
+    "NotTracked",
     "Refused",
     "Stop",
     "TokenError",
@@ -98,6 +106,50 @@ class WrongThread(BennuError):
     """A blocking twin was called on the event loop, where it would wait for itself."""
 
 
+class AlreadyTracked(BennuError):
+    """The actor is tracked under this key in this topic; ``update`` changes its meta.
+
+    Args:
+        topic: The topic.
+        key: The key.
+    """
+
+    def __init__(self, topic: str, key: str) -> None:
+        self.topic = topic
+        self.key = key
+        super().__init__(topic, key)
+
+    def __str__(self) -> str:
+        return (
+            f"key {self.key!r} is already tracked in topic {self.topic!r} by this actor;"
+            " use update to change its meta"
+        )
+
+
+class NotTracked(BennuError):
+    """The actor is not tracked under this key in this topic; ``track`` does that first.
+
+    Args:
+        topic: The topic.
+        key: The key.
+    """
+
+    def __init__(self, topic: str, key: str) -> None:
+        self.topic = topic
+        self.key = key
+        super().__init__(topic, key)
+
+    def __str__(self) -> str:
+        return (
+            f"key {self.key!r} is not tracked in topic {self.topic!r} by this actor;"
+            " use track before update"
+        )
+
+
+class NotStarted(BennuError):
+    """A presence was used that no endpoint has, or whose endpoint is not started."""
+
+
 class Refused(BennuError):
     """Refuse a connect, a join or a push. The client gets ``{"reason": reason, **extra}``.
 
@@ -118,6 +170,20 @@ class Refused(BennuError):
     def payload(self) -> dict[str, Any]:
         """The response of the error reply."""
         return {"reason": self.reason, **self.extra}
+
+
+class KeyRefused(Refused):
+    """A presence can't have this key. Its text is for the log; a client gets its reason."""
+
+    def __init__(self, text: str) -> None:
+        self.extra = {}
+        self.reason = Reason.PRESENCE_KEY.text
+        BennuError.__init__(self, text)
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        """The response of the error reply."""
+        return Reason.PRESENCE_KEY.payload()
 
 
 class TokenError(Refused):

@@ -179,6 +179,11 @@ class Reason(Enum):
         "the socket's `refresh` raised, or took over `Socket(join_timeout=...)`",
     )
 
+    PRESENCE_KEY = (
+        "presence_key",
+        "a presence can't have this key, since it would harm clients; see `docs/presence.md`",
+    )
+
     def __init__(self, text: str, meaning: str) -> None:
         self.text = text
         self.meaning = meaning

@@ -22,6 +22,7 @@ __all__ = [
     "LimitExceeded",
     "MessagesDropped",
     "ParameterFilter",
+    "PresenceChanged",
     "SocketConnected",
     "SocketDrain",
     "Telemetry",
@@ -126,6 +127,27 @@ class SocketDrain:
     log: bool
 
 
+@dataclass(frozen=True, slots=True)
+class PresenceChanged:
+    """Presences of a topic came or went, on any node, and the clients of this one have been told.
+
+    Attributes:
+        presence: The name of the presence.
+        topic: The topic.
+        joins: Metas that came.
+        leaves: Metas that went.
+        keys: Keys that are here now.
+        metas: Metas that are here now.
+    """
+
+    presence: str
+    topic: str
+    joins: int
+    leaves: int
+    keys: int
+    metas: int
+
+
 Event = (
     SocketConnected
     | ChannelJoined
@@ -133,6 +155,7 @@ Event = (
     | MessagesDropped
     | LimitExceeded
     | SocketDrain
+    | PresenceChanged
 )
 Handler = Callable[[Event], object]
 
@@ -313,6 +336,8 @@ class LogHandler:
                     )
             case MessagesDropped() | LimitExceeded():
                 pass  # whoever drops or refuses says so, once and not for each
+            case PresenceChanged():
+                pass  # it happens all the time, and clients are told
             case ChannelHandledIn():
                 logger.debug(
                     "HANDLED %s INCOMING ON %s (%s) in %s\n  Parameters: %s",

@@ -27,7 +27,7 @@ from urllib.parse import urlencode
 
 from websockets.extensions import ClientExtensionFactory
 
-from bennu import Channel, Endpoint, Socket
+from bennu import Bus, Channel, Endpoint, Presence, Socket
 
 from .clock import running_loop, settle
 from .frames import Frame, decode_v1, decode_v2, encode_v1, encode_v2, error, ok
@@ -63,6 +63,8 @@ def endpoint_of(
     debug: bool = False,
     native: bool = True,
     secret_key: str | list[str] | None = None,
+    presence: Presence | Sequence[Presence] = (),
+    bus: Bus | None = None,
     **options: Any,
 ) -> Endpoint:
     """Return an endpoint with one socket under ``/socket``.
@@ -77,6 +79,8 @@ def endpoint_of(
         debug=debug,
         native=native,
         secret_key=secret_key,
+        presence=presence,
+        bus=bus,
     )
 
 

@@ -72,10 +72,16 @@ class Handle(Actor[Line, ChannelDefinition]):
 
     def push(self, event: str, payload: Any) -> None:
         """Write an event to this client."""
-        self._expect_joined("push")
-        connection = self.outbox
-        if connection.runtime.debug:
+        self.expect_joined("push")
+        if self.outbox.runtime.debug:
             self.definition.check_emitted(event, payload)
+        self.push_own(event, payload)
+
+    def push_own(self, event: str, payload: Any) -> None:
+        """Write an event that is the framework's own, which no ``emits`` names; nothing after the end."""
+        if self.phase is Phase.ENDED:
+            return
+        connection = self.outbox
         encoded = connection.serializer.push(self.join_ref, self.topic, event, payload)
         if connection.slow is None:
             connection.send(encoded)
@@ -86,7 +92,7 @@ class Handle(Actor[Line, ChannelDefinition]):
         self, event: str, payload: Any, *, include_self: bool, everywhere: bool
     ) -> None:
         """Send an event to the topic."""
-        self._expect_joined("broadcast")
+        self.expect_joined("broadcast")
         runtime = self.outbox.runtime
         if runtime.debug:
             self.definition.check_emitted(event, payload)
@@ -101,7 +107,7 @@ class Handle(Actor[Line, ChannelDefinition]):
 
     def ref(self) -> ReplyRef:
         """Return a handle to the message being handled."""
-        self._expect_joined("ref")
+        self.expect_joined("ref")
         if self.message is None or self.message.ref is None:
             raise NoRef(
                 "there is no ref to reply to: call self.ref() in a handler of a client's event,"
@@ -109,7 +115,12 @@ class Handle(Actor[Line, ChannelDefinition]):
             )
         return _ReplyRef(self, self.message.ref)
 
-    def _expect_joined(self, method: str) -> None:
+    def expect_joined(self, method: str) -> None:
+        """Check that the channel can be used.
+
+        Raises:
+            NotJoined: It has not joined yet, or has ended.
+        """
         if self.phase is Phase.JOINED:
             return
         name = self.definition.name

@@ -16,11 +16,10 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from .._definition import Handler
 from ..errors import NotJoined, WrongThread
-from ..pubsub import Subscription
 from .line import Host
 from .supervision import end_tasks
 
-__all__ = ["Definition", "Owned", "Owner", "Phase"]
+__all__ = ["Cancellable", "Definition", "Owned", "Owner", "Phase"]
 
 
 class Phase(Enum):
@@ -49,6 +48,14 @@ H = TypeVar("H", bound=Host)
 D = TypeVar("D", bound=Definition)
 
 
+class Cancellable(Protocol):
+    """What ends with it: a subscription, or what it tracks in a presence."""
+
+    def cancel(self) -> object:
+        """End it; this never raises, and takes nothing out of what is owned."""
+        ...
+
+
 class Owned:
     """What it has under way, made only if it ever has: most don't."""
 
@@ -57,7 +64,7 @@ class Owned:
     def __init__(self) -> None:
         self.tasks: set[asyncio.Task[Any]] = set()
         self.timers: set[asyncio.TimerHandle] = set()
-        self.subscriptions: set[Subscription] = set()
+        self.subscriptions: set[Cancellable] = set()
 
 
 class Owner(ABC, Generic[H, D]):

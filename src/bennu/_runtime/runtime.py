@@ -106,8 +106,8 @@ class Runtime:
         self._loop = asyncio.get_running_loop()
         self.thread = threading.get_ident()
 
-    async def stop(self) -> None:
-        """Close every connection, end every channel, and wait for what is left."""
+    async def end_connections(self) -> None:
+        """Close every connection, end every channel, and wait for what is left of them."""
         for connection in (*self.connections, *self.refused):
             connection.close(CloseCode.SHUTDOWN)
         for sweeper in self._sweepers.values():
@@ -115,6 +115,10 @@ class Runtime:
         self._sweepers.clear()
         while self._background:
             await asyncio.wait(tuple(self._background))
+
+    async def stop(self) -> None:
+        """Do so if it was not done, and let go of the loop and the threads."""
+        await self.end_connections()
         self.pubsub.turn.flush()
         self.pubsub.unbind()
         if self._pool is not None:

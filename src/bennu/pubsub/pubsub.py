@@ -4,6 +4,10 @@ Two kinds of subscriber stand side by side in a topic. A joined channel's connec
 broadcasts are written to it without the channel's help (:mod:`bennu.pubsub.fastlane`), except those
 whose event the channel intercepts. A *listener* is a function that gets every message as it is:
 ``Broadcast``, or whatever typed message was sent.
+
+Between nodes there is the *bus* (:mod:`bennu.pubsub.bus`). It carries bytes for those parts of a node that
+talk to their like on other nodes, under topics of their own (:meth:`PubSub.publish`,
+:meth:`PubSub.on_publish`); clients never hear those.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ from typing import Any
 from ..message import Broadcast
 from ..reasons import DropReason
 from ..telemetry import Telemetry
+from .bus import Bus, LocalBus
 from .fastlane import Interceptor, Lane, LaneKey, Outbox, Turn
 
 __all__ = ["PubSub", "Subscription"]
@@ -60,13 +65,16 @@ class PubSub:
 
     Args:
         telemetry: Where what can't be delivered is counted.
+        bus: How other nodes are reached; None is a node alone.
 
     Attributes:
         telemetry: It, or one of its own.
     """
 
-    def __init__(self, telemetry: Telemetry | None = None) -> None:
+    def __init__(self, telemetry: Telemetry | None = None, bus: Bus | None = None) -> None:
         self.telemetry = telemetry or Telemetry()
+        self._bus: Bus = LocalBus() if bus is None else bus
+        self._handlers: dict[str, list[Callable[[bytes], object]]] = {}
         self._topics: dict[str, _Topic] = {}
         self.turn = Turn(self._call_soon)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -79,6 +87,59 @@ class PubSub:
     def unbind(self) -> None:
         """Forget the event loop: an endpoint that was stopped may start again on another."""
         self._loop = None
+
+    # Other nodes.
+
+    @property
+    def node_name(self) -> str:
+        """The name of this node on the bus."""
+        return self._bus.node_name
+
+    async def start(self) -> None:
+        """Begin to hear other nodes."""
+        await self._bus.start(self._received)
+
+    async def stop(self) -> None:
+        """Hear them no more."""
+        await self._bus.stop()
+
+    def publish(self, topic: str, data: bytes, node: str | None = None) -> None:
+        """Send bytes to the same part of other nodes, at most once; never wait.
+
+        Args:
+            topic: What :meth:`on_publish` listens to there. It is no topic of channels.
+            data: What to send.
+            node: To whom; None is all other nodes. An unknown node gets nothing, silently.
+        """
+        self._bus.publish(topic, data, node)
+
+    def on_publish(self, topic: str, handler: Callable[[bytes], object]) -> Callable[[], None]:
+        """Take the bytes that other nodes publish under a topic.
+
+        Args:
+            topic: Any text.
+            handler: Called in the event loop with the bytes; one that raises is logged.
+
+        Returns:
+            What ends it; it may be called again.
+        """
+        self._handlers.setdefault(topic, []).append(handler)
+
+        def cancel() -> None:
+            handlers = self._handlers.get(topic, [])
+            if handler in handlers:
+                handlers.remove(handler)
+                if not handlers:
+                    del self._handlers[topic]
+
+        return cancel
+
+    def _received(self, topic: str, data: bytes) -> None:
+        for handler in tuple(self._handlers.get(topic, ())):
+            try:
+                handler(data)
+            except Exception:
+                logger.exception("What another node published on %r could not be handled", topic)
 
     # Who hears a topic.
 

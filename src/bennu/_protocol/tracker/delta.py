@@ -1,0 +1,150 @@
+"""What one replica tells another: a part of what it knows. Protocol document, §6.7.
+
+Whatever is tracked or untracked takes a *clock* of the replica that does it; an entry's clock is its name.
+What anybody knows of a replica is therefore two sets: the clocks it has heard of, and, of these, those whose
+entry is still there. A clock that is known and has no entry is gone for good, or never had one. So
+
+- to learn something is to unite: what either side knows is known, and an entry is there if both have it, or
+  if one has it and the other never heard of it. That is commutative, associative and idempotent, so
+  messages may come late, twice, or in any order;
+- a removal needs no message of its own: it is a clock that is known, without an entry.
+
+A ``Part`` is such a pair of sets about one replica. Almost all that it knows is one span of clocks, which is
+written as its two ends; the ``cloud`` is the rest: entries from before the span that are gone, and what is
+known from beyond a gap. A removal takes a clock too, and whoever tells of that clock tells of what was
+removed. So who knows all clocks up to some c has also removed all that was removed until then, which is why
+comparing clocks is enough to see whether something was missed.
+
+A ``Delta`` has one part for each replica that it tells of. What Phoenix calls a state's extract is the same
+here, with a span from the beginning. Where Phoenix holds every known clock of a delta in its clouds we hold
+the span alone: so a delta costs what is present, not what has happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from msgspec import Meta, Struct, field
+
+from .clocks import Ref
+from .entry import Entry
+
+__all__ = ["Delta", "Part", "copy_delta", "delta_size", "drop_span", "gone", "merge_deltas"]
+
+Clock = Annotated[int, Meta(ge=0)]
+
+
+class Part(Struct, array_like=True):
+    """What is told about one replica.
+
+    Attributes:
+        start: Where the span begins: everything after it is known,
+        end: up to this clock. If they are equal, there is no span.
+        cloud: Clocks known beside the span.
+        values: The entries that are still there, by their clock.
+
+    Raises:
+        ValueError: The span ends before it begins, or there is an entry whose clock is not known.
+    """
+
+    start: Clock = 0
+    end: Clock = 0
+    cloud: set[Clock] = field(default_factory=set[int])
+    values: dict[Clock, Entry] = field(default_factory=dict[int, Entry])
+
+    def __post_init__(self) -> None:
+        if self.start > self.end:
+            raise ValueError(f"a span ends at {self.end} and begins after that, at {self.start}")
+        for clock in self.values:
+            if not self.knows(clock):
+                raise ValueError(f"an entry has clock {clock}, which is not among those known")
+
+    @property
+    def size(self) -> int:
+        """How many things it has to tell: entries, and clocks beside the span."""
+        return len(self.values) + len(self.cloud)
+
+    def spans(self, clock: int) -> bool:
+        """Return whether the span has this clock."""
+        return self.start < clock <= self.end
+
+    def knows(self, clock: int) -> bool:
+        """Return whether it tells of this clock, be it there or gone."""
+        return self.spans(clock) or clock in self.cloud
+
+    def touches(self, other: Part) -> bool:
+        """Return whether both spans together are one, without a gap."""
+        if self.start == self.end or other.start == other.end:
+            return True
+        return other.start <= self.end and self.start <= other.end
+
+    def absorb(self, other: Part) -> None:
+        """Learn what the other tells, in the time that the other takes. They must touch."""
+        for clock in gone(self.values, other):
+            del self.values[clock]
+        for clock, entry in other.values.items():
+            if not self.knows(clock):
+                self.values[clock] = entry
+        self.cloud.update(clock for clock in other.cloud if not self.spans(clock))
+        drop_span(self.cloud, other.start, other.end)
+        if self.start == self.end:
+            self.start, self.end = other.start, other.end
+        elif other.start != other.end:
+            self.start, self.end = min(self.start, other.start), max(self.end, other.end)
+
+    def copy(self) -> Part:
+        """Return another one that knows the same."""
+        return Part(self.start, self.end, set(self.cloud), dict(self.values))
+
+
+Delta = dict[Ref, Part]
+"""Of each replica that there is something to tell about, what that is."""
+
+
+def gone(values: Mapping[int, Entry], part: Part) -> list[int]:
+    """Return the clocks of values that the part knows to be gone.
+
+    It looks at the values or at the span, whichever is less.
+    """
+    if part.end - part.start < len(values):
+        known = [clock for clock in range(part.start + 1, part.end + 1) if clock in values]
+    else:
+        known = [clock for clock in values if part.spans(clock)]
+    known += [clock for clock in part.cloud if clock in values and not part.spans(clock)]
+    return [clock for clock in known if clock not in part.values]
+
+
+def drop_span(cloud: set[int], start: int, end: int) -> None:
+    """Take the clocks after ``start`` up to ``end`` out of a cloud, whichever of the two is less work."""
+    if end - start < len(cloud):
+        cloud.difference_update(range(start + 1, end + 1))
+    else:
+        cloud.difference_update([clock for clock in cloud if start < clock <= end])
+
+
+def merge_deltas(delta: Delta, news: Delta) -> bool:
+    """Let a delta learn the news, if they follow on each other without a gap.
+
+    Args:
+        delta: Is changed.
+        news: Is not changed, and nothing of it that could change is kept.
+
+    Returns:
+        Whether they could be merged. If not, the delta is what it was.
+    """
+    if not all(ref not in delta or delta[ref].touches(part) for ref, part in news.items()):
+        return False
+    for ref, part in news.items():
+        delta.setdefault(ref, Part()).absorb(part)
+    return True
+
+
+def copy_delta(delta: Delta) -> Delta:
+    """Return another delta that tells the same."""
+    return {ref: part.copy() for ref, part in delta.items()}
+
+
+def delta_size(delta: Delta) -> int:
+    """Return how many things a delta tells, of all replicas together."""
+    return sum(part.size for part in delta.values())

@@ -1,0 +1,104 @@
+"""What replicas say to each other. Protocol document, §6.8.
+
+They go over the bus as MessagePack. A transfer has no number: to merge something twice, late, or unasked
+changes nothing that is true, so an answer needs not be matched with its question.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from msgspec import DecodeError as MsgspecDecodeError, Struct, msgpack
+
+from ...errors import DecodeError
+from .clocks import Ref
+from .delta import Clock, Delta
+
+__all__ = ["Goodbye", "Heartbeat", "Message", "TransferAck", "TransferRequest", "decode", "encode"]
+
+
+class Heartbeat(Struct, frozen=True, array_like=True, tag="heartbeat"):
+    """To all others: a replica lives.
+
+    Attributes:
+        ref: Which replica.
+        delta: What is new, if anything.
+        clocks: Up to where it knows everything of each replica that is up.
+    """
+
+    ref: Ref
+    delta: Delta
+    clocks: dict[Ref, Clock]
+
+
+class TransferRequest(Struct, frozen=True, array_like=True, tag="transfer_req"):
+    """To one: tell what is missing here.
+
+    Attributes:
+        ref: Who asks.
+        clocks: Up to where it knows everything of each replica, down ones included.
+    """
+
+    ref: Ref
+    clocks: dict[Ref, Clock]
+
+
+class TransferAck(Struct, frozen=True, array_like=True, tag="transfer_ack"):
+    """To who asked: what is missing there.
+
+    Attributes:
+        ref: Who answers.
+        delta: For each replica of which something is missing, all from there on.
+    """
+
+    ref: Ref
+    delta: Delta
+
+
+class Goodbye(Struct, frozen=True, array_like=True, tag="graceful_permdown"):
+    """To all others: a replica ends now.
+
+    Attributes:
+        ref: Which replica.
+    """
+
+    ref: Ref
+
+
+Message = Heartbeat | TransferRequest | TransferAck | Goodbye
+
+
+def _refuse(code: int, data: memoryview) -> NoReturn:
+    raise ValueError(f"an extension of type {code}, where only plain values may be")
+
+
+_encoder = msgpack.Encoder()
+_decoder: msgpack.Decoder[Any] = msgpack.Decoder(Message, ext_hook=_refuse)
+
+
+def encode(message: Message) -> bytes:
+    """Return a message as MessagePack.
+
+    Raises:
+        TypeError: A meta holds something that MessagePack can't carry.
+    """
+    return _encoder.encode(message)
+
+
+def decode(data: bytes) -> Message:
+    """Return the message that ``encode`` made these bytes of.
+
+    Raises:
+        DecodeError: They are no such message.
+
+    Example:
+        >>> decode(encode(Goodbye(("node1", 7))))
+        Goodbye(ref=('node1', 7))
+    """
+    try:
+        message: Message = _decoder.decode(data)
+    except (MsgspecDecodeError, ValueError) as error:
+        raise DecodeError(
+            f"expected a message between trackers, got other bytes: {error}"
+        ) from error
+    return message

@@ -1,0 +1,272 @@
+"""The protocol of one shard, without clock and network. Protocol document, §6.8.
+
+All shards of one number, one on each node, tell each other what they track. The shell around this one calls
+``tick`` once every broadcast period, ``receive`` with what comes, and does what is in the ``Outcome``: sends
+messages, and reports diffs. ``now`` is any clock that does not run backwards, in seconds.
+
+1. **Heartbeats** carry what is new (the delta), once, to all. Nobody acknowledges them.
+2. **Sampling** finds what was lost: every heartbeat says up to where its sender knows everything. From those
+   who together know more than we do we request a **transfer**, and get what is missing. Whether something is
+   missing is asked only for replicas that we have heard ourselves; else one who starts while another is down
+   would ask without end for what it can't use.
+3. **Silence** of a replica hides its entries, and after more of it deletes them.
+
+Where this differs from Phoenix, on purpose:
+
+- A replica that is new or back makes us speak at our next tick, instead of when our silence is over: it knows
+  nothing until then.
+- A transfer brings exactly the replicas of which something is missing, each from the smallest generation that
+  is enough or whole. So one transfer is always enough.
+- A replica that is back is shown when what its heartbeat tells is merged, so what it says to be gone does not
+  join again. What it does not say in that first heartbeat joins from memory, once, and may leave after the
+  transfer.
+- Whoever speaks under our own name is not heard: it is our own echo, or a second process with our name. The
+  others hear the one of these that started last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from .clocks import Clocks, Ref, append_clocks, restrict
+from .delta import Delta
+from .entry import Diff, Entry
+from .generations import Generations
+from .messages import Goodbye, Heartbeat, Message, TransferAck, TransferRequest
+from .periods import Periods
+from .replicas import Change, Changes, Replicas, Status
+from .state import State
+
+__all__ = ["Outcome", "Send", "Shard"]
+
+Send = tuple[str | None, Message]
+"""To which node, or None for all others; and what."""
+
+
+DEFAULTS: Final = Periods()
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What the shell has to do now.
+
+    Attributes:
+        sends: Messages, in order.
+        diffs: What readers see changed, in order; none of them is empty.
+    """
+
+    sends: list[Send] = field(default_factory=list[Send])
+    diffs: list[Diff] = field(default_factory=list[Diff])
+
+    def report(self, diff: Diff) -> None:
+        """Add a diff, unless it is empty."""
+        if diff:
+            self.diffs.append(diff)
+
+
+class Shard:
+    """One shard of a tracker on one node.
+
+    Args:
+        ref: The name of the node, unique among the nodes, and a vsn, unique among the starts of this node and
+            growing: microseconds since 1970.
+        periods: How often it speaks, and how long others may be silent.
+        max_delta_sizes: How many entries and tombstones each generation of deltas may have.
+
+    Example:
+        >>> shard = Shard(("node1", 1))
+        >>> shard.track("room:1", 5, "u1", {"phx_ref": "R1"}).joins
+        [Entry(topic='room:1', actor=5, key='u1', meta={'phx_ref': 'R1'})]
+    """
+
+    __slots__ = (
+        "_clocks",
+        "_generations",
+        "_periods",
+        "_replicas",
+        "_silent",
+        "_state",
+        "_ticks",
+        "ref",
+    )
+
+    def __init__(
+        self,
+        ref: Ref,
+        periods: Periods = DEFAULTS,
+        max_delta_sizes: tuple[int, ...] = (100, 1000, 10_000),
+    ) -> None:
+        self.ref = ref
+        self._periods = periods
+        self._state = State(ref)
+        self._generations = Generations(max_delta_sizes)
+        self._replicas = Replicas(periods.down, periods.permdown)
+        self._clocks: dict[Ref, Clocks] = {}
+        self._silent = periods.silent_ticks  # so the first tick speaks
+        self._ticks = 0
+
+    # Our own entries.
+
+    def track(self, topic: str, actor: int, key: str, meta: dict[str, Any]) -> Diff:
+        """Add an entry.
+
+        Args:
+            topic: Where.
+            actor: Who: a number unique within this shard's replica.
+            key: As what.
+            meta: With its ``phx_ref``; it is kept as it is.
+
+        Raises:
+            AlreadyTracked: The actor has this key in this topic.
+        """
+        return self._state.track(topic, actor, key, meta)
+
+    def untrack(self, topic: str, actor: int, key: str) -> Diff:
+        """Remove an entry, if it is there."""
+        return self._state.untrack(topic, actor, key)
+
+    def untrack_actor(self, actor: int, topic: str | None = None) -> Diff:
+        """Remove all entries of an actor, or those in one topic, as one diff."""
+        return self._state.untrack_actor(actor, topic)
+
+    def update(self, topic: str, actor: int, key: str, meta: dict[str, Any]) -> Diff:
+        """Replace the meta of an entry. The old one leaves and the new one joins in one diff.
+
+        Raises:
+            NotTracked: The actor has not this key in this topic.
+        """
+        return self._state.update(topic, actor, key, meta)
+
+    def get(self, topic: str, actor: int, key: str) -> dict[str, Any] | None:
+        """Return the meta of an own entry, or None."""
+        return self._state.get(topic, actor, key)
+
+    # Everybody's entries.
+
+    def entries(self, topic: str, key: str | None = None) -> list[Entry]:
+        """Return the entries of a topic, of one key or of all, without those of replicas that are down.
+
+        They are in the order of their actors' numbers, then of the names of their nodes; an update keeps its
+        position.
+        """
+        return self._state.entries(topic, key)
+
+    def dirty_entries(self, topic: str) -> list[Entry]:
+        """Return the entries of a topic with those of replicas that are down. For tests."""
+        return self._state.entries(topic, hidden=True)
+
+    def topics(self) -> Iterable[str]:
+        """Give each topic that has entries."""
+        return self._state.topics()
+
+    @property
+    def replicas(self) -> dict[str, Status]:
+        """The status of each other replica, by the name of its node."""
+        return self._replicas.statuses()
+
+    # The protocol.
+
+    def tick(self, now: float) -> Outcome:
+        """A broadcast period is over: speak, look for what was missed, and for who is silent."""
+        outcome = Outcome()
+        self._speak(outcome)
+        self._ticks += 1
+        if self._ticks % self._periods.clock_samples == 0:
+            outcome.sends += self._sample()
+        self._apply(self._replicas.passed(now), outcome)
+        return outcome
+
+    def hurry(self, now: float) -> Outcome:
+        """Tell what is new before the period is over. If nothing is, nothing happens."""
+        outcome = Outcome()
+        delta = self._state.take_delta()
+        if delta:
+            self._tell(delta, outcome)
+        return outcome
+
+    def receive(self, message: Message, now: float) -> Outcome:
+        """Take in what another replica says."""
+        outcome = Outcome()
+        if message.ref[0] == self.ref[0]:
+            return outcome
+        match message:
+            case Heartbeat():
+                self._hear(message, now, outcome)
+            case TransferRequest():
+                outcome.sends.append((message.ref[0], self._answer(message)))
+            case TransferAck():
+                self._fill(message.delta, outcome)
+            case Goodbye():
+                self._apply(self._replicas.said_goodbye(message.ref, now), outcome)
+        return outcome
+
+    def goodbye(self) -> Message:
+        """Return what to send to all others before this shard ends, so that its entries leave at once."""
+        return Goodbye(self.ref)
+
+    def _speak(self, outcome: Outcome) -> None:
+        delta = self._state.take_delta()
+        if delta or self._silent >= self._periods.silent_ticks:
+            self._tell(delta, outcome)
+        else:
+            self._silent += 1
+
+    def _tell(self, delta: Delta, outcome: Outcome) -> None:
+        self._generations.push(delta)
+        outcome.sends.append((None, Heartbeat(self.ref, delta, self._state.clocks())))
+        self._silent = 0
+
+    def _sample(self) -> list[Send]:
+        known = self._state.clocks(hidden=True)
+        dominant: list[tuple[Ref, Clocks]] = []
+        for owner, clocks in self._clocks.items():
+            dominant = append_clocks(dominant, owner, restrict(clocks, known))
+        # We come last: whoever knows no more than we do then drops out.
+        dominant = append_clocks(dominant, self.ref, known)
+        self._clocks.clear()
+        request = TransferRequest(self.ref, known)
+        return [(owner[0], request) for owner, _ in dominant if owner != self.ref]
+
+    def _hear(self, message: Heartbeat, now: float, outcome: Outcome) -> None:
+        changes = self._replicas.heard(message.ref, now)
+        if changes is None:
+            return
+        self._apply(changes, outcome)
+        news = self._state.relevant(message.delta)
+        outcome.report(self._state.merge(news))
+        outcome.report(self._state.show(message.ref))
+        self._generations.push(news)
+        self._clocks[message.ref] = message.clocks
+
+    def _answer(self, request: TransferRequest) -> TransferAck:
+        delta: Delta = {}
+        for ref, clock in self._state.told_clocks().items():
+            known = request.clocks.get(ref)
+            if known is not None and known < clock and ref != request.ref:
+                part = self._generations.find(ref, known, clock)
+                delta[ref] = part or self._state.extract(ref)
+        return TransferAck(self.ref, delta)
+
+    def _fill(self, delta: Delta, outcome: Outcome) -> None:
+        news = self._state.relevant(delta)
+        outcome.report(self._state.merge(news))
+        for ref, part in news.items():
+            if part.start == 0:  # it is whole: the generations begin anew with what comes next
+                self._generations.forget(ref)
+            else:
+                self._generations.push({ref: part})
+
+    def _apply(self, changes: Changes, outcome: Outcome) -> None:
+        for ref, change in changes:
+            match change:
+                case Change.UP:
+                    self._state.introduce(ref)
+                    self._silent = self._periods.silent_ticks
+                case Change.DOWN:
+                    outcome.report(self._state.hide(ref))
+                case Change.GONE:
+                    outcome.report(self._state.forget(ref))
+                    self._generations.forget(ref)
+                    self._clocks.pop(ref, None)

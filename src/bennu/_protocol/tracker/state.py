@@ -1,0 +1,248 @@
+"""What one replica knows of all: an add-wins observed-remove set. Protocol document, §6.7.
+
+Of every replica that it has heard of, itself included, it holds what ``delta.py`` calls a part whose span
+begins with the first clock. Each replica's entries are added and removed by itself alone; the others merge
+what they are told. An actor's number means something within its replica only, so entries of two replicas
+are never the same one.
+
+What readers see are the entries of replicas that are not *hidden*. A replica is introduced hidden, and is
+hidden again while it is down; whatever is merged meanwhile is not seen, and not in a diff. Showing it gives
+all its entries as joins, hiding it gives them as leaves. So the diffs are exactly the changes of what readers
+see: who replays them all has what ``entries`` returns. In this we differ from Phoenix, whose merge reports
+joins of a replica that is down, if a third one tells of them, and again when it is up.
+
+Our own changes gather in a delta until it is taken for a heartbeat. Entries that others removed are noted
+in it as well, as tombstones in the cloud of their replica, so that who missed the removal learns of it from
+us. Joins of others are not: they are told by their replica, or in a transfer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from operator import itemgetter
+from typing import Any
+
+from ...errors import AlreadyTracked, NotTracked
+from .clocks import Clocks, Ref
+from .delta import Delta, Part, drop_span, gone
+from .entry import Diff, Entry
+from .index import Own, Topics
+
+__all__ = ["State"]
+
+_position = itemgetter(0, 1, 2, 3)
+
+
+class _Holding:
+    """What is known of one replica: everything up to a clock, a cloud beyond it, and the entries."""
+
+    __slots__ = ("clock", "cloud", "hidden", "values")
+
+    def __init__(self) -> None:
+        self.clock = 0
+        self.cloud: set[int] = set()
+        self.values: dict[int, Entry] = {}
+        self.hidden = True
+
+    def knows(self, clock: int) -> bool:
+        return clock <= self.clock or clock in self.cloud
+
+    def learn(self, part: Part) -> None:
+        """Know the clocks that a part knows."""
+        self.cloud |= part.cloud
+        if part.start <= self.clock:
+            self.clock = max(self.clock, part.end)
+        else:
+            self.cloud.update(range(part.start + 1, part.end + 1))
+        if self.cloud:
+            drop_span(self.cloud, 0, self.clock)
+            while self.clock + 1 in self.cloud:
+                self.clock += 1
+                self.cloud.remove(self.clock)
+
+
+class State:
+    """The state of one replica.
+
+    Args:
+        ref: Which one it is.
+    """
+
+    __slots__ = ("_delta", "_holdings", "_me", "_own", "_topics", "ref")
+
+    def __init__(self, ref: Ref) -> None:
+        self.ref = ref
+        self._me = _Holding()
+        self._me.hidden = False
+        self._holdings = {ref: self._me}
+        self._topics = Topics()
+        self._own = Own()
+        self._delta: Delta = {ref: Part()}
+
+    # What is there.
+
+    def get(self, topic: str, actor: int, key: str) -> dict[str, Any] | None:
+        """Return the meta of one of our own entries, or None."""
+        clock = self._own.find(topic, actor, key)
+        return None if clock is None else self._me.values[clock].meta
+
+    def entries(self, topic: str, key: str | None = None, *, hidden: bool = False) -> list[Entry]:
+        """Return the entries of a topic in the order of their actors, then of the names of their nodes.
+
+        Args:
+            topic: The topic.
+            key: If given, only the entries of this key.
+            hidden: Whether those of hidden replicas are wanted too.
+        """
+        found = [
+            (entry.actor, ref[0], entry.key, clock, entry)
+            for ref, values in self._topics.of(topic).items()
+            if hidden or not self._holdings[ref].hidden
+            for clock, entry in values.items()
+            if key is None or entry.key == key
+        ]
+        found.sort(key=_position)
+        return [entry for *_, entry in found]
+
+    def topics(self) -> Iterator[str]:
+        """Give each topic with an entry that is not hidden."""
+        for topic in self._topics:
+            if not all(self._holdings[ref].hidden for ref in self._topics.of(topic)):
+                yield topic
+
+    # Our own changes.
+
+    def track(self, topic: str, actor: int, key: str, meta: dict[str, Any]) -> Diff:
+        """Add an entry.
+
+        Raises:
+            AlreadyTracked: The actor has this key in this topic.
+        """
+        if self._own.find(topic, actor, key) is not None:
+            raise AlreadyTracked(topic, key)
+        return Diff(joins=[self._add(Entry(topic, actor, key, meta))])
+
+    def untrack(self, topic: str, actor: int, key: str) -> Diff:
+        """Remove an entry, if it is there."""
+        clock = self._own.find(topic, actor, key)
+        return Diff() if clock is None else Diff(leaves=[self._remove(clock)])
+
+    def untrack_actor(self, actor: int, topic: str | None = None) -> Diff:
+        """Remove all entries of an actor, or those in one topic."""
+        values = self._me.values
+        clocks = [c for c in self._own.of(actor) if topic is None or values[c].topic == topic]
+        return Diff(leaves=[self._remove(clock) for clock in clocks])
+
+    def update(self, topic: str, actor: int, key: str, meta: dict[str, Any]) -> Diff:
+        """Replace the meta of an entry.
+
+        Raises:
+            NotTracked: The actor has not this key in this topic.
+        """
+        clock = self._own.find(topic, actor, key)
+        if clock is None:
+            raise NotTracked(topic, key)
+        left = self._remove(clock)
+        return Diff(joins=[self._add(Entry(topic, actor, key, meta))], leaves=[left])
+
+    def take_delta(self) -> Delta:
+        """Return what was not yet told, and regard it as told. It is empty if there is nothing to tell."""
+        taken, clock = self._delta, self._me.clock
+        self._delta = {self.ref: Part(clock, clock)}
+        if taken[self.ref].start == clock:
+            del taken[self.ref]
+        return taken
+
+    # Other replicas.
+
+    def introduce(self, ref: Ref) -> None:
+        """Begin to listen to what is told of a replica. It is hidden at first."""
+        self._holdings.setdefault(ref, _Holding())
+
+    def show(self, ref: Ref) -> Diff:
+        """Let readers see a replica's entries."""
+        holding = self._holdings[ref]
+        was_hidden, holding.hidden = holding.hidden, False
+        return Diff(joins=list(holding.values.values())) if was_hidden else Diff()
+
+    def hide(self, ref: Ref) -> Diff:
+        """Let readers not see a replica's entries."""
+        holding = self._holdings[ref]
+        was_hidden, holding.hidden = holding.hidden, True
+        return Diff() if was_hidden else Diff(leaves=list(holding.values.values()))
+
+    def forget(self, ref: Ref) -> Diff:
+        """Drop all that is known of a replica."""
+        diff = self.hide(ref)
+        for clock, entry in self._holdings.pop(ref).values.items():
+            self._topics.drop(ref, clock, entry)
+        self._delta.pop(ref, None)
+        return diff
+
+    def clocks(self, *, hidden: bool = False) -> Clocks:
+        """Return up to where everything is known of each replica; of hidden ones too, if they are wanted."""
+        return {
+            ref: holding.clock
+            for ref, holding in self._holdings.items()
+            if hidden or not holding.hidden
+        }
+
+    def told_clocks(self) -> Clocks:
+        """Return the clocks of all replicas; of this one, up to where its delta was taken."""
+        return self.clocks(hidden=True) | {self.ref: self._delta[self.ref].start}
+
+    def extract(self, ref: Ref) -> Part:
+        """Return all that is known of a replica."""
+        holding = self._holdings[ref]
+        return Part(0, holding.clock, set(holding.cloud), dict(holding.values))
+
+    def relevant(self, delta: Delta) -> Delta:
+        """Return the parts of a delta that tell of known replicas other than this one."""
+        return {
+            ref: part for ref, part in delta.items() if ref in self._holdings and ref != self.ref
+        }
+
+    def merge(self, delta: Delta) -> Diff:
+        """Learn what a delta tells. What is not relevant in it is left out, and nothing of it is changed."""
+        diff = Diff()
+        for ref, part in self.relevant(delta).items():
+            holding = self._holdings[ref]
+            left = [(clock, holding.values.pop(clock)) for clock in gone(holding.values, part)]
+            joined = [pair for pair in part.values.items() if not holding.knows(pair[0])]
+            for clock, entry in left:
+                self._topics.drop(ref, clock, entry)
+            for clock, entry in joined:
+                self._topics.add(ref, clock, entry)
+            if left:
+                self._delta.setdefault(ref, Part()).cloud.update(clock for clock, _ in left)
+            holding.values.update(joined)
+            holding.learn(part)
+            if not holding.hidden:
+                diff.leaves += [entry for _, entry in left]
+                diff.joins += [entry for _, entry in joined]
+        return diff
+
+    def _add(self, entry: Entry) -> Entry:
+        clock = self._tick()
+        self._me.values[clock] = entry
+        self._own.add(clock, entry)
+        self._topics.add(self.ref, clock, entry)
+        self._delta[self.ref].values[clock] = entry
+        return entry
+
+    def _remove(self, clock: int) -> Entry:
+        entry = self._me.values.pop(clock)
+        self._own.drop(clock, entry)
+        self._topics.drop(self.ref, clock, entry)
+        told = self._delta[self.ref]
+        if clock > told.start:
+            del told.values[clock]
+        else:
+            told.cloud.add(clock)
+        self._tick()  # without it, nobody could tell from our clock that something was removed
+        return entry
+
+    def _tick(self) -> int:
+        self._me.clock += 1
+        self._delta[self.ref].end = self._me.clock
+        return self._me.clock

@@ -1,0 +1,187 @@
+"""The clients of one topic: what they have been told, and what they are to be told next.
+
+Here the mode is at work (:mod:`bennu.presence.modes`). What happened comes as a :class:`Net`; a *plan* is
+that part of it which clients are to hear, before the application has added anything to it; *following* the
+plan makes the events, and remembers that they were sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from .._protocol.presences import PREV, Meta, Metas, Net, State, Tally, View
+from .._protocol.tracker import Entry
+from ..serializers.payload import encode_json
+from .modes import BySize, Count, Full, Mode, Sample, Simple
+
+__all__ = ["PRESENCE_COUNT", "PRESENCE_DIFF", "PRESENCE_STATE", "Audience", "Plan"]
+
+PRESENCE_STATE: Final = "presence_state"
+PRESENCE_DIFF: Final = "presence_diff"
+PRESENCE_COUNT: Final = "presence_count"
+
+Entries = Callable[[str, str | None], list[Entry]]
+Events = list[tuple[str, Any]]
+
+NOTHING: Final = Net({}, {})
+
+
+@dataclass(slots=True)
+class Plan:
+    """What clients are to hear.
+
+    Attributes:
+        net: What came, and what went.
+        is_whole: Whether that is all that happened.
+        switch: The threshold of the mode that begins now, if one does: then ``net.joins`` is all there is.
+    """
+
+    net: Net
+    is_whole: bool = False
+    switch: int | None = None
+
+
+class Audience:
+    """What the clients of one topic know.
+
+    Args:
+        topic: The topic.
+        mode: How much they are told.
+        entries: What is tracked, of a topic or of one of its keys.
+
+    Attributes:
+        view: What those have who followed everything.
+    """
+
+    __slots__ = ("_by_size", "_entries", "_mode", "_state", "_threshold", "_told", "_topic", "view")
+
+    def __init__(self, topic: str, mode: Mode, entries: Entries) -> None:
+        self._topic = topic
+        self._entries = entries
+        self._by_size = mode if isinstance(mode, BySize) else None
+        self._threshold = 0
+        self._mode: Simple = mode.modes[0] if isinstance(mode, BySize) else mode
+        self._told: tuple[int, int] = (0, 0)
+        self._state: msgspec.Raw | None = None
+        self.view = View()
+
+    @property
+    def counts(self) -> bool:
+        """Whether they are told how many there are."""
+        return self._by_size is not None or not isinstance(self._mode, Full)
+
+    # What they are to hear.
+
+    def plan(self, net: Net, tally: Tally) -> Plan:
+        """Return what of an effect they are to hear.
+
+        Args:
+            net: What happened.
+            tally: Who is here after it.
+        """
+        if self._by_size is not None:
+            threshold = self._by_size.threshold(self._threshold, len(tally.keys))
+            if threshold != self._threshold:
+                selected = self._select(self._by_size.modes[threshold], tally)
+                return Plan(Net(selected, {}), switch=threshold)
+        match self._mode:
+            case Full():
+                news = self.view.sift(net)
+                return Plan(news, is_whole=news == net)
+            case Sample(size):
+                return Plan(self._sampled(net, tally, size))
+            case Count():
+                return Plan(NOTHING)
+
+    def _sampled(self, net: Net, tally: Tally, size: int) -> Net:
+        """Return what happened to the keys of the sample, and who takes the places that become free."""
+        view = self.view
+        shown = view.sift(
+            Net(
+                {key: metas for key, metas in net.joins.items() if key in view},
+                {key: metas for key, metas in net.leaves.items() if key in view},
+            )
+        )
+        free = size - len(view) + len(view.left_by(shown))
+        if free > 0:
+            shown.joins.update(self._pick(free, tally))
+        return shown
+
+    def _select(self, mode: Simple, tally: Tally) -> Metas:
+        """Return who is shown from the beginning."""
+        if isinstance(mode, Count):
+            return {}
+        if isinstance(mode, Sample):
+            return self._pick(mode.size, tally, afresh=True)
+        selected: Metas = {}
+        for entry in self._entries(self._topic, None):
+            selected.setdefault(entry.key, []).append(_without_past(entry.meta))
+        return selected
+
+    def _pick(self, places: int, tally: Tally, *, afresh: bool = False) -> Metas:
+        """Return so many keys that are not shown, those that have been here longest."""
+        picked: Metas = {}
+        for key in tally.keys:
+            if len(picked) == places:
+                break
+            if afresh or key not in self.view:
+                entries = self._entries(self._topic, key)
+                if entries:
+                    picked[key] = [_without_past(entry.meta) for entry in entries]
+        return picked
+
+    # What they hear.
+
+    def follow(self, plan: Plan, joins: State, leaves: State, tally: Tally) -> Events:
+        """Return the events of a plan, as what they have been told from now on.
+
+        Args:
+            plan: The plan.
+            joins: What came, with what the application adds.
+            leaves: What went, likewise.
+            tally: How many are here.
+        """
+        events: Events = []
+        if plan.switch is not None and self._by_size is not None:
+            self._threshold = plan.switch
+            self._mode = self._by_size.modes[plan.switch]
+            self.view = View()
+            self.view.apply(joins, {})
+            self._state = None
+            events.append((PRESENCE_STATE, joins))
+        elif joins or leaves:
+            self.view.apply(joins, leaves)
+            self._state = None
+            events.append((PRESENCE_DIFF, {"joins": joins, "leaves": leaves}))
+        if self.counts:
+            now = (len(tally.keys), tally.metas)
+            if now != self._told or plan.switch is not None:
+                self._told = now
+                events.append((PRESENCE_COUNT, self._count()))
+        return events
+
+    def greeting(self) -> Events:
+        """Return the events that tell a newcomer what all others know."""
+        events: Events = []
+        if self._by_size is not None or not isinstance(self._mode, Count):
+            if self._state is None:
+                self._state = msgspec.Raw(encode_json(self.view.state()))
+            events.append((PRESENCE_STATE, self._state))
+        if self.counts:
+            events.append((PRESENCE_COUNT, self._count()))
+        return events
+
+    def _count(self) -> dict[str, int]:
+        keys, metas = self._told
+        return {"keys": keys, "metas": metas}
+
+
+def _without_past(meta: Meta) -> Meta:
+    """Return a meta as one that clients see for the first time."""
+    if PREV not in meta:
+        return meta
+    return {name: value for name, value in meta.items() if name != PREV}

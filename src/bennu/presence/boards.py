@@ -1,0 +1,101 @@
+"""The boards of one presence, by their topics, and the tasks that they have under way."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any, Final
+
+from .._protocol.tracker import Diff, Entry
+from .audience import Audience, Entries
+from .board import Board, Rules, Waiter, greet
+from .hooks import Hooks, Host
+from .modes import Mode
+
+__all__ = ["Boards"]
+
+logger = logging.getLogger("bennu.presence")
+
+PATIENCE: Final = 10.0
+"""Seconds that hooks may take after everything has ended."""
+
+
+class Boards:
+    """All topics that somebody is present on.
+
+    Args:
+        name: The presence's name.
+        host: The endpoint.
+        entries: What is tracked, of a topic or of one of its keys.
+        window: Seconds that changes gather.
+        mode: What clients are told.
+        hooks: What the application adds.
+    """
+
+    def __init__(
+        self, name: str, host: Host, entries: Entries, window: float, mode: Mode, hooks: Hooks
+    ) -> None:
+        self._name = name
+        self._host = host
+        self._boards: dict[str, Board] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._rules = Rules(name, host, entries, window, mode, hooks, self._spawn, self._forget)
+
+    def __len__(self) -> int:
+        return len(self._boards)
+
+    def change(self, diff: Diff) -> None:
+        """Take what happened at once, in one topic or in several."""
+        topics: dict[str, tuple[list[Entry], list[Entry]]] = {}
+        for entry in diff.joins:
+            topics.setdefault(entry.topic, ([], []))[0].append(entry)
+        for entry in diff.leaves:
+            topics.setdefault(entry.topic, ([], []))[1].append(entry)
+        for topic, (joins, leaves) in topics.items():
+            board = self._boards.get(topic)
+            if board is None:
+                board = self._boards[topic] = Board(self._rules, topic)
+            board.change(joins, leaves)
+
+    def greet(self, topic: str, waiter: Waiter) -> asyncio.Future[None] | None:
+        """Push the state to a channel; see :meth:`Board.greet`."""
+        board = self._boards.get(topic)
+        if board is not None:
+            return board.greet(waiter)
+        greet(waiter, Audience(topic, self._rules.mode, self._rules.entries))
+        return None
+
+    def count(self, topic: str) -> tuple[int, int]:
+        """Return how many keys and metas a topic has."""
+        board = self._boards.get(topic)
+        return (0, 0) if board is None else (len(board.tally.keys), board.tally.metas)
+
+    def flush(self) -> None:
+        """Let everything go that is pending."""
+        for board in tuple(self._boards.values()):
+            board.flush()
+
+    async def stop(self) -> None:
+        """Wait for the hooks that run, but not for ever."""
+        loop = self._host.loop
+        deadline = loop.time() + PATIENCE
+        while self._tasks and (left := deadline - loop.time()) > 0:
+            await asyncio.wait(tuple(self._tasks), timeout=left)
+        for task in self._tasks:
+            logger.error("A hook of %s did not end in %gs: it is cancelled", self._name, PATIENCE)
+            task.cancel()
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = self._host.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("Presence %s failed", self._name, exc_info=error)
+
+    def _forget(self, topic: str) -> None:
+        self._boards.pop(topic, None)

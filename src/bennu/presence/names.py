@@ -1,0 +1,120 @@
+"""What a presence is called and what it says of itself: keys, metas and refs. Protocol document, §6.1."""
+
+from __future__ import annotations
+
+import secrets
+import struct
+import time
+from base64 import urlsafe_b64encode
+from typing import Any, Final, cast
+from zlib import crc32
+
+import msgspec
+
+from .._payload import to_builtin
+from .._protocol.presences import PREV, REF, Meta
+from ..errors import EncodeError, KeyRefused
+
+__all__ = ["INHERITED", "Refs", "key_of", "meta_of", "stable_hash"]
+
+INHERITED: Final = frozenset(
+    {
+        "__defineGetter__",
+        "__defineSetter__",
+        "__lookupGetter__",
+        "__lookupSetter__",
+        "__proto__",
+        "constructor",
+        "hasOwnProperty",
+        "isPrototypeOf",
+        "propertyIsEnumerable",
+        "toLocaleString",
+        "toString",
+        "valueOf",
+    }
+)
+"""What every JavaScript object inherits. The stock client looks a key up in an object, so it takes these for
+presences that are there already; some make it crash (CVE-2026-56812)."""
+
+
+def key_of(key: object) -> str:
+    """Return a key as text.
+
+    Args:
+        key: Text, or an integer, which is written as text.
+
+    Raises:
+        KeyRefused: It is of another type, or would harm the stock client.
+    """
+    if isinstance(key, str):
+        if key in INHERITED:
+            raise KeyRefused(
+                f"a presence can't have the key {key!r}, which every JavaScript object inherits and the"
+                ' stock client would trip over: write a prefix before keys that users choose, f"user:{key}"'
+            )
+        if not key.isascii():
+            try:
+                key.encode()
+            except UnicodeEncodeError as error:
+                raise KeyRefused(
+                    f"a presence's key is text that UTF-8 can carry: {error}"
+                ) from error
+        return key
+    if isinstance(key, int) and not isinstance(key, bool):
+        return str(key)
+    raise KeyRefused(
+        f"a presence's key is text or an integer, got {key!r}: write str(user.id), for example"
+    )
+
+
+def meta_of(meta: Any) -> Meta:
+    """Return what a presence says of itself as a JSON object of its own, without refs.
+
+    Args:
+        meta: A dict, Struct, dataclass or model; None is empty.
+
+    Raises:
+        EncodeError: It is no JSON object.
+    """
+    if meta is None:
+        return {}
+    try:
+        builtins = msgspec.to_builtins(meta, str_keys=True, enc_hook=to_builtin)
+        msgspec.msgpack.encode(builtins)  # as other nodes get it
+    except (TypeError, ValueError, OverflowError, msgspec.MsgspecError, RecursionError) as error:
+        raise EncodeError(f"the meta of a presence can't be written as JSON: {error}") from error
+    if not isinstance(builtins, dict):
+        raise EncodeError(
+            "the meta of a presence is a JSON object (a dict, Struct, dataclass or model);"
+            f" got {type(meta).__name__}: write {{'value': ...}} around it"
+        )
+    own = cast("Meta", builtins)
+    own.pop(REF, None)
+    own.pop(PREV, None)
+    return own
+
+
+class Refs:
+    """Makes the phx_refs of one shard: 16 characters, none twice in any cluster.
+
+    Args:
+        node: The name of this node.
+        shard: The name of the shard.
+    """
+
+    __slots__ = ("_count", "_hash")
+
+    def __init__(self, node: str, shard: str) -> None:
+        self._hash = stable_hash(f"{node}/{shard}") & 0xFFFF
+        self._count = secrets.randbelow(0x10000)
+
+    def make(self) -> str:
+        """Return the next: the time in ns, who made it, and a counter, in URL-safe base64."""
+        self._count = (self._count + 1) & 0xFFFF
+        packed = struct.pack(">QHH", time.time_ns(), self._hash, self._count)
+        return urlsafe_b64encode(packed).decode()
+
+
+def stable_hash(text: str) -> int:
+    """Return a number that is the same for a text on every node and in every process."""
+    return crc32(text.encode(errors="surrogatepass"))

@@ -1,0 +1,302 @@
+"""The roll of this node: who tracks what here, and what becomes of it at the end. Protocol document, §6.2.
+
+Theory of operation
+-------------------
+An *owner* is whoever a presence stands for: a channel, a raw socket's handler, a task, or any object that can
+be a key of a dict. Each has a number, the *actor* of its entries. When an owner ends, its entries go.
+
+With a *grace* time they don't go at once: they become orphans, in the order of their ends, under one timer. If
+somebody tracks the same key of the same topic meanwhile, it adopts the orphan: the entry stays where it is, under
+its old actor, and only its owner changes. So a page that is loaded again is no leave and no join; if its meta
+is another one, it is an update.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections import deque
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, Protocol, cast
+
+from .._agent import Agent
+from .._protocol.presences import PREV, REF, Meta
+from .._protocol.tracker import Diff
+from ..channel import Channel
+from ..errors import AlreadyTracked, NotTracked
+from .boards import Boards
+from .names import meta_of
+from .tracker import Tracker
+
+__all__ = ["Roll", "topic_of"]
+
+Place = tuple[str, str]
+"""Topic and key."""
+
+
+class _Owned(Protocol):
+    subscriptions: set[Any]
+
+
+class _OwnRuntime(Protocol):
+    """What ends with a channel or a raw socket's handler."""
+
+    def own(self) -> _Owned: ...
+
+
+class _Record:
+    """What one owner tracks: the actor under which each entry stands.
+
+    Attributes:
+        release: How it lets go of its owner, if it ends before it.
+    """
+
+    __slots__ = ("_roll", "actor", "entries", "owner", "release")
+
+    def __init__(self, roll: Roll, owner: Hashable, actor: int) -> None:
+        self._roll = roll
+        self.owner = owner
+        self.actor = actor
+        self.entries: dict[Place, int] = {}
+        self.release: Callable[[], object] = _nothing
+
+    def cancel(self) -> None:
+        """Take the news that the owner has ended."""
+        self._roll.end(self)
+
+
+class _Orphan:
+    """An entry whose owner has ended, until its time is over or somebody adopts it."""
+
+    __slots__ = ("actor", "deadline", "is_adopted", "place")
+
+    def __init__(self, place: Place, actor: int, deadline: float) -> None:
+        self.place = place
+        self.actor = actor
+        self.deadline = deadline
+        self.is_adopted = False
+
+
+class Roll:
+    """All owners of one presence on this node.
+
+    Args:
+        tracker: Where their entries are kept.
+        boards: What is told of changes.
+        grace: Seconds that entries outlive their owner.
+    """
+
+    def __init__(self, tracker: Tracker, boards: Boards, grace: float) -> None:
+        self._tracker = tracker
+        self._boards = boards
+        self._grace = grace
+        self._actors = itertools.count(1)
+        self._records: dict[Hashable, _Record] = {}
+        self._orphans: deque[_Orphan] = deque()
+        self._adoptable: dict[Place, list[_Orphan]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_closed = False
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    # What owners do.
+
+    def track(self, owner: Any, topic: str, key: str, meta: Meta) -> str:
+        """Add a presence; return its phx_ref.
+
+        Raises:
+            AlreadyTracked: The owner has it.
+            NotJoined: The owner is a channel that has ended.
+        """
+        ident = _ident(owner)
+        record = self._records.get(ident)
+        if record is None:
+            record = self._enter(owner, ident)
+        place = (topic, key)
+        if place in record.entries:
+            raise AlreadyTracked(topic, key)
+        if self._adoptable:
+            orphan = self._adopt(place, meta)
+            if orphan is not None:
+                record.entries[place] = orphan.actor
+                return self._hand_over(topic, key, orphan.actor, meta)
+        ref, diff = self._tracker.track(topic, record.actor, key, meta)
+        record.entries[place] = record.actor
+        self._boards.change(diff)
+        return ref
+
+    def update(
+        self, owner: Any, topic: str, metas: Mapping[str, Meta | Callable[[Meta], Any]]
+    ) -> list[str]:
+        """Replace the metas of some keys of a topic, in one diff; return their phx_refs.
+
+        Args:
+            owner: Who tracks them.
+            topic: The topic.
+            metas: By key: the new meta, or a function that makes it of the present one.
+
+        Raises:
+            NotTracked: The owner does not track one of them; then nothing has changed.
+        """
+        record = self._records.get(_ident(owner))
+        planned: list[tuple[str, int, Meta, Meta]] = []
+        for key, given in metas.items():
+            actor = None if record is None else record.entries.get((topic, key))
+            old = None if actor is None else self._tracker.get(topic, actor, key)
+            if actor is None or old is None:
+                raise NotTracked(topic, key)
+            meta = meta_of(given(dict(old))) if callable(given) else given
+            planned.append((key, actor, meta, old))
+        whole = Diff([], [])
+        refs: list[str] = []
+        for key, actor, meta, old in planned:
+            ref, diff = self._tracker.update(topic, actor, key, meta, old)
+            refs.append(ref)
+            whole.joins.extend(diff.joins)
+            whole.leaves.extend(diff.leaves)
+        self._boards.change(whole)
+        return refs
+
+    def untrack(self, owner: Any, topic: str | None, key: str | None) -> None:
+        """Remove what an owner tracks: of a topic, or of all; of a key, or of all."""
+        record = self._records.get(_ident(owner))
+        if record is None:
+            return
+        places = [
+            place
+            for place in record.entries
+            if (topic is None or place[0] == topic) and (key is None or place[1] == key)
+        ]
+        self._remove([(place, record.entries.pop(place)) for place in places])
+        if not record.entries:
+            record.release()
+            self._records.pop(record.owner, None)
+
+    def end(self, record: _Record) -> None:
+        """Let an owner go that has ended; what it tracked goes with it, or stays for its grace."""
+        self._records.pop(record.owner, None)
+        entries, record.entries = record.entries, {}
+        if self._is_closed or not entries:
+            return
+        if not self._grace:
+            self._remove(list(entries.items()))
+            return
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._grace
+        for place, actor in entries.items():
+            orphan = _Orphan(place, actor, deadline)
+            self._orphans.append(orphan)
+            self._adoptable.setdefault(place, []).append(orphan)
+        if self._timer is None:
+            self._timer = loop.call_at(deadline, self._expire)
+
+    def close(self) -> None:
+        """Remove everything, at once."""
+        self._is_closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        entries = [
+            (orphan.place, orphan.actor) for orphan in self._orphans if not orphan.is_adopted
+        ]
+        for record in self._records.values():
+            record.release()
+            entries.extend(record.entries.items())
+            record.entries = {}
+        self._records.clear()
+        self._orphans.clear()
+        self._adoptable.clear()
+        self._remove(entries)
+
+    def _enter(self, owner: Any, ident: Hashable) -> _Record:
+        """Enter an owner, and have its end told."""
+        record = _Record(self, ident, next(self._actors))
+        if isinstance(owner, Agent):
+            owned = cast("_OwnRuntime", ident).own()
+            owned.subscriptions.add(record)
+            record.release = lambda: owned.subscriptions.discard(record)
+        elif isinstance(owner, asyncio.Task):
+            task = cast("asyncio.Task[Any]", owner)
+            if task.done():
+                raise ValueError(f"a task that is done can't be tracked: {task!r}")
+            callback = lambda _: record.cancel()  # noqa: E731 - it is removed by its identity
+            task.add_done_callback(callback)
+            record.release = lambda: task.remove_done_callback(callback)
+        self._records[ident] = record
+        return record
+
+    def _remove(self, entries: list[tuple[Place, int]]) -> None:
+        whole = Diff([], [])
+        for (topic, key), actor in entries:
+            whole.leaves.extend(self._tracker.untrack(topic, actor, key).leaves)
+        self._boards.change(whole)
+
+    # Orphans.
+
+    def _adopt(self, place: Place, meta: Meta) -> _Orphan | None:
+        """Take an orphan, rather one with an equal meta."""
+        orphans = self._adoptable.get(place)
+        if not orphans:
+            return None
+        topic, key = place
+        orphan = next(
+            (
+                one
+                for one in orphans
+                if _without_refs(self._tracker.get(topic, one.actor, key)) == meta
+            ),
+            orphans[0],
+        )
+        self._forget_orphan(orphan)
+        orphan.is_adopted = True
+        return orphan
+
+    def _hand_over(self, topic: str, key: str, actor: int, meta: Meta) -> str:
+        old = self._tracker.get(topic, actor, key)
+        assert old is not None  # noqa: S101 - an orphan's entry is there
+        if _without_refs(old) == meta:
+            ref: str = old[REF]
+            return ref
+        ref, diff = self._tracker.update(topic, actor, key, meta, old)
+        self._boards.change(diff)
+        return ref
+
+    def _forget_orphan(self, orphan: _Orphan) -> None:
+        orphans = self._adoptable[orphan.place]
+        orphans.remove(orphan)
+        if not orphans:
+            del self._adoptable[orphan.place]
+
+    def _expire(self) -> None:
+        """Remove those whose time is over."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        orphans = self._orphans
+        gone: list[tuple[Place, int]] = []
+        while orphans and (orphans[0].is_adopted or orphans[0].deadline <= now):
+            orphan = orphans.popleft()
+            if not orphan.is_adopted:
+                self._forget_orphan(orphan)
+                gone.append((orphan.place, orphan.actor))
+        self._timer = loop.call_at(orphans[0].deadline, self._expire) if orphans else None
+        self._remove(gone)
+
+
+def topic_of(owner: object) -> str | None:
+    """Return the topic of a channel, or None for other owners."""
+    return cast("Channel[Any, Any]", owner).topic if isinstance(owner, Channel) else None
+
+
+def _ident(owner: Any) -> Hashable:
+    """Return what an owner is known by: itself, and for an agent what runs it."""
+    return cast("Hashable", owner._runtime) if isinstance(owner, Agent) else owner
+
+
+def _without_refs(meta: Meta | None) -> Meta | None:
+    if meta is None:
+        return None
+    return {name: value for name, value in meta.items() if name not in (REF, PREV)}
+
+
+def _nothing() -> None:
+    """Release nothing."""
