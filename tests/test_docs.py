@@ -23,7 +23,7 @@ from bennu import (
     csrf,
 )
 from bennu.errors import TokenMissing
-from tests.support.clock import AUTOJUMP, settle
+from tests.support.clock import AUTOJUMP, advance, settle
 from tests.support.memory import serve
 from tests.wire.divergence import DIVERGENCES
 
@@ -153,6 +153,28 @@ async def test_the_page_on_raw_sockets_runs(run: Callable[..., dict[str, Any]]) 
         await settle()
         assert (ann.code, ann.reason) == (1003, "text only")
         assert list(bob.received) == ["welcome, bob", "ann: hello", "ann left"]
+
+
+@pytest.mark.parametrize("anyio_backend", [AUTOJUMP])
+async def test_the_page_on_presence_runs(run: Callable[..., dict[str, Any]]) -> None:
+    """Its room shows who is here; its other presences can be given to an endpoint as well."""
+    names = run("presence", *blocks("docs/presence.md"))
+    async with serve(names["endpoint"]) as server:
+        ann = await server.connect(params={"user": "ann"})
+        await ann.join("room:1")
+        ann.push("room:1", "status", {"status": "away"})
+        await advance(1)
+        events = [frame.event for frame in ann.read()]
+        assert events == ["presence_diff", "presence_state", "presence_diff"]
+        listed = await names["presence"].list("room:1")
+        assert listed["ann"]["metas"][0]["status"] == "away"
+        await names["encode"](7)
+        ann.read().clear()
+        ann.close()
+    async with serve(Endpoint(sockets={}, presence=[names["crowds"], names["named"]])):
+        await names["named"].track("me", "ann", topic="t")
+        assert (await names["named"].get_by_key("t", "ann"))["name"] == "Ann A."
+        await settle()
 
 
 def test_the_page_on_limits_runs(run: Callable[..., dict[str, Any]]) -> None:

@@ -21,6 +21,8 @@ from bennu.telemetry import (
     LogHandler,
     MessagesDropped,
     ParameterFilter,
+    PresenceChanged,
+    ReplicaChanged,
     SocketConnected,
     Telemetry,
     readable,
@@ -268,6 +270,16 @@ def test_durations_read_as_in_phoenix(seconds: float, text: str) -> None:
             "  Parameters: {'password': '[FILTERED]'}",
             marks=pytest.mark.conformance("WS023"),
         ),
+        (
+            ReplicaChanged("presence_shard0", "web-2", "down"),
+            logging.WARNING,
+            "NODE web-2 is down for presence_shard0",
+        ),
+        (
+            ReplicaChanged("presence_shard0", "web-2", "up"),
+            logging.INFO,
+            "NODE web-2 is up for presence_shard0",
+        ),
     ],
 )
 def test_log_lines_read_as_in_phoenix(
@@ -341,6 +353,15 @@ def test_a_topic_of_a_megabyte_is_counted_without_its_name() -> None:
         ("x" * MAX_TOPIC, DropReason.NO_BINARY): 1,
         ("*", DropReason.NO_BINARY): 2,
     }
+
+
+def test_presences_that_come_and_go_are_told_but_not_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It happens all the time."""
+    caplog.set_level(logging.DEBUG)
+    LogHandler(ParameterFilter())(PresenceChanged("presence", "room:1", 1, 0, 1, 1))
+    assert caplog.records == []
 
 
 def test_limits_that_are_exceeded_are_counted_and_told(caplog: pytest.LogCaptureFixture) -> None:

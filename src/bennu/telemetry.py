@@ -23,6 +23,7 @@ __all__ = [
     "MessagesDropped",
     "ParameterFilter",
     "PresenceChanged",
+    "ReplicaChanged",
     "SocketConnected",
     "SocketDrain",
     "Telemetry",
@@ -148,6 +149,22 @@ class PresenceChanged:
     metas: int
 
 
+@dataclass(frozen=True, slots=True)
+class ReplicaChanged:
+    """What is known of a part of presence on another node has changed.
+
+    Attributes:
+        shard: The name of the part, ``<presence>_shard<number>``.
+        node: The name of the node.
+        status: ``"up"``: it is heard; ``"down"``: it is silent, and its presences are hidden; ``"gone"``: it
+            said good-bye, or is silent for good, and its presences are deleted.
+    """
+
+    shard: str
+    node: str
+    status: Literal["up", "down", "gone"]
+
+
 Event = (
     SocketConnected
     | ChannelJoined
@@ -156,6 +173,7 @@ Event = (
     | LimitExceeded
     | SocketDrain
     | PresenceChanged
+    | ReplicaChanged
 )
 Handler = Callable[[Event], object]
 
@@ -338,6 +356,9 @@ class LogHandler:
                 pass  # whoever drops or refuses says so, once and not for each
             case PresenceChanged():
                 pass  # it happens all the time, and clients are told
+            case ReplicaChanged():
+                level = logging.WARNING if event.status == "down" else logging.INFO
+                logger.log(level, "NODE %s is %s for %s", event.node, event.status, event.shard)
             case ChannelHandledIn():
                 logger.debug(
                     "HANDLED %s INCOMING ON %s (%s) in %s\n  Parameters: %s",

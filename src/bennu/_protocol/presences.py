@@ -138,10 +138,14 @@ class View:
     def __contains__(self, key: object) -> bool:
         return key in self._keys
 
+    def meta(self, key: str, ref: str) -> Meta | None:
+        """Return a meta as clients have it, or None."""
+        seen = self._keys.get(key)
+        return None if seen is None else seen.metas.get(ref)
+
     def knows(self, key: str, ref: str) -> bool:
         """Return whether it has a meta."""
-        seen = self._keys.get(key)
-        return seen is not None and ref in seen.metas
+        return self.meta(key, ref) is not None
 
     def sift(self, net: Net) -> Net:
         """Return what of a difference is news: joins of what is not there, leaves of what is."""

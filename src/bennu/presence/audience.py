@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from .._protocol.presences import PREV, Meta, Metas, Net, State, Tally, View
+from .._protocol.presences import PREV, REF, Meta, Metas, Net, State, Tally, View
 from .._protocol.tracker import Entry
 from ..serializers.payload import encode_json
 from .modes import BySize, Count, Full, Mode, Sample, Simple
@@ -119,7 +119,7 @@ class Audience:
             return self._pick(mode.size, tally, afresh=True)
         selected: Metas = {}
         for entry in self._entries(self._topic, None):
-            selected.setdefault(entry.key, []).append(_without_past(entry.meta))
+            selected.setdefault(entry.key, []).append(self._as_seen(entry))
         return selected
 
     def _pick(self, places: int, tally: Tally, *, afresh: bool = False) -> Metas:
@@ -131,7 +131,7 @@ class Audience:
             if afresh or key not in self.view:
                 entries = self._entries(self._topic, key)
                 if entries:
-                    picked[key] = [_without_past(entry.meta) for entry in entries]
+                    picked[key] = [self._as_seen(entry) for entry in entries]
         return picked
 
     # What they hear.
@@ -179,9 +179,10 @@ class Audience:
         keys, metas = self._told
         return {"keys": keys, "metas": metas}
 
-
-def _without_past(meta: Meta) -> Meta:
-    """Return a meta as one that clients see for the first time."""
-    if PREV not in meta:
-        return meta
-    return {name: value for name, value in meta.items() if name != PREV}
+    def _as_seen(self, entry: Entry) -> Meta:
+        """Return a meta as clients have it, or as one that they see for the first time."""
+        meta = entry.meta
+        seen = self.view.meta(entry.key, meta[REF])
+        if seen is not None:
+            return seen
+        return {name: value for name, value in meta.items() if name != PREV}

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from .._protocol.presences import Net, Pending, State, Tally
@@ -30,7 +30,7 @@ from .._protocol.tracker import Entry
 from ..message import Broadcast
 from ..telemetry import PresenceChanged
 from .audience import Audience, Entries, Plan
-from .hooks import Hooks, Host, Listeners, News, bare, fetched
+from .hooks import Hooks, Host, Listeners, News, Spawn, bare, fetched
 from .modes import Mode
 
 __all__ = ["Board", "Rules", "Waiter", "Waiting"]
@@ -74,7 +74,7 @@ class Rules:
         window: float,
         mode: Mode,
         hooks: Hooks,
-        spawn: Callable[[Coroutine[Any, Any, None]], object],
+        spawn: Spawn,
         forget: Callable[[str], object],
     ) -> None:
         self.name = name
@@ -130,7 +130,9 @@ class Board:
         self._is_fetching = False
         self._timer: asyncio.Handle | None = None
         self._last = float("-inf")
-        self._listeners = Listeners(rules.hooks, rules.host, topic) if rules.hooks.listen else None
+        self._listeners = (
+            Listeners(rules.hooks, rules.host, topic, rules.spawn) if rules.hooks.listen else None
+        )
         self.tally = Tally()
 
     # What happens.
@@ -206,7 +208,7 @@ class Board:
             plan = self._audience.plan(flush.net, self.tally)
             if fetch is not None and not plan.net.is_empty:
                 self._is_fetching = True
-                self._rules.spawn(self._fetch(flush, plan))
+                _ = self._rules.spawn(self._fetch(flush, plan))
                 return
             self._tell(flush, plan, bare(plan.net.joins), bare(plan.net.leaves))
         self._forget_if_idle()

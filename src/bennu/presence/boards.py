@@ -87,7 +87,7 @@ class Boards:
             task.cancel()
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = self._host.create_task(coroutine)
+        task = self._host.loop.create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._done)
         return task

@@ -24,7 +24,7 @@ from ..pubsub import PubSub
 from ..serializers.payload import encode_json
 from ..telemetry import Telemetry
 
-__all__ = ["FETCH_LIMIT", "Hook", "Hooks", "Host", "Listeners", "News", "bare", "fetched"]
+__all__ = ["FETCH_LIMIT", "Hook", "Hooks", "Host", "Listeners", "News", "Spawn", "bare", "fetched"]
 
 logger = logging.getLogger("bennu.presence")
 
@@ -50,13 +50,13 @@ class Host(Protocol):
         """Its telemetry."""
         ...
 
-    def create_task(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """Run a coroutine."""
-        ...
-
     async def in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
         """Run a plain function in a worker thread."""
         ...
+
+
+Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
+"""How presence runs a coroutine whose end the stop of the endpoint waits for."""
 
 
 class Hook:
@@ -158,11 +158,12 @@ class Listeners:
         task: What tells them, if there is something to tell.
     """
 
-    __slots__ = ("_hooks", "_host", "_news", "presences", "task", "topic")
+    __slots__ = ("_hooks", "_host", "_news", "_spawn", "presences", "task", "topic")
 
-    def __init__(self, hooks: Hooks, host: Host, topic: str) -> None:
+    def __init__(self, hooks: Hooks, host: Host, topic: str, spawn: Spawn) -> None:
         self._hooks = hooks
         self._host = host
+        self._spawn = spawn
         self._news: deque[News] = deque()
         self.topic = topic
         self.presences: Metas = {}
@@ -173,7 +174,7 @@ class Listeners:
         self._news.append(news)
         if self.task is not None:
             return None
-        self.task = self._host.create_task(self._run())
+        self.task = self._spawn(self._run())
         return self.task
 
     async def _run(self) -> None:

@@ -76,8 +76,8 @@ class BySize:
         DefinitionError: None begins at 0, or something else is no mode.
 
     Example:
-        >>> BySize({0: Full(), 100: Sample(50), 5000: Count()}).initial
-        0
+        >>> BySize({0: Full(), 100: Sample(50), 5000: Count()}).threshold(0, 700)
+        100
     """
 
     modes: Mapping[int, Simple]
@@ -98,11 +98,6 @@ class BySize:
                 write="BySize({0: Full(), 100: Sample(50), 5000: Count()})",
             )
         object.__setattr__(self, "modes", dict(sorted(modes.items())))
-
-    @property
-    def initial(self) -> int:
-        """The threshold of an empty topic."""
-        return 0
 
     def threshold(self, current: int, keys: int) -> int:
         """Return the threshold whose mode applies.

@@ -374,9 +374,7 @@ class _Live:
         self.host = host
         self.hooks = hooks
         self.boards = Boards(name, host, self._entries, presence._window, presence._mode, hooks)
-        self.tracker = Tracker(
-            name, presence._shards, presence._periods, host.pubsub, self.boards.change
-        )
+        self.tracker = Tracker(name, presence._shards, presence._periods, host, self.boards.change)
         self.roll = Roll(self.tracker, self.boards, presence._grace)
 
     def _entries(self, topic: str, key: str | None) -> list[Any]:

@@ -117,10 +117,13 @@ class Roll:
         if place in record.entries:
             raise AlreadyTracked(topic, key)
         if self._adoptable:
-            orphan = self._adopt(place, meta)
-            if orphan is not None:
-                record.entries[place] = orphan.actor
-                return self._hand_over(topic, key, orphan.actor, meta)
+            adopted = self._adopt(place, meta)
+            if adopted is not None:
+                actor, old = adopted
+                record.entries[place] = actor
+                if _is_same(old, meta):
+                    return str(old[REF])
+                return self._replace(topic, [(key, actor, meta, old)])[0]
         ref, diff = self._tracker.track(topic, record.actor, key, meta)
         record.entries[place] = record.actor
         self._boards.change(diff)
@@ -143,20 +146,13 @@ class Roll:
         planned: list[tuple[str, int, Meta, Meta]] = []
         for key, given in metas.items():
             actor = None if record is None else record.entries.get((topic, key))
-            old = None if actor is None else self._tracker.get(topic, actor, key)
-            if actor is None or old is None:
+            if actor is None:
                 raise NotTracked(topic, key)
-            meta = meta_of(given(dict(old))) if callable(given) else given
-            planned.append((key, actor, meta, old))
-        whole = Diff([], [])
-        refs: list[str] = []
-        for key, actor, meta, old in planned:
-            ref, diff = self._tracker.update(topic, actor, key, meta, old)
-            refs.append(ref)
-            whole.joins.extend(diff.joins)
-            whole.leaves.extend(diff.leaves)
-        self._boards.change(whole)
-        return refs
+            old = self._tracker.own(topic, actor, key)
+            planned.append(
+                (key, actor, meta_of(given(dict(old))) if callable(given) else given, old)
+            )
+        return self._replace(topic, planned)
 
     def untrack(self, owner: Any, topic: str | None, key: str | None) -> None:
         """Remove what an owner tracks: of a topic, or of all; of a key, or of all."""
@@ -219,47 +215,48 @@ class Roll:
             task = cast("asyncio.Task[Any]", owner)
             if task.done():
                 raise ValueError(f"a task that is done can't be tracked: {task!r}")
-            callback = lambda _: record.cancel()  # noqa: E731 - it is removed by its identity
+
+            def callback(task: asyncio.Task[Any]) -> None:
+                del task
+                record.cancel()
+
             task.add_done_callback(callback)
             record.release = lambda: task.remove_done_callback(callback)
         self._records[ident] = record
         return record
 
+    def _replace(self, topic: str, planned: list[tuple[str, int, Meta, Meta]]) -> list[str]:
+        """Give keys of one topic new metas, in one diff; each is key, actor, new and old meta."""
+        whole = Diff()
+        refs: list[str] = []
+        for key, actor, meta, old in planned:
+            ref, diff = self._tracker.update(topic, actor, key, meta, old)
+            refs.append(ref)
+            whole.joins.extend(diff.joins)
+            whole.leaves.extend(diff.leaves)
+        self._boards.change(whole)
+        return refs
+
     def _remove(self, entries: list[tuple[Place, int]]) -> None:
-        whole = Diff([], [])
+        whole = Diff()
         for (topic, key), actor in entries:
             whole.leaves.extend(self._tracker.untrack(topic, actor, key).leaves)
         self._boards.change(whole)
 
     # Orphans.
 
-    def _adopt(self, place: Place, meta: Meta) -> _Orphan | None:
-        """Take an orphan, rather one with an equal meta."""
+    def _adopt(self, place: Place, meta: Meta) -> tuple[int, Meta] | None:
+        """Take an orphan, rather one with an equal meta; return its actor and its meta."""
         orphans = self._adoptable.get(place)
-        if not orphans:
+        if orphans is None:
             return None
         topic, key = place
-        orphan = next(
-            (
-                one
-                for one in orphans
-                if _without_refs(self._tracker.get(topic, one.actor, key)) == meta
-            ),
-            orphans[0],
-        )
+        olds = [self._tracker.own(topic, orphan.actor, key) for orphan in orphans]
+        chosen = next((index for index, old in enumerate(olds) if _is_same(old, meta)), 0)
+        orphan = orphans[chosen]
         self._forget_orphan(orphan)
         orphan.is_adopted = True
-        return orphan
-
-    def _hand_over(self, topic: str, key: str, actor: int, meta: Meta) -> str:
-        old = self._tracker.get(topic, actor, key)
-        assert old is not None  # noqa: S101 - an orphan's entry is there
-        if _without_refs(old) == meta:
-            ref: str = old[REF]
-            return ref
-        ref, diff = self._tracker.update(topic, actor, key, meta, old)
-        self._boards.change(diff)
-        return ref
+        return orphan.actor, olds[chosen]
 
     def _forget_orphan(self, orphan: _Orphan) -> None:
         orphans = self._adoptable[orphan.place]
@@ -292,10 +289,9 @@ def _ident(owner: Any) -> Hashable:
     return cast("Hashable", owner._runtime) if isinstance(owner, Agent) else owner
 
 
-def _without_refs(meta: Meta | None) -> Meta | None:
-    if meta is None:
-        return None
-    return {name: value for name, value in meta.items() if name not in (REF, PREV)}
+def _is_same(old: Meta, meta: Meta) -> bool:
+    """Return whether a tracked meta says what another says, which has no refs."""
+    return {name: value for name, value in old.items() if name not in (REF, PREV)} == meta
 
 
 def _nothing() -> None:

@@ -22,9 +22,10 @@ from collections.abc import Callable
 from typing import Final
 
 from .._protocol.presences import Meta
-from .._protocol.tracker import Diff, Entry, Outcome, Periods, Shard, decode, encode
+from .._protocol.tracker import Diff, Entry, Outcome, Periods, Shard, Status, decode, encode
 from ..errors import DecodeError
-from ..pubsub import PubSub
+from ..telemetry import ReplicaChanged
+from .hooks import Host
 from .names import Refs, stable_hash
 
 __all__ = ["Tracker"]
@@ -45,10 +46,13 @@ class _Running:
         self,
         name: str,
         periods: Periods,
-        pubsub: PubSub,
-        loop: asyncio.AbstractEventLoop,
+        host: Host,
         on_diff: Callable[[Diff], None],
     ) -> None:
+        pubsub, loop = host.pubsub, host.loop
+        self._name = name
+        self._telemetry = host.telemetry
+        self._statuses: dict[str, Status] = {}
         self.shard = Shard((pubsub.node_name, _version()), periods)
         self.refs = Refs(pubsub.node_name, name)
         self._topic = f"phx_presence:{name}"
@@ -98,6 +102,18 @@ class _Running:
             self._pubsub.publish(self._topic, encode(message), node)
         for diff in outcome.diffs:
             self._on_diff(diff)
+        statuses = self.shard.replicas
+        if statuses != self._statuses:
+            before, self._statuses = self._statuses, statuses
+            self._tell_changes(before, statuses)
+
+    def _tell_changes(self, before: dict[str, Status], after: dict[str, Status]) -> None:
+        """Tell telemetry what has become of other nodes."""
+        for node in sorted(before.keys() | after.keys()):
+            if node not in after:
+                self._telemetry.emit(ReplicaChanged(self._name, node, "gone"))
+            elif before.get(node) is not after[node]:
+                self._telemetry.emit(ReplicaChanged(self._name, node, after[node].value))
 
 
 class Tracker:
@@ -107,7 +123,7 @@ class Tracker:
         name: The presence's name, the same on all nodes.
         shards: How many, the same on all nodes.
         periods: The times of the protocol.
-        pubsub: How other nodes are reached.
+        host: The endpoint.
         on_diff: Told of what others changed.
     """
 
@@ -116,13 +132,11 @@ class Tracker:
         name: str,
         shards: int,
         periods: Periods,
-        pubsub: PubSub,
+        host: Host,
         on_diff: Callable[[Diff], None],
     ) -> None:
-        loop = asyncio.get_running_loop()
         self._shards = [
-            _Running(f"{name}_shard{index}", periods, pubsub, loop, on_diff)
-            for index in range(shards)
+            _Running(f"{name}_shard{index}", periods, host, on_diff) for index in range(shards)
         ]
 
     def stop(self) -> None:
@@ -167,9 +181,11 @@ class Tracker:
 
     # What is here.
 
-    def get(self, topic: str, actor: int, key: str) -> Meta | None:
-        """Return the meta of one of our own."""
-        return self._of(topic).shard.get(topic, actor, key)
+    def own(self, topic: str, actor: int, key: str) -> Meta:
+        """Return the meta of one of our own, which must be there."""
+        meta = self._of(topic).shard.get(topic, actor, key)
+        assert meta is not None, f"{key!r} of {topic!r} was lost"  # noqa: S101 - we track it
+        return meta
 
     def entries(self, topic: str, key: str | None = None) -> list[Entry]:
         """Return all of a topic, or of a key, on every node."""

@@ -13,7 +13,7 @@ import msgspec
 from ..errors import DecodeError, EncodeError
 from ..message import BINARY, TEXT, Encoded, Message, Opcode
 from ..reasons import Reason
-from .payload import SHALLOW, check_nesting, encode_json, encode_object
+from .payload import SHALLOW, check_nesting, encode_json, raw_object
 
 __all__ = ["JSONV2"]
 
@@ -59,15 +59,13 @@ class _JSONV2:
         if isinstance(payload, bytes):
             fields = {"join_ref": join_ref, "topic": topic, "event": event}
             return BINARY, _binary(_PUSH, fields, payload)
-        raw = msgspec.Raw(encode_object(payload))
-        return TEXT, encode_json((join_ref, None, topic, event, raw))
+        return TEXT, encode_json((join_ref, None, topic, event, raw_object(payload)))
 
     def broadcast(self, topic: str, event: str, payload: Any) -> Encoded:
         """Encode a broadcast; a payload of bytes makes it a binary frame of kind 2."""
         if isinstance(payload, bytes):
             return BINARY, _binary(_BROADCAST, {"topic": topic, "event": event}, payload)
-        raw = msgspec.Raw(encode_object(payload))
-        return TEXT, encode_json((None, None, topic, event, raw))
+        return TEXT, encode_json((None, None, topic, event, raw_object(payload)))
 
     def close(self, join_ref: Any, topic: str) -> Encoded:
         """Encode ``phx_close``."""

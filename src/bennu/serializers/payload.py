@@ -15,7 +15,7 @@ import msgspec
 from .._payload import to_builtin
 from ..errors import DecodeError, EncodeError
 
-__all__ = ["MAX_NESTING", "SHALLOW", "check_nesting", "encode_json", "encode_object"]
+__all__ = ["MAX_NESTING", "SHALLOW", "check_nesting", "encode_json", "encode_object", "raw_object"]
 
 MAX_NESTING: Final = 128
 """How deep arrays and objects of one message may nest, the envelope included."""
@@ -57,6 +57,17 @@ def encode_object(value: Any) -> bytes:
             f" or bytes; got {type(value).__name__}: write {{'value': ...}} around it"
         )
     return encoded
+
+
+def raw_object(value: Any) -> msgspec.Raw:
+    """Return a payload as a JSON object to be put into an envelope; one that is encoded stays as it is.
+
+    Raises:
+        EncodeError: It has no JSON form, or one that is no object.
+    """
+    if type(value) is msgspec.Raw and bytes(memoryview(value)[:1]) == b"{":
+        return value
+    return msgspec.Raw(encode_object(value))
 
 
 def check_nesting(data: bytes) -> None:

@@ -1,0 +1,332 @@
+"""Presence on several nodes: what one knows all know, whatever happens to the network. Protocol, §6.8."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import pytest
+
+from bennu import BySize, Count, Full, Periods, Presence, PresenceCount
+from bennu._protocol.tracker import Status
+from bennu.telemetry import ReplicaChanged
+
+from ..support.bus import Network
+from ..support.clock import advance, settle
+from ..support.memory import Server, serve
+from .rooms import Member, enter, example, plain
+
+pytestmark = pytest.mark.anyio
+
+PERIODS = Periods()
+TOLD = 0.16
+"""Seconds after which other nodes know of a change, and their clients: a tenth, and a window."""
+REPAIRED = (PERIODS.clock_samples + 2) * PERIODS.broadcast
+"""Seconds after which what was missed is known, once nodes hear each other."""
+
+
+class Node:
+    """An endpoint with a presence, and one who watches ``room:1`` on it."""
+
+    def __init__(self, name: str, presence: Presence, server: Server, watcher: Member) -> None:
+        self.name = name
+        self.presence = presence
+        self.server = server
+        self.watcher = watcher
+
+    @property
+    def replicas(self) -> dict[str, Status]:
+        """Which other nodes it knows."""
+        assert self.presence._live is not None
+        return self.presence._live.tracker.shards[0].replicas
+
+    async def here(self, topic: str = "room:1") -> set[str]:
+        """Return who is here, and check that its watcher sees the same."""
+        listed = await self.presence.list(topic)
+        if topic == "room:1":
+            await self.watcher.news()
+            refs = {
+                key: {meta["phx_ref"] for meta in value["metas"]} for key, value in listed.items()
+            }
+            seen = {key: set(of_key) for key, of_key in self.watcher.list.refs().items()}
+            assert seen == refs, "a client differs from its server"
+        return set(listed)
+
+
+@asynccontextmanager
+async def node(
+    network: Network, name: str, called: str = "presence", **options: Any
+) -> AsyncIterator[Node]:
+    """Run a node."""
+    presence = Presence(called, **options)
+    async with serve(example(presence, bus=network.bus(name), timeout=100_000)) as server:
+        watcher = await enter(server, "watcher", watch=True)
+        yield Node(name, presence, server, watcher)
+        if watcher.client.wire.code is None:
+            watcher.client.close()
+        await settle()
+
+
+@asynccontextmanager
+async def nodes(network: Network, *names: str, **options: Any) -> AsyncIterator[list[Node]]:
+    """Run several, which know each other."""
+    async with AsyncExitStack() as stack:
+        started = [
+            await stack.enter_async_context(node(network, name, **options)) for name in names
+        ]
+        await advance(REPAIRED)
+        yield started
+
+
+async def everywhere(*at: Node) -> list[set[str]]:
+    """Return who is here, by node."""
+    return [await one.here() for one in at]
+
+
+@pytest.mark.conformance("TR011", "TR022", "TR024", "TR029")
+@pytest.mark.parametrize("shards", [1, 4])
+async def test_what_one_node_tracks_is_seen_on_all_within_a_tenth_of_a_second(shards: int) -> None:
+    """Joins, updates and leaves, and the refs are the same."""
+    network = Network()
+    async with nodes(network, "one", "two", "three", shards=shards) as (one, two, three):
+        await one.presence.track("me", "ann", {"v": 1}, topic="room:1")
+        await two.presence.track("me", "bob", topic="room:1")
+        await advance(TOLD)
+        assert await everywhere(one, two, three) == [{"ann", "bob"}] * 3
+        assert await one.presence.list("room:1") == await three.presence.list("room:1")
+        ref = await one.presence.update("me", "ann", {"v": 2}, topic="room:1")
+        await advance(TOLD)
+        found = await three.presence.get_by_key("room:1", "ann")
+        assert found is not None
+        assert [meta["phx_ref"] for meta in found["metas"]] == [ref]
+        await advance(1)
+        [(_, diff)] = (await three.watcher.news())[-1:]
+        assert set(diff["joins"]) == set(diff["leaves"]) == {"ann"}
+        await one.presence.untrack("me")
+        await advance(1)
+        assert await everywhere(one, two, three) == [{"bob"}] * 3
+
+
+@pytest.mark.conformance("TR011")
+async def test_idle_nodes_speak_now_and_then_so_that_nobody_takes_them_for_dead() -> None:
+    """Hours of silence change nothing, for users neither."""
+    network = Network()
+    async with nodes(network, "one", "two") as (one, two):
+        await one.presence.track("me", "ann", topic="room:1")
+        await advance(TOLD)
+        network.sent.clear()
+        await advance(600)
+        for sender in ("one", "two"):
+            said = len([sent for sent in network.sent if sent.sender == sender])
+            assert 600 / PERIODS.down < said < 600 / PERIODS.broadcast / 5
+        assert await everywhere(one, two) == [{"ann"}] * 2
+        assert two.watcher.list.leaves == []
+        assert two.replicas == {"one": Status.UP}
+
+
+@pytest.mark.conformance("TR017", "TR019", "TR025")
+async def test_a_node_that_is_killed_is_gone_after_the_down_period() -> None:
+    """Not before; two periods later at most; and nobody else was seen to leave."""
+    network = Network()
+    async with nodes(network, "one", "two", "three") as (one, two, three):
+        await one.presence.track("me", "ann", topic="room:1")
+        await two.presence.track("me", "bob", topic="room:1")
+        await advance(TOLD)
+        network.kill("one")
+        await advance(PERIODS.down - (PERIODS.silent_ticks + 1) * PERIODS.broadcast - 1)
+        assert await everywhere(two, three) == [{"ann", "bob"}] * 2
+        await advance((PERIODS.silent_ticks + 3) * PERIODS.broadcast + 1)
+        assert await everywhere(two, three) == [{"bob"}] * 2
+        assert two.replicas == {"one": Status.DOWN, "three": Status.UP}
+        assert three.watcher.list.leaves == [("ann", dict(three.watcher.list.joins)["ann"])]
+        await advance(PERIODS.permdown)
+        assert two.replicas == {"three": Status.UP}
+        assert await everywhere(two, three) == [{"bob"}] * 2
+
+
+@pytest.mark.conformance("TR016")
+async def test_a_node_that_was_cut_off_is_back_when_the_network_is() -> None:
+    """Each side sees the other leave and come back, and nobody of its own; then all lists are equal."""
+    network = Network()
+    async with nodes(network, "one", "two", "three") as (one, two, three):
+        await one.presence.track("me", "ann", topic="room:1")
+        await two.presence.track("me", "bob", topic="room:1")
+        await advance(TOLD)
+        network.isolate("one")
+        await advance(PERIODS.down + 2 * PERIODS.broadcast)
+        assert await everywhere(one, two, three) == [{"ann"}, {"bob"}, {"bob"}]
+        await one.presence.track("me", "new on one", topic="room:1")
+        await two.presence.untrack("me")
+        await two.presence.track("me", "new on two", topic="room:1")
+        await advance(1)
+        network.heal()
+        await advance((PERIODS.silent_ticks + 1) * PERIODS.broadcast + REPAIRED)
+        assert await everywhere(one, two, three) == [{"ann", "new on one", "new on two"}] * 3
+        for at, own in ((one, "ann"), (two, "new on two"), (three, "new on two")):
+            assert own not in {key for key, _ in at.watcher.list.leaves}
+
+
+async def test_a_short_cut_is_not_seen_and_what_was_missed_is_repaired() -> None:
+    """Shorter than the down period: nobody leaves."""
+    network = Network()
+    async with nodes(network, "one", "two") as (one, two):
+        await one.presence.track("me", "ann", topic="room:1")
+        await one.presence.track("me", "goes", topic="room:1")
+        await advance(1)
+        network.cut("one", "two")
+        await one.presence.track("me", "missed", topic="room:1")
+        await one.presence.untrack("me", "goes")
+        await advance(3)
+        assert await everywhere(one, two) == [{"ann", "missed"}, {"ann", "goes"}]
+        network.heal()
+        await advance((PERIODS.silent_ticks + 1) * PERIODS.broadcast + REPAIRED)
+        assert await everywhere(one, two) == [{"ann", "missed"}] * 2
+        assert {key for key, _ in two.watcher.list.leaves} == {"goes"}
+
+
+@pytest.mark.conformance("TR015", "TR018")
+async def test_a_node_that_starts_again_under_its_name_brings_no_ghosts() -> None:
+    """What it had before its death goes, what it has now comes; others are not seen to leave."""
+    network = Network()
+    async with nodes(network, "two", "three") as (two, three):
+        await two.presence.track("me", "bob", topic="room:1")
+        async with node(network, "one") as one:
+            await one.presence.track("me", "ghost", topic="room:1")
+            await advance(REPAIRED)
+            assert await everywhere(two, three) == [{"bob", "ghost"}] * 2
+            network.kill("one")
+        async with node(network, "one") as one:
+            await one.presence.track("me", "ann", topic="room:1")
+            await advance(REPAIRED)
+            assert await everywhere(one, two, three) == [{"ann", "bob"}] * 3
+            await advance(PERIODS.permdown + 100)
+            assert await everywhere(one, two, three) == [{"ann", "bob"}] * 3
+            assert {key for key, _ in two.watcher.list.leaves} == {"ghost"}
+
+
+@pytest.mark.conformance("TR010", "TR033")
+async def test_a_node_that_stops_is_gone_at_once() -> None:
+    """Its channels are closed, and it says good-bye: no time passes until others see it."""
+    network = Network()
+    async with (
+        nodes(network, "two", "three", window=0) as (two, three),
+        node(network, "one") as one,
+    ):
+        ann = await enter(one.server, "ann")
+        await one.presence.track("me", "bob", topic="room:1")
+        await advance(REPAIRED)
+        assert await everywhere(two, three) == [{"ann", "bob"}] * 2
+        await one.server.endpoint.stop()
+        await settle()
+        assert await everywhere(two, three) == [set()] * 2
+        assert two.replicas == {"three": Status.UP}
+        assert ann.client.wire.code == 1012
+
+
+async def test_a_node_that_joins_a_full_cluster_learns_everything_and_tells_its_clients() -> None:
+    """Who was there before is a join for it, without a past that its clients never saw."""
+    network = Network()
+    async with nodes(network, "one") as [one]:
+        for number in range(50):
+            await one.presence.track("me", number, {"v": 1}, topic="room:1")
+            await one.presence.update("me", number, {"v": 2}, topic="room:1")
+        await advance(60)
+        async with node(network, "two") as two:
+            await advance(REPAIRED + PERIODS.broadcast)
+            assert len(await two.here()) == 50
+            metas = two.watcher.list.state["7"]["metas"]
+            assert [sorted(meta) for meta in metas] == [["phx_ref", "v"]]
+            assert two.watcher.list.leaves == []
+
+
+@pytest.mark.parametrize("mode", [Count(), BySize({0: Full(), 2: Count()})])
+async def test_counts_are_of_all_nodes(mode: Any) -> None:
+    """Clients of each node are told the same."""
+    network = Network()
+    async with nodes(network, "one", "two", mode=mode) as (one, two):
+        for at in (one, two):
+            for key in ("shared", at.name):
+                await at.presence.track("me", key, topic="room:1")
+        await advance(1)
+        for at in (one, two):
+            assert await at.presence.count("room:1") == PresenceCount(keys=3, metas=4)
+            counts = [p for event, p in await at.watcher.news() if event == "presence_count"]
+            assert counts[-1] == {"keys": 3, "metas": 4}
+
+
+async def test_presences_of_different_names_don_t_mix() -> None:
+    network = Network()
+    async with node(network, "one", "rooms") as one, node(network, "two", "jobs") as two:
+        await one.presence.track("me", "ann", topic="room:1")
+        await advance(REPAIRED)
+        assert await everywhere(one, two) == [{"ann"}, set()]
+
+
+async def test_the_same_key_on_two_nodes_is_one_key_with_two_metas() -> None:
+    """It leaves with the last of them; hooks on every node are told of keys."""
+    network = Network()
+    told: list[str] = []
+
+    async def joined(topic: str, key: str, metas: Any) -> None:
+        told.append(f"+{key}")
+
+    async def left(topic: str, key: str, metas: Any) -> None:
+        told.append(f"-{key}")
+
+    async with (
+        nodes(network, "one", "two") as (one, two),
+        node(network, "three", joined=joined, left=left) as three,
+    ):
+        await advance(REPAIRED)
+        await one.presence.track("me", "ann", {"at": 1}, topic="room:1")
+        await advance(1)
+        await two.presence.track("me", "ann", {"at": 2}, topic="room:1")
+        await advance(1)
+        assert plain(await three.presence.list("room:1")) == {"ann": [{"at": 1}, {"at": 2}]}
+        await one.presence.untrack("me")
+        await advance(1)
+        assert told == ["+ann"]
+        assert await three.here() == {"ann"}
+        await two.presence.untrack("me")
+        await advance(1)
+        assert told == ["+ann", "-ann"]
+        assert await three.here() == set()
+
+
+async def test_what_is_no_message_is_logged_and_dropped() -> None:
+    """Whoever else writes on the topic does no harm."""
+    network = Network()
+    async with nodes(network, "one") as [one]:
+        stranger = network.bus("stranger")
+        await stranger.start(lambda topic, data: None)
+        stranger.publish("phx_presence:presence_shard0", b"\xc1 nonsense")
+        await settle()
+        one.server.logged("phx_presence:presence_shard0", "dropped", level=30)
+        await one.presence.track("me", "ann", topic="room:1")
+        await advance(1)
+        assert await one.here() == {"ann"}
+        await stranger.stop()
+
+
+async def test_telemetry_tells_what_becomes_of_other_nodes() -> None:
+    """Up, down, up again, and gone."""
+    network = Network()
+    seen: list[tuple[str, str]] = []
+    async with nodes(network, "two") as [two]:
+        stop = two.server.endpoint.telemetry.attach(
+            lambda event: (
+                seen.append((event.node, event.status))
+                if isinstance(event, ReplicaChanged)
+                else None
+            )
+        )
+        async with node(network, "one"):
+            await advance(1)
+            network.cut("one", "two")
+            await advance(PERIODS.down + 2 * PERIODS.broadcast)
+            network.heal()
+            await advance((PERIODS.silent_ticks + 1) * PERIODS.broadcast)
+        await settle()
+        stop()
+    assert seen == [("one", status) for status in ("up", "down", "up", "gone")]

@@ -1,0 +1,77 @@
+"""Keys, metas and refs. Protocol document, §6.1."""
+
+from __future__ import annotations
+
+import base64
+import re
+from typing import Any
+
+import pytest
+
+from bennu import EncodeError, KeyRefused, Refused
+from bennu.presence.names import INHERITED, Refs, key_of, meta_of, stable_hash
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [("u1", "u1"), (5, "5"), (-1, "-1"), ("", ""), ("ä😀", "ä😀"), ("proto", "proto")],
+)
+def test_a_key_is_text_or_a_number_that_becomes_text(key: Any, text: str) -> None:
+    assert key_of(key) == text
+
+
+@pytest.mark.parametrize("key", sorted(INHERITED))
+def test_what_every_javascript_object_inherits_is_refused(key: str) -> None:
+    """The text says what to write; a client gets the reason."""
+    with pytest.raises(KeyRefused, match="write a prefix") as caught:
+        key_of(key)
+    assert isinstance(caught.value, Refused)
+    assert caught.value.payload == {"reason": "presence_key"}
+    assert key_of(f"user:{key}") == f"user:{key}"
+
+
+def test_all_names_of_a_javascript_object_are_known() -> None:
+    """Those that ``Object.getOwnPropertyNames(Object.prototype)`` lists."""
+    assert len(INHERITED) == 12
+    assert {"__proto__", "constructor", "toString", "hasOwnProperty"} < INHERITED
+
+
+@pytest.mark.parametrize("key", [None, True, 1.5, b"u1", ("u1",), "\ud800"])
+def test_other_keys_are_refused(key: Any) -> None:
+    with pytest.raises(KeyRefused, match="text"):
+        key_of(key)
+
+
+def test_a_meta_is_a_copy() -> None:
+    """What the user changes afterwards changes nothing, however deep."""
+    given: dict[Any, Any] = {"a": {"b": [1]}, 5: "number"}
+    meta = meta_of(given)
+    given["a"]["b"].append(2)
+    assert meta == {"a": {"b": [1]}, "5": "number"}
+    assert meta_of(None) == {}
+
+
+def test_a_meta_that_nests_without_end_is_refused() -> None:
+    endless: dict[str, Any] = {}
+    endless["self"] = endless
+    with pytest.raises(EncodeError, match="meta"):
+        meta_of(endless)
+
+
+def test_refs_are_16_characters_and_all_different() -> None:
+    """URL-safe base64 of the time, of who made it, and of a counter."""
+    one, other = Refs("node", "presence_shard0"), Refs("node", "presence_shard1")
+    made = [refs.make() for _ in range(1000) for refs in (one, other)]
+    assert len(set(made)) == 2000
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]{16}", ref) for ref in made)
+    first, second = (base64.urlsafe_b64decode(ref) for ref in (made[0], made[2]))
+    assert first[:8] <= second[:8]
+    assert first[8:10] == second[8:10]
+    assert (int.from_bytes(first[10:]) + 1) % 0x10000 == int.from_bytes(second[10:])
+
+
+def test_the_hash_of_a_topic_is_the_same_on_every_node() -> None:
+    """In every process, too: it is the CRC-32 of its UTF-8."""
+    assert stable_hash("room:lobby") == 3730926261
+    assert stable_hash("") == 0
+    assert isinstance(stable_hash("\ud800"), int)

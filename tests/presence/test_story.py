@@ -1,0 +1,149 @@
+"""A long story under a seed: users who come, go, change and are cut off, and clients that follow all of it.
+
+Whatever happens, when it is quiet every client has what its server lists, all servers list the same, and that
+is who is really here. And a user who never left was never seen to leave by those who could always hear of them.
+"""
+
+from __future__ import annotations
+
+import random
+from contextlib import AsyncExitStack
+from random import Random
+from typing import Any
+
+import pytest
+
+from bennu import Presence
+
+from ..support.bus import Network
+from ..support.clock import advance, settle
+from ..support.memory import Server, serve
+from .rooms import Member, Present, enter, example
+
+pytestmark = pytest.mark.anyio
+
+NODES = ("one", "two", "three")
+STEPS = 120
+QUIET = 60.0
+
+
+class Story:
+    """Three nodes, their users, and those who watch."""
+
+    def __init__(self, random: Random, network: Network) -> None:
+        self.random = random
+        self.network = network
+        self.presences: dict[str, Presence] = {}
+        self.servers: dict[str, Server] = {}
+        self.watchers: list[tuple[str, Member]] = []
+        self.users: list[tuple[str, str, Member]] = []
+        self.made = 0
+
+    async def come(self) -> None:
+        """Have somebody come: half of them are there already, with another device."""
+        name = self.random.choice([f"user{self.made}", "ann", "bob"])
+        self.made += 1
+        at = self.random.choice(NODES)
+        member = await enter(self.servers[at], name)
+        self.users.append((at, name, member))
+
+    async def change(self) -> None:
+        """Have somebody change their meta, once or twice."""
+        if self.users:
+            _, name, member = self.random.choice(self.users)
+            for _ in range(self.random.randint(1, 3)):
+                payload = {"key": name, "meta": {"n": self.random.randint(1, 9)}}
+                member.client.push("room:1", "update", payload)
+
+    async def go(self) -> None:
+        """Have somebody go, one way or another."""
+        if self.users:
+            _, _, member = self.users.pop(self.random.randrange(len(self.users)))
+            await member.news()
+            if self.random.random() < 0.5:
+                member.client.vanish()
+            else:
+                member.client.close()
+
+    async def rejoin(self) -> None:
+        """Have somebody join again without leaving."""
+        if self.users:
+            _, _, member = self.random.choice(self.users)
+            await member.news()
+            member.client.start_join("room:1", {})
+            member.list.rejoin()
+
+    async def watch(self) -> None:
+        """Have one more look on."""
+        if len(self.watchers) < 9:
+            at = self.random.choice(NODES)
+            self.watchers.append((at, await enter(self.servers[at], "eve", watch=True)))
+
+    async def cut(self) -> None:
+        """Cut the network somewhere, or heal it."""
+        if self.random.random() < 0.5:
+            self.network.cut(*self.random.sample(NODES, 2))
+        else:
+            self.network.heal()
+
+    async def step(self) -> None:
+        """Let something happen, and then some time pass."""
+        kinds = [self.come] * 4 + [self.change] * 4 + [self.go] * 3
+        kinds += [self.rejoin, self.watch, self.cut]
+        await self.random.choice(kinds)()
+        await advance(self.random.choice([0, 0, 0.01, 0.03, 0.2, 2, 40]))
+
+    async def check(self) -> None:
+        """Wait until it is quiet, and compare."""
+        self.network.heal()
+        await advance(QUIET)
+        here: dict[str, int] = {}
+        for _, name, _ in self.users:
+            here[name] = here.get(name, 0) + 1
+        lists = {at: await presence.list("room:1") for at, presence in self.presences.items()}
+        for at, listed in lists.items():
+            assert {key: len(value["metas"]) for key, value in listed.items()} == here, at
+            assert _refs(listed) == _refs(lists["one"]), at
+        everybody = [*self.watchers, *((at, member) for at, _, member in self.users)]
+        for at, member in everybody:
+            await member.news()
+            assert _refs(member.list.state) == _refs(lists[at]), at
+
+    async def end(self) -> None:
+        """Let everybody go."""
+        for _, member in [*self.watchers, *((at, member) for at, _, member in self.users)]:
+            member.client.close()
+        await settle()
+
+
+@pytest.mark.parametrize("window", [0, 0.05, 1])
+@pytest.mark.parametrize("seed", range(4))
+async def test_when_it_is_quiet_everybody_agrees(seed: int, window: float) -> None:
+    random.seed(seed)  # when trackers begin to tick
+    network = Network()
+    story = Story(Random(seed), network)
+    async with AsyncExitStack() as stack:
+        for name in NODES:
+            presence = Presence(window=window, shards=2)
+            endpoint = example(presence, Present, bus=network.bus(name), timeout=1_000_000)
+            story.presences[name] = presence
+            story.servers[name] = await stack.enter_async_context(serve(endpoint))
+        stayer = await enter(story.servers["one"], "stayer")
+        story.users.append(("one", "stayer", stayer))
+        await advance(QUIET)
+        watcher = await enter(story.servers["one"], "eve", watch=True)
+        story.watchers.append(("one", watcher))
+        story.users.remove(("one", "stayer", stayer))
+        for number in range(STEPS):
+            await story.step()
+            if number % 40 == 39:
+                story.users.append(("one", "stayer", stayer))
+                await story.check()
+                story.users.remove(("one", "stayer", stayer))
+        assert "stayer" not in {key for key, _ in watcher.list.leaves}
+        stayer.client.close()
+        await story.end()
+
+
+def _refs(state: dict[str, Any]) -> dict[str, set[str]]:
+    return {key: {meta["phx_ref"] for meta in value["metas"]} for key, value in state.items()}
