@@ -78,6 +78,14 @@ MODES = {
         Load("hold", 10_000, "--secs 1"),  # once joined, they only have to stay
         (Target("join_cpu_us", ratio=10, ratio_mounted=14), Target("kb_per_conn", limit=8)),
     ),
+    "presence": Mode(
+        Load("hold", 2_000, "--prefix presence --secs 8", is_told=True),
+        (Target("cpu_s", ratio=70), Target("kb_per_conn", limit=20)),
+    ),
+    "crowd": Mode(
+        Load("hold", 10_000, "--prefix crowd --secs 8", is_told=True),
+        (Target("cpu_s", ratio=40),),
+    ),
 }
 # fmt: on
 

@@ -1,10 +1,11 @@
-"""The endpoint under load: it echoes, it broadcasts, and it does nothing else; and it shows who is here.
+"""The endpoint under load: it echoes, it broadcasts, it says who is present, and it does nothing else.
 
 `endpoint` is served as it is, with compression under /deflate; `mounted` is the same one inside a Starlette application, at /rt.
 Every payload is decoded into its type and encoded again, as in a real application.
 """
 
 from itertools import count
+from typing import ClassVar
 from urllib.parse import parse_qs
 
 from msgspec import Struct
@@ -39,25 +40,34 @@ class GuardedRoomChannel(RoomChannel):
         await self.broadcast("new_msg", payload)
 
 
+class Visitor(Struct):
+    """The parameters of a join; the user_id may also be among those of the connect."""
+
+    user_id: str | int | None = None
+
+
 presence = Presence()
-crowd = Presence("crowd", mode=Count(), window=1)
-unique = count(1)
+crowd = Presence("crowd", mode=Count())
+strangers = count(1)
 
 
-class PresentChannel(Channel[None]):
-    """It is present under the parameter ``user_id``, or as somebody new."""
+class PresenceChannel(Channel[None]):
+    """Whoever joins is present under their user_id, or as a stranger whom nobody else is."""
 
-    presence = presence
+    presence: ClassVar[Presence] = presence
+
+    async def join(self, visitor: Visitor) -> None:
+        params = parse_qs(self.connection.info.uri.query)
+        named = visitor.user_id or params.get("user_id", [""])[0]
+        self.user_id = named or f"stranger-{next(strangers)}"
 
     async def after_join(self) -> None:
-        found = parse_qs(self.connection.info.uri.query).get("user_id")
-        key = found[0] if found else f"user-{next(unique)}"
-        await self.presence.track(self, key, {"status": "online"})
+        await self.presence.track(self, self.user_id)
         await self.presence.push_state(self)
 
 
-class CrowdChannel(PresentChannel):
-    """The same in a crowd that is only counted."""
+class CrowdChannel(PresenceChannel):
+    """The same, where clients are told how many there are."""
 
     presence = crowd
 
@@ -66,13 +76,13 @@ async def connect() -> None:
     """Everybody is welcome, and nobody has a name."""
 
 
-channels = {"room:*": RoomChannel, "presence:*": PresentChannel, "crowd:*": CrowdChannel}
+channels = {"room:*": RoomChannel, "presence:*": PresenceChannel, "crowd:*": CrowdChannel}
 endpoint = Endpoint(
-    presence=[presence, crowd],
     sockets={
         "/socket": Socket(connect=connect, channels=channels),
         "/deflate": Socket(connect=connect, channels=channels, compress=True),
     },
+    presence=[presence, crowd],
 )
 mounted = Starlette(routes=[Mount("/rt", endpoint)], lifespan=endpoint.lifespan())
 guarded = Endpoint(

@@ -44,11 +44,12 @@ class Unmeasured(Exception):
 
 @dataclass(frozen=True)
 class Load:
-    """What wsload is asked to do."""
+    """What wsload is asked to do, and whether the server says more than it is asked."""
 
     mode: str
     conns: int
     options: str
+    is_told: bool = False
 
 
 @dataclass(frozen=True)
@@ -217,11 +218,12 @@ class Account:
     def what_hold_leaves_out(self, after: Self, figures: Figures, load: Load) -> Figures:
         """The columns of the other modes: what was lost, and how far to trust the rest."""
         joined, elapsed = figures["conns"], after.clock - self.clock
+        unasked = 0 if load.is_told else figures["frames_in"] - joined  # a join has one answer
         ours = after.server - self.server + after.generator - self.generator
         return {
             "undelivered": load.conns - joined,
             "dead": joined - figures["still"],
-            "errors": figures["frames_in"] - joined,  # a join has one answer, more is unasked
+            "errors": figures["errors"] + unasked,
             "srv_wait": (after.server_waited - self.server_waited)
             * figures["join_per_s"]
             / max(joined, 1),

@@ -4,7 +4,7 @@
  *   cc -O2 -o wsload wsload.c
  *   ./wsload --port 4000 --conns 1000 --mode fanout --secs 5 --window 1 --pubs 1 --pid 1234,1235
  *
- * modes   hold    connect, join, stay for --secs seconds
+ * modes   hold    connect, join, stay for --secs seconds; cpu_s is what all that cost the server
  *         echo    every connection keeps --window "echo" pushes in flight; counts replies
  *         fanout  --pubs connections keep --window "new_msg" pushes in flight each (closed loop on
  *                 their own broadcast), or --rate N messages a second in all (open loop);
@@ -632,10 +632,10 @@ int main(int argc, char **argv) {
     while (now() < end) turn(100);
     printf("{\"mode\":\"hold\",\"conns\":%d,\"join_per_s\":%.0f,\"join_cpu_us\":%.1f,"
            "\"rss_kb_before\":%ld,\"rss_kb_after\":%ld,\"kb_per_conn\":%.2f,\"still\":%d,"
-           "\"cpu_s\":%.2f,\"mb_in\":%.1f,\"frames_in\":%ld}\n",
+           "\"cpu_s\":%.4f,\"mb_in\":%.1f,\"frames_in\":%ld,\"errors\":%ld}\n",
            ready, ready / tj, cj / ready * 1e6, rss0, rss_of(pids),
            (double)(rss_of(pids) - rss0) / ready, nconn - dead, cpu_of(pids) - c0, bytes_in / 1e6,
-           all_frames);
+           all_frames, errors);
     return 0;
   }
 

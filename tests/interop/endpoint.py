@@ -4,8 +4,8 @@ What a test wants of the server it asks for on a channel, as any client could: a
 the channel, one that closes the connection, a topic whose join waits. So the tests need no way into
 the server's process, and the server knows nothing of the tests.
 
-The channels that speak an application's protocol (Supabase's, Absinthe's) are in the modules beside
-this one.
+The channels that speak an application's protocol (Supabase's, Absinthe's), and those that show who is present,
+are in the modules beside this one.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from bennu import (
 from bennu.errors import TokenInvalid
 from bennu.refusals import Readable
 from tests.interop.absinthe import absinthe
+from tests.interop.presences import presence_channels, presences
 from tests.interop.supabase import supabase
 
 __all__ = ["endpoint"]
@@ -222,7 +223,12 @@ def name_of(user: User) -> str:
     return f"users:{user.name}"
 
 
-channels = {"room:*": RoomChannel, "gate:{name}": GateChannel, "roster:*": RosterChannel}
+channels: dict[str, type[Channel[Any, Any]]] = {
+    "room:*": RoomChannel,
+    "gate:{name}": GateChannel,
+    "roster:*": RosterChannel,
+    **presence_channels,
+}
 endpoint = Endpoint(
     sockets={
         "/socket": Socket(connect=connect, id=name_of, channels=channels, longpoll=True),
@@ -249,5 +255,6 @@ endpoint = Endpoint(
         "/graphql": absinthe,
     },
     lifespan=lifespan,
+    presence=presences,
     debug=True,
 )

@@ -13,7 +13,7 @@ export {outcome, stream}
 export const [url, pkg, variant] = process.argv.slice(2)
 
 // The package under test, as npm installed it: "phoenix", "phoenix-1.7" or Supabase's.
-export const {Socket, LongPoll, RealtimeClient} = await import(pkg)
+export const {Socket, LongPoll, Presence, RealtimeClient} = await import(pkg)
 
 export function report(step, value = null) {
   process.stdout.write(`${JSON.stringify({step, value})}\n`)
