@@ -89,7 +89,8 @@ def follows(seen: dict[str, Any]) -> None:
     }
 
 
-@pytest.mark.conformance("JS062", "JS063", "JS066", "JS068", "JS069", "JS070", "JS072")
+@pytest.mark.conformance("JS062", "JS063", "JS064", "JS065", "JS066", "JS067", "JS068")
+@pytest.mark.conformance("JS069", "JS070", "JS072", "OB023")
 @pytest.mark.parametrize("kind", ["present", "instant"])
 def test_lists_who_is_here(scenario: Scenario, kind: str) -> None:
     """Joins, leaves, updates and crashes of others, with merged diffs and with a diff for each change."""

@@ -330,3 +330,17 @@ async def test_telemetry_tells_what_becomes_of_other_nodes() -> None:
         await settle()
         stop()
     assert seen == [("one", status) for status in ("up", "down", "up", "gone")]
+
+
+@pytest.mark.conformance("TR071")
+async def test_each_start_is_another_replica() -> None:
+    """Its vsn is unique, and greater than that of the start before: so others know which is the newer one."""
+    presence = Presence()
+    endpoint = example(presence)
+    refs: list[tuple[str, int]] = []
+    for _ in range(3):
+        async with serve(endpoint):
+            assert presence._live is not None
+            refs.append(presence._live.tracker.shards[0].ref)
+    assert len({name for name, _ in refs}) == 1
+    assert refs[0][1] < refs[1][1] < refs[2][1]

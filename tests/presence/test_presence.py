@@ -52,7 +52,7 @@ async def test_a_member_is_listed_by_topic_and_by_channel_once_it_is_tracked() -
         ann.client.close()
 
 
-@pytest.mark.conformance("PR005")
+@pytest.mark.conformance("PR005", "OB023")
 async def test_an_integer_key_is_written_as_text() -> None:
     """A key of 5 is listed, found and untracked as "5"."""
     presence = Presence()
