@@ -79,7 +79,6 @@ class Roll:
         self._records: dict[Hashable, _Record] = {}
         self._orphans = Orphans()
         self._timer: asyncio.TimerHandle | None = None
-        self._is_closed = False
 
     def __len__(self) -> int:
         return len(self._records)
@@ -154,7 +153,7 @@ class Roll:
         """Let an owner go that has ended; what it tracked goes with it, or stays for its grace."""
         self._records.pop(record.owner, None)
         entries, record.entries = record.entries, {}
-        if self._is_closed or not entries:
+        if not entries:
             return
         if not self._grace:
             self._remove(list(entries.items()))
@@ -167,7 +166,6 @@ class Roll:
 
     def close(self) -> None:
         """Remove everything, at once."""
-        self._is_closed = True
         if self._timer is not None:
             self._timer.cancel()
         entries = self._orphans.expire(float("inf"))
