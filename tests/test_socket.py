@@ -10,7 +10,7 @@ import pydantic
 import pytest
 from msgspec import Struct
 
-from bennu import Channel, ConnectInfo, Refused, Socket
+from bennu import Channel, ConnectInfo, LongPoll, Refused, Socket
 from bennu._protocol.origin import Origin, Requested
 from bennu.errors import DefinitionError
 
@@ -286,6 +286,16 @@ def test_a_bare_string_is_no_list_of_subprotocols() -> None:
 
 
 @pytest.mark.conformance("WS054")
+@pytest.mark.conformance("WS055")
+def test_long_polling_takes_its_own_options_only() -> None:
+    """A drain is the socket's, for all of its transports."""
+    wrong: Any = {"drainer": False}
+    with pytest.raises(TypeError, match="drainer"):
+        LongPoll(**wrong)
+    with pytest.raises(DefinitionError, match="longpoll=LongPoll"):
+        Socket(connect=lambda: None, channels={}, longpoll=wrong)
+
+
 def test_an_unknown_option_is_an_error_at_definition() -> None:
     """As everywhere in Python."""
     with pytest.raises(TypeError, match="window_ms"):
