@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bennu import BySize, Count, Full, Presence
+from bennu import BySize, Count, Full, NotStarted, Presence, PresenceCount
 
 from ..support.clock import advance, settle, work
 from ..support.memory import endpoint_of, serve
@@ -340,3 +340,20 @@ async def test_a_hook_that_hangs_is_cancelled_at_the_stop() -> None:
         await settle()
         await endpoint.stop()
         server.logged("A hook of rooms did not end in 10s")
+
+
+async def test_a_hook_may_read_while_its_endpoint_stops() -> None:
+    """Nobody of this node is here any more then, and nobody can come; who has gone is told."""
+    seen: list[Any] = []
+
+    async def left(topic: str, key: str, metas: list[Any]) -> None:
+        seen.append((key, await presence.count(topic), await presence.list(topic)))
+        with pytest.raises(NotStarted, match="stops"):
+            await presence.track("me", "late", topic=topic)
+        await presence.untrack("me", topic=topic)
+
+    presence = Presence(left=left)
+    async with serve(endpoint_of({}, presence=presence)):
+        await presence.track("me", "ann", topic="t")
+        await settle()
+    assert seen == [("ann", PresenceCount(0, 0), {})]

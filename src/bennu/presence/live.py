@@ -24,12 +24,14 @@ class Live:
         tracker: What is tracked, here and on other nodes.
         roll: Whose it is here.
         boards: When clients are told.
+        is_ending: Whether nothing can be tracked any more; hooks that are still told may read.
     """
 
-    __slots__ = ("_hooks", "boards", "host", "roll", "tracker")
+    __slots__ = ("_hooks", "boards", "host", "is_ending", "roll", "tracker")
 
     def __init__(self, options: Options, host: Host) -> None:
         self.host = host
+        self.is_ending = False
         self._hooks = options.hooks
         self.boards = Boards(
             options.name, host, self._entries, options.window, options.mode, options.hooks
@@ -50,6 +52,7 @@ class Live:
 
     async def stop(self) -> None:
         """End everything: whoever is left goes, here and at once on other nodes, and hooks are told."""
+        self.is_ending = True
         self.roll.close()
         self.tracker.stop()
         self.boards.flush()

@@ -181,7 +181,7 @@ class Presence:
         Example:
             ``await presence.track(self, self.assigns.id, {"device": "phone"})``
         """
-        live = self._started("track")
+        live = self._open("track")
         return live.roll.track(owner, _topic("track", owner, topic), key_of(key), meta_of(meta))
 
     async def update(
@@ -203,7 +203,7 @@ class Presence:
             NotTracked: The owner does not track it.
             EncodeError: The meta is no JSON object.
         """
-        live = self._started("update")
+        live = self._open("update")
         given: Any = meta if callable(meta) else meta_of(meta)
         place = _topic("update", owner, topic)
         return live.roll.update(owner, place, {key_of(key): given})[0]
@@ -225,7 +225,7 @@ class Presence:
             NotTracked: The owner does not track one of them; then nothing has changed.
             EncodeError: A meta is no JSON object; likewise.
         """
-        live = self._started("update_many")
+        live = self._open("update_many")
         given: dict[str, Any] = {
             key_of(key): meta if callable(meta) else meta_of(meta) for key, meta in metas.items()
         }
@@ -354,8 +354,16 @@ class Presence:
         """End: whoever is left goes, other nodes see it at once, and the hooks have been told."""
         live = self._live
         if live is not None and live.host is host:
-            self._live = None
-            await live.stop()
+            try:
+                await live.stop()
+            finally:
+                self._live = None
+
+    def _open(self, method: str) -> Live:
+        live = self._started(method)
+        if live.is_ending:
+            raise NotStarted(f"presence.{method}(...) of {self.name!r}: its endpoint stops")
+        return live
 
     def _started(self, method: str) -> Live:
         if self._live is None:
