@@ -8,7 +8,7 @@ import pytest
 
 from bennu import Presence
 
-from ..support.clock import advance, settle
+from ..support.clock import advance, running_loop, settle
 from ..support.memory import endpoint_of, serve
 from .rooms import enter, example, plain
 
@@ -156,7 +156,6 @@ async def test_those_whose_time_is_over_go_in_their_order() -> None:
 
 async def test_the_stop_of_the_endpoint_waits_for_no_grace() -> None:
     """Orphans go at once."""
-    presence = Presence(grace=3600)
     gone: list[str] = []
 
     async def left(topic: str, key: str, metas: Any) -> None:
@@ -172,3 +171,5 @@ async def test_the_stop_of_the_endpoint_waits_for_no_grace() -> None:
         assert gone == []
         await bob.news()
     assert sorted(gone) == ["ann", "bob"]
+    loop: Any = running_loop()
+    assert not [timer for timer in loop._scheduled if not timer.cancelled()], "a timer was left"

@@ -71,6 +71,21 @@ async def test_what_fetch_adds_is_in_lists_diffs_and_states() -> None:
         late.client.close()
 
 
+async def test_fetch_adds_to_presences_and_changes_no_metas() -> None:
+    """Whatever it does to them; keys that it makes up are passed over."""
+
+    async def fetch(topic: str, presences: dict[str, Any]) -> dict[str, Any]:
+        return {"ann": {"metas": [], "name": "Ann A."}, "bob": {"metas": [{"n": 2}]}}
+
+    presence = Presence(fetch=fetch)
+    async with serve(example(presence)) as server:
+        ann = await enter(server, "ann")
+        assert await ann.sees() == {"ann": [{"n": 1}]}
+        assert ann.list.state["ann"]["name"] == "Ann A."
+        assert await presence.list("room:1") == ann.list.state
+        ann.client.close()
+
+
 async def test_a_plain_fetch_runs_in_a_thread() -> None:
     """Given as an argument, too."""
 

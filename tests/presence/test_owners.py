@@ -159,7 +159,14 @@ async def test_a_channel_that_has_ended_tracks_nothing() -> None:
 async def test_an_owner_is_let_go_with_its_last_presence() -> None:
     """One that untracks a topic keeps the others; one that untracks all is known no more."""
     presence = Presence()
-    async with serve(example(presence)) as server:
+    rooms: list[Present] = []
+
+    class Room(Present):
+        async def join(self, payload: dict[str, Any]) -> None:
+            await super().join(payload)
+            rooms.append(self)
+
+    async with serve(example(presence, Room)) as server:
         ann = await enter(server, "ann")
         await ann.news()
         assert presence._live is not None
@@ -173,7 +180,14 @@ async def test_an_owner_is_let_go_with_its_last_presence() -> None:
         assert len(roll) == 1
         await ann.call("untrack")
         assert len(roll) == 0
+        for _ in range(3):
+            assert (await ann.call("track", {"key": "again"}))["status"] == "ok"
+            await ann.call("untrack")
+        [room] = rooms
+        runtime: Any = room._runtime
+        assert not runtime.owned.subscriptions
         assert (await ann.call("track", {"key": "again"}))["status"] == "ok"
+        assert len(runtime.owned.subscriptions) == 1
         ann.client.close()
         await advance(1)
         assert len(roll) == 0

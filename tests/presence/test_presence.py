@@ -356,6 +356,9 @@ async def test_an_endpoint_that_could_not_start_lets_go_of_its_presence() -> Non
         {"shards": 1.5},
         {"mode": "full"},
         {"joined": "text"},
+        {"name": ""},
+        {"name": 5},
+        {"periods": 1.5},
     ],
 )
 def test_a_wrong_option_is_found_at_once(options: dict[str, Any]) -> None:
@@ -372,6 +375,10 @@ async def test_a_topic_is_asked_for_where_there_is_none() -> None:
             await presence.track("me", "u1")
         with pytest.raises(TypeError, match="text"):
             await presence.track("me", "u1", topic=5)  # type: ignore[arg-type]
+        with pytest.raises(EncodeError, match="topic"):
+            await presence.track("me", "u1", topic="\ud800")
+        await presence.track("me", "ü", topic="ä")
+        assert set(await presence.list("ä")) == {"ü"}
         with pytest.raises(TypeError, match="channel or a topic"):
             await presence.list(5)  # type: ignore[arg-type]
 

@@ -14,7 +14,13 @@ import pytest
 from hypothesis import given, strategies as st
 
 from bennu.errors import DecodeError, EncodeError
-from bennu.serializers.payload import MAX_NESTING, check_nesting, encode_json, encode_object
+from bennu.serializers.payload import (
+    MAX_NESTING,
+    check_nesting,
+    encode_json,
+    encode_object,
+    raw_object,
+)
 
 from ..support.properties import json_values, property_test
 
@@ -202,3 +208,13 @@ def test_the_bound_is_exact_whatever_stands_in_texts(value: Any, around: int, ar
     else:
         with pytest.raises(DecodeError):
             check_nesting(data)
+
+
+def test_an_object_that_is_encoded_already_is_taken_as_it_is() -> None:
+    """Without a copy; anything else is encoded, and must be an object too."""
+    raw = msgspec.Raw(b'{"a": 1}')
+    assert raw_object(raw) is raw
+    assert bytes(raw_object({"a": 1})) == b'{"a":1}'
+    for value in (msgspec.Raw(b"[1]"), msgspec.Raw(b""), [1]):
+        with pytest.raises(EncodeError, match="JSON object"):
+            raw_object(value)

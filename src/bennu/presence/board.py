@@ -21,7 +21,6 @@ window of 0 flushes do, in a queue).
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
@@ -61,7 +60,7 @@ class Rules:
         mode: What clients are told.
         hooks: What the application adds.
         spawn: How a board runs a coroutine whose end the stop of the endpoint waits for.
-        forget: Told the topic of a board that holds nothing any more.
+        forget: Told of a board that holds nothing any more, and its topic.
     """
 
     __slots__ = ("entries", "forget", "hooks", "host", "mode", "name", "spawn", "window")
@@ -75,7 +74,7 @@ class Rules:
         mode: Mode,
         hooks: Hooks,
         spawn: Spawn,
-        forget: Callable[[str], object],
+        forget: Callable[[str, Board], object],
     ) -> None:
         self.name = name
         self.host = host
@@ -126,7 +125,7 @@ class Board:
         self._audience = Audience(topic, rules.mode, rules.entries)
         self._pending = Pending()
         self._waiting: list[Waiting] = []
-        self._flushes: deque[_Flush] = deque()
+        self._flushes: list[_Flush] = []  # seldom more than one, and smaller than a deque
         self._is_fetching = False
         self._timer: asyncio.Handle | None = None
         self._last = float("-inf")
@@ -227,7 +226,7 @@ class Board:
     def _tell(self, flush: _Flush, plan: Plan, joins: State, leaves: State) -> None:
         """Tell clients, newcomers, and the application."""
         topic, host = self._topic, self._rules.host
-        self._flushes.popleft()
+        del self._flushes[0]
         for event, payload in self._audience.follow(plan, joins, leaves, self.tally):
             host.pubsub.local_broadcast(topic, Broadcast(topic, event, payload))
         for waiter, future in flush.waiting:
@@ -261,7 +260,7 @@ class Board:
     def _forget_if_idle(self) -> None:
         is_listening = self._listeners is not None and self._listeners.task is not None
         if not (self.tally.metas or self._pending or self._flushes or is_listening):
-            self._rules.forget(self._topic)
+            self._rules.forget(self._topic, self)
 
 
 def greet(waiter: Waiter, audience: Audience) -> None:

@@ -97,5 +97,7 @@ class Boards:
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("Presence %s failed", self._name, exc_info=error)
 
-    def _forget(self, topic: str) -> None:
-        self._boards.pop(topic, None)
+    def _forget(self, topic: str, board: Board) -> None:
+        """Drop a board, unless another has taken its place: it may tell of its end more than once."""
+        if self._boards.get(topic) is board:
+            del self._boards[topic]

@@ -2,9 +2,9 @@
 
 Theory of operation
 -------------------
-A :class:`Presence` is declared, and given to an endpoint. While that runs there is a :class:`_Live` behind it:
-the *tracker* (what is tracked here and elsewhere, as a CRDT), the *roll* (whose it is here, and when it ends) and
-the *boards* (when the clients of a topic are told). A change goes from the roll through the tracker to the
+A :class:`Presence` is declared, and given to an endpoint. While that runs there is a ``Live`` behind it
+(:mod:`bennu.presence.live`): the *tracker* (what is tracked here and elsewhere, as a CRDT), the *roll* (whose it
+is here, and when it ends) and the *boards* (when the clients of a topic are told). A change goes from the roll through the tracker to the
 board of its topic; what other nodes change comes out of the tracker and goes to the board.
 """
 
@@ -12,21 +12,21 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Hashable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from msgspec import Struct
 
 from .._protocol.presences import Meta, State, state_of
 from .._protocol.tracker import Periods
 from ..channel import Channel
-from ..errors import DefinitionError, NotStarted
+from ..errors import DefinitionError, EncodeError, NotStarted
 from .blocking import BlockingPresence
-from .boards import Boards
-from .hooks import Hook, Hooks, Host, bare, fetched
-from .modes import BySize, Count, Full, Mode, Sample
+from .hooks import Hook, Hooks, Host
+from .live import Live
+from .modes import Full, Mode
 from .names import key_of, meta_of
-from .roll import Roll, topic_of
-from .tracker import Tracker
+from .options import Options
+from .roll import topic_of
 
 __all__ = ["Presence", "PresenceCount"]
 
@@ -91,16 +91,16 @@ class Presence:
         joined: Callable[..., Any] | None = None,
         left: Callable[..., Any] | None = None,
     ) -> None:
-        self.name = name
-        self._window = _seconds("window", window)
-        self._mode = _mode(mode)
-        self._grace = _seconds("grace", grace)
-        self._shards = _shards(shards)
-        self._periods = periods
         given = dict(zip(HOOKS, (fetch, handle_metas, joined, left), strict=True))
-        self._hooks = Hooks(**{hook: self._hook(hook, given[hook]) for hook in HOOKS})
-        self._live: _Live | None = None
+        hooks = Hooks(**{hook: self._hook(hook, given[hook]) for hook in HOOKS})
+        self._options = Options(name, window, mode, grace, shards, periods, hooks)
+        self._live: Live | None = None
         self._has_lived = False
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self._options.name
 
     def _hook(self, name: str, given: Callable[..., Any] | None) -> Hook | None:
         """Return a hook, as argument or method, or None if the user has none."""
@@ -347,7 +347,7 @@ class Presence:
                 got="a second one that starts",
                 write="a Presence for each endpoint",
             )
-        self._live = _Live(self, host)
+        self._live = Live(self._options, host)
         self._has_lived = True
 
     async def stop(self, host: Host) -> None:
@@ -357,7 +357,7 @@ class Presence:
             self._live = None
             await live.stop()
 
-    def _started(self, method: str) -> _Live:
+    def _started(self, method: str) -> Live:
         if self._live is None:
             raise NotStarted(
                 f"presence.{method}(...) of {self.name!r} needs an endpoint that is started: write"
@@ -366,38 +366,12 @@ class Presence:
         return self._live
 
 
-class _Live:
-    """What there is of a presence while its endpoint runs."""
-
-    def __init__(self, presence: Presence, host: Host) -> None:
-        name, hooks = presence.name, presence._hooks
-        self.host = host
-        self.hooks = hooks
-        self.boards = Boards(name, host, self._entries, presence._window, presence._mode, hooks)
-        self.tracker = Tracker(name, presence._shards, presence._periods, host, self.boards.change)
-        self.roll = Roll(self.tracker, self.boards, presence._grace)
-
-    def _entries(self, topic: str, key: str | None) -> list[Any]:
-        return cast("list[Any]", self.tracker.entries(topic, key))
-
-    async def fetch(self, topic: str, metas: dict[str, Any]) -> State:
-        """Return metas with what the application adds."""
-        if self.hooks.fetch is None:
-            return bare(metas)
-        return await fetched(self.hooks.fetch, self.host, topic, metas)
-
-    async def stop(self) -> None:
-        """End everything."""
-        self.roll.close()
-        self.tracker.stop()
-        self.boards.flush()
-        await self.boards.stop()
-
-
 def _topic(method: str, owner: object, topic: str | None) -> str:
     """Return the topic that is meant."""
     found = topic_of(owner) if topic is None else topic
     if isinstance(found, str):
+        if not found.isascii():
+            _expect_utf8(found)
         return found
     if topic is None:
         raise TypeError(
@@ -407,6 +381,13 @@ def _topic(method: str, owner: object, topic: str | None) -> str:
     raise TypeError(f"a topic is text, got {topic!r}")
 
 
+def _expect_utf8(topic: str) -> None:
+    try:
+        topic.encode()
+    except UnicodeEncodeError as error:
+        raise EncodeError(f"a topic is text that UTF-8 can carry: {error}") from error
+
+
 def _topic_at(place: object) -> str:
     found = place if isinstance(place, str) else topic_of(place)
     if found is None:
@@ -414,36 +395,3 @@ def _topic_at(place: object) -> str:
             f'expected a channel or a topic, got {place!r}: write presence.list("room:1")'
         )
     return found
-
-
-def _seconds(name: str, given: Any) -> float:
-    if not isinstance(given, int | float) or isinstance(given, bool) or not 0 <= given < 86400:
-        raise DefinitionError(
-            f"Presence({name}=...)",
-            expected="seconds, from 0 to a day",
-            got=repr(given),
-            write=f"{name}=0.05" if name == "window" else f"{name}=5",
-        )
-    return float(given)
-
-
-def _shards(given: Any) -> int:
-    if not isinstance(given, int) or isinstance(given, bool) or given < 1:
-        raise DefinitionError(
-            "Presence(shards=...)",
-            expected="how many, at least 1",
-            got=repr(given),
-            write="shards=1",
-        )
-    return given
-
-
-def _mode(given: Any) -> Mode:
-    if not isinstance(given, Full | Sample | Count | BySize):
-        raise DefinitionError(
-            "Presence(mode=...)",
-            expected="Full(), Sample(size), Count() or BySize({...})",
-            got=repr(given),
-            write="mode=Full()",
-        )
-    return given

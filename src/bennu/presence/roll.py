@@ -5,7 +5,7 @@ Theory of operation
 An *owner* is whoever a presence stands for: a channel, a raw socket's handler, a task, or any object that can
 be a key of a dict. Each has a number, the *actor* of its entries. When an owner ends, its entries go.
 
-With a *grace* time they don't go at once: they become orphans, in the order of their ends, under one timer. If
+With a *grace* time they don't go at once: they become orphans (:mod:`bennu.presence.orphans`), under one timer. If
 somebody tracks the same key of the same topic meanwhile, it adopts the orphan: the entry stays where it is, under
 its old actor, and only its owner changes. So a page that is loaded again is no leave and no join; if its meta
 is another one, it is an update.
@@ -15,23 +15,20 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections import deque
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Protocol, cast
 
 from .._agent import Agent
-from .._protocol.presences import PREV, REF, Meta
+from .._protocol.presences import REF, Meta
 from .._protocol.tracker import Diff
 from ..channel import Channel
 from ..errors import AlreadyTracked, NotTracked
 from .boards import Boards
 from .names import meta_of
+from .orphans import Orphans, Place
 from .tracker import Tracker
 
 __all__ = ["Roll", "topic_of"]
-
-Place = tuple[str, str]
-"""Topic and key."""
 
 
 class _Owned(Protocol):
@@ -65,18 +62,6 @@ class _Record:
         self._roll.end(self)
 
 
-class _Orphan:
-    """An entry whose owner has ended, until its time is over or somebody adopts it."""
-
-    __slots__ = ("actor", "deadline", "is_adopted", "place")
-
-    def __init__(self, place: Place, actor: int, deadline: float) -> None:
-        self.place = place
-        self.actor = actor
-        self.deadline = deadline
-        self.is_adopted = False
-
-
 class Roll:
     """All owners of one presence on this node.
 
@@ -92,10 +77,8 @@ class Roll:
         self._grace = grace
         self._actors = itertools.count(1)
         self._records: dict[Hashable, _Record] = {}
-        self._orphans: deque[_Orphan] = deque()
-        self._adoptable: dict[Place, list[_Orphan]] = {}
+        self._orphans = Orphans()
         self._timer: asyncio.TimerHandle | None = None
-        self._is_closed = False
 
     def __len__(self) -> int:
         return len(self._records)
@@ -116,14 +99,11 @@ class Roll:
         place = (topic, key)
         if place in record.entries:
             raise AlreadyTracked(topic, key)
-        if self._adoptable:
-            adopted = self._adopt(place, meta)
-            if adopted is not None:
-                actor, old = adopted
-                record.entries[place] = actor
-                if _is_same(old, meta):
-                    return str(old[REF])
-                return self._replace(topic, [(key, actor, meta, old)])[0]
+        if self._orphans and (adopted := self._orphans.adopt(place, meta)) is not None:
+            actor, is_same = adopted
+            record.entries[place] = actor
+            old = self._tracker.own(topic, actor, key)
+            return str(old[REF]) if is_same else self._replace(topic, [(key, actor, meta, old)])[0]
         ref, diff = self._tracker.track(topic, record.actor, key, meta)
         record.entries[place] = record.actor
         self._boards.change(diff)
@@ -173,35 +153,27 @@ class Roll:
         """Let an owner go that has ended; what it tracked goes with it, or stays for its grace."""
         self._records.pop(record.owner, None)
         entries, record.entries = record.entries, {}
-        if self._is_closed or not entries:
+        if not entries:
             return
         if not self._grace:
             self._remove(list(entries.items()))
             return
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._grace
-        for place, actor in entries.items():
-            orphan = _Orphan(place, actor, deadline)
-            self._orphans.append(orphan)
-            self._adoptable.setdefault(place, []).append(orphan)
+        deadline = asyncio.get_running_loop().time() + self._grace
+        for (topic, key), actor in entries.items():
+            self._orphans.add((topic, key), actor, self._tracker.own(topic, actor, key), deadline)
         if self._timer is None:
-            self._timer = loop.call_at(deadline, self._expire)
+            self._arm()
 
     def close(self) -> None:
         """Remove everything, at once."""
-        self._is_closed = True
         if self._timer is not None:
             self._timer.cancel()
-        entries = [
-            (orphan.place, orphan.actor) for orphan in self._orphans if not orphan.is_adopted
-        ]
+        entries = self._orphans.expire(float("inf"))
         for record in self._records.values():
             record.release()
             entries.extend(record.entries.items())
             record.entries = {}
         self._records.clear()
-        self._orphans.clear()
-        self._adoptable.clear()
         self._remove(entries)
 
     def _enter(self, owner: Any, ident: Hashable) -> _Record:
@@ -243,39 +215,15 @@ class Roll:
             whole.leaves.extend(self._tracker.untrack(topic, actor, key).leaves)
         self._boards.change(whole)
 
-    # Orphans.
-
-    def _adopt(self, place: Place, meta: Meta) -> tuple[int, Meta] | None:
-        """Take an orphan, rather one with an equal meta; return its actor and its meta."""
-        orphans = self._adoptable.get(place)
-        if orphans is None:
-            return None
-        topic, key = place
-        olds = [self._tracker.own(topic, orphan.actor, key) for orphan in orphans]
-        chosen = next((index for index, old in enumerate(olds) if _is_same(old, meta)), 0)
-        orphan = orphans[chosen]
-        self._forget_orphan(orphan)
-        orphan.is_adopted = True
-        return orphan.actor, olds[chosen]
-
-    def _forget_orphan(self, orphan: _Orphan) -> None:
-        orphans = self._adoptable[orphan.place]
-        orphans.remove(orphan)
-        if not orphans:
-            del self._adoptable[orphan.place]
+    def _arm(self) -> None:
+        """Have those removed whose grace is over, when it is."""
+        deadline = self._orphans.deadline
+        loop = asyncio.get_running_loop()
+        self._timer = None if deadline is None else loop.call_at(deadline, self._expire)
 
     def _expire(self) -> None:
-        """Remove those whose time is over."""
-        loop = asyncio.get_running_loop()
-        now = loop.time()
-        orphans = self._orphans
-        gone: list[tuple[Place, int]] = []
-        while orphans and (orphans[0].is_adopted or orphans[0].deadline <= now):
-            orphan = orphans.popleft()
-            if not orphan.is_adopted:
-                self._forget_orphan(orphan)
-                gone.append((orphan.place, orphan.actor))
-        self._timer = loop.call_at(orphans[0].deadline, self._expire) if orphans else None
+        gone = self._orphans.expire(asyncio.get_running_loop().time())
+        self._arm()
         self._remove(gone)
 
 
@@ -287,11 +235,6 @@ def topic_of(owner: object) -> str | None:
 def _ident(owner: Any) -> Hashable:
     """Return what an owner is known by: itself, and for an agent what runs it."""
     return cast("Hashable", owner._runtime) if isinstance(owner, Agent) else owner
-
-
-def _is_same(old: Meta, meta: Meta) -> bool:
-    """Return whether a tracked meta says what another says, which has no refs."""
-    return {name: value for name, value in old.items() if name not in (REF, PREV)} == meta
 
 
 def _nothing() -> None:

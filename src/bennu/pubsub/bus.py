@@ -41,7 +41,7 @@ class Bus(Protocol):
         ...
 
     async def stop(self) -> None:
-        """End it. What was published before still leaves, if it can."""
+        """End it, also after a start that failed. What was published before still leaves, if it can."""
         ...
 
     def publish(self, topic: str, data: bytes, node: str | None = None) -> None:

@@ -57,7 +57,7 @@ class Node:
         self.replay(self.shard.untrack_actor(actor, topic))
 
     def meta(self, **meta: Any) -> dict[str, Any]:
-        """Return a meta with a phx_ref that tells whose it is."""
+        """Return a meta with a phx_ref of its own."""
         return {**meta, "phx_ref": f"{self.name}/{next(self._refs)}"}
 
     def replay(self, diff: Diff) -> None:

@@ -6,13 +6,14 @@ changes nothing that is true, so an answer needs not be matched with its questio
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any
 
-from msgspec import DecodeError as MsgspecDecodeError, Struct, msgpack
+from msgspec import MsgspecError, Struct, msgpack
 
 from ...errors import DecodeError
 from .clocks import Ref
 from .delta import Clock, Delta
+from .entry import refuse_extension
 
 __all__ = ["Goodbye", "Heartbeat", "Message", "TransferAck", "TransferRequest", "decode", "encode"]
 
@@ -68,20 +69,12 @@ class Goodbye(Struct, frozen=True, array_like=True, tag="graceful_permdown"):
 Message = Heartbeat | TransferRequest | TransferAck | Goodbye
 
 
-def _refuse(code: int, data: memoryview) -> NoReturn:
-    raise ValueError(f"an extension of type {code}, where only plain values may be")
-
-
 _encoder = msgpack.Encoder()
-_decoder: msgpack.Decoder[Any] = msgpack.Decoder(Message, ext_hook=_refuse)
+_decoder: msgpack.Decoder[Any] = msgpack.Decoder(Message, ext_hook=refuse_extension)
 
 
 def encode(message: Message) -> bytes:
-    """Return a message as MessagePack.
-
-    Raises:
-        TypeError: A meta holds something that MessagePack can't carry.
-    """
+    """Return a message as MessagePack. ``make_entry`` saw to it that this can be done."""
     return _encoder.encode(message)
 
 
@@ -97,7 +90,7 @@ def decode(data: bytes) -> Message:
     """
     try:
         message: Message = _decoder.decode(data)
-    except (MsgspecDecodeError, ValueError) as error:
+    except (MsgspecError, ValueError, RecursionError) as error:
         raise DecodeError(
             f"expected a message between trackers, got other bytes: {error}"
         ) from error

@@ -1,6 +1,6 @@
 """Which other replicas there are, and whether they live: a table of when each was last heard.
 
-A replica comes UP when it is heard, goes DOWN after some silence, and is GONE after more of it, or when it
+A replica comes UP when it is heard, goes DOWN after some silence, and PERMDOWN after more of it, or when it
 says goodbye, or when another one is heard under its name: then its node was started anew.
 
 Messages may come late, so two kinds of them must not bring back what is over. Of two replicas of one name
@@ -31,17 +31,17 @@ class Change(Enum):
 
     UP = "up"  # it is new, or was down
     DOWN = "down"
-    GONE = "gone"  # Phoenix says permdown
+    PERMDOWN = "permdown"  # it is not in the table any more
 
 
 Changes = list[tuple[Ref, Change]]
 """What became of which replica, in order."""
 
 _ENDS = {
-    Status.UP: (Change.DOWN, Change.GONE),
-    Status.DOWN: (Change.GONE,),
+    Status.UP: (Change.DOWN, Change.PERMDOWN),
+    Status.DOWN: (Change.PERMDOWN,),
 }
-"""What happens to a replica in which state until it is gone."""
+"""What happens to a replica of which status until it is out of the table."""
 
 
 @dataclass(slots=True)
@@ -56,7 +56,7 @@ class Replicas:
 
     Args:
         down: Seconds of silence after which one is down.
-        permdown: Seconds of silence after which one is gone.
+        permdown: Seconds of silence after which one is out of the table.
     """
 
     __slots__ = ("_byes", "_down", "_permdown", "_table")

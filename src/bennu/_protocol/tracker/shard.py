@@ -19,7 +19,7 @@ Where this differs from Phoenix, on purpose:
   is enough or whole. So one transfer is always enough.
 - A replica that is back is shown when what its heartbeat tells is merged, so what it says to be gone does not
   join again. What it does not say in that first heartbeat joins from memory, once, and may leave after the
-  transfer.
+  transfer. What is learned of it through a third one meanwhile is no diff before (``state.py`` says more).
 - Whoever speaks under our own name is not heard: it is our own echo, or a second process with our name. The
   others hear the one of these that started last.
 """
@@ -43,7 +43,6 @@ __all__ = ["Outcome", "Send", "Shard"]
 
 Send = tuple[str | None, Message]
 """To which node, or None for all others; and what."""
-
 
 DEFAULTS: Final = Periods()
 
@@ -116,10 +115,11 @@ class Shard:
             topic: Where.
             actor: Who: a number unique within this shard's replica.
             key: As what.
-            meta: With its ``phx_ref``; it is kept as it is.
+            meta: With its ``phx_ref``. The entry gets a copy of it, as other nodes will see it.
 
         Raises:
             AlreadyTracked: The actor has this key in this topic.
+            EncodeError: The meta is not of plain values, so it can't be told to other nodes.
         """
         return self._state.track(topic, actor, key, meta)
 
@@ -136,11 +136,12 @@ class Shard:
 
         Raises:
             NotTracked: The actor has not this key in this topic.
+            EncodeError: The meta is not of plain values; the old one stays.
         """
         return self._state.update(topic, actor, key, meta)
 
     def get(self, topic: str, actor: int, key: str) -> dict[str, Any] | None:
-        """Return the meta of an own entry, or None."""
+        """Return the meta of an own entry, or None. It must not be changed; ``update`` takes another one."""
         return self._state.get(topic, actor, key)
 
     # Everybody's entries.
@@ -198,7 +199,7 @@ class Shard:
                 outcome.sends.append((message.ref[0], self._answer(message)))
             case TransferAck():
                 self._fill(message.delta, outcome)
-            case Goodbye():
+            case _:  # Goodbye
                 self._apply(self._replicas.said_goodbye(message.ref, now), outcome)
         return outcome
 
@@ -266,7 +267,7 @@ class Shard:
                     self._silent = self._periods.silent_ticks
                 case Change.DOWN:
                     outcome.report(self._state.hide(ref))
-                case Change.GONE:
+                case _:  # Change.PERMDOWN
                     outcome.report(self._state.forget(ref))
                     self._generations.forget(ref)
                     self._clocks.pop(ref, None)

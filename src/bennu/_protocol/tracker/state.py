@@ -19,18 +19,15 @@ us. Joins of others are not: they are told by their replica, or in a transfer.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from operator import itemgetter
 from typing import Any
 
 from ...errors import AlreadyTracked, NotTracked
 from .clocks import Clocks, Ref
 from .delta import Delta, Part, drop_span, gone
-from .entry import Diff, Entry
+from .entry import Diff, Entry, make_entry
 from .index import Own, Topics
 
 __all__ = ["State"]
-
-_position = itemgetter(0, 1, 2, 3)
 
 
 class _Holding:
@@ -95,13 +92,13 @@ class State:
             hidden: Whether those of hidden replicas are wanted too.
         """
         found = [
-            (entry.actor, ref[0], entry.key, clock, entry)
+            (entry.actor, ref, entry.key, clock, entry)
             for ref, values in self._topics.of(topic).items()
             if hidden or not self._holdings[ref].hidden
             for clock, entry in values.items()
             if key is None or entry.key == key
         ]
-        found.sort(key=_position)
+        found.sort()  # no two have the same first four, so entries are not compared
         return [entry for *_, entry in found]
 
     def topics(self) -> Iterator[str]:
@@ -117,10 +114,11 @@ class State:
 
         Raises:
             AlreadyTracked: The actor has this key in this topic.
+            EncodeError: It can't be told to other nodes.
         """
         if self._own.find(topic, actor, key) is not None:
             raise AlreadyTracked(topic, key)
-        return Diff(joins=[self._add(Entry(topic, actor, key, meta))])
+        return Diff(joins=[self._add(make_entry(topic, actor, key, meta))])
 
     def untrack(self, topic: str, actor: int, key: str) -> Diff:
         """Remove an entry, if it is there."""
@@ -138,12 +136,14 @@ class State:
 
         Raises:
             NotTracked: The actor has not this key in this topic.
+            EncodeError: It can't be told to other nodes; the old meta stays.
         """
         clock = self._own.find(topic, actor, key)
         if clock is None:
             raise NotTracked(topic, key)
+        entry = make_entry(topic, actor, key, meta)
         left = self._remove(clock)
-        return Diff(joins=[self._add(Entry(topic, actor, key, meta))], leaves=[left])
+        return Diff(joins=[self._add(entry)], leaves=[left])
 
     def take_delta(self) -> Delta:
         """Return what was not yet told, and regard it as told. It is empty if there is nothing to tell."""
