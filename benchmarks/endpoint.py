@@ -62,7 +62,7 @@ class PresenceChannel(Channel[None]):
         self.user_id = named or f"stranger-{next(strangers)}"
 
     async def after_join(self) -> None:
-        await self.presence.track(self, self.user_id)
+        await self.presence.track(self, self.user_id, {"status": "online"})
         await self.presence.push_state(self)
 
 

@@ -44,6 +44,19 @@ export class Follower {
     return outcome(this.channel.push(event, payload))
   }
 
+  // Leave, and wait until the server has seen it: the client's own leave is "ok" before it is answered.
+  async leave() {
+    const {channel, socket} = this
+    const joinRef = channel.joinRef()
+    const hooks = []
+    await new Promise(resolve => {
+      hooks.push(socket.onClose(resolve), socket.onMessage(({event, join_ref}) => {
+        if (["phx_close", "phx_error"].includes(event) && join_ref === joinRef) { resolve() }
+      }))
+      channel.leave()
+    }).finally(() => socket.off(hooks))
+  }
+
   // What was told since this was last asked.
   told() {
     return this.notes.splice(0)

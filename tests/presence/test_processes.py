@@ -1,0 +1,190 @@
+"""Three nodes that are processes, with TCP between them: one is killed, cut off, started again, stopped.
+
+Everything waits for what clients see, never for a time. Where a time is claimed, it is another that can't have
+come: who is seen to leave while no period is over was seen to leave at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from ..cli.command import Command, bennu
+from ..support.js_presence import JSPresence
+from ..support.wire import Phoenix, connect
+from .rooms import plain
+
+pytestmark = pytest.mark.anyio
+
+ROOT: Final = Path(__file__).parents[2]
+TOPIC: Final = "room:1"
+NAMES: Final = ("one", "two", "three")
+SHORT: Final = {"broadcast": 0.4, "max_silent": 0, "down": 4.0, "permdown": 60.0}
+"""Short, and still long enough for a machine that is busy with other things."""
+ENDLESS: Final = {"broadcast": 1000.0, "down": 3000.0, "permdown": 9000.0}
+"""With these nothing happens by the passing of time."""
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Real processes need real time."""
+    return "asyncio"
+
+
+class Follower:
+    """A client of one node that follows who is here."""
+
+    def __init__(self, client: Phoenix) -> None:
+        self.presence = JSPresence()
+        self._client = client
+        self._refs = count(2)
+
+    async def call(self, event: str, payload: Any = None) -> Any:
+        """Send an event; return what it is answered."""
+        ref = str(next(self._refs))
+        await self._client.send("1", ref, TOPIC, event, payload)
+        while True:
+            frame = await self._client.receive()
+            if frame.ref == ref:
+                assert frame.payload["status"] == "ok", frame
+                return frame.payload["response"]
+            self.presence.receive(frame.event, frame.payload)
+
+    async def until(self, condition: Callable[[dict[str, Any]], bool]) -> None:
+        """Follow what comes until its list is as it should be."""
+        async with asyncio.timeout(30):
+            while not condition(plain(self.presence.state)):
+                frame = await self._client.receive()
+                self.presence.receive(frame.event, frame.payload)
+
+    async def sees(self, *keys: str) -> None:
+        """Wait until these are here, and nobody else; the server's list must say the same."""
+        await self.until(lambda state: set(state) == set(keys))
+        assert set(await self.call("list")) == set(keys)
+
+    @property
+    def left(self) -> list[str]:
+        """Who has left, so far."""
+        return [key for key, _ in self.presence.leaves]
+
+
+class Node:
+    """A node, and one client of it."""
+
+    def __init__(self, command: Command, follower: Follower) -> None:
+        self.command = command
+        self.follower = follower
+
+
+class Cluster:
+    """Nodes on ports that are kept for them."""
+
+    def __init__(self, ports: dict[str, int], periods: dict[str, float]) -> None:
+        self._ports = ports
+        self._periods = periods
+
+    @asynccontextmanager
+    async def node(self, name: str) -> AsyncIterator[Node]:
+        """Run a node, with a client that follows the room and is not in it."""
+        setup = {"name": name, "ports": self._ports, "periods": self._periods}
+        env = {"BENNU_MESH_NODE": json.dumps(setup)}
+        target = ("tests.presence.mesh_node:endpoint", "--port", "0")
+        async with bennu(ROOT, *target, env=env) as command:
+            server = await command.listening()
+            async with connect(server) as client:
+                assert (await client.join(TOPIC))["status"] == "ok"
+                yield Node(command, Follower(client))
+
+
+@asynccontextmanager
+async def cluster(periods: dict[str, float]) -> AsyncIterator[Cluster]:
+    """Keep ports for the nodes: bound, and nobody listens there but a node that shares them."""
+    async with AsyncExitStack() as stack:
+        ports: dict[str, int] = {}
+        for name in NAMES:
+            reserved = stack.enter_context(socket.socket())
+            reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            reserved.bind(("127.0.0.1", 0))
+            ports[name] = reserved.getsockname()[1]
+        yield Cluster(ports, periods)
+
+
+@asynccontextmanager
+async def three(periods: dict[str, float]) -> AsyncIterator[tuple[Cluster, list[Node]]]:
+    """Run three nodes on which ann, bob and cid are, in this order; all see all."""
+    async with cluster(periods) as nodes, AsyncExitStack() as stack:
+        starting = [stack.enter_async_context(nodes.node(name)) for name in NAMES]
+        started = [await one for one in starting]
+        for node in started:
+            await node.follower.call("whole")
+        for node, key in zip(started, ("ann", "bob", "cid"), strict=True):
+            await node.follower.call("track", {"key": key})
+        for node in started:
+            await node.follower.sees("ann", "bob", "cid")
+            assert node.follower.left == []
+        yield nodes, started
+
+
+@pytest.mark.conformance("TR017", "TR024")
+async def test_a_process_that_is_killed_is_gone_from_all_others() -> None:
+    """Its users leave, once; those of the others never do."""
+    async with three(SHORT) as (_, (one, two, three_)):
+        await one.command.stop(signal.SIGKILL)
+        for node in (two, three_):
+            await node.follower.sees("bob", "cid")
+            assert node.follower.left == ["ann"]
+
+
+@pytest.mark.conformance("TR016", "TR042")
+async def test_a_process_that_was_cut_off_agrees_again_once_it_is_healed() -> None:
+    """Who could hear each other all the time has seen nobody of the other leave."""
+    async with three(SHORT) as (_, (one, two, cut)):
+        await cut.follower.call("cut")
+        await one.follower.sees("ann", "bob")
+        await two.follower.sees("ann", "bob")
+        await cut.follower.sees("cid")
+        await one.follower.call("track", {"key": "dan"})
+        await two.follower.sees("ann", "bob", "dan")
+        await cut.follower.call("update", {"key": "cid", "meta": {"n": 2}})
+        await cut.follower.call("heal")
+        everybody = {"ann": [{}], "bob": [{}], "cid": [{"n": 2}], "dan": [{}]}
+        for node in (one, two, cut):
+            await node.follower.until(lambda state: state == everybody)
+            assert plain(await node.follower.call("list")) == everybody
+        refs = one.follower.presence.refs()
+        assert two.follower.presence.refs() == cut.follower.presence.refs() == refs
+        assert set(one.follower.left) == set(two.follower.left) == {"cid"}
+
+
+@pytest.mark.conformance("TR015", "TR018")
+async def test_a_process_that_starts_again_under_its_name_brings_no_ghosts() -> None:
+    """What it tracked before is gone, what it tracks now is there, on all nodes."""
+    async with three(SHORT) as (nodes, (one, two, three_)):
+        await one.command.stop(signal.SIGKILL)
+        async with nodes.node("one") as again:
+            await again.follower.call("whole")
+            await again.follower.call("track", {"key": "abe"})
+            for node in (again, two, three_):
+                await node.follower.sees("abe", "bob", "cid")
+            for node in (two, three_):
+                assert node.follower.left == ["ann"]
+            assert "ann" not in [key for key, _ in again.follower.presence.joins]
+
+
+@pytest.mark.conformance("TR033")
+async def test_a_process_that_is_stopped_is_gone_at_once() -> None:
+    """No period is ever over here: only its good-bye can have told the others."""
+    async with three(ENDLESS) as (_, (one, two, three_)):
+        assert await one.command.stop() in (0, -signal.SIGTERM)
+        for node in (two, three_):
+            await node.follower.sees("bob", "cid")
+            assert node.follower.left == ["ann"]
