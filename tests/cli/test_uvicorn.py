@@ -24,7 +24,7 @@ from uvicorn.protocols.utils import get_client_addr, get_path_with_query_string
 from uvicorn.server import ServerState
 
 from bennu.cli.main import log_config
-from bennu.cli.server import BennuProtocol
+from bennu.cli.server import OWN, BennuProtocol
 from tests.support.raw import ask, open_raw
 from tests.support.servers import Server, serve
 from tests.support.transport import MemoryTransport
@@ -110,6 +110,7 @@ def test_we_replace_one_method_of_the_http_protocol() -> None:
     own = {name for name, value in vars(BennuProtocol).items() if inspect.isfunction(value)}
     shared = own & set(dir(HttpToolsProtocol))
     added = {
+        "__init__",
         "connection_made",
         "connection_lost",
         "on_message_begin",
@@ -130,6 +131,22 @@ def test_we_replace_one_method_of_the_http_protocol() -> None:
         "self._unsupported_upgrade_warning()",
     ):
         assert part in source
+
+
+async def test_a_protocol_begins_as_uvicorns_does() -> None:
+    """What is copied from the first of a server, and what each has for itself, is what uvicorn's would have."""
+    made, state, app_state = config(), ServerState(), {"pool": 1}
+    wanted = vars(HttpToolsProtocol(made, state, app_state))
+    first, second = (BennuProtocol(made, state, app_state) for _ in range(2))
+    assert "lenient_data_after_close=True" in inspect.getsource(HttpToolsProtocol.__init__)
+    for got in (vars(first), vars(second)):
+        assert got.keys() == wanted.keys()
+        for name in got.keys() - OWN:
+            assert got[name] == wanted[name], name
+        assert got["pipeline"] == wanted["pipeline"]
+        assert type(got["parser"]) is type(wanted["parser"])
+    for name in OWN:
+        assert getattr(first, name) is not getattr(second, name)
 
 
 async def test_the_websocket_protocol_is_one_that_can_be_fed() -> None:
