@@ -221,6 +221,60 @@ async def test_a_fetch_that_hangs_is_done_without_after_5_s() -> None:
         server.logged("took over 5s")
 
 
+async def test_a_fetch_that_waits_for_what_is_cancelled_is_done_without() -> None:
+    """The diffs of its topic go on, and whoever waits for the state gets it."""
+    shared: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+
+    async def fetch(topic: str, presences: dict[str, Any]) -> dict[str, Any]:
+        return await shared
+
+    async with serve(example(Presence(fetch=fetch))) as server:
+        ann = await enter(server, "ann")
+        shared.cancel()
+        assert await ann.sees() == {"ann": [{"n": 1}]}
+        server.logged("fetch failed for 'room:1'")
+        ann.client.close()
+        await advance(1)
+        server.logged("fetch failed for 'room:1'")
+
+
+async def test_a_list_that_is_cancelled_in_its_fetch_just_ends() -> None:
+    """That is no failure of the fetch."""
+
+    async def fetch(topic: str, presences: dict[str, Any]) -> dict[str, Any]:
+        await work(3)
+        return presences
+
+    presence = Presence(fetch=fetch)
+    async with serve(endpoint_of({}, presence=presence)):
+        await presence.track("me", "u1", topic="t")
+        listing = asyncio.ensure_future(presence.list("t"))
+        await settle()
+        listing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await listing
+
+
+async def test_a_hook_that_waits_for_what_is_cancelled_has_failed_and_the_next_one_runs() -> None:
+    """It is logged as any failure is."""
+    told: list[str] = []
+    shared: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    shared.cancel()
+
+    async def joined(topic: str, key: str, metas: Any) -> None:
+        told.append(key)
+        if key == "u1":
+            await shared
+
+    presence = Presence(joined=joined)
+    async with serve(endpoint_of({}, presence=presence)) as server:
+        await presence.track("me", "u1", topic="t")
+        await presence.track("me", "u2", topic="t")
+        await advance(1)
+        server.logged("joined failed for 't'")
+    assert told == ["u1", "u2"]
+
+
 @pytest.mark.conformance("PR019", "PR020", "PR021", "PR022", "PR023", "PR024")
 async def test_handle_metas_gets_each_diff_and_what_is_here_after_it() -> None:
     """Keys and metas accumulate in order; they go when they leave, and the others stay."""

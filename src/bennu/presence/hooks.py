@@ -126,11 +126,19 @@ async def fetched(hook: Hook, host: Host, topic: str, metas: Metas) -> State:
         logger.error(  # noqa: TRY400 - the text says it
             "%s returned what can't be sent, for %r: %s", hook.name, topic, error
         )
-    except Exception:
+    except (Exception, asyncio.CancelledError) as error:
+        if _ends_here(error):
+            raise
         logger.exception("%s failed for %r: its presences go out without it", hook.name, topic)
     else:
         return extended
     return bare(metas)
+
+
+def _ends_here(error: BaseException) -> bool:
+    """Return whether this task itself is cancelled, and not something that a hook waited for."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
 
 
 @dataclass(slots=True)
@@ -200,7 +208,9 @@ class Listeners:
     async def _call(self, hook: Hook, *args: Any) -> None:
         try:
             await hook.call(self._host, *args)
-        except Exception:
+        except (Exception, asyncio.CancelledError) as error:
+            if _ends_here(error):
+                raise
             logger.exception("%s failed for %r", hook.name, self.topic)
 
     def _merge(self, news: News) -> None:
