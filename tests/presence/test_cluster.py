@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from bennu import BySize, Count, Full, Periods, Presence, PresenceCount
-from bennu._protocol.tracker import Status
+from bennu._protocol.tracker import Entry, Heartbeat, Status, encode
+from bennu._protocol.tracker.delta import Part
 from bennu.telemetry import ReplicaChanged
 
 from ..support.bus import Network
@@ -307,6 +308,36 @@ async def test_what_is_no_message_is_logged_and_dropped() -> None:
         await one.presence.track("me", "ann", topic="room:1")
         await advance(1)
         assert await one.here() == {"ann"}
+        await stranger.stop()
+
+
+@pytest.mark.parametrize(
+    ("key", "meta"),
+    [
+        ("bad", {}),
+        ("bad", {"phx_ref": 5}),
+        ("bad", {"phx_ref": "R1", "phx_ref_prev": 5}),
+        ("bad", {"phx_ref": "R1", "at": {(1, 2): 3}}),
+        ("__proto__", {"phx_ref": "R1"}),
+    ],
+)
+async def test_presences_that_clients_could_not_be_told_of_are_dropped(key: str, meta: Any) -> None:
+    """A node of another make may say so; it is logged, and those who are here stay as they are."""
+    network = Network()
+    async with nodes(network, "one") as [one]:
+        stranger = network.bus("stranger")
+        await stranger.start(lambda topic, data: None)
+        ref = ("stranger", 1)
+        values = {1: Entry("room:1", 1, "eve", {"phx_ref": "R0"}), 2: Entry("room:1", 2, key, meta)}
+        heartbeat = Heartbeat(ref, {ref: Part(0, 2, set(), values)}, {ref: 2})
+        stranger.publish("phx_presence:presence_shard0", encode(heartbeat))
+        await one.presence.track("me", "ann", topic="room:1")
+        await advance(1)
+        assert await one.here() == {"ann"}
+        one.server.logged("phx_presence:presence_shard0", "dropped", level=30)
+        late = await enter(one.server, "joe", watch=True)
+        assert set(await late.sees()) == {"ann"}
+        late.client.close()
         await stranger.stop()
 
 
