@@ -13,7 +13,7 @@ from bennu._protocol.tracker import Entry, Heartbeat, Status, encode
 from bennu._protocol.tracker.delta import Part
 from bennu.telemetry import ReplicaChanged
 
-from ..support.bus import Network
+from ..support.bus import MemoryBus, Network
 from ..support.clock import advance, settle
 from ..support.memory import Server, serve
 from .rooms import Member, enter, example, plain
@@ -339,6 +339,45 @@ async def test_presences_that_clients_could_not_be_told_of_are_dropped(key: str,
         assert set(await late.sees()) == {"ann"}
         late.client.close()
         await stranger.stop()
+
+
+async def test_a_bus_that_fails_loses_messages_and_nothing_else() -> None:
+    """Clients are told that another node is silent though ours can't speak, and the stop goes on."""
+    network = Network()
+
+    class Broken(MemoryBus):
+        is_broken = False
+
+        def publish(self, topic: str, data: bytes, node: str | None = None) -> None:
+            if self.is_broken:
+                raise OSError("the connection is lost")
+            super().publish(topic, data, node)
+
+    bus = Broken(network, "one")
+    left: list[str] = []
+
+    async def lost(topic: str, key: str, metas: Any) -> None:
+        left.append(key)
+
+    presence = Presence(left=lost)
+    async with serve(example(presence, bus=bus)) as server, node(network, "two") as two:
+        eve = await enter(server, "eve", watch=True)
+        await two.presence.track("me", "ann", topic="room:1")
+        await advance(1)
+        assert set(await eve.sees()) == {"ann"}
+        bus.is_broken = True
+        network.isolate("one")
+        await advance(PERIODS.down + 2 * PERIODS.broadcast)
+        assert set(await eve.sees()) == set()
+        await presence.track("me", "joe", topic="room:1")
+        eve.client.close()
+        await settle()
+        await server.endpoint.stop()
+        assert left == ["ann", "joe"]
+        assert server.records
+        assert all("was lost" in record.getMessage() for record in server.records)
+        server.records.clear()
+        two.server.records.clear()  # the log is one for all nodes
 
 
 async def test_telemetry_tells_what_becomes_of_other_nodes() -> None:
