@@ -86,6 +86,41 @@ async def test_fetch_adds_to_presences_and_changes_no_metas() -> None:
         ann.client.close()
 
 
+async def test_what_hooks_are_given_is_theirs_to_change() -> None:
+    """The presences, the diffs of clients and what other hooks are told stay what they are."""
+    seen: list[Any] = []
+
+    def spoil(metas: list[dict[str, Any]]) -> None:
+        for meta in metas:
+            seen.append(dict(meta.get("at", {})))
+            meta.get("at", {}).clear()
+            meta.pop("phx_ref")
+
+    async def fetch(topic: str, presences: dict[str, Any]) -> dict[str, Any]:
+        for value in presences.values():
+            spoil(value["metas"])
+        return presences
+
+    async def handle_metas(topic: str, diff: dict[str, Any], presences: Any) -> None:
+        for value in (*diff["joins"].values(), *diff["leaves"].values()):
+            spoil(value["metas"])
+
+    async def each(topic: str, key: str, metas: list[dict[str, Any]]) -> None:
+        spoil(metas)
+
+    presence = Presence(fetch=fetch, handle_metas=handle_metas, joined=each, left=each)
+    async with serve(example(presence)) as server:
+        eve = await enter(server, "eve", watch=True)
+        await presence.track("me", "ann", {"at": {"x": 1}}, topic="room:1")
+        await advance(1)
+        assert await eve.sees() == {"ann": [{"at": {"x": 1}}]}
+        await presence.untrack("me", "ann")
+        await advance(1)
+        assert await eve.sees() == {}
+        eve.client.close()
+    assert seen == [{"x": 1}] * 6
+
+
 async def test_a_plain_fetch_runs_in_a_thread() -> None:
     """Given as an argument, too."""
 
