@@ -14,7 +14,7 @@ from bennu._protocol.tracker.delta import Part
 from bennu.telemetry import ReplicaChanged
 
 from ..support.bus import MemoryBus, Network
-from ..support.clock import advance, settle
+from ..support.clock import advance, settle, work
 from ..support.memory import Server, serve
 from .rooms import Member, enter, example, plain
 
@@ -378,6 +378,62 @@ async def test_a_bus_that_fails_loses_messages_and_nothing_else() -> None:
         assert all("was lost" in record.getMessage() for record in server.records)
         server.records.clear()
         two.server.records.clear()  # the log is one for all nodes
+
+
+@pytest.mark.parametrize("window", [0, 0.05])
+async def test_hooks_are_called_once_the_lifespan_has_begun(window: float) -> None:
+    """However long that takes: who was here before, on another node too, is told and fetched then."""
+    network = Network()
+    names: dict[str, str] = {}
+    told: list[str] = []
+
+    async def fetch(topic: str, presences: dict[str, Any]) -> dict[str, Any]:
+        return {key: {**value, "name": names[key]} for key, value in presences.items()}
+
+    async def joined(topic: str, key: str, metas: Any) -> None:
+        told.append(names[key])
+
+    presence = Presence(fetch=fetch, joined=joined, window=window)
+
+    @asynccontextmanager
+    async def lifespan() -> AsyncIterator[None]:
+        await presence.track("me", "joe", topic="room:1")
+        await work(10)
+        assert set(await presence.list("room:2")) == set()
+        names.update(ann="Ann A.", joe="Joe J.")
+        yield
+
+    async with nodes(network, "one") as [one]:
+        await one.presence.track("me", "ann", topic="room:1")
+        await advance(1)
+        endpoint = example(presence, bus=network.bus("two"), lifespan=lifespan)
+        async with serve(endpoint) as server:
+            eve = await enter(server, "eve", watch=True)
+            await eve.news()
+            assert {key: value["name"] for key, value in eve.list.state.items()} == names
+            assert sorted(told) == ["Ann A.", "Joe J."]
+            assert await one.here() == {"ann", "joe"}
+            eve.client.close()
+
+
+async def test_hooks_are_not_called_if_the_lifespan_fails() -> None:
+    """Who was tracked meanwhile was never told of."""
+    told: list[str] = []
+
+    async def hook(topic: str, key: str, metas: Any) -> None:
+        told.append(key)
+
+    presence = Presence(joined=hook, left=hook)
+
+    @asynccontextmanager
+    async def lifespan() -> AsyncIterator[None]:
+        await presence.track("me", "joe", topic="room:1")
+        raise ZeroDivisionError
+        yield
+
+    with pytest.raises(ZeroDivisionError):
+        await example(presence, lifespan=lifespan).start()
+    assert told == []
 
 
 async def test_telemetry_tells_what_becomes_of_other_nodes() -> None:
