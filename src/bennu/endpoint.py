@@ -189,6 +189,8 @@ class Endpoint:
                     write="@asynccontextmanager above `async def lifespan()`",
                 )
             self._runtime.state = await stack.enter_async_context(context)
+        for presence in self._presences:
+            presence.opened()
 
     async def _end_presences(self) -> None:
         for presence in self._presences:

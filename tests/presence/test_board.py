@@ -325,6 +325,30 @@ async def test_a_channel_may_look_at_a_diff_before_its_client_does() -> None:
         listening.cancel()
 
 
+async def test_a_channel_may_change_the_diff_that_it_passes_on() -> None:
+    """To hide something from its client: the presences and what newcomers get stay what they are."""
+
+    class Hiding(Present):
+        @on_out("presence_diff")
+        async def diff(self, payload: dict[str, Any]) -> None:
+            for value in payload["joins"].values():
+                for meta in value["metas"]:
+                    meta.pop("secret", None)
+            await self.push("presence_diff", payload)
+
+    presence = Presence()
+    async with serve(example(presence, Hiding)) as server:
+        eve = await enter(server, "eve", watch=True)
+        await presence.track("me", "ann", {"secret": 1}, topic="room:1")
+        await advance(1)
+        assert await eve.sees() == {"ann": [{}]}
+        assert plain(await presence.list("room:1")) == {"ann": [{"secret": 1}]}
+        late = await enter(server, "joe", watch=True)
+        assert await late.sees() == {"ann": [{"secret": 1}]}
+        for member in (eve, late):
+            member.client.close()
+
+
 async def test_what_presence_sends_is_not_looked_for_in_emits() -> None:
     """In development a channel's own events are checked; these are not its own."""
     presence = Presence()

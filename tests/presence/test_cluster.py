@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from bennu import BySize, Count, Full, Periods, Presence, PresenceCount
-from bennu._protocol.tracker import Status
+from bennu._protocol.tracker import Entry, Heartbeat, Status, encode
+from bennu._protocol.tracker.delta import Part
 from bennu.telemetry import ReplicaChanged
 
-from ..support.bus import Network
-from ..support.clock import advance, settle
+from ..support.bus import MemoryBus, Network
+from ..support.clock import advance, settle, work
 from ..support.memory import Server, serve
 from .rooms import Member, enter, example, plain
 
@@ -308,6 +309,131 @@ async def test_what_is_no_message_is_logged_and_dropped() -> None:
         await advance(1)
         assert await one.here() == {"ann"}
         await stranger.stop()
+
+
+@pytest.mark.parametrize(
+    ("key", "meta"),
+    [
+        ("bad", {}),
+        ("bad", {"phx_ref": 5}),
+        ("bad", {"phx_ref": "R1", "phx_ref_prev": 5}),
+        ("bad", {"phx_ref": "R1", "at": {(1, 2): 3}}),
+        ("__proto__", {"phx_ref": "R1"}),
+    ],
+)
+async def test_presences_that_clients_could_not_be_told_of_are_dropped(key: str, meta: Any) -> None:
+    """A node of another make may say so; it is logged, and those who are here stay as they are."""
+    network = Network()
+    async with nodes(network, "one") as [one]:
+        stranger = network.bus("stranger")
+        await stranger.start(lambda topic, data: None)
+        ref = ("stranger", 1)
+        values = {1: Entry("room:1", 1, "eve", {"phx_ref": "R0"}), 2: Entry("room:1", 2, key, meta)}
+        heartbeat = Heartbeat(ref, {ref: Part(0, 2, set(), values)}, {ref: 2})
+        stranger.publish("phx_presence:presence_shard0", encode(heartbeat))
+        await one.presence.track("me", "ann", topic="room:1")
+        await advance(1)
+        assert await one.here() == {"ann"}
+        one.server.logged("phx_presence:presence_shard0", "dropped", level=30)
+        late = await enter(one.server, "joe", watch=True)
+        assert set(await late.sees()) == {"ann"}
+        late.client.close()
+        await stranger.stop()
+
+
+async def test_a_bus_that_fails_loses_messages_and_nothing_else() -> None:
+    """Clients are told that another node is silent though ours can't speak, and the stop goes on."""
+    network = Network()
+
+    class Broken(MemoryBus):
+        is_broken = False
+
+        def publish(self, topic: str, data: bytes, node: str | None = None) -> None:
+            if self.is_broken:
+                raise OSError("the connection is lost")
+            super().publish(topic, data, node)
+
+    bus = Broken(network, "one")
+    left: list[str] = []
+
+    async def lost(topic: str, key: str, metas: Any) -> None:
+        left.append(key)
+
+    presence = Presence(left=lost)
+    async with serve(example(presence, bus=bus)) as server, node(network, "two") as two:
+        eve = await enter(server, "eve", watch=True)
+        await two.presence.track("me", "ann", topic="room:1")
+        await advance(1)
+        assert set(await eve.sees()) == {"ann"}
+        bus.is_broken = True
+        network.isolate("one")
+        await advance(PERIODS.down + 2 * PERIODS.broadcast)
+        assert set(await eve.sees()) == set()
+        await presence.track("me", "joe", topic="room:1")
+        eve.client.close()
+        await settle()
+        await server.endpoint.stop()
+        assert left == ["ann", "joe"]
+        assert server.records
+        assert all("was lost" in record.getMessage() for record in server.records)
+        server.records.clear()
+        two.server.records.clear()  # the log is one for all nodes
+
+
+@pytest.mark.parametrize("window", [0, 0.05])
+async def test_hooks_are_called_once_the_lifespan_has_begun(window: float) -> None:
+    """However long that takes: who was here before, on another node too, is told and fetched then."""
+    network = Network()
+    names: dict[str, str] = {}
+    told: list[str] = []
+
+    async def fetch(topic: str, presences: dict[str, Any]) -> dict[str, Any]:
+        return {key: {**value, "name": names[key]} for key, value in presences.items()}
+
+    async def joined(topic: str, key: str, metas: Any) -> None:
+        told.append(names[key])
+
+    presence = Presence(fetch=fetch, joined=joined, window=window)
+
+    @asynccontextmanager
+    async def lifespan() -> AsyncIterator[None]:
+        await presence.track("me", "joe", topic="room:1")
+        await work(10)
+        assert set(await presence.list("room:2")) == set()
+        names.update(ann="Ann A.", joe="Joe J.")
+        yield
+
+    async with nodes(network, "one") as [one]:
+        await one.presence.track("me", "ann", topic="room:1")
+        await advance(1)
+        endpoint = example(presence, bus=network.bus("two"), lifespan=lifespan)
+        async with serve(endpoint) as server:
+            eve = await enter(server, "eve", watch=True)
+            await eve.news()
+            assert {key: value["name"] for key, value in eve.list.state.items()} == names
+            assert sorted(told) == ["Ann A.", "Joe J."]
+            assert await one.here() == {"ann", "joe"}
+            eve.client.close()
+
+
+async def test_hooks_are_not_called_if_the_lifespan_fails() -> None:
+    """Who was tracked meanwhile was never told of."""
+    told: list[str] = []
+
+    async def hook(topic: str, key: str, metas: Any) -> None:
+        told.append(key)
+
+    presence = Presence(joined=hook, left=hook)
+
+    @asynccontextmanager
+    async def lifespan() -> AsyncIterator[None]:
+        await presence.track("me", "joe", topic="room:1")
+        raise ZeroDivisionError
+        yield
+
+    with pytest.raises(ZeroDivisionError):
+        await example(presence, lifespan=lifespan).start()
+    assert told == []
 
 
 async def test_telemetry_tells_what_becomes_of_other_nodes() -> None:

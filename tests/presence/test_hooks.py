@@ -86,6 +86,41 @@ async def test_fetch_adds_to_presences_and_changes_no_metas() -> None:
         ann.client.close()
 
 
+async def test_what_hooks_are_given_is_theirs_to_change() -> None:
+    """The presences, the diffs of clients and what other hooks are told stay what they are."""
+    seen: list[Any] = []
+
+    def spoil(metas: list[dict[str, Any]]) -> None:
+        for meta in metas:
+            seen.append(dict(meta.get("at", {})))
+            meta.get("at", {}).clear()
+            meta.pop("phx_ref")
+
+    async def fetch(topic: str, presences: dict[str, Any]) -> dict[str, Any]:
+        for value in presences.values():
+            spoil(value["metas"])
+        return presences
+
+    async def handle_metas(topic: str, diff: dict[str, Any], presences: Any) -> None:
+        for value in (*diff["joins"].values(), *diff["leaves"].values()):
+            spoil(value["metas"])
+
+    async def each(topic: str, key: str, metas: list[dict[str, Any]]) -> None:
+        spoil(metas)
+
+    presence = Presence(fetch=fetch, handle_metas=handle_metas, joined=each, left=each)
+    async with serve(example(presence)) as server:
+        eve = await enter(server, "eve", watch=True)
+        await presence.track("me", "ann", {"at": {"x": 1}}, topic="room:1")
+        await advance(1)
+        assert await eve.sees() == {"ann": [{"at": {"x": 1}}]}
+        await presence.untrack("me", "ann")
+        await advance(1)
+        assert await eve.sees() == {}
+        eve.client.close()
+    assert seen == [{"x": 1}] * 6
+
+
 async def test_a_plain_fetch_runs_in_a_thread() -> None:
     """Given as an argument, too."""
 
@@ -219,6 +254,60 @@ async def test_a_fetch_that_hangs_is_done_without_after_5_s() -> None:
         ann.client.close()
         await advance(5.1)
         server.logged("took over 5s")
+
+
+async def test_a_fetch_that_waits_for_what_is_cancelled_is_done_without() -> None:
+    """The diffs of its topic go on, and whoever waits for the state gets it."""
+    shared: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+
+    async def fetch(topic: str, presences: dict[str, Any]) -> dict[str, Any]:
+        return await shared
+
+    async with serve(example(Presence(fetch=fetch))) as server:
+        ann = await enter(server, "ann")
+        shared.cancel()
+        assert await ann.sees() == {"ann": [{"n": 1}]}
+        server.logged("fetch failed for 'room:1'")
+        ann.client.close()
+        await advance(1)
+        server.logged("fetch failed for 'room:1'")
+
+
+async def test_a_list_that_is_cancelled_in_its_fetch_just_ends() -> None:
+    """That is no failure of the fetch."""
+
+    async def fetch(topic: str, presences: dict[str, Any]) -> dict[str, Any]:
+        await work(3)
+        return presences
+
+    presence = Presence(fetch=fetch)
+    async with serve(endpoint_of({}, presence=presence)):
+        await presence.track("me", "u1", topic="t")
+        listing = asyncio.ensure_future(presence.list("t"))
+        await settle()
+        listing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await listing
+
+
+async def test_a_hook_that_waits_for_what_is_cancelled_has_failed_and_the_next_one_runs() -> None:
+    """It is logged as any failure is."""
+    told: list[str] = []
+    shared: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    shared.cancel()
+
+    async def joined(topic: str, key: str, metas: Any) -> None:
+        told.append(key)
+        if key == "u1":
+            await shared
+
+    presence = Presence(joined=joined)
+    async with serve(endpoint_of({}, presence=presence)) as server:
+        await presence.track("me", "u1", topic="t")
+        await presence.track("me", "u2", topic="t")
+        await advance(1)
+        server.logged("joined failed for 't'")
+    assert told == ["u1", "u2"]
 
 
 @pytest.mark.conformance("PR019", "PR020", "PR021", "PR022", "PR023", "PR024")

@@ -308,6 +308,32 @@ async def test_presence_without_an_endpoint_says_what_to_write() -> None:
     await presence.untrack("me")
 
 
+async def test_a_list_is_its_callers_to_change() -> None:
+    """So is what the function of an update gets: only what it returns counts."""
+    presence = Presence()
+    async with serve(example(presence)) as server:
+        ann = await enter(server, "ann")
+        await ann.call("update", {"key": "ann", "meta": {"at": {"x": 1}}})
+        one = await presence.get_by_key("room:1", "ann")
+        assert one is not None
+        for value in (one, *(await presence.list("room:1")).values()):
+            value["metas"][0].pop("phx_ref")
+            value["metas"][0]["at"].clear()
+        await presence.track("me", "joe", {"at": {"x": 1}}, topic="room:1")
+
+        def spoil(meta: dict[str, Any]) -> Any:
+            meta["at"].clear()
+            raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            await presence.update("me", "joe", spoil, topic="room:1")
+        assert plain(await presence.list("room:1")) == {
+            "ann": [{"at": {"x": 1}}],
+            "joe": [{"at": {"x": 1}}],
+        }
+        ann.client.close()
+
+
 async def test_an_endpoint_has_several_presences_of_different_names() -> None:
     """Each knows its own; two of one name are a mistake, and so is anything else."""
     rooms, jobs = Presence("rooms"), Presence("jobs")

@@ -111,6 +111,17 @@ async def test_a_handler_that_raises_is_logged(caplog: pytest.LogCaptureFixture)
     assert "'t'" in record.getMessage()
 
 
+async def test_a_bus_that_raises_has_lost_a_message(caplog: pytest.LogCaptureFixture) -> None:
+    """That is logged; whoever published goes on."""
+    bus = Network().bus("one")
+    pubsub = PubSub(bus=bus)
+    with caplog.at_level(logging.ERROR, "bennu.pubsub"), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bus, "publish", lambda *message: 1 / 0)
+        pubsub.publish("t", b"1")
+    [record] = caplog.records
+    assert "'t' was lost" in record.getMessage()
+
+
 async def test_a_node_alone_has_a_name_of_its_own_and_publishes_to_nobody() -> None:
     """A different one each time, unless it was given."""
     pubsub = PubSub()

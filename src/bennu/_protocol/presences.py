@@ -22,7 +22,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
-__all__ = ["METAS", "PREV", "REF", "Meta", "Net", "Pending", "State", "Tally", "View", "state_of"]
+import msgspec
+
+__all__ = [
+    "METAS",
+    "PREV",
+    "REF",
+    "Meta",
+    "Net",
+    "Pending",
+    "State",
+    "Tally",
+    "View",
+    "copied",
+    "copy_of",
+    "state_of",
+]
 
 METAS: Final = "metas"
 REF: Final = "phx_ref"
@@ -237,3 +252,17 @@ def state_of(metas: Iterable[tuple[str, Meta]]) -> Metas:
     for key, meta in metas:
         state.setdefault(key, []).append(meta)
     return state
+
+
+def copied(state: State) -> State:
+    """Return a state for code that is not ours: its metas may be changed, and ours stay what they are."""
+    return {
+        key: {**value, METAS: [copy_of(meta) for meta in value[METAS]]}
+        for key, value in state.items()
+    }
+
+
+def copy_of(meta: Meta) -> Meta:
+    """Return a meta that shares nothing with another one."""
+    copy: Meta = msgspec.to_builtins(meta)
+    return copy

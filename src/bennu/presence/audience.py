@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from .._protocol.presences import PREV, REF, Meta, Metas, Net, State, Tally, View
+from .._protocol.presences import PREV, REF, Meta, Metas, Net, State, Tally, View, copied
 from .._protocol.tracker import Entry
 from ..serializers.payload import encode_json
 from .modes import BySize, Count, Full, Mode, Sample, Simple
@@ -152,11 +152,12 @@ class Audience:
             self.view = View()
             self.view.apply(joins, {})
             self._state = None
-            events.append((PRESENCE_STATE, joins))
+            events.append((PRESENCE_STATE, copied(joins)))
         elif joins or leaves:
             self.view.apply(joins, leaves)
             self._state = None
-            events.append((PRESENCE_DIFF, {"joins": joins, "leaves": leaves}))
+            diff = {"joins": copied(joins), "leaves": copied(leaves)}  # interceptors may change it
+            events.append((PRESENCE_DIFF, diff))
         if self.counts:
             now = (len(tally.keys), tally.metas)
             if now != self._told or plan.switch is not None:

@@ -61,9 +61,12 @@ class Rules:
         hooks: What the application adds.
         spawn: How a board runs a coroutine whose end the stop of the endpoint waits for.
         forget: Told of a board that holds nothing any more, and its topic.
+
+    Attributes:
+        is_open: Whether anybody is told yet: hooks may need the lifespan, so changes gather until it has begun.
     """
 
-    __slots__ = ("entries", "forget", "hooks", "host", "mode", "name", "spawn", "window")
+    __slots__ = ("entries", "forget", "hooks", "host", "is_open", "mode", "name", "spawn", "window")
 
     def __init__(
         self,
@@ -84,6 +87,7 @@ class Rules:
         self.hooks = hooks
         self.spawn = spawn
         self.forget = forget
+        self.is_open = False
 
 
 class _Flush:
@@ -146,6 +150,8 @@ class Board:
             pending.leave(entry.key, entry.meta)
         for entry in joins:
             pending.join(entry.key, entry.meta)
+        if not self._rules.is_open:
+            return
         if not self._rules.window:
             self.flush()
         elif self._timer is None and not self._is_fetching:

@@ -71,8 +71,15 @@ class Boards:
         board = self._boards.get(topic)
         return (0, 0) if board is None else (len(board.tally.keys), board.tally.metas)
 
+    def open(self) -> None:
+        """Tell of what happened, and from now on of what happens."""
+        self._rules.is_open = True
+        self.flush()
+
     def flush(self) -> None:
-        """Let everything go that is pending."""
+        """Let everything go that is pending, unless nobody was told of anything yet."""
+        if not self._rules.is_open:
+            return
         for board in tuple(self._boards.values()):
             board.flush()
 

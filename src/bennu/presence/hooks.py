@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, cast
 
-from .._protocol.presences import METAS, REF, Meta, Metas, State
+from .._protocol.presences import METAS, REF, Meta, Metas, State, copied, copy_of
 from ..errors import EncodeError
 from ..pubsub import PubSub
 from ..serializers.payload import encode_json
@@ -110,7 +110,7 @@ async def fetched(hook: Hook, host: Host, topic: str, metas: Metas) -> State:
         return {}
     try:
         async with asyncio.timeout(FETCH_LIMIT):
-            found = await hook.call(host, topic, bare(metas))
+            found = await hook.call(host, topic, copied(bare(metas)))
         extended: State = {}
         for key, of_key in metas.items():
             extended[key] = {**cast("State", found).get(key, {}), METAS: of_key}
@@ -126,11 +126,19 @@ async def fetched(hook: Hook, host: Host, topic: str, metas: Metas) -> State:
         logger.error(  # noqa: TRY400 - the text says it
             "%s returned what can't be sent, for %r: %s", hook.name, topic, error
         )
-    except Exception:
+    except (Exception, asyncio.CancelledError) as error:
+        if _ends_here(error):
+            raise
         logger.exception("%s failed for %r: its presences go out without it", hook.name, topic)
     else:
         return extended
     return bare(metas)
+
+
+def _ends_here(error: BaseException) -> bool:
+    """Return whether this task itself is cancelled, and not something that a hook waited for."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
 
 
 @dataclass(slots=True)
@@ -188,19 +196,21 @@ class Listeners:
         hooks, topic = self._hooks, self.topic
         if hooks.handle_metas is not None:
             self._merge(news)
-            diff = {"joins": news.joins, "leaves": news.leaves}
+            diff = {"joins": copied(news.joins), "leaves": copied(news.leaves)}
             await self._call(hooks.handle_metas, topic, diff, self.presences)
         if hooks.joined is not None:
             for key, metas in news.came:
-                await self._call(hooks.joined, topic, key, metas)
+                await self._call(hooks.joined, topic, key, list(map(copy_of, metas)))
         if hooks.left is not None:
             for key, metas in news.went:
-                await self._call(hooks.left, topic, key, metas)
+                await self._call(hooks.left, topic, key, list(map(copy_of, metas)))
 
     async def _call(self, hook: Hook, *args: Any) -> None:
         try:
             await hook.call(self._host, *args)
-        except Exception:
+        except (Exception, asyncio.CancelledError) as error:
+            if _ends_here(error):
+                raise
             logger.exception("%s failed for %r", hook.name, self.topic)
 
     def _merge(self, news: News) -> None:
@@ -209,7 +219,7 @@ class Listeners:
         for key, value in news.joins.items():
             metas = presences.setdefault(key, [])
             refs = {meta[REF] for meta in metas}
-            metas.extend(meta for meta in value[METAS] if meta[REF] not in refs)
+            metas.extend(copy_of(meta) for meta in value[METAS] if meta[REF] not in refs)
         for key, value in news.leaves.items():
             gone = {meta[REF] for meta in value[METAS]}
             left: list[Meta] = [meta for meta in presences.get(key, ()) if meta[REF] not in gone]

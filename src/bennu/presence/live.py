@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .._protocol.presences import Metas, State
+from .._protocol.presences import Metas, State, copied
 from .._protocol.tracker import Entry
 from .boards import Boards
 from .hooks import Host, bare, fetched
@@ -45,10 +45,10 @@ class Live:
         return self.tracker.entries(topic, key)
 
     async def fetch(self, topic: str, metas: Metas) -> State:
-        """Return metas with what the application adds."""
+        """Return copies of metas, with what the application adds."""
         if self._hooks.fetch is None:
-            return bare(metas)
-        return await fetched(self._hooks.fetch, self.host, topic, metas)
+            return copied(bare(metas))
+        return copied(await fetched(self._hooks.fetch, self.host, topic, metas))
 
     async def stop(self) -> None:
         """End everything: whoever is left goes, here and at once on other nodes, and hooks are told."""

@@ -350,6 +350,11 @@ class Presence:
         self._live = Live(self._options, host)
         self._has_lived = True
 
+    def opened(self) -> None:
+        """Tell clients and hooks from now on: the lifespan has begun, which hooks may need."""
+        if self._live is not None:
+            self._live.boards.open()
+
     async def stop(self, host: Host) -> None:
         """End: whoever is left goes, other nodes see it at once, and the hooks have been told."""
         live = self._live

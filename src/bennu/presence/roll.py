@@ -19,7 +19,7 @@ from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Protocol, cast
 
 from .._agent import Agent
-from .._protocol.presences import REF, Meta
+from .._protocol.presences import REF, Meta, copy_of
 from .._protocol.tracker import Diff
 from ..channel import Channel
 from ..errors import AlreadyTracked, NotTracked
@@ -129,9 +129,8 @@ class Roll:
             if actor is None:
                 raise NotTracked(topic, key)
             old = self._tracker.own(topic, actor, key)
-            planned.append(
-                (key, actor, meta_of(given(dict(old))) if callable(given) else given, old)
-            )
+            meta = meta_of(given(copy_of(old))) if callable(given) else given
+            planned.append((key, actor, meta, old))
         return self._replace(topic, planned)
 
     def untrack(self, owner: Any, topic: str | None, key: str | None) -> None:

@@ -21,12 +21,25 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from .._protocol.presences import Meta
-from .._protocol.tracker import Diff, Entry, Outcome, Periods, Shard, Status, decode, encode
-from ..errors import DecodeError
+from .._protocol.presences import PREV, REF, Meta
+from .._protocol.tracker import (
+    Diff,
+    Entry,
+    Heartbeat,
+    Message,
+    Outcome,
+    Periods,
+    Shard,
+    Status,
+    TransferAck,
+    decode,
+    encode,
+)
+from ..errors import DecodeError, EncodeError, KeyRefused
+from ..serializers.payload import encode_json
 from ..telemetry import ReplicaChanged
 from .hooks import Host
-from .names import Refs, stable_hash
+from .names import Refs, key_of, stable_hash
 
 __all__ = ["Tracker"]
 
@@ -91,6 +104,7 @@ class _Running:
     def _on_bytes(self, data: bytes) -> None:
         try:
             message = decode(data)
+            _expect_presences(message)
         except DecodeError as error:
             logger.warning("A message on %r was dropped: %s", self._topic, error)
             return
@@ -190,6 +204,28 @@ class Tracker:
     def entries(self, topic: str, key: str | None = None) -> list[Entry]:
         """Return all of a topic, or of a key, on every node."""
         return self._of(topic).shard.entries(topic, key)
+
+
+def _expect_presences(message: Message) -> None:
+    """Refuse a message with what no ``Presence`` tracks, since clients could not be told of it.
+
+    Raises:
+        DecodeError: It has an entry without a ref, or with a key or a meta that would be refused here.
+    """
+    if not isinstance(message, Heartbeat | TransferAck):
+        return
+    for part in message.delta.values():
+        for entry in part.values.values():
+            meta = entry.meta
+            if not (isinstance(meta.get(REF), str) and isinstance(meta.get(PREV, ""), str)):
+                raise DecodeError(
+                    f"expected a presence with a phx_ref, got {entry.key!r} in {entry.topic!r} without"
+                )
+            try:
+                key_of(entry.key)
+                encode_json(meta)
+            except (KeyRefused, EncodeError) as error:
+                raise DecodeError(str(error)) from error
 
 
 _last_version = 0

@@ -104,14 +104,20 @@ class PubSub:
         await self._bus.stop()
 
     def publish(self, topic: str, data: bytes, node: str | None = None) -> None:
-        """Send bytes to the same part of other nodes, at most once; never wait.
+        """Send bytes to the same part of other nodes, at most once; never wait, and never raise.
+
+        A bus that fails has lost a message, as any bus may: that is logged, and what else the sender does
+        goes on.
 
         Args:
             topic: What :meth:`on_publish` listens to there. It is no topic of channels.
             data: What to send.
             node: To whom; None is all other nodes. An unknown node gets nothing, silently.
         """
-        self._bus.publish(topic, data, node)
+        try:
+            self._bus.publish(topic, data, node)
+        except Exception:
+            logger.exception("What was published on %r was lost", topic)
 
     def on_publish(self, topic: str, handler: Callable[[bytes], object]) -> Callable[[], None]:
         """Take the bytes that other nodes publish under a topic.
