@@ -15,6 +15,7 @@ from collections.abc import (
     AsyncGenerator,
     Awaitable,
     Callable,
+    Iterable,
     Mapping,
     MutableMapping,
     Sequence,
@@ -472,7 +473,7 @@ def _limits(given: Any) -> Limits:
 
 
 def _presences(given: Any) -> tuple[Presence, ...]:
-    presences: tuple[Any, ...] = (given,) if isinstance(given, Presence) else tuple(given)
+    presences: tuple[Any, ...] = tuple(given) if isinstance(given, Iterable) else (given,)
     for presence in presences:
         if not isinstance(presence, Presence):
             raise DefinitionError(

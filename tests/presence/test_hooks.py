@@ -138,6 +138,24 @@ async def test_a_plain_fetch_runs_in_a_thread() -> None:
         ann.client.close()
 
 
+async def test_what_a_plain_hook_returns_is_awaited_if_it_can_be() -> None:
+    """A lambda around an ``async def``, or an object that is called like one."""
+    told: list[str] = []
+
+    async def note(key: str) -> None:
+        told.append(key)
+
+    class Fetch:
+        async def __call__(self, topic: str, presences: dict[str, Any]) -> dict[str, Any]:
+            return {key: {**value, "name": NAMES.get(key)} for key, value in presences.items()}
+
+    presence = Presence(fetch=Fetch(), joined=lambda topic, key, metas: note(key))
+    async with serve(endpoint_of({}, presence=presence)):
+        await presence.track("me", "ann", topic="t")
+        assert (await presence.list("t"))["ann"]["name"] == "Ann A."
+    assert told == ["ann"]
+
+
 @pytest.mark.parametrize("window", [0, 0.05])
 async def test_diffs_stay_in_order_while_fetch_is_slow(window: float) -> None:
     """Of one topic; others don't wait; who wants the state waits for all that was before it."""

@@ -242,3 +242,20 @@ def test_followers_and_newcomers_have_the_same_and_it_is_true(
             assert not shown
         if audience.counts and here:
             assert told[-1] == (len(names), len(here))
+
+
+def test_a_sample_looks_at_the_topic_once_and_not_for_each_key() -> None:
+    """A thousand places are free at once; those who have been here longest take them."""
+    here = [Entry("t", n, f"u{n}", {"phx_ref": f"R{n}"}) for n in range(2000)]
+    looks: list[str | None] = []
+
+    def entries(topic: str, key: str | None) -> list[Entry]:
+        looks.append(key)
+        return [entry for entry in here if key in (None, entry.key)]
+
+    tally = Tally()
+    for entry in here:
+        tally.join(entry.key)
+    plan = Audience("t", Sample(1000), entries).plan(Net({}, {}), tally)
+    assert plan.net.joins == {f"u{n}": [{"phx_ref": f"R{n}"}] for n in range(1000)}
+    assert looks == [None]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import re
+from enum import StrEnum
 from typing import Any
 
 import pytest
 
-from bennu import EncodeError, KeyRefused, Refused
+from bennu import EncodeError, KeyRefused, Presence, Refused
 from bennu.presence.names import INHERITED, Refs, key_of, meta_of, stable_hash
+
+from ..support.memory import endpoint_of, serve
 
 
 @pytest.mark.parametrize(
@@ -18,6 +21,32 @@ from bennu.presence.names import INHERITED, Refs, key_of, meta_of, stable_hash
 )
 def test_a_key_is_text_or_a_number_that_becomes_text(key: Any, text: str) -> None:
     assert key_of(key) == text
+
+
+class Name(str):
+    __slots__ = ()
+
+
+class Place(StrEnum):
+    LOBBY = "lobby"
+
+
+@pytest.mark.parametrize(("given", "text"), [(Name("u1"), "u1"), (Place.LOBBY, "lobby")])
+def test_a_text_of_a_class_of_its_own_becomes_plain(given: str, text: str) -> None:
+    """Other nodes could not be told of it."""
+    key = key_of(given)
+    assert (key, type(key)) == (text, str)
+
+
+@pytest.mark.anyio
+async def test_keys_and_topics_may_be_texts_of_a_class_of_their_own() -> None:
+    """They are the same as the plain ones."""
+    presence = Presence()
+    async with serve(endpoint_of({}, presence=presence)):
+        ref = await presence.track("me", Name("u1"), topic=Name("lobby"))
+        assert await presence.get_by_key(Place.LOBBY, "u1") == {"metas": [{"phx_ref": ref}]}
+        await presence.untrack("me", "u1", topic=Place.LOBBY)
+        assert await presence.list("lobby") == {}
 
 
 @pytest.mark.parametrize("key", sorted(INHERITED))

@@ -344,6 +344,8 @@ async def test_an_endpoint_has_several_presences_of_different_names() -> None:
         endpoint_of({}, presence=[Presence(), Presence()])
     with pytest.raises(DefinitionError, match="presence=Presence"):
         endpoint_of({}, presence=[object()])  # type: ignore[list-item]
+    with pytest.raises(DefinitionError, match="presence=Presence"):
+        endpoint_of({}, presence=Presence)  # type: ignore[arg-type]
 
 
 async def test_a_presence_belongs_to_one_endpoint_at_a_time() -> None:

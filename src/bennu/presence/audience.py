@@ -7,13 +7,14 @@ plan makes the events, and remembers that they were sent.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 import msgspec
 
-from .._protocol.presences import PREV, REF, Meta, Metas, Net, State, Tally, View, copied
+from .._protocol.presences import PREV, REF, Meta, Metas, Net, State, Tally, View, copied, state_of
 from .._protocol.tracker import Entry
 from ..serializers.payload import encode_json
 from .modes import BySize, Count, Full, Mode, Sample, Simple
@@ -28,6 +29,9 @@ Entries = Callable[[str, str | None], list[Entry]]
 Events = list[tuple[str, Any]]
 
 NOTHING: Final = Net({}, {})
+
+FEW: Final = 8
+"""Keys that are looked up one by one: each costs a look at the whole topic, and so does a list of all."""
 
 
 @dataclass(slots=True)
@@ -117,22 +121,20 @@ class Audience:
             return {}
         if isinstance(mode, Sample):
             return self._pick(mode.size, tally, afresh=True)
-        selected: Metas = {}
-        for entry in self._entries(self._topic, None):
-            selected.setdefault(entry.key, []).append(self._as_seen(entry))
-        return selected
+        return self._shown(self._entries(self._topic, None))
 
     def _pick(self, places: int, tally: Tally, *, afresh: bool = False) -> Metas:
         """Return so many keys that are not shown, those that have been here longest."""
-        picked: Metas = {}
-        for key in tally.keys:
-            if len(picked) == places:
-                break
-            if afresh or key not in self.view:
-                entries = self._entries(self._topic, key)
-                if entries:
-                    picked[key] = [self._as_seen(entry) for entry in entries]
-        return picked
+        free = (key for key in tally.keys if afresh or key not in self.view)
+        picked = dict.fromkeys(islice(free, places))
+        if len(picked) > FEW:
+            everybody = self._entries(self._topic, None)
+            return self._shown(entry for entry in everybody if entry.key in picked)
+        return self._shown(entry for key in picked for entry in self._entries(self._topic, key))
+
+    def _shown(self, entries: Iterable[Entry]) -> Metas:
+        """Return entries as clients are shown them."""
+        return state_of((entry.key, self._as_seen(entry)) for entry in entries)
 
     # What they hear.
 

@@ -60,7 +60,10 @@ Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
 
 
 class Hook:
-    """A function of the user's: ``async def``, or a plain one that runs in a thread."""
+    """A function of the user's: ``async def``, or a plain one that runs in a thread.
+
+    If the plain one returns something to be awaited (``lambda *args: other(*args)``), that is done.
+    """
 
     __slots__ = ("function", "is_async")
 
@@ -78,7 +81,11 @@ class Hook:
         if self.is_async:
             running: Awaitable[Any] = self.function(*args)
             return running
-        return host.in_thread(self.function, *args)
+        return self._call_in_thread(host, *args)
+
+    async def _call_in_thread(self, host: Host, *args: Any) -> Any:
+        found = await host.in_thread(self.function, *args)
+        return await found if inspect.isawaitable(found) else found
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from .._payload import to_builtin
 from .._protocol.presences import PREV, REF, Meta
 from ..errors import EncodeError, KeyRefused
 
-__all__ = ["INHERITED", "Refs", "key_of", "meta_of", "stable_hash"]
+__all__ = ["INHERITED", "Refs", "key_of", "meta_of", "plain_text", "stable_hash"]
 
 INHERITED: Final = frozenset(
     {
@@ -59,12 +59,17 @@ def key_of(key: object) -> str:
                 raise KeyRefused(
                     f"a presence's key is text that UTF-8 can carry: {error}"
                 ) from error
-        return key
+        return plain_text(key)
     if isinstance(key, int) and not isinstance(key, bool):
         return str(key)
     raise KeyRefused(
         f"a presence's key is text or an integer, got {key!r}: write str(user.id), for example"
     )
+
+
+def plain_text(text: str) -> str:
+    """Return a text as a plain ``str``: other nodes can't be told of a subclass, an enum's value for example."""
+    return text if type(text) is str else str.__str__(text)
 
 
 def meta_of(meta: Any) -> Meta:

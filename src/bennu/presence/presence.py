@@ -24,7 +24,7 @@ from .blocking import BlockingPresence
 from .hooks import Hook, Hooks, Host
 from .live import Live
 from .modes import Full, Mode
-from .names import key_of, meta_of
+from .names import key_of, meta_of, plain_text
 from .options import Options
 from .roll import topic_of
 
@@ -385,7 +385,7 @@ def _topic(method: str, owner: object, topic: str | None) -> str:
     if isinstance(found, str):
         if not found.isascii():
             _expect_utf8(found)
-        return found
+        return plain_text(found)
     if topic is None:
         raise TypeError(
             f"presence.{method}(...) needs a topic, since {type(owner).__name__} is no channel:"

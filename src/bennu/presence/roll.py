@@ -138,11 +138,7 @@ class Roll:
         record = self._records.get(_ident(owner))
         if record is None:
             return
-        places = [
-            place
-            for place in record.entries
-            if (topic is None or place[0] == topic) and (key is None or place[1] == key)
-        ]
+        places = _matching(record.entries, topic, key)
         self._remove([(place, record.entries.pop(place)) for place in places])
         if not record.entries:
             record.release()
@@ -224,6 +220,17 @@ class Roll:
         gone = self._orphans.expire(asyncio.get_running_loop().time())
         self._arm()
         self._remove(gone)
+
+
+def _matching(entries: Mapping[Place, int], topic: str | None, key: str | None) -> list[Place]:
+    """Return which places are of a topic, or of all; of a key, or of all."""
+    if topic is not None and key is not None:  # one owner may have thousands: don't look at them all
+        return [(topic, key)] if (topic, key) in entries else []
+    return [
+        place
+        for place in entries
+        if (topic is None or place[0] == topic) and (key is None or place[1] == key)
+    ]
 
 
 def topic_of(owner: object) -> str | None:
