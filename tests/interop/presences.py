@@ -34,6 +34,13 @@ class Tracked(Struct):
     meta: dict[str, Any] = field(default_factory=dict)
 
 
+class Names(Struct):
+    """What the two events of presence shall be called."""
+
+    state: str
+    diff: str
+
+
 class PresentChannel(Channel[Any]):
     """All that a client can ask of who is present."""
 
@@ -67,6 +74,13 @@ class PresentChannel(Channel[Any]):
     @on("list")
     async def list(self) -> dict[str, Any]:
         return await self.presence.list(self)
+
+    @on("rename")
+    async def rename(self, names: Names) -> None:
+        """Tell who is here, and then that they have all gone, in events of other names."""
+        everybody = await self.presence.list(self)
+        await self.push(names.state, everybody)
+        await self.push(names.diff, {"joins": {}, "leaves": everybody})
 
     @on("crash")
     async def crash(self) -> None:

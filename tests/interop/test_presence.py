@@ -102,6 +102,20 @@ def test_lists_who_is_here_by_polling(run_js: RunScript, server: Server) -> None
     follows(run_js("presence", server.url, "phoenix", "present", "polling").finish())
 
 
+@pytest.mark.conformance("JS061", "JS064", "JS065", "JS067", "JS068", "JS071")
+def test_its_functions_understand_what_the_server_sends(scenario: Scenario) -> None:
+    """Without a Presence object, on states and diffs as they came; and with events of other names."""
+    seen = scenario("presence_api")
+    assert seen["state"] == {"from_empty": {"ann": ["a1"]}, "original": {}, "default_list": True}
+    assert seen["diff"] == {"ann": ["a1"]}
+    assert seen["behind"] == {"ann": ["a1", "a2"]}
+    assert seen["one less"] == {"ann": ["a1"]}
+    assert seen["none"] == {}
+    if not scenario.is_1_7:
+        assert seen["hostile"] == ["__proto__", "constructor"]
+    assert seen["renamed"] == [{"ann": ["a1"]}, {}]
+
+
 @pytest.mark.browser
 async def test_pages_list_each_other(server: Server, package: str) -> None:
     """Two pages show both of their users, until one is closed; then the other shows one."""
