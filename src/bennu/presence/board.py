@@ -174,6 +174,13 @@ class Board:
         waiting.append((waiter, future))
         return future
 
+    def abandon(self) -> None:
+        """Let those go who still wait for the state: everything has ended, and nobody can be pushed to."""
+        for waiting in (self._waiting, *(flush.waiting for flush in self._flushes)):
+            for _, future in waiting:
+                if not future.done():
+                    future.set_result(None)
+
     # When it is told.
 
     def _arm(self) -> None:
