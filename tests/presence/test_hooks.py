@@ -274,6 +274,28 @@ async def test_a_fetch_that_hangs_is_done_without_after_5_s() -> None:
         server.logged("took over 5s")
 
 
+async def test_an_update_waits_5_s_for_a_fetch_that_hangs_and_not_for_each_half() -> None:
+    hangs = False
+
+    async def fetch(topic: str, presences: dict[str, Any]) -> Any:
+        await work(1000 if hangs else 0)
+        return presences
+
+    presence = Presence(fetch=fetch)
+    async with serve(example(presence)) as server:
+        eve = await enter(server, "eve", watch=True)
+        await presence.track("me", "ann", {"n": 1}, topic="room:1")
+        await advance(1)
+        hangs = True
+        await presence.update("me", "ann", {"n": 2}, topic="room:1")
+        await advance(5.1)
+        assert await eve.sees() == {"ann": [{"n": 2}]}
+        assert all("took over 5s" in record.getMessage() for record in server.records)
+        server.records.clear()
+        hangs = False
+        eve.client.close()
+
+
 async def test_a_fetch_that_waits_for_what_is_cancelled_is_done_without() -> None:
     """The diffs of its topic go on, and whoever waits for the state gets it."""
     shared: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()

@@ -228,8 +228,10 @@ class Board:
     async def _fetch(self, flush: _Flush, plan: Plan) -> None:
         hook, host = self._rules.hooks.fetch, self._rules.host
         assert hook is not None  # noqa: S101 - for the type checkers
-        joins = await fetched(hook, host, self._topic, plan.net.joins)
-        leaves = await fetched(hook, host, self._topic, plan.net.leaves)
+        joins, leaves = await asyncio.gather(  # both at once: else the limit would be twice as long
+            fetched(hook, host, self._topic, plan.net.joins),
+            fetched(hook, host, self._topic, plan.net.leaves),
+        )
         self._is_fetching = False
         self._tell(flush, plan, joins, leaves)
         if self._pending and self._timer is None:
