@@ -11,7 +11,7 @@ from bennu import BySize, Count, Full, NotStarted, Presence, PresenceCount
 
 from ..support.clock import advance, settle, work
 from ..support.memory import endpoint_of, serve
-from .rooms import enter, example, plain
+from .rooms import Present, enter, example, plain
 
 pytestmark = pytest.mark.anyio
 
@@ -274,6 +274,28 @@ async def test_a_fetch_that_hangs_is_done_without_after_5_s() -> None:
         server.logged("took over 5s")
 
 
+async def test_an_update_waits_5_s_for_a_fetch_that_hangs_and_not_for_each_half() -> None:
+    hangs = False
+
+    async def fetch(topic: str, presences: dict[str, Any]) -> Any:
+        await work(1000 if hangs else 0)
+        return presences
+
+    presence = Presence(fetch=fetch)
+    async with serve(example(presence)) as server:
+        eve = await enter(server, "eve", watch=True)
+        await presence.track("me", "ann", {"n": 1}, topic="room:1")
+        await advance(1)
+        hangs = True
+        await presence.update("me", "ann", {"n": 2}, topic="room:1")
+        await advance(5.1)
+        assert await eve.sees() == {"ann": [{"n": 2}]}
+        assert all("took over 5s" in record.getMessage() for record in server.records)
+        server.records.clear()
+        hangs = False
+        eve.client.close()
+
+
 async def test_a_fetch_that_waits_for_what_is_cancelled_is_done_without() -> None:
     """The diffs of its topic go on, and whoever waits for the state gets it."""
     shared: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
@@ -326,6 +348,33 @@ async def test_a_hook_that_waits_for_what_is_cancelled_has_failed_and_the_next_o
         await advance(1)
         server.logged("joined failed for 't'")
     assert told == ["u1", "u2"]
+
+
+async def test_who_waits_for_the_state_goes_on_at_the_stop_though_fetch_does_not_end() -> None:
+    """Nothing is pushed any more: the channel has ended, and only a task of the server's waits."""
+    channels: list[Present] = []
+
+    class Room(Present):
+        async def after_join(self) -> None:
+            channels.append(self)
+
+    async def fetch(topic: str, presences: dict[str, Any]) -> dict[str, Any]:
+        await work(4)
+        return presences
+
+    presence = Presence(window=0, fetch=fetch)
+    async with serve(example(presence, Room)) as server:
+        eve = await enter(server, "eve")
+        for number in range(5):
+            await presence.track("me", number, topic="room:1")
+        waiting = asyncio.ensure_future(presence.push_state(channels[0]))
+        await settle()
+        eve.client.close()
+        await server.endpoint.stop()
+        await settle()
+        assert waiting.done()
+        await waiting
+        server.logged("did not end in 10s")
 
 
 @pytest.mark.conformance("PR019", "PR020", "PR021", "PR022", "PR023", "PR024")

@@ -411,6 +411,28 @@ async def test_a_topic_is_asked_for_where_there_is_none() -> None:
             await presence.list(5)  # type: ignore[arg-type]
 
 
+async def test_an_owner_is_something_that_can_be_kept() -> None:
+    """The text says what to write."""
+    presence = Presence()
+    async with serve(endpoint_of({}, presence=presence)):
+        with pytest.raises(TypeError, match=r"got a dict: write `self` in a channel"):
+            await presence.track({"id": 5}, "u1", topic="t")  # type: ignore[arg-type]
+
+
+async def test_the_function_of_an_update_is_a_plain_one() -> None:
+    """One that must be awaited is refused, and nothing has changed."""
+    presence = Presence()
+
+    async def later(meta: dict[str, Any]) -> dict[str, Any]:
+        return {}
+
+    async with serve(endpoint_of({}, presence=presence)):
+        ref = await presence.track("me", "u1", topic="t")
+        with pytest.raises(TypeError, match="write `def`, not `async def`"):
+            await presence.update("me", "u1", later, topic="t")
+        assert await presence.list("t") == {"u1": {"metas": [{"phx_ref": ref}]}}
+
+
 async def test_threads_have_blocking_twins() -> None:
     """A plain def handler uses presence.sync; on the loop that raises."""
     presence = Presence(window=0)  # the clock stands still while a thread waits

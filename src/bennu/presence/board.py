@@ -174,6 +174,13 @@ class Board:
         waiting.append((waiter, future))
         return future
 
+    def abandon(self) -> None:
+        """Let those go who still wait for the state: everything has ended, and nobody can be pushed to."""
+        for waiting in (self._waiting, *(flush.waiting for flush in self._flushes)):
+            for _, future in waiting:
+                if not future.done():
+                    future.set_result(None)
+
     # When it is told.
 
     def _arm(self) -> None:
@@ -221,8 +228,10 @@ class Board:
     async def _fetch(self, flush: _Flush, plan: Plan) -> None:
         hook, host = self._rules.hooks.fetch, self._rules.host
         assert hook is not None  # noqa: S101 - for the type checkers
-        joins = await fetched(hook, host, self._topic, plan.net.joins)
-        leaves = await fetched(hook, host, self._topic, plan.net.leaves)
+        joins, leaves = await asyncio.gather(  # both at once: else the limit would be twice as long
+            fetched(hook, host, self._topic, plan.net.joins),
+            fetched(hook, host, self._topic, plan.net.leaves),
+        )
         self._is_fetching = False
         self._tell(flush, plan, joins, leaves)
         if self._pending and self._timer is None:

@@ -92,6 +92,8 @@ class Boards:
         for task in self._tasks:
             logger.error("A hook of %s did not end in %gs: it is cancelled", self._name, PATIENCE)
             task.cancel()
+        for board in self._boards.values():
+            board.abandon()
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = self._host.loop.create_task(coroutine)

@@ -14,6 +14,7 @@ is another one, it is an update.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import itertools
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Protocol, cast
@@ -129,7 +130,7 @@ class Roll:
             if actor is None:
                 raise NotTracked(topic, key)
             old = self._tracker.own(topic, actor, key)
-            meta = meta_of(given(copy_of(old))) if callable(given) else given
+            meta = meta_of(_made(given, old)) if callable(given) else given
             planned.append((key, actor, meta, old))
         return self._replace(topic, planned)
 
@@ -242,7 +243,28 @@ def topic_of(owner: object) -> str | None:
 
 def _ident(owner: Any) -> Hashable:
     """Return what an owner is known by: itself, and for an agent what runs it."""
-    return cast("Hashable", owner._runtime) if isinstance(owner, Agent) else owner
+    if isinstance(owner, Agent):
+        return cast("Hashable", owner._runtime)
+    try:
+        hash(owner)
+    except TypeError as error:
+        raise TypeError(
+            "an owner is a channel, a task, or another object that can be a key of a dict, got a"
+            f" {type(owner).__name__}: write `self` in a channel, or keep an `object()` for it"
+        ) from error
+    return cast("Hashable", owner)
+
+
+def _made(function: Callable[[Meta], Any], old: Meta) -> Any:
+    """Return the meta that a function makes of the present one."""
+    made = function(copy_of(old))
+    if inspect.iscoroutine(made):
+        made.close()
+        raise TypeError(
+            "the function of an update is called at once, and can't be awaited: write `def`, not"
+            " `async def`, and await what it needs before the update"
+        )
+    return made
 
 
 def _nothing() -> None:
