@@ -473,7 +473,8 @@ def _limits(given: Any) -> Limits:
 
 
 def _presences(given: Any) -> tuple[Presence, ...]:
-    presences: tuple[Any, ...] = tuple(given) if isinstance(given, Iterable) else (given,)
+    several: Iterable[Any] = given if isinstance(given, Iterable) else (given,)
+    presences = tuple(several)
     for presence in presences:
         if not isinstance(presence, Presence):
             raise DefinitionError(
