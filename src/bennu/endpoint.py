@@ -21,7 +21,7 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 from ._blocking import blocking
 from ._protocol.forwarded import TrustedProxies
@@ -473,8 +473,8 @@ def _limits(given: Any) -> Limits:
 
 
 def _presences(given: Any) -> tuple[Presence, ...]:
-    several: Iterable[Any] = given if isinstance(given, Iterable) else (given,)
-    presences = tuple(several)
+    several = isinstance(given, Iterable)
+    presences = tuple(cast("Iterable[Any]", given)) if several else (given,)
     for presence in presences:
         if not isinstance(presence, Presence):
             raise DefinitionError(
