@@ -428,7 +428,8 @@ async def test_hooks_are_not_called_if_the_lifespan_fails() -> None:
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
         await presence.track("me", "joe", topic="room:1")
-        raise ZeroDivisionError
+        if await presence.list("room:1"):
+            raise ZeroDivisionError
         yield
 
     with pytest.raises(ZeroDivisionError):
