@@ -225,9 +225,8 @@ class Roll:
 
 def _matching(entries: Mapping[Place, int], topic: str | None, key: str | None) -> list[Place]:
     """Return which places are of a topic, or of all; of a key, or of all."""
-    if (
-        topic is not None and key is not None
-    ):  # one owner may have thousands: don't look at them all
+    if topic is not None and key is not None:
+        # One owner may have thousands, which need not be looked at.
         return [(topic, key)] if (topic, key) in entries else []
     return [
         place

@@ -351,3 +351,17 @@ def test_what_several_learn_of_each_other_ends_in_the_same(
         assert state.extract(A) == one.whole
         assert state.extract(B) == other.whole
         assert state.entries("t") == replicas[0].entries("t")
+
+
+def test_an_endless_span_beyond_a_gap_is_taken_for_lost() -> None:
+    """A few bytes that tell of any number of clocks cost nothing; a span that follows on is no such thing."""
+    state = State(("a", 1))
+    ref = ("b", 1)
+    state.introduce(ref)
+    entry = Entry("t", 1, "u1", {"phx_ref": "R1"})
+    state.merge({ref: Part(1, 2**62, set(), {2: entry})})
+    assert state.clocks(hidden=True)[ref] == 0
+    assert state.entries("t", hidden=True) == []
+    state.merge({ref: Part(0, 2**62, set(), {2: entry})})
+    assert state.clocks(hidden=True)[ref] == 2**62
+    assert state.entries("t", hidden=True) == [entry]

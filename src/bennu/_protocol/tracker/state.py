@@ -19,7 +19,7 @@ us. Joins of others are not: they are told by their replica, or in a transfer.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from ...errors import AlreadyTracked, NotTracked
 from .clocks import Clocks, Ref
@@ -28,6 +28,9 @@ from .entry import Diff, Entry, make_entry
 from .index import Own, Topics
 
 __all__ = ["State"]
+
+LONGEST: Final = 100_000
+"""Clocks that a span may have beyond a gap. A transfer brings what was taken for lost."""
 
 
 class _Holding:
@@ -43,6 +46,13 @@ class _Holding:
 
     def knows(self, clock: int) -> bool:
         return clock <= self.clock or clock in self.cloud
+
+    def is_beyond(self, part: Part) -> bool:
+        """Return whether a part lies beyond a gap and is so long that it must be taken for lost.
+
+        What is known beyond a gap is held clock by clock, and a few bytes may tell of any number of them.
+        """
+        return part.start > self.clock and part.end - part.start > LONGEST
 
     def learn(self, part: Part) -> None:
         """Know the clocks that a part knows."""
@@ -199,7 +209,9 @@ class State:
     def relevant(self, delta: Delta) -> Delta:
         """Return the parts of a delta that tell of known replicas other than this one."""
         return {
-            ref: part for ref, part in delta.items() if ref in self._holdings and ref != self.ref
+            ref: part
+            for ref, part in delta.items()
+            if ref in self._holdings and ref != self.ref and not self._holdings[ref].is_beyond(part)
         }
 
     def merge(self, delta: Delta) -> Diff:
