@@ -6,6 +6,9 @@ cd "$(dirname "$0")/.."
 
 VENV=${VENV:-.venv}
 
+# What is tested is what is in this checkout.
+unset PYTHONPATH
+
 # What pip and pyright would otherwise ask the network for, unasked.
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PYRIGHT_PYTHON_IGNORE_WARNINGS=1
 

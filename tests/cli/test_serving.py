@@ -111,6 +111,8 @@ async def until_closed(server: Server) -> None:
                 _, writer = await asyncio.open_connection(server.host, server.port)
             except ConnectionRefusedError:
                 return
+            except ConnectionResetError:  # it closed just then
+                continue
             writer.close()
 
 
