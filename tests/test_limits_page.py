@@ -9,7 +9,8 @@ from bennu import Channel, Deflate, Limits, LongPoll, Rates, Socket, on
 from bennu._protocol.inflate import MAX_STREAMS
 from bennu._protocol.longpoll import MAX_MESSAGES
 from bennu._protocol.params import MAX_QUERY
-from bennu.cli.heads import DEFAULT_BOUNDS
+from bennu.cli.bounded import MAX_HELD, MIN_RATE
+from bennu.cli.heads import DEFAULT_BODY_TIMEOUT, DEFAULT_BOUNDS
 from bennu.reasons import Limit
 from bennu.refusals import Readable
 from bennu.serializers.payload import MAX_NESTING
@@ -19,6 +20,9 @@ PAGE = (Path(__file__).parents[1] / "docs/limits.md").read_text()
 LIMITS: dict[str, object] = {
     "`bennu run --handshake-bytes`": DEFAULT_BOUNDS.max_bytes,
     "`bennu run --handshake-timeout`": DEFAULT_BOUNDS.timeout,
+    "`bennu run --body-timeout`": DEFAULT_BODY_TIMEOUT,
+    "bytes of a body in each of these seconds": MIN_RATE,
+    "bytes behind a request that waits for its turn": MAX_HELD,
     "`Limits(connections=...)`": Limits().connections,
     "`Limits(connections_per_ip=...)`": Limits().connections_per_ip,
     "`Limits(connects_per_ip=...)`": Limits().connects_per_ip,

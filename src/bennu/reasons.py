@@ -119,6 +119,7 @@ class Limit(Enum):
     EVENT = ("event", '`@on("event", rate=...)`')
     HANDSHAKE_TIME = ("handshake_time", "`bennu run --handshake-timeout`")
     HANDSHAKE_BYTES = ("handshake_bytes", "`bennu run --handshake-bytes`")
+    BODY_TIME = ("body_time", "`bennu run --body-timeout`")
 
     def __init__(self, text: str, meaning: str) -> None:
         self.text = text

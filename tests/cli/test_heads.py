@@ -2,103 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from typing import Any
 
 import pytest
-from uvicorn.server import ServerState
 
 from bennu import Channel, Endpoint, Socket
-from bennu.cli.heads import DEFAULT_BOUNDS, HeadBounds
-from bennu.cli.server import LINGER, BennuProtocol, Config
+from bennu.cli.bounded import LINGER
+from bennu.cli.heads import HeadBounds
+from bennu.cli.server import BennuProtocol
 from bennu.reasons import Limit
 from tests.support.clock import AUTOJUMP, advance, settle
 from tests.support.transport import MemoryTransport
 
-REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
-UPGRADE = (
-    b"GET /socket/websocket?vsn=2.0.0 HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"
-    b"Upgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-    b"Sec-WebSocket-Version: 13\r\n\r\n"
-)
+from .memory import REQUEST, UPGRADE, Client, Server
 
 
 @pytest.fixture
 def anyio_backend() -> Any:
     return AUTOJUMP
-
-
-class Client:
-    """The other end of a connection: what it got, and whether it was ended."""
-
-    def __init__(self) -> None:
-        self.got = b""
-        self.has_ended = False
-
-    def take(self, data: bytes) -> None:
-        """Read what the server wrote."""
-        self.got += data
-
-    def ended(self) -> None:
-        """Learn that the connection has ended."""
-        self.has_ended = True
-
-    @property
-    def status(self) -> int | None:
-        """The status of the last answer."""
-        return int(self.got.rpartition(b"HTTP/1.1 ")[2][:3]) if self.got else None
-
-
-class Server:
-    """Our protocol, and uvicorn's state behind it, without a socket.
-
-    Attributes:
-        go: What its slow path waits for.
-    """
-
-    def __init__(self, bounds: HeadBounds = DEFAULT_BOUNDS, app: Any = None) -> None:
-        self.config = Config(
-            app or self.answer,
-            http=BennuProtocol,
-            log_config=None,
-            lifespan="off",
-            interface="asgi3",
-        )
-        self.config.head_bounds = bounds
-        self.config.timeout_keep_alive = 60
-        self.config.load()
-        self.state = ServerState()
-        self.go = asyncio.Event()
-        self.clients: list[tuple[Client, MemoryTransport]] = []
-
-    async def answer(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer every request with 200, and say how long its body was."""
-        size, more = 0, True
-        while more:
-            event = await receive()
-            if event["type"] == "http.disconnect":
-                return
-            size, more = size + len(event["body"]), event["more_body"]
-        if scope["path"] == "/slow":
-            await self.go.wait()
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": b"%d" % size})
-
-    def connect(self) -> tuple[Client, MemoryTransport]:
-        """Return a new connection."""
-        client = Client()
-        transport = MemoryTransport(client)
-        protocol = BennuProtocol(self.config, self.state, {})
-        transport.set_protocol(protocol)
-        protocol.connection_made(transport)
-        self.clients.append((client, transport))
-        return client, transport
-
-    def stop(self) -> None:
-        """End all connections."""
-        for _, transport in self.clients:
-            transport.lose(None)
 
 
 @pytest.fixture(autouse=True)
@@ -199,10 +121,10 @@ async def test_a_client_that_goes_is_awaited_no_more() -> None:
     await settle()
     (protocol,) = server.state.connections
     assert isinstance(protocol, BennuProtocol)
-    assert len(protocol._heads) == 1
+    assert len(protocol._bounds.heads) == 1
     transport.lose(ConnectionResetError())
     await settle()
-    assert len(protocol._heads) == 0
+    assert len(protocol._bounds.heads) == 0
     await advance(20)
     assert not client.got
 
@@ -233,7 +155,7 @@ async def test_a_websocket_is_awaited_no_more() -> None:
     transport.feed(UPGRADE)
     await settle()
     assert client.status == 101
-    assert len(protocol._heads) == 0
+    assert len(protocol._bounds.heads) == 0
     await advance(30)
     assert endpoint.connections == 1
     await endpoint.stop()
@@ -326,13 +248,14 @@ async def test_many_small_requests_in_one_read_are_fine() -> None:
     "bomb", [b"0\r\n" + b"A: b\r\n" * 300, b"0\r\nA: " + b"b" * 2000, b"1;a=" + b"b" * 2000]
 )
 async def test_what_is_hidden_behind_a_body_is_counted(bomb: bytes) -> None:
-    """Trailers and extensions of chunks: the request that they belong to ends with them."""
+    """Trailers and extensions of chunks: the request that they belong to is answered 431."""
     server = Server(SMALL)
     pieces = [bomb[start : start + 100] for start in range(0, len(bomb), 100)]
     client = await send(
         server, b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\na\r\n", *pieces
     )
-    assert not client.got
+    assert client.status == 431
+    await advance(LINGER)
     assert client.has_ended
     assert not server.state.connections
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import logging
+from typing import Any
 
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Mount, Route
 
+from bennu import Endpoint
+from bennu._protocol.forwarded import TrustedProxies
 from tests.support.raw import TEXT, ask, client_frame, open_raw
-from tests.support.servers import serve
+from tests.support.servers import Server, serve
 from tests.support.until import until
 from tests.support.wire import connect
 from tests.wire.app import make_endpoint
@@ -16,25 +24,90 @@ TARGET = "/socket/websocket?vsn=2.0.0"
 BEAT = b'[null,"9","phoenix","heartbeat",{}]'
 
 
-async def test_a_proxy_may_say_where_the_client_is() -> None:
-    """uvicorn knows which proxies to trust; so an endpoint alone walks through it for such a request."""
-    async with serve("native", make_endpoint()) as server:
-        headers = {"X-Forwarded-For": "203.0.113.7", "X-Forwarded-Proto": "https"}
-        async with connect(server, headers=headers) as client:
-            info = (await client.join("info:1"))["response"]
+FORWARDED = {
+    "X-Forwarded-For": "203.0.113.7",
+    "X-Forwarded-Proto": "https",
+    "X-Forwarded-Host": "app.example:8443",
+}
+
+
+async def show(request: Request) -> JSONResponse:
+    """Answer with what a route of the application's own sees."""
+    client = request.client.host if request.client else None
+    return JSONResponse({"client": client, "scheme": request.url.scheme})
+
+
+def mounting(endpoint: Endpoint) -> Starlette:
+    """Return an application with an endpoint and a route of its own."""
+    routes = [Route("/show", show), Mount("/", endpoint)]
+    return Starlette(routes=routes, lifespan=endpoint.lifespan())
+
+
+async def info_of(server: Server) -> Any:
+    """Return what a forwarded client's channel knows of its request."""
+    async with connect(server, headers=FORWARDED) as client:
+        return (await client.join("info:1"))["response"]
+
+
+async def shown(server: Server) -> Any:
+    """Return what a route sees of a forwarded client."""
+    plain = {"Connection": "close", "Upgrade": None}
+    return json.loads((await ask(server, "/show", {**FORWARDED, **plain})).body)
+
+
+@pytest.mark.parametrize("is_mounted", [False, True])
+async def test_nobody_is_believed_who_says_where_the_client_is(
+    *, is_mounted: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not on this machine either, and whatever uvicorn's own setting says: that is told."""
+    monkeypatch.setenv("FORWARDED_ALLOW_IPS", "*")
+    endpoint = make_endpoint()
+    async with serve("native", mounting(endpoint) if is_mounted else endpoint) as server:
+        info = await info_of(server)
+        assert (info["peer"][0], info["uri"]["scheme"]) == ("127.0.0.1", "http")
+        assert info["uri"]["host"] == "127.0.0.1"
+        if is_mounted:
+            assert await shown(server) == {"client": "127.0.0.1", "scheme": "http"}
+    assert "write --trusted-proxies *" in caplog.text
+
+
+@pytest.mark.parametrize("is_mounted", [False, True])
+async def test_proxies_that_the_endpoint_trusts_are_known_by_their_socket(
+    *, is_mounted: bool
+) -> None:
+    """Routes of the application's own are not the endpoint's."""
+    endpoint = make_endpoint(trusted_proxies=["127.0.0.1"])
+    async with serve("native", mounting(endpoint) if is_mounted else endpoint) as server:
+        info = await info_of(server)
         assert info["peer"][0] == "203.0.113.7"
         assert info["uri"]["scheme"] == "https"
-
-
-async def test_trusted_proxies_are_known_by_their_socket() -> None:
-    """uvicorn's own middleware, which trusts this machine, has put the client in its place before us."""
-    endpoint = make_endpoint(trusted_proxies=["127.0.0.1"])
-    async with serve("native", endpoint) as server:
-        headers = {"X-Forwarded-For": "203.0.113.7", "X-Forwarded-Host": "app.example:8443"}
-        async with connect(server, headers=headers) as client:
-            info = (await client.join("info:1"))["response"]
-        assert info["peer"][0] == "203.0.113.7"
         assert (info["uri"]["host"], info["uri"]["port"]) == ("app.example", 8443)
+        if is_mounted:
+            assert await shown(server) == {"client": "127.0.0.1", "scheme": "http"}
+
+
+@pytest.mark.parametrize("own", [(), ("127.0.0.1",), ("192.0.2.1",)], ids=["none", "same", "other"])
+@pytest.mark.parametrize("is_mounted", [False, True])
+async def test_proxies_that_the_server_trusts_are_believed_everywhere(
+    own: tuple[str, ...], *, is_mounted: bool
+) -> None:
+    """In the application's own routes and WebSockets too, whatever the endpoint says of its own."""
+    endpoint = make_endpoint(trusted_proxies=own)
+    app = mounting(endpoint) if is_mounted else endpoint
+    async with serve("native", app, trusted_proxies=TrustedProxies(["127.0.0.1"])) as server:
+        info = await info_of(server)
+        assert info["peer"][0] == "203.0.113.7"
+        assert info["uri"]["scheme"] == "https"
+        assert (info["uri"]["host"], info["uri"]["port"]) == ("app.example", 8443)
+        if is_mounted:
+            assert await shown(server) == {"client": "203.0.113.7", "scheme": "https"}
+
+
+async def test_proxies_of_another_address_are_not_believed() -> None:
+    app = mounting(make_endpoint())
+    async with serve("native", app, trusted_proxies=TrustedProxies(["192.0.2.1"])) as server:
+        assert (await info_of(server))["peer"][0] == "127.0.0.1"
+        assert await shown(server) == {"client": "127.0.0.1", "scheme": "http"}
 
 
 async def test_an_upgrade_behind_other_requests() -> None:

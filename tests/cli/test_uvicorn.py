@@ -23,8 +23,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.utils import get_client_addr, get_path_with_query_string
 from uvicorn.server import ServerState
 
+from bennu.cli.bounded import OWN, BoundedProtocol
 from bennu.cli.main import log_config
-from bennu.cli.server import OWN, BennuProtocol
+from bennu.cli.server import BennuProtocol
 from tests.support.raw import ask, open_raw
 from tests.support.servers import Server, serve
 from tests.support.transport import MemoryTransport
@@ -94,8 +95,6 @@ async def test_the_http_protocol_has_what_we_use() -> None:
     for name in (
         "_unset_keepalive_if_required",
         "_should_upgrade",
-        "_unsupported_upgrade_warning",
-        "send_400_response",
     ):
         assert callable(getattr(protocol, name))
     await asyncio.wait(set(state.tasks))
@@ -105,9 +104,10 @@ async def test_the_http_protocol_has_what_we_use() -> None:
 def test_we_replace_one_method_of_the_http_protocol() -> None:
     """What uvicorn does there, ours does too: it parses, answers 400, or upgrades.
 
-    The others that we have do something about heads, and then what uvicorn's do.
+    The others that we have hold the bounds, and then do what uvicorn's do.
     """
-    own = {name for name, value in vars(BennuProtocol).items() if inspect.isfunction(value)}
+    ours = {**vars(BoundedProtocol), **vars(BennuProtocol)}
+    own = {name for name, value in ours.items() if inspect.isfunction(value)}
     shared = own & set(dir(HttpToolsProtocol))
     added = {
         "__init__",
@@ -116,6 +116,9 @@ def test_we_replace_one_method_of_the_http_protocol() -> None:
         "on_message_begin",
         "on_headers_complete",
         "on_body",
+        "on_message_complete",
+        "on_response_complete",
+        "_start_asgi_task",
     }
     assert shared == {"data_received", *added}
     for name in added:

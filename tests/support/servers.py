@@ -23,7 +23,7 @@ from granian.server.embed import Server as Granian
 from hypercorn.asyncio import serve as serve_hypercorn
 from hypercorn.config import Config as HypercornConfig
 
-from bennu.cli.server import BennuProtocol
+from bennu.cli.server import BennuProtocol, Config
 
 from .until import until
 
@@ -68,14 +68,14 @@ class Server:
         return f"{scheme}://{self.host}:{self.port}{path}"
 
 
-Serve = Callable[[Any], AbstractAsyncContextManager[Server]]
+Serve = Callable[..., AbstractAsyncContextManager[Server]]
 
 
 @asynccontextmanager
-async def serve(name: str, app: Any) -> AsyncIterator[Server]:
+async def serve(name: str, app: Any, **options: Any) -> AsyncIterator[Server]:
     """Run an application under a server, and see that the server leaves no task behind."""
     before = asyncio.all_tasks()
-    async with SERVERS[name](app) as server:
+    async with SERVERS[name](app, **options) as server:
         yield server
     try:
         await until(lambda: not _left(before))
@@ -93,8 +93,8 @@ def is_of_the_test_runner(task: asyncio.Task[Any]) -> bool:
 
 
 @asynccontextmanager
-async def _native(app: Any) -> AsyncIterator[Server]:
-    async with _uvicorn_with("native", app, http=BennuProtocol) as server:
+async def _native(app: Any, **options: Any) -> AsyncIterator[Server]:
+    async with _uvicorn_with("native", app, Config, http=BennuProtocol, **options) as server:
         yield server
 
 
@@ -105,9 +105,11 @@ async def _uvicorn(app: Any) -> AsyncIterator[Server]:
 
 
 @asynccontextmanager
-async def _uvicorn_with(name: str, app: Any, **options: Any) -> AsyncIterator[Server]:
+async def _uvicorn_with(
+    name: str, app: Any, make_config: type[uvicorn.Config] = uvicorn.Config, **options: Any
+) -> AsyncIterator[Server]:
     """Do what uvicorn.Server.serve does, but for its signal handlers and its clock."""
-    config = uvicorn.Config(
+    config = make_config(
         app, log_config=None, lifespan="auto", timeout_graceful_shutdown=10, **options
     )
     config.load()

@@ -16,9 +16,10 @@ import click
 from uvicorn.config import LOG_LEVELS, LOGGING_CONFIG
 from uvicorn.supervisors import ChangeReload
 
+from .._protocol.forwarded import TrustedProxies
 from ..endpoint import Endpoint
 from ..errors import DefinitionError
-from .heads import DEFAULT_BOUNDS, HeadBounds
+from .heads import DEFAULT_BODY_TIMEOUT, DEFAULT_BOUNDS, HeadBounds
 from .server import BennuProtocol, Config
 from .serving import Server
 
@@ -94,6 +95,21 @@ def main() -> None:
     type=click.IntRange(min=1),
     help="Bytes that it may have; a larger one is answered 414 or 431.",
 )
+@click.option(
+    "--body-timeout",
+    default=DEFAULT_BODY_TIMEOUT,
+    show_default=True,
+    type=click.FloatRange(min=0, min_open=True),
+    help="Seconds in which a body must bring 500 bytes each; else it is answered 408.",
+)
+@click.option(
+    "--trusted-proxies",
+    default="",
+    metavar="ADDRESS,...",
+    envvar="BENNU_TRUSTED_PROXIES",
+    show_envvar=True,
+    help="Proxies whose X-Forwarded headers count, for the whole application: addresses, networks, unix.",
+)
 def run(
     target: str,
     host: str,
@@ -106,6 +122,8 @@ def run(
     drain_delay: float,
     handshake_timeout: float,
     handshake_bytes: int,
+    body_timeout: float,
+    trusted_proxies: str,
     **certificates: str | None,
 ) -> None:
     """Serve an endpoint, or an ASGI application that one is mounted in.
@@ -122,6 +140,8 @@ def run(
         "port": port,
         "access_log": access_log,
         "head_bounds": bounds,
+        "body_timeout": body_timeout,
+        "trusted_proxies": _proxies(trusted_proxies),
         **tls,
     }
     if reload:
@@ -150,6 +170,22 @@ def _config(app: Any, log_level: str, **settings: Any) -> Config:
         lifespan="on" if isinstance(app, Endpoint) else "auto",
         **settings,
     )
+
+
+def _proxies(text: str) -> TrustedProxies | None:
+    """Return the proxies of the option.
+
+    Raises:
+        click.UsageError: One of them is none.
+    """
+    entries = [entry.strip() for entry in text.split(",") if entry.strip()]
+    try:
+        return TrustedProxies(entries) if entries else None
+    except DefinitionError as error:
+        raise click.UsageError(
+            f"--trusted-proxies: expected {error.expected}, got {error.got}:"
+            " write for example --trusted-proxies 10.0.0.0/8,::1"
+        ) from error
 
 
 def _tls(**options: str | None) -> dict[str, Any]:

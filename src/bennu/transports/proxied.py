@@ -1,15 +1,19 @@
-"""A request as the proxies between it and us say it was: see :mod:`bennu._protocol.forwarded`."""
+"""A request as the proxies between it and us say it was: see :mod:`bennu._protocol.forwarded`.
+
+An endpoint asks for its own requests (``Endpoint(trusted_proxies=...)``); ``bennu run --trusted-proxies`` asks for all
+of an application, in front of it: :class:`Proxied`.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
 from .._protocol.forwarded import TrustedProxies
 from ..connect_info import AUTHORITY
 
-__all__ = ["PEER", "as_proxies_say"]
+__all__ = ["PEER", "Proxied", "as_proxies_say"]
 
 logger = logging.getLogger("bennu")
 
@@ -31,5 +35,30 @@ def as_proxies_say(
         logger.warning(
             "Ignoring what a proxy says of a connection to %s: malformed %s", scope["path"], names
         )
-    known = {"client": said.client, "scheme": said.scheme, AUTHORITY: said.authority}
+    scheme = said.scheme
+    if scheme is not None and scope["type"] == "websocket":
+        scheme = scheme.replace("http", "ws")
+    known = {"client": said.client, "scheme": scheme, AUTHORITY: said.authority}
     return {**scope, **{key: value for key, value in known.items() if value is not None}}
+
+
+class Proxied:
+    """An application that is told the client, the scheme and the host that trusted proxies name.
+
+    Args:
+        app: The application.
+        proxies: Whose word counts.
+    """
+
+    def __init__(self, app: Callable[..., Awaitable[None]], proxies: TrustedProxies) -> None:
+        self._app = app
+        self._proxies = proxies
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        """Serve one scope; it is changed in place, so that the access log shows the client too."""
+        if scope["type"] in ("http", "websocket"):
+            scope.update(as_proxies_say(self._proxies, scope))
+            if scope.get("client"):
+                host, port = scope["client"]
+                scope["client"] = (host, port or 0)  # servers format it as a number
+        await self._app(scope, receive, send)

@@ -1,0 +1,93 @@
+"""``bennu run``'s HTTP protocol without a socket: what a client sends is fed, and what it got is looked at."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from uvicorn.server import ServerState
+
+from bennu.cli.heads import DEFAULT_BOUNDS, HeadBounds
+from bennu.cli.server import BennuProtocol, Config
+from tests.support.transport import MemoryTransport
+
+__all__ = ["REQUEST", "UPGRADE", "Client", "Server"]
+
+REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+UPGRADE = (
+    b"GET /socket/websocket?vsn=2.0.0 HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"
+    b"Upgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    b"Sec-WebSocket-Version: 13\r\n\r\n"
+)
+
+
+class Client:
+    """The other end of a connection: what it got, and whether it was ended."""
+
+    def __init__(self) -> None:
+        self.got = b""
+        self.has_ended = False
+
+    def take(self, data: bytes) -> None:
+        """Read what the server wrote."""
+        self.got += data
+
+    def ended(self) -> None:
+        """Learn that the connection has ended."""
+        self.has_ended = True
+
+    @property
+    def status(self) -> int | None:
+        """The status of the last answer."""
+        return int(self.got.rpartition(b"HTTP/1.1 ")[2][:3]) if self.got else None
+
+
+class Server:
+    """Our protocol, and uvicorn's state behind it, without a socket.
+
+    Attributes:
+        go: What its slow path waits for.
+    """
+
+    def __init__(self, bounds: HeadBounds = DEFAULT_BOUNDS, app: Any = None) -> None:
+        self.config = Config(
+            app or self.answer,
+            http=BennuProtocol,
+            log_config=None,
+            lifespan="off",
+            interface="asgi3",
+        )
+        self.config.head_bounds = bounds
+        self.config.timeout_keep_alive = 60
+        self.config.load()
+        self.state = ServerState()
+        self.go = asyncio.Event()
+        self.clients: list[tuple[Client, MemoryTransport]] = []
+
+    async def answer(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer every request with 200, and say how long its body was."""
+        size, more = 0, True
+        while more:
+            event = await receive()
+            if event["type"] == "http.disconnect":
+                return
+            size, more = size + len(event["body"]), event["more_body"]
+        if scope["path"] == "/slow":
+            await self.go.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"%d" % size})
+
+    def connect(self) -> tuple[Client, MemoryTransport]:
+        """Return a new connection."""
+        client = Client()
+        transport = MemoryTransport(client)
+        protocol = BennuProtocol(self.config, self.state, {})
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
+        self.clients.append((client, transport))
+        return client, transport
+
+    def stop(self) -> None:
+        """End all connections."""
+        for _, transport in self.clients:
+            transport.lose(None)
