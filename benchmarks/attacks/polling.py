@@ -1,0 +1,146 @@
+"""Long polling: bodies, polls and sessions."""
+
+import json
+import time
+
+from .attack import Battle, attack
+from .client import Client
+
+__all__: list[str] = []
+
+PATH = "/socket/longpoll?vsn=2.0.0"
+BODY = 8  # megabytes: the default of LongPoll(max_body=)
+
+
+def session(battle: Battle) -> str:
+    """Open a session, and return its token."""
+    client = Client(battle.port)
+    answer = json.loads(client.ask(client.head(PATH, ["Connection: close"]) + b"\r\n"))
+    token: str = answer["token"]
+    return token
+
+
+def with_token(token: str) -> str:
+    """Return the header that names a session."""
+    return f"x-phoenix-longpoll-token: {token}"
+
+
+def post(client: Client, token: str, size: int | None, body: bytes) -> bytes:
+    """Return a POST with that body, which may be less than it says."""
+    kind = "Transfer-Encoding: chunked" if size is None else f"Content-Length: {size}"
+    return client.head(PATH, [with_token(token), kind], method="POST") + b"\r\n" + body
+
+
+@attack("one POST of a session at once, read within a deadline", memory=2 * BODY, seconds=6)
+def unfinished_posts(battle: Battle) -> None:
+    """60 POSTs of one session, each with 7.9 of 8 MB."""
+    token = session(battle)
+    for _ in range(60):
+        client = battle.connect()
+        request = post(client, token, 7_999_999, b"x" * 7_900_000)
+        client.socket.settimeout(1)
+        battle.try_to(lambda: client.send(request))  # noqa: B023 - called at once
+    battle.wait()
+
+
+@attack("one POST of a session at once, read within a deadline", memory=2 * BODY, seconds=6)
+def unfinished_chunks(battle: Battle) -> None:
+    """60 POSTs in chunks without end, with extensions and trailers."""
+    token = session(battle)
+    chunk = b"10000;" + b"e" * 1_000 + b"\r\n" + b"x" * 65_536 + b"\r\n"
+    for _ in range(60):
+        client = battle.connect()
+        request = post(client, token, None, chunk * 100)
+        client.socket.settimeout(1)
+        battle.try_to(lambda: client.send(request))  # noqa: B023 - called at once
+    battle.wait()
+
+
+@attack("a body has a deadline, whatever it is for", memory=30, seconds=6)
+def posts_without_session(battle: Battle) -> None:
+    """60 POSTs with 7 MB and no session, and to no path."""
+    for number in range(60):
+        client = battle.connect()
+        path = PATH if number % 2 else "/nowhere"
+        head = client.head(path, ["Content-Length: 8000000"], method="POST")
+        client.socket.settimeout(0.2)
+        battle.try_to(lambda: client.send(head + b"\r\n" + b"x" * 7_000_000))  # noqa: B023
+    battle.wait()
+
+
+@attack("polls of one session are bounded", memory=10)
+def many_polls(battle: Battle) -> None:
+    """800 polls of one session at once."""
+    token = session(battle)
+    for _ in range(800):
+        client = battle.connect()
+        client.send(client.head(PATH, [with_token(token)]) + b"\r\n")
+    battle.wait()
+
+
+@attack(
+    "`Limits(connections_per_ip=100)` counts sessions too",
+    memory=10,
+    seconds=6,
+    at_most={"sessions": 100},
+)
+def many_sessions(battle: Battle) -> None:
+    """As many sessions of one address as it gets."""
+    while battle.is_on and battle.seen["requests"] < 3_000:
+        client = Client(battle.port)
+        answer = client.ask(client.head(PATH, ["Connection: close"]) + b"\r\n")
+        battle.seen["requests"] += 1
+        battle.seen["sessions"] += b'"token"' in answer
+    battle.wait()
+
+
+@attack("100 messages and 8 MB of a POST; the session waits for its turn", memory=3 * BODY)
+def posts_of_many_messages(battle: Battle) -> None:
+    """POSTs of 8 MB of heartbeats, of which 100 count."""
+    token = session(battle)
+    rows = b"\n".join([b'[null,"1","phoenix","heartbeat",{}]'] * 200_000)[:7_999_990]
+    while battle.is_on:
+        client = battle.connect()
+        client.send(post(client, token, len(rows), rows))
+        battle.seen[f"status {client.status()}"] += 1
+        battle.forget()
+
+
+@attack("`LongPoll(max_buffer=2_000_000)`, and then the session ends", memory=10)
+def sessions_that_are_not_polled(battle: Battle) -> None:
+    """20 sessions that ask for echoes, and never poll."""
+    tokens = [session(battle) for _ in range(20)]
+    echo = b'["1","2","room:1","echo","%s"]' % (b"x" * 100_000)
+    rows = b'["1","1","room:1","phx_join",{}]\n' + b"\n".join([echo] * 20)
+    while battle.is_on:
+        for token in tokens:
+            client = battle.connect()
+            battle.try_to(lambda: client.send(post(client, token, len(rows), rows)))  # noqa: B023
+            battle.try_to(client.status)
+            battle.forget()
+
+
+@attack("an answer that is not read is closed; `max_buffer` 2 MB", memory=40)
+def polls_that_are_not_read(battle: Battle) -> None:
+    """20 sessions that poll for echoes of 1 MB, and read none of it."""
+    echo = b'["1","2","room:1","echo","%s"]' % (b"x" * 1_000_000)
+    rows = b'["1","1","room:1","phx_join",{}]\n' + echo
+    for _ in range(20):
+        token = session(battle)
+        client = battle.connect()
+        client.send(post(client, token, len(rows), rows))
+        client.status()
+        reader = battle.connect(buffer=4_096)
+        reader.send(reader.head(PATH, [with_token(token)]) + b"\r\n")
+    battle.wait()
+
+
+@attack("`Limits(connects_per_ip=)`; a token is checked before anything is kept", memory=10)
+def forged_tokens(battle: Battle) -> None:
+    """Polls with tokens of 50 KB that are none."""
+    token = "SFMyNTY." + "g" * 50_000 + ".x"
+    while battle.is_on:
+        client = Client(battle.port)
+        client.ask(client.head(PATH, [with_token(token), "Connection: close"]) + b"\r\n")
+        battle.seen["requests"] += 1
+        time.sleep(0.001)

@@ -1,0 +1,76 @@
+"""What a room keeps of those in it, and tells the others."""
+
+from .attack import Battle, attack
+from .client import TEXT, frame, join, message
+
+__all__: list[str] = []
+
+
+def at(number: int, size: int) -> bytes:
+    """Return a message that tracks a key of the client's."""
+    payload = {"key": f"k{number}", "meta": {"text": "y" * size}}
+    return message("1", None, "cursors:1", "at", payload)
+
+
+def crowd(battle: Battle, size: int) -> None:
+    """Join some clients, which read now and then."""
+    for _ in range(size):
+        client = battle.open()
+        client.send(join("cursors:1"))
+
+
+@attack("keys of one channel are bounded; a diff is encoded once for all", memory=60)
+def presence_keys(battle: Battle) -> None:
+    """Tracks 20,000 keys of its own, before 30 clients that read nothing."""
+    crowd(battle, 30)
+    data = b"".join(at(number, 200) for number in range(20_000))
+    battle.flood(data, first=join("cursors:1"))
+
+
+@attack("`max_frame_size`, `max_unsent`", memory=120)
+def presence_metas(battle: Battle) -> None:
+    """Tracks metas of 1 MB."""
+    crowd(battle, 5)
+    data = b"".join(at(number, 1_000_000) for number in range(8))
+    battle.flood(data, first=join("cursors:1"))
+
+
+@attack("the state is encoded once for all that wait for it", memory=60)
+def presence_rejoins(battle: Battle) -> None:
+    """Joins a room of 1,000 keys again and again."""
+    holder = battle.open()
+    holder.send(join("cursors:1") + b"".join(at(number, 200) for number in range(1_000)))
+    battle.wait(0.5)
+    battle.flood(join("cursors:1") * 100)
+
+
+@attack("frames a turn; the next messages wait for their turn", memory=60)
+def broadcasts(battle: Battle) -> None:
+    """Small broadcasts to 90 clients that read nothing, as fast as the server reads."""
+    for _ in range(90):
+        battle.open().send(join("room:1"))
+    battle.flood(
+        message("1", None, "room:1", "say", {"text": "x" * 50}) * 500, first=join("room:1")
+    )
+
+
+@attack("frames a turn; unmatched joins are counted, not repeated in the log", memory=5, log=2)
+def unmatched_joins(battle: Battle) -> None:
+    """Joins of topics with line breaks that no channel has."""
+    topic = "nope\n" + "x" * 150 + "\x1b[2J"
+    battle.flood(message("1", "1", topic, "phx_join") * 500)
+
+
+@attack("what is logged of a payload has a bound", memory=30, log=2)
+def logged_payloads(battle: Battle) -> None:
+    """Joins with payloads of 2 MB that are escaped in a log."""
+    text = "\u0080".encode() * 1_000_000
+    row = frame(TEXT, b'["1","1","room:b","phx_join",{"a":"%s"}]' % text)
+    battle.flood(row)
+
+
+@attack("warnings of one kind are counted, not repeated", memory=10, log=2)
+def logged_failures(battle: Battle) -> None:
+    """Connects with secrets in the query, and breaks the protocol at once."""
+    query = "authToken=S3CRET&accessToken=S3CRET&x=%0aINFO:%20forged"
+    battle.flood(frame(3, b"x"), path=f"/socket/websocket?vsn=2.0.0&{query}")

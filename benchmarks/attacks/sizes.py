@@ -1,0 +1,151 @@
+"""Large things, which the server might keep."""
+
+from .attack import Battle, attack
+from .client import BINARY, CONTINUATION, TEXT, frame, join, message
+
+__all__: list[str] = []
+
+MB = 1_000_000
+FRAME = 10  # megabytes: the default of max_frame_size
+UNHANDLED = 20  # megabytes: what one connection may have in its inboxes, with one message more
+V1 = "/socket/websocket?vsn=1.0.0"
+
+
+def slow_inbox(battle: Battle, data: bytes) -> None:
+    """Join, have a handler sleep, and fill the inbox behind it."""
+    client = battle.open()
+    client.send(join("room:1"))
+    client.reply()
+    client.send(message("1", "2", "room:1", "slow"))
+    battle.try_to(lambda: client.pour(data, battle.end))
+    battle.wait()
+
+
+@attack("`max_topic_size` 1,024 bytes", memory=2 * FRAME)
+def long_topics(battle: Battle) -> None:
+    """Joins of 20 topics of 9 MB."""
+    client = battle.open()
+    for number in range(20):
+        topic = f"room:{number}".encode() + b"x" * 9 * MB
+        row = frame(TEXT, b'["1","1","%s","phx_join",{}]' % topic)
+        battle.try_to(lambda: client.send(row))  # noqa: B023 - called at once
+    battle.wait()
+
+
+@attack("`max_topic_size` 1,024 bytes", memory=2 * FRAME)
+def long_topics_of_v1(battle: Battle) -> None:
+    """The same in version 1, with a ref and an event of 3 MB each."""
+    client = battle.open(V1)
+    for number in range(20):
+        long = b"x" * 3 * MB
+        row = b'{"topic":"room:%d%s","event":"%s","payload":{},"ref":"%s"}' % (number, *(long,) * 3)
+        battle.try_to(lambda: client.send(frame(TEXT, row)))  # noqa: B023 - called at once
+    battle.wait()
+
+
+@attack("`max_ref_size` 128 bytes: null, an integer or a text", memory=2 * FRAME)
+def structured_refs(battle: Battle) -> None:
+    """Joins whose join_ref is an array of a million arrays."""
+    client = battle.open()
+    ref = b"[" + b",".join([b"[]"] * MB) + b"]"
+    for number in range(4):
+        row = frame(TEXT, b'[%s,"1","room:%d","phx_join",{}]' % (ref, number))
+        battle.try_to(lambda: client.send(row))  # noqa: B023 - called at once
+    battle.wait()
+
+
+@attack("`max_unhandled` bytes a connection, then it is not read from", memory=UNHANDLED + FRAME)
+def large_inbox(battle: Battle) -> None:
+    """63 messages of 9 MB behind a handler that waits."""
+    slow_inbox(battle, frame(TEXT, b'["1",null,"room:1","echo",{"a":"%s"}]' % (b"x" * 9 * MB)))
+
+
+@attack("`max_unhandled` bytes a connection, then it is not read from", memory=UNHANDLED + FRAME)
+def large_binary_inbox(battle: Battle) -> None:
+    """The same with binary messages."""
+    slow_inbox(battle, frame(BINARY, bytes((0, 1, 1, 6, 4)) + b"13room:1echo" + bytes(9 * MB)))
+
+
+@attack("`max_ref_size` 128 bytes", memory=UNHANDLED + FRAME)
+def inbox_of_refs(battle: Battle) -> None:
+    """Messages whose ref is an array of 300,000 arrays, behind a handler that waits."""
+    ref = b"[" + b",".join([b"[]"] * 300_000) + b"]"
+    slow_inbox(battle, frame(TEXT, b'["1",%s,"room:1","echo",{}]' % ref))
+
+
+@attack("`max_unhandled` counts all inboxes of a connection", memory=UNHANDLED + FRAME)
+def a_hundred_inboxes(battle: Battle) -> None:
+    """100 channels of one connection that wait, and 64 messages of 100 KB for each."""
+    client = battle.open()
+    for number in range(100):
+        client.send(join(f"room:{number}"))
+        client.reply()
+        client.send(message("1", "2", f"room:{number}", "slow"))
+    filling = b"x" * 100_000
+    rows = [
+        frame(TEXT, b'["1","3","room:%d","echo","%s"]' % (number, filling)) for number in range(100)
+    ]
+    battle.try_to(lambda: client.pour(b"".join(rows), battle.end))
+    battle.wait()
+
+
+@attack("`max_frame_size` 10 MB × 20 connections", memory=20 * FRAME)
+def unfinished_messages(battle: Battle) -> None:
+    """20 connections, each with a message of 9.9 MB that does not end."""
+    start = frame(TEXT, b"x" * 9 * MB, final=False) + frame(CONTINUATION, bytes(MB))[: MB // 2]
+    for _ in range(20):
+        client = battle.open()
+        battle.try_to(lambda: client.send(start))  # noqa: B023 - called at once
+    battle.wait()
+
+
+@attack("fragments a message, and `max_frame_size` 10 MB", memory=2 * FRAME)
+def tiny_fragments(battle: Battle) -> None:
+    """One message in fragments of one byte."""
+    battle.flood(
+        frame(CONTINUATION, b"x", final=False) * 5_000, first=frame(TEXT, b'["', final=False)
+    )
+
+
+@attack("64 KB before the connect is granted, a connection", memory=10)
+def early_bytes(battle: Battle) -> None:
+    """50 upgrades, with frames behind them before they are answered."""
+    frames = frame(TEXT, b"x" * 60_000) * 20
+    for _ in range(50):
+        client = battle.connect()
+        head = client.head(
+            "/socket/websocket?vsn=2.0.0", ["Connection: Upgrade", "Upgrade: websocket"]
+        )
+        client.socket.settimeout(0.2)
+        battle.try_to(lambda: client.send(head + b"Sec-WebSocket-Version: 13\r\n\r\n" + frames))  # noqa: B023
+    battle.wait()
+
+
+@attack("`max_unsent` 1 MiB a connection, and then 1013", memory=50 + FRAME)
+def readers_of_nothing(battle: Battle) -> None:
+    """20 clients that are told 9 MB, and read nothing."""
+    for _ in range(20):
+        client = battle.open(buffer=4_096)
+        client.send(join("room:all"))
+    speaker = battle.open()
+    speaker.send(join("room:all"))
+    data = frame(TEXT, b'["1",null,"room:all","say","%s"]' % (b"x" * 2 * MB))
+    battle.try_to(lambda: speaker.pour(data, battle.end))
+    battle.wait()
+
+
+@attack("`max_unsent` 1 MiB a connection, and then 1013", memory=30 + FRAME)
+def echoes_that_nobody_reads(battle: Battle) -> None:
+    """10 clients that ask for echoes of 500 KB, and read nothing."""
+    data = frame(TEXT, b'["1","2","room:1","echo","%s"]' % (b"x" * 500_000))
+    clients = [battle.open(buffer=4_096) for _ in range(10)]
+    for client in clients:
+        client.send(join("room:1"))
+        client.socket.settimeout(0.2)
+    while battle.is_on and clients:
+        for client in list(clients):
+            try:
+                client.send(data)
+            except OSError:
+                clients.remove(client)
+    battle.wait()

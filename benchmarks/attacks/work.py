@@ -1,0 +1,167 @@
+"""Work that costs the attacker little: small frames, connects, joins, threads."""
+
+import time
+
+from .attack import Battle, attack
+from .client import CONTINUATION, PING, PONG, TEXT, Client, compressed, frame, join, message
+
+__all__: list[str] = []
+
+RATED = "/rated/websocket?vsn=2.0.0"
+DEFLATE = ["Sec-WebSocket-Extensions: permessage-deflate; client_no_context_takeover"]
+STARTED = frame(TEXT, b"[", final=False)
+JOINED = join("room:1")
+
+
+@attack("frames a turn, and fragments a message", memory=5)
+def empty_fragments(battle: Battle) -> None:
+    """Empty fragments as fast as the server reads."""
+    battle.flood(frame(CONTINUATION, b"", final=False) * 5_000, first=STARTED)
+
+
+@attack("frames a turn; `Rates(bytes=)` counts bytes on the wire", memory=5)
+def empty_fragments_at_a_rate(battle: Battle) -> None:
+    """The same to a socket with `Rates`."""
+    battle.flood(frame(CONTINUATION, b"", final=False) * 5_000, first=STARTED, path=RATED)
+
+
+@attack("frames a turn, and fragments a message", memory=5)
+def compressed_fragments(battle: Battle) -> None:
+    """Empty fragments of a compressed message."""
+    first = frame(TEXT, b"\x00", final=False, reserved=4)
+    battle.flood(frame(CONTINUATION, b"", final=False) * 5_000, first=first, headers=DEFLATE)
+
+
+@attack("frames a turn", memory=5)
+def compressed_nothing(battle: Battle) -> None:
+    """Compressed messages of nothing at all."""
+    battle.flood(compressed(b"\x00") * 5_000, headers=DEFLATE)
+
+
+@attack("frames a turn", memory=5)
+def pings(battle: Battle) -> None:
+    """Pings as fast as the server reads."""
+    battle.flood(frame(PING, b"") * 5_000)
+
+
+@attack("frames a turn; `Rates(messages=, bytes=)` count pings", memory=5)
+def pings_at_a_rate(battle: Battle) -> None:
+    """The same to a socket with `Rates`."""
+    battle.flood(frame(PING, b"") * 5_000, path=RATED)
+
+
+@attack("frames a turn", memory=5)
+def pongs(battle: Battle) -> None:
+    """Pongs that nobody asked for, of 125 bytes."""
+    battle.flood(frame(PONG, bytes(125)) * 2_000)
+
+
+@attack("frames a turn", memory=5)
+def heartbeats(battle: Battle) -> None:
+    """Heartbeats as fast as the server reads, of which each is answered."""
+    battle.flood(message(None, "1", "phoenix", "heartbeat") * 500)
+
+
+@attack("frames a turn, for each of 50 connections", memory=20)
+def pings_of_fifty(battle: Battle) -> None:
+    """Pings on 50 connections in turn."""
+    data = frame(PING, b"") * 2_000
+    clients = [battle.open() for _ in range(50)]
+    while battle.is_on and clients:
+        for client in list(clients):
+            try:
+                battle.seen["bytes sent"] += client.pour(data, time.monotonic() + 0.01)
+            except OSError:
+                clients.remove(client)
+                battle.seen["times closed"] += 1
+
+
+@attack(
+    "ending channels count among `max_channels` 100", memory=10, at_most={"channels alive": 100}
+)
+def slow_farewells(battle: Battle) -> None:
+    """Joins and leaves of channels whose `terminate` takes 4 s."""
+    rows = [
+        join(f"farewell:{number}") + message("1", "2", f"farewell:{number}", "phx_leave")
+        for number in range(2_000)
+    ]
+    battle.flood(b"".join(rows))
+    client = battle.open()
+    client.send(join("farewell:last"))
+    client.reply()
+    client.send(message("1", "3", "farewell:last", "most"))
+    battle.seen["channels alive"] = client.reply()["response"]
+
+
+@attack("a small rate and frame size for refused clients, `Readable(max_held=1000)`", memory=5)
+def refused_clients(battle: Battle) -> None:
+    """Messages of 100 KB from a client whose connect was refused readably."""
+    data = frame(TEXT, b'["1","1","room:1","phx_join",{"a":"%s"}]' % (b"x" * 100_000))
+    small = message(None, "1", "phoenix", "heartbeat") * 500
+    battle.flood(data + small, path="/readable/websocket?vsn=2.0.0&refuse=1")
+
+
+@attack("`connect` has threads of its own; a cap on those of one connection", memory=10, seconds=5)
+def busy_threads(battle: Battle) -> None:
+    """Ten clients that call a plain handler of 0.5 s in 100 channels each."""
+    joins = b"".join(join(f"room:{number}") for number in range(100))
+    calls = b"".join(message("1", "2", f"room:{number}", "report") for number in range(100))
+    for _ in range(10):
+        client = battle.open()
+        client.send(joins)
+        for _ in range(100):
+            client.reply()
+        battle.try_to(lambda: client.send(calls * 20))  # noqa: B023 - called at once
+    battle.wait()
+
+
+@attack("large encodings yield or leave the loop; `max_unsent` 1 MiB", memory=90)
+def large_broadcasts(battle: Battle) -> None:
+    """Broadcasts of 9 MB to ten clients that compress."""
+    headers = ["Sec-WebSocket-Extensions: permessage-deflate"]
+    for _ in range(10):
+        client = battle.open(headers=headers)
+        client.send(JOINED)
+    text = b"".join(b"%d" % (number * number) for number in range(800_000))[:9_000_000]
+    battle.flood(frame(TEXT, b'["1",null,"room:1","say","%s"]' % text), first=JOINED)
+
+
+@attack("large encodings yield or leave the loop; `max_unsent` 1 MiB", memory=90)
+def structured_broadcasts(battle: Battle) -> None:
+    """Broadcasts of arrays of a million numbers."""
+    numbers = b"[" + b",".join(b"%d" % number for number in range(1_000_000)) + b"]"
+    battle.flood(frame(TEXT, b'["1",null,"room:1","say",%s]' % numbers), first=JOINED)
+
+
+@attack("messages are small and decoded as they come", memory=60)
+def large_echoes(battle: Battle) -> None:
+    """Echoes of objects of 5 MB, which the handler decodes and encodes again."""
+    rows = b"{" + b",".join(b'"k%d":[%d,{"a":"b"}]' % (number, number) for number in range(200_000))
+    battle.flood(frame(TEXT, b'["1","2","room:1","echo",%s}]' % rows), first=JOINED)
+
+
+@attack("frames a turn; a channel that is joined again replaces itself", memory=10)
+def joins_again(battle: Battle) -> None:
+    """Joins of one topic without end."""
+    battle.flood(JOINED * 500)
+
+
+@attack("`Limits(connects_per_ip=)`, `Limits(connections_per_ip=100)`", memory=20)
+def connects(battle: Battle) -> None:
+    """Connects and goes again, as fast as one thread can."""
+    while battle.is_on:
+        client = Client(battle.port)
+        battle.try_to(client.upgrade)
+        client.send(JOINED)
+        client.close()
+        battle.seen["connects"] += 1
+
+
+@attack("`Limits(connections_per_ip=100)`", memory=20, at_most={"accepted": 100})
+def many_connections(battle: Battle) -> None:
+    """A thousand connections of one address."""
+    for _ in range(1_000):
+        if not battle.is_on:
+            break
+        battle.seen["accepted"] += battle.connect().upgrade() == 101
+    battle.wait()
