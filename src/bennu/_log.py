@@ -1,0 +1,288 @@
+"""Bennu's lines in the log: every value in them is printable, and no client can make them many.
+
+Theory of operation
+-------------------
+Each :class:`Log` writes into one logger of the standard library. It is the only way from this package into a log
+(a test reads the code for that), so two rules hold for every line:
+
+- A value that is put into a line goes through :func:`~bennu._printable.printable`; so do the texts of exceptions in
+  a traceback.
+- Lines are counted by their *kind*. Of one kind the first few are written at once. Those that come after them
+  within the interval are counted, and one line at the end of the interval says how many there were.
+  While they go on to come, that one line in each interval is all.
+
+A kind is the text of a line before values are put into it. That of a crash is also the class of the exception and
+the line of code that raised it, so one crash does not hide another. So a client can't choose kinds,
+and the table of them stays small.
+
+Lines for debugging are not counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import re
+import sys
+import time
+import traceback
+from collections.abc import Callable, Hashable, Iterator
+from typing import Final
+
+from ._printable import CUT, printable
+
+__all__ = ["BURST", "EVERY", "Log", "Printed", "traceback_of"]
+
+BURST: Final = 5
+"""Lines of one kind that are written at once."""
+
+EVERY: Final = 10.0
+"""Seconds in which those are counted that come after them."""
+
+MAX_KINDS: Final = 500
+"""Kinds that are told apart, in case that an application makes classes of exceptions at run time."""
+
+MAX_FRAMES: Final = 30
+"""Frames of a traceback that are shown, those nearest to the error."""
+
+MAX_CHAIN: Final = 8
+"""Exceptions that are shown of those that led to one another, or are in one group."""
+
+MAX_MESSAGE: Final = 2000
+"""Characters of an exception's message in a traceback."""
+
+LEFT_OUT: Final = 'Not shown: %d more like "%s"'
+
+Now = Callable[[], float]
+
+_VALUE = re.compile(r"%[.\d]*[a-z]")
+
+
+class Printed(str):
+    """Text that is printable already, and as long as it may be: it stands in a line as it is."""
+
+    __slots__ = ()
+
+
+class _Kind:
+    """What is known of the lines of one kind."""
+
+    __slots__ = ("left_out", "level", "text", "until", "written")
+
+    def __init__(self, level: int, text: str, until: float) -> None:
+        self.level = level
+        self.text = text
+        self.until = until
+        self.written = 0
+        self.left_out = 0
+
+
+class Log:
+    """The lines of one endpoint, or of one other thing that writes some.
+
+    Args:
+        name: The logger.
+        clock: The time in seconds.
+
+    Attributes:
+        logger: The logger.
+    """
+
+    __slots__ = ("_clock", "_kinds", "_loop", "_timer", "logger")
+
+    def __init__(self, name: str = "bennu", *, clock: Now = time.monotonic) -> None:
+        self.logger = logging.getLogger(name)
+        self._clock = clock
+        self._kinds: dict[Hashable, _Kind] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Write summaries in time from now on, by timers of this event loop; without, they wait for the next line."""
+        self._loop = loop
+
+    def stop(self) -> None:
+        """Write what is left to be said, and let go of the event loop."""
+        self._loop = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._summarise(float("inf"))
+        self._kinds.clear()
+
+    def debug(self, text: str, *args: object, exc_info: BaseException | None = None) -> None:
+        """Write a line for debugging."""
+        if self.logger.isEnabledFor(logging.DEBUG):
+            self._write(logging.DEBUG, text, args, exc_info)
+
+    def info(self, text: str, *args: object, burst: int = BURST) -> None:
+        """Write or count a line about what is usual.
+
+        Args:
+            text: The line, with ``%s`` for each value.
+            args: The values.
+            burst: Lines of this kind that are written at once.
+        """
+        self.log(logging.INFO, text, args, text, burst)
+
+    def warning(self, text: str, *args: object, burst: int = BURST) -> None:
+        """Write or count a line about what is not as it should be."""
+        self.log(logging.WARNING, text, args, text, burst)
+
+    def error(self, text: str, *args: object, exc_info: BaseException | None = None) -> None:
+        """Write or count a line about a failure, with the traceback of an exception if one is given."""
+        kind = text if exc_info is None else (text, type(exc_info), *_site(exc_info))
+        self.log(logging.ERROR, text, args, kind, BURST, exc_info)
+
+    def exception(self, text: str, *args: object) -> None:
+        """Write or count a line about the exception that is being handled, with its traceback."""
+        self.error(text, *args, exc_info=sys.exception())
+
+    def log(
+        self,
+        level: int,
+        text: str,
+        args: tuple[object, ...],
+        kind: Hashable,
+        burst: int = BURST,
+        error: BaseException | None = None,
+    ) -> None:
+        """Write or count a line.
+
+        Args:
+            level: As of the standard library.
+            text: The line, with ``%s`` for each value.
+            args: The values.
+            kind: What lines are counted by, bounded in number by the code; never of a client's.
+            burst: Lines of this kind that are written at once.
+            error: An exception whose traceback follows.
+        """
+        if self.logger.isEnabledFor(level) and self._is_next(level, text, kind, burst):
+            self._write(level, text, args, error)
+
+    def _is_next(self, level: int, text: str, kind: Hashable, burst: int) -> bool:
+        """Count a line; return whether it is to be written."""
+        now = self._clock()
+        known = self._kinds.get(kind)
+        if known is None:
+            if len(self._kinds) >= MAX_KINDS:
+                kind = text
+                self._forget(now)
+            known = self._kinds.setdefault(kind, _Kind(level, text, now + EVERY))
+        elif now >= known.until:
+            self._next_interval(known, now)
+        if known.written < burst:
+            known.written += 1
+            return True
+        known.left_out += 1
+        if self._timer is None and self._loop is not None:
+            self._loop.call_soon_threadsafe(self._set_timer)
+        return False
+
+    def _next_interval(self, known: _Kind, now: float) -> None:
+        left_out, known.left_out = known.left_out, 0
+        if not left_out or now >= known.until + EVERY:
+            known.written = 0  # it was quiet meanwhile
+        known.until = now + EVERY
+        if left_out and self.logger.isEnabledFor(known.level):
+            shape = Printed(_VALUE.sub(CUT, known.text))
+            self._write(known.level, LEFT_OUT, (left_out, shape), None)
+
+    def _set_timer(self) -> None:
+        if self._timer is None and self._loop is not None:
+            self._timer = self._loop.call_later(EVERY, self._on_time)
+
+    def _on_time(self) -> None:
+        self._timer = None
+        self._summarise(self._clock())
+        if any(known.left_out for known in self._kinds.values()):
+            self._set_timer()
+
+    def _summarise(self, now: float) -> None:
+        for known in tuple(self._kinds.values()):
+            if known.left_out and now >= known.until:
+                self._next_interval(known, now)
+
+    def _forget(self, now: float) -> None:
+        """Forget the kinds of which nothing is left to be said."""
+        for kind, known in tuple(self._kinds.items()):
+            if now >= known.until and not known.left_out:
+                del self._kinds[kind]
+
+    def _write(
+        self, level: int, text: str, args: tuple[object, ...], error: BaseException | None
+    ) -> None:
+        logger = self.logger
+        file, line, function = _caller()
+        shown = tuple([one if type(one) in _READY else printable(one) for one in args])
+        record = logger.makeRecord(logger.name, level, file, line, text, shown, None, function)
+        if error is not None:
+            record.exc_info = (type(error), error, error.__traceback__)
+            record.exc_text = traceback_of(error)  # formatters take this, if it is there
+        logger.handle(record)
+
+
+_READY = (Printed, int, float)
+
+
+def _caller() -> tuple[str, int, str]:
+    """Return the file, line and function that wrote a line: the nearest that is not in this module."""
+    frame = inspect.currentframe()
+    while frame is not None and frame.f_code.co_filename == __file__:
+        frame = frame.f_back
+    if frame is None:  # pragma: no cover - an implementation of Python without frames
+        return "(unknown file)", 0, "(unknown function)"
+    return frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name
+
+
+def _site(error: BaseException) -> tuple[str, int]:
+    """Return the file and line that raised an exception."""
+    trace = error.__traceback__
+    if trace is None:
+        return "", 0
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace.tb_frame.f_code.co_filename, trace.tb_lineno
+
+
+def traceback_of(error: BaseException) -> str:
+    """Return the traceback of an exception, as Python writes it, but with printable messages and of bounded length.
+
+    A message with line breaks is one line here, so that a client whose input it quotes can't forge lines.
+    """
+    return "\n".join(_lines(error, set()))
+
+
+def _lines(error: BaseException, seen: set[int]) -> Iterator[str]:
+    seen.add(id(error))
+    earlier, words = (
+        error.__cause__,
+        "The above exception was the direct cause of the following exception:",
+    )
+    if earlier is None and not error.__suppress_context__:
+        earlier, words = (
+            error.__context__,
+            "During handling of the above exception, another exception occurred:",
+        )
+    if earlier is not None and id(earlier) not in seen and len(seen) < MAX_CHAIN:
+        yield from _lines(earlier, seen)
+        yield from ("", words, "")
+    yield "Traceback (most recent call last):"
+    for frame in traceback.extract_tb(error.__traceback__, limit=-MAX_FRAMES).format():
+        yield frame.rstrip("\n")
+    kind = type(error)
+    name = (
+        kind.__qualname__
+        if kind.__module__ == "builtins"
+        else f"{kind.__module__}.{kind.__qualname__}"
+    )
+    message = printable(error, MAX_MESSAGE)
+    yield name if message in ("", kind.__name__) else f"{name}: {message}"
+    for note in getattr(error, "__notes__", ())[:MAX_CHAIN]:
+        yield printable(note, MAX_MESSAGE)
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            if len(seen) < MAX_CHAIN:
+                for line in _lines(inner, seen):
+                    yield "  | " + line.replace("\n", "\n  | ")

@@ -1,0 +1,163 @@
+"""Any value as one line of printable text, for logs.
+
+What a client sends reaches a log through :func:`printable` alone. A topic with a line break can then not forge a
+line, an escape sequence can't reach the terminal, and a payload of ten megabytes costs what two hundred
+characters cost: text is cut before it is escaped, and a container is walked only until its text is long enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, time, timedelta
+from enum import Enum
+from typing import Any, Final, cast
+from uuid import UUID
+
+__all__ = ["LIMIT", "fields_of", "printable"]
+
+LIMIT: Final = 200
+"""Characters of a value in a log, if no other limit is given."""
+
+MAX_DEPTH: Final = 20
+"""Containers within each other that are shown."""
+
+MAX_BITS: Final = 256
+"""Bits of an integer that is shown: the time to write a larger one grows with the square of its size."""
+
+CUT: Final = "…"
+"""Stands for what was cut."""
+
+_SHORT = (bool, type(None), complex, date, time, timedelta, UUID)
+"""Types whose text is short, whatever the value is."""
+
+
+def printable(value: object, limit: int = LIMIT) -> str:
+    """Return a value as one line of printable text.
+
+    Text stands as it is, without quotes. Everything in it that is not printable is escaped as in a string
+    literal: control characters, line breaks, bidirectional controls, unpaired surrogates, unusual spaces. Bytes
+    and containers are shown as Python writes them, an exception by its message, an object by its class and its
+    fields, if it has declared fields, and else by its class alone.
+
+    Args:
+        value: Anything.
+        limit: How many characters the text may have. A longer text is cut, and ends in ``…``.
+
+    Example:
+        >>> printable("room:1\\nJOINED room:2")
+        'room:1\\\\nJOINED room:2'
+    """
+    if isinstance(value, str):
+        if type(value) is not str or len(value) > limit:
+            value = str.__getitem__(value, slice(limit + 1))  # plain, of a subclass too
+        return _cut(value if value.isprintable() else repr(value)[1:-1], limit)
+    pieces: list[str] = []
+    room = limit
+    for piece in (
+        _message(value, limit) if isinstance(value, BaseException) else _show(value, limit, 0)
+    ):
+        pieces.append(piece)
+        room -= len(piece)
+        if room < 0:
+            break
+    return _cut("".join(pieces), limit)
+
+
+def fields_of(value: object) -> dict[str, Any] | None:
+    """Return the declared fields of a Struct, dataclass, attrs object or pydantic model, or None for others."""
+    kind = type(value)
+    if hasattr(kind, "__struct_fields__"):
+        return {name: getattr(value, name, None) for name in kind.__struct_fields__}
+    names: Any = None
+    for mark in ("__dataclass_fields__", "__pydantic_fields__"):
+        names = names or getattr(kind, mark, None)
+    if hasattr(kind, "__attrs_attrs__"):
+        names = [attribute.name for attribute in kind.__attrs_attrs__]
+    if names is None:
+        return None
+    # Not getattr, where it can be avoided: an attribute of an ORM may ask a database.
+    state = getattr(value, "__dict__", None)
+    if state is None:
+        return {name: getattr(value, name, None) for name in names}
+    return {name: state[name] for name in names if name in state}
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + CUT
+
+
+def _message(error: BaseException, limit: int) -> Iterator[str]:
+    """Yield the message of an exception; one that is made of a large value is not written out first."""
+    kind = type(error)
+    if kind.__str__ in (BaseException.__str__, KeyError.__str__):
+        if len(error.args) == 1:
+            yield printable(error.args[0], limit)
+        elif error.args:
+            yield from _show(error.args, limit, 0)
+        else:
+            yield kind.__name__
+        return
+    try:
+        yield printable(str(error), limit)
+    except Exception:  # noqa: BLE001 - the user's __str__ is broken; this is for a log
+        yield kind.__name__
+
+
+def _show(value: object, limit: int, depth: int) -> Iterator[str]:
+    """Yield the text of a value in pieces, so that the caller can stop; no piece is much longer than the limit."""
+    if isinstance(value, str):
+        yield _cut(repr(str.__getitem__(value, slice(limit + 1))), limit)
+    elif isinstance(value, bytes | bytearray | memoryview):
+        yield _cut(repr(bytes(memoryview(value).cast("B")[: limit + 1])), limit)
+    elif isinstance(value, Enum):
+        yield f"{type(value).__name__}.{value.name}"
+    elif isinstance(value, _SHORT):
+        yield repr(value)
+    elif isinstance(value, int):
+        bits = int.bit_length(value)
+        yield int.__repr__(value) if bits <= MAX_BITS else f"<int of {bits} bits>"
+    elif isinstance(value, float):
+        yield float.__repr__(value)
+    elif isinstance(value, BaseException):
+        yield type(value).__name__
+        yield "("
+        yield from _message(value, limit)
+        yield ")"
+    elif depth >= MAX_DEPTH:
+        yield CUT
+    else:
+        yield from _show_inside(value, limit, depth + 1)
+
+
+def _show_inside(value: object, limit: int, depth: int) -> Iterator[str]:
+    if isinstance(value, dict):
+        entries = cast("dict[object, object]", value)
+        yield "{"
+        for position, (key, inner) in enumerate(dict.items(entries)):
+            yield ", " if position else ""
+            yield from _show(key, limit, depth)
+            yield ": "
+            yield from _show(inner, limit, depth)
+        yield "}"
+    elif isinstance(value, list | tuple | set | frozenset):
+        start, end = "[]" if isinstance(value, list) else "()" if isinstance(value, tuple) else "{}"
+        yield start
+        for position, inner in enumerate(cast("list[object]", value)):
+            yield ", " if position else ""
+            yield from _show(inner, limit, depth)
+        yield end
+    else:
+        yield from _show_object(value, limit, depth)
+
+
+def _show_object(value: object, limit: int, depth: int) -> Iterator[str]:
+    fields = fields_of(value)
+    name = type(value).__name__
+    if fields is None:
+        yield f"<{name}>"
+        return
+    yield f"{name}("
+    for position, (field, inner) in enumerate(fields.items()):
+        yield f", {field}=" if position else f"{field}="
+        yield from _show(inner, limit, depth)
+    yield ")"
