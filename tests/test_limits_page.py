@@ -42,6 +42,10 @@ LIMITS: dict[str, object] = {
         for name in (
             "timeout",
             "max_frame_size",
+            "max_ref_size",
+            "max_topic_size",
+            "max_event_size",
+            "max_values",
             "max_channels",
             "join_timeout",
             "max_unsent",

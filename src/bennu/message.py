@@ -6,9 +6,9 @@ Source: protocol document, §2.1 and §2.5.
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from msgspec import Raw, Struct
+from msgspec import Meta, Raw, Struct
 
 __all__ = ["Broadcast", "Draining", "Error", "Message", "Ok", "Opcode", "Reply"]
 
@@ -45,20 +45,33 @@ Encoded = tuple[Opcode, bytes]
 """One frame as a serializer makes it: its kind, and its content."""
 
 
+Integer = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+"""An integer of at most 64 bits: one of any length would be a text without a bound."""
+
+Ref = str | Integer | None
+"""What a client may choose as ref. The server echoes it, with its type."""
+
+
 class Message(Struct, array_like=True, frozen=True, gc=False):
     """One message of a client.
 
-    The refs are any JSON value and are echoed as they came. ``topic`` and ``event`` are text from
-    every real client, but nothing enforces that before they are looked up. The payload is raw JSON
-    until a handler says what it should be, or ``bytes`` for a binary frame (the type says Raw alone,
-    since this struct is also what the V2 decoder fills).
+    The refs are echoed as they came. ``topic`` and ``event`` are text from every real client; any other value
+    matches nothing when it is looked up. The payload is raw JSON until a handler says what it should be, or
+    ``bytes`` for a binary frame (the type says Raw alone, since this struct is also what the V2 decoder fills).
     """
 
-    join_ref: Any
-    ref: Any
+    join_ref: Ref
+    ref: Ref
     topic: Any
     event: Any
     payload: Raw
+
+
+def bytes_of(text: object) -> int:
+    """Return the length of a text in bytes of UTF-8, and 0 for anything else."""
+    if type(text) is not str:
+        return 0
+    return len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))
 
 
 class Broadcast(Struct, frozen=True):

@@ -40,7 +40,10 @@ class CloseCode(Enum):
     UNDECODABLE = (
         1011,
         "undecodable frame",
-        "a message was not of the format that `vsn` agreed on",
+        (
+            "a message was not of the format that `vsn` agreed on, or had a ref that is neither null, nor an integer of"
+            " 64 bits, nor text of `Socket(max_ref_size=...)` bytes, or more than `Socket(max_values=...)` values"
+        ),
     )
     INTERNAL_ERROR = (1011, "internal error", "an error of the server's own, which is in its log")
     DRAINING = (
@@ -137,6 +140,13 @@ class Reason(Enum):
     TOO_MANY_CHANNELS = (
         "too many channels joined",
         "the connection has joined `Socket(max_channels=...)` channels already",
+    )
+    TOO_LONG = (
+        "too_long",
+        (
+            "the topic of a join is longer than `Socket(max_topic_size=...)`, or the event of a push longer than"
+            " `Socket(max_event_size=...)`; `max_bytes` is the limit"
+        ),
     )
     CHANNEL_CRASH = ("channel_crash", "in `phx_error`: the channel ended by an error; rejoin")
     UNKNOWN_EVENT = ("unknown_event", "the channel handles no such event")

@@ -35,6 +35,10 @@ ErrorHandler = Callable[[Refused], tuple[int, bytes]]
 MAX_FRAME: Final = 10_000_000
 DRAIN: Final = Drain()
 MAX_UNSENT: Final = 1024 * 1024
+MAX_REF: Final = 128
+MAX_TOPIC: Final = 1024
+MAX_EVENT: Final = 256
+MAX_VALUES: Final = 250_000
 
 
 class SocketOptions(TypedDict, Generic[A], total=False):
@@ -222,7 +226,13 @@ class Socket(SocketBase[A]):
         connect: Who may connect; see :class:`SocketBase`, also for the other options.
         channels: Topic patterns and the channels that they lead to; the first that matches counts.
         join_timeout: Seconds that a join may take before it is answered as crashed.
-        max_channels: Channels that one connection may join.
+        max_channels: Channels that one connection may have: those that it has joined, and those that have not
+            ended yet after a leave.
+        max_ref_size: Bytes of a ref or join_ref; a longer one closes the connection with 1011.
+        max_topic_size: Bytes of the topic of a join; a longer one is refused as ``too_long``.
+        max_event_size: Bytes of the event of a push; a longer one is refused as ``too_long``.
+        max_values: Values in the JSON of one message, at all its depths. A message of more closes the connection
+            with 1011: 10 MB of empty lists would take 450 MB when a handler gets them.
         refresh: ``async def refresh(token, info)``, for a client that has a new token before its time
             is over (``info.expire_at``): it pushes the event ``token`` with ``{"token": "..."}`` on
             the topic ``phoenix``. What it returns are the assigns of channels joined from then on,
@@ -251,6 +261,10 @@ class Socket(SocketBase[A]):
         channels: Mapping[str, type[Channel[A, Any]]],
         join_timeout: float = 10.0,
         max_channels: int = 100,
+        max_ref_size: int = MAX_REF,
+        max_topic_size: int = MAX_TOPIC,
+        max_event_size: int = MAX_EVENT,
+        max_values: int = MAX_VALUES,
         refresh: Refresh[A] | None = None,
         refresh_before: float = 30.0,
         refusals: Refusals = "http",
@@ -261,6 +275,14 @@ class Socket(SocketBase[A]):
         self.max_channels = max_channels
         expect_positive("join_timeout", join_timeout)
         expect_positive("max_channels", max_channels)
+        self.max_ref_size = max_ref_size
+        self.max_topic_size = max_topic_size
+        self.max_event_size = max_event_size
+        self.max_values = max_values
+        expect_positive("max_ref_size", max_ref_size)
+        expect_positive("max_topic_size", max_topic_size)
+        expect_positive("max_event_size", max_event_size)
+        expect_positive("max_values", max_values)
         expect_positive("refresh_before", refresh_before)
         self.refresher = None if refresh is None else Refresher(refresh)
         self.refresh_before = refresh_before

@@ -64,9 +64,9 @@ async def test_a_join_that_no_pattern_matches(version: Version) -> None:
 
 
 @pytest.mark.conformance("OB005")
-@pytest.mark.parametrize("ref", [7, None, "07", 1.5, [1], {"a": True}, True])
+@pytest.mark.parametrize("ref", [7, None, "07", "é" * 64, 2**63 - 1, -(2**63)])
 async def test_refs_are_echoed_as_they_came(ref: Any) -> None:
-    """Whatever JSON value they are."""
+    """Null, an integer of 64 bits, or a text of at most 128 bytes."""
     async with serve(endpoint_of(CHANNELS)) as server:
         client = await server.connect()
         client.send(ref, 1, "room:1", "phx_join")

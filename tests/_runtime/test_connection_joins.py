@@ -154,7 +154,7 @@ async def test_what_was_meant_for_an_earlier_join_is_ignored() -> None:
     async with serve(endpoint_of(CHANNELS)) as server:
         client = await server.connect()
         await client.join("room:1")
-        for stale in ("0", 1, True, ""):
+        for stale in ("0", 1, ""):
             client.send(stale, "8", "room:1", "echo")
             client.send(stale, "9", "room:1", "phx_leave")
         await client.expect_nothing()

@@ -21,7 +21,7 @@ from ..support.memory import Client, Over, endpoint_of, error, ok, serve
 # The inbox alone.
 
 
-def message(ref: object, event: str = "e") -> Message:
+def message(ref: str | int, event: str = "e") -> Message:
     return Message("1", ref, "room", event, Raw(b"{}"))
 
 

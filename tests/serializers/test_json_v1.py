@@ -122,6 +122,16 @@ def test_text_that_is_no_message_is_a_decode_error(data: str) -> None:
     assert len(str(raised.value)) < 400
 
 
+@pytest.mark.parametrize("ref", [True, 1.5, 2**63, [], [1], {}], ids=repr)
+@pytest.mark.parametrize("member", ["ref", "join_ref"])
+def test_a_ref_is_null_an_integer_or_text(ref: Any, member: str) -> None:
+    """Nothing else is kept or echoed."""
+    message = {"topic": "t", "event": "e", "payload": {}, "ref": "1", member: ref}
+
+    with pytest.raises(DecodeError):
+        decode(json.dumps(message))
+
+
 def test_json_in_a_binary_frame_is_accepted_if_it_is_utf_8() -> None:
     """The kind of frame is ignored, as in Phoenix, but not what other clients would choke on."""
     data = '{"topic":"é","event":"e","payload":"ü","ref":"1"}'.encode()

@@ -17,6 +17,7 @@ from bennu.errors import DecodeError, EncodeError
 from bennu.serializers.payload import (
     MAX_NESTING,
     check_nesting,
+    check_values,
     encode_json,
     encode_object,
     raw_object,
@@ -208,6 +209,45 @@ def test_the_bound_is_exact_whatever_stands_in_texts(value: Any, around: int, ar
     else:
         with pytest.raises(DecodeError):
             check_nesting(data)
+
+
+def _weight(value: Any) -> int:
+    """Count as the check does: a bracket for each array and object, and a comma for each value but the first."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if not isinstance(value, list):
+        return 0
+    return 1 + max(0, len(value) - 1) + sum(map(_weight, value))
+
+
+@property_test
+@given(_TRICKY, st.integers(0, 12))
+def test_the_number_of_values_is_exact_whatever_stands_in_texts(value: Any, more: int) -> None:
+    """Commas, brackets, quotes and backslashes in texts are no values."""
+    value = [value, *([0] * more)]
+    data = json.dumps(value).encode()
+    weight = _weight(value)
+
+    check_values(data, weight + 1)
+    if len(data) > weight:
+        with pytest.raises(DecodeError, match=f"more than {weight} values"):
+            check_values(data, weight)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"[" + b"[]," * 2000 + b"[]]", b'"' * 10_000, b'["' + b'","' * 4000 + b'"]'],
+    ids=["arrays", "quotes", "texts"],
+)
+def test_more_values_than_may_be_are_refused_unread(data: bytes) -> None:
+    """The text is refused whether or not it is JSON."""
+    with pytest.raises(DecodeError, match="more than 1000 values"):
+        check_values(data, 1000)
+
+
+def test_a_long_text_is_one_value() -> None:
+    """Whatever it is about."""
+    check_values(json.dumps('[1, "a"],\\' * 2000).encode(), 1000)
 
 
 def test_an_object_that_is_encoded_already_is_taken_as_it_is() -> None:

@@ -17,10 +17,10 @@ class Offer(NamedTuple):
     parameters: tuple[tuple[str, str | None], ...]
 
 
-_TOKEN: Final = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"  # noqa: S105 - RFC 9110's word for a word
+_TOKEN: Final = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"  # noqa: S105 - RFC 9110's word for a word
 _NAME: Final = re.compile(rf"[ \t]*({_TOKEN})[ \t]*")
 _PARAMETER: Final = re.compile(
-    rf';[ \t]*({_TOKEN})[ \t]*(?:=[ \t]*(?:({_TOKEN})|"((?:[^"\\]|\\.)*)")[ \t]*)?'
+    rf';[ \t]*({_TOKEN})[ \t]*(?:=[ \t]*(?:({_TOKEN})|"((?:[^"\\]|\\.)*+)")[ \t]*)?'
 )
 _NEXT: Final = re.compile(r"[ \t]*(?:,|\Z)")
 _VALUE: Final = re.compile(_TOKEN)

@@ -20,9 +20,21 @@ from typing import Any, cast
 from .._definition import ChannelDefinition
 from .._protocol.session import DELIVER, Decision, Membership, Session
 from ..errors import DecodeError
-from ..message import BINARY, ERROR, EXPIRING, NEW_TOKEN, OK, PHOENIX, Message, Opcode
+from ..message import (
+    BINARY,
+    ERROR,
+    EXPIRING,
+    NEW_TOKEN,
+    OK,
+    PHOENIX,
+    TEXT,
+    Message,
+    Opcode,
+    bytes_of,
+)
 from ..reasons import CloseCode, Limit, Reason
 from ..serializers import Serializer
+from ..serializers.payload import check_values, encode_json
 from ..socket import Socket
 from .accepted import Accepted
 from .joined import JoinedChannel
@@ -43,13 +55,14 @@ UNMATCHED = Reason.UNMATCHED_TOPIC.payload()
 class Connection(Link[Socket[Any]]):
     """An open connection on which channels are joined."""
 
-    __slots__ = ("_close_after", "_holder", "_session", "serializer")
+    __slots__ = ("_close_after", "_holder", "_plain", "_session", "serializer")
 
     def __init__(self, runtime: Runtime, accepted: Accepted[Socket[Any]], wire: Transport) -> None:
         self.serializer = cast("Serializer", accepted.serializer)  # the handshake chose one
         self._session: Session[JoinedChannel] = Session()
         self._holder: JoinedChannel | Message | None = None
         self._close_after: Membership[JoinedChannel] | None = None
+        self._plain = min(accepted.socket.max_ref_size, accepted.socket.max_values)
         super().__init__(runtime, accepted, wire)
 
     def _bind(self) -> Ending | None:
@@ -61,7 +74,8 @@ class Connection(Link[Socket[Any]]):
     def receive(self, opcode: Opcode, data: bytes) -> None:
         """Handle one message of the client. Text is valid UTF-8 by now."""
         try:
-            message = self.serializer.decode(opcode, data)
+            decode = self.serializer.decode if len(data) <= self._plain else self.decode_long
+            message = decode(opcode, data)
         except DecodeError as error:
             self.undecodable(error)
             return
@@ -73,6 +87,25 @@ class Connection(Link[Socket[Any]]):
                 _ACTIONS[decision](self, message)
         except Exception as error:  # noqa: BLE001 - logged there
             self.failed(error)
+
+    def decode_long(self, opcode: Opcode, data: bytes) -> Message:
+        """Decode a message that is long enough to exceed a limit of its parts.
+
+        Raises:
+            DecodeError: It is no message, or holds too much.
+        """
+        socket = self.socket
+        if opcode is TEXT or not self.serializer.carries_binary:
+            check_values(data, socket.max_values)
+        message = self.serializer.decode(opcode, data)
+        size = max(bytes_of(message.join_ref), bytes_of(message.ref))
+        if size > socket.max_ref_size:
+            raise DecodeError(
+                f"a ref has at most {socket.max_ref_size} bytes (Socket(max_ref_size=...)), got {size}"
+            )
+        _expect_short("topic", message.topic, socket.max_topic_size)
+        _expect_short("event", message.event, socket.max_event_size)
+        return message
 
     def act(
         self, decision: Decision, membership: Membership[JoinedChannel] | None, message: Message
@@ -122,6 +155,11 @@ class Connection(Link[Socket[Any]]):
 
     def _join(self, message: Message) -> None:
         topic = message.topic
+        longest = self.socket.max_topic_size
+        if bytes_of(topic) > longest:
+            response = Reason.TOO_LONG.payload(max_bytes=longest)
+            self.reply(message.join_ref, message.ref, topic, ERROR, response)
+            return
         found = self.socket.table.resolve(topic) if isinstance(topic, str) else None
         if found is None:
             logger.warning(
@@ -262,6 +300,18 @@ class Connection(Link[Socket[Any]]):
     def _hold(self, holder: JoinedChannel | Message) -> None:
         self._holder = holder
         self._wire.pause_reading()
+
+
+def _expect_short(name: str, value: object, most: int) -> None:
+    """Refuse an array or object that is long, since it takes much more memory than its text.
+
+    A long text gets an error reply later on.
+
+    Raises:
+        DecodeError: It has more bytes.
+    """
+    if isinstance(value, list | dict) and len(encode_json(value)) > most:
+        raise DecodeError(f"a {name} is text of at most {most} bytes (Socket(max_{name}_size=...))")
 
 
 _ACTIONS: dict[Decision, Callable[[Connection, Message], None]] = {

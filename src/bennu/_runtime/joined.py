@@ -27,7 +27,7 @@ from typing import Any, Literal
 from .._definition import ChannelDefinition
 from .._payload import InvalidPayload, anything
 from ..errors import EncodeError
-from ..message import ERROR, PHX_LEAVE, Broadcast, Error, Message, Ok
+from ..message import ERROR, PHX_LEAVE, Broadcast, Error, Message, Ok, bytes_of
 from ..pubsub.fastlane import LaneKey
 from ..reasons import Reason
 from ..slow import DropPolicy
@@ -174,6 +174,10 @@ class JoinedChannel(Handle):
                     return message, handler, self.call(handler)
                 return message, handler, self.call(handler, handler.decode(message.payload))
             if definition.handle_in is not None:
+                longest = self.outbox.socket.max_event_size
+                if bytes_of(event) > longest:
+                    self._reply_error(message, Reason.TOO_LONG.payload(max_bytes=longest))
+                    return None
                 handler = definition.handle_in
                 return message, handler, self.call(handler, event, anything(message.payload))
         except InvalidPayload as invalid:

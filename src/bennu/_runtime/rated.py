@@ -71,7 +71,8 @@ class RatedConnection(Connection):
         if self._bytes is not None:
             self._tab.put(Limit.BYTES, self._bytes, now, len(data))
         try:
-            message = self.serializer.decode(opcode, data)
+            decode = self.serializer.decode if len(data) <= self._plain else self.decode_long
+            message = decode(opcode, data)
         except DecodeError as error:
             self.undecodable(error)
             return

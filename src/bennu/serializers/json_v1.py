@@ -10,7 +10,16 @@ from typing import Any
 import msgspec
 
 from ..errors import DecodeError, EncodeError
-from ..message import PHX_CLOSE, PHX_ERROR, PHX_REPLY, TEXT, Encoded, Message, Opcode
+from ..message import (
+    PHX_CLOSE,
+    PHX_ERROR,
+    PHX_REPLY,
+    TEXT,
+    Encoded,
+    Message,
+    Opcode,
+    Ref,
+)
 from ..reasons import Reason
 from .payload import SHALLOW, check_nesting, encode_json
 
@@ -21,8 +30,8 @@ class _Envelope(msgspec.Struct, gc=False):
     topic: Any
     event: Any
     payload: msgspec.Raw
-    ref: Any
-    join_ref: Any = None
+    ref: Ref
+    join_ref: Ref = None
 
 
 _decode = msgspec.json.Decoder(_Envelope).decode

@@ -1,0 +1,149 @@
+"""What a client may choose has a size: refs, topics, events, and the number of values in a payload."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from bennu import Channel, Ok, on
+
+from ..support.memory import Over, Version, endpoint_of, error, ok, serve
+
+both_versions = pytest.mark.parametrize("version", ["1.0.0", "2.0.0"])
+over_all = pytest.mark.parametrize("over", ["native", "asgi", "longpoll"])
+
+
+class Room(Channel[Any]):
+    """Takes one event, and in its pattern any topic."""
+
+    @on("echo")
+    async def echo(self, payload: Any) -> Ok:
+        return Ok(payload)
+
+
+class Anything(Channel[Any]):
+    """Takes every event."""
+
+    async def handle_in(self, event: str, payload: Any) -> Ok:
+        return Ok(len(event))
+
+
+CHANNELS = {"room:*": Room, "any:*": Anything}
+
+
+def too_long(most: int) -> Any:
+    """The reply to a topic or event that is too long."""
+    return error({"reason": "too_long", "max_bytes": most})
+
+
+@both_versions
+@over_all
+async def test_a_topic_or_event_has_at_most_so_many_bytes(over: Over, version: Version) -> None:
+    """A longer one gets an error reply with its refs, and the connection goes on."""
+    async with serve(endpoint_of(CHANNELS)) as server:
+        client = await server.connect(over=over, version=version)
+        longest = "room:" + "é" * 509 + "x"
+        assert len(longest.encode()) == 1024
+        assert await client.join(longest) == ok()
+        assert await client.join(longest + "x") == too_long(1024)
+        assert await client.join("any:1") == ok()
+        assert await client.call("any:1", "é" * 128) == ok(128)
+        assert await client.call("any:1", "é" * 128 + "x") == too_long(256)
+        assert await client.call(longest, "é" * 128 + "x") == error("unknown_event")
+        client.close()
+
+
+@both_versions
+@over_all
+@pytest.mark.parametrize(
+    "ref", ["x" * 129, "é" * 65, 2**63, 1.5, True, [], {}, [[]] * 100], ids=str
+)
+@pytest.mark.parametrize("kind", ["join", "join_ref", "push", "heartbeat"])
+async def test_a_ref_is_short(over: Over, version: Version, ref: Any, kind: str) -> None:
+    """Anything else ends the connection: it can't be answered without being repeated."""
+    async with serve(endpoint_of(CHANNELS)) as server:
+        client = await server.connect(over=over, version=version)
+        assert await client.join("room:1") == ok()
+        if kind == "join":
+            client.send("2", ref, "room:2", "phx_join")
+        elif kind == "join_ref":
+            client.send(ref, "2", "room:2", "phx_join")
+        elif kind == "push":
+            client.send("1", ref, "room:1", "echo")
+        else:
+            client.send(None, ref, "phoenix", "heartbeat")
+        code = await client.closed()
+        assert code in (1011, None if over == "native" else code)
+        server.logged("undecodable frame", level=30)
+
+
+async def test_a_ref_of_the_longest_is_echoed() -> None:
+    """128 bytes, over any transport."""
+    async with serve(endpoint_of(CHANNELS)) as server:
+        client = await server.connect()
+        ref = "é" * 64
+        client.send(ref, ref, "room:1", "phx_join")
+        await client.expect((ref, ref, "room:1", "phx_reply", ok()))
+
+
+async def test_a_binary_message_has_the_same_sizes() -> None:
+    """Its header would hold 255 bytes of each."""
+    async with serve(endpoint_of(CHANNELS)) as server:
+        client = await server.connect()
+        assert await client.join("any:1") == ok()
+        client.wire.send(bytes((0, 1, 129, 5, 4)) + b"1" + b"r" * 129 + b"any:1" + b"blob")
+        assert await client.closed() == 1011
+        server.logged("at most 128 bytes", level=30)
+
+
+async def test_sizes_can_be_set() -> None:
+    """Each of them, for one socket."""
+    sizes: dict[str, Any] = {
+        "max_ref_size": 200,
+        "max_topic_size": 10,
+        "max_event_size": 5,
+        "max_values": 300,
+    }
+    async with serve(endpoint_of(CHANNELS, **sizes)) as server:
+        client = await server.connect()
+        client.send("1", "r" * 200, "room:1", "phx_join")
+        await client.expect(("1", "r" * 200, "room:1", "phx_reply", ok()))
+        assert await client.join("room:123456") == too_long(10)
+        assert await client.join("any:1") == ok()
+        assert await client.call("any:1", "events") == too_long(5)
+        client.push("any:1", "list", [[]] * 150)
+        assert await client.closed() == 1011
+        server.logged("more than 300 values", level=30)
+
+
+@both_versions
+@pytest.mark.parametrize("member", [2, 3], ids=["topic", "event"])
+async def test_an_array_or_object_is_as_short_as_a_text(version: Version, member: int) -> None:
+    """A short one matches nothing; a long one ends the connection."""
+    async with serve(endpoint_of(CHANNELS)) as server:
+        client = await server.connect(version=version)
+        parts: list[Any] = ["1", "1", "nothing", "nothing"]
+        parts[member] = [{}] * 50
+        client.send(*parts)
+        await client.expect((None, "1", parts[2], "phx_reply", error("unmatched topic")))
+        parts[member] = [{}] * 1000
+        client.send(*parts)
+        assert await client.closed() == 1011
+        server.logged("is text of at most", level=30)
+
+
+@both_versions
+@over_all
+async def test_a_message_has_at_most_so_many_values(over: Over, version: Version) -> None:
+    """One that would take hundreds of megabytes is never decoded."""
+    async with serve(endpoint_of(CHANNELS)) as server:
+        client = await server.connect(over=over, version=version)
+        assert await client.join("room:1") == ok()
+        text = json.dumps("[],\\" * 300_000)
+        client.send("1", "2", "room:1", "echo", text)
+        assert (await client.receive(within=30)).payload == ok(text)
+        client.send("1", "3", "room:1", "echo", [[]] * 250_000)
+        await client.closed(within=30)
+        server.logged("more than 250000 values", level=30)

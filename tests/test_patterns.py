@@ -1,0 +1,187 @@
+"""Every regular expression that meets a client's bytes is linear: eight times the bytes take eight times as long.
+
+The list is compared with the code. A new pattern needs a line here: what meets it, and its worst input.
+"""
+
+from __future__ import annotations
+
+import ast
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from bennu._protocol.etf import decode as decode_term
+from bennu._protocol.extensions import parse_offers
+from bennu._protocol.forwarded import TrustedProxies
+from bennu.connect_info import ConnectInfo
+from bennu.errors import BennuError
+from bennu.serializers import JSONV2, negotiate
+from bennu.serializers.payload import check_nesting, check_values
+
+SOURCE: Final = Path(__file__).parents[1] / "src/bennu"
+SIZE: Final = 1_000_000
+TIMES: Final = 8
+MOST: Final = 25
+"""How many times as long so many times the bytes may take. A quadratic pattern takes 64 times as long."""
+REPEATS: Final = 5
+
+Run = Callable[[Any], object]
+Worst = tuple[Run, Callable[[int], Any]]
+"""What meets the input, and the input of about so many bytes or characters."""
+
+
+def _vsn(text: str) -> object:
+    return negotiate(text, [JSONV2])
+
+
+def _forwarded(name: bytes) -> Run:
+    proxies = TrustedProxies(["10.0.0.1"])
+
+    def read(value: bytes) -> object:
+        return proxies.read(
+            "10.0.0.1", [(b"host", value), (b"x-forwarded-port", b"1"), (name, value)]
+        )
+
+    return read
+
+
+def _host(value: bytes) -> object:
+    return ConnectInfo({"path": "/", "headers": [(b"host", value)]}, transport="websocket").uri
+
+
+NO_CLIENT: Final = "reads what the application defines"
+
+PATTERNS: Final[dict[str, str | list[Worst]]] = {
+    "_protocol/bucket.py:_RATE": NO_CLIENT,
+    "_protocol/etf/decoder.py:_OLD_FLOAT": [
+        (decode_term, lambda _: b"\x83c" + b"1" * 31),  # it has 31 bytes, whatever is sent
+    ],
+    "_protocol/extensions.py:_NAME": [
+        (parse_offers, lambda n: " " * n),
+        (parse_offers, lambda n: "x " * (n // 2)),
+        (parse_offers, lambda n: "x" * n),
+    ],
+    "_protocol/extensions.py:_PARAMETER": [
+        (parse_offers, lambda n: 'x;a="' + '\\"' * (n // 2)),
+        (parse_offers, lambda n: 'x;a="' + "b" * n),
+        (parse_offers, lambda n: "x" + ';a="b' * (n // 5)),
+        (parse_offers, lambda n: "x;" + " " * n),
+    ],
+    "_protocol/extensions.py:_NEXT": [(parse_offers, lambda n: "x" + "\t" * n + "(")],
+    "_protocol/extensions.py:_VALUE": [(parse_offers, lambda n: 'x;a="' + "b" * n + '("')],
+    "_protocol/extensions.py:_ESCAPED": [
+        (parse_offers, lambda n: 'x;a="' + "\\b" * (n // 2) + '"')
+    ],
+    "_protocol/forwarded.py:_BRACKETED": [
+        (_forwarded(b"x-forwarded-for"), lambda n: b"[" * n),
+        (_forwarded(b"x-forwarded-for"), lambda n: b"[" + b":" * n + b"]:"),
+    ],
+    "_protocol/forwarded.py:_WITH_PORT": [
+        (_forwarded(b"x-forwarded-for"), lambda n: b"1" * n + b":"),
+        (_forwarded(b"x-forwarded-for"), lambda n: b":" * n),
+    ],
+    "_protocol/forwarded.py:_HOST": [
+        (_forwarded(b"x-forwarded-host"), lambda n: b"a" * n),
+        (_forwarded(b"x-forwarded-host"), lambda n: b"[" + b":" * n),
+    ],
+    "_protocol/forwarded.py:_PORT": [(_forwarded(b"x-forwarded-port"), lambda n: b"1" * n)],
+    "_protocol/forwarded.py:_ENDING_PORT": [
+        (_forwarded(b"x-other"), lambda n: b":" * n + b"x"),
+        (_forwarded(b"x-other"), lambda n: b":" + b"1" * n + b"x"),
+        (_forwarded(b"x-other"), lambda n: b":1" * (n // 2) + b"x"),
+    ],
+    "serializers/vsn.py:_VERSION": [
+        (_vsn, lambda n: "1.0.0-" + "a." * (n // 2)),
+        (_vsn, lambda n: "1" * n),
+    ],
+    "transports/routes.py:_VARIABLE": NO_CLIENT,
+    "connect_info.py:_PORT": [
+        (_host, lambda n: b":" * n),
+        (_host, lambda n: b":1" * (n // 2) + b"x"),
+    ],
+}
+"""By file and name. An input stands here if it makes a pattern of this kind slow that is written badly."""
+
+OTHERS: Final[dict[str, list[Worst]]] = {
+    "check_nesting": [
+        (check_nesting, lambda n: b"[" * 129 + b'"' + b'\\"' * (n // 2)),
+        (check_nesting, lambda n: b"[" * 129 + b'"' * n),
+        (check_nesting, lambda n: b"[" * 129 + b"\\" * n),
+        (check_nesting, lambda n: b"[]" * (n // 2)),
+        (check_nesting, lambda n: b"[" * 129 + b'"\\' * (n // 2)),
+    ],
+    "check_values": [
+        (lambda data: check_values(data, 1000), lambda n: b'"' + b'\\"' * (n // 2)),
+        (lambda data: check_values(data, len(data) // 2), lambda n: b'["' + b'","' * (n // 3)),
+        (lambda data: check_values(data, 1000), lambda n: b'"[,\\",' * (n // 6)),
+    ],
+}
+"""The same for loops over a client's bytes that use no pattern."""
+
+
+ELSEWHERE: Final = ("topic.py", "_payload.py")
+"""Their own tests try the worst."""
+
+
+def patterns_of(source: str) -> Iterator[str]:
+    """Yield the names under which a module makes regular expressions, or uses one at once."""
+    tree = ast.parse(source)
+    parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and isinstance(node.func.value, ast.Name)
+            and node.func.value.id == "re"
+        ):
+            holder: ast.AST = node
+            while not isinstance(holder, ast.Assign | ast.AnnAssign | ast.FunctionDef | ast.Module):
+                holder = parents[holder]
+            if isinstance(holder, ast.Assign):
+                yield ast.unparse(holder.targets[0])
+            elif isinstance(holder, ast.AnnAssign):
+                yield ast.unparse(holder.target)
+            else:
+                yield getattr(holder, "name", "<module>")
+
+
+def test_every_pattern_of_the_code_is_in_the_table() -> None:
+    """Whoever adds one must say what may meet it, and try its worst."""
+    found = {
+        f"{path.relative_to(SOURCE).as_posix()}:{name}"
+        for path in SOURCE.rglob("*.py")
+        if path.name not in ELSEWHERE
+        for name in patterns_of(path.read_text())
+    }
+
+    assert found == PATTERNS.keys()
+
+
+def _seconds(run: Run, given: Any) -> float:
+    best = float("inf")
+    for _ in range(REPEATS):
+        started = time.process_time()
+        with suppress(BennuError):
+            run(given)
+        best = min(best, time.process_time() - started)
+    return best
+
+
+@pytest.mark.parametrize(
+    ("run", "worst"),
+    [
+        pytest.param(run, worst, id=f"{name}-{number}")
+        for name, cases in (PATTERNS | OTHERS).items()
+        if not isinstance(cases, str)
+        for number, (run, worst) in enumerate(cases)
+    ],
+)
+def test_the_time_grows_as_the_bytes_do(run: Run, worst: Callable[[int], Any]) -> None:
+    """A megabyte of the worst; what is over in a millisecond is not compared."""
+    part, whole = _seconds(run, worst(SIZE // TIMES)), _seconds(run, worst(SIZE))
+
+    assert whole < max(MOST * part, 0.001)
