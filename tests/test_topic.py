@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from enum import Enum, IntEnum
+from functools import partial
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -12,6 +14,7 @@ from hypothesis import given, strategies as st
 from bennu.errors import DefinitionError
 from bennu.topic import Pattern, Table
 
+from .support.linear import assert_linear
 from .support.properties import property_test, texts
 
 
@@ -248,3 +251,108 @@ def test_patterns_that_leave_something_to_the_next_are_accepted(first: str, seco
     table = Table([(bound(first, n=int), 1), (bound(second, n=int), 2)])
 
     assert [row.pattern.text for row in table.rows] == [first, second]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "topic", "parameters"),
+    [
+        ("at:{x}-{y}", "at:1-2", {"x": "1", "y": "2"}),
+        ("at:{x}-{y}", "at:1-2-3", {"x": "1-2", "y": "3"}),
+        ("at:{x}-{y}", "at:1--", {"x": "1", "y": "-"}),
+        ("at:{x}-{y}", "at:---", {"x": "-", "y": "-"}),
+        ("at:{x}-{y}", "at:--", None),
+        ("at:{x}-{y}", "at:-", None),
+        ("at:{x}-{y}", "at:12", None),
+        ("at:{x}-{y}", "at:1:2-3", None),
+        ("at:{x}--{y}.", "at:a---b.", {"x": "a-", "y": "b"}),
+        ("at:{x}--{y}.", "at:a---b", None),
+        ("{x}b{y}b{z}", "bbbbb", {"x": "b", "y": "b", "z": "b"}),
+        ("{x}b{y}b{z}", "bbbb", None),
+        ("v{x}:{y}.{z}:w", "v1:2.3:w", {"x": "1", "y": "2", "z": "3"}),
+        ("v{x}:{y}.{z}:w", "v1:2.3:", None),
+        ("f/{r:path}", "f/a:b", {"r": "a:b"}),
+        ("f/{r:path}", "f/", None),
+    ],
+)
+def test_parameters_of_one_segment_are_parted_by_the_text_between_them(
+    pattern: str, topic: str, parameters: dict[str, str] | None
+) -> None:
+    """The first takes as much as it can, and none is empty."""
+    names = {"x": str, "y": str, "z": str, "r": str}
+    assert bound(pattern, **names).match(topic) == parameters
+
+
+@property_test
+@given(topic=st.text(alphabet="ab-:", max_size=12), pattern=st.text(alphabet="ab-:{}", max_size=9))
+def test_a_pattern_matches_what_the_greedy_regular_expression_would(
+    topic: str, pattern: str
+) -> None:
+    """The law of the matcher, compared with what it is instead of."""
+    names = iter("uvwxyz")
+    text = re.sub(r"\{\}", lambda _: "{" + next(names) + "}", pattern)
+    try:
+        ours = bound(text, **dict.fromkeys("uvwxyz", str)).match(topic)
+    except DefinitionError:
+        return
+    pieces = re.split(r"\{(\w)\}", text)
+    regex = "".join("([^:]+)" if n % 2 else re.escape(one) for n, one in enumerate(pieces))
+    found = re.fullmatch(regex, topic, re.DOTALL)
+    assert (None if found is None else tuple(found.groups())) == (
+        None if ours is None else tuple(ours.values())
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "worst"),
+    [
+        ("{x}-{y}-{z}.", "-"),
+        ("{x}ab{y}ab{z}:q", "ab"),
+        ("a{x}a{y}a", "a"),
+        ("{x}:{y}-{z}:{r:path}", "-"),
+        ("{r:path}", ":"),
+    ],
+)
+def test_a_topic_is_matched_in_linear_time(text: str, worst: str) -> None:
+    """Twice the topic, about twice the time: a client chooses it."""
+    pattern = bound(text, **dict.fromkeys("xyzr", str))
+    length = 1_000_000 // len(worst)
+
+    assert_linear(lambda n: partial(pattern.match, worst * n), length)
+
+
+@pytest.mark.parametrize(
+    ("text", "got", "write"),
+    [
+        ("room:<int:room_id>", "<int:room_id>, the syntax of Flask and Django", "room:{room_id}"),
+        ("room:<room_id>", "<room_id>, the syntax of Flask and Django", "room:{room_id}"),
+        ("room/:id", ":id, the syntax of Express", "room/{id}"),
+        ("room::id", ":id, the syntax of Express", "room:{id}"),
+        (":id", ":id, the syntax of Express", "{id}"),
+        ("room:${id}", "${id}, the syntax of a template", "room:{id}"),
+        ("room:#{id}", "#{id}, the syntax of a template", "room:{id}"),
+        ("room:{id?}", "{id?}, an optional parameter", "room:{id}"),
+        ("room:(?P<id>[0-9]+)", "(?P<id>[0-9]+), a regular expression", "room:{id}"),
+    ],
+)
+def test_other_frameworks_patterns_are_refused_with_ours(text: str, got: str, write: str) -> None:
+    """Else they would match themselves alone, and every join would be told that nothing matches."""
+    with pytest.raises(DefinitionError) as raised:
+        Pattern(text)
+
+    assert raised.value.got == got
+    assert f'"{write}"' in raised.value.write
+
+
+@pytest.mark.parametrize(
+    ("text", "got"),
+    [
+        ("room:{x}{y}", "two parameters with nothing between them"),
+        ("room:{x}-{rest:path}", "another parameter in the segment of {rest:path}"),
+    ],
+)
+def test_parameters_that_could_end_anywhere_are_refused(text: str, got: str) -> None:
+    """There would be several answers to what they are."""
+    with pytest.raises(DefinitionError) as raised:
+        Pattern(text)
+
+    assert got in raised.value.got

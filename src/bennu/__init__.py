@@ -16,6 +16,7 @@ from .errors import (
     NotStarted,
     NotTracked,
     Refused,
+    ReservedEvent,
     Stop,
     WrongThread,
 )
@@ -69,6 +70,7 @@ __all__ = [
     "Refused",
     "Reply",
     "ReplyRef",
+    "ReservedEvent",
     "Sample",
     "Socket",
     "Stop",

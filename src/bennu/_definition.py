@@ -17,6 +17,7 @@ from ._payload import Decoder, InvalidPayload, check_type, decoder_for, to_type
 from ._protocol.bucket import Rate, rate_of
 from .channel import ON, ON_INFO, ON_OUT, Channel
 from .errors import DefinitionError, source_line
+from .message import is_reserved
 from .slow import DropPolicy
 from .topic import Pattern
 
@@ -164,6 +165,13 @@ def _check_emits(channel: type[Channel[Any, Any]]) -> None:
             write='emits = {"new_msg": MessageOut}',
         )
     for event, kind in cast("Mapping[str, Any]", emits).items():
+        if not isinstance(event, str) or is_reserved(event):
+            raise DefinitionError(
+                f"{channel.__qualname__}.emits",
+                expected="names of events of your own",
+                got=f"{event!r}",
+                write='emits = {"new_msg": MessageOut}',
+            )
         check_type(kind, subject=f'{channel.__qualname__}.emits["{event}"] is a type', where=None)
 
 

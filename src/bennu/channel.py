@@ -16,6 +16,7 @@ from ._blocking import blocking
 from ._mistakes import HOOKS, OPTIONS, check_class
 from ._protocol.bucket import Rate
 from .errors import DefinitionError, source_line
+from .message import is_reserved
 from .slow import WhenSlow
 
 __all__ = ["Channel", "Connection", "ReplyRef", "on", "on_info", "on_out"]
@@ -51,6 +52,7 @@ def on(event: str, *, payload: Any = None, rate: Rate | str | None = None) -> Ca
     """
 
     _expect("on", event, str, '"event"')
+    _expect_free("on", event)
     return lambda function: _mark(function, ON, (event, payload, rate))
 
 
@@ -61,6 +63,7 @@ def on_out(event: str) -> Callable[[F], F]:
     """
 
     _expect("on_out", event, str, '"event"')
+    _expect_free("on_out", event)
     return lambda function: _mark(function, ON_OUT, event)
 
 
@@ -82,6 +85,16 @@ def _expect(decorator: str, given: object, kind: type, example: str) -> None:
             got=repr(given),
             write=f"@{decorator}({example})",
             where=source_line(given) if callable(given) else None,
+        )
+
+
+def _expect_free(decorator: str, event: str) -> None:
+    if is_reserved(event):
+        raise DefinitionError(
+            f'@{decorator}("{event}")',
+            expected="an event of your own",
+            got="one that begins with phx_, as the protocol's own do",
+            write=f'@{decorator}("{event.removeprefix("phx_")}")',
         )
 
 
@@ -161,7 +174,11 @@ class Channel(Agent[A, S]):
         """Run once the reply to the join is out: the place to push and to broadcast."""
 
     def handle_in(self, event: str, payload: Any) -> Any:
-        """Handle an event that no ``@on`` names. Without it, the client gets an error reply."""
+        """Handle an event that no ``@on`` names. Without it, the client gets an error reply.
+
+        An event that is the protocol's own (``phx_...``), or no text, never comes here: the client gets
+        the error reply.
+        """
 
     def terminate(self, reason: str | Exception) -> Any:
         """Run when the channel has ended, if its join succeeded.
@@ -196,6 +213,7 @@ class Channel(Agent[A, S]):
         Raises:
             NotJoined: The join has not succeeded yet: use ``after_join``.
             EncodeError: The payload can't be written.
+            ReservedEvent: The event is the protocol's own (``phx_...``).
         """
         self._runtime.push(event, {} if payload is None else payload)
 
@@ -208,6 +226,7 @@ class Channel(Agent[A, S]):
         Raises:
             NotJoined: The join has not succeeded yet.
             EncodeError: The payload can't be written.
+            ReservedEvent: The event is the protocol's own (``phx_...``).
         """
         return self._runtime.broadcast(
             event, {} if payload is None else payload, include_self=True, everywhere=True

@@ -32,7 +32,7 @@ from ._runtime.runtime import Runtime
 from .channel import Channel
 from .errors import DefinitionError
 from .limits import Limits
-from .message import DISCONNECT, Broadcast
+from .message import Broadcast, Disconnect, SocketId, expect_event
 from .presence import Presence
 from .pubsub import Bus, PubSub
 from .socket import SocketBase
@@ -388,6 +388,7 @@ class Endpoint:
 
         Raises:
             EncodeError: The payload can't be written.
+            ReservedEvent: The event is the protocol's own.
         """
         await self.pubsub.broadcast(topic, _broadcast(topic, event, payload))
 
@@ -414,9 +415,14 @@ class Endpoint:
     async def disconnect(self, id: str) -> None:  # noqa: A002 - Phoenix's name
         """Close every connection that has this id, on every node, with the code 1001.
 
+        Ids are no topics: a broadcast of ``"disconnect"`` is an ordinary broadcast, unlike in Phoenix, and
+        closes nothing.
+
         Stock clients reconnect after it: refuse them in ``connect`` if they shall stay out.
         """
-        await self.pubsub.broadcast(id, Broadcast(id, DISCONNECT, {}))
+        if not isinstance(id, str):
+            raise TypeError(f'an id is text, got {id!r}: write endpoint.disconnect("users:7")')
+        await self.pubsub.broadcast(SocketId(id), Disconnect())
 
     @property
     def sync(self) -> BlockingEndpoint:
@@ -509,6 +515,7 @@ def _secret(given: Secret | None) -> Secret | None:
 
 
 def _broadcast(topic: str, event: str, payload: Any) -> Broadcast:
+    expect_event(event)
     return Broadcast(topic, event, {} if payload is None else payload)
 
 

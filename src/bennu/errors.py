@@ -5,6 +5,7 @@ BennuError
 ├── NotJoined           a channel used before its join succeeded, or after its end
 ├── NoRef               a reply asked for where there is no message to reply to
 ├── EncodeError         a payload that the wire can't carry
+├── ReservedEvent       an event sent by an application that is the protocol's own
 ├── DecodeError         a frame that is no message: the connection closes with 1011
 ├── WrongThread         a blocking twin called on the event loop
 ├── AlreadyTracked      an actor tracked twice under one key in one topic
@@ -38,6 +39,7 @@ __all__ = [
     "NotStarted",
     "NotTracked",
     "Refused",
+    "ReservedEvent",
     "Stop",
     "TokenError",
     "TokenExpired",
@@ -96,6 +98,26 @@ class NoRef(BennuError):
 
 class EncodeError(BennuError):
     """The payload can't be written on the wire."""
+
+
+class ReservedEvent(BennuError):
+    """An application sent an event that is the protocol's own: all that begin with ``phx_``.
+
+    Args:
+        event: The event.
+    """
+
+    def __init__(self, event: str) -> None:
+        self.event = event
+        super().__init__(event)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.event!r} can't be pushed or broadcast: events that begin with 'phx_' are the protocol's,"
+            " and clients would take it for an answer, a crash or a close. To answer, return a value;"
+            " to close the channel, raise Stop(); else use another name, and don't take names of events"
+            " from clients unchecked"
+        )
 
 
 class DecodeError(BennuError):

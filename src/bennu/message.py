@@ -10,7 +10,21 @@ from typing import Annotated, Any, Final
 
 from msgspec import Meta, Raw, Struct
 
-__all__ = ["Broadcast", "Draining", "Error", "Message", "Ok", "Opcode", "Reply"]
+from .errors import ReservedEvent
+
+__all__ = [
+    "Broadcast",
+    "Disconnect",
+    "Draining",
+    "Error",
+    "Message",
+    "Ok",
+    "Opcode",
+    "Reply",
+    "SocketId",
+    "expect_event",
+    "is_reserved",
+]
 
 PHOENIX: Final = "phoenix"
 HEARTBEAT: Final = "heartbeat"
@@ -20,6 +34,9 @@ PHX_REPLY: Final = "phx_reply"
 PHX_CLOSE: Final = "phx_close"
 PHX_ERROR: Final = "phx_error"
 DISCONNECT: Final = "disconnect"
+"""What Phoenix broadcasts to an id; here it is an event like any other: see :class:`Disconnect`."""
+RESERVED: Final = "phx_"
+"""How the names of the protocol's own events begin; clients act on those."""
 NEW_TOKEN: Final = "token"  # noqa: S105 - an event
 EXPIRING: Final = "token_expiring"
 
@@ -82,6 +99,16 @@ class Broadcast(Struct, frozen=True):
     payload: Any
 
 
+class SocketId(Struct, frozen=True):
+    """An id of a connection, as something to listen to: no text equals it, so no topic does."""
+
+    name: str
+
+
+class Disconnect(Struct, frozen=True):
+    """What is said to an id: close the connections that have it."""
+
+
 class Draining(Struct, frozen=True):
     """The server is about to stop; the connection will be closed, and its client come back elsewhere.
 
@@ -111,3 +138,21 @@ class Reply(Struct, frozen=True):
 
     status: str
     response: Any = {}
+
+
+def is_reserved(event: str) -> bool:
+    """Return whether an event is the protocol's own."""
+    return event.startswith(RESERVED)
+
+
+def expect_event(event: Any) -> None:
+    """Refuse to send an event that is the protocol's own, or no event.
+
+    Raises:
+        ReservedEvent: Clients would take it for an answer, a crash or a close.
+        TypeError: It is no text.
+    """
+    if not isinstance(event, str):
+        raise TypeError(f"an event is text, got {event!r}")
+    if event.startswith(RESERVED):
+        raise ReservedEvent(event)

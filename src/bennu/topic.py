@@ -6,6 +6,10 @@ parameters (``room:{room_id}``). A parameter stands for one segment, that is, up
 matches only in its canonical form: ``build(parse(s)) == s``. So ``room:007`` is not room 7, and two
 spellings never name one room.
 
+Several parameters of one segment need text between them (``{x}-{y}``); the first takes as much as it can.
+A topic is matched from right to left, by searching for that text: in time that is linear in its length,
+since a client chooses it.
+
 Patterns are tried in the order in which they were declared (protocol, §2.9). The table is built at
 start-up and refuses a pattern that an earlier one leaves nothing to match.
 """
@@ -13,7 +17,7 @@ start-up and refuses a pattern that an earlier one leaves nothing to match.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Generic, Literal, TypeVar, get_args, get_origin
@@ -32,6 +36,16 @@ _SCALARS: dict[Any, tuple[Callable[[str], Any], Callable[[Any], str]]] = {
     int: (int, str),
     UUID: (UUID, str),
 }
+
+
+_FOREIGN = (
+    (re.compile(r"\(\?P<(\w+)>[^)]*\)"), "a regular expression"),
+    (re.compile(r"<(?:\w+:)?(\w+)>"), "the syntax of Flask and Django"),
+    (re.compile(r"(?:^|(?<=[/:])):([a-zA-Z_]\w*)"), "the syntax of Express"),
+    (re.compile(r"[$#]\{(\w+)\}"), "the syntax of a template"),
+    (re.compile(r"\{(\w+)\?\}"), "an optional parameter"),
+)
+"""Other frameworks' ways to write a parameter: they would match nothing here, or only themselves."""
 
 
 class _Parameter:
@@ -53,6 +67,41 @@ class _Parameter:
         return value
 
 
+class _Segment:
+    """What stands between two colons of a pattern: text, and parameters with text between them."""
+
+    __slots__ = ("head", "tails")
+
+    def __init__(self, head: str, tails: Sequence[str]) -> None:
+        self.head = head
+        """What stands before the first parameter; all there is, if there is none."""
+        self.tails = tuple(tails)
+        """What stands behind each parameter."""
+
+    def split(self, text: str) -> list[str] | None:
+        """Return what stands for the parameters, or None if the text doesn't match.
+
+        From right to left each takes as little as it can, so the first takes as much as it can.
+        """
+        if not self.tails:
+            return [] if text == self.head else None
+        last = self.tails[-1]
+        if not (text.startswith(self.head) and text.endswith(last)):
+            return None
+        start, end = len(self.head), len(text) - len(last)
+        found: list[str] = []
+        for tail in self.tails[-2::-1]:
+            position = text.rfind(tail, start, max(start, end - 1))
+            if position < 0:
+                return None
+            found.append(text[position + len(tail) : end])
+            end = position
+        if end <= start:
+            return None
+        found.append(text[start:end])
+        return found[::-1]
+
+
 class Pattern:
     """One compiled pattern.
 
@@ -69,12 +118,13 @@ class Pattern:
         ({'room_id': 7}, None, None)
     """
 
-    __slots__ = ("_regex", "parameters", "prefix", "text")
+    __slots__ = ("_segments", "parameters", "prefix", "text")
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.parameters: tuple[_Parameter, ...] = ()
-        self._regex: re.Pattern[str] | None = None
+        self._segments: tuple[_Segment, ...] = ()
+        _refuse_foreign(text)
         if "{" in text or "}" in text:
             self.prefix = text.partition("{")[0]
             self._compile_parameters()
@@ -99,9 +149,7 @@ class Pattern:
             raise _bad_pattern(
                 self.text, "a brace that belongs to no parameter", '"room:{room_id}"'
             )
-        pieces: list[str] = []
         parameters: list[_Parameter] = []
-        position = 0
         for found in _PARAMETER.finditer(self.text):
             name, kind = found.groups()
             if kind not in (None, "path"):
@@ -115,13 +163,28 @@ class Pattern:
             rest = kind == "path"
             if rest and found.end() != len(self.text):
                 raise _bad_pattern(self.text, f"text after {{{name}:path}}", "put it at the end")
-            pieces += [re.escape(self.text[position : found.start()])]
-            pieces += ["(.+)" if rest else "([^:]+)"]
             parameters.append(_Parameter(name, rest=rest))
-            position = found.end()
-        pieces.append(re.escape(self.text[position:]))
-        self._regex = re.compile("".join(pieces), re.DOTALL)
         self.parameters = tuple(parameters)
+        # Without their types, parameters hold no colon: what is left of them is at the segments' ends.
+        plain = self.text.removesuffix(":path}") + "}" if parameters[-1].rest else self.text
+        self._segments = tuple(self._read_segment(one) for one in plain.split(":"))
+
+    def _read_segment(self, text: str) -> _Segment:
+        head, *pieces = _PARAMETER.split(text)
+        tails = pieces[2::3]  # each parameter leaves its name, its kind and what stands behind it
+        if "" in tails[:-1]:
+            raise _bad_pattern(
+                self.text,
+                "two parameters with nothing between them, so that nobody knows where one ends",
+                '"room:{x}-{y}" or "room:{x}:{y}"',
+            )
+        if len(tails) > 1 and self.parameters[-1].name == pieces[-3] and self.parameters[-1].rest:
+            raise _bad_pattern(
+                self.text,
+                f"another parameter in the segment of {{{pieces[-3]}:path}}",
+                '"room:{x}:{rest:path}"',
+            )
+        return _Segment(head, tails)
 
     def bind(self, annotations: Mapping[str, Any], *, where: str | None = None) -> None:
         """Give each parameter its type.
@@ -148,17 +211,27 @@ class Pattern:
 
     def match(self, topic: str) -> dict[str, Any] | None:
         """Return the parameters of a topic, ``{}`` if it has none, or None if it doesn't match."""
-        if self._regex is None:
+        if not self.parameters:
             if self.is_prefix:
                 return {} if topic.startswith(self.prefix) else None
             return {} if topic == self.text else None
-        found = self._regex.fullmatch(topic)
-        if found is None:
+        if not topic.startswith(self.prefix):
             return None
+        segments = self._segments
+        # The last parameter may take all that follows; else there are as many colons as in the pattern.
+        texts = topic.split(":", len(segments) - self.parameters[-1].rest)
+        if len(texts) != len(segments):
+            return None
+        found: list[str] = []
+        for segment, text in zip(segments, texts, strict=True):
+            values = segment.split(text)
+            if values is None:
+                return None
+            found += values
         try:
             return {
                 parameter.name: parameter.convert(text)
-                for parameter, text in zip(self.parameters, found.groups(), strict=True)
+                for parameter, text in zip(self.parameters, found, strict=True)
             }
         except ValueError:
             return None
@@ -202,6 +275,24 @@ def _converter(
         write=f"{name}: int",
         where=where,
     )
+
+
+def _refuse_foreign(text: str) -> None:
+    """Refuse another framework's way to write a parameter.
+
+    Raises:
+        DefinitionError: The pattern has one.
+    """
+    for regex, got in _FOREIGN:
+        found = regex.search(text)
+        if found is not None:
+            name = found[1]
+            written = regex.sub(lambda match: f"{{{match[1]}}}", text)
+            raise _bad_pattern(
+                text,
+                f"{found[0]}, {got}",
+                f'"{written}", and `{name}: int` in the channel class for its type',
+            )
 
 
 def _bad_pattern(text: str, got: str, write: str) -> DefinitionError:

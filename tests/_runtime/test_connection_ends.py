@@ -8,6 +8,7 @@ import pytest
 
 from bennu import Channel, Endpoint, Socket
 from bennu.errors import DecodeError
+from bennu.message import Disconnect, SocketId
 from bennu.serializers import JSONV2
 
 from ..support.clock import advance, settle
@@ -106,11 +107,13 @@ async def test_disconnect_closes_every_connection_of_an_id(over: Over) -> None:
 
 
 async def test_other_events_on_an_id_are_ignored() -> None:
-    """Only disconnect means something there."""
+    """No topic is an id, and only ``Disconnect`` means something to an id."""
     async with serve(endpoint_of(CHANNELS)) as server:
         client = await server.connect(params={"name": "ann"})
         await server.endpoint.broadcast("ann", "reconnect", {})
-        await server.endpoint.pubsub.broadcast("ann", "disconnect")
+        await server.endpoint.broadcast("ann", "disconnect", {})
+        await server.endpoint.pubsub.broadcast("ann", Disconnect())
+        await server.endpoint.pubsub.broadcast(SocketId("ann"), "disconnect")
         await client.expect_nothing()
         assert await client.join("room:1") == ok()
 

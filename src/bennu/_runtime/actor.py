@@ -103,6 +103,10 @@ class Actor(Supervised[H, D]):
         """Queue a message of the server."""
         self._put_server(Kind.INFO, message)
 
+    def put_heard(self, message: Any) -> None:
+        """Queue a message of a topic, which others hear too: its handler gets a copy."""
+        self._put_server(Kind.HEARD, message)
+
     def fail(self, error: Exception) -> None:
         """End because something that it started raised."""
         if isinstance(error, Stop):

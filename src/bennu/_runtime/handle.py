@@ -8,7 +8,7 @@ from typing import Any
 from .._definition import ChannelDefinition
 from ..channel import ReplyRef
 from ..errors import EncodeError, NoRef, NotJoined
-from ..message import ERROR, OK, Broadcast, Error, Message, Ok, Reply
+from ..message import ERROR, OK, Broadcast, Error, Message, Ok, Reply, expect_event
 from ..reasons import Reason
 from .actor import Actor
 from .line import Line
@@ -73,6 +73,7 @@ class Handle(Actor[Line, ChannelDefinition]):
     def push(self, event: str, payload: Any) -> None:
         """Write an event to this client."""
         self.expect_joined("push")
+        expect_event(event)
         if self.outbox.runtime.debug:
             self.definition.check_emitted(event, payload)
         self.push_own(event, payload)
@@ -93,6 +94,7 @@ class Handle(Actor[Line, ChannelDefinition]):
     ) -> None:
         """Send an event to the topic."""
         self.expect_joined("broadcast")
+        expect_event(event)
         runtime = self.outbox.runtime
         if runtime.debug:
             self.definition.check_emitted(event, payload)

@@ -24,6 +24,7 @@ class Kind(Enum):
 
     OUT = auto()
     INFO = auto()
+    HEARD = auto()
     END = auto()
 
 

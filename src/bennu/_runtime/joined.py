@@ -24,10 +24,20 @@ import logging
 import time
 from typing import Any, Literal
 
+from .._copies import copy_of
 from .._definition import ChannelDefinition
 from .._payload import InvalidPayload, anything
 from ..errors import EncodeError
-from ..message import ERROR, PHX_LEAVE, Broadcast, Error, Message, Ok, bytes_of
+from ..message import (
+    ERROR,
+    PHX_LEAVE,
+    Broadcast,
+    Error,
+    Message,
+    Ok,
+    bytes_of,
+    is_reserved,
+)
 from ..pubsub.fastlane import LaneKey
 from ..reasons import Reason
 from ..slow import DropPolicy
@@ -173,7 +183,7 @@ class JoinedChannel(Handle):
                 if handler.decode is None:
                     return message, handler, self.call(handler)
                 return message, handler, self.call(handler, handler.decode(message.payload))
-            if definition.handle_in is not None:
+            if definition.handle_in is not None and type(event) is str and not is_reserved(event):
                 longest = self.outbox.socket.max_event_size
                 if bytes_of(event) > longest:
                     self._reply_error(message, Reason.TOO_LONG.payload(max_bytes=longest))
@@ -195,7 +205,9 @@ class JoinedChannel(Handle):
             return end
         if kind is Kind.OUT:
             handler = self.definition.outs[item.event]
-            return None, handler, self.call(handler, item.payload)
+            return None, handler, self.call(handler, copy_of(item.payload))
+        if kind is Kind.HEARD:
+            item = copy_of(item)
         info = self.definition.info_handler(item)
         if info is not None:
             return None, info, self.call(info, item)

@@ -13,6 +13,7 @@ import time
 from typing import Any, Protocol
 
 from ..connect_info import ConnectInfo
+from ..message import SocketId
 from ..pubsub import Subscription
 from ..reasons import CloseCode
 from .runtime import Runtime
@@ -51,7 +52,7 @@ def make_ending(link: Leased) -> Ending | None:
     if link.info.is_bound:
         return Lease(link)
     if link.id is not None:
-        return link.runtime.pubsub.subscribe(link.id, link.heard)
+        return link.runtime.pubsub.subscribe(SocketId(link.id), link.heard, shares=True)
     return None
 
 
@@ -72,7 +73,7 @@ class Lease:
         link, info = self._link, self._link.info
         ids = info.ids if link.id is None else dict.fromkeys((link.id, *info.ids))
         subscribe = link.runtime.pubsub.subscribe
-        self._subscriptions = [subscribe(name, link.heard) for name in ids]
+        self._subscriptions = [subscribe(SocketId(name), link.heard, shares=True) for name in ids]
         if info.expires_at is not None:
             loop = link.runtime.loop
             # By the loop's clock from here on: to set the machine's clock back prolongs no token.

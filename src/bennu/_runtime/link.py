@@ -19,7 +19,7 @@ from typing import Any, Generic
 
 from typing_extensions import TypeVar
 
-from ..message import DISCONNECT, Broadcast, Encoded, Opcode
+from ..message import Disconnect, Encoded, Opcode
 from ..pubsub import Framing, Writer
 from ..reasons import CloseCode
 from ..socket import SocketBase
@@ -237,6 +237,6 @@ class Link(ABC, Generic[K]):
         """Pass news of the server's own on to whoever handles such."""
 
     def heard(self, message: Any) -> None:
-        """Obey what is said to one of the connection's ids: only ``disconnect`` means something."""
-        if isinstance(message, Broadcast) and message.event == DISCONNECT:
+        """Obey what is said to one of the connection's ids: only ``Disconnect`` means something."""
+        if isinstance(message, Disconnect):
             self.close(CloseCode.DISCONNECTED, reason="disconnected")

@@ -101,6 +101,10 @@ class Owner(ABC, Generic[H, D]):
         """Queue a message of the server."""
 
     @abstractmethod
+    def put_heard(self, message: Any) -> None:
+        """Queue a message of a topic, which others hear too: its handler gets a copy."""
+
+    @abstractmethod
     def fail(self, error: Exception) -> None:
         """End because of an error outside of its methods."""
 
@@ -184,7 +188,9 @@ class Owner(ABC, Generic[H, D]):
         """Listen to another topic."""
         self._expect_loop("subscribe")
         subscriptions = self.own().subscriptions
-        subscription = self.outbox.runtime.pubsub.subscribe(topic, self.put_info, owner=self)
+        subscription = self.outbox.runtime.pubsub.subscribe(
+            topic, self.put_heard, owner=self, shares=True
+        )
         subscriptions.add(subscription)
 
         def cancel() -> None:

@@ -15,6 +15,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, Final, cast
 
+from .._copies import copy_of
 from ..errors import EncodeError, NotJoined
 from ..message import BINARY, TEXT, Draining, Encoded, Opcode
 from ..raw import Ping, Pong, RawDefinition, RawSocket
@@ -194,6 +195,8 @@ class RunningHandler(Actor[RawConnection, RawDefinition]):
         if kind is Kind.END:
             end: End = item
             return end
+        if kind is Kind.HEARD:
+            item = copy_of(item)
         definition = self.definition
         handler = definition.draining if type(item) is Draining else definition.info
         if handler is not None:

@@ -133,7 +133,7 @@ class Interceptor(Protocol):
     """A channel, which may want to see some broadcasts before its client does."""
 
     def intercept(self, broadcast: Broadcast) -> None:
-        """Take a broadcast whose event is among those intercepted."""
+        """Take a broadcast whose event is among those intercepted; others share it: copy what may change."""
         ...
 
 

@@ -17,7 +17,8 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..message import Broadcast
+from .._copies import copy_of
+from ..message import Broadcast, SocketId
 from ..reasons import DropReason
 from ..telemetry import Telemetry
 from .bus import Bus, LocalBus
@@ -31,15 +32,21 @@ logger = logging.getLogger("bennu.pubsub")
 class Subscription:
     """A listener of one topic; ``cancel()`` ends it, and may be called again."""
 
-    __slots__ = ("_pubsub", "deliver", "owner", "topic")
+    __slots__ = ("_pubsub", "deliver", "owner", "shares", "topic")
 
     def __init__(
-        self, pubsub: PubSub, topic: str, deliver: Callable[[Any], object], owner: object
+        self,
+        pubsub: PubSub,
+        topic: str | SocketId,
+        deliver: Callable[[Any], object],
+        owner: object,
+        shares: bool,
     ) -> None:
         self._pubsub = pubsub
         self.topic = topic
         self.deliver = deliver
         self.owner = owner
+        self.shares = shares
 
     def cancel(self) -> None:
         """Stop listening."""
@@ -75,7 +82,7 @@ class PubSub:
         self.telemetry = telemetry or Telemetry()
         self._bus: Bus = LocalBus() if bus is None else bus
         self._handlers: dict[str, list[Callable[[bytes], object]]] = {}
-        self._topics: dict[str, _Topic] = {}
+        self._topics: dict[str | SocketId, _Topic] = {}
         self.turn = Turn(self._call_soon)
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -180,20 +187,28 @@ class PubSub:
             lane.put(outbox, lane.take(outbox))
 
     def subscribe(
-        self, topic: str, deliver: Callable[[Any], object], *, owner: object = None
+        self,
+        topic: str | SocketId,
+        deliver: Callable[[Any], object],
+        *,
+        owner: object = None,
+        shares: bool = False,
     ) -> Subscription:
         """Listen to a topic.
 
         Args:
-            topic: Any text.
+            topic: Any text, or an id of connections.
             deliver: Called in the event loop with each message: a :class:`~bennu.Broadcast`, or a
-                typed message as it was sent. It must not wait. Two subscriptions deliver twice.
+                typed message. It must not wait. Two subscriptions deliver twice.
             owner: A channel or other sender whose ``broadcast_from`` passes this listener by.
+            shares: Whether the listener gets the very message that other listeners get, since it changes
+                nothing of it. By default each listener gets a copy of its own (of what is data; see
+                :mod:`bennu._copies`).
 
         Returns:
             The subscription, to be cancelled.
         """
-        subscription = Subscription(self, topic, deliver, owner)
+        subscription = Subscription(self, topic, deliver, owner, shares)
         self._topics.setdefault(topic, _Topic()).listeners.append(subscription)
         return subscription
 
@@ -203,7 +218,7 @@ class PubSub:
             entry.listeners.remove(subscription)
             self._forget_if_empty(subscription.topic, entry)
 
-    def _forget_if_empty(self, topic: str, entry: _Topic) -> None:
+    def _forget_if_empty(self, topic: str | SocketId, entry: _Topic) -> None:
         if entry.is_empty:
             del self._topics[topic]
 
@@ -220,11 +235,11 @@ class PubSub:
 
     # What is said to them.
 
-    async def broadcast(self, topic: str, message: Any) -> None:
+    async def broadcast(self, topic: str | SocketId, message: Any) -> None:
         """Send a message to every subscriber of a topic, on every node.
 
         Args:
-            topic: Any text.
+            topic: Any text, or an id of connections.
             message: A :class:`~bennu.Broadcast` reaches clients; a message of any other type only
                 the listeners.
 
@@ -239,7 +254,9 @@ class PubSub:
         if self.local_broadcast(topic, message, sender=sender):
             await asyncio.sleep(0)
 
-    def local_broadcast(self, topic: str, message: Any, *, sender: object = None) -> bool:
+    def local_broadcast(
+        self, topic: str | SocketId, message: Any, *, sender: object = None
+    ) -> bool:
         """Send a message to the subscribers on this node alone.
 
         Returns:
@@ -251,21 +268,26 @@ class PubSub:
         crowded = False
         if isinstance(message, Broadcast):
             crowded = self._to_lanes(entry, message, sender)
+        if entry.listeners:
+            message = copy_of(message)  # the sender may change what it has sent
         for listener in tuple(entry.listeners):
             if sender is None or listener.owner is not sender:
                 try:
-                    listener.deliver(message)
+                    listener.deliver(message if listener.shares else copy_of(message))
                 except Exception:
                     logger.exception("A listener of %r failed on %r", topic, message)
         return crowded
 
     def _to_lanes(self, entry: _Topic, broadcast: Broadcast, sender: object) -> bool:
         frames: list[tuple[Lane, Any]] = []
+        kept: Broadcast | None = None
         for lane in entry.lanes.values():
             if broadcast.event in lane.intercepts:
+                if kept is None:
+                    kept = copy_of(broadcast)  # the sender may change what it has sent
                 for interceptor in lane.everybody():
                     if interceptor is not sender:
-                        interceptor.intercept(broadcast)
+                        interceptor.intercept(kept)
             elif isinstance(broadcast.payload, bytes) and not lane.carries_binary:
                 # One client of the old format, or one that polls, must not spoil it for all others, as in Phoenix.
                 logger.warning(

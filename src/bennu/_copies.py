@@ -1,0 +1,112 @@
+"""Copies of data, so that one handler's changes are seen by no other.
+
+Data is copied, however deep: containers, Structs, dataclasses, attrs classes and pydantic models. Every other
+object (a task, a lock, a database session) is what it is, and stays the same one.
+"""
+
+from __future__ import annotations
+
+import copy
+import operator
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final, cast
+
+import msgspec
+
+__all__ = ["copy_of"]
+
+_CONSTANT: Final = frozenset({str, int, float, bool, bytes, type(None)})
+
+_CONTAINERS: Final[dict[type, Callable[[Any], Any]]] = {
+    dict: lambda given: {
+        key: value if type(value) in _CONSTANT else copy_of(value) for key, value in given.items()
+    },
+    list: lambda given: [one if type(one) in _CONSTANT else copy_of(one) for one in given],
+    tuple: lambda given: _copy_of_tuple(given, tuple),
+    set: set,  # what is in them is hashable, and so never changes
+    frozenset: frozenset,
+    bytearray: bytearray,
+}
+
+
+def copy_of(value: Any) -> Any:
+    """Return a copy of a value that shares no data with it that could change.
+
+    Args:
+        value: Data, or any other object. Data that can't change in any part of it is returned as it is. An
+            object that can't be copied is returned as it is, and so is what
+            nests deeper than Python can follow, which no message can carry.
+    """
+    kind = cast("type[Any]", type(value))
+    if kind in _CONSTANT:
+        return value
+    try:
+        copying = _CONTAINERS.get(kind)
+        return _copy_of_object(value) if copying is None else copying(value)
+    except RecursionError:
+        return value
+
+
+def _copy_of_object(value: Any) -> Any:
+    """Return a copy of what is no plain container: of its subclasses, and of objects that are data."""
+    if isinstance(value, tuple) and hasattr(value, "_make"):
+        return _copy_of_tuple(cast("tuple[Any, ...]", value), cast("Any", value)._make)
+    fields = _fields(type(value))
+    if fields is None and not isinstance(value, dict | list | deque):
+        return value
+    copies = {name: copy_of(getattr(value, name)) for name in fields or () if hasattr(value, name)}
+    if _is_frozen(type(value)) and all(getattr(value, name) is one for name, one in copies.items()):
+        return value
+    try:
+        twin = copy.copy(value)
+    except Exception:  # noqa: BLE001 - the user's own __copy__, or __reduce__
+        return value
+    if fields is not None:
+        for name, one in copies.items():
+            _set(twin, name, one)
+        extra = getattr(twin, "__pydantic_extra__", None)
+        if extra is not None:
+            object.__setattr__(twin, "__pydantic_extra__", copy_of(extra))
+    elif isinstance(twin, dict):
+        mapping = cast("dict[Any, Any]", twin)
+        for key, item in mapping.items():
+            mapping[key] = copy_of(item)
+    else:
+        items = cast("list[Any]", twin)
+        for position, item in enumerate(items):
+            items[position] = copy_of(item)
+    return twin
+
+
+def _copy_of_tuple(value: tuple[Any, ...], make: Callable[[Any], Any]) -> Any:
+    copies = tuple(map(copy_of, value))
+    return value if all(map(operator.is_, copies, value)) else make(copies)
+
+
+def _is_frozen(kind: type[Any]) -> bool:
+    """Return whether no field of an object of this class can be set, nor any beside its fields."""
+    if issubclass(kind, msgspec.Struct):
+        return kind.__struct_config__.frozen
+    parameters = getattr(kind, "__dataclass_params__", None)
+    return parameters is not None and parameters.frozen
+
+
+def _set(twin: Any, name: str, value: Any) -> None:
+    """Set a field, of a frozen object too."""
+    if isinstance(twin, msgspec.Struct):
+        msgspec.structs.force_setattr(twin, name, value)
+    else:
+        object.__setattr__(twin, name, value)
+
+
+def _fields(kind: type[Any]) -> tuple[str, ...] | None:
+    """Return the fields of a class that is data, or None."""
+    if issubclass(kind, msgspec.Struct):
+        return kind.__struct_fields__
+    for mark in ("__dataclass_fields__", "__pydantic_fields__"):
+        fields = getattr(kind, mark, None)
+        if fields is not None:
+            return tuple(fields)
+    attributes = getattr(kind, "__attrs_attrs__", None)
+    return None if attributes is None else tuple(one.name for one in attributes)

@@ -1,0 +1,169 @@
+"""What a channel gets of others is its own: no change of it is seen elsewhere. And whose ids and events are whose."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from msgspec import Struct
+
+from bennu import Broadcast, Channel, Ok, ReservedEvent, on, on_info, on_out
+
+from .support.clock import AUTOJUMP, settle
+from .support.memory import Over, endpoint_of, error, ok, serve
+
+
+@pytest.fixture
+def anyio_backend() -> Any:
+    return AUTOJUMP
+
+
+class Note(Struct):
+    """A typed message of server code."""
+
+    lines: list[str]
+
+
+class Room(Channel[Any]):
+    """Each of its channels writes into whatever it gets."""
+
+    async def after_join(self) -> None:
+        self.subscribe("news")
+
+    @on("say")
+    async def say(self) -> None:
+        message: dict[str, Any] = {"text": "hi", "seen_by": []}
+        await self.broadcast("said", message)
+        await self.endpoint.broadcast("news", "news", message)
+        message["text"] = "changed"
+        message["seen_by"].append("the sender")
+
+    @on_out("said")
+    async def said(self, payload: dict[str, Any]) -> None:
+        payload["seen_by"].append(self.topic)
+        await self.push("said", payload)
+
+    @on_info(Broadcast)
+    async def news(self, news: Broadcast) -> None:
+        news.payload["seen_by"].append("news")
+        await self.push("news", news.payload)
+
+    @on_info(Note)
+    async def note(self, note: Note) -> None:
+        note.lines.append("read")
+        await self.push("note", {"lines": note.lines})
+
+
+async def test_every_channel_and_listener_gets_a_payload_of_its_own() -> None:
+    """By @on_out, @on_info and a listener of server code; the sender's own object stays what it was."""
+    async with serve(endpoint_of({"room": Room})) as server:
+        clients = [await server.connect() for _ in range(3)]
+        for client in clients:
+            await client.join("room")
+        heard: list[Any] = []
+
+        def listen(message: Any) -> None:
+            message.payload["seen_by"].append("a listener")
+            heard.append(message.payload)
+
+        listening = [server.endpoint.pubsub.subscribe("news", listen) for _ in range(2)]
+        clients[0].push("room", "say")
+        await settle()
+
+        for client in clients:
+            await client.expect(
+                ("1", None, "room", "said", {"text": "hi", "seen_by": ["room"]}),
+                ("1", None, "room", "news", {"text": "hi", "seen_by": ["news"]}),
+            )
+        assert heard == [{"text": "hi", "seen_by": ["a listener"]}] * 2
+        for subscription in listening:
+            subscription.cancel()
+
+
+async def test_a_typed_message_is_copied_too() -> None:
+    """What the sender holds stays as it was."""
+    async with serve(endpoint_of({"room": Room})) as server:
+        clients = [await server.connect() for _ in range(2)]
+        for client in clients:
+            await client.join("room")
+        note = Note(["first"])
+        await server.endpoint.pubsub.broadcast("news", note)
+        await settle()
+
+        for client in clients:
+            await client.expect(("1", None, "room", "note", {"lines": ["first", "read"]}))
+        assert note.lines == ["first"]
+
+
+class Free(Channel[Any]):
+    """It says whatever its client names, which is not wise."""
+
+    async def handle_in(self, event: str, payload: Any) -> Ok:
+        await self.broadcast(event, payload)
+        return Ok()
+
+
+@pytest.mark.parametrize("over", ["native", "asgi", "longpoll"])
+async def test_no_topic_reaches_an_id(over: Over) -> None:
+    """A client that joins the topic of another's name can have anything said there."""
+    async with serve(endpoint_of({"*": Free})) as server:
+        ann = await server.connect(params={"name": "ann"}, over=over)
+        bob = await server.connect(over=over)
+        await bob.join("ann")
+        bob.push("ann", "disconnect")
+        await server.endpoint.broadcast("ann", "disconnect")
+        await server.endpoint.local_broadcast("ann", "disconnect")
+
+        assert await ann.join("room") == ok()
+
+
+@pytest.mark.parametrize("event", ["phx_reply", "phx_close", "phx_error", "phx_", "phx_mine"])
+async def test_a_clients_event_of_the_protocol_reaches_no_handler(event: str) -> None:
+    """It is answered as unknown, and nobody hears it."""
+    async with serve(endpoint_of({"*": Free})) as server:
+        client, other = await server.connect(), await server.connect()
+        await client.join("room")
+        await other.join("room")
+
+        assert await client.call("room", event) == error({"reason": "unknown_event"})
+        await other.expect_nothing()
+
+
+@pytest.mark.parametrize(
+    "method",
+    ["push", "broadcast", "broadcast_from", "local_broadcast", "local_broadcast_from"],
+)
+async def test_an_event_of_the_protocol_cannot_be_sent(method: str) -> None:
+    """By no method of a channel or an endpoint; the error says what to write."""
+    raised: list[Exception] = []
+
+    class Forger(Channel[Any]):
+        @on("forge")
+        async def forge(self) -> Ok:
+            for event in ("phx_reply", 7):
+                try:
+                    await getattr(self, method)(event, {})
+                except (ReservedEvent, TypeError) as error:
+                    raised.append(error)
+            return Ok()
+
+    async with serve(endpoint_of({"room": Forger})) as server:
+        client = await server.connect()
+        await client.join("room")
+        assert await client.call("room", "forge") == ok()
+        if method != "push":
+            arguments = ("room",) if "from" not in method else (object(), "room")
+            with pytest.raises(ReservedEvent):
+                await getattr(server.endpoint, method)(*arguments, "phx_close", {})
+        await client.expect_nothing()
+
+    reserved, no_text = raised
+    assert "raise Stop()" in str(reserved)
+    assert str(no_text) == "an event is text, got 7"
+
+
+async def test_an_id_is_text() -> None:
+    """A number would reach nobody, and say nothing of it."""
+    async with serve(endpoint_of({})) as server:
+        with pytest.raises(TypeError, match=r'write endpoint\.disconnect\("users:7"\)'):
+            await server.endpoint.disconnect(7)  # type: ignore[arg-type]
