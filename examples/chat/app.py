@@ -2,8 +2,9 @@
 
     bennu run examples.chat.app:app
 
-The messages are kept in examples/chat/data/chat.db, or where the variable CHAT_DATABASE says. Who has lost
-their connection is gone after 5 seconds, or as many as the variable CHAT_GRACE says.
+Two environment variables change it: ``CHAT_DATABASE`` is the path of the database (default:
+examples/chat/data/chat.db), and ``CHAT_GRACE`` the seconds after which a person who lost the connection counts
+as gone (default: 5).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
-from bennu import ConnectInfo, Endpoint, Refused, Socket
+from bennu import ConnectInfo, Endpoint, Limits, Rates, Refused, Socket
 
 from .channels import Chat, RoomChannel, RoomsChannel, User
 from .presence import GRACE, RoomPresence
@@ -45,7 +46,7 @@ async def open_chat(endpoint: Endpoint) -> AsyncIterator[Chat]:
 
 
 def enter(params: ConnectParams, info: ConnectInfo) -> User:
-    """Let in whoever has a name. A real application would ask for a token, and look it up."""
+    """Accept every client that has a name. A real application would ask for a token, and look it up."""
     name = " ".join(params.name.split())
     if len(name) > MAX_NAME or not any(character.isalnum() for character in name):
         raise Refused("bad_name")
@@ -53,24 +54,29 @@ def enter(params: ConnectParams, info: ConnectInfo) -> User:
 
 
 def _device(user_agent: str) -> DeviceKind:
-    """Guess what somebody sits in front of, by what their browser says of itself."""
+    """Guess the kind of device from the browser's User-Agent header."""
     return "phone" if PHONE.search(user_agent) else "computer"
 
 
+socket = Socket(
+    connect=enter,
+    channels={"rooms": RoomsChannel, "room:{room}": RoomChannel},
+    compress=True,  # a room's history is the longest thing that is sent
+    longpoll=True,  # for clients that no WebSocket reaches; our page does not poll
+    max_channels=10,  # the page joins two, and keeps a room that it left until all is sent
+    max_frame_size=65_536,  # bytes; the longest message of the page has 24,000
+    rates=Rates(joins="20/10s", messages="20/second, burst 100", bytes="32k/second, burst 256k"),
+)
+limits = Limits(
+    connections=5_000,
+    connections_per_ip=100,  # a whole office may have one address
+    connects_per_ip="5/second, burst 100",
+)
 endpoint = Endpoint(
-    sockets={
-        "/socket": Socket(
-            connect=enter,
-            channels={"rooms": RoomsChannel, "room:{room}": RoomChannel},
-            compress=True,  # a room's history is the longest thing that is sent
-            longpoll=True,
-        )
-    },
-    presence=presence,
-    lifespan=open_chat,
+    sockets={"/socket": socket}, presence=presence, limits=limits, lifespan=open_chat
 )
 
 page = Starlette(routes=[Mount("/", StaticFiles(directory=HERE / "static", html=True))])
 
-# The endpoint answers its own path, the page all others.
+# The endpoint answers its own path, and the page answers all others.
 app = endpoint.wrap(page)

@@ -39,7 +39,7 @@ ROOM_NAME: Final = re.compile(r"[^\W_]+(-[^\W_]+)*")
 
 @dataclass(frozen=True)
 class User:
-    """Who is connected: what ``connect`` returned, ``self.assigns`` in every channel."""
+    """The person of a connection: ``connect`` returns it, and every channel has it as ``self.assigns``."""
 
     name: str
     device: DeviceKind
@@ -47,14 +47,14 @@ class User:
 
 @dataclass(frozen=True)
 class Chat:
-    """What all channels share: what the lifespan yielded, ``self.state`` in every channel.
+    """The resources of all channels: the lifespan yields it, and every channel has it as ``self.state``.
 
     Attributes:
-        store: What is remembered.
-        presence: Who is in which room.
-        turn: Held while something is stored and told, and while a join reads. So everybody hears
-            the messages in the order of their ids, and a join falls between two of them: what it
-            did not read, it will hear.
+        store: The database.
+        presence: The people in each room.
+        turn: A lock. A message is stored and broadcast under it, and a join reads under it. So clients
+            get the messages in the order of their ids, and a client that joins gets each message once:
+            in the reply to its join, or after it.
     """
 
     store: Store
@@ -70,7 +70,7 @@ class RoomChannel(Channel[User, Chat]):
     emits = {"message": MessageOut, "typing": Person}
 
     async def join(self, params: JoinRoom) -> RoomReply:
-        """Let everybody into a room that exists, and tell what was said there, and who was there."""
+        """Accept everybody if the room exists, and reply with its messages and its last visitors."""
         self.device = self._device(params.status)
         async with self.state.turn:
             if not await self.state.store.has_room(self.room):
@@ -79,18 +79,18 @@ class RoomChannel(Channel[User, Chat]):
             return RoomReply(messages, continues, await self.state.store.recent(self.room))
 
     async def after_join(self) -> None:
-        """Be seen by all, and see them."""
+        """Show this person to the room, and the room's people to this page."""
         await self.state.presence.track(self, key_of(self.assigns.name), self.device)
         await self.state.presence.push_state(self)
 
     async def terminate(self, reason: str | Exception) -> None:
-        """Be gone at once if the page said goodbye; if it was lost, it may be back in a moment."""
+        """Hide this person at once if the page left; a page that lost its connection may come back."""
         if reason == "left":
             await self.state.presence.untrack(self)
 
-    @on("status")
+    @on("status", rate="1/second, burst 10")
     async def status(self, new: NewStatus) -> None:
-        """Show whether anybody is looking at the page."""
+        """Show the others whether this person looks at the page."""
         if new.status != self.device.status:
             self.device = self._device(new.status)
             await self.state.presence.update(self, key_of(self.assigns.name), self.device)
@@ -98,9 +98,9 @@ class RoomChannel(Channel[User, Chat]):
     def _device(self, status: Status) -> Device:
         return Device(self.assigns.device, status, time.time_ns() // 1_000_000)
 
-    @on("message")
+    @on("message", rate="1/second, burst 20")
     async def message(self, new: NewMessage) -> Sent:
-        """Keep a message, and send it to everybody in the room, its author too."""
+        """Store a message, and send it to everybody in the room, its author included."""
         body = new.body.strip()
         if not body:
             raise Refused("empty_message")
@@ -113,28 +113,28 @@ class RoomChannel(Channel[User, Chat]):
                 await self.endpoint.broadcast("rooms", "message", message)
         return Sent(message.id)
 
-    @on("typing")
+    @on("typing", rate="1/second, burst 10")
     async def typing(self) -> None:
-        """Tell the others that this person types; the page says so every few seconds."""
+        """Tell the others that this person types. The page repeats it every few seconds."""
         await self.broadcast_from("typing", Person(self.assigns.name))
 
 
 class RoomsChannel(Channel[User, Chat]):
-    """The list of rooms: ``rooms``. It also hears every message, so that it can show what is new."""
+    """The list of rooms: ``rooms``. It gets every message too, so that the page can mark unread rooms."""
 
     emits = {"room": RoomOut, "message": MessageOut, "crowd": Crowd}
 
     async def join(self) -> RoomList:
-        """Tell which rooms there are."""
+        """Reply with the rooms."""
         async with self.state.turn:
             rooms = await self.state.store.rooms()
             for room in rooms:
                 room.people = (await self.state.presence.count(f"room:{room.name}")).keys
             return RoomList(rooms)
 
-    @on("new_room")
+    @on("new_room", rate="10/minute")
     async def new_room(self, wanted: NewRoom) -> RoomName:
-        """Add a room, if there is none of this name, and tell everybody."""
+        """Add a room unless there is one of this name, and tell everybody."""
         name = "-".join(wanted.name.lower().split())
         if len(name) > MAX_ROOM or not ROOM_NAME.fullmatch(name):
             raise Refused("bad_room_name")

@@ -1,4 +1,4 @@
-"""The chat demo, served in this process, with a database of its own."""
+"""The chat demo: served in this process, or by a process of its own for real browser windows."""
 
 from __future__ import annotations
 
@@ -9,13 +9,18 @@ from queue import SimpleQueue
 from typing import Any
 
 import pytest
+from playwright.async_api import Browser, async_playwright, expect
 
 from examples.chat.app import app, endpoint
+from tests.support.browser import LAUNCH_ARGS, chromium_path
 from tests.support.clock import running_loop
 from tests.support.servers import Server, serve
 
+from .chat_process import ChatProcess, run_chat
+from .windows import PATIENCE, Company
 
-@pytest.fixture
+
+@pytest.fixture(scope="module")
 def anyio_backend() -> str:
     return "asyncio"
 
@@ -50,3 +55,37 @@ def virtual_database(database: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The same for tests under virtual time."""
     monkeypatch.setattr("aiosqlite.core.SimpleQueue", _SeenByTheClock)
     return database
+
+
+@pytest.fixture(scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    """A headless Chromium for all tests of a module."""
+    executable = chromium_path()
+    expect.set_options(timeout=PATIENCE)
+    async with async_playwright() as driver:
+        browser = await driver.chromium.launch(
+            executable_path=executable, args=list(LAUNCH_ARGS), timeout=PATIENCE
+        )
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+def grace() -> float:
+    """Seconds after which a person who lost the connection counts as gone."""
+    return 0.5
+
+
+@pytest.fixture
+async def server(tmp_path: Path, grace: float) -> AsyncIterator[ChatProcess]:
+    """The chat as its users run it."""
+    async with run_chat(tmp_path / "chat.db", grace=grace) as server:
+        yield server
+
+
+@pytest.fixture
+async def company(browser: Browser, server: ChatProcess) -> AsyncIterator[Company]:
+    """People in front of browser windows."""
+    company = Company(browser, server.url)
+    yield company
+    await company.end()

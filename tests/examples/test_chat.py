@@ -2,51 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Final, Literal
+import re
+from typing import Any, Final, Literal
 
 import pytest
-from playwright.async_api import Browser, async_playwright, expect
+from playwright.async_api import expect
 
-from tests.support.browser import LAUNCH_ARGS, chromium_path
-
-from .chat_process import ChatProcess, run_chat
-from .windows import NARROW, PATIENCE, Company
+from .chat_process import ChatProcess
+from .windows import NARROW, Company
 
 pytestmark = pytest.mark.browser
 
 HTML: Final = "<img src=x onerror=\"document.title='broken into'\">"
-
-
-@pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    executable = chromium_path()
-    expect.set_options(timeout=PATIENCE)
-    async with async_playwright() as driver:
-        browser = await driver.chromium.launch(
-            executable_path=executable, args=list(LAUNCH_ARGS), timeout=PATIENCE
-        )
-        yield browser
-        await browser.close()
-
-
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[ChatProcess]:
-    async with run_chat(tmp_path / "chat.db") as server:
-        yield server
-
-
-@pytest.fixture
-async def company(browser: Browser, server: ChatProcess) -> AsyncIterator[Company]:
-    company = Company(browser, server.url)
-    yield company
-    await company.end()
 
 
 async def test_two_people_chat(company: Company) -> None:
@@ -145,6 +112,7 @@ async def test_pages_come_back_after_the_server_was_killed(
         await expect(person.page.locator("#me-state")).to_have_text("Offline")
     await ann.write("Meanwhile")
     await expect(ann.unsent).to_have_text("Meanwhile")
+    await expect(ann.page.get_by_text("Will send when you are back online.")).to_be_visible()
     await expect(ann.messages).to_have_count(2)
 
     await server.start()
@@ -158,8 +126,10 @@ async def test_pages_come_back_after_the_server_was_killed(
         everything = ["Before", "Before, too", "Meanwhile", "After"]
         await expect(person.messages).to_have_text(everything)
         await expect(person.banner).to_be_hidden()
-        # They asked for nothing that they had.
+        # They asked for nothing that they had, and came back by WebSocket.
         assert [join["last_id"] for join in person.joins] == [0, 2]
+        assert person.sockets > 1
+        assert person.polls == 0
 
 
 async def test_rooms_are_kept_apart_and_show_what_is_unread(company: Company) -> None:
@@ -217,14 +187,87 @@ async def test_room_that_is_not_there(company: Company) -> None:
 async def test_refused_message_is_not_lost(company: Company) -> None:
     """The server's reason is given in words, and the text can be mended."""
     ann = await company.invite("Ann")
-    await ann.write("x" * 2001)
-    await expect(ann.unsent).to_have_text("x" * 2001)
-    await expect(ann.page.get_by_text("Not sent. It is too long")).to_be_visible()
+    await ann.write("\x1f")  # which is a space for Python, and none for JavaScript
+    await expect(ann.page.get_by_text("Not sent. There is nothing in it.")).to_be_visible()
     await ann.page.get_by_role("button", name="Edit").click()
-    await expect(ann.composer).to_have_value("x" * 2001)
+    await expect(ann.composer).to_have_value("\x1f")
     await expect(ann.unsent).to_have_count(0)
-    await ann.say("Shorter")
-    await expect(ann.messages).to_have_text("Shorter")
+    await ann.say("Something")
+    await expect(ann.messages).to_have_text("Something")
+
+
+@pytest.mark.parametrize("character", ["x", "🙂"])
+async def test_message_over_the_limit_cannot_be_sent(company: Company, character: str) -> None:
+    """The page counts as the server does, says how many characters are left, and sends what fits."""
+    ann = await company.invite("Ann")
+    count = ann.page.locator("#composer-count")
+    send = ann.page.get_by_role("button", name="Send")
+    await ann.composer.fill(character * 1799)
+    await expect(count).to_be_hidden()
+    await ann.composer.fill(character * 1990)
+    await expect(count).to_have_text("10 left")
+    await ann.composer.fill(character * 2001)
+    await expect(count).to_have_text("1 too many")
+    await expect(send).to_be_disabled()
+    await ann.composer.press("Enter")
+    await expect(ann.composer).to_have_value(character * 2001)
+    await expect(ann.composer).to_have_attribute("aria-invalid", "true")
+    await ann.composer.fill(character * 2000)
+    await expect(count).to_have_text("0 left")
+    await ann.composer.press("Enter")
+    await expect(ann.messages).to_have_text(character * 2000)
+    await expect(ann.unsent).to_have_count(0)
+
+
+async def test_who_writes_too_fast_waits_and_loses_nothing(company: Company) -> None:
+    """The page says why, and sends the rest in order as soon as the server allows it."""
+    ann = await company.invite("Ann")
+    bo = await company.invite("Bo")
+    texts = [str(number) for number in range(24)]
+    for text in texts:
+        await ann.write(text)
+    await expect(
+        ann.page.get_by_text("You are writing fast. Will send in a moment.")
+    ).to_be_visible()
+    await expect(ann.page.get_by_text("Not sent")).to_have_count(0)
+    for person in (ann, bo):
+        await expect(person.messages).to_have_text(texts)
+    await expect(ann.unsent).to_have_count(0)
+
+
+SUBMIT_UNTIL_REFUSED: Final = """
+async (box) => {
+  const problem = document.getElementById("room-error");
+  while (!problem.textContent.startsWith("That was fast")) {
+    problem.textContent = "";
+    box.form.requestSubmit();
+    while (!problem.textContent) await new Promise((resolve) => setTimeout(resolve));
+  }
+  return problem.textContent;
+}
+"""
+
+
+async def test_who_opens_too_many_rooms_is_told_when_to_go_on(company: Company) -> None:
+    """A refusal by a rate says how long to wait."""
+    ann = await company.invite("Ann")
+    await ann.page.get_by_role("button", name="New room").click()
+    name = ann.page.get_by_role("textbox", name="Name of the room")
+    await name.fill("no/room")
+    answer: Any = await name.evaluate(SUBMIT_UNTIL_REFUSED)
+    assert re.fullmatch(
+        "That was fast. Please wait (a second|[2-6] seconds), and try again.", answer
+    )
+
+
+async def test_long_message_in_the_box_keeps_the_end_in_sight(company: Company) -> None:
+    """Whatever height the box has, who was at the end of the conversation stays there."""
+    ann = await company.invite("Ann", viewport=NARROW)
+    await ann.say(*(f"Message {number}" for number in range(15)))
+    for text in ("line\n" * 20, "word " * 300, "line\n" * 30, "short", ""):
+        await ann.composer.fill(text)
+        await expect(ann.messages.last).to_be_in_viewport(ratio=1)
+        await expect(ann.page.locator("#jump")).to_be_hidden()
 
 
 async def test_enter_sends_and_shift_enter_does_not(company: Company) -> None:

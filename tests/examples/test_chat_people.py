@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from playwright.async_api import Browser, async_playwright, expect
+from playwright.async_api import Browser, expect
 
-from tests.support.browser import LAUNCH_ARGS, chromium_path
-
-from .chat_process import run_chat
-from .windows import NARROW, PATIENCE, Company, Person
+from .chat_process import ChatProcess
+from .windows import NARROW, WIDE, Company, Person
 
 pytestmark = pytest.mark.browser
 
@@ -20,37 +16,6 @@ PHONE: Final = (
     "Mozilla/5.0 (iPhone; CPU iPhone OS 18_7 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148"
 )
 HTML: Final = "<img src=x onerror=alert(1)>"
-
-
-@pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    executable = chromium_path()
-    expect.set_options(timeout=PATIENCE)
-    async with async_playwright() as driver:
-        browser = await driver.chromium.launch(
-            executable_path=executable, args=list(LAUNCH_ARGS), timeout=PATIENCE
-        )
-        yield browser
-        await browser.close()
-
-
-@pytest.fixture
-def grace() -> float:
-    """Seconds for which somebody stays who has lost their connection."""
-    return 0.5
-
-
-@pytest.fixture
-async def company(browser: Browser, tmp_path: Path, grace: float) -> AsyncIterator[Company]:
-    async with run_chat(tmp_path / "chat.db", grace=grace) as server:
-        company = Company(browser, server.url)
-        yield company
-        await company.end()
 
 
 async def test_list_shows_who_is_here(company: Company) -> None:
@@ -229,6 +194,61 @@ async def test_list_is_a_drawer_where_the_window_is_narrow(company: Company) -> 
     await ann.page.set_viewport_size({"width": 1280, "height": 800})
     await expect(drawer).to_be_visible()
     await expect(button).to_be_hidden()
+
+
+@pytest.mark.parametrize("count", [1, 2])
+async def test_narrow_header_says_how_many_people_are_here(company: Company, count: int) -> None:
+    """The number is in sight without a tap, at every width of a phone."""
+    ann = await company.invite("Ann", viewport=NARROW)
+    for name in ["Bo", "Cy"][: count - 1]:
+        await company.invite(name)
+    number = ann.page.locator("#people-count")
+    for width in (390, 320):
+        await ann.page.set_viewport_size({"width": width, "height": 700})
+        await expect(number).to_have_text("Only you here" if count == 1 else "2 people here")
+        await expect(number).to_be_in_viewport(ratio=1)
+
+
+@pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
+async def test_offline_page_shows_nobody_online(
+    company: Company, server: ChatProcess, viewport: Any
+) -> None:
+    """While the server is away the page knows of nobody, and says that it is offline; then all are back."""
+    ann = await company.invite("Ann", viewport=viewport)
+    await company.invite("Bo")
+    await expect(ann.people).to_have_count(2)
+    await server.kill()
+    await ann.shows_nobody()
+    await server.start()
+    await ann.is_online()
+    await expect(ann.people).to_have_count(2)
+    await expect(ann.page.locator("#people-offline")).to_be_hidden()
+    await expect(ann.page.locator("#room-list")).to_contain_text("2 here")
+
+
+async def test_browser_without_network_shows_nobody_online(company: Company) -> None:
+    """The page believes the browser, and does not wait for a heartbeat that is late."""
+    ann = await company.invite("Ann")
+    bo = await company.invite("Bo")
+    await expect(ann.people).to_have_count(2)
+    await ann.page.context.set_offline(True)
+    await ann.shows_nobody()
+    await ann.write("Meanwhile")
+    await expect(ann.page.get_by_text("Will send when you are back online.")).to_be_visible()
+    await expect(bo.people).to_have_count(1)
+    await ann.page.context.set_offline(False)
+    await ann.is_online()
+    await expect(ann.people).to_have_count(2)
+    await expect(bo.messages).to_have_text("Meanwhile")
+
+
+async def test_intro_keeps_its_words_together(company: Company) -> None:
+    """No line ends between "no" and "password", however narrow the window is."""
+    ann = await company.invite("Ann")
+    await ann.page.get_by_role("button", name="Change your name").click()
+    lead = ann.page.locator("#name-dialog .lead")
+    await expect(lead).to_have_text("No account, no\u00a0password: this\u00a0is a\u00a0demo.")
+    await expect(ann.page.get_by_role("heading", name="Your name")).to_be_visible()
 
 
 LOST: Final = """

@@ -1,18 +1,17 @@
-"""The chat where no WebSocket comes through: the stock client falls back to long polling by itself."""
+"""The chat where no WebSocket comes through, with `longPollFallbackMs`: the stock client changes to long polling.
+
+The page of the demo has no fallback (see its connection.js), so the tests add it, as an application would.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from playwright.async_api import Browser, async_playwright, expect
+from playwright.async_api import Browser, Route, expect
 
-from tests.support.browser import LAUNCH_ARGS, chromium_path
-
-from .chat_process import ChatProcess, run_chat
-from .windows import PATIENCE, Person
+from .chat_process import ChatProcess
+from .windows import Person
 
 pytestmark = [pytest.mark.browser, pytest.mark.interop]
 
@@ -34,33 +33,21 @@ window.WebSocket = class {
 """As where a proxy swallows it."""
 
 
-@pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    executable = chromium_path()
-    expect.set_options(timeout=PATIENCE)
-    async with async_playwright() as driver:
-        browser = await driver.chromium.launch(
-            executable_path=executable, args=list(LAUNCH_ARGS), timeout=PATIENCE
-        )
-        yield browser
-        await browser.close()
-
-
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[ChatProcess]:
-    async with run_chat(tmp_path / "chat.db") as server:
-        yield server
+async def fall_back(route: Route) -> None:
+    """Answer with the page's module as it would be with a fallback."""
+    response = await route.fetch()
+    text = await response.text()
+    options = "{ params: { name } }"
+    assert options in text
+    fallback = "{ params: { name }, longPollFallbackMs: 2500 }"
+    await route.fulfill(response=response, body=text.replace(options, fallback))
 
 
 async def visit(browser: Browser, server: ChatProcess, name: str, script: str = "") -> Person:
     """Come with a browser in which this script has run before any of the page."""
     context = await browser.new_context()
     await context.add_init_script(script)
+    await context.route("**/js/connection.js", fall_back)
     person = Person(await context.new_page(), name)
     await person.come(server.url)
     return person

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -10,12 +11,13 @@ from typing import Any
 
 import httpx
 import pytest
+from msgspec import to_builtins
 from websockets.exceptions import InvalidStatus
 
 from examples.chat import app as chat_app
 from examples.chat.app import app
 from examples.chat.channels import MAX_ROOMS
-from examples.chat.store import HISTORY, ROOMS
+from examples.chat.store import HISTORY, ROOMS, open_store
 from examples.chat.wire import MAX_BODY, MAX_NAME, MAX_ROOM
 from tests.support.frames import error, ok
 from tests.support.servers import Server, serve
@@ -24,6 +26,8 @@ from tests.support.wire import connect
 from .visitor import LOBBY, Visitor, new_key, visit
 
 PYTHON = "room:python"
+BURST = 20
+"""How many messages somebody may send at once."""
 
 
 # The page.
@@ -131,10 +135,19 @@ async def test_join_brings_what_was_said(chat: Server) -> None:
     assert (reply["messages"], reply["continues"]) == (said, False)
 
 
-async def test_join_brings_the_latest_messages_only(chat: Server) -> None:
+async def talked_before(database: Path, count: int) -> list[Any]:
+    """Keep so many messages in the lobby, more than anybody may send at once, and return them."""
+    async with open_store(database) as store:
+        kept = [
+            await store.add_message("lobby", "Ann", str(number), new_key())
+            for number in range(count)
+        ]
+    return [to_builtins(message) for message, _ in kept]
+
+
+async def test_join_brings_the_latest_messages_only(chat: Server, database: Path) -> None:
     """However much was said, a join brings no more than a page can show at once."""
-    async with visit(chat, "Ann", LOBBY) as ann:
-        said = await ann.talks(HISTORY + 3)
+    said = await talked_before(database, HISTORY + 3)
     async with visit(chat, "Bo") as bo:
         assert (await bo.enter())["messages"] == said[-HISTORY:]
 
@@ -151,10 +164,9 @@ async def test_rejoin_brings_what_was_missed(chat: Server) -> None:
         assert (reply["messages"], reply["continues"]) == ([], True)
 
 
-async def test_rejoin_after_too_much_begins_anew(chat: Server) -> None:
+async def test_rejoin_after_too_much_begins_anew(chat: Server, database: Path) -> None:
     """If more was missed than a join brings, the page is told so: it would show a gap."""
-    async with visit(chat, "Ann", LOBBY) as ann:
-        said = await ann.talks(HISTORY + 2)
+    said = await talked_before(database, HISTORY + 2)
     async with visit(chat, "Bo") as bo:
         reply = await bo.enter(last_id=said[1]["id"])
         assert (reply["messages"], reply["continues"]) == (said[2:], True)
@@ -190,7 +202,7 @@ async def test_join_in_the_middle_of_a_talk_misses_nothing(chat: Server) -> None
     async def listen(page: Visitor) -> list[Any]:
         async with one_by_one:
             messages: list[Any] = (await page.enter())["messages"]
-        while len(messages) < HISTORY:
+        while len(messages) < BURST:
             messages.append(await page.hears("message"))
         await page.hears_nothing()
         return messages
@@ -199,7 +211,7 @@ async def test_join_in_the_middle_of_a_talk_misses_nothing(chat: Server) -> None
         ann, *pages = [await stack.enter_async_context(visit(chat, "Ann")) for _ in range(11)]
         await ann.enter()
         listening = [asyncio.create_task(listen(page)) for page in pages]
-        said = await ann.talks(HISTORY)
+        said = await ann.talks(BURST)
         assert await asyncio.gather(*listening) == [said] * len(pages)
 
 
@@ -315,17 +327,56 @@ async def test_room_name_that_is_none_is_refused(chat: Server, name: str) -> Non
         await ann.is_refused("bad_room_name", "new_room", {"name": name}, topic="rooms")
 
 
-async def test_rooms_are_not_endless(chat: Server) -> None:
+async def test_rooms_are_not_endless(chat: Server, database: Path) -> None:
     """Nobody can fill the list; rooms that are there can still be opened."""
+    async with open_store(database) as store:
+        for number in range(MAX_ROOMS - len(ROOMS)):
+            await store.add_room(f"room-{number}")
     async with visit(chat, "Ann", "rooms") as ann:
-        numbers = range(MAX_ROOMS - len(ROOMS))
-        for number in numbers:
-            await ann.push("new_room", {"name": f"room-{number}"}, topic="rooms")
-        for number in numbers:
-            await ann.hears("room", topic="rooms")
-            assert (await ann.receive()).payload == ok({"name": f"room-{number}"})
         await ann.is_refused("too_many_rooms", "new_room", {"name": "one-more"}, topic="rooms")
         assert await open_room(ann, "room-0") == "room-0"
+
+
+# How fast.
+
+
+async def test_messages_have_a_rate(chat: Server) -> None:
+    """Beyond it a message is refused, with the time after which it may come again."""
+    async with visit(chat, "Ann", LOBBY) as ann:
+        await ann.talks(BURST)
+        for _ in range(BURST):
+            await ann.push("message", {"body": "more", "key": new_key()})
+        answers = [await ann.receive() for _ in range(BURST)]
+        refused = [frame.payload["response"] for frame in answers if frame.event == "phx_reply"]
+        assert refused[-1]["reason"] == "rate_limited"
+        assert 0 < refused[-1]["retry_after_ms"] <= 1000
+
+
+def test_everything_that_a_client_can_do_has_a_bound() -> None:
+    """The demo is made to be copied: joins, messages, bytes, each event and each address have a limit."""
+    limits = chat_app.limits
+    assert limits.connections
+    assert limits.connections_per_ip
+    assert limits.connects_per_ip
+    rates = chat_app.socket.rates
+    assert rates is not None
+    assert rates.joins
+    assert rates.messages
+    assert rates.bytes
+    for row in chat_app.socket.table.rows:
+        for event, handler in row.target.events.items():
+            assert handler.rate is not None, event
+
+
+async def test_longest_message_fits_into_a_frame(chat: Server) -> None:
+    """However it is written as JSON."""
+    async with visit(chat, "Ann", LOBBY) as ann:
+        body = "\U0001f642" * MAX_BODY
+        assert (await ann.says(body))["body"] == body
+    text = json.dumps(
+        ["1", "2", "room:" + "x" * MAX_ROOM, "message", {"body": body, "key": "x" * 64}]
+    )
+    assert len(text) < chat_app.socket.max_frame_size / 2
 
 
 # Where it is kept.

@@ -32,6 +32,8 @@ class Person:
         page: What they see.
         name: What they call themselves.
         joins: The parameters of the room joins that their page sent.
+        polls: How many requests of long polling their page made.
+        sockets: How many WebSockets their page opened.
         complaints: What the browser complained of; a lost connection is no complaint.
     """
 
@@ -39,6 +41,8 @@ class Person:
         self.page = page
         self.name = name
         self.joins: list[Any] = []
+        self.polls = 0
+        self.sockets = 0
         self.complaints: list[str] = []
         page.set_default_timeout(PATIENCE)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
@@ -52,11 +56,13 @@ class Person:
             self.complaints.append(message.text)
 
     def _request(self, request: Request) -> None:
+        self.polls += "/longpoll" in request.url
         if request.method == "POST":  # the page polls once its WebSocket has been refused
             for line in (request.post_data or "").splitlines():
                 self._sent(json.loads(line))
 
     def _websocket(self, websocket: WebSocket) -> None:
+        self.sockets += 1
         websocket.on("framesent", lambda frame: self._sent(json.loads(frame)))
 
     def _sent(self, frame: list[Any]) -> None:
@@ -122,7 +128,19 @@ class Person:
     async def is_online(self) -> None:
         """See that they are connected, and in a room."""
         await expect(self.page.locator("#me-state")).to_have_text("Online")
-        await expect(self.page.locator("#people-count")).not_to_be_empty()
+        await expect(self.page.locator("#people-count")).to_contain_text("here")
+
+    async def shows_nobody(self) -> None:
+        """See that the page says it is offline, and says of nobody that they are here."""
+        await expect(self.page.locator("#me-state")).to_have_text("Offline")
+        await expect(self.page.locator("#people-count")).to_have_text("Offline")
+        await expect(self.people).to_have_count(0)
+        await expect(self.gone).to_have_count(0)
+        await expect(self.page.locator("#people-number")).to_be_empty()
+        await expect(self.page.locator("#people-offline")).to_contain_text("You are offline.")
+        await expect(
+            self.page.locator(".row-people").filter(has_text=re.compile(r"\d"))
+        ).to_have_count(0)
 
     async def hide(self, *, is_hidden: bool = True) -> None:
         """Look at another window; headless, none is ever hidden, so the page is told that it is."""

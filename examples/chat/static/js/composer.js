@@ -1,8 +1,8 @@
-// The box in which one writes.
+// The box for writing a message.
 
 import { byId } from "./dom.js";
 
-const MAX_BODY = 2_000; // the server has the last word on that
+const MAX_BODY = 2_000; // code points; the server refuses more, see MAX_BODY in wire.py
 const COUNT_FROM = 1_800;
 
 export class Composer {
@@ -11,21 +11,23 @@ export class Composer {
   #count = byId("composer-count");
   #send = this.#form.querySelector("button");
 
-  constructor({ onSend, onTyping }) {
+  /** onSend gets a message, onTyping is called for each change by hand, and onResize when the box may be higher. */
+  constructor({ onSend, onTyping, onResize }) {
+    this.onResize = onResize;
     this.#text.addEventListener("input", () => {
       this.#render();
       if (this.text.trim()) onTyping();
     });
     this.#text.addEventListener("keydown", (event) => {
-      // While an input method composes a character, Enter is its own.
+      // While an input method composes a character, Enter belongs to it.
       if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
       event.preventDefault();
       this.#form.requestSubmit();
     });
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
+      if (this.#length === 0 || this.#length > MAX_BODY) return;
       const body = this.text.trim();
-      if (!body) return;
       this.text = "";
       this.#text.focus();
       onSend(body);
@@ -55,13 +57,22 @@ export class Composer {
     this.#text.focus();
   }
 
+  /** How many characters would be sent, as the server counts them: an emoji is one. */
+  get #length() {
+    return [...this.text.trim()].length;
+  }
+
   #render() {
-    const length = [...this.text.trim()].length;
-    this.#send.disabled = !length || this.#text.disabled;
+    const length = this.#length;
+    const isOver = length > MAX_BODY;
+    this.#send.disabled = !length || isOver || this.#text.disabled;
     this.#count.hidden = length < COUNT_FROM;
-    this.#count.textContent = `${length.toLocaleString("en")} of ${MAX_BODY.toLocaleString("en")}`;
-    this.#count.classList.toggle("over", length > MAX_BODY);
-    this.#text.style.height = "auto"; // as high as its lines, up to what the style sheet allows
+    const left = Math.abs(MAX_BODY - length).toLocaleString("en");
+    this.#count.textContent = isOver ? `${left} too many` : `${left} left`;
+    this.#count.classList.toggle("over", isOver);
+    this.#text.setAttribute("aria-invalid", isOver);
+    this.#text.style.height = "auto"; // as high as its lines, up to the limit in the style sheet
     this.#text.style.height = `${this.#text.scrollHeight}px`;
+    this.onResize();
   }
 }

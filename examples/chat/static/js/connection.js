@@ -1,4 +1,7 @@
 // The socket, and in which state it is: "connecting", "online" or "offline".
+//
+// There is no `longPollFallbackMs` here. With it phoenix.js changes to long polling when a connect fails, as all
+// do while the server restarts, and the page keeps polling. Add it if WebSockets can't reach your users.
 
 import { Socket } from "../vendor/phoenix.mjs";
 
@@ -8,14 +11,19 @@ export class Connection extends EventTarget {
   constructor(name) {
     super();
     const { pathname } = new URL("socket", document.baseURI);
-    // Where no WebSocket comes through, the client polls.
-    this.socket = new Socket(pathname, { params: { name }, longPollFallbackMs: 2500 });
+    this.socket = new Socket(pathname, { params: { name } });
     this.socket.onOpen(() => this.#become("online"));
     this.socket.onClose(() => this.#become("offline"));
     this.socket.onError(() => this.#become("offline"));
+    // A browser that loses its network knows it at once; a WebSocket learns it from a late heartbeat.
+    addEventListener("offline", () => {
+      this.socket.disconnect();
+      this.#become("offline");
+    });
+    addEventListener("online", () => this.connect());
   }
 
-  // The client tries again by itself whenever the connection is lost, and rejoins its channels.
+  // phoenix.js connects again whenever the connection is lost, and rejoins its channels.
   connect() {
     this.socket.connect();
   }

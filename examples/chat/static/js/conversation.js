@@ -1,7 +1,8 @@
 // The middle of the page: the messages of a room, grouped by author, and where one has scrolled to.
 
 import { byId, element } from "./dom.js";
-import { avatar, hue, list } from "./people.js";
+import { linked } from "./links.js";
+import { avatar, list, tint } from "./people.js";
 import { lastRead, setLastRead } from "./reads.js";
 import { clock, day, full, isSameDay } from "./time.js";
 
@@ -19,6 +20,7 @@ export class Conversation {
   #outbox = byId("outbox");
   #jump = byId("jump");
   #isAtBottom = true;
+  #height = this.#scroller.clientHeight;
 
   /** onRead is called when all of the room has been seen; onEdit with a text that is to be written anew. */
   constructor(me, { onRead, onEdit }) {
@@ -29,7 +31,7 @@ export class Conversation {
     this.#jump.addEventListener("click", () => this.toBottom("smooth"));
     document.addEventListener("visibilitychange", () => this.#seen());
     // When the window or the keyboard takes room away, the end stays in sight.
-    new ResizeObserver(() => this.#isAtBottom && this.toBottom()).observe(this.#scroller);
+    new ResizeObserver(() => this.#resized()).observe(this.#scroller);
   }
 
   show(room) {
@@ -50,6 +52,11 @@ export class Conversation {
 
   toBottom(behavior = "instant") {
     this.#scroller.scrollTo({ top: this.#scroller.scrollHeight, behavior });
+  }
+
+  /** Keep the end in sight, if it was, now that what is below has another height. */
+  stay() {
+    if (this.#isAtBottom) this.toBottom();
   }
 
   // What arrives.
@@ -126,8 +133,7 @@ export class Conversation {
     const group = element("div", { class: isOwn ? "group own" : "group" });
     if (!isOwn) group.append(avatar(author));
     group.append(element("div", { class: "bubbles" }, by));
-    group.style.setProperty("--hue", hue(author));
-    return group;
+    return tint(group, author);
   }
 
   /** People who come and go one after another share a line. */
@@ -167,12 +173,17 @@ export class Conversation {
       bubbles.append(unsent);
       if (draft.problem) bubbles.append(this.#problem(draft));
     }
-    if (this.#room.state !== "joined") {
-      bubbles.append(element("p", { class: "waiting" }, "This is sent as soon as there is a connection."));
-    }
+    const waiting = this.#waitingFor();
+    if (waiting) bubbles.append(element("p", { class: "waiting" }, waiting));
     const classes = isFollowing ? "group own following" : "group own";
     this.#outbox.append(element("div", { class: classes }, bubbles));
     this.toBottom();
+  }
+
+  /** Say why messages are not sent at once. */
+  #waitingFor() {
+    if (this.#room.state !== "joined") return "Will send when you are back online.";
+    return this.#room.isPaused ? "You are writing fast. Will send in a moment." : "";
   }
 
   #problem(draft) {
@@ -201,7 +212,14 @@ export class Conversation {
 
   // Where one has scrolled to.
 
+  #resized() {
+    this.#height = this.#scroller.clientHeight;
+    this.stay();
+    this.#scrolled();
+  }
+
   #scrolled() {
+    if (this.#scroller.clientHeight !== this.#height) return; // nobody scrolled: #resized comes next
     const { scrollTop, scrollHeight, clientHeight } = this.#scroller;
     this.#isAtBottom = scrollHeight - scrollTop - clientHeight < AT_BOTTOM;
     this.#seen();
@@ -227,5 +245,5 @@ export class Conversation {
 }
 
 function bubble(text, title) {
-  return element("p", { class: "bubble", dir: "auto", title }, text);
+  return element("p", { class: "bubble", dir: "auto", title }, ...linked(text));
 }

@@ -6,7 +6,7 @@ import { Connection } from "./connection.js";
 import { Conversation } from "./conversation.js";
 import { byId, element, onceAFrame } from "./dom.js";
 import { askName, storedName } from "./name.js";
-import { avatar, dress, list } from "./people.js";
+import { avatar, dress, list, palette } from "./people.js";
 import { Room } from "./room.js";
 import { Roster } from "./roster.js";
 import { Sidebar } from "./sidebar.js";
@@ -27,6 +27,7 @@ const conversation = new Conversation(me, {
 const composer = new Composer({
   onSend: (body) => room.send(body),
   onTyping: () => room.sayTyping(),
+  onResize: () => conversation.stay(),
 });
 const rooms = new Map();
 let room = null;
@@ -78,11 +79,16 @@ function openRoom() {
 
 const renderPeople = onceAFrame(() => {
   const names = room.presences.here().map(({ name }) => name);
-  byId("people-button").hidden = !names.length;
-  byId("people-count").textContent = ["", "Only you"][names.length] ?? `${names.length} people`;
+  const isOffline = connection.state === "offline";
+  palette.here = new Set(names);
+  byId("people-button").hidden = !names.length && !isOffline;
+  byId("people-count").textContent = isOffline ? "Offline" : crowd(names.length);
+  byId("people-offline").hidden = !isOffline;
   byId("people-faces").replaceChildren(...names.slice(0, 4).map(avatar));
   roster.render(room.presences);
 });
+
+const crowd = (number) => ["", "Only you here"][number] ?? `${number} people here`;
 
 // Where the list stands beside the messages, it is no drawer.
 matchMedia("(width > 68rem)").addEventListener("change", () => byId("people").hidePopover());
@@ -122,6 +128,7 @@ function renderState() {
     }, 2_000);
   }
   renderBanner();
+  renderPeople();
   composer.isEnabled = room.state !== "refused";
 }
 

@@ -1,6 +1,9 @@
-// How people look: initials, and a colour that is the same on every page.
+// How people look: their initials, and their colour.
 
 import { element } from "./dom.js";
+import { Palette } from "./palette.js";
+
+export const palette = new Palette();
 
 /** The first letters of the first and the last word of a name. */
 export function initials(name) {
@@ -9,19 +12,17 @@ export function initials(name) {
   return picked.map((word) => word.match(/[\p{L}\p{N}]/u)[0].toLocaleUpperCase()).join("") || "?";
 }
 
-/** A hue from 0 to 359 (the hash is FNV-1a). */
-export function hue(name) {
-  let hash = 0x811c9dc5;
-  for (const byte of new TextEncoder().encode(name)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
-  return (hash ^ (hash >>> 15)) % 360;
+/** Give an element the colour of a name. */
+export function tint(target, name) {
+  target.style.setProperty("--tint", palette.colour(name));
+  return target;
 }
 
 /** Make an element look like somebody's avatar. */
 export function dress(avatar, name) {
   avatar.classList.toggle("blank", !name);
   avatar.textContent = initials(name);
-  avatar.style.setProperty("--hue", hue(name));
-  return avatar;
+  return tint(avatar, name);
 }
 
 export const avatar = (name) => dress(element("span", { class: "avatar", "aria-hidden": "true" }), name);

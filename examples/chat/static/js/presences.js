@@ -14,6 +14,7 @@ export class Presences extends EventTarget {
   recent = new Map(); // name -> when they were last here
   #me;
   #presence = null;
+  #isLost = false; // the connection is, so we know of nobody whether they are here
   #isFirst = true; // nobody comes who was here before us
   #isState = false; // what is told now is what happened since the last connection
   #awaited = new Map(); // name -> the timer after which they have left
@@ -38,11 +39,18 @@ export class Presences extends EventTarget {
   /** Follow nothing, and know nobody any more. */
   forget() {
     this.#presence = null;
+    this.#isLost = false;
     this.#isFirst = true;
     this.#isState = false;
     this.people.clear();
     for (const timer of this.#awaited.values()) clearTimeout(timer);
     this.#awaited.clear();
+    this.#emit("people");
+  }
+
+  /** Show nobody until the server has told us anew who is here. */
+  lose() {
+    this.#isLost = true;
     this.#emit("people");
   }
 
@@ -55,6 +63,7 @@ export class Presences extends EventTarget {
 
   /** Everybody who is here: who is online before who is away, and both by name. */
   here() {
+    if (this.#isLost) return [];
     const byName = (a, b) => a.name.localeCompare(b.name);
     const order = (person) => (person.status === "online" ? 0 : 1);
     return [...this.people.values()].sort((a, b) => order(a) - order(b) || byName(a, b));
@@ -62,6 +71,7 @@ export class Presences extends EventTarget {
 
   /** Everybody who was, the latest first: {name, seenAt}. */
   gone() {
+    if (this.#isLost) return [];
     return [...this.recent]
       .filter(([name]) => !this.people.has(name))
       .map(([name, seenAt]) => ({ name, seenAt }))
@@ -93,6 +103,7 @@ export class Presences extends EventTarget {
   }
 
   #synced() {
+    this.#isLost = false;
     this.#isFirst = false;
     this.#isState = false;
     const people = this.#presence.list((key, { metas }) => personOf(nameOf(key), metas));

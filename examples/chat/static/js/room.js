@@ -9,6 +9,7 @@ import { NO_ANSWER, words } from "./words.js";
 
 const SAY_TYPING_EVERY = 2_000;
 const TYPING_LASTS = 4_000;
+const TRIED_AGAIN = new Set(["join crashed", "rate_limited"]); // the client does that by itself
 
 export class Room extends EventTarget {
   state = "away"; // then "joining", "joined", "rejoining" after a failure, or "refused"
@@ -18,12 +19,14 @@ export class Room extends EventTarget {
   outbox = new Map(); // key -> draft
   draft = ""; // what is in the composer
   problem = ""; // why we are not let in
+  isPaused = false; // messages came faster than the server allows, and wait for a moment
 
   #socket;
   #me;
   #attention;
   #channel = null;
   #isOpen = false;
+  #sending = null; // the push of the message that is under way
   #saidTypingAt = 0;
   #saidStatus = "";
 
@@ -71,6 +74,7 @@ export class Room extends EventTarget {
     if (this.#isOpen || isWaiting || !this.#channel) return; // what was written is sent first
     const channel = this.#channel;
     this.#channel = null;
+    this.#sending = null;
     channel.leave();
     this.presences.forget();
     for (const name of this.typists.keys()) this.#stopsTyping(name);
@@ -89,17 +93,19 @@ export class Room extends EventTarget {
       for (const message of messages) this.#keep(message);
       this.#emit("reset");
     }
-    for (const draft of this.outbox.values()) if (!draft.problem) this.#push(draft);
+    this.#sendNext();
     this.#leaveIfDone();
   }
 
   #lost() {
+    this.#sending = null;
+    this.presences.lose();
     for (const name of this.typists.keys()) this.#stopsTyping(name);
     this.#become("rejoining");
   }
 
   #refused(response) {
-    if (response.reason === "join crashed") {
+    if (TRIED_AGAIN.has(response.reason)) {
       this.#lost();
       return;
     }
@@ -129,16 +135,16 @@ export class Room extends EventTarget {
   }
 
   send(body) {
-    const draft = { key: randomKey(), body, problem: "", push: null };
+    const draft = { key: randomKey(), body, problem: "" };
     this.outbox.set(draft.key, draft);
     this.#saidTypingAt = 0;
-    this.#push(draft);
+    this.#sendNext();
     this.#emit("outbox");
   }
 
   sendAgain(draft) {
     draft.problem = "";
-    this.#push(draft);
+    this.#sendNext();
     this.#emit("outbox");
   }
 
@@ -147,19 +153,39 @@ export class Room extends EventTarget {
     this.#emit("outbox");
   }
 
-  // Sending the same message twice is harmless: the server knows it by its key.
-  #push(draft) {
-    if (this.state !== "joined") return; // it is sent when we are in again
+  // One message is under way at a time, so that they keep their order if one has to wait. Sending the same
+  // message twice is harmless: the server knows it by its key.
+  #sendNext() {
+    const draft = [...this.outbox.values()].find(({ problem }) => !problem);
+    if (!draft || this.#sending || this.isPaused || this.state !== "joined") return;
     const push = this.#channel.push("message", { body: draft.body, key: draft.key });
-    const failed = (problem) => {
-      if (draft.push !== push || this.state !== "joined" || !this.outbox.has(draft.key)) return;
-      draft.problem = problem;
+    const then = (act) => (response) => {
+      if (this.#sending !== push) return; // the connection was lost, and it is sent again
+      this.#sending = null;
+      act(response);
       this.#emit("outbox");
+      this.#sendNext();
       this.#leaveIfDone();
     };
-    draft.push = push;
-    push.receive("error", (response) => failed(words(response)));
-    push.receive("timeout", () => failed(NO_ANSWER));
+    this.#sending = push;
+    push
+      .receive("ok", then(() => this.outbox.delete(draft.key)))
+      .receive("error", then((response) => this.#notSent(draft, response)))
+      .receive("timeout", then(() => (draft.problem = NO_ANSWER)));
+  }
+
+  #notSent(draft, response) {
+    if (response.reason === "rate_limited") this.#pause(response.retry_after_ms);
+    else draft.problem = words(response);
+  }
+
+  #pause(milliseconds) {
+    this.isPaused = true;
+    setTimeout(() => {
+      this.isPaused = false;
+      this.#sendNext();
+      this.#emit("outbox");
+    }, milliseconds);
   }
 
   // Who comes and goes, and what they do.
@@ -176,7 +202,10 @@ export class Room extends EventTarget {
     const { status } = this.#attention;
     if (this.state !== "joined" || status === this.#saidStatus) return;
     this.#saidStatus = status;
-    this.#channel.push("status", { status });
+    this.#channel.push("status", { status }).receive("error", ({ retry_after_ms: wait }) => {
+      this.#saidStatus = "";
+      if (wait) setTimeout(() => this.#sayStatus(), wait);
+    });
   }
 
   sayTyping() {

@@ -11,6 +11,7 @@ export class Sidebar {
   #channel;
   #me;
   #list = byId("room-list");
+  #isKnown = false; // how many people are where
   current = "";
 
   constructor(socket, me) {
@@ -19,7 +20,12 @@ export class Sidebar {
     this.#channel.on("room", (room) => this.#set(room));
     this.#channel.on("message", (message) => this.#change(message.room, { last: message }));
     this.#channel.on("crowd", ({ room, people }) => this.#change(room, { people }));
+    this.#channel.on("phx_error", () => {
+      this.#isKnown = false;
+      this.render();
+    });
     this.#channel.join().receive("ok", ({ rooms }) => {
+      this.#isKnown = true;
       this.#rooms.clear();
       for (const room of rooms) this.#rooms.set(room.name, room);
       this.render();
@@ -64,8 +70,9 @@ export class Sidebar {
       else row.link.removeAttribute("aria-current");
       row.time.textContent = room.last ? brief(room.last.sent_at) : "";
       row.last.textContent = room.last ? this.#preview(room.last) : "Nothing said yet";
-      row.people.textContent = room.people || "";
-      row.details.textContent = `${room.people} here${isUnread ? ", unread" : ""}.`;
+      const details = [this.#isKnown && `${room.people} here`, isUnread && "unread"].filter(Boolean);
+      row.people.textContent = (this.#isKnown && room.people) || "";
+      row.details.textContent = details.length ? `${details.join(", ")}.` : "";
       if (this.#list.children[index] !== row.item) {
         this.#list.insertBefore(row.item, this.#list.children[index] ?? null);
       }
