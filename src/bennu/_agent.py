@@ -7,12 +7,13 @@ methods one after another, and ends with it what it has begun.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, ClassVar, Generic, Literal, Protocol
 
 from typing_extensions import TypeVar
 
 from ._blocking import blocking
+from ._home import Home
 from .connect_info import ConnectInfo
 
 __all__ = ["Agent", "AgentRuntime", "BlockingAgent", "Connection"]
@@ -43,7 +44,7 @@ class AgentRuntime(Protocol):
     """What the runtime does for the object."""
 
     @property
-    def loop(self) -> asyncio.AbstractEventLoop: ...
+    def home(self) -> Home: ...
     @property
     def connection(self) -> Connection: ...
     @property
@@ -136,14 +137,14 @@ class Agent(Generic[A, S]):
 class BlockingAgent:
     """What an agent can do, for code in a worker thread.
 
-    Each call waits for the event loop to do it. On the event loop it raises ``WrongThread``.
+    Each call waits for the event loop to do it. On an event loop it raises ``WrongThread``.
     """
 
-    __slots__ = ("_agent", "_loop")
+    __slots__ = ("_agent", "_home")
 
-    def __init__(self, agent: Any, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, agent: Any, home: Home) -> None:
         self._agent = agent
-        self._loop = loop
+        self._home = home
 
     def send_self(self, message: Any) -> None:
         """Do what ``self.send_self(...)`` does."""
@@ -163,13 +164,20 @@ class BlockingAgent:
 
     def start(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         """Do what ``self.start(...)`` does."""
-        _ = self._do(self._agent.start, coroutine)
+        try:
+            _ = self._do(self._agent.start, coroutine)
+        except BaseException:
+            coroutine.close()
+            raise
 
     def _do(self, function: Callable[..., T], *args: Any) -> T:
         async def call() -> T:
             return function(*args)
 
-        return blocking(self._loop, function.__name__, call)
+        return self._await(function.__name__, call)
+
+    def _await(self, name: str, function: Callable[..., Awaitable[T]], *args: Any) -> T:
+        return blocking(self._home.reach("self", name), name, function, *args)
 
     def _cancel(self, cancel: Callable[[], None]) -> Callable[[], None]:
         return lambda: self._do(cancel)

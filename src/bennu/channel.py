@@ -12,7 +12,6 @@ from typing import Any, ClassVar, Final, Protocol
 from typing_extensions import TypeVar
 
 from ._agent import Agent, AgentRuntime, BlockingAgent, Connection
-from ._blocking import blocking
 from ._mistakes import HOOKS, OPTIONS, check_class
 from ._protocol.bucket import Rate
 from .errors import DefinitionError, source_line
@@ -214,19 +213,23 @@ class Channel(Agent[A, S]):
             NotJoined: The join has not succeeded yet: use ``after_join``.
             EncodeError: The payload can't be written.
             ReservedEvent: The event is the protocol's own (``phx_...``).
+            WrongThread: The call comes from another thread or event loop than the endpoint's; there write
+                ``self.sync.push(...)``.
         """
         self._runtime.push(event, {} if payload is None else payload)
 
     def broadcast(self, event: str, payload: Any = None) -> Awaitable[None]:
-        """Send an event to everyone in this topic, on every node, this client included.
+        """Send an event to all clients in this topic that are connected to this process, this one included.
 
-        Awaiting it waits for the bus, never for a slow connection. Everything broadcast in one turn
-        of the event loop leaves at its end.
+        It never waits for a slow connection. Everything broadcast in one turn of the event loop leaves
+        at its end.
 
         Raises:
             NotJoined: The join has not succeeded yet.
             EncodeError: The payload can't be written.
             ReservedEvent: The event is the protocol's own (``phx_...``).
+            WrongThread: The call comes from another thread or event loop than the endpoint's; there write
+                ``self.sync.broadcast(...)``.
         """
         return self._runtime.broadcast(
             event, {} if payload is None else payload, include_self=True, everywhere=True
@@ -239,13 +242,13 @@ class Channel(Agent[A, S]):
         )
 
     def local_broadcast(self, event: str, payload: Any = None) -> Awaitable[None]:
-        """Send an event to everyone in this topic on this node. Raises as ``broadcast``."""
+        """Do what ``broadcast`` does today: reach the clients of this process. Raises as ``broadcast``."""
         return self._runtime.broadcast(
             event, {} if payload is None else payload, include_self=True, everywhere=False
         )
 
     def local_broadcast_from(self, event: str, payload: Any = None) -> Awaitable[None]:
-        """Send an event to all others in this topic on this node. Raises as ``broadcast``."""
+        """Do what ``broadcast_from`` does today: reach the clients of this process. Raises as ``broadcast``."""
         return self._runtime.broadcast(
             event, {} if payload is None else payload, include_self=False, everywhere=False
         )
@@ -262,13 +265,13 @@ class Channel(Agent[A, S]):
     @property
     def sync(self) -> BlockingChannel:
         """The same for plain ``def`` handlers, which run in a thread: every call waits."""
-        return BlockingChannel(self, self._runtime.loop)
+        return BlockingChannel(self, self._runtime.home)
 
 
 class BlockingChannel(BlockingAgent):
     """The awaitable methods of a channel, for code in a worker thread.
 
-    Each waits for the event loop to do it. On the event loop it raises ``WrongThread``.
+    Each waits for the event loop to do it. On an event loop it raises ``WrongThread``.
     """
 
     __slots__ = ()
@@ -277,26 +280,24 @@ class BlockingChannel(BlockingAgent):
 
     def push(self, event: str, payload: Any = None) -> None:
         """Do what ``await self.push(...)`` does."""
-        blocking(self._loop, "push", self._agent.push, event, payload)
+        self._await("push", self._agent.push, event, payload)
 
     def broadcast(self, event: str, payload: Any = None) -> None:
         """Do what ``await self.broadcast(...)`` does."""
-        blocking(self._loop, "broadcast", self._agent.broadcast, event, payload)
+        self._await("broadcast", self._agent.broadcast, event, payload)
 
     def broadcast_from(self, event: str, payload: Any = None) -> None:
         """Do what ``await self.broadcast_from(...)`` does."""
-        blocking(self._loop, "broadcast_from", self._agent.broadcast_from, event, payload)
+        self._await("broadcast_from", self._agent.broadcast_from, event, payload)
 
     def local_broadcast(self, event: str, payload: Any = None) -> None:
         """Do what ``await self.local_broadcast(...)`` does."""
-        blocking(self._loop, "local_broadcast", self._agent.local_broadcast, event, payload)
+        self._await("local_broadcast", self._agent.local_broadcast, event, payload)
 
     def local_broadcast_from(self, event: str, payload: Any = None) -> None:
         """Do what ``await self.local_broadcast_from(...)`` does."""
-        blocking(
-            self._loop, "local_broadcast_from", self._agent.local_broadcast_from, event, payload
-        )
+        self._await("local_broadcast_from", self._agent.local_broadcast_from, event, payload)
 
     def reply(self, ref: ReplyRef, value: Any = None) -> None:
         """Do what ``await ref.reply(...)`` does."""
-        blocking(self._loop, "reply", ref.reply, value)
+        self._await("reply", ref.reply, value)

@@ -24,6 +24,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from typing import Any, cast
 
 from ._blocking import blocking
+from ._home import Home
 from ._protocol.forwarded import TrustedProxies
 from ._protocol.origin import OriginPolicy, compile_policy
 from ._runtime.accepted import Accepted
@@ -56,6 +57,9 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 Lifespan = Callable[..., AbstractAsyncContextManager[Any]]
 
+STOP = "`await endpoint.stop()` on the event loop on which it was started,"
+"""What another event loop is told to write."""
+
 NOT_FOUND = Denied(404, b"Not Found")
 
 
@@ -82,7 +86,8 @@ class Endpoint:
         secret_key: At least 20 bytes that sign what clients are given to bring back: the sessions of
             long polling. None makes one at random, which no other process knows: fine for one.
         presence: A :class:`~bennu.Presence`, or several, each with a name of its own.
-        bus: How the nodes of a cluster reach each other; None is a node alone.
+        bus: What replicates presences between nodes; None is a node alone. Broadcasts, disconnects and long
+            polling stay inside one process. No bus comes with Bennu yet.
         health: A path; ``<health>/ready`` and ``<health>/live`` say below it how the server is. None
             has no such pages.
 
@@ -110,8 +115,9 @@ class Endpoint:
         bus: Bus | None = None,
     ) -> None:
         self.native = native
-        self.telemetry = Telemetry()
-        self.pubsub = PubSub(self.telemetry, bus)
+        self._home = Home()
+        self.telemetry = Telemetry(self._home)
+        self.pubsub = PubSub(self.telemetry, bus, self._home)
         self._presences = _presences(presence)
         if debug is None:
             debug = os.environ.get("BENNU_DEBUG", "") not in ("", "0")
@@ -143,13 +149,13 @@ class Endpoint:
 
     @property
     def is_started(self) -> bool:
-        """Whether it has been started, and not stopped since."""
-        return self._stack is not None
+        """Whether it has been started in this process, and not stopped since."""
+        return self._stack is not None and self._home.is_in_process
 
     @property
     def is_ready(self) -> bool:
         """Whether clients shall be sent here: it has been started, and does not drain."""
-        return self._stack is not None and not self._drainer.has_begun
+        return self.is_started and not self._drainer.has_begun
 
     @property
     def connections(self) -> int:
@@ -157,7 +163,17 @@ class Endpoint:
         return len(self._runtime.connections)
 
     async def start(self) -> None:
-        """Enter the lifespan. A server does it, or the application that it is mounted in."""
+        """Enter the lifespan. A server does it, or the application that it is mounted in.
+
+        From here to :meth:`stop` the endpoint belongs to the running event loop. An endpoint whose event loop
+        was closed without a stop starts anew.
+
+        Raises:
+            WrongThread: It is started on another event loop.
+        """
+        if self._home.is_abandoned:
+            self._abandon()
+        self._home.start()
         if self._stack is not None:
             return
         if self._stop_logging is None and logger.isEnabledFor(logging.INFO):
@@ -169,8 +185,12 @@ class Endpoint:
         try:
             await self._begin(stack)
         except BaseException:
-            await self._end_presences()
-            await self.pubsub.stop()
+            try:
+                await self._end_presences()
+                await self.pubsub.stop()
+            finally:
+                self._drainer.stop()
+                self._runtime.let_go()
             raise
         self._stack = stack
 
@@ -207,26 +227,63 @@ class Endpoint:
         Args:
             delay: Seconds in which all goes on, so that load balancers notice.
             timeout: Seconds that the rest may take, if the sockets would take longer.
+
+        Raises:
+            WrongThread: The call comes from another thread or event loop than the endpoint's.
+            NotStarted: The endpoint is not started in this process.
         """
+        self._home.expect("endpoint", "drain")
         if self._stack is not None:
             await self._drainer.drain(delay=delay, timeout=timeout)
 
     async def stop(self) -> None:
-        """Close every connection, wait for the channels to end, and leave the lifespan."""
-        stack, self._stack = self._stack, None
-        if stack is None:
+        """Close every connection, wait for the channels to end, and leave the lifespan.
+
+        It does nothing if the endpoint is not started.
+
+        Raises:
+            WrongThread: The call comes from another thread or event loop than the endpoint's.
+            NotStarted: The endpoint was started by a parent process.
+        """
+        if self._stack is None:
             return
+        self._home.expect("endpoint", "stop", STOP)
+        stack, self._stack = self._stack, None
         self._drainer.stop()
-        await self._runtime.end_connections()
-        await self._end_presences()  # its hooks may need threads, and the lifespan
-        await self._runtime.stop()
-        await stack.aclose()
-        await self.pubsub.stop()
+        try:
+            await self._runtime.end_connections()
+            await self._end_presences()  # its hooks may need threads, and the lifespan
+            await self._runtime.end_connections()
+            try:
+                await stack.aclose()
+            finally:
+                await self.pubsub.stop()
+        finally:
+            self._runtime.let_go()
+            self._forget_start()
+
+    def _forget_start(self) -> None:
         if self._stop_logging is not None:
             self._stop_logging()
             self._stop_logging = None
         self._runtime.state = None
         self._starting = None
+
+    def _abandon(self) -> None:
+        """Forget a start that nobody can stop any more."""
+        if self._stack is not None:
+            logger.warning(
+                "The endpoint was not stopped before its event loop was closed, or its process was forked:"
+                " it starts anew, and the end of its lifespan was left out"
+            )
+        self._stack = None
+        self._drainer.abandon()
+        self._longpolling.abandon()
+        for presence in self._presences:
+            presence.abandon(self._runtime)
+        self._runtime.abandon()
+        self._home.stop()
+        self._forget_start()
 
     def lifespan(
         self, inner: Callable[[Any], AbstractAsyncContextManager[Any]] | None = None
@@ -294,7 +351,7 @@ class Endpoint:
         if scope["type"] == "lifespan":
             await self._serve_lifespan(receive, send)
             return
-        if self._stack is None:
+        if self._stack is None or not self._home.is_here:
             await self._start_late()
         if self._health.answers(scope):
             await self._health.answer(scope, send, is_ready=self.is_ready)
@@ -344,7 +401,7 @@ class Endpoint:
 
     async def serve_native_alone(self, scope: Scope, native: NativeWebSocket) -> None:
         """Serve it without a walk through an application: the endpoint is the application."""
-        if self._stack is None:
+        if self._stack is None or not self._home.is_here:
             await self._start_late()
         target = self._routes.find(scope)
         if self._proxies is not None:
@@ -364,7 +421,15 @@ class Endpoint:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _start_late(self) -> None:
-        """Start at the first scope, and say so once."""
+        """Start at the first scope, and say so once.
+
+        Raises:
+            WrongThread: The scope comes from another event loop than the endpoint's.
+        """
+        if self._home.is_abandoned:
+            self._abandon()
+        elif self._stack is not None:
+            raise self._home.elsewhere("a client connected")
         if self._starting is None:
             self._starting = asyncio.Lock()
         async with self._starting:
@@ -379,7 +444,7 @@ class Endpoint:
     # What server code says.
 
     async def broadcast(self, topic: str, event: str, payload: Any = None) -> None:
-        """Send an event to all clients of a topic, on every node.
+        """Send an event to the clients of a topic that are connected to this process.
 
         Args:
             topic: The topic.
@@ -389,82 +454,111 @@ class Endpoint:
         Raises:
             EncodeError: The payload can't be written.
             ReservedEvent: The event is the protocol's own.
+            WrongThread: The call comes from another thread or event loop than the endpoint's; there write
+                ``endpoint.sync.broadcast(...)``.
+            NotStarted: The endpoint is not started in this process, so that nobody can be reached from it.
         """
-        await self.pubsub.broadcast(topic, _broadcast(topic, event, payload))
+        self._home.expect("endpoint", "broadcast")
+        await self._send(topic, event, payload)
 
     async def broadcast_from(
         self, sender: object, topic: str, event: str, payload: Any = None
     ) -> None:
-        """Send an event to all clients of a topic but the sender's: a channel, or a listener's owner."""
-        await self.pubsub.broadcast_from(_sender(sender), topic, _broadcast(topic, event, payload))
+        """Send an event to all clients of a topic but the sender's: a channel, or a listener's owner.
+
+        Raises as :meth:`broadcast`.
+        """
+        self._home.expect("endpoint", "broadcast_from")
+        await self._send(topic, event, payload, _sender(sender))
 
     async def local_broadcast(self, topic: str, event: str, payload: Any = None) -> None:
-        """Send an event to the clients of a topic on this node."""
-        self.pubsub.local_broadcast(topic, _broadcast(topic, event, payload))
+        """Send an event to the clients of a topic in this process, as :meth:`broadcast` does today."""
+        self._home.expect("endpoint", "local_broadcast")
+        await self._send(topic, event, payload)
 
     async def local_broadcast_from(
         self, sender: object, topic: str, event: str, payload: Any = None
     ) -> None:
-        """Send an event to the clients of a topic on this node but the sender's."""
-        self.pubsub.local_broadcast(
-            topic,
-            _broadcast(topic, event, payload),
-            sender=_sender(sender),
-        )
+        """Send an event to the clients of a topic in this process but the sender's."""
+        self._home.expect("endpoint", "local_broadcast_from")
+        await self._send(topic, event, payload, _sender(sender))
 
     async def disconnect(self, id: str) -> None:  # noqa: A002 - Phoenix's name
-        """Close every connection that has this id, on every node, with the code 1001.
+        """Close every connection to this process that has this id, with the code 1001.
 
         Ids are no topics: a broadcast of ``"disconnect"`` is an ordinary broadcast, unlike in Phoenix, and
         closes nothing.
 
         Stock clients reconnect after it: refuse them in ``connect`` if they shall stay out.
+
+        Raises:
+            WrongThread: The call comes from another thread or event loop than the endpoint's.
+            NotStarted: The endpoint is not started in this process.
         """
+        self._home.expect("endpoint", "disconnect")
         if not isinstance(id, str):
             raise TypeError(f'an id is text, got {id!r}: write endpoint.disconnect("users:7")')
         await self.pubsub.broadcast(SocketId(id), Disconnect())
 
+    async def _send(
+        self, topic: str, event: str, payload: Any = None, sender: object = None
+    ) -> None:
+        expect_event(event)
+        message = Broadcast(topic, event, {} if payload is None else payload)
+        if self.pubsub._send(topic, message, sender):
+            await asyncio.sleep(0)  # a loop of broadcasts lets others have their turn
+
     @property
     def sync(self) -> BlockingEndpoint:
         """The same for threads: every call waits."""
-        return BlockingEndpoint(self, self._runtime.loop)
+        return BlockingEndpoint(self, self._home)
 
 
 class BlockingEndpoint:
     """The awaitable methods of an endpoint, for code in other threads.
 
-    Each waits for the event loop to do it. On the event loop it raises ``WrongThread``.
+    Each waits for the event loop to do it. On an event loop it raises ``WrongThread``; in a process that serves
+    nobody, ``NotStarted``.
     """
 
-    def __init__(self, endpoint: Endpoint, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, endpoint: Endpoint, home: Home) -> None:
         self._endpoint = endpoint
-        self._loop = loop
+        self._home = home
+
+    def _await(self, name: str, function: Callable[..., Awaitable[None]], *args: object) -> None:
+        blocking(self._home.reach("endpoint", name), name, function, *args)
 
     def broadcast(self, topic: str, event: str, payload: Any = None) -> None:
         """Do what ``await endpoint.broadcast(...)`` does."""
-        blocking(self._loop, "broadcast", self._endpoint.broadcast, topic, event, payload)
+        self._await("broadcast", self._endpoint.broadcast, topic, event, payload)
 
     def broadcast_from(self, sender: object, topic: str, event: str, payload: Any = None) -> None:
         """Do what ``await endpoint.broadcast_from(...)`` does."""
         function = self._endpoint.broadcast_from
-        blocking(self._loop, "broadcast_from", function, sender, topic, event, payload)
+        self._await("broadcast_from", function, sender, topic, event, payload)
 
     def local_broadcast(self, topic: str, event: str, payload: Any = None) -> None:
         """Do what ``await endpoint.local_broadcast(...)`` does."""
-        blocking(
-            self._loop, "local_broadcast", self._endpoint.local_broadcast, topic, event, payload
-        )
+        self._await("local_broadcast", self._endpoint.local_broadcast, topic, event, payload)
 
     def local_broadcast_from(
         self, sender: object, topic: str, event: str, payload: Any = None
     ) -> None:
         """Do what ``await endpoint.local_broadcast_from(...)`` does."""
         function = self._endpoint.local_broadcast_from
-        blocking(self._loop, "local_broadcast_from", function, sender, topic, event, payload)
+        self._await("local_broadcast_from", function, sender, topic, event, payload)
 
     def disconnect(self, id: str) -> None:  # noqa: A002 - Phoenix's name
         """Do what ``await endpoint.disconnect(...)`` does."""
-        blocking(self._loop, "disconnect", self._endpoint.disconnect, id)
+        self._await("disconnect", self._endpoint.disconnect, id)
+
+    def drain(self, *, delay: float = 0.0, timeout: float | None = None) -> None:
+        """Do what ``await endpoint.drain(...)`` does."""
+
+        async def drain() -> None:
+            await self._endpoint.drain(delay=delay, timeout=timeout)
+
+        self._await("drain", drain)
 
 
 def _limits(given: Any) -> Limits:
@@ -512,11 +606,6 @@ def _secret(given: Secret | None) -> Secret | None:
                 write='secret_key=os.environ["SECRET_KEY"]',
             ) from error
     return given
-
-
-def _broadcast(topic: str, event: str, payload: Any) -> Broadcast:
-    expect_event(event)
-    return Broadcast(topic, event, {} if payload is None else payload)
 
 
 def _sender(sender: object) -> object:

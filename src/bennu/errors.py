@@ -7,10 +7,10 @@ BennuError
 ├── EncodeError         a payload that the wire can't carry
 ├── ReservedEvent       an event sent by an application that is the protocol's own
 ├── DecodeError         a frame that is no message: the connection closes with 1011
-├── WrongThread         a blocking twin called on the event loop
+├── WrongThread         a call in another thread or event loop than the one that it belongs to
 ├── AlreadyTracked      an actor tracked twice under one key in one topic
 ├── NotTracked          an update of what is not tracked
-├── NotStarted          a presence that no started endpoint has
+├── NotStarted          a call that needs a started endpoint, in a process where there is none
 ├── Refused             raised by the user: refuses a connect, a join or a push
 │   ├── KeyRefused      a key that a presence can't have, since it would harm clients
 │   └── TokenError      a token that is not accepted, which refuses as well
@@ -125,7 +125,12 @@ class DecodeError(BennuError):
 
 
 class WrongThread(BennuError):
-    """A blocking twin was called on the event loop, where it would wait for itself."""
+    """A call was made in another thread, or on another event loop, than the one that it belongs to.
+
+    An awaitable method belongs to the event loop on which the endpoint was started. Its blocking twin
+    (``endpoint.sync``, ``self.sync``, ``presence.sync``) belongs to any other thread: on an event loop it
+    would wait for itself. The message says what to write instead.
+    """
 
 
 class AlreadyTracked(BennuError):
@@ -168,8 +173,12 @@ class NotTracked(BennuError):
         )
 
 
-class NotStarted(BennuError):
-    """A presence was used that no endpoint has, or whose endpoint is not started."""
+class NotStarted(BennuError, RuntimeError):
+    """The endpoint is not started in this process, so that a call reaches nobody.
+
+    It was called before the start or after the stop, in a process that serves no clients (a script, a task
+    queue, a child process), or of a presence that no endpoint has.
+    """
 
 
 class Refused(BennuError):

@@ -20,8 +20,8 @@ class LongPoll:
         window: Seconds that a poll waits for a message, and a message for being handled. Stock
             clients give a poll up after 20 s, so it must stay well below that. A session whose client
             stops polling ends after 1.5 to 3 windows.
-        pubsub_timeout: Seconds in which a session that lives in another process must answer; then it
-            counts as gone.
+        pubsub_timeout: Without effect today, since no other process can be reached: seconds in which a
+            session that lives in another process must answer; then it counts as gone.
         max_age: Seconds after which a session's token is no longer accepted.
         path: Below the mount; it may hold variables, ``{name}``.
         max_body: Bytes of one POST.

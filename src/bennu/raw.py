@@ -14,7 +14,6 @@ from msgspec import Struct
 from typing_extensions import TypeVar, Unpack
 
 from ._agent import Agent, AgentRuntime, BlockingAgent
-from ._blocking import blocking
 from ._connector import Connect
 from ._definition import Handler, check_overflow, hook_handler
 from ._mistakes import check_class
@@ -157,7 +156,7 @@ class RawHandler(Agent[A, S]):
     @property
     def sync(self) -> BlockingRawHandler:
         """The same for plain ``def`` methods, which run in a thread: every call waits."""
-        return BlockingRawHandler(self, self._runtime.loop)
+        return BlockingRawHandler(self, self._runtime.home)
 
 
 class BlockingRawHandler(BlockingAgent):
@@ -172,15 +171,15 @@ class BlockingRawHandler(BlockingAgent):
 
     def send(self, message: Sendable) -> None:
         """Do what ``await self.send(...)`` does."""
-        blocking(self._loop, "send", self._agent.send, message)
+        self._await("send", self._agent.send, message)
 
     def ping(self, payload: bytes = b"") -> None:
         """Do what ``await self.ping(...)`` does."""
-        blocking(self._loop, "ping", self._agent.ping, payload)
+        self._await("ping", self._agent.ping, payload)
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Do what ``await self.close(...)`` does."""
-        blocking(self._loop, "close", self._agent.close, code, reason)
+        self._await("close", self._agent.close, code, reason)
 
 
 @dataclass(slots=True)

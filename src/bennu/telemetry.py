@@ -11,8 +11,10 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any, Final, Literal, cast
 
+from ._home import Home
 from .reasons import DropReason, Limit
 
 __all__ = [
@@ -130,7 +132,7 @@ class SocketDrain:
 
 @dataclass(frozen=True, slots=True)
 class PresenceChanged:
-    """Presences of a topic came or went, on any node, and the clients of this one have been told.
+    """Presences of a topic came or went, and the clients of this process have been told.
 
     Attributes:
         presence: The name of the presence.
@@ -188,30 +190,44 @@ MAX_TOPIC: Final = 200
 class Telemetry:
     """The handlers of one endpoint, and its counters.
 
+    Args:
+        home: The endpoint's event loop.
+
     Attributes:
         drops: How many messages were dropped, by topic and reason. What comes after ten thousand
             different topics is counted under the topic ``"*"``, and so is that of very long ones.
         exceeded: How often each limit was.
     """
 
-    __slots__ = ("drops", "exceeded", "handlers")
+    __slots__ = ("_home", "_lock", "drops", "exceeded", "handlers")
 
-    def __init__(self) -> None:
+    def __init__(self, home: Home | None = None) -> None:
+        self._home = Home() if home is None else home
+        self._lock = Lock()
         self.handlers: tuple[Handler, ...] = ()
         self.drops: Counter[tuple[str, DropReason]] = Counter()
         self.exceeded: Counter[Limit] = Counter()
 
     def attach(self, handler: Handler) -> Callable[[], None]:
-        """Add a handler; the function that is returned takes it away again."""
-        self.handlers = (*self.handlers, handler)
+        """Add a handler; the function that is returned takes it away again.
+
+        Both may be called before the start, and in any thread.
+
+        Raises:
+            NotStarted: This process is a fork of the one that serves, and hears nothing.
+        """
+        self._home.expect_process("endpoint.telemetry", "attach")
+        with self._lock:
+            self.handlers = (*self.handlers, handler)
         is_attached = True
 
         def detach() -> None:
             nonlocal is_attached
-            if is_attached:
-                is_attached = False
-                position = self.handlers.index(handler)
-                self.handlers = self.handlers[:position] + self.handlers[position + 1 :]
+            with self._lock:
+                if is_attached:
+                    is_attached = False
+                    position = self.handlers.index(handler)
+                    self.handlers = self.handlers[:position] + self.handlers[position + 1 :]
 
         return detach
 

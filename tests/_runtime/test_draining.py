@@ -8,7 +8,16 @@ from typing import Any
 
 import pytest
 
-from bennu import Channel, DefinitionError, Drain, Draining, Endpoint, Socket, on_info
+from bennu import (
+    Channel,
+    DefinitionError,
+    Drain,
+    Draining,
+    Endpoint,
+    NotStarted,
+    Socket,
+    on_info,
+)
 from bennu._runtime.draining import Drainer, drain_all
 from bennu.telemetry import Event, SocketDrain
 
@@ -364,7 +373,8 @@ async def test_an_endpoint_that_starts_again_is_ready_again() -> None:
     """Nothing of the drain is left."""
     endpoint = make()
     assert not ready(endpoint)
-    await endpoint.drain()  # nobody to let go
+    with pytest.raises(NotStarted, match="reaches nobody"):
+        await endpoint.drain()
     async with serve(endpoint) as server:
         await endpoint.drain()
         await endpoint.stop()

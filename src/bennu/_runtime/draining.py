@@ -89,6 +89,11 @@ class Drainer:
             task.cancel()
         self._runtime.is_draining = False
 
+    def abandon(self) -> None:
+        """Forget a drain whose event loop is closed."""
+        _started.discard(self)
+        self._task = None
+
     async def drain(self, *, delay: float, timeout: float | None) -> None:  # noqa: ASYNC109 - shared out among steps
         """Let all clients go; whoever calls while that is under way waits for its end."""
         if self._task is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Any
 
@@ -72,7 +73,7 @@ class Handle(Actor[Line, ChannelDefinition]):
 
     def push(self, event: str, payload: Any) -> None:
         """Write an event to this client."""
-        self.expect_joined("push")
+        self.expect_usable("push")
         expect_event(event)
         if self.outbox.runtime.debug:
             self.definition.check_emitted(event, payload)
@@ -93,19 +94,15 @@ class Handle(Actor[Line, ChannelDefinition]):
         self, event: str, payload: Any, *, include_self: bool, everywhere: bool
     ) -> None:
         """Send an event to the topic."""
-        self.expect_joined("broadcast")
+        self.expect_usable("broadcast")
         expect_event(event)
         runtime = self.outbox.runtime
         if runtime.debug:
             self.definition.check_emitted(event, payload)
         message = Broadcast(self.topic, event, payload)
         sender = None if include_self else self
-        if not everywhere:
-            runtime.pubsub.local_broadcast(self.topic, message, sender=sender)
-        elif include_self:
-            await runtime.pubsub.broadcast(self.topic, message)
-        else:
-            await runtime.pubsub.broadcast_from(self, self.topic, message)
+        if runtime.pubsub._send(self.topic, message, sender) and everywhere:
+            await asyncio.sleep(0)  # a loop of broadcasts lets others have their turn
 
     def ref(self) -> ReplyRef:
         """Return a handle to the message being handled."""
@@ -116,6 +113,17 @@ class Handle(Actor[Line, ChannelDefinition]):
                 " and keep what it returns"
             )
         return _ReplyRef(self, self.message.ref)
+
+    def expect_usable(self, method: str) -> None:
+        """Check that the channel has joined, and that the call comes from the endpoint's event loop.
+
+        Raises:
+            NotJoined: It has not joined yet, or has ended.
+            WrongThread: The call comes from elsewhere.
+        """
+        if self.phase is not Phase.JOINED:
+            self.expect_joined(method)
+        self.outbox.runtime.home.expect("self", method)
 
     def expect_joined(self, method: str) -> None:
         """Check that the channel can be used.
@@ -145,6 +153,8 @@ class _ReplyRef:
 
     async def reply(self, value: Any = None) -> None:
         """Answer the message."""
+        handle = self._handle
+        handle.outbox.runtime.home.expect("ref", "reply", "self.sync.reply(ref, ...)")
         self._handle.answer(self, Ok() if value is None else value)
 
 

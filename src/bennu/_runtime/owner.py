@@ -7,7 +7,6 @@ other end of the methods that both have.
 from __future__ import annotations
 
 import asyncio
-import threading
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
@@ -15,7 +14,8 @@ from enum import Enum, auto
 from typing import Any, Generic, Protocol, TypeVar
 
 from .._definition import Handler
-from ..errors import NotJoined, WrongThread
+from .._home import Home
+from ..errors import NotJoined, NotStarted, WrongThread
 from .line import Host
 from .supervision import end_tasks
 
@@ -133,6 +133,11 @@ class Owner(ABC, Generic[H, D]):
         return self.outbox.runtime.state
 
     @property
+    def home(self) -> Home:
+        """Where the endpoint lives."""
+        return self.outbox.runtime.home
+
+    @property
     def loop(self) -> asyncio.AbstractEventLoop:
         """The endpoint's event loop."""
         return self.outbox.runtime.loop
@@ -154,6 +159,7 @@ class Owner(ABC, Generic[H, D]):
             self.put_info(message)
 
         def cancel() -> None:
+            self._expect_loop_to_cancel("send_after")
             timer.cancel()
             timers.discard(timer)
 
@@ -178,6 +184,7 @@ class Owner(ABC, Generic[H, D]):
             self.put_info(message)
 
         def cancel() -> None:
+            self._expect_loop_to_cancel("send_every")
             timer.cancel()
             timers.discard(timer)
 
@@ -194,6 +201,7 @@ class Owner(ABC, Generic[H, D]):
         subscriptions.add(subscription)
 
         def cancel() -> None:
+            self._expect_loop_to_cancel("subscribe")
             subscriptions.discard(subscription)
             subscription.cancel()
 
@@ -204,7 +212,7 @@ class Owner(ABC, Generic[H, D]):
         try:
             self._expect_loop("start")
             tasks = self.own().tasks
-        except (NotJoined, WrongThread):
+        except (NotJoined, NotStarted, WrongThread):
             coroutine.close()
             raise
         task = self.outbox.runtime.create_task(_awaited(coroutine))
@@ -248,12 +256,14 @@ class Owner(ABC, Generic[H, D]):
             self.outbox.runtime.spawn(end_tasks(tuple(owned.tasks), 5.0, name))
             owned.tasks.clear()
 
+    def _expect_loop_to_cancel(self, method: str) -> None:
+        home = self.outbox.runtime.home
+        if home.is_in_process:  # else it is stopped, and all is cancelled
+            instead = f"self.sync.{method}(...), and call what it returns,"
+            home.expect(f"self.{method}(...)", "cancel", instead)
+
     def _expect_loop(self, method: str) -> None:
-        if threading.get_ident() != self.outbox.runtime.thread:
-            raise WrongThread(
-                f"self.{method}(...) belongs to the event loop, and was called in a worker thread:"
-                f" write self.sync.{method}(...)"
-            )
+        self.outbox.runtime.home.expect("self", method)
 
 
 async def _awaited(coroutine: Coroutine[Any, Any, Any]) -> Any:

@@ -144,10 +144,12 @@ class RunningHandler(Actor[RawConnection, RawDefinition]):
 
     def send(self, message: Any) -> None:
         """Write a message to the client."""
+        self._expect_loop("send")
         self._write(_encoded(message))
 
     def close(self, code: int, reason: str) -> None:
         """Close the connection, and end after what runs now."""
+        self._expect_loop("close")
         _check_close(code, reason)
         self.end_soon(End("normal", Notice.NOTHING))
         self.outbox.close_by_handler(code, reason)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Protocol
@@ -66,7 +65,7 @@ class Runtime:
         gate: What limits them, if anything does.
         excesses: What is done about limits that are exceeded.
         is_draining: Whether nobody may connect any more, since the server is about to stop.
-        thread: Which thread its event loop runs in.
+        home: Where it lives: its event loop.
     """
 
     def __init__(
@@ -80,16 +79,15 @@ class Runtime:
     ) -> None:
         self.endpoint = endpoint
         self.pubsub = pubsub
+        self.home = pubsub.home
         self.telemetry = telemetry
         self.debug = debug
         self.gate = gate
         self.excesses = Excesses(telemetry)
         self.state: Any = None
-        self.thread = 0
         self.connections: set[OpenConnection] = set()
         self.refused: set[OpenConnection] = set()
         self.is_draining = False
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._pool: ThreadPoolExecutor | None = None
         self._background: set[asyncio.Task[Any]] = set()
         self._sweepers: dict[float, _Sweeper] = {}
@@ -97,14 +95,11 @@ class Runtime:
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
         """The event loop that the endpoint was started on."""
-        if self._loop is None:
-            raise RuntimeError("the endpoint is not started: await endpoint.start() first")
-        return self._loop
+        return self.home.loop
 
     def start(self) -> None:
         """Take the running loop as ours."""
-        self._loop = asyncio.get_running_loop()
-        self.thread = threading.get_ident()
+        self.home.start()
 
     async def end_connections(self) -> None:
         """Close every connection, end every channel, and wait for what is left of them."""
@@ -119,12 +114,30 @@ class Runtime:
     async def stop(self) -> None:
         """Do so if it was not done, and let go of the loop and the threads."""
         await self.end_connections()
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Let go of the loop and the threads; what was broadcast still leaves."""
         self.pubsub.turn.flush()
-        self.pubsub.unbind()
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
-            self._pool = None
-        self._loop = None
+        self.home.stop()
+        self._drop_threads()
+
+    def abandon(self) -> None:
+        """Forget everything that runs: the event loop was closed without a stop, or is the parent process's."""
+        for connection in tuple(self.connections):
+            self.closed(connection)
+        self.refused.clear()
+        self._background.clear()
+        self._sweepers.clear()
+        self.is_draining = False
+        self.state = None
+        self.pubsub.abandon()
+        self._drop_threads()
+
+    def _drop_threads(self) -> None:
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown(wait=False, cancel_futures=True)
 
     async def wait_until_idle(self, deadline: float) -> None:
         """Wait until every channel has ended, but not beyond a time of the loop's clock."""

@@ -1,4 +1,4 @@
-"""Presence: who is here, on every node. Protocol document, §6."""
+"""Presence: who is here. Protocol document, §6."""
 
 from .._protocol.tracker import Periods
 from .modes import BySize, Count, Full, Sample

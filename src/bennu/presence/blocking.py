@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .._blocking import blocking
 
@@ -13,18 +12,22 @@ if TYPE_CHECKING:
 
 __all__ = ["BlockingPresence"]
 
+T = TypeVar("T")
+
 
 class BlockingPresence:
     """The awaitable methods of a presence, for code in other threads.
 
-    Each waits for the event loop to do it. On the event loop it raises ``WrongThread``.
+    Each waits for the event loop to do it. On an event loop it raises ``WrongThread``.
     """
 
-    __slots__ = ("_loop", "_presence")
+    __slots__ = ("_presence",)
 
-    def __init__(self, presence: Presence, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, presence: Presence) -> None:
         self._presence = presence
-        self._loop = loop
+
+    def _await(self, name: str, function: Callable[..., Awaitable[T]], *args: Any) -> T:
+        return blocking(self._presence.reach(name), name, function, *args)
 
     def track(
         self, owner: Any, key: str | int, meta: Any = None, *, topic: str | None = None
@@ -34,7 +37,7 @@ class BlockingPresence:
         async def track() -> str:
             return await self._presence.track(owner, key, meta, topic=topic)
 
-        return blocking(self._loop, "track", track)
+        return self._await("track", track)
 
     def update(self, owner: Any, key: str | int, meta: Any, *, topic: str | None = None) -> str:
         """Do what ``await presence.update(...)`` does; a function runs in the event loop."""
@@ -42,7 +45,7 @@ class BlockingPresence:
         async def update() -> str:
             return await self._presence.update(owner, key, meta, topic=topic)
 
-        return blocking(self._loop, "update", update)
+        return self._await("update", update)
 
     def update_many(
         self, owner: Any, metas: Mapping[Any, Any], *, topic: str | None = None
@@ -52,7 +55,7 @@ class BlockingPresence:
         async def update_many() -> dict[str, str]:
             return await self._presence.update_many(owner, metas, topic=topic)
 
-        return blocking(self._loop, "update_many", update_many)
+        return self._await("update_many", update_many)
 
     def untrack(
         self, owner: Any, key: str | int | None = None, *, topic: str | None = None
@@ -62,20 +65,20 @@ class BlockingPresence:
         async def untrack() -> None:
             await self._presence.untrack(owner, key, topic=topic)
 
-        blocking(self._loop, "untrack", untrack)
+        self._await("untrack", untrack)
 
     def list(self, place: Any) -> dict[str, dict[str, Any]]:
         """Do what ``await presence.list(...)`` does."""
-        return blocking(self._loop, "list", self._presence.list, place)
+        return self._await("list", self._presence.list, place)
 
     def get_by_key(self, place: Any, key: str | int) -> dict[str, Any] | None:
         """Do what ``await presence.get_by_key(...)`` does."""
-        return blocking(self._loop, "get_by_key", self._presence.get_by_key, place, key)
+        return self._await("get_by_key", self._presence.get_by_key, place, key)
 
     def count(self, place: Any) -> PresenceCount:
         """Do what ``await presence.count(...)`` does."""
-        return blocking(self._loop, "count", self._presence.count, place)
+        return self._await("count", self._presence.count, place)
 
     def push_state(self, channel: Any) -> None:
         """Do what ``await presence.push_state(...)`` does."""
-        blocking(self._loop, "push_state", self._presence.push_state, channel)
+        self._await("push_state", self._presence.push_state, channel)

@@ -1,4 +1,4 @@
-"""Presence: who is here, on every node. Protocol document, §6.
+"""Presence: who is here, in this process and on all nodes that share a bus. Protocol document, §6.
 
 Theory of operation
 -------------------
@@ -10,6 +10,7 @@ board of its topic; what other nodes change comes out of the tracker and goes to
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Hashable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -49,7 +50,10 @@ class PresenceCount(Struct, frozen=True):
 
 
 class Presence:
-    """Who is here: presences by topic and key, the same on all nodes, and on the lists of stock clients.
+    """Who is here: presences by topic and key, as on the lists of stock clients.
+
+    It knows the presences of its own process, and of other nodes if they share an ``Endpoint(bus=...)``. No bus
+    comes with Bennu yet.
 
     A key is who (a user), a meta is what of theirs is here (a tab, a device) and how it does. A
     presence belongs to an *owner* and ends with it: a channel, a raw socket's handler, an
@@ -150,10 +154,10 @@ class Presence:
         """
 
     def joined(self, topic: str, key: str, metas: list[Meta]) -> Any:
-        """Take note that a key came, with its first metas, on any node."""
+        """Take note that a key came, with its first metas."""
 
     def left(self, topic: str, key: str, metas: list[Meta]) -> Any:
-        """Take note that a key went, with its last metas, on any node."""
+        """Take note that a key went, with its last metas."""
 
     # What it can do.
 
@@ -266,7 +270,7 @@ class Presence:
             await self.untrack(owner)
 
     async def list(self, place: Place) -> State:
-        """Return who is here, on every node.
+        """Return who is here: in this process, and on nodes that share its bus.
 
         Args:
             place: A channel or a topic.
@@ -330,7 +334,7 @@ class Presence:
     @property
     def sync(self) -> BlockingPresence:
         """The same for threads: every call waits."""
-        return BlockingPresence(self, self._started("sync").host.loop)
+        return BlockingPresence(self)
 
     # What the endpoint does.
 
@@ -364,6 +368,15 @@ class Presence:
             finally:
                 self._live = None
 
+    def abandon(self, host: Host) -> None:
+        """Forget everything: the event loop was closed without a stop, or is the parent process's."""
+        if self._live is not None and self._live.host is host:
+            self._live = None
+
+    def reach(self, method: str) -> asyncio.AbstractEventLoop:
+        """Return the endpoint's event loop, for a thread that wants a method to be called there."""
+        return self._found(method).host.pubsub.home.reach("presence", method)
+
     def _open(self, method: str) -> Live:
         live = self._started(method)
         if live.is_ending:
@@ -371,6 +384,11 @@ class Presence:
         return live
 
     def _started(self, method: str) -> Live:
+        live = self._found(method)
+        live.host.pubsub.home.expect("presence", method)
+        return live
+
+    def _found(self, method: str) -> Live:
         if self._live is None:
             raise NotStarted(
                 f"presence.{method}(...) of {self.name!r} needs an endpoint that is started: write"

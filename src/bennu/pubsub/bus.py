@@ -1,4 +1,6 @@
-"""The bus: how the nodes of a cluster reach each other. Protocol document, §6.8 and §7.
+"""The bus: how presences of one node reach other nodes. Protocol document, §6.8 and §7.
+
+Broadcasts, disconnects and long polling don't use the bus yet. No bus comes with Bennu yet, except :class:`LocalBus`.
 
 Theory of operation
 -------------------

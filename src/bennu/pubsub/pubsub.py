@@ -5,9 +5,9 @@ broadcasts are written to it without the channel's help (:mod:`bennu.pubsub.fast
 whose event the channel intercepts. A *listener* is a function that gets every message as it is:
 ``Broadcast``, or whatever typed message was sent.
 
-Between nodes there is the *bus* (:mod:`bennu.pubsub.bus`). It carries bytes for those parts of a node that
-talk to their like on other nodes, under topics of their own (:meth:`PubSub.publish`,
-:meth:`PubSub.on_publish`); clients never hear those.
+Broadcasts stay inside this process. Between nodes there is the *bus* (:mod:`bennu.pubsub.bus`). It carries bytes
+for those parts of a node that talk to their like on other nodes, today presence alone, under topics of their own
+(:meth:`PubSub.publish`, :meth:`PubSub.on_publish`); clients never hear those.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from .._copies import copy_of
+from .._home import Home
 from ..message import Broadcast, SocketId
 from ..reasons import DropReason
 from ..telemetry import Telemetry
@@ -27,6 +28,23 @@ from .fastlane import Interceptor, Lane, LaneKey, Outbox, Turn
 __all__ = ["PubSub", "Subscription"]
 
 logger = logging.getLogger("bennu.pubsub")
+
+
+LATER: Final = (
+    "loop.call_soon_threadsafe(endpoint.pubsub.{}, ...), where loop is the server's event loop,"
+)
+"""What a thread writes to have a plain method called."""
+
+CANCEL: Final = (
+    "loop.call_soon_threadsafe(subscription.cancel), where loop is the server's event loop,"
+)
+"""The same for a subscription."""
+
+ON_LOOP: Final = (
+    "asyncio.run_coroutine_threadsafe(endpoint.pubsub.{}(...), loop).result(), where loop is the server's"
+    " event loop,"
+)
+"""What a thread writes to have an async method called."""
 
 
 class Subscription:
@@ -50,6 +68,9 @@ class Subscription:
 
     def cancel(self) -> None:
         """Stop listening."""
+        home = self._pubsub.home
+        if home.is_in_process or home.is_abandoned:  # else it is stopped, and nobody is disturbed
+            home.expect("subscription", "cancel", CANCEL)
         self._pubsub._cancel(self)
 
 
@@ -66,34 +87,46 @@ class _Topic:
 
 
 class PubSub:
-    """Topics and their subscribers on this node.
+    """Topics and their subscribers in this process.
 
-    Everything here belongs to the event loop's thread.
+    Everything here belongs to the event loop on which the endpoint was started, from its start to its stop.
+    A call from elsewhere raises ``WrongThread`` or ``NotStarted``.
 
     Args:
         telemetry: Where what can't be delivered is counted.
-        bus: How other nodes are reached; None is a node alone.
+        bus: How presences reach other nodes; None is a node alone. Broadcasts don't use it.
+        home: The event loop of the endpoint; None is the one on which it is used first.
 
     Attributes:
         telemetry: It, or one of its own.
+        home: The event loop.
     """
 
-    def __init__(self, telemetry: Telemetry | None = None, bus: Bus | None = None) -> None:
+    def __init__(
+        self,
+        telemetry: Telemetry | None = None,
+        bus: Bus | None = None,
+        home: Home | None = None,
+    ) -> None:
+        self.home = Home(adopts=True) if home is None else home
         self.telemetry = telemetry or Telemetry()
         self._bus: Bus = LocalBus() if bus is None else bus
         self._handlers: dict[str, list[Callable[[bytes], object]]] = {}
         self._topics: dict[str | SocketId, _Topic] = {}
         self.turn = Turn(self._call_soon)
-        self._loop: asyncio.AbstractEventLoop | None = None
 
     def _call_soon(self, callback: Callable[[], object]) -> None:
-        if self._loop is None:
-            self._loop = asyncio.get_running_loop()
-        self._loop.call_soon(callback)
+        self.home.loop.call_soon(callback)
 
     def unbind(self) -> None:
-        """Forget the event loop: an endpoint that was stopped may start again on another."""
-        self._loop = None
+        """Leave the event loop: an endpoint that was stopped may start again on another."""
+        self.home.stop()
+
+    def abandon(self) -> None:
+        """Forget everybody: the event loop was closed without a stop, or is the parent process's."""
+        self._topics.clear()
+        self._handlers.clear()
+        self.turn = Turn(self._call_soon)
 
     # Other nodes.
 
@@ -111,16 +144,20 @@ class PubSub:
         await self._bus.stop()
 
     def publish(self, topic: str, data: bytes, node: str | None = None) -> None:
-        """Send bytes to the same part of other nodes, at most once; never wait, and never raise.
+        """Send bytes to the same part of other nodes, at most once; never wait.
 
-        A bus that fails has lost a message, as any bus may: that is logged, and what else the sender does
-        goes on.
+        A bus that fails has lost a message, as any bus may: that is logged, and not raised.
 
         Args:
             topic: What :meth:`on_publish` listens to there. It is no topic of channels.
             data: What to send.
             node: To whom; None is all other nodes. An unknown node gets nothing, silently.
+
+        Raises:
+            WrongThread: The call comes from another thread or event loop than the endpoint's.
+            NotStarted: The endpoint is not started in this process.
         """
+        self.home.expect("pubsub", "publish", LATER)
         try:
             self._bus.publish(topic, data, node)
         except Exception:
@@ -136,6 +173,7 @@ class PubSub:
         Returns:
             What ends it; it may be called again.
         """
+        self.home.expect("pubsub", "on_publish", LATER)
         self._handlers.setdefault(topic, []).append(handler)
 
         def cancel() -> None:
@@ -207,7 +245,12 @@ class PubSub:
 
         Returns:
             The subscription, to be cancelled.
+
+        Raises:
+            WrongThread: The call comes from another thread or event loop than the endpoint's.
+            NotStarted: The endpoint is not started in this process; its lifespan is a good place.
         """
+        self.home.expect("pubsub", "subscribe", LATER)
         subscription = Subscription(self, topic, deliver, owner, shares)
         self._topics.setdefault(topic, _Topic()).listeners.append(subscription)
         return subscription
@@ -223,11 +266,11 @@ class PubSub:
             del self._topics[topic]
 
     def may_reach(self, topic: str) -> bool:
-        """Return whether somebody may hear a topic, here or on another node."""
+        """Return whether somebody may hear a topic in this process."""
         return topic in self._topics
 
     def subscribers(self, topic: str) -> int:
-        """Return how many connections and listeners a topic has on this node."""
+        """Return how many connections and listeners a topic has in this process."""
         entry = self._topics.get(topic)
         if entry is None:
             return 0
@@ -236,7 +279,7 @@ class PubSub:
     # What is said to them.
 
     async def broadcast(self, topic: str | SocketId, message: Any) -> None:
-        """Send a message to every subscriber of a topic, on every node.
+        """Send a message to every subscriber of a topic that is connected to this process.
 
         Args:
             topic: Any text, or an id of connections.
@@ -245,23 +288,35 @@ class PubSub:
 
         Raises:
             EncodeError: A client can't be sent the payload.
+            WrongThread: The call comes from another thread or event loop than the endpoint's.
+            NotStarted: The endpoint is not started in this process.
         """
-        if self.local_broadcast(topic, message):
+        self.home.expect("pubsub", "broadcast", ON_LOOP)
+        if self._send(topic, message):
             await asyncio.sleep(0)  # a loop of broadcasts lets others have their turn
 
     async def broadcast_from(self, sender: object, topic: str, message: Any) -> None:
-        """Send a message to every subscriber but the sender: a channel, or an owner of listeners."""
-        if self.local_broadcast(topic, message, sender=sender):
+        """Send a message to every subscriber but the sender: a channel, or an owner of listeners.
+
+        Raises as :meth:`broadcast`.
+        """
+        self.home.expect("pubsub", "broadcast_from", ON_LOOP)
+        if self._send(topic, message, sender):
             await asyncio.sleep(0)
 
     def local_broadcast(
         self, topic: str | SocketId, message: Any, *, sender: object = None
     ) -> bool:
-        """Send a message to the subscribers on this node alone.
+        """Send a message to the subscribers in this process. Raises as :meth:`broadcast`.
 
         Returns:
             Whether so much was sent in this turn that the sender should let others have theirs.
         """
+        self.home.expect("pubsub", "local_broadcast", LATER)
+        return self._send(topic, message, sender)
+
+    def _send(self, topic: str | SocketId, message: Any, sender: object = None) -> bool:
+        """Do what ``local_broadcast`` does, for a caller that has asked ``home`` itself."""
         entry = self._topics.get(topic)
         if entry is None:
             return False

@@ -55,6 +55,11 @@ class LongPolling:
         self._sessions: dict[str, Session] = {}
         self._counts: Counter[Any] = Counter()
 
+    def abandon(self) -> None:
+        """Forget every session: the event loop was closed without a stop, or is the parent process's."""
+        self._sessions.clear()
+        self._counts.clear()
+
     async def serve(self, target: Target, options: LongPoll, exchange: Exchange) -> None:
         """Answer one request.
 
