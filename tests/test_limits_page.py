@@ -57,7 +57,16 @@ LIMITS: dict[str, object] = {
     },
     **{
         f"`LongPoll({name}=...)`": getattr(LongPoll(), name)
-        for name in ("max_buffer", "max_body", "max_sessions")
+        for name in (
+            "body_timeout",
+            "max_bodies",
+            "max_body",
+            "max_buffer",
+            "max_polls",
+            "max_posts",
+            "max_sessions",
+            "max_sessions_per_ip",
+        )
     },
 }
 """The defaults, by how they are set; of what can't be set, by its name on the page."""

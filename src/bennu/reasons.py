@@ -122,7 +122,10 @@ class Limit(Enum):
     EVENT = ("event", '`@on("event", rate=...)`')
     HANDSHAKE_TIME = ("handshake_time", "`bennu run --handshake-timeout`")
     HANDSHAKE_BYTES = ("handshake_bytes", "`bennu run --handshake-bytes`")
-    BODY_TIME = ("body_time", "`bennu run --body-timeout`")
+    BODY_TIME = ("body_time", "`bennu run --body-timeout`, or `LongPoll(body_timeout=...)`")
+    BODIES = ("bodies", "`LongPoll(max_bodies=...)`")
+    SESSIONS = ("sessions", "`LongPoll(max_sessions=...)`")
+    SESSIONS_PER_IP = ("sessions_per_ip", "`LongPoll(max_sessions_per_ip=...)`")
 
     def __init__(self, text: str, meaning: str) -> None:
         self.text = text

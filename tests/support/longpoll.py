@@ -80,6 +80,10 @@ class Request:
         self.task = asyncio.create_task(endpoint(scope, self._incoming.get, self._send))
         self._is_gone = False
 
+    def feed(self, piece: bytes, *, more: bool = True) -> None:
+        """Send more of the body."""
+        self._incoming.put_nowait({"type": "http.request", "body": piece, "more_body": more})
+
     def disconnect(self) -> None:
         """Go away without waiting for the answer: whatever is sent from now on fails."""
         self._is_gone = True

@@ -437,7 +437,7 @@ async def test_there_is_a_bound_of_sessions() -> None:
         await browser.begin()
         answer = await browser.get()
         assert (answer.http_status, answer.content) == (503, b"")
-        server.logged("max_sessions")
+        server.logged("LongPoll(max_sessions=...)", level=logging.WARNING)
         await server.endpoint.disconnect("ann")
         await browser.begin()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, MutableMapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -24,7 +25,11 @@ PREFLIGHT: Final = (
     (b"access-control-allow-methods", b"get, post, options"),
     (b"access-control-max-age", b"3600"),
 )
+MAX_DIGITS: Final = 20
+"""Of a Content-Length; a server bounds it too."""
 ASKED_HEADERS: Final = b"access-control-request-headers"
+_NAMES: Final = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~, -]{1,2000}")
+"""Names of headers, which may stand in an answer."""
 
 
 class ClientGone(Exception):
@@ -64,25 +69,37 @@ class Exchange:
         """Return a header, or empty text."""
         return self.headers.get(name, b"").decode("latin-1")
 
-    async def body(self, limit: int) -> bytes:
+    async def body(self, limit: int, grow: Callable[[int], object]) -> bytes:
         """Return the body.
+
+        Args:
+            limit: Bytes that it may have.
+            grow: Called with the size of each piece, before it is kept.
 
         Raises:
             BodyTooLong: It has more bytes than the limit.
             ClientGone: The client went away.
         """
-        pieces: list[bytes] = []
+        said = self.headers.get(b"content-length", b"0")
+        size = int(said) if said.isdigit() and len(said) < MAX_DIGITS else 0
+        if size > limit:
+            raise BodyTooLong(f"a POST has at most {limit} bytes (LongPoll(max_body=...))")
+        body = bytearray()
         size = 0
         while not self._is_read:
             event = await self._receive()
             if event["type"] == "http.disconnect":
                 raise ClientGone
-            pieces.append(event.get("body", b""))
-            size += len(pieces[-1])
+            piece: bytes = event.get("body", b"")
+            size += len(piece)
             if size > limit:
                 raise BodyTooLong(f"a POST has at most {limit} bytes (LongPoll(max_body=...))")
+            grow(len(piece))
             self._is_read = not event.get("more_body", False)
-        return b"".join(pieces)
+            if self._is_read and not body:
+                return piece
+            body += piece
+        return bytes(body)
 
     @asynccontextmanager
     async def watched(self) -> AsyncGenerator[asyncio.Task[None]]:
@@ -93,6 +110,31 @@ class Exchange:
         finally:
             watch.cancel()
             await asyncio.wait([watch])
+
+    @asynccontextmanager
+    async def while_there(self) -> AsyncGenerator[None]:
+        """Cancel what is done within if the client goes away.
+
+        Raises:
+            ClientGone: It has gone.
+        """
+        limit = asyncio.timeout(None)
+
+        def hurry(_: object) -> None:
+            limit.reschedule(asyncio.get_running_loop().time())
+
+        async with self.watched() as watch:
+            try:
+                async with limit:
+                    watch.add_done_callback(hurry)
+                    try:
+                        yield
+                    finally:
+                        watch.remove_done_callback(hurry)
+            except TimeoutError:
+                if not limit.expired():
+                    raise
+                raise ClientGone from None
 
     async def _until_gone(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
@@ -113,10 +155,15 @@ class Exchange:
             headers.append((b"retry-after", str(retry_after).encode()))
         await self._respond(status, headers, text.encode())
 
+    async def answer_nobody(self) -> None:
+        """Answer a client that has gone: middleware takes no answer at all for an error."""
+        await self._respond(HTTPStatus.NO_CONTENT, (), b"")
+
     async def answer_preflight(self) -> None:
         """Allow a page of another origin what it asks for."""
         asked = [value for name, value in self.scope["headers"] if name == ASKED_HEADERS]
-        allowed = ((b"access-control-allow-headers", b", ".join(asked)),) if asked else ()
+        names = b", ".join(asked)
+        allowed = ((b"access-control-allow-headers", names),) if _NAMES.fullmatch(names) else ()
         await self._respond(HTTPStatus.OK, (*PREFLIGHT, *allowed), b"")
 
     async def _respond(self, status: int, headers: Iterable[Header], body: bytes) -> None:

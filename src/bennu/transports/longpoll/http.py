@@ -13,18 +13,24 @@ import secrets
 import time
 from base64 import b64encode
 from collections import Counter
+from collections.abc import Sequence
 from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 
 from ... import token as signed
+from ..._protocol.gate import network_of
 from ..._protocol.longpoll import Status, answer_poll, answer_status, split_body
 from ..._protocol.params import MAX_QUERY, decode_query
 from ..._runtime.runtime import Runtime
+from ...connect_info import ConnectInfo
 from ...errors import DecodeError, TokenError
 from ...longpoll import LongPoll
+from ...reasons import Limit
 from ..handshake import Denied, Target, origin_fits, shake_hands
+from .bodies import Bodies, NoRoom
 from .exchange import BodyTooLong, ClientGone, Exchange
+from .polls import Polls
 from .reach import Elsewhere, Here, Way
 from .session import Session
 
@@ -34,6 +40,9 @@ logger = logging.getLogger("bennu")
 
 TOPIC: Final = "phx:lp:"
 SALT: Final = "bennu long poll"
+
+RETRY_AFTER: Final = 5
+"""Seconds after which to come again where nobody can know when there will be room."""
 
 RETRIED: Final = frozenset(
     (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_URI_TOO_LONG, HTTPStatus.TOO_MANY_REQUESTS)
@@ -54,6 +63,8 @@ class LongPolling:
         self._secret: signed.Secret = secrets.token_bytes(32) if secret is None else secret
         self._sessions: dict[str, Session] = {}
         self._counts: Counter[Any] = Counter()
+        self._bodies = Bodies()
+        self._polls = Polls()
 
     def abandon(self) -> None:
         """Forget every session: the event loop was closed without a stop, or is the parent process's."""
@@ -80,7 +91,7 @@ class LongPolling:
             else:
                 await exchange.refuse(HTTPStatus.BAD_REQUEST)
         except ClientGone:
-            pass  # and nobody is there to be answered
+            await exchange.answer_nobody()
         except BodyTooLong as error:
             await exchange.refuse(HTTPStatus.BAD_REQUEST, str(error))
         except DecodeError as error:
@@ -113,54 +124,75 @@ class LongPolling:
             return answer_poll(Status.OK, token, messages)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + options.window
-        async with exchange.watched() as gone:
-            while True:
-                await asyncio.wait(
-                    (gone, way.news),
-                    timeout=deadline - loop.time(),
-                    return_when=asyncio.FIRST_COMPLETED,
-                )
-                if gone.done():
-                    raise ClientGone
-                if not way.news.done():
-                    return answer_poll(Status.NOTHING, token)
-                messages = await way.take()
-                if messages is None:
-                    # Not GONE: clients of 1.7 would take that for a new session, and not rejoin.
-                    return answer_status(Status.ENDED)
-                if messages:
-                    return answer_poll(Status.OK, token, messages)
+        with self._polls.wait(way.topic, options.max_polls) as replaced:
+            async with exchange.watched() as gone:
+                while True:
+                    await asyncio.wait(
+                        (gone, replaced, way.news),
+                        timeout=deadline - loop.time(),
+                        return_when=asyncio.FIRST_COMPLETED,
+                    )
+                    if gone.done():
+                        raise ClientGone
+                    if not way.news.done():
+                        return answer_poll(Status.NOTHING, token)
+                    messages = await way.take()
+                    if messages is None:
+                        # Not GONE: clients of 1.7 would take that for a new session, and not rejoin.
+                        return answer_status(Status.ENDED)
+                    if messages:
+                        return answer_poll(Status.OK, token, messages)
 
     async def _open(self, target: Target, options: LongPoll, exchange: Exchange) -> None:
         """Begin a session: the answer to a poll that has none."""
-        if self._counts[target.socket] >= options.max_sessions:
-            logger.error(
-                "Refusing a connection to %s: there are %d sessions (LongPoll(max_sessions=...))",
-                target.mount,
-                options.max_sessions,
-            )
-            await exchange.refuse(HTTPStatus.SERVICE_UNAVAILABLE)
+        peer = ConnectInfo(exchange.scope, transport="longpoll").peer.host
+        keys = _keys(target, peer)
+        refusal = self._refuse_session(options, keys, peer)
+        if refusal is not None:
+            await exchange.refuse(refusal, retry_after=RETRY_AFTER)
             return
-        self._counts[target.socket] += 1
+        self._counts.update(keys)
         try:
-            outcome = await shake_hands(self._runtime, target, exchange.scope, "longpoll")
+            async with exchange.while_there():
+                outcome = await shake_hands(self._runtime, target, exchange.scope, "longpoll")
         except BaseException:
-            self._counts[target.socket] -= 1
+            self._leave(keys)
             raise
         if isinstance(outcome, Denied):
-            self._counts[target.socket] -= 1
+            self._leave(keys)
             await self._deny(exchange, outcome)
             return
         topic = f"{TOPIC}{b64encode(secrets.token_bytes(16)).decode()}{time.time_ns() // 1_000_000}"
-        session = Session(self._runtime, options, topic, partial(self._ended, target, topic))
+        session = Session(self._runtime, options, topic, partial(self._ended, keys, topic))
         self._sessions[topic] = session
         session.begin(outcome)
         token = signed.sign(self._secret, SALT, [topic, target.mount], max_age=options.max_age)
         await exchange.answer(answer_poll(Status.GONE, token))
 
-    def _ended(self, target: Target, topic: str) -> None:
+    def _refuse_session(
+        self, options: LongPoll, keys: Sequence[Any], peer: str | None
+    ) -> HTTPStatus | None:
+        """Return the status for a client that would have one session too many, or None."""
+        limit, status = Limit.SESSIONS, HTTPStatus.SERVICE_UNAVAILABLE
+        bounds = (options.max_sessions, options.max_sessions_per_ip)
+        for key, bound in zip(keys, bounds, strict=False):
+            if bound is not None and self._counts[key] >= bound:
+                self._runtime.excesses.note(limit, self._runtime.loop.time(), peer)
+                return status
+            limit, status = Limit.SESSIONS_PER_IP, HTTPStatus.TOO_MANY_REQUESTS
+        return None
+
+    def _leave(self, keys: Sequence[Any]) -> None:
+        """Count a session no more."""
+        for key in keys:
+            self._counts[key] -= 1
+            if not self._counts[key]:
+                del self._counts[key]
+
+    def _ended(self, keys: Sequence[Any], topic: str) -> None:
         del self._sessions[topic]
-        self._counts[target.socket] -= 1
+        self._leave(keys)
+        self._bodies.end(topic)
 
     @staticmethod
     async def _deny(exchange: Exchange, denied: Denied) -> None:
@@ -178,14 +210,40 @@ class LongPolling:
             await exchange.answer(answer_status(Status.GONE))
             return
         try:
-            if way.is_busy:
-                status = Status.TIMEOUT
-            else:
-                body = await exchange.body(options.max_body)
-                status = await way.post(split_body(exchange.header(b"content-type"), body))
+            status = await self._post_to(way, target, options, exchange)
         finally:
             await way.close()
-        await exchange.answer(answer_status(status))
+        if status is not None:
+            await exchange.answer(answer_status(status))
+
+    async def _post_to(
+        self, way: Way, target: Target, options: LongPoll, exchange: Exchange
+    ) -> Status | None:
+        """Read a body and have its messages handled; return None if it was answered by HTTP's status."""
+        peer = ConnectInfo(exchange.scope, transport="longpoll").peer.host
+        now = self._runtime.loop.time
+        if way.is_busy or self._bodies.is_full(options, way.topic):
+            return Status.TIMEOUT
+        try:
+            with self._bodies.enter(options, way.topic, network_of(peer), target.socket) as body:
+                try:
+                    async with asyncio.timeout(options.body_timeout) as body.limit:
+                        content = await exchange.body(options.max_body, body.grow)
+                except TimeoutError:
+                    if body.is_over:
+                        return Status.GONE
+                    self._runtime.excesses.note(Limit.BODY_TIME, now(), peer)
+                    text = f"the body of a POST must come within {options.body_timeout:g} seconds"
+                    await exchange.refuse(HTTPStatus.REQUEST_TIMEOUT, text)
+                    return None
+                body.limit = None
+                messages = split_body(exchange.header(b"content-type"), content)
+                del content
+                return await way.post(messages)
+        except NoRoom:
+            self._runtime.excesses.note(Limit.BODIES, now(), peer)
+            await exchange.refuse(HTTPStatus.SERVICE_UNAVAILABLE, retry_after=RETRY_AFTER)
+            return None
 
     # Tokens.
 
@@ -211,7 +269,13 @@ class LongPolling:
             return None
         session = self._sessions.get(topic)
         if session is not None:
-            return Here(session)
+            return Here(session, topic)
         if not self._runtime.pubsub.may_reach(topic):
             return None
         return Elsewhere(self._runtime.pubsub, topic, options)
+
+
+def _keys(target: Target, peer: str | None) -> tuple[Any, ...]:
+    """Return under what a session is counted: its socket, and its address, if that is known."""
+    network = network_of(peer)
+    return (target.socket,) if network is None else (target.socket, (target.socket, network))

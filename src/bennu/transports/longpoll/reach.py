@@ -20,9 +20,11 @@ class Way(Protocol):
     """One request's way to its session.
 
     Attributes:
+        topic: The session's.
         news: After a :meth:`take` that found nothing: done when it is time for the next.
     """
 
+    topic: str
     news: asyncio.Future[None]
 
     async def take(self) -> bytes | None:
@@ -46,7 +48,8 @@ class Way(Protocol):
 class Here:
     """The way to a session in this process."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, topic: str) -> None:
+        self.topic = topic
         self._session = session
         self._rest: bytes | None = None
         self.news: asyncio.Future[None]
@@ -91,7 +94,7 @@ class Elsewhere:
 
     def __init__(self, pubsub: PubSub, topic: str, options: LongPoll) -> None:
         self._pubsub = pubsub
-        self._topic = topic
+        self.topic = topic
         self._options = options
         self._ref = secrets.token_hex(8)
         self._is_waiting = False
@@ -141,7 +144,7 @@ class Elsewhere:
             await self._ask(Expired(self._ref))
 
     async def _ask(self, question: Any) -> None:
-        await self._pubsub.broadcast_from(self, self._topic, question)
+        await self._pubsub.broadcast_from(self, self.topic, question)
 
     def _heard(self, answer: Any) -> None:
         match answer:

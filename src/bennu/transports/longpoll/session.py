@@ -33,9 +33,6 @@ PATIENCE: Final = 1.5
 HIGH_WATER: Final = 64 * 1024
 """Bytes that wait for a poll above which the client counts as slow."""
 
-MAX_POSTS: Final = 8
-"""POSTs of one session that may be under way; stock clients send one after another."""
-
 
 class Session:
     """A client that polls.
@@ -81,7 +78,7 @@ class Session:
     @property
     def is_busy(self) -> bool:
         """Whether it takes no more posts just now."""
-        return self._posts >= MAX_POSTS
+        return self._posts >= self._options.max_posts
 
     def take(self, poll: Poll) -> bytes | None:
         """Return what is there for a poll, which waits if that is nothing; None if it is over."""
