@@ -155,6 +155,33 @@ async def test_the_rest_of_a_body_that_nobody_reads_has_the_keep_alive_time() ->
     assert not server.state.connections
 
 
+async def test_a_client_that_still_sends_may_read_an_answer_that_ends_the_connection() -> None:
+    """Its socket is not reset in the middle of its body."""
+
+    async def refuse(scope: Any, receive: Any, send: Any) -> None:
+        headers = [(b"connection", b"close")]
+        await send({"type": "http.response.start", "status": 413, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+
+    server = Server(app=refuse)
+    server.config.timeout_keep_alive = 5
+    client, transport = server.connect()
+    transport.feed(POST)
+    await settle()
+    assert client.status == 413
+    for _ in range(9):
+        transport.feed(b"x" * 1000)
+        await advance(0.5)
+        assert not transport.is_closing()
+    await advance(1)
+    assert client.has_ended
+    assert not server.state.connections
+    client, transport = server.connect()
+    transport.feed(REQUEST)
+    await settle()
+    assert client.has_ended
+
+
 async def test_a_body_that_nobody_read_and_that_came_in_time_does_no_harm() -> None:
     server = Server(app=answer_early)
     client, transport = server.connect()

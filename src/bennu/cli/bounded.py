@@ -6,7 +6,8 @@ Theory of operation
   chunk extensions and trailers, which count like a head. Trailers never become headers of the request.
 - A *body* must make progress: at least :data:`MIN_RATE` bytes a second over each body timeout, unless the
   application has stopped reading. The rest of a body that nobody reads, since its request is answered already,
-  has the keep-alive time and no more.
+  has the keep-alive time and no more: it is thrown away, and the socket is not reset before the client can read
+  the answer.
 - *Pipelined* requests: what a client sends behind a request that still waits for its turn is kept as bytes, and
   read on when the turn has come. To that end bytes are fed to the parser in small pieces. An upgrade behind a
   response that is under way is refused: the response would lose its flow control with the socket.
@@ -118,6 +119,24 @@ class _Bounds:
 
 class _TooLarge(Exception):
     """A head that is complete, and too large: it was answered, and the parser must stop."""
+
+
+class _Gentle:
+    """The transport of a request, as far as uvicorn uses it, with another way to close.
+
+    A socket that is closed while its client still sends is reset, and then the client can't read the answer.
+    """
+
+    __slots__ = ("_protocol", "is_closing", "write")
+
+    def __init__(self, protocol: BoundedProtocol, transport: asyncio.Transport) -> None:
+        self._protocol = protocol
+        self.write = transport.write
+        self.is_closing = transport.is_closing
+
+    def close(self) -> None:
+        """Close, behind the client's last word or after the keep-alive time."""
+        self._protocol._close_gently()
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -298,6 +317,8 @@ class BoundedProtocol(HttpToolsProtocol):
         # What still comes are trailers, which are no headers of the request.
         if self.cycle is not None and self.cycle.scope is self.scope:
             self.headers = []
+            gentle: Any = _Gentle(self, self.transport)
+            self.cycle.transport = gentle
         else:  # an upgrade, which uvicorn knows by its headers
             self.scope["headers"] = self.headers.copy()
 
@@ -402,6 +423,17 @@ class BoundedProtocol(HttpToolsProtocol):
         self._leave_requests()
         cycle.response_complete = True
         return True
+
+    def _close_gently(self) -> None:
+        """Close behind an answer; a client that still sends its body gets to read it first."""
+        transport = self.transport
+        if not self._reads_body or transport.is_closing():
+            transport.close()
+            return
+        self._stop_reading()
+        if transport.can_write_eof():
+            transport.write_eof()
+        self._linger = self.loop.call_later(self.timeout_keep_alive, transport.abort)
 
     def _cut(self) -> None:
         """End at once, whatever is under way."""
