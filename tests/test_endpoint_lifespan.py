@@ -97,7 +97,12 @@ async def test_a_lifespan_that_is_no_context_manager_is_explained() -> None:
     async def lifespan() -> AsyncIterator[None]:
         yield
 
-    endpoint = endpoint_of(CHANNELS, lifespan=lifespan)
+    with pytest.raises(DefinitionError, match="asynccontextmanager"):
+        endpoint_of(CHANNELS, lifespan=lifespan)
+
+    async def undecorated() -> None: ...
+
+    endpoint = endpoint_of(CHANNELS, lifespan=undecorated)
     with pytest.raises(DefinitionError, match="asynccontextmanager"):
         await endpoint.start()
     assert not started(endpoint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -39,10 +40,28 @@ def test_a_payload_without_the_field_stands_for_itself(payload: Any) -> None:
     assert Latest(key="ask").key_of("price", payload) is None
 
 
-def test_a_function_makes_any_key() -> None:
-    """Of event and payload; dataclasses and all else come as they were sent."""
+def test_a_function_is_for_the_runtime_to_call() -> None:
+    """It is the user's, so nobody calls it but what calls all of the user's functions."""
     policy = Latest(key=lambda event, payload: payload.symbol % 2)
-    assert policy.key_of("moved", Position(3)) == 1
+    assert policy.key_of("moved", Position(3)) is None
+
+
+def test_a_function_that_would_have_to_be_awaited_is_refused() -> None:
+    """Nothing waits for it: its coroutine would be the same key for nothing."""
+
+    async def symbol(event: str, payload: Any) -> Any:
+        return payload.symbol
+
+    class Symbol:
+        async def __call__(self, event: str, payload: Any) -> Any: ...
+
+    def generator(event: str, payload: Any) -> Any:
+        yield payload
+
+    keys: list[Any] = [symbol, functools.partial(symbol), Symbol(), generator]
+    for key in keys:
+        with pytest.raises(DefinitionError, match="Latest"):
+            Latest(key=key)
 
 
 def test_without_a_key_the_newest_of_each_event_stays() -> None:

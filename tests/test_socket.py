@@ -167,7 +167,7 @@ def test_an_async_connect_is_known_whatever_kind_of_callable_it_is(
     connect: Any, is_async: bool
 ) -> None:
     """Everything else runs in a thread."""
-    assert socket(connect).connector.is_async is is_async
+    assert socket(connect).connector.callback.is_async is is_async
 
 
 @pytest.mark.parametrize("connect", [Authenticator(), Authenticator().method])
@@ -235,20 +235,25 @@ def test_a_connect_whose_parameters_text_can_not_become_is_refused() -> None:
 # The id.
 
 
-def test_the_id_is_made_of_the_assigns() -> None:
+async def test_the_id_is_made_of_the_assigns() -> None:
     """Text, or None for a connection that can't be addressed; without a function it is None."""
-    assert socket(id=lambda user: f"users:{user}").id_of(7) == "users:7"
-    assert socket(id=lambda user: None).id_of(7) is None
-    assert socket().id_of(7) is None
+
+    async def later(user: int) -> str:
+        return f"users:{user}"
+
+    assert await socket(id=lambda user: f"users:{user}").id_of(7) == "users:7"
+    assert await socket(id=later).id_of(7) == "users:7"
+    assert await socket(id=lambda user: None).id_of(7) is None
+    assert await socket().id_of(7) is None
 
 
 @pytest.mark.parametrize("name", [7, b"users:7", ["users:7"], False])
-def test_an_id_of_another_kind_refuses_the_connect(
+async def test_an_id_of_another_kind_refuses_the_connect(
     name: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     """And is logged as the mistake that it is."""
     with pytest.raises(Refused, match="invalid id"):
-        socket(id=lambda user: name).id_of(7)
+        await socket(id=lambda user: name).id_of(7)
 
     assert caplog.record_tuples == [
         (
@@ -313,11 +318,11 @@ def test_a_limit_is_above_zero(name: str, value: float) -> None:
     assert raised.value.got == repr(value)
 
 
-def test_the_origins_of_a_socket_are_compiled_when_it_is_made() -> None:
+async def test_the_origins_of_a_socket_are_compiled_when_it_is_made() -> None:
     """A mistake in them shows at once."""
     check = socket(check_origin=["//a.org"]).origin_check
 
     assert check is not None
-    assert check(Origin.parse("https://a.org"), Requested("http", "b.org", 80))
+    assert await check.fits(Origin.parse("https://a.org"), Requested("http", "b.org", 80))
     with pytest.raises(DefinitionError, match="check_origin"):
         socket(check_origin=["a.org"])

@@ -6,9 +6,12 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar
 
+from ._callback import Callback, Threads, call_now
+from ._functions import refuse_bool
 from ._payload import InvalidPayload, check_type, convert
 from .connect_info import ConnectInfo
-from .errors import DefinitionError, Refused, source_line
+from .errors import CallbackError, DefinitionError, Refused, source_line
+from .message import Error, Reply
 from .reasons import Reason
 
 __all__ = ["Connect", "Connector", "Refresh", "Refresher"]
@@ -27,17 +30,26 @@ Connect = (
 Refresh = Callable[[str, ConnectInfo], Awaitable[A | None]] | Callable[[str, ConnectInfo], A | None]
 
 
-def is_async(function: Callable[..., Any]) -> bool:
-    """Return whether a function or an object with ``__call__`` is awaited."""
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-        type(function).__call__
-    )
+_REFUSE = "raise Refused(reason) for a client that may not connect"
+
+
+def check_assigns(callback: Callback, assigns: Any) -> None:
+    """Refuse what no connection can have for its assigns, since it is meant as a no.
+
+    Raises:
+        CallbackError: It is such a thing.
+    """
+    if isinstance(assigns, bool | BaseException | Error | Reply):
+        raise CallbackError(
+            f"{callback.subject}: {callback.name} returned {assigns!r}: expected the assigns of the"
+            f" connection; to refuse a client, write `raise Refused(reason)`"
+        )
 
 
 class Connector(Generic[A]):
     """The user's ``connect``, and what it wants to be called with."""
 
-    __slots__ = ("_annotation", "_parameters", "function", "is_async")
+    __slots__ = ("_annotation", "_parameters", "callback")
 
     def __init__(self, function: Connect[A]) -> None:
         if not callable(function):
@@ -47,8 +59,8 @@ class Connector(Generic[A]):
                 got=repr(function),
                 write="async def connect(params: ConnectParams) -> User",
             )
-        self.function: Callable[..., Any] = function
-        self.is_async = is_async(function)
+        refuse_bool("Socket(connect=...)", function, write=_REFUSE)
+        self.callback = Callback("Socket(connect=...)", function)
         self._parameters = 0
         self._annotation: Any = Any
 
@@ -62,7 +74,7 @@ class Connector(Generic[A]):
                 expected="at most (params, info)",
                 got=f"({', '.join(parameter.name for parameter in parameters)})",
                 write="async def connect(params: ConnectParams, info: ConnectInfo) -> User",
-                where=source_line(self.function),
+                where=source_line(self.callback.function),
             )
         if parameters:
             annotation = parameters[0].annotation
@@ -70,17 +82,17 @@ class Connector(Generic[A]):
             check_type(
                 self._annotation,
                 subject="Socket(connect=...) takes params of a type",
-                where=source_line(self.function),
+                where=source_line(self.callback.function),
             )
 
     def _read_signature(self) -> list[inspect.Parameter]:
         try:
-            signature = inspect.signature(self.function, eval_str=True)
+            signature = inspect.signature(self.callback.function, eval_str=True)
         except ValueError as error:
             raise DefinitionError(
                 "Socket(connect=...)",
                 expected="a function whose parameters can be read",
-                got=repr(self.function),
+                got=repr(self.callback.function),
                 write="connect=lambda params: ...",
             ) from error
         except (NameError, AttributeError, TypeError, SyntaxError) as error:
@@ -89,9 +101,22 @@ class Connector(Generic[A]):
                 expected="a type that the module knows at run time",
                 got=str(error),
                 write="import it outside of `if TYPE_CHECKING`, or define it at the top level",
-                where=source_line(self.function),
+                where=source_line(self.callback.function),
             ) from error
         return list(signature.parameters.values())
+
+    async def ask(self, threads: Threads, params: dict[str, Any], info: ConnectInfo) -> Any:
+        """Return the assigns of a client.
+
+        Raises:
+            Refused: The client may not connect, or its parameters don't fit their type.
+            CallbackError: It returned what can't be assigns.
+            Exception: Whatever it raised.
+        """
+        arguments = call_now("the type of the params", self.arguments, params, info)
+        assigns = await self.callback.ask(threads, *arguments)
+        check_assigns(self.callback, assigns)
+        return assigns
 
     def arguments(self, params: dict[str, Any], info: ConnectInfo) -> tuple[Any, ...]:
         """Return what to call it with.
@@ -113,11 +138,9 @@ class Connector(Generic[A]):
 class Refresher:
     """The user's ``refresh``: what is asked about a token that comes in the middle of a connection."""
 
-    __slots__ = ("function", "is_async")
+    __slots__ = ("callback",)
 
     def __init__(self, function: Refresh[Any]) -> None:
-        self.function: Callable[..., Any] = function
-        self.is_async = is_async(function)
         try:
             inspect.signature(function).bind("token", "info")
         except (TypeError, ValueError) as error:
@@ -128,3 +151,17 @@ class Refresher:
                 write="async def refresh(token: str, info: ConnectInfo) -> User",
                 where=source_line(function),
             ) from error
+        refuse_bool("Socket(refresh=...)", function, write=_REFUSE)
+        self.callback = Callback("Socket(refresh=...)", function)
+
+    async def ask(self, threads: Threads, token: str, info: ConnectInfo) -> Any:
+        """Return the assigns that a new token has, or None if they stay.
+
+        Raises:
+            Refused: The token is not accepted.
+            CallbackError: It returned what can't be assigns.
+            Exception: Whatever it raised.
+        """
+        assigns = await self.callback.ask(threads, token, info)
+        check_assigns(self.callback, assigns)
+        return assigns

@@ -12,38 +12,42 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from ._agent import Agent
+from ._callback import Callback
+from ._functions import refuse_bool
 from ._mistakes import HOOKS
 from ._payload import Decoder, InvalidPayload, check_type, decoder_for, to_type
 from ._protocol.bucket import Rate, rate_of
 from .channel import ON, ON_INFO, ON_OUT, Channel
 from .errors import DefinitionError, source_line
 from .message import is_reserved
-from .slow import DropPolicy
+from .slow import DropPolicy, Latest
 from .topic import Pattern
 
 __all__ = ["ChannelDefinition", "Handler", "check_overflow", "define", "hook_handler"]
 
+_REFUSE = "raise Refused(reason) where a client may not join"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Handler:
-    """One method of a channel.
+class Handler(Callback):
+    """One method of a channel. It takes the channel, and the payload if ``decode`` is set.
 
     Attributes:
-        function: It takes the channel, and the payload if ``decode`` is set.
         decode: Turns the raw payload into the annotated type; None if it takes none.
-        is_async: Whether it is awaited; else it runs in a worker thread.
         rate: How often one connection may have it called.
     """
 
-    function: Callable[..., Any]
-    decode: Decoder | None
-    is_async: bool
+    decode: Decoder | None = None
     rate: Rate | None = None
 
 
 @dataclass(slots=True)
 class ChannelDefinition:
-    """The tables of one channel class."""
+    """The tables of one channel class.
+
+    Attributes:
+        drop_key: Finds the key by which a newer message takes the place of an older one.
+    """
 
     channel: type[Channel[Any, Any]]
     join: Handler | None = None
@@ -53,6 +57,7 @@ class ChannelDefinition:
     events: dict[str, Handler] = field(default_factory=dict[str, Handler])
     outs: dict[str, Handler] = field(default_factory=dict[str, Handler])
     infos: dict[type, Handler] = field(default_factory=dict[type, Handler])
+    drop_key: Callback | None = None
 
     @property
     def name(self) -> str:
@@ -123,7 +128,7 @@ def define(channel: type[Channel[Any, Any]], pattern: Pattern) -> ChannelDefinit
     _check_emits(channel)
     check_overflow(channel)
     _check_when_slow(channel)
-    definition = ChannelDefinition(channel)
+    definition = ChannelDefinition(channel, drop_key=_drop_key(channel))
     for hook in HOOKS:
         function = getattr(channel, hook)
         if function is not getattr(Channel, hook):
@@ -201,6 +206,14 @@ def _check_when_slow(channel: type[Channel[Any, Any]]) -> None:
         )
 
 
+def _drop_key(channel: type[Channel[Any, Any]]) -> Callback | None:
+    """Return the function that finds the key of a message, if the policy has one."""
+    policy = channel.when_slow
+    if not isinstance(policy, Latest) or not callable(policy.key):
+        return None
+    return Callback(f"Latest(key=...) of {channel.__qualname__}.when_slow", policy.key)
+
+
 def _enter(definition: ChannelDefinition, name: str, value: Any, marked: Any) -> None:
     """Enter an attribute of the class into the tables, if it is marked as a handler."""
     channel = definition.channel
@@ -240,6 +253,7 @@ def _refuse_second(subject: str, earlier: Handler | None, function: Callable[...
 def _hook(channel: type, hook: str, function: Callable[..., Any]) -> Handler:
     subject = f"{channel.__qualname__}.{hook}"
     if hook == "join":
+        refuse_bool(subject, function, write=f"async def join(self) -> None: ...  # {_REFUSE}")
         return _handler(subject, function, None)
     expected = {"after_join": (), "handle_in": ("event", "payload"), "terminate": ("reason",)}[hook]
     return hook_handler(subject, function, expected)
@@ -261,7 +275,7 @@ def hook_handler(subject: str, function: Any, parameters: Sequence[str]) -> Hand
         DefinitionError: It takes something else.
     """
     _expect_parameters(subject, function, parameters)
-    return Handler(function, None, inspect.iscoroutinefunction(function))
+    return Handler(subject, function)
 
 
 def _expect_parameters(subject: str, function: Callable[..., Any], expected: Sequence[str]) -> None:
@@ -279,10 +293,9 @@ def _expect_parameters(subject: str, function: Callable[..., Any], expected: Seq
 
 def _handler(subject: str, function: Callable[..., Any], annotation: Any) -> Handler:
     """Return the handler of a client's message: of no payload, or of one whose type is known."""
-    is_async = inspect.iscoroutinefunction(function)
     parameters = _parameters(subject, function)
     if not parameters:
-        return Handler(function, None, is_async)
+        return Handler(subject, function)
     if len(parameters) > 1:
         raise DefinitionError(
             f"{subject} has too many parameters",
@@ -302,7 +315,7 @@ def _handler(subject: str, function: Callable[..., Any], annotation: Any) -> Han
             where=source_line(function),
         )
     decode = decoder_for(annotation, subject=subject, where=source_line(function))
-    return Handler(function, decode, is_async)
+    return Handler(subject, function, decode)
 
 
 def _parameters(subject: str, function: Any) -> list[inspect.Parameter]:

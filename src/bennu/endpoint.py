@@ -24,14 +24,16 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from typing import Any, cast
 
 from ._blocking import blocking
+from ._callback import Callback
+from ._functions import name_of
 from ._home import Home
+from ._origin_check import OriginCheck, OriginPolicy
 from ._protocol.forwarded import TrustedProxies
-from ._protocol.origin import OriginPolicy, compile_policy
 from ._runtime.accepted import Accepted
 from ._runtime.draining import Drainer
 from ._runtime.runtime import Runtime
 from .channel import Channel
-from .errors import DefinitionError
+from .errors import DefinitionError, source_line
 from .limits import Limits
 from .message import Broadcast, Disconnect, SocketId, expect_event
 from .presence import Presence
@@ -124,13 +126,13 @@ class Endpoint:
         gate = None if limits is None else _limits(limits).gate()
         self._runtime = Runtime(self, self.pubsub, self.telemetry, debug=debug, gate=gate)
         self._proxies = TrustedProxies(trusted_proxies) if trusted_proxies else None
-        self._routes = Routes(sockets, compile_policy(check_origin))
+        self._routes = Routes(sockets, OriginCheck(check_origin))
         self._longpolling = LongPolling(self._runtime, _secret(secret_key))
         for socket in sockets.values():
             socket.expect_guard(check_origin)
         self._drainer = Drainer(self._runtime, sockets)
         self._health = Health(health)
-        self._lifespan = lifespan
+        self._lifespan = _lifespan(lifespan)
         self._stack: AsyncExitStack | None = None
         self._starting: asyncio.Lock | None = None
         self._hide = (
@@ -180,7 +182,7 @@ class Endpoint:
             # Known only now: servers set up logging at start-up.
             self._stop_logging = self.telemetry.attach(LogHandler(self._hide))
         self._runtime.start()
-        self._drainer.start()
+        await self._drainer.start()
         stack = AsyncExitStack()
         try:
             await self._begin(stack)
@@ -200,8 +202,8 @@ class Endpoint:
         for presence in self._presences:
             presence.start(self._runtime)
         if self._lifespan is not None:
-            takes_endpoint = bool(inspect.signature(self._lifespan).parameters)
-            context = self._lifespan(self) if takes_endpoint else self._lifespan()
+            takes_endpoint = bool(inspect.signature(self._lifespan.function).parameters)
+            context = await self._lifespan.here(*((self,) if takes_endpoint else ()))
             if not hasattr(context, "__aenter__"):
                 raise DefinitionError(
                     "Endpoint(lifespan=...)",
@@ -297,14 +299,16 @@ class Endpoint:
             ``app = FastAPI(lifespan=endpoint.lifespan(mine)); app.mount("/rt", endpoint)``
         """
 
+        context = None if inner is None else _lifespan(inner)
+
         @asynccontextmanager
         async def both(app: Any) -> AsyncGenerator[Any]:
             await self.start()
             try:
-                if inner is None:
+                if context is None:
                     yield
                 else:
-                    async with inner(app) as state:
+                    async with await context.here(app) as state:
                         yield state
             finally:
                 await self.stop()
@@ -570,6 +574,20 @@ def _limits(given: Any) -> Limits:
         got=repr(given),
         write='limits=Limits(connections=20_000, connects_per_ip="60/minute")',
     )
+
+
+def _lifespan(given: Any) -> Callback | None:
+    if given is None:
+        return None
+    if not callable(given) or inspect.isasyncgenfunction(given):
+        raise DefinitionError(
+            "Endpoint(lifespan=...)",
+            expected="an async context manager",
+            got=repr(given) if not callable(given) else f"{name_of(given)}, an async generator",
+            write="@asynccontextmanager above `async def lifespan()`",
+            where=source_line(given) if callable(given) else None,
+        )
+    return Callback("Endpoint(lifespan=...)", given)
 
 
 def _presences(given: Any) -> tuple[Presence, ...]:

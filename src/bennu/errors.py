@@ -7,6 +7,7 @@ BennuError
 ├── EncodeError         a payload that the wire can't carry
 ├── ReservedEvent       an event sent by an application that is the protocol's own
 ├── DecodeError         a frame that is no message: the connection closes with 1011
+├── CallbackError       a function of the user's that gave no result: it is logged as its crash
 ├── WrongThread         a call in another thread or event loop than the one that it belongs to
 ├── AlreadyTracked      an actor tracked twice under one key in one topic
 ├── NotTracked          an update of what is not tracked
@@ -30,6 +31,7 @@ from .reasons import Reason
 __all__ = [
     "AlreadyTracked",
     "BennuError",
+    "CallbackError",
     "DecodeError",
     "DefinitionError",
     "EncodeError",
@@ -122,6 +124,10 @@ class ReservedEvent(BennuError):
 
 class DecodeError(BennuError):
     """The bytes that came are no message of this protocol."""
+
+
+class CallbackError(BennuError):
+    """A function of the user's raised what is no ``Exception``, or returned what can't be a result."""
 
 
 class WrongThread(BennuError):

@@ -16,12 +16,12 @@ token that names another one is refused before any key is looked at.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Generic, TypedDict, TypeVar, cast
 
 from typing_extensions import Unpack
 
+from ._callback import Callback
 from ._jwks import KeySet
 from .connect_info import ConnectInfo
 from .errors import DefinitionError, TokenExpired, TokenInvalid, TokenMissing
@@ -109,7 +109,7 @@ class JWTConnect(Generic[A]):
         user: Callable[[Claims, ConnectInfo], Awaitable[A]],
         **options: Unpack[JWTOptions],
     ) -> None:
-        self._user: Callable[[Claims, ConnectInfo], Any] = user
+        self._user = Callback("JWTConnect(user=...)", user)
         self._leeway = options.get("leeway", 0.0)
         self._param = options.get("param", "token")
         self._audience = options.get("audience")
@@ -175,10 +175,7 @@ class JWTConnect(Generic[A]):
             info.expire_at(float(claims["exp"]) + self._leeway)
         if isinstance(token_id := claims.get("jti"), str):
             info.add_id(f"tokens:{token_id}")
-        assigns = self._user(claims, info)
-        return cast(
-            "A", await assigns if inspect.isawaitable(assigns) else assigns
-        )  # plain functions do as well
+        return cast("A", await self._user.here(claims, info))  # plain functions do as well
 
     async def _keys_for(self, algorithm: str, header: Mapping[str, Any]) -> list[Any]:
         """Return the keys that may have made a token: none is of another kind than the algorithm."""

@@ -21,11 +21,12 @@ from typing import Any, cast
 
 from typing_extensions import Unpack
 
+from ._callback import Callback
 from ._protocol import encrypted, etf, signed
 from ._protocol.csrf import matches
 from ._protocol.timestamped import unsign
 from .connect_info import ConnectInfo
-from .errors import DecodeError, DefinitionError, TokenError, TokenInvalid
+from .errors import CallbackError, DecodeError, DefinitionError, TokenError, TokenInvalid
 from .token import KeyOptions, Secret, derive, secrets_of
 
 __all__ = ["PlugSession", "ScopeSession", "SessionLoader", "SessionReader", "StarletteSession"]
@@ -140,7 +141,6 @@ class SessionLoader:
     """
 
     def __init__(self, reader: SessionReader, *, check_csrf: bool, csrf_token_key: str) -> None:
-        self._reader = reader
         self._check_csrf = check_csrf
         self._key = csrf_token_key
         try:
@@ -152,11 +152,17 @@ class SessionLoader:
                 got=f"{reader!r} ({error})",
                 write="session=StarletteSession(SECRET_KEY), from bennu.session",
             ) from error
+        self._reader = Callback("Socket(session=...)", reader)
 
     async def load(self, params: Mapping[str, Any], info: ConnectInfo) -> Session | None:
         """Return the session of a request, or None without a cookie, or without a valid token."""
-        found: Any = self._reader(info)
-        session: Session | None = await found if inspect.isawaitable(found) else found
-        if session is None or not self._check_csrf:
-            return session
-        return session if matches(session.get(self._key), params.get("_csrf_token")) else None
+        session: Any = await self._reader.here(info)
+        if session is not None and not isinstance(session, Mapping):
+            raise CallbackError(
+                f"Socket(session=...): {self._reader.name} returned {session!r}: expected a mapping"
+                " or None"
+            )
+        found = cast("Session | None", session)
+        if found is None or not self._check_csrf:
+            return found
+        return found if matches(found.get(self._key), params.get("_csrf_token")) else None

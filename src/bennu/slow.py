@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
+from ._functions import expect_awaitable_or_plain, expect_plain
 from .errors import DefinitionError, source_line
 
 __all__ = ["DropOldest", "DropPolicy", "Latest", "WhenSlow"]
@@ -69,17 +70,24 @@ class Latest:
                 got=repr(self.key),
                 write='Latest(key="symbol")',
             )
+        if callable(self.key):
+            expect_awaitable_or_plain("Latest(key=...)", self.key)
+            expect_plain(
+                "Latest(key=...)",
+                self.key,
+                why="it is called for each message, and nothing waits for it",
+                write='Latest(key=lambda event, payload: payload["symbol"])',
+            )
 
     def key_of(self, event: str, payload: Any) -> Hashable:
         """Return what messages are replaced by, or None for one that stands for itself.
 
-        Raises:
-            Exception: Whatever the user's function raises.
+        A function as ``key`` is not called here, but by the runtime.
         """
         if self.key is None:
             return event
         if not isinstance(self.key, str):
-            return self.key(event, payload)
+            return None
         if isinstance(payload, Mapping):
             fields = cast("Mapping[str, Any]", payload)
             return (event, fields[self.key]) if self.key in fields else None

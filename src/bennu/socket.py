@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, Generic, TypedDict, TypeVar
 
 from typing_extensions import Unpack
 
+from ._callback import Callback
 from ._connector import Connect, Connector, Refresh, Refresher
 from ._definition import ChannelDefinition, define
+from ._origin_check import OriginCheck, OriginPolicy
 from ._protocol.deflate import Deflate
 from ._protocol.drain import Drain, DrainPolicy
-from ._protocol.origin import Check, OriginPolicy, compile_policy
 from .channel import Channel
 from .csrf import KEY
 from .errors import DefinitionError, Refused
@@ -30,7 +31,8 @@ logger = logging.getLogger("bennu")
 
 A = TypeVar("A")
 
-ErrorHandler = Callable[[Refused], tuple[int, bytes]]
+ErrorHandler = Callable[[Refused], tuple[int, bytes] | Awaitable[tuple[int, bytes]]]
+IdOf = Callable[[A], str | Awaitable[str | None] | None]
 
 MAX_FRAME: Final = 10_000_000
 DRAIN: Final = Drain()
@@ -44,7 +46,7 @@ MAX_VALUES: Final = 250_000
 class SocketOptions(TypedDict, Generic[A], total=False):
     """What every kind of socket may be given beside what it speaks: see :class:`SocketBase`."""
 
-    id: Callable[[A], str | None] | None
+    id: IdOf[A] | None
     check_origin: OriginPolicy | None
     subprotocols: Sequence[str] | None
     auth_token: bool
@@ -71,7 +73,8 @@ class SocketBase(Generic[A]):
             refuses it with ``raise Refused(reason)``. ``params`` are the query's, converted to the
             annotated type, leniently, since query values are text. Both parameters may be left out.
             A plain ``def`` runs in a worker thread.
-        id: Makes of the assigns the name by which ``endpoint.disconnect`` finds the connection.
+        id: Makes of the assigns the name by which ``endpoint.disconnect`` finds the connection: a
+            function, async if it waits.
         check_origin: Which pages may connect; None takes the endpoint's.
         subprotocols: What the handshake may agree on, in order of preference; None ignores what the
             client offers.
@@ -86,7 +89,8 @@ class SocketBase(Generic[A]):
             1013, or its channels' ``when_slow`` drops messages. It should exceed what is sent to one
             client at once, as the replies of its first joins.
         path: Of the WebSocket, below the mount; it may hold variables, ``{name}``.
-        error_handler: Makes of a refused connect the HTTP status and body; 403 and none by default.
+        error_handler: Makes of a refused connect the HTTP status (200 to 599) and body, ``(429, b"later")``;
+            403 and none by default. A function, async if it waits.
         session: Reads ``info.session``: one of :mod:`bennu.session`, or a function of the info,
             async if it waits.
         check_csrf: Whether a client must show that its page is ours to have its session: it sends
@@ -113,7 +117,7 @@ class SocketBase(Generic[A]):
         self,
         *,
         connect: Connect[A],
-        id: Callable[[A], str | None] | None = None,  # noqa: A002 - Phoenix's name
+        id: IdOf[A] | None = None,  # noqa: A002 - Phoenix's name
         check_origin: OriginPolicy | None = None,
         subprotocols: Sequence[str] | None = None,
         auth_token: bool = False,
@@ -138,7 +142,7 @@ class SocketBase(Generic[A]):
             self.sessions = SessionLoader(
                 session, check_csrf=check_csrf, csrf_token_key=csrf_token_key
             )
-        self.id = id
+        self.id = _callback("id", id)
         self.auth_token = auth_token
         self.timeout = timeout
         self.max_frame_size = max_frame_size
@@ -147,13 +151,13 @@ class SocketBase(Generic[A]):
         self.deflate = _deflate(compress)
         self.max_unsent = max_unsent
         self.path = path
-        self.error_handler = error_handler
+        self.error_handler = _callback("error_handler", error_handler)
         self.log = log
         self.longpoll = _longpoll(longpoll)
-        self._drain = drain
+        self._drain: Any = _callback("drain", drain) if callable(drain) else drain
         self.subprotocols = _subprotocols(subprotocols, auth_token=auth_token)
-        self.origin_check: Check | None = (
-            None if check_origin is None else compile_policy(check_origin)
+        self.origin_check: OriginCheck | None = (
+            None if check_origin is None else OriginCheck(check_origin)
         )
         self.connector = Connector(connect)
         expect_positive("timeout", timeout)
@@ -183,16 +187,16 @@ class SocketBase(Generic[A]):
         """
         self.connector.define()
 
-    def drainer(self) -> Drain | None:
+    async def drainer(self) -> Drain | None:
         """Return how its clients are let go before the server stops, or None if they are not.
 
         Raises:
             DefinitionError: It was given something else, or the function returned it.
         """
         drain: Any = self._drain
-        asked = callable(drain)
+        asked = isinstance(drain, Callback)
         if asked:
-            drain = drain()
+            drain = await drain.here()
         if drain is False:
             return None
         if isinstance(drain, Drain):
@@ -200,17 +204,17 @@ class SocketBase(Generic[A]):
         raise DefinitionError(
             "Socket(drain=...)",
             expected="a Drain, a function that returns one, or False",
-            got=f"{drain!r}, returned by {self._drain!r}" if asked else repr(drain),
+            got=f"{drain!r}, returned by {self._drain.name}" if asked else repr(drain),
             write="drain=Drain(batch_size=1000)",
         )
 
-    def id_of(self, assigns: A) -> str | None:
+    async def id_of(self, assigns: A) -> str | None:
         """Return the name of a connection.
 
         Raises:
             Refused: The user's ``id`` returned neither text nor None; that refuses the connection.
         """
-        name: Any = self.id(assigns) if self.id is not None else None
+        name: Any = None if self.id is None else await self.id.here(assigns)
         if name is None or isinstance(name, str):
             return name
         logger.warning(
@@ -299,6 +303,19 @@ class Socket(SocketBase[A]):
         self.is_rated = self.rates is not None or any(
             row.target.has_rates for row in self.table.rows
         )
+
+
+def _callback(name: str, given: Any) -> Callback | None:
+    if given is None:
+        return None
+    if not callable(given):
+        raise DefinitionError(
+            f"Socket({name}=...)",
+            expected="a function",
+            got=repr(given),
+            write=f"{name}=lambda ...: ...",
+        )
+    return Callback(f"Socket({name}=...)", given)
 
 
 def _deflate(given: bool | Deflate) -> Deflate | None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any, Final, Literal, cast
 
+from ._callback import Callback
 from ._home import Home
 from .reasons import DropReason, Limit
 
@@ -204,7 +205,7 @@ class Telemetry:
     def __init__(self, home: Home | None = None) -> None:
         self._home = Home() if home is None else home
         self._lock = Lock()
-        self.handlers: tuple[Handler, ...] = ()
+        self.handlers: tuple[Callback, ...] = ()
         self.drops: Counter[tuple[str, DropReason]] = Counter()
         self.exceeded: Counter[Limit] = Counter()
 
@@ -214,11 +215,18 @@ class Telemetry:
         Both may be called before the start, and in any thread.
 
         Raises:
+            DefinitionError: The handler is async: nothing waits for it.
             NotStarted: This process is a fork of the one that serves, and hears nothing.
         """
         self._home.expect_process("endpoint.telemetry", "attach")
+        callback = Callback.plain(
+            "telemetry.attach(...)",
+            handler,
+            why="it is called in the midst of what it is told of, and nothing waits for it",
+            write="def handler(event): queue.put_nowait(event)",
+        )
         with self._lock:
-            self.handlers = (*self.handlers, handler)
+            self.handlers = (*self.handlers, callback)
         is_attached = True
 
         def detach() -> None:
@@ -226,7 +234,7 @@ class Telemetry:
             with self._lock:
                 if is_attached:
                     is_attached = False
-                    position = self.handlers.index(handler)
+                    position = self.handlers.index(callback)
                     self.handlers = self.handlers[:position] + self.handlers[position + 1 :]
 
         return detach
@@ -249,7 +257,7 @@ class Telemetry:
         """Tell all handlers."""
         for handler in self.handlers:
             try:
-                handler(event)
+                handler.now(event)
             except Exception:
                 logger.exception("A telemetry handler failed on %s", type(event).__name__)
 

@@ -6,8 +6,6 @@ Host header, so that there is nothing to configure.
 
 from __future__ import annotations
 
-from functools import partial
-
 import pytest
 
 from bennu._protocol.origin import Origin, Requested, compile_policy
@@ -223,34 +221,6 @@ def test_conn_compares_scheme_host_and_port_with_those_of_the_request(
 ) -> None:
     """The strictest policy: exactly this page's server."""
     assert allows("conn", origin, requested) is allowed
-
-
-@pytest.mark.conformance("OR010", "OR020")
-@pytest.mark.parametrize("origin", ["https://example.com:88", *WITHOUT_HOST])
-def test_a_function_is_asked_for_every_origin_and_decides(origin: str) -> None:
-    """It gets the parsed origin, also one without a host."""
-    asked: list[Origin] = []
-
-    def ask(origin: Origin, answer: bool) -> bool:
-        asked.append(origin)
-        return answer
-
-    assert allows(partial(ask, answer=True), origin)
-    assert not allows(partial(ask, answer=False), origin)
-    assert asked == [Origin.parse(origin)] * 2
-
-
-@pytest.mark.conformance("OR021")
-def test_a_function_may_bring_arguments_of_its_own() -> None:
-    """Phoenix appends them to the URI; in Python a partial does."""
-
-    def one_of(hosts: list[str], origin: Origin) -> bool:
-        return origin.host in hosts
-
-    policy = partial(one_of, ["a.org", "b.org"])
-
-    assert allows(policy, "https://b.org")
-    assert not allows(policy, "https://c.org")
 
 
 @pytest.mark.parametrize(

@@ -403,7 +403,7 @@ async def test_one_that_fails_to_drain_keeps_no_other(caplog: pytest.LogCaptureF
 
     async with serve(make()) as server:
         broken = Broken(server.endpoint._runtime, {})
-        broken.start()
+        await broken.start()
         client = await server.connect()
         await drain_all(delay=0.0, timeout=5.0)
         assert await client.closed() == 1012

@@ -9,6 +9,7 @@ import pytest
 from msgspec import Struct
 
 from bennu import Channel, EncodeError, Error, Ok, Refused, Stop, on, on_info, on_out
+from bennu.errors import CallbackError
 
 from ..support.clock import settle, work
 from ..support.memory import endpoint_of, error, ok, serve
@@ -150,7 +151,7 @@ async def test_a_stop_for_another_reason_is_a_failure() -> None:
         ("reply_what_cannot_be_written", EncodeError),
         ("stop_with_what_cannot_be_written", EncodeError),
         ("refuse_with_what_cannot_be_written", EncodeError),
-        ("await_what_was_cancelled", RuntimeError),
+        ("await_what_was_cancelled", CallbackError),
     ],
 )
 async def test_a_handler_that_raises(event: str, kind: type[Exception]) -> None:

@@ -242,15 +242,20 @@ async def test_the_subprotocol_is_agreed_on(over: Over, subprotocols: list[str])
 
 
 async def test_what_is_no_message_closes_it() -> None:
-    """As any other connection; so does a reason that can't be written."""
+    """As any other connection."""
     async with serve(endpoint()) as server:
         client = await server.connect(params={"do": "refuse"})
         client.wire.send("nonsense")
         assert await client.closed() == 1011
-        client = await server.connect(params={"do": "unspeakable"})
-        client.start_join("room:1")
-        assert await client.closed() == 1011
-        server.logged("its reason can't be written")
+
+
+async def test_a_reason_that_cannot_be_written_is_a_crash_of_the_connect() -> None:
+    """It is found before the client is let in."""
+    async with serve(endpoint()) as server:
+        with pytest.raises(HandshakeRefused) as refused:
+            await server.connect(params={"do": "unspeakable"})
+        assert refused.value.status == 500
+        server.logged("The refusal of a connection to /socket crashed")
 
 
 async def test_the_end_of_the_server_ends_it() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bennu import Channel, Endpoint, Socket, on
+from bennu._callback import Callback
 from bennu._runtime.runtime import THREADS, Runtime
 from bennu.pubsub import PubSub
 from bennu.telemetry import Telemetry
@@ -162,7 +163,8 @@ async def test_plain_functions_run_in_threads_of_a_bounded_pool() -> None:
         assert threading.current_thread().name.startswith("bennu")
         return n
 
-    results = await asyncio.gather(*(one.in_thread(function, n) for n in range(2 * THREADS)))
+    callback = Callback("function", function)
+    results = await asyncio.gather(*(one.in_thread(callback, n) for n in range(2 * THREADS)))
     assert results == list(range(2 * THREADS))
     assert most == THREADS
     await one.stop()
@@ -177,7 +179,7 @@ async def test_an_error_in_a_thread_comes_to_who_waits_for_it() -> None:
         raise ZeroDivisionError("in a thread")
 
     with pytest.raises(ZeroDivisionError, match="in a thread"):
-        await one.in_thread(fail)
+        await one.in_thread(Callback("fail", fail))
     await one.stop()
 
 

@@ -152,6 +152,7 @@ async def test_what_a_plain_hook_returns_is_awaited_if_it_can_be() -> None:
     presence = Presence(fetch=Fetch(), joined=lambda topic, key, metas: note(key))
     async with serve(endpoint_of({}, presence=presence)):
         await presence.track("me", "ann", topic="t")
+        await settle()
         assert (await presence.list("t"))["ann"]["name"] == "Ann A."
     assert told == ["ann"]
 

@@ -105,6 +105,7 @@ class Member:
         self.topic = topic
         self.lane: LaneKey | None = None
         self.drop_policy = drop_policy
+        self.drop_key = None
         self.intercepted: list[Broadcast] = []
 
     def intercept(self, broadcast: Broadcast) -> None:

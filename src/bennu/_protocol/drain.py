@@ -11,7 +11,7 @@ come back, and no client can tell the difference.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -51,7 +51,11 @@ class Drain:
         _expect(self.timeout >= 0, "timeout", self.timeout, "seconds, from 0", 30.0)
 
 
-DrainPolicy = Drain | Callable[[], "Drain | Literal[False]"] | Literal[False]
+DrainPolicy = (
+    Drain
+    | Callable[[], "Drain | Literal[False] | Awaitable[Drain | Literal[False]]"]
+    | Literal[False]
+)
 """How a socket drains; a function is asked when the endpoint starts; False leaves its clients alone."""
 
 

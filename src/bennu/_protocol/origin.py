@@ -10,7 +10,6 @@ policy                a page may connect if
 ``"conn"``            scheme, host and port are those of the request
 a list                any entry fits: ``https://h`` fixes scheme and port, ``//h`` only the
                       host, ``//h:88`` host and port, ``//*.h`` h and its subdomains
-a function            it returns True for the parsed origin
 ``False``             always
 ====================  ===================================================================
 """
@@ -24,9 +23,9 @@ from urllib.parse import SplitResult, urlsplit
 
 from ..errors import DefinitionError
 
-__all__ = ["Origin", "OriginPolicy", "Requested", "compile_policy"]
+__all__ = ["Origin", "Policy", "Requested", "compile_policy"]
 
-OriginPolicy = Literal["host", "conn", False] | Sequence[str] | Callable[["Origin"], bool]
+Policy = Literal["host", "conn", False] | Sequence[str]
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
@@ -93,14 +92,12 @@ def compile_policy(policy: object) -> Check:
         return lambda origin, requested: origin.host is not None and origin.host == requested.host
     if policy == "conn":
         return _same_connection
-    if callable(policy):
-        return lambda origin, requested: bool(policy(origin))
     if isinstance(policy, Sequence) and not isinstance(policy, str | bytes):
         entries = [_Entry.parse(entry) for entry in cast("Sequence[object]", policy)]
         return lambda origin, requested: any(entry.fits(origin) for entry in entries)
     raise DefinitionError(
         "check_origin",
-        expected='"host", "conn", False, a list of origins or a function',
+        expected='"host", "conn", False, a list of origins or a function of the origin',
         got=repr(policy),
         write='check_origin=["https://example.com", "//*.example.com"]',
     )

@@ -20,8 +20,9 @@ from abc import abstractmethod
 from collections.abc import Awaitable
 from typing import Any, Final
 
+from .._callback import UNFINISHED, crash_of
 from .._definition import Handler
-from ..errors import EncodeError, Refused, Stop
+from ..errors import CallbackError, EncodeError, Refused, Stop
 from ..message import Error, Message
 from ..reasons import DropReason
 from ..telemetry import Telemetry
@@ -172,6 +173,8 @@ class Actor(Supervised[H, D]):
             started = time.perf_counter() if telemetry.handlers else 0.0
             try:
                 value = await running
+                if value is not None and type(value) is not dict and type(value) in UNFINISHED:
+                    value = await handler.finish(value)
                 if message is not None:
                     if telemetry.handlers and self.outbox.socket.log:
                         self._handled_event(telemetry, message, started)
@@ -203,10 +206,9 @@ class Actor(Supervised[H, D]):
                 return self.ending
             if self.was_cancelled_from_outside():
                 raise error
-            error = RuntimeError(f"it awaited what was cancelled: {error!r}")
-        if isinstance(error, Exception):
-            return self._crash(handler.function.__name__, error)
-        raise error
+            error = CallbackError(f"it awaited what was cancelled: {error!r}")
+        name = handler.function.__name__
+        return self._crash(name, crash_of(error, name))
 
     def _answer_by(self, error: Refused | Stop, message: Any) -> End | None:
         answer = Error(error.payload) if isinstance(error, Refused) else error.reply
@@ -243,16 +245,14 @@ class Actor(Supervised[H, D]):
         limit = self.agent.terminate_timeout
         self.set_limit(limit)
         try:
-            await self.call(handler, end.reason)
+            await handler.ask(self, self.agent, end.reason)
         except asyncio.CancelledError:
             if self.take_interruption():
                 logger.error(  # noqa: TRY400 - where it was cancelled says nothing
                     "%s of %s took over %gs", name, self.label, limit
                 )
-            elif self.was_cancelled_from_outside():
-                raise
             else:
-                logger.exception("%s of %s crashed", name, self.label)
+                raise
         except Exception:
             if self.is_dead:
                 raise

@@ -71,13 +71,13 @@ class Drainer:
         """The event loop that the endpoint was started on."""
         return self._runtime.loop
 
-    def start(self) -> None:
+    async def start(self) -> None:
         """Ask every socket how it drains, and be known to the event loop.
 
         Raises:
             DefinitionError: A socket's function returned something else.
         """
-        found = {socket: socket.drainer() for socket in self._names}
+        found = {socket: await socket.drainer() for socket in self._names}
         self._drains = {socket: drain for socket, drain in found.items() if drain is not None}
         _started.add(self)
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from typing import Any
 
+from .._callback import call_now
 from .._definition import ChannelDefinition
 from ..channel import ReplyRef
 from ..errors import EncodeError, NoRef, NotJoined
@@ -32,7 +33,8 @@ class Handle(Actor[Line, ChannelDefinition]):
     def __init__(
         self, connection: Line, definition: ChannelDefinition, topic: str, join_ref: Any
     ) -> None:
-        super().__init__(connection, definition, topic, definition.channel())
+        agent = call_now(definition.name, definition.channel)
+        super().__init__(connection, definition, topic, agent)
         self.join_ref = join_ref
 
     @property

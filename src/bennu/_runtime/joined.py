@@ -24,6 +24,7 @@ import logging
 import time
 from typing import Any, Literal
 
+from .._callback import Callback, crash_of
 from .._copies import copy_of
 from .._definition import ChannelDefinition
 from .._payload import InvalidPayload, anything
@@ -119,6 +120,11 @@ class JoinedChannel(Handle):
         """Which messages may be dropped while the client is slow; None if none may."""
         return self.definition.drop_policy
 
+    @property
+    def drop_key(self) -> Callback | None:
+        """Finds the key by which a newer message takes the place of an older one."""
+        return self.definition.drop_key
+
     # What comes from the server's side.
 
     def intercept(self, broadcast: Broadcast) -> None:
@@ -131,7 +137,9 @@ class JoinedChannel(Handle):
         try:
             if await self._join(message):
                 handler = self.definition.after_join
-                first = None if handler is None else (None, handler, self.call(handler))
+                first = None
+                if handler is not None:
+                    first = (None, handler, handler.begin(self, self.agent))
                 await self._finish(await self._serve(first))
         except asyncio.CancelledError:
             if not self.is_killed:
@@ -181,20 +189,22 @@ class JoinedChannel(Handle):
         try:
             if handler is not None:
                 if handler.decode is None:
-                    return message, handler, self.call(handler)
-                return message, handler, self.call(handler, handler.decode(message.payload))
+                    return message, handler, handler.begin(self, self.agent)
+                payload = handler.decode(message.payload)
+                return message, handler, handler.begin(self, self.agent, payload)
             if definition.handle_in is not None and type(event) is str and not is_reserved(event):
                 longest = self.outbox.socket.max_event_size
                 if bytes_of(event) > longest:
                     self._reply_error(message, Reason.TOO_LONG.payload(max_bytes=longest))
                     return None
                 handler = definition.handle_in
-                return message, handler, self.call(handler, event, anything(message.payload))
+                payload = anything(message.payload)
+                return message, handler, handler.begin(self, self.agent, event, payload)
         except InvalidPayload as invalid:
             self._reply_error(message, Reason.INVALID_PAYLOAD.payload(errors=invalid.errors))
             return None
-        except Exception as error:  # noqa: BLE001 - logged: the payload's type raised, e.g. in __post_init__
-            return self._crash(event, error)
+        except BaseException as error:  # noqa: BLE001 - logged: the payload's type raised, e.g. in __post_init__
+            return self._crash(event, crash_of(error, f"the payload of {event!r}"))
         self._reply_error(message, Reason.UNKNOWN_EVENT.payload())
         return None
 
@@ -205,12 +215,12 @@ class JoinedChannel(Handle):
             return end
         if kind is Kind.OUT:
             handler = self.definition.outs[item.event]
-            return None, handler, self.call(handler, copy_of(item.payload))
+            return None, handler, handler.begin(self, self.agent, copy_of(item.payload))
         if kind is Kind.HEARD:
             item = copy_of(item)
         info = self.definition.info_handler(item)
         if info is not None:
-            return None, info, self.call(info, item)
+            return None, info, info.begin(self, self.agent, item)
         logger.warning(
             "%s got an unexpected message %r: add @on_info(%s) to handle it",
             self.label,

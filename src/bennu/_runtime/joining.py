@@ -6,6 +6,7 @@ import asyncio
 import logging
 from typing import Any, Final
 
+from .._callback import call_now
 from .._definition import Handler
 from .._payload import InvalidPayload
 from ..errors import Refused
@@ -22,7 +23,9 @@ CRASHED: Final = Reason.JOIN_CRASHED.payload()
 
 def _decoded(handler: Handler, message: Message) -> tuple[Any, ...]:
     """Return the arguments of a handler of a client's message."""
-    return () if handler.decode is None else (handler.decode(message.payload),)
+    if handler.decode is None:
+        return ()
+    return (call_now(f"the payload of {handler.name}", handler.decode, message.payload),)
 
 
 async def ask_to_join(channel: Handle, message: Message) -> Ok | Error:
@@ -33,7 +36,7 @@ async def ask_to_join(channel: Handle, message: Message) -> Ok | Error:
     limit = channel.outbox.socket.join_timeout
     channel.set_limit(limit)
     try:
-        value = await channel.call(handler, *_decoded(handler, message))
+        value = await handler.ask(channel, channel.agent, *_decoded(handler, message))
     except Refused as refused:
         return Error(refused.payload)
     except InvalidPayload as invalid:
@@ -41,10 +44,7 @@ async def ask_to_join(channel: Handle, message: Message) -> Ok | Error:
     except asyncio.CancelledError:
         if channel.take_interruption():
             return _too_slow(channel, limit)
-        if channel.was_cancelled_from_outside():
-            raise
-        logger.exception("The join of %r crashed", channel.topic)
-        return Error(CRASHED)
+        raise
     except Exception:
         if channel.is_dead:
             raise
@@ -69,12 +69,14 @@ def _result(channel: Handle, value: Any) -> Ok | Error:
         return Ok()
     if isinstance(value, Ok | Error):
         return value
-    if isinstance(value, Reply):
+    if isinstance(value, Reply | bool | BaseException):
         logger.error(
-            "The join of %r returned %r: expected a value, Ok(...), Error(...) or None;"
-            " a join has no other status",
+            "The join of %r returned %r: expected a value, Ok(...), Error(...) or None;%s",
             channel.topic,
             value,
+            " a join has no other status"
+            if isinstance(value, Reply)
+            else " to refuse a client, write `raise Refused(reason)`",
         )
         return Error(CRASHED)
     return Ok(value)

@@ -52,7 +52,7 @@ def make_ending(link: Leased) -> Ending | None:
     if link.info.is_bound:
         return Lease(link)
     if link.id is not None:
-        return link.runtime.pubsub.subscribe(SocketId(link.id), link.heard, shares=True)
+        return link.runtime.pubsub.listen(SocketId(link.id), link.heard)
     return None
 
 
@@ -72,8 +72,8 @@ class Lease:
         self._release()
         link, info = self._link, self._link.info
         ids = info.ids if link.id is None else dict.fromkeys((link.id, *info.ids))
-        subscribe = link.runtime.pubsub.subscribe
-        self._subscriptions = [subscribe(SocketId(name), link.heard, shares=True) for name in ids]
+        listen = link.runtime.pubsub.listen
+        self._subscriptions = [listen(SocketId(name), link.heard) for name in ids]
         if info.expires_at is not None:
             loop = link.runtime.loop
             # By the loop's clock from here on: to set the machine's clock back prolongs no token.

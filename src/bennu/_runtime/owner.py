@@ -13,6 +13,7 @@ from contextlib import suppress
 from enum import Enum, auto
 from typing import Any, Generic, Protocol, TypeVar
 
+from .._callback import Callback, crash_of
 from .._definition import Handler
 from .._home import Home
 from ..errors import NotJoined, NotStarted, WrongThread
@@ -108,12 +109,9 @@ class Owner(ABC, Generic[H, D]):
     def fail(self, error: Exception) -> None:
         """End because of an error outside of its methods."""
 
-    def call(self, handler: Handler, *args: Any) -> Awaitable[Any]:
-        """Return the running of a method of the object, to be awaited at once."""
-        if handler.is_async:
-            running: Awaitable[Any] = handler.function(self.agent, *args)
-            return running
-        return self.outbox.runtime.in_thread(handler.function, self.agent, *args)
+    def in_thread(self, callback: Callback, /, *args: Any) -> Awaitable[Any]:
+        """Run a plain method of the object in a worker thread."""
+        return self.outbox.runtime.in_thread(callback, *args)
 
     # Where it stands.
 
@@ -195,9 +193,7 @@ class Owner(ABC, Generic[H, D]):
         """Listen to another topic."""
         self._expect_loop("subscribe")
         subscriptions = self.own().subscriptions
-        subscription = self.outbox.runtime.pubsub.subscribe(
-            topic, self.put_heard, owner=self, shares=True
-        )
+        subscription = self.outbox.runtime.pubsub.listen(topic, self.put_heard, owner=self)
         subscriptions.add(subscription)
 
         def cancel() -> None:
@@ -267,5 +263,10 @@ class Owner(ABC, Generic[H, D]):
 
 
 async def _awaited(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """Stand around a coroutine of the user's, so that its task can be killed."""
-    return await coroutine
+    """Stand around a coroutine of the user's, so that its task can be killed, and kills nobody else."""
+    try:
+        return await coroutine
+    except Exception:
+        raise
+    except BaseException as error:
+        raise crash_of(error, getattr(coroutine, "__qualname__", "a task")) from error

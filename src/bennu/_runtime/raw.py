@@ -15,6 +15,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, Final, cast
 
+from .._callback import call_now
 from .._copies import copy_of
 from ..errors import EncodeError, NotJoined
 from ..message import BINARY, TEXT, Draining, Encoded, Opcode
@@ -123,7 +124,8 @@ class RunningHandler(Actor[RawConnection, RawDefinition]):
     __slots__ = ()
 
     def __init__(self, connection: RawConnection, definition: RawDefinition) -> None:
-        super().__init__(connection, definition, definition.name, definition.handler())
+        agent = call_now(definition.name, definition.handler)
+        super().__init__(connection, definition, definition.name, agent)
 
     @property
     def label(self) -> str:
@@ -178,7 +180,9 @@ class RunningHandler(Actor[RawConnection, RawDefinition]):
     async def _run(self) -> None:
         try:
             opened = self.definition.opened
-            first = None if opened is None else (UNASKED, opened, self.call(opened))
+            first = None
+            if opened is not None:
+                first = (UNASKED, opened, opened.begin(self, self.agent))
             await self._finish(await self._serve(first))
         finally:
             self._close(self.ending or End("shutdown", Notice.ERROR))
@@ -190,7 +194,7 @@ class RunningHandler(Actor[RawConnection, RawDefinition]):
         if inbox.is_full and inbox.has_drained(self.agent.max_inbox):
             self.outbox.inbox_drained()
         handler = self.definition.frames[message.opcode]
-        return message, handler, self.call(handler, message.data)
+        return message, handler, handler.begin(self, self.agent, message.data)
 
     def _step_of_item(self, kind: Kind, item: Any) -> Step | End | None:
         """Return what to run for something of the server's own."""
@@ -202,7 +206,7 @@ class RunningHandler(Actor[RawConnection, RawDefinition]):
         definition = self.definition
         handler = definition.draining if type(item) is Draining else definition.info
         if handler is not None:
-            return UNASKED, handler, self.call(handler, item)
+            return UNASKED, handler, handler.begin(self, self.agent, item)
         logger.warning(
             "%s got an unexpected message %r: add `async def info(self, message)` to handle it",
             self.label,

@@ -112,7 +112,7 @@ class RenewableLease(Lease):
         info = connection.info.renewed()
         try:
             assigns = await self._call(_read(message.payload).token, info)
-            self._check(assigns, info)
+            await self._check(assigns, info)
         except InvalidPayload as invalid:
             return Error(Reason.INVALID_PAYLOAD.payload(errors=invalid.errors))
         except Refused as refused:
@@ -134,13 +134,11 @@ class RenewableLease(Lease):
     async def _call(self, token: str, info: ConnectInfo) -> Any:
         connection, refresher = self._connection, self._refresher
         async with asyncio.timeout(connection.socket.join_timeout):
-            if refresher.is_async:
-                return await refresher.function(token, info)
-            return await connection.runtime.in_thread(refresher.function, token, info)
+            return await refresher.ask(connection.runtime, token, info)
 
-    def _check(self, assigns: Any, info: ConnectInfo) -> None:
+    async def _check(self, assigns: Any, info: ConnectInfo) -> None:
         connection = self._connection
-        if assigns is not None and connection.socket.id_of(assigns) != connection.id:
+        if assigns is not None and await connection.socket.id_of(assigns) != connection.id:
             raise Refused(Reason.TOKEN_OF_ANOTHER.text)
         if info.expires_at is not None and info.expires_at <= time.time():
             raise Refused(Reason.TOKEN_EXPIRED.text)

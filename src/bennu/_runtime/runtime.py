@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Protocol
 
+from .._callback import Callback
 from .._protocol.gate import Gate, network_of
 from ..connect_info import ConnectInfo
 from ..pubsub import PubSub
@@ -155,7 +156,7 @@ class Runtime:
         """Do so for one that nobody else looks at."""
         self.create_task(coroutine).add_done_callback(_log_failure)
 
-    async def in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
+    async def in_thread(self, callback: Callback, /, *args: Any) -> Any:
         """Run a plain function in a worker thread; what comes too late is dropped, and logged."""
         if self._pool is None:
             self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="bennu")
@@ -163,11 +164,12 @@ class Runtime:
 
         def run() -> Any:
             try:
-                return function(*args)
+                return callback.work(*args)
             finally:
                 if not is_awaited:
-                    name = getattr(function, "__qualname__", repr(function))
-                    logger.warning("%s ended after its channel: what came of it is dropped", name)
+                    logger.warning(
+                        "%s ended after its channel: what came of it is dropped", callback.name
+                    )
 
         try:
             return await self.loop.run_in_executor(self._pool, run)

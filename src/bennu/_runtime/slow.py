@@ -27,6 +27,7 @@ import logging
 from collections.abc import Hashable, Sequence
 from typing import Any, Final, Protocol
 
+from .._callback import Callback
 from .._protocol.backlog import Backlog
 from ..message import Broadcast, Encoded
 from ..pubsub import Writer
@@ -62,6 +63,11 @@ class SlowChannel(Interceptor, Protocol):
     @property
     def drop_policy(self) -> DropPolicy | None:
         """Which of its messages may be dropped; None if none may."""
+        ...
+
+    @property
+    def drop_key(self) -> Callback | None:
+        """Finds the key by which a newer message takes the place of an older one."""
         ...
 
     @property
@@ -183,7 +189,7 @@ class Slow:
         if policy is None:
             self._put(backlog, broadcast.topic, frame, size)
         else:
-            key = self._key(policy, broadcast)
+            key = self._key(policy, channel.drop_key, broadcast)
             backlog.offer(broadcast.topic, frame, size, owner=channel, key=key, most=policy.max)
 
     def _put(self, backlog: Backlog, topic: str, frame: Any, size: int) -> None:
@@ -215,9 +221,13 @@ class Slow:
             self._has_dropped = True
             logger.info("A client reads slowly: messages of %r are dropped (when_slow)", topic)
 
-    def _key(self, policy: DropPolicy, broadcast: Broadcast) -> Hashable:
+    def _key(self, policy: DropPolicy, drop_key: Callback | None, broadcast: Broadcast) -> Hashable:
+        event, payload = broadcast.event, broadcast.payload
         try:
-            key = policy.key_of(broadcast.event, broadcast.payload)
+            if drop_key is None:
+                key = policy.key_of(event, payload)
+            else:
+                key = drop_key.now(event, payload)
             hash(key)
         except Exception:
             if not self._has_complained:

@@ -11,20 +11,20 @@ to tell (:class:`Listeners`). Nothing waits for them but the stop of the endpoin
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, cast
 
+from .._callback import Callback
 from .._protocol.presences import METAS, REF, Meta, Metas, State, copied, copy_of
 from ..errors import EncodeError
 from ..pubsub import PubSub
 from ..serializers.payload import encode_json
 from ..telemetry import Telemetry
 
-__all__ = ["FETCH_LIMIT", "Hook", "Hooks", "Host", "Listeners", "News", "Spawn", "bare", "fetched"]
+__all__ = ["FETCH_LIMIT", "Hooks", "Host", "Listeners", "News", "Spawn", "bare", "fetched"]
 
 logger = logging.getLogger("bennu.presence")
 
@@ -50,7 +50,7 @@ class Host(Protocol):
         """Its telemetry."""
         ...
 
-    async def in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
+    def in_thread(self, callback: Callback, /, *args: Any) -> Awaitable[Any]:
         """Run a plain function in a worker thread."""
         ...
 
@@ -59,43 +59,14 @@ Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
 """How presence runs a coroutine whose end the stop of the endpoint waits for."""
 
 
-class Hook:
-    """A function of the user's: ``async def``, or a plain one that runs in a thread.
-
-    If the plain one returns something to be awaited (``lambda *args: other(*args)``), that is done.
-    """
-
-    __slots__ = ("function", "is_async")
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.function = function
-        self.is_async = inspect.iscoroutinefunction(function)
-
-    @property
-    def name(self) -> str:
-        """What it is called in logs."""
-        return getattr(self.function, "__qualname__", repr(self.function))
-
-    def call(self, host: Host, *args: Any) -> Awaitable[Any]:
-        """Return its running, to be awaited at once."""
-        if self.is_async:
-            running: Awaitable[Any] = self.function(*args)
-            return running
-        return self._call_in_thread(host, *args)
-
-    async def _call_in_thread(self, host: Host, *args: Any) -> Any:
-        found = await host.in_thread(self.function, *args)
-        return await found if inspect.isawaitable(found) else found
-
-
 @dataclass(frozen=True, slots=True)
 class Hooks:
     """Those that the user has; None costs nothing."""
 
-    fetch: Hook | None = None
-    handle_metas: Hook | None = None
-    joined: Hook | None = None
-    left: Hook | None = None
+    fetch: Callback | None = None
+    handle_metas: Callback | None = None
+    joined: Callback | None = None
+    left: Callback | None = None
 
     @property
     def listen(self) -> bool:
@@ -108,7 +79,7 @@ def bare(metas: Metas) -> State:
     return {key: {METAS: of_key} for key, of_key in metas.items()}
 
 
-async def fetched(hook: Hook, host: Host, topic: str, metas: Metas) -> State:
+async def fetched(hook: Callback, host: Host, topic: str, metas: Metas) -> State:
     """Return metas with what ``fetch`` adds; without, if it fails or takes too long.
 
     What it returns for keys that were not asked for is passed over, and the metas stay as they were.
@@ -117,7 +88,7 @@ async def fetched(hook: Hook, host: Host, topic: str, metas: Metas) -> State:
         return {}
     try:
         async with asyncio.timeout(FETCH_LIMIT):
-            found = await hook.call(host, topic, copied(bare(metas)))
+            found = await hook.ask(host, topic, copied(bare(metas)))
         extended: State = {}
         for key, of_key in metas.items():
             extended[key] = {**cast("State", found).get(key, {}), METAS: of_key}
@@ -133,19 +104,11 @@ async def fetched(hook: Hook, host: Host, topic: str, metas: Metas) -> State:
         logger.error(  # noqa: TRY400 - the text says it
             "%s returned what can't be sent, for %r: %s", hook.name, topic, error
         )
-    except (Exception, asyncio.CancelledError) as error:
-        if _ends_here(error):
-            raise
+    except Exception:
         logger.exception("%s failed for %r: its presences go out without it", hook.name, topic)
     else:
         return extended
     return bare(metas)
-
-
-def _ends_here(error: BaseException) -> bool:
-    """Return whether this task itself is cancelled, and not something that a hook waited for."""
-    task = asyncio.current_task()
-    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
 
 
 @dataclass(slots=True)
@@ -212,12 +175,10 @@ class Listeners:
             for key, metas in news.went:
                 await self._call(hooks.left, topic, key, list(map(copy_of, metas)))
 
-    async def _call(self, hook: Hook, *args: Any) -> None:
+    async def _call(self, hook: Callback, *args: Any) -> None:
         try:
-            await hook.call(self._host, *args)
-        except (Exception, asyncio.CancelledError) as error:
-            if _ends_here(error):
-                raise
+            await hook.ask(self._host, *args)
+        except Exception:
             logger.exception("%s failed for %r", hook.name, self.topic)
 
     def _merge(self, news: News) -> None:

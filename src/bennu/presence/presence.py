@@ -17,12 +17,13 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from .._callback import Callback
 from .._protocol.presences import Meta, State, state_of
 from .._protocol.tracker import Periods
 from ..channel import Channel
 from ..errors import DefinitionError, EncodeError, NotStarted
 from .blocking import BlockingPresence
-from .hooks import Hook, Hooks, Host
+from .hooks import Hooks, Host
 from .live import Live
 from .modes import Full, Mode
 from .names import key_of, meta_of, plain_text
@@ -106,7 +107,7 @@ class Presence:
         """What it is called."""
         return self._options.name
 
-    def _hook(self, name: str, given: Callable[..., Any] | None) -> Hook | None:
+    def _hook(self, name: str, given: Callable[..., Any] | None) -> Callback | None:
         """Return a hook, as argument or method, or None if the user has none."""
         if given is not None:
             if not callable(given):
@@ -116,10 +117,10 @@ class Presence:
                     got=repr(given),
                     write=f"async def {name}(...), in a subclass or beside it",
                 )
-            return Hook(given)
+            return Callback(f"Presence({name}=...)", given)
         if getattr(type(self), name) is getattr(Presence, name):
             return None
-        return Hook(getattr(self, name))
+        return Callback(f"{type(self).__qualname__}.{name}", getattr(self, name))
 
     # What a user overrides.
 

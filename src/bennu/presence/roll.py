@@ -14,12 +14,13 @@ is another one, it is an update.
 from __future__ import annotations
 
 import asyncio
-import inspect
 import itertools
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Protocol, cast
 
 from .._agent import Agent
+from .._callback import call_now
+from .._functions import is_async
 from .._protocol.presences import REF, Meta, copy_of
 from .._protocol.tracker import Diff
 from ..channel import Channel
@@ -256,14 +257,12 @@ def _ident(owner: Any) -> Hashable:
 
 def _made(function: Callable[[Meta], Any], old: Meta) -> Any:
     """Return the meta that a function makes of the present one."""
-    made = function(copy_of(old))
-    if inspect.iscoroutine(made):
-        made.close()
+    if is_async(function):
         raise TypeError(
             "the function of an update is called at once, and can't be awaited: write `def`, not"
             " `async def`, and await what it needs before the update"
         )
-    return made
+    return call_now("the function of an update", function, copy_of(old))
 
 
 def _nothing() -> None:

@@ -17,6 +17,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from .._callback import Callback
 from .._copies import copy_of
 from .._home import Home
 from ..message import Broadcast, SocketId
@@ -236,8 +237,9 @@ class PubSub:
 
         Args:
             topic: Any text, or an id of connections.
-            deliver: Called in the event loop with each message: a :class:`~bennu.Broadcast`, or a
-                typed message. It must not wait. Two subscriptions deliver twice.
+            deliver: A plain function, called in the event loop with each message: a
+                :class:`~bennu.Broadcast`, or a typed message. It must not wait. Two subscriptions
+                deliver twice.
             owner: A channel or other sender whose ``broadcast_from`` passes this listener by.
             shares: Whether the listener gets the very message that other listeners get, since it changes
                 nothing of it. By default each listener gets a copy of its own (of what is data; see
@@ -249,8 +251,32 @@ class PubSub:
         Raises:
             WrongThread: The call comes from another thread or event loop than the endpoint's.
             NotStarted: The endpoint is not started in this process; its lifespan is a good place.
+            DefinitionError: ``deliver`` is async.
         """
         self.home.expect("pubsub", "subscribe", LATER)
+        callback = Callback.plain(
+            "pubsub.subscribe(...)",
+            deliver,
+            why="it is called in the midst of a broadcast, and nothing waits for it",
+            write="def deliver(message): queue.put_nowait(message)",
+        )
+        return self._listen(topic, callback.now, owner, shares=shares)
+
+    def listen(
+        self, topic: str | SocketId, deliver: Callable[[Any], object], *, owner: object = None
+    ) -> Subscription:
+        """Listen to a topic with a function of Bennu's own, which changes no message; see :meth:`subscribe`."""
+        self.home.expect("pubsub", "subscribe", LATER)
+        return self._listen(topic, deliver, owner, shares=True)
+
+    def _listen(
+        self,
+        topic: str | SocketId,
+        deliver: Callable[[Any], object],
+        owner: object,
+        *,
+        shares: bool,
+    ) -> Subscription:
         subscription = Subscription(self, topic, deliver, owner, shares)
         self._topics.setdefault(topic, _Topic()).listeners.append(subscription)
         return subscription

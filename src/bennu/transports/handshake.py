@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
+from .._origin_check import OriginCheck
 from .._protocol.gate import Gate, network_of
-from .._protocol.origin import Check, Origin, Requested
+from .._protocol.origin import Origin, Requested
 from .._protocol.params import MAX_QUERY, decode_query
 from .._protocol.upgrade import explain_upgrade, select_subprotocol, take_auth_token
 from .._runtime.accepted import Accepted
 from .._runtime.runtime import Runtime
 from ..connect_info import AUTHORITY, ConnectInfo
-from ..errors import DecodeError, Refused
+from ..errors import CallbackError, DecodeError, Refused
 from ..longpoll import LongPoll
 from ..reasons import Limit, Reason
 from ..serializers import Serializer, negotiate
+from ..serializers.payload import encode_object
 from ..serializers.vsn import DEFAULT_VSN, closest
 from ..socket import SocketBase
 from ..telemetry import SocketConnected
@@ -52,7 +54,7 @@ class Target:
     socket: SocketBase[Any]
     mount: str
     variables: Mapping[str, str]
-    origin_check: Check
+    origin_check: OriginCheck
     longpoll: LongPoll | None = None
 
 
@@ -97,18 +99,18 @@ async def shake_hands(
     else:
         outcome = await _pass_gate(runtime, runtime.gate, target, scope, transport)
     if isinstance(outcome, Denied) and outcome.refusal and target.socket.refusals is not None:
-        return _make_readable(runtime, target, scope, transport, outcome)
+        return await _make_readable(runtime, target, scope, transport, outcome)
     return outcome
 
 
-def _make_readable(
+async def _make_readable(
     runtime: Runtime, target: Target, scope: Mapping[str, Any], transport: str, denied: Denied
 ) -> Accepted | Denied:
     """Let a refused client in to read why, if it can read, and not too many do."""
     readable = target.socket.refusals
     if readable is None or len(runtime.refused) >= readable.max_held:
         return denied
-    request = _read_request(runtime, target, scope, transport)
+    request = await _read_request(runtime, target, scope, transport)
     if isinstance(request, Denied):
         return request
     serializer = closest(request.params.get("vsn", DEFAULT_VSN), target.socket.serializers)
@@ -154,7 +156,7 @@ class _Request:
     subprotocol: str | None
 
 
-def _read_request(
+async def _read_request(
     runtime: Runtime, target: Target, scope: Mapping[str, Any], transport: str
 ) -> _Request | Denied:
     headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))  # of several, the first
@@ -165,7 +167,7 @@ def _read_request(
         logger.warning("Refusing a connection to %s: %s", target.mount, error)
         return Denied(414 if len(query) > MAX_QUERY else 400)
     params.update(target.variables)
-    if not origin_fits(target, scope, headers):
+    if not await origin_fits(target, scope, headers):
         return Denied(FORBIDDEN)
     socket = target.socket
     offered = headers.get(b"sec-websocket-protocol")
@@ -204,7 +206,7 @@ def _read_request(
 async def _shake_hands(
     runtime: Runtime, target: Target, scope: Mapping[str, Any], transport: str
 ) -> Accepted | Denied:
-    request = _read_request(runtime, target, scope, transport)
+    request = await _read_request(runtime, target, scope, transport)
     if isinstance(request, Denied):
         return request
     serializer: Serializer | None = None
@@ -218,14 +220,17 @@ async def _shake_hands(
     return DRAINING if runtime.is_draining else outcome  # for connect may have taken its time
 
 
-def origin_fits(target: Target, scope: Mapping[str, Any], headers: dict[bytes, bytes]) -> bool:
+async def origin_fits(
+    target: Target, scope: Mapping[str, Any], headers: dict[bytes, bytes]
+) -> bool:
     """Return whether a page of the request's origin may connect; log if not."""
     header = headers.get(b"origin")
     if header is None:
         return True
     host = scope.get(AUTHORITY) or headers.get(b"host", b"").decode("latin-1")
     origin = Origin.parse(header.decode("latin-1"))
-    if target.origin_check(origin, Requested.parse(scope.get("scheme", "ws"), host)):
+    requested = Requested.parse(scope.get("scheme", "ws"), host)
+    if await target.origin_check.fits(origin, requested):
         return True
     logger.error(
         "Refusing a connection to %s from a page of the origin %r (the request's host is %r)."
@@ -274,19 +279,15 @@ async def _connect(
     try:
         if socket.sessions is not None:
             info.session = await socket.sessions.load(params, info)
-        arguments = socket.connector.arguments(params, info)
-        if socket.connector.is_async:
-            assigns = await socket.connector.function(*arguments)
-        else:
-            assigns = await runtime.in_thread(socket.connector.function, *arguments)
-        name = socket.id_of(assigns)
+        assigns = await socket.connector.ask(runtime, params, info)
+        name = await socket.id_of(assigns)
         _check_time(info)
     except Refused as refused:
-        handler = socket.error_handler
-        if handler is None:
-            outcome = Denied(FORBIDDEN, refusal=refused.payload)
-        else:
-            outcome = Denied(*handler(refused))
+        try:
+            outcome = await _refuse(socket, refused)
+        except Exception:
+            logger.exception("The refusal of a connection to %s crashed", target.mount)
+            return Denied(500, b"Internal Server Error")
     except Exception:
         logger.exception("connect of %s crashed", target.mount)
         return Denied(500, b"Internal Server Error")
@@ -304,6 +305,31 @@ async def _connect(
             )
         )
     return outcome
+
+
+async def _refuse(socket: SocketBase[Any], refused: Refused) -> Denied:
+    """Return the answer to a client that ``connect`` refused.
+
+    Raises:
+        CallbackError: The error_handler returned no status and body.
+        EncodeError: The client is to be told what can't be written.
+        Exception: Whatever the error_handler raised.
+    """
+    if socket.error_handler is None:
+        payload = refused.payload
+        if socket.refusals is not None:
+            encode_object(payload)  # raises here, and not in the midst of a connection
+        return Denied(FORBIDDEN, refusal=payload)
+    answer: Any = await socket.error_handler.here(refused)
+    if isinstance(answer, tuple | list) and len(cast("Sequence[Any]", answer)) == 2:
+        status, body = cast("Sequence[Any]", answer)
+        is_status = isinstance(status, int) and not isinstance(status, bool) and 200 <= status < 600
+        if is_status and isinstance(body, bytes | bytearray):
+            return Denied(int(status), bytes(body))
+    raise CallbackError(
+        f"Socket(error_handler=...): {socket.error_handler.name} returned {answer!r}: expected an HTTP"
+        ' status from 200 to 599 and a body, (403, b"Forbidden")'
+    )
 
 
 def _check_time(info: ConnectInfo) -> None:

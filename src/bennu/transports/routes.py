@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from .._protocol.origin import Check
+from .._origin_check import OriginCheck
 from ..errors import DefinitionError
 from ..socket import SocketBase
 from .handshake import Target
@@ -32,7 +32,7 @@ class Routes:
         DefinitionError: A path or a socket can't work.
     """
 
-    def __init__(self, sockets: Mapping[str, SocketBase[Any]], origin_check: Check) -> None:
+    def __init__(self, sockets: Mapping[str, SocketBase[Any]], origin_check: OriginCheck) -> None:
         self._literal: dict[tuple[str, ...], Target] = {}
         self._variable: list[tuple[tuple[str, ...], Target]] = []
         self._cache: dict[str, Target] = {}

@@ -80,7 +80,7 @@ class LongPolling:
             exchange: The request.
         """
         try:
-            if not origin_fits(target, exchange.scope, exchange.headers):
+            if not await origin_fits(target, exchange.scope, exchange.headers):
                 await exchange.answer(answer_status(Status.FORBIDDEN))
             elif exchange.method == "GET":
                 await self._get(target, options, exchange)

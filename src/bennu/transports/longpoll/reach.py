@@ -102,7 +102,7 @@ class Elsewhere:
         self._taken: asyncio.Future[Taken]
         self._progress: asyncio.Queue[Status | None] = asyncio.Queue()
         self.news: asyncio.Future[None]
-        self._answers = pubsub.subscribe(topic, self._heard, owner=self, shares=True)
+        self._answers = pubsub.listen(topic, self._heard, owner=self)
 
     async def take(self) -> bytes | None:
         """Ask what is there."""

@@ -65,9 +65,7 @@ class Session:
         self._posts = 0
         self._polled = runtime.loop.time()
         self._timer = runtime.loop.call_later(PATIENCE * options.window, self._look)
-        self._questions: Subscription = runtime.pubsub.subscribe(
-            topic, self._asked, owner=self, shares=True
-        )
+        self._questions: Subscription = runtime.pubsub.listen(topic, self._asked, owner=self)
 
     def begin(self, accepted: Accepted) -> None:
         """Open the connection."""
