@@ -696,6 +696,7 @@ def test_a_home_without_an_event_loop_has_none() -> None:
 READS = {
     "Endpoint": {"lifespan", "wrap", "serve_native", "serve_native_alone"},
     "PubSub": {
+        "listen",  # subscribe, for the parts of Bennu
         "start",
         "stop",
         "unbind",
