@@ -35,6 +35,9 @@ from bennu.message import BINARY, TEXT, Opcode
 from bennu.serializers import JSONV1, JSONV2, Serializer, negotiate as negotiate_vsn
 from bennu.session import PlugSession, StarletteSession
 
+from .house import House
+from .program import WORDS as PROGRAM_WORDS, program_of
+
 __all__ = ["CORPUS", "TARGETS", "Target"]
 
 CORPUS: Final = Path(__file__).parent / "corpus"
@@ -108,6 +111,19 @@ def _post(data: bytes) -> Hashable:
         one for opcode, one in messages if opcode is TEXT
     ]
     return frozenset(opcode for opcode, _ in messages), len(messages) > 1
+
+
+# The whole server.
+
+
+@lru_cache
+def _house(*, is_mounted: bool) -> House:
+    """Return the server of a target: it goes on from input to input."""
+    return House(is_mounted=is_mounted)
+
+
+def _server(*, is_mounted: bool) -> Callable[[bytes], Hashable]:
+    return lambda data: _house(is_mounted=is_mounted).play(program_of(data))
 
 
 # Frames.
@@ -421,5 +437,7 @@ TARGETS: Final = {
         ),
         Target("token_payload", _payload, (TokenError,), _TERMS),
         Target("term", _term, (DecodeError,), _TERMS),
+        Target("server", _server(is_mounted=False), (), PROGRAM_WORDS),
+        Target("server_mounted", _server(is_mounted=True), (), PROGRAM_WORDS),
     )
 }

@@ -1,0 +1,413 @@
+"""The whole server of ``bennu run`` in memory, which goes on from one input to the next.
+
+The HTTP protocol, the WebSocket behind it, an endpoint with all kinds of sockets, long polling, presence, and routes
+of another application: all of it real, on a loop whose clock jumps. Between the server and its clients there is a
+:class:`~tests.support.transport.MemoryTransport` each.
+
+:meth:`House.play` plays a program (:mod:`tests.fuzz.program`) and then looks at what must hold after each: nothing
+reached the loop's exception handler, nothing was logged as an error, an honest client is answered, and nothing is
+left when the clients have gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import AsyncIterator, Hashable
+from typing import Any, Final
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Mount, Route
+from uvicorn.server import ServerState
+
+from bennu import (
+    Channel,
+    ConnectInfo,
+    Deflate,
+    Endpoint,
+    Error,
+    Limits,
+    LongPoll,
+    Ok,
+    Presence,
+    Rates,
+    RawHandler,
+    RawSocket,
+    Refused,
+    Socket,
+    Stop,
+    on,
+)
+from bennu.cli.server import BennuProtocol, Config
+from tests.support.clock import AutojumpLoop, advance, settle
+from tests.support.transport import MemoryTransport
+
+from .outcome import outcome_of
+
+__all__ = ["House", "Visitor"]
+
+BEAT: Final = b"\x81\xa3\0\0\0\0" + b'[null,"9","phoenix","heartbeat",{}]'
+PATIENCE: Final = 150.0
+"""Seconds of the virtual clock after which nothing may be left of clients that are gone."""
+STEP: Final = 10.0
+
+DOCUMENTED: Final = ("Refusing a connection to ",)
+"""Errors in the log that a client may bring about: pages of other sites, as in Phoenix."""
+
+
+class Room(Channel[str]):
+    """Does all that a handler may do."""
+
+    async def join(self, payload: dict[str, Any]) -> dict[str, Any]:
+        if "refuse" in payload:
+            raise Refused("no", why=payload["refuse"])
+        return payload
+
+    @on("echo")
+    async def echo(self, payload: Any) -> Any:
+        return payload
+
+    @on("say")
+    async def say(self, payload: Any) -> None:
+        await self.broadcast("said", {"said": payload})
+
+    @on("slow")
+    async def slow(self) -> Ok:
+        await asyncio.sleep(4)
+        return Ok({"slow": True})
+
+    @on("number")
+    async def number(self, payload: dict[str, int | float | list[int]]) -> Error:
+        return Error({"size": len(payload)})
+
+    @on("stop")
+    async def stop(self) -> None:
+        raise Stop
+
+    @on("bytes")
+    async def bytes_(self, payload: bytes) -> bytes:
+        return payload
+
+
+class Numbered(Channel[str]):
+    """A topic with a number and a text in it."""
+
+    number: int
+    text: str
+
+
+class Mirror(RawHandler[str]):
+    """A raw socket that says what it hears."""
+
+    async def receive(self, message: str | bytes) -> str | bytes:
+        return f"heard {message}" if isinstance(message, str) else message
+
+
+async def connect(params: dict[str, Any]) -> str:
+    """Let everybody in who does not ask to be refused; some wait for it."""
+    if "slow" in params:
+        await asyncio.sleep(3)
+    if "refuse" in params:
+        raise Refused("no", why=str(params["refuse"]))
+    return str(params.get("name", ""))
+
+
+def make_here(presence: Presence) -> type[Channel[str, Any]]:
+    """Return a channel that shows who is there."""
+
+    class Here(Channel[str]):
+        async def after_join(self) -> None:
+            await presence.track(self, self.topic, {"at": 1})
+            await presence.push_state(self)
+
+        @on("at")
+        async def at(self, payload: dict[str, Any]) -> None:
+            await presence.track(self, str(payload.get("key")), payload)
+
+    return Here
+
+
+def make_endpoint() -> Endpoint:
+    """Return an endpoint with all kinds of sockets, and small limits."""
+    presence = Presence()
+    channels = {"room:*": Room, "n:{number}-{text}": Numbered, "here:*": make_here(presence)}
+    small: dict[str, Any] = {
+        "connect": connect,
+        "max_frame_size": 20_000,
+        "max_unsent": 50_000,
+        "id": lambda name: name or None,
+    }
+    polled = LongPoll(window=5, max_body=20_000, max_buffer=20_000, max_sessions=50)
+    rates = Rates(joins="3/10s", messages="10/10s", bytes="2k/second", close_after=5)
+    return Endpoint(
+        sockets={
+            "/socket": Socket(
+                channels=channels,
+                longpoll=polled,
+                compress=Deflate(),
+                max_channels=5,
+                refresh=refresh,
+                auth_token=True,
+                **small,
+            ),
+            "/rated": Socket(channels=channels, longpoll=polled, rates=rates, **small),
+            "/readable": Socket(channels=channels, refusals="readable", **small),
+            "/raw": RawSocket(handler=Mirror, **small),
+        },
+        presence=presence,
+        limits=Limits(connections=20),
+        health="/health",
+        check_origin=["//honest.example"],
+    )
+
+
+async def refresh(token: str, _info: ConnectInfo) -> str:
+    """Take a token, if it is long enough."""
+    if len(token) < 3:
+        raise Refused("short")
+    return token
+
+
+async def take(request: Request) -> Response:
+    """Read a body."""
+    try:
+        return PlainTextResponse(str(len(await request.body())))
+    except ClientDisconnect:
+        return PlainTextResponse("gone")
+
+
+async def stream(_request: Request) -> Response:
+    """Answer without end."""
+
+    async def body() -> AsyncIterator[bytes]:
+        for number in range(1000):
+            yield b"%d\n" % number * 100
+            await asyncio.sleep(0.1)
+
+    return StreamingResponse(body())
+
+
+class Visitor:
+    """A client: what it has sent and not been read of, and what it has got.
+
+    Attributes:
+        transport: The server's end.
+        received: All bytes of the server.
+        has_ended: Whether the connection is over.
+    """
+
+    def __init__(self, house: House, address: str) -> None:
+        self.received = bytearray()
+        self.has_ended = False
+        self.transport = Wire(self, address)
+        protocol = BennuProtocol(house.config, house.state, {}, asyncio.get_running_loop())
+        self.transport.set_protocol(protocol)
+        protocol.connection_made(self.transport)
+
+    def take(self, data: bytes) -> None:
+        """Read what the server wrote."""
+        self.received += data
+
+    def ended(self) -> None:
+        """Learn that the connection has ended."""
+        self.has_ended = True
+
+    def vanish(self) -> None:
+        """Go away without a word."""
+        if not self.has_ended:
+            self.transport.lose(ConnectionResetError("the client vanished"))
+
+
+class Wire(MemoryTransport):
+    """A transport with an address, that may be paused twice, as those of event loops may."""
+
+    def __init__(self, visitor: Visitor, address: str) -> None:
+        super().__init__(visitor)
+        self._address = (address, 50_000)
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """Return the client's address, and ours."""
+        known = {"peername": self._address, "sockname": ("127.0.0.1", 4000)}
+        return known.get(name, default)
+
+    def pause_reading(self) -> None:
+        """Give the server no bytes for now."""
+        if self.is_reading_on:
+            super().pause_reading()
+
+    def resume_reading(self) -> None:
+        """Give it those that wait."""
+        if not self.is_reading_on:
+            super().resume_reading()
+
+
+class House:
+    """The server; made once, and used for one input after another.
+
+    Args:
+        is_mounted: Whether the endpoint is mounted in an application with routes of its own.
+    """
+
+    def __init__(self, *, is_mounted: bool) -> None:
+        self.loop = AutojumpLoop()
+        self.loop.set_exception_handler(self._failed)
+        self.endpoint = make_endpoint()
+        app: Any = self.endpoint
+        if is_mounted:
+            app = Starlette(
+                routes=[
+                    Route("/take", take, methods=["GET", "POST"]),
+                    Route("/stream", stream),
+                    Mount("/", self.endpoint),
+                ]
+            )
+        self.config: uvicorn.Config = Config(
+            app, http=BennuProtocol, log_config=None, access_log=True
+        )
+        self.config.load()
+        self.state = ServerState()
+        self._failures: list[Exception] = []
+        self._log = _Log(self._failures)
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self.loop.run_until_complete(self._begin())
+
+    async def _begin(self) -> None:
+        await self.endpoint.start()
+        self.honest = Visitor(self, "10.0.0.9")
+        self.honest.transport.feed(
+            b"GET /socket/websocket?vsn=2.0.0 HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\n"
+            b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        )
+        await settle()
+        assert b" 101 " in self.honest.received
+        self._tasks = asyncio.all_tasks() - {self._me()}
+
+    @staticmethod
+    def _me() -> asyncio.Task[Any]:
+        task = asyncio.current_task()
+        assert task is not None
+        return task
+
+    # One input.
+
+    def play(self, program: Any) -> Hashable:
+        """Play a program, and see that all is well; return what the clients have seen of it.
+
+        Args:
+            program: A coroutine function that takes this and returns its visitors.
+
+        Raises:
+            Exception: What went wrong inside the server, or an AssertionError about what is left.
+        """
+        self._failures.clear()
+        with self._log:
+            visitors = self.loop.run_until_complete(self._play(program))
+        if self._failures:
+            raise self._failures[0]
+        return outcome_of(visitors)
+
+    async def _play(self, program: Any) -> list[Visitor]:
+        visitors: list[Visitor] = []
+        try:
+            await program(self, visitors)
+            await settle()
+            await self._beat()
+        finally:
+            for visitor in visitors:
+                visitor.vanish()
+            await self._until_nothing_is_left()
+        return visitors
+
+    async def pass_time(self, seconds: float) -> None:
+        """Let time pass, in which the honest client goes on as it should."""
+        while seconds > 0:
+            await advance(min(seconds, STEP))
+            await self._beat()
+            seconds -= STEP
+
+    async def _beat(self) -> None:
+        """Send the honest client's heartbeat: it is answered at once, before any time passes."""
+        self.honest.received.clear()
+        self.honest.transport.feed(BEAT)
+        await settle()
+        assert not self.honest.has_ended, "the honest client was closed"
+        assert b"phx_reply" in self.honest.received, "the honest client was not answered"
+
+    async def _until_nothing_is_left(self) -> None:
+        waited = 0.0
+        await settle()
+        while (left := self._left()) and waited < PATIENCE:
+            await self.pass_time(STEP)
+            waited += STEP
+        assert not left, f"left behind: {left}"
+
+    def _left(self) -> list[str]:
+        """Return what there is besides the honest client."""
+        endpoint, me = self.endpoint, self._me()
+        polling = endpoint._longpolling
+        counts = {
+            "connections": endpoint.connections - 1,
+            "refused": len(endpoint._runtime.refused),
+            "topics": len(endpoint.pubsub._topics),
+            "sessions": len(polling._sessions) + sum(polling._counts.values()),
+            "protocols": len(self.state.connections) - 1,
+            "requests": len(self.state.tasks),
+            "tasks": len([t for t in asyncio.all_tasks() - self._tasks if t is not me]),
+        }
+        return [f"{name}: {count}" for name, count in counts.items() if count]
+
+    def _failed(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Note what reached the loop's exception handler: nothing should."""
+        error = context.get("exception")
+        self._failures.append(
+            error if isinstance(error, Exception) else AssertionError(context["message"])
+        )
+
+
+class _Log(logging.Handler):
+    """Takes all that is logged, for as long as it is entered.
+
+    A line is one line, whatever clients send; and none is an error.
+    """
+
+    def __init__(self, failures: list[Exception]) -> None:
+        super().__init__(logging.DEBUG)
+        self._failures = failures
+        self._loggers = [logging.getLogger(name) for name in ("bennu", "uvicorn", "asyncio")]
+        self._before: list[tuple[int, bool]] = []
+        self._hook: Any = None
+
+    def __enter__(self) -> None:
+        self._before = [(one.level, one.propagate) for one in self._loggers]
+        for one in self._loggers:
+            one.setLevel(logging.DEBUG)
+            one.propagate = False
+            one.addHandler(self)
+        self._hook, sys.unraisablehook = sys.unraisablehook, self._unraisable
+
+    def __exit__(self, *_: object) -> None:
+        sys.unraisablehook = self._hook
+        for one, (level, propagate) in zip(self._loggers, self._before, strict=True):
+            one.removeHandler(self)
+            one.setLevel(level)
+            one.propagate = propagate
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Look at a record."""
+        text = record.getMessage()
+        if record.levelno >= logging.ERROR and not text.startswith(DOCUMENTED):
+            error = record.exc_info[1] if record.exc_info else None
+            self._failures.append(
+                error if isinstance(error, Exception) else AssertionError(f"logged: {text}")
+            )
+        elif not text.isprintable():
+            self._failures.append(AssertionError(f"a log line is not printable: {text!r}"))
+
+    def _unraisable(self, args: Any) -> None:
+        error = args.exc_value
+        self._failures.append(error if isinstance(error, Exception) else AssertionError(repr(args)))
