@@ -80,9 +80,10 @@ def fuzz(targets: Sequence[Target], seconds: float, seed: int) -> list[Finding]:
             tell(progress(run))
     found = [finding for run in runs for finding in run.findings]
     for run in runs:
-        grown, objects = grown_by(run, BATCH)
-        if grown > MAX_GROWTH or objects > BATCH:
-            text = f"memory grew by {grown} bytes and {objects} objects over {BATCH} inputs"
+        batch = BATCH // run.target.weight
+        grown, objects = grown_by(run, batch)
+        if grown > MAX_GROWTH or objects > batch:
+            text = f"memory grew by {grown} bytes and {objects} objects over {batch} inputs"
             found.append(Finding(run.target.name, b"", text))
     inputs, spent = sum(run.inputs for run in runs), sum(run.seconds for run in runs)
     tell(f"{inputs:,} inputs in {spent:.0f} s, {len(found)} findings")

@@ -134,7 +134,11 @@ def make_here(presence: Presence) -> type[Channel[str, Any]]:
 def make_endpoint() -> Endpoint:
     """Return an endpoint with all kinds of sockets, and small limits."""
     presence = Presence()
-    channels = {"room:*": Room, "n:{number}-{text}": Numbered, "here:*": make_here(presence)}
+    channels: dict[str, type[Channel[str, Any]]] = {
+        "room:*": Room,
+        "n:{number}-{text}": Numbered,
+        "here:*": make_here(presence),
+    }
     small: dict[str, Any] = {
         "connect": connect,
         "max_frame_size": 20_000,
@@ -286,6 +290,13 @@ class House:
         await settle()
         assert b" 101 " in self.honest.received
         self._tasks = asyncio.all_tasks() - {self._me()}
+
+    def close(self) -> None:
+        """Stop the server."""
+        self.honest.vanish()
+        self.loop.run_until_complete(self.endpoint.stop())
+        self.loop.run_until_complete(self.loop.shutdown_default_executor())
+        self.loop.close()
 
     @staticmethod
     def _me() -> asyncio.Task[Any]:

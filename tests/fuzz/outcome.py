@@ -49,7 +49,7 @@ def _seen_by(received: bytes, *, has_ended: bool) -> Hashable:
 def _frames(data: bytes, *, is_deflated: bool) -> list[tuple[int, bytes]]:
     """Return what the server sent in frames; the last may be cut off."""
     frames: list[tuple[int, bytes]] = []
-    at = 0
+    at, is_closed = 0, False
     while at + 2 <= len(data):
         first, size = data[at], data[at + 1]
         assert size < 0x80, "the server masks a frame"
@@ -65,7 +65,8 @@ def _frames(data: bytes, *, is_deflated: bool) -> list[tuple[int, bytes]]:
         at += size
         if at > len(data):
             break
-        assert not any(one == 0x8 for one, _ in frames), "a frame comes behind the close"
+        assert not is_closed, "a frame comes behind the close"
+        is_closed = opcode == 0x8
         if opcode == 0x1 and not reserved and content[:1] in (b"[", b"{"):
             json.loads(content.decode())
         frames.append((opcode, content))

@@ -56,12 +56,14 @@ class Target:
         feed: Takes an input, and returns what became of it.
         documented: What it may raise.
         words: What means something to it.
+        weight: How many inputs of others take as long as one of its.
     """
 
     name: str
     feed: Callable[[bytes], Hashable]
     documented: tuple[type[Exception], ...]
     words: Sequence[bytes] = ()
+    weight: int = 1
 
     def corpus(self) -> list[bytes]:
         """Return the inputs that are kept in the repository."""
@@ -437,7 +439,7 @@ TARGETS: Final = {
         ),
         Target("token_payload", _payload, (TokenError,), _TERMS),
         Target("term", _term, (DecodeError,), _TERMS),
-        Target("server", _server(is_mounted=False), (), PROGRAM_WORDS),
-        Target("server_mounted", _server(is_mounted=True), (), PROGRAM_WORDS),
+        Target("server", _server(is_mounted=False), (), PROGRAM_WORDS, weight=10),
+        Target("server_mounted", _server(is_mounted=True), (), PROGRAM_WORDS, weight=10),
     )
 }
