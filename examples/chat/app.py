@@ -2,9 +2,10 @@
 
     bennu run examples.chat.app:app
 
-Two environment variables change it: ``CHAT_DATABASE`` is the path of the database (default:
-examples/chat/data/chat.db), and ``CHAT_GRACE`` the seconds after which a person who lost the connection counts
-as gone (default: 5).
+Environment variables change it: ``CHAT_DATABASE`` is the path of the database (default:
+examples/chat/data/chat.db), ``CHAT_GRACE`` the seconds after which a person who lost the connection counts
+as gone (default: 5), and ``CHAT_HOSTS`` the hosts that it is served under (``chat.example.com``; several with commas
+between). Without them a chat on this machine serves this machine's own names.
 """
 
 from __future__ import annotations
@@ -72,8 +73,14 @@ limits = Limits(
     connections_per_ip=100,  # a whole office may have one address
     connects_per_ip="5/second, burst 100",
 )
+hosts = [host for host in os.environ.get("CHAT_HOSTS", "").split(",") if host] or None
 endpoint = Endpoint(
-    sockets={"/socket": socket}, presence=presence, limits=limits, lifespan=open_chat
+    sockets={"/socket": socket},
+    presence=presence,
+    limits=limits,
+    lifespan=open_chat,
+    hosts=hosts,
+    debug=True if hosts is None else None,
 )
 
 page = Starlette(routes=[Mount("/", StaticFiles(directory=HERE / "static", html=True))])

@@ -29,12 +29,14 @@ from ._functions import name_of
 from ._home import Home
 from ._origin_check import OriginCheck, OriginPolicy
 from ._protocol.forwarded import TrustedProxies
+from ._protocol.hosts import Hosts
 from ._runtime.accepted import Accepted
 from ._runtime.draining import Drainer
 from ._runtime.runtime import Runtime
 from .channel import Channel
 from .errors import DefinitionError, source_line
 from .limits import Limits
+from .longpoll import LongPoll
 from .message import Broadcast, Disconnect, SocketId, expect_event
 from .presence import Presence
 from .pubsub import Bus, PubSub
@@ -44,6 +46,7 @@ from .token import Secret, sign
 from .transports.asgi import ASGIWebSocket, deny
 from .transports.handshake import Denied, Target, explain_request, shake_hands
 from .transports.health import Health
+from .transports.hosts import HostGuard
 from .transports.longpoll import Exchange, LongPolling
 from .transports.native import EXTENSION, NativeWebSocket, key_of
 from .transports.proxied import as_proxies_say
@@ -80,6 +83,10 @@ class Endpoint:
         trusted_proxies: Addresses and networks of proxies (``"10.0.0.0/8"``, and ``"unix"`` for a Unix
             socket), whose X-Forwarded headers say who the client is and what it asked for. Nobody
             is trusted by default.
+        hosts: The hosts that are served, by the Host header: ``["example.com", "*.example.com"]``, without
+            ports; ``"*"`` is all. Other requests to its sockets get 403, and malformed headers 400.
+            None serves all hosts, but in development (``debug``) only loopback names where the listener
+            is on loopback. The health pages are for all.
         native: Whether WebSockets leave the ASGI application at accept, under ``bennu run``.
             With False middleware sees their whole life, at a price.
         filter_parameters: Values in logs are hidden if their key contains one of these.
@@ -108,6 +115,7 @@ class Endpoint:
         check_origin: OriginPolicy = "host",
         limits: Limits | None = None,
         trusted_proxies: Sequence[str] = (),
+        hosts: Sequence[str] | None = None,
         native: bool = True,
         filter_parameters: ParameterFilter | tuple[str, ...] = ("password", "token"),
         debug: bool | None = None,
@@ -126,6 +134,7 @@ class Endpoint:
         gate = None if limits is None else _limits(limits).gate()
         self._runtime = Runtime(self, self.pubsub, self.telemetry, debug=debug, gate=gate)
         self._proxies = TrustedProxies(trusted_proxies) if trusted_proxies else None
+        self._host_guard = HostGuard(None if hosts is None else Hosts(hosts), debug=debug)
         self._routes = Routes(sockets, OriginCheck(check_origin))
         self._longpolling = LongPolling(self._runtime, _secret(secret_key))
         for socket in sockets.values():
@@ -365,9 +374,7 @@ class Endpoint:
             scope = as_proxies_say(self._proxies, scope)
         if target is not None and target.longpoll is not None:
             if scope["type"] == "http":
-                await self._longpolling.serve(
-                    target, target.longpoll, Exchange(scope, receive, send)
-                )
+                await self._poll(target, target.longpoll, Exchange(scope, receive, send))
                 return
             target = None  # no WebSocket is to be had there
         native: NativeWebSocket | None = None
@@ -376,9 +383,7 @@ class Endpoint:
         if native is not None and not native.is_taken:  # else some middleware has begun to receive
             await self.serve_native(target, scope, native)
             return
-        outcome: Accepted | Denied = NOT_FOUND
-        if target is not None:
-            outcome = await shake_hands(self._runtime, target, scope, "websocket")
+        outcome = await self._shake_hands(target, scope)
         if isinstance(outcome, Accepted):
             if scope["type"] == "websocket":
                 await ASGIWebSocket(receive, send).run(self._runtime, outcome)
@@ -387,14 +392,28 @@ class Endpoint:
             outcome = Denied(400, reason.encode())
         await deny(scope, receive, send, outcome)
 
+    async def _poll(self, target: Target, options: LongPoll, exchange: Exchange) -> None:
+        """Serve a request of a client that polls."""
+        denied = self._host_guard.refuse(exchange.scope, target.mount)
+        if denied is None:
+            await self._longpolling.serve(target, options, exchange)
+        else:
+            await exchange.forbid(denied.status, denied.body)
+
+    async def _shake_hands(self, target: Target | None, scope: Scope) -> Accepted | Denied:
+        """Decide on a request for a WebSocket."""
+        if target is None:
+            return NOT_FOUND
+        denied = self._host_guard.refuse(scope, target.mount)
+        return denied or await shake_hands(self._runtime, target, scope, "websocket")
+
     async def serve_native(
         self, target: Target | None, scope: Scope, native: NativeWebSocket
     ) -> None:
         """Serve a request to upgrade, on a socket of our own server."""
-        if target is None or target.longpoll is not None:
-            native.deny(NOT_FOUND)
-            return
-        outcome = await shake_hands(self._runtime, target, scope, "websocket")
+        if target is not None and target.longpoll is not None:
+            target = None  # no WebSocket is to be had there
+        outcome = await self._shake_hands(target, scope)
         if isinstance(outcome, Accepted):
             reason = explain_request(scope)
             if reason is None:

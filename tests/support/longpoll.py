@@ -146,6 +146,7 @@ class Browser:
         token: str | None = None,
         *pieces: bytes,
         headers: Mapping[str, str] | None = None,
+        more_headers: Sequence[tuple[str, str]] = (),
         stays_open: bool = False,
         **scope: Any,
     ) -> Request:
@@ -162,7 +163,9 @@ class Browser:
             "raw_path": self._path.encode(),
             "root_path": "",
             "query_string": (urlencode(params) + "&").encode(),  # phoenix.js leaves one there
-            "headers": [(name.encode(), value.encode()) for name, value in given.items()],
+            "headers": [
+                (name.encode(), value.encode()) for name, value in (*given.items(), *more_headers)
+            ],
             "client": ("127.0.0.1", 50000),
             "server": ("localhost", 80),
             **scope,

@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any, Final
 
+from ..._protocol.longpoll import Status, answer_status
+
 __all__ = ["BodyTooLong", "ClientGone", "Exchange"]
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -154,6 +156,12 @@ class Exchange:
         if retry_after is not None:
             headers.append((b"retry-after", str(retry_after).encode()))
         await self._respond(status, headers, text.encode())
+
+    async def forbid(self, status: int, text: bytes) -> None:
+        """Answer with an HTTP status; a 403 also says so in its body, as stock clients understand it."""
+        is_forbidden = status == HTTPStatus.FORBIDDEN
+        body = answer_status(Status.FORBIDDEN) if is_forbidden else text
+        await self._respond(status, JSON if is_forbidden else (TEXT,), body)
 
     async def answer_nobody(self) -> None:
         """Answer a client that has gone: middleware takes no answer at all for an error."""
