@@ -9,11 +9,13 @@ from bennu import Channel, Deflate, Limits, LongPoll, Rates, Socket, on
 from bennu._protocol.inflate import MAX_STREAMS
 from bennu._protocol.longpoll import MAX_MESSAGES
 from bennu._protocol.params import MAX_QUERY
+from bennu._protocol.websocket import MAX_FRAGMENTS
 from bennu.cli.bounded import MAX_HELD, MIN_RATE
 from bennu.cli.heads import DEFAULT_BODY_TIMEOUT, DEFAULT_BOUNDS
 from bennu.reasons import Limit
 from bennu.refusals import Readable
 from bennu.serializers.payload import MAX_NESTING
+from bennu.transports.native import BUDGET
 
 PAGE = (Path(__file__).parents[1] / "docs/limits.md").read_text()
 
@@ -37,6 +39,8 @@ LIMITS: dict[str, object] = {
     "bytes of a query": MAX_QUERY,
     "levels of JSON within each other": MAX_NESTING,
     "messages of a POST": MAX_MESSAGES,
+    "frames, or kilobytes of messages, that are handled at once ([below](#turns))": BUDGET,
+    "fragments of a message, and one more for each 16 bytes of it": MAX_FRAGMENTS,
     **{
         f"`Socket({name}=...)`": getattr(Socket(connect=lambda: None, channels={}), name)
         for name in (

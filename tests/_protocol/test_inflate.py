@@ -15,7 +15,7 @@ from websockets.protocol import CLIENT, Protocol, State
 from bennu import Deflate
 from bennu._protocol.deflate import negotiate
 from bennu._protocol.inflate import MAX_STREAMS, InflatingReader
-from bennu._protocol.websocket import CLOSE, FAILURE, PING, Event, Reader
+from bennu._protocol.websocket import CLOSE, FAILURE, PING, Event, Note, Reader
 from bennu.message import BINARY, TEXT
 
 from ..support.masked import LARGE, cut, raw
@@ -282,3 +282,18 @@ def test_an_idle_reader_keeps_an_inflater_only_if_a_window_was_agreed_on() -> No
     assert forgets._inflater is None
     assert keeps._inflater is not None
     assert keeps.receive(raw(0x88)) == [(CLOSE, b"")]
+
+
+def test_a_compressed_message_costs_what_it_may_inflate_to() -> None:
+    """Ten kilobytes may become ten megabytes: that is a call of its own."""
+    agreement = negotiate([OFFER], Deflate())
+    assert agreement is not None
+    one = InflatingReader(LARGE, agreement, 64)
+    content = deflated(bytes(3_000_000))
+    plain = raw(0x81, b"x" * len(content))
+    assert 2048 < len(content) < 64_000
+
+    assert one.receive(plain) == [(TEXT, b"x" * len(content))]
+    assert one.receive(raw(0xC2, content)) == [(Note.BEHIND, None)]
+    assert one.more() == [(BINARY, bytes(3_000_000))]
+    assert one.grown >= 3_000_000 - len(content) - 8

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from bennu import Endpoint
+from bennu._runtime import turns
 from tests.support.frames import ok
 from tests.support.raw import (
     BINARY,
@@ -272,3 +273,71 @@ async def test_a_message_is_answered_while_another_channel_waits(
         await client.expect(reply("2", "4", "room:2", ok({"a": 1})))
         journal.gate("room:busy").set()
         await client.expect(reply("1", "3", "room:busy", ok()))
+
+
+@pytest.fixture
+def one_part_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a turn of the event loop handle one part of what has been received."""
+    monkeypatch.setattr(turns, "SLICE", 0.0)
+
+
+FLOODS = {
+    "pings": client_frame(PING, b"") * 20_000,
+    "empty fragments": client_frame(TEXT, b"", final=False)
+    + client_frame(CONTINUATION, b"", final=False) * 16_000,
+    "heartbeats": client_frame(TEXT, BEAT) * 20_000,
+}
+
+
+@pytest.mark.usefixtures("one_part_a_turn")
+@pytest.mark.parametrize("flood", FLOODS.values(), ids=FLOODS)
+async def test_who_sends_much_at_once_makes_nobody_wait(server: Server, flood: bytes) -> None:
+    """Thirty heartbeats of another client are answered before a hundred kilobytes of small frames are handled."""
+    async with open_raw(server) as much, open_raw(server) as little:
+        await much.open()
+        await little.open()
+        much.send(flood)
+        for _ in range(30):
+            await is_alive(little)
+        (busy,) = (
+            one for one in server.connections if one._reader._buffer is not None or one._held
+        )
+        assert busy._is_behind
+
+
+@pytest.mark.usefixtures("one_part_a_turn")
+async def test_what_is_handled_in_later_turns_keeps_its_order(server: Server) -> None:
+    """Pushes behind the join that they need, pings between them, and the close at their end."""
+    async with open_raw(server) as client:
+        await client.open()
+        frames = [client_frame(TEXT, JOIN)]
+        for number in range(2, 402):
+            frames += [client_frame(TEXT, echo(number, number)), client_frame(PING, b"%d" % number)]
+        frames.append(client_frame(TEXT, echo(402, "x" * 100_000)))
+        frames.append(client_frame(CLOSE, close_payload(1000)))
+        client.send(b"".join(frames))
+        texts: list[Any] = []
+        pongs: list[int] = []
+        while (frame := await client.frame()).opcode != CLOSE:
+            if frame.opcode == PONG:
+                pongs.append(int(frame.data))
+            else:
+                texts.append(json.loads(frame.data)[4]["response"])
+        assert texts == [{}, *range(2, 402), "x" * 100_000]
+        assert pongs == list(range(2, 402))
+
+
+@pytest.mark.usefixtures("one_part_a_turn")
+async def test_a_connection_that_is_closed_while_more_waits_ends(
+    server: Server, endpoint: Endpoint
+) -> None:
+    """What it has sent is passed over, up to its close frame."""
+    async with open_raw(server) as client:
+        await client.open("/socket/websocket?vsn=2.0.0&name=busy")
+        client.send(client_frame(PING, b"") * 5_000 + client_frame(CLOSE, close_payload(1001)))
+        await until(lambda: any(one._is_behind for one in server.connections))
+        await endpoint.disconnect("busy")
+        while (frame := await client.frame()).opcode != CLOSE:
+            assert frame.opcode == PONG
+        assert await client.end() == b""
+    await until(lambda: not server.connections)

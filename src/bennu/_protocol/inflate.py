@@ -20,6 +20,8 @@ TAIL_AND_END: Final = TAIL + b"\x03\x00"
 MAX_STREAMS: Final = 16
 """Last blocks in one message. One is usual where a client can't flush, but each costs a new inflater."""
 LARGEST: Final = 15
+INFLATION: Final = 32
+"""How many times its size a message is expected to inflate to."""
 
 
 class InflatingReader(Reader):
@@ -28,12 +30,13 @@ class InflatingReader(Reader):
     Args:
         max_size: Bytes that a message may have, compressed as well as inflated.
         agreement: What was agreed on.
+        budget: What one call may cost. A compressed message costs 32 times as much as one that is not.
     """
 
     __slots__ = ("_inflater", "_is_compressed", "_max_ratio", "_window")
 
-    def __init__(self, max_size: int, agreement: Agreement) -> None:
-        super().__init__(max_size)
+    def __init__(self, max_size: int, agreement: Agreement, budget: int | None = None) -> None:
+        super().__init__(max_size, budget)
         self._max_ratio = agreement.options.max_ratio
         self._window = agreement.client_window  # None: nothing is kept from message to message
         self._inflater: zlib._Decompress | None = None
@@ -47,8 +50,16 @@ class InflatingReader(Reader):
         self._is_compressed = bool(first & RSV1)
         return super()._check_header(first & ~RSV1, second)
 
+    def _cost(self, first: int, length: int) -> int:
+        cost = super()._cost(first, length)
+        return 1 + INFLATION * (cost - 1) if self._is_compressed else cost
+
     def _message(self, opcode: Opcode, content: bytes) -> Event:
-        return super()._message(opcode, self._inflate(content) if self._is_compressed else content)
+        if not self._is_compressed:
+            return super()._message(opcode, content)
+        inflated = self._inflate(content)
+        self.grown += max(0, len(inflated) - len(content))
+        return super()._message(opcode, inflated)
 
     def _inflate(self, content: bytes) -> bytes:
         limit = self.max_size

@@ -8,7 +8,13 @@ that has not arrived whole, and fragments only until their last one. It answers 
 - ``(TEXT, data)`` and ``(BINARY, data)``: a whole message; text is valid UTF-8, still as bytes;
 - ``(PING, data)``, ``(PONG, data)``;
 - ``(CLOSE, data)``: the client's close frame; what follows it is not read;
-- ``(FAILURE, (code, reason))``: the client broke the protocol; the reader is dead from then on.
+- ``(FAILURE, (code, reason))``: the client broke the protocol; the reader is dead from then on;
+- ``(Note.BEHIND, None)``: more has arrived whole, and :meth:`Reader.more` returns it.
+
+A client may put 40,000 frames into one read of the socket, or compress ten megabytes into one of them. So a
+reader can be given a *budget*: what one call may cost, where a frame costs one, and one more for each kilobyte
+that it completes. What costs more than is left waits for the next call of :meth:`Reader.more`, which takes one
+frame of any cost.
 
 Why this is not the ``websockets`` library, whose unmasking we do use: it answers a close frame by its
 own rule where ours is §1.13, it fails a close between fragments and a message of more than 4,096
@@ -17,6 +23,7 @@ fragments, both of which RFC 6455 allows, and with it each frame costs ten times
 
 from __future__ import annotations
 
+from enum import Enum, auto
 from typing import Any, Final, cast
 
 from ..message import BINARY, TEXT, Opcode
@@ -26,14 +33,32 @@ try:
 except ImportError:  # pragma: no cover - a platform for which the library has no wheel
     from websockets.utils import apply_mask
 
-__all__ = ["CLOSE", "FAILURE", "PING", "PONG", "Event", "Reader", "close_answer", "frame"]
+__all__ = ["CLOSE", "FAILURE", "PING", "PONG", "Event", "Note", "Reader", "close_answer", "frame"]
 
 CLOSE: Final = Opcode.CLOSE
 PING: Final = Opcode.PING
 PONG: Final = Opcode.PONG
 FAILURE: Final = None
 
-Event = tuple[Opcode | None, Any]
+MAX_FRAGMENTS: Final = 16_384
+"""Fragments that a message may have, and one more for each FRAGMENT bytes of it."""
+FRAGMENT: Final = 16
+LEAST: Final = 10
+"""A kilobyte, as a power of two."""
+
+
+class Note(Enum):
+    """An event that comes of no frame."""
+
+    BEHIND = auto()
+    """There is more."""
+    METER = auto()
+    """So many bytes have come from the client."""
+
+
+BEHIND: Final = Note.BEHIND
+
+Event = tuple[Opcode | Note | None, Any]
 
 PROTOCOL_ERROR: Final = 1002
 INVALID_DATA: Final = 1007
@@ -59,12 +84,36 @@ class Reader:
 
     Args:
         max_size: Bytes that a frame, and a message of many, may have.
+        budget: What one call may cost; None takes all that has come.
+
+    Attributes:
+        grown: By how many bytes what counts is more than what has come: a compressed message counts as it is
+            inflated, and one that is a single frame counts without the head of the frame.
+        is_behind: Whether more has arrived whole.
     """
 
-    __slots__ = ("_buffer", "_dead", "_fragments", "_needed", "_opcode", "_size", "max_size")
+    __slots__ = (
+        "_buffer",
+        "_budget",
+        "_count",
+        "_dead",
+        "_fragments",
+        "_left",
+        "_needed",
+        "_opcode",
+        "_size",
+        "grown",
+        "is_behind",
+        "max_size",
+    )
 
-    def __init__(self, max_size: int) -> None:
+    def __init__(self, max_size: int, budget: int | None = None) -> None:
         self.max_size = max_size
+        self.grown = 0
+        self.is_behind = False
+        self._budget = budget
+        self._left = 0  # of the budget
+        self._count = 0  # fragments of the message under way
         self._buffer: bytearray | None = None  # bytes of a frame that isn't whole yet
         self._needed = 0  # how many it must be before it is worth looking again
         self._opcode: Opcode | None = None  # of the fragmented message under way
@@ -97,34 +146,58 @@ class Reader:
     def _receive_any(self, data: bytes) -> list[Event]:
         if self._dead:
             return []
-        whole: bytes | bytearray = data
-        if self._buffer is not None:
-            self._buffer += data
-            if len(self._buffer) < self._needed:
-                return []
-            whole = self._buffer
+        self._left = self._budget or 0
+        if self._buffer is None:
+            return self._read(data)
+        self._buffer += data
+        if self.is_behind or len(self._buffer) < self._needed:
+            return []
+        return self._read(self._buffer)
+
+    def more(self) -> list[Event]:
+        """Return what else has become whole: one frame of any cost, or as many as the budget allows."""
+        self.is_behind = False
+        if self._buffer is None:
+            return []
+        self._left = self._budget or 0
+        return self._read(self._buffer, takes_any=True)
+
+    def _read(self, whole: bytes | bytearray, *, takes_any: bool = False) -> list[Event]:
         events: list[Event] = []
         position = 0
         try:
             while True:
-                end = self._read_frame(whole, position, events)
+                end = self._read_frame(whole, position, events, takes_any=takes_any)
                 if end is None:
                     break
-                position = end
+                position, takes_any = end, False
         except Violation as violation:
             self._dead = True
             events.append(violation.failure)
         if self._dead:
             self._buffer = None
-        elif position < len(whole):
-            self._needed -= position
-            self._buffer = bytearray(whole[position:])
-        else:
+            self.is_behind = False
+        elif position == len(whole):
             self._buffer = None
+        else:
+            self._needed -= position
+            if self._buffer is None:
+                self._buffer = bytearray(whole[position:])
+            else:
+                del self._buffer[:position]
+            if self.is_behind:
+                events.append((BEHIND, None))
         return events
 
-    def _read_frame(self, data: bytes | bytearray, start: int, events: list[Event]) -> int | None:
-        """Read the frame at a position; return where it ends, or None if it isn't whole."""
+    def _read_frame(
+        self,
+        data: bytes | bytearray,
+        start: int,
+        events: list[Event],
+        *,
+        takes_any: bool,
+    ) -> int | None:
+        """Read the frame at a position; return where it ends, or None if it is not whole or has to wait."""
         if self._dead:
             return None
         available = len(data)
@@ -147,9 +220,22 @@ class Reader:
         end = self._needed = body + 4 + length
         if available < end:
             return None
-        content = apply_mask(bytes(data[body + 4 : end]), bytes(data[body : body + 4]))
+        if self._budget is not None:
+            cost = self._cost(first, length)
+            if cost > self._left and not takes_any:
+                self.is_behind = True
+                return None
+            self._left -= cost
+        content = apply_mask(data[body + 4 : end], data[body : body + 4])
         self._take(opcode, bool(first & _FINAL), content, events)
+        if length and first & _FINAL and 0 < opcode < 0x8:
+            self.grown -= body + 4 - start
         return end
+
+    def _cost(self, first: int, length: int) -> int:
+        """Return what a frame costs: the last of a message pays for all of it."""
+        is_last = first & _FINAL and not first & 0x8
+        return 1 + ((length + self._size if is_last else length) >> LEAST)
 
     def _check_header(self, first: int, second: int) -> Opcode:
         opcode = _OPCODES.get(first & 0x0F)
@@ -180,11 +266,14 @@ class Reader:
             if final:
                 events.append(self._message(opcode, content))
                 return
-            self._opcode, self._fragments, self._size = opcode, bytearray(), 0
+            self._opcode, self._fragments, self._size, self._count = opcode, bytearray(), 0, 0
         # Not a list of fragments: of two bytes each it would take thirty times as much.
         fragments = cast("bytearray", self._fragments)
         fragments += content
         self._size = len(fragments)
+        self._count += 1
+        if self._count > MAX_FRAGMENTS + self._size // FRAGMENT:
+            raise Violation(TOO_BIG, "a message of too many fragments")
         if final:
             kind, self._opcode = cast("Opcode", self._opcode), None
             self._fragments, self._size = None, 0

@@ -121,6 +121,9 @@ class Link(ABC, Generic[K]):
     def control(self, opcode: Opcode, data: bytes) -> None:
         """Take note of a ping, which has been answered, or a pong: channels don't."""
 
+    def metered(self, size: int) -> None:
+        """Take note that so many bytes have come, of a transport that counts them."""
+
     def said_goodbye(self, answer: Callable[[], None]) -> None:
         """Have the client's close answered: now, unless there is something to say before."""
         answer()

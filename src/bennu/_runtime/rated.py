@@ -68,7 +68,7 @@ class RatedConnection(Connection):
     def receive(self, opcode: Opcode, data: bytes) -> None:
         """Handle one message of the client, or refuse it. Text is valid UTF-8 by now."""
         now = self.runtime.loop.time()
-        if self._bytes is not None:
+        if self._bytes is not None and not self._wire.counts_bytes:
             self._tab.put(Limit.BYTES, self._bytes, now, len(data))
         try:
             decode = self.serializer.decode if len(data) <= self._plain else self.decode_long
@@ -98,12 +98,15 @@ class RatedConnection(Connection):
     def control(self, opcode: Opcode, data: bytes) -> None:
         """Count a ping or pong."""
         now = self.runtime.loop.time()
-        if self._bytes is not None:
-            self._tab.put(Limit.BYTES, self._bytes, now, len(data))
         if self._messages is not None and self._messages.take(now):
             self._count(Limit.MESSAGES, now, None)
             if self._is_to_close(Limit.MESSAGES, Decision.HEARTBEAT):
                 self.close(CloseCode.RATE_LIMITED, reason="closed")
+
+    def metered(self, size: int) -> None:
+        """Count bytes of frames of any kind, with their headers."""
+        if self._bytes is not None:
+            self._tab.put(Limit.BYTES, self._bytes, self.runtime.loop.time(), size)
 
     def ended(self, reason: str | Exception) -> None:
         """Owe nothing any more, and end every channel for this reason."""

@@ -48,6 +48,11 @@ class RatedRawConnection(RawConnection):
         if self._is_let_in(len(data)):
             super().control(opcode, data)
 
+    def metered(self, size: int) -> None:
+        """Count bytes of frames of any kind, with their headers."""
+        if self._bytes is not None:
+            self._tab.put(Limit.BYTES, self._bytes, self.runtime.loop.time(), size)
+
     def ended(self, reason: str | Exception) -> None:
         """Owe nothing any more, and tell the handler."""
         self._tab.tear()
@@ -61,7 +66,7 @@ class RatedRawConnection(RawConnection):
     def _is_let_in(self, size: int) -> bool:
         """Take the tokens of a message; return False if there are none, and that is the end."""
         now = self.runtime.loop.time()
-        if self._bytes is not None:
+        if self._bytes is not None and not self._wire.counts_bytes:
             self._tab.put(Limit.BYTES, self._bytes, now, size)
         if self._messages is None:
             return True

@@ -16,6 +16,7 @@ from ..reasons import CloseCode
 from ..socket import SocketBase
 from ..telemetry import Telemetry
 from .excesses import Excesses
+from .turns import Turns
 
 __all__ = ["Runtime"]
 
@@ -89,6 +90,7 @@ class Runtime:
         self.connections: set[OpenConnection] = set()
         self.refused: set[OpenConnection] = set()
         self.is_draining = False
+        self._turns: Turns | None = None
         self._pool: ThreadPoolExecutor | None = None
         self._background: set[asyncio.Task[Any]] = set()
         self._sweepers: dict[float, _Sweeper] = {}
@@ -97,6 +99,13 @@ class Runtime:
     def loop(self) -> asyncio.AbstractEventLoop:
         """The event loop that the endpoint was started on."""
         return self.home.loop
+
+    @property
+    def turns(self) -> Turns:
+        """Where connections wait that have sent more than one turn of the event loop may handle."""
+        if self._turns is None:
+            self._turns = Turns(self.loop)
+        return self._turns
 
     def start(self) -> None:
         """Take the running loop as ours."""
@@ -121,7 +130,7 @@ class Runtime:
         """Let go of the loop and the threads; what was broadcast still leaves."""
         self.pubsub.turn.flush()
         self.home.stop()
-        self._drop_threads()
+        self._drop()
 
     def abandon(self) -> None:
         """Forget everything that runs: the event loop was closed without a stop, or is the parent process's."""
@@ -133,9 +142,10 @@ class Runtime:
         self.is_draining = False
         self.state = None
         self.pubsub.abandon()
-        self._drop_threads()
+        self._drop()
 
-    def _drop_threads(self) -> None:
+    def _drop(self) -> None:
+        self._turns = None
         pool, self._pool = self._pool, None
         if pool is not None:
             pool.shutdown(wait=False, cancel_futures=True)

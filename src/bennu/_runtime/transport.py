@@ -34,6 +34,11 @@ class Transport(Protocol):
         ...
 
     @property
+    def counts_bytes(self) -> bool:
+        """Whether it tells how many bytes have come, if those have a rate; else those of messages count."""
+        ...
+
+    @property
     def write(self) -> Writer:
         """Takes what ``framing`` made, and never waits."""
         ...

@@ -32,6 +32,10 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 HIGH_WATER: Final = 64 * 1024
 """Bytes not sent yet above which the client counts as slow; below a quarter it has caught up."""
+BUDGET: Final = 64
+"""Messages, or kilobytes of them, that are handled before others have their turn."""
+KILOBYTE: Final = 10
+"""As a power of two."""
 CLOSE_TIMEOUT: Final = 5.0
 """Seconds in which the client must take what was written before it was closed."""
 
@@ -77,6 +81,7 @@ class ASGIWebSocket:
     name = "websocket"
     framing = FRAMING
     keeps_time = False
+    counts_bytes = False
 
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive = receive
@@ -149,7 +154,11 @@ class ASGIWebSocket:
     # The two loops.
 
     async def _read(self, connection: Link) -> None:
+        left = BUDGET
         while True:
+            if left <= 0:  # neither of the two below waits if it need not
+                await asyncio.sleep(0)
+                left = BUDGET
             await self._may_read.wait()
             event = await self._receive()
             if event["type"] == "websocket.disconnect":
@@ -159,9 +168,11 @@ class ASGIWebSocket:
             connection.silent = 0
             text = event.get("text")
             if text is None:
-                self._take(connection, BINARY, event.get("bytes") or b"")
+                opcode, data = BINARY, event.get("bytes") or b""
             else:
-                self._take(connection, TEXT, text.encode(errors="surrogatepass"))
+                opcode, data = TEXT, text.encode(errors="surrogatepass")
+            left -= 1 + (len(data) >> KILOBYTE)
+            self._take(connection, opcode, data)
 
     def _take(self, connection: Link, opcode: Opcode, data: bytes) -> None:
         if len(data) > connection.socket.max_frame_size:

@@ -9,6 +9,10 @@ either accepts, and from then on frames go from ``data_received`` to the connect
 connection to ``transport.write``; or denies; or nobody takes it, and the server gives the socket to its
 own WebSocket implementation, early bytes included.
 
+A read of the socket may bring 40,000 frames, or one that inflates to ten megabytes. The reader has a budget
+therefore. What goes beyond it is handled in later turns of the event loop, which all connections share
+(:mod:`bennu._runtime.turns`), and meanwhile the socket is paused.
+
 Reading is paused lazily. A join *holds* the connection, which mostly is over before the client says
 anything more; so the socket is paused only when something arrives while it is held.
 
@@ -35,6 +39,7 @@ from .._protocol.websocket import (
     PING,
     PONG,
     Event,
+    Note,
     Reader,
     close_answer,
     close_frame,
@@ -60,6 +65,10 @@ SWITCHING: Final = (
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Accept: "
 )
+BUDGET: Final = 64
+"""What is handled of one read of the socket at once: so many frames, or kilobytes of messages."""
+HEADS: Final = (6, 8)
+"""Bytes of the head of a client's frame, if it is short."""
 MAX_EARLY: Final = 64 * 1024
 HIGH_WATER: Final = 64 * 1024
 """Bytes in the socket's buffer above which the client counts as slow."""
@@ -109,6 +118,44 @@ class _WebSocketFraming:
 FRAMING = _WebSocketFraming()
 
 
+class MeteredReader:
+    """A reader that tells how many bytes the client has sent, behind what became of them.
+
+    Args:
+        reader: What reads.
+    """
+
+    __slots__ = ("_reader",)
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether more has arrived whole."""
+        return self._reader.is_behind
+
+    def receive(self, data: bytes) -> list[Event]:
+        """Take what the socket gave, and return what became whole by it."""
+        events = self._reader.receive(data)
+        size = len(data)
+        if len(events) == 1 and not self._reader.grown:
+            kind, content = events[0]
+            if content and (kind is TEXT or kind is BINARY) and size - len(content) in HEADS:
+                size = len(content)
+        return self._metered(events, size)
+
+    def more(self) -> list[Event]:
+        """Return what else has become whole."""
+        return self._metered(self._reader.more(), 0)
+
+    def _metered(self, events: list[Event], size: int) -> list[Event]:
+        reader = self._reader
+        events.append((Note.METER, size + reader.grown))
+        reader.grown = 0
+        return events
+
+
 class NativeWebSocket(asyncio.Protocol):
     """A WebSocket on an asyncio transport.
 
@@ -122,6 +169,7 @@ class NativeWebSocket(asyncio.Protocol):
         "_connection",
         "_early",
         "_held",
+        "_is_behind",
         "_is_paused",
         "_is_socket_paused",
         "_observer",
@@ -135,6 +183,7 @@ class NativeWebSocket(asyncio.Protocol):
 
     name = "websocket"
     keeps_time = False
+    counts_bytes = True
 
     def __init__(
         self, transport: asyncio.Transport, early: bytes, open_connections: set[Any]
@@ -146,8 +195,9 @@ class NativeWebSocket(asyncio.Protocol):
         self._open_connections = open_connections
         self._observer: Observer | None = None
         self._connection: Link | None = None
-        self._reader: Reader | None = None
+        self._reader: Reader | MeteredReader | None = None
         self._held: deque[Event] | None = None
+        self._is_behind = False
         self._is_paused = False
         self._is_socket_paused = False
         self._timer: asyncio.TimerHandle | None = None
@@ -210,7 +260,13 @@ class NativeWebSocket(asyncio.Protocol):
         if early:
             self.data_received(early)
 
-    def _make_reader(self, accepted: Accepted, head: list[bytes]) -> Reader:
+    def _make_reader(self, accepted: Accepted, head: list[bytes]) -> Reader | MeteredReader:
+        """Return what reads the client's frames, and counts their bytes if they have a rate."""
+        reader = self._make_plain_reader(accepted, head)
+        rates = accepted.socket.rates
+        return reader if rates is None or rates.bytes is None else MeteredReader(reader)
+
+    def _make_plain_reader(self, accepted: Accepted, head: list[bytes]) -> Reader:
         """Return what reads the client's frames; if it compresses them, say so in the answer."""
         max_size, options = accepted.socket.max_frame_size, accepted.socket.deflate
         if options is not None:
@@ -219,8 +275,8 @@ class NativeWebSocket(asyncio.Protocol):
             if agreement is not None:
                 self.framing = agreement.framing
                 head += [b"\r\nSec-WebSocket-Extensions: ", agreement.response.encode("latin-1")]
-                return InflatingReader(max_size, agreement)
-        return Reader(max_size)
+                return InflatingReader(max_size, agreement, BUDGET)
+        return Reader(max_size, BUDGET)
 
     def deny(self, denied: Denied) -> None:
         """Answer with an HTTP status, and close."""
@@ -315,7 +371,10 @@ class NativeWebSocket(asyncio.Protocol):
         self.transport.write(close_frame(code, reason))
         self._held = None
         self._is_paused = False
-        self._resume_socket()
+        if self._reader is not None and self._reader.is_behind:
+            self._wait_for_turn()
+        else:
+            self._resume_socket()
         if self._reader is not None:
             self._abort_later()
             return
@@ -337,7 +396,9 @@ class NativeWebSocket(asyncio.Protocol):
 
     def _handle(self, connection: Link, event: Event) -> None:
         kind, data = event
-        if self._state is not OPEN:
+        if kind is Note.BEHIND:
+            self._wait_for_turn()
+        elif self._state is not OPEN:
             if kind is CLOSE:
                 self.transport.close()
         elif kind is TEXT or kind is BINARY:
@@ -347,6 +408,8 @@ class NativeWebSocket(asyncio.Protocol):
             connection.control(PING, data)
         elif kind is PONG:
             connection.control(PONG, data)
+        elif kind is Note.METER:
+            connection.metered(data)
         elif kind is CLOSE:
             self._reader = None  # nothing may come after it
             connection.said_goodbye(lambda: self._answer_close(connection, data))
@@ -370,8 +433,26 @@ class NativeWebSocket(asyncio.Protocol):
                 return
             self._handle(connection, self._held.popleft())
         self._held = None
-        if not self._is_paused:
+        if not self._is_paused and not self._is_behind:
             self._resume_socket()
+
+    def _wait_for_turn(self) -> None:
+        """Handle the rest of what has been received in a later turn of the event loop."""
+        if not self._is_behind and self._connection is not None:
+            self._is_behind = True
+            self._pause_socket()
+            self._connection.runtime.turns.wait(self._read_on)
+
+    def _read_on(self) -> None:
+        self._is_behind = False
+        connection, reader = self._connection, self._reader
+        if connection is None or reader is None:
+            return
+        if self._held:
+            self._held.append((Note.BEHIND, None))
+        else:
+            self._held = deque(reader.more())
+            self._bring(connection)
 
     def _pause_socket(self) -> None:
         if not self._is_socket_paused and not self.transport.is_closing():

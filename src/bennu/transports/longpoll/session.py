@@ -47,6 +47,7 @@ class Session:
     name = "longpoll"
     framing = FRAMING
     keeps_time = True
+    counts_bytes = False
 
     def __init__(
         self, runtime: Runtime, options: LongPoll, topic: str, ended: Callable[[], None]

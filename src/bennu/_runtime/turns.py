@@ -1,0 +1,58 @@
+"""Turns of the event loop, shared out among connections that have sent more than one turn may handle.
+
+Theory of operation. A connection handles a bounded part of what it has received at once, and is not read from until
+the rest is handled. For the rest it waits here. In each turn of the event loop the connection that waits longest
+handles one part, then the next one, until SLICE is over; one that has more waits again, behind all others. So what
+they hold the loop for does not grow with their number, and whoever else has something to say is heard between two
+slices.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+__all__ = ["Turns"]
+
+SLICE: Final = 0.01
+"""Seconds of one turn that those who wait may take together; a part that has begun is finished."""
+
+
+class Turns:
+    """Who waits for a turn.
+
+    Args:
+        loop: The event loop.
+    """
+
+    __slots__ = ("_loop", "_waiting")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._waiting: deque[Callable[[], object]] = deque()
+
+    def wait(self, part: Callable[[], object]) -> None:
+        """Call something in a later turn.
+
+        Args:
+            part: Handles one part, and waits again if there is more. It does not raise.
+        """
+        if not self._waiting:
+            self._loop.call_soon(self._take)
+        self._waiting.append(part)
+
+    def _take(self) -> None:
+        waiting = self._waiting
+        until = time.perf_counter() + SLICE
+        while waiting:
+            waiting[
+                0
+            ]()  # it stays there meanwhile, so that whoever waits anew plans no second turn
+            waiting.popleft()
+            if time.perf_counter() > until:
+                break
+        if waiting:
+            self._loop.call_soon(self._take)

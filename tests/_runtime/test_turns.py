@@ -1,0 +1,58 @@
+"""Turns of the event loop that connections share when they have sent much."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from bennu._runtime import turns
+from bennu._runtime.turns import Turns
+
+from ..support.clock import running_loop
+
+
+def parts(waiting: Turns, name: str, count: int, done: list[str]) -> Callable[[], None]:
+    """What a connection has to do, in so many parts."""
+    left = count
+
+    def part() -> None:
+        nonlocal left
+        left -= 1
+        done.append(name)
+        if left:
+            waiting.wait(part)
+
+    return part
+
+
+async def test_who_waits_longest_is_next() -> None:
+    """Each handles a part and waits again behind the others, until nobody has more."""
+    waiting = Turns(running_loop())
+    done: list[str] = []
+    for name, count in (("a", 3), ("b", 1), ("c", 2)):
+        waiting.wait(parts(waiting, name, count, done))
+    assert not done
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+    assert "".join(done) == "abcaca"
+
+
+async def test_others_have_their_turn_when_a_slice_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many wait."""
+    monkeypatch.setattr(turns, "SLICE", 0.0)
+    waiting = Turns(running_loop())
+    done: list[str] = []
+    for name in "abcd":
+        waiting.wait(parts(waiting, name, 2, done))
+    seen: list[int] = []
+    for _ in range(10):
+        await asyncio.sleep(0)
+        seen.append(len(done))
+
+    assert seen == [1, 2, 3, 4, 5, 6, 7, 8, 8, 8]
+    waiting.wait(parts(waiting, "e", 1, done))
+    await asyncio.sleep(0)
+    assert done[-1] == "e"
