@@ -1,4 +1,4 @@
-"""Every regular expression that meets a client's bytes is linear: eight times the bytes take eight times as long.
+"""Every regular expression that meets a client's bytes is linear: ten times the bytes take ten times as long.
 
 The list is compared with the code. A new pattern needs a line here: what meets it, and its worst input.
 """
@@ -17,16 +17,18 @@ import pytest
 from bennu._protocol.etf import decode as decode_term
 from bennu._protocol.extensions import parse_offers
 from bennu._protocol.forwarded import TrustedProxies
+from bennu._protocol.hosts import parse_host
 from bennu.connect_info import ConnectInfo
 from bennu.errors import BennuError
 from bennu.serializers import JSONV2, negotiate
 from bennu.serializers.payload import check_nesting, check_values
+from bennu.transports.longpoll.exchange import _NAMES
 
 SOURCE: Final = Path(__file__).parents[1] / "src/bennu"
 SIZE: Final = 1_000_000
-TIMES: Final = 8
-MOST: Final = 25
-"""How many times as long so many times the bytes may take. A quadratic pattern takes 64 times as long."""
+TIMES: Final = 10
+MOST: Final = 50
+"""How many times as long so many times the bytes may take. A quadratic pattern takes 100 times as long."""
 REPEATS: Final = 5
 
 Run = Callable[[Any], object]
@@ -51,6 +53,10 @@ def _forwarded(name: bytes) -> Run:
 
 def _host(value: bytes) -> object:
     return ConnectInfo({"path": "/", "headers": [(b"host", value)]}, transport="websocket").uri
+
+
+def _names(value: bytes) -> object:
+    return _NAMES.fullmatch(value)
 
 
 NO_CLIENT: Final = "reads what the application defines"
@@ -93,6 +99,17 @@ PATTERNS: Final[dict[str, str | list[Worst]]] = {
         (_forwarded(b"x-other"), lambda n: b":" * n + b"x"),
         (_forwarded(b"x-other"), lambda n: b":" + b"1" * n + b"x"),
         (_forwarded(b"x-other"), lambda n: b":1" * (n // 2) + b"x"),
+    ],
+    "_protocol/hosts.py:_HEADER": [
+        (parse_host, lambda n: "a" * n),
+        (parse_host, lambda n: "[" + ":" * n),
+        (parse_host, lambda n: "a:" * (n // 2)),
+    ],
+    "_protocol/hosts.py:_LABELS": [(parse_host, lambda n: "a." * (n // 2))],
+    "_log.py:_VALUE": "reads templates of the code",
+    "transports/longpoll/exchange.py:_NAMES": [
+        (_names, lambda n: b"x" * n),
+        (_names, lambda n: b"x, " * (n // 3)),
     ],
     "serializers/vsn.py:_VERSION": [
         (_vsn, lambda n: "1.0.0-" + "a." * (n // 2)),

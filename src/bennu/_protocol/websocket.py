@@ -93,8 +93,8 @@ class Reader:
     """
 
     __slots__ = (
-        "_buffer",
         "_budget",
+        "_buffer",
         "_count",
         "_dead",
         "_fragments",
