@@ -40,7 +40,7 @@ from .longpoll import LongPoll
 from .message import Broadcast, Disconnect, SocketId, expect_event
 from .presence import Presence
 from .pubsub import Bus, PubSub
-from .socket import SocketBase
+from .socket import Socket, SocketBase
 from .telemetry import LogHandler, ParameterFilter, Telemetry
 from .token import Secret, sign
 from .transports.asgi import ASGIWebSocket, deny
@@ -51,6 +51,7 @@ from .transports.longpoll import Exchange, LongPolling
 from .transports.native import EXTENSION, NativeWebSocket, key_of
 from .transports.proxied import as_proxies_say
 from .transports.routes import Routes
+from .transports.script import ClientScript
 
 __all__ = ["Endpoint"]
 
@@ -141,6 +142,8 @@ class Endpoint:
             socket.expect_guard(check_origin)
         self._drainer = Drainer(self._runtime, sockets)
         self._health = Health(health)
+        mounts = [mount for mount, socket in sockets.items() if isinstance(socket, Socket)]
+        self._script = ClientScript(mounts)
         self._lifespan = _lifespan(lifespan)
         self._stack: AsyncExitStack | None = None
         self._starting: asyncio.Lock | None = None
@@ -334,12 +337,15 @@ class Endpoint:
         async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] == "lifespan":
                 await self._wrap_lifespan(app, scope, receive, send)
-            elif self._routes.find(scope) is not None or self._health.answers(scope):
+            elif self._routes.find(scope) is not None or self._answers_itself(scope):
                 await self(scope, receive, send)
             else:
                 await app(scope, receive, send)
 
         return wrapped
+
+    def _answers_itself(self, scope: Scope) -> bool:
+        return self._health.answers(scope) or self._script.answers(scope)
 
     async def _wrap_lifespan(
         self, app: ASGIApp, scope: Scope, receive: Receive, send: Send
@@ -368,6 +374,9 @@ class Endpoint:
             await self._start_late()
         if self._health.answers(scope):
             await self._health.answer(scope, send, is_ready=self.is_ready)
+            return
+        if self._script.answers(scope):
+            await self._script.answer(scope, send)
             return
         target = self._routes.find(scope)
         if self._proxies is not None:

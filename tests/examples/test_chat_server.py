@@ -37,7 +37,7 @@ async def test_page_and_endpoint_are_one_application(chat: Server) -> None:
     """The same server answers the page, its modules and the socket."""
     async with httpx.AsyncClient(base_url=chat.url("", "http"), trust_env=False) as http:
         page = await http.get("/")
-        module = await http.get("/vendor/phoenix.mjs")
+        module = await http.get("/socket/phoenix.mjs")
         missing = await http.get("/nothing")
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert module.headers["content-type"].startswith("text/javascript")

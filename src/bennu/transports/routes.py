@@ -16,7 +16,7 @@ from ..errors import DefinitionError
 from ..socket import SocketBase
 from .handshake import Target
 
-__all__ = ["Routes", "relative_path"]
+__all__ = ["Routes", "match", "relative_path", "segments_of"]
 
 _VARIABLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -52,7 +52,7 @@ class Routes:
                 self._enter(f"{mount}/{longpoll.path}", Target(socket, mount, {}, check, longpoll))
 
     def _enter(self, path: str, target: Target) -> None:
-        segments = _segments(path)
+        segments = segments_of(path)
         if segments in self._literal or any(segments == one for one, _ in self._variable):
             raise DefinitionError(
                 f'the path "{path}" of a socket',
@@ -80,12 +80,12 @@ class Routes:
         found = self._cache.get(path)
         if found is not None:
             return found
-        segments = _segments(path)
+        segments = segments_of(path)
         found = self._literal.get(segments)
         if found is not None:
             return found
         for pattern, target in self._variable:
-            variables = _match(pattern, segments)
+            variables = match(pattern, segments)
             if variables is not None:
                 return replace(target, variables=variables)
         return None
@@ -100,11 +100,13 @@ def relative_path(scope: Mapping[str, Any]) -> str:
     return path
 
 
-def _segments(path: str) -> tuple[str, ...]:
+def segments_of(path: str) -> tuple[str, ...]:
+    """Return the segments of a path; empty ones are ignored."""
     return tuple(segment for segment in path.split("/") if segment)
 
 
-def _match(pattern: tuple[str, ...], segments: tuple[str, ...]) -> dict[str, str] | None:
+def match(pattern: tuple[str, ...], segments: tuple[str, ...]) -> dict[str, str] | None:
+    """Return the variables of a path that has this pattern, or None if it has another."""
     if len(pattern) != len(segments):
         return None
     variables: dict[str, str] = {}

@@ -3,7 +3,7 @@
 // There is no `longPollFallbackMs` here. With it phoenix.js changes to long polling when a connect fails, as all
 // do while the server restarts, and the page keeps polling. Add it if WebSockets can't reach your users.
 
-import { Socket } from "../vendor/phoenix.mjs";
+import { Socket } from "../socket/phoenix.mjs";
 
 export class Connection extends EventTarget {
   state = "connecting";

@@ -4,7 +4,7 @@
 // comes with the first and goes with the last. After we had lost the connection ourselves, as all do when the
 // server starts anew, the others have a while to come back before they are said to have left.
 
-import { Presence } from "../vendor/phoenix.mjs";
+import { Presence } from "../socket/phoenix.mjs";
 
 const PREFIX = "user:"; // the server puts it before each name, since no key can be "constructor"
 const AWAITED = 15_000;

@@ -1,0 +1,29 @@
+"""What the page of the chat is made of."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from bennu.transports.script import FILE
+
+STATIC = Path(__file__).parents[2] / "examples" / "chat" / "static"
+
+
+def test_page_has_no_way_to_parse_html() -> None:
+    """No module of the page uses what would turn a message into HTML."""
+    parsers = re.compile(
+        r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|createContextualFragment"
+        r"|DOMParser|setHTML|srcdoc|\beval\b|new Function"
+    )
+    modules = sorted((STATIC / "js").glob("*.js"))
+    assert modules
+    for module in modules:
+        assert not parsers.search(module.read_text()), module.name
+
+
+def test_page_loads_the_client_that_the_endpoint_serves() -> None:
+    """It has no copy of its own."""
+    connection = (STATIC / "js" / "connection.js").read_text()
+    assert f'from "../socket/{FILE.name}"' in connection
+    assert not list(STATIC.rglob("phoenix*"))

@@ -1,0 +1,126 @@
+"""The JavaScript client that an endpoint serves: the published one, unmodified, below each socket."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Mount, Route
+
+from bennu import Endpoint, RawHandler, RawSocket, Socket
+from bennu.transports.script import FILE
+from tests.support.node import JS
+
+VENDOR = FILE.parent
+
+
+@pytest.fixture
+def readme() -> str:
+    return (VENDOR / "README.md").read_text()
+
+
+def test_vendored_client_is_what_the_readme_says(readme: str) -> None:
+    """The file has the hash that stands beside it."""
+    digest = hashlib.sha256((VENDOR / "phoenix.mjs").read_bytes()).hexdigest()
+    assert f"`{digest}`" in readme
+
+
+def test_vendored_client_is_the_one_that_the_lock_names(readme: str) -> None:
+    """The interop tests and the page use the same version of the same package."""
+    lock = json.loads((JS / "package-lock.json").read_text())
+    package = lock["packages"]["node_modules/phoenix"]
+    assert f"npm `phoenix` {package['version']}," in readme
+    assert f"`{package['integrity']}`" in readme
+
+
+@pytest.mark.parametrize(
+    ("vendored", "published"),
+    [("phoenix.mjs", "priv/static/phoenix.mjs"), ("LICENSE-phoenix.md", "LICENSE.md")],
+)
+def test_vendored_client_is_unmodified(vendored: str, published: str) -> None:
+    """The file is the package's, byte for byte."""
+    original = JS / "node_modules" / "phoenix" / published
+    if not original.exists():
+        pytest.skip("the npm packages of the interop tests are not installed, run scripts/install")
+    assert (VENDOR / vendored).read_bytes() == original.read_bytes()
+
+
+class Echo(RawHandler[None]):
+    async def receive(self, message: str | bytes) -> str | bytes:
+        return message
+
+
+SOCKETS: Mapping[str, Any] = {
+    "/socket": Socket(connect=lambda: None, channels={}),
+    "/ws/{tenant}": Socket(connect=lambda: None, channels={}),
+    "/raw": RawSocket(connect=lambda: None, handler=Echo),
+}
+
+
+def client(app: Any) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost")
+
+
+async def started() -> Endpoint:
+    endpoint = Endpoint(sockets=SOCKETS)
+    await endpoint.start()
+    return endpoint
+
+
+@pytest.mark.parametrize("path", ["/socket/phoenix.mjs", "/ws/acme/phoenix.mjs"])
+async def test_each_socket_has_the_client_below_it(path: str) -> None:
+    """As a module that pages of any host may import."""
+    endpoint = await started()
+    async with client(endpoint) as http:
+        answer = await http.get(path)
+        head = await http.head(path)
+        post = await http.post(path)
+    await endpoint.stop()
+    assert answer.content == FILE.read_bytes()
+    assert answer.headers["content-type"].startswith("text/javascript")
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-length"] == str(len(answer.content))
+    assert post.status_code == 405
+
+
+async def test_browser_that_has_it_is_told_so() -> None:
+    """It is sent again only when it has changed."""
+    endpoint = await started()
+    async with client(endpoint) as http:
+        first = await http.get("/socket/phoenix.mjs")
+        second = await http.get(
+            "/socket/phoenix.mjs", headers={"If-None-Match": first.headers["etag"]}
+        )
+        other = await http.get("/socket/phoenix.mjs", headers={"If-None-Match": '"another"'})
+    await endpoint.stop()
+    assert (second.status_code, second.content) == (304, b"")
+    assert other.status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/phoenix.mjs", "/raw/phoenix.mjs", "/socket/x/phoenix.mjs"])
+async def test_no_other_path_is_taken(path: str) -> None:
+    """An application around the endpoint keeps its own files, and a raw socket has no such client."""
+
+    async def mine(request: Any) -> PlainTextResponse:
+        return PlainTextResponse("mine")
+
+    endpoint = await started()
+    async with client(endpoint.wrap(Starlette(routes=[Route("/{path:path}", mine)]))) as http:
+        assert (await http.get(path)).text == "mine"
+        assert (await http.get("/socket/phoenix.mjs")).content == FILE.read_bytes()
+    await endpoint.stop()
+
+
+async def test_mounted_endpoint_has_it_below_its_mount() -> None:
+    """Where clients connect to /rt/socket, pages load /rt/socket/phoenix.mjs."""
+    endpoint = await started()
+    async with client(Starlette(routes=[Mount("/rt", endpoint)])) as http:
+        assert (await http.get("/rt/socket/phoenix.mjs")).content == FILE.read_bytes()
+    await endpoint.stop()
