@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -25,29 +24,14 @@ from bennu import (
 from bennu.errors import TokenMissing
 from tests.support.clock import AUTOJUMP, advance, settle
 from tests.support.memory import serve
+from tests.support.pages import ROOT, blocks, run_blocks
 from tests.wire.divergence import DIVERGENCES
-
-ROOT = Path(__file__).parent.parent
-BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
-
-
-def blocks(page: str) -> list[str]:
-    """Return the Python blocks of a page, as one would paste them into one module."""
-    return BLOCK.findall((ROOT / page).read_text())
 
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
-    """Run blocks as one module, which is what their annotations are resolved in."""
-
-    def run(name: str, *sources: str) -> dict[str, Any]:
-        module = ModuleType(name)
-        monkeypatch.setitem(sys.modules, name, module)
-        for source in sources:
-            exec(compile(source, name, "exec"), module.__dict__)  # noqa: S102 - our own pages
-        return module.__dict__
-
-    return run
+    """Run blocks as one module."""
+    return partial(run_blocks, monkeypatch)
 
 
 def test_the_guide_runs(run: Callable[..., dict[str, Any]]) -> None:
@@ -59,8 +43,12 @@ def test_the_guide_runs(run: Callable[..., dict[str, Any]]) -> None:
     assert Endpoint(sockets={"/socket": socket}).connections == 0
 
 
-def test_the_readme_runs(run: Callable[..., dict[str, Any]]) -> None:
+def test_the_readme_runs(
+    run: Callable[..., dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The README's first example makes an endpoint, and its second fits into FastAPI."""
+    (tmp_path / "page").mkdir()
+    monkeypatch.chdir(tmp_path)
     first, second = blocks("README.md")
     names = run("readme", first, "from fastapi import FastAPI", second)
     assert isinstance(names["endpoint"], Endpoint)

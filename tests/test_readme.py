@@ -1,0 +1,137 @@
+"""The README's quickstart works as it is printed: its commands and files, in an empty directory, in a real browser."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shlex
+import site
+import subprocess
+import venv
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import click
+import pytest
+from playwright.async_api import expect
+
+from bennu.cli import main
+from tests.support.browser import open_browser
+from tests.support.conformance import TOML, CheckList, find_marks
+
+pytestmark = pytest.mark.browser
+
+ROOT: Final = Path(__file__).parent.parent
+README: Final = (ROOT / "README.md").read_text()
+QUICKSTART: Final = README.split("## Quickstart")[1].split("\n## ")[0]
+BLOCKS: Final = re.findall(r"^```(\w+)\n(.*?)^```", QUICKSTART, re.DOTALL | re.MULTILINE)
+COMMANDS: Final = [text.strip() for language, text in BLOCKS if language == "sh"]
+FILES: Final = {  # the first line of each is a comment that names it
+    re.findall(r"[\w/]+\.\w+", text)[0]: text for language, text in BLOCKS if language != "sh"
+}
+LISTENS: Final = re.compile(r"running on (http://127\.0\.0\.1:\d+)")
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+def test_quickstart_is_three_files_and_two_commands() -> None:
+    """That is what a new user has to write."""
+    assert list(FILES) == ["app.py", "page/index.html", "page/chat.js"]
+    assert COMMANDS == ["pip install .", "bennu run app:app"]
+
+
+def test_address_is_the_one_of_the_command() -> None:
+    """What the page says to open is where `bennu run` listens by itself."""
+    assert isinstance(main, click.Group)
+    options = {option.name: option.default for option in main.commands["run"].params}
+    assert f"http://{options['host']}:{options['port']} in two windows" in QUICKSTART
+
+
+def test_numbers_of_conformance_are_those_of_the_list() -> None:
+    """The README says how many behaviours there are, and how many of them are tested."""
+    marks = find_marks()
+    behaviours = CheckList.load(TOML.read_text()).behaviours
+    tested = sum(key in marks for key in behaviours)
+    assert f"the {len(behaviours)} behaviours of Phoenix's own test suites; {tested} are" in README
+
+
+def new_environment(path: Path) -> dict[str, str]:
+    """Make a virtual environment that has our dependencies, but not us, and is offline; return its variables."""
+    venv.create(path, with_pip=False)
+    [packages] = path.glob("lib/python*/site-packages")
+    (packages / "dependencies.pth").write_text("\n".join(site.getsitepackages()))
+    pip = path / "bin" / "pip"
+    pip.write_text(f'#!/bin/sh\nexec "{path}/bin/python" -m pip "$@"\n')
+    pip.chmod(0o755)
+    return {
+        **{name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+        "PATH": f"{path / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        "PIP_NO_INDEX": "1",
+        "PIP_NO_BUILD_ISOLATION": "0",  # which means that there is none
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    }
+
+
+@asynccontextmanager
+async def serve(command: str, directory: Path, environment: dict[str, str]) -> AsyncIterator[str]:
+    """Run the server on a free port; the result is its address."""
+    process = await asyncio.create_subprocess_shell(
+        f"exec {command} --port 0",
+        cwd=directory,
+        env=environment,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stderr is not None
+    try:
+        seen = ""
+        while not (found := LISTENS.search(seen)):
+            line = await process.stderr.readline()
+            assert line, f"it did not start:\n{seen}"
+            seen += line.decode()
+        yield found[1]
+    finally:
+        process.terminate()
+        await process.communicate()
+
+
+async def test_quickstart_runs_as_printed(tmp_path: Path) -> None:
+    """Installed by its command and served by the other, two windows hear each other."""
+    environment = new_environment(tmp_path / "venv")
+    install, run = COMMANDS
+    subprocess.run(  # noqa: ASYNC221 - nothing else runs yet
+        shlex.split(install), cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL
+    )
+    directory = tmp_path / "empty"
+    for name, text in FILES.items():
+        path = directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    async with serve(run, directory, environment) as address, open_browser() as browser:
+        ann, bo = [await browser.new_page(), await browser.new_page()]
+        mistakes: list[str] = []
+        for page in (ann, bo):
+            page.on("pageerror", lambda error: mistakes.append(str(error)))
+            await page.goto(address)
+        await ann.get_by_placeholder("Message").fill("hello")
+        await ann.get_by_role("button", name="Send").click()
+        for page in (ann, bo):
+            await expect(page.get_by_role("listitem")).to_have_text(
+                re.compile(r"^guest \d+: hello$")
+            )
+        await bo.get_by_placeholder("Message").fill("hello yourself")
+        await bo.keyboard.press("Enter")
+        for page in (ann, bo):
+            await expect(page.get_by_role("listitem")).to_have_count(2)
+        assert mistakes == []
+
+
+def test_requirement_is_the_project_s() -> None:
+    """The README names the oldest Python that the package takes."""
+    assert "Python 3.11 or newer" in QUICKSTART
+    assert 'requires-python = ">=3.11"' in (ROOT / "pyproject.toml").read_text()
