@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
+import subprocess
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import httpx
 import pytest
@@ -15,7 +17,7 @@ from starlette.routing import Mount, Route
 
 from bennu import Endpoint, RawHandler, RawSocket, Socket
 from bennu.transports.script import FILE
-from tests.support.node import JS
+from tests.support.node import JS, node_path
 
 VENDOR = FILE.parent
 
@@ -124,3 +126,26 @@ async def test_mounted_endpoint_has_it_below_its_mount() -> None:
     async with client(Starlette(routes=[Mount("/rt", endpoint)])) as http:
         assert (await http.get("/rt/socket/phoenix.mjs")).content == FILE.read_bytes()
     await endpoint.stop()
+
+
+SENT: Final = """
+import { Socket } from FILE;
+const sent = [];
+class Transport { constructor(address, protocols) { sent.push(protocols[1]); } }
+for (const authToken of [() => "now", async () => "later", "text"]) {
+  new Socket("ws://localhost/socket", { transport: Transport, authToken }).connect();
+}
+console.log(JSON.stringify(sent));
+"""
+
+
+def test_client_does_not_wait_for_an_auth_token() -> None:
+    """As the documentation says: a function is called, a text is sent, and a promise becomes nonsense."""
+    script = SENT.replace("FILE", json.dumps(FILE.as_uri()))
+    command = [str(node_path()), "--input-type=module", "--eval", script]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    texts = []
+    for protocol in json.loads(done.stdout):
+        encoded = protocol.removeprefix("base64url.bearer.phx.")
+        texts.append(base64.b64decode(encoded + "=" * (-len(encoded) % 4)).decode())
+    assert texts == ["now", "[object Promise]", "text"]
