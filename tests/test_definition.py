@@ -357,16 +357,17 @@ def test_an_annotation_that_means_nothing_is_refused(annotation: str) -> None:
 
 
 def test_an_annotation_of_the_class_that_is_not_there_is_refused() -> None:
-    """They are read for the parameters of the topic."""
+    """If it is of a parameter of the topic: no other is looked at."""
 
     class Lobby(Channel):
-        room_id: int
-        other: OnlyForTheChecker
+        room_id: OnlyForTheChecker
+        other: int
 
     error = refused(Lobby, "room:{room_id}")
 
     assert "OnlyForTheChecker" in error.got
     assert error.where is None
+    define(Lobby, Pattern("room:{other}"))
 
 
 # What goes out.

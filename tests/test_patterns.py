@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import pytest
 
+from bennu._models import tidy
 from bennu._protocol.etf import decode as decode_term
 from bennu._protocol.extensions import parse_offers
 from bennu._protocol.forwarded import TrustedProxies
@@ -21,6 +22,7 @@ from bennu._protocol.hosts import parse_host
 from bennu.connect_info import ConnectInfo
 from bennu.errors import BennuError
 from bennu.serializers import JSONV2, negotiate
+from bennu.serializers.halves import has_half
 from bennu.serializers.payload import check_nesting, check_values
 from bennu.transports.longpoll.exchange import _NAMES
 
@@ -110,6 +112,18 @@ PATTERNS: Final[dict[str, str | list[Worst]]] = {
     "transports/longpoll/exchange.py:_NAMES": [
         (_names, lambda n: b"x" * n),
         (_names, lambda n: b"x, " * (n // 3)),
+    ],
+    "serializers/halves.py:_HALF": [
+        (has_half, lambda n: b"x" * n),
+        (has_half, lambda n: b"\\" * n),
+        (has_half, lambda n: b'\\"' * (n // 2)),
+        (has_half, lambda n: rb"\ud83d\ude00" * (n // 12)),
+        (has_half, lambda n: rb"\u0041" * (n // 6) + rb"\uzzzz"),
+        (has_half, lambda n: rb"x\n" * (n // 3) + rb"\ud83"),
+    ],
+    "_models.py:_ADDRESS": [
+        (tidy, lambda n: " at 0x" * (n // 6)),
+        (tidy, lambda n: " at 0x" + "f" * n),
     ],
     "serializers/vsn.py:_VERSION": [
         (_vsn, lambda n: "1.0.0-" + "a." * (n // 2)),

@@ -170,7 +170,7 @@ def test_json_becomes_the_annotated_type(annotation: Any, payload: str, value: A
         (list[Point], '[{"x":1},{"x":"1"}]', [("[1].x", "Expected `int`, got `str`")]),
         (int, '"7"', [("", "Expected `int`, got `str`")]),
         (int, "9" * 5000, [("", "Integer value out of range")]),
-        (Color, '"blue"', [("", "Invalid enum value 'blue'")]),
+        (Color, '"blue"', [("", "Invalid enum value")]),
         (str, '"\\ud800"', [("", "Input data was truncated")]),
     ],
 )
@@ -182,16 +182,16 @@ def test_a_payload_that_does_not_fit_says_where_and_why(
 
 
 def test_every_mistake_that_pydantic_finds_is_told() -> None:
-    """With paths of its own kind."""
+    """With paths of the same kind as msgspec's."""
     found = mistakes(Model, '{"count":0,"inner":[1,"x"]}')
 
-    assert [path for path, _ in found] == ["count", "inner.1"]
+    assert [path for path, _ in found] == ["count", "inner[1]"]
     assert found[0][1] == "Input should be greater than 0"
 
 
 def test_a_model_inside_of_another_type_says_where_it_does_not_fit() -> None:
     """The path leads to the model."""
-    assert [path for path, _ in mistakes(list[Model], '[{"count":1},{"count":0}]')] == ["[1]"]
+    assert [path for path, _ in mistakes(list[Model], '[{"count":1},{"count":0}]')] == ["[1].count"]
 
 
 def test_bytes_take_a_binary_frame_and_nothing_else() -> None:
@@ -399,7 +399,7 @@ def test_a_value_that_fits_what_was_declared_may_go_out(value: Any, annotation: 
         ({"a": "1"}, dict[str, int], "[...]"),
         (Point(1), NewMsg, ""),
         ({"count": 0}, Model, "count"),
-        (NewMsg("hi"), Model, ""),
+        (NewMsg("hi"), Model, "count"),
         (b"x", NewMsg, ""),
         ({"a": Custom()}, dict[str, Any], ""),
         ("text", dict[str, Any], ""),

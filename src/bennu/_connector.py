@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable
-from typing import Any, Generic, TypeVar
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any, Final, Generic, Literal, TypeVar, cast, get_args
 
 from ._callback import Callback, Threads, call_now
 from ._functions import refuse_bool
-from ._payload import InvalidPayload, check_type, convert
+from ._payload import Converter, InvalidPayload, converter_for
+from ._signatures import check_parameters, hint_of
+from ._types import is_object
 from .connect_info import ConnectInfo
 from .errors import CallbackError, DefinitionError, Refused, source_line
 from .message import Error, Reply
@@ -49,7 +53,7 @@ def check_assigns(callback: Callback, assigns: Any) -> None:
 class Connector(Generic[A]):
     """The user's ``connect``, and what it wants to be called with."""
 
-    __slots__ = ("_annotation", "_parameters", "callback")
+    __slots__ = ("_convert", "_reserved", "_roles", "callback")
 
     def __init__(self, function: Connect[A]) -> None:
         if not callable(function):
@@ -61,49 +65,32 @@ class Connector(Generic[A]):
             )
         refuse_bool("Socket(connect=...)", function, write=_REFUSE)
         self.callback = Callback("Socket(connect=...)", function)
-        self._parameters = 0
-        self._annotation: Any = Any
+        self._roles: list[tuple[Role, inspect.Parameter]] = []
+        self._reserved: frozenset[str] = frozenset()
+        self._convert: Converter | None = None
 
-    def define(self) -> None:
-        """Read its signature."""
-        parameters = self._read_signature()
-        self._parameters = len(parameters)
-        if self._parameters > 2:
-            raise DefinitionError(
-                "Socket(connect=...)",
-                expected="at most (params, info)",
-                got=f"({', '.join(parameter.name for parameter in parameters)})",
-                write="async def connect(params: ConnectParams, info: ConnectInfo) -> User",
-                where=source_line(self.callback.function),
-            )
-        if parameters:
-            annotation = parameters[0].annotation
-            self._annotation = Any if annotation is inspect.Parameter.empty else annotation
-            check_type(
-                self._annotation,
-                subject="Socket(connect=...) takes params of a type",
-                where=source_line(self.callback.function),
-            )
+    def define(self, reserved: Iterable[str] = ()) -> None:
+        """Read its signature.
 
-    def _read_signature(self) -> list[inspect.Parameter]:
-        try:
-            signature = inspect.signature(self.callback.function, eval_str=True)
-        except ValueError as error:
-            raise DefinitionError(
-                "Socket(connect=...)",
-                expected="a function whose parameters can be read",
-                got=repr(self.callback.function),
-                write="connect=lambda params: ...",
-            ) from error
-        except (NameError, AttributeError, TypeError, SyntaxError) as error:
-            raise DefinitionError(
-                "an annotation of Socket(connect=...) can't be resolved",
-                expected="a type that the module knows at run time",
-                got=str(error),
-                write="import it outside of `if TYPE_CHECKING`, or define it at the top level",
-                where=source_line(self.callback.function),
-            ) from error
-        return list(signature.parameters.values())
+        Args:
+            reserved: Names of query parameters that Bennu itself reads: a type that forbids what it does not
+                name need not name them.
+        """
+        function = self.callback.function
+        self._reserved = frozenset(reserved)
+        self._roles = _roles_of(function)
+        parameter = next((one for role, one in self._roles if role == "params"), None)
+        if parameter is None or parameter.annotation is _MISSING:
+            return
+        annotation = hint_of(function, parameter.name)
+        if annotation in (Any, object):
+            return
+        where = source_line(function)
+        self._convert = converter_for(
+            annotation, subject="Socket(connect=...) takes params of a type", where=where
+        )
+        if not is_object(annotation):
+            raise _one_parameter_each(function, parameter)
 
     async def ask(self, threads: Threads, params: dict[str, Any], info: ConnectInfo) -> Any:
         """Return the assigns of a client.
@@ -124,15 +111,103 @@ class Connector(Generic[A]):
         Raises:
             Refused: The parameters don't fit their type.
         """
-        if self._parameters == 0:
-            return ()
-        typed: Any = params
-        if self._annotation is not Any:
-            try:
-                typed = convert(params, self._annotation)
-            except InvalidPayload as error:
-                raise Refused(Reason.INVALID_PARAMS.text, errors=error.errors) from error
-        return (typed, info)[: self._parameters]
+        return tuple(
+            info if role == "info" else self._typed(params, info) for role, _ in self._roles
+        )
+
+    def _typed(self, params: dict[str, Any], info: ConnectInfo) -> Any:
+        if self._convert is None:
+            return params
+        try:
+            return self._convert(params)
+        except InvalidPayload as error:
+            reserved = self._reserved | (_OF_POLLS if info.transport == "longpoll" else frozenset())
+            own = {name: value for name, value in params.items() if name not in reserved}
+            if len(own) < len(params):
+                with suppress(InvalidPayload):
+                    return self._convert(own)
+            raise Refused(Reason.INVALID_PARAMS.text, errors=error.errors) from error
+
+
+_MISSING: Final = inspect.Parameter.empty
+
+_OF_POLLS: Final = frozenset({"token"})
+"""What a client that polls may put into the query by itself."""
+
+Role = Literal["params", "info"]
+
+
+def _roles_of(function: Callable[..., Any]) -> list[tuple[Role, inspect.Parameter]]:
+    """Return what each parameter of a ``connect`` is to be given."""
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except ValueError as error:
+        raise DefinitionError(
+            "Socket(connect=...)",
+            expected="a function whose parameters can be read",
+            got=repr(function),
+            write="connect=lambda params: ...",
+        ) from error
+    if isinstance(function, partial):
+        bound = cast("partial[Any]", function).keywords
+        parameters = [one for one in parameters if one.name not in bound]
+    check_parameters("Socket(connect=...)", function, parameters)
+    if len(parameters) > 2:
+        if any(is_own(one) for one in parameters):
+            raise _one_parameter_each(function, parameters[0])
+        raise DefinitionError(
+            "Socket(connect=...)",
+            expected="at most (params, info)",
+            got=f"({', '.join(parameter.name for parameter in parameters)})",
+            write="async def connect(params: ConnectParams, info: ConnectInfo) -> User",
+            where=source_line(function),
+        )
+    roles: list[tuple[Role, inspect.Parameter]] = []
+    for parameter in parameters:
+        role: Role = "info" if _takes_info(function, parameter, parameters) else "params"
+        roles.append((role, parameter))
+    if [role for role, _ in roles] in (["params"] * 2, ["info"] * 2):
+        raise _one_parameter_each(function, parameters[0])
+    return roles
+
+
+def is_own(parameter: inspect.Parameter) -> bool:
+    """Return whether a parameter looks like one of the query: it has a plain type."""
+    return parameter.annotation in (str, int, float, bool, "str", "int", "float", "bool")
+
+
+def _takes_info(
+    function: Callable[..., Any],
+    parameter: inspect.Parameter,
+    parameters: Sequence[inspect.Parameter],
+) -> bool:
+    if parameter.annotation is _MISSING:
+        if len(parameters) == 2:
+            other = parameters[parameter is parameters[0]]
+            if other.annotation is not _MISSING and not is_own(other):
+                return not _is_info(hint_of(function, other.name))
+            return parameter is parameters[1]
+        return parameter.name == "info"
+    return _is_info(hint_of(function, parameter.name))
+
+
+def _is_info(annotation: Any) -> bool:
+    return annotation is ConnectInfo or ConnectInfo in get_args(annotation)
+
+
+def _one_parameter_each(
+    function: Callable[..., Any], parameter: inspect.Parameter
+) -> DefinitionError:
+    kind = parameter.annotation
+    shown = "str" if kind is _MISSING else getattr(kind, "__name__", str(kind))
+    return DefinitionError(
+        "Socket(connect=...)",
+        expected="params, whose type names the parameters of the query, and info",
+        got=str(inspect.signature(function)),
+        write=f"class ConnectParams(Struct): {parameter.name}: {shown}"
+        "   and   async def connect(params: ConnectParams, info: ConnectInfo) -> User",
+        where=source_line(function),
+    )
 
 
 class Refresher:

@@ -5,8 +5,6 @@ Client text only ever selects a row of these tables; it never picks a Python nam
 
 from __future__ import annotations
 
-import inspect
-import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
@@ -17,6 +15,7 @@ from ._functions import refuse_bool
 from ._mistakes import HOOKS
 from ._payload import Decoder, InvalidPayload, check_type, decoder_for, to_type
 from ._protocol.bucket import Rate, rate_of
+from ._signatures import bind_variables, hint_of, hints_of_class, parameters_of
 from .channel import ON, ON_INFO, ON_OUT, Channel
 from .errors import DefinitionError, source_line
 from .message import is_reserved
@@ -157,7 +156,8 @@ def _bind_pattern(channel: type[Channel[Any, Any]], pattern: Pattern) -> None:
                 write=f'"{pattern.text.replace("{" + parameter.name, "{my_" + parameter.name)}"',
             )
     if pattern.parameters:
-        pattern.bind(_hints(channel), where=channel.__qualname__)
+        hints = hints_of_class(channel, [one.name for one in pattern.parameters])
+        pattern.bind(hints, where=channel.__qualname__)
 
 
 def _check_emits(channel: type[Channel[Any, Any]]) -> None:
@@ -221,7 +221,7 @@ def _enter(definition: ChannelDefinition, name: str, value: Any, marked: Any) ->
         event, annotation, rate = getattr(marked, ON)
         subject = f'the handler {channel.__qualname__}.{name} of "{event}"'
         _refuse_second(subject, definition.events.get(event), value)
-        handler = _handler(subject, value, annotation)
+        handler = _handler(channel, subject, value, annotation)
         if rate is not None:
             where = source_line(handler.function)
             rate = rate_of(rate, subject=f"the rate of {subject}", where=where)
@@ -254,7 +254,7 @@ def _hook(channel: type, hook: str, function: Callable[..., Any]) -> Handler:
     subject = f"{channel.__qualname__}.{hook}"
     if hook == "join":
         refuse_bool(subject, function, write=f"async def join(self) -> None: ...  # {_REFUSE}")
-        return _handler(subject, function, None)
+        return _handler(channel, subject, function, None)
     expected = {"after_join": (), "handle_in": ("event", "payload"), "terminate": ("reason",)}[hook]
     return hook_handler(subject, function, expected)
 
@@ -279,7 +279,7 @@ def hook_handler(subject: str, function: Any, parameters: Sequence[str]) -> Hand
 
 
 def _expect_parameters(subject: str, function: Callable[..., Any], expected: Sequence[str]) -> None:
-    parameters = _parameters(subject, function)
+    parameters = parameters_of(subject, function)
     if len(parameters) != len(expected):
         names = ", ".join(("self", *(one.removeprefix("the ") for one in expected)))
         raise DefinitionError(
@@ -291,9 +291,9 @@ def _expect_parameters(subject: str, function: Callable[..., Any], expected: Seq
         )
 
 
-def _handler(subject: str, function: Callable[..., Any], annotation: Any) -> Handler:
+def _handler(channel: type, subject: str, function: Callable[..., Any], annotation: Any) -> Handler:
     """Return the handler of a client's message: of no payload, or of one whose type is known."""
-    parameters = _parameters(subject, function)
+    parameters = parameters_of(subject, function)
     if not parameters:
         return Handler(subject, function)
     if len(parameters) > 1:
@@ -305,7 +305,7 @@ def _handler(subject: str, function: Callable[..., Any], annotation: Any) -> Han
             where=source_line(function),
         )
     if annotation is None:
-        annotation = _hints(function).get(parameters[0].name)
+        annotation = hint_of(function, parameters[0].name)
     if annotation is None:
         raise DefinitionError(
             f"{subject} does not say what its payload is",
@@ -314,33 +314,7 @@ def _handler(subject: str, function: Callable[..., Any], annotation: Any) -> Han
             write=f"{parameters[0].name}: dict[str, Any]",
             where=source_line(function),
         )
-    decode = decoder_for(annotation, subject=subject, where=source_line(function))
+    where = source_line(function)
+    annotation = bind_variables(annotation, channel, where=where)
+    decode = decoder_for(annotation, subject=subject, where=where)
     return Handler(subject, function, decode)
-
-
-def _parameters(subject: str, function: Any) -> list[inspect.Parameter]:
-    """Return the parameters after self."""
-    if not inspect.isfunction(function):
-        raise DefinitionError(
-            f"{subject} is no method",
-            expected="async def or def",
-            got=repr(function),
-            write="async def join(self)",
-        )
-    return list(inspect.signature(function).parameters.values())[1:]
-
-
-def _hints(subject: Any) -> dict[str, Any]:
-    """Return the resolved annotations of a class or function."""
-    try:
-        return typing.get_type_hints(subject, include_extras=True)
-    except (NameError, AttributeError, TypeError, SyntaxError) as error:
-        where = source_line(subject) if inspect.isfunction(subject) else None
-        raise DefinitionError(
-            f"an annotation of {subject.__qualname__} can't be resolved",
-            expected="a type that the module knows at run time",
-            got=str(error),
-            write="import it outside of `if TYPE_CHECKING`, define it at the module's top level,"
-            ' or say @on("event", payload=T)',
-            where=where,
-        ) from error

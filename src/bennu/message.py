@@ -85,7 +85,9 @@ class Message(Struct, array_like=True, frozen=True, gc=False):
 
 
 def bytes_of(text: object) -> int:
-    """Return the length of a text in bytes of UTF-8, and 0 for anything else."""
+    """Return the length of a text in bytes of UTF-8, or of raw JSON, and 0 for anything else."""
+    if isinstance(text, Raw):
+        return len(memoryview(text))
     if type(text) is not str:
         return 0
     return len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))

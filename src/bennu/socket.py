@@ -185,7 +185,10 @@ class SocketBase(Generic[A]):
         Raises:
             DefinitionError: Something about it can't work.
         """
-        self.connector.define()
+        reserved = (["vsn"] if self.serializers else []) + (
+            ["_csrf_token"] if self.sessions else []
+        )
+        self.connector.define(reserved)
 
     async def drainer(self) -> Drain | None:
         """Return how its clients are let go before the server stops, or None if they are not.

@@ -21,6 +21,7 @@ from ..message import (
     Ref,
 )
 from ..reasons import Reason
+from .halves import halved_message
 from .payload import SHALLOW, check_nesting, encode_json
 
 __all__ = ["JSONV1"]
@@ -54,6 +55,9 @@ class _JSONV1:
                 check_nesting(data)
             envelope = _decode(data)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            halved = halved_message(data)
+            if halved is not None:
+                return halved
             raise DecodeError(
                 "V1 expected a JSON object with topic, event, payload and ref:"
                 f" {error}, in {len(data)} bytes that begin with {data[:16]!r}"

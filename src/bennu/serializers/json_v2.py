@@ -13,6 +13,7 @@ import msgspec
 from ..errors import DecodeError, EncodeError
 from ..message import BINARY, TEXT, Encoded, Message, Opcode
 from ..reasons import Reason
+from .halves import halved_message
 from .payload import SHALLOW, check_nesting, encode_json, raw_object
 
 __all__ = ["JSONV2"]
@@ -41,6 +42,9 @@ class _JSONV2:
                 check_nesting(data)
             return _decode(data)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            halved = halved_message(data)
+            if halved is not None:
+                return halved
             raise DecodeError(
                 "V2 expected a JSON array [join_ref, ref, topic, event, payload]:"
                 f" {error}, in {len(data)} bytes that begin with {data[:16]!r}"

@@ -50,6 +50,12 @@ def encode_json(value: Any) -> bytes:
     """
     try:
         return _encode(value)
+    except UnicodeEncodeError as error:
+        raise EncodeError(
+            "the payload can't be written as JSON: a text of it ends in half a character, as one does that"
+            f" was cut inside of an emoji ({error}): cut it by characters, or write"
+            ' text.encode(errors="replace").decode()'
+        ) from error
     except (TypeError, ValueError, OverflowError, msgspec.MsgspecError, RecursionError) as error:
         raise EncodeError(f"the payload can't be written as JSON: {error}") from error
 
