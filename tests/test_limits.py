@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from bennu import Channel, DefinitionError, Endpoint, Limits, Rate, Rates, Socket, on
+
+from .support.clock import AutojumpLoop, advance
+from .support.memory import serve
 
 
 def test_nothing_is_limited_until_it_is_set() -> None:
@@ -84,6 +88,23 @@ def test_the_rate_of_an_event_is_read_at_start_up() -> None:
     assert "Room.say" in caught.value.subject
     assert caught.value.got == "'often'"
     assert "test_limits.py:" in str(caught.value.where)
+
+
+def test_an_endpoint_counts_anew_on_the_clock_of_each_event_loop() -> None:
+    """One that starts again on a loop whose clock is behind lets clients in."""
+    endpoint = Endpoint(
+        sockets={"/socket": Socket(connect=lambda: None, channels={})},
+        limits=Limits(connects_per_ip="1/second"),
+    )
+
+    async def connect_after(seconds: float) -> None:
+        await advance(seconds)
+        async with serve(endpoint) as server:
+            (await server.connect()).close()
+
+    for seconds in (1_000, 0):
+        with asyncio.Runner(loop_factory=AutojumpLoop) as runner:
+            runner.run(connect_after(seconds))
 
 
 def test_only_sockets_with_rates_look_at_them() -> None:

@@ -68,6 +68,18 @@ def test_so_fast_may_one_network_come() -> None:
     assert gate.enter("a", 30.5) is None
 
 
+def test_rates_are_forgotten_and_places_are_not() -> None:
+    """Times of one clock say nothing of another's, which may be far behind."""
+    gate = Gate(connections_per_ip=2, connects_per_ip=Rate(1, per=1))
+    assert gate.enter("a", 1_000.0) is None
+    assert gate.enter("a", 0.0) is not None
+    gate.forget_rates()
+    assert gate.enter("a", 0.0) is None
+    refused = gate.enter("a", 1_000.0)
+    assert refused is not None
+    assert refused.limit is Limit.CONNECTIONS_PER_IP
+
+
 def test_a_place_is_counted_for_who_was_let_in_before() -> None:
     gate = Gate(connections=1)
     gate.add("a")

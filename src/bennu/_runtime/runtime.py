@@ -110,6 +110,8 @@ class Runtime:
     def start(self) -> None:
         """Take the running loop as ours."""
         self.home.start()
+        if self.gate is not None:
+            self.gate.forget_rates()
 
     async def end_connections(self) -> None:
         """Close every connection, end every channel, and wait for what is left of them."""
