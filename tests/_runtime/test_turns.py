@@ -56,3 +56,24 @@ async def test_others_have_their_turn_when_a_slice_is_over(monkeypatch: pytest.M
     waiting.wait(parts(waiting, "e", 1, done))
     await asyncio.sleep(0)
     assert done[-1] == "e"
+
+
+async def test_a_part_that_raises_stops_nobody_else() -> None:
+    """The event loop hears of it, and the next one has its turn."""
+    loop = running_loop()
+    heard: list[object] = []
+    loop.set_exception_handler(lambda _, context: heard.append(context["exception"]))
+    waiting = Turns(loop)
+    done: list[str] = []
+    error = MemoryError()
+
+    def fails() -> None:
+        raise error
+
+    waiting.wait(fails)
+    waiting.wait(parts(waiting, "a", 2, done))
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+    assert heard == [error]
+    assert done == ["a", "a"]

@@ -38,7 +38,8 @@ class Turns:
         """Call something in a later turn.
 
         Args:
-            part: Handles one part, and waits again if there is more. It does not raise.
+            part: Handles one part, and waits again if there is more. If it raises, the event loop's handler
+                of exceptions is told, and all others go on.
         """
         if not self._waiting:
             self._loop.call_soon(self._take)
@@ -47,12 +48,18 @@ class Turns:
     def _take(self) -> None:
         waiting = self._waiting
         until = time.perf_counter() + SLICE
-        while waiting:
-            waiting[
-                0
-            ]()  # it stays there meanwhile, so that whoever waits anew plans no second turn
-            waiting.popleft()
-            if time.perf_counter() > until:
-                break
-        if waiting:
-            self._loop.call_soon(self._take)
+        try:
+            while waiting:
+                self._take_one()
+                if time.perf_counter() > until:
+                    break
+        finally:
+            if waiting:
+                self._loop.call_soon(self._take)
+
+    def _take_one(self) -> None:
+        part = self._waiting[0]  # it stays there meanwhile, so that `wait` plans no second turn
+        try:
+            part()
+        finally:
+            self._waiting.popleft()
