@@ -20,7 +20,7 @@ from .errors import (
     Stop,
     WrongThread,
 )
-from .limits import Limits, Rate, Rates
+from .limits import Limits, Rate, Rates, Threads
 from .longpoll import LongPoll
 from .message import Broadcast, Draining, Error, Ok, Reply
 from .presence import BySize, Count, Full, Periods, Presence, PresenceCount, Sample
@@ -74,6 +74,7 @@ __all__ = [
     "Sample",
     "Socket",
     "Stop",
+    "Threads",
     "WrongThread",
     "on",
     "on_info",

@@ -40,7 +40,7 @@ from typing import Any, Final, Protocol
 from ._functions import expect_awaitable_or_plain, expect_plain, is_async, name_of
 from .errors import CallbackError
 
-__all__ = ["UNFINISHED", "Callback", "Threads", "call_now", "crash_of"]
+__all__ = ["UNFINISHED", "Callback", "Workers", "call_now", "crash_of"]
 
 UNFINISHED: Final = frozenset({CoroutineType, GeneratorType, AsyncGeneratorType})
 """Types of what a function returns that has not done its work yet."""
@@ -48,7 +48,7 @@ UNFINISHED: Final = frozenset({CoroutineType, GeneratorType, AsyncGeneratorType}
 _RAISE: Final = opcode.opmap["RAISE_VARARGS"]
 
 
-class Threads(Protocol):
+class Workers(Protocol):
     """Where plain functions run."""
 
     def in_thread(self, callback: Callback, /, *args: Any) -> Awaitable[Any]:
@@ -94,7 +94,7 @@ class Callback:
 
     # The four ways.
 
-    async def ask(self, threads: Threads, /, *args: Any) -> Any:
+    async def ask(self, workers: Workers, /, *args: Any) -> Any:
         """Call it, a plain function in a worker thread; return its result.
 
         Raises:
@@ -102,7 +102,7 @@ class Callback:
             Exception: What it raised.
         """
         try:
-            return await self.finish(await self.begin(threads, *args))
+            return await self.finish(await self.begin(workers, *args))
         except Exception:
             raise
         except BaseException as error:
@@ -131,7 +131,7 @@ class Callback:
         """
         return call_now(self.name, self.function, *args)
 
-    def begin(self, threads: Threads, /, *args: Any) -> Awaitable[Any]:
+    def begin(self, workers: Workers, /, *args: Any) -> Awaitable[Any]:
         """Return its running, to be awaited at once, for a caller that cares for the result itself.
 
         What it returns may be ``UNFINISHED`` and goes to :meth:`finish`; what it raises that is no
@@ -140,7 +140,7 @@ class Callback:
         if self.is_async:
             running: Awaitable[Any] = self.function(*args)
             return running
-        return self._in_thread(threads, args)
+        return self._in_thread(workers, args)
 
     # What they are made of.
 
@@ -161,8 +161,8 @@ class Callback:
             )
         return value
 
-    async def _in_thread(self, threads: Threads, args: tuple[Any, ...]) -> Any:
-        value = await threads.in_thread(self, *args)
+    async def _in_thread(self, workers: Workers, args: tuple[Any, ...]) -> Any:
+        value = await workers.in_thread(self, *args)
         return value if value is None else await self.finish(value)
 
     def work(self, /, *args: Any) -> Any:

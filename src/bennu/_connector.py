@@ -8,7 +8,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final, Generic, Literal, TypeVar, cast, get_args
 
-from ._callback import Callback, Threads, call_now
+from ._callback import Callback, Workers, call_now
 from ._functions import refuse_bool
 from ._payload import Converter, InvalidPayload, converter_for
 from ._signatures import check_parameters, hint_of
@@ -92,7 +92,7 @@ class Connector(Generic[A]):
         if not is_object(annotation):
             raise _one_parameter_each(function, parameter)
 
-    async def ask(self, threads: Threads, params: dict[str, Any], info: ConnectInfo) -> Any:
+    async def ask(self, workers: Workers, params: dict[str, Any], info: ConnectInfo) -> Any:
         """Return the assigns of a client.
 
         Raises:
@@ -101,7 +101,7 @@ class Connector(Generic[A]):
             Exception: Whatever it raised.
         """
         arguments = call_now("the type of the params", self.arguments, params, info)
-        assigns = await self.callback.ask(threads, *arguments)
+        assigns = await self.callback.ask(workers, *arguments)
         check_assigns(self.callback, assigns)
         return assigns
 
@@ -229,7 +229,7 @@ class Refresher:
         refuse_bool("Socket(refresh=...)", function, write=_REFUSE)
         self.callback = Callback("Socket(refresh=...)", function)
 
-    async def ask(self, threads: Threads, token: str, info: ConnectInfo) -> Any:
+    async def ask(self, workers: Workers, token: str, info: ConnectInfo) -> Any:
         """Return the assigns that a new token has, or None if they stay.
 
         Raises:
@@ -237,6 +237,6 @@ class Refresher:
             CallbackError: It returned what can't be assigns.
             Exception: Whatever it raised.
         """
-        assigns = await self.callback.ask(threads, token, info)
+        assigns = await self.callback.ask(workers, token, info)
         check_assigns(self.callback, assigns)
         return assigns

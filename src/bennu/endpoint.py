@@ -21,6 +21,7 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextvars import copy_context
 from typing import Any, cast
 
 from ._blocking import blocking
@@ -35,7 +36,7 @@ from ._runtime.draining import Drainer
 from ._runtime.runtime import Runtime
 from .channel import Channel
 from .errors import DefinitionError, source_line
-from .limits import Limits
+from .limits import Limits, Threads
 from .longpoll import LongPoll
 from .message import Broadcast, Disconnect, SocketId, expect_event
 from .presence import Presence
@@ -81,6 +82,8 @@ class Endpoint:
         check_origin: Which pages may connect: ``"host"`` (their host is the Host header), ``"conn"``
             (scheme and port too), a list of origins, a function, or False for all.
         limits: How many clients may connect, and how fast; None is no limit.
+        threads: How many worker threads run plain functions, and what runs around each call;
+            None is :class:`~bennu.Threads` with its defaults.
         trusted_proxies: Addresses and networks of proxies (``"10.0.0.0/8"``, and ``"unix"`` for a Unix
             socket), whose X-Forwarded headers say who the client is and what it asked for. Nobody
             is trusted by default.
@@ -115,6 +118,7 @@ class Endpoint:
         lifespan: Lifespan | None = None,
         check_origin: OriginPolicy = "host",
         limits: Limits | None = None,
+        threads: Threads | None = None,
         trusted_proxies: Sequence[str] = (),
         hosts: Sequence[str] | None = None,
         native: bool = True,
@@ -133,7 +137,9 @@ class Endpoint:
         if debug is None:
             debug = os.environ.get("BENNU_DEBUG", "") not in ("", "0")
         gate = None if limits is None else _limits(limits).gate()
-        self._runtime = Runtime(self, self.pubsub, self.telemetry, debug=debug, gate=gate)
+        self._runtime = Runtime(
+            self, self.pubsub, self.telemetry, debug=debug, gate=gate, threads=_threads(threads)
+        )
         self._proxies = TrustedProxies(trusted_proxies) if trusted_proxies else None
         self._host_guard = HostGuard(None if hosts is None else Hosts(hosts), debug=debug)
         self._routes = Routes(sockets, OriginCheck(check_origin))
@@ -224,6 +230,7 @@ class Endpoint:
                     write="@asynccontextmanager above `async def lifespan()`",
                 )
             self._runtime.state = await stack.enter_async_context(context)
+            self._runtime.context = copy_context()
         for presence in self._presences:
             presence.opened()
 
@@ -601,6 +608,17 @@ def _limits(given: Any) -> Limits:
         expected="how many clients may connect",
         got=repr(given),
         write='limits=Limits(connections=20_000, connects_per_ip="60/minute")',
+    )
+
+
+def _threads(given: Any) -> Threads | None:
+    if given is None or isinstance(given, Threads):
+        return given
+    raise DefinitionError(
+        "Endpoint(threads=...)",
+        expected="how many worker threads there are",
+        got=repr(given),
+        write="threads=Threads(handlers=32, per_connection=4)",
     )
 
 

@@ -6,13 +6,17 @@ of (``Endpoint(trusted_proxies=...)``) all clients have one address. ``docs/limi
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, Final, Literal, get_args
 
+from ._callback import Callback
 from ._protocol.bucket import Rate, rate_of
 from ._protocol.gate import Gate
 from .errors import DefinitionError
 
-__all__ = ["Limits", "Rate", "Rates"]
+__all__ = ["Limits", "Rate", "Rates", "Threads"]
 
 Excess = Literal["reply", "close"]
 
@@ -55,6 +59,68 @@ class Limits:
             connections_per_ip=self.connections_per_ip,
             connects_per_ip=self.connects_per_ip,
         )
+
+
+class Threads:
+    """How many worker threads run the plain ``def`` functions that an application gives to Bennu.
+
+    Args:
+        handlers: Threads for the methods of channels and raw handlers, and for ``refresh``.
+        per_connection: How many of them one connection may have at once. Its other calls wait; connections
+            that wait take turns.
+        connects: Threads for ``connect``. They are never taken by handlers.
+        hooks: Threads for the hooks of presences.
+        around: Makes a context manager that each call in a thread runs in: a plain function without parameters.
+
+    Raises:
+        DefinitionError: A number is below 1, or ``around`` can't work.
+
+    Example:
+        >>> threads = Threads(handlers=64, per_connection=2)
+    """
+
+    def __init__(
+        self,
+        *,
+        handlers: int = 32,
+        per_connection: int = 4,
+        connects: int = 16,
+        hooks: int = 8,
+        around: Callable[[], AbstractContextManager[Any]] | None = None,
+    ) -> None:
+        self.handlers = _number("Threads(handlers=...)", handlers)
+        self.per_connection = _number("Threads(per_connection=...)", per_connection)
+        self.connects = _number("Threads(connects=...)", connects)
+        self.hooks = _number("Threads(hooks=...)", hooks)
+        self.around = None if around is None else _around(around)
+
+
+def _around(given: Any) -> Callback:
+    subject, write = "Threads(around=...)", "@contextmanager above a plain `def` without parameters"
+    try:
+        inspect.signature(given).bind()
+    except (TypeError, ValueError) as error:
+        raise DefinitionError(
+            subject,
+            expected="a function without parameters that makes a context manager",
+            got=f"{given!r} ({error})",
+            write=write,
+        ) from error
+    return Callback.plain(
+        subject, given, why="what it makes is entered in a worker thread", write=write
+    )
+
+
+def _number(subject: str, given: Any) -> int:
+    found = _count(subject, given)
+    if found is None:
+        raise DefinitionError(
+            subject,
+            expected="a number of threads",
+            got="None",
+            write="threads=Threads(handlers=32)",
+        )
+    return found
 
 
 class Rates:

@@ -10,7 +10,7 @@ import pytest
 
 from bennu import Channel, Endpoint, Socket, on
 from bennu._callback import Callback
-from bennu._runtime.runtime import THREADS, Runtime
+from bennu._runtime.runtime import Runtime
 from bennu.pubsub import PubSub
 from bennu.telemetry import Telemetry
 
@@ -150,7 +150,7 @@ async def test_plain_functions_run_in_threads_of_a_bounded_pool() -> None:
     one = runtime()
     one.start()
     lock, running, most = threading.Lock(), 0, 0
-    full = threading.Barrier(THREADS)
+    full = threading.Barrier(8)
 
     def function(n: int) -> int:
         nonlocal running, most
@@ -164,9 +164,9 @@ async def test_plain_functions_run_in_threads_of_a_bounded_pool() -> None:
         return n
 
     callback = Callback("function", function)
-    results = await asyncio.gather(*(one.in_thread(callback, n) for n in range(2 * THREADS)))
-    assert results == list(range(2 * THREADS))
-    assert most == THREADS
+    results = await asyncio.gather(*(one.in_thread(callback, n) for n in range(2 * 8)))
+    assert results == list(range(2 * 8))
+    assert most == 8
     await one.stop()
 
 
@@ -215,7 +215,7 @@ async def test_what_comes_too_late_from_a_thread_is_dropped_and_logged() -> None
 
 
 def _wait_for_the_pool(endpoint: Endpoint) -> None:
-    pool = endpoint._runtime._pool
+    pool = endpoint._runtime.pools.handlers._executor
     assert pool is not None
     pool.shutdown(wait=True)
 

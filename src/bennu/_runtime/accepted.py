@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextvars import Context, copy_context
+from dataclasses import dataclass, field
 from typing import Any, Generic
 
 from typing_extensions import TypeVar
@@ -30,6 +31,8 @@ class Accepted(Generic[K]):
         id: What the socket's ``id`` made of that.
         subprotocol: What the handshake agreed on.
         refusal: What the client is told, if it may connect only to read why it may not.
+        context: The context variables that its channels see: those that were set when ``connect`` had run,
+            by ``connect`` or by middleware.
     """
 
     socket: K
@@ -39,3 +42,4 @@ class Accepted(Generic[K]):
     id: str | None
     subprotocol: str | None
     refusal: Mapping[str, Any] | None = None
+    context: Context = field(default_factory=copy_context, compare=False, repr=False)

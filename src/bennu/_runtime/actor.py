@@ -268,7 +268,7 @@ class Actor(Supervised[H, D]):
             self.outbox.inbox_drained()
         if terminates and not self._terminated:
             end = self.ending or End("shutdown", Notice.ERROR)
-            self.task = self.outbox.runtime.create_task(self._terminate_late(end))
+            self.task = self.outbox.runtime.create_task(self._terminate_late(end), self.context)
         else:
             self._over()
 

@@ -19,7 +19,7 @@ from typing import Any, cast
 
 from .._definition import ChannelDefinition
 from .._protocol.session import DELIVER, Decision, Membership, Session
-from ..errors import DecodeError
+from ..errors import DecodeError, EncodeError
 from ..message import (
     BINARY,
     ERROR,
@@ -256,10 +256,15 @@ class Connection(Link[Socket[Any]]):
         self._write_close_after()
 
     def not_joined(self, message: Message, response: Any) -> None:
-        """Answer a join that was refused or crashed."""
-        if not self.is_lost:
+        """Answer a join that was refused or crashed; a refusal that can't be written is a crash."""
+        if self.is_lost:
+            return
+        try:
             self.reply(message.join_ref, message.ref, message.topic, ERROR, response)
-            self._write_close_after()
+        except EncodeError:
+            logger.exception("The join of %r was refused with what can't be sent", message.topic)
+            self.reply(message.join_ref, message.ref, message.topic, ERROR, CRASHED)
+        self._write_close_after()
 
     def closed(self, channel: JoinedChannel, leave: Message | None) -> None:
         """Tell the client that a channel has closed, answer its leave, and free the topic."""

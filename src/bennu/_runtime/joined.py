@@ -82,7 +82,8 @@ class JoinedChannel(Handle):
 
     def begin(self, message: Message) -> None:
         """Start the task with the join."""
-        self.task = self.outbox.runtime.create_task(self._run(message))
+        self.context = self.outbox.context.copy()
+        self.task = self.outbox.runtime.create_task(self._run(message), self.context)
 
     def leave(self, message: Message) -> None:
         """Take the client's leave: in its turn, but not beyond the grace time."""
@@ -269,11 +270,11 @@ class JoinedChannel(Handle):
         self._wind_up(terminates=had_joined and not self.is_killed)
         if was_joining:
             self.outbox.not_joined(message, CRASHED)
-            self.outbox.release(self)
         elif self.ending is not None and self.ending.notice is Notice.CLOSE:
             self._close(self.ending)
         elif not self.is_killed:
             self.outbox.crashed(self)
+        self.outbox.release(self)  # whatever happened, it holds nothing any more
 
 
 def readable(message: Message) -> Any:

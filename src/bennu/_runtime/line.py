@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import Context
 from typing import Any, Protocol
 
 from ..connect_info import ConnectInfo
@@ -46,6 +47,11 @@ class Host(Protocol):
     @property
     def assigns(self) -> Any:
         """What ``connect`` returned."""
+        ...
+
+    @property
+    def context(self) -> Context:
+        """The context variables that what is run sees."""
         ...
 
     @property

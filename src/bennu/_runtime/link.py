@@ -50,6 +50,7 @@ class Link(ABC, Generic[K]):
         slow: What stands between it and a client that reads too slowly.
         write: Takes what the transport's framing made, and never waits.
         is_lost: Whether there is nobody to write to any more.
+        context: The context variables that channels see which are joined from now on.
     """
 
     __slots__ = (
@@ -59,6 +60,7 @@ class Link(ABC, Generic[K]):
         "_turn",
         "_wire",
         "assigns",
+        "context",
         "id",
         "info",
         "is_lost",
@@ -76,6 +78,7 @@ class Link(ABC, Generic[K]):
         self.socket = accepted.socket
         self.info = accepted.info
         self.assigns = accepted.assigns
+        self.context = accepted.context
         self.id = accepted.id
         self.is_lost = False
         self.silent = 0

@@ -111,7 +111,7 @@ class Owner(ABC, Generic[H, D]):
 
     def in_thread(self, callback: Callback, /, *args: Any) -> Awaitable[Any]:
         """Run a plain method of the object in a worker thread."""
-        return self.outbox.runtime.in_thread(callback, *args)
+        return self.outbox.runtime.pools.handlers.run(self.outbox, callback, args)
 
     # Where it stands.
 

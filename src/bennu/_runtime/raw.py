@@ -135,7 +135,8 @@ class RunningHandler(Actor[RawConnection, RawDefinition]):
     def begin(self) -> None:
         """Start the task."""
         self.phase = Phase.JOINED
-        self.task = self.outbox.runtime.create_task(self._run())
+        self.context = self.outbox.context.copy()
+        self.task = self.outbox.runtime.create_task(self._run(), self.context)
 
     def end(self, reason: str | Exception) -> None:
         """Take the news that the connection is gone, unless it ends by itself."""

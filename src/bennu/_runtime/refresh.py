@@ -14,14 +14,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Awaitable
+from contextvars import Context, copy_context
 from typing import Any, Protocol
 
 from msgspec import Struct
 
+from .._callback import Callback
 from .._connector import Refresher
 from .._payload import InvalidPayload, decoder_for
 from ..connect_info import ConnectInfo
-from ..errors import Refused
+from ..errors import EncodeError, Refused
 from ..message import ERROR, OK, PHOENIX, Error, Message, Ok
 from ..reasons import Reason
 from ..socket import Socket
@@ -44,6 +47,7 @@ class Renewable(Leased, Protocol):
 
     socket: Socket[Any]
     assigns: Any
+    context: Context
     is_lost: bool
 
     def push_expiring(self, milliseconds: int) -> None:
@@ -72,7 +76,9 @@ class RenewableLease(Lease):
         if self._task is not None:
             self._answer(message, Error(Reason.REFRESHING.payload()))
             return
-        self._task = self._connection.runtime.create_task(self._refresh(message))
+        connection = self._connection
+        context = connection.context.copy()
+        self._task = connection.runtime.create_task(self._refresh(message), context)
 
     def cancel(self) -> None:
         """Let go of everything."""
@@ -103,9 +109,14 @@ class RenewableLease(Lease):
     async def _refresh(self, message: Message) -> None:
         answer = await self._ask(message)
         self._task = None
-        self._answer(message, answer)
-        if self._is_due:
-            super()._expire()
+        try:
+            self._answer(message, answer)
+        except EncodeError:
+            logger.exception("The refresh of a token was refused with what can't be sent")
+            self._answer(message, Error(Reason.REFRESH_CRASHED.payload()))
+        finally:
+            if self._is_due:
+                super()._expire()
 
     async def _ask(self, message: Message) -> Ok | Error:
         connection = self._connection
@@ -120,6 +131,7 @@ class RenewableLease(Lease):
         except Exception:
             logger.exception("The refresh of a token crashed")
             return Error(Reason.REFRESH_CRASHED.payload())
+        connection.context = copy_context()
         if assigns is not None:
             connection.assigns = assigns
         for name in connection.info.ids if not info.ids else ():
@@ -134,7 +146,12 @@ class RenewableLease(Lease):
     async def _call(self, token: str, info: ConnectInfo) -> Any:
         connection, refresher = self._connection, self._refresher
         async with asyncio.timeout(connection.socket.join_timeout):
-            return await refresher.ask(connection.runtime, token, info)
+            return await refresher.ask(self, token, info)
+
+    def in_thread(self, callback: Callback, /, *args: Any) -> Awaitable[Any]:
+        """Run a plain ``refresh`` in a worker thread."""
+        connection = self._connection
+        return connection.runtime.pools.handlers.run(connection, callback, args, shows=True)
 
     async def _check(self, assigns: Any, info: ConnectInfo) -> None:
         connection = self._connection

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Coroutine
+from contextvars import Context, copy_context
 from typing import Any, Final, Protocol
 
 from .._callback import Callback
 from .._protocol.gate import Gate, network_of
 from ..connect_info import ConnectInfo
+from ..limits import Threads
 from ..pubsub import PubSub
 from ..reasons import CloseCode
 from ..socket import SocketBase
 from ..telemetry import Telemetry
 from .excesses import Excesses
+from .threads import Pools
 from .turns import Turns
 
 __all__ = ["Runtime"]
 
 logger = logging.getLogger("bennu")
 
-THREADS: Final = 32
 SWEEPS: Final = 4
 """Looks at each connection in one timeout: a silent one is closed after 1 to 1.25 timeouts."""
 
@@ -68,6 +69,8 @@ class Runtime:
         excesses: What is done about limits that are exceeded.
         is_draining: Whether nobody may connect any more, since the server is about to stop.
         home: Where it lives: its event loop.
+        pools: The worker threads.
+        context: The context that it was started in, for what belongs to no connection.
     """
 
     def __init__(
@@ -78,6 +81,7 @@ class Runtime:
         *,
         debug: bool,
         gate: Gate | None = None,
+        threads: Threads | None = None,
     ) -> None:
         self.endpoint = endpoint
         self.pubsub = pubsub
@@ -91,7 +95,8 @@ class Runtime:
         self.refused: set[OpenConnection] = set()
         self.is_draining = False
         self._turns: Turns | None = None
-        self._pool: ThreadPoolExecutor | None = None
+        self.context = copy_context()
+        self.pools = Pools(Threads() if threads is None else threads)
         self._background: set[asyncio.Task[Any]] = set()
         self._sweepers: dict[float, _Sweeper] = {}
 
@@ -112,6 +117,7 @@ class Runtime:
         self.home.start()
         if self.gate is not None:
             self.gate.forget_rates()
+        self.context = copy_context()
 
     async def end_connections(self) -> None:
         """Close every connection, end every channel, and wait for what is left of them."""
@@ -148,18 +154,23 @@ class Runtime:
 
     def _drop(self) -> None:
         self._turns = None
-        pool, self._pool = self._pool, None
-        if pool is not None:
-            pool.shutdown(wait=False, cancel_futures=True)
+        self.pools.drop()
 
     async def wait_until_idle(self, deadline: float) -> None:
         """Wait until every channel has ended, but not beyond a time of the loop's clock."""
         while self._background and (left := deadline - self.loop.time()) > 0:
             await asyncio.wait(tuple(self._background), timeout=left)
 
-    def create_task(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """Run a coroutine whose end :meth:`stop` waits for."""
-        task = self.loop.create_task(coroutine)
+    def create_task(
+        self, coroutine: Coroutine[Any, Any, Any], context: Context | None = None
+    ) -> asyncio.Task[Any]:
+        """Run a coroutine whose end :meth:`stop` waits for.
+
+        Args:
+            coroutine: It.
+            context: The context that it runs in; None is a copy of the running one.
+        """
+        task = self.loop.create_task(coroutine, context=context)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
         return task
@@ -168,26 +179,9 @@ class Runtime:
         """Do so for one that nobody else looks at."""
         self.create_task(coroutine).add_done_callback(_log_failure)
 
-    async def in_thread(self, callback: Callback, /, *args: Any) -> Any:
-        """Run a plain function in a worker thread; what comes too late is dropped, and logged."""
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="bennu")
-        is_awaited = True
-
-        def run() -> Any:
-            try:
-                return callback.work(*args)
-            finally:
-                if not is_awaited:
-                    logger.warning(
-                        "%s ended after its channel: what came of it is dropped", callback.name
-                    )
-
-        try:
-            return await self.loop.run_in_executor(self._pool, run)
-        except asyncio.CancelledError:
-            is_awaited = False
-            raise
+    def in_thread(self, callback: Callback, /, *args: Any) -> Awaitable[Any]:
+        """Run a plain function that belongs to no connection in a worker thread."""
+        return self.pools.hooks.in_thread(callback, *args)
 
     def opened(self, connection: OpenConnection) -> None:
         """Enter a connection."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextvars import Context
 from enum import Enum, auto
 from typing import Any, Final, NamedTuple
 
@@ -52,6 +53,7 @@ class Supervised(Owner[H, D]):
 
     Attributes:
         task: It, once it has begun.
+        context: The context that the task runs in: its own copy of the connection's.
         waiter: What it waits for when it has nothing to do.
         ending: The end that it comes to after what runs now.
         is_interrupted: Whether what runs has been cancelled by us.
@@ -59,11 +61,21 @@ class Supervised(Owner[H, D]):
         is_dead: Whether its coroutine has been closed under it: whatever a handler makes of that.
     """
 
-    __slots__ = ("_limit", "ending", "is_dead", "is_interrupted", "is_killed", "task", "waiter")
+    __slots__ = (
+        "_limit",
+        "context",
+        "ending",
+        "is_dead",
+        "is_interrupted",
+        "is_killed",
+        "task",
+        "waiter",
+    )
 
     def __init__(self, connection: H, definition: D, topic: str, agent: Any) -> None:
         super().__init__(connection, definition, topic, agent)
         self.task: asyncio.Task[None] | None = None
+        self.context: Context | None = None
         self.waiter: asyncio.Future[None] | None = None
         self.ending: End | None = None
         self.is_interrupted = False

@@ -96,7 +96,7 @@ class Boards:
             board.abandon()
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = self._host.loop.create_task(coroutine)
+        task = self._host.loop.create_task(coroutine, context=self._host.context.copy())
         self._tasks.add(task)
         task.add_done_callback(self._done)
         return task

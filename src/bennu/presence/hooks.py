@@ -14,6 +14,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import Context
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, cast
 
@@ -38,6 +39,11 @@ class Host(Protocol):
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
         """The endpoint's event loop."""
+        ...
+
+    @property
+    def context(self) -> Context:
+        """The context that it was started in: hooks see no client's context variables."""
         ...
 
     @property

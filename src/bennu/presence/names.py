@@ -86,7 +86,7 @@ def meta_of(meta: Any) -> Meta:
     try:
         builtins = msgspec.to_builtins(meta, str_keys=True, enc_hook=to_builtin)
         msgspec.msgpack.encode(builtins)  # as other nodes get it
-    except (TypeError, ValueError, OverflowError, msgspec.MsgspecError, RecursionError) as error:
+    except Exception as error:  # of any kind: models and other objects have code of their own
         raise EncodeError(f"the meta of a presence can't be written as JSON: {error}") from error
     if not isinstance(builtins, dict):
         raise EncodeError(

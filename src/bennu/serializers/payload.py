@@ -56,7 +56,7 @@ def encode_json(value: Any) -> bytes:
             f" was cut inside of an emoji ({error}): cut it by characters, or write"
             ' text.encode(errors="replace").decode()'
         ) from error
-    except (TypeError, ValueError, OverflowError, msgspec.MsgspecError, RecursionError) as error:
+    except Exception as error:  # of any kind: models and other objects have code of their own
         raise EncodeError(f"the payload can't be written as JSON: {error}") from error
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from .._callback import Callback
 from .._origin_check import OriginCheck
 from .._protocol.gate import Gate, network_of
 from .._protocol.origin import Origin, Requested
@@ -279,7 +280,7 @@ async def _connect(
     try:
         if socket.sessions is not None:
             info.session = await socket.sessions.load(params, info)
-        assigns = await socket.connector.ask(runtime, params, info)
+        assigns = await socket.connector.ask(_Connects(runtime), params, info)
         name = await socket.id_of(assigns)
         _check_time(info)
     except Refused as refused:
@@ -305,6 +306,19 @@ async def _connect(
             )
         )
     return outcome
+
+
+class _Connects:
+    """The threads for ``connect``, of which the channels see what it set in context variables."""
+
+    __slots__ = ("_runtime",)
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    def in_thread(self, callback: Callback, /, *args: Any) -> Awaitable[Any]:
+        """Run a plain ``connect`` in a worker thread."""
+        return self._runtime.pools.connects.run(callback, callback, args, shows=True)
 
 
 async def _refuse(socket: SocketBase[Any], refused: Refused) -> Denied:
