@@ -13,6 +13,13 @@ settings.register_profile("default", deadline=None)  # no test depends on how fa
 settings.register_profile("long", max_examples=1000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
+
+@pytest.fixture(autouse=True)
+def _no_watch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine anything may take 0.1 s; tests/_runtime/test_watch.py has a watch of its own."""
+    monkeypatch.setattr("bennu._runtime.runtime.HOLD_LIMIT", None)
+
+
 _NEVER_SKIPPED = ("browser", "interop")
 
 

@@ -211,7 +211,7 @@ class Owner(ABC, Generic[H, D]):
         except (NotJoined, NotStarted, WrongThread):
             coroutine.close()
             raise
-        task = self.outbox.runtime.create_task(_awaited(coroutine))
+        task = self.outbox.runtime.create_task(_awaited(coroutine, self.label))
         tasks.add(task)
 
         def done(task: asyncio.Task[Any]) -> None:
@@ -262,11 +262,16 @@ class Owner(ABC, Generic[H, D]):
         self.outbox.runtime.home.expect("self", method)
 
 
-async def _awaited(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """Stand around a coroutine of the user's, so that its task can be killed, and kills nobody else."""
+async def _awaited(coroutine: Coroutine[Any, Any, Any], task_of: str) -> Any:
+    """Stand around a coroutine of the user's, so that its task can be killed, and kills nobody else.
+
+    Args:
+        coroutine: It.
+        task_of: What started it, for who looks at this frame (:mod:`bennu._runtime.watch`).
+    """
     try:
         return await coroutine
     except Exception:
         raise
     except BaseException as error:
-        raise crash_of(error, getattr(coroutine, "__qualname__", "a task")) from error
+        raise crash_of(error, f"a task of {task_of}") from error

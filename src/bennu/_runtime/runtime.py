@@ -19,11 +19,14 @@ from ..telemetry import Telemetry
 from .excesses import Excesses
 from .threads import Pools
 from .turns import Turns
+from .watch import LIMIT, Watch
 
 __all__ = ["Runtime"]
 
 logger = logging.getLogger("bennu")
 
+HOLD_LIMIT: float | None = LIMIT
+"""Seconds that a callback may hold the event loop before it is named in the log; None looks at none."""
 SWEEPS: Final = 4
 """Looks at each connection in one timeout: a silent one is closed after 1 to 1.25 timeouts."""
 
@@ -97,6 +100,7 @@ class Runtime:
         self._turns: Turns | None = None
         self.context = copy_context()
         self.pools = Pools(Threads() if threads is None else threads)
+        self._watch: Watch | None = None
         self._background: set[asyncio.Task[Any]] = set()
         self._sweepers: dict[float, _Sweeper] = {}
 
@@ -118,6 +122,8 @@ class Runtime:
         if self.gate is not None:
             self.gate.forget_rates()
         self.context = copy_context()
+        if HOLD_LIMIT is not None:
+            self._watch = Watch.begin(HOLD_LIMIT)
 
     async def end_connections(self) -> None:
         """Close every connection, end every channel, and wait for what is left of them."""
@@ -155,6 +161,9 @@ class Runtime:
     def _drop(self) -> None:
         self._turns = None
         self.pools.drop()
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            watch.end()
 
     async def wait_until_idle(self, deadline: float) -> None:
         """Wait until every channel has ended, but not beyond a time of the loop's clock."""
