@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import threading
@@ -10,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Self
 
 import jwt as pyjwt
 import pytest
@@ -24,6 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 from bennu import Channel, ConnectInfo, DefinitionError, Refused
+from bennu._jwks import MAX_BYTES, KeySet
 from bennu.errors import TokenExpired, TokenInvalid, TokenMissing
 from bennu.jwt import JWTConnect
 from tests.support.clock import AUTOJUMP, advance
@@ -272,6 +274,8 @@ class Issuer:
     keys: list[dict[str, Any]] = field(default_factory=list)
     status: int = 200
     requests: int = 0
+    body: bytes | None = None
+    location: str | None = None
 
     def publish(self, kid: str | None, key: Any, **more: Any) -> None:
         kinds: list[tuple[type, Callable[[Any], str]]] = [
@@ -293,10 +297,15 @@ def issuer() -> Iterator[Issuer]:
         def do_GET(self) -> None:
             issuer.requests += 1
             body = json.dumps({"keys": issuer.keys}).encode() if issuer.status == 200 else b"oops"
+            if issuer.body is not None:
+                body = issuer.body
             self.send_response(issuer.status)
+            if issuer.location is not None:
+                self.send_header("location", issuer.location)
             self.send_header("content-length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            with contextlib.suppress(OSError):
+                self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""
@@ -375,6 +384,97 @@ async def test_an_outage_of_the_issuer_locks_nobody_out(
         assert (await connect.verify(make(kid="key")))["sub"] == "ann"
     assert issuer.requests == 2
     assert "could not be fetched" in caplog.text
+
+
+BROKEN: dict[str, dict[str, Any]] = {
+    "no JSON": {"body": b"<html>"},
+    "no object": {"body": b"[]"},
+    "no keys": {"body": b"{}"},
+    "keys that are no list": {"body": b'{"keys": {}}'},
+    "too long": {"body": b'{"keys": []' + b" " * MAX_BYTES + b"}"},
+    "too deep": {"body": b"[" * 100_000},
+    "a server error": {"status": 503},
+    "a redirect": {"status": 302, "location": "http://127.0.0.1:1/keys.json"},
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
+async def test_a_broken_answer_leaves_the_old_keys_for_a_while(
+    issuer: Issuer, broken: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Until they are too old; from then on nobody is let in."""
+    issuer.publish("key", RSA)
+    connect = connector(jwks_url=issuer.url, jwks_lifespan=100, jwks_max_age=1000)
+    await connect.verify(make(kid="key"))
+    for name, value in broken.items():
+        setattr(issuer, name, value)
+    await advance(100)
+    assert (await connect.verify(make(kid="key")))["sub"] == "ann"
+    assert "could not be fetched" in caplog.text
+    await advance(900)
+    with pytest.raises(Refused, match="keys_unavailable"):
+        await connect.verify(make(kid="key"))
+    assert "too old" in caplog.text
+    issuer.status, issuer.body = 200, None
+    await advance(30)
+    assert (await connect.verify(make(kid="key")))["sub"] == "ann"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"keys": []}',
+        b'{"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}',
+        b'{"keys": [7, {}, {"kty": "RSA", "n": 7, "e": "AQAB"}, {"kty": "EC", "crv": "P-1"}]}',
+    ],
+    ids=["none", "a secret", "none that can be used"],
+)
+async def test_a_set_without_keys_takes_effect_at_once(
+    issuer: Issuer, body: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    issuer.publish("key", RSA)
+    connect = connector(jwks_url=issuer.url, jwks_lifespan=100)
+    await connect.verify(make(kid="key"))
+    issuer.body = body
+    await advance(100)
+    with pytest.raises(Refused, match="keys_unavailable"):
+        await connect.verify(make(kid="key"))
+    assert "has no key for signatures" in caplog.text
+
+
+async def test_one_fetch_at_a_time_keeps_a_thread() -> None:
+    """An issuer that never comes to an end does not fill the threads with fetches."""
+    keys = KeySet("http://127.0.0.1:1/keys.json")
+    assert keys._under_way.acquire(blocking=False)
+    with pytest.raises(OSError, match="still under way"):
+        keys._download()
+    keys._under_way.release()
+
+
+async def test_an_answer_that_trickles_is_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each piece comes in time, and all of them would not."""
+
+    class Trickle:
+        now = 0.0
+
+        def __enter__(self) -> Self:
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+
+        def open(self, *_: object, **__: object) -> Trickle:
+            return self
+
+        def read1(self, _: int) -> bytes:
+            self.now += 1
+            return b" "
+
+    trickle = Trickle()
+    monkeypatch.setattr("urllib.request.build_opener", lambda *_: trickle)
+    monkeypatch.setattr("time.monotonic", lambda: trickle.now)
+    with pytest.raises(TimeoutError, match="within 5 s"):
+        KeySet("https://id.example.com/keys.json")._download()
+    assert trickle.now == 6
 
 
 async def test_without_any_keys_clients_are_told_to_come_back(
@@ -458,8 +558,16 @@ def private_pem() -> str:
         ({"key": PUBLIC["RS256"], "jwks_url": "https://id.example.com"}, "either key="),
         ({"algorithms": ["HS256"], "jwks_url": "https://id.example.com"}, "with public keys"),
         ({"jwks_url": "file:///etc/passwd"}, "a URL of https"),
+        ({"jwks_url": "http://id.example.com/keys"}, "a URL of https"),
+        ({"jwks_url": "http://localhost.example.com/keys"}, "a URL of https"),
+        ({"jwks_url": "http://127.0.0.1.example.com/keys"}, "a URL of https"),
+        ({"jwks_url": "http://127.0.0.1@example.com/keys"}, "a URL of https"),
+        ({"jwks_url": "ftp://localhost/keys"}, "a URL of https"),
+        ({"jwks_url": "https:///keys"}, "a URL of https"),
+        ({"jwks_url": "id.example.com"}, "a URL of https"),
+        ({"jwks_url": 7}, "a URL of https"),
     ],
-    ids=[str(number) for number in range(20)],
+    ids=[str(number) for number in range(28)],
 )
 def test_what_can_not_work_is_found_at_start_up(options: dict[str, Any], message: str) -> None:
     """With what was expected, and what to write."""

@@ -1,22 +1,32 @@
 """The public keys of who issues tokens: a JSON Web Key Set behind a URL (RFC 7517).
 
-Theory of operation. The set is fetched in a thread, by PyJWT's client, and kept. It is fetched again when
-it is old, and when a token names a key that is not in it, which is how a new key is noticed. Whatever
-clients send, between two fetches lie ``cooldown`` seconds; whoever asks while one is under way waits for
-that one. A fetch that fails leaves the old keys in use: an outage of the issuer locks nobody out.
+Theory of operation. The set is fetched in a thread, and kept. It is fetched again when it is old, and when a token
+names a key that is not in it, which is how a new key is noticed. Whatever clients send, between two fetches lie
+``cooldown`` seconds; whoever asks while one is under way waits for that one. A fetch that fails leaves the old keys in use
+until they are ``max_age`` seconds old: an outage of the issuer locks nobody out, and an issuer that is gone vouches for
+nobody. A set without keys is an answer, and takes effect at once.
+
+Keys decide who is let in, so they come by TLS only, from the address itself (no redirect is followed), within a size.
 """
 
 from __future__ import annotations
 
 import asyncio
+import http.client
+import json
 import logging
-from typing import Any, Final
+import threading
+import time
+import urllib.request
+from typing import Any, Final, cast
+from urllib.parse import urlsplit
 
+from ._protocol.hosts import is_loopback
 from .errors import Refused
 from .reasons import Reason
 
 try:
-    from jwt import PyJWK, PyJWKClient, PyJWKSet
+    from jwt import PyJWK
     from jwt.exceptions import PyJWTError
 except ImportError as error:
     raise ImportError("JSON Web Tokens need PyJWT: pip install 'bennu[jwt]'") from error
@@ -27,6 +37,12 @@ logger = logging.getLogger("bennu")
 
 _NEVER: Final = float("-inf")
 
+MAX_BYTES: Final = 512 * 1024
+"""Bytes of a key set: some hundred keys, or one with a long chain of certificates."""
+
+PIECE: Final = 16 * 1024
+"""Bytes that are read between two looks at the clock."""
+
 
 class KeySet:
     """The keys behind a URL.
@@ -36,16 +52,25 @@ class KeySet:
         timeout: Seconds that fetching it may take.
         lifespan: Seconds after which it is fetched again.
         cooldown: Seconds that lie between two fetches at least.
+        max_age: Seconds after which keys are used no more that could not be fetched again.
 
     Raises:
-        PyJWTError: The URL is none of HTTP.
+        ValueError: The URL is none of https. One of http is taken for this machine's own addresses.
     """
 
     def __init__(
-        self, url: str, *, timeout: float = 5.0, lifespan: float = 300.0, cooldown: float = 30.0
+        self,
+        url: str,
+        *,
+        timeout: float = 5.0,
+        lifespan: float = 300.0,
+        cooldown: float = 30.0,
+        max_age: float = 86_400.0,
     ) -> None:
+        _check(url)
         self.url = url
-        self._client = PyJWKClient(url, cache_jwk_set=False, timeout=timeout)
+        self._max_age = max_age
+        self._under_way = threading.Lock()
         self._timeout = timeout
         self._lifespan = lifespan
         self._cooldown = cooldown
@@ -69,6 +94,9 @@ class KeySet:
         if (is_old or not found) and (self._fetching or now - self._tried_at >= self._cooldown):
             await self._fetch(now)
             found = self._matching(key_id)
+        if self._keys and now - self._fetched_at >= self._max_age:
+            logger.error("The keys of %s are too old, and are used no more", self.url)
+            self._keys = found = []
         if not self._keys:
             wait = max(0.0, self._tried_at + self._cooldown - now)
             raise Refused(Reason.KEYS_UNAVAILABLE.text, retry_after_ms=round(wait * 1000))
@@ -85,20 +113,80 @@ class KeySet:
 
     async def _fetch_once(self, now: float) -> None:
         try:
-            async with asyncio.timeout(self._timeout):  # its own is for each step of it alone
-                content = await asyncio.to_thread(self._client.fetch_data)
+            async with asyncio.timeout(self._timeout):
+                content = await asyncio.to_thread(self._download)
             self._keys = _signing_keys(content)
             self._fetched_at = now
-        except (PyJWTError, OSError, ValueError) as error:
+            if not self._keys:
+                logger.error("%s has no key for signatures: no token is accepted", self.url)
+        except (PyJWTError, OSError, ValueError, http.client.HTTPException) as error:
             logger.warning("The keys of %s could not be fetched: %r", self.url, error)
         finally:
             self._fetching = None
 
+    def _download(self) -> bytes:
+        """Return the answer, in a thread; one at a time, for an issuer may keep a thread for long.
 
-def _signing_keys(content: dict[str, Any]) -> list[PyJWK]:
-    """Return the keys that verify signatures. A secret has no place in a public set."""
-    return [
-        key
-        for key in PyJWKSet.from_dict(content).keys
-        if key.public_key_use in (None, "sig") and key.key_type != "oct"
-    ]
+        Raises:
+            OSError: It does not come, or not in time.
+            ValueError: It is too long.
+        """
+        if not self._under_way.acquire(blocking=False):
+            raise OSError("the fetch before it is still under way")
+        try:
+            deadline = time.monotonic() + self._timeout
+            opener = urllib.request.build_opener(_NoRedirects())
+            request = urllib.request.Request(self.url, headers={"Accept": "application/json"})  # noqa: S310 - checked
+            with opener.open(request, timeout=self._timeout) as response:
+                content = bytearray()
+                while piece := response.read1(PIECE):
+                    content += piece
+                    if len(content) > MAX_BYTES:
+                        raise ValueError(f"the answer has more than {MAX_BYTES} bytes")
+                    if time.monotonic() > deadline:
+                        raise TimeoutError(f"the answer did not come within {self._timeout:g} s")
+                return bytes(content)
+        finally:
+            self._under_way.release()
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """Lets a redirect be the error that it is: it could lead to an address without TLS, or into our own network."""
+
+    def redirect_request(self, *args: Any, **more: Any) -> None:
+        """Follow none."""
+
+
+def _check(url: object) -> None:
+    """Raise ValueError unless the answer can only come from whom the URL names."""
+    parts = urlsplit(url) if isinstance(url, str) else None
+    if parts is None or not parts.hostname:
+        raise ValueError("it is no URL")
+    is_here = parts.hostname == "localhost" or is_loopback(parts.hostname)
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_here):
+        raise ValueError("it is not of https")
+
+
+def _signing_keys(content: bytes) -> list[PyJWK]:
+    """Return the keys that verify signatures. A secret has no place in a public set; what can't be used is left out.
+
+    Raises:
+        ValueError: This is no key set.
+    """
+    try:
+        document: Any = json.loads(content)
+    except RecursionError as error:
+        raise ValueError("the answer is no key set: it is nested too deeply") from error
+    found: Any = document.get("keys") if isinstance(document, dict) else None
+    if not isinstance(found, list):
+        raise ValueError('the answer is no key set: it has no list "keys"')  # noqa: TRY004 - of its content
+    keys: list[PyJWK] = []
+    for data in cast("list[Any]", found):
+        try:
+            key = PyJWK(data)
+        except (PyJWTError, ValueError, TypeError, AttributeError) as error:
+            logger.debug("A key of the set can't be used: %r", error)
+            continue
+        if key.public_key_use in (None, "sig") and key.key_type != "oct":
+            keys.append(key)
+    return keys

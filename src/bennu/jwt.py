@@ -34,7 +34,6 @@ try:
         InvalidKeyError,
         InvalidSignatureError,
         InvalidTokenError,
-        PyJWKClientError,
     )
 except ImportError as error:  # pragma: no cover - _jwks has said so before
     raise ImportError("JSON Web Tokens need PyJWT: pip install 'bennu[jwt]'") from error
@@ -56,7 +55,8 @@ class JWTOptions(TypedDict, total=False):
 
     Attributes:
         key: The public key as PEM, or the secret of the HS algorithms; or several, of a rotation.
-        jwks_url: Where the public keys are instead: a JSON Web Key Set.
+        jwks_url: Where the public keys are instead: a JSON Web Key Set behind a URL of https (of http only on this
+            machine). No redirect is followed; the answer has at most 512 KB.
         audience: One of these the token must be for. Without it a token that names one is refused.
         issuer: Who must have made it.
         leeway: Seconds by which clocks may differ.
@@ -66,6 +66,8 @@ class JWTOptions(TypedDict, total=False):
         jwks_timeout: Seconds that fetching the keys may take; 5 by default.
         jwks_lifespan: Seconds after which they are fetched again; 300 by default.
         jwks_cooldown: Seconds between two fetches at least, whatever clients send; 30 by default.
+        jwks_max_age: Seconds after which keys are used no more that could not be fetched again; 86,400 by
+            default, which is a day.
     """
 
     key: Any
@@ -78,6 +80,7 @@ class JWTOptions(TypedDict, total=False):
     jwks_timeout: float
     jwks_lifespan: float
     jwks_cooldown: float
+    jwks_max_age: float
 
 
 class JWTConnect(Generic[A]):
@@ -260,11 +263,12 @@ def _key_set(url: str, algorithms: Sequence[str], options: JWTOptions) -> KeySet
             timeout=options.get("jwks_timeout", 5.0),
             lifespan=options.get("jwks_lifespan", 300.0),
             cooldown=options.get("jwks_cooldown", 30.0),
+            max_age=options.get("jwks_max_age", 86_400.0),
         )
-    except PyJWKClientError as error:
+    except ValueError as error:
         raise DefinitionError(
             "JWTConnect(jwks_url=...)",
-            expected="a URL of https",
+            expected="a URL of https: without TLS anybody on the way could name keys",
             got=repr(url),
             write='jwks_url="https://id.example.com/.well-known/jwks.json"',
         ) from error

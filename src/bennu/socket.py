@@ -61,6 +61,7 @@ class SocketOptions(TypedDict, Generic[A], total=False):
     check_csrf: bool
     csrf_token_key: str
     log: bool
+    websocket: bool
     longpoll: bool | LongPoll
     drain: DrainPolicy
 
@@ -97,6 +98,8 @@ class SocketBase(Generic[A]):
             a token of :mod:`bennu.csrf` as the parameter ``_csrf_token``.
         csrf_token_key: Under which the session holds what the token is checked against.
         log: Whether connects, joins and events are logged.
+        websocket: Whether clients may connect by WebSocket. With False they can only poll, and the path of the
+            WebSocket is no path of this socket.
         longpoll: Whether clients may poll where no WebSocket comes through, and how.
         drain: How clients are let go before the server stops; a function is asked when the endpoint
             starts. With False they stay until it stops.
@@ -132,6 +135,7 @@ class SocketBase(Generic[A]):
         check_csrf: bool = True,
         csrf_token_key: str = KEY,
         log: bool = True,
+        websocket: bool = True,
         longpoll: bool | LongPoll = False,
         drain: DrainPolicy = DRAIN,
     ) -> None:
@@ -154,6 +158,7 @@ class SocketBase(Generic[A]):
         self.error_handler = _callback("error_handler", error_handler)
         self.log = log
         self.longpoll = _longpoll(longpoll)
+        self.websocket = _websocket(websocket, self.longpoll)
         self._drain: Any = _callback("drain", drain) if callable(drain) else drain
         self.subprotocols = _subprotocols(subprotocols, auth_token=auth_token)
         self.origin_check: OriginCheck | None = (
@@ -356,6 +361,24 @@ def _rates(given: Any) -> Rates | None:
         got=repr(given),
         write='rates=Rates(joins="20/10s", messages="100/10s, burst 200")',
     )
+
+
+def _websocket(given: bool, longpoll: LongPoll | None) -> bool:  # noqa: FBT001 - what the user gave
+    if not isinstance(given, bool):
+        raise DefinitionError(
+            "Socket(websocket=...)",
+            expected="True or False",
+            got=repr(given),
+            write="websocket=False, longpoll=True",
+        )
+    if not given and longpoll is None:
+        raise DefinitionError(
+            "Socket(websocket=False)",
+            expected="one way at least by which clients connect",
+            got="no WebSocket, and no long polling",
+            write="websocket=False, longpoll=True",
+        )
+    return given
 
 
 def _longpoll(given: bool | LongPoll) -> LongPoll | None:

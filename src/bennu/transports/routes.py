@@ -36,6 +36,7 @@ class Routes:
         self._literal: dict[tuple[str, ...], Target] = {}
         self._variable: list[tuple[tuple[str, ...], Target]] = []
         self._cache: dict[str, Target] = {}
+        self._websockets: list[str] = []
         for mount, socket in sockets.items():
             if not isinstance(socket, SocketBase):
                 raise DefinitionError(
@@ -46,7 +47,10 @@ class Routes:
                 )
             socket.define()
             check = origin_check if socket.origin_check is None else socket.origin_check
-            self._enter(f"{mount}/{socket.path}", Target(socket, mount, {}, check))
+            if socket.websocket:
+                path = f"{mount}/{socket.path}"
+                self._enter(path, Target(socket, mount, {}, check))
+                self._websockets.append("/" + "/".join(_segments(path)))
             longpoll = socket.longpoll
             if longpoll is not None:
                 self._enter(f"{mount}/{longpoll.path}", Target(socket, mount, {}, check, longpoll))
@@ -74,6 +78,11 @@ class Routes:
                 )
         self._variable.append((segments, target))
 
+    @property
+    def described(self) -> str:
+        """The paths at which WebSockets are to be had, for a log."""
+        return ", ".join(self._websockets) or "none"
+
     def find(self, scope: Mapping[str, Any]) -> Target | None:
         """Return what the path of a request leads to, or None."""
         path = relative_path(scope)
@@ -92,11 +101,29 @@ class Routes:
 
 
 def relative_path(scope: Mapping[str, Any]) -> str:
-    """Return the path of a request, relative to what the application is mounted on."""
+    """Return the path of a request, relative to what the application is mounted on.
+
+    By ASGI the path begins with the whole ``root_path``. Where a proxy has taken a prefix away that the application or
+    the server was told (``FastAPI(root_path="/api")``, ``hypercorn --root-path /api``), it begins with the rest: that
+    of the mounts below.
+
+    Example:
+        >>> relative_path({"path": "/api/rt/socket", "root_path": "/api/rt"})
+        '/socket'
+        >>> relative_path({"path": "/rt/socket", "root_path": "/api/rt"})
+        '/socket'
+    """
     path: str = scope["path"]
     root: str = scope.get("root_path", "")
-    if root and f"{path}/".startswith(f"{root.rstrip('/')}/"):
+    if not root:
+        return path
+    if f"{path}/".startswith(f"{root.rstrip('/')}/"):
         return path[len(root.rstrip("/")) :]
+    segments = _segments(root)
+    for start in range(1, len(segments)):
+        rest = "/" + "/".join(segments[start:])
+        if f"{path}/".startswith(f"{rest}/"):
+            return path[len(rest) :]
     return path
 
 
