@@ -12,6 +12,7 @@ from bennu._protocol.params import MAX_QUERY
 from bennu._protocol.websocket import MAX_FRAGMENTS
 from bennu.cli.bounded import MAX_HELD, MIN_RATE
 from bennu.cli.heads import DEFAULT_BODY_TIMEOUT, DEFAULT_BOUNDS
+from bennu.cli.listeners import GONE_AFTER
 from bennu.reasons import Limit
 from bennu.refusals import Readable
 from bennu.serializers.payload import MAX_NESTING
@@ -22,6 +23,7 @@ PAGE = (Path(__file__).parents[1] / "docs/limits.md").read_text()
 LIMITS: dict[str, object] = {
     "`bennu run --handshake-bytes`": DEFAULT_BOUNDS.max_bytes,
     "`bennu run --handshake-timeout`": DEFAULT_BOUNDS.timeout,
+    "seconds until a connection of a client that vanished is found out (TCP keep-alive, on Linux)": GONE_AFTER,
     "`bennu run --body-timeout`": DEFAULT_BODY_TIMEOUT,
     "bytes of a body in each of these seconds": MIN_RATE,
     "bytes behind a request that waits for its turn": MAX_HELD,

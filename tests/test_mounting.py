@@ -23,6 +23,7 @@ from tests.support.frames import ok
 from tests.support.raw import ask
 from tests.support.servers import SERVERS, Server, serve
 from tests.support.steps import Steps
+from tests.support.until import until
 from tests.support.wire import broadcast, connect, reply
 
 Scope = MutableMapping[str, Any]
@@ -259,10 +260,135 @@ async def test_around_django(name: str, caplog: pytest.LogCaptureFixture) -> Non
         assert (response.status_code, response.text) == (200, "hello /hello/")
         await works(server, "/socket")
         assert (await http.get(server.url("/nothing", "http"))).status_code == 404
+        assert (await http.get(server.url("/socket/websocketx", "http"))).status_code == 404
+        caplog.set_level(logging.INFO)
+        assert (await ask(server, "/sockets/websocket?vsn=2.0.0")).status == 404
+        assert "TO /sockets/websocket: no socket has this path" in caplog.text
+        assert "WebSockets are at: /socket/websocket" in caplog.text
+        assert "Traceback" not in caplog.text
         assert endpoint.is_started
         assert steps == ["endpoint begins"]
     assert steps == ["endpoint begins", "endpoint ends"]
     assert "was not started" not in caplog.text
+
+
+async def test_around_an_application_whose_websockets_fail(
+    name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its errors are its own: none is taken for an application without WebSockets."""
+    steps = Steps()
+    app = FastAPI()
+
+    @app.websocket("/fails")
+    async def fails(websocket: WebSocket) -> None:
+        raise ValueError("as the test wanted")
+
+    @app.websocket("/echo")
+    async def echo(websocket: WebSocket) -> None:
+        await websocket.accept()
+        await websocket.close()
+
+    async with serve(name, make_endpoint(steps).wrap(app)) as server:
+        assert (await ask(server, "/fails")).status in (403, 500)
+        assert (await ask(server, "/echo")).status == 101
+        assert (await ask(server, "/nothing")).status in (403, 404)
+    assert "no socket has this path" not in caplog.text
+
+
+# Behind proxies that take a prefix away.
+
+
+def behind_fastapi(endpoint: Endpoint) -> Any:
+    """Return an application that was told its prefix."""
+    app = FastAPI(lifespan=endpoint.lifespan())
+    app.root_path = "/api"  # as the parameter of this name does, with a warning
+    app.mount("/rt", endpoint)
+    return app
+
+
+def in_mounts(endpoint: Endpoint) -> Any:
+    """Return an application in whose mounts are mounts."""
+    inner = Starlette(routes=[Mount("/rt", endpoint)])
+    app = FastAPI(lifespan=endpoint.lifespan())
+    app.root_path = "/api"  # as the parameter of this name does, with a warning
+    app.mount("/v1", inner)
+    return app
+
+
+@pytest.mark.parametrize(
+    ("make_app", "mount"),
+    [(behind_fastapi, "/rt"), (in_mounts, "/v1/rt")],
+    ids=["one", "in mounts"],
+)
+@pytest.mark.parametrize("prefix", ["", "/api"], ids=["taken away", "left"])
+async def test_behind_a_proxy_that_takes_a_prefix_away_or_leaves_it(
+    name: str, make_app: Callable[[Endpoint], Any], mount: str, prefix: str
+) -> None:
+    """FastAPI's ``root_path``: WebSockets, polls and health are found either way.
+
+    Starlette itself finds nothing in a mount within a mount if the prefix was taken away.
+    """
+    if make_app is in_mounts and not prefix:
+        async with serve(name, make_app(make_endpoint(Steps()))) as server:
+            assert (await ask(server, f"{mount}/socket/websocket?vsn=2.0.0")).status in (403, 404)
+        return
+    socket: Socket[Any] = Socket(connect=admit, channels={"room:*": Room}, longpoll=True)
+    endpoint = Endpoint(sockets={"/socket": socket}, health="/health")
+    async with serve(name, make_app(endpoint)) as server, httpx.AsyncClient() as http:
+        path = f"{prefix}{mount}"
+        async with connect(server, f"{path}/socket") as client:
+            assert await client.join("room:1") == ok()
+        health = await http.get(server.url(f"{path}/health/live", "http"))
+        assert health.status_code == 200
+        poll = await http.get(server.url(f"{path}/socket/longpoll?vsn=2.0.0", "http"))
+        assert poll.json()["status"] == 410
+
+
+@pytest.mark.parametrize("is_mounted", [False, True])
+async def test_a_server_that_was_told_the_prefix(*, is_mounted: bool) -> None:
+    """``--root-path`` of uvicorn and of ``bennu run``: the proxy takes the prefix away, the server puts it back."""
+    endpoint = make_endpoint(Steps())
+    app = Starlette(routes=[Mount("/rt", endpoint)], lifespan=endpoint.lifespan())
+    served, mount = (app, "/rt/socket") if is_mounted else (endpoint, "/socket")
+    async with (
+        serve("native", served, root_path="/api") as server,
+        connect(server, mount) as client,
+    ):
+        assert await client.join("room:1") == ok()
+
+
+# Polls.
+
+
+@pytest.mark.parametrize("server_name", ["native", "uvicorn", "hypercorn"])
+async def test_a_poll_that_is_abandoned_under_middleware_logs_nothing(
+    server_name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Starlette's BaseHTTPMiddleware takes a request without an answer for an error."""
+    socket: Socket[Any] = Socket(connect=admit, channels={"room:*": Room}, longpoll=True)
+    endpoint = Endpoint(sockets={"/socket": socket})
+    app = FastAPI(lifespan=endpoint.lifespan())
+    app.mount("/rt", endpoint)
+    ended = asyncio.Event()
+
+    @app.middleware("http")
+    async def passing(request: Request, call_next: Any) -> Any:
+        try:
+            return await call_next(request)
+        finally:
+            if "token" in request.query_params:
+                ended.set()
+
+    async with serve(server_name, app) as server:
+        async with httpx.AsyncClient() as http:
+            url = server.url("/rt/socket/longpoll?vsn=2.0.0", "http")
+            token = (await http.get(url)).json()["token"]
+            poll = asyncio.create_task(http.get(url, params={"vsn": "2.0.0", "token": token}))
+            polls = endpoint._longpolling._polls._waiting
+            await until(lambda: polls)
+            poll.cancel()
+        await until(ended.is_set)
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 async def test_around_an_application_with_a_lifespan(name: str) -> None:

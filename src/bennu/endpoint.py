@@ -29,6 +29,7 @@ from ._callback import Callback
 from ._functions import name_of
 from ._home import Home
 from ._origin_check import OriginCheck, OriginPolicy
+from ._printable import printable
 from ._protocol.forwarded import TrustedProxies
 from ._protocol.hosts import Hosts
 from ._runtime.accepted import Accepted
@@ -346,6 +347,8 @@ class Endpoint:
                 await self._wrap_lifespan(app, scope, receive, send)
             elif self._routes.find(scope) is not None or self._answers_itself(scope):
                 await self(scope, receive, send)
+            elif scope["type"] == "websocket":
+                await self._pass_websocket(app, scope, receive, send)
             else:
                 await app(scope, receive, send)
 
@@ -353,6 +356,17 @@ class Endpoint:
 
     def _answers_itself(self, scope: Scope) -> bool:
         return self._health.answers(scope) or self._script.answers(scope)
+
+    async def _pass_websocket(
+        self, app: ASGIApp, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Leave a WebSocket to the other application; Django, which knows none, is spared its traceback."""
+        try:
+            await app(scope, receive, send)
+        except ValueError as error:
+            if not _is_of_django(error):
+                raise
+            await self(scope, receive, send)  # 404, as it is no path of ours either
 
     async def _wrap_lifespan(
         self, app: ASGIApp, scope: Scope, receive: Receive, send: Send
@@ -419,6 +433,12 @@ class Endpoint:
     async def _shake_hands(self, target: Target | None, scope: Scope) -> Accepted | Denied:
         """Decide on a request for a WebSocket."""
         if target is None:
+            if scope["type"] == "websocket":
+                logger.info(
+                    "REFUSED CONNECTION TO %s: no socket has this path; WebSockets are at: %s",
+                    printable(scope["path"]),
+                    self._routes.described,
+                )
             return NOT_FOUND
         denied = self._host_guard.refuse(scope, target.mount)
         return denied or await shake_hands(self._runtime, target, scope, "websocket")
@@ -598,6 +618,15 @@ class BlockingEndpoint:
             await self._endpoint.drain(delay=delay, timeout=timeout)
 
         self._await("drain", drain)
+
+
+def _is_of_django(error: BaseException) -> bool:
+    """Return whether an error is Django's word for not serving WebSockets."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    name = "" if trace is None else trace.tb_frame.f_globals.get("__name__", "")
+    return name == "django.core.handlers.asgi"
 
 
 def _limits(given: Any) -> Limits:

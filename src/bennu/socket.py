@@ -363,7 +363,7 @@ def _rates(given: Any) -> Rates | None:
     )
 
 
-def _websocket(given: bool, longpoll: LongPoll | None) -> bool:  # noqa: FBT001 - what the user gave
+def _websocket(given: bool, longpoll: LongPoll | None) -> bool:
     if not isinstance(given, bool):
         raise DefinitionError(
             "Socket(websocket=...)",

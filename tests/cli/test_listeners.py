@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bennu.cli.listeners import NOT_SENT, keep_little
+from bennu.cli.listeners import GONE_AFTER, NOT_SENT, keep_little
 from tests.support.raw import CLOSE, TEXT, RawClient, ask, client_frame
 
 from .command import bennu
@@ -55,7 +55,14 @@ def test_a_connection_inherits_it() -> None:
             accepted, _ = listener.accept()
             with accepted:
                 kept = accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT)
+                probes = accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+                idle, interval, count = (
+                    accepted.getsockopt(socket.IPPROTO_TCP, option)
+                    for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+                )
     assert kept == NOT_SENT
+    assert probes
+    assert idle + interval * count == GONE_AFTER
 
 
 @linux_only

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import ssl
 from collections.abc import AsyncIterator
@@ -203,4 +204,21 @@ async def test_what_cannot_be_used_is_said_at_once(
     async with bennu(folder, "app:endpoint", *arguments) as command:
         assert await command.end() == 2
     assert message in command.output
+    assert "Traceback" not in command.output
+
+
+async def test_a_handshake_that_stalls_has_the_time_of_a_head(
+    folder: Path, certificate: Certificate
+) -> None:
+    """uvicorn would wait for a minute. A client that goes on to send is served meanwhile."""
+    more = (*options(certificate), "--handshake-timeout", "0.5")
+    async with bennu(folder, "app:endpoint", *more) as command:
+        server = await command.listening()
+        for sent in (b"", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"):
+            reader, writer = await asyncio.open_connection(server.host, server.port)
+            writer.write(sent)
+            async with asyncio.timeout(10):
+                assert await reader.read() == b""
+            writer.close()
+        assert await command.stop() == 0
     assert "Traceback" not in command.output

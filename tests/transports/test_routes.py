@@ -112,6 +112,16 @@ def test_a_path_of_plain_text_goes_before_one_with_variables() -> None:
         ("/rt", "/rtsocket/websocket", False),
         ("/rt", "/rt", False),
         ("", "/rt/socket/websocket", False),
+        ("/api/rt", "/api/rt/socket/websocket", True),
+        ("/api/rt", "/rt/socket/websocket", True),
+        ("/api/rt/", "/rt/socket/websocket", True),
+        ("/a/b/c/d", "/c/d/socket/websocket", True),
+        ("/a/b/c/d", "/b/c/d/socket/websocket", True),
+        ("/a/b/c/d", "/a/b/c/d/socket/websocket", True),
+        ("/a/b", "/socket/websocket", True),
+        ("/a/b", "/a/socket/websocket", False),
+        ("/a/b", "/bsocket/websocket", False),
+        ("/a/b", "/b", False),
     ],
 )
 def test_the_path_is_relative_to_the_root_path(root_path: str, path: str, found: bool) -> None:
@@ -192,3 +202,37 @@ def test_a_channel_that_can_not_work_is_found_when_its_socket_is_mounted() -> No
 
     with pytest.raises(DefinitionError, match="room_id"):
         Routes({"/socket": broken}, ANYBODY)
+
+
+def test_a_socket_may_be_for_polling_alone() -> None:
+    """The path of its WebSocket is no path of its own then."""
+    routes = Routes(
+        {"/socket": socket(websocket=False, longpoll=True), "/other": socket()}, ANYBODY
+    )
+
+    assert find(routes, "/socket/longpoll") == ("/socket", {})
+    assert find(routes, "/socket/websocket") is None
+    assert routes.described == "/other/websocket"
+
+
+def test_the_paths_of_websockets_are_described_for_the_log() -> None:
+    """With their variables; or there are none."""
+    assert Routes({}, ANYBODY).described == "none"
+    routes = Routes({"/socket/": socket(), "/ws/{user}": socket(path="x")}, ANYBODY)
+    assert routes.described == "/socket/websocket, /ws/{user}/x"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"websocket": False},
+        {"websocket": False, "longpoll": False},
+        {"websocket": 0, "longpoll": True},
+    ],
+    ids=str,
+)
+def test_a_socket_has_one_way_at_least(options: dict[str, Any]) -> None:
+    with pytest.raises(DefinitionError) as raised:
+        socket(**options)
+
+    assert raised.value.write == "websocket=False, longpoll=True"

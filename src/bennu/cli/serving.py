@@ -39,7 +39,9 @@ from typing import Any, Final
 import uvicorn
 
 from .._runtime.draining import drain_all
-from .listeners import keep_little
+from .bounded import Config
+from .heads import DEFAULT_BOUNDS
+from .listeners import bounded_handshakes, keep_little
 
 __all__ = ["Server"]
 
@@ -76,6 +78,8 @@ class Server(uvicorn.Server):
         self._reloads = config.should_reload
         self._grace = min(grace, RELOAD_GRACE) if self._reloads else grace
         self._drain_delay = drain_delay
+        heads = config.head_bounds if isinstance(config, Config) else DEFAULT_BOUNDS
+        self._handshake_timeout = heads.timeout
         self._told_at: float | None = None
         self.was_cut_short = False
 
@@ -83,7 +87,9 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: Any = None) -> None:
         """Start, and set the garbage collector for many objects that live long."""
-        await super().startup(sockets)
+        loop = asyncio.get_running_loop()
+        with bounded_handshakes(loop, self._handshake_timeout):
+            await super().startup(sockets)
         if self.started:
             keep_little(listener for server in self.servers for listener in server.sockets)
         # What the modules made lives as long as the process: nobody needs to look at it again. And a

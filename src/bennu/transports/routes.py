@@ -50,7 +50,7 @@ class Routes:
             if socket.websocket:
                 path = f"{mount}/{socket.path}"
                 self._enter(path, Target(socket, mount, {}, check))
-                self._websockets.append("/" + "/".join(_segments(path)))
+                self._websockets.append("/" + "/".join(segments_of(path)))
             longpoll = socket.longpoll
             if longpoll is not None:
                 self._enter(f"{mount}/{longpoll.path}", Target(socket, mount, {}, check, longpoll))
@@ -119,7 +119,7 @@ def relative_path(scope: Mapping[str, Any]) -> str:
         return path
     if f"{path}/".startswith(f"{root.rstrip('/')}/"):
         return path[len(root.rstrip("/")) :]
-    segments = _segments(root)
+    segments = segments_of(root)
     for start in range(1, len(segments)):
         rest = "/" + "/".join(segments[start:])
         if f"{path}/".startswith(f"{rest}/"):
