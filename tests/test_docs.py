@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+import httpx
 import pytest
 
 from bennu import (
@@ -17,14 +19,17 @@ from bennu import (
     Endpoint,
     Latest,
     LongPoll,
+    RawHandler,
+    RawSocket,
     Refused,
     Socket,
+    Stop,
     csrf,
 )
 from bennu.errors import TokenMissing
 from tests.support.clock import AUTOJUMP, advance, settle
 from tests.support.memory import serve
-from tests.support.pages import ROOT, blocks, run_blocks
+from tests.support.pages import ROOT, blocks, run_blocks, table
 from tests.wire.divergence import DIVERGENCES
 
 
@@ -193,3 +198,73 @@ def test_the_page_on_transports_lists_what_servers_decide() -> None:
     assert table in (ROOT / "docs" / "transports.md").read_text(), (
         f"docs/transports.md needs\n{table}"
     )
+
+
+class Slow(RawHandler[None]):
+    """Answers after a minute."""
+
+    async def receive(self, message: str | bytes) -> str | bytes:
+        await advance(60)
+        return message
+
+
+ENDS: Final = [
+    (Stop(), 1000, "", "normal"),
+    (Stop("shutdown"), 1000, "", "shutdown"),
+    (Stop("shutdown:bored"), 1000, "", "shutdown:bored"),
+    (Stop("shutdown:restart"), 1012, "shutdown", "shutdown:restart"),
+    (Stop("tired"), 1011, "internal error", "tired"),
+    (ValueError("mine"), 1011, "internal error", "mine"),
+]
+
+
+class Ending(RawHandler[None]):
+    """Ends as it is told by number; keeps what it was told at its end."""
+
+    told = ""
+
+    async def receive(self, message: str | bytes) -> None:
+        raise ENDS[int(message)][0]
+
+    async def closed(self, reason: str | Exception) -> None:
+        Ending.told = str(reason)
+
+
+@pytest.mark.parametrize("anyio_backend", [AUTOJUMP])
+@pytest.mark.parametrize("number", range(len(ENDS)))
+async def test_the_page_on_raw_sockets_says_how_a_handler_ends(number: int) -> None:
+    """The code and reason that the client gets, and what `closed` is told, as its table says."""
+    _, code, text, told = ENDS[number]
+    endpoint = Endpoint(sockets={"/raw": RawSocket(connect=lambda: None, handler=Ending)})
+    async with serve(endpoint) as server:
+        wire = await server.open("/raw/websocket")
+        wire.send(str(number))
+        await settle()
+        assert (wire.code, wire.reason, Ending.told) == (code, text, told)
+        if code == 1011:
+            server.logged("Ending")
+    page = (ROOT / "docs/raw-sockets.md").read_text()
+    [row] = [row for row in table(page.split("## The end")[1]) if _names(row[0], number)]
+    assert row[1].split(", ")[0].replace("`", "") == f"{code} {text}".strip()
+
+
+def _names(cell: str, number: int) -> bool:
+    wanted = ["Stop()", '"shutdown")', "bored", "restart", "any other reason", "other exception"]
+    return wanted[number] in cell
+
+
+@pytest.mark.parametrize("anyio_backend", [AUTOJUMP])
+async def test_a_post_to_a_raw_socket_is_answered_at_the_inbox() -> None:
+    """As the pages on raw sockets and long polling say: before `receive` has run."""
+    endpoint = Endpoint(
+        sockets={"/raw": RawSocket(connect=lambda: None, handler=Slow, longpoll=True)}
+    )
+    async with serve(endpoint):
+        transport = httpx.ASGITransport(endpoint)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
+            token = (await http.get("/raw/longpoll")).json()["token"]
+            began = asyncio.get_running_loop().time()
+            answer = await http.post("/raw/longpoll", params={"token": token}, content="hi")
+            assert answer.json() == {"status": 200}
+            assert asyncio.get_running_loop().time() == began
+            await advance(60)

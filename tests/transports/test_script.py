@@ -16,6 +16,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 
 from bennu import Endpoint, RawHandler, RawSocket, Socket
+from bennu.reasons import CloseCode
 from bennu.transports.script import FILE
 from tests.support.node import JS, node_path
 
@@ -149,3 +150,35 @@ def test_client_does_not_wait_for_an_auth_token() -> None:
         encoded = protocol.removeprefix("base64url.bearer.phx.")
         texts.append(base64.b64decode(encoded + "=" * (-len(encoded) % 4)).decode())
     assert texts == ["now", "[object Promise]", "text"]
+
+
+CLOSED: Final = """
+import { Socket } from FILE;
+const codes = [1000, 1001, 1002, 1007, 1008, 1009, 1011, 1012, 1013, 4001, 4003];
+const back = [];
+for (const code of codes) {
+  let connects = 0;
+  await new Promise((resolve) => {
+    class Transport {
+      constructor() {
+        connects += 1;
+        if (connects === 2) resolve(back.push(code));
+        else setTimeout(() => { this.onopen(); this.readyState = 3; this.onclose({ code }); });
+      }
+      close() {}
+    }
+    const options = { transport: Transport, reconnectAfterMs: () => 1 };
+    new Socket("ws://localhost/socket", options).connect();
+  });
+}
+console.log(JSON.stringify(back));
+process.exit();
+"""
+
+
+def test_client_comes_back_after_every_close_of_the_server() -> None:
+    """As docs/reasons.md says, whatever the code is."""
+    script = CLOSED.replace("FILE", json.dumps(FILE.as_uri()))
+    command = [str(node_path()), "--input-type=module", "--eval", script]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=30)
+    assert set(json.loads(done.stdout)) == {one.code for one in CloseCode}
