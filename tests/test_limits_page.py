@@ -10,6 +10,8 @@ from bennu._protocol.inflate import MAX_STREAMS
 from bennu._protocol.longpoll import MAX_MESSAGES
 from bennu._protocol.params import MAX_QUERY
 from bennu._protocol.websocket import MAX_FRAGMENTS
+from bennu._runtime.accepted import MAX_REFUSED
+from bennu._runtime.refused import RATE
 from bennu.cli.bounded import MAX_HELD, MIN_RATE
 from bennu.cli.heads import DEFAULT_BODY_TIMEOUT, DEFAULT_BOUNDS
 from bennu.cli.listeners import GONE_AFTER
@@ -41,6 +43,8 @@ LIMITS: dict[str, object] = {
     "bytes of a query": MAX_QUERY,
     "levels of JSON within each other": MAX_NESTING,
     "messages of a POST": MAX_MESSAGES,
+    "bytes of a message of a refused client that may read why": MAX_REFUSED,
+    "messages of such a client at once, and 10 more a second": RATE.burst,
     "frames, or kilobytes of messages, that are handled at once ([below](#turns))": BUDGET,
     "fragments of a message, and one more for each 16 bytes of it": MAX_FRAGMENTS,
     **{
@@ -54,6 +58,7 @@ LIMITS: dict[str, object] = {
             "max_values",
             "max_channels",
             "join_timeout",
+            "max_unhandled",
             "max_unsent",
         )
     },

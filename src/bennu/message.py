@@ -83,6 +83,13 @@ class Message(Struct, array_like=True, frozen=True, gc=False):
     event: Any
     payload: Raw
 
+    def without_payload(self) -> Message:
+        """Return what is needed to answer it. The payload holds on to the whole frame, and is let go."""
+        return Message(self.join_ref, self.ref, self.topic, self.event, NO_PAYLOAD)
+
+
+NO_PAYLOAD: Final = Raw(b"{}")
+
 
 def bytes_of(text: object) -> int:
     """Return the length of a text in bytes of UTF-8, or of raw JSON, and 0 for anything else."""

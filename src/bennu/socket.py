@@ -37,6 +37,7 @@ IdOf = Callable[[A], str | Awaitable[str | None] | None]
 MAX_FRAME: Final = 10_000_000
 DRAIN: Final = Drain()
 MAX_UNSENT: Final = 1024 * 1024
+MAX_UNHANDLED: Final = 16 * 1024 * 1024
 MAX_REF: Final = 128
 MAX_TOPIC: Final = 1024
 MAX_EVENT: Final = 256
@@ -54,6 +55,7 @@ class SocketOptions(TypedDict, Generic[A], total=False):
     max_frame_size: int
     rates: Rates | None
     compress: bool | Deflate
+    max_unhandled: int
     max_unsent: int
     path: str
     error_handler: ErrorHandler | None
@@ -86,6 +88,10 @@ class SocketBase(Generic[A]):
         rates: How fast one connection may send; None is as fast as it can.
         compress: Whether messages are compressed for clients that offer it (permessage-deflate), and
             how: :class:`~bennu.Deflate`. Under ``bennu run``; another server decides by itself.
+        max_unhandled: Bytes of a client's messages that may wait or be under way in all channels of one
+            connection; beyond that reading from the client pauses until half of it is handled. One message of any
+            size always fits. It should exceed ``max_frame_size``, so that heartbeats are answered while a large
+            message is handled.
         max_unsent: Bytes that may wait for a client that does not read; beyond that it is closed with
             1013, or its channels' ``when_slow`` drops messages. It should exceed what is sent to one
             client at once, as the replies of its first joins.
@@ -128,6 +134,7 @@ class SocketBase(Generic[A]):
         max_frame_size: int = MAX_FRAME,
         rates: Rates | None = None,
         compress: bool | Deflate = False,
+        max_unhandled: int = MAX_UNHANDLED,
         max_unsent: int = MAX_UNSENT,
         path: str = "websocket",
         error_handler: ErrorHandler | None = None,
@@ -153,6 +160,7 @@ class SocketBase(Generic[A]):
         self.rates = _rates(rates)
         self.is_rated = rates is not None
         self.deflate = _deflate(compress)
+        self.max_unhandled = max_unhandled
         self.max_unsent = max_unsent
         self.path = path
         self.error_handler = _callback("error_handler", error_handler)
@@ -167,6 +175,7 @@ class SocketBase(Generic[A]):
         self.connector = Connector(connect)
         expect_positive("timeout", timeout)
         expect_positive("max_frame_size", max_frame_size)
+        expect_positive("max_unhandled", max_unhandled)
         expect_positive("max_unsent", max_unsent)
 
     def expect_guard(self, check_origin: OriginPolicy) -> None:

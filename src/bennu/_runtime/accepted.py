@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
-from typing import Any, Generic
+from typing import Any, Final, Generic
 
 from typing_extensions import TypeVar
 
@@ -15,6 +15,9 @@ from ..socket import SocketBase
 
 __all__ = ["Accepted"]
 
+
+MAX_REFUSED: Final = 16_384
+"""Bytes of a message of a client that may only read why it was refused: its payload is not looked at."""
 
 K = TypeVar("K", bound=SocketBase[Any], default=Any)
 
@@ -43,3 +46,9 @@ class Accepted(Generic[K]):
     subprotocol: str | None
     refusal: Mapping[str, Any] | None = None
     context: Context = field(default_factory=copy_context, compare=False, repr=False)
+
+    @property
+    def max_frame_size(self) -> int:
+        """Bytes of one message of it."""
+        size = self.socket.max_frame_size
+        return size if self.refusal is None else min(size, MAX_REFUSED)

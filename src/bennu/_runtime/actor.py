@@ -48,12 +48,13 @@ class Actor(Supervised[H, D]):
         message: What of the client is being handled, if anything is.
     """
 
-    __slots__ = ("_dropped", "_inbox", "_terminated", "message")
+    __slots__ = ("_dropped", "_heavy", "_inbox", "_terminated", "message")
 
     def __init__(self, connection: H, definition: D, topic: str, agent: Any) -> None:
         super().__init__(connection, definition, topic, agent)
         self.message: Any = None
         self._inbox = Inbox()
+        self._heavy: dict[int, int] | None = None  # of messages by identity: their bytes
         self._dropped = 0
         self._terminated = False
         agent._runtime = self
@@ -91,6 +92,19 @@ class Actor(Supervised[H, D]):
             self.waiter = None
             if not waiter.done():
                 waiter.set_result(None)
+
+    def deliver_heavy(self, message: Message | Frame, size: int) -> None:
+        """Take a message of so many bytes, which count until it has been handled."""
+        if self._heavy is None:
+            self._heavy = {}
+        self._heavy[id(message)] = size
+        self.outbox.load(size)
+        self.deliver(message)
+
+    def _unload(self, message: object) -> None:
+        """Count the bytes of a message no more, if they are counted."""
+        if self._heavy and (size := self._heavy.pop(id(message), 0)):
+            self.outbox.unload(size)
 
     def end(self, reason: str | Exception) -> None:
         """Take the news that the connection is gone: in its turn, but not beyond the grace time."""
@@ -163,6 +177,8 @@ class Actor(Supervised[H, D]):
                 else:
                     planned = self._step_of_message(item)
                 if planned is None:
+                    if self._heavy:
+                        self._unload(item)
                     continue
                 if isinstance(planned, End):
                     return planned
@@ -186,6 +202,8 @@ class Actor(Supervised[H, D]):
                     return end
             finally:
                 self.message = None
+                if self._heavy:
+                    self._unload(message)
             if self.is_interrupted:  # it swallowed its cancellation, but it is over
                 self.take_interruption()
 
@@ -266,6 +284,9 @@ class Actor(Supervised[H, D]):
         if self._inbox.is_full:
             self._inbox.is_full = False
             self.outbox.inbox_drained()
+        if self._heavy:
+            self.outbox.unload(sum(self._heavy.values()))
+            self._heavy.clear()
         if terminates and not self._terminated:
             end = self.ending or End("shutdown", Notice.ERROR)
             self.task = self.outbox.runtime.create_task(self._terminate_late(end), self.context)

@@ -55,15 +55,16 @@ UNMATCHED = Reason.UNMATCHED_TOPIC.payload()
 class Connection(Link[Socket[Any]]):
     """An open connection on which channels are joined."""
 
-    __slots__ = ("_close_after", "_holder", "_plain", "_session", "serializer")
+    __slots__ = ("_close_after", "_holder", "_living", "_session", "serializer")
 
     def __init__(self, runtime: Runtime, accepted: Accepted[Socket[Any]], wire: Transport) -> None:
         self.serializer = cast("Serializer", accepted.serializer)  # the handshake chose one
         self._session: Session[JoinedChannel] = Session()
         self._holder: JoinedChannel | Message | None = None
         self._close_after: Membership[JoinedChannel] | None = None
-        self._plain = min(accepted.socket.max_ref_size, accepted.socket.max_values)
+        self._living = 0
         super().__init__(runtime, accepted, wire)
+        self.light = min(self.light, accepted.socket.max_ref_size, accepted.socket.max_values)
 
     def _bind(self) -> Ending | None:
         refresher = self.socket.refresher
@@ -73,8 +74,9 @@ class Connection(Link[Socket[Any]]):
 
     def receive(self, opcode: Opcode, data: bytes) -> None:
         """Handle one message of the client. Text is valid UTF-8 by now."""
+        size = len(data)
         try:
-            decode = self.serializer.decode if len(data) <= self._plain else self.decode_long
+            decode = self.serializer.decode if size <= self.light else self.decode_long
             message = decode(opcode, data)
         except DecodeError as error:
             self.undecodable(error)
@@ -82,7 +84,10 @@ class Connection(Link[Socket[Any]]):
         try:
             decision, membership = self._session.decide(message)
             if decision is DELIVER and membership is not None:
-                membership.channel.deliver(message)
+                if size <= self.light:
+                    membership.channel.deliver(message)
+                else:
+                    membership.channel.deliver_heavy(message, size)
             else:
                 _ACTIONS[decision](self, message)
         except Exception as error:  # noqa: BLE001 - logged there
@@ -108,11 +113,18 @@ class Connection(Link[Socket[Any]]):
         return message
 
     def act(
-        self, decision: Decision, membership: Membership[JoinedChannel] | None, message: Message
+        self,
+        decision: Decision,
+        membership: Membership[JoinedChannel] | None,
+        message: Message,
+        size: int,
     ) -> None:
-        """Do what a message means: for who wants to know before; others do it themselves."""
+        """Do what a message of so many bytes means: for who wants to know before; others do it themselves."""
         if decision is DELIVER and membership is not None:
-            membership.channel.deliver(message)
+            if size <= self.light:
+                membership.channel.deliver(message)
+            else:
+                membership.channel.deliver_heavy(message, size)
         else:
             _ACTIONS[decision](self, message)
 
@@ -170,7 +182,7 @@ class Connection(Link[Socket[Any]]):
             self.reply(None, message.ref, topic, ERROR, UNMATCHED)
             self._write_close_after()
             return
-        if len(self._session.topics) >= self.socket.max_channels:
+        if self._living >= self.socket.max_channels:
             runtime = self.runtime
             runtime.excesses.note(Limit.CHANNELS, runtime.loop.time(), self.info.peer.host)
             self.reply(
@@ -193,6 +205,7 @@ class Connection(Link[Socket[Any]]):
             logger.exception("A channel for %r could not be made", message.topic)
             self.not_joined(message, CRASHED)
             return
+        self._living += 1
         self._hold(joining)
         joining.begin(message)
 
@@ -218,8 +231,9 @@ class Connection(Link[Socket[Any]]):
 
     def _leave(self, message: Message) -> None:
         membership = self._session.topics[message.topic]
-        membership.leaving = True
-        membership.channel.leave(message)
+        if not membership.leaving:  # a second leave would say nothing new, and waits nowhere
+            membership.leaving = True
+            membership.channel.leave(message.without_payload())
 
     def _stale(self, message: Message) -> None:
         """Ignore what was meant for an earlier incarnation of the channel."""
@@ -279,6 +293,10 @@ class Connection(Link[Socket[Any]]):
         membership = self._session.remove(channel.topic, channel)
         if membership is not None and not self.is_lost:
             self.send(self.serializer.error(membership.join_ref, membership.topic))
+
+    def over(self) -> None:
+        """Count a channel no more: nothing of it runs any longer."""
+        self._living -= 1
 
     def release(self, channel: JoinedChannel) -> None:
         """Go on reading, if it was this channel that held the line."""

@@ -136,7 +136,9 @@ class JoinedChannel(Handle):
 
     async def _run(self, message: Message) -> None:
         try:
-            if await self._join(message):
+            has_joined = await self._join(message)
+            message = message.without_payload()
+            if has_joined:
                 handler = self.definition.after_join
                 first = None
                 if handler is not None:
@@ -262,6 +264,10 @@ class JoinedChannel(Handle):
         """Tell the client that the channel has closed; a second time is none too many."""
         self.leave_lane()
         self.outbox.closed(self, end.leave)
+
+    def _over(self) -> None:
+        super()._over()
+        self.outbox.over()
 
     def _clean_up(self, message: Message) -> None:
         """Leave nothing behind, however the task ended; this can't be cancelled, and never waits."""

@@ -59,6 +59,14 @@ class Host(Protocol):
         """Whether there is nobody to write to any more."""
         ...
 
+    def load(self, size: int) -> None:
+        """Count bytes that wait to be handled."""
+        ...
+
+    def unload(self, size: int) -> None:
+        """Count them no more."""
+        ...
+
     def inbox_full(self) -> None:
         """Stop reading: who takes its messages can't keep up."""
         ...
@@ -117,6 +125,10 @@ class Line(Host, Outbox, Protocol):
 
     def crashed(self, channel: Any) -> None:
         """Tell the client that a channel was lost, so that it rejoins, and free the topic."""
+        ...
+
+    def over(self) -> None:
+        """Count a channel no more: nothing of it runs any longer."""
         ...
 
     def release(self, channel: Any) -> None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, Generic
+from typing import Any, Final, Generic
 
 from typing_extensions import TypeVar
 
@@ -33,6 +33,10 @@ __all__ = ["Link"]
 
 logger = logging.getLogger("bennu")
 
+LIGHT: Final = 256
+"""Bytes up to which a message is not weighed: the number of those that wait is bounded."""
+SHARES: Final = 6_400
+"""Messages that wait for a hundred channels: together they may weigh as much as the bound."""
 
 K = TypeVar("K", bound=SocketBase[Any], default=Any)
 
@@ -49,6 +53,7 @@ class Link(ABC, Generic[K]):
         silent: How often it was looked at since anything came; the transport sets it to zero.
         slow: What stands between it and a client that reads too slowly.
         write: Takes what the transport's framing made, and never waits.
+        light: Bytes of a message up to which it is not weighed.
         is_lost: Whether there is nobody to write to any more.
         context: The context variables that channels see which are joined from now on.
     """
@@ -57,7 +62,9 @@ class Link(ABC, Generic[K]):
         "_ending",
         "_frame",
         "_full",
+        "_is_loaded",
         "_turn",
+        "_unhandled",
         "_wire",
         "assigns",
         "context",
@@ -65,6 +72,7 @@ class Link(ABC, Generic[K]):
         "info",
         "is_lost",
         "lanes",
+        "light",
         "mark",
         "runtime",
         "silent",
@@ -87,6 +95,9 @@ class Link(ABC, Generic[K]):
         self.lanes = 0
         self.mark = 0
         self._full = 0
+        self._unhandled = 0
+        self._is_loaded = False
+        self.light = min(LIGHT, self.socket.max_unhandled // SHARES)
         self._wire = wire
         self._frame = wire.framing.frame
         self._turn = runtime.pubsub.turn
@@ -109,6 +120,11 @@ class Link(ABC, Generic[K]):
     def transport(self) -> str:
         """The transport's name."""
         return self._wire.name
+
+    @property
+    def max_frame_size(self) -> int:
+        """Bytes of one message of the client."""
+        return self.socket.max_frame_size
 
     @property
     def framing(self) -> Framing:
@@ -198,6 +214,20 @@ class Link(ABC, Generic[K]):
         """Go on reading: they have caught up by half."""
         self._full -= 1
         self._resume()
+
+    def load(self, size: int) -> None:
+        """Count bytes that wait for who takes them; beyond the bound stop reading."""
+        self._unhandled += size
+        if self._unhandled > self.socket.max_unhandled and not self._is_loaded:
+            self._is_loaded = True
+            self.inbox_full()
+
+    def unload(self, size: int) -> None:
+        """Count them no more; go on reading when half of the bound is left."""
+        self._unhandled -= size
+        if self._is_loaded and self._unhandled <= self.socket.max_unhandled // 2:
+            self._is_loaded = False
+            self.inbox_drained()
 
     def _resume(self) -> None:
         if not self.is_held and not self._full and not self.is_lost:

@@ -68,10 +68,11 @@ class RatedConnection(Connection):
     def receive(self, opcode: Opcode, data: bytes) -> None:
         """Handle one message of the client, or refuse it. Text is valid UTF-8 by now."""
         now = self.runtime.loop.time()
+        size = len(data)
         if self._bytes is not None and not self._wire.counts_bytes:
-            self._tab.put(Limit.BYTES, self._bytes, now, len(data))
+            self._tab.put(Limit.BYTES, self._bytes, now, size)
         try:
-            decode = self.serializer.decode if len(data) <= self._plain else self.decode_long
+            decode = self.serializer.decode if size <= self.light else self.decode_long
             message = decode(opcode, data)
         except DecodeError as error:
             self.undecodable(error)
@@ -91,7 +92,7 @@ class RatedConnection(Connection):
                 if decision not in UNREFUSED:
                     self._refuse(decision, membership, message, wait)
                     return
-            self.act(decision, membership, message)
+            self.act(decision, membership, message, size)
         except Exception as error:  # noqa: BLE001 - logged there
             self.failed(error)
 

@@ -73,16 +73,20 @@ class RawConnection(Link[RawSocket[Any]]):
         except UnicodeDecodeError:  # an ASGI server may let lone surrogates through
             self.close(CloseCode.NOT_UTF8, reason="closed")
             return
-        self._deliver(opcode, message)
+        self._deliver(opcode, message, len(data))
 
     def control(self, opcode: Opcode, data: bytes) -> None:
         """Queue a ping or pong, if the handler wants to know of it."""
         if opcode in self.socket.definition.frames:
-            self._deliver(opcode, data)
+            self._deliver(opcode, data, len(data))
 
-    def _deliver(self, opcode: Opcode, data: str | bytes) -> None:
-        if self._running is not None:
+    def _deliver(self, opcode: Opcode, data: str | bytes, size: int) -> None:
+        if self._running is None:
+            return
+        if size <= self.light:
             self._running.deliver(Frame(opcode, data))
+        else:
+            self._running.deliver_heavy(Frame(opcode, data), size)
 
     def said_goodbye(self, answer: Callable[[], None]) -> None:
         """Answer the client's close when all that it sent before has been handled."""

@@ -1,7 +1,8 @@
 """A client that may not connect, and is told why: see :mod:`bennu.refusals`.
 
 It is no connection of the endpoint's: nobody counts it, no channel is joined, no broadcast comes. It
-answers heartbeats, and leaves; every join and all else with the reason; and then it closes.
+answers heartbeats, and leaves; every join and all else with the reason; and then it closes. It has a rate and a
+size of message of its own, since no rates of the socket are held for it.
 """
 
 from __future__ import annotations
@@ -9,14 +10,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from typing import Any
+from typing import Any, Final
 
+from .._protocol.bucket import Bucket, Rate
 from ..errors import DecodeError
 from ..message import ERROR, HEARTBEAT, OK, PHOENIX, PHX_JOIN, PHX_LEAVE, Message, Opcode
 from ..reasons import CloseCode
 from ..refusals import MAX_HOLD, Readable
 from ..serializers import JSONV2, Serializer
-from .accepted import Accepted
+from .accepted import MAX_REFUSED, Accepted
 from .link import Link
 from .runtime import Runtime
 from .transport import Transport
@@ -24,6 +26,9 @@ from .transport import Transport
 __all__ = ["RefusedConnection", "refusal_with_time"]
 
 logger = logging.getLogger("bennu")
+
+RATE: Final = Rate(10, per=1, burst=200)
+"""Messages of a refused client: a page that joins its channels sends them all at once."""
 
 
 def refusal_with_time(payload: dict[str, Any], readable: Readable) -> tuple[dict[str, Any], float]:
@@ -38,17 +43,20 @@ def refusal_with_time(payload: dict[str, Any], readable: Readable) -> tuple[dict
 class RefusedConnection(Link):
     """An open connection of a client that was refused."""
 
-    __slots__ = ("_response", "_timer", "serializer")
+    __slots__ = ("_bucket", "_response", "_timer", "serializer")
 
     def __init__(self, runtime: Runtime, accepted: Accepted, wire: Transport) -> None:
         self.serializer: Serializer = accepted.serializer or JSONV2
+        self._bucket = Bucket(RATE)
         readable = accepted.socket.refusals or Readable()
         self._response, hold = refusal_with_time(dict(accepted.refusal or {}), readable)
         super().__init__(runtime, accepted, wire)
         self._timer: asyncio.TimerHandle = runtime.loop.call_later(hold, self._dismiss)
 
     def receive(self, opcode: Opcode, data: bytes) -> None:
-        """Answer one message of the client."""
+        """Answer one message of the client, or close if it sends too many."""
+        if not self._may_send():
+            return
         try:
             message = self.serializer.decode(opcode, data)
         except DecodeError as error:
@@ -63,6 +71,22 @@ class RefusedConnection(Link):
             self.close(CloseCode.INTERNAL_ERROR, reason=error)
             return
         self.send(reply)
+
+    def control(self, opcode: Opcode, data: bytes) -> None:
+        """Count a ping or pong."""
+        self._may_send()
+
+    @property
+    def max_frame_size(self) -> int:
+        """Bytes of one message of the client."""
+        return min(super().max_frame_size, MAX_REFUSED)
+
+    def _may_send(self) -> bool:
+        """Count a message; close if there are too many."""
+        if not self._bucket.take(self.runtime.loop.time()):
+            return True
+        self.close(CloseCode.RATE_LIMITED, reason="closed")
+        return False
 
     def tell(self, message: Any) -> None:
         """Pass on nothing: the client knows all that it shall know."""

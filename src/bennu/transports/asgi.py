@@ -175,7 +175,7 @@ class ASGIWebSocket:
             self._take(connection, opcode, data)
 
     def _take(self, connection: Link, opcode: Opcode, data: bytes) -> None:
-        if len(data) > connection.socket.max_frame_size:
+        if len(data) > connection.max_frame_size:
             logger.warning("Closing a connection that sent a message of %d bytes", len(data))
             connection.close(CloseCode.TOO_BIG, reason="closed")
         elif not connection.is_lost:

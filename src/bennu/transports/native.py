@@ -268,7 +268,7 @@ class NativeWebSocket(asyncio.Protocol):
 
     def _make_plain_reader(self, accepted: Accepted, head: list[bytes]) -> Reader:
         """Return what reads the client's frames; if it compresses them, say so in the answer."""
-        max_size, options = accepted.socket.max_frame_size, accepted.socket.deflate
+        max_size, options = accepted.max_frame_size, accepted.socket.deflate
         if options is not None:
             offers = accepted.info.headers.getlist("sec-websocket-extensions")
             agreement = negotiate(offers, options)

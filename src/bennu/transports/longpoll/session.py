@@ -130,7 +130,7 @@ class Session:
             link = self._link
             if link is None or link.is_lost:
                 return
-            if len(data) > link.socket.max_frame_size:
+            if len(data) > link.max_frame_size:
                 logger.warning("Closing a connection that sent a message of %d bytes", len(data))
                 link.close(CloseCode.TOO_BIG, reason="closed")
             elif opcode is TEXT and not _is_utf8(data):
