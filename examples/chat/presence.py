@@ -1,4 +1,4 @@
-"""Who is in which room: what the channels track people in, and what becomes of it when they come and go."""
+"""The people in each room: tracked by the channels, counted for the list of rooms, remembered when they leave."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from .wire import Crowd
 __all__ = ["GRACE", "RoomPresence", "key_of", "name_of"]
 
 GRACE: Final = 5.0
-"""Seconds in which a page may be loaded again, or find the network again, and nobody notices."""
+"""Seconds in which a page can reload or reconnect without being seen to leave."""
 
 PREFIX: Final = "user:"
-"""What stands before the names. Somebody may be called "constructor", but no key can."""
+"""The start of each key. A person can be called "constructor", but a key can't."""
 
 
 def key_of(name: str) -> str:
-    """Return the key of somebody's presences."""
+    """Return the key for a person's name."""
     return f"{PREFIX}{name}"
 
 
 def name_of(key: str) -> str:
-    """Return whose presences have this key."""
+    """Return the name of the person with this key."""
     return key.removeprefix(PREFIX)
 
 
 class RoomPresence(Presence):
-    """The people in the rooms, each with a meta for each page that they have open there.
+    """The people in the rooms, with a meta for each page that a person has open.
 
-    It tells the lists of rooms how many there are, and the store who went.
+    It sends the number of people to the lists of rooms, and stores when a person left.
 
     Args:
-        grace: Seconds for which somebody stays who has lost their connection.
+        grace: Seconds after which a person who lost the connection counts as gone.
     """
 
     _endpoint: Endpoint
@@ -45,25 +45,25 @@ class RoomPresence(Presence):
         super().__init__("rooms", grace=grace)
 
     def open(self, endpoint: Endpoint, store: Store) -> None:
-        """Say whom to tell, and where to remember; before anybody comes."""
+        """Set the endpoint and the store, before the first client connects."""
         self._endpoint = endpoint
         self._store = store
 
     async def joined(self, topic: str, key: str, metas: list[dict[str, Any]]) -> None:
-        """Tell that there is one more."""
+        """Send the new number of people."""
         del key, metas
         await self._tell_crowd(topic)
 
     async def left(self, topic: str, key: str, metas: list[dict[str, Any]]) -> None:
-        """Remember when they were here, and tell that there is one less."""
+        """Store when the person left, and send the new number of people."""
         del metas
         await self._store.add_visit(_room(topic), name_of(key), time.time_ns() // 1_000_000)
         await self._tell_crowd(topic)
 
     async def _tell_crowd(self, topic: str) -> None:
-        """Tell the lists of rooms; of this node only, since each node hears who comes and goes."""
+        """Send the number to the lists of rooms of this process."""
         if not self._endpoint.is_started:
-            return  # it stops: all go, and there is nobody to tell
+            return  # the server stops: everybody leaves, and nobody is there to get it
         count = await self.count(topic)
         await self._endpoint.local_broadcast("rooms", "crowd", Crowd(_room(topic), count.keys))
 

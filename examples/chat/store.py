@@ -19,13 +19,13 @@ from .wire import MessageOut, RoomOut, Seen
 __all__ = ["HISTORY", "RECENT", "RECENTLY", "Store", "open_store"]
 
 HISTORY: Final = 50
-"""How many messages somebody gets who joins a room."""
+"""How many messages the reply to a join has at most."""
 
 RECENT: Final = 20
-"""How many of those who were there lately are named to them."""
+"""How many recent visitors the reply to a join has at most."""
 
 RECENTLY: Final = 7 * 24 * 60 * 60 * 1000
-"""For how long somebody was there lately: a week, in milliseconds."""
+"""How long a visit counts as recent: a week, in milliseconds."""
 
 ROOMS: Final = ("lobby", "python", "coffee")
 """The rooms of a new chat."""
@@ -36,7 +36,7 @@ class Base(DeclarativeBase):
 
 
 class Room(Base):
-    """A room; its name is all there is to it."""
+    """A room."""
 
     __tablename__ = "rooms"
 
@@ -58,7 +58,7 @@ class Message(Base):
 
 
 class Visit(Base):
-    """When somebody was last in a room; its fields are those of :class:`~examples.chat.wire.Seen`."""
+    """When a person was last in a room; its fields are those of :class:`~examples.chat.wire.Seen`."""
 
     __tablename__ = "visits"
     __table_args__ = (Index("visits_of_room", "room", "seen_at"),)
@@ -69,7 +69,7 @@ class Visit(Base):
 
 
 class Store:
-    """What the chat remembers."""
+    """The database of the chat. Each method has a session of its own."""
 
     def __init__(self, sessions: async_sessionmaker[AsyncSession]) -> None:
         self._sessions = sessions
@@ -102,7 +102,7 @@ class Store:
     async def add_message(
         self, room: str, author: str, body: str, key: str
     ) -> tuple[MessageOut, bool]:
-        """Add a message, and return it, and whether it is new: not sent before with this key."""
+        """Add a message unless its author sent one with this key; return the message, and whether it is new."""
         values = {
             "room": room,
             "author": author,
@@ -119,15 +119,15 @@ class Store:
             return _out((await session.scalars(same)).one()), False
 
     async def history(self, room: str, last_id: int) -> tuple[list[MessageOut], bool]:
-        """Return the messages after a given one, and True.
+        """Return the messages after the given one, and True.
 
-        If that one is unknown here, or too long ago, return the latest messages, and False.
+        If the room has no such message, or too many after it, return the latest messages, and False.
         """
         latest = (
             select(Message)
             .where(Message.room == room)
             .order_by(Message.id.desc())
-            .limit(HISTORY + 1)  # one more: it may be the one that is asked for
+            .limit(HISTORY + 1)  # one more: the given message may be the oldest of them
         )
         async with self._sessions() as session:
             messages = [_out(message) for message in await session.scalars(latest)]
@@ -138,7 +138,7 @@ class Store:
         return messages[-HISTORY:], False
 
     async def add_visit(self, room: str, name: str, seen_at: int) -> None:
-        """Remember that somebody was in a room until then; earlier visits are forgotten."""
+        """Store when a person was last in a room."""
         visit = insert(Visit).values(room=room, name=name, seen_at=seen_at)
         latest = visit.on_conflict_do_update(
             index_elements=[Visit.room, Visit.name], set_={"seen_at": visit.excluded.seen_at}
@@ -147,7 +147,7 @@ class Store:
             await session.execute(latest)
 
     async def recent(self, room: str) -> list[Seen]:
-        """Return who was in a room lately, the latest first."""
+        """Return the recent visitors of a room, the latest first."""
         lately = (
             select(Visit)
             .where(Visit.room == room, Visit.seen_at > time.time_ns() // 1_000_000 - RECENTLY)
@@ -160,7 +160,7 @@ class Store:
 
 @asynccontextmanager
 async def open_store(path: Path) -> AsyncIterator[Store]:
-    """Open a database, made now if it is not there."""
+    """Open the database, and create it if it is not there."""
     path.parent.mkdir(parents=True, exist_ok=True)
     engine = create_async_engine(URL.create("sqlite+aiosqlite", database=str(path)))
     event.listen(engine.sync_engine, "connect", _configure)
@@ -176,7 +176,7 @@ async def open_store(path: Path) -> AsyncIterator[Store]:
 
 
 def _configure(connection: Any, _record: object) -> None:
-    """Let readers not wait for the writer, and no message belong to a room that isn't there."""
+    """Let readers go on while one writes, and check that each message has a room."""
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = NORMAL")

@@ -1,4 +1,4 @@
-"""What travels between the page and the server, in both directions."""
+"""The payloads between the page and the server, in both directions."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ class JoinRoom(Struct):
     """The parameters of a room's join.
 
     Attributes:
-        last_id: The newest message that the page has, if it was here before.
-        status: Whether anybody is looking at it.
+        last_id: The id of the newest message that the page has; 0 if it has none.
+        status: Whether the person looks at the page.
     """
 
     last_id: int = 0
@@ -59,12 +59,12 @@ class JoinRoom(Struct):
 
 
 class NewMessage(Struct):
-    """Something to say.
+    """A message that a person sends.
 
     Attributes:
-        body: The text.
-        key: Made up by the page. It sends a message again if the connection was lost before the
-            answer came; by the key the server knows whether it has it already.
+        body: The text, at most 2,000 characters.
+        key: Chosen by the page, a new one for each message. The page sends a message again if the
+            connection was lost before the reply came; the key tells the server that it has the message.
     """
 
     body: Annotated[str, Meta(min_length=1, max_length=MAX_BODY)]
@@ -72,13 +72,13 @@ class NewMessage(Struct):
 
 
 class NewStatus(Struct):
-    """Somebody has left their page alone, or is back at it."""
+    """Whether the person looks at the page, when that changes."""
 
     status: Status
 
 
 class NewRoom(Struct):
-    """The name of a room that shall be there."""
+    """The name of a room to open."""
 
     name: str
 
@@ -90,8 +90,8 @@ class MessageOut(Struct):
     """A message that was said.
 
     Attributes:
-        id: Later messages have greater ones, in all rooms.
-        sent_at: In milliseconds since 1970, as JavaScript counts.
+        id: Grows from message to message, across all rooms.
+        sent_at: In milliseconds since 1970, as in JavaScript.
     """
 
     id: int
@@ -109,18 +109,18 @@ class Sent(Struct):
 
 
 class Person(Struct):
-    """Somebody who types."""
+    """A person who types."""
 
     name: str
 
 
 class Device(Struct, frozen=True):
-    """A page that somebody has open in a room: the meta of a presence, whose key has their name.
+    """A page that a person has open in a room: the meta of a presence. The key has the person's name.
 
     Attributes:
-        device: What it is open on.
-        status: Whether anybody is looking at it.
-        since: Since when that is so, in milliseconds since 1970.
+        device: The kind of device.
+        status: Whether the person looks at the page.
+        since: When the status began, in milliseconds since 1970.
     """
 
     device: DeviceKind
@@ -129,10 +129,10 @@ class Device(Struct, frozen=True):
 
 
 class Seen(Struct):
-    """Somebody who was here.
+    """A person who was in a room.
 
     Attributes:
-        seen_at: When they went, in milliseconds since 1970.
+        seen_at: When the person left, in milliseconds since 1970.
     """
 
     name: str
@@ -143,11 +143,11 @@ class RoomReply(Struct):
     """The answer to a room's join.
 
     Attributes:
-        messages: Oldest first.
-        continues: Whether they follow on the page's last one. If not, they are the room's latest,
-            and what the page has is to be put away.
-        recent: Who was here lately, the latest first. Some of them may be back: who is here is told by
-            the presences, after this.
+        messages: The oldest first.
+        continues: Whether the messages follow the newest message of the page. If not, they are the latest
+            messages of the room, and the page must drop the messages that it has.
+        recent: The people who were here lately, the latest first. Some of them may be back: the presences,
+            which come after the reply, tell who is here.
     """
 
     messages: list[MessageOut]
@@ -170,7 +170,7 @@ class RoomList(Struct):
 
 
 class RoomName(Struct):
-    """The answer to :class:`NewRoom`: what the room is really called."""
+    """The answer to :class:`NewRoom`: the name as the server spells it."""
 
     name: str
 
