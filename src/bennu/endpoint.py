@@ -35,6 +35,7 @@ from ._protocol.hosts import Hosts
 from ._runtime.accepted import Accepted
 from ._runtime.draining import Drainer
 from ._runtime.runtime import Runtime
+from ._siblings import other_workers
 from .channel import Channel
 from .errors import DefinitionError, source_line
 from .limits import Limits, Threads
@@ -174,6 +175,11 @@ class Endpoint:
         return self._stack is not None and self._home.is_in_process
 
     @property
+    def mounts(self) -> dict[str, list[str]]:
+        """The sockets: the mount path of each, and its transports (``"websocket"``, ``"longpoll"``)."""
+        return self._routes.mounts()
+
+    @property
     def is_ready(self) -> bool:
         """Whether clients shall be sent here: it has been started, and does not drain."""
         return self.is_started and not self._drainer.has_begun
@@ -214,6 +220,12 @@ class Endpoint:
                 self._runtime.let_go()
             raise
         self._stack = stack
+        if (workers := other_workers()) is not None:
+            logger.warning(
+                "%s, and this endpoint reaches the clients of its own process only: a broadcast, a disconnect"
+                " and a request of long polling may miss the client that they are for. Run one worker",
+                workers,
+            )
 
     async def _begin(self, stack: AsyncExitStack) -> None:
         """Join the cluster, and enter the lifespan."""
@@ -352,6 +364,7 @@ class Endpoint:
             else:
                 await app(scope, receive, send)
 
+        wrapped.bennu_endpoint = self  # type: ignore[attr-defined] # for the banner of the command
         return wrapped
 
     def _answers_itself(self, scope: Scope) -> bool:

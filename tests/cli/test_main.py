@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import re
 import signal
 import socket
 import sys
@@ -189,6 +190,7 @@ async def test_a_lifespan_that_fails(folder: Path) -> None:
 
 
 async def test_a_port_that_is_taken(folder: Path) -> None:
+    """It is found before the application is imported; another one is suggested."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -196,8 +198,11 @@ async def test_a_port_that_is_taken(folder: Path) -> None:
         async with bennu(folder, "app:endpoint", "--port", str(port)) as command:
             assert await command.end() == 3
     assert "address already in use" in command.output
-    assert "ends" in command.output
+    assert "begins" not in command.output
     assert "Traceback" not in command.output
+    suggested = re.search(r"write: bennu run app:endpoint --port (\d+)", command.output)
+    assert suggested is not None
+    assert port < int(suggested[1]) <= port + 100
 
 
 def error_of(folder: Path, target: str, monkeypatch: pytest.MonkeyPatch) -> str:
@@ -352,3 +357,118 @@ async def test_requests_are_logged(folder: Path) -> None:
         assert await command.stop() == 0
     assert '"GET /socket/websocket?vsn=2.0.0 HTTP/1.1" 101' in command.output
     assert '"GET /nothing HTTP/1.1" 404' in command.output
+
+
+# Where it listens, and what it finds.
+
+
+async def test_the_banner_says_version_address_and_sockets(folder: Path) -> None:
+    """As clients see them: below a mount, and behind a proxy that takes a path away."""
+    (folder / "web.py").write_text(
+        "from starlette.applications import Starlette\nfrom starlette.routing import Mount\n"
+        "from app import endpoint\n"
+        "app = Starlette(routes=[Mount('/rt', endpoint)], lifespan=endpoint.lifespan())\n"
+    )
+    async with bennu(folder, "web:app", "--port", "0", "--root-path", "/api") as command:
+        await command.listening()
+        await command.read_until("/api/rt/socket  websocket")
+        assert f"Bennu {version('bennu')} running on http://127.0.0.1:" in command.output
+        assert await command.stop() == 0
+
+
+async def test_without_a_target_app_endpoint_is_served(folder: Path) -> None:
+    """From another folder too, with variables of a file."""
+    (folder / "settings").write_text("GREETING='good day'\n")
+    (folder / "app.py").write_text(APP + "import os\nprint(os.environ['GREETING'])\n")
+    (folder / "elsewhere").mkdir()
+    arguments = ("--port", "0", "--app-dir", "..", "--env-file", "../settings")
+    async with bennu(folder / "elsewhere", *arguments) as command:
+        server = await command.listening()
+        assert (await ask(server, "/socket/websocket?vsn=2.0.0")).status == 101
+        assert await command.stop() == 0
+    assert "good day" in command.output
+
+
+async def test_a_variable_that_is_set_stays(folder: Path) -> None:
+    (folder / "settings").write_text("GREETING=good day\n")
+    (folder / "app.py").write_text(APP + "import os\nprint(os.environ['GREETING'])\n")
+    arguments = ("--port", "0", "--env-file", "settings")
+    async with bennu(folder, *arguments, env={"GREETING": "hello"}) as command:
+        await command.listening()
+        assert await command.stop() == 0
+    assert "hello\n" in command.output
+
+
+async def test_a_unix_socket(folder: Path) -> None:
+    """What an ended server left is replaced; one that runs is not. At the end it is gone."""
+    path = folder / "s"
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(path))
+    path.chmod(0o600)
+    async with bennu(folder, "app:endpoint", "--uds", "s") as command:
+        await command.read_until("running on unix:")
+        assert path.stat().st_mode & 0o777 == 0o600
+        reader, writer = await asyncio.open_unix_connection(str(path))
+        writer.write(b"GET /nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert b" 404 " in await reader.readline()
+        writer.close()
+        async with bennu(folder, "app:endpoint", "--uds", "s") as second:
+            assert await second.end() == 3
+        assert "address already in use" in second.output
+        assert await command.stop() == 0
+    assert not path.exists()
+
+
+async def test_mistakes_under_reload_are_as_neat_as_without(folder: Path) -> None:
+    """The user's traceback alone, and what is waited for."""
+    (folder / "app.py").write_text("def f():\n    return 1 / 0\nf()\n")
+    async with bennu(folder, "app:endpoint", "--port", "0", "--reload") as command:
+        await command.read_until("Waiting for a file to change")
+        assert "raised at" in command.output
+        assert "multiprocessing" not in command.output
+        await command.reloads(folder / "app.py", APP.replace('print("begins")', "1 / 0"))
+        await command.read_until("Waiting for a file to change")
+        await command.reloads(folder / "app.py", APP)
+        await command.read_until("/socket  websocket")
+        assert await command.stop(signal.SIGINT) == 0
+
+
+async def test_more_than_one_process_is_warned_of(folder: Path) -> None:
+    """No call reaches the clients of another."""
+    async with bennu(folder, "app:endpoint", "--port", "0") as first:
+        await first.listening()
+        env = {"WEB_CONCURRENCY": "4"}
+        async with bennu(folder, "app:endpoint", "--port", "0", env=env) as second:
+            await second.listening()
+            assert await second.stop() == 0
+        assert await first.stop() == 0
+    assert "WEB_CONCURRENCY=4 is set" in second.output
+    if sys.platform == "linux":
+        assert f"Process {first.process.pid} serves app:endpoint too" in second.output
+    assert "WARNING" not in first.output
+
+
+USAGE = {
+    "two places": (["--uds", "s", "--port", "1"], "exclude each other"),
+    "no file of variables": (["--env-file", "app.py"], "line 1: expected NAME=value"),
+    "no socket": (["--fd", "999"], "expected the number of an open socket"),
+    "a file": (["--uds", "app.py"], "a file that is no socket"),
+    "no folder": (["--uds", "no/s"], "No such file"),
+    "no host": (["--host", "nohost.invalid"], "is no address of this machine"),
+    "another machine": (["--host", "192.0.2.1"], "can't listen on port"),
+    "no log configuration": (["--log-config", "app.py", "--port", "0"], "--log-config app.py"),
+}
+
+
+@pytest.mark.parametrize(("options", "message"), USAGE.values(), ids=USAGE)
+def test_options_that_cannot_be_met(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "modules", {**sys.modules})
+    (tmp_path / "options_app.py").write_text("def endpoint(): ...\n")
+    (tmp_path / "app.py").write_text("x\n")
+    result = CliRunner().invoke(main, ["run", "options_app:endpoint", *options])
+    assert result.exit_code in (2, 3)
+    assert message in " ".join(result.output.split())

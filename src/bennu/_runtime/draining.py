@@ -33,7 +33,7 @@ from ..socket import SocketBase
 from ..telemetry import SocketDrain
 from .runtime import OpenConnection, Runtime
 
-__all__ = ["Drainer", "drain_all"]
+__all__ = ["Drainer", "drain_all", "started_endpoints"]
 
 logger = logging.getLogger("bennu")
 
@@ -65,6 +65,11 @@ class Drainer:
     def has_begun(self) -> bool:
         """Whether it was told to drain."""
         return self._task is not None
+
+    @property
+    def endpoint(self) -> Any:
+        """The endpoint."""
+        return self._runtime.endpoint
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -170,6 +175,12 @@ class Drainer:
 
 def _close(connection: OpenConnection) -> None:
     connection.close(CloseCode.DRAINING, reason="draining")
+
+
+def started_endpoints() -> list[Any]:
+    """Return every endpoint that was started on the running event loop."""
+    loop = asyncio.get_running_loop()
+    return [drainer.endpoint for drainer in _started if drainer.loop is loop]
 
 
 async def drain_all(*, delay: float, timeout: float) -> None:  # noqa: ASYNC109 - shared out among steps

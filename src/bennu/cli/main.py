@@ -1,29 +1,37 @@
-"""``bennu run module:endpoint``."""
+"""``bennu run``: its options, and what each of them means for the server."""
 
 from __future__ import annotations
 
 import copy
-import importlib
+import logging
 import os
-import socket
 import ssl
 import sys
-import sysconfig
-import traceback
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import click
+from click.core import ParameterSource
 from uvicorn.config import LOG_LEVELS, LOGGING_CONFIG
 from uvicorn.supervisors import ChangeReload
 
+from .._log import Printed
 from .._protocol.forwarded import TrustedProxies
+from .._siblings import same_command
 from ..endpoint import Endpoint
 from ..errors import DefinitionError
+from .env_file import parse_env
 from .heads import DEFAULT_BODY_TIMEOUT, DEFAULT_BOUNDS, HeadBounds
+from .loading import DEFAULT_TARGET, load
+from .opening import addresses, open_listeners
+from .reloading import Reloaded
 from .server import BennuProtocol, Config
 from .serving import Server
 
 __all__ = ["main"]
+
+logger = logging.getLogger("bennu")
 
 READABLE = click.Path(exists=True, dir_okay=False, readable=True)
 LEVELS = ("critical", "error", "warning", "info", "debug", "trace")
@@ -35,8 +43,25 @@ def main() -> None:
     """Phoenix Channels for Python."""
 
 
+def _read_env_file(context: click.Context, option: click.Parameter, path: str | None) -> None:
+    """Set the variables of a file, before options are read that have variables.
+
+    Raises:
+        click.BadParameter: The file can't be read, or is none of variables.
+    """
+    if path is None or context.resilient_parsing:
+        return
+    try:
+        with open(path, encoding="utf-8") as file:
+            variables = parse_env(file.read())
+    except (OSError, ValueError) as error:
+        raise click.BadParameter(f"{path}: {error}", context, option) from error
+    for name, value in variables.items():
+        os.environ.setdefault(name, value)
+
+
 @main.command()
-@click.argument("target", metavar="MODULE:ENDPOINT")
+@click.argument("target", metavar="[MODULE:ENDPOINT]", required=False)
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(
     "--port",
@@ -45,6 +70,33 @@ def main() -> None:
     type=click.IntRange(0, 65535),
     help="The port to listen on; 0 takes a free one.",
 )
+@click.option("--uds", metavar="PATH", help="Listen on a Unix socket instead.")
+@click.option(
+    "--fd",
+    metavar="NUMBER",
+    type=click.IntRange(0),
+    help="Listen on an open socket that was inherited.",
+)
+@click.option(
+    "--app-dir",
+    default=".",
+    type=click.Path(exists=True, file_okay=False),
+    help="The folder in which MODULE is looked for; by default this one.",
+)
+@click.option(
+    "--env-file",
+    type=READABLE,
+    expose_value=False,
+    is_eager=True,
+    callback=_read_env_file,
+    help="A file of variables, NAME=value in each line; those that are set already stay.",
+)
+@click.option(
+    "--root-path",
+    default="",
+    metavar="PATH",
+    help="The path that a proxy takes away from the front of all paths.",
+)
 @click.option("--reload", is_flag=True, help="Start again when a Python file changes.")
 @click.option(
     "--log-level",
@@ -52,6 +104,12 @@ def main() -> None:
     show_default=True,
     type=click.Choice(LEVELS),
     help="How much is logged.",
+)
+@click.option(
+    "--log-config",
+    "log_file",
+    type=READABLE,
+    help="A configuration of Python's logging (JSON, YAML or INI), instead of Bennu's.",
 )
 @click.option("--access-log/--no-access-log", default=True, help="Whether requests are logged.")
 @click.option(
@@ -111,9 +169,14 @@ def main() -> None:
     help="Proxies whose X-Forwarded headers count, for the whole application: addresses, networks, unix.",
 )
 def run(
-    target: str,
+    target: str | None,
     host: str,
     port: int,
+    uds: str | None,
+    fd: int | None,
+    app_dir: str,
+    root_path: str,
+    log_file: str | None,
     log_level: str,
     *,
     reload: bool,
@@ -128,48 +191,144 @@ def run(
 ) -> None:
     """Serve an endpoint, or an ASGI application that one is mounted in.
 
-    MODULE:ENDPOINT is where it is, for example app:endpoint.
+    MODULE:ENDPOINT says where it is; without it, app:endpoint is served: the name endpoint in app.py.
+
+    \b
+    bennu run                          the endpoint in app.py, on port 4000
+    bennu run chat.web:app --reload    start again when a Python file changes
+    bennu run --host 0.0.0.0           reachable from other machines
     """
     if drain_delay >= grace:
         raise click.UsageError(f"--drain-delay must be below --grace, which is {grace:g}")
+    context = click.get_current_context()
+    _expect_one_address(context)
     tls = _tls(**certificates)
-    sys.path.insert(0, os.getcwd())
-    bounds = HeadBounds(handshake_timeout, handshake_bytes)
+    folder = os.path.abspath(app_dir)
+    sys.path.insert(0, folder)
+    wanted = target or DEFAULT_TARGET
+    is_level_given = context.get_parameter_source("log_level") is not ParameterSource.DEFAULT
     settings = {
         "host": host,
         "port": port,
+        "root_path": root_path,
         "access_log": access_log,
-        "head_bounds": bounds,
+        "log_level": log_level if log_file is None or is_level_given else None,
+        "log_config": log_config(log_level) if log_file is None else log_file,
+        "head_bounds": HeadBounds(handshake_timeout, handshake_bytes),
         "body_timeout": body_timeout,
         "trusted_proxies": _proxies(trusted_proxies),
         **tls,
     }
-    if reload:
-        os.environ["BENNU_DEBUG"] = "1"
-        config = _config(target, log_level, reload=True, **settings)
-        listener = config.bind_socket()
-        # Inherited by what it accepts. asyncio sets it only on sockets that it opened itself.
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        ChangeReload(config, target=Server(config, grace=grace).run, sockets=[listener]).run()
-        return
-    app = load(target)
-    server = Server(_config(app, log_level, **settings), grace=grace, drain_delay=drain_delay)
-    server.run()
+    command = " ".join(("bennu run", *filter(None, (target,))))
+    listeners = open_listeners(host, port, uds=uds, fd=fd, command=command)
+    make = partial(
+        _make,
+        wanted,
+        settings,
+        folder=folder,
+        is_given=target is not None,
+        grace=grace,
+        reloads=reload,
+    )
+    try:
+        if reload:
+            os.environ["BENNU_DEBUG"] = "1"
+            dirs = [os.getcwd(), folder]
+            config = _config(wanted, reload=True, reload_dirs=dirs, **settings)
+            where = ", ".join(addresses(listeners, host, "https" if config.is_ssl else "http"))
+            logger.info(
+                "Bennu starts anew when a Python file changes, running on %s (Press CTRL+C to quit)",
+                Printed(where),
+            )
+            ChangeReload(config, target=Reloaded(make), sockets=listeners).run()
+            return
+        server = make(drain_delay=drain_delay)
+        _warn_of_others(wanted)
+        server.run(listeners)
+    finally:
+        for listener in listeners:
+            listener.close()
+        if uds is not None:
+            with suppress(OSError):
+                os.unlink(uds)
     if not server.started:
         raise SystemExit(3)
     if server.was_cut_short:
         raise SystemExit(1)
 
 
-def _config(app: Any, log_level: str, **settings: Any) -> Config:
-    return Config(
-        app,
-        http=BennuProtocol,
-        log_level=log_level,
-        log_config=log_config(log_level),
-        lifespan="on" if isinstance(app, Endpoint) else "auto",
-        **settings,
-    )
+def _make(
+    target: str,
+    settings: dict[str, Any],
+    *,
+    folder: str,
+    is_given: bool,
+    grace: float,
+    reloads: bool,
+    drain_delay: float = 0.0,
+) -> Server:
+    """Import what is to be served, and make a server for it.
+
+    Raises:
+        click.ClickException: It can't be had.
+    """
+    app = load(target, folder=folder, is_given=is_given)
+    return Server(_config(app, **settings), grace=grace, drain_delay=drain_delay, reloads=reloads)
+
+
+def _config(app: Any, **settings: Any) -> Config:
+    """Return the settings as uvicorn wants them.
+
+    Raises:
+        click.UsageError: The file of --log-config can't be used.
+    """
+    lifespan = "on" if isinstance(app, Endpoint) else "auto"
+    try:
+        return Config(app, http=BennuProtocol, lifespan=lifespan, **settings)
+    except Exception as error:
+        if not isinstance(settings["log_config"], str):
+            raise
+        raise click.UsageError(
+            f"--log-config {settings['log_config']}: {error}. Expected a configuration of Python's logging:"
+            " JSON (.json), YAML (.yaml, needs PyYAML) or INI (any other ending)"
+        ) from error
+
+
+def _expect_one_address(context: click.Context) -> None:
+    """Refuse several options that say where to listen.
+
+    Raises:
+        click.UsageError: There are several.
+    """
+    given = [
+        name
+        for name in ("host", "port", "uds", "fd")
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT
+    ]
+    if ("uds" in given or "fd" in given) and len(given) > 1:
+        options = " and ".join(f"--{name}" for name in given)
+        raise click.UsageError(
+            f"{options} exclude each other: write --host and --port, --uds, or --fd"
+        )
+
+
+def _warn_of_others(target: str) -> None:
+    """Warn of other processes that serve the same, since no call reaches their clients."""
+    workers = os.environ.get("WEB_CONCURRENCY", "1")
+    if workers not in ("", "0", "1"):
+        logger.warning(
+            "WEB_CONCURRENCY=%s is set, and bennu run serves with one process: broadcasts, disconnects and"
+            " long polling reach the clients of one process only",
+            workers,
+        )
+    other = same_command(target)
+    if other is not None:
+        logger.warning(
+            "Process %d serves %s too: a broadcast, a disconnect and a request of long polling reach the"
+            " clients of one process only",
+            other,
+            target,
+        )
 
 
 def _proxies(text: str) -> TrustedProxies | None:
@@ -223,49 +382,3 @@ def log_config(level: str) -> dict[str, Any]:
         "propagate": False,
     }
     return config
-
-
-def load(target: str) -> Any:
-    """Return what ``module:name`` names.
-
-    Raises:
-        click.ClickException: It can't be had; the message says why, and where.
-    """
-    module_name, colon, path = target.partition(":")
-    if not colon or not module_name or not path:
-        raise click.ClickException(
-            f"expected MODULE:ENDPOINT, got {target!r}: write for example app:endpoint"
-        )
-    try:
-        found: Any = importlib.import_module(module_name)
-        for name in path.split("."):
-            found = getattr(found, name)
-    except DefinitionError as error:
-        raise click.ClickException(f"{error}{_raised_at(error)}") from error
-    except ModuleNotFoundError as error:
-        raise click.ClickException(f"{error}{_raised_at(error)}") from error
-    except AttributeError as error:
-        raise click.ClickException(f"{error}{_raised_at(error)}") from error
-    except Exception as error:
-        raise click.ClickException(f"{type(error).__name__}: {error}{_raised_at(error)}") from error
-    if not callable(found):
-        raise click.ClickException(f"expected an Endpoint or an ASGI application, got {found!r}")
-    return found
-
-
-def _raised_at(error: Exception) -> str:
-    """Return the last line of the user's own that led to an error."""
-    ours = os.path.dirname(os.path.dirname(__file__))
-    libraries = (
-        *map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib")),
-        "<frozen",
-    )
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith((ours, *libraries))
-    ]
-    if not frames:
-        return ""
-    frame = frames[-1]
-    return f"\n  raised at {frame.filename}:{frame.lineno}: {frame.line}"

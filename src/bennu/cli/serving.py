@@ -30,6 +30,7 @@ import gc
 import io
 import logging
 import os
+import socket
 import sys
 import time
 from collections.abc import Generator
@@ -37,11 +38,15 @@ from types import FrameType
 from typing import Any, Final
 
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 
+from .._log import Printed
 from .._runtime.draining import drain_all
+from .banner import banner
 from .bounded import Config
 from .heads import DEFAULT_BOUNDS
 from .listeners import bounded_handshakes, keep_little
+from .opening import addresses
 
 __all__ = ["Server"]
 
@@ -66,16 +71,22 @@ class Server(uvicorn.Server):
         config: uvicorn's.
         grace: Seconds between the first signal and the end of the process, at most.
         drain_delay: Seconds between being unready and the drain.
+        reloads: Whether another process starts this one anew at each change.
 
     Attributes:
         was_cut_short: Whether something had not ended when its time was over.
     """
 
     def __init__(
-        self, config: uvicorn.Config, *, grace: float = 30.0, drain_delay: float = 0.0
+        self,
+        config: uvicorn.Config,
+        *,
+        grace: float = 30.0,
+        drain_delay: float = 0.0,
+        reloads: bool = False,
     ) -> None:
         super().__init__(config)
-        self._reloads = config.should_reload
+        self._reloads = reloads
         self._grace = min(grace, RELOAD_GRACE) if self._reloads else grace
         self._drain_delay = drain_delay
         heads = config.head_bounds if isinstance(config, Config) else DEFAULT_BOUNDS
@@ -86,18 +97,30 @@ class Server(uvicorn.Server):
     # Start.
 
     async def startup(self, sockets: Any = None) -> None:
-        """Start, and set the garbage collector for many objects that live long."""
+        """Start, say where, and set the garbage collector for many objects that live long."""
         loop = asyncio.get_running_loop()
-        with bounded_handshakes(loop, self._handshake_timeout):
-            await super().startup(sockets)
+        try:
+            with bounded_handshakes(loop, self._handshake_timeout):
+                await super().startup(sockets)
+        except OSError as error:  # another process took the address since it was bound
+            logger.error("The server can't listen: %s", error)  # noqa: TRY400 - the place says nothing
+            await self.lifespan.shutdown()
+            sys.exit(STARTUP_FAILURE)
         if self.started:
             keep_little(listener for server in self.servers for listener in server.sockets)
+            self._say_where(sockets or [])
         # What the modules made lives as long as the process: nobody needs to look at it again. And a
         # connection is some dozens of objects that stay: with the default of 700 the collector would
         # run at every twentieth connect, and cost a quarter of it.
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 20, 50)
+
+    def _say_where(self, listeners: list[socket.socket]) -> None:
+        config = self.config
+        scheme = "https" if config.is_ssl else "http"
+        where = addresses(listeners, config.host, scheme)
+        logger.info("%s", Printed(banner(config.app, where, config.root_path)))
 
     # Signals.
 

@@ -83,6 +83,14 @@ class Routes:
         """The paths at which WebSockets are to be had, for a log."""
         return ", ".join(self._websockets) or "none"
 
+    def mounts(self) -> dict[str, list[str]]:
+        """Return the transports of each mount path."""
+        found: dict[str, list[str]] = {}
+        for target in (*self._literal.values(), *(target for _, target in self._variable)):
+            transport = "websocket" if target.longpoll is None else "longpoll"
+            found.setdefault(target.mount, []).append(transport)
+        return found
+
     def find(self, scope: Mapping[str, Any]) -> Target | None:
         """Return what the path of a request leads to, or None."""
         path = relative_path(scope)

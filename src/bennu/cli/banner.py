@@ -1,0 +1,65 @@
+"""What ``bennu run`` says once it serves: its version, the addresses, and the sockets with their paths."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+from typing import Any, Final
+
+from .._runtime.draining import started_endpoints
+from ..endpoint import Endpoint
+
+__all__ = ["banner"]
+
+INDENT: Final = " " * 10
+"""As wide as the level is in uvicorn's lines."""
+
+DEPTH: Final = 20
+"""Applications in one another that are searched for endpoints."""
+
+
+def banner(app: Any, addresses: Sequence[str], root_path: str = "") -> str:
+    """Return the lines.
+
+    Args:
+        app: What is served.
+        addresses: Where.
+        root_path: What stands before all paths, as clients see them.
+    """
+    first = f"Bennu {version('bennu')} running on {', '.join(addresses)} (Press CTRL+C to quit)"
+    return first + "".join(f"\n{INDENT}{line}" for line in _sockets(app, root_path))
+
+
+def _sockets(app: Any, root_path: str) -> list[str]:
+    rows: list[tuple[str, str]] = []
+    found = dict(_mounted(app, "", 0))
+    for endpoint in started_endpoints():
+        prefix = found.get(endpoint)
+        before = "..." if prefix is None else root_path.rstrip("/") + prefix
+        rows += [(before + mount, ", ".join(names)) for mount, names in endpoint.mounts.items()]
+    if not rows:
+        return [
+            "no socket: no endpoint was started. A mount needs FastAPI(lifespan=endpoint.lifespan())"
+        ]
+    width = max(len(path) for path, _ in rows)
+    return [f"{path:<{width}}  {names}" for path, names in rows]
+
+
+def _mounted(app: Any, prefix: str, depth: int) -> Iterator[tuple[Endpoint, str]]:
+    """Return the endpoints in an application, and the paths that they are mounted on."""
+    if isinstance(app, Endpoint):
+        yield app, prefix
+        return
+    if depth > DEPTH:
+        return
+    wrapped = getattr(app, "bennu_endpoint", None)
+    if isinstance(wrapped, Endpoint):
+        yield wrapped, prefix
+    routes = getattr(app, "routes", None)
+    for route in routes if isinstance(routes, list | tuple) else ():
+        inner = getattr(route, "app", None)
+        if inner is not None and type(route).__name__ in ("Mount", "Host"):
+            yield from _mounted(inner, prefix + getattr(route, "path", ""), depth + 1)
+    inner = getattr(app, "app", None)
+    if inner is not None and inner is not app and not isinstance(routes, list | tuple):
+        yield from _mounted(inner, prefix, depth + 1)

@@ -1,0 +1,204 @@
+"""Finding and importing what ``bennu run`` serves, and saying what is wrong if that fails."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import os
+import sysconfig
+import traceback
+from collections.abc import Iterator
+from difflib import get_close_matches
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
+
+import click
+
+from ..endpoint import Endpoint
+from ..errors import DefinitionError
+
+__all__ = ["DEFAULT_TARGET", "load"]
+
+DEFAULT_TARGET: Final = "app:endpoint"
+
+FILES: Final = 200
+"""Python files that are searched for endpoints, for a suggestion."""
+FILE_SIZE: Final = 200_000
+"""Bytes of the largest of them."""
+SUGGESTIONS: Final = 3
+
+MAKERS: Final = ("Endpoint", "FastAPI", "Starlette", "wrap")
+"""What makes something to serve, the most likely first."""
+
+
+def load(target: str, *, folder: str, is_given: bool = True) -> Any:
+    """Return what ``module:name`` names.
+
+    Args:
+        target: ``module:name``.
+        folder: Where the user's modules are, for suggestions.
+        is_given: Whether the user wrote it, or it is the default.
+
+    Raises:
+        click.ClickException: It can't be had; the message says why, where, and what to write.
+    """
+    module_name, colon, path = target.partition(":")
+    if not colon or not module_name or not path or module_name.endswith(".py"):
+        likely = module_name.removesuffix(".py").replace(os.sep, ".").strip(".") or "app"
+        raise click.ClickException(
+            f"expected MODULE:ENDPOINT, got {target!r}: write for example {likely}:{path or 'endpoint'}"
+        )
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if not _is_missing(module_name, error):
+            raise click.ClickException(_failure(error)) from error
+        raise click.ClickException(_no_module(target, module_name, folder, is_given)) from error
+    except DefinitionError as error:
+        raise click.ClickException(f"{error}{_raised_at(error)}") from error
+    except (Exception, SystemExit) as error:
+        raise click.ClickException(_failure(error)) from error
+    try:
+        found: Any = module
+        for name in path.split("."):
+            found = getattr(found, name)
+    except AttributeError as error:
+        raise click.ClickException(f"{error}{_others(module, path)}") from error
+    if not callable(found):
+        raise click.ClickException(
+            f"expected an Endpoint or an ASGI application, got {found!r}{_others(module, path)}"
+        )
+    return found
+
+
+# What is wrong with an import.
+
+
+def _failure(error: BaseException) -> str:
+    """Return an error of the user's code, with the user's part of the traceback."""
+    text = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
+    if isinstance(error, SyntaxError):
+        text = f"{type(error).__name__}: {error}"
+    elif isinstance(error, ModuleNotFoundError):
+        text = str(error)
+    elif isinstance(error, SystemExit):
+        text = f"the module ended the process when it was imported: SystemExit: {error}"
+    whole = traceback.TracebackException.from_exception(error)
+    _keep_own(whole)
+    return f"{text}{_raised_at(error)}\n\n{''.join(whole.format()).rstrip()}"
+
+
+def _keep_own(whole: traceback.TracebackException) -> None:
+    """Drop the frames that are not the user's, in everything that a traceback shows."""
+    waiting = [whole]
+    while waiting:
+        one = waiting.pop()
+        own = [frame for frame in one.stack if _is_own(frame)]
+        one.stack = traceback.StackSummary.from_list(own)
+        waiting += [other for other in (one.__cause__, one.__context__) if other is not None]
+        waiting += one.exceptions or ()
+
+
+def _is_own(frame: traceback.FrameSummary) -> bool:
+    ours = os.path.dirname(os.path.dirname(__file__))
+    libraries = map(sysconfig.get_path, ("stdlib", "platstdlib", "purelib", "platlib"))
+    return not frame.filename.startswith((ours, *libraries, "<frozen"))
+
+
+def _raised_at(error: BaseException) -> str:
+    """Return the last line of the user's own that led to an error."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_own(frame)]
+    if not frames:
+        return ""
+    frame = frames[-1]
+    return f"\n  raised at {frame.filename}:{frame.lineno}: {frame.line}"
+
+
+# What could be meant.
+
+
+def _is_missing(module_name: str, error: ModuleNotFoundError) -> bool:
+    """Whether it is the module itself that is not there, or a package that it is in."""
+    return error.name is not None and f"{module_name}.".startswith(f"{error.name}.")
+
+
+def _no_module(target: str, module_name: str, folder: str, is_given: bool) -> str:
+    root = module_name.partition(".")[0]
+    looked = f"no module {module_name!r} is in {folder}"
+    if is_given:
+        text = f"No module named {root!r}: {looked}"
+    else:
+        text = f"no MODULE:ENDPOINT was given, and {target} is not there: {looked}"
+    found = list(_candidates(Path(folder)))
+    modules = [candidate.partition(":")[0] for candidate in found]
+    near = get_close_matches(module_name, modules, 1)
+    if near:
+        found.sort(key=lambda candidate: candidate.partition(":")[0] != near[0])
+    if not found:
+        return (
+            f"{text}\n  write: bennu run MODULE:ENDPOINT, for example chat.web:endpoint, in the folder"
+            " above the module, or with --app-dir FOLDER"
+        )
+    return text + "".join(f"\n  write: bennu run {one}" for one in found[:SUGGESTIONS])
+
+
+def _others(module: ModuleType, path: str) -> str:
+    """Return what a module has to serve, other than what it was asked for."""
+    found = {
+        name: value
+        for name, value in vars(module).items()
+        if not name.startswith("_") and _can_serve(value)
+    }
+    near = get_close_matches(path, found, 1)
+    names = sorted(
+        found, key=lambda name: (name not in near, not isinstance(found[name], Endpoint))
+    )
+    return "".join(
+        f"\n  write: bennu run {module.__name__}:{name}    ({type(found[name]).__name__})"
+        for name in names
+    )
+
+
+def _can_serve(value: object) -> bool:
+    if isinstance(value, Endpoint):
+        return True
+    kinds = {kind.__name__ for kind in type(value).__mro__}
+    return bool(kinds & {"Starlette", "ASGIHandler"})
+
+
+def _candidates(folder: Path) -> Iterator[str]:
+    """Return what the modules of a folder seem to have to serve, without importing them."""
+    files = [*sorted(folder.glob("*.py")), *sorted(folder.glob("[!.]*/*.py"))][:FILES]
+    found: list[tuple[int, str]] = []
+    for file in files:
+        module = ".".join(file.relative_to(folder).with_suffix("").parts).removesuffix(".__init__")
+        found += [(rank, f"{module}:{name}") for rank, name in _made_in(file)]
+    for _, candidate in sorted(found, key=lambda one: one[0]):
+        yield candidate
+
+
+def _made_in(file: Path) -> Iterator[tuple[int, str]]:
+    try:
+        if file.stat().st_size > FILE_SIZE:
+            return
+        tree = ast.parse(file.read_bytes())
+    except (OSError, SyntaxError, ValueError, RecursionError):
+        return
+    for statement in tree.body:
+        targets: list[ast.expr] = []
+        if isinstance(statement, ast.Assign):
+            targets = statement.targets
+        elif isinstance(statement, ast.AnnAssign):
+            targets = [statement.target]
+        else:
+            continue
+        made = statement.value
+        if not isinstance(made, ast.Call):
+            continue
+        function = made.func
+        maker = getattr(function, "attr", None) or getattr(function, "id", None)
+        if maker in MAKERS:
+            for target in targets:
+                if isinstance(target, ast.Name):
+                    yield MAKERS.index(maker), target.id
