@@ -12,7 +12,8 @@ from typing import Any, cast
 from ._agent import Agent
 from ._callback import Callback
 from ._functions import refuse_bool
-from ._mistakes import HOOKS
+from ._mistakes import HOOKS, check_made_without_arguments
+from ._options import COUNT, SECONDS, Option, check_option
 from ._payload import Decoder, InvalidPayload, check_type, decoder_for, to_type
 from ._protocol.bucket import Rate, rate_of
 from ._signatures import bind_variables, hint_of, hints_of_class, parameters_of
@@ -22,7 +23,7 @@ from .message import is_reserved
 from .slow import DropPolicy, Latest
 from .topic import Pattern
 
-__all__ = ["ChannelDefinition", "Handler", "check_overflow", "define", "hook_handler"]
+__all__ = ["ChannelDefinition", "Handler", "check_options", "define", "hook_handler"]
 
 _REFUSE = "raise Refused(reason) where a client may not join"
 
@@ -125,7 +126,7 @@ def define(channel: type[Channel[Any, Any]], pattern: Pattern) -> ChannelDefinit
         )
     _bind_pattern(channel, pattern)
     _check_emits(channel)
-    check_overflow(channel)
+    check_options(channel)
     _check_when_slow(channel)
     definition = ChannelDefinition(channel, drop_key=_drop_key(channel))
     for hook in HOOKS:
@@ -180,19 +181,29 @@ def _check_emits(channel: type[Channel[Any, Any]]) -> None:
         check_type(kind, subject=f'{channel.__qualname__}.emits["{event}"] is a type', where=None)
 
 
-def check_overflow(channel: type[Agent[Any, Any]]) -> None:
-    """Refuse a policy that is none.
+def check_options(agent: type[Agent[Any, Any]]) -> None:
+    """Refuse options of a class that can't be, and a class of which no object can be made.
 
     Raises:
-        DefinitionError: The class has one.
+        DefinitionError: The class has one, or is one.
     """
-    if channel.overflow not in ("end", "drop_oldest"):
-        raise DefinitionError(
-            f"{channel.__qualname__}.overflow",
-            expected='"end" or "drop_oldest"',
-            got=repr(channel.overflow),
-            write='overflow = "drop_oldest"',
-        )
+    check_made_without_arguments(agent)
+    for name, option in _OPTIONS.items():
+        write = f"{name} = {option.example}"
+        subject = f"{agent.__qualname__}.{name}"
+        check_option(subject, name, option, getattr(agent, name), write=write)
+
+
+_OPTIONS = {
+    "max_inbox": COUNT,
+    "max_mailbox": COUNT,
+    "terminate_timeout": SECONDS,
+    "overflow": Option(
+        '"end" or "drop_oldest"',
+        lambda value: value in ("end", "drop_oldest"),
+        '"drop_oldest"',
+    ),
+}
 
 
 def _check_when_slow(channel: type[Channel[Any, Any]]) -> None:
@@ -315,6 +326,10 @@ def _handler(channel: type, subject: str, function: Callable[..., Any], annotati
             where=source_line(function),
         )
     where = source_line(function)
-    annotation = bind_variables(annotation, channel, where=where)
+    owner = next(
+        (one for one in channel.__mro__ if any(value is function for value in vars(one).values())),
+        channel,
+    )
+    annotation = bind_variables(annotation, channel, owner, where=where)
     decode = decoder_for(annotation, subject=subject, where=where)
     return Handler(subject, function, decode)

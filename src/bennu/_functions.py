@@ -12,7 +12,14 @@ from typing import Any, cast
 
 from .errors import DefinitionError, source_line
 
-__all__ = ["expect_awaitable_or_plain", "expect_plain", "is_async", "name_of", "refuse_bool"]
+__all__ = [
+    "expect_awaitable_or_plain",
+    "expect_plain",
+    "is_async",
+    "name_of",
+    "refuse_bool",
+    "teach_refusal",
+]
 
 
 def is_async(function: Callable[..., Any]) -> bool:
@@ -91,6 +98,26 @@ def refuse_bool(subject: str, function: Callable[..., Any], *, write: str) -> No
                 write=write,
                 where=source_line(inspect.unwrap(face)),
             )
+
+
+_REFUSALS = frozenset(
+    {"HTTPException", "WebSocketException", "Http404", "PermissionDenied", "APIException"}
+)
+"""Names of other frameworks' exceptions that would be an answer there."""
+
+
+def teach_refusal(error: BaseException) -> None:
+    """Add a note to another framework's exception, which is a crash here: the log shows what to write.
+
+    Args:
+        error: What a function of the user's raised.
+    """
+    foreign = [cls for cls in type(error).__mro__ if cls.__name__ in _REFUSALS]
+    if foreign:
+        error.add_note(
+            f"{foreign[0].__module__}.{foreign[0].__name__} is an answer to an HTTP request, and Bennu takes it for"
+            ' a crash. To refuse a connect, a join or an event, write: raise bennu.Refused("reason")'
+        )
 
 
 def _faces(function: Any) -> list[Any]:

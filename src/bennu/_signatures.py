@@ -147,7 +147,7 @@ def hints_of_class(cls: type, names: Iterable[str]) -> dict[str, Any]:
                 module = sys.modules.get(base.__module__)
                 scope = {} if module is None else vars(module)
                 found |= _resolved(base, {name: annotation}, scope, dict(vars(base)))
-                found[name] = bind_variables(found[name], cls, where=None)
+                found[name] = bind_variables(found[name], cls, base, where=None)
                 break
     return found
 
@@ -196,12 +196,13 @@ def _resolved(
 # Type variables.
 
 
-def bind_variables(annotation: Any, cls: type, *, where: str | None) -> Any:
+def bind_variables(annotation: Any, cls: type, owner: type, *, where: str | None) -> Any:
     """Return an annotation with the type variables of generic base classes replaced.
 
     Args:
         annotation: Of ``class Base(Channel, Generic[T])``, for example ``T`` or ``list[T]``.
         cls: The class that is used, ``class Room(Base[NewMsg])``.
+        owner: The class in whose body the annotation stands, ``Base``.
         where: The ``file:line`` of the annotation.
 
     Raises:
@@ -209,14 +210,11 @@ def bind_variables(annotation: Any, cls: type, *, where: str | None) -> Any:
     """
     if isinstance(annotation, TypeVar):
         variables: tuple[Any, ...] = (annotation,)
+    elif isinstance(annotation, type):
+        return annotation  # a generic class that is used as it is
     else:
         variables = getattr(annotation, "__parameters__", ())
-        if isinstance(annotation, type):
-            return annotation  # a generic class that is used as it is
-    if not variables:
-        return annotation
-    known = _variables_of(cls)
-    values: list[Any] = []
+    known = _variables_of(cls, owner) if variables else {}
     for variable in variables:
         value = known.get(variable, variable)
         if isinstance(value, TypeVar):
@@ -229,27 +227,36 @@ def bind_variables(annotation: Any, cls: type, *, where: str | None) -> Any:
                 write=f"class {cls.__name__}(Base[NewMsg])",
                 where=where,
             )
-        values.append(value)
-    return values[0] if isinstance(annotation, TypeVar) else annotation[tuple(values)]
+        known[variable] = value
+    return _replaced(annotation, known)
 
 
-def _variables_of(cls: type) -> dict[Any, Any]:
-    """Return what the type variables of all base classes stand for."""
-    known: dict[Any, Any] = {}
+def _variables_of(cls: type, owner: type) -> dict[Any, Any]:
+    """Return what the type variables of a base class stand for in a class.
+
+    Two bases may use the same variable for different types, so each base has variables of its own.
+    """
+    known: dict[type, dict[Any, Any]] = {}
     for base in cls.__mro__:
+        own = known.get(base, {})
         for generic in vars(base).get("__orig_bases__", ()):
-            origin = get_origin(generic)
+            origin: Any = get_origin(generic)
             if origin is None or origin is typing.Generic:
                 continue
-            for variable, given in zip(
-                getattr(origin, "__parameters__", ()), get_args(generic), strict=False
-            ):
-                value = known.get(given, given) if isinstance(given, TypeVar) else given
-                parameters = getattr(value, "__parameters__", ())
-                if parameters and not isinstance(value, TypeVar | type):
-                    value = value[tuple(known.get(one, one) for one in parameters)]
-                known.setdefault(variable, value)
-    return known
+            parameters = getattr(origin, "__parameters__", ())
+            values = [_replaced(given, own) for given in get_args(generic)]
+            known.setdefault(origin, dict(zip(parameters, values, strict=False)))
+    return known.get(owner, {})
+
+
+def _replaced(annotation: Any, known: Mapping[Any, Any]) -> Any:
+    """Return an annotation with the variables that are known replaced."""
+    if isinstance(annotation, TypeVar):
+        return known.get(annotation, annotation)
+    parameters = () if isinstance(annotation, type) else getattr(annotation, "__parameters__", ())
+    if not parameters:
+        return annotation
+    return annotation[tuple(known.get(one, one) for one in parameters)]
 
 
 def _fallback(variable: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final, Protocol
 from typing_extensions import TypeVar
 
 from ._agent import Agent, AgentRuntime, BlockingAgent, Connection
-from ._mistakes import HOOKS, OPTIONS, check_class
+from ._mistakes import HOOKS, OPTIONS, WRAPPERS, check_class, refuse_keywords
 from ._protocol.bucket import Rate
 from .errors import DefinitionError, source_line
 from .message import is_reserved
@@ -98,6 +98,13 @@ def _expect_free(decorator: str, event: str) -> None:
 
 
 def _mark(function: F, name: str, value: object) -> F:
+    if isinstance(function, WRAPPERS):
+        raise DefinitionError(
+            f"@on above a {type(function).__name__}",
+            expected="a method: it takes self, which is the client's channel",
+            got=f"@{type(function).__name__}",
+            write=f"@on(...) above async def, without @{type(function).__name__}",
+        )
     if any(hasattr(function, mark) for mark in (ON, ON_OUT, ON_INFO)):
         raise DefinitionError(
             f"{function.__qualname__} is marked as a handler twice",
@@ -157,6 +164,7 @@ class Channel(Agent[A, S]):
     _runtime: ChannelRuntime
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
+        refuse_keywords(cls, OPTIONS, kwargs)
         super().__init_subclass__(**kwargs)
         check_class(cls, Channel, (*HOOKS, *OPTIONS))
 

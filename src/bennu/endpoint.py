@@ -28,6 +28,7 @@ from ._blocking import blocking
 from ._callback import Callback
 from ._functions import name_of
 from ._home import Home
+from ._options import FLAG, TEXT, TEXTS, optional, options
 from ._origin_check import OriginCheck, OriginPolicy
 from ._printable import printable
 from ._protocol.forwarded import TrustedProxies
@@ -72,6 +73,13 @@ STOP = "`await endpoint.stop()` on the event loop on which it was started,"
 NOT_FOUND = Denied(404, b"Not Found")
 
 
+@options(
+    trusted_proxies=TEXTS,
+    hosts=optional(TEXTS),
+    native=FLAG,
+    debug=optional(FLAG),
+    health=optional(TEXT),
+)
 class Endpoint:
     """Where clients connect: an ASGI application.
 
@@ -131,6 +139,7 @@ class Endpoint:
         presence: Presence | Sequence[Presence] = (),
         bus: Bus | None = None,
     ) -> None:
+        _expect_sockets(sockets)
         self.native = native
         self._home = Home()
         self.telemetry = Telemetry(self._home)
@@ -640,6 +649,37 @@ def _is_of_django(error: BaseException) -> bool:
         trace = trace.tb_next
     name = "" if trace is None else trace.tb_frame.f_globals.get("__name__", "")
     return name == "django.core.handlers.asgi"
+
+
+def _expect_sockets(given: Any) -> None:
+    """Refuse sockets without their paths.
+
+    Raises:
+        DefinitionError: They are no mapping, or a path or a socket is none.
+    """
+    if not isinstance(given, Mapping):
+        raise DefinitionError(
+            "Endpoint(...)",
+            expected="sockets, each under the path that it is mounted on",
+            got=repr(given),
+            write='Endpoint(sockets={"/socket": socket})',
+        )
+    for path, socket in cast("Mapping[Any, Any]", given).items():
+        if not isinstance(path, str) or not path.startswith("/"):
+            raise DefinitionError(
+                f"Endpoint(sockets={{{path!r}: ...}})",
+                expected="a path that begins with a slash",
+                got=repr(path),
+                write=f'sockets={{"/{path}": ...}}' if path else 'sockets={"/socket": ...}',
+            )
+        if isinstance(socket, type) and issubclass(socket, SocketBase | Channel):
+            kind = socket.__name__ if issubclass(socket, SocketBase) else "Socket"
+            raise DefinitionError(
+                f'Endpoint(sockets={{"{path}": ...}})',
+                expected="a Socket or RawSocket: an object, not a class",
+                got=repr(socket),
+                write=f'"{path}": {kind}(connect=..., channels={{"room:{{room_id}}": RoomChannel}})',
+            )
 
 
 def _limits(given: Any) -> Limits:

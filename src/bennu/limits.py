@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Final, Literal, get_args
 
 from ._callback import Callback
+from ._options import options
 from ._protocol.bucket import Rate, rate_of
 from ._protocol.gate import Gate
 from .errors import DefinitionError
@@ -23,6 +24,7 @@ Excess = Literal["reply", "close"]
 CLOSE_AFTER: Final = 100
 
 
+@options()
 class Limits:
     """How many clients an endpoint lets in, in one process. What exceeds them is refused before ``connect``.
 
@@ -61,6 +63,7 @@ class Limits:
         )
 
 
+@options()
 class Threads:
     """How many worker threads run the plain ``def`` functions that an application gives to Bennu.
 
@@ -123,6 +126,7 @@ def _number(subject: str, given: Any) -> int:
     return found
 
 
+@options()
 class Rates:
     """How fast one connection may send.
 

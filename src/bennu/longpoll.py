@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Final
 
+from ._options import TEXT, options
 from .errors import DefinitionError
 
 __all__ = ["LongPoll"]
@@ -12,6 +13,7 @@ __all__ = ["LongPoll"]
 TWO_WEEKS: Final = 1_209_600.0
 
 
+@options(path=TEXT)
 @dataclass(frozen=True, slots=True)
 class LongPoll:
     """Long polling below a socket's mount: for clients that no WebSocket reaches.

@@ -15,8 +15,9 @@ from typing_extensions import TypeVar, Unpack
 
 from ._agent import Agent, AgentRuntime, BlockingAgent
 from ._connector import Connect
-from ._definition import Handler, check_overflow, hook_handler
-from ._mistakes import check_class
+from ._definition import Handler, check_options, hook_handler
+from ._mistakes import check_class, refuse_keywords
+from ._options import options
 from .errors import DefinitionError
 from .message import Draining, Opcode
 from .socket import SocketBase, SocketOptions
@@ -81,6 +82,7 @@ class RawHandler(Agent[A, S]):
     _runtime: RawRuntime
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
+        refuse_keywords(cls, OPTIONS, kwargs)
         super().__init_subclass__(**kwargs)
         check_class(cls, RawHandler, (*HOOKS, *OPTIONS))
 
@@ -208,6 +210,7 @@ class RawDefinition:
         return self.handler.__qualname__
 
 
+@options()
 class RawSocket(SocketBase[A]):
     """What clients of another protocol than Phoenix's connect to.
 
@@ -230,9 +233,9 @@ class RawSocket(SocketBase[A]):
         *,
         connect: Connect[A],
         handler: type[RawHandler[A, Any]],
-        **options: Unpack[SocketOptions[A]],
+        **more: Unpack[SocketOptions[A]],
     ) -> None:
-        super().__init__(connect=connect, **options)
+        super().__init__(connect=connect, **more)
         self.handler = handler
         self.definition = RawDefinition(handler)
 
@@ -257,7 +260,7 @@ def _define(handler: type[RawHandler[Any, Any]]) -> RawDefinition:
             got=repr(handler),
             write="handler=Echo",
         )
-    check_overflow(handler)
+    check_options(handler)
     receive = _hook(handler, "receive", ("message",))
     if receive is None:
         raise DefinitionError(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from ._options import NUMBER, options
 from .errors import DefinitionError
 
 __all__ = ["MAX_HOLD", "Readable", "Refusals", "read_refusals"]
@@ -18,6 +19,7 @@ MAX_HOLD: Final = 60.0
 """Seconds that a refused client is held at most, whatever ``retry_after_ms`` it was told."""
 
 
+@options(hold=NUMBER, max_held=NUMBER)
 @dataclass(frozen=True)
 class Readable:
     """Refused clients are let in, told the reason, and closed with the code 4003.

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from ._functions import expect_awaitable_or_plain, expect_plain
+from ._options import options
 from .errors import DefinitionError, source_line
 
 __all__ = ["DropOldest", "DropPolicy", "Latest", "WhenSlow"]
 
 
+@options()
 @dataclass(frozen=True, slots=True)
 class DropOldest:
     """Keep the newest messages of the channel, and drop those that have waited longest.
@@ -40,6 +42,7 @@ class DropOldest:
         """Return None: no message takes the place of another."""
 
 
+@options()
 @dataclass(frozen=True, slots=True)
 class Latest:
     """Keep only the newest message for each key, as for prices, positions and progress.

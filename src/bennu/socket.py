@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final, Generic, TypedDict, TypeVar
+from typing import Any, Final, Generic, TypedDict, TypeVar, cast
 
 from typing_extensions import Unpack
 
 from ._callback import Callback
 from ._connector import Connect, Connector, Refresh, Refresher
 from ._definition import ChannelDefinition, define
+from ._options import COUNT, FLAG, SECONDS, TEXT, options
 from ._origin_check import OriginCheck, OriginPolicy
 from ._protocol.deflate import Deflate
 from ._protocol.drain import Drain, DrainPolicy
@@ -25,7 +26,7 @@ from .serializers import JSONV1, JSONV2, Serializer
 from .session import SessionLoader, SessionReader
 from .topic import Pattern, Table
 
-__all__ = ["Socket", "SocketBase", "SocketOptions", "expect_positive"]
+__all__ = ["Socket", "SocketBase", "SocketOptions"]
 
 logger = logging.getLogger("bennu")
 
@@ -68,6 +69,17 @@ class SocketOptions(TypedDict, Generic[A], total=False):
     drain: DrainPolicy
 
 
+@options(
+    auth_token=FLAG,
+    timeout=SECONDS,
+    max_frame_size=COUNT,
+    max_unhandled=COUNT,
+    max_unsent=COUNT,
+    path=TEXT,
+    check_csrf=FLAG,
+    csrf_token_key=TEXT,
+    log=FLAG,
+)
 class SocketBase(Generic[A]):
     """What clients connect to, whatever is spoken there.
 
@@ -173,10 +185,6 @@ class SocketBase(Generic[A]):
             None if check_origin is None else OriginCheck(check_origin)
         )
         self.connector = Connector(connect)
-        expect_positive("timeout", timeout)
-        expect_positive("max_frame_size", max_frame_size)
-        expect_positive("max_unhandled", max_unhandled)
-        expect_positive("max_unsent", max_unsent)
 
     def expect_guard(self, check_origin: OriginPolicy) -> None:
         """Raise a DefinitionError if any site could use a visitor's session.
@@ -240,6 +248,15 @@ class SocketBase(Generic[A]):
         raise Refused(Reason.INVALID_ID.text)
 
 
+@options(
+    join_timeout=SECONDS,
+    max_channels=COUNT,
+    max_ref_size=COUNT,
+    max_topic_size=COUNT,
+    max_event_size=COUNT,
+    max_values=COUNT,
+    refresh_before=SECONDS,
+)
 class Socket(SocketBase[A]):
     """What Phoenix clients connect to: a value, given to the endpoint under a path.
 
@@ -289,27 +306,20 @@ class Socket(SocketBase[A]):
         refresh: Refresh[A] | None = None,
         refresh_before: float = 30.0,
         refusals: Refusals = "http",
-        **options: Unpack[SocketOptions[A]],
+        **more: Unpack[SocketOptions[A]],
     ) -> None:
-        super().__init__(connect=connect, **options)
+        super().__init__(connect=connect, **more)
         self.join_timeout = join_timeout
         self.max_channels = max_channels
-        expect_positive("join_timeout", join_timeout)
-        expect_positive("max_channels", max_channels)
         self.max_ref_size = max_ref_size
         self.max_topic_size = max_topic_size
         self.max_event_size = max_event_size
         self.max_values = max_values
-        expect_positive("max_ref_size", max_ref_size)
-        expect_positive("max_topic_size", max_topic_size)
-        expect_positive("max_event_size", max_event_size)
-        expect_positive("max_values", max_values)
-        expect_positive("refresh_before", refresh_before)
         self.refresher = None if refresh is None else Refresher(refresh)
         self.refresh_before = refresh_before
         has_handler = self.error_handler is not None
         self.refusals = read_refusals(refusals, has_handler=has_handler)
-        self._channels = dict(channels)
+        self._channels = _channels(channels)
         self.table: Table[ChannelDefinition] = Table([])
 
     def define(self) -> None:
@@ -333,6 +343,18 @@ def _callback(name: str, given: Any) -> Callback | None:
             write=f"{name}=lambda ...: ...",
         )
     return Callback(f"Socket({name}=...)", given)
+
+
+def _channels(given: Any) -> dict[str, Any]:
+    """Return the table of channels; what its values are is looked at when the endpoint is made."""
+    if not isinstance(given, Mapping) or not all(isinstance(one, str) for one in given):
+        raise DefinitionError(
+            "Socket(channels=...)",
+            expected="topic patterns, and the channel class that each leads to",
+            got=repr(given),
+            write='channels={"room:{room_id}": RoomChannel}',
+        )
+    return dict(cast("Mapping[str, Any]", given))
 
 
 def _deflate(given: bool | Deflate) -> Deflate | None:
@@ -401,14 +423,3 @@ def _longpoll(given: bool | LongPoll) -> LongPoll | None:
             write="longpoll=LongPoll(window=10)",
         )
     return LongPoll() if given else None
-
-
-def expect_positive(name: str, value: float) -> None:
-    """Raise a DefinitionError unless an option is above 0."""
-    if value <= 0:
-        raise DefinitionError(
-            f"Socket({name}=...)",
-            expected="a number above 0",
-            got=repr(value),
-            write=f"{name}=60",
-        )

@@ -41,12 +41,13 @@ async def test_a_disconnect_ends_every_connection_of_that_id(
 async def test_the_id_of_a_connection_hears_nothing_else(
     server: Server, endpoint: Endpoint, vsn: str
 ) -> None:
-    """Another event on the topic of that name ends nothing, and reaches no client."""
+    """An id is no topic: what is broadcast to the topic of that name ends nothing, and reaches no client."""
     async with connect(server, vsn=vsn, params={"name": "users:1"}) as client:
         await endpoint.broadcast("users:1", "hello", {})
         await endpoint.broadcast("users:2", "disconnect", {})
-        await client.expect_silence()
         await endpoint.broadcast("users:1", "disconnect", {})
+        await client.expect_silence()
+        await endpoint.disconnect("users:1")
         assert await client.closed() == (1001, "")
 
 

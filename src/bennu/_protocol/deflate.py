@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from .._options import FLAG, NUMBER, optional, options
 from ..errors import DecodeError, DefinitionError
 from ..message import Opcode
 from .extensions import Offer, parse_offers
@@ -43,6 +44,13 @@ _WINDOWS: Final = {str(bits): bits for bits in range(8, 16)}
 LARGEST: Final = 15
 
 
+@options(
+    level=NUMBER,
+    min_size=NUMBER,
+    max_ratio=optional(NUMBER),
+    client_context=FLAG,
+    client_window_bits=NUMBER,
+)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deflate:
     """How a socket compresses, ``Socket(compress=Deflate(...))``; ``compress=True`` has the defaults.

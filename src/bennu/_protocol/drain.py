@@ -15,11 +15,13 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from .._options import COUNT, FLAG, NUMBER, options
 from ..errors import DefinitionError
 
 __all__ = ["Batch", "Drain", "DrainPolicy", "plan_drain"]
 
 
+@options(batch_size=COUNT, batch_interval=NUMBER, timeout=NUMBER, log=FLAG)
 @dataclass(frozen=True, slots=True)
 class Drain:
     """How the clients of a socket are let go before the server stops.

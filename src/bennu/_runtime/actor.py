@@ -22,6 +22,7 @@ from typing import Any, Final
 
 from .._callback import UNFINISHED, crash_of
 from .._definition import Handler
+from .._functions import teach_refusal
 from ..errors import CallbackError, EncodeError, Refused, Stop
 from ..message import Error, Message
 from ..reasons import DropReason
@@ -243,6 +244,7 @@ class Actor(Supervised[H, D]):
         return End(stop.reason, Notice.ERROR)
 
     def _crash(self, where: str, error: Exception) -> End:
+        teach_refusal(error)
         logger.error("%s crashed in %s", self.label, where, exc_info=error)
         return End(error, Notice.ERROR)
 

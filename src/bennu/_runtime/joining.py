@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from .._callback import call_now
 from .._definition import Handler
+from .._functions import teach_refusal
 from .._payload import InvalidPayload
 from ..errors import Refused
 from ..message import Error, Message, Ok, Reply
@@ -45,9 +46,10 @@ async def ask_to_join(channel: Handle, message: Message) -> Ok | Error:
         if channel.take_interruption():
             return _too_slow(channel, limit)
         raise
-    except Exception:
+    except Exception as error:
         if channel.is_dead:
             raise
+        teach_refusal(error)
         logger.exception("The join of %r crashed", channel.topic)
         return Error(CRASHED)
     finally:

@@ -22,6 +22,7 @@ from msgspec import Struct
 
 from .._callback import Callback
 from .._connector import Refresher
+from .._functions import teach_refusal
 from .._payload import InvalidPayload, decoder_for
 from ..connect_info import ConnectInfo
 from ..errors import EncodeError, Refused
@@ -128,7 +129,8 @@ class RenewableLease(Lease):
             return Error(Reason.INVALID_PAYLOAD.payload(errors=invalid.errors))
         except Refused as refused:
             return Error(refused.payload)
-        except Exception:
+        except Exception as error:
+            teach_refusal(error)
             logger.exception("The refresh of a token crashed")
             return Error(Reason.REFRESH_CRASHED.payload())
         connection.context = copy_context()

@@ -18,6 +18,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from .._callback import Callback
+from .._options import options
 from .._protocol.presences import Meta, State, state_of
 from .._protocol.tracker import Periods
 from ..channel import Channel
@@ -50,6 +51,7 @@ class PresenceCount(Struct, frozen=True):
     metas: int
 
 
+@options()
 class Presence:
     """Who is here: presences by topic and key, as on the lists of stock clients.
 

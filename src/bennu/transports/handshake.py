@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from .._callback import Callback
+from .._functions import teach_refusal
 from .._origin_check import OriginCheck
 from .._protocol.gate import Gate, network_of
 from .._protocol.origin import Origin, Requested
@@ -289,7 +290,8 @@ async def _connect(
         except Exception:
             logger.exception("The refusal of a connection to %s crashed", target.mount)
             return Denied(500, b"Internal Server Error")
-    except Exception:
+    except Exception as error:
+        teach_refusal(error)
         logger.exception("connect of %s crashed", target.mount)
         return Denied(500, b"Internal Server Error")
     else:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..._options import options
+
 __all__ = ["Periods"]
 
 
+@options()
 @dataclass(frozen=True, slots=True)
 class Periods:
     """The periods of a tracker; all its nodes must have the same.
