@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bennu import Channel, NotJoined, WrongThread, on, on_info
+from bennu import Channel, NotJoined, NotStarted, WrongThread, on, on_info
 from bennu._blocking import blocking
 
 from .support.clock import AUTOJUMP, running_loop, settle
@@ -148,3 +148,69 @@ async def test_what_a_channel_may_not_do_is_an_error_in_the_thread_too() -> None
         client = await server.connect()
         assert await client.join("room") == ok()
     assert len(raised) == 1
+
+
+# The end of the event loop.
+
+
+def test_a_call_that_the_event_loop_does_not_finish_ends_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With an error, instead of a thread that waits for ever: also for a call that never began."""
+    monkeypatch.setattr("bennu._blocking.LOOK", 0.01)
+    loop = asyncio.new_event_loop()
+    held, release, raised = threading.Event(), threading.Event(), list[str]()
+
+    async def hold() -> None:
+        await asyncio.Event().wait()
+
+    def call() -> None:
+        try:
+            blocking(loop, "hold", hold)
+        except NotStarted as error:
+            raised.append(str(error))
+
+    def stand_still() -> None:
+        held.set()
+        release.wait(30)
+        loop.stop()
+
+    runner = threading.Thread(target=loop.run_forever)
+    loop.call_soon(stand_still)
+    runner.start()
+    assert held.wait(30)
+    caller = threading.Thread(target=call)
+    caller.start()
+    release.set()
+    runner.join(30)
+    caller.join(30)
+    loop.run_until_complete(_cancel_all(loop))
+    loop.close()
+    assert raised == ["sync.hold(...) was not finished: the event loop ended meanwhile"]
+
+
+async def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
+    others = asyncio.all_tasks(loop) - {asyncio.current_task(loop)}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+
+
+async def test_a_call_that_is_cancelled_ends_too() -> None:
+    """As all tasks are at the end of a server."""
+
+    async def cancelled() -> None:
+        raise asyncio.CancelledError
+
+    with pytest.raises(NotStarted, match="was not finished"):
+        await asyncio.to_thread(blocking, running_loop(), "cancelled", cancelled)
+
+
+def test_an_event_loop_that_was_closed_just_now() -> None:
+    loop = asyncio.new_event_loop()
+    loop.close()
+
+    async def never() -> None: ...
+
+    with pytest.raises(NotStarted, match="was not finished"):
+        blocking(loop, "never", never)

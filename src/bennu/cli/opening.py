@@ -171,6 +171,7 @@ def _inherited(fd: int) -> socket.socket:
             f"--fd {fd}: expected the number of an open socket, got {error.strerror or error}"
         ) from error
     if listener.type != socket.SOCK_STREAM:
+        listener.close()
         raise CannotListen(f"--fd {fd}: expected a stream socket, got {listener.type!s}")
     return listener
 
