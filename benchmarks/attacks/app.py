@@ -112,6 +112,7 @@ endpoint = Endpoint(
         "/readable": Socket(connect=connect, channels=channels, refusals="readable"),
     },
     presence=presence,
+    hosts=["127.0.0.1"],
     limits=Limits(connections=5_000, connections_per_ip=PER_ADDRESS),
 )
 

@@ -88,6 +88,19 @@ class Battle:
             finally:
                 self.forget()
 
+    def request(self, path: str, headers: Sequence[str] = ()) -> None:
+        """Ask for a WebSocket, again and again, and close whatever comes of it.
+
+        Args:
+            path: The target of the request.
+            headers: More of them.
+        """
+        while self.is_on:
+            client = self.connect()
+            self.try_to(lambda: client.upgrade(path, headers))  # noqa: B023 - called at once
+            self.seen["requests"] += 1
+            self.forget()
+
     def try_to(self, send: Callable[[], object]) -> None:
         """Do something that the server may answer by closing."""
         try:

@@ -31,7 +31,9 @@ def post(client: Client, token: str, size: int | None, body: bytes) -> bytes:
     return client.head(PATH, [with_token(token), kind], method="POST") + b"\r\n" + body
 
 
-@attack("one POST of a session at once, read within a deadline", memory=2 * BODY, seconds=6)
+@attack(
+    "`LongPoll(max_posts=8, max_bodies=64_000_000, body_timeout=30)`", memory=8 * BODY, seconds=6
+)
 def unfinished_posts(battle: Battle) -> None:
     """60 POSTs of one session, each with 7.9 of 8 MB."""
     token = session(battle)
@@ -43,7 +45,9 @@ def unfinished_posts(battle: Battle) -> None:
     battle.wait()
 
 
-@attack("one POST of a session at once, read within a deadline", memory=2 * BODY, seconds=6)
+@attack(
+    "`LongPoll(max_posts=8, max_bodies=64_000_000, body_timeout=30)`", memory=8 * BODY, seconds=6
+)
 def unfinished_chunks(battle: Battle) -> None:
     """60 POSTs in chunks without end, with extensions and trailers."""
     token = session(battle)
@@ -56,7 +60,9 @@ def unfinished_chunks(battle: Battle) -> None:
     battle.wait()
 
 
-@attack("a body has a deadline, whatever it is for", memory=30, seconds=6)
+@attack(
+    "`LongPoll(max_bodies=64_000_000)`, `bennu run --body-timeout 30`", memory=8 * BODY, seconds=6
+)
 def posts_without_session(battle: Battle) -> None:
     """60 POSTs with 7 MB and no session, and to no path."""
     for number in range(60):
@@ -68,7 +74,7 @@ def posts_without_session(battle: Battle) -> None:
     battle.wait()
 
 
-@attack("polls of one session are bounded", memory=10)
+@attack("`LongPoll(max_polls=4)`", memory=10)
 def many_polls(battle: Battle) -> None:
     """800 polls of one session at once."""
     token = session(battle)
@@ -79,7 +85,7 @@ def many_polls(battle: Battle) -> None:
 
 
 @attack(
-    "`Limits(connections_per_ip=100)` counts sessions too",
+    "`LongPoll(max_sessions_per_ip=1000)`, `Limits(connections_per_ip=100)`",
     memory=10,
     seconds=6,
     at_most={"sessions": 100},
@@ -94,7 +100,7 @@ def many_sessions(battle: Battle) -> None:
     battle.wait()
 
 
-@attack("100 messages and 8 MB of a POST; the session waits for its turn", memory=3 * BODY)
+@attack("100 messages of a POST, `LongPoll(max_body=8_000_000)`", memory=3 * BODY)
 def posts_of_many_messages(battle: Battle) -> None:
     """POSTs of 8 MB of heartbeats, of which 100 count."""
     token = session(battle)

@@ -40,7 +40,7 @@ def forged_forwarding(battle: Battle) -> None:
     battle.wait()
 
 
-@attack("`Endpoint(hosts=)`: loopback names alone in development", at_most={"accepted": 0})
+@attack("`Endpoint(hosts=[...])`", at_most={"accepted": 0})
 def rebinding(battle: Battle) -> None:
     """Upgrades, polls and pages with the Host and Origin of the attacker's page."""
     for host in ("evil.example:4000", "127.0.0.1.evil.example", "localhost.evil.example"):
@@ -74,7 +74,7 @@ def pipelined_upgrades(battle: Battle) -> None:
     battle.seen["still under way"] = int(under_way)
 
 
-@attack("requests of a connection are answered one by one; 20 wait at most", memory=20)
+@attack("512 KB of requests that wait for their turn", memory=20)
 def pipelined_requests(battle: Battle) -> None:
     """Requests without end on each of 5 connections, whose answers are not read."""
     clients = [battle.connect(buffer=4_096) for _ in range(5)]
@@ -91,20 +91,22 @@ def pipelined_requests(battle: Battle) -> None:
     battle.wait()
 
 
-@attack("`--handshake-timeout`", memory=20, seconds=5, options=("--handshake-timeout", "2"))
+@attack(
+    "`bennu run --handshake-timeout 10`", memory=20, seconds=6, options=("--handshake-timeout", "2")
+)
 def trickled_heads(battle: Battle) -> None:
     """200 heads that come a byte at a time."""
     trickle(battle, 200, b"GET /socket/websocket HTTP/1.1\r\nX-Slow: ", b"a")
 
 
-@attack("a body has a deadline, whatever it is for", memory=20, seconds=5)
+@attack("`bennu run --body-timeout 30`", memory=20, seconds=6, options=("--body-timeout", "2"))
 def trickled_bodies(battle: Battle) -> None:
     """200 bodies that come a byte at a time."""
     head = b"POST /nowhere HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000000\r\n\r\n"
     trickle(battle, 200, head, b"a")
 
 
-@attack("`--handshake-bytes` 65,536", memory=20)
+@attack("`bennu run --handshake-bytes 65536`", memory=20)
 def endless_heads(battle: Battle) -> None:
     """Heads and trailers of 60 MB."""
     firsts = [

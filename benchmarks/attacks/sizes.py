@@ -21,7 +21,7 @@ def slow_inbox(battle: Battle, data: bytes) -> None:
     battle.wait()
 
 
-@attack("`max_topic_size` 1,024 bytes", memory=2 * FRAME)
+@attack("`Socket(max_topic_size=1024)`", memory=2 * FRAME)
 def long_topics(battle: Battle) -> None:
     """Joins of 20 topics of 9 MB."""
     client = battle.open()
@@ -32,7 +32,7 @@ def long_topics(battle: Battle) -> None:
     battle.wait()
 
 
-@attack("`max_topic_size` 1,024 bytes", memory=2 * FRAME)
+@attack("`Socket(max_topic_size=1024)`", memory=2 * FRAME)
 def long_topics_of_v1(battle: Battle) -> None:
     """The same in version 1, with a ref and an event of 3 MB each."""
     client = battle.open(V1)
@@ -43,7 +43,7 @@ def long_topics_of_v1(battle: Battle) -> None:
     battle.wait()
 
 
-@attack("`max_ref_size` 128 bytes: null, an integer or a text", memory=2 * FRAME)
+@attack("`Socket(max_ref_size=128)`: null, an integer of 64 bits, or text", memory=2 * FRAME)
 def structured_refs(battle: Battle) -> None:
     """Joins whose join_ref is an array of a million arrays."""
     client = battle.open()
@@ -54,26 +54,35 @@ def structured_refs(battle: Battle) -> None:
     battle.wait()
 
 
-@attack("`max_unhandled` bytes a connection, then it is not read from", memory=UNHANDLED + FRAME)
+@attack(
+    "`Socket(max_unhandled=)` of all inboxes of a connection; then it is not read from",
+    memory=UNHANDLED + FRAME,
+)
 def large_inbox(battle: Battle) -> None:
     """63 messages of 9 MB behind a handler that waits."""
     slow_inbox(battle, frame(TEXT, b'["1",null,"room:1","echo",{"a":"%s"}]' % (b"x" * 9 * MB)))
 
 
-@attack("`max_unhandled` bytes a connection, then it is not read from", memory=UNHANDLED + FRAME)
+@attack(
+    "`Socket(max_unhandled=)` of all inboxes of a connection; then it is not read from",
+    memory=UNHANDLED + FRAME,
+)
 def large_binary_inbox(battle: Battle) -> None:
     """The same with binary messages."""
     slow_inbox(battle, frame(BINARY, bytes((0, 1, 1, 6, 4)) + b"13room:1echo" + bytes(9 * MB)))
 
 
-@attack("`max_ref_size` 128 bytes", memory=UNHANDLED + FRAME)
+@attack("`Socket(max_ref_size=128)`", memory=UNHANDLED + FRAME)
 def inbox_of_refs(battle: Battle) -> None:
     """Messages whose ref is an array of 300,000 arrays, behind a handler that waits."""
     ref = b"[" + b",".join([b"[]"] * 300_000) + b"]"
     slow_inbox(battle, frame(TEXT, b'["1",%s,"room:1","echo",{}]' % ref))
 
 
-@attack("`max_unhandled` counts all inboxes of a connection", memory=UNHANDLED + FRAME)
+@attack(
+    "`Socket(max_unhandled=)` of all inboxes of a connection; then it is not read from",
+    memory=UNHANDLED + FRAME,
+)
 def a_hundred_inboxes(battle: Battle) -> None:
     """100 channels of one connection that wait, and 64 messages of 100 KB for each."""
     client = battle.open()
@@ -89,7 +98,7 @@ def a_hundred_inboxes(battle: Battle) -> None:
     battle.wait()
 
 
-@attack("`max_frame_size` 10 MB × 20 connections", memory=20 * FRAME)
+@attack("`Socket(max_frame_size=10_000_000)` × 20 connections", memory=20 * FRAME)
 def unfinished_messages(battle: Battle) -> None:
     """20 connections, each with a message of 9.9 MB that does not end."""
     start = frame(TEXT, b"x" * 9 * MB, final=False) + frame(CONTINUATION, bytes(MB))[: MB // 2]
@@ -99,7 +108,7 @@ def unfinished_messages(battle: Battle) -> None:
     battle.wait()
 
 
-@attack("fragments a message, and `max_frame_size` 10 MB", memory=2 * FRAME)
+@attack("frames a turn, and `Socket(max_frame_size=10_000_000)`", memory=2 * FRAME)
 def tiny_fragments(battle: Battle) -> None:
     """One message in fragments of one byte."""
     battle.flood(
@@ -121,7 +130,7 @@ def early_bytes(battle: Battle) -> None:
     battle.wait()
 
 
-@attack("`max_unsent` 1 MiB a connection, and then 1013", memory=50 + FRAME)
+@attack("`Socket(max_unsent=1_048_576)`, and then 1013", memory=50 + FRAME)
 def readers_of_nothing(battle: Battle) -> None:
     """20 clients that are told 9 MB, and read nothing."""
     for _ in range(20):
@@ -134,7 +143,7 @@ def readers_of_nothing(battle: Battle) -> None:
     battle.wait()
 
 
-@attack("`max_unsent` 1 MiB a connection, and then 1013", memory=30 + FRAME)
+@attack("`Socket(max_unsent=1_048_576)`, and then 1013", memory=30 + FRAME)
 def echoes_that_nobody_reads(battle: Battle) -> None:
     """10 clients that ask for echoes of 500 KB, and read nothing."""
     data = frame(TEXT, b'["1","2","room:1","echo","%s"]' % (b"x" * 500_000))

@@ -9,7 +9,6 @@ from .client import BINARY, TEXT, compressed, frame, join, message
 
 __all__: list[str] = []
 
-CLOSED = "linear patterns; `Socket(max_frame_size=10_000_000)`"
 JOINED = join("room:1")
 
 
@@ -26,7 +25,7 @@ def escapes_in_v1(battle: Battle) -> None:
     battle.flood(frame(TEXT, data), path="/socket/websocket?vsn=1.0.0")
 
 
-@attack("128 levels; `max_frame_size` 10 MB a connection", memory=30)
+@attack("128 levels; `Socket(max_frame_size=10_000_000)`", memory=30)
 def deep_nesting(battle: Battle) -> None:
     """Messages of 5 MB that are brackets within brackets."""
     deep = b'["1","1","room:1","echo",' + b"[" * 2_500_000 + b"]" * 2_500_000 + b"]"
@@ -37,10 +36,10 @@ def deep_nesting(battle: Battle) -> None:
 def nested_parameters(battle: Battle) -> None:
     """Queries of 60 KB with parameters within parameters."""
     pairs = "&".join(f"a{'[b]' * 120}[{number}]=1" for number in range(160))
-    battle.flood(b"", path=f"/socket/websocket?vsn=2.0.0&{pairs}")
+    battle.request(f"/socket/websocket?vsn=2.0.0&{pairs}")
 
 
-@attack("`max_topic_size` 1,024 bytes; patterns take linear time")
+@attack("`Socket(max_topic_size=1024)`; patterns take linear time")
 def topics_of_dashes(battle: Battle) -> None:
     """Joins of topics for a pattern with two parameters in one segment."""
     topics = [b"-" * 50_000 + b":", b"-" * 1_000 + b":"]
@@ -66,7 +65,7 @@ def colliding_integers(battle: Battle) -> None:
     battle.flood(message("1", "2", "room:1", "numbers", payload), first=JOINED)
 
 
-@attack("`max_frame_size` 10 MB a connection", memory=40)
+@attack("`Socket(max_frame_size=10_000_000)`, in linear time", memory=40)
 def huge_numbers(battle: Battle) -> None:
     """Numbers of 100,000 digits, and 1e999999, in payloads, refs and parameters."""
     digits, rows = b"9" * 100_000, []
@@ -76,14 +75,14 @@ def huge_numbers(battle: Battle) -> None:
     battle.flood(b"".join(rows), first=JOINED)
 
 
-@attack("a ref is null, an integer or a text of 128 bytes")
+@attack("`Socket(max_ref_size=128)`: null, an integer of 64 bits, or text")
 def huge_refs(battle: Battle) -> None:
     """Refs that are numbers of 4,000 digits."""
     ref = b"9" * 4_000
     battle.flood(frame(TEXT, b'[%s,%s,"room:1","phx_join",{}]' % (ref, ref)) * 20)
 
 
-@attack("`max_frame_size` 10 MB a connection", memory=40)
+@attack("`Socket(max_values=250_000)`", memory=40)
 def one_key_again(battle: Battle) -> None:
     """Objects that have one key 100,000 times, and surrogates and NULs in it."""
     payload = b"{" + b",".join([b'"\\u0000a":"\\ud83d\\ude00"'] * 100_000) + b"}"
@@ -103,7 +102,7 @@ def half_an_emoji(battle: Battle) -> None:
         battle.wait(0.01)
 
 
-@attack("`Deflate` inflates to `max_frame_size` 10 MB at most", memory=40)
+@attack("`Socket(max_frame_size=10_000_000)` of what is inflated", memory=40)
 def deflate_bombs(battle: Battle) -> None:
     """Compressed messages of 10 KB that inflate to 9.9 MB."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
@@ -128,7 +127,7 @@ def broken_binaries(battle: Battle) -> None:
     battle.flood(b"".join(rows), first=JOINED)
 
 
-@attack("`--handshake-bytes` 65,536; each header is read once")
+@attack("`bennu run --handshake-bytes 65536`; each header is read once")
 def long_headers(battle: Battle) -> None:
     """Upgrades with 60 KB of subprotocols, extensions, cookies or origins."""
     headers = [

@@ -128,15 +128,15 @@ def large_broadcasts(battle: Battle) -> None:
 
 @attack("large encodings yield or leave the loop; `max_unsent` 1 MiB", memory=90)
 def structured_broadcasts(battle: Battle) -> None:
-    """Broadcasts of arrays of a million numbers."""
-    numbers = b"[" + b",".join(b"%d" % number for number in range(1_000_000)) + b"]"
+    """Broadcasts of arrays of 240,000 numbers, which is near `max_values`."""
+    numbers = b"[" + b",".join(b"%d" % number for number in range(240_000)) + b"]"
     battle.flood(frame(TEXT, b'["1",null,"room:1","say",%s]' % numbers), first=JOINED)
 
 
-@attack("messages are small and decoded as they come", memory=60)
+@attack("`Socket(max_values=250_000)`; large messages leave the loop", memory=60)
 def large_echoes(battle: Battle) -> None:
-    """Echoes of objects of 5 MB, which the handler decodes and encodes again."""
-    rows = b"{" + b",".join(b'"k%d":[%d,{"a":"b"}]' % (number, number) for number in range(200_000))
+    """Echoes of objects of 240,000 values, which the handler decodes and encodes again."""
+    rows = b"{" + b",".join(b'"k%d":[%d,{"a":"b"}]' % (number, number) for number in range(60_000))
     battle.flood(frame(TEXT, b'["1","2","room:1","echo",%s}]' % rows), first=JOINED)
 
 
