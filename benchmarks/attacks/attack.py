@@ -10,6 +10,7 @@ from .client import Client
 
 __all__ = ["ATTACKS", "Attack", "Battle", "Function", "attack"]
 
+BACK = 12.0
 PAUSE = 0.02
 """Seconds before an attacker whose connection was closed comes back."""
 
@@ -141,6 +142,7 @@ class Attack:
         app: What is served.
         tls: Whether it speaks TLS.
         log: Megabytes that the server may log meanwhile.
+        back: Seconds in which memory must come back; some of what is kept has a deadline.
     """
 
     name: str
@@ -155,6 +157,7 @@ class Attack:
     app: str = "endpoint"
     tls: bool = False
     log: float = 1.0
+    back: float = BACK
 
 
 ATTACKS: dict[str, Attack] = {}
@@ -171,6 +174,7 @@ def attack(
     app: str = "endpoint",
     tls: bool = False,
     log: float = 1.0,
+    back: float = BACK,
 ) -> Callable[[Function], Function]:
     """Make an attack of a function: its docstring's first line says what the attacker does."""
 
@@ -189,6 +193,7 @@ def attack(
             app=app,
             tls=tls,
             log=log,
+            back=back,
         )
         return function
 

@@ -24,8 +24,6 @@ __all__ = ["DEFAULT_SERVER", "Outcome", "Waits", "fight"]
 DEFAULT_SERVER = f"{sys.executable} -m bennu run {{app}} --port {{port}}"
 CALM = 2.0
 """Seconds that are measured before the attack, and after it."""
-RETURN = 12.0
-"""Seconds in which memory must come back: some of what is kept has a deadline of 10 s."""
 LOOK = 0.02
 MB = 1_000_000
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -166,7 +164,7 @@ def fight(attack: Attack, server: str) -> Outcome:
                     highest = peak.stop()
                 ended = time.monotonic()
                 cpu, starved = watched.cpu() - cpu, watched.starved() - starved
-                after = memory_again(watched, before)
+                after = memory_again(watched, before, attack.back)
                 samples = clients()
         text = log.read_text(errors="replace")
     lasted = ended - begun
@@ -262,9 +260,9 @@ def attacked(attack: Attack, port: int) -> dict[str, int]:
     return seen
 
 
-def memory_again(server: Watched, before: float) -> float:
+def memory_again(server: Watched, before: float, seconds: float) -> float:
     """Return the server's memory when it has come back, or when it has had the time to."""
-    end = time.monotonic() + RETURN
+    end = time.monotonic() + seconds
     time.sleep(CALM)
     least = server.memory()
     while time.monotonic() < end and least > before * 1.1:

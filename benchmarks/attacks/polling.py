@@ -9,6 +9,7 @@ from .client import Client
 __all__: list[str] = []
 
 PATH = "/socket/longpoll?vsn=2.0.0"
+WINDOW = 10
 BODY = 8  # megabytes: the default of LongPoll(max_body=)
 
 
@@ -112,7 +113,11 @@ def posts_of_many_messages(battle: Battle) -> None:
         battle.forget()
 
 
-@attack("`LongPoll(max_buffer=2_000_000)`, and then the session ends", memory=10)
+@attack(
+    "`LongPoll(max_buffer=2_000_000)` × 20 sessions, which end after 3 windows",
+    memory=40 + BODY,
+    back=3 * WINDOW,
+)
 def sessions_that_are_not_polled(battle: Battle) -> None:
     """20 sessions that ask for echoes, and never poll."""
     tokens = [session(battle) for _ in range(20)]
@@ -141,7 +146,11 @@ def polls_that_are_not_read(battle: Battle) -> None:
     battle.wait()
 
 
-@attack("`Limits(connects_per_ip=)`; a token is checked before anything is kept", memory=10)
+@attack(
+    "a token that is none makes a session, of which an address has 100; each keeps its head of 64 KB",
+    memory=30,
+    back=3 * WINDOW,
+)
 def forged_tokens(battle: Battle) -> None:
     """Polls with tokens of 50 KB that are none."""
     token = "SFMyNTY." + "g" * 50_000 + ".x"
