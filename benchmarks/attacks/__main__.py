@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks.compare import machine
 from benchmarks.measure import Unmeasured
 
-# In the order of the table.
+# Of the kinds in the table, in its order.
 from . import polling, requests, rooms, sizes, texts, work  # noqa: F401 - each registers its attacks
 from .attack import ATTACKS, Attack, Battle
 from .fight import DEFAULT_SERVER, fight

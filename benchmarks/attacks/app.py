@@ -31,7 +31,7 @@ class Room(Channel[None]):
 
     @on("say")
     async def say(self, payload: Any) -> None:
-        await self.broadcast("said", payload)
+        await self.broadcast("said", {"said": payload})
 
     @on("slow")
     async def slow(self) -> None:

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -23,9 +24,10 @@ __all__ = ["DEFAULT_SERVER", "Outcome", "Waits", "fight"]
 
 DEFAULT_SERVER = f"{sys.executable} -m bennu run {{app}} --port {{port}}"
 CALM = 2.0
-"""Seconds that are measured before the attack, and after it."""
+"""Seconds that are measured before the attack, and that the server has after it."""
 LOOK = 0.02
 MB = 1_000_000
+TRACEBACK = re.compile(r"^Traceback \(most recent call last\):\n(?:\s.*\n)+(\S.*)$", re.MULTILINE)
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -79,7 +81,7 @@ class Outcome:
         cpu: Share of a core that the server used during the attack.
         starved: Share of that time in which it could have run, and had no core.
         logged: Megabytes.
-        errors: Lines of the log that begin a traceback.
+        errors: Of each traceback in the log the error.
         seen: What the attacker counted.
     """
 
@@ -93,7 +95,7 @@ class Outcome:
     cpu: float
     starved: float
     logged: float
-    errors: int
+    errors: Sequence[str]
     seen: Mapping[str, int]
 
 
@@ -140,12 +142,13 @@ class Peak:
         return self.megabytes
 
 
-def fight(attack: Attack, server: str) -> Outcome:
+def fight(attack: Attack, server: str = DEFAULT_SERVER, *, calm: float = CALM) -> Outcome:
     """Run one attack.
 
     Args:
         attack: It.
         server: The command, with ``{app}`` and ``{port}`` to fill in.
+        calm: Seconds that are measured before the attack, and that the server has after it.
 
     Raises:
         Unmeasured: The server did not start, or the attacker failed.
@@ -155,7 +158,7 @@ def fight(attack: Attack, server: str) -> Outcome:
         with serving(attack, server, log) as (port, process):
             watched = Watched(process.pid)
             with honest(port, attack, process.pid) as clients:
-                time.sleep(CALM)
+                time.sleep(calm)
                 before, peak = watched.memory(), Peak(watched)
                 begun, cpu, starved = time.monotonic(), watched.cpu(), watched.starved()
                 try:
@@ -164,7 +167,7 @@ def fight(attack: Attack, server: str) -> Outcome:
                     highest = peak.stop()
                 ended = time.monotonic()
                 cpu, starved = watched.cpu() - cpu, watched.starved() - starved
-                after = memory_again(watched, before, attack.back)
+                after = memory_again(watched, before, calm, attack.back)
                 samples = clients()
         text = log.read_text(errors="replace")
     lasted = ended - begun
@@ -173,9 +176,9 @@ def fight(attack: Attack, server: str) -> Outcome:
         return Waits.of([one for one in samples if one.kind == kind and start <= one.begun < end])
 
     return Outcome(
-        calm=waits("beat", begun - CALM, begun),
+        calm=waits("beat", begun - calm, begun),
         beats=waits("beat", begun, ended),
-        calm_newcomers=waits("newcomer", begun - CALM, begun),
+        calm_newcomers=waits("newcomer", begun - calm, begun),
         newcomers=waits("newcomer", begun, ended),
         before=before,
         peak=highest,
@@ -183,7 +186,7 @@ def fight(attack: Attack, server: str) -> Outcome:
         cpu=cpu / lasted,
         starved=starved / lasted,
         logged=len(text) / MB,
-        errors=text.count("Traceback (most recent call last)"),
+        errors=TRACEBACK.findall(text),
         seen=seen,
     )
 
@@ -260,10 +263,10 @@ def attacked(attack: Attack, port: int) -> dict[str, int]:
     return seen
 
 
-def memory_again(server: Watched, before: float, seconds: float) -> float:
+def memory_again(server: Watched, before: float, calm: float, seconds: float) -> float:
     """Return the server's memory when it has come back, or when it has had the time to."""
     end = time.monotonic() + seconds
-    time.sleep(CALM)
+    time.sleep(calm)
     least = server.memory()
     while time.monotonic() < end and least > before * 1.1:
         time.sleep(0.2)

@@ -1,0 +1,138 @@
+"""The attacks of ``benchmarks.attacks``, shortened: what they may make a server keep, log and let in.
+
+How long others wait is not judged here, since that needs a machine with nothing else to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+import benchmarks.attacks.__main__ as command
+from benchmarks.attacks.attack import ATTACKS, Attack, Battle
+from benchmarks.attacks.fight import Outcome, Sample, Waits, fight
+from benchmarks.attacks.report import END, PAGE, START, excessive, judge, write
+
+CHOSEN: Final = (
+    "sessions_that_are_not_polled",
+    "posts_of_many_messages",
+    "pipelined_requests",
+    "presence_keys",
+    "unmatched_joins",
+    "long_headers",
+    "readers_of_nothing",
+    "a_hundred_inboxes",
+    "deflate_bombs",
+    "slow_farewells",
+    "many_connections",
+)
+"""Those that no other test has, at least one of each kind."""
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> Any:
+    return "asyncio"
+
+
+@pytest.mark.parametrize("name", CHOSEN)
+def test_an_attack_exceeds_no_bound(name: str) -> None:
+    """Neither of memory, nor of the log, nor of what is counted; and no traceback is logged."""
+    attack = replace(ATTACKS[name], seconds=1.5)
+    assert excessive(attack, fight(attack, calm=0.3)) == []
+
+
+def test_every_kind_of_attack_is_tried_here() -> None:
+    assert {ATTACKS[name].kind for name in CHOSEN} == {one.kind for one in ATTACKS.values()}
+
+
+# The command itself.
+
+
+def quiet(took: float) -> Waits:
+    """Return waits that are all the same."""
+    return Waits.of([Sample("beat", 0.0, took, 0.0)] * 3)
+
+
+def outcome(**changes: Any) -> Outcome:
+    """Return an outcome with nothing wrong, but for these."""
+    calm = quiet(0.001)
+    return replace(
+        Outcome(calm, calm, calm, calm, 40.0, 45.0, 41.0, 0.5, 0.1, 0.01, [], {"accepted": 1}),
+        **changes,
+    )
+
+
+def nothing(_battle: Battle) -> None:
+    """Do nothing."""
+
+
+ATTACK: Final = Attack(
+    "idle", "work", "Does nothing.", nothing, "none", 5.0, at_most={"accepted": 1}
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({}, None),
+        ({"beats": quiet(0.2)}, None),
+        ({"beats": quiet(0.3)}, "heartbeats waited 300 ms, 260 allowed"),
+        ({"newcomers": quiet(0.3)}, "newcomers waited 300 ms, 260 allowed"),
+        ({"beats": Waits.of([Sample("beat", 0.0, None, 0.0)])}, "1 heartbeats unanswered"),
+        ({"peak": 80.0}, "40 MB more, 5 stated"),
+        ({"after": 70.0}, "30 MB stay"),
+        ({"seen": {"accepted": 2}}, "accepted: 2, at most 1 stated"),
+        ({"logged": 3.0}, "3.0 MB of log"),
+        ({"errors": ["E: so"]}, "1 tracebacks in the log: E: so"),
+    ],
+)
+def test_what_was_not_kept_is_said(changes: dict[str, Any], fault: str | None) -> None:
+    verdict = judge(ATTACK, outcome(**changes))
+    assert verdict.holds == (fault is None)
+    assert fault is None or fault in verdict.faults
+    assert "idle" in str(verdict)
+
+
+def test_time_without_a_core_is_taken_off() -> None:
+    waits = Waits.of([Sample("beat", 0.0, 0.5, 0.4), Sample("beat", 0.0, 0.1, 0.2)])
+    assert waits.worst == pytest.approx(0.1)
+    assert waits.median == pytest.approx(0.05)
+    assert waits.raw == 0.5
+
+
+def test_the_table_takes_the_place_of_the_last_one(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{START}\nformer\n{END}\nafter\n")
+    for _ in range(2):
+        write({"idle": judge(ATTACK, outcome())}, "a machine", page)
+    text = page.read_text()
+    assert text.startswith("before\n")
+    assert text.endswith("\nafter\n")
+    assert text.count("| `idle` | Does nothing | none | 5 of 29 |") == 1
+    assert "former" not in text
+
+
+def rows() -> Iterator[str]:
+    """Yield the names of the attacks on the page."""
+    table = PAGE.read_text().partition(START)[2].partition(END)[0]
+    for line in table.splitlines():
+        if line.startswith("| `"):
+            yield line.split("`")[1]
+
+
+def test_the_page_has_every_attack() -> None:
+    """In the order in which they are run."""
+    assert list(rows()) == list(ATTACKS)
+
+
+def test_the_command_knows_its_attacks(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        command.main(["ping"])
+    assert "no such attack: ping; there are " in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        command.main(["pings", "--write"])
+    assert "--write needs all attacks" in capsys.readouterr().err
