@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import resource
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -29,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     allow_open_files()
     if options.as_attacker:
         return attack_now(ATTACKS[options.names[0]], int(options.as_attacker))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the server is stopped too
     tell(HEADER)
     verdicts: dict[str, Verdict] = {}
     for name in options.names or ATTACKS:
