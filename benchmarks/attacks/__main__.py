@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from benchmarks.compare import machine
 from benchmarks.measure import Unmeasured
@@ -17,7 +18,7 @@ from benchmarks.measure import Unmeasured
 # Of the kinds in the table, in its order.
 from . import polling, requests, rooms, sizes, texts, work  # noqa: F401 - each registers its attacks
 from .attack import ATTACKS, Attack, Battle
-from .fight import DEFAULT_SERVER, fight
+from .fight import DEFAULT_SERVER, Outcome, fight
 from .report import HEADER, Verdict, judge, write
 
 OPEN_FILES = 8_192
@@ -30,6 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     allow_open_files()
     if options.as_attacker:
         return attack_now(ATTACKS[options.names[0]], int(options.as_attacker))
+    if options.read:
+        write(read(options.read), context())
+        return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the server is stopped too
     tell(HEADER)
     verdicts: dict[str, Verdict] = {}
@@ -37,15 +41,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
         verdict = repeated(ATTACKS[name], options)
         if verdict is not None:
             verdicts[name] = verdict
+        if options.json:
+            table = {name: asdict(verdict.outcome) for name, verdict in verdicts.items()}
+            options.json.write_text(json.dumps(table, indent=1) + "\n")
     asked = len(options.names or ATTACKS)
     held = sum(verdict.holds for verdict in verdicts.values())
     tell(f"{held} of {asked} hold")
-    if options.json:
-        table = {name: asdict(verdict.outcome) for name, verdict in verdicts.items()}
-        options.json.write_text(json.dumps(table, indent=1) + "\n")
     if options.write:
-        write(verdicts, f"{datetime.now(UTC):%Y-%m-%d}, {machine()}.")
+        write(verdicts, context())
     return 0 if held == asked else 1
+
+
+def context() -> str:
+    """Return when and where it was measured."""
+    return f"{datetime.now(UTC):%Y-%m-%d}, {machine()}."
+
+
+def read(files: Sequence[Path]) -> dict[str, Verdict]:
+    """Return the verdicts about figures that were written with --json; of an attack the last ones."""
+    figures: dict[str, Any] = {}
+    for file in files:
+        figures |= json.loads(file.read_text())
+    return {
+        name: judge(attack, Outcome.of(figures[name]))
+        for name, attack in ATTACKS.items()
+        if name in figures
+    }
 
 
 def repeated(attack: Attack, options: argparse.Namespace) -> Verdict | None:
@@ -103,6 +124,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--attempts", type=int, default=3, help="at an attack, if something was wrong: on a busy machine that may be noise")
     add("--json", type=Path, metavar="FILE", help="write the figures to FILE too")
     add("--write", action="store_true", help="write the table into docs/security.md")
+    add("--read", type=Path, nargs="+", metavar="FILE", help="fight nobody; write the table of the figures in FILEs")
     add("--as-attacker", metavar="PORT", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     unknown = [name for name in options.names if name not in ATTACKS]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from benchmarks.measure import ROOT, Unmeasured, free_port, stop, wait_until_accepting
 
@@ -97,6 +97,12 @@ class Outcome:
     logged: float
     errors: Sequence[str]
     seen: Mapping[str, int]
+
+    @classmethod
+    def of(cls, figures: Mapping[str, Any]) -> Self:
+        """Return the outcome that `dataclasses.asdict` made these figures of."""
+        waits = ("calm", "beats", "calm_newcomers", "newcomers")
+        return cls(**{**figures, **{name: Waits(**figures[name]) for name in waits}})
 
 
 class Watched:

@@ -5,8 +5,9 @@ How long others wait is not judged here, since that needs a machine with nothing
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -114,6 +115,17 @@ def test_the_table_takes_the_place_of_the_last_one(tmp_path: Path) -> None:
     assert text.endswith("\nafter\n")
     assert text.count("| `idle` | Does nothing | none | 5 of 29 |") == 1
     assert "former" not in text
+
+
+def test_figures_can_be_read_again(tmp_path: Path) -> None:
+    """Also those of several runs, of which the last counts."""
+    files = [tmp_path / "first.json", tmp_path / "second.json"]
+    for number, file in enumerate(files):
+        figures = asdict(outcome(peak=41.0 + number))
+        file.write_text(json.dumps({"pings": figures, f"unknown {number}": figures}))
+    [verdict] = command.read(files).values()
+    assert verdict.attack is ATTACKS["pings"]
+    assert verdict.outcome == outcome(peak=42.0)
 
 
 def rows() -> Iterator[str]:
