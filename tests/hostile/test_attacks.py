@@ -6,7 +6,6 @@ How long others wait is not judged here, since that needs a machine with nothing
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
@@ -16,19 +15,14 @@ import pytest
 import benchmarks.attacks.__main__ as command
 from benchmarks.attacks.attack import ATTACKS, Attack, Battle
 from benchmarks.attacks.fight import Outcome, Sample, Waits, fight
-from benchmarks.attacks.report import END, PAGE, START, excessive, judge, write
+from benchmarks.attacks.report import END, START, excessive, judge, write
 
 CHOSEN: Final = (
     "sessions_that_are_not_polled",
-    "posts_of_many_messages",
     "pipelined_requests",
     "presence_keys",
-    "unmatched_joins",
-    "long_headers",
-    "readers_of_nothing",
-    "a_hundred_inboxes",
+    "echoes_that_nobody_reads",
     "deflate_bombs",
-    "slow_farewells",
     "many_connections",
 )
 """Those that no other test has, at least one of each kind."""
@@ -39,11 +33,12 @@ def anyio_backend() -> Any:
     return "asyncio"
 
 
+@pytest.mark.timeout(240)  # since each has three processes, and waits for memory to come back
 @pytest.mark.parametrize("name", CHOSEN)
 def test_an_attack_exceeds_no_bound(name: str) -> None:
     """Neither of memory, nor of the log, nor of what is counted; and no traceback is logged."""
-    attack = replace(ATTACKS[name], seconds=1.5)
-    assert excessive(attack, fight(attack, calm=0.3)) == []
+    attack = replace(ATTACKS[name], seconds=1)
+    assert excessive(attack, fight(attack, calm=0.1)) == []
 
 
 def test_every_kind_of_attack_is_tried_here() -> None:
@@ -126,19 +121,6 @@ def test_figures_can_be_read_again(tmp_path: Path) -> None:
     [verdict] = command.read(files).values()
     assert verdict.attack is ATTACKS["pings"]
     assert verdict.outcome == outcome(peak=42.0)
-
-
-def rows() -> Iterator[str]:
-    """Yield the names of the attacks on the page."""
-    table = PAGE.read_text().partition(START)[2].partition(END)[0]
-    for line in table.splitlines():
-        if line.startswith("| `"):
-            yield line.split("`")[1]
-
-
-def test_the_page_has_every_attack() -> None:
-    """In the order in which they are run."""
-    assert list(rows()) == list(ATTACKS)
 
 
 def test_the_command_knows_its_attacks(capsys: pytest.CaptureFixture[str]) -> None:

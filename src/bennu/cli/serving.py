@@ -42,6 +42,7 @@ from uvicorn.config import STARTUP_FAILURE
 
 from .._log import Printed
 from .._runtime.draining import drain_all
+from .allocator import give_back
 from .banner import banner
 from .bounded import Config
 from .heads import DEFAULT_BOUNDS
@@ -98,6 +99,7 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: Any = None) -> None:
         """Start, say where, and set the garbage collector for many objects that live long."""
+        give_back()
         loop = asyncio.get_running_loop()
         try:
             with bounded_handshakes(loop, self._handshake_timeout):
