@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from .._definition import ChannelDefinition
 from .._protocol.session import DELIVER, Decision, Membership, Session
@@ -49,13 +49,16 @@ __all__ = ["Connection"]
 
 logger = logging.getLogger("bennu")
 
+MOST_OF_A_CHARACTER: Final = 4
+"""Bytes that a character may take."""
+
 UNMATCHED = Reason.UNMATCHED_TOPIC.payload()
 
 
 class Connection(Link[Socket[Any]]):
     """An open connection on which channels are joined."""
 
-    __slots__ = ("_close_after", "_holder", "_living", "_session", "serializer")
+    __slots__ = ("_close_after", "_holder", "_living", "_session", "plain", "serializer")
 
     def __init__(self, runtime: Runtime, accepted: Accepted[Socket[Any]], wire: Transport) -> None:
         self.serializer = cast("Serializer", accepted.serializer)  # the handshake chose one
@@ -64,7 +67,7 @@ class Connection(Link[Socket[Any]]):
         self._close_after: Membership[JoinedChannel] | None = None
         self._living = 0
         super().__init__(runtime, accepted, wire)
-        self.light = min(self.light, accepted.socket.max_ref_size, accepted.socket.max_values)
+        self.plain = min(accepted.socket.max_ref_size, accepted.socket.max_values)
 
     def _bind(self) -> Ending | None:
         refresher = self.socket.refresher
@@ -76,7 +79,7 @@ class Connection(Link[Socket[Any]]):
         """Handle one message of the client. Text is valid UTF-8 by now."""
         size = len(data)
         try:
-            decode = self.serializer.decode if size <= self.light else self.decode_long
+            decode = self.serializer.decode if size <= self.plain else self.decode_long
             message = decode(opcode, data)
         except DecodeError as error:
             self.undecodable(error)
@@ -100,16 +103,18 @@ class Connection(Link[Socket[Any]]):
             DecodeError: It is no message, or holds too much.
         """
         socket = self.socket
-        if opcode is TEXT or not self.serializer.carries_binary:
+        if len(data) > socket.max_values and (opcode is TEXT or not self.serializer.carries_binary):
             check_values(data, socket.max_values)
         message = self.serializer.decode(opcode, data)
-        size = max(bytes_of(message.join_ref), bytes_of(message.ref))
-        if size > socket.max_ref_size:
-            raise DecodeError(
-                f"a ref has at most {socket.max_ref_size} bytes (Socket(max_ref_size=...)), got {size}"
-            )
-        _expect_short("topic", message.topic, socket.max_topic_size)
-        _expect_short("event", message.event, socket.max_event_size)
+        longest = socket.max_ref_size
+        for ref in (message.join_ref, message.ref):
+            if type(ref) is str and len(ref) * MOST_OF_A_CHARACTER > longest < bytes_of(ref):
+                raise DecodeError(
+                    f"a ref has at most {longest} bytes (Socket(max_ref_size=...)), got {bytes_of(ref)}"
+                )
+        if type(message.topic) is not str or type(message.event) is not str:
+            _expect_short("topic", message.topic, socket.max_topic_size)
+            _expect_short("event", message.event, socket.max_event_size)
         return message
 
     def act(

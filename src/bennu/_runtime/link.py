@@ -33,7 +33,7 @@ __all__ = ["Link"]
 
 logger = logging.getLogger("bennu")
 
-LIGHT: Final = 256
+LIGHT: Final = 1024
 """Bytes up to which a message is not weighed: the number of those that wait is bounded."""
 SHARES: Final = 6_400
 """Messages that wait for a hundred channels: together they may weigh as much as the bound."""

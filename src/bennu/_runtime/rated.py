@@ -72,7 +72,7 @@ class RatedConnection(Connection):
         if self._bytes is not None and not self._wire.counts_bytes:
             self._tab.put(Limit.BYTES, self._bytes, now, size)
         try:
-            decode = self.serializer.decode if size <= self.light else self.decode_long
+            decode = self.serializer.decode if size <= self.plain else self.decode_long
             message = decode(opcode, data)
         except DecodeError as error:
             self.undecodable(error)
