@@ -39,6 +39,7 @@ LIMITS: dict[str, object] = {
     '`@on("event", rate=...)`': inspect.signature(on).parameters["rate"].default,
     "`Readable(max_held=...)`": Readable().max_held,
     "`Deflate(max_ratio=...)`": Deflate().max_ratio,
+    "`Deflate(max_size=...)`": Deflate().max_size,
     "last blocks of one compressed message": MAX_STREAMS,
     "bytes of a query": MAX_QUERY,
     "levels of JSON within each other": MAX_NESTING,

@@ -340,3 +340,16 @@ def test_a_compressor_that_is_in_use_is_not_waited_for() -> None:
     assert framing.frame(TEXT, data) == expected
     framing._compressors.append(taken)
     assert len(framing._compressors) == 2
+
+
+def test_a_message_that_would_take_long_is_sent_as_it_is() -> None:
+    """Ten megabytes would hold the event loop for 300 ms."""
+    framing = DeflateFraming(6, 0, 15, max_size=1000)
+
+    assert framing.frame(TEXT, b"x" * 1001) == frame(TEXT, b"x" * 1001)
+    assert len(framing.frame(TEXT, b"x" * 1000)) < 100
+    agreement = negotiate(["permessage-deflate"], Deflate())
+    assert agreement is not None
+    assert agreement.framing.frame(TEXT, b"x" * 1_000_001) == frame(TEXT, b"x" * 1_000_001)
+    with pytest.raises(DefinitionError, match="max_size"):
+        Deflate(max_size=-1)

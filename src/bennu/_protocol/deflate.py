@@ -40,6 +40,7 @@ TAIL: Final = b"\x00\x00\xff\xff"
 SERVER_WINDOWS: Final = (15, 12, 9)
 """The windows that we compress with, as powers of two; zlib has none of 8 bits."""
 MEMORY_LEVEL: Final = 8
+MAX_SIZE: Final = 1_000_000
 _WINDOWS: Final = {str(bits): bits for bits in range(8, 16)}
 LARGEST: Final = 15
 
@@ -58,6 +59,8 @@ class Deflate:
     Args:
         level: From 1, quick, to 9, small.
         min_size: Bytes; what is shorter is sent as it is.
+        max_size: Bytes; what is longer is sent as it is too. To compress a megabyte holds the event loop for
+            30 ms.
         max_ratio: A client's message may inflate to so many times its size; None leaves only the
             socket's ``max_frame_size`` as bound.
         client_context: Whether clients may refer back to what they sent earlier. They send less then,
@@ -75,6 +78,7 @@ class Deflate:
 
     level: int = 6
     min_size: int = 512
+    max_size: int = MAX_SIZE
     max_ratio: float | None = None
     client_context: bool = False
     client_window_bits: int = LARGEST
@@ -83,6 +87,7 @@ class Deflate:
         _expect("level", self.level, 1, 9)
         _expect("client_window_bits", self.client_window_bits, 9, LARGEST)
         _expect("min_size", self.min_size, 0)
+        _expect("max_size", self.max_size, 0)
         if self.max_ratio is not None:
             _expect("max_ratio", self.max_ratio, 1)
 
@@ -118,7 +123,8 @@ class Agreement:
     @property
     def framing(self) -> DeflateFraming:
         """How messages are written: the very same object for all that agreed on the same."""
-        return _framing(self.options.level, self.options.min_size, self.server_window)
+        options = self.options
+        return _framing(options.level, options.min_size, self.server_window, options.max_size)
 
 
 def negotiate(headers: Sequence[str], options: Deflate) -> Agreement | None:
@@ -193,16 +199,18 @@ class DeflateFraming:
         level: How hard to try.
         min_size: Bytes; what is shorter is sent as it is.
         window: Its bits.
+        max_size: Bytes; what is longer is sent as it is.
     """
 
-    __slots__ = ("_compressors", "_level", "_min_size", "_window")
+    __slots__ = ("_compressors", "_level", "_max_size", "_min_size", "_window")
 
     carries_binary = True
     size = staticmethod(len)
 
-    def __init__(self, level: int, min_size: int, window: int) -> None:
+    def __init__(self, level: int, min_size: int, window: int, max_size: int = MAX_SIZE) -> None:
         self._level = level
         self._min_size = min_size
+        self._max_size = max_size
         self._window = window
         # One, or as many as threads ever were here at once.
         self._compressors = [self._make()]
@@ -212,7 +220,7 @@ class DeflateFraming:
 
     def frame(self, opcode: Opcode, data: bytes) -> bytes:
         """Return a message as one frame."""
-        if len(data) < self._min_size:
+        if not self._min_size <= len(data) <= self._max_size:
             return frame(opcode, data)
         compressors = self._compressors
         try:
