@@ -5,13 +5,14 @@ from __future__ import annotations
 import inspect
 from pathlib import Path
 
-from bennu import Channel, Deflate, Limits, LongPoll, Rates, Socket, on
+from bennu import Channel, Deflate, Limits, LongPoll, Rates, Socket, Threads, on
 from bennu._protocol.inflate import MAX_STREAMS
 from bennu._protocol.longpoll import MAX_MESSAGES
 from bennu._protocol.params import MAX_QUERY
 from bennu._protocol.websocket import MAX_FRAGMENTS
 from bennu._runtime.accepted import MAX_REFUSED
 from bennu._runtime.refused import RATE
+from bennu._runtime.watch import LIMIT
 from bennu.cli.bounded import MAX_HELD, MIN_RATE
 from bennu.cli.heads import DEFAULT_BODY_TIMEOUT, DEFAULT_BOUNDS
 from bennu.cli.listeners import GONE_AFTER
@@ -32,6 +33,11 @@ LIMITS: dict[str, object] = {
     "`Limits(connections=...)`": Limits().connections,
     "`Limits(connections_per_ip=...)`": Limits().connections_per_ip,
     "`Limits(connects_per_ip=...)`": Limits().connects_per_ip,
+    **{
+        f"`Threads({name}=...)`": getattr(Threads(), name)
+        for name in ("handlers", "per_connection", "connects", "hooks")
+    },
+    "seconds that a callback may hold the event loop": LIMIT,
     "`Rates(joins=...)`": Rates().joins,
     "`Rates(messages=...)`": Rates().messages,
     "`Rates(bytes=...)`": Rates().bytes,
