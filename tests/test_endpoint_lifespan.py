@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from bennu import Channel, DefinitionError, Endpoint
+from bennu.telemetry import SocketConnected
 
 from .support.clock import AUTOJUMP, settle
 from .support.memory import Over, endpoint_of, ok, serve
@@ -144,9 +145,9 @@ async def test_it_logs_only_if_somebody_reads_it(caplog: pytest.LogCaptureFixtur
             await server.connect()
         connected = [text for text in caplog.messages if text.startswith("CONNECTED TO /socket")]
         assert len(connected) == 1
-    assert not endpoint.telemetry.handlers
+    assert not any(endpoint.telemetry.handlers.values())
     async with serve(endpoint):
-        assert not endpoint.telemetry.handlers
+        assert not endpoint.telemetry.handlers[SocketConnected]
 
 
 # Under an ASGI server.

@@ -159,11 +159,11 @@ def test_kinds_are_bounded_even_if_an_application_makes_classes_of_exceptions(
 ) -> None:
     for number in range(2 * MAX_KINDS):
         log.error("crashed", exc_info=type(f"E{number}", (Exception,), {})())
-    assert len(log._kinds) == MAX_KINDS + 1
+    assert len(log._counts.kinds) == MAX_KINDS + 1
     assert len(caplog.messages) == MAX_KINDS + BURST
     clock.now += EVERY
     log.error("crashed", exc_info=KeyError())
-    assert len(log._kinds) == 1
+    assert len(log._counts.kinds) == 1
 
 
 def test_a_stop_says_what_was_counted(log: Log, caplog: pytest.LogCaptureFixture) -> None:

@@ -19,6 +19,7 @@ from bennu._protocol.etf import decode as decode_term
 from bennu._protocol.extensions import parse_offers
 from bennu._protocol.forwarded import TrustedProxies
 from bennu._protocol.hosts import parse_host
+from bennu._why import _without_values
 from bennu.connect_info import ConnectInfo
 from bennu.errors import BennuError
 from bennu.serializers import JSONV2, negotiate
@@ -109,6 +110,12 @@ PATTERNS: Final[dict[str, str | list[Worst]]] = {
     ],
     "_protocol/hosts.py:_LABELS": [(parse_host, lambda n: "a." * (n // 2))],
     "_log.py:_VALUE": "reads templates of the code",
+    "_why.py:_VALUE": [
+        (_without_values, lambda n: "'" * n),
+        (_without_values, lambda n: "'\\" * (n // 2)),
+        (_without_values, lambda n: "\"'" * (n // 2)),
+        (_without_values, lambda n: "value 1" * (n // 7)),
+    ],
     "transports/longpoll/exchange.py:_NAMES": [
         (_names, lambda n: b"x" * n),
         (_names, lambda n: b"x, " * (n // 3)),

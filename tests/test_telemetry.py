@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import logging
+import tracemalloc
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+import pydantic
 import pytest
 
+from bennu._log import BURST
+from bennu.errors import DefinitionError
 from bennu.message import Message
 from bennu.reasons import DropReason, Limit
 from bennu.telemetry import (
+    EVENTS,
     MAX_DROP_TOPICS,
     MAX_TOPIC,
     ChannelHandledIn,
@@ -19,11 +24,13 @@ from bennu.telemetry import (
     Event,
     LimitExceeded,
     LogHandler,
+    MessageRefused,
     MessagesDropped,
     ParameterFilter,
     PresenceChanged,
     ReplicaChanged,
     SocketConnected,
+    SocketDrain,
     Telemetry,
     readable,
 )
@@ -35,13 +42,19 @@ JOINED = ChannelJoined("room:1", "Room", {}, "ok", 0.0)
 class Card:
     """A value of the application's own."""
 
-    password: str
+    number: str
 
 
 class Signed(msgspec.Struct):
     """Another."""
 
     token: str
+
+
+class Model(pydantic.BaseModel):
+    """A model of pydantic's."""
+
+    apiKey: str  # noqa: N815 - as a client may write it
 
 
 def test_all_handlers_hear_an_event_in_the_order_in_which_they_came() -> None:
@@ -83,21 +96,46 @@ def test_a_handler_that_raises_is_logged_and_the_others_still_hear(
     telemetry.attach(broken)
     telemetry.attach(heard.append)
 
-    telemetry.emit(JOINED)
+    for _ in range(BURST + 1):
+        telemetry.emit(JOINED)
 
-    assert heard == [JOINED]
-    assert caplog.messages == ["A telemetry handler failed on ChannelJoined"]
+    assert heard == [JOINED] * (BURST + 1)
+    assert caplog.messages == ["A telemetry handler failed on ChannelJoined"] * BURST
 
 
-def test_an_endpoint_that_nobody_listens_to_has_no_handlers() -> None:
-    """Then events are not even made."""
+def test_a_handler_hears_the_classes_of_events_that_it_names() -> None:
+    """And all of them if it names none."""
+    joins: list[Event] = []
+    everything: list[Event] = []
     telemetry = Telemetry()
-    detach = telemetry.attach(lambda event: None)
-    assert telemetry.handlers
+    telemetry.attach(joins.append, ChannelJoined, LimitExceeded)
+    telemetry.attach(everything.append)
+
+    telemetry.emit(JOINED)
+    telemetry.dropped("room:1", DropReason.NO_BINARY)
+    telemetry.limit_exceeded(Limit.JOINS, None)
+
+    assert joins == [JOINED, LimitExceeded(Limit.JOINS, None)]
+    assert len(everything) == 3
+
+
+def test_an_event_that_nobody_wants_has_no_handlers() -> None:
+    """So it is not made."""
+    telemetry = Telemetry()
+    assert set(telemetry.handlers) == set(EVENTS)
+    detach = telemetry.attach(lambda event: None, ChannelJoined)
+    assert [kind for kind in EVENTS if telemetry.handlers[kind]] == [ChannelJoined]
 
     detach()
 
-    assert not telemetry.handlers
+    assert not any(telemetry.handlers.values())
+
+
+@pytest.mark.parametrize("kind", [str, Telemetry, "ChannelJoined", JOINED])
+def test_what_is_no_class_of_events_is_refused(kind: Any) -> None:
+    with pytest.raises(DefinitionError, match="ChannelHandledIn, MessageRefused") as caught:
+        Telemetry().attach(print, kind)
+    assert caught.value.got == repr(kind)
 
 
 @pytest.mark.parametrize(
@@ -122,8 +160,8 @@ def test_an_endpoint_that_nobody_listens_to_has_no_handlers() -> None:
             id="lists of maps",
         ),
         pytest.param(
-            {"card": Card("x"), "signed": Signed("x")},
-            {"card": Card("x"), "signed": Signed("x")},
+            {"card": Card("x"), "cards": [Card("y")]},
+            {"card": Card("x"), "cards": [Card("y")]},
             marks=pytest.mark.conformance("LG004"),
             id="structs untouched",
         ),
@@ -133,7 +171,11 @@ def test_an_endpoint_that_nobody_listens_to_has_no_handlers() -> None:
             marks=pytest.mark.conformance("LG005"),
             id="keys that are no text",
         ),
-        pytest.param({"Password": "x"}, {"Password": "x"}, id="case matters"),
+        pytest.param(
+            {"signed": Signed("x"), "model": Model(apiKey="x"), "n": 1},
+            {"signed": {"token": "[FILTERED]"}, "model": {"apiKey": "[FILTERED]"}, "n": 1},
+            id="structs and models with a secret are shown without it",
+        ),
         pytest.param(["password", "a"], ["password", "a"], id="a value alone is no secret"),
         pytest.param("text", "text", id="no map at all"),
     ],
@@ -146,6 +188,66 @@ def test_discarding_hides_what_stands_under_a_key_that_contains_a_term(
 
     assert ParameterFilter()(value) == shown
     assert repr(value) == before
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "authToken", "accessToken", "refresh_token", "TOKEN", "Password", "new-password", "passwd",
+        "clientSecret", "Authorization", "Cookie", "set-cookie", "api_key", "apiKey", "X-Api-Key", "APIKEY",
+        "jwt", "credentials", "private_key", "privateKey", "PrivateKey", "pass.phrase", "user[password]",
+        "k" * 2000,
+    ],
+)  # fmt: skip
+def test_usual_names_of_secrets_are_known_whatever_their_case_and_separators(key: str) -> None:
+    """A name that is too long to be looked at hides its value too."""
+    assert ParameterFilter()({"a": [{key: ["x"]}]})["a"][0].popitem()[1] == "[FILTERED]"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "see /login?authToken=x",
+        "Authorization: Bearer x",
+        '{"access_token": "x"}',
+        "token%3Dx",
+        "API_KEY = x",
+    ],
+)
+def test_a_text_that_holds_a_secret_with_its_name_is_hidden(text: str) -> None:
+    assert ParameterFilter()([text, "a token"]) == ["[FILTERED]", "a token"]
+
+
+def deep(levels: int) -> Any:
+    value: Any = {"token": "x"}
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        ["x" * 100] * 100_000,
+        {str(number): {"a": number} for number in range(100_000)},
+        {f"token{number}": number for number in range(100_000)},
+        "x" * 10_000_000,
+        deep(5_000),
+        [[[["x"] * 100] * 100] * 100] * 100,
+    ],
+    ids=["list", "dict", "secrets", "text", "deep", "wide"],
+)
+def test_of_a_large_value_only_a_part_is_looked_at(value: Any) -> None:
+    """So a payload of megabytes costs no more to log than one that fills the line."""
+    for hide in (ParameterFilter(), ParameterFilter(keep=["a"])):
+        tracemalloc.start()
+        try:
+            shown = hide(value)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert peak < 300_000
+        assert "'x'}" not in repr(shown)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +265,7 @@ def test_a_form_encoded_value_with_a_secret_is_hidden_as_a_whole(
     caplog.set_level(logging.DEBUG, logger="bennu")
     handled = ChannelHandledIn("room:1", "Room", "new", "1", {"value": text, "b": 1}, 0.0)
 
-    LogHandler(ParameterFilter())(handled)
+    LogHandler(Telemetry(), ParameterFilter())(handled)
 
     assert "Parameters: {'value': '[FILTERED]', 'b': 1}" in caplog.text
     assert "hunter2" not in caplog.text
@@ -194,7 +296,11 @@ def test_a_message_that_is_shown_does_not_show_its_json_payload() -> None:
         ),
         pytest.param(
             {"a": [1, {"b": 2, "id": 3}], "c": {}, "d": Card("x")},
-            {"a": ["[FILTERED]", {"b": "[FILTERED]", "id": 3}], "c": {}, "d": "[FILTERED]"},
+            {
+                "a": ["[FILTERED]", {"b": "[FILTERED]", "id": 3}],
+                "c": {},
+                "d": {"number": "[FILTERED]"},
+            },
             marks=pytest.mark.conformance("LG008"),
             id="leaves only, inside of lists too",
         ),
@@ -235,40 +341,83 @@ def test_durations_read_as_in_phoenix(seconds: float, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("event", "level", "line"),
+    ("event", "line"),
     [
         pytest.param(
             SocketConnected(
                 "/socket", "websocket", "V2 JSON", {"token": "s", "vsn": "2.0.0"}, "ok", 0.002
             ),
-            logging.INFO,
-            "CONNECTED TO /socket in 2ms\n  Transport: websocket\n  Serializer: V2 JSON\n"
-            "  Parameters: {'token': '[FILTERED]', 'vsn': '2.0.0'}",
+            "CONNECTED TO /socket in 2ms (websocket, V2 JSON)",
             marks=pytest.mark.conformance("WS020"),
         ),
-        pytest.param(
-            SocketConnected("/socket", "longpoll", "V1 JSON", {}, "error", 0.000_5),
-            logging.INFO,
-            "REFUSED CONNECTION TO /socket in 500µs\n  Transport: longpoll\n"
-            "  Serializer: V1 JSON\n  Parameters: {}",
+        (
+            SocketConnected("/raw", "websocket", None, {}, "ok", 0.002),
+            "CONNECTED TO /raw in 2ms (websocket, raw)",
+        ),
+        (
+            SocketConnected("/socket", "longpoll", "V1 JSON", {}, "error", 0.000_5, "unauthorized"),
+            "REFUSED CONNECTION TO /socket: unauthorized",
         ),
         pytest.param(
             ChannelJoined("room:1", "Room", {"password": "p", "a": 1}, "ok", 0.003),
-            logging.INFO,
-            "JOINED room:1 in 3ms\n  Parameters: {'password': '[FILTERED]', 'a': 1}",
+            "JOINED room:1 in 3ms",
             marks=pytest.mark.conformance("WS022"),
         ),
-        pytest.param(
-            ChannelJoined("room:1", "Room", {}, "error", 0.003),
-            logging.INFO,
-            "REFUSED JOIN room:1 in 3ms\n  Parameters: {}",
+        (
+            ChannelJoined("room:1\n", "Room", {}, "error", 0.003, "full"),
+            r"REFUSED JOIN room:1\n: full",
         ),
+    ],
+    ids=["connected", "raw", "refused", "joined", "refused join"],
+)
+def test_connects_and_joins_have_one_short_line(
+    event: Event, line: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It begins as in Phoenix. Parameters are for debugging."""
+    caplog.set_level(logging.INFO, logger="bennu")
+
+    LogHandler(Telemetry(), ParameterFilter())(event)
+
+    assert caplog.record_tuples == [("bennu.access", logging.INFO, line)]
+
+
+def test_for_debugging_a_line_has_the_parameters_too_without_secrets(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG, logger="bennu")
+    log = LogHandler(Telemetry(), ParameterFilter())
+    parameters = {"token": "p", "a": "\n" * 1000}
+    for event in (
+        SocketConnected("/socket", "websocket", "V2 JSON", parameters, "ok", 0.002),
+        SocketConnected("/socket", "websocket", "V2 JSON", parameters, "error", 0.002, "no"),
+        ChannelJoined("room:1", "Room", parameters, "ok", 0.002),
+        ChannelJoined("room:1", "Room", parameters, "error", 0.002, "no"),
+    ):
+        log(event)
+    for message in caplog.messages:
+        assert r" Parameters: {'token': '[FILTERED]', 'a': '\n\n" in message
+        assert message.isprintable()
+        assert len(message) < 1200
+
+
+@pytest.mark.parametrize(
+    ("event", "level", "line"),
+    [
         pytest.param(
             ChannelHandledIn("room:1", "Room", "new_msg", "7", {"password": "p"}, 0.000_042),
             logging.DEBUG,
-            "HANDLED new_msg INCOMING ON room:1 (Room) in 42µs\n"
-            "  Parameters: {'password': '[FILTERED]'}",
+            "HANDLED new_msg INCOMING ON room:1 (Room) in 42µs Parameters: {'password': '[FILTERED]'}",
             marks=pytest.mark.conformance("WS023"),
+        ),
+        (
+            MessageRefused("room:1", "Room", "new_msg", "7", "unknown_event"),
+            logging.DEBUG,
+            "REFUSED new_msg INCOMING ON room:1 (Room): unknown_event",
+        ),
+        (
+            SocketDrain("/socket", 2, 6, 1, 3, 0.5, log=True),
+            logging.INFO,
+            "DRAINING 2 of 6 total connection(s) for socket /socket every 500ms - round 1 of 3",
         ),
         (
             ReplicaChanged("presence_shard0", "web-2", "down"),
@@ -285,12 +434,55 @@ def test_durations_read_as_in_phoenix(seconds: float, text: str) -> None:
 def test_log_lines_read_as_in_phoenix(
     event: Event, level: int, line: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Connects and joins are logged as information, handled events for debugging."""
+    """What becomes of a message is logged for debugging."""
     caplog.set_level(logging.DEBUG, logger="bennu")
 
-    LogHandler(ParameterFilter())(event)
+    LogHandler(Telemetry(), ParameterFilter())(event)
 
-    assert caplog.record_tuples == [("bennu", level, line)]
+    name = "bennu.access" if level is logging.DEBUG else "bennu"
+    assert caplog.record_tuples == [(name, level, line)]
+
+
+@pytest.mark.parametrize(
+    ("level", "kinds"),
+    [
+        (
+            logging.DEBUG,
+            {
+                SocketConnected,
+                ChannelJoined,
+                ChannelHandledIn,
+                MessageRefused,
+                SocketDrain,
+                ReplicaChanged,
+            },
+        ),
+        (logging.INFO, {SocketConnected, ChannelJoined, SocketDrain, ReplicaChanged}),
+        (logging.WARNING, {ReplicaChanged}),
+        (logging.ERROR, set()),
+    ],
+)
+def test_the_log_wants_no_event_that_its_level_leaves_out(
+    level: int, kinds: set[Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """So at the default level no event is made for a message. Levels may change while the server runs."""
+    telemetry = Telemetry()
+    log = LogHandler(telemetry, ParameterFilter())
+
+    def wanted() -> set[Any]:
+        return {kind for kind in EVENTS if telemetry.handlers[kind]}
+
+    for now in (level, logging.CRITICAL, logging.DEBUG, level, level):
+        caplog.set_level(now, logger="bennu")
+        log.follow()
+        assert all(len(handlers) <= 1 for handlers in telemetry.handlers.values())
+    assert wanted() == kinds
+    caplog.set_level(logging.WARNING, logger="bennu.access")
+    log.follow()
+    assert wanted() == kinds & {SocketDrain, ReplicaChanged}
+    log.stop()
+    log.stop()
+    assert wanted() == set()
 
 
 @pytest.mark.parametrize("topic", ["phoenix", "phoenix:live_reload"])
@@ -299,9 +491,10 @@ def test_topics_that_begin_with_phoenix_have_no_log_lines(
 ) -> None:
     """They are the framework's own (protocol, §2.5)."""
     caplog.set_level(logging.DEBUG, logger="bennu")
-    log = LogHandler(ParameterFilter())
+    log = LogHandler(Telemetry(), ParameterFilter())
 
     log(ChannelJoined(topic, "Reloader", {}, "ok", 0.0))
+    log(MessageRefused(topic, "Reloader", "ping", "1", "no"))
     log(ChannelHandledIn(topic, "Reloader", "ping", "1", {}, 0.0))
 
     assert caplog.records == []
@@ -360,7 +553,7 @@ def test_presences_that_come_and_go_are_told_but_not_logged(
 ) -> None:
     """It happens all the time."""
     caplog.set_level(logging.DEBUG)
-    LogHandler(ParameterFilter())(PresenceChanged("presence", "room:1", 1, 0, 1, 1))
+    LogHandler(Telemetry(), ParameterFilter())(PresenceChanged("presence", "room:1", 1, 0, 1, 1))
     assert caplog.records == []
 
 
@@ -371,7 +564,7 @@ def test_limits_that_are_exceeded_are_counted_and_told(caplog: pytest.LogCapture
     telemetry.limit_exceeded(Limit.JOINS, "192.0.2.1")
     heard: list[object] = []
     telemetry.attach(heard.append)
-    telemetry.attach(LogHandler(ParameterFilter()))
+    telemetry.attach(LogHandler(Telemetry(), ParameterFilter()))
     telemetry.limit_exceeded(Limit.JOINS, "192.0.2.1", "room:1")
     assert telemetry.exceeded == {Limit.JOINS: 2}
     assert heard == [LimitExceeded(Limit.JOINS, "192.0.2.1", "room:1")]

@@ -14,13 +14,13 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
-import logging
 import threading
 import time
 import urllib.request
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
+from ._log import Log
 from ._protocol.hosts import is_loopback
 from .errors import Refused
 from .reasons import Reason
@@ -33,7 +33,6 @@ except ImportError as error:
 
 __all__ = ["KeySet"]
 
-logger = logging.getLogger("bennu")
 
 _NEVER: Final = float("-inf")
 
@@ -72,6 +71,7 @@ class KeySet:
         self._max_age = max_age
         self._under_way = threading.Lock()
         self._timeout = timeout
+        self._log = Log()
         self._lifespan = lifespan
         self._cooldown = cooldown
         self._keys: list[PyJWK] = []
@@ -95,7 +95,7 @@ class KeySet:
             await self._fetch(now)
             found = self._matching(key_id)
         if self._keys and now - self._fetched_at >= self._max_age:
-            logger.error("The keys of %s are too old, and are used no more", self.url)
+            self._log.error("The keys of %s are too old, and are used no more", self.url)
             self._keys = found = []
         if not self._keys:
             wait = max(0.0, self._tried_at + self._cooldown - now)
@@ -115,12 +115,12 @@ class KeySet:
         try:
             async with asyncio.timeout(self._timeout):
                 content = await asyncio.to_thread(self._download)
-            self._keys = _signing_keys(content)
+            self._keys = _signing_keys(content, self._log)
             self._fetched_at = now
             if not self._keys:
-                logger.error("%s has no key for signatures: no token is accepted", self.url)
+                self._log.error("%s has no key for signatures: no token is accepted", self.url)
         except (PyJWTError, OSError, ValueError, http.client.HTTPException) as error:
-            logger.warning("The keys of %s could not be fetched: %r", self.url, error)
+            self._log.warning("The keys of %s could not be fetched: %s", self.url, repr(error))
         finally:
             self._fetching = None
 
@@ -167,7 +167,7 @@ def _check(url: object) -> None:
         raise ValueError("it is not of https")
 
 
-def _signing_keys(content: bytes) -> list[PyJWK]:
+def _signing_keys(content: bytes, log: Log) -> list[PyJWK]:
     """Return the keys that verify signatures. A secret has no place in a public set; what can't be used is left out.
 
     Raises:
@@ -185,7 +185,7 @@ def _signing_keys(content: bytes) -> list[PyJWK]:
         try:
             key = PyJWK(data)
         except (PyJWTError, ValueError, TypeError, AttributeError) as error:
-            logger.debug("A key of the set can't be used: %r", error)
+            log.debug("A key of the set can't be used: %s", repr(error))
             continue
         if key.public_key_use in (None, "sig") and key.key_type != "oct":
             keys.append(key)

@@ -28,6 +28,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Hashable, Iterator
+from contextlib import suppress
 from typing import Final
 
 from ._printable import CUT, printable
@@ -64,18 +65,98 @@ class Printed(str):
 
     __slots__ = ()
 
+    def __repr__(self) -> str:
+        """Return it in quotes, with nothing escaped a second time."""
+        return f"'{self}'"
+
+
+class _Shown(Printed):
+    """The text of what is none itself: without quotes."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return self
+
 
 class _Kind:
     """What is known of the lines of one kind."""
 
-    __slots__ = ("left_out", "level", "text", "until", "written")
+    __slots__ = ("left_out", "level", "logger", "text", "until", "written")
 
-    def __init__(self, level: int, text: str, until: float) -> None:
+    def __init__(self, logger: logging.Logger, level: int, text: str, until: float) -> None:
+        self.logger = logger
         self.level = level
         self.text = text
         self.until = until
         self.written = 0
         self.left_out = 0
+
+
+class _Counts:
+    """How many lines there were of each kind, and the timer that writes how many were left out."""
+
+    __slots__ = ("clock", "kinds", "loop", "timer")
+
+    def __init__(self, clock: Now) -> None:
+        self.clock = clock
+        self.kinds: dict[Hashable, _Kind] = {}
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.timer: asyncio.TimerHandle | None = None
+
+    def is_next(
+        self, logger: logging.Logger, level: int, text: str, kind: Hashable, burst: int
+    ) -> bool:
+        """Count a line; return whether it is to be written."""
+        now = self.clock()
+        known = self.kinds.get(kind)
+        if known is None:
+            if len(self.kinds) >= MAX_KINDS:
+                kind = text
+                self._forget(now)
+            known = self.kinds.setdefault(kind, _Kind(logger, level, text, now + EVERY))
+        elif now >= known.until:
+            _begin_interval(known, now)
+        if known.written < burst:
+            known.written += 1
+            return True
+        known.left_out += 1
+        if self.timer is None and self.loop is not None:
+            with suppress(RuntimeError):  # the loop was closed, and nobody has said so
+                self.loop.call_soon_threadsafe(self._set_timer)
+        return False
+
+    def summarise(self, now: float) -> None:
+        """Write how many lines were left out, of each kind whose interval is over."""
+        for known in tuple(self.kinds.values()):
+            if known.left_out and now >= known.until:
+                _begin_interval(known, now)
+
+    def _set_timer(self) -> None:
+        if self.timer is None and self.loop is not None:
+            self.timer = self.loop.call_later(EVERY, self._on_time)
+
+    def _on_time(self) -> None:
+        self.timer = None
+        self.summarise(self.clock())
+        if any(known.left_out for known in self.kinds.values()):
+            self._set_timer()
+
+    def _forget(self, now: float) -> None:
+        """Forget the kinds of which nothing is left to be said."""
+        for kind, known in tuple(self.kinds.items()):
+            if now >= known.until and not known.left_out:
+                del self.kinds[kind]
+
+
+def _begin_interval(known: _Kind, now: float) -> None:
+    left_out, known.left_out = known.left_out, 0
+    if not left_out or now >= known.until + EVERY:
+        known.written = 0  # it was quiet meanwhile
+    known.until = now + EVERY
+    if left_out and known.logger.isEnabledFor(known.level):
+        shape = Printed(_VALUE.sub(CUT, known.text))
+        _write(known.logger, known.level, LEFT_OUT, (left_out, shape), None)
 
 
 class Log:
@@ -89,32 +170,40 @@ class Log:
         logger: The logger.
     """
 
-    __slots__ = ("_clock", "_kinds", "_loop", "_timer", "logger")
+    __slots__ = ("_counts", "logger")
 
     def __init__(self, name: str = "bennu", *, clock: Now = time.monotonic) -> None:
         self.logger = logging.getLogger(name)
-        self._clock = clock
-        self._kinds: dict[Hashable, _Kind] = {}
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._counts = _Counts(clock)
+
+    def child(self, name: str) -> Log:
+        """Return the log of a part: its logger stands below this one, and its lines are counted here."""
+        child = Log.__new__(Log)
+        child.logger = self.logger.getChild(name)
+        child._counts = self._counts
+        return child
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Write summaries in time from now on, by timers of this event loop; without, they wait for the next line."""
-        self._loop = loop
+        """Write by timers of this event loop how many lines were left out; without, it is written at the next one."""
+        counts = self._counts
+        counts.loop = loop
+        counts.clock = loop.time
 
     def stop(self) -> None:
         """Write what is left to be said, and let go of the event loop."""
-        self._loop = None
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self._summarise(float("inf"))
-        self._kinds.clear()
+        counts = self._counts
+        counts.loop = None
+        counts.clock = time.monotonic
+        if counts.timer is not None:
+            counts.timer.cancel()
+            counts.timer = None
+        counts.summarise(float("inf"))
+        counts.kinds.clear()
 
     def debug(self, text: str, *args: object, exc_info: BaseException | None = None) -> None:
         """Write a line for debugging."""
         if self.logger.isEnabledFor(logging.DEBUG):
-            self._write(logging.DEBUG, text, args, exc_info)
+            _write(self.logger, logging.DEBUG, text, args, exc_info)
 
     def info(self, text: str, *args: object, burst: int = BURST) -> None:
         """Write or count a line about what is usual.
@@ -158,72 +247,33 @@ class Log:
             burst: Lines of this kind that are written at once.
             error: An exception whose traceback follows.
         """
-        if self.logger.isEnabledFor(level) and self._is_next(level, text, kind, burst):
-            self._write(level, text, args, error)
-
-    def _is_next(self, level: int, text: str, kind: Hashable, burst: int) -> bool:
-        """Count a line; return whether it is to be written."""
-        now = self._clock()
-        known = self._kinds.get(kind)
-        if known is None:
-            if len(self._kinds) >= MAX_KINDS:
-                kind = text
-                self._forget(now)
-            known = self._kinds.setdefault(kind, _Kind(level, text, now + EVERY))
-        elif now >= known.until:
-            self._next_interval(known, now)
-        if known.written < burst:
-            known.written += 1
-            return True
-        known.left_out += 1
-        if self._timer is None and self._loop is not None:
-            self._loop.call_soon_threadsafe(self._set_timer)
-        return False
-
-    def _next_interval(self, known: _Kind, now: float) -> None:
-        left_out, known.left_out = known.left_out, 0
-        if not left_out or now >= known.until + EVERY:
-            known.written = 0  # it was quiet meanwhile
-        known.until = now + EVERY
-        if left_out and self.logger.isEnabledFor(known.level):
-            shape = Printed(_VALUE.sub(CUT, known.text))
-            self._write(known.level, LEFT_OUT, (left_out, shape), None)
-
-    def _set_timer(self) -> None:
-        if self._timer is None and self._loop is not None:
-            self._timer = self._loop.call_later(EVERY, self._on_time)
-
-    def _on_time(self) -> None:
-        self._timer = None
-        self._summarise(self._clock())
-        if any(known.left_out for known in self._kinds.values()):
-            self._set_timer()
-
-    def _summarise(self, now: float) -> None:
-        for known in tuple(self._kinds.values()):
-            if known.left_out and now >= known.until:
-                self._next_interval(known, now)
-
-    def _forget(self, now: float) -> None:
-        """Forget the kinds of which nothing is left to be said."""
-        for kind, known in tuple(self._kinds.items()):
-            if now >= known.until and not known.left_out:
-                del self._kinds[kind]
-
-    def _write(
-        self, level: int, text: str, args: tuple[object, ...], error: BaseException | None
-    ) -> None:
         logger = self.logger
-        file, line, function = _caller()
-        shown = tuple([one if type(one) in _READY else printable(one) for one in args])
-        record = logger.makeRecord(logger.name, level, file, line, text, shown, None, function)
-        if error is not None:
-            record.exc_info = (type(error), error, error.__traceback__)
-            record.exc_text = traceback_of(error)  # formatters take this, if it is there
-        logger.handle(record)
+        if logger.isEnabledFor(level) and self._counts.is_next(logger, level, text, kind, burst):
+            _write(logger, level, text, args, error)
+
+
+def _write(
+    logger: logging.Logger,
+    level: int,
+    text: str,
+    args: tuple[object, ...],
+    error: BaseException | None,
+) -> None:
+    file, line, function = _caller()
+    shown = tuple([one if type(one) in _READY else _printed(one) for one in args])
+    record = logger.makeRecord(logger.name, level, file, line, text, shown, None, function)
+    if error is not None:
+        record.exc_info = (type(error), error, error.__traceback__)
+        record.exc_text = traceback_of(error)  # formatters take this, if it is there
+    logger.handle(record)
 
 
 _READY = (Printed, int, float)
+
+
+def _printed(value: object) -> Printed:
+    text = printable(value)
+    return Printed(text) if isinstance(value, str) else _Shown(text)
 
 
 def _caller() -> tuple[str, int, str]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable
 
 from ._callback import Callback
+from ._log import Log
 from ._protocol.origin import Origin, Policy, Requested, compile_policy
 
 __all__ = ["OriginCheck", "OriginPolicy"]
 
-logger = logging.getLogger("bennu")
 
 OriginPolicy = Policy | Callable[[Origin], bool | Awaitable[bool]]
 
@@ -26,11 +25,12 @@ class OriginCheck:
         DefinitionError: It is none of these.
     """
 
-    __slots__ = ("_callback", "_check")
+    __slots__ = ("_callback", "_check", "log")
 
     def __init__(self, policy: object) -> None:
         self._callback = Callback("check_origin=...", policy) if callable(policy) else None
         self._check = None if self._callback is not None else compile_policy(policy)
+        self.log = Log()
 
     async def fits(self, origin: Origin, requested: Requested) -> bool:
         """Return whether a page of an origin may connect: not, if the function gives no answer."""
@@ -41,11 +41,11 @@ class OriginCheck:
         try:
             found = await callback.here(origin)
         except Exception:
-            logger.exception("check_origin crashed in %s: the page is refused", callback.name)
+            self.log.exception("check_origin crashed in %s: the page is refused", callback.name)
             return False
         if isinstance(found, bool):
             return found
-        logger.error(
+        self.log.error(
             "check_origin: %s returned %r: expected True or False; the page is refused",
             callback.name,
             found,

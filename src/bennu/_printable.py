@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Any, Final, cast
 from uuid import UUID
 
-__all__ = ["LIMIT", "fields_of", "printable"]
+__all__ = ["CUT", "LIMIT", "MAX_DEPTH", "fields_of", "printable"]
 
 LIMIT: Final = 200
 """Characters of a value in a log, if no other limit is given."""
@@ -145,7 +145,7 @@ def _show_inside(value: object, limit: int, depth: int) -> Iterator[str]:
         for position, inner in enumerate(cast("list[object]", value)):
             yield ", " if position else ""
             yield from _show(inner, limit, depth)
-        yield end
+        yield ",)" if isinstance(value, tuple) and len(value) == 1 else end
     else:
         yield from _show_object(value, limit, depth)
 

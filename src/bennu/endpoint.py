@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import logging
 import os
 import traceback
 from collections.abc import (
@@ -28,9 +27,9 @@ from ._blocking import blocking
 from ._callback import Callback
 from ._functions import name_of
 from ._home import Home
+from ._log import Log
 from ._options import FLAG, TEXT, TEXTS, optional, options
 from ._origin_check import OriginCheck, OriginPolicy
-from ._printable import printable
 from ._protocol.forwarded import TrustedProxies
 from ._protocol.hosts import Hosts
 from ._runtime.accepted import Accepted
@@ -45,7 +44,7 @@ from .message import Broadcast, Disconnect, SocketId, expect_event
 from .presence import Presence
 from .pubsub import Bus, PubSub
 from .socket import Socket, SocketBase
-from .telemetry import LogHandler, ParameterFilter, Telemetry
+from .telemetry import SECRET_TERMS, ParameterFilter, Telemetry
 from .token import Secret, sign
 from .transports.asgi import ASGIWebSocket, deny
 from .transports.handshake import Denied, Target, explain_request, shake_hands
@@ -58,8 +57,6 @@ from .transports.routes import Routes
 from .transports.script import ClientScript
 
 __all__ = ["Endpoint"]
-
-logger = logging.getLogger("bennu")
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -103,7 +100,8 @@ class Endpoint:
             is on loopback. The health pages are for all.
         native: Whether WebSockets leave the ASGI application at accept, under ``bennu run``.
             With False middleware sees their whole life, at a price.
-        filter_parameters: Values in logs are hidden if their key contains one of these.
+        filter_parameters: Values in logs are hidden if their key contains one of these words, whatever its case
+            and separators. The default has the usual ones: ``password``, ``token``, ``secret`` and so on.
         debug: Whether outgoing payloads are checked against ``emits``. None looks at the variable
             BENNU_DEBUG, which ``bennu run --reload`` sets.
         secret_key: At least 20 bytes that sign what clients are given to bring back: the sessions of
@@ -132,7 +130,7 @@ class Endpoint:
         trusted_proxies: Sequence[str] = (),
         hosts: Sequence[str] | None = None,
         native: bool = True,
-        filter_parameters: ParameterFilter | tuple[str, ...] = ("password", "token"),
+        filter_parameters: ParameterFilter | tuple[str, ...] = SECRET_TERMS,
         debug: bool | None = None,
         secret_key: Secret | None = None,
         health: str | None = None,
@@ -148,11 +146,23 @@ class Endpoint:
         if debug is None:
             debug = os.environ.get("BENNU_DEBUG", "") not in ("", "0")
         gate = None if limits is None else _limits(limits).gate()
+        hide = filter_parameters
+        if not isinstance(hide, ParameterFilter):
+            hide = ParameterFilter(hide)
         self._runtime = Runtime(
-            self, self.pubsub, self.telemetry, debug=debug, gate=gate, threads=_threads(threads)
+            self,
+            self.pubsub,
+            self.telemetry,
+            debug=debug,
+            gate=gate,
+            threads=_threads(threads),
+            hide=hide,
         )
         self._proxies = TrustedProxies(trusted_proxies) if trusted_proxies else None
-        self._host_guard = HostGuard(None if hosts is None else Hosts(hosts), debug=debug)
+        self._mounts = tuple(sockets)
+        self._host_guard = HostGuard(
+            None if hosts is None else Hosts(hosts), self._runtime.log, debug=debug
+        )
         self._routes = Routes(sockets, OriginCheck(check_origin))
         self._longpolling = LongPolling(self._runtime, _secret(secret_key))
         for socket in sockets.values():
@@ -164,12 +174,6 @@ class Endpoint:
         self._lifespan = _lifespan(lifespan)
         self._stack: AsyncExitStack | None = None
         self._starting: asyncio.Lock | None = None
-        self._hide = (
-            filter_parameters
-            if isinstance(filter_parameters, ParameterFilter)
-            else ParameterFilter(filter_parameters)
-        )
-        self._stop_logging: Callable[[], None] | None = None
 
     # Start and stop.
 
@@ -212,10 +216,8 @@ class Endpoint:
         self._home.start()
         if self._stack is not None:
             return
-        if self._stop_logging is None and logger.isEnabledFor(logging.INFO):
-            # Known only now: servers set up logging at start-up.
-            self._stop_logging = self.telemetry.attach(LogHandler(self._hide))
         self._runtime.start()
+        self._runtime.lines.follow()  # not before: servers set up logging at start-up
         await self._drainer.start()
         stack = AsyncExitStack()
         try:
@@ -230,7 +232,7 @@ class Endpoint:
             raise
         self._stack = stack
         if (workers := other_workers()) is not None:
-            logger.warning(
+            self._runtime.log.warning(
                 "%s, and this endpoint reaches the clients of its own process only: a broadcast, a disconnect"
                 " and a request of long polling may miss the client that they are for. Run one worker",
                 workers,
@@ -306,16 +308,14 @@ class Endpoint:
             self._forget_start()
 
     def _forget_start(self) -> None:
-        if self._stop_logging is not None:
-            self._stop_logging()
-            self._stop_logging = None
+        self._runtime.lines.stop()
         self._runtime.state = None
         self._starting = None
 
     def _abandon(self) -> None:
         """Forget a start that nobody can stop any more."""
         if self._stack is not None:
-            logger.warning(
+            self._runtime.log.warning(
                 "The endpoint was not stopped before its event loop was closed, or its process was forked:"
                 " it starts anew, and the end of its lifespan was left out"
             )
@@ -423,7 +423,7 @@ class Endpoint:
             return
         target = self._routes.find(scope)
         if self._proxies is not None:
-            scope = as_proxies_say(self._proxies, scope)
+            scope = as_proxies_say(self._proxies, scope, self._runtime.log)
         if target is not None and target.longpoll is not None:
             if scope["type"] == "http":
                 await self._poll(target, target.longpoll, Exchange(scope, receive, send))
@@ -456,9 +456,9 @@ class Endpoint:
         """Decide on a request for a WebSocket."""
         if target is None:
             if scope["type"] == "websocket":
-                logger.info(
+                self._runtime.log.info(
                     "REFUSED CONNECTION TO %s: no socket has this path; WebSockets are at: %s",
-                    printable(scope["path"]),
+                    scope["path"],
                     self._routes.described,
                 )
             return NOT_FOUND
@@ -477,6 +477,7 @@ class Endpoint:
             if reason is None:
                 native.accept(self._runtime, outcome, key_of(scope))
                 return
+            self._runtime.log.info("REFUSED CONNECTION TO %s: %s", scope["path"], reason)
             outcome = Denied(400, reason.encode())
         native.deny(outcome)
 
@@ -486,7 +487,7 @@ class Endpoint:
             await self._start_late()
         target = self._routes.find(scope)
         if self._proxies is not None:
-            scope = as_proxies_say(self._proxies, scope)
+            scope = as_proxies_say(self._proxies, scope, self._runtime.log)
         await self.serve_native(target, scope, native)
 
     async def _serve_lifespan(self, receive: Receive, send: Send) -> None:
@@ -515,7 +516,7 @@ class Endpoint:
             self._starting = asyncio.Lock()
         async with self._starting:
             if self._stack is None:
-                logger.warning(
+                self._runtime.log.warning(
                     "The endpoint was not started, and starts at its first request. A mount forwards"
                     " no lifespan: write FastAPI(lifespan=endpoint.lifespan(...)), or serve"
                     " endpoint.wrap(app)"
@@ -778,10 +779,10 @@ class _Lifespan:
         """Let the application have its lifespan, or answer for one that knows none."""
         try:
             await app(scope, self.receive, self.send)
-        except Exception:
+        except Exception as error:
             if self._has_answered:
                 raise
-            logger.debug("The wrapped application has no lifespan", exc_info=True)
+            Log().debug("The wrapped application has no lifespan", exc_info=error)
         if self._has_answered:
             return
         if not self._has_received:

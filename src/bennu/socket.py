@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, Generic, TypedDict, TypeVar, cast
 
@@ -11,6 +10,7 @@ from typing_extensions import Unpack
 from ._callback import Callback
 from ._connector import Connect, Connector, Refresh, Refresher
 from ._definition import ChannelDefinition, define
+from ._log import Log
 from ._options import COUNT, FLAG, SECONDS, TEXT, options
 from ._origin_check import OriginCheck, OriginPolicy
 from ._protocol.deflate import Deflate
@@ -28,7 +28,7 @@ from .topic import Pattern, Table
 
 __all__ = ["Socket", "SocketBase", "SocketOptions"]
 
-logger = logging.getLogger("bennu")
+log = Log()
 
 A = TypeVar("A")
 
@@ -242,9 +242,7 @@ class SocketBase(Generic[A]):
         name: Any = None if self.id is None else await self.id.here(assigns)
         if name is None or isinstance(name, str):
             return name
-        logger.warning(
-            "Socket.id returned %r: expected a str or None; the connect is refused", name
-        )
+        log.warning("Socket.id returned %r: expected a str or None; the connect is refused", name)
         raise Refused(Reason.INVALID_ID.text)
 
 

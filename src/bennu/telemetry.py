@@ -1,8 +1,7 @@
 """What happens in an endpoint, for logs, metrics and traces. Protocol document, §9.
 
-An endpoint has one :class:`Telemetry`. A handler is a function that gets every event, an instance of
-one of the classes below; it runs in the event loop and must be quick. One that raises is logged, and
-the endpoint goes on.
+An endpoint has one :class:`Telemetry`. A handler is a function that gets events, instances of the classes below; it
+runs in the event loop and must be quick. One that raises is logged, and the endpoint goes on.
 """
 
 from __future__ import annotations
@@ -12,17 +11,26 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal, get_args
 
 from ._callback import Callback
+from ._hiding import FILTERED, SECRET_TERMS, ParameterFilter
 from ._home import Home
+from ._log import Log, Printed
+from ._printable import printable
+from .errors import DefinitionError
 from .reasons import DropReason, Limit
 
 __all__ = [
+    "EVENTS",
+    "FILTERED",
+    "SECRET_TERMS",
     "ChannelHandledIn",
     "ChannelJoined",
     "Event",
     "LimitExceeded",
+    "LogHandler",
+    "MessageRefused",
     "MessagesDropped",
     "ParameterFilter",
     "PresenceChanged",
@@ -31,8 +39,6 @@ __all__ = [
     "SocketDrain",
     "Telemetry",
 ]
-
-logger = logging.getLogger("bennu")
 
 Result = Literal["ok", "error"]
 
@@ -43,8 +49,12 @@ class SocketConnected:
 
     Attributes:
         socket: The mount path of the socket.
+        transport: ``"websocket"`` or ``"longpoll"``.
         serializer: The format that was agreed on; a raw socket has none.
+        params: The parameters of the connect, with their secrets.
+        result: ``"ok"`` or ``"error"``.
         duration: Seconds that connect took.
+        reason: Why it was refused, without values of the client; empty if it was accepted.
     """
 
     socket: str
@@ -53,22 +63,42 @@ class SocketConnected:
     params: Mapping[str, Any]
     result: Result
     duration: float
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelJoined:
-    """A join was accepted or refused; not sent when it crashed."""
+    """A join was accepted or refused; not sent when it crashed.
+
+    Attributes:
+        topic: The topic.
+        channel: The name of the channel's class.
+        payload: What the client sent, with its secrets.
+        result: ``"ok"`` or ``"error"``.
+        duration: Seconds that the join took.
+        reason: Why it was refused, without values of the client; empty if it was accepted.
+    """
 
     topic: str
     channel: str
     payload: Any
     result: Result
     duration: float
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelHandledIn:
-    """A handler of a client's event returned; not sent when it raised."""
+    """A handler of a client's event returned; not sent when it raised.
+
+    Attributes:
+        topic: The topic.
+        channel: The name of the channel's class.
+        event: The event.
+        ref: The message's ref, if the client waits for a reply.
+        payload: What the client sent, with its secrets.
+        duration: Seconds that the handler took.
+    """
 
     topic: str
     channel: str
@@ -76,6 +106,26 @@ class ChannelHandledIn:
     ref: Any
     payload: Any
     duration: float
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRefused:
+    """A client's message was answered with an error: by a handler's ``raise Refused``, or before it was called.
+
+    Attributes:
+        topic: The topic.
+        channel: The name of the channel's class.
+        event: The event. The channel may not know it: then it is any text.
+        ref: The message's ref, if the client waits for a reply.
+        reason: Why, without values of the client: ``invalid_payload (body: expected str, got int)``,
+            ``unknown_event``, or the handler's own.
+    """
+
+    topic: str
+    channel: str
+    event: str
+    ref: Any
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +151,13 @@ class LimitExceeded:
         limit: Which.
         peer: The client's address, if it is known.
         topic: The topic of the message, if it is one that the client has joined.
+        event: The event of the message, if there is a message. A client chooses it.
     """
 
     limit: Limit
     peer: str | None
     topic: str | None = None
+    event: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,12 +224,16 @@ Event = (
     SocketConnected
     | ChannelJoined
     | ChannelHandledIn
+    | MessageRefused
     | MessagesDropped
     | LimitExceeded
     | SocketDrain
     | PresenceChanged
     | ReplicaChanged
 )
+EVENTS: Final[tuple[type[Event], ...]] = get_args(Event)
+"""The classes of all events."""
+
 Handler = Callable[[Event], object]
 
 
@@ -198,25 +254,39 @@ class Telemetry:
         drops: How many messages were dropped, by topic and reason. What comes after ten thousand
             different topics is counted under the topic ``"*"``, and so is that of very long ones.
         exceeded: How often each limit was.
+        handlers: Those of each class of events. An event whose class has none is not made.
+        log: The lines of the endpoint in the log.
     """
 
-    __slots__ = ("_home", "_lock", "drops", "exceeded", "handlers")
+    __slots__ = ("_home", "_lock", "drops", "exceeded", "handlers", "log")
 
     def __init__(self, home: Home | None = None) -> None:
         self._home = Home() if home is None else home
         self._lock = Lock()
-        self.handlers: tuple[Callback, ...] = ()
+        self.log = Log()
+        self.handlers: dict[type[Event], tuple[Callback, ...]] = dict.fromkeys(EVENTS, ())
         self.drops: Counter[tuple[str, DropReason]] = Counter()
         self.exceeded: Counter[Limit] = Counter()
 
-    def attach(self, handler: Handler) -> Callable[[], None]:
-        """Add a handler; the function that is returned takes it away again.
+    def attach(self, handler: Handler, *event_types: type[Event]) -> Callable[[], None]:
+        """Add a handler. This may be called before the start, and in any thread; so may what it returns.
 
-        Both may be called before the start, and in any thread.
+        Args:
+            handler: A plain function of one argument, the event. It is called in the event loop, in the middle of
+                what the event tells of, so it must return at once and must not wait. If it raises, that is
+                logged, and everything goes on.
+            event_types: The classes of the events that it gets; none given is all of them. Name those that you need:
+                an event that no handler wants is not made, which saves time with each message.
+
+        Returns:
+            A function that takes the handler away again. It may be called more than once.
 
         Raises:
-            DefinitionError: The handler is async: nothing waits for it.
+            DefinitionError: The handler is async, which nothing would wait for, or a class is none of an event.
             NotStarted: This process is a fork of the one that serves, and hears nothing.
+
+        Example:
+            >>> Telemetry().attach(print, ChannelJoined)()
         """
         self._home.expect_process("endpoint.telemetry", "attach")
         callback = Callback.plain(
@@ -225,8 +295,10 @@ class Telemetry:
             why="it is called in the midst of what it is told of, and nothing waits for it",
             write="def handler(event): queue.put_nowait(event)",
         )
+        kinds = _event_types(event_types)
         with self._lock:
-            self.handlers = (*self.handlers, callback)
+            for kind in kinds:
+                self.handlers[kind] = (*self.handlers[kind], callback)
         is_attached = True
 
         def detach() -> None:
@@ -234,8 +306,10 @@ class Telemetry:
             with self._lock:
                 if is_attached:
                     is_attached = False
-                    position = self.handlers.index(callback)
-                    self.handlers = self.handlers[:position] + self.handlers[position + 1 :]
+                    for kind in kinds:
+                        left = list(self.handlers[kind])
+                        left.remove(callback)
+                        self.handlers[kind] = tuple(left)
 
         return detach
 
@@ -245,79 +319,37 @@ class Telemetry:
         if len(topic) > MAX_TOPIC or (key not in self.drops and len(self.drops) >= MAX_DROP_TOPICS):
             key = ("*", reason)
         self.drops[key] += count
-        self.emit(MessagesDropped(topic, reason, count))
+        if self.handlers[MessagesDropped]:
+            self.emit(MessagesDropped(topic, reason, count))
 
-    def limit_exceeded(self, limit: Limit, peer: str | None, topic: str | None = None) -> None:
+    def limit_exceeded(
+        self, limit: Limit, peer: str | None, topic: str | None = None, event: str | None = None
+    ) -> None:
         """Count a client that was refused or made to wait, and tell all handlers."""
         self.exceeded[limit] += 1
-        if self.handlers:
-            self.emit(LimitExceeded(limit, peer, topic))
+        if self.handlers[LimitExceeded]:
+            self.emit(LimitExceeded(limit, peer, topic, event))
 
     def emit(self, event: Event) -> None:
-        """Tell all handlers."""
-        for handler in self.handlers:
+        """Tell the handlers of such events."""
+        kind = type(event)
+        for handler in self.handlers[kind]:
             try:
                 handler.now(event)
             except Exception:
-                logger.exception("A telemetry handler failed on %s", type(event).__name__)
+                self.log.exception("A telemetry handler failed on %s", kind.__name__)
 
 
-FILTERED = "[FILTERED]"
-
-
-class ParameterFilter:
-    """Hides secrets in what is logged of parameters and payloads.
-
-    Args:
-        terms: A value is hidden if its key contains one of these, or if it is text that holds
-            ``term=``.
-        keep: If given, everything is hidden except what stands under exactly these keys.
-
-    Example:
-        >>> ParameterFilter()({"user": {"password": "x", "name": "ann"}})
-        {'user': {'password': '[FILTERED]', 'name': 'ann'}}
-    """
-
-    __slots__ = ("_keep", "_terms")
-
-    def __init__(
-        self, terms: Sequence[str] = ("password", "token"), *, keep: Sequence[str] | None = None
-    ) -> None:
-        self._terms = tuple(terms)
-        self._keep = None if keep is None else frozenset(keep)
-
-    def __call__(self, value: Any) -> Any:
-        """Return the value with its secrets hidden."""
-        return self._discard(value) if self._keep is None else self._only(value, self._keep)
-
-    def _discard(self, value: Any) -> Any:
-        return _map(
-            value,
-            lambda key, inner: FILTERED if self._is_secret(key, inner) else self._discard(inner),
-            lambda leaf: leaf,
-        )
-
-    def _is_secret(self, key: Any, value: Any) -> bool:
-        if isinstance(key, str) and any(term in key for term in self._terms):
-            return True
-        return isinstance(value, str) and any(f"{term}=" in value for term in self._terms)
-
-    def _only(self, value: Any, keep: frozenset[str]) -> Any:
-        return _map(
-            value,
-            lambda key, inner: inner if key in keep else self._only(inner, keep),
-            lambda leaf: FILTERED,
-        )
-
-
-def _map(value: Any, entry: Callable[[Any, Any], Any], leaf: Callable[[Any], Any]) -> Any:
-    """Rebuild maps by their entries, lists by their elements, and everything else as a leaf."""
-    if isinstance(value, dict):
-        entries = cast("dict[Any, Any]", value)
-        return {key: entry(key, inner) for key, inner in entries.items()}
-    if isinstance(value, list):
-        return [_map(inner, entry, leaf) for inner in cast("list[Any]", value)]
-    return leaf(value)
+def _event_types(given: Sequence[Any]) -> tuple[type[Event], ...]:
+    for kind in given:
+        if kind not in EVENTS:
+            raise DefinitionError(
+                "telemetry.attach(handler, ...)",
+                expected=f"classes of events: {', '.join(one.__name__ for one in EVENTS)}",
+                got=repr(kind),
+                write="telemetry.attach(handler, ChannelJoined)",
+            )
+    return tuple(given) or EVENTS
 
 
 def readable(seconds: float) -> str:
@@ -331,43 +363,88 @@ def readable(seconds: float) -> str:
     return f"{microseconds // 1000}ms" if microseconds > 1000 else f"{microseconds}µs"
 
 
+ACCESS_BURST: Final = 1000
+"""Lines about connects, and about joins, that are written in ten seconds; more are counted."""
+
+REFUSED_BURST: Final = 100
+"""Lines about refused connects, and about refused joins, that are."""
+
+NOTHING: Final = Printed("")
+
+MAX_PARAMETERS: Final = 1000
+"""Characters of parameters in a line."""
+
+
 class LogHandler:
-    """Writes the events as Phoenix does, into the logger ``bennu``.
+    """Writes the lines about what clients asked for into ``bennu.access``, and those about the cluster into ``bennu``.
+
+    It is attached for no more than the levels of these loggers will write: at level ``INFO`` no event is made
+    for a message. :meth:`follow` adapts that to levels that have changed.
 
     Args:
+        telemetry: What it is attached to.
         hide: What keeps secrets out of the parameters.
     """
 
-    def __init__(self, hide: ParameterFilter) -> None:
+    def __init__(self, telemetry: Telemetry, hide: ParameterFilter) -> None:
+        self._telemetry = telemetry
         self._hide = hide
+        self._log = telemetry.log
+        self._access = telemetry.log.child("access")
+        self._kinds: tuple[type[Event], ...] = ()
+        self._detach: Callable[[], None] | None = None
+
+    def follow(self) -> None:
+        """Attach for what the loggers will write now. A server does it at start-up, and at each connect."""
+        access, log = self._access.logger.isEnabledFor, self._log.logger.isEnabledFor
+        kinds: tuple[type[Event], ...] = (
+            _HANDLED if access(logging.DEBUG) else _ASKED if access(logging.INFO) else ()
+        )
+        kinds += _CLUSTER if log(logging.INFO) else _FAILING if log(logging.WARNING) else ()
+        if kinds != self._kinds:
+            self.stop()
+            self._kinds = kinds
+            if kinds:
+                self._detach = self._telemetry.attach(self, *kinds)
+
+    def stop(self) -> None:
+        """Write nothing any more."""
+        self._kinds = ()
+        if self._detach is not None:
+            self._detach()
+            self._detach = None
 
     def __call__(self, event: Event) -> None:
+        """Write the line of an event, if it has one."""
         match event:
             case SocketConnected():
-                verb = "CONNECTED TO" if event.result == "ok" else "REFUSED CONNECTION TO"
-                logger.info(
-                    "%s %s in %s\n  Transport: %s\n  Serializer: %s\n  Parameters: %s",
-                    verb,
-                    event.socket,
-                    readable(event.duration),
-                    event.transport,
-                    event.serializer or "none",
-                    self._hide(event.params),
-                )
-            case ChannelJoined() | ChannelHandledIn() if event.topic.startswith("phoenix"):
+                self._connected(event)
+            case ChannelJoined() | ChannelHandledIn() | MessageRefused() if event.topic.startswith(
+                "phoenix"
+            ):
                 pass  # what the framework says to itself is no news
             case ChannelJoined():
-                verb = "JOINED" if event.result == "ok" else "REFUSED JOIN"
-                logger.info(
-                    "%s %s in %s\n  Parameters: %s",
-                    verb,
+                self._joined(event)
+            case ChannelHandledIn():
+                self._access.debug(
+                    "HANDLED %s INCOMING ON %s (%s) in %s%s",
+                    event.event,
                     event.topic,
+                    event.channel,
                     readable(event.duration),
-                    self._hide(event.payload),
+                    self._if_debugging(event.payload),
+                )
+            case MessageRefused():
+                self._access.debug(
+                    "REFUSED %s INCOMING ON %s (%s): %s",
+                    event.event,
+                    event.topic,
+                    event.channel,
+                    Printed(event.reason),
                 )
             case SocketDrain():
                 if event.log:
-                    logger.info(
+                    self._log.info(
                         "DRAINING %d of %d total connection(s) for socket %s every %dms - round %d of %d",
                         event.count,
                         event.total,
@@ -375,20 +452,68 @@ class LogHandler:
                         round(event.interval * 1000),
                         event.index,
                         event.rounds,
+                        burst=ACCESS_BURST,
                     )
-            case MessagesDropped() | LimitExceeded():
-                pass  # whoever drops or refuses says so, once and not for each
-            case PresenceChanged():
-                pass  # it happens all the time, and clients are told
             case ReplicaChanged():
-                level = logging.WARNING if event.status == "down" else logging.INFO
-                logger.log(level, "NODE %s is %s for %s", event.node, event.status, event.shard)
-            case ChannelHandledIn():
-                logger.debug(
-                    "HANDLED %s INCOMING ON %s (%s) in %s\n  Parameters: %s",
-                    event.event,
-                    event.topic,
-                    event.channel,
-                    readable(event.duration),
-                    self._hide(event.payload),
+                write = self._log.warning if event.status == "down" else self._log.info
+                write(
+                    "NODE %s is %s for %s",
+                    event.node,
+                    event.status,
+                    event.shard,
+                    burst=ACCESS_BURST,
                 )
+            case MessagesDropped() | LimitExceeded() | PresenceChanged():
+                pass  # it is not attached for these
+
+    def _connected(self, event: SocketConnected) -> None:
+        if event.result == "ok":
+            self._access.info(
+                "CONNECTED TO %s in %s (%s, %s)%s",
+                event.socket,
+                readable(event.duration),
+                event.transport,
+                event.serializer or "raw",
+                self._if_debugging(event.params),
+                burst=ACCESS_BURST,
+            )
+        else:
+            self._access.info(
+                "REFUSED CONNECTION TO %s: %s%s",
+                event.socket,
+                Printed(event.reason),
+                self._if_debugging(event.params),
+                burst=REFUSED_BURST,
+            )
+
+    def _joined(self, event: ChannelJoined) -> None:
+        if event.result == "ok":
+            self._access.info(
+                "JOINED %s in %s%s",
+                event.topic,
+                readable(event.duration),
+                self._if_debugging(event.payload),
+                burst=ACCESS_BURST,
+            )
+        else:
+            self._access.info(
+                "REFUSED JOIN %s: %s%s",
+                event.topic,
+                Printed(event.reason),
+                self._if_debugging(event.payload),
+                burst=REFUSED_BURST,
+            )
+
+    def _if_debugging(self, parameters: Any) -> Printed:
+        if not self._access.logger.isEnabledFor(logging.DEBUG):
+            return NOTHING
+        return Printed(f" Parameters: {self._shown(parameters)}")
+
+    def _shown(self, parameters: Any) -> Printed:
+        return Printed(printable(self._hide(parameters), MAX_PARAMETERS))
+
+
+_CLUSTER = (SocketDrain, ReplicaChanged)
+_FAILING = (ReplicaChanged,)
+_ASKED = (SocketConnected, ChannelJoined)
+_HANDLED = (*_ASKED, ChannelHandledIn, MessageRefused)

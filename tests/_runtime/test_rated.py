@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from bennu import Channel, Endpoint, Ok, Rates, on
-from bennu._runtime.excesses import LOG_EVERY
+from bennu._log import EVERY
 from bennu._runtime.rated import RatedConnection
 from bennu.reasons import DropReason, Limit
 from bennu.telemetry import Event, LimitExceeded
 
 from ..support.clock import advance, settle
-from ..support.memory import Client, Over, Server, Version, endpoint_of, error, ok, serve
+from ..support.memory import Client, Over, Server, Version, endpoint_of, error, is_count, ok, serve
 from ..support.wires import NativeWire
 from .rooms import CHANNELS, Room, ended
 
@@ -34,7 +34,7 @@ def exceeded(server: Server) -> dict[Limit, int]:
 
 def warned(server: Server, text: str) -> None:
     """Check that nothing was logged but lines about one limit, and at least one of them."""
-    lines = [record.getMessage() for record in server.records]
+    lines = [line for record in server.records if not is_count(line := record.getMessage())]
     assert lines
     assert all("Over a limit" in line and text in line for line in lines), lines
     server.records.clear()
@@ -243,17 +243,18 @@ async def test_who_may_go_on_forever_may() -> None:
         assert exceeded(server) == {Limit.MESSAGES: 1000}
 
 
-async def test_the_log_has_one_line_in_ten_seconds() -> None:
-    """Which says how many there were."""
+async def test_the_log_has_the_first_and_then_one_line_in_ten_seconds() -> None:
+    """The first names the event, the others say how many there were."""
     async with serve(rated(messages="1/hour", close_after=None)) as server:
         client = await server.connect()
         await client.join("room:1")
         for _ in range(100):
             await client.call("room:1", "echo")
-        server.logged("1 time(s) in all, 1 since", level=logging.WARNING)
-        await advance(LOG_EVERY)
-        await client.call("room:1", "echo")
-        server.logged("101 time(s) in all, 100 since", level=logging.WARNING)
+        server.logged(
+            "Over a limit, Rates(messages=...): the client", "with 'echo'", level=logging.WARNING
+        )
+        await advance(EVERY)
+        server.logged('Not shown: 99 more like "Over a limit, Rates(m', level=logging.WARNING)
 
 
 async def test_telemetry_is_told_of_each() -> None:
@@ -266,8 +267,8 @@ async def test_telemetry_is_told_of_each() -> None:
         await client.join("room:2")
         server.logged("Rates(messages=...)", level=logging.WARNING)
     assert [event for event in events if isinstance(event, LimitExceeded)] == [
-        LimitExceeded(Limit.MESSAGES, "127.0.0.1", "room:1"),
-        LimitExceeded(Limit.MESSAGES, "127.0.0.1", None),
+        LimitExceeded(Limit.MESSAGES, "127.0.0.1", "room:1", "echo"),
+        LimitExceeded(Limit.MESSAGES, "127.0.0.1", None, "phx_join"),
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bennu._log import Log
 from bennu._runtime.supervision import end_tasks, kill
 
 from ..support.clock import running_loop, settle
@@ -21,10 +22,10 @@ async def test_tasks_that_heed_their_cancellation_end_at_once(
     await done
     hanging = [loop.create_task(misbehave("hangs")) for _ in range(3)]
     await settle()
-    await end_tasks([done, *hanging], 5.0, "a test")
+    await end_tasks([done, *hanging], 5.0, "a test", Log())
     assert loop.time() == 0
     assert all(task.cancelled() for task in hanging)
-    await end_tasks([done], 5.0, "a test")
+    await end_tasks([done], 5.0, "a test", Log())
     assert caplog.records == []
 
 
@@ -33,7 +34,7 @@ async def test_tasks_that_do_not_are_killed(caplog: pytest.LogCaptureFixture) ->
     loop = running_loop()
     stubborn = loop.create_task(misbehave("ignores"))
     await settle()
-    await end_tasks([stubborn], 3.0, "a test")
+    await end_tasks([stubborn], 3.0, "a test", Log())
     assert loop.time() == 3
     assert stubborn.done()
     [record] = caplog.records

@@ -200,6 +200,7 @@ class _Runtime:
     def __init__(self, bus: Bus) -> None:
         self.pubsub = bus
         self.telemetry = bus.telemetry
+        self.log = bus.telemetry.log
         self.loop = self
         self.call_soon = bus.callbacks.append
 

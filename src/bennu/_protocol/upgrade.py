@@ -10,10 +10,12 @@ from typing import Final
 
 from ..errors import DecodeError
 
-__all__ = ["accept_key", "explain_upgrade", "select_subprotocol", "take_auth_token"]
+__all__ = ["BEARER", "accept_key", "explain_upgrade", "select_subprotocol", "take_auth_token"]
 
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-_AUTH_TOKEN: Final = "base64url.bearer.phx."  # noqa: S105 - the prefix of one
+BEARER: Final = "base64url.bearer.phx."
+"""What an auth token among the subprotocols begins with."""
+
 _URL_SAFE: Final = str.maketrans("-_", "+/")
 
 
@@ -72,10 +74,10 @@ def take_auth_token(header: str | None) -> tuple[str | None, str | None]:
     if header is None:
         return None, None
     tokens = split_tokens(header)
-    carriers = [token for token in tokens if token.startswith(_AUTH_TOKEN)]
+    carriers = [token for token in tokens if token.startswith(BEARER)]
     if len(carriers) != 1:
         return None, header
-    encoded = carriers[0].removeprefix(_AUTH_TOKEN).rstrip("=").translate(_URL_SAFE)
+    encoded = carriers[0].removeprefix(BEARER).rstrip("=").translate(_URL_SAFE)
     try:
         decoded = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True).decode()
     except ValueError as error:

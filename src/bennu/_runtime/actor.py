@@ -14,7 +14,6 @@ coroutine is closed under it (:mod:`bennu._runtime.supervision`). So an end alwa
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from abc import abstractmethod
 from collections.abc import Awaitable
@@ -26,14 +25,13 @@ from .._functions import teach_refusal
 from ..errors import CallbackError, EncodeError, Refused, Stop
 from ..message import Error, Message
 from ..reasons import DropReason
-from ..telemetry import Telemetry
+from ..telemetry import ChannelHandledIn, Telemetry
 from .inbox import Frame, Inbox, Kind
 from .owner import D, H, Phase
 from .supervised import End, Notice, Supervised
 
 __all__ = ["Actor", "Step"]
 
-logger = logging.getLogger("bennu")
 
 LOG_EVERY: Final = 1000
 """Dropped messages between two lines of the log: a flood must not flood that too."""
@@ -82,6 +80,9 @@ class Actor(Supervised[H, D]):
     def _handled_event(self, telemetry: Telemetry, message: Any, started: float) -> None:
         """Tell telemetry that a message has been handled."""
 
+    def _refused(self, message: Any, response: Any) -> None:
+        """Tell telemetry that a message was answered with an error."""
+
     # What the connection does.
 
     def deliver(self, message: Message | Frame) -> None:
@@ -128,7 +129,7 @@ class Actor(Supervised[H, D]):
         if isinstance(error, Stop):
             self.end_soon(self._stop(error))
             return
-        logger.error("A task of %s crashed", self.label, exc_info=error)
+        self.log.error("A task of %s crashed", self.label, exc_info=error)
         self.end_soon(End(error, Notice.ERROR))
 
     def _put_server(self, kind: Kind, item: Any) -> None:
@@ -137,7 +138,7 @@ class Actor(Supervised[H, D]):
         bound = self.agent.max_mailbox
         if not self._inbox.put_server(kind, item, bound):
             if self.agent.overflow == "end":
-                logger.error(
+                self.log.error(
                     "%s ends: %d messages of the server wait for it (max_mailbox)",
                     self.label,
                     bound,
@@ -149,7 +150,7 @@ class Actor(Supervised[H, D]):
             self._dropped += 1
             self.outbox.runtime.telemetry.dropped(self.topic, DropReason.MAILBOX_FULL)
             if self._dropped == 1 or self._dropped % LOG_EVERY == 0:
-                logger.warning(
+                self.log.warning(
                     "%s has dropped its oldest message, %d so far (max_mailbox)",
                     self.label,
                     self._dropped,
@@ -164,6 +165,7 @@ class Actor(Supervised[H, D]):
         items = self._inbox.items
         create_future = self.loop.create_future
         telemetry = self.outbox.runtime.telemetry
+        handlers = telemetry.handlers
         while True:
             if step is None:
                 if self.ending is not None:
@@ -187,13 +189,13 @@ class Actor(Supervised[H, D]):
             message, handler, running = step
             step = None
             self.message = message
-            started = time.perf_counter() if telemetry.handlers else 0.0
+            started = time.perf_counter() if handlers[ChannelHandledIn] else 0.0
             try:
                 value = await running
                 if value is not None and type(value) is not dict and type(value) in UNFINISHED:
                     value = await handler.finish(value)
                 if message is not None:
-                    if telemetry.handlers and self.outbox.socket.log:
+                    if handlers[ChannelHandledIn] and self.outbox.socket.log:
                         self._handled_event(telemetry, message, started)
                     if value is not None:
                         self.answer(message, value)
@@ -234,18 +236,19 @@ class Actor(Supervised[H, D]):
         if message is not None and answer is not None:
             self.answer(message, answer)
         if isinstance(error, Refused):
+            self._refused(message, error.payload)
             return None
         return self._stop(error)
 
     def _stop(self, stop: Stop) -> End:
         if stop.closes:
             return End(stop.reason, Notice.CLOSE)
-        logger.error("%s stopped: %s", self.label, stop.reason)
+        self.log.error("%s stopped: %s", self.label, stop.reason)
         return End(stop.reason, Notice.ERROR)
 
     def _crash(self, where: str, error: Exception) -> End:
         teach_refusal(error)
-        logger.error("%s crashed in %s", self.label, where, exc_info=error)
+        self.log.error("%s crashed in %s", self.label, where, exc_info=error)
         return End(error, Notice.ERROR)
 
     # The end.
@@ -268,7 +271,7 @@ class Actor(Supervised[H, D]):
             await handler.ask(self, self.agent, end.reason)
         except asyncio.CancelledError:
             if self.take_interruption():
-                logger.error(  # noqa: TRY400 - where it was cancelled says nothing
+                self.log.error(  # noqa: TRY400 - where it was cancelled says nothing
                     "%s of %s took over %gs", name, self.label, limit
                 )
             else:
@@ -276,7 +279,7 @@ class Actor(Supervised[H, D]):
         except Exception:
             if self.is_dead:
                 raise
-            logger.exception("%s of %s crashed", name, self.label)
+            self.log.exception("%s of %s crashed", name, self.label)
         finally:
             self.clear_limit()
 

@@ -13,7 +13,6 @@ join replaces comes to its end, and (then the timer goes on) while a channel's i
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Any, Final, cast
 
@@ -47,7 +46,6 @@ from .transport import Transport
 
 __all__ = ["Connection"]
 
-logger = logging.getLogger("bennu")
 
 MOST_OF_A_CHARACTER: Final = 4
 """Bytes that a character may take."""
@@ -135,12 +133,14 @@ class Connection(Link[Socket[Any]]):
 
     def undecodable(self, error: DecodeError) -> None:
         """Close because of what is no message."""
-        logger.warning("Closing a connection that sent an undecodable frame: %s", error)
+        self.runtime.log.warning("Closing a connection that sent an undecodable frame: %s", error)
         self.close(CloseCode.UNDECODABLE, reason=error)
 
     def failed(self, error: Exception) -> None:
         """Close because of an exception of ours."""
-        logger.error("Closing a connection because of an error of the server's own", exc_info=error)
+        self.runtime.log.error(
+            "Closing a connection because of an error of the server's own", exc_info=error
+        )
         self.close(CloseCode.INTERNAL_ERROR, reason=error)
 
     def ended(self, reason: str | Exception) -> None:
@@ -179,8 +179,8 @@ class Connection(Link[Socket[Any]]):
             return
         found = self.socket.table.resolve(topic) if isinstance(topic, str) else None
         if found is None:
-            logger.warning(
-                "Ignoring unmatched topic %.200r in a join: the socket's channels are %s",
+            self.runtime.log.warning(
+                "Ignoring unmatched topic %r in a join: the socket's channels are %s",
                 topic,
                 [row.pattern.text for row in self.socket.table.rows],
             )
@@ -188,8 +188,7 @@ class Connection(Link[Socket[Any]]):
             self._write_close_after()
             return
         if self._living >= self.socket.max_channels:
-            runtime = self.runtime
-            runtime.excesses.note(Limit.CHANNELS, runtime.loop.time(), self.info.peer.host)
+            self.runtime.excesses.note(Limit.CHANNELS, self.info.peer.host, topic, message.event)
             self.reply(
                 message.join_ref,
                 message.ref,
@@ -207,7 +206,7 @@ class Connection(Link[Socket[Any]]):
         try:
             joining = JoinedChannel(self, definition, message, parameters)
         except Exception:
-            logger.exception("A channel for %r could not be made", message.topic)
+            self.runtime.log.exception("A channel for %r could not be made", message.topic)
             self.not_joined(message, CRASHED)
             return
         self._living += 1
@@ -220,7 +219,9 @@ class Connection(Link[Socket[Any]]):
         old = membership.channel
         self._hold(message)
         if not membership.leaving:
-            logger.debug("Duplicate join of %r: the channel joined before ends", message.topic)
+            self.runtime.log.debug(
+                "Duplicate join of %r: the channel joined before ends", message.topic
+            )
             old.kill()
         old.when_done(lambda: self._replace(message, membership))
 
@@ -281,7 +282,9 @@ class Connection(Link[Socket[Any]]):
         try:
             self.reply(message.join_ref, message.ref, message.topic, ERROR, response)
         except EncodeError:
-            logger.exception("The join of %r was refused with what can't be sent", message.topic)
+            self.runtime.log.exception(
+                "The join of %r was refused with what can't be sent", message.topic
+            )
             self.reply(message.join_ref, message.ref, message.topic, ERROR, CRASHED)
         self._write_close_after()
 

@@ -19,13 +19,13 @@ of them drain, wherever in the application they are.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from random import random
 from typing import Any, Final
 from weakref import WeakSet
 
+from .._log import Log
 from .._protocol.drain import Batch, Drain, plan_drain
 from ..message import Draining
 from ..reasons import CloseCode
@@ -35,7 +35,6 @@ from .runtime import OpenConnection, Runtime
 
 __all__ = ["Drainer", "drain_all", "started_endpoints"]
 
-logger = logging.getLogger("bennu")
 
 ENDS: Final = 10.0
 """Seconds that channels have to end, if nobody said how long all may take: their own limits are shorter."""
@@ -136,7 +135,7 @@ class Drainer:
             0
         )  # a channel that does nothing else gets to say goodbye, whatever its slot
         if total * drain.batch_interval > within * drain.batch_size:
-            logger.warning(
+            self._runtime.log.warning(
                 "%d clients of %s can't leave within %gs at %d per %gs: they leave faster",
                 *(total, name, within, drain.batch_size, drain.batch_interval),
             )
@@ -196,4 +195,4 @@ async def drain_all(*, delay: float, timeout: float) -> None:  # noqa: ASYNC109 
         *(drainer.drain(delay=delay, timeout=timeout) for drainer in here), return_exceptions=True
     ):
         if isinstance(failure, Exception):
-            logger.error("An endpoint could not be drained", exc_info=failure)
+            Log().error("An endpoint could not be drained", exc_info=failure)

@@ -1,23 +1,23 @@
 """What is done about a limit that was exceeded, beside refusing: it is counted, told, and logged.
 
-A client that exceeds a limit may do so a hundred thousand times a second, so the log gets one line in ten
-seconds for each limit, which says how many there were.
+A client that exceeds a limit may do so a hundred thousand times a second, so the log gets the first of each limit,
+and then one line in ten seconds that says how many there were.
 """
 
 from __future__ import annotations
 
-import logging
 from typing import Final
 
+from .._log import Log
 from ..reasons import Limit
 from ..telemetry import Telemetry
 
 __all__ = ["Excesses"]
 
-logger = logging.getLogger("bennu")
-
-LOG_EVERY: Final = 10.0
-"""Seconds between two lines of the log about the same limit."""
+TEXTS: Final = {
+    limit: f"Over a limit, {limit.meaning.replace('`', '')}: the client %s%s%s; %d time(s) in all"
+    for limit in Limit
+}
 
 
 class Excesses:
@@ -25,35 +25,31 @@ class Excesses:
 
     Args:
         telemetry: The endpoint's.
+        log: Its lines in the log.
     """
 
-    def __init__(self, telemetry: Telemetry) -> None:
+    def __init__(self, telemetry: Telemetry, log: Log) -> None:
         self._telemetry = telemetry
-        self._silent_until: dict[Limit, float] = {}
-        self._logged: dict[Limit, int] = {}
+        self._log = log
 
-    def note(self, limit: Limit, now: float, peer: str | None, topic: str | None = None) -> None:
+    def note(
+        self, limit: Limit, peer: str | None, topic: str | None = None, event: str | None = None
+    ) -> None:
         """Take note of a client that was refused or made to wait.
 
         Args:
             limit: Which it exceeded.
-            now: The time in seconds.
             peer: Its address, if that is known.
             topic: That of its message, if it has joined it.
+            event: That of its message, if it has one.
         """
         telemetry = self._telemetry
-        telemetry.limit_exceeded(limit, peer, topic)
-        if now < self._silent_until.get(limit, now):
-            return
-        self._silent_until[limit] = now + LOG_EVERY
-        count = telemetry.exceeded[limit]
-        before = self._logged.get(limit, 0)
-        self._logged[limit] = count
-        logger.warning(
-            "Over a limit, %s: the client %s%s; %d time(s) in all, %d since the last line about it",
-            limit.meaning.replace("`", ""),
+        telemetry.limit_exceeded(limit, peer, topic, event)
+        self._log.warning(
+            TEXTS[limit],
             peer or "whose address is unknown",
-            "" if topic is None else f" in {topic[:100]!r}",
-            count,
-            count - before,
+            "" if topic is None else f" in {topic!r}",
+            "" if event is None else f" with {event!r}",
+            telemetry.exceeded[limit],
+            burst=1,
         )

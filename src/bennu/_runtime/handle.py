@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import Any
 
 from .._callback import call_now
@@ -17,8 +16,6 @@ from .line import Line
 from .owner import Phase
 
 __all__ = ["Handle"]
-
-logger = logging.getLogger("bennu")
 
 
 class Handle(Actor[Line, ChannelDefinition]):
@@ -60,7 +57,7 @@ class Handle(Actor[Line, ChannelDefinition]):
         except EncodeError:
             if not isinstance(response, bytes) or _carries_binary(connection):
                 raise
-            logger.warning(
+            self.log.warning(
                 "A reply of bytes of %s became an error: %s over %s carries none",
                 self.label,
                 connection.serializer.name,

@@ -20,7 +20,6 @@ How the task runs, and why its end always comes, is told in :mod:`bennu._runtime
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from typing import Any, Literal
 
@@ -28,6 +27,7 @@ from .._callback import Callback, crash_of
 from .._copies import copy_of
 from .._definition import ChannelDefinition
 from .._payload import InvalidPayload, anything
+from .._why import why
 from ..errors import EncodeError
 from ..message import (
     ERROR,
@@ -42,7 +42,7 @@ from ..message import (
 from ..pubsub.fastlane import LaneKey
 from ..reasons import Reason
 from ..slow import DropPolicy
-from ..telemetry import ChannelHandledIn, ChannelJoined, Telemetry
+from ..telemetry import ChannelHandledIn, ChannelJoined, MessageRefused, Telemetry
 from .actor import Step
 from .handle import Handle
 from .inbox import Kind
@@ -52,8 +52,6 @@ from .owner import Phase
 from .supervised import GRACE, End, Notice
 
 __all__ = ["JoinedChannel"]
-
-logger = logging.getLogger("bennu")
 
 
 class JoinedChannel(Handle):
@@ -156,11 +154,16 @@ class JoinedChannel(Handle):
         started = time.perf_counter()
         outcome = await ask_to_join(self, message)
         telemetry = connection.runtime.telemetry
-        if telemetry.handlers and connection.socket.log and outcome.response is not CRASHED:
+        if (
+            telemetry.handlers[ChannelJoined]
+            and connection.socket.log
+            and outcome.response is not CRASHED
+        ):
             result: Literal["ok", "error"] = "ok" if type(outcome) is Ok else "error"
+            reason = "" if result == "ok" else why(outcome.response)
             duration = time.perf_counter() - started
             telemetry.emit(
-                ChannelJoined(self.topic, self.name, readable(message), result, duration)
+                ChannelJoined(self.topic, self.name, readable(message), result, duration, reason)
             )
         if type(outcome) is Ok:
             if connection.is_lost:
@@ -169,7 +172,7 @@ class JoinedChannel(Handle):
             try:
                 connection.joined(self, message, outcome.response)
             except EncodeError:
-                logger.exception("The join of %r returned what can't be sent", self.topic)
+                self.log.exception("The join of %r returned what can't be sent", self.topic)
                 outcome = Error(CRASHED)
             else:
                 connection.release(self)
@@ -198,17 +201,17 @@ class JoinedChannel(Handle):
             if definition.handle_in is not None and type(event) is str and not is_reserved(event):
                 longest = self.outbox.socket.max_event_size
                 if bytes_of(event) > longest:
-                    self._reply_error(message, Reason.TOO_LONG.payload(max_bytes=longest))
+                    self._refuse(message, Reason.TOO_LONG.payload(max_bytes=longest))
                     return None
                 handler = definition.handle_in
                 payload = anything(message.payload)
                 return message, handler, handler.begin(self, self.agent, event, payload)
         except InvalidPayload as invalid:
-            self._reply_error(message, Reason.INVALID_PAYLOAD.payload(errors=invalid.errors))
+            self._refuse(message, Reason.INVALID_PAYLOAD.payload(errors=invalid.errors))
             return None
         except BaseException as error:  # noqa: BLE001 - logged: the payload's type raised, e.g. in __post_init__
             return self._crash(event, crash_of(error, f"the payload of {event!r}"))
-        self._reply_error(message, Reason.UNKNOWN_EVENT.payload())
+        self._refuse(message, Reason.UNKNOWN_EVENT.payload())
         return None
 
     def _step_of_item(self, kind: Kind, item: Any) -> Step | End | None:
@@ -224,7 +227,7 @@ class JoinedChannel(Handle):
         info = self.definition.info_handler(item)
         if info is not None:
             return None, info, info.begin(self, self.agent, item)
-        logger.warning(
+        self.log.warning(
             "%s got an unexpected message %r: add @on_info(%s) to handle it",
             self.label,
             item,
@@ -245,7 +248,15 @@ class JoinedChannel(Handle):
             )
         )
 
-    def _reply_error(self, message: Message, response: Any) -> None:
+    def _refused(self, message: Message, response: Any) -> None:
+        """Tell telemetry that a message was answered with an error."""
+        telemetry = self.outbox.runtime.telemetry
+        if telemetry.handlers[MessageRefused] and self.outbox.socket.log:
+            event, reason = str(message.event), why(response)
+            telemetry.emit(MessageRefused(self.topic, self.name, event, message.ref, reason))
+
+    def _refuse(self, message: Message, response: Any) -> None:
+        self._refused(message, response)
         if message.ref is not None:
             self.outbox.reply(self.join_ref, message.ref, self.topic, ERROR, response)
 

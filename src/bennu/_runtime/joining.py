@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import Any, Final
 
 from .._callback import call_now
@@ -17,7 +16,6 @@ from .handle import Handle
 
 __all__ = ["CRASHED", "ask_to_join"]
 
-logger = logging.getLogger("bennu")
 
 CRASHED: Final = Reason.JOIN_CRASHED.payload()
 
@@ -50,7 +48,7 @@ async def ask_to_join(channel: Handle, message: Message) -> Ok | Error:
         if channel.is_dead:
             raise
         teach_refusal(error)
-        logger.exception("The join of %r crashed", channel.topic)
+        channel.log.exception("The join of %r crashed", channel.topic)
         return Error(CRASHED)
     finally:
         channel.clear_limit()
@@ -62,7 +60,7 @@ async def ask_to_join(channel: Handle, message: Message) -> Ok | Error:
 
 def _too_slow(channel: Handle, limit: float) -> Error:
     if channel.ending is None:  # else it was cut short for another reason, which was said
-        logger.error("The join of %r took over %gs", channel.topic, limit)
+        channel.log.error("The join of %r took over %gs", channel.topic, limit)
     return Error(CRASHED)
 
 
@@ -72,7 +70,7 @@ def _result(channel: Handle, value: Any) -> Ok | Error:
     if isinstance(value, Ok | Error):
         return value
     if isinstance(value, Reply | bool | BaseException):
-        logger.error(
+        channel.log.error(
             "The join of %r returned %r: expected a value, Ok(...), Error(...) or None;%s",
             channel.topic,
             value,

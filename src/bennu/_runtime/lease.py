@@ -8,7 +8,6 @@ of what stands below. A connection whose ``connect`` called ``info.expire_at`` o
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from typing import Any, Protocol
 
@@ -19,8 +18,6 @@ from ..reasons import CloseCode
 from .runtime import Runtime
 
 __all__ = ["Ending", "Lease", "make_ending"]
-
-logger = logging.getLogger("bennu")
 
 
 class Ending(Protocol):
@@ -95,5 +92,5 @@ class Lease:
         self._timer = loop.call_at(deadline, self._expire)
 
     def _expire(self) -> None:
-        logger.info("Closing a connection whose time is over (info.expire_at)")
+        self._link.runtime.log.info("Closing a connection whose time is over (info.expire_at)")
         self._link.close(CloseCode.TOKEN_EXPIRED, reason="expired")

@@ -12,7 +12,6 @@ A transport has a buffer, and a mark in it. When what waits there goes over the 
 
 from __future__ import annotations
 
-import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Generic
@@ -30,8 +29,6 @@ from .slow import Slow, SlowChannel, discard
 from .transport import Transport
 
 __all__ = ["Link"]
-
-logger = logging.getLogger("bennu")
 
 LIGHT: Final = 1024
 """Bytes up to which a message is not weighed: the number of those that wait is bounded."""
@@ -195,7 +192,9 @@ class Link(ABC, Generic[K]):
             self.silent = 0
         self.silent += 1
         if self.silent > limit:
-            logger.info("Closing a connection that was silent for %gs", self.socket.timeout)
+            self.runtime.log.info(
+                "Closing a connection that was silent for %gs", self.socket.timeout
+            )
             self.close(CloseCode.SILENT, reason="closed")
 
     @property

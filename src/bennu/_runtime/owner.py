@@ -16,6 +16,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from .._callback import Callback, crash_of
 from .._definition import Handler
 from .._home import Home
+from .._log import Log
 from ..errors import NotJoined, NotStarted, WrongThread
 from .line import Host
 from .supervision import end_tasks
@@ -114,6 +115,11 @@ class Owner(ABC, Generic[H, D]):
         return self.outbox.runtime.pools.handlers.run(self.outbox, callback, args)
 
     # Where it stands.
+
+    @property
+    def log(self) -> Log:
+        """The endpoint's lines in the log."""
+        return self.outbox.runtime.log
 
     @property
     def connection(self) -> H:
@@ -249,7 +255,7 @@ class Owner(ABC, Generic[H, D]):
             subscription.cancel()
         if owned.tasks:
             name = f"a task that {self.label} started"
-            self.outbox.runtime.spawn(end_tasks(tuple(owned.tasks), 5.0, name))
+            self.outbox.runtime.spawn(end_tasks(tuple(owned.tasks), 5.0, name, self.log))
             owned.tasks.clear()
 
     def _expect_loop_to_cancel(self, method: str) -> None:

@@ -85,7 +85,11 @@ class RatedConnection(Connection):
                     self._refused = 0
             else:
                 limit, wait = exceeded
-                self._count(limit, now, None if membership is None else membership.topic)
+                self._count(
+                    limit,
+                    None if membership is None else membership.topic,
+                    message.event if type(message.event) is str else None,
+                )
                 if self._is_to_close(limit, decision):
                     self.close(CloseCode.RATE_LIMITED, reason="closed")
                     return
@@ -100,7 +104,7 @@ class RatedConnection(Connection):
         """Count a ping or pong."""
         now = self.runtime.loop.time()
         if self._messages is not None and self._messages.take(now):
-            self._count(Limit.MESSAGES, now, None)
+            self._count(Limit.MESSAGES, None, None)
             if self._is_to_close(Limit.MESSAGES, Decision.HEARTBEAT):
                 self.close(CloseCode.RATE_LIMITED, reason="closed")
 
@@ -143,9 +147,9 @@ class RatedConnection(Connection):
                     return Limit.EVENT, wait
         return None
 
-    def _count(self, limit: Limit, now: float, topic: str | None) -> None:
+    def _count(self, limit: Limit, topic: str | None, event: str | None) -> None:
         self._refused += 1
-        self.runtime.excesses.note(limit, now, self.info.peer.host, topic)
+        self.runtime.excesses.note(limit, self.info.peer.host, topic, event)
 
     def _is_to_close(self, limit: Limit, decision: Decision) -> bool:
         """Whether a message over a rate is the end: at once, or after so many in a row."""

@@ -75,6 +75,6 @@ class RatedRawConnection(RawConnection):
             return True
         if not self._messages.take(now):
             return True
-        self.runtime.excesses.note(Limit.MESSAGES, now, self.info.peer.host)
+        self.runtime.excesses.note(Limit.MESSAGES, self.info.peer.host)
         self.close(CloseCode.RATE_LIMITED, reason="closed")
         return False

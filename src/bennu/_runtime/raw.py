@@ -11,7 +11,6 @@ A client that says goodbye is answered when all that it sent before has been han
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Any, Final, cast
 
@@ -32,7 +31,6 @@ from .transport import Transport
 
 __all__ = ["RawConnection"]
 
-logger = logging.getLogger("bennu")
 
 MAX_CONTROL: Final = 125
 MAX_CLOSE_REASON: Final = 123
@@ -59,7 +57,7 @@ class RawConnection(Link[RawSocket[Any]]):
         try:
             self._running = RunningHandler(self, definition)
         except Exception as error:
-            logger.exception("%s could not be made", definition.name)
+            self.runtime.log.exception("%s could not be made", definition.name)
             self.close(CloseCode.INTERNAL_ERROR, reason=error)
         else:
             self._running.begin()
@@ -212,7 +210,7 @@ class RunningHandler(Actor[RawConnection, RawDefinition]):
         handler = definition.draining if type(item) is Draining else definition.info
         if handler is not None:
             return UNASKED, handler, handler.begin(self, self.agent, item)
-        logger.warning(
+        self.log.warning(
             "%s got an unexpected message %r: add `async def info(self, message)` to handle it",
             self.label,
             item,

@@ -12,7 +12,6 @@ on. Whoever's time comes meanwhile is not closed before the answer.
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Awaitable
 from contextvars import Context, copy_context
@@ -32,8 +31,6 @@ from ..socket import Socket
 from .lease import Lease, Leased
 
 __all__ = ["RenewableLease"]
-
-logger = logging.getLogger("bennu")
 
 
 class _NewToken(Struct):
@@ -113,7 +110,9 @@ class RenewableLease(Lease):
         try:
             self._answer(message, answer)
         except EncodeError:
-            logger.exception("The refresh of a token was refused with what can't be sent")
+            self._connection.runtime.log.exception(
+                "The refresh of a token was refused with what can't be sent"
+            )
             self._answer(message, Error(Reason.REFRESH_CRASHED.payload()))
         finally:
             if self._is_due:
@@ -131,7 +130,7 @@ class RenewableLease(Lease):
             return Error(refused.payload)
         except Exception as error:
             teach_refusal(error)
-            logger.exception("The refresh of a token crashed")
+            connection.runtime.log.exception("The refresh of a token crashed")
             return Error(Reason.REFRESH_CRASHED.payload())
         connection.context = copy_context()
         if assigns is not None:

@@ -8,7 +8,6 @@ size of message of its own, since no rates of the socket are held for it.
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 from typing import Any, Final
 
@@ -24,8 +23,6 @@ from .runtime import Runtime
 from .transport import Transport
 
 __all__ = ["RefusedConnection", "refusal_with_time"]
-
-logger = logging.getLogger("bennu")
 
 RATE: Final = Rate(10, per=1, burst=200)
 """Messages of a refused client: a page that joins its channels sends them all at once."""
@@ -67,7 +64,9 @@ class RefusedConnection(Link):
         try:
             reply = self.serializer.reply(join_ref, message.ref, message.topic, status, response)
         except Exception as error:
-            logger.exception("Closing a refused connection because its reason can't be written")
+            self.runtime.log.exception(
+                "Closing a refused connection because its reason can't be written"
+            )
             self.close(CloseCode.INTERNAL_ERROR, reason=error)
             return
         self.send(reply)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Coroutine
 from contextvars import Context, copy_context
 from typing import Any, Final, Protocol
@@ -15,15 +14,13 @@ from ..limits import Threads
 from ..pubsub import PubSub
 from ..reasons import CloseCode
 from ..socket import SocketBase
-from ..telemetry import Telemetry
+from ..telemetry import LogHandler, ParameterFilter, Telemetry
 from .excesses import Excesses
 from .threads import Pools
 from .turns import Turns
 from .watch import LIMIT, Watch
 
 __all__ = ["Runtime"]
-
-logger = logging.getLogger("bennu")
 
 HOLD_LIMIT: float | None = LIMIT
 """Seconds that a callback may hold the event loop before it is named in the log; None looks at none."""
@@ -64,6 +61,8 @@ class Runtime:
 
     Attributes:
         endpoint: The endpoint, for channels that ask for it.
+        log: Its lines in the log.
+        lines: What writes those about connects and joins.
         state: What its lifespan yielded.
         debug: Whether ``emits`` is checked.
         connections: All that are open.
@@ -85,14 +84,17 @@ class Runtime:
         debug: bool,
         gate: Gate | None = None,
         threads: Threads | None = None,
+        hide: ParameterFilter | None = None,
     ) -> None:
         self.endpoint = endpoint
         self.pubsub = pubsub
         self.home = pubsub.home
         self.telemetry = telemetry
+        self.log = telemetry.log
+        self.lines = LogHandler(telemetry, hide or ParameterFilter())
         self.debug = debug
         self.gate = gate
-        self.excesses = Excesses(telemetry)
+        self.excesses = Excesses(telemetry, self.log)
         self.state: Any = None
         self.connections: set[OpenConnection] = set()
         self.refused: set[OpenConnection] = set()
@@ -119,6 +121,7 @@ class Runtime:
     def start(self) -> None:
         """Take the running loop as ours."""
         self.home.start()
+        self.log.start(self.home.loop)
         if self.gate is not None:
             self.gate.forget_rates()
         self.context = copy_context()
@@ -143,6 +146,7 @@ class Runtime:
     def let_go(self) -> None:
         """Let go of the loop and the threads; what was broadcast still leaves."""
         self.pubsub.turn.flush()
+        self.log.stop()
         self.home.stop()
         self._drop()
 
@@ -156,6 +160,7 @@ class Runtime:
         self.is_draining = False
         self.state = None
         self.pubsub.abandon()
+        self.log.stop()
         self._drop()
 
     def _drop(self) -> None:
@@ -186,7 +191,7 @@ class Runtime:
 
     def spawn(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         """Do so for one that nobody else looks at."""
-        self.create_task(coroutine).add_done_callback(_log_failure)
+        self.create_task(coroutine).add_done_callback(self._log_failure)
 
     def in_thread(self, callback: Callback, /, *args: Any) -> Awaitable[Any]:
         """Run a plain function that belongs to no connection in a worker thread."""
@@ -207,10 +212,9 @@ class Runtime:
         if self.gate is not None:
             self.gate.leave(network_of(connection.info.peer.host))
 
-
-def _log_failure(task: asyncio.Task[Any]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        logger.error("A task of the server's own failed", exc_info=error)
+    def _log_failure(self, task: asyncio.Task[Any]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.log.error("A task of the server's own failed", exc_info=error)
 
 
 class _Sweeper:

@@ -23,7 +23,6 @@ much is held back by its own reading, and not closed.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Hashable, Sequence
 from typing import Any, Final, Protocol
 
@@ -39,7 +38,6 @@ from .transport import Transport
 
 __all__ = ["Slow", "SlowChannel", "discard"]
 
-logger = logging.getLogger("bennu")
 
 CHUNK: Final = 64 * 1024
 """Bytes that are joined for one write."""
@@ -219,7 +217,9 @@ class Slow:
         self._link.runtime.telemetry.dropped(topic, reason, count)
         if not self._has_dropped and reason is not DropReason.SLOW_ENDED:
             self._has_dropped = True
-            logger.info("A client reads slowly: messages of %r are dropped (when_slow)", topic)
+            self._link.runtime.log.info(
+                "A client reads slowly: messages of %r are dropped (when_slow)", topic
+            )
 
     def _key(self, policy: DropPolicy, drop_key: Callback | None, broadcast: Broadcast) -> Hashable:
         event, payload = broadcast.event, broadcast.payload
@@ -232,8 +232,8 @@ class Slow:
         except Exception:
             if not self._has_complained:
                 self._has_complained = True
-                logger.exception(
-                    "%r found no key for a %r: such messages replace none",
+                self._link.runtime.log.exception(
+                    "%s found no key for a %r: such messages replace none",
                     policy,
                     broadcast.event,
                 )
@@ -317,7 +317,7 @@ class Slow:
         link = self._link
         if link.write is discard:
             return
-        logger.warning(
+        self._link.runtime.log.warning(
             "Closing a connection that left %d bytes unread (Socket(max_unsent=...))", self._bound
         )
         link.write = discard  # the fast lane must not see it leave while it writes

@@ -8,7 +8,6 @@ that after as long again, its coroutine is closed under it.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from contextvars import Context
 from enum import Enum, auto
@@ -20,7 +19,6 @@ from .supervision import kill
 
 __all__ = ["GRACE", "End", "Notice", "Supervised"]
 
-logger = logging.getLogger("bennu")
 
 GRACE: Final = 5.0
 """Seconds that a running handler has to finish when its end comes."""
@@ -130,12 +128,12 @@ class Supervised(Owner[H, D]):
         if task is None or task.done():
             return
         if self.is_interrupted or self.is_killed:
-            logger.error("%s ignored its cancellation and was killed", self.label)
+            self.log.error("%s ignored its cancellation and was killed", self.label)
             self.is_dead = True
             kill(task)
             return
         if end is not None:
-            logger.error(
+            self.log.error(
                 "%s did not finish in %gs when its end came (%s): it is cancelled",
                 self.label,
                 seconds,

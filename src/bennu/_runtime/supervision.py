@@ -10,23 +10,23 @@ So the outermost coroutine of a task must be ours.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
+from .._log import Log
+
 __all__ = ["end_tasks", "kill"]
 
-logger = logging.getLogger("bennu")
 
-
-async def end_tasks(tasks: Iterable[asyncio.Task[Any]], grace: float, owner: str) -> None:
+async def end_tasks(tasks: Iterable[asyncio.Task[Any]], grace: float, owner: str, log: Log) -> None:
     """Cancel tasks and wait for them; kill those that don't heed it.
 
     Args:
         tasks: Tasks of this loop, at least one, and this one not among them.
         grace: Seconds they have.
         owner: Whose they are, for the log.
+        log: The endpoint's.
     """
     tasks = tuple(tasks)
     for task in tasks:
@@ -34,9 +34,11 @@ async def end_tasks(tasks: Iterable[asyncio.Task[Any]], grace: float, owner: str
     ended, stubborn = await asyncio.wait(tasks, timeout=grace)
     for task in ended:
         if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("%s crashed when it was cancelled", owner, exc_info=error)
+            log.error("%s crashed when it was cancelled", owner, exc_info=error)
     for task in stubborn:
-        logger.error("%s ignored its cancellation for %gs and was killed: %r", owner, grace, task)
+        log.error(
+            "%s ignored its cancellation for %gs and was killed: %s", owner, grace, repr(task)
+        )
         kill(task)
     if stubborn:
         await asyncio.wait(stubborn, timeout=grace)

@@ -44,7 +44,7 @@ class Tab:
             return
         link = self._link
         if self._timer is None:
-            link.runtime.excesses.note(limit, now, link.info.peer.host)
+            link.runtime.excesses.note(limit, link.info.peer.host)
             link.inbox_full()
         else:  # of two buckets, or of what had been received when reading paused
             self._timer.cancel()

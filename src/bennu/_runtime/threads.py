@@ -32,8 +32,6 @@ from ..limits import Threads
 
 __all__ = ["Pool", "Pools"]
 
-logger = Log("bennu")
-
 NOBODY: Final = object()
 """The owner of what runs for no connection."""
 
@@ -136,10 +134,10 @@ class _Job:
         with context:
             return self._callback.work(*self._args)
 
-    def tell(self) -> None:
+    def tell(self, log: Log) -> None:
         """Give the task the outcome; log that it comes too late, if it does."""
         if self.future.done():
-            logger.warning(
+            log.warning(
                 "%s ended after its channel: what came of it is dropped", self._callback.name
             )
         elif self._error is None:
@@ -165,6 +163,7 @@ class Pool:
         self._around = around
         self._executor: ThreadPoolExecutor | None = None
         self._free = size
+        self.log = Log()
         self._owners: dict[object, _Owner] = {}
         self._ready: deque[_Owner] = deque()
 
@@ -249,7 +248,7 @@ class Pool:
         running.add_done_callback(lambda _: self._ended(job, executor))
 
     def _ended(self, job: _Job, executor: ThreadPoolExecutor) -> None:
-        job.tell()
+        job.tell(self.log)
         if executor is self._executor:
             job.owner.running -= 1
             self._free += 1

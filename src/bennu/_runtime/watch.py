@@ -18,6 +18,7 @@ There is one watch for each event loop, whatever the number of endpoints.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 import threading
@@ -31,7 +32,7 @@ from .._log import Log
 
 __all__ = ["LIMIT", "Holder", "Watch", "what_runs"]
 
-logger = Log("bennu")
+log = Log()
 
 LIMIT: Final = 0.1
 """Seconds that a callback may hold the event loop."""
@@ -143,12 +144,12 @@ def _frame_below(task: asyncio.Task[Any] | None) -> FrameType | None:
 
 
 def _tell(holder: Holder, seconds: float) -> None:
-    logger.warning(
+    log.log(
+        logging.WARNING,
         "%s held the event loop for %d ms, at %s: nobody else was served meanwhile. Await what waits, or"
         " write a plain `def`, which runs in a thread",
-        holder.name,
-        seconds * 1000,
-        holder.place,
+        (holder.name, round(seconds * 1000), holder.place),
+        ("held", holder.place),
     )
 
 

@@ -20,7 +20,6 @@ that it gets to read the answer. If the answer to an earlier request is under wa
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 from collections import deque
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from .._log import Log
 from .._protocol.forwarded import TrustedProxies
 from .._runtime.excesses import Excesses
 from ..endpoint import Endpoint
@@ -41,8 +41,6 @@ from ..transports.proxied import PEER, Proxied
 from .heads import DEFAULT_BODY_TIMEOUT, DEFAULT_BOUNDS, Deadlines, HeadBounds
 
 __all__ = ["LINGER", "OWN", "BoundedProtocol", "Config"]
-
-logger = logging.getLogger("bennu")
 
 BOUNDS: Final = "bennu_bounds"
 """Where among uvicorn's state of a server its bounds are."""
@@ -91,7 +89,7 @@ class Config(uvicorn.Config):
     ) -> None:
         super().__init__(app, proxy_headers=False, **options)
         if trusted_proxies is None and (theirs := os.environ.get("FORWARDED_ALLOW_IPS")):
-            logger.warning(
+            Log().warning(
                 "FORWARDED_ALLOW_IPS is uvicorn's, and does nothing under bennu run:"
                 " write --trusted-proxies %s",
                 theirs,
@@ -115,6 +113,7 @@ class _Bounds:
     heads: Deadlines[BoundedProtocol]
     bodies: Deadlines[BoundedProtocol]
     excesses: Excesses
+    log: Log
 
 
 class _TooLarge(Exception):
@@ -194,13 +193,21 @@ class BoundedProtocol(HttpToolsProtocol):
         head, body_timeout = DEFAULT_BOUNDS, DEFAULT_BODY_TIMEOUT
         if isinstance(config, Config):
             head, body_timeout = config.head_bounds, config.body_timeout
+        telemetry = app.telemetry if isinstance(app, Endpoint) else Telemetry()
+        telemetry.log.start(loop)
         bounds = vars(self.server_state)[BOUNDS] = _Bounds(
             head.max_bytes,
             Deadlines[BoundedProtocol](loop, head.timeout, BoundedProtocol._head_is_late),
             Deadlines[BoundedProtocol](loop, body_timeout, BoundedProtocol._body_is_late),
-            app._runtime.excesses if isinstance(app, Endpoint) else Excesses(Telemetry()),
+            Excesses(telemetry, telemetry.log),
+            telemetry.log,
         )
         return bounds
+
+    @property
+    def log(self) -> Log:
+        """The lines of this server in the log."""
+        return self._bounds.log
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End: every request of the client learns it."""
@@ -389,14 +396,14 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _refuse_malformed(self) -> None:
         """Refuse what is no request, and an upgrade where none may stand."""
-        self.logger.warning("Invalid HTTP request received.")
+        self._bounds.log.warning("Invalid HTTP request received.")
         self._refuse(HTTPStatus.BAD_REQUEST, "Invalid HTTP request received.")
 
     def _refuse(self, status: HTTPStatus, text: str, limit: Limit | None = None) -> None:
         """Answer and end, in a way that lets the client read the answer."""
         if limit is not None:
             peer = self.client[0] if self.client else None
-            self._bounds.excesses.note(limit, self.loop.time(), peer)
+            self._bounds.excesses.note(limit, peer)
         transport = self.transport
         if transport.is_closing() or not self._take_over():
             self._cut()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import logging
 import os
 import ssl
 import sys
@@ -16,7 +15,7 @@ from click.core import ParameterSource
 from uvicorn.config import LOG_LEVELS, LOGGING_CONFIG
 from uvicorn.supervisors import ChangeReload
 
-from .._log import Printed
+from .._log import Log, Printed
 from .._protocol.forwarded import TrustedProxies
 from .._siblings import same_command
 from ..endpoint import Endpoint
@@ -31,7 +30,7 @@ from .serving import Server
 
 __all__ = ["main"]
 
-logger = logging.getLogger("bennu")
+log = Log()
 
 READABLE = click.Path(exists=True, dir_okay=False, readable=True)
 LEVELS = ("critical", "error", "warning", "info", "debug", "trace")
@@ -236,7 +235,7 @@ def run(
             dirs = [os.getcwd(), folder]
             config = _config(wanted, reload=True, reload_dirs=dirs, **settings)
             where = ", ".join(addresses(listeners, host, "https" if config.is_ssl else "http"))
-            logger.info(
+            log.info(
                 "Bennu starts anew when a Python file changes, running on %s (Press CTRL+C to quit)",
                 Printed(where),
             )
@@ -316,14 +315,14 @@ def _warn_of_others(target: str) -> None:
     """Warn of other processes that serve the same, since no call reaches their clients."""
     workers = os.environ.get("WEB_CONCURRENCY", "1")
     if workers not in ("", "0", "1"):
-        logger.warning(
+        log.warning(
             "WEB_CONCURRENCY=%s is set, and bennu run serves with one process: broadcasts, disconnects and"
             " long polling reach the clients of one process only",
             workers,
         )
     other = same_command(target)
     if other is not None:
-        logger.warning(
+        log.warning(
             "Process %d serves %s too: a broadcast, a disconnect and a request of long polling reach the"
             " clients of one process only",
             other,

@@ -22,13 +22,11 @@ What this takes for granted of uvicorn is tested in ``tests/cli/test_uvicorn.py`
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import MutableMapping
 from typing import Any, cast
 from urllib.parse import unquote
 
 import httptools
-from uvicorn.protocols.utils import get_client_addr, get_path_with_query_string
 
 from ..endpoint import Endpoint
 from ..transports.handshake import Denied
@@ -36,9 +34,6 @@ from ..transports.native import EXTENSION, NativeWebSocket
 from .bounded import BoundedProtocol, Config
 
 __all__ = ["BennuProtocol", "Config"]
-
-logger = logging.getLogger("bennu")
-access_logger = logging.getLogger("uvicorn.access")
 
 Event = MutableMapping[str, Any]
 
@@ -119,19 +114,6 @@ class _Detour:
         self._foreign: asyncio.Future[tuple[Any, Any]] | None = None
         self.task: asyncio.Task[None] | None = None
 
-    def answered(self, status: int) -> None:
-        """Write the line of the access log."""
-        scope: Any = self._scope
-        if self._server.access_log and access_logger.isEnabledFor(logging.INFO):
-            access_logger.info(
-                '%s - "%s %s HTTP/%s" %d',
-                get_client_addr(scope),
-                "GET",
-                get_path_with_query_string(scope),
-                scope["http_version"],
-                status,
-            )
-
     def lost(self) -> None:
         """Stop the walk of a client that has gone."""
         if self.task is not None:
@@ -150,12 +132,14 @@ class _Detour:
         except Exception:
             if self._foreign is not None:
                 raise  # uvicorn's own protocol answers and logs it
-            logger.exception("Exception in the application at a request for a WebSocket")
+            self._server.log.exception("Exception in the application at a request for a WebSocket")
             if not native.is_taken:
                 native.deny(Denied(500, b"Internal Server Error"))
         else:
             if not native.is_taken:
-                logger.error("The application returned without an answer to a WebSocket request")
+                self._server.log.error(
+                    "The application returned without an answer to a WebSocket request"
+                )
                 native.deny(Denied(500, b"Internal Server Error"))
 
     async def _receive(self) -> Event:

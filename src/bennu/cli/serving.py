@@ -28,7 +28,6 @@ import contextlib
 import faulthandler
 import gc
 import io
-import logging
 import os
 import socket
 import sys
@@ -40,7 +39,7 @@ from typing import Any, Final
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 
-from .._log import Printed
+from .._log import Log, Printed
 from .._runtime.draining import drain_all
 from .allocator import give_back
 from .banner import banner
@@ -50,8 +49,6 @@ from .listeners import bounded_handshakes, keep_little
 from .opening import addresses
 
 __all__ = ["Server"]
-
-logger = logging.getLogger("bennu")
 
 DRAINING: Final = 0.6
 """The part of the grace time in which the clients must have left, the drain delay included."""
@@ -105,7 +102,7 @@ class Server(uvicorn.Server):
             with bounded_handshakes(loop, self._handshake_timeout):
                 await super().startup(sockets)
         except OSError as error:  # another process took the address since it was bound
-            logger.error("The server can't listen: %s", error)  # noqa: TRY400 - the place says nothing
+            Log().error("The server can't listen: %s", error)
             await self.lifespan.shutdown()
             sys.exit(STARTUP_FAILURE)
         if self.started:
@@ -122,7 +119,7 @@ class Server(uvicorn.Server):
         config = self.config
         scheme = "https" if config.is_ssl else "http"
         where = addresses(listeners, config.host, scheme)
-        logger.info("%s", Printed(banner(config.app, where, config.root_path)))
+        Log().info("%s", Printed(banner(config.app, where, config.root_path)))
 
     # Signals.
 
@@ -136,7 +133,7 @@ class Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to end at the first signal, and end at the second."""
         if self._is_second(sig):
-            logger.error("A second signal: the process ends at once")
+            Log().error("A second signal: the process ends at once")
             _exit_now(128 + sig)
         super().handle_exit(sig, frame)
         if self._told_at is None:
@@ -163,7 +160,7 @@ class Server(uvicorn.Server):
                 await super().shutdown(sockets)
         except TimeoutError:
             self.was_cut_short = True
-            logger.error(  # noqa: TRY400 - where it waited says nothing
+            Log().error(
                 "The lifespan did not end within the %gs of grace: the process ends without it",
                 self._grace,
             )

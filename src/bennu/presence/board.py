@@ -251,7 +251,7 @@ class Board:
         if flush.net.is_empty:
             return
         telemetry = host.telemetry
-        if telemetry.handlers:
+        if telemetry.handlers[PresenceChanged]:
             telemetry.emit(self._event(flush.net))
         if self._listeners is not None:
             if not plan.is_whole:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Coroutine
 from typing import Any, Final
 
@@ -15,7 +14,6 @@ from .modes import Mode
 
 __all__ = ["Boards"]
 
-logger = logging.getLogger("bennu.presence")
 
 PATIENCE: Final = 10.0
 """Seconds that hooks may take after everything has ended."""
@@ -38,6 +36,7 @@ class Boards:
     ) -> None:
         self._name = name
         self._host = host
+        self._log = host.telemetry.log.child("presence")
         self._boards: dict[str, Board] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._rules = Rules(name, host, entries, window, mode, hooks, self._spawn, self._forget)
@@ -90,7 +89,9 @@ class Boards:
         while self._tasks and (left := deadline - loop.time()) > 0:
             await asyncio.wait(tuple(self._tasks), timeout=left)
         for task in self._tasks:
-            logger.error("A hook of %s did not end in %gs: it is cancelled", self._name, PATIENCE)
+            self._log.error(
+                "A hook of %s did not end in %gs: it is cancelled", self._name, PATIENCE
+            )
             task.cancel()
         for board in self._boards.values():
             board.abandon()
@@ -104,7 +105,7 @@ class Boards:
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("Presence %s failed", self._name, exc_info=error)
+            self._log.error("Presence %s failed", self._name, exc_info=error)
 
     def _forget(self, topic: str, board: Board) -> None:
         """Drop a board, unless another has taken its place: it may tell of its end more than once."""

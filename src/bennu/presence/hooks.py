@@ -11,7 +11,6 @@ to tell (:class:`Listeners`). Nothing waits for them but the stop of the endpoin
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import Context
@@ -27,7 +26,6 @@ from ..telemetry import Telemetry
 
 __all__ = ["FETCH_LIMIT", "Hooks", "Host", "Listeners", "News", "Spawn", "bare", "fetched"]
 
-logger = logging.getLogger("bennu.presence")
 
 FETCH_LIMIT: Final = 5.0
 """Seconds that a fetch may hold up the diffs of its topic."""
@@ -92,6 +90,7 @@ async def fetched(hook: Callback, host: Host, topic: str, metas: Metas) -> State
     """
     if not metas:
         return {}
+    log = host.telemetry.log.child("presence")
     try:
         async with asyncio.timeout(FETCH_LIMIT):
             found = await hook.ask(host, topic, copied(bare(metas)))
@@ -100,18 +99,18 @@ async def fetched(hook: Callback, host: Host, topic: str, metas: Metas) -> State
             extended[key] = {**cast("State", found).get(key, {}), METAS: of_key}
         encode_json(extended)
     except TimeoutError:
-        logger.error(  # noqa: TRY400 - where it waited says nothing
+        log.error(  # noqa: TRY400 - where it waited says nothing
             "%s took over %gs for %r: its presences go out without it",
             hook.name,
             FETCH_LIMIT,
             topic,
         )
     except EncodeError as error:
-        logger.error(  # noqa: TRY400 - the text says it
+        log.error(  # noqa: TRY400 - the text says it
             "%s returned what can't be sent, for %r: %s", hook.name, topic, error
         )
     except Exception:
-        logger.exception("%s failed for %r: its presences go out without it", hook.name, topic)
+        log.exception("%s failed for %r: its presences go out without it", hook.name, topic)
     else:
         return extended
     return bare(metas)
@@ -142,11 +141,12 @@ class Listeners:
         task: What tells them, if there is something to tell.
     """
 
-    __slots__ = ("_hooks", "_host", "_news", "_spawn", "presences", "task", "topic")
+    __slots__ = ("_hooks", "_host", "_news", "_spawn", "log", "presences", "task", "topic")
 
     def __init__(self, hooks: Hooks, host: Host, topic: str, spawn: Spawn) -> None:
         self._hooks = hooks
         self._host = host
+        self.log = host.telemetry.log.child("presence")
         self._spawn = spawn
         self._news: deque[News] = deque()
         self.topic = topic
@@ -185,7 +185,7 @@ class Listeners:
         try:
             await hook.ask(self._host, *args)
         except Exception:
-            logger.exception("%s failed for %r", hook.name, self.topic)
+            self.log.exception("%s failed for %r", hook.name, self.topic)
 
     def _merge(self, news: News) -> None:
         """Follow a diff: joins first, appended if they are new; then leaves."""

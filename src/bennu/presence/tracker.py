@@ -15,7 +15,6 @@ What is changed here is returned as a :class:`Diff` to whoever changed it; what 
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 import time
 from collections.abc import Callable
@@ -43,7 +42,6 @@ from .names import Refs, key_of, stable_hash
 
 __all__ = ["Tracker"]
 
-logger = logging.getLogger("bennu.presence")
 
 HURRY: Final = 0.1
 """Seconds from a local change until other nodes are told."""
@@ -65,6 +63,7 @@ class _Running:
         pubsub, loop = host.pubsub, host.loop
         self._name = name
         self._telemetry = host.telemetry
+        self._log = host.telemetry.log.child("presence")
         self._statuses: dict[str, Status] = {}
         self.shard = Shard((pubsub.node_name, _version()), periods)
         self.refs = Refs(pubsub.node_name, name)
@@ -106,7 +105,7 @@ class _Running:
             message = decode(data)
             _expect_presences(message)
         except DecodeError as error:
-            logger.warning("A message on %r was dropped: %s", self._topic, error)
+            self._log.warning("A message on %r was dropped: %s", self._topic, error)
             return
         self._follow(self.shard.receive(message, self._loop.time()))
 
@@ -123,6 +122,8 @@ class _Running:
 
     def _tell_changes(self, before: dict[str, Status], after: dict[str, Status]) -> None:
         """Tell telemetry what has become of other nodes."""
+        if not self._telemetry.handlers[ReplicaChanged]:
+            return
         for node in sorted(before.keys() | after.keys()):
             if node not in after:
                 self._telemetry.emit(ReplicaChanged(self._name, node, "gone"))

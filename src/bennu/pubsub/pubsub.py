@@ -13,7 +13,6 @@ for those parts of a node that talk to their like on other nodes, today presence
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -27,8 +26,6 @@ from .bus import Bus, LocalBus
 from .fastlane import Interceptor, Lane, LaneKey, Outbox, Turn
 
 __all__ = ["PubSub", "Subscription"]
-
-logger = logging.getLogger("bennu.pubsub")
 
 
 LATER: Final = (
@@ -101,6 +98,7 @@ class PubSub:
     Attributes:
         telemetry: It, or one of its own.
         home: The event loop.
+        log: Its lines in the log.
     """
 
     def __init__(
@@ -111,6 +109,7 @@ class PubSub:
     ) -> None:
         self.home = Home(adopts=True) if home is None else home
         self.telemetry = telemetry or Telemetry()
+        self.log = self.telemetry.log.child("pubsub")
         self._bus: Bus = LocalBus() if bus is None else bus
         self._handlers: dict[str, list[Callable[[bytes], object]]] = {}
         self._topics: dict[str | SocketId, _Topic] = {}
@@ -162,7 +161,7 @@ class PubSub:
         try:
             self._bus.publish(topic, data, node)
         except Exception:
-            logger.exception("What was published on %r was lost", topic)
+            self.log.exception("What was published on %r was lost", topic)
 
     def on_publish(self, topic: str, handler: Callable[[bytes], object]) -> Callable[[], None]:
         """Take the bytes that other nodes publish under a topic.
@@ -191,7 +190,7 @@ class PubSub:
             try:
                 handler(data)
             except Exception:
-                logger.exception("What another node published on %r could not be handled", topic)
+                self.log.exception("What another node published on %r could not be handled", topic)
 
     # Who hears a topic.
 
@@ -356,7 +355,7 @@ class PubSub:
                 try:
                     listener.deliver(message if listener.shares else copy_of(message))
                 except Exception:
-                    logger.exception("A listener of %r failed on %r", topic, message)
+                    self.log.exception("A listener of %r failed on %s", topic, message)
         return crowded
 
     def _to_lanes(self, entry: _Topic, broadcast: Broadcast, sender: object) -> bool:
@@ -371,7 +370,7 @@ class PubSub:
                         interceptor.intercept(kept)
             elif isinstance(broadcast.payload, bytes) and not lane.carries_binary:
                 # One client of the old format, or one that polls, must not spoil it for all others, as in Phoenix.
-                logger.warning(
+                self.log.warning(
                     "A binary broadcast of %r on %r was not sent to %d client(s) that speak %s%s,"
                     " which can't carry it",
                     broadcast.event,

@@ -9,7 +9,6 @@ that it is congested.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from http import HTTPStatus
 from itertools import chain
@@ -25,7 +24,6 @@ from .handshake import Denied
 
 __all__ = ["ASGIWebSocket", "deny"]
 
-logger = logging.getLogger("bennu")
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -114,8 +112,8 @@ class ASGIWebSocket:
                 if self._closing is not None:
                     await _cancel(reader)  # granian sends no close while a receive waits
                     await self._send(self._closing)
-        except (OSError, RuntimeError):  # what a server raises is its own choice
-            logger.debug("The client went away while something was sent to it", exc_info=True)
+        except (OSError, RuntimeError) as error:  # what a server raises is its own choice
+            runtime.log.debug("The client went away while something was sent to it", exc_info=error)
         finally:
             self._limit = None
             connection.lost("closed")
@@ -176,7 +174,9 @@ class ASGIWebSocket:
 
     def _take(self, connection: Link, opcode: Opcode, data: bytes) -> None:
         if len(data) > connection.max_frame_size:
-            logger.warning("Closing a connection that sent a message of %d bytes", len(data))
+            connection.runtime.log.warning(
+                "Closing a connection that sent a message of %d bytes", len(data)
+            )
             connection.close(CloseCode.TOO_BIG, reason="closed")
         elif not connection.is_lost:
             connection.receive(opcode, data)

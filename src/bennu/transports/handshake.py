@@ -6,7 +6,6 @@ so a plain GET of the path is answered 403 if connect refuses it, and 400 if it 
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,13 +13,15 @@ from typing import Any, cast
 
 from .._callback import Callback
 from .._functions import teach_refusal
+from .._log import Log
 from .._origin_check import OriginCheck
 from .._protocol.gate import Gate, network_of
 from .._protocol.origin import Origin, Requested
 from .._protocol.params import MAX_QUERY, decode_query
-from .._protocol.upgrade import explain_upgrade, select_subprotocol, take_auth_token
+from .._protocol.upgrade import BEARER, explain_upgrade, select_subprotocol, take_auth_token
 from .._runtime.accepted import Accepted
 from .._runtime.runtime import Runtime
+from .._why import why_refused
 from ..connect_info import AUTHORITY, ConnectInfo
 from ..errors import CallbackError, DecodeError, Refused
 from ..longpoll import LongPoll
@@ -29,11 +30,9 @@ from ..serializers import Serializer, negotiate
 from ..serializers.payload import encode_object
 from ..serializers.vsn import DEFAULT_VSN, closest
 from ..socket import SocketBase
-from ..telemetry import SocketConnected
+from ..telemetry import FILTERED, SocketConnected
 
 __all__ = ["DRAINING", "Denied", "Target", "explain_request", "origin_fits", "shake_hands"]
-
-logger = logging.getLogger("bennu")
 
 FORBIDDEN = 403
 
@@ -92,7 +91,9 @@ async def shake_hands(
         scope: The ASGI scope of the request, of HTTP or of a WebSocket.
         transport: The transport's name.
     """
+    runtime.lines.follow()
     if runtime.is_draining:
+        runtime.log.info("REFUSED CONNECTION TO %s: draining", target.mount)
         return DRAINING
     if scope.get("method", "GET") != "GET":
         return Denied(400)
@@ -132,7 +133,7 @@ async def _pass_gate(
     now = runtime.loop.time()
     refusal = gate.enter(network, now)
     if refusal is not None:
-        runtime.excesses.note(refusal.limit, now, peer)
+        runtime.excesses.note(refusal.limit, peer)
         status, reason = _REFUSALS[refusal.limit]
         told = reason.payload(retry_after_ms=refusal.retry_after * 1000)
         return Denied(status, reason.text.encode(), refusal.retry_after, told)
@@ -166,10 +167,10 @@ async def _read_request(
     try:
         params = decode_query(query)
     except DecodeError as error:
-        logger.warning("Refusing a connection to %s: %s", target.mount, error)
+        runtime.log.warning("Refusing a connection to %s: %s", target.mount, error)
         return Denied(414 if len(query) > MAX_QUERY else 400)
     params.update(target.variables)
-    if not await origin_fits(target, scope, headers):
+    if not await origin_fits(runtime.log, target, scope, headers):
         return Denied(FORBIDDEN)
     socket = target.socket
     offered = headers.get(b"sec-websocket-protocol")
@@ -183,16 +184,16 @@ async def _read_request(
         try:
             token, protocols = take_auth_token(protocols)
         except DecodeError as error:
-            logger.warning("Refusing a connection to %s: %s", target.mount, error)
+            runtime.log.warning("Refusing a connection to %s: %s", target.mount, error)
             return Denied(500)
     subprotocol = None
     if socket.subprotocols is not None and not is_polling:
         fits, subprotocol = select_subprotocol(protocols, socket.subprotocols)
         if not fits:
-            logger.error(
-                "Refusing a connection to %s: it offers the subprotocols %r, the socket speaks %r",
+            runtime.log.error(
+                "Refusing a connection to %s: it offers the subprotocols %s, the socket speaks %s",
                 target.mount,
-                protocols,
+                _without_bearer(protocols),
                 socket.subprotocols,
             )
             return Denied(FORBIDDEN)
@@ -213,7 +214,7 @@ async def _shake_hands(
         return request
     serializer: Serializer | None = None
     if target.socket.serializers:
-        serializer = _negotiate(target, request.params)
+        serializer = _negotiate(runtime, target, request.params)
         if serializer is None:
             return Denied(FORBIDDEN, refusal=Reason.UNSUPPORTED_VSN.payload())
     outcome = await _connect(
@@ -223,7 +224,7 @@ async def _shake_hands(
 
 
 async def origin_fits(
-    target: Target, scope: Mapping[str, Any], headers: dict[bytes, bytes]
+    log: Log, target: Target, scope: Mapping[str, Any], headers: dict[bytes, bytes]
 ) -> bool:
     """Return whether a page of the request's origin may connect; log if not."""
     header = headers.get(b"origin")
@@ -234,7 +235,7 @@ async def origin_fits(
     requested = Requested.parse(scope.get("scheme", "ws"), host)
     if await target.origin_check.fits(origin, requested):
         return True
-    logger.error(
+    log.error(
         "Refusing a connection to %s from a page of the origin %r (the request's host is %r)."
         ' If that page is yours, write check_origin=["%s"] in the Endpoint or the Socket',
         target.mount,
@@ -243,6 +244,14 @@ async def origin_fits(
         origin.text,
     )
     return False
+
+
+def _without_bearer(protocols: str | None) -> str | None:
+    """Return the subprotocols that a client offers, for the log: one of them may be an auth token."""
+    if protocols is None:
+        return None
+    names = [FILTERED if name.strip().startswith(BEARER) else name for name in protocols.split(",")]
+    return ",".join(names)
 
 
 def _without_token(
@@ -254,11 +263,11 @@ def _without_token(
     return kept if protocols is None else [*kept, (name, protocols.encode("latin-1"))]
 
 
-def _negotiate(target: Target, params: dict[str, Any]) -> Serializer | None:
+def _negotiate(runtime: Runtime, target: Target, params: dict[str, Any]) -> Serializer | None:
     vsn = params.get("vsn", DEFAULT_VSN)
     serializer = negotiate(vsn, target.socket.serializers)
     if serializer is None:
-        logger.warning(
+        runtime.log.warning(
             "Refusing a connection to %s: the client asks for vsn=%r, and the server speaks %s",
             target.mount,
             vsn,
@@ -278,6 +287,7 @@ async def _connect(
     socket = target.socket
     started = time.perf_counter()
     outcome: Accepted | Denied
+    reason = ""
     try:
         if socket.sessions is not None:
             info.session = await socket.sessions.load(params, info)
@@ -285,18 +295,19 @@ async def _connect(
         name = await socket.id_of(assigns)
         _check_time(info)
     except Refused as refused:
+        reason = why_refused(refused)
         try:
             outcome = await _refuse(socket, refused)
         except Exception:
-            logger.exception("The refusal of a connection to %s crashed", target.mount)
+            runtime.log.exception("The refusal of a connection to %s crashed", target.mount)
             return Denied(500, b"Internal Server Error")
     except Exception as error:
         teach_refusal(error)
-        logger.exception("connect of %s crashed", target.mount)
+        runtime.log.exception("connect of %s crashed", target.mount)
         return Denied(500, b"Internal Server Error")
     else:
         outcome = Accepted(socket, serializer, info, assigns, name, subprotocol)
-    if socket.log and runtime.telemetry.handlers:
+    if socket.log and runtime.telemetry.handlers[SocketConnected]:
         runtime.telemetry.emit(
             SocketConnected(
                 target.mount,
@@ -305,6 +316,7 @@ async def _connect(
                 params,
                 "ok" if isinstance(outcome, Accepted) else "error",
                 time.perf_counter() - started,
+                reason,
             )
         )
     return outcome

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
+from .._log import Log
 from .._protocol.hosts import LOOPBACK, Hosts, HostVerdict, is_loopback
 from ..connect_info import AUTHORITY
 from .handshake import Denied
 
 __all__ = ["HostGuard"]
 
-logger = logging.getLogger("bennu")
 
 FOREIGN: Final = Denied(403, b"Forbidden host")
 MALFORMED: Final = Denied(400, b"A request needs one Host header that names a host")
@@ -23,11 +22,13 @@ class HostGuard:
 
     Args:
         hosts: Those that are; None is all in production.
+        log: The endpoint's.
         debug: Whether this is development: then a listener on loopback serves loopback names, if nothing else is said.
     """
 
-    def __init__(self, hosts: Hosts | None, *, debug: bool) -> None:
+    def __init__(self, hosts: Hosts | None, log: Log, *, debug: bool) -> None:
         self._hosts = hosts
+        self._log = log
         self._debug = debug
 
     def refuse(self, scope: Mapping[str, Any], mount: str) -> Denied | None:
@@ -52,7 +53,7 @@ class HostGuard:
             return None
         if verdict is HostVerdict.MALFORMED:
             return self._refuse_malformed(mount, found)
-        logger.warning(
+        self._log.warning(
             "Refusing a request to %s for the host %r: this endpoint serves %s%s."
             ' If that host is yours, write Endpoint(hosts=["%s"])',
             mount,
@@ -63,10 +64,9 @@ class HostGuard:
         )
         return FOREIGN
 
-    @staticmethod
-    def _refuse_malformed(mount: str, found: list[bytes]) -> Denied:
-        logger.warning(
-            "Refusing a request to %s: it needs one Host header that names a host, and has %r",
+    def _refuse_malformed(self, mount: str, found: list[bytes]) -> Denied:
+        self._log.warning(
+            "Refusing a request to %s: it needs one Host header that names a host, and has %s",
             mount,
             found,
         )

@@ -23,7 +23,6 @@ so, and the connection is told that it is congested.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum, auto
@@ -56,7 +55,6 @@ from .handshake import DRAINING, Denied
 
 __all__ = ["EXTENSION", "NativeWebSocket", "Observer"]
 
-logger = logging.getLogger("bennu")
 
 EXTENSION: Final = "bennu.native"
 """Where in the scope's extensions the endpoint finds it."""
@@ -89,11 +87,7 @@ OPEN: Final = State.OPEN
 
 
 class Observer(Protocol):
-    """Who wants to know what came of a handshake."""
-
-    def answered(self, status: int) -> None:
-        """It was answered, by 101 or a refusal."""
-        ...
+    """Who wants to know if a handshake comes to nothing."""
 
     def lost(self) -> None:
         """The client went away before."""
@@ -252,7 +246,7 @@ class NativeWebSocket(asyncio.Protocol):
         head.append(b"\r\n\r\n")
         self.transport.write(b"".join(head))
         self._state = State.OPEN
-        self._answered(101)
+        self._observer = None
         self.transport.set_write_buffer_limits(min(HIGH_WATER, accepted.socket.max_unsent))
         self._connection = open_link(runtime, accepted, self)
         early, self._early = self._early, b""
@@ -290,14 +284,9 @@ class NativeWebSocket(asyncio.Protocol):
             + denied.body
         )
         self._state = State.CLOSED
-        self._answered(denied.status)
+        self._observer = None
         self._open_connections.discard(self)
         self.transport.close()
-
-    def _answered(self, status: int) -> None:
-        observer, self._observer = self._observer, None
-        if observer is not None:
-            observer.answered(status)
 
     # What the event loop tells us.
 
@@ -415,7 +404,9 @@ class NativeWebSocket(asyncio.Protocol):
             connection.said_goodbye(lambda: self._answer_close(connection, data))
         elif kind is FAILURE:
             code, reason = data
-            logger.warning("Closing a connection that broke the WebSocket protocol: %s", reason)
+            connection.runtime.log.warning(
+                "Closing a connection that broke the WebSocket protocol: %s", reason
+            )
             connection.close(PROTOCOL_FAILURES[code], reason, reason="closed")
             if self.transport.can_write_eof():
                 self.transport.write_eof()

@@ -6,16 +6,15 @@ of an application, in front of it: :class:`Proxied`.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
+from .._log import Log
 from .._protocol.forwarded import TrustedProxies
 from ..connect_info import AUTHORITY
 
 __all__ = ["PEER", "Proxied", "as_proxies_say"]
 
-logger = logging.getLogger("bennu")
 
 PEER: Final = "bennu.peer"
 """Where in the scope of our own server the address stands that a connection comes from, whatever
@@ -23,7 +22,7 @@ middleware made of ``client``."""
 
 
 def as_proxies_say(
-    proxies: TrustedProxies, scope: MutableMapping[str, Any]
+    proxies: TrustedProxies, scope: MutableMapping[str, Any], log: Log
 ) -> MutableMapping[str, Any]:
     """Return a scope with the client, the scheme and the host that trusted proxies name."""
     peer = scope[PEER] if PEER in scope else scope.get("client")
@@ -32,7 +31,7 @@ def as_proxies_say(
         return scope
     if said.malformed:
         names = ", ".join(said.malformed)
-        logger.warning(
+        log.warning(
             "Ignoring what a proxy says of a connection to %s: malformed %s", scope["path"], names
         )
     scheme = said.scheme
@@ -53,11 +52,12 @@ class Proxied:
     def __init__(self, app: Callable[..., Awaitable[None]], proxies: TrustedProxies) -> None:
         self._app = app
         self._proxies = proxies
+        self._log = Log()
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
         """Serve one scope; it is changed in place, so that the access log shows the client too."""
         if scope["type"] in ("http", "websocket"):
-            scope.update(as_proxies_say(self._proxies, scope))
+            scope.update(as_proxies_say(self._proxies, scope, self._log))
             if scope.get("client"):
                 host, port = scope["client"]
                 scope["client"] = (host, port or 0)  # servers format it as a number

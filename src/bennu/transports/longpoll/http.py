@@ -8,7 +8,6 @@ room) makes them connect again after a while.
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 import time
 from base64 import b64encode
@@ -36,7 +35,6 @@ from .session import Session
 
 __all__ = ["LongPolling"]
 
-logger = logging.getLogger("bennu")
 
 TOPIC: Final = "phx:lp:"
 SALT: Final = "bennu long poll"
@@ -80,7 +78,7 @@ class LongPolling:
             exchange: The request.
         """
         try:
-            if not await origin_fits(target, exchange.scope, exchange.headers):
+            if not await origin_fits(self._runtime.log, target, exchange.scope, exchange.headers):
                 await exchange.answer(answer_status(Status.FORBIDDEN))
             elif exchange.method == "GET":
                 await self._get(target, options, exchange)
@@ -177,7 +175,7 @@ class LongPolling:
         bounds = (options.max_sessions, options.max_sessions_per_ip)
         for key, bound in zip(keys, bounds, strict=False):
             if bound is not None and self._counts[key] >= bound:
-                self._runtime.excesses.note(limit, self._runtime.loop.time(), peer)
+                self._runtime.excesses.note(limit, peer)
                 return status
             limit, status = Limit.SESSIONS_PER_IP, HTTPStatus.TOO_MANY_REQUESTS
         return None
@@ -221,7 +219,6 @@ class LongPolling:
     ) -> Status | None:
         """Read a body and have its messages handled; return None if it was answered by HTTP's status."""
         peer = ConnectInfo(exchange.scope, transport="longpoll").peer.host
-        now = self._runtime.loop.time
         if way.is_busy or self._bodies.is_full(options, way.topic):
             return Status.TIMEOUT
         try:
@@ -232,7 +229,7 @@ class LongPolling:
                 except TimeoutError:
                     if body.is_over:
                         return Status.GONE
-                    self._runtime.excesses.note(Limit.BODY_TIME, now(), peer)
+                    self._runtime.excesses.note(Limit.BODY_TIME, peer)
                     text = f"the body of a POST must come within {options.body_timeout:g} seconds"
                     await exchange.refuse(HTTPStatus.REQUEST_TIMEOUT, text)
                     return None
@@ -241,7 +238,7 @@ class LongPolling:
                 del content
                 return await way.post(messages)
         except NoRoom:
-            self._runtime.excesses.note(Limit.BODIES, now(), peer)
+            self._runtime.excesses.note(Limit.BODIES, peer)
             await exchange.refuse(HTTPStatus.SERVICE_UNAVAILABLE, retry_after=RETRY_AFTER)
             return None
 

@@ -8,7 +8,6 @@ the same of it: a request in this process calls it, one in another asks over the
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -25,7 +24,6 @@ from ...reasons import CloseCode
 
 __all__ = ["Session"]
 
-logger = logging.getLogger("bennu")
 
 PATIENCE: Final = 1.5
 """Windows without a poll after which a session may end; it is looked at as often."""
@@ -131,10 +129,12 @@ class Session:
             if link is None or link.is_lost:
                 return
             if len(data) > link.max_frame_size:
-                logger.warning("Closing a connection that sent a message of %d bytes", len(data))
+                link.runtime.log.warning(
+                    "Closing a connection that sent a message of %d bytes", len(data)
+                )
                 link.close(CloseCode.TOO_BIG, reason="closed")
             elif opcode is TEXT and not _is_utf8(data):
-                logger.warning("Closing a connection that sent text that is not UTF-8")
+                link.runtime.log.warning("Closing a connection that sent text that is not UTF-8")
                 link.close(CloseCode.NOT_UTF8, reason="closed")
             else:
                 link.receive(opcode, data)
