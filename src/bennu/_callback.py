@@ -152,7 +152,7 @@ class Callback:
         """
         if value is None:
             return None
-        while inspect.isawaitable(value):
+        while _is_awaitable(value):
             value = await value
         if isinstance(value, GeneratorType | AsyncGeneratorType):
             raise CallbackError(
@@ -200,7 +200,7 @@ def call_now(name: str, function: Callable[..., Any], /, *args: Any) -> Any:
         raise
     except BaseException as error:
         raise crash_of(error, name) from error
-    if value is None or not (type(value) in UNFINISHED or inspect.isawaitable(value)):
+    if value is None or not (type(value) in UNFINISHED or _is_awaitable(value)):
         return value
     if isinstance(value, CoroutineType):
         value.close()
@@ -208,6 +208,12 @@ def call_now(name: str, function: Callable[..., Any], /, *args: Any) -> Any:
         f"{name} returned something to be awaited, where nothing can be: write a plain function"
         " that returns its result"
     )
+
+
+def _is_awaitable(value: Any) -> bool:
+    """Return what ``inspect.isawaitable`` does, several times as fast for the usual values."""
+    kind = type(value)
+    return hasattr(kind, "__await__") or (kind is GeneratorType and inspect.isawaitable(value))
 
 
 def crash_of(error: BaseException, name: str) -> Exception:

@@ -37,7 +37,7 @@ log = Log()
 LIMIT: Final = 0.1
 """Seconds that a callback may hold the event loop."""
 
-PERIOD: Final = 0.02
+PERIOD: Final = 0.05
 """Seconds between two signs of life."""
 
 OURS: Final = os.path.dirname(os.path.dirname(__file__)) + os.sep
