@@ -121,7 +121,9 @@ class Connector(Generic[A]):
         try:
             return self._convert(params)
         except InvalidPayload as error:
-            reserved = self._reserved | (_OF_POLLS if info.transport == "longpoll" else frozenset())
+            reserved = self._reserved | (
+                _OF_POLLS if info.transport == "longpoll" else frozenset[str]()
+            )
             own = {name: value for name, value in params.items() if name not in reserved}
             if len(own) < len(params):
                 with suppress(InvalidPayload):
@@ -150,6 +152,7 @@ def _roles_of(function: Callable[..., Any]) -> list[tuple[Role, inspect.Paramete
         ) from error
     if isinstance(function, partial):
         bound = cast("partial[Any]", function).keywords
+        function = cast("Callable[..., Any]", function)
         parameters = [one for one in parameters if one.name not in bound]
     check_parameters("Socket(connect=...)", function, parameters)
     if len(parameters) > 2:

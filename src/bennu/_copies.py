@@ -50,16 +50,17 @@ def copy_of(value: Any) -> Any:
 
 def _copy_of_object(value: Any) -> Any:
     """Return a copy of what is no plain container: of its subclasses, and of objects that are data."""
-    if isinstance(value, tuple) and hasattr(value, "_make"):
-        return _copy_of_tuple(cast("tuple[Any, ...]", value), cast("Any", value)._make)
-    fields = _fields(type(value))
-    if fields is None and not isinstance(value, dict | list | deque):
+    kind = cast("type[Any]", type(value))
+    if issubclass(kind, tuple) and hasattr(kind, "_make"):
+        return _copy_of_tuple(value, value._make)
+    fields = _fields(kind)
+    if fields is None and not issubclass(kind, dict | list | deque):
         return value
     copies = {name: copy_of(getattr(value, name)) for name in fields or () if hasattr(value, name)}
-    if _is_frozen(type(value)) and all(getattr(value, name) is one for name, one in copies.items()):
+    if _is_frozen(kind) and all(getattr(value, name) is one for name, one in copies.items()):
         return value
     try:
-        twin = copy.copy(value)
+        twin: Any = copy.copy(value)
     except Exception:  # noqa: BLE001 - the user's own __copy__, or __reduce__
         return value
     if fields is not None:
@@ -68,7 +69,7 @@ def _copy_of_object(value: Any) -> Any:
         extra = getattr(twin, "__pydantic_extra__", None)
         if extra is not None:
             object.__setattr__(twin, "__pydantic_extra__", copy_of(extra))
-    elif isinstance(twin, dict):
+    elif issubclass(kind, dict):
         mapping = cast("dict[Any, Any]", twin)
         for key, item in mapping.items():
             mapping[key] = copy_of(item)

@@ -48,6 +48,7 @@ def check_class(cls: type, base: type, given: Sequence[str]) -> None:
         if name.startswith("__"):
             continue
         is_handler = _is_marked(value)
+        kind = _kind_of(value)
         _refuse_hidden_handler(cls, name, value, is_hook=name in given)
         if hasattr(base, name) and (is_handler or name not in given):
             raise DefinitionError(
@@ -59,12 +60,16 @@ def check_class(cls: type, base: type, given: Sequence[str]) -> None:
             )
         if isinstance(value, _MUTABLE) and name not in given:
             raise DefinitionError(
-                f"{cls.__qualname__}.{name} is one {type(value).__name__} for all clients",
+                f"{cls.__qualname__}.{name} is one {kind} for all clients",
                 expected="a default that can't change, or state made for each object",
                 got=f"{name} = {value!r} in the class body",
                 write=f"self.{name} = {value!r}  # in async def {given[0]}(self)",
                 where=_class_line(cls),
             )
+
+
+def _kind_of(value: Any) -> str:
+    return type(value).__name__
 
 
 def _is_marked(value: Any) -> bool:
@@ -77,13 +82,14 @@ def _refuse_hidden_handler(cls: type, name: str, value: Any, *, is_hook: bool) -
     Raises:
         DefinitionError: It is one: it would never run, or without self.
     """
+    kind = _kind_of(value)
     if isinstance(value, WRAPPERS):
         if is_hook or _is_marked(value) or any(map(_is_marked, _inside(value))):
             raise DefinitionError(
-                f"{cls.__qualname__}.{name} is a {type(value).__name__}",
+                f"{cls.__qualname__}.{name} is a {kind}",
                 expected="a method: it takes self, which is the client's channel",
-                got=f"@{type(value).__name__}",
-                write=f"async def {name}(self, ...) without @{type(value).__name__}",
+                got=f"@{kind}",
+                write=f"async def {name}(self, ...) without @{kind}",
                 where=_class_line(cls),
             )
     elif callable(value) and not isinstance(value, type) and not _is_marked(value):

@@ -118,7 +118,8 @@ def _with_own_typed_dict(annotation: Any) -> Any:
         name: kind if name in required else typing_extensions.NotRequired[kind]
         for name, kind in hints.items()
     }
-    return typing_extensions.TypedDict(annotation.__name__, fields)  # type: ignore[operator]  # made of data
+    make: Any = typing_extensions.TypedDict
+    return make(annotation.__name__, fields)
 
 
 # What a client is told.

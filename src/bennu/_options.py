@@ -13,7 +13,7 @@ import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from .errors import DefinitionError
 
@@ -71,7 +71,7 @@ TEXTS: Final = Option(
     lambda value: (
         isinstance(value, Iterable)
         and not isinstance(value, str | bytes)
-        and all(isinstance(one, str) for one in value)
+        and all(isinstance(one, str) for one in cast("Iterable[Any]", value))
     ),
     '["..."]',
 )

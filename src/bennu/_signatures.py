@@ -169,11 +169,13 @@ def _annotations_of(subject: Any) -> Mapping[str, Any]:
         import annotationlib  # noqa: PLC0415 - from 3.14 on annotations are evaluated when asked for
 
         return annotationlib.get_annotations(subject, format=annotationlib.Format.FORWARDREF)
-    given = vars(subject) if isinstance(subject, type) else {}
-    found: Any = (
-        given.get("__annotations__") if given else getattr(subject, "__annotations__", None)
-    )
+    holder: Any = vars(subject) if isinstance(subject, type) else {}
+    found: Any = holder.get("__annotations__") if holder else _annotations(subject)
     return found or {}
+
+
+def _annotations(subject: Any) -> Any:
+    return getattr(subject, "__annotations__", None)
 
 
 def _resolved(
@@ -256,7 +258,8 @@ def _replaced(annotation: Any, known: Mapping[Any, Any]) -> Any:
     parameters = () if isinstance(annotation, type) else getattr(annotation, "__parameters__", ())
     if not parameters:
         return annotation
-    return annotation[tuple(known.get(one, one) for one in parameters)]
+    generic: Any = annotation
+    return generic[tuple(known.get(one, one) for one in parameters)]
 
 
 def _fallback(variable: Any) -> Any:

@@ -225,7 +225,7 @@ def is_object(annotation: Any) -> bool:
         return is_object(get_args(annotation)[0])
     if origin in (Union, types.UnionType):
         return all(is_object(one) for one in get_args(annotation) if one is not type(None))
-    kind = annotation if origin is None else origin
+    kind: Any = annotation if origin is None else origin
     if kind in (Any, object) or not isinstance(kind, type):
         return kind in (Any, object)
     return (

@@ -345,14 +345,15 @@ def _callback(name: str, given: Any) -> Callback | None:
 
 def _channels(given: Any) -> dict[str, Any]:
     """Return the table of channels; what its values are is looked at when the endpoint is made."""
-    if not isinstance(given, Mapping) or not all(isinstance(one, str) for one in given):
+    texts = cast("Mapping[Any, Any]", given)
+    if not isinstance(given, Mapping) or not all(isinstance(one, str) for one in texts):
         raise DefinitionError(
             "Socket(channels=...)",
             expected="topic patterns, and the channel class that each leads to",
-            got=repr(given),
+            got=repr(texts),
             write='channels={"room:{room_id}": RoomChannel}',
         )
-    return dict(cast("Mapping[str, Any]", given))
+    return dict(texts)
 
 
 def _deflate(given: bool | Deflate) -> Deflate | None:
