@@ -373,7 +373,8 @@ class Endpoint:
             else:
                 await app(scope, receive, send)
 
-        wrapped.bennu_endpoint = self  # type: ignore[attr-defined] # for the banner of the command
+        wrapper: Any = wrapped
+        wrapper.bennu_endpoint = self  # for the banner of the command
         return wrapped
 
     def _answers_itself(self, scope: Scope) -> bool:

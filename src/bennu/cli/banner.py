@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from .._runtime.draining import started_endpoints
 from ..endpoint import Endpoint
@@ -55,11 +55,12 @@ def _mounted(app: Any, prefix: str, depth: int) -> Iterator[tuple[Endpoint, str]
     wrapped = getattr(app, "bennu_endpoint", None)
     if isinstance(wrapped, Endpoint):
         yield wrapped, prefix
-    routes = getattr(app, "routes", None)
-    for route in routes if isinstance(routes, list | tuple) else ():
+    found = getattr(app, "routes", None)
+    routes = cast("Sequence[Any]", found) if isinstance(found, list | tuple) else None
+    for route in routes or ():
         inner = getattr(route, "app", None)
         if inner is not None and type(route).__name__ in ("Mount", "Host"):
             yield from _mounted(inner, prefix + getattr(route, "path", ""), depth + 1)
     inner = getattr(app, "app", None)
-    if inner is not None and inner is not app and not isinstance(routes, list | tuple):
+    if inner is not None and inner is not app and routes is None:
         yield from _mounted(inner, prefix, depth + 1)
