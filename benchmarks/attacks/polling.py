@@ -131,7 +131,7 @@ def sessions_that_are_not_polled(battle: Battle) -> None:
             battle.forget()
 
 
-@attack("an answer that is not read is closed; `max_buffer` 2 MB", memory=40)
+@attack("`LongPoll(max_buffer=2_000_000)`", memory=40)
 def polls_that_are_not_read(battle: Battle) -> None:
     """20 sessions that poll for echoes of 1 MB, and read none of it."""
     echo = b'["1","2","room:1","echo","%s"]' % (b"x" * 1_000_000)

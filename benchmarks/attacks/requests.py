@@ -124,7 +124,7 @@ def endless_heads(battle: Battle) -> None:
         number += 1
 
 
-@attack("a TLS handshake has 10 s", memory=40, seconds=6, tls=True)
+@attack("`bennu run --handshake-timeout 10`", memory=40, seconds=6, tls=True)
 def stalled_tls(battle: Battle) -> None:
     """300 connections that begin a TLS handshake and stop."""
     hello = bytes.fromhex("16030100c8010000c40303")
@@ -134,7 +134,7 @@ def stalled_tls(battle: Battle) -> None:
     battle.wait()
 
 
-@attack("a TLS handshake has 10 s", memory=40, tls=True)
+@attack("`bennu run --handshake-timeout 10`", memory=40, tls=True)
 def broken_tls(battle: Battle) -> None:
     """Connects that speak no TLS where it is spoken."""
     while battle.is_on:

@@ -19,7 +19,7 @@ def crowd(battle: Battle, size: int) -> None:
         client.send(join("cursors:1"))
 
 
-@attack("keys of one channel are bounded; a diff is encoded once for all", memory=60)
+@attack("a diff is encoded once for all; `Socket(max_unsent=1_048_576)`", memory=60)
 def presence_keys(battle: Battle) -> None:
     """Tracks 20,000 keys of its own, before 30 clients that read nothing."""
     crowd(battle, 30)
@@ -27,7 +27,7 @@ def presence_keys(battle: Battle) -> None:
     battle.flood(data, first=join("cursors:1"))
 
 
-@attack("`max_frame_size`, `max_unsent`", memory=120)
+@attack("`Socket(max_frame_size=10_000_000)`, `Socket(max_unsent=1_048_576)`", memory=120)
 def presence_metas(battle: Battle) -> None:
     """Tracks metas of 1 MB."""
     crowd(battle, 5)
@@ -44,7 +44,7 @@ def presence_rejoins(battle: Battle) -> None:
     battle.flood(join("cursors:1") * 100)
 
 
-@attack("frames a turn; the next messages wait for their turn", memory=60)
+@attack("a bounded part of a connection's frames a turn", memory=60)
 def broadcasts(battle: Battle) -> None:
     """Small broadcasts to 90 clients that read nothing, as fast as the server reads."""
     for _ in range(90):
@@ -54,14 +54,14 @@ def broadcasts(battle: Battle) -> None:
     )
 
 
-@attack("frames a turn; unmatched joins are counted, not repeated in the log", memory=5, log=2)
+@attack("log lines of one kind are counted, not repeated", memory=5, log=2)
 def unmatched_joins(battle: Battle) -> None:
     """Joins of topics with line breaks that no channel has."""
     topic = "nope\n" + "x" * 150 + "\x1b[2J"
     battle.flood(message("1", "1", topic, "phx_join") * 500)
 
 
-@attack("what is logged of a payload has a bound", memory=30, log=2)
+@attack("200 characters of a value in the log", memory=30, log=2)
 def logged_payloads(battle: Battle) -> None:
     """Joins with payloads of 2 MB that are escaped in a log."""
     text = "\u0080".encode() * 1_000_000

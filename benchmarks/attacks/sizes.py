@@ -7,7 +7,7 @@ __all__: list[str] = []
 
 MB = 1_000_000
 FRAME = 10  # megabytes: the default of max_frame_size
-UNHANDLED = 20  # megabytes: what one connection may have in its inboxes, with one message more
+UNHANDLED = 17  # megabytes: the default of max_unhandled
 V1 = "/socket/websocket?vsn=1.0.0"
 
 
@@ -21,7 +21,7 @@ def slow_inbox(battle: Battle, data: bytes) -> None:
     battle.wait()
 
 
-@attack("`Socket(max_topic_size=1024)`", memory=2 * FRAME)
+@attack("`Socket(max_topic_size=1024)`", memory=4 * FRAME)
 def long_topics(battle: Battle) -> None:
     """Joins of 20 topics of 9 MB."""
     client = battle.open()
@@ -32,7 +32,7 @@ def long_topics(battle: Battle) -> None:
     battle.wait()
 
 
-@attack("`Socket(max_topic_size=1024)`", memory=2 * FRAME)
+@attack("`Socket(max_topic_size=1024)`", memory=4 * FRAME)
 def long_topics_of_v1(battle: Battle) -> None:
     """The same in version 1, with a ref and an event of 3 MB each."""
     client = battle.open(V1)
@@ -43,7 +43,7 @@ def long_topics_of_v1(battle: Battle) -> None:
     battle.wait()
 
 
-@attack("`Socket(max_ref_size=128)`: null, an integer of 64 bits, or text", memory=2 * FRAME)
+@attack("`Socket(max_ref_size=128)`: null, an integer of 64 bits, or text", memory=4 * FRAME)
 def structured_refs(battle: Battle) -> None:
     """Joins whose join_ref is an array of a million arrays."""
     client = battle.open()
@@ -55,8 +55,8 @@ def structured_refs(battle: Battle) -> None:
 
 
 @attack(
-    "`Socket(max_unhandled=)` of all inboxes of a connection; then it is not read from",
-    memory=UNHANDLED + FRAME,
+    "`Socket(max_unhandled=16_777_216)` of all inboxes of a connection; then it is not read from",
+    memory=UNHANDLED + 4 * FRAME,
 )
 def large_inbox(battle: Battle) -> None:
     """63 messages of 9 MB behind a handler that waits."""
@@ -64,15 +64,15 @@ def large_inbox(battle: Battle) -> None:
 
 
 @attack(
-    "`Socket(max_unhandled=)` of all inboxes of a connection; then it is not read from",
-    memory=UNHANDLED + FRAME,
+    "`Socket(max_unhandled=16_777_216)` of all inboxes of a connection; then it is not read from",
+    memory=UNHANDLED + 4 * FRAME,
 )
 def large_binary_inbox(battle: Battle) -> None:
     """The same with binary messages."""
     slow_inbox(battle, frame(BINARY, bytes((0, 1, 1, 6, 4)) + b"13room:1echo" + bytes(9 * MB)))
 
 
-@attack("`Socket(max_ref_size=128)`", memory=UNHANDLED + FRAME)
+@attack("`Socket(max_ref_size=128)`", memory=UNHANDLED + 4 * FRAME)
 def inbox_of_refs(battle: Battle) -> None:
     """Messages whose ref is an array of 300,000 arrays, behind a handler that waits."""
     ref = b"[" + b",".join([b"[]"] * 300_000) + b"]"
@@ -80,8 +80,8 @@ def inbox_of_refs(battle: Battle) -> None:
 
 
 @attack(
-    "`Socket(max_unhandled=)` of all inboxes of a connection; then it is not read from",
-    memory=UNHANDLED + FRAME,
+    "`Socket(max_unhandled=16_777_216)` of all inboxes of a connection; then it is not read from",
+    memory=UNHANDLED + 4 * FRAME,
 )
 def a_hundred_inboxes(battle: Battle) -> None:
     """100 channels of one connection that wait, and 64 messages of 100 KB for each."""
@@ -108,7 +108,7 @@ def unfinished_messages(battle: Battle) -> None:
     battle.wait()
 
 
-@attack("frames a turn, and `Socket(max_frame_size=10_000_000)`", memory=2 * FRAME)
+@attack("frames a turn, and `Socket(max_frame_size=10_000_000)`", memory=4 * FRAME)
 def tiny_fragments(battle: Battle) -> None:
     """One message in fragments of one byte."""
     battle.flood(

@@ -13,56 +13,56 @@ STARTED = frame(TEXT, b"[", final=False)
 JOINED = join("room:1")
 
 
-@attack("frames a turn, and fragments a message", memory=5)
+@attack("a bounded part of a connection's frames a turn", memory=5)
 def empty_fragments(battle: Battle) -> None:
     """Empty fragments as fast as the server reads."""
     battle.flood(frame(CONTINUATION, b"", final=False) * 5_000, first=STARTED)
 
 
-@attack("frames a turn; `Rates(bytes=)` counts bytes on the wire", memory=5)
+@attack("`Rates(bytes=)` counts bytes on the wire", memory=5)
 def empty_fragments_at_a_rate(battle: Battle) -> None:
     """The same to a socket with `Rates`."""
     battle.flood(frame(CONTINUATION, b"", final=False) * 5_000, first=STARTED, path=RATED)
 
 
-@attack("frames a turn, and fragments a message", memory=5)
+@attack("a bounded part of a connection's frames a turn", memory=5)
 def compressed_fragments(battle: Battle) -> None:
     """Empty fragments of a compressed message."""
     first = frame(TEXT, b"\x00", final=False, reserved=4)
     battle.flood(frame(CONTINUATION, b"", final=False) * 5_000, first=first, headers=DEFLATE)
 
 
-@attack("frames a turn", memory=5)
+@attack("a bounded part of a connection's frames a turn", memory=5)
 def compressed_nothing(battle: Battle) -> None:
     """Compressed messages of nothing at all."""
     battle.flood(compressed(b"\x00") * 5_000, headers=DEFLATE)
 
 
-@attack("frames a turn", memory=5)
+@attack("a bounded part of a connection's frames a turn", memory=5)
 def pings(battle: Battle) -> None:
     """Pings as fast as the server reads."""
     battle.flood(frame(PING, b"") * 5_000)
 
 
-@attack("frames a turn; `Rates(messages=, bytes=)` count pings", memory=5)
+@attack("`Rates(messages=, bytes=)` count pings", memory=5)
 def pings_at_a_rate(battle: Battle) -> None:
     """The same to a socket with `Rates`."""
     battle.flood(frame(PING, b"") * 5_000, path=RATED)
 
 
-@attack("frames a turn", memory=5)
+@attack("a bounded part of a connection's frames a turn", memory=5)
 def pongs(battle: Battle) -> None:
     """Pongs that nobody asked for, of 125 bytes."""
     battle.flood(frame(PONG, bytes(125)) * 2_000)
 
 
-@attack("frames a turn", memory=5)
+@attack("a bounded part of a connection's frames a turn", memory=5)
 def heartbeats(battle: Battle) -> None:
     """Heartbeats as fast as the server reads, of which each is answered."""
     battle.flood(message(None, "1", "phoenix", "heartbeat") * 500)
 
 
-@attack("frames a turn, for each of 50 connections", memory=20)
+@attack("each connection has a bounded part of a turn", memory=20)
 def pings_of_fifty(battle: Battle) -> None:
     """Pings on 50 connections in turn."""
     data = frame(PING, b"") * 2_000
@@ -77,7 +77,9 @@ def pings_of_fifty(battle: Battle) -> None:
 
 
 @attack(
-    "ending channels count among `max_channels` 100", memory=10, at_most={"channels alive": 100}
+    "`Socket(max_channels=100)` counts channels that are ending",
+    memory=10,
+    at_most={"channels alive": 100},
 )
 def slow_farewells(battle: Battle) -> None:
     """Joins and leaves of channels whose `terminate` takes 4 s."""
@@ -93,7 +95,7 @@ def slow_farewells(battle: Battle) -> None:
     battle.seen["channels alive"] = client.reply()["response"]
 
 
-@attack("a small rate and frame size for refused clients, `Readable(max_held=1000)`", memory=5)
+@attack("16,384 bytes a message; `Readable(max_held=1000)`", memory=5)
 def refused_clients(battle: Battle) -> None:
     """Messages of 100 KB from a client whose connect was refused readably."""
     data = frame(TEXT, b'["1","1","room:1","phx_join",{"a":"%s"}]' % (b"x" * 100_000))
@@ -101,7 +103,9 @@ def refused_clients(battle: Battle) -> None:
     battle.flood(data + small, path="/readable/websocket?vsn=2.0.0&refuse=1")
 
 
-@attack("`connect` has threads of its own; a cap on those of one connection", memory=10, seconds=5)
+@attack(
+    "connects, handlers and hooks have threads of their own, shared fairly", memory=10, seconds=5
+)
 def busy_threads(battle: Battle) -> None:
     """Ten clients that call a plain handler of 0.5 s in 100 channels each."""
     joins = b"".join(join(f"room:{number}") for number in range(100))
@@ -115,7 +119,7 @@ def busy_threads(battle: Battle) -> None:
     battle.wait()
 
 
-@attack("large encodings yield or leave the loop; `max_unsent` 1 MiB", memory=90)
+@attack("over 1 MB nothing is compressed; `Socket(max_frame_size=10_000_000)`", memory=90)
 def large_broadcasts(battle: Battle) -> None:
     """Broadcasts of 9 MB to ten clients that compress."""
     headers = ["Sec-WebSocket-Extensions: permessage-deflate"]
@@ -126,21 +130,24 @@ def large_broadcasts(battle: Battle) -> None:
     battle.flood(frame(TEXT, b'["1",null,"room:1","say","%s"]' % text), first=JOINED)
 
 
-@attack("large encodings yield or leave the loop; `max_unsent` 1 MiB", memory=90)
+@attack("`Socket(max_values=250_000)`, `Socket(max_unsent=1_048_576)`", memory=90)
 def structured_broadcasts(battle: Battle) -> None:
     """Broadcasts of arrays of 240,000 numbers, which is near `max_values`."""
     numbers = b"[" + b",".join(b"%d" % number for number in range(240_000)) + b"]"
     battle.flood(frame(TEXT, b'["1",null,"room:1","say",%s]' % numbers), first=JOINED)
 
 
-@attack("`Socket(max_values=250_000)`; large messages leave the loop", memory=60)
+@attack("`Socket(max_values=250_000)`", memory=60)
 def large_echoes(battle: Battle) -> None:
     """Echoes of objects of 240,000 values, which the handler decodes and encodes again."""
     rows = b"{" + b",".join(b'"k%d":[%d,{"a":"b"}]' % (number, number) for number in range(60_000))
     battle.flood(frame(TEXT, b'["1","2","room:1","echo",%s}]' % rows), first=JOINED)
 
 
-@attack("frames a turn; a channel that is joined again replaces itself", memory=10)
+@attack(
+    "a bounded part of a connection's frames a turn; a channel that is joined again replaces itself",
+    memory=10,
+)
 def joins_again(battle: Battle) -> None:
     """Joins of one topic without end."""
     battle.flood(JOINED * 500)

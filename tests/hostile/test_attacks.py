@@ -6,6 +6,7 @@ How long others wait is not judged here, since that needs a machine with nothing
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +16,7 @@ import pytest
 import benchmarks.attacks.__main__ as command
 from benchmarks.attacks.attack import ATTACKS, Attack, Battle
 from benchmarks.attacks.fight import Outcome, Sample, Waits, fight
-from benchmarks.attacks.report import END, START, excessive, judge, write
+from benchmarks.attacks.report import END, PAGE, START, excessive, judge, write
 
 CHOSEN: Final = (
     "sessions_that_are_not_polled",
@@ -121,6 +122,19 @@ def test_figures_can_be_read_again(tmp_path: Path) -> None:
     [verdict] = command.read(files).values()
     assert verdict.attack is ATTACKS["pings"]
     assert verdict.outcome == outcome(peak=42.0)
+
+
+def rows() -> Iterator[str]:
+    """Yield the names of the attacks on the page."""
+    table = PAGE.read_text().partition(START)[2].partition(END)[0]
+    for line in table.splitlines():
+        if line.startswith("| `"):
+            yield line.split("`")[1]
+
+
+def test_the_page_has_every_attack() -> None:
+    """In the order in which they are run."""
+    assert list(rows()) == list(ATTACKS)
 
 
 def test_the_command_knows_its_attacks(capsys: pytest.CaptureFixture[str]) -> None:
