@@ -15,7 +15,9 @@ PAGE = ROOT / "docs" / "security.md"
 START, END = "<!-- attacks: begin -->", "<!-- attacks: end -->"
 
 PATIENCE = 0.25
-"""Seconds, and so many times its calm time, that an honest client may wait."""
+"""Seconds, and so many times its calm time, that an honest client may wait for the answer to a heartbeat."""
+PATIENCE_AT_FIRST = 1.0
+"""The same for a connect with a join: they are five turns of the server's loop, or more."""
 TIMES = 10
 ALLOWANCE = 24.0
 """Megabytes on top of the stated bounds: what an allocator and the first requests of a kind take."""
@@ -84,8 +86,8 @@ def milliseconds(seconds: float) -> str:
 def judge(attack: Attack, outcome: Outcome) -> Verdict:
     """Say whether what is promised was kept."""
     faults = [
-        *late("heartbeats", outcome.calm, outcome.beats),
-        *late("newcomers", outcome.calm_newcomers, outcome.newcomers),
+        *late("heartbeats", PATIENCE, outcome.calm, outcome.beats),
+        *late("newcomers", PATIENCE_AT_FIRST, outcome.calm_newcomers, outcome.newcomers),
         *excessive(attack, outcome),
     ]
     return Verdict(attack, outcome, tuple(faults))
@@ -109,9 +111,9 @@ def excessive(attack: Attack, outcome: Outcome) -> list[str]:
     return faults
 
 
-def late(who: str, calm: Waits, attacked: Waits) -> list[str]:
+def late(who: str, patience: float, calm: Waits, attacked: Waits) -> list[str]:
     """Return what is wrong with how long honest clients waited."""
-    allowed = PATIENCE + TIMES * calm.median
+    allowed = patience + TIMES * calm.median
     faults = []
     if attacked.unanswered:
         faults.append(f"{attacked.unanswered} {who} unanswered")

@@ -1,5 +1,6 @@
 """Work that costs the attacker little: small frames, connects, joins, threads."""
 
+import os
 import time
 
 from .attack import Battle, attack
@@ -126,7 +127,7 @@ def large_broadcasts(battle: Battle) -> None:
     for _ in range(10):
         client = battle.open(headers=headers)
         client.send(JOINED)
-    text = b"".join(b"%d" % (number * number) for number in range(800_000))[:9_000_000]
+    text = os.urandom(4_500_000).hex().encode()
     battle.flood(frame(TEXT, b'["1",null,"room:1","say","%s"]' % text), first=JOINED)
 
 
