@@ -80,10 +80,11 @@ def pings_of_fifty(battle: Battle) -> None:
 @attack(
     "`Socket(max_channels=100)` counts channels that are ending",
     memory=10,
-    at_most={"channels alive": 100},
+    at_most={"channels alive": 101},
 )
 def slow_farewells(battle: Battle) -> None:
     """Joins and leaves of channels whose `terminate` takes 4 s."""
+    # One more is alive at the end, on another connection: the one that asks.
     rows = [
         join(f"farewell:{number}") + message("1", "2", f"farewell:{number}", "phx_leave")
         for number in range(2_000)
