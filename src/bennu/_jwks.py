@@ -177,7 +177,9 @@ def _signing_keys(content: bytes, log: Log) -> list[PyJWK]:
         document: Any = json.loads(content)
     except RecursionError as error:
         raise ValueError("the answer is no key set: it is nested too deeply") from error
-    found: Any = document.get("keys") if isinstance(document, dict) else None
+    found: Any = (
+        cast("dict[str, Any]", document).get("keys") if isinstance(document, dict) else None
+    )
     if not isinstance(found, list):
         raise ValueError('the answer is no key set: it has no list "keys"')  # noqa: TRY004 - of its content
     keys: list[PyJWK] = []

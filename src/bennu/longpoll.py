@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Final
+from typing import Any, Final
 
 from ._options import TEXT, options
 from .errors import DefinitionError
@@ -64,10 +64,10 @@ class LongPoll:
 
     def __post_init__(self) -> None:
         for one in fields(self):
-            value = getattr(self, one.name)
+            value: Any = getattr(self, one.name)
             if one.name == "path" or (value is None and one.name == "max_sessions_per_ip"):
                 continue
-            if not _is_number(value) or not value > 0:
+            if not _is_positive(value):
                 raise DefinitionError(
                     f"LongPoll({one.name}=...)",
                     expected="a number above 0",
@@ -83,5 +83,5 @@ class LongPoll:
             )
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _is_positive(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0

@@ -104,11 +104,11 @@ async def test_a_head_of_sixty_megabytes_costs_no_memory(
 
 
 async def test_what_is_hidden_behind_a_body_costs_no_memory(attack: Attack) -> None:
-    """Trailers have no bound in the parser either; there the connection just ends."""
+    """Trailers have no bound in the parser either; they are answered 431 if nothing else was by then."""
     begin = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: "
     async with attack() as target:
         assert await target.connections() == 0
         before = target.memory()
         statuses = await asyncio.gather(*(throw(target, begin, b"a", 60) for _ in range(5)))
-        assert set(statuses) == {404}  # which needs no body, and is out before it is over
+        assert set(statuses) <= {404, 431}  # the first needs no body, and may be out before
         assert target.memory() - before < ALLOWED

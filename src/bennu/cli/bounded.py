@@ -319,15 +319,16 @@ class BoundedProtocol(HttpToolsProtocol):
                 raise _TooLarge
         self._fed = 0
         self._reads_body = True
-        self.scope[PEER] = self.client  # type: ignore[typeddict-unknown-key]  # ours
+        scope: Any = self.scope  # whose type knows none of ours
+        scope[PEER] = self.client
         super().on_headers_complete()
         # What still comes are trailers, which are no headers of the request.
-        if self.cycle is not None and self.cycle.scope is self.scope:
+        cycle: Any = self.cycle
+        if cycle is not None and cycle.scope is scope:
             self.headers = []
-            gentle: Any = _Gentle(self, self.transport)
-            self.cycle.transport = gentle
+            cycle.transport = _Gentle(self, self.transport)
         else:  # an upgrade, which uvicorn knows by its headers
-            self.scope["headers"] = self.headers.copy()
+            scope["headers"] = self.headers.copy()
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of a body."""

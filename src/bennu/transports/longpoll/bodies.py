@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -98,7 +98,7 @@ class Bodies:
     @contextmanager
     def enter(
         self, options: LongPoll, session: str, network: str | None, socket: object
-    ) -> Iterator[Body]:
+    ) -> Generator[Body]:
         """Have a slot for a body, while it is read and handled.
 
         Args:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 __all__ = ["Polls"]
@@ -21,7 +21,7 @@ class Polls:
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
 
     @contextmanager
-    def wait(self, session: str, limit: int) -> Iterator[asyncio.Future[None]]:
+    def wait(self, session: str, limit: int) -> Generator[asyncio.Future[None]]:
         """Be one of a session's polls; what it yields is done when a newer poll takes the place.
 
         Args:
