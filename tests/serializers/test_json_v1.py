@@ -105,8 +105,6 @@ def test_an_array_is_a_decode_error_that_says_what_was_expected() -> None:
         '{"topic":"t","event":"e","payload":{},"ref":"1"}x',
         '{"topic":"t","event":"e","payload":NaN,"ref":"1"}',
         '{"topic":"t","event":"e","payload":{},"ref":1e999}',
-        '{"topic":"\\ud800","event":"e","payload":{},"ref":"1"}',
-        '{"topic":"t","event":"e","payload":"\\ud800","ref":"1"}',
         '{"topic":"t","event":"e","payload":{},"ref":' + "9" * 5000 + "}",
         '{"topic":"t","event":"e","payload":' + "[" * 10_000 + "]" * 10_000 + ',"ref":"1"}',
         '{"topic":"t","event":"e","payload":{},"ref":"1","x":' + "[" * 10_000 + "]" * 10_000 + "}",
