@@ -29,7 +29,7 @@ from statistics import median
 from benchmarks.measure import BUILD, Figures, Load, Setting, Unmeasured, measure
 
 FLOOR = f"{quote(str(BUILD / 'floor'))} {{port}}"
-BENNU = f"{quote(sys.executable)} -m bennu run {{app}} --port {{port}} --log-level warning"
+BENNU = f"{quote(sys.executable)} -m bennu run {{app}} --port {{port}}"
 PATH = "/socket/websocket?vsn=2.0.0"
 OPEN_FILES = 20_000
 

@@ -153,9 +153,12 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def show(log: IO[bytes]) -> None:
-    """At log level warning, a server that is well has nothing to say."""
+    """Show what is no usual line: a server that is well has nothing to say beyond those at level info."""
     log.seek(0)
-    lines = dict.fromkeys(log.read().decode(errors="replace").splitlines())  # each of them once
+    text = log.read().decode(errors="replace")
+    lines = dict.fromkeys(  # each of them once
+        line for line in text.splitlines() if not line.startswith(("INFO:", "  "))
+    )
     for line in list(lines)[-15:]:
         print(f"  server: {line}", file=sys.stderr)
 

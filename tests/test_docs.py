@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections.abc import Callable
 from dataclasses import fields
@@ -27,6 +28,7 @@ from bennu import (
     csrf,
 )
 from bennu.errors import TokenMissing
+from bennu.telemetry import EVENTS, SECRET_TERMS, ChannelJoined
 from tests.support.clock import AUTOJUMP, advance, settle
 from tests.support.memory import serve
 from tests.support.pages import ROOT, blocks, run_blocks, table
@@ -268,3 +270,28 @@ async def test_a_post_to_a_raw_socket_is_answered_at_the_inbox() -> None:
             assert answer.json() == {"status": 200}
             assert asyncio.get_running_loop().time() == began
             await advance(5)
+
+
+def test_the_page_on_telemetry_attaches_a_handler() -> None:
+    """Which hears what it names; and the page lists every event with its fields."""
+    names = run("telemetry", *blocks("docs/telemetry.md"))
+    joined = ChannelJoined("room:1", "Room", {}, "ok", 0.0)
+    names["endpoint"].telemetry.emit(joined)
+    assert names["joins"] == {"Room ok": 1}
+    page = (ROOT / "docs/telemetry.md").read_text()
+    for kind in EVENTS:
+        listed = ", ".join(f"`{one.name}`" for one in fields(kind))
+        assert f"| `{kind.__name__}` |" in page
+        assert f"| {listed} |" in page
+
+
+def test_the_page_on_logging_configures_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logging, "basicConfig", lambda **_: None)
+    logger = logging.getLogger("bennu.access")
+    try:
+        run("logging_page", *blocks("docs/logging.md"))
+        assert logger.level == logging.WARNING
+    finally:
+        logger.setLevel(logging.NOTSET)
+    page = (ROOT / "docs/logging.md").read_text()
+    assert all(f"`{term}`" in page for term in SECRET_TERMS)

@@ -356,7 +356,7 @@ async def test_requests_are_logged(folder: Path) -> None:
         assert (await ask(server, "/nothing")).status == 404
         assert await command.stop() == 0
     assert "GET /socket" not in command.output
-    assert '"GET /nothing HTTP/1.1" 404' in command.output
+    assert "REFUSED CONNECTION TO /nothing: no socket has this path" in command.output
 
 
 # Where it listens, and what it finds.

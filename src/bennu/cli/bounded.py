@@ -38,6 +38,7 @@ from ..endpoint import Endpoint
 from ..reasons import Limit
 from ..telemetry import Telemetry
 from ..transports.proxied import PEER, Proxied
+from .access import hide_queries
 from .heads import DEFAULT_BODY_TIMEOUT, DEFAULT_BOUNDS, Deadlines, HeadBounds
 
 __all__ = ["LINGER", "OWN", "BoundedProtocol", "Config"]
@@ -97,6 +98,11 @@ class Config(uvicorn.Config):
         self.head_bounds = head_bounds
         self.body_timeout = body_timeout
         self.trusted_proxies = trusted_proxies
+
+    def configure_logging(self) -> None:
+        """Configure logging, and have uvicorn's lines show no query."""
+        super().configure_logging()
+        hide_queries()
 
     def load(self) -> None:
         """Load the application, and put what knows the proxies in front of it."""
