@@ -272,7 +272,7 @@ async def test_a_post_to_a_raw_socket_is_answered_at_the_inbox() -> None:
             await advance(5)
 
 
-def test_the_page_on_telemetry_attaches_a_handler() -> None:
+def test_the_page_on_telemetry_attaches_a_handler(run: Callable[..., dict[str, Any]]) -> None:
     """Which hears what it names; and the page lists every event with its fields."""
     names = run("telemetry", *blocks("docs/telemetry.md"))
     joined = ChannelJoined("room:1", "Room", {}, "ok", 0.0)
@@ -285,7 +285,9 @@ def test_the_page_on_telemetry_attaches_a_handler() -> None:
         assert f"| {listed} |" in page
 
 
-def test_the_page_on_logging_configures_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_page_on_logging_configures_it(
+    run: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(logging, "basicConfig", lambda **_: None)
     logger = logging.getLogger("bennu.access")
     try:
