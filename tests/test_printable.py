@@ -113,7 +113,7 @@ def test_any_value_is_one_printable_line_of_bounded_length(value: object, limit:
         (date(2026, 1, 2), "datetime.date(2026, 1, 2)"),
         (UUID(int=1), "UUID('00000000-0000-0000-0000-000000000001')"),
         (Colour.RED, "Colour.RED"),
-        ({"a": [1, "\n", (2,)], 3: {4}}, r"{'a': [1, '\n', (2)], 3: {4}}"),
+        ({"a": [1, "\n", (2,)], 3: {4}}, r"{'a': [1, '\n', (2,)], 3: {4}}"),
         (frozenset({1}), "{1}"),
         ([Text("a\nb")], r"['a\nb']"),
         ([ValueError("a\nb"), KeyError(1)], r"[ValueError(a\nb), KeyError(1)]"),
