@@ -210,7 +210,7 @@ def call_now(name: str, function: Callable[..., Any], /, *args: Any) -> Any:
     )
 
 
-def _is_awaitable(value: Any) -> bool:
+def _is_awaitable(value: object) -> bool:
     """Return what ``inspect.isawaitable`` does, several times as fast for the usual values."""
     kind = type(value)
     return hasattr(kind, "__await__") or (kind is GeneratorType and inspect.isawaitable(value))

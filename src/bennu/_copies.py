@@ -10,11 +10,13 @@ import copy
 import operator
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 import msgspec
 
 __all__ = ["copy_of"]
+
+T = TypeVar("T")
 
 _CONSTANT: Final = frozenset({str, int, float, bool, bytes, type(None)})
 
@@ -29,8 +31,11 @@ _CONTAINERS: Final[dict[type, Callable[[Any], Any]]] = {
     bytearray: bytearray,
 }
 
+_FILLED: tuple[type[Any], ...] = (dict, list, deque)
+"""Containers whose subclasses are copied, and filled with copies."""
 
-def copy_of(value: Any) -> Any:
+
+def copy_of(value: T) -> T:
     """Return a copy of a value that shares no data with it that could change.
 
     Args:
@@ -43,18 +48,19 @@ def copy_of(value: Any) -> Any:
         return value
     try:
         copying = _CONTAINERS.get(kind)
-        return _copy_of_object(value) if copying is None else copying(value)
+        copied: T = _copy_of_object(value) if copying is None else copying(value)
     except RecursionError:
         return value
+    return copied
 
 
 def _copy_of_object(value: Any) -> Any:
     """Return a copy of what is no plain container: of its subclasses, and of objects that are data."""
     kind = cast("type[Any]", type(value))
-    if issubclass(kind, tuple) and hasattr(kind, "_make"):
+    if hasattr(kind, "_make") and issubclass(kind, tuple):
         return _copy_of_tuple(value, value._make)
     fields = _fields(kind)
-    if fields is None and not issubclass(kind, dict | list | deque):
+    if fields is None and not issubclass(kind, _FILLED):
         return value
     copies = {name: copy_of(getattr(value, name)) for name in fields or () if hasattr(value, name)}
     if _is_frozen(kind) and all(getattr(value, name) is one for name, one in copies.items()):

@@ -63,7 +63,7 @@ class ParameterFilter:
     def __init__(
         self, terms: Sequence[str] = SECRET_TERMS, *, keep: Sequence[str] | None = None
     ) -> None:
-        self._terms = tuple(filter(None, map(_plain, terms)))
+        self._terms = tuple(plain for plain in map(_plain, terms) if plain)
         self._keep = None if keep is None else frozenset(keep)
 
     def __call__(self, value: Any) -> Any:

@@ -29,7 +29,7 @@ import time
 import traceback
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import suppress
-from typing import Final
+from typing import Final, cast
 
 from ._printable import CUT, printable
 
@@ -332,7 +332,7 @@ def _lines(error: BaseException, seen: set[int]) -> Iterator[str]:
     for note in getattr(error, "__notes__", ())[:MAX_CHAIN]:
         yield printable(note, MAX_MESSAGE)
     if isinstance(error, BaseExceptionGroup):
-        for inner in error.exceptions:
+        for inner in cast("BaseExceptionGroup[BaseException]", error).exceptions:
             if len(seen) < MAX_CHAIN:
                 for line in _lines(inner, seen):
                     yield "  | " + line.replace("\n", "\n  | ")

@@ -23,7 +23,7 @@ HOOKS = ("join", "after_join", "handle_in", "terminate")
 OPTIONS = ("emits", "max_inbox", "max_mailbox", "overflow", "terminate_timeout", "when_slow")
 
 _MUTABLE = (MutableSequence, MutableMapping, MutableSet)
-WRAPPERS = (
+WRAPPERS: tuple[type[Any], ...] = (
     staticmethod,
     classmethod,
     property,

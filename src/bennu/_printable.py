@@ -65,7 +65,7 @@ def printable(value: object, limit: int = LIMIT) -> str:
 
 def fields_of(value: object) -> dict[str, Any] | None:
     """Return the declared fields of a Struct, dataclass, attrs object or pydantic model, or None for others."""
-    kind = type(value)
+    kind = cast("type[Any]", type(value))
     if hasattr(kind, "__struct_fields__"):
         return {name: getattr(value, name, None) for name in kind.__struct_fields__}
     names: Any = None
@@ -108,7 +108,8 @@ def _show(value: object, limit: int, depth: int) -> Iterator[str]:
     if isinstance(value, str):
         yield _cut(repr(str.__getitem__(value, slice(limit + 1))), limit)
     elif isinstance(value, bytes | bytearray | memoryview):
-        yield _cut(repr(bytes(memoryview(value).cast("B")[: limit + 1])), limit)
+        data = memoryview(cast("bytes | bytearray | memoryview[int]", value)).cast("B")
+        yield _cut(repr(bytes(data[: limit + 1])), limit)
     elif isinstance(value, Enum):
         yield f"{type(value).__name__}.{value.name}"
     elif isinstance(value, _SHORT):
@@ -133,7 +134,7 @@ def _show_inside(value: object, limit: int, depth: int) -> Iterator[str]:
     if isinstance(value, dict):
         entries = cast("dict[object, object]", value)
         yield "{"
-        for position, (key, inner) in enumerate(dict.items(entries)):
+        for position, (key, inner) in enumerate(dict[object, object].items(entries)):
             yield ", " if position else ""
             yield from _show(key, limit, depth)
             yield ": "
@@ -145,7 +146,11 @@ def _show_inside(value: object, limit: int, depth: int) -> Iterator[str]:
         for position, inner in enumerate(cast("list[object]", value)):
             yield ", " if position else ""
             yield from _show(inner, limit, depth)
-        yield ",)" if isinstance(value, tuple) and len(value) == 1 else end
+        yield (
+            ",)"
+            if isinstance(value, tuple) and len(cast("tuple[object, ...]", value)) == 1
+            else end
+        )
     else:
         yield from _show_object(value, limit, depth)
 

@@ -157,10 +157,12 @@ def _function_behind(function: Any) -> Any:
         function = cast("functools.partial[Any]", function).func
     if inspect.ismethod(function):
         return function.__func__
-    if not inspect.isfunction(function) and not isinstance(function, type):
-        call = getattr(type(function), "__call__", None)  # noqa: B004 - not whether, but which
-        return function if call is None or not inspect.isfunction(call) else call
-    return getattr(function, "__init__") if isinstance(function, type) else function  # noqa: B009 - of the class
+    if isinstance(function, type):
+        return cast("type[Any]", function).__init__
+    if inspect.isfunction(function):
+        return function
+    call = getattr(cast("type[Any]", type(function)), "__call__", None)  # noqa: B004 - not whether, but which
+    return call if inspect.isfunction(call) else function
 
 
 def _annotations_of(subject: Any) -> Mapping[str, Any]:

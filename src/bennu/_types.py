@@ -197,7 +197,7 @@ def _walk_class(kind: type[Any], facts: Facts, *, in_model: bool) -> None:
 
 def _has_keys(kind: type[Any]) -> bool:
     """Return whether a type is a TypedDict or a NamedTuple."""
-    return hasattr(kind, "__total__") or (issubclass(kind, tuple) and hasattr(kind, "_fields"))
+    return hasattr(kind, "__total__") or (hasattr(kind, "_fields") and issubclass(kind, tuple))
 
 
 def _defaults(kind: type[Any]) -> Iterable[Any]:
@@ -225,9 +225,10 @@ def is_object(annotation: Any) -> bool:
         return is_object(get_args(annotation)[0])
     if origin in (Union, types.UnionType):
         return all(is_object(one) for one in get_args(annotation) if one is not type(None))
-    kind: Any = annotation if origin is None else origin
-    if kind in (Any, object) or not isinstance(kind, type):
-        return kind in (Any, object)
+    given: Any = annotation if origin is None else origin
+    if given in (Any, object) or not isinstance(given, type):
+        return given in (Any, object)
+    kind = cast("type[Any]", given)
     return (
         issubclass(kind, Mapping | msgspec.Struct)
         or dataclasses.is_dataclass(kind)

@@ -52,7 +52,7 @@ def why_refused(refused: Refused) -> str:
 def why_invalid(reason: str, errors: Any) -> str:
     """Return why, from the mistakes that were found in a payload or in parameters."""
     some = cast("list[Any]", errors)[:MAX_ERRORS] if isinstance(errors, list) else []
-    shown = [_mistake(one) for one in some if isinstance(one, dict)]
+    shown = [_mistake(cast("dict[str, Any]", one)) for one in some if isinstance(one, dict)]
     return f"{reason} ({'; '.join(shown)})" if shown else reason
 
 

@@ -679,7 +679,7 @@ def _expect_sockets(given: Any) -> None:
             raise DefinitionError(
                 f'Endpoint(sockets={{"{path}": ...}})',
                 expected="a Socket or RawSocket: an object, not a class",
-                got=repr(socket),
+                got=repr(cast("type[Any]", socket)),
                 write=f'"{path}": {kind}(connect=..., channels={{"room:{{room_id}}": RoomChannel}})',
             )
 
