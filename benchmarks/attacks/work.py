@@ -14,6 +14,27 @@ STARTED = frame(TEXT, b"[", final=False)
 JOINED = join("room:1")
 
 
+def in_turn(battle: Battle, data: bytes, *, clients: int) -> None:
+    """Send the same on some connections in turn, and connect again whenever the server closes one."""
+    opened: list[Client | None] = [None] * clients
+    unsent = [memoryview(data)] * clients
+    while battle.is_on:
+        for number in range(clients):
+            client = opened[number]
+            if client is None:
+                client = opened[number] = battle.open()
+                client.send(JOINED)
+                unsent[number] = memoryview(data)
+            try:
+                sent = client.offer(unsent[number])
+            except OSError:
+                opened[number] = None
+                battle.seen["times closed"] += 1
+                continue
+            battle.seen["bytes sent"] += sent
+            unsent[number] = unsent[number][sent:] or memoryview(data)
+
+
 @attack("a bounded part of a connection's frames a turn", memory=5)
 def empty_fragments(battle: Battle) -> None:
     """Empty fragments as fast as the server reads."""
@@ -132,18 +153,24 @@ def large_broadcasts(battle: Battle) -> None:
     battle.flood(frame(TEXT, b'["1",null,"room:1","say","%s"]' % text), first=JOINED)
 
 
-@attack("`Socket(max_values=250_000)`, `Socket(max_unsent=1_048_576)`", memory=90)
+@attack("`Socket(max_values=50_000)`, `Socket(max_unsent=1_048_576)`", memory=90)
 def structured_broadcasts(battle: Battle) -> None:
-    """Broadcasts of arrays of 240,000 numbers, which is near `max_values`."""
-    numbers = b"[" + b",".join(b"%d" % number for number in range(240_000)) + b"]"
+    """Broadcasts of arrays of 49,000 numbers, which is near `max_values`."""
+    numbers = b"[" + b",".join(b"%d" % number for number in range(49_000)) + b"]"
     battle.flood(frame(TEXT, b'["1",null,"room:1","say",%s]' % numbers), first=JOINED)
 
 
-@attack("`Socket(max_values=250_000)`", memory=60)
+@attack("`Socket(max_values=50_000)`; large messages are handled one in a turn", memory=60)
 def large_echoes(battle: Battle) -> None:
-    """Echoes of objects of 240,000 values, which the handler decodes and encodes again."""
-    rows = b"{" + b",".join(b'"k%d":[%d,{"a":"b"}]' % (number, number) for number in range(60_000))
-    battle.flood(frame(TEXT, b'["1","2","room:1","echo",%s}]' % rows), first=JOINED)
+    """Echoes of objects of 48,000 values, which the handler decodes and encodes again, on two connections."""
+    rows = b"{" + b",".join(b'"k%d":[%d,{"a":"b"}]' % (number, number) for number in range(12_000))
+    in_turn(battle, frame(TEXT, b'["1","2","room:1","echo",%s}]' % rows), clients=2)
+
+
+@attack("`Socket(max_frame_size=10_000_000)`; large messages are handled one in a turn", memory=250)
+def long_echoes(battle: Battle) -> None:
+    """Echoes of texts of 9 MB, on four connections."""
+    in_turn(battle, frame(TEXT, b'["1","2","room:1","echo","%s"]' % (b"x" * 9_000_000)), clients=4)
 
 
 @attack(

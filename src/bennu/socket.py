@@ -42,7 +42,7 @@ MAX_UNHANDLED: Final = 16 * 1024 * 1024
 MAX_REF: Final = 128
 MAX_TOPIC: Final = 1024
 MAX_EVENT: Final = 256
-MAX_VALUES: Final = 250_000
+MAX_VALUES: Final = 50_000
 
 
 class SocketOptions(TypedDict, Generic[A], total=False):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 
@@ -77,3 +78,33 @@ async def test_a_part_that_raises_stops_nobody_else() -> None:
 
     assert heard == [error]
     assert done == ["a", "a"]
+
+
+async def test_a_turn_of_ones_own_is_nobody_elses() -> None:
+    """Tasks that are about to do much go on one by one, in the order in which they came."""
+    waiting = Turns(running_loop())
+    done: list[str] = []
+
+    async def large(name: str) -> None:
+        for _ in range(2):
+            await waiting.alone()
+            done.append(name)
+
+    tasks = [asyncio.create_task(large(name)) for name in "abc"]
+    seen: list[int] = []
+    while not all(task.done() for task in tasks):
+        await asyncio.sleep(0)
+        seen.append(len(done))
+
+    assert "".join(done) == "abcabc"
+    assert all(after - before <= 1 for before, after in pairwise(seen))
+
+
+async def test_a_task_that_is_cancelled_takes_no_turn() -> None:
+    """The one behind it goes on at once."""
+    waiting = Turns(running_loop())
+    cancelled, other = (asyncio.create_task(waiting.alone()) for _ in range(2))
+    await asyncio.sleep(0)
+    cancelled.cancel()
+    await other
+    assert cancelled.cancelled()

@@ -36,6 +36,9 @@ __all__ = ["Actor", "Step"]
 LOG_EVERY: Final = 1000
 """Dropped messages between two lines of the log: a flood must not flood that too."""
 
+PART: Final = 16_384
+"""Bytes of weighed messages that a task handles before it waits for a turn of its own."""
+
 Step = tuple[Any, Handler, Awaitable[Any]]
 """What is answered, if anything; the handler; and its running, to be awaited."""
 
@@ -47,13 +50,14 @@ class Actor(Supervised[H, D]):
         message: What of the client is being handled, if anything is.
     """
 
-    __slots__ = ("_dropped", "_heavy", "_inbox", "_terminated", "message")
+    __slots__ = ("_dropped", "_handled", "_heavy", "_inbox", "_terminated", "message")
 
     def __init__(self, connection: H, definition: D, topic: str, agent: Any) -> None:
         super().__init__(connection, definition, topic, agent)
         self.message: Any = None
         self._inbox = Inbox()
         self._heavy: dict[int, int] | None = None  # of messages by identity: their bytes
+        self._handled = 0  # bytes of them since it last waited for a turn
         self._dropped = 0
         self._terminated = False
         agent._runtime = self
@@ -166,15 +170,26 @@ class Actor(Supervised[H, D]):
         create_future = self.loop.create_future
         telemetry = self.outbox.runtime.telemetry
         handlers = telemetry.handlers
+        item: Any
+        planned: Any
+        message: Any
+        running: Any
+        value: Any
         while True:
             if step is None:
                 if self.ending is not None:
                     return self.ending
                 if not items:
+                    # What was handled may hold on to megabytes; this may wait for hours.
+                    item = planned = message = running = value = None
                     self.waiter = create_future()
                     await self.waiter
                     continue
                 item = items.pop(0)
+                if self._heavy and self._is_to_wait(item):
+                    end = await self._wait_for_turn()
+                    if end is not None:
+                        return end
                 if type(item) is tuple:
                     planned = self._step_of_item(*item)
                 else:
@@ -209,6 +224,22 @@ class Actor(Supervised[H, D]):
                     self._unload(message)
             if self.is_interrupted:  # it swallowed its cancellation, but it is over
                 self.take_interruption()
+
+    def _is_to_wait(self, item: object) -> bool:
+        """Whether this is a large message, and others' go first, since so much was handled before it."""
+        size = self._heavy.get(id(item), 0) if self._heavy else 0
+        is_next = size > 0 and self._handled >= PART
+        self._handled = size if is_next else self._handled + size
+        return is_next
+
+    async def _wait_for_turn(self) -> End | None:
+        """Wait for a turn to handle a large message; return the end if that has come meanwhile."""
+        try:
+            await self.outbox.runtime.turns.alone()
+        except asyncio.CancelledError:
+            if not self.take_interruption():
+                raise
+        return self.ending
 
     def _end_by(self, error: BaseException, message: Any, handler: Handler) -> End | None:
         """Return the end that a handler's exception means, or None if it goes on.
@@ -292,6 +323,7 @@ class Actor(Supervised[H, D]):
         if self._heavy:
             self.outbox.unload(sum(self._heavy.values()))
             self._heavy.clear()
+        self._inbox.items.clear()  # megabytes, in a cycle of references that is found late
         if terminates and not self._terminated:
             end = self.ending or End("shutdown", Notice.ERROR)
             self.task = self.outbox.runtime.create_task(self._terminate_late(end), self.context)

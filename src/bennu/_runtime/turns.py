@@ -5,6 +5,9 @@ the rest is handled. For the rest it waits here. In each turn of the event loop 
 handles one part, then the next one, until SLICE is over; one that has more waits again, behind all others. So what
 they hold the loop for does not grow with their number, and whoever else has something to say is heard between two
 slices.
+
+A task that is about to handle a large message waits for a turn of its own (:meth:`Turns.alone`): no other task
+gets one in the same turn of the event loop, so large messages are handled one by one, whoever sent them.
 """
 
 from __future__ import annotations
@@ -13,12 +16,17 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 __all__ = ["Turns"]
 
 SLICE: Final = 0.02
 """Seconds of CPU that those who wait may take together in one turn; a part that has begun is finished."""
+
+
+GRANTED: Final = object()
+"""What a part returns that lets a task run after it: the slice is over."""
 
 
 class Turns:
@@ -45,21 +53,34 @@ class Turns:
             self._loop.call_soon(self._take)
         self._waiting.append(part)
 
+    async def alone(self) -> None:
+        """Wait for a turn of one's own: until the caller awaits again, no other caller of this runs."""
+        turn = self._loop.create_future()
+        self.wait(partial(_grant, turn))
+        await turn
+
     def _take(self) -> None:
         waiting = self._waiting
         until = time.thread_time() + SLICE
         try:
             while waiting:
-                self._take_one()
-                if time.thread_time() >= until:
+                if self._take_one() is GRANTED or time.thread_time() >= until:
                     break
         finally:
             if waiting:
                 self._loop.call_soon(self._take)
 
-    def _take_one(self) -> None:
+    def _take_one(self) -> object:
         part = self._waiting[0]  # it stays there meanwhile, so that `wait` plans no second turn
         try:
-            part()
+            return part()
         finally:
             self._waiting.popleft()
+
+
+def _grant(turn: asyncio.Future[None]) -> object:
+    """Let a task run; one that was cancelled meanwhile takes nobody's turn."""
+    if turn.done():
+        return None
+    turn.set_result(None)
+    return GRANTED

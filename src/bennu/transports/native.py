@@ -321,7 +321,9 @@ class NativeWebSocket(asyncio.Protocol):
         self._open_connections.discard(self)
         self._state = State.CLOSED
         self._clear_timer()
-        self._held = None
+        self._held = self._reader = (
+            None  # now: this is part of a cycle of references, which is found late
+        )
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.lost("closed")
