@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
+import weakref
 from typing import Any
 
 import pytest
@@ -139,6 +141,12 @@ async def answer_early(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
+async def until_left(scope: Any, receive: Any, send: Any) -> None:
+    """Answer nothing, and wait until the client has gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
 async def test_the_rest_of_a_body_that_nobody_reads_has_the_keep_alive_time() -> None:
     server = Server(app=answer_early)
     server.config.timeout_keep_alive = 5
@@ -153,6 +161,52 @@ async def test_the_rest_of_a_body_that_nobody_reads_has_the_keep_alive_time() ->
     await advance(0.6)
     assert client.has_ended
     assert not server.state.connections
+
+
+class Observed:
+    """An application, and uvicorn's cycles of the requests that it got, as long as something holds them."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+        self.cycles: list[weakref.ref[Any]] = []
+        self.sizes: list[int] = []
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.cycles.append(weakref.ref(receive.__self__))
+        self.sizes.append(len(receive.__self__.body))
+        await self.app(scope, receive, send)
+
+
+async def test_what_an_answered_request_left_of_its_body_is_not_kept() -> None:
+    """Not while the connection waits for the next request either."""
+    app = Observed(answer_early)
+    server = Server(app=app)
+    _, transport = server.connect()
+    transport.feed(POST + b"x" * 80_000)
+    await settle()
+    cycle = app.cycles[0]()
+    assert app.sizes[0] > 0
+    assert cycle is not None
+    assert not cycle.body
+    server.stop()
+
+
+@pytest.mark.parametrize("answer", [answer_early, until_left])
+async def test_a_request_whose_client_went_needs_no_garbage_collector(answer: Any) -> None:
+    """The collector counts objects: a few large ones would stay for long."""
+    app = Observed(answer)
+    server = Server(app=app)
+    _, transport = server.connect()
+    gc.disable()
+    try:
+        transport.feed(POST + b"x" * 80_000)
+        await settle()
+        assert app.cycles[0]() is not None
+        transport.lose(None)
+        await settle()
+        assert app.cycles[0]() is None
+    finally:
+        gc.enable()
 
 
 async def test_a_client_that_still_sends_may_read_an_answer_that_ends_the_connection() -> None:

@@ -51,13 +51,20 @@ def test_a_half_is_found_exactly_where_python_can_not_write_the_text(text: str) 
 @pytest.mark.parametrize(
     ("v2", "expected"),
     [
-        (["1", "2", "room", "say", {"text": HALF}], ("1", "2", "room", "say")),
-        ([None, 7, "room", "say", {HALF: 1}], (None, 7, "room", "say")),
-        (
+        pytest.param(
+            ["1", "2", "room", "say", {"text": HALF}], ("1", "2", "room", "say"), id="payload"
+        ),
+        pytest.param([None, 7, "room", "say", {HALF: 1}], (None, 7, "room", "say"), id="key"),
+        pytest.param(
             ["1", HALF, "room", "say", {}],
             ("1", msgspec.Raw(json.dumps(HALF).encode()), "room", "say"),
+            id="ref",
         ),
-        (["1", "2", HALF, 5, {}], ("1", "2", msgspec.Raw(json.dumps(HALF).encode()), 5)),
+        pytest.param(
+            ["1", "2", HALF, 5, {}],
+            ("1", "2", msgspec.Raw(json.dumps(HALF).encode()), 5),
+            id="topic",
+        ),
     ],
 )
 def test_the_message_has_all_that_is_whole_and_a_payload_that_fits_nothing(
@@ -80,16 +87,18 @@ def test_the_message_has_all_that_is_whole_and_a_payload_that_fits_nothing(
 @pytest.mark.parametrize(
     "data",
     [
-        json.dumps(["1", "2", "room", HALF]),
-        json.dumps([1.5, "2", "room", "say", HALF]),
-        json.dumps(["1", [HALF], "room", "say", {}]),
-        json.dumps(["1", 2**63, "room", "say", HALF]),
-        json.dumps({"topic": "a", "event": "b", "payload": HALF}),
-        json.dumps(HALF),
-        r'["1","2","room","say","\ud83d"',
-        r'["1","2","room","say",["\ud83d",NaN]]',
-        r'["1","2","room","say","whole"',
-        r'["1","2","room","say",["\ud83d",' + "9" * 5000 + "]]",
+        pytest.param(json.dumps(["1", "2", "room", HALF]), id="four-parts"),
+        pytest.param(json.dumps([1.5, "2", "room", "say", HALF]), id="fraction-as-join-ref"),
+        pytest.param(json.dumps(["1", [HALF], "room", "say", {}]), id="list-as-ref"),
+        pytest.param(json.dumps(["1", 2**63, "room", "say", HALF]), id="huge-ref"),
+        pytest.param(
+            json.dumps({"topic": "a", "event": "b", "payload": HALF}), id="object-without-ref"
+        ),
+        pytest.param(json.dumps(HALF), id="text"),
+        pytest.param(r'["1","2","room","say","\ud83d"', id="no-end"),
+        pytest.param(r'["1","2","room","say",["\ud83d",NaN]]', id="not-a-number"),
+        pytest.param(r'["1","2","room","say","whole"', id="no-end-and-no-half"),
+        pytest.param(r'["1","2","room","say",["\ud83d",' + "9" * 5000 + "]]", id="huge-number"),
     ],
 )
 def test_what_is_no_message_in_any_case_stays_undecodable(data: str) -> None:

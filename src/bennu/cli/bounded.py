@@ -216,7 +216,11 @@ class BoundedProtocol(HttpToolsProtocol):
         return self._bounds.log
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End: every request of the client learns it."""
+        """End: every request of the client learns it, and nothing that came with them is kept.
+
+        A request and its protocol hold each other. Here they let go, since the garbage collector counts objects,
+        and may leave few large ones for long.
+        """
         self._bounds.heads.forget(self)
         self._bounds.bodies.forget(self)
         if self._linger is not None:
@@ -224,6 +228,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._held = b""
         self._leave_requests()
         super().connection_lost(exc)
+        self._running = None
+        self.cycle: Any = None
 
     def _leave_requests(self) -> None:
         """Tell the requests that are at work that nobody waits for them, and begin no other."""
@@ -231,6 +237,7 @@ class BoundedProtocol(HttpToolsProtocol):
         for cycle in (self._running, self.cycle):
             if cycle is not None and not cycle.response_complete:
                 cycle.disconnected = True
+                cycle.body = bytearray()  # nobody can read it any more
                 cycle.message_event.set()
         self.flow.resume_writing()
 
@@ -357,7 +364,9 @@ class BoundedProtocol(HttpToolsProtocol):
             self._linger = None
 
     def on_response_complete(self) -> None:
-        """Go on with the next request, or wait for it."""
+        """Go on with the next request, or wait for it; what is left of this one's body is dropped."""
+        if self._running is not None:
+            self._running.body = bytearray()
         super().on_response_complete()
         if self.transport.is_closing() or self._is_refused:
             return

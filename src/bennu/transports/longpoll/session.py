@@ -208,6 +208,7 @@ class Session:
             self._runtime.pubsub.turn.sync(self._link)
             self._link.lost("inactive")
         self._end()
+        self._buffer.take()  # a client that comes back gets a new session
 
     def _end(self) -> None:
         if self._is_over:
@@ -219,6 +220,7 @@ class Session:
         if poll is not None:
             poll.tell(rest)
         self._questions.cancel()
+        self._link = None
         self._ended()
 
 
