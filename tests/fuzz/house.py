@@ -56,7 +56,9 @@ PATIENCE: Final = 150.0
 """Seconds of the virtual clock after which nothing may be left of clients that are gone."""
 STEP: Final = 10.0
 
-DOCUMENTED: Final = re.compile(r"Refusing a connection to |Room on '.*' did not finish in 5s ")
+DOCUMENTED: Final = re.compile(
+    r"(Not shown: \d+ more like \")?(Refusing a connection to |(Room on '.*'|…) did not finish in )"
+)
 """Errors in the log that a client may bring about: pages of other sites, as in Phoenix, and handlers that are slow."""
 
 
