@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
+import threading
+from typing import Any
 
 import pytest
 
@@ -111,6 +114,56 @@ def test_a_kind_may_have_a_burst_of_its_own(log: Log, caplog: pytest.LogCaptureF
         log.info("joined", burst=1)
         log.log(logging.WARNING, "over %s", ("a limit",), "limit", burst=2)
     assert caplog.messages == ["joined", "over a limit", "over a limit"]
+
+
+def test_each_line_of_a_kind_that_may_come_thick_is_a_record_of_its_own(
+    log: Log, caplog: pytest.LogCaptureFixture
+) -> None:
+    def write(name: str) -> None:
+        log.info("JOINED %s", name, burst=100)
+
+    write("room:1")
+    write("room:2")
+    writer = threading.Thread(target=write, args=("room:3",), name="writer")
+    writer.start()
+    writer.join()
+    first, second, third = caplog.records
+    assert [one.getMessage() for one in caplog.records] == [
+        "JOINED room:1",
+        "JOINED room:2",
+        "JOINED room:3",
+    ]
+    assert first.created <= second.created <= third.created
+    assert first.relativeCreated <= second.relativeCreated
+    assert (second.funcName, second.lineno, second.threadName) == (
+        "write",
+        first.lineno,
+        first.threadName,
+    )
+    assert third.threadName == "writer"
+    fresh = logging.LogRecord("bennu", logging.INFO, __file__, 1, "", (), None)
+    assert vars(second).keys() >= vars(fresh).keys()
+
+
+def test_a_record_factory_of_the_users_makes_each_line(
+    log: Log, caplog: pytest.LogCaptureFixture
+) -> None:
+    numbers = itertools.count()
+
+    def make(*args: Any, **more: Any) -> logging.LogRecord:
+        record = logging.LogRecord(*args, **more)
+        record.number = next(numbers)
+        return record
+
+    log.info("JOINED %s", "room:1", burst=100)
+    logging.setLogRecordFactory(make)
+    try:
+        for name in ("room:2", "room:3"):
+            log.info("JOINED %s", name, burst=100)
+    finally:
+        logging.setLogRecordFactory(logging.LogRecord)
+    log.info("JOINED %s", "room:4", burst=100)
+    assert [vars(one).get("number") for one in caplog.records] == [None, 0, 1, None]
 
 
 def test_debug_lines_are_not_counted_since_who_asks_for_them_wants_them_all(

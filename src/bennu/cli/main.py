@@ -22,6 +22,7 @@ from ..endpoint import Endpoint
 from ..errors import DefinitionError
 from .env_file import parse_env
 from .heads import DEFAULT_BODY_TIMEOUT, DEFAULT_BOUNDS, HeadBounds
+from .lines import LineFormatter
 from .loading import DEFAULT_TARGET, load
 from .opening import addresses, open_listeners
 from .reloading import Reloaded
@@ -375,6 +376,7 @@ def _tls(**options: str | None) -> dict[str, Any]:
 def log_config(level: str) -> dict[str, Any]:
     """Return uvicorn's logging configuration, with our logger beside its own."""
     config: dict[str, Any] = copy.deepcopy(LOGGING_CONFIG)
+    config["formatters"]["default"]["()"] = LineFormatter
     config["loggers"]["bennu"] = {
         "handlers": ["default"],
         "level": LOG_LEVELS[level],
