@@ -64,6 +64,7 @@ class Callback:
         subject: What the user gave it as, for errors: ``Socket(connect=...)``.
         function: It. Nobody but this module calls it.
         is_async: Whether it is called on the event loop and awaited.
+        name: What it is called in logs.
 
     Raises:
         DefinitionError: It is a generator.
@@ -72,10 +73,12 @@ class Callback:
     subject: str
     function: Callable[..., Any]
     is_async: bool = field(init=False)
+    name: str = field(init=False)
 
     def __post_init__(self) -> None:
         expect_awaitable_or_plain(self.subject, self.function)
         object.__setattr__(self, "is_async", is_async(self.function))
+        object.__setattr__(self, "name", name_of(self.function))
 
     @classmethod
     def plain(cls, subject: str, function: Callable[..., Any], *, why: str, write: str) -> Callback:
@@ -87,11 +90,6 @@ class Callback:
         expect_plain(subject, function, why=why, write=write)
         return cls(subject, function)
 
-    @property
-    def name(self) -> str:
-        """What it is called in logs."""
-        return name_of(self.function)
-
     # The four ways.
 
     async def ask(self, workers: Workers, /, *args: Any) -> Any:
@@ -102,7 +100,8 @@ class Callback:
             Exception: What it raised.
         """
         try:
-            return await self.finish(await self.begin(workers, *args))
+            value = await self.begin(workers, *args)
+            return None if value is None else await self.finish(value)
         except Exception:
             raise
         except BaseException as error:
@@ -154,7 +153,7 @@ class Callback:
             return None
         while _is_awaitable(value):
             value = await value
-        if isinstance(value, GeneratorType | AsyncGeneratorType):
+        if type(value) in UNFINISHED:
             raise CallbackError(
                 f"{self.subject}: {self.name} returned a generator, of which nothing runs:"
                 " return the result, without `yield`"

@@ -37,13 +37,16 @@ Refresh = Callable[[str, ConnectInfo], Awaitable[A | None]] | Callable[[str, Con
 _REFUSE = "raise Refused(reason) for a client that may not connect"
 
 
+_NO_ASSIGNS: Final = (bool, BaseException, Error, Reply)
+
+
 def check_assigns(callback: Callback, assigns: Any) -> None:
     """Refuse what no connection can have for its assigns, since it is meant as a no.
 
     Raises:
         CallbackError: It is such a thing.
     """
-    if isinstance(assigns, bool | BaseException | Error | Reply):
+    if isinstance(assigns, _NO_ASSIGNS):
         raise CallbackError(
             f"{callback.subject}: {callback.name} returned {assigns!r}: expected the assigns of the"
             f" connection; to refuse a client, write `raise Refused(reason)`"
@@ -100,9 +103,13 @@ class Connector(Generic[A]):
             CallbackError: It returned what can't be assigns.
             Exception: Whatever it raised.
         """
-        arguments = call_now("the type of the params", self.arguments, params, info)
+        if self._convert is None:
+            arguments = self.arguments(params, info)
+        else:
+            arguments = call_now("the type of the params", self.arguments, params, info)
         assigns = await self.callback.ask(workers, *arguments)
-        check_assigns(self.callback, assigns)
+        if assigns is not None:
+            check_assigns(self.callback, assigns)
         return assigns
 
     def arguments(self, params: dict[str, Any], info: ConnectInfo) -> tuple[Any, ...]:

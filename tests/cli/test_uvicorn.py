@@ -119,6 +119,7 @@ def test_we_replace_one_method_of_the_http_protocol() -> None:
         "on_message_complete",
         "on_response_complete",
         "_start_asgi_task",
+        "_should_upgrade",
     }
     assert shared == {"data_received", *added}
     for name in added:

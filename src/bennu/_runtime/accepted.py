@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextvars import Context, copy_context
-from dataclasses import dataclass, field
 from typing import Any, Final, Generic
 
+from msgspec import Struct, field
 from typing_extensions import TypeVar
 
 from ..connect_info import ConnectInfo
@@ -22,8 +22,7 @@ MAX_REFUSED: Final = 16_384
 K = TypeVar("K", bound=SocketBase[Any], default=Any)
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted(Generic[K]):
+class Accepted(Struct, Generic[K], frozen=True, eq=False):
     """A client that may connect.
 
     Attributes:
@@ -45,7 +44,7 @@ class Accepted(Generic[K]):
     id: str | None
     subprotocol: str | None
     refusal: Mapping[str, Any] | None = None
-    context: Context = field(default_factory=copy_context, compare=False, repr=False)
+    context: Context = field(default_factory=copy_context)
 
     @property
     def max_frame_size(self) -> int:

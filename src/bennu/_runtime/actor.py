@@ -204,16 +204,16 @@ class Actor(Supervised[H, D]):
             message, handler, running = step
             step = None
             self.message = message
-            started = time.perf_counter() if handlers[ChannelHandledIn] else 0.0
+            is_told = message is not None and handlers[ChannelHandledIn]
+            started = time.perf_counter() if is_told else 0.0
             try:
                 value = await running
                 if value is not None and type(value) is not dict and type(value) in UNFINISHED:
                     value = await handler.finish(value)
-                if message is not None:
-                    if handlers[ChannelHandledIn] and self.outbox.socket.log:
-                        self._handled_event(telemetry, message, started)
-                    if value is not None:
-                        self.answer(message, value)
+                if is_told and self.outbox.socket.log:
+                    self._handled_event(telemetry, message, started)
+                if value is not None and message is not None:
+                    self.answer(message, value)
             except BaseException as error:  # noqa: BLE001 - _end_by raises what is not ours
                 end = self._end_by(error, message, handler)
                 if end is not None:

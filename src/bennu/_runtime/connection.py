@@ -77,8 +77,10 @@ class Connection(Link[Socket[Any]]):
         """Handle one message of the client. Text is valid UTF-8 by now."""
         size = len(data)
         try:
-            decode = self.serializer.decode if size <= self.plain else self.decode_long
-            message = decode(opcode, data)
+            if size <= self.plain:
+                message = self.serializer.decode(opcode, data)
+            else:
+                message = self.decode_long(opcode, data)
         except DecodeError as error:
             self.undecodable(error)
             return
@@ -104,12 +106,11 @@ class Connection(Link[Socket[Any]]):
         if len(data) > socket.max_values and (opcode is TEXT or not self.serializer.carries_binary):
             check_values(data, socket.max_values)
         message = self.serializer.decode(opcode, data)
-        longest = socket.max_ref_size
-        for ref in (message.join_ref, message.ref):
-            if type(ref) is str and len(ref) * MOST_OF_A_CHARACTER > longest < bytes_of(ref):
-                raise DecodeError(
-                    f"a ref has at most {longest} bytes (Socket(max_ref_size=...)), got {bytes_of(ref)}"
-                )
+        join_ref, ref, longest = message.join_ref, message.ref, socket.max_ref_size
+        if type(join_ref) is str and len(join_ref) * MOST_OF_A_CHARACTER > longest:
+            _expect_short_ref(join_ref, longest)
+        if type(ref) is str and len(ref) * MOST_OF_A_CHARACTER > longest:
+            _expect_short_ref(ref, longest)
         if type(message.topic) is not str or type(message.event) is not str:
             _expect_short("topic", message.topic, socket.max_topic_size)
             _expect_short("event", message.event, socket.max_event_size)
@@ -331,6 +332,12 @@ class Connection(Link[Socket[Any]]):
     def _hold(self, holder: JoinedChannel | Message) -> None:
         self._holder = holder
         self._wire.pause_reading()
+
+
+def _expect_short_ref(ref: str, most: int) -> None:
+    size = bytes_of(ref)
+    if size > most:
+        raise DecodeError(f"a ref has at most {most} bytes (Socket(max_ref_size=...)), got {size}")
 
 
 def _expect_short(name: str, value: object, most: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final
 
-from .._callback import call_now
+from .._callback import crash_of
 from .._definition import Handler
 from .._functions import teach_refusal
 from .._payload import InvalidPayload
@@ -19,12 +19,20 @@ __all__ = ["CRASHED", "ask_to_join"]
 
 CRASHED: Final = Reason.JOIN_CRASHED.payload()
 
+_ANSWERS: Final = (Ok, Error)
+_NO_ANSWERS: Final = (Reply, bool, BaseException)
+
 
 def _decoded(handler: Handler, message: Message) -> tuple[Any, ...]:
     """Return the arguments of a handler of a client's message."""
     if handler.decode is None:
         return ()
-    return (call_now(f"the payload of {handler.name}", handler.decode, message.payload),)
+    try:
+        return (handler.decode(message.payload),)
+    except Exception:
+        raise
+    except BaseException as error:
+        raise crash_of(error, f"the payload of {handler.name}") from error
 
 
 async def ask_to_join(channel: Handle, message: Message) -> Ok | Error:
@@ -67,9 +75,9 @@ def _too_slow(channel: Handle, limit: float) -> Error:
 def _result(channel: Handle, value: Any) -> Ok | Error:
     if value is None:
         return Ok()
-    if isinstance(value, Ok | Error):
+    if isinstance(value, _ANSWERS):
         return value
-    if isinstance(value, Reply | bool | BaseException):
+    if isinstance(value, _NO_ANSWERS):
         channel.log.error(
             "The join of %r returned %r: expected a value, Ok(...), Error(...) or None;%s",
             channel.topic,

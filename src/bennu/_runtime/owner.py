@@ -144,7 +144,7 @@ class Owner(ABC, Generic[H, D]):
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
         """The endpoint's event loop."""
-        return self.outbox.runtime.loop
+        return self.outbox.runtime.home.loop
 
     # What it can do.
 

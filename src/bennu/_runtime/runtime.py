@@ -72,6 +72,7 @@ class Runtime:
         is_draining: Whether nobody may connect any more, since the server is about to stop.
         home: Where it lives: its event loop.
         pools: The worker threads.
+        connects: Those for ``connect``.
         context: The context that it was started in, for what belongs to no connection.
     """
 
@@ -102,6 +103,7 @@ class Runtime:
         self._turns: Turns | None = None
         self.context = copy_context()
         self.pools = Pools(Threads() if threads is None else threads)
+        self.connects = _Connects(self.pools)
         self._watch: Watch | None = None
         self._background: set[asyncio.Task[Any]] = set()
         self._sweepers: dict[float, _Sweeper] = {}
@@ -184,7 +186,7 @@ class Runtime:
             coroutine: It.
             context: The context that it runs in; None is a copy of the running one.
         """
-        task = self.loop.create_task(coroutine, context=context)
+        task = self.home.loop.create_task(coroutine, context=context)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
         return task
@@ -215,6 +217,19 @@ class Runtime:
     def _log_failure(self, task: asyncio.Task[Any]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
             self.log.error("A task of the server's own failed", exc_info=error)
+
+
+class _Connects:
+    """The threads for ``connect``, of which the channels see what it set in context variables."""
+
+    __slots__ = ("_pools",)
+
+    def __init__(self, pools: Pools) -> None:
+        self._pools = pools
+
+    def in_thread(self, callback: Callback, /, *args: Any) -> Awaitable[Any]:
+        """Run a plain ``connect`` in a worker thread."""
+        return self._pools.connects.run(callback, callback, args, shows=True)
 
 
 class _Sweeper:

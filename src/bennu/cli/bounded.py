@@ -162,6 +162,8 @@ class BoundedProtocol(HttpToolsProtocol):
     _pipelines = False
     """Whether anything was ever held."""
     _is_refused = False
+    _is_upgrade: bool | None = None
+    """Whether the head that has come asks for a WebSocket; None if nobody has asked."""
     _linger: asyncio.TimerHandle | None = None
     _running: Any = None
     """uvicorn's cycle of the request that the application is at work on."""
@@ -316,9 +318,16 @@ class BoundedProtocol(HttpToolsProtocol):
 
     # Heads and bodies. uvicorn's parser calls these.
 
+    def _should_upgrade(self) -> bool:
+        """Return whether the head asks for a WebSocket: uvicorn looks at all headers each time it asks."""
+        if self._is_upgrade is None:
+            self._is_upgrade = super()._should_upgrade()
+        return self._is_upgrade
+
     def on_message_begin(self) -> None:
         """Expect the head that has just begun, if it is not expected already."""
         super().on_message_begin()
+        self._is_upgrade = None
         self._bounds.heads.expect(self)
 
     def on_headers_complete(self) -> None:

@@ -7,11 +7,12 @@ so a plain GET of the path is answered 403 if connect refuses it, and 400 if it 
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from .._callback import Callback
+from msgspec import Struct
+
 from .._functions import teach_refusal
 from .._log import Log
 from .._origin_check import OriginCheck
@@ -150,8 +151,7 @@ _REFUSALS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Request:
+class _Request(Struct, frozen=True):
     """What a request to connect says."""
 
     params: dict[str, Any]
@@ -291,7 +291,7 @@ async def _connect(
     try:
         if socket.sessions is not None:
             info.session = await socket.sessions.load(params, info)
-        assigns = await socket.connector.ask(_Connects(runtime), params, info)
+        assigns = await socket.connector.ask(runtime.connects, params, info)
         name = await socket.id_of(assigns)
         _check_time(info)
     except Refused as refused:
@@ -320,19 +320,6 @@ async def _connect(
             )
         )
     return outcome
-
-
-class _Connects:
-    """The threads for ``connect``, of which the channels see what it set in context variables."""
-
-    __slots__ = ("_runtime",)
-
-    def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
-
-    def in_thread(self, callback: Callback, /, *args: Any) -> Awaitable[Any]:
-        """Run a plain ``connect`` in a worker thread."""
-        return self._runtime.pools.connects.run(callback, callback, args, shows=True)
 
 
 async def _refuse(socket: SocketBase[Any], refused: Refused) -> Denied:
