@@ -12,6 +12,7 @@ from bennu._log import EVERY
 from bennu._runtime.rated import RatedConnection
 from bennu.reasons import DropReason, Limit
 from bennu.telemetry import Event, LimitExceeded
+from bennu.transports.native import NativeWebSocket
 
 from ..support.clock import advance, settle
 from ..support.memory import Client, Over, Server, Version, endpoint_of, error, is_count, ok, serve
@@ -461,6 +462,24 @@ async def test_pings_count_as_bytes() -> None:
         assert 0 < len(client.wire.pongs) < 5
         await advance(10)
         assert len(client.wire.pongs) == 10
+        warned(server, "Rates(bytes=...)")
+
+
+async def test_a_client_that_has_gone_pays_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its connection would be held for as long as what it sent before has a price: here 100 s."""
+    async with serve(endpoint_of(CHANNELS, rates=Rates(bytes="10/second"), timeout=8)) as server:
+        client = await server.connect()
+        assert await client.join("room:1") == ok()
+        for number in range(10):
+            client.push("room:1", "echo", {"n": number, "fill": "x" * 50})
+        await advance(3)
+        assert len(client.read()) < 3
+        monkeypatch.setattr(NativeWebSocket, "is_left", True)
+        await advance(2)
+        assert [frame.payload["response"]["n"] for frame in client.read()][-1] == 9
+        client.close()
+        await settle()
+        assert not server.endpoint._runtime.connections
         warned(server, "Rates(bytes=...)")
 
 

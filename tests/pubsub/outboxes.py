@@ -123,6 +123,7 @@ class _Wire:
 
     name = "websocket"
     keeps_time = False
+    is_left = False
     counts_bytes = False
 
     def __init__(self, framing: TupleFraming, outbox: StallingOutbox) -> None:

@@ -118,6 +118,11 @@ class RatedConnection(Connection):
         self._tab.tear()
         super().ended(reason)
 
+    def sweep(self, limit: int) -> None:
+        """Count a look; if the client has gone while reading is paused, read what it left."""
+        self._tab.look(self._wire)
+        super().sweep(limit)
+
     @property
     def is_held(self) -> bool:
         """Whether a join is under way, or bytes are to be paid for."""

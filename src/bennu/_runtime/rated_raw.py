@@ -58,6 +58,11 @@ class RatedRawConnection(RawConnection):
         self._tab.tear()
         super().ended(reason)
 
+    def sweep(self, limit: int) -> None:
+        """Count a look; if the client has gone while reading is paused, read what it left."""
+        self._tab.look(self._wire)
+        super().sweep(limit)
+
     @property
     def is_held(self) -> bool:
         """Whether there is something to pay for."""

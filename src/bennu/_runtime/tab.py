@@ -1,4 +1,9 @@
-"""What a connection owes for what has come of it: as long as it owes anything, it is not read from."""
+"""Pauses reading from a connection that exceeds a rate, until what has come is paid for.
+
+While reading is paused, the server does not meet the end of a connection whose client has closed it: megabytes may wait in
+the kernel before that end. So a tab is looked at now and then. If the client has gone, nothing has to be paid any more: what
+it sent before is read at once, and the connection ends.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +12,7 @@ import asyncio
 from .._protocol.bucket import Bucket
 from ..reasons import Limit
 from .link import Link
+from .transport import Transport
 
 __all__ = ["Tab"]
 
@@ -18,11 +24,12 @@ class Tab:
         link: The connection. It is paused as if its inbox were full.
     """
 
-    __slots__ = ("_due", "_link", "_timer")
+    __slots__ = ("_due", "_is_free", "_link", "_timer")
 
     def __init__(self, link: Link) -> None:
         self._link = link
         self._due = 0.0
+        self._is_free = False
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -40,7 +47,7 @@ class Tab:
             count: How many.
         """
         wait = bucket.draw(now, count)
-        if not wait:
+        if not wait or self._is_free:
             return
         link = self._link
         if self._timer is None:
@@ -50,6 +57,17 @@ class Tab:
             self._timer.cancel()
         self._due = max(self._due, now + wait)
         self._timer = link.runtime.loop.call_at(self._due, self._paid)
+
+    def look(self, wire: Transport) -> None:
+        """Read on at once, and pause no more, if the client has gone meanwhile.
+
+        Args:
+            wire: The connection's.
+        """
+        if self._timer is not None and wire.is_left:
+            self._is_free = True
+            self._timer.cancel()
+            self._paid()
 
     def tear(self) -> None:
         """Forget it: the connection is over."""

@@ -39,6 +39,11 @@ class Transport(Protocol):
         ...
 
     @property
+    def is_left(self) -> bool:
+        """Whether the client is known to have gone, also if there is more of it to read."""
+        ...
+
+    @property
     def write(self) -> Writer:
         """Takes what ``framing`` made, and never waits."""
         ...

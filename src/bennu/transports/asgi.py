@@ -80,6 +80,7 @@ class ASGIWebSocket:
     framing = FRAMING
     keeps_time = False
     counts_bytes = False
+    is_left = False  # the server knows
 
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive = receive

@@ -52,6 +52,7 @@ from ..message import BINARY, TEXT, Opcode
 from ..pubsub import Framing
 from ..reasons import PROTOCOL_FAILURES, CloseCode
 from .handshake import DRAINING, Denied
+from .hangup import has_hung_up
 
 __all__ = ["EXTENSION", "NativeWebSocket", "Observer"]
 
@@ -205,6 +206,11 @@ class NativeWebSocket(asyncio.Protocol):
     def unsent(self) -> int:
         """Bytes that the kernel has not taken."""
         return self.transport.get_write_buffer_size()
+
+    @property
+    def is_left(self) -> bool:
+        """Whether the client has closed its side, also if there is more of it to read."""
+        return has_hung_up(self.transport)
 
     # The handshake.
 

@@ -46,6 +46,7 @@ class Session:
     framing = FRAMING
     keeps_time = True
     counts_bytes = False
+    is_left = False  # it would not poll, which ends it
 
     def __init__(
         self, runtime: Runtime, options: LongPoll, topic: str, ended: Callable[[], None]
