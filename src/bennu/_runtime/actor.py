@@ -171,7 +171,7 @@ class Actor(Supervised[H, D]):
         telemetry = self.outbox.runtime.telemetry
         handlers = telemetry.handlers
         item: Any
-        planned: Any
+        planned: Step | End | None
         message: Any
         running: Any
         value: Any
@@ -190,7 +190,7 @@ class Actor(Supervised[H, D]):
                     end = await self._wait_for_turn()
                     if end is not None:
                         return end
-                if type(item) is tuple:
+                if item.__class__ is tuple:
                     planned = self._step_of_item(*item)
                 else:
                     planned = self._step_of_message(item)
