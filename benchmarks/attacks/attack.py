@@ -69,11 +69,13 @@ class Battle:
         first: bytes = b"",
         path: str = "/socket/websocket?vsn=2.0.0",
         headers: Sequence[str] = (),
+        once: bool = False,
     ) -> None:
         """Send the same over and over, and connect again whenever the server closes.
 
         Args:
             data: Frames.
+            once: Whether each connection sends them once, and only reads from then on.
             first: Sent once on each connection.
             path: Of the socket.
             headers: Of the request.
@@ -82,7 +84,7 @@ class Battle:
             try:
                 client = self.open(path, headers)
                 client.send(first)
-                self.seen["bytes sent"] += client.pour(data, self.end)
+                self.seen["bytes sent"] += client.pour(data, self.end, once=once)
             except OSError:
                 self.seen["times closed"] += 1
                 time.sleep(PAUSE)

@@ -160,12 +160,13 @@ class Client:
         data, self._received = self._received[:size], self._received[size:]
         return data
 
-    def pour(self, data: bytes, until: float) -> int:
+    def pour(self, data: bytes, until: float, *, once: bool = False) -> int:
         """Send again and again, and read whatever comes; return the bytes that went out.
 
         Args:
             data: Whole frames.
             until: The time, of the monotonic clock, at which it is enough.
+            once: Whether to send it once, and only read from then on.
 
         Raises:
             OSError: The server has closed.
@@ -173,7 +174,8 @@ class Client:
         view, at, sent = memoryview(data), 0, 0
         self.socket.setblocking(False)
         while (left := until - time.monotonic()) > 0:
-            readable, writable, _ = select.select([self.socket], [self.socket], [], min(left, 0.1))
+            writers = [] if once and sent == len(view) else [self.socket]
+            readable, writable, _ = select.select([self.socket], writers, [], min(left, 0.1))
             if readable and not self.socket.recv(PIECE):
                 raise ConnectionError("the server has closed")
             if writable:

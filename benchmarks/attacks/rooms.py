@@ -24,7 +24,7 @@ def presence_keys(battle: Battle) -> None:
     """Tracks 20,000 keys of its own, before 30 clients that read nothing."""
     crowd(battle, 30)
     data = b"".join(at(number, 200) for number in range(20_000))
-    battle.flood(data, first=join("cursors:1"))
+    battle.flood(data, first=join("cursors:1"), once=True)
 
 
 @attack("`Socket(max_frame_size=10_000_000)`, `Socket(max_unsent=1_048_576)`", memory=120)
@@ -32,7 +32,7 @@ def presence_metas(battle: Battle) -> None:
     """Tracks metas of 1 MB."""
     crowd(battle, 5)
     data = b"".join(at(number, 1_000_000) for number in range(8))
-    battle.flood(data, first=join("cursors:1"))
+    battle.flood(data, first=join("cursors:1"), once=True)
 
 
 @attack("the state is encoded once for all that wait for it", memory=60)
