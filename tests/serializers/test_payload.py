@@ -258,3 +258,10 @@ def test_an_object_that_is_encoded_already_is_taken_as_it_is() -> None:
     for value in (msgspec.Raw(b"[1]"), msgspec.Raw(b""), [1]):
         with pytest.raises(EncodeError, match="JSON object"):
             raw_object(value)
+
+
+def test_text_that_is_shorter_than_the_number_of_values_is_not_looked_at() -> None:
+    """It can't hold more of them than it has bytes, whatever it is."""
+    check_values(b"[" * 1000, 1000)
+    with pytest.raises(DecodeError, match="more than 999 values"):
+        check_values(b"[" * 1000, 999)
