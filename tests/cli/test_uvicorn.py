@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import re
 import signal
 import tomllib
 from collections.abc import Callable
@@ -101,8 +102,8 @@ async def test_the_http_protocol_has_what_we_use() -> None:
     transport.lose(None)
 
 
-def test_we_replace_one_method_of_the_http_protocol() -> None:
-    """What uvicorn does there, ours does too: it parses, answers 400, or upgrades.
+def test_we_replace_two_methods_of_the_http_protocol() -> None:
+    """What uvicorn does there, ours does too: it begins; it parses, answers 400, or upgrades.
 
     The others that we have hold the bounds, and then do what uvicorn's do.
     """
@@ -111,7 +112,6 @@ def test_we_replace_one_method_of_the_http_protocol() -> None:
     shared = own & set(dir(HttpToolsProtocol))
     added = {
         "__init__",
-        "connection_made",
         "connection_lost",
         "on_message_begin",
         "on_headers_complete",
@@ -121,7 +121,7 @@ def test_we_replace_one_method_of_the_http_protocol() -> None:
         "_start_asgi_task",
         "_should_upgrade",
     }
-    assert shared == {"data_received", *added}
+    assert shared == {"connection_made", "data_received", *added}
     for name in added:
         assert f"super().{name}(" in inspect.getsource(getattr(BennuProtocol, name))
     source = inspect.getsource(HttpToolsProtocol.data_received)
@@ -135,6 +135,43 @@ def test_we_replace_one_method_of_the_http_protocol() -> None:
         "self._unsupported_upgrade_warning()",
     ):
         assert part in source
+
+
+@pytest.mark.parametrize("family", ["IPv4", "IPv6", "Unix"])
+async def test_a_connection_begins_as_uvicorns_does(family: str, tmp_path: Path) -> None:
+    """It knows the same addresses, which ours does not ask the system for."""
+    made, theirs, ours = config(), ServerState(), ServerState()
+    pairs: asyncio.Queue[tuple[Any, Any]] = asyncio.Queue()
+
+    class Both(asyncio.Protocol):
+        def connection_made(self, transport: Any) -> None:
+            pair = (HttpToolsProtocol(made, theirs, {}), BennuProtocol(made, ours, {}))
+            for protocol in pair:
+                protocol.connection_made(transport)
+            pairs.put_nowait(pair)
+
+    loop = asyncio.get_running_loop()
+    path = str(tmp_path / "socket")
+    if family == "Unix":
+        server: Any = await loop.create_unix_server(Both, path)
+        _, writer = await asyncio.open_unix_connection(path)
+    else:
+        server = await loop.create_server(Both, "127.0.0.1" if family == "IPv4" else "::1", 0)
+        _, writer = await asyncio.open_connection(*server.sockets[0].getsockname()[:2])
+    wanted, got = await pairs.get()
+    # All that uvicorn sets there.
+    source = inspect.getsource(HttpToolsProtocol.connection_made)
+    names = set(re.findall(r"self\.(\w+) = ", source))
+    assert names == {"transport", "flow", "server", "client", "scheme"}
+    for name in names - {"flow"}:
+        assert getattr(got, name) == getattr(wanted, name), name
+    assert type(got.flow) is type(wanted.flow)
+    assert (got.client is None) == (family == "Unix")
+    assert got.server == (path, None) or got.server[1] > 0
+    assert wanted in theirs.connections
+    assert got in ours.connections
+    writer.close()
+    server.close()
 
 
 async def test_a_protocol_begins_as_uvicorns_does() -> None:
