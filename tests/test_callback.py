@@ -7,6 +7,7 @@ import asyncio
 import functools
 import signal
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 import bennu
 from bennu._callback import Callback, crash_of
 from bennu._functions import expect_plain, name_of, refuse_bool
-from bennu.errors import CallbackError, DefinitionError
+from bennu.errors import CallbackError, DefinitionError, Refused
 
 SOURCE = Path(bennu.__file__).parent
 
@@ -82,6 +83,30 @@ class PlainAnswers:
         return answer(value)
 
 
+def of_pool(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A decorator that has a thread call it, and returns the future of the thread."""
+
+    def submit(*args: Any) -> Any:
+        future: Future[Any] = Future()
+        future.set_result(function(*args))
+        return future
+
+    return submit
+
+
+def of_loop(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A decorator that returns what is neither a coroutine nor a future, but can be awaited."""
+
+    class Later:
+        def __init__(self, *args: Any) -> None:
+            self.args = args
+
+        def __await__(self) -> Any:
+            return function(*self.args).__await__()
+
+    return Later
+
+
 ASYNC = [
     answer,
     functools.partial(answer),
@@ -98,6 +123,8 @@ PLAIN = [
     decorated(answer),
     functools.partial(decorated(answer)),
     PlainAnswers(),
+    of_pool(answer),
+    of_loop(answer),
 ]
 
 
@@ -126,7 +153,9 @@ async def test_what_is_plain_runs_in_a_thread_and_its_coroutine_on_the_loop(
     assert threads.calls == 1
 
 
-@pytest.mark.parametrize("function", [one for one in PLAIN if one is not PLAIN[1]], ids=range(4))
+@pytest.mark.parametrize(
+    "function", [one for one in PLAIN if one is not PLAIN[1]][:4], ids=range(4)
+)
 def test_where_nothing_can_be_awaited_a_coroutine_is_an_error(
     function: Callable[..., Any],
 ) -> None:
@@ -145,6 +174,44 @@ def test_where_nothing_can_be_awaited_async_is_refused_at_once(
     with pytest.raises(DefinitionError, match="async") as raised:
         expect_plain("Latest(key=...)", function, why="nobody waits", write="def key(): ...")
     assert raised.value.write == "def key(): ..."
+
+
+def test_where_nothing_can_be_awaited_a_future_is_an_error() -> None:
+    """Of any kind: a future is true, and would let everybody in."""
+    for value in (Future[bool](), of_loop(answer)(4)):
+        with pytest.raises(CallbackError, match="plain function"):
+            Callback("test", lambda value=value: value).now()
+
+
+async def test_what_a_future_of_a_thread_raises_is_raised() -> None:
+    """It was let in before."""
+    future: Future[Any] = Future()
+    future.set_exception(Refused("no"))
+    with pytest.raises(Refused):
+        await Callback("test", lambda: future).ask(Threads())
+
+
+class Unsayable(BaseException):
+    """An exception whose text can't be had, and whose attempt would end the server."""
+
+    def __repr__(self) -> str:
+        raise SystemExit
+
+    __str__ = __repr__
+
+
+async def test_an_exception_that_cannot_be_shown_is_a_crash_all_the_same() -> None:
+    """Its name is shown."""
+
+    def function() -> None:
+        raise Unsayable
+
+    callback = Callback("test", function)
+    for call in (callback.here, functools.partial(callback.ask, Threads())):
+        with pytest.raises(CallbackError, match="raised Unsayable"):
+            await call()
+    with pytest.raises(CallbackError, match="raised Unsayable"):
+        callback.now()
 
 
 def generator(value: int) -> Any:

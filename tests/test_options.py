@@ -23,6 +23,7 @@ from bennu import (
     RawHandler,
     RawSocket,
     Socket,
+    Threads,
 )
 from bennu._options import WrongOptions
 from bennu.refusals import Readable
@@ -53,12 +54,12 @@ MAKERS: dict[str, Any] = {
         one.__name__: one
         for one in (
             *(Limits, Rates, LongPoll, Presence, Drain, Deflate, DropOldest, Latest),
-            *(Periods, Readable),
+            *(Periods, Readable, Threads),
         )
     },
 }
 
-SECONDS: tuple[Any, ...] = ("60", 0, -1, None, True, float("nan"), float("inf"), [])
+SECONDS: tuple[Any, ...] = ("60", 0, -1, None, True, float("nan"), float("inf"), [], 10**400)
 COUNTS: tuple[Any, ...] = ("64", 0, -1, None, True, 1.5, float("nan"), [])
 WRONG: dict[tuple[str, str], tuple[Any, ...]] = {
     ("Socket", "timeout"): SECONDS,
@@ -89,6 +90,8 @@ WRONG: dict[tuple[str, str], tuple[Any, ...]] = {
     ("Endpoint", "hosts"): ("example.com", [5], 5),
     ("Endpoint", "limits"): (5, {}),
     ("Endpoint", "presence"): (5,),
+    ("Endpoint", "filter_parameters"): ("password", [5], None, b"x"),
+    ("Endpoint", "bus"): ("redis://", 5),
     ("Limits", "connections"): ("5", 0, True, 1.5),
     ("Limits", "connections_per_ip"): ("5", 0, True),
     ("Limits", "connects_per_ip"): (5, "fast"),
@@ -106,8 +109,10 @@ WRONG: dict[tuple[str, str], tuple[Any, ...]] = {
     ("Drain", "batch_size"): ("1", 0, True, 1.5),
     ("Drain", "batch_interval"): ("1", -1, True, float("nan")),
     ("Drain", "timeout"): ("1", -1, True, float("nan")),
-    ("Deflate", "level"): ("6", 0, 10, True),
-    ("Deflate", "min_size"): ("6", -1),
+    ("Deflate", "level"): ("6", 0, 10, True, 1.5),
+    ("Deflate", "min_size"): ("6", -1, 1.5),
+    ("Deflate", "max_size"): ("6", -1, None),
+    ("Deflate", "client_window_bits"): ("9", 8, 9.5),
     ("Deflate", "max_ratio"): ("6", 0, float("nan")),
     ("DropOldest", "max"): ("1", 0, True, 1.5),
     ("Latest", "max"): ("1", 0, True),
@@ -129,6 +134,22 @@ def test_a_value_that_an_option_can_not_be_is_refused(
 
         assert f"{option}=" in raised.value.subject
         assert raised.value.write
+
+
+def define(make: Any, options: dict[str, Any]) -> None:
+    """Make an object, and have a raw socket read its handler's annotations, as an endpoint does."""
+    made = make(**options)
+    if isinstance(made, RawSocket):
+        made.define()
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_no_option_takes_just_anything(kind: str) -> None:
+    """What is of no type that anybody wants is refused by each option of each class, also of those to come."""
+    cls = {"Socket": Socket, "RawSocket": RawSocket, "Endpoint": Endpoint}.get(kind, MAKERS[kind])
+    for option in inspect.signature(cls).parameters:
+        with pytest.raises(DefinitionError):
+            define(MAKERS[kind], {option: object()})
 
 
 @pytest.mark.parametrize(

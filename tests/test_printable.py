@@ -16,7 +16,7 @@ import pydantic
 import pytest
 from hypothesis import given, strategies as st
 
-from bennu._printable import CUT, LIMIT, printable
+from bennu._printable import CUT, LIMIT, described, printable
 
 json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(alphabet=st.characters()),
@@ -79,6 +79,24 @@ class Rude(Exception):
         raise RuntimeError
 
 
+class Ruder(Exception):
+    """An exception that ends the program in place of saying what it is."""
+
+    def __str__(self) -> str:
+        raise SystemExit
+
+
+class Fields:
+    """As the decorators of attrs leave it, with a field that can't be read."""
+
+    __attrs_attrs__ = (SimpleNamespace(name="a"),)
+    __slots__ = ()
+
+    @property
+    def a(self) -> Any:
+        raise KeyboardInterrupt
+
+
 @given(st.text(alphabet=st.characters()) | st.binary() | json, st.integers(1, 300))
 def test_any_value_is_one_printable_line_of_bounded_length(value: object, limit: int) -> None:
     """So no line break, control character, bidirectional control or unpaired surrogate reaches a log."""
@@ -130,6 +148,9 @@ def test_any_value_is_one_printable_line_of_bounded_length(value: object, limit:
         (KeyError("a"), "a"),
         (UnicodeDecodeError("utf-8", b"\n", 0, 1, "a\nb"), None),
         (Rude(), "Rude"),
+        (Ruder(), "Ruder"),
+        ([Ruder()], "[Ruder(Ruder)]"),
+        (Fields(), "<Fields>"),
     ],
 )
 def test_how_values_read(value: object, text: str | None) -> None:
@@ -138,6 +159,21 @@ def test_how_values_read(value: object, text: str | None) -> None:
     assert shown.isprintable()
     if text is not None:
         assert shown == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("a\n", r"'a\n'"),
+        (ValueError("a"), "ValueError(a)"),
+        (Plain(), "<Plain>"),
+        (Fields(), "<Fields>"),
+    ],
+)
+def test_what_stands_for_a_repr_says_what_it_is(value: object, text: str) -> None:
+    """Never with an address, and whatever the value's own code does."""
+    assert described(value) == text
+    assert described(["\n" * 300]).endswith(CUT)
 
 
 def test_a_field_that_an_object_does_not_have_is_left_out() -> None:

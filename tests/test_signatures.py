@@ -9,6 +9,7 @@ import functools
 from typing import TYPE_CHECKING, Any, Generic
 
 import pytest
+from asgiref.sync import sync_to_async
 from fastapi import Depends, HTTPException
 from msgspec import Struct
 from pydantic import BaseModel
@@ -395,6 +396,9 @@ def test_annotations_that_nobody_needs_need_not_resolve() -> None:
     Endpoint({"/s": Socket(connect=_connect_unneeded, channels={"r:{room_id}": Unneeded})})
 
 
+def _takes_msg(params: Msg) -> None: ...
+
+
 def test_the_annotation_of_whatever_can_be_called_is_found() -> None:
     """A method, a partial, an object and a class."""
 
@@ -410,6 +414,8 @@ def test_the_annotation_of_whatever_can_be_called_is_found() -> None:
         Callable_(),
         Callable_().method,
         functools.partial(Callable_().method),
+        functools.cache(_takes_msg),
+        sync_to_async(_takes_msg),
         Made,
         _connect_unneeded,
     ):

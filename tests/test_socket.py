@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import functools
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pydantic
 import pytest
 from msgspec import Struct
+from starlette.responses import JSONResponse, Response
 
-from bennu import Channel, ConnectInfo, LongPoll, Refused, Socket
+from bennu import Channel, ConnectInfo, Error, LongPoll, Ok, Refused, Socket
+from bennu._connector import Refresher
 from bennu._protocol.origin import Origin, Requested
-from bennu.errors import DefinitionError
+from bennu.errors import CallbackError, DefinitionError
 
 if TYPE_CHECKING:
     from decimal import Decimal as OnlyForTheChecker
@@ -168,6 +170,42 @@ def test_an_async_connect_is_known_whatever_kind_of_callable_it_is(
 ) -> None:
     """Everything else runs in a thread."""
     assert socket(connect).connector.callback.is_async is is_async
+
+
+NO_ASSIGNS = [
+    *[True, False, NotImplemented, Refused("no"), Refused, ValueError, Error({}), Error],
+    *[JSONResponse({}, 403), Response("no"), lambda: "never called", len, Authenticator().method],
+    functools.partial(print),
+]
+
+
+@pytest.mark.parametrize("value", NO_ASSIGNS, ids=range(len(NO_ASSIGNS)))
+async def test_what_is_meant_as_a_no_lets_nobody_in(value: Any) -> None:
+    """Nor does a function that nobody called, or the response of a web framework."""
+
+    async def connect() -> Any:
+        return value
+
+    async def answer(token: str, info: ConnectInfo) -> Any:
+        return value
+
+    workers = cast("Any", None)
+    with pytest.raises(CallbackError, match="raise Refused"):
+        await socket(connect).connector.ask(workers, {}, INFO)
+    with pytest.raises(CallbackError, match="raise Refused"):
+        await Refresher(answer).ask(workers, "token", INFO)
+
+
+@pytest.mark.parametrize("value", [None, 0, "", {}, Params, Params("ann"), Ok()], ids=str)
+async def test_anything_else_is_the_assigns(value: Any) -> None:
+    """Also what is false."""
+
+    async def connect() -> Any:
+        return value
+
+    taken = socket(connect)
+    taken.define()
+    assert await taken.connector.ask(cast("Any", None), {}, INFO) is value
 
 
 @pytest.mark.parametrize("connect", [Authenticator(), Authenticator().method])

@@ -25,6 +25,7 @@ import inspect
 import opcode
 import signal
 from collections.abc import Awaitable, Callable, Generator
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
 from types import (
@@ -38,6 +39,7 @@ from types import (
 from typing import Any, Final, Protocol
 
 from ._functions import expect_awaitable_or_plain, expect_plain, is_async, name_of
+from ._printable import described
 from .errors import CallbackError
 
 __all__ = ["UNFINISHED", "Callback", "Workers", "call_now", "crash_of"]
@@ -152,7 +154,7 @@ class Callback:
         if value is None:
             return None
         while _is_awaitable(value):
-            value = await value
+            value = await (asyncio.wrap_future(value) if isinstance(value, Future) else value)
         if type(value) in UNFINISHED:
             raise CallbackError(
                 f"{self.subject}: {self.name} returned a generator, of which nothing runs:"
@@ -174,11 +176,11 @@ class Callback:
         try:
             return self.function(*args)
         except StopIteration as error:
-            raise CallbackError(f"{self.name} raised {error!r}") from error
+            raise CallbackError(f"{self.name} raised {described(error)}") from error
         except Exception:
             raise
         except BaseException as error:
-            raise CallbackError(f"{self.name} raised {error!r}") from error
+            raise CallbackError(f"{self.name} raised {described(error)}") from error
 
 
 def call_now(name: str, function: Callable[..., Any], /, *args: Any) -> Any:
@@ -210,9 +212,16 @@ def call_now(name: str, function: Callable[..., Any], /, *args: Any) -> Any:
 
 
 def _is_awaitable(value: object) -> bool:
-    """Return what ``inspect.isawaitable`` does, several times as fast for the usual values."""
+    """Return whether a value is still to come: what can be awaited, or a future of a thread.
+
+    For what can be awaited it is ``inspect.isawaitable``, several times as fast for the usual values.
+    """
     kind = type(value)
-    return hasattr(kind, "__await__") or (kind is GeneratorType and inspect.isawaitable(value))
+    return (
+        hasattr(kind, "__await__")
+        or issubclass(kind, Future)
+        or (kind is GeneratorType and inspect.isawaitable(value))
+    )
 
 
 def crash_of(error: BaseException, name: str) -> Exception:
@@ -229,7 +238,7 @@ def crash_of(error: BaseException, name: str) -> Exception:
         return error
     if _is_from_outside(error):
         raise error
-    crash = CallbackError(f"{name} raised {error!r}")
+    crash = CallbackError(f"{name} raised {described(error)}")
     crash.__cause__ = error
     return crash
 

@@ -6,11 +6,13 @@ import inspect
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
+from types import BuiltinFunctionType, FunctionType, MethodType, NotImplementedType
 from typing import Any, Final, Generic, Literal, TypeVar, cast, get_args
 
 from ._callback import Callback, Workers, call_now
-from ._functions import refuse_bool
+from ._functions import is_response, refuse_bool
 from ._payload import Converter, InvalidPayload, converter_for
+from ._printable import described
 from ._signatures import check_parameters, hint_of
 from ._types import is_object
 from .connect_info import ConnectInfo
@@ -37,18 +39,34 @@ Refresh = Callable[[str, ConnectInfo], Awaitable[A | None]] | Callable[[str, Con
 _REFUSE = "raise Refused(reason) for a client that may not connect"
 
 
-_NO_ASSIGNS: Final = (bool, BaseException, Error, Reply)
+_NO_ASSIGNS: Final = (
+    bool,
+    BaseException,
+    Error,
+    Reply,
+    NotImplementedType,
+    partial,
+    FunctionType,
+    MethodType,
+    BuiltinFunctionType,
+)
+
+_NO_CLASSES: Final = (BaseException, Error, Reply)
 
 
 def check_assigns(callback: Callback, assigns: Any) -> None:
-    """Refuse what no connection can have for its assigns, since it is meant as a no.
+    """Refuse what no connection can have for its assigns: what is meant as a no, or was never called.
 
     Raises:
-        CallbackError: It is such a thing.
+        CallbackError: It is a bool, an exception or the class of one, a function, or a framework's response.
     """
-    if isinstance(assigns, _NO_ASSIGNS):
+    if (
+        isinstance(assigns, _NO_ASSIGNS)
+        or (isinstance(assigns, type) and issubclass(assigns, _NO_CLASSES))
+        or is_response(assigns)
+    ):
         raise CallbackError(
-            f"{callback.subject}: {callback.name} returned {assigns!r}: expected the assigns of the"
+            f"{callback.subject}: {callback.name} returned {described(assigns)}: expected the assigns of the"
             f" connection; to refuse a client, write `raise Refused(reason)`"
         )
 

@@ -16,6 +16,7 @@ __all__ = [
     "expect_awaitable_or_plain",
     "expect_plain",
     "is_async",
+    "is_response",
     "name_of",
     "refuse_bool",
     "teach_refusal",
@@ -104,6 +105,12 @@ _REFUSALS = frozenset(
     {"HTTPException", "WebSocketException", "Http404", "PermissionDenied", "APIException"}
 )
 """Names of other frameworks' exceptions that would be an answer there."""
+
+
+def is_response(value: object) -> bool:
+    """Return whether a value is the response of a web framework to an HTTP request: a no in most places."""
+    kinds = type(value).__mro__
+    return any("Response" in kind.__name__ for kind in kinds) and hasattr(value, "status_code")
 
 
 def teach_refusal(error: BaseException) -> None:

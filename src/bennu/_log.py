@@ -27,7 +27,7 @@ import re
 import sys
 import time
 import traceback
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import suppress
 from threading import get_ident
 from typing import Any, Final, cast
@@ -377,8 +377,10 @@ def _lines(error: BaseException, seen: set[int]) -> Iterator[str]:
     )
     message = printable(error, MAX_MESSAGE)
     yield name if message in ("", kind.__name__) else f"{name}: {message}"
-    for note in getattr(error, "__notes__", ())[:MAX_CHAIN]:
-        yield printable(note, MAX_MESSAGE)
+    notes: object = getattr(error, "__notes__", ())
+    if isinstance(notes, list | tuple):  # else it is no note of Python's
+        for note in cast("Sequence[object]", notes)[:MAX_CHAIN]:
+            yield printable(note, MAX_MESSAGE)
     if isinstance(error, BaseExceptionGroup):
         for inner in cast("BaseExceptionGroup[BaseException]", error).exceptions:
             if len(seen) < MAX_CHAIN:

@@ -24,6 +24,7 @@ __all__ = [
     "SECONDS",
     "TEXT",
     "TEXTS",
+    "WHOLE",
     "Option",
     "WrongOptions",
     "check_option",
@@ -54,16 +55,26 @@ class Option:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer that no float can be
+        return False
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and _is_number(value)
 
 
 def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+    return _is_whole(value) and value > 0
 
 
 NUMBER: Final = Option("a number", _is_number, "1.5")
 SECONDS: Final = Option("a number above 0", lambda value: _is_number(value) and value > 0, "60")
 COUNT: Final = Option("a whole number above 0", _is_count, "100")
+WHOLE: Final = Option("a whole number", _is_whole, "6")
 FLAG: Final = Option("True or False", lambda value: isinstance(value, bool), "True")
 TEXT: Final = Option("text", lambda value: isinstance(value, str), '"..."')
 TEXTS: Final = Option(

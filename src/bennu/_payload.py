@@ -19,6 +19,7 @@ from typing import Any, Final, Union, cast, get_args, get_origin
 import msgspec
 
 from ._models import Adapter, ModelError, adapter_for, mistake, path_of, tidy
+from ._printable import described, printable
 from ._types import Facts, is_model, read_type
 from .errors import BennuError, DefinitionError
 
@@ -226,8 +227,18 @@ def to_builtin(value: Any) -> Any:
     becomes what it is derived from, and so does a scalar of numpy.
 
     Raises:
-        TypeError: It can't be written as JSON.
+        TypeError: It can't be written as JSON, or its own code raised what is no Exception.
+        Exception: What its own code raised.
     """
+    try:
+        return _to_builtin(value)
+    except Exception:
+        raise
+    except BaseException as error:
+        raise TypeError(f"{type(value).__name__} raised {described(error)}") from error
+
+
+def _to_builtin(value: Any) -> Any:
     dump = getattr(value, "model_dump", None)
     if dump is not None:
         return dump(mode="json", by_alias=True)
@@ -299,8 +310,8 @@ def to_type(value: Any, annotation: Any) -> None:
             return
     try:
         encoded = msgspec.json.encode(value, enc_hook=to_builtin)
-    except (TypeError, ValueError) as error:
-        raise InvalidPayload([mistake("", tidy(str(error)))]) from error
+    except Exception as error:  # of any kind: models and other objects have code of their own
+        raise InvalidPayload([mistake("", tidy(printable(error)))]) from error
     _checker(annotation)(msgspec.Raw(encoded))
 
 

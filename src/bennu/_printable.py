@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Any, Final, cast
 from uuid import UUID
 
-__all__ = ["CUT", "LIMIT", "MAX_DEPTH", "fields_of", "printable"]
+__all__ = ["CUT", "LIMIT", "MAX_DEPTH", "described", "fields_of", "printable"]
 
 LIMIT: Final = 200
 """Characters of a value in a log, if no other limit is given."""
@@ -51,16 +51,37 @@ def printable(value: object, limit: int = LIMIT) -> str:
         if type(value) is not str or len(value) > limit:
             value = str.__getitem__(value, slice(limit + 1))  # plain, of a subclass too
         return _cut(value if value.isprintable() else repr(value)[1:-1], limit)
-    pieces: list[str] = []
+    if isinstance(value, BaseException):
+        return _joined(_message(value, limit), value, limit)
+    return _joined(_show(value, limit, 0), value, limit)
+
+
+def described(value: object, limit: int = LIMIT) -> str:
+    """Return a value as one line of printable text that says what it is, in place of ``repr``.
+
+    Text stands in quotes, and an exception is shown with its class. Nothing is raised, whatever the value's own
+    ``__repr__`` does, and the text holds no address.
+
+    Args:
+        value: Anything.
+        limit: How many characters the text may have.
+    """
+    return _joined(_show(value, limit, 0), value, limit)
+
+
+def _joined(pieces: Iterator[str], value: object, limit: int) -> str:
+    """Return so many pieces of the text of a value as there is room for."""
+    shown: list[str] = []
     room = limit
-    for piece in (
-        _message(value, limit) if isinstance(value, BaseException) else _show(value, limit, 0)
-    ):
-        pieces.append(piece)
-        room -= len(piece)
-        if room < 0:
-            break
-    return _cut("".join(pieces), limit)
+    try:
+        for piece in pieces:
+            shown.append(piece)
+            room -= len(piece)
+            if room < 0:
+                break
+    except BaseException:  # noqa: BLE001 - the user's code is broken, or says SystemExit; this is for a log
+        return f"<{type(value).__name__}>"
+    return _cut("".join(shown), limit)
 
 
 def fields_of(value: object) -> dict[str, Any] | None:
@@ -99,7 +120,7 @@ def _message(error: BaseException, limit: int) -> Iterator[str]:
         return
     try:
         yield printable(str(error), limit)
-    except Exception:  # noqa: BLE001 - the user's __str__ is broken; this is for a log
+    except BaseException:  # noqa: BLE001 - the user's __str__ is broken, or says SystemExit; this is for a log
         yield kind.__name__
 
 

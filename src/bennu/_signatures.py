@@ -161,6 +161,8 @@ def _function_behind(function: Any) -> Any:
         return cast("type[Any]", function).__init__
     if inspect.isfunction(function):
         return function
+    if hasattr(function, "__wrapped__"):  # a cached function, or one of another library's wrappers
+        return _function_behind(function.__wrapped__)
     call = getattr(cast("type[Any]", type(function)), "__call__", None)  # noqa: B004 - not whether, but which
     return call if inspect.isfunction(call) else function
 

@@ -21,14 +21,14 @@ from collections.abc import (
 )
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from contextvars import copy_context
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from ._blocking import blocking
 from ._callback import Callback
 from ._functions import name_of
 from ._home import Home
 from ._log import Log
-from ._options import FLAG, TEXT, TEXTS, optional, options
+from ._options import FLAG, TEXT, TEXTS, Option, optional, options
 from ._origin_check import OriginCheck, OriginPolicy
 from ._protocol.forwarded import TrustedProxies
 from ._protocol.hosts import Hosts
@@ -64,6 +64,17 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 Lifespan = Callable[..., AbstractAsyncContextManager[Any]]
 
+WORDS: Final = Option(
+    "a list of words, or a ParameterFilter",
+    lambda value: isinstance(value, ParameterFilter) or TEXTS.fits(value),
+    '["password", "iban"]',
+)
+BUS: Final = Option(
+    "a Bus: an object with node_name, start, stop and publish",
+    lambda value: all(hasattr(value, name) for name in ("node_name", "start", "stop", "publish")),
+    'LocalBus("web-1")',
+)
+
 STOP = "`await endpoint.stop()` on the event loop on which it was started,"
 """What another event loop is told to write."""
 
@@ -76,6 +87,8 @@ NOT_FOUND = Denied(404, b"Not Found")
     native=FLAG,
     debug=optional(FLAG),
     health=optional(TEXT),
+    filter_parameters=WORDS,
+    bus=optional(BUS),
 )
 class Endpoint:
     """Where clients connect: an ASGI application.

@@ -22,6 +22,7 @@ from typing import Any, cast
 from typing_extensions import Unpack
 
 from ._callback import Callback
+from ._printable import described
 from ._protocol import encrypted, etf, signed
 from ._protocol.csrf import matches
 from ._protocol.timestamped import unsign
@@ -159,7 +160,7 @@ class SessionLoader:
         session: Any = await self._reader.here(info)
         if session is not None and not isinstance(session, Mapping):
             raise CallbackError(
-                f"Socket(session=...): {self._reader.name} returned {session!r}: expected a mapping"
+                f"Socket(session=...): {self._reader.name} returned {described(session)}: expected a mapping"
                 " or None"
             )
         found = cast("Session | None", session)

@@ -95,6 +95,23 @@ class Odd:
     """No JSON form."""
 
 
+class Breaks(pydantic.BaseModel):
+    """A model whose own code raises."""
+
+    error: Any
+
+    @pydantic.model_serializer
+    def dump(self) -> Any:
+        raise self.error
+
+
+class Unsayable(Exception):
+    """Its text can't be had."""
+
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
 def _endless() -> list[Any]:
     value: list[Any] = []
     value.append(value)
@@ -103,8 +120,14 @@ def _endless() -> list[Any]:
 
 @pytest.mark.parametrize(
     "value",
-    [Odd(), {"a": Odd()}, {(1, 2): 3}, "\ud800", {"\ud800": 1}, _endless(), 10**5000],
-    ids=["object", "object inside", "tuple as key", "surrogate", "key", "endless", "huge"],
+    [
+        *[Odd(), {"a": Odd()}, {(1, 2): 3}, "\ud800", {"\ud800": 1}, _endless(), 10**5000],
+        *[Breaks(error=error) for error in (Unsayable(), SystemExit(2), KeyboardInterrupt())],
+    ],
+    ids=[
+        *["object", "object inside", "tuple as key", "surrogate", "key", "endless", "huge"],
+        *["an unsayable error", "SystemExit", "KeyboardInterrupt"],
+    ],
 )
 def test_a_value_without_a_json_form_is_an_encode_error(value: Any) -> None:
     """One kind of error, whatever the reason, with the reason in it."""

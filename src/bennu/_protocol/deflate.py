@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from .._options import FLAG, NUMBER, optional, options
+from .._options import FLAG, NUMBER, WHOLE, optional, options
 from ..errors import DecodeError, DefinitionError
 from ..message import Opcode
 from .extensions import Offer, parse_offers
@@ -46,11 +46,12 @@ LARGEST: Final = 15
 
 
 @options(
-    level=NUMBER,
-    min_size=NUMBER,
+    level=WHOLE,
+    min_size=WHOLE,
+    max_size=WHOLE,
     max_ratio=optional(NUMBER),
     client_context=FLAG,
-    client_window_bits=NUMBER,
+    client_window_bits=WHOLE,
 )
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deflate:

@@ -22,6 +22,7 @@ from typing import Any, Final
 from .._callback import UNFINISHED, crash_of
 from .._definition import Handler
 from .._functions import teach_refusal
+from .._printable import described
 from ..errors import CallbackError, EncodeError, Refused, Stop
 from ..message import Error, Message
 from ..reasons import DropReason
@@ -258,7 +259,7 @@ class Actor(Supervised[H, D]):
                 return self.ending
             if self.was_cancelled_from_outside():
                 raise error
-            error = CallbackError(f"it awaited what was cancelled: {error!r}")
+            error = CallbackError(f"it awaited what was cancelled: {described(error)}")
         name = handler.function.__name__
         return self._crash(name, crash_of(error, name))
 

@@ -27,6 +27,7 @@ from typing import Any, Final
 
 from .._callback import Callback
 from .._log import Log
+from .._printable import described
 from ..errors import CallbackError
 from ..limits import Threads
 
@@ -115,11 +116,11 @@ class _Job:
         try:
             self._value = self.context.run(self._call)
         except StopIteration as error:
-            self._error = CallbackError(f"{self._callback.name} raised {error!r}")
+            self._error = CallbackError(f"{self._callback.name} raised {described(error)}")
         except Exception as error:  # noqa: BLE001 - the task raises it
             self._error = error
         except BaseException as error:  # noqa: BLE001 - the task raises it
-            self._error = CallbackError(f"{self._callback.name} raised {error!r}")
+            self._error = CallbackError(f"{self._callback.name} raised {described(error)}")
             self._error.__cause__ = error
 
     def _call(self) -> Any:
@@ -128,7 +129,7 @@ class _Job:
         context = self._around.now()
         if not hasattr(context, "__enter__"):
             raise CallbackError(
-                f"Threads(around=...): {self._around.name} returned {context!r}: expected a context"
+                f"Threads(around=...): {self._around.name} returned {described(context)}: expected a context"
                 " manager; write @contextmanager above a plain `def`"
             )
         with context:

@@ -12,6 +12,7 @@ from zlib import crc32
 import msgspec
 
 from .._payload import to_builtin
+from .._printable import printable
 from .._protocol.presences import PREV, REF, Meta
 from ..errors import EncodeError, KeyRefused
 
@@ -87,7 +88,9 @@ def meta_of(meta: Any) -> Meta:
         builtins = msgspec.to_builtins(meta, str_keys=True, enc_hook=to_builtin)
         msgspec.msgpack.encode(builtins)  # as other nodes get it
     except Exception as error:  # of any kind: models and other objects have code of their own
-        raise EncodeError(f"the meta of a presence can't be written as JSON: {error}") from error
+        raise EncodeError(
+            f"the meta of a presence can't be written as JSON: {printable(error)}"
+        ) from error
     if not isinstance(builtins, dict):
         raise EncodeError(
             "the meta of a presence is a JSON object (a dict, Struct, dataclass or model);"

@@ -15,6 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from .._payload import to_builtin
+from .._printable import printable
 from ..errors import DecodeError, EncodeError
 
 __all__ = [
@@ -57,7 +58,7 @@ def encode_json(value: Any) -> bytes:
             ' text.encode(errors="replace").decode()'
         ) from error
     except Exception as error:  # of any kind: models and other objects have code of their own
-        raise EncodeError(f"the payload can't be written as JSON: {error}") from error
+        raise EncodeError(f"the payload can't be written as JSON: {printable(error)}") from error
 
 
 def encode_object(value: Any) -> bytes:

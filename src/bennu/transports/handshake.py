@@ -16,6 +16,7 @@ from msgspec import Struct
 from .._functions import teach_refusal
 from .._log import Log
 from .._origin_check import OriginCheck
+from .._printable import described
 from .._protocol.gate import Gate, network_of
 from .._protocol.origin import Origin, Requested
 from .._protocol.params import MAX_QUERY, decode_query
@@ -342,7 +343,7 @@ async def _refuse(socket: SocketBase[Any], refused: Refused) -> Denied:
         if is_status and isinstance(body, bytes | bytearray):
             return Denied(int(status), bytes(body))
     raise CallbackError(
-        f"Socket(error_handler=...): {socket.error_handler.name} returned {answer!r}: expected an HTTP"
+        f"Socket(error_handler=...): {socket.error_handler.name} returned {described(answer)}: expected an HTTP"
         ' status from 200 to 599 and a body, (403, b"Forbidden")'
     )
 

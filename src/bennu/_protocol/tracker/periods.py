@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..._options import options
+from ..._options import NUMBER, WHOLE, options
 
 __all__ = ["Periods"]
 
 
-@options()
+@options(broadcast=NUMBER, max_silent=WHOLE, down=NUMBER, permdown=NUMBER, clock_samples=WHOLE)
 @dataclass(frozen=True, slots=True)
 class Periods:
     """The periods of a tracker; all its nodes must have the same.
