@@ -29,7 +29,8 @@ def with_token(token: str) -> str:
 def post(client: Client, token: str, size: int | None, body: bytes) -> bytes:
     """Return a POST with that body, which may be less than it says."""
     kind = "Transfer-Encoding: chunked" if size is None else f"Content-Length: {size}"
-    return client.head(PATH, [with_token(token), kind], method="POST") + b"\r\n" + body
+    headers = [with_token(token), kind, "Content-Type: application/x-ndjson"]
+    return client.head(PATH, headers, method="POST") + b"\r\n" + body
 
 
 @attack(

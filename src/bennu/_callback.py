@@ -36,7 +36,7 @@ from types import (
     GeneratorType,
     TracebackType,
 )
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
 from ._functions import expect_awaitable_or_plain, expect_plain, is_async, name_of
 from ._printable import described
@@ -154,7 +154,11 @@ class Callback:
         if value is None:
             return None
         while _is_awaitable(value):
-            value = await (asyncio.wrap_future(value) if isinstance(value, Future) else value)
+            value = await (
+                asyncio.wrap_future(cast("Future[Any]", value))
+                if isinstance(value, Future)
+                else value
+            )
         if type(value) in UNFINISHED:
             raise CallbackError(
                 f"{self.subject}: {self.name} returned a generator, of which nothing runs:"

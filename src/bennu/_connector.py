@@ -63,10 +63,10 @@ def check_assigns(callback: Callback, assigns: Any) -> None:
     if (
         isinstance(assigns, _NO_ASSIGNS)
         or (isinstance(assigns, type) and issubclass(assigns, _NO_CLASSES))
-        or is_response(assigns)
+        or is_response(cast("object", assigns))
     ):
         raise CallbackError(
-            f"{callback.subject}: {callback.name} returned {described(assigns)}: expected the assigns of the"
+            f"{callback.subject}: {callback.name} returned {described(cast('object', assigns))}: expected the assigns of the"
             f" connection; to refuse a client, write `raise Refused(reason)`"
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import platform
 import subprocess
@@ -10,6 +11,8 @@ import sys
 import pytest
 
 from bennu.cli import allocator
+from bennu.cli.allocator import EVERY, MUCH, Trimmer
+from tests.support.clock import AutojumpLoop, advance
 
 PROGRAM = """
 import sys
@@ -28,14 +31,14 @@ del kept
 print(resident() - before)
 """
 
-on_glibc = pytest.mark.skipif(
+on_glibc = pytest.mark.skipif(  # CI is on Debian
     platform.libc_ver()[0] != "glibc", reason="only glibc has thresholds that rise"
 )
 
 
-def stays(how: str) -> int:
-    """Return the bytes that stay with a process that had 40 MB of large blocks."""
-    command = [sys.executable, "-c", PROGRAM, how]
+def stays(how: str, program: str = PROGRAM) -> int:
+    """Return the bytes that stay with a process that had 40 MB or more of blocks."""
+    command = [sys.executable, "-c", program, how]
     return int(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
 
 
@@ -45,8 +48,73 @@ def test_large_blocks_go_back() -> None:
     assert stays("set") < 5_000_000 < 20_000_000 < stays("as it is")
 
 
+FRAGMENTS = """
+import sys
+from pathlib import Path
+from bennu.cli.allocator import Trimmer, give_back
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+give_back()
+trimmer = Trimmer.of_the_process()
+before = resident()
+kept = [b"x" * 50_000 for _ in range(1_000)]
+end = b"y" * 50_000  # stays, at the end of the heap
+del kept
+if sys.argv[1] == "trimmed":
+    assert trimmer.look()
+    assert not trimmer.look()  # though as much is free as before
+print(resident() - before)
+"""
+
+
+@on_glibc
+def test_small_blocks_go_back_from_the_midst_of_the_heap() -> None:
+    """Which they do not by themselves."""
+    assert stays("trimmed", FRAGMENTS) < 5_000_000 < 20_000_000 < stays("as it is", FRAGMENTS)
+
+
+def test_what_is_free_is_given_back_once() -> None:
+    """What was given back counts as free too."""
+    free = 100_000_000
+    trims: list[int] = []
+    trimmer = Trimmer(lambda: free, lambda: trims.append(free))
+    assert not trimmer.look()  # as much as there was at the beginning
+    free += MUCH
+    assert trimmer.look()
+    assert not trimmer.look()
+    free -= MUCH  # is in use again
+    assert not trimmer.look()
+    free += MUCH - 1
+    assert not trimmer.look()
+    free += 1
+    assert trimmer.look()
+    assert len(trims) == 2
+
+
+def test_it_looks_again_and_again_until_it_is_stopped() -> None:
+    looks: list[float] = []
+
+    def free() -> int:
+        looks.append(0)
+        return 0
+
+    async def run() -> None:
+        trimmer = Trimmer(free, looks.clear)
+        trimmer.start(asyncio.get_running_loop())
+        await advance(EVERY * 3)
+        trimmer.stop()
+        await advance(EVERY * 3)
+
+    with asyncio.Runner(loop_factory=AutojumpLoop) as runner:
+        runner.run(run())
+    assert len(looks) == 4  # one of them at the beginning
+
+
 def test_another_library_or_system_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ctypes, "CDLL", lambda _name: object())
     assert not allocator.give_back()
+    assert Trimmer.of_the_process() is None
     monkeypatch.setattr(sys, "platform", "darwin")
     assert not allocator.give_back()

@@ -41,7 +41,7 @@ from uvicorn.config import STARTUP_FAILURE
 
 from .._log import Log, Printed
 from .._runtime.draining import drain_all
-from .allocator import give_back
+from .allocator import Trimmer, give_back
 from .banner import banner
 from .bounded import Config
 from .heads import DEFAULT_BOUNDS
@@ -90,14 +90,17 @@ class Server(uvicorn.Server):
         heads = config.head_bounds if isinstance(config, Config) else DEFAULT_BOUNDS
         self._handshake_timeout = heads.timeout
         self._told_at: float | None = None
+        self._trimmer = Trimmer.of_the_process()
         self.was_cut_short = False
 
     # Start.
 
     async def startup(self, sockets: Any = None) -> None:
         """Start, say where, and set the garbage collector for many objects that live long."""
-        give_back()
         loop = asyncio.get_running_loop()
+        give_back()
+        if self._trimmer is not None:
+            self._trimmer.start(loop)
         try:
             with bounded_handshakes(loop, self._handshake_timeout):
                 await super().startup(sockets)
@@ -150,6 +153,8 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: Any = None) -> None:
         """Let the clients go, close the listener, and leave the lifespan; each within its time."""
+        if self._trimmer is not None:
+            self._trimmer.stop()
         if not self._reloads:
             time_to_drain = max(0.0, self._left(DRAINING) - self._drain_delay)
             await drain_all(delay=self._drain_delay, timeout=time_to_drain)

@@ -343,7 +343,7 @@ async def _refuse(socket: SocketBase[Any], refused: Refused) -> Denied:
         if is_status and isinstance(body, bytes | bytearray):
             return Denied(int(status), bytes(body))
     raise CallbackError(
-        f"Socket(error_handler=...): {socket.error_handler.name} returned {described(answer)}: expected an HTTP"
+        f"Socket(error_handler=...): {socket.error_handler.name} returned {described(cast('object', answer))}: expected an HTTP"
         ' status from 200 to 599 and a body, (403, b"Forbidden")'
     )
 
