@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from pathlib import Path
 
-from bennu import Channel, Deflate, Limits, LongPoll, Rates, Socket, Threads, on
+from bennu import Channel, Deflate, Limits, LongPoll, Presence, Rates, Socket, Threads, on
 from bennu._protocol.inflate import MAX_STREAMS
 from bennu._protocol.longpoll import MAX_MESSAGES
 from bennu._protocol.params import MAX_QUERY
@@ -16,6 +16,7 @@ from bennu._runtime.watch import LIMIT
 from bennu.cli.bounded import MAX_HELD, MIN_RATE
 from bennu.cli.heads import DEFAULT_BODY_TIMEOUT, DEFAULT_BOUNDS
 from bennu.cli.listeners import GONE_AFTER
+from bennu.presence.names import MAX_KEY, MAX_META
 from bennu.reasons import Limit
 from bennu.refusals import Readable
 from bennu.serializers.payload import MAX_NESTING
@@ -53,6 +54,9 @@ LIMITS: dict[str, object] = {
     "bytes of a message of a refused client that may read why": MAX_REFUSED,
     "messages of such a client at once, and 10 more a second": RATE.burst,
     "frames, or kilobytes of messages, that are handled at once ([below](#turns))": BUDGET,
+    "`Presence(max_keys=...)`": inspect.signature(Presence).parameters["max_keys"].default,
+    "bytes of such a key": MAX_KEY,
+    "bytes of its meta": MAX_META,
     "fragments of a message, and one more for each 16 bytes of it": MAX_FRAGMENTS,
     **{
         f"`Socket({name}=...)`": getattr(Socket(connect=lambda: None, channels={}), name)

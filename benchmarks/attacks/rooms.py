@@ -19,7 +19,10 @@ def crowd(battle: Battle, size: int) -> None:
         client.send(join("cursors:1"))
 
 
-@attack("a diff is encoded once for all; `Socket(max_unsent=1_048_576)`", memory=60)
+@attack(
+    "`Presence(max_keys=1_000)`; a diff is encoded once for all; `Socket(max_unsent=1_048_576)`",
+    memory=60,
+)
 def presence_keys(battle: Battle) -> None:
     """Tracks 5,000 keys of its own, before 30 clients that read nothing."""
     crowd(battle, 30)
@@ -27,11 +30,14 @@ def presence_keys(battle: Battle) -> None:
     battle.flood(data, first=join("cursors:1"), once=True)
 
 
-@attack("`Socket(max_frame_size=10_000_000)`, `Socket(max_unsent=1_048_576)`", memory=120)
+@attack(
+    "`Presence(max_keys=1_000)`, 65,536 bytes a meta; `Socket(max_unsent=1_048_576)`", memory=120
+)
 def presence_metas(battle: Battle) -> None:
-    """Tracks metas of 1 MB."""
+    """Tracks metas of 1 MB, which are refused, and 1,000 of 60 KB, before 5 clients that read nothing."""
     crowd(battle, 5)
     data = b"".join(at(number, 1_000_000) for number in range(8))
+    data += b"".join(at(number, 60_000) for number in range(1_000))
     battle.flood(data, first=join("cursors:1"), once=True)
 
 

@@ -13,7 +13,10 @@ BennuError
 ├── NotTracked          an update of what is not tracked
 ├── NotStarted          a call that needs a started endpoint, in a process where there is none
 ├── Refused             raised by the user: refuses a connect, a join or a push
-│   ├── KeyRefused      a key that a presence can't have, since it would harm clients
+│   ├── PresenceRefused a presence that can't be tracked like this
+│   │   ├── KeyRefused      a key that it can't have, since it would harm clients
+│   │   ├── MetaRefused     a meta that is too large
+│   │   └── TooManyKeys     a channel tracks as many as it may
 │   └── TokenError      a token that is not accepted, which refuses as well
 │       ├── TokenExpired    it is too old
 │       ├── TokenInvalid    it was made with another secret or salt, was changed, or is no token
@@ -36,10 +39,12 @@ __all__ = [
     "DefinitionError",
     "EncodeError",
     "KeyRefused",
+    "MetaRefused",
     "NoRef",
     "NotJoined",
     "NotStarted",
     "NotTracked",
+    "PresenceRefused",
     "Refused",
     "ReservedEvent",
     "Stop",
@@ -47,6 +52,7 @@ __all__ = [
     "TokenExpired",
     "TokenInvalid",
     "TokenMissing",
+    "TooManyKeys",
     "WrongThread",
 ]
 
@@ -209,18 +215,38 @@ class Refused(BennuError):
         return {"reason": self.reason, **self.extra}
 
 
-class KeyRefused(Refused):
-    """A presence can't have this key. Its text is for the log; a client gets its reason."""
+class PresenceRefused(Refused):
+    """A presence can't be tracked like this. Its text is for the log; a client gets its reason."""
+
+    _row: ClassVar[Reason]
 
     def __init__(self, text: str) -> None:
         self.extra = {}
-        self.reason = Reason.PRESENCE_KEY.text
+        self.reason = self._row.text
         BennuError.__init__(self, text)
 
     @property
     def payload(self) -> dict[str, Any]:
         """The response of the error reply."""
-        return Reason.PRESENCE_KEY.payload()
+        return self._row.payload()
+
+
+class KeyRefused(PresenceRefused):
+    """A presence can't have this key."""
+
+    _row = Reason.PRESENCE_KEY
+
+
+class MetaRefused(PresenceRefused):
+    """The meta of a presence is too large."""
+
+    _row = Reason.PRESENCE_META
+
+
+class TooManyKeys(PresenceRefused):
+    """A channel tracks as many keys as it may."""
+
+    _row = Reason.PRESENCE_KEYS
 
 
 class TokenError(Refused):

@@ -197,6 +197,14 @@ class Reason(Enum):
         "presence_key",
         "a presence can't have this key, since it would harm clients; see `docs/presence.md`",
     )
+    PRESENCE_META = (
+        "presence_meta",
+        "the meta of a presence is too large: it has more than 65,536 bytes",
+    )
+    PRESENCE_KEYS = (
+        "too_many_presences",
+        "the channel tracks too many keys; see `Presence(max_keys=...)`",
+    )
 
     def __init__(self, text: str, meaning: str) -> None:
         self.text = text

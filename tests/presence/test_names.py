@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from bennu import EncodeError, KeyRefused, Presence, Refused
-from bennu.presence.names import INHERITED, Refs, key_of, meta_of, stable_hash
+from bennu import EncodeError, KeyRefused, MetaRefused, Presence, Refused
+from bennu.presence.names import INHERITED, MAX_KEY, MAX_META, Refs, key_of, meta_of, stable_hash
 
 from ..support.memory import endpoint_of, serve
 
@@ -69,6 +69,23 @@ def test_all_names_of_a_javascript_object_are_known() -> None:
 def test_other_keys_are_refused(key: Any) -> None:
     with pytest.raises(KeyRefused, match="text"):
         key_of(key)
+
+
+@pytest.mark.parametrize("letter", ["x", "é"])
+def test_a_long_key_is_refused(letter: str) -> None:
+    """Everybody in the topic would get it."""
+    longest = letter * (MAX_KEY // len(letter.encode()))
+    assert key_of(longest) == longest
+    with pytest.raises(KeyRefused, match="at most 1,024 bytes"):
+        key_of(longest + letter)
+
+
+def test_a_large_meta_is_refused() -> None:
+    """Likewise. The bytes that count are those that other nodes get."""
+    assert meta_of({"x": "y" * (MAX_META - 10)})
+    with pytest.raises(MetaRefused, match="at most 65,536 bytes") as caught:
+        meta_of({"x": "y" * MAX_META})
+    assert caught.value.payload == {"reason": "presence_meta"}
 
 
 def test_a_meta_is_a_copy() -> None:

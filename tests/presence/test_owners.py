@@ -10,6 +10,7 @@ import pytest
 from bennu import Endpoint, NotJoined, Presence, RawHandler, RawSocket, Refused
 
 from ..support.clock import advance, settle, work
+from ..support.frames import error
 from ..support.memory import Server, endpoint_of, serve
 from .rooms import Member, Present, enter, example, plain
 
@@ -60,6 +61,26 @@ async def test_a_channel_that_ends_is_untracked_however_it_ends(way: Any) -> Non
         ann.client.close()
         if way in (leave, crash):
             bob.client.close()
+
+
+async def test_a_channel_tracks_no_more_keys_than_it_may() -> None:
+    """Its client gets the reason. Other channels, and what is no client's, may still track; so may it, once one went."""
+    presence = Presence(max_keys=2)
+    async with serve(example(presence)) as server:
+        ann = await enter(server, "ann")
+        bob = await enter(server, "bob")
+        await advance(1)
+        assert (await ann.call("track", {"key": "two"}))["status"] == "ok"
+        assert await ann.call("track", {"key": "three"}) == error("too_many_presences")
+        assert (await bob.call("track", {"key": "two"}))["status"] == "ok"
+        for key in range(10):
+            await presence.track("a server's own", key, topic="room:1")
+        assert (await ann.call("untrack", {"key": "two"}))["status"] == "ok"
+        assert (await ann.call("track", {"key": "three"}))["status"] == "ok"
+        here = set(await presence.list("room:1"))
+        assert here == {"ann", "bob", "two", "three", *map(str, range(10))}
+        ann.client.close()
+        bob.client.close()
 
 
 async def test_a_duplicate_join_replaces_the_presence() -> None:

@@ -39,7 +39,7 @@ class Live:
         self.tracker = Tracker(
             options.name, options.shards, options.periods, host, self.boards.change
         )
-        self.roll = Roll(self.tracker, self.boards, options.grace)
+        self.roll = Roll(self.tracker, self.boards, options.grace, options.max_keys)
 
     def _entries(self, topic: str, key: str | None) -> list[Entry]:
         return self.tracker.entries(topic, key)

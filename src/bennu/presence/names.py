@@ -14,7 +14,7 @@ import msgspec
 from .._payload import to_builtin
 from .._printable import printable
 from .._protocol.presences import PREV, REF, Meta
-from ..errors import EncodeError, KeyRefused
+from ..errors import EncodeError, KeyRefused, MetaRefused
 
 __all__ = ["INHERITED", "Refs", "key_of", "meta_of", "plain_text", "stable_hash"]
 
@@ -38,6 +38,13 @@ INHERITED: Final = frozenset(
 presences that are there already; some make it crash (CVE-2026-56812)."""
 
 
+MAX_KEY: Final = 1024
+"""Bytes of a key: everybody in the topic gets it."""
+
+MAX_META: Final = 65_536
+"""Bytes of a meta, for the same reason."""
+
+
 def key_of(key: object) -> str:
     """Return a key as text.
 
@@ -45,7 +52,7 @@ def key_of(key: object) -> str:
         key: Text, or an integer, which is written as text.
 
     Raises:
-        KeyRefused: It is of another type, or would harm the stock client.
+        KeyRefused: It is of another type, is too long, or would harm the stock client.
     """
     if isinstance(key, str):
         if key in INHERITED:
@@ -60,6 +67,11 @@ def key_of(key: object) -> str:
                 raise KeyRefused(
                     f"a presence's key is text that UTF-8 can carry: {error}"
                 ) from error
+        size = len(key) if key.isascii() else len(key.encode())
+        if size > MAX_KEY:
+            raise KeyRefused(
+                f"a presence's key has at most {MAX_KEY:,} bytes, and this one {size:,}"
+            )
         return plain_text(key)
     if isinstance(key, int) and not isinstance(key, bool):
         return str(key)
@@ -81,12 +93,13 @@ def meta_of(meta: Any) -> Meta:
 
     Raises:
         EncodeError: It is no JSON object.
+        MetaRefused: It is too large.
     """
     if meta is None:
         return {}
     try:
         builtins = msgspec.to_builtins(meta, str_keys=True, enc_hook=to_builtin)
-        msgspec.msgpack.encode(builtins)  # as other nodes get it
+        size = len(msgspec.msgpack.encode(builtins))  # as other nodes get it
     except Exception as error:  # of any kind: models and other objects have code of their own
         raise EncodeError(
             f"the meta of a presence can't be written as JSON: {printable(error)}"
@@ -95,6 +108,10 @@ def meta_of(meta: Any) -> Meta:
         raise EncodeError(
             "the meta of a presence is a JSON object (a dict, Struct, dataclass or model);"
             f" got {type(meta).__name__}: write {{'value': ...}} around it"
+        )
+    if size > MAX_META:
+        raise MetaRefused(
+            f"a presence's meta has at most {MAX_META:,} bytes, and this one {size:,}"
         )
     own = cast("Meta", builtins)
     own.pop(REF, None)

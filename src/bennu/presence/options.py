@@ -26,6 +26,7 @@ class Options:
     mode: Mode
     grace: float
     shards: int
+    max_keys: int
     periods: Periods
     hooks: Hooks
 
@@ -41,9 +42,9 @@ class Options:
             raise _mistake("mode", expected, given, "mode=Full()")
         if not _is_seconds(self.grace):
             raise _mistake("grace", "seconds, from 0 to a day", self.grace, "grace=5")
-        given = self.shards
-        if not isinstance(given, int) or isinstance(given, bool) or given < 1:
-            raise _mistake("shards", "how many, at least 1", given, "shards=1")
+        for option, given in (("shards", self.shards), ("max_keys", self.max_keys)):
+            if not isinstance(given, int) or isinstance(given, bool) or given < 1:
+                raise _mistake(option, "how many, at least 1", given, f"{option}=1")
         given = self.periods
         if not isinstance(given, Periods):
             write = "periods=Periods(broadcast=1.5, down=30)"

@@ -70,6 +70,8 @@ class Presence:
         mode: What clients are told: ``Full()``, ``Sample(size)``, ``Count()`` or ``BySize({...})``.
         grace: Seconds for which presences outlive their owner, so that a page that is loaded again is no
             leave and join.
+        max_keys: How many keys one channel, or one raw socket's handler, may track at once: it may track what its client
+            sends. Other owners may track any number.
         shards: In how many parts the topics are replicated; the same on all nodes.
         periods: The times of the replication.
         fetch: Instead of overriding :meth:`fetch`: a function of topic and presences.
@@ -92,6 +94,7 @@ class Presence:
         mode: Mode = Full(),  # noqa: B008 - it is frozen
         grace: float = 0.0,
         shards: int = 1,
+        max_keys: int = 1000,
         periods: Periods = Periods(),  # noqa: B008 - it is frozen
         fetch: Callable[..., Any] | None = None,
         handle_metas: Callable[..., Any] | None = None,
@@ -100,7 +103,7 @@ class Presence:
     ) -> None:
         given = dict(zip(HOOKS, (fetch, handle_metas, joined, left), strict=True))
         hooks = Hooks(**{hook: self._hook(hook, given[hook]) for hook in HOOKS})
-        self._options = Options(name, window, mode, grace, shards, periods, hooks)
+        self._options = Options(name, window, mode, grace, shards, max_keys, periods, hooks)
         self._live: Live | None = None
         self._has_lived = False
 
@@ -181,7 +184,9 @@ class Presence:
 
         Raises:
             AlreadyTracked: The owner has this key in this topic.
-            KeyRefused: It can't be a key.
+            KeyRefused: It can't be a key, or has more than 1,024 bytes.
+            MetaRefused: The meta has more than 65,536 bytes.
+            TooManyKeys: The owner is a channel, or a raw socket's handler, and tracks ``max_keys`` already.
             EncodeError: The meta is no JSON object.
             NotJoined: The owner is a channel that has ended.
 
@@ -208,6 +213,7 @@ class Presence:
 
         Raises:
             NotTracked: The owner does not track it.
+            MetaRefused: The meta has more than 65,536 bytes.
             EncodeError: The meta is no JSON object.
         """
         live = self._open("update")

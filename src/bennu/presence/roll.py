@@ -24,7 +24,7 @@ from .._functions import is_async
 from .._protocol.presences import REF, Meta, copy_of
 from .._protocol.tracker import Diff
 from ..channel import Channel
-from ..errors import AlreadyTracked, NotTracked
+from ..errors import AlreadyTracked, NotTracked, TooManyKeys
 from .boards import Boards
 from .names import meta_of
 from .orphans import Orphans, Place
@@ -71,12 +71,14 @@ class Roll:
         tracker: Where their entries are kept.
         boards: What is told of changes.
         grace: Seconds that entries outlive their owner.
+        max_keys: How many entries an owner may have that does what a client asks.
     """
 
-    def __init__(self, tracker: Tracker, boards: Boards, grace: float) -> None:
+    def __init__(self, tracker: Tracker, boards: Boards, grace: float, max_keys: int) -> None:
         self._tracker = tracker
         self._boards = boards
         self._grace = grace
+        self._max_keys = max_keys
         self._actors = itertools.count(1)
         self._records: dict[Hashable, _Record] = {}
         self._orphans = Orphans()
@@ -92,6 +94,7 @@ class Roll:
 
         Raises:
             AlreadyTracked: The owner has it.
+            TooManyKeys: The owner does what a client asks, and has as many as it may.
             NotJoined: The owner is a channel that has ended.
         """
         ident = _ident(owner)
@@ -101,6 +104,11 @@ class Roll:
         place = (topic, key)
         if place in record.entries:
             raise AlreadyTracked(topic, key)
+        if len(record.entries) >= self._max_keys and isinstance(owner, Agent):
+            raise TooManyKeys(
+                f"{type(cast('object', owner)).__name__} tracks {self._max_keys:,} keys already, for one client: give"
+                " Presence(max_keys=...) a greater number, or track by an owner of your own, such as an object()"
+            )
         if self._orphans and (adopted := self._orphans.adopt(place, meta)) is not None:
             actor, is_same = adopted
             record.entries[place] = actor

@@ -34,7 +34,7 @@ from .._protocol.tracker import (
     decode,
     encode,
 )
-from ..errors import DecodeError, EncodeError, KeyRefused
+from ..errors import DecodeError, EncodeError, PresenceRefused
 from ..serializers.payload import encode_json
 from ..telemetry import ReplicaChanged
 from .hooks import Host
@@ -225,7 +225,7 @@ def _expect_presences(message: Message) -> None:
             try:
                 key_of(entry.key)
                 encode_json(meta)
-            except (KeyRefused, EncodeError) as error:
+            except (PresenceRefused, EncodeError) as error:
                 raise DecodeError(str(error)) from error
 
 
