@@ -66,8 +66,8 @@ class JWTOptions(TypedDict, total=False):
         jwks_timeout: Seconds that fetching the keys may take; 5 by default.
         jwks_lifespan: Seconds after which they are fetched again; 300 by default.
         jwks_cooldown: Seconds between two fetches at least, whatever clients send; 30 by default.
-        jwks_max_age: Seconds after which keys are used no more that could not be fetched again; 86,400 by
-            default, which is a day.
+        jwks_max_age: Seconds for which keys stay in use while they can't be fetched again; 86,400 (a day) by
+            default.
     """
 
     key: Any

@@ -1,16 +1,15 @@
 """What waits for a client that reads too slowly: one queue, of which some messages may be dropped.
 
-Everything for one connection stands in this queue in the order in which it was sent: replies and notices,
-which are never dropped, and the messages of channels, which may be if their channel says so. What is
-dropped leaves a gap and nothing else, so a client always gets a part of what it would have got, in that
-order. A message that takes the place of an older one of the same key goes to the end for this reason.
+The queue holds all messages for one connection in the order in which they were sent: replies and notices, which
+are never dropped, and messages of channels, which can be dropped if the channel allows it. A drop leaves a gap and
+changes no order. For this reason a message that replaces an older one of the same key goes to the end.
 
-Two bounds hold after every call. Each *owner* (a joined channel that lets messages be dropped) has so
-many waiting at most. All together have so many bytes: beyond that the oldest that may be dropped goes,
-whosoever it is. Of what may not be dropped one message, however big, may go beyond the bound, and the next
-is not taken: then it is for the connection to end.
+Two bounds hold after every call. The first is a number of messages for each *owner* (a joined channel that
+allows drops). The second is a number of bytes for the queue: beyond it, the oldest message that a channel allows
+to drop is dropped. One message that can't be dropped may exceed the bound, whatever its size. The next one is not
+taken, and the connection must end.
 
-Every message counts ``COST`` bytes more than it has: that much its place in the queue takes.
+Every message counts ``COST`` bytes besides its own: the memory that its place in the queue takes.
 """
 
 from __future__ import annotations

@@ -176,7 +176,7 @@ class Link(ABC, Generic[K]):
             self._turn.when_written(self.slow.sort)
 
     def drained(self) -> None:
-        """Write freely again: what waited in the transport is as good as gone."""
+        """Write to the transport again: its buffer is nearly empty."""
         if self.slow is not None:
             self.slow.drained()
 

@@ -81,7 +81,7 @@ class Audience:
     # What they are to hear.
 
     def plan(self, net: Net, tally: Tally) -> Plan:
-        """Return what of an effect they are to hear.
+        """Return the part of an effect that clients are told.
 
         Args:
             net: What happened.

@@ -173,9 +173,9 @@ class Presence:
         """Say that somebody is here.
 
         Args:
-            owner: Whose presence it is, and whose end ends it.
-            key: Who it is. An integer is written as text. What a JavaScript object inherits
-                (``"constructor"``, ``"__proto__"``) is refused: put a prefix before keys that users choose.
+            owner: Who tracks the presence. The presence ends with its owner.
+            key: Who is present. An integer is written as text. Names that every JavaScript object inherits
+                (``"constructor"``, ``"__proto__"``) are refused: put a prefix before keys that users choose.
             meta: A JSON object: a dict, Struct, dataclass or model. It gets a ``phx_ref``.
             topic: The topic; None is a channel's own.
 
