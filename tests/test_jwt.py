@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -103,6 +104,7 @@ async def test_the_token_beside_the_url_comes_first() -> None:
         ("junk", TokenInvalid),
         ("a.b.c", TokenInvalid),
         ("ü.ü.ü", TokenInvalid),
+        ("\ud83d.a.b", TokenInvalid),  # half an emoji
         ({"nested": "parameter"}, TokenInvalid),
         ("x" * 70_000, TokenInvalid),
     ],
@@ -177,6 +179,11 @@ async def test_clocks_may_differ_by_the_leeway() -> None:
     [
         ({}, {"exp": None}),
         ({}, {"exp": "soon"}),
+        ({}, {"exp": math.nan}),
+        ({}, {"exp": math.inf}),
+        ({}, {"exp": 10**400}),
+        ({}, {"exp": -(10**400)}),
+        ({}, {"exp": 1, "iat": 10**400}),
         ({}, {"nbf": 9_999_999_999}),
         ({}, {"aud": "chat"}),
         ({"audience": "chat"}, {}),

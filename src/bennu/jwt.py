@@ -159,17 +159,21 @@ class JWTConnect(Generic[A]):
         """
         if token is None or token == "":
             raise TokenMissing("there is no token")
-        if not isinstance(token, str) or len(token) > MAX_TOKEN:
-            raise TokenInvalid(f"a token is text of at most {MAX_TOKEN} characters")
+        if not isinstance(token, str) or len(token) > MAX_TOKEN or not token.isascii():
+            raise TokenInvalid(f"a token is ASCII text of at most {MAX_TOKEN} characters")
         try:
             header = pyjwt.get_unverified_header(token)
             algorithm = header.get("alg")
             if algorithm not in self._algorithms:
                 raise TokenInvalid(f"the token's algorithm is {algorithm!r}, which is not accepted")
             keys = await self._keys_for(algorithm, header)
-            return self._decode(token, algorithm, keys)
+            claims = self._decode(token, algorithm, keys)
+            float(claims.get("exp", 0))  # what reads it next relies on that
         except InvalidTokenError as error:
             raise TokenInvalid(str(error)) from error
+        except OverflowError as error:  # an integer of 400 digits
+            raise TokenInvalid("the token's time (exp) is out of range") from error
+        return claims
 
     async def _admit(self, token: object, info: ConnectInfo) -> A:
         claims = await self.verify(token)

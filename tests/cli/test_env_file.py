@@ -26,7 +26,9 @@ def test_a_variable(text: str, value: str) -> None:
     assert parse_env(f"{text}\n# last\n\n") == {"A": value}
 
 
-@pytest.mark.parametrize("text", ["A", "1=2", "a-b=c", "A='open", 'A="open\\"', "A='x' y"])
+@pytest.mark.parametrize(
+    "text", ["A", "1=2", "a-b=c", "A='open", 'A="open\\"', "A='x' y", "A=b\0c"]
+)
 def test_a_line_that_is_none_is_named(text: str) -> None:
     with pytest.raises(EnvFileError, match="line 2: expected"):
         parse_env(f"B=1\n{text}\n")

@@ -74,10 +74,12 @@ def test_what_a_module_has_instead(folder: Path) -> None:
     assert "app2:server" in said("app2:__name__", folder)
 
 
-@pytest.mark.parametrize("target", ["app.py", "app.py:endpoint", "web", "app:", ":x"])
+@pytest.mark.parametrize(
+    "target", ["app.py", "app.py:endpoint", "./app:endpoint", "..app:endpoint", "web", "app:", ":x"]
+)
 def test_a_target_of_another_shape(folder: Path, target: str) -> None:
     assert "expected MODULE:ENDPOINT" in said(target, folder)
-    if target.startswith("app.py"):
+    if "app" in target and target != "app:":
         assert "write for example app:endpoint" in said(target, folder)
 
 

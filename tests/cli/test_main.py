@@ -456,6 +456,12 @@ USAGE = {
     "no folder": (["--uds", "no/s"], "No such file"),
     "no host": (["--host", "nohost.invalid"], "is no address of this machine"),
     "another machine": (["--host", "192.0.2.1"], "can't listen on port"),
+    "no path": (["--root-path", "http://x/"], "write for example --root-path /app"),
+    "never": (["--grace", "inf"], "Invalid value for '--grace': expected at most"),
+    "no number": (["--grace", "nan"], "Invalid value for '--grace': expected at most"),
+    "no delay": (["--drain-delay", "nan"], "Invalid value for '--drain-delay'"),
+    "no deadline of heads": (["--handshake-timeout", "nan"], "'--handshake-timeout'"),
+    "no deadline of bodies": (["--body-timeout", "inf"], "Invalid value for '--body-timeout'"),
     "no log configuration": (["--log-config", "app.py", "--port", "0"], "--log-config app.py"),
 }
 

@@ -37,6 +37,8 @@ def _variables(text: str) -> Iterator[tuple[str, str]]:
         line = raw.strip()
         if not line or line.startswith("#"):
             continue
+        if "\0" in line:  # the environment can't hold it
+            raise EnvFileError(f"line {number}: expected text, got a NUL character")
         found = _LINE.fullmatch(line)
         if found is None:
             raise EnvFileError(f"line {number}: expected NAME=value, got {raw.strip()!r}")

@@ -44,7 +44,8 @@ def load(target: str, *, folder: str, is_given: bool = True) -> Any:
         click.ClickException: It can't be had; the message says why, where, and what to write.
     """
     module_name, colon, path = target.partition(":")
-    if not colon or not module_name or not path or module_name.endswith(".py"):
+    is_file = module_name.endswith(".py") or module_name.startswith(".") or os.sep in module_name
+    if not colon or not module_name or not path or is_file:
         likely = module_name.removesuffix(".py").replace(os.sep, ".").strip(".") or "app"
         raise click.ClickException(
             f"expected MODULE:ENDPOINT, got {target!r}: write for example {likely}:{path or 'endpoint'}"

@@ -35,6 +35,18 @@ log = Log()
 
 READABLE = click.Path(exists=True, dir_okay=False, readable=True)
 LEVELS = ("critical", "error", "warning", "info", "debug", "trace")
+MAX_SECONDS = 1_000_000.0
+
+
+class Seconds(click.FloatRange):
+    """A time that timers can wait for: neither nan nor inf."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return it as a float, or say what is wrong with it."""
+        seconds = super().convert(value, param, ctx)
+        if not seconds <= MAX_SECONDS:
+            self.fail(f"expected at most {MAX_SECONDS:.0f} seconds, got {value}.", param, ctx)
+        return seconds
 
 
 @click.group()
@@ -58,6 +70,19 @@ def _read_env_file(context: click.Context, option: click.Parameter, path: str | 
         raise click.BadParameter(f"{path}: {error}", context, option) from error
     for name, value in variables.items():
         os.environ.setdefault(name, value)
+
+
+def _check_root_path(context: click.Context, option: click.Parameter, path: str) -> str:
+    """Return a path that the paths of requests can begin with.
+
+    Raises:
+        click.BadParameter: It is none.
+    """
+    if path and not path.startswith("/"):
+        raise click.BadParameter(
+            f"expected a path, got {path!r}: write for example --root-path /app", context, option
+        )
+    return path
 
 
 @main.command()
@@ -95,6 +120,7 @@ def _read_env_file(context: click.Context, option: click.Parameter, path: str | 
     "--root-path",
     default="",
     metavar="PATH",
+    callback=_check_root_path,
     help="The path that a proxy takes away from the front of all paths.",
 )
 @click.option("--reload", is_flag=True, help="Start again when a Python file changes.")
@@ -116,14 +142,14 @@ def _read_env_file(context: click.Context, option: click.Parameter, path: str | 
     "--grace",
     default=30.0,
     show_default=True,
-    type=click.FloatRange(min=0, min_open=True),
+    type=Seconds(min=0, min_open=True),
     help="Seconds from being told to stop to the end, at most.",
 )
 @click.option(
     "--drain-delay",
     default=0.0,
     show_default=True,
-    type=click.FloatRange(min=0),
+    type=Seconds(min=0),
     help="Seconds of them in which load balancers may notice, before clients are let go.",
 )
 @click.option("--ssl-certfile", type=READABLE, help="The certificate (PEM): serves https and wss.")
@@ -143,7 +169,7 @@ def _read_env_file(context: click.Context, option: click.Parameter, path: str | 
     "--handshake-timeout",
     default=DEFAULT_BOUNDS.timeout,
     show_default=True,
-    type=click.FloatRange(min=0, min_open=True),
+    type=Seconds(min=0, min_open=True),
     help="Seconds that the head of a request may take; then it is answered 408.",
 )
 @click.option(
@@ -157,7 +183,7 @@ def _read_env_file(context: click.Context, option: click.Parameter, path: str | 
     "--body-timeout",
     default=DEFAULT_BODY_TIMEOUT,
     show_default=True,
-    type=click.FloatRange(min=0, min_open=True),
+    type=Seconds(min=0, min_open=True),
     help="Seconds in which a body must bring 500 bytes each; else it is answered 408.",
 )
 @click.option(
