@@ -369,7 +369,7 @@ async def test_the_banner_says_version_address_and_sockets(folder: Path) -> None
         "from app import endpoint\n"
         "app = Starlette(routes=[Mount('/rt', endpoint)], lifespan=endpoint.lifespan())\n"
     )
-    async with bennu(folder, "web:app", "--port", "0", "--root-path", "/api") as command:
+    async with bennu(folder, "web:app", "--port", "0", "--root-path", "/api/") as command:
         await command.listening()
         await command.read_until("/api/rt/socket  websocket")
         assert f"Bennu {version('bennu')} running on http://127.0.0.1:" in command.output

@@ -148,7 +148,7 @@ async def test_a_key_may_be_encrypted(folder: Path, authority: Authority) -> Non
         assert await command.stop() == 0
     async with bennu(folder, "app:endpoint", *options(certificate)) as command:
         assert await command.end() == 2
-    assert "the certificate, its key or an authority" in command.output
+    assert "expected a certificate and its key in PEM" in command.output
 
 
 async def test_clients_may_need_a_certificate_too(
@@ -187,10 +187,10 @@ async def test_it_serves_https_when_it_reloads(
     [
         (("--ssl-keyfile", "server.key"), "--ssl-certfile is missing"),
         (("--ssl-certfile", "nothing.pem"), "'nothing.pem' does not exist"),
-        (("--ssl-certfile", "app.py"), "the certificate, its key or an authority"),
+        (("--ssl-certfile", "app.py"), "--ssl-certfile app.py: expected a certificate"),
         (
             ("--ssl-certfile", "server.pem", "--ssl-keyfile", "other.key"),
-            "the certificate, its key or an authority",
+            "--ssl-certfile server.pem, --ssl-keyfile other.key: expected a certificate",
         ),
     ],
     ids=["no certificate", "no file", "no PEM", "another's key"],

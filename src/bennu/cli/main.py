@@ -82,7 +82,7 @@ def _check_root_path(context: click.Context, option: click.Parameter, path: str)
         raise click.BadParameter(
             f"expected a path, got {path!r}: write for example --root-path /app", context, option
         )
-    return path
+    return path.rstrip("/")
 
 
 @main.command()
@@ -385,17 +385,24 @@ def _tls(**options: str | None) -> dict[str, Any]:
     if "ssl_certfile" not in given:
         raise click.UsageError("--ssl-certfile is missing: the other options of TLS need it")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate, key = given["ssl_certfile"], given.get("ssl_keyfile")
+    password = given.get("ssl_keyfile_password", "")
     try:
-        context.load_cert_chain(
-            given["ssl_certfile"],
-            given.get("ssl_keyfile"),
-            lambda: given.get("ssl_keyfile_password", ""),
-        )
-        if "ssl_ca_certs" in given:
-            context.load_verify_locations(given["ssl_ca_certs"])
-            given["ssl_cert_reqs"] = ssl.CERT_REQUIRED
+        context.load_cert_chain(certificate, key, lambda: password)
     except (OSError, ValueError) as error:  # an SSLError is an OSError
-        raise click.UsageError(f"the certificate, its key or an authority: {error}") from error
+        files = f"--ssl-certfile {certificate}" + (f", --ssl-keyfile {key}" if key else "")
+        raise click.UsageError(
+            f"{files}: expected a certificate and its key in PEM, got an error: {error}"
+        ) from error
+    if "ssl_ca_certs" in given:
+        given["ssl_cert_reqs"] = ssl.CERT_REQUIRED
+        try:
+            context.load_verify_locations(given["ssl_ca_certs"])
+        except (OSError, ValueError) as error:
+            raise click.UsageError(
+                f"--ssl-ca-certs {given['ssl_ca_certs']}: expected certificates of authorities in PEM,"
+                f" got an error: {error}"
+            ) from error
     return given
 
 
