@@ -15,6 +15,7 @@ import msgspec
 import pydantic
 import pytest
 from hypothesis import given, strategies as st
+from msgspec import Raw
 
 from bennu._printable import CUT, LIMIT, described, printable
 
@@ -122,6 +123,8 @@ def test_any_value_is_one_printable_line_of_bounded_length(value: object, limit:
         ("\n" * 200, r"\n" * 99 + "\\" + CUT),
         (b"a\n\xff", r"b'a\n\xff'"),
         (bytearray(b"a"), "b'a'"),
+        (Raw(rb'["\ud83d", 1]'), r'["\ud83d", 1]'),
+        (Raw(b'"a\n\xff' + b"x" * 300), '"a' + r"\n" + "\ufffd" + "x" * 194 + CUT),
         (memoryview(b"a"), "b'a'"),
         (None, "None"),
         (True, "True"),

@@ -13,6 +13,8 @@ from enum import Enum
 from typing import Any, Final, cast
 from uuid import UUID
 
+from msgspec import Raw
+
 __all__ = ["CUT", "LIMIT", "MAX_DEPTH", "described", "fields_of", "printable"]
 
 LIMIT: Final = 200
@@ -131,6 +133,9 @@ def _show(value: object, limit: int, depth: int) -> Iterator[str]:
     elif isinstance(value, bytes | bytearray | memoryview):
         data = memoryview(cast("bytes | bytearray | memoryview[int]", value)).cast("B")
         yield _cut(repr(bytes(data[: limit + 1])), limit)
+    elif isinstance(value, Raw):  # JSON as it came
+        text = bytes(memoryview(value)[: limit + 1]).decode(errors="replace")
+        yield printable(text, limit)
     elif isinstance(value, Enum):
         yield f"{type(value).__name__}.{value.name}"
     elif isinstance(value, _SHORT):
