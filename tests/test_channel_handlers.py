@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from logging import WARNING
 from typing import Annotated, Any, ClassVar, TypedDict
 from uuid import UUID
 
@@ -11,9 +12,9 @@ import pytest
 from msgspec import Meta, Struct
 from pydantic import BaseModel, Field
 
-from bennu import Channel, Error, Ok, Refused, Reply, on
+from bennu import Channel, Error, Ok, Refused, Reply, on, on_out
 
-from .support.clock import AUTOJUMP
+from .support.clock import AUTOJUMP, settle
 from .support.memory import Over, endpoint_of, error, ok, serve
 
 
@@ -294,4 +295,26 @@ async def test_handle_in_takes_what_no_handler_names() -> None:
         assert await client.call("room", "other", {"a": 1}) == ok(["other", "{'a': 1}"])
         assert await client.call("room", "other", b"\x07") == ok(["other", "b'\\x07'"])
         client.push("room", "quiet")
+        await client.expect_nothing()
+
+
+async def test_what_is_returned_where_no_client_asked_is_warned_of() -> None:
+    """It reaches nobody, where its author may have meant a push."""
+
+    class Room(Channel[Any]):
+        async def after_join(self) -> str:
+            return "joined"
+
+        @on_out("news")
+        async def news(self, payload: Any) -> Any:
+            return payload
+
+    async with serve(endpoint_of({"room": Room})) as server:
+        client = await server.connect()
+        await client.join("room")
+        await settle()
+        server.logged("after_join returned 'joined'", "self.push", level=WARNING)
+        await server.endpoint.broadcast("room", "news", {"a": 1})
+        await settle()
+        server.logged("news returned {'a': 1}, which is sent to nobody", level=WARNING)
         await client.expect_nothing()

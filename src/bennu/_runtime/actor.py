@@ -22,6 +22,7 @@ from typing import Any, Final
 from .._callback import UNFINISHED, crash_of
 from .._definition import Handler
 from .._functions import teach_refusal
+from .._log import Printed
 from .._printable import described
 from ..errors import CallbackError, EncodeError, Refused, Stop
 from ..message import Error, Message
@@ -213,8 +214,11 @@ class Actor(Supervised[H, D]):
                     value = await handler.finish(value)
                 if is_told and self.outbox.socket.log:
                     self._handled_event(telemetry, message, started)
-                if value is not None and message is not None:
-                    self.answer(message, value)
+                if value is not None:
+                    if message is not None:
+                        self.answer(message, value)
+                    else:
+                        self._tell_nobody(handler, value)
             except BaseException as error:  # noqa: BLE001 - _end_by raises what is not ours
                 end = self._end_by(error, message, handler)
                 if end is not None:
@@ -225,6 +229,16 @@ class Actor(Supervised[H, D]):
                     self._unload(message)
             if self.is_interrupted:  # it swallowed its cancellation, but it is over
                 self.take_interruption()
+
+    def _tell_nobody(self, handler: Handler, value: object) -> None:
+        """Say that what a handler returned reaches no client: only a client's message has a reply."""
+        self.log.warning(
+            "%s: %s returned %s, which is sent to nobody, since no client asked."
+            " Write `await self.push(event, payload)`",
+            self.label,
+            handler.function.__name__,
+            Printed(described(value)),
+        )
 
     def _is_to_wait(self, item: object) -> bool:
         """Whether this is a large message, and others' go first, since so much was handled before it."""
