@@ -19,7 +19,7 @@ from benchmarks.attacks.fight import Outcome, Sample, Waits, fight
 from benchmarks.attacks.report import END, PAGE, START, excessive, judge, write
 
 CHOSEN: Final = (
-    "sessions_that_are_not_polled",
+    "polls_that_are_not_read",
     "pipelined_requests",
     "presence_keys",
     "echoes_that_nobody_reads",
@@ -28,6 +28,9 @@ CHOSEN: Final = (
 )
 """Those that no other test has, at least one of each kind."""
 
+SLOW: Final = "sessions_that_are_not_polled"
+"""One whose memory comes back after half a minute."""
+
 
 @pytest.fixture(scope="module")
 def anyio_backend() -> Any:
@@ -35,7 +38,7 @@ def anyio_backend() -> Any:
 
 
 @pytest.mark.timeout(240)  # since each has three processes, and waits for memory to come back
-@pytest.mark.parametrize("name", CHOSEN)
+@pytest.mark.parametrize("name", [*CHOSEN, pytest.param(SLOW, marks=pytest.mark.long)])
 def test_an_attack_exceeds_no_bound(name: str) -> None:
     """Neither of memory, nor of the log, nor of what is counted; and no traceback is logged."""
     attack = replace(ATTACKS[name], seconds=1)
