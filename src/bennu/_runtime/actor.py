@@ -17,7 +17,7 @@ import asyncio
 import time
 from abc import abstractmethod
 from collections.abc import Awaitable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from .._callback import UNFINISHED, crash_of
 from .._definition import Handler
@@ -218,7 +218,7 @@ class Actor(Supervised[H, D]):
                     if message is not None:
                         self.answer(message, value)
                     else:
-                        self._tell_nobody(handler, value)
+                        self._tell_nobody(handler, cast("object", value))
             except BaseException as error:  # noqa: BLE001 - _end_by raises what is not ours
                 end = self._end_by(error, message, handler)
                 if end is not None:
