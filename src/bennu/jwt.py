@@ -57,8 +57,9 @@ class JWTOptions(TypedDict, total=False):
         key: The public key as PEM, or the secret of the HS algorithms; or several, of a rotation.
         jwks_url: Where the public keys are instead: a JSON Web Key Set behind a URL of https (of http only on this
             machine). No redirect is followed; the answer has at most 512 KB.
-        audience: One of these the token must be for. Without it a token that names one is refused.
-        issuer: Who must have made it.
+        audience: Audiences. The token must name one of these. Without this option, a token that names an audience is
+            refused.
+        issuer: The issuer that the token must name.
         leeway: Seconds by which clocks may differ.
         require: The claims that it must have; ``["exp"]`` by default.
         param: The query's parameter that holds the token, where the client sends none beside the

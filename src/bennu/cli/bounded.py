@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from abc import abstractmethod
 from collections import deque
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -316,9 +317,9 @@ class BoundedProtocol(HttpToolsProtocol):
         else:
             self._upgrade(early)
 
+    @abstractmethod
     def _upgrade(self, early: bytes) -> None:
         """Speak another protocol from now on."""
-        raise NotImplementedError
 
     def _hold(self, data: bytes) -> None:
         self._pipelines = True

@@ -84,8 +84,8 @@ class Audience:
         """Return the part of an effect that clients are told.
 
         Args:
-            net: What happened.
-            tally: Who is here after it.
+            net: The effect: keys that came, changed or went.
+            tally: The keys and metas of the topic after the effect.
         """
         if self._by_size is not None:
             threshold = self._by_size.threshold(self._threshold, len(tally.keys))

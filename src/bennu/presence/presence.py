@@ -173,8 +173,8 @@ class Presence:
         """Say that somebody is here.
 
         Args:
-            owner: Who tracks the presence. The presence ends with its owner.
-            key: Who is present. An integer is written as text. Names that every JavaScript object inherits
+            owner: The owner of the presence. The presence ends with its owner.
+            key: The key, such as the id of a user. An integer is written as text. Names that every JavaScript object inherits
                 (``"constructor"``, ``"__proto__"``) are refused: put a prefix before keys that users choose.
             meta: A JSON object: a dict, Struct, dataclass or model. It gets a ``phx_ref``.
             topic: The topic; None is a channel's own.
@@ -202,7 +202,7 @@ class Presence:
         """Replace the meta of a presence; clients get it as one diff.
 
         Args:
-            owner: Who tracks it.
+            owner: The owner of the presence.
             key: The key.
             meta: The new meta; or a function that gets the present one, with its ``phx_ref``, and returns
                 the new one.
@@ -227,7 +227,7 @@ class Presence:
         """Replace the metas of several keys of one topic in one diff.
 
         Args:
-            owner: Who tracks them.
+            owner: The owner of the presences.
             metas: Key to new meta, or to a function as in :meth:`update`.
             topic: The topic; None is a channel's own.
 
@@ -251,7 +251,7 @@ class Presence:
         """Say that somebody is here no more; nothing happens if they are not.
 
         Args:
-            owner: Who tracks them.
+            owner: The owner of the presences.
             key: The key; None is all.
             topic: The topic; None is a channel's own, and all topics for other owners.
         """
