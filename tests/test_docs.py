@@ -194,7 +194,7 @@ def test_the_page_on_transports_lists_what_servers_decide() -> None:
     servers = ("uvicorn", "hypercorn", "granian")
     lines = ["| | `bennu run` | uvicorn | hypercorn | granian |", "|---|---|---|---|---|"]
     for name, row in DIVERGENCES.items():
-        others = [row.instead.get(server, "the same") for server in servers]
+        others = [row.instead.get(server, "as `bennu run`") for server in servers]
         lines.append("| " + " | ".join([f"{name} ({row.section})", row.native, *others]) + " |")
     table = "\n".join(lines)
     assert table in (ROOT / "docs" / "transports.md").read_text(), (

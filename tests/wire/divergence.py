@@ -1,10 +1,10 @@
-"""What an ASGI server decides by itself, and so may differ from what Phoenix, and we, do.
+"""What an ASGI server decides itself, and what can therefore differ from Phoenix and from ``bennu run``.
 
-Between an ASGI application and its client stands the server: it checks the upgrade, reads the frames,
-answers pings and writes the close frames. Under ``bennu run`` all of that is ours. This table says, for
-every row of the protocol document that is not ours elsewhere, what the server does instead.
+An ASGI server checks the upgrade, reads the frames, answers pings and writes the close frames. Under
+``bennu run`` Bennu does all of that. For each such row of the protocol document, this table says what
+another server does instead.
 
-A test marked with ``@decided_by_server("...")`` runs under all servers but those that its row names.
+A test marked with ``@decided_by_server("...")`` runs under all servers except those that its row names.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ class Divergence:
     """One row.
 
     Attributes:
-        section: Of the protocol document.
+        section: The section of the protocol document.
         native: What happens under ``bennu run``.
-        instead: What happens elsewhere, by the name of the server.
+        instead: What happens under another server, by the name of the server.
     """
 
     section: str
@@ -36,10 +36,10 @@ class Divergence:
 DIVERGENCES: Final[dict[str, Divergence]] = {
     "pings and the timeout": Divergence(
         "§1.12",
-        "every byte that comes from a client is a sign of life, a ping too",
+        "every byte from a client counts as activity, including pings",
         dict.fromkeys(
             ("uvicorn", "hypercorn", "granian"),
-            "it answers pings itself and tells nobody, so only messages are signs of life",
+            "it answers pings itself without telling Bennu, so only messages count as activity",
         ),
     ),
     "text that is not UTF-8": Divergence(
@@ -47,7 +47,7 @@ DIVERGENCES: Final[dict[str, Divergence]] = {
         "closed with 1007, and one line in the log",
         {
             "uvicorn": "1007 as well, with a traceback in the log",
-            "hypercorn": "it cuts the connection, without a close frame",
+            "hypercorn": "it aborts the connection, without a close frame",
             "granian": "it closes without a code",
         },
     ),
@@ -55,17 +55,17 @@ DIVERGENCES: Final[dict[str, Divergence]] = {
         "§1.13",
         "closed with 1002",
         {
-            "hypercorn": "it cuts the connection, without a close frame",
+            "hypercorn": "it aborts the connection, without a close frame",
             "granian": "it closes without a code",
         },
     ),
     "the answer to a close frame": Divergence(
         "§1.13",
-        "1000, or 1002 if the client's code is not one that a client may send",
+        "1000, or 1002 if the client sent a code that clients must not send",
         dict.fromkeys(
             ("uvicorn", "hypercorn", "granian"),
-            "it echoes the client's code and reason; at a code that may not be sent it answers 1002"
-            " (hypercorn: cuts the connection)",
+            "it echoes the client's code and reason, and answers 1002 to a code that must not be sent"
+            " (hypercorn: aborts the connection)",
         ),
     ),
     "1012 when the server stops": Divergence(
@@ -73,29 +73,29 @@ DIVERGENCES: Final[dict[str, Divergence]] = {
         "closed with 1012, so that stock clients reconnect",
         {
             "hypercorn": "1011, after its graceful_timeout",
-            "granian": "it cuts the connection, without a close frame",
+            "granian": "it aborts the connection, without a close frame",
         },
     ),
     "malformed upgrades": Divergence(
         "§1.2, §1.3",
-        "400 with a sentence that names the header, after connect has accepted",
+        "400 with a sentence that names the header, after `connect` has accepted",
         {
-            "uvicorn": "400 or 426 with a sentence of its own; POST is 405; HTTP/1.0 is accepted",
-            "hypercorn": "400 without a body; any Upgrade that names no known protocol is accepted",
-            "granian": "400 with a sentence of its own; POST and HTTP/1.0 are accepted",
+            "uvicorn": "400 or 426 with its own sentence; POST is 405; HTTP/1.0 is accepted",
+            "hypercorn": "400 without a body; an Upgrade that names no known protocol is accepted",
+            "granian": "400 with its own sentence; POST and HTTP/1.0 are accepted",
         },
     ),
     "padding of a token": Divergence(
         "§1.7",
-        "accepted, with or without",
-        {"uvicorn": "400: a subprotocol may hold no ="},
+        "accepted with and without padding",
+        {"uvicorn": "400: a subprotocol must not contain ="},
     ),
     "the 101": Divergence(
         "§1.4",
         "three headers, the subprotocol, and compression if the socket has `compress`",
         dict.fromkeys(
             ("uvicorn", "hypercorn", "granian"),
-            "headers of its own (uvicorn and hypercorn: Server, Date, and compression if offered)",
+            "its own headers (uvicorn and hypercorn: Server, Date, and compression if offered)",
         ),
     ),
 }
@@ -104,7 +104,7 @@ _ATTRIBUTE: Final = "__decided_by_server__"
 
 
 def decided_by_server(row: str) -> Callable[[F], F]:
-    """Mark a test of what some servers decide by themselves."""
+    """Mark a test of a row that some servers decide themselves."""
     if row not in DIVERGENCES:
         raise LookupError(f"the table has no row {row!r}")
 
@@ -116,6 +116,6 @@ def decided_by_server(row: str) -> Callable[[F], F]:
 
 
 def servers_for(function: Callable[..., Any], servers: list[str]) -> list[str]:
-    """Return the servers that a test holds for."""
+    """Return the servers that a test runs under."""
     row = getattr(function, _ATTRIBUTE, None)
     return servers if row is None else [s for s in servers if s not in DIVERGENCES[row].instead]
