@@ -1,19 +1,19 @@
 """Attacks on a real server, and what its other clients notice of them.
 
-    python -m benchmarks.attacks                    all of them, about ten minutes
-    python -m benchmarks.attacks pings long_topics  these alone
-    python -m benchmarks.attacks --write            and fill in the table of docs/security.md
+    python -m benchmarks.attacks                    run all attacks, about 20 minutes
+    python -m benchmarks.attacks pings long_topics  run only these
+    python -m benchmarks.attacks --write            run all, and write the table of docs/security.md
 
 Theory of operation
 -------------------
-Each attack gets a fresh `bennu run` of :mod:`.app`. Honest clients (:mod:`.honest`, a process of their own, at
-127.0.0.2) send heartbeats, and newcomers connect and join. First they are measured while nobody attacks, then
-during the attack (a process of its own, at 127.0.0.1, with a lower priority), and then until the server's memory
-has come back. Two things are judged: how long the honest clients waited, and how much memory the server took.
+Each attack gets a fresh `bennu run` of :mod:`.app`. Honest clients (:mod:`.honest`, a separate process, at
+127.0.0.2) send heartbeats, and new clients connect and join. Their delays are measured before the attack, during the
+attack, and then until the server's memory has shrunk again. The attacker is a separate process, at 127.0.0.1, with a
+lower priority. The verdict is about two things: the delays of the honest clients, and the memory of the server.
 
-- `attack`: what an attack is, and what it has to work with
+- `attack`: an attack, and the means that it can use
 - `client`: a WebSocket, a request and a flood, in plain sockets
-- `texts`, `sizes`, `work`, `rooms`, `polling`, `requests`: the attacks, by what they exhaust
+- `texts`, `sizes`, `work`, `rooms`, `polling`, `requests`: the attacks, grouped by what they exhaust
 - `fight`: one run
 - `report`: verdicts, and the table
 """

@@ -1,4 +1,4 @@
-"""The command: fight, judge, and tell."""
+"""The command: runs attacks, judges the results, and prints them."""
 
 import argparse
 import json
@@ -15,7 +15,7 @@ from typing import Any
 from benchmarks.compare import machine
 from benchmarks.measure import Unmeasured
 
-# Of the kinds in the table, in its order.
+# In the order of the table.
 from . import polling, requests, rooms, sizes, texts, work  # noqa: F401 - each registers its attacks
 from .attack import ATTACKS, Attack, Battle
 from .fight import DEFAULT_SERVER, Outcome, fight
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.read:
         write(read(options.read), context())
         return 0
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the server is stopped too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # an exit also stops the server
     tell(HEADER)
     verdicts: dict[str, Verdict] = {}
     for name in options.names or ATTACKS:
@@ -53,12 +53,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def context() -> str:
-    """Return when and where it was measured."""
+    """Return the date and the machine of the measurement."""
     return f"{datetime.now(UTC):%Y-%m-%d}, {machine()}."
 
 
 def read(files: Sequence[Path]) -> dict[str, Verdict]:
-    """Return the verdicts about figures that were written with --json; of an attack the last ones."""
+    """Return the verdicts about figures that --json wrote. If an attack is in several files, the last one counts."""
     figures: dict[str, Any] = {}
     for file in files:
         figures |= json.loads(file.read_text())
@@ -70,7 +70,7 @@ def read(files: Sequence[Path]) -> dict[str, Verdict]:
 
 
 def repeated(attack: Attack, options: argparse.Namespace) -> Verdict | None:
-    """Fight until what is promised was kept, or often enough; a fault that is real comes every time."""
+    """Run an attack until it holds, or until the attempts are used up: a real fault appears every time."""
     verdict: Verdict | None = None
     for _ in range(options.attempts):
         try:
@@ -85,7 +85,7 @@ def repeated(attack: Attack, options: argparse.Namespace) -> Verdict | None:
 
 
 def attack_now(attack: Attack, port: int) -> int:
-    """Be the attacker, at a lower priority: what counts is what the server does, not who gets the core."""
+    """Run as the attacker, at a lower priority, so that the attacker takes no core from the server."""
     os.nice(NICE)
     battle = Battle(port, attack.seconds)
     try:
@@ -99,7 +99,7 @@ def attack_now(attack: Attack, port: int) -> int:
 
 
 def allow_open_files() -> None:
-    """Raise the limit of open files, if that is allowed."""
+    """Raise the limit of open files, as far as allowed."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
     if soft < wanted:
@@ -107,7 +107,7 @@ def allow_open_files() -> None:
 
 
 def tell(text: str) -> None:
-    """Write a line at once."""
+    """Print a line without buffering."""
     print(text, flush=True)
 
 
@@ -119,17 +119,17 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
-    add("names", nargs="*", metavar="ATTACK", help=f"these alone; of {', '.join(ATTACKS)}")
+    add("names", nargs="*", metavar="ATTACK", help=f"run only these attacks, out of {', '.join(ATTACKS)}")
     add("--server", default=DEFAULT_SERVER, metavar="COMMAND", help="the server under attack; {port} and {app} are filled in")
-    add("--attempts", type=int, default=3, help="at an attack, if something was wrong: on a busy machine that may be noise")
-    add("--json", type=Path, metavar="FILE", help="write the figures to FILE too")
+    add("--attempts", type=int, default=3, help="attempts for an attack that misses; on a busy machine a miss can be noise")
+    add("--json", type=Path, metavar="FILE", help="also write the figures to FILE")
     add("--write", action="store_true", help="write the table into docs/security.md")
-    add("--read", type=Path, nargs="+", metavar="FILE", help="fight nobody; write the table of the figures in FILEs")
+    add("--read", type=Path, nargs="+", metavar="FILE", help="run no attack; write the table from the figures in FILEs")
     add("--as-attacker", metavar="PORT", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     unknown = [name for name in options.names if name not in ATTACKS]
     if unknown:
-        parser.error(f"no such attack: {', '.join(unknown)}; there are {', '.join(ATTACKS)}")
+        parser.error(f"unknown attack: {', '.join(unknown)}; the attacks are {', '.join(ATTACKS)}")
     if options.write and options.names:
         parser.error("--write needs all attacks")
     return options

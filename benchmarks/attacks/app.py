@@ -1,6 +1,6 @@
-"""The application that is attacked: as its documentation says, and with the careless handlers that people write.
+"""The application under attack: configured as the documentation says, with careless but realistic handlers.
 
-`endpoint` is served alone; `mounted` is the same one beside ordinary routes of HTTP.
+`endpoint` is served alone. `mounted` is the same endpoint beside ordinary HTTP routes.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ presence = Presence()
 
 
 class Room(Channel[None]):
-    """Echoes, tells the others, and keeps a client waiting."""
+    """Echoes, broadcasts, and keeps a client waiting."""
 
     @on("echo")
     async def echo(self, payload: Any) -> Any:
@@ -81,7 +81,7 @@ class Farewell(Channel[None]):
 
 
 class Cursors(Channel[None]):
-    """Lets its clients choose what they are present as."""
+    """Lets its clients choose the keys and metas of their presences."""
 
     async def after_join(self) -> None:
         await presence.push_state(self)
@@ -92,7 +92,7 @@ class Cursors(Channel[None]):
 
 
 def connect(params: dict[str, Any]) -> None:
-    """Look a client up in a worker thread, as many applications do; the parameter `refuse` is for those with none."""
+    """Run in a worker thread, like many applications; refuse a client that sends the parameter `refuse`."""
     if "refuse" in params:
         raise Refused("unknown")
 
@@ -135,7 +135,7 @@ async def download(_request: Request) -> StreamingResponse:
 
 
 async def downloads(_request: Request) -> PlainTextResponse:
-    """Say how many are under way."""
+    """Return the number of unfinished downloads."""
     return PlainTextResponse(str(len(under_way)))
 
 

@@ -1,4 +1,4 @@
-"""What an attack is: a function with what it may work with, and the bound that must hold against it."""
+"""An attack: a function, the means that it can use, and the limit that must hold against it."""
 
 import time
 from collections import Counter
@@ -12,18 +12,18 @@ __all__ = ["ATTACKS", "Attack", "Battle", "Function", "attack"]
 
 BACK = 12.0
 PAUSE = 0.02
-"""Seconds before an attacker whose connection was closed comes back."""
+"""Seconds after which an attacker whose connection was closed connects again."""
 
 
 class Battle:
-    """One attack under way.
+    """A running attack.
 
     Args:
-        port: Of the server.
-        seconds: How long it lasts.
+        port: The port of the server.
+        seconds: The duration of the attack.
 
     Attributes:
-        seen: What the attacker counted.
+        seen: Counts of the attacker.
     """
 
     def __init__(self, port: int, seconds: float) -> None:
@@ -34,7 +34,7 @@ class Battle:
 
     @property
     def is_on(self) -> bool:
-        """Whether there is time left."""
+        """Whether the attack has time left."""
         return time.monotonic() < self.end
 
     def connect(self, *, buffer: int | None = None) -> Client:
@@ -53,7 +53,7 @@ class Battle:
         """Open a WebSocket.
 
         Raises:
-            OSError: It was refused.
+            OSError: The server refused it.
         """
         client = self.connect(buffer=buffer)
         status = client.upgrade(path, headers)
@@ -71,14 +71,14 @@ class Battle:
         headers: Sequence[str] = (),
         once: bool = False,
     ) -> None:
-        """Send the same over and over, and connect again whenever the server closes.
+        """Send the same frames again and again, and connect again whenever the server closes.
 
         Args:
-            data: Frames.
-            once: Whether each connection sends them once, and only reads from then on.
-            first: Sent once on each connection.
-            path: Of the socket.
-            headers: Of the request.
+            data: The frames.
+            once: Whether each connection sends the frames once, and then only reads.
+            first: Frames that each connection sends once, at first.
+            path: The path of the socket.
+            headers: Headers of the upgrade.
         """
         while self.is_on:
             try:
@@ -92,11 +92,11 @@ class Battle:
                 self.forget()
 
     def request(self, path: str, headers: Sequence[str] = ()) -> None:
-        """Ask for a WebSocket, again and again, and close whatever comes of it.
+        """Request a WebSocket again and again, and close each connection.
 
         Args:
             path: The target of the request.
-            headers: More of them.
+            headers: Additional headers.
         """
         while self.is_on:
             client = self.connect()
@@ -105,14 +105,14 @@ class Battle:
             self.forget()
 
     def try_to(self, send: Callable[[], object]) -> None:
-        """Do something that the server may answer by closing."""
+        """Call a function; if the server closes the connection meanwhile, count that."""
         try:
             send()
         except OSError:
             self.seen["times closed"] += 1
 
     def wait(self, seconds: float | None = None) -> None:
-        """Keep all connections open, by default until the end of the attack; read nothing."""
+        """Keep all connections open without reading, by default until the end of the attack."""
         left = self.end - time.monotonic()
         time.sleep(max(0.0, left if seconds is None else min(seconds, left)))
 
@@ -129,22 +129,22 @@ Function = Callable[[Battle], None]
 
 @dataclass(frozen=True)
 class Attack:
-    """An attack, and what is stated about it.
+    """An attack, and the limits that are stated for it.
 
     Attributes:
-        name: Of it.
-        kind: What it exhausts.
+        name: The name.
+        kind: What the attack exhausts.
         what: What the attacker does, in a sentence.
-        run: Does it.
-        bound: What bounds it, with the settings and their defaults.
-        memory: Megabytes that those bounds allow the server to keep for the attacker.
-        seconds: How long it lasts.
-        at_most: What the attacker may count, at most.
-        options: Of ``bennu run``.
-        app: What is served.
-        tls: Whether it speaks TLS.
-        log: Megabytes that the server may log meanwhile.
-        back: Seconds in which memory must come back; some of what is kept has a deadline.
+        run: The function that attacks.
+        bound: What limits the attack, with the settings and their defaults.
+        memory: Megabytes that those limits allow the server to keep for the attacker.
+        seconds: The duration.
+        at_most: The highest allowed counts of the attacker.
+        options: Options of ``bennu run``.
+        app: The name of the application in :mod:`.app`.
+        tls: Whether the server speaks TLS.
+        log: Megabytes that the server can log during the attack.
+        back: Seconds in which the memory must shrink again; some memory is kept until a deadline.
     """
 
     name: str
@@ -163,7 +163,7 @@ class Attack:
 
 
 ATTACKS: dict[str, Attack] = {}
-"""All of them, by their names, in the order of their definition."""
+"""All attacks by name, in the order of their definition."""
 
 
 def attack(
@@ -178,7 +178,7 @@ def attack(
     log: float = 1.0,
     back: float = BACK,
 ) -> Callable[[Function], Function]:
-    """Make an attack of a function: its docstring's first line says what the attacker does."""
+    """Register a function as an attack. The first line of its docstring says what the attacker does."""
 
     def decorate(function: Function) -> Function:
         name = function.__name__

@@ -1,4 +1,4 @@
-"""Plain sockets, over which an attacker sends whatever it likes, and reads what it cares for."""
+"""Plain sockets, over which an attacker sends any bytes, and reads only what it wants."""
 
 import json
 import select
@@ -32,7 +32,7 @@ PIECE = 1 << 18
 
 
 def frame(opcode: int, data: bytes, *, final: bool = True, reserved: int = 0) -> bytes:
-    """Return a frame of a client. Its mask is 0, which costs the attacker nothing."""
+    """Return a frame of a client. Its mask is 0, so that masking costs the attacker nothing."""
     first = (0x80 if final else 0) | reserved << 4 | opcode
     size = len(data)
     if size < 126:
@@ -66,9 +66,9 @@ class Client:
     """A TCP connection.
 
     Args:
-        port: Of the server, at 127.0.0.1.
-        buffer: Bytes of the kernel's receive buffer, if it should be small.
-        timeout: Seconds to wait for anything.
+        port: The port of the server, at 127.0.0.1.
+        buffer: Bytes of the kernel's receive buffer, if the buffer should be small.
+        timeout: Seconds that each operation waits.
     """
 
     def __init__(self, port: int, *, buffer: int | None = None, timeout: float = 10.0) -> None:
@@ -82,7 +82,11 @@ class Client:
         self._received = b""
 
     def send(self, data: bytes) -> None:
-        """Send all of it, or raise an OSError."""
+        """Send all bytes.
+
+        Raises:
+            OSError: The server has closed, or did not read in time.
+        """
         self.socket.sendall(data)
 
     def head(
@@ -93,7 +97,7 @@ class Client:
         host: str | None = None,
         method: str = "GET",
     ) -> bytes:
-        """Return the head of a request, without its last empty line."""
+        """Return the head of a request, without the empty line at its end."""
         lines = [f"{method} {path} HTTP/1.1", f"Host: {host or f'127.0.0.1:{self.port}'}", *headers]
         return "".join(f"{line}\r\n" for line in lines).encode("latin-1")
 
@@ -105,12 +109,12 @@ class Client:
         host: str | None = None,
         behind: bytes = b"",
     ) -> int:
-        """Ask for a WebSocket, and return the status of the answer; 0 is none."""
+        """Request a WebSocket, and return the status of the answer, or 0 without an answer."""
         self.send(self.head(path, headers, host=host) + UPGRADE.encode() + b"\r\n" + behind)
         return self.status()
 
     def status(self) -> int:
-        """Return the status of an answer, whose head is read."""
+        """Read the head of an answer, and return its status, or 0 without an answer."""
         try:
             while b"\r\n\r\n" not in self._received:
                 data = self.socket.recv(65_536)
@@ -123,7 +127,7 @@ class Client:
         return int(head.split(b" ", 2)[1])
 
     def ask(self, request: bytes) -> bytes:
-        """Send a request that closes the connection; return what comes until its end."""
+        """Send a request that closes the connection, and return the body of the answer."""
         answer = self._received
         try:
             self.send(request)
@@ -135,14 +139,14 @@ class Client:
         return answer.partition(b"\r\n\r\n")[2]
 
     def frame(self) -> tuple[int, bytes]:
-        """Return opcode and content of the server's next frame."""
+        """Return the opcode and the content of the server's next frame."""
         first, size = self._exactly(2)
         if size >= 126:
             size = int.from_bytes(self._exactly(2 if size == 126 else 8), "big")
         return first & 0x0F, self._exactly(size)
 
     def reply(self) -> Any:
-        """Return the payload of the next message that is a reply."""
+        """Return the payload of the next reply."""
         while True:
             opcode, data = self.frame()
             if opcode != TEXT:
@@ -161,12 +165,12 @@ class Client:
         return data
 
     def pour(self, data: bytes, until: float, *, once: bool = False) -> int:
-        """Send again and again, and read whatever comes; return the bytes that went out.
+        """Send frames again and again, and read in between; return the number of sent bytes.
 
         Args:
             data: Whole frames.
-            until: The time, of the monotonic clock, at which it is enough.
-            once: Whether to send it once, and only read from then on.
+            until: The end, as a time of the monotonic clock.
+            once: Whether to send the frames once, and then only read.
 
         Raises:
             OSError: The server has closed.
@@ -185,7 +189,7 @@ class Client:
         return sent
 
     def offer(self, data: memoryview) -> int:
-        """Read what is there, and send what the kernel takes at once; return the bytes that went out.
+        """Read what has arrived, and send what the kernel accepts at once; return the number of sent bytes.
 
         Raises:
             OSError: The server has closed.
@@ -201,5 +205,5 @@ class Client:
         return sent
 
     def close(self) -> None:
-        """Close it."""
+        """Close the connection."""
         self.socket.close()

@@ -1,4 +1,4 @@
-"""One run: a fresh server, honest clients, and an attacker, each in a process of its own."""
+"""One run: a fresh server, honest clients, and an attacker, each in a separate process."""
 
 import json
 import math
@@ -24,7 +24,7 @@ __all__ = ["DEFAULT_SERVER", "Outcome", "Waits", "fight"]
 
 DEFAULT_SERVER = f"{sys.executable} -m bennu run {{app}} --port {{port}}"
 CALM = 2.0
-"""Seconds that are measured before the attack, and that the server has after it."""
+"""Seconds that are measured before the attack, and seconds that the server has after the attack."""
 LOOK = 0.02
 MB = 1_000_000
 TRACEBACK = re.compile(r"^Traceback \(most recent call last\):\n(?:\s.*\n)+(\S.*)$", re.MULTILINE)
@@ -32,7 +32,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Sample(NamedTuple):
-    """One time that an honest client waited, as :mod:`.honest` prints it."""
+    """One wait of an honest client, as :mod:`.honest` prints it."""
 
     kind: str
     begun: float
@@ -42,9 +42,10 @@ class Sample(NamedTuple):
 
 @dataclass(frozen=True)
 class Waits:
-    """How long honest clients waited in a part of a run, in seconds.
+    """The waits of honest clients in a part of a run, in seconds.
 
-    The time in which the server, or they themselves, had no core is taken off. `raw` is the worst with it.
+    The time in which the server or the clients had no core is subtracted. `raw` is the worst wait without this
+    subtraction.
     """
 
     count: int
@@ -56,7 +57,7 @@ class Waits:
 
     @classmethod
     def of(cls, samples: Sequence[Sample]) -> Self:
-        """Sum samples up."""
+        """Summarise samples."""
         raw = [one.took for one in samples if one.took is not None]
         times = sorted(max(0.0, one.took - one.starved) for one in samples if one.took is not None)
         if not times:
@@ -68,21 +69,21 @@ class Waits:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was measured of one attack.
+    """The measurements of one attack.
 
     Attributes:
-        calm: Of heartbeats before it.
-        beats: Of heartbeats during it.
-        calm_newcomers: Of connects with a join, before it.
-        newcomers: The same, during it.
-        before: Megabytes of the server's memory, before it.
-        peak: At its worst.
-        after: When it was over and had come back, or had not within its time.
+        calm: Waits for heartbeats before the attack.
+        beats: Waits for heartbeats during the attack.
+        calm_newcomers: Waits for a connect with a join, before the attack.
+        newcomers: Waits for a connect with a join, during the attack.
+        before: Megabytes of the server's memory before the attack.
+        peak: The highest memory, in megabytes.
+        after: Megabytes after the attack: when the memory has shrunk, or when its time is over.
         cpu: Share of a core that the server used during the attack.
-        starved: Share of that time in which it could have run, and had no core.
-        logged: Megabytes.
-        errors: Of each traceback in the log the error.
-        seen: What the attacker counted.
+        starved: Share of the attack in which the server was ready to run, and had no core.
+        logged: Megabytes of log.
+        errors: The error of each traceback in the log.
+        seen: Counts of the attacker.
     """
 
     calm: Waits
@@ -100,24 +101,24 @@ class Outcome:
 
     @classmethod
     def of(cls, figures: Mapping[str, Any]) -> Self:
-        """Return the outcome that `dataclasses.asdict` made these figures of."""
+        """Return the outcome whose figures `dataclasses.asdict` wrote."""
         waits = ("calm", "beats", "calm_newcomers", "newcomers")
         return cls(**{**figures, **{name: Waits(**figures[name]) for name in waits}})
 
 
 class Watched:
-    """The server's process, in the books of the kernel."""
+    """The server's process, measured with the counters of the kernel."""
 
     def __init__(self, pid: int) -> None:
         self._folder = Path(f"/proc/{pid}")
 
     def memory(self) -> float:
-        """Return its megabytes."""
+        """Return its memory in megabytes."""
         pages = (self._folder / "statm").read_text().split()[1]
         return int(pages) * os.sysconf("SC_PAGE_SIZE") / MB
 
     def cpu(self) -> float:
-        """Return its seconds of CPU, of all threads."""
+        """Return the CPU time of all its threads, in seconds."""
         fields = (self._folder / "stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / TICKS
 
@@ -127,7 +128,7 @@ class Watched:
 
 
 class Peak:
-    """Looks at the memory of a server again and again, in a thread."""
+    """Samples the memory of a server, in a thread."""
 
     def __init__(self, server: Watched) -> None:
         self._server = server
@@ -142,7 +143,7 @@ class Peak:
                 self.megabytes = max(self.megabytes, self._server.memory())
 
     def stop(self) -> float:
-        """Return the most that it ever was."""
+        """Stop, and return the highest memory in megabytes."""
         self._is_over.set()
         self._thread.join()
         return self.megabytes
@@ -152,9 +153,9 @@ def fight(attack: Attack, server: str = DEFAULT_SERVER, *, calm: float = CALM) -
     """Run one attack.
 
     Args:
-        attack: It.
-        server: The command, with ``{app}`` and ``{port}`` to fill in.
-        calm: Seconds that are measured before the attack, and that the server has after it.
+        attack: The attack.
+        server: The command of the server, with the placeholders ``{app}`` and ``{port}``.
+        calm: Seconds that are measured before the attack, and seconds that the server has after the attack.
 
     Raises:
         Unmeasured: The server did not start, or the attacker failed.
@@ -201,7 +202,7 @@ def fight(attack: Attack, server: str = DEFAULT_SERVER, *, calm: float = CALM) -
 def serving(
     attack: Attack, server: str, log: Path
 ) -> Generator[tuple[int, subprocess.Popen[bytes]]]:
-    """Start the server; yield its port and its process; stop it."""
+    """Start the server, yield its port and its process, and stop it at the end."""
     port = free_port()
     command = server.format(app=f"benchmarks.attacks.app:{attack.app}", port=port).split()
     command += attack.options
@@ -217,7 +218,7 @@ def serving(
 
 
 def certificate(folder: Path) -> list[str]:
-    """Return the options for a certificate of our own."""
+    """Return the options for a self-made certificate."""
     from tests.support.certificates import Authority  # noqa: PLC0415 - it needs another package
 
     made = Authority(folder).certify("server")
@@ -226,7 +227,7 @@ def certificate(folder: Path) -> list[str]:
 
 @contextmanager
 def honest(port: int, attack: Attack, pid: int) -> Generator["Samples"]:
-    """Start the honest clients; yield what stops them and returns their samples."""
+    """Start the honest clients, and yield a function that stops them and returns their samples."""
     scheme = "wss" if attack.tls else "ws"
     process = subprocess.Popen(
         [sys.executable, "-m", "benchmarks.attacks.honest", str(port), scheme, str(pid)],
@@ -236,15 +237,15 @@ def honest(port: int, attack: Attack, pid: int) -> Generator["Samples"]:
     )
     try:
         if process.stdout is None or not process.stdout.readline():
-            raise Unmeasured("the honest clients were not served, and nobody had attacked")
+            raise Unmeasured("the server did not serve the honest clients before the attack")
         yield Samples(process)
     finally:
-        process.kill()  # does nothing to one that has ended
+        process.kill()  # has no effect on an ended process
         process.communicate()
 
 
 class Samples:
-    """The samples of honest clients, to be had once."""
+    """The samples of honest clients. They can be read once."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
@@ -255,7 +256,7 @@ class Samples:
 
 
 def attacked(attack: Attack, port: int) -> dict[str, int]:
-    """Let the attacker do its work; return what it has seen."""
+    """Run the attacker, and return its counts."""
     command = [sys.executable, "-m", "benchmarks.attacks", "--as-attacker", str(port), attack.name]
     try:
         done = subprocess.run(
@@ -270,7 +271,7 @@ def attacked(attack: Attack, port: int) -> dict[str, int]:
 
 
 def memory_again(server: Watched, before: float, calm: float, seconds: float) -> float:
-    """Return the server's memory when it has come back, or when it has had the time to."""
+    """Wait until the server's memory has shrunk, or until its time is over; return the memory in megabytes."""
     end = time.monotonic() + seconds
     time.sleep(calm)
     least = server.memory()

@@ -1,10 +1,10 @@
-"""Honest clients: a few that stay, send heartbeats and time the answers, and newcomers that connect and join.
+"""Honest clients: a few stay, send heartbeats and time the answers; newcomers connect and join.
 
     python -m benchmarks.attacks.honest PORT ws|wss PID
 
-It runs until its standard input ends. Then it prints its samples as JSON: `[kind, begun, seconds, starved]` each, with
-the kinds `beat` and `newcomer`, and null for what was not answered. `starved` is how much of that time the server, and
-this process, could have run and had no core, since others use the machine too; the kernel counts that.
+The program runs until its standard input ends. Then it prints its samples as JSON: `[kind, begun, seconds, starved]`
+each. The kinds are `beat` and `newcomer`. `seconds` is null without an answer. `starved` is the part of that time in
+which the server or this process was ready to run, and had no core. The kernel counts this time.
 """
 
 import asyncio
@@ -30,15 +30,15 @@ FAILURES = (OSError, TimeoutError, WebSocketException)
 
 
 class Honest:
-    """All of them.
+    """All honest clients.
 
     Args:
-        port: Of the server.
+        port: The port of the server.
         scheme: ``ws`` or ``wss``.
-        pid: Of the server.
+        pid: The process id of the server.
 
     Attributes:
-        samples: What was measured.
+        samples: The measurements.
     """
 
     def __init__(self, port: int, scheme: str, pid: int) -> None:
@@ -47,7 +47,7 @@ class Honest:
         self.samples: list[tuple[str, float, float | None, float]] = []
 
     async def run(self) -> None:
-        """Go on until standard input ends."""
+        """Run until standard input ends."""
         await self._newcomer()
         tasks = [asyncio.create_task(self._stay()) for _ in range(STAYING)]
         tasks.append(asyncio.create_task(self._arrive()))
@@ -76,7 +76,7 @@ class Honest:
             await asyncio.sleep(NEWCOMER)
 
     async def _newcomer(self) -> None:
-        """Connect, join and go."""
+        """Connect, join and disconnect."""
         with self._timed("newcomer"):
             client = await self._opened()
             await ask(client, "room:honest", "phx_join")
@@ -84,7 +84,7 @@ class Honest:
 
     @contextmanager
     def _timed(self, kind: str) -> Generator[None]:
-        """Take the time; what is given up at the end took at least so long."""
+        """Time a block, and add a sample. A failed block has no time."""
         begun, starved, is_answered = time.monotonic(), self._starved(), True
         try:
             yield
@@ -99,7 +99,7 @@ class Honest:
         return sum(int(file.read_text().split()[1]) for file in self._files) / 1e9
 
     def _opened(self) -> connect:
-        """Connect from an address of its own, and without anything that this library does by itself."""
+        """Connect from the address of honest clients, without compression, pings and proxies."""
         context = None
         if self._url.startswith("wss"):
             context = ssl.create_default_context()
@@ -118,7 +118,7 @@ class Honest:
 
 
 async def ask(client: ClientConnection, topic: str, event: str) -> None:
-    """Send something, and wait for the answer."""
+    """Send a message, and wait for the answer."""
     ref = "1" if event == "phx_join" else None
     async with asyncio.timeout(PATIENCE):
         await client.send(json.dumps([ref, "1", topic, event, {}]))

@@ -27,7 +27,7 @@ def with_token(token: str) -> str:
 
 
 def post(client: Client, token: str, size: int | None, body: bytes) -> bytes:
-    """Return a POST with that body, which may be less than it says."""
+    """Return a POST. Its body can be shorter than its stated size."""
     kind = "Transfer-Encoding: chunked" if size is None else f"Content-Length: {size}"
     headers = [with_token(token), kind, "Content-Type: application/x-ndjson"]
     return client.head(PATH, headers, method="POST") + b"\r\n" + body
@@ -51,7 +51,7 @@ def unfinished_posts(battle: Battle) -> None:
     "`LongPoll(max_posts=8, max_bodies=64_000_000, body_timeout=30)`", memory=8 * BODY, seconds=6
 )
 def unfinished_chunks(battle: Battle) -> None:
-    """60 POSTs in chunks without end, with extensions and trailers."""
+    """60 chunked POSTs that never end, with extensions and trailers."""
     token = session(battle)
     chunk = b"10000;" + b"e" * 1_000 + b"\r\n" + b"x" * 65_536 + b"\r\n"
     for _ in range(60):
@@ -66,7 +66,7 @@ def unfinished_chunks(battle: Battle) -> None:
     "`LongPoll(max_bodies=64_000_000)`, `bennu run --body-timeout 30`", memory=8 * BODY, seconds=6
 )
 def posts_without_session(battle: Battle) -> None:
-    """60 POSTs with 7 MB and no session, and to no path."""
+    """60 POSTs of 7 MB without a session, half of them to an unknown path."""
     for number in range(60):
         client = battle.connect()
         path = PATH if number % 2 else "/nowhere"
@@ -93,7 +93,7 @@ def many_polls(battle: Battle) -> None:
     at_most={"sessions": 100},
 )
 def many_sessions(battle: Battle) -> None:
-    """As many sessions of one address as it gets."""
+    """Opens as many sessions as one address can get."""
     while battle.is_on and battle.seen["requests"] < 3_000:
         client = Client(battle.port)
         answer = client.ask(client.head(PATH, ["Connection: close"]) + b"\r\n")
@@ -102,9 +102,9 @@ def many_sessions(battle: Battle) -> None:
     battle.wait()
 
 
-@attack("100 messages of a POST, `LongPoll(max_body=8_000_000)`", memory=3 * BODY)
+@attack("100 messages in a POST, `LongPoll(max_body=8_000_000)`", memory=3 * BODY)
 def posts_of_many_messages(battle: Battle) -> None:
-    """POSTs of 8 MB of heartbeats, of which 100 count."""
+    """POSTs with 8 MB of heartbeats, of which the server handles 100."""
     token = session(battle)
     rows = b"\n".join([b'[null,"1","phoenix","heartbeat",{}]'] * 200_000)[:7_999_990]
     while battle.is_on:
@@ -115,7 +115,7 @@ def posts_of_many_messages(battle: Battle) -> None:
 
 
 @attack(
-    "`LongPoll(max_buffer=2_000_000)` × 20 sessions, which end after 3 windows",
+    "`LongPoll(max_buffer=2_000_000)` × 20 sessions; each session ends after 3 windows",
     memory=40 + BODY,
     back=3 * WINDOW,
 )
@@ -134,7 +134,7 @@ def sessions_that_are_not_polled(battle: Battle) -> None:
 
 @attack("`LongPoll(max_buffer=2_000_000)`", memory=40)
 def polls_that_are_not_read(battle: Battle) -> None:
-    """20 sessions that poll for echoes of 1 MB, and read none of it."""
+    """20 sessions that poll for echoes of 1 MB, and don't read the answer."""
     echo = b'["1","2","room:1","echo","%s"]' % (b"x" * 1_000_000)
     rows = b'["1","1","room:1","phx_join",{}]\n' + echo
     for _ in range(20):
@@ -148,12 +148,12 @@ def polls_that_are_not_read(battle: Battle) -> None:
 
 
 @attack(
-    "a token that is none makes a session, of which an address has 100; each keeps its head of 64 KB",
+    "an invalid token opens a session; one address can have 100 sessions, and each keeps its head of 64 KB",
     memory=30,
     back=3 * WINDOW,
 )
 def forged_tokens(battle: Battle) -> None:
-    """Polls with tokens of 50 KB that are none."""
+    """Polls with invalid tokens of 50 KB."""
     token = "SFMyNTY." + "g" * 50_000 + ".x"
     while battle.is_on:
         client = Client(battle.port)

@@ -15,19 +15,20 @@ PAGE = ROOT / "docs" / "security.md"
 START, END = "<!-- attacks: begin -->", "<!-- attacks: end -->"
 
 PATIENCE = 0.25
-"""Seconds, and so many times its calm time, that an honest client may wait for the answer to a heartbeat."""
+"""Seconds that the answer to a heartbeat can take, on top of `TIMES` times the calm time."""
 PATIENCE_AT_FIRST = 1.0
-"""The same for a connect with a join: they are five turns of the server's loop, or more."""
+"""The same for a connect with a join, which takes at least five turns of the server's loop."""
 TIMES = 10
+"""How many times its calm time a wait can be."""
 ALLOWANCE = 24.0
-"""Megabytes on top of the stated bounds: what an allocator and the first requests of a kind take."""
+"""Megabytes on top of the stated limits, for the allocator and for the first request of each kind."""
 MARGIN = 24.0
-"""Megabytes that may stay when the attack is over, for the same reasons."""
+"""Megabytes that can stay after the attack, for the same reasons."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """An attack, what was measured, and what was wrong with it."""
+    """An attack, its measurements, and the conditions that it broke."""
 
     attack: Attack
     outcome: Outcome
@@ -35,7 +36,7 @@ class Verdict:
 
     @property
     def holds(self) -> bool:
-        """Whether nothing was wrong."""
+        """Whether all conditions hold."""
         return not self.faults
 
     def __str__(self) -> str:
@@ -52,7 +53,7 @@ class Verdict:
         )
 
     def row(self) -> str:
-        """Return its row of the page."""
+        """Return the row of the table."""
         attack, outcome = self.attack, self.outcome
         cells = (
             f"`{attack.name}`",
@@ -84,7 +85,7 @@ def milliseconds(seconds: float) -> str:
 
 
 def judge(attack: Attack, outcome: Outcome) -> Verdict:
-    """Say whether what is promised was kept."""
+    """Return the verdict about an attack."""
     faults = [
         *late("heartbeats", PATIENCE, outcome.calm, outcome.beats),
         *late("newcomers", PATIENCE_AT_FIRST, outcome.calm_newcomers, outcome.newcomers),
@@ -94,7 +95,7 @@ def judge(attack: Attack, outcome: Outcome) -> Verdict:
 
 
 def excessive(attack: Attack, outcome: Outcome) -> list[str]:
-    """Return what is wrong with all that is no time: it is the same on a busy machine."""
+    """Return the broken conditions that are no times. They don't depend on how busy the machine is."""
     faults: list[str] = []
     grown, stays = outcome.peak - outcome.before, outcome.after - outcome.before
     if grown > attack.memory + ALLOWANCE:
@@ -112,7 +113,7 @@ def excessive(attack: Attack, outcome: Outcome) -> list[str]:
 
 
 def late(who: str, patience: float, calm: Waits, attacked: Waits) -> list[str]:
-    """Return what is wrong with how long honest clients waited."""
+    """Return the broken conditions about the waits of honest clients."""
     allowed = patience + TIMES * calm.median
     faults = []
     if attacked.unanswered:
@@ -124,7 +125,7 @@ def late(who: str, patience: float, calm: Waits, attacked: Waits) -> list[str]:
 
 
 def write(verdicts: Mapping[str, Verdict], machine: str, page: Path = PAGE) -> None:
-    """Put the table into the page, in the place of the one that is there."""
+    """Replace the table of the page."""
     text = page.read_text()
     before, found, rest = text.partition(START)
     _, found_end, after = rest.partition(END)

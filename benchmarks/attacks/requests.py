@@ -11,7 +11,7 @@ SOCKET = "/socket/websocket?vsn=2.0.0"
 
 
 def trickle(battle: Battle, clients: int, first: bytes, piece: bytes) -> None:
-    """Open connections and send a little more on each now and then; open new ones for those that are closed."""
+    """Open connections, and send a piece on each from time to time. Replace connections that the server closes."""
     opened: list[Client] = []
     while battle.is_on:
         while len(opened) < clients:
@@ -27,9 +27,11 @@ def trickle(battle: Battle, clients: int, first: bytes, piece: bytes) -> None:
         battle.wait(0.2)
 
 
-@attack("`trusted_proxies=` is empty: nobody is believed", memory=20, at_most={"accepted": 100})
+@attack(
+    "`trusted_proxies=` is empty: no forwarded address counts", memory=20, at_most={"accepted": 100}
+)
 def forged_forwarding(battle: Battle) -> None:
-    """300 connections, each with another `X-Forwarded-For`."""
+    """300 connections, each with a different `X-Forwarded-For`."""
     for number in range(300):
         client = battle.connect()
         address = f"10.1.{number // 250}.{number % 250}"
@@ -55,13 +57,13 @@ def rebinding(battle: Battle) -> None:
 
 
 @attack(
-    "an upgrade behind a request that is under way is refused and closed",
+    "an upgrade behind an unfinished response is refused, and its connection closed",
     memory=20,
     app="mounted",
     at_most={"still under way": 0},
 )
 def pipelined_upgrades(battle: Battle) -> None:
-    """A download of 260 MB that is not read, and an upgrade right behind it, 20 times."""
+    """20 downloads of 260 MB that the client does not read, each with an upgrade right behind it."""
     for _ in range(20):
         client = battle.connect(buffer=4_096)
         request = client.head("/download") + b"\r\n" + client.head(SOCKET)
@@ -74,9 +76,9 @@ def pipelined_upgrades(battle: Battle) -> None:
     battle.seen["still under way"] = int(under_way)
 
 
-@attack("512 KB of requests that wait for their turn", memory=20)
+@attack("512 KB of waiting requests per connection", memory=20)
 def pipelined_requests(battle: Battle) -> None:
-    """Requests without end on each of 5 connections, whose answers are not read."""
+    """5 connections that send requests without end, and don't read the answers."""
     clients = [battle.connect(buffer=4_096) for _ in range(5)]
     data = (clients[0].head("/health/ready") + b"\r\n") * 500
     while battle.is_on and clients:
@@ -95,13 +97,13 @@ def pipelined_requests(battle: Battle) -> None:
     "`bennu run --handshake-timeout 10`", memory=20, seconds=6, options=("--handshake-timeout", "2")
 )
 def trickled_heads(battle: Battle) -> None:
-    """200 heads that come a byte at a time."""
+    """200 heads that arrive one byte at a time."""
     trickle(battle, 200, b"GET /socket/websocket HTTP/1.1\r\nX-Slow: ", b"a")
 
 
 @attack("`bennu run --body-timeout 30`", memory=20, seconds=6, options=("--body-timeout", "2"))
 def trickled_bodies(battle: Battle) -> None:
-    """200 bodies that come a byte at a time."""
+    """200 bodies that arrive one byte at a time."""
     head = b"POST /nowhere HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000000\r\n\r\n"
     trickle(battle, 200, head, b"a")
 
@@ -126,7 +128,7 @@ def endless_heads(battle: Battle) -> None:
 
 @attack("`bennu run --handshake-timeout 10`", memory=40, seconds=6, tls=True)
 def stalled_tls(battle: Battle) -> None:
-    """300 connections that begin a TLS handshake and stop."""
+    """300 connections that begin a TLS handshake, and then send nothing."""
     hello = bytes.fromhex("16030100c8010000c40303")
     for number in range(300):
         client = battle.connect()
@@ -136,7 +138,7 @@ def stalled_tls(battle: Battle) -> None:
 
 @attack("`bennu run --handshake-timeout 10`", memory=40, tls=True)
 def broken_tls(battle: Battle) -> None:
-    """Connects that speak no TLS where it is spoken."""
+    """Plain HTTP to a port that speaks TLS."""
     while battle.is_on:
         client = Client(battle.port)
         battle.try_to(lambda: client.send(b"GET / HTTP/1.1\r\n\r\n"))  # noqa: B023 - called at once

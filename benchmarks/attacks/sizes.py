@@ -1,4 +1,4 @@
-"""Large things, which the server might keep."""
+"""Large data that the server might keep."""
 
 from .attack import Battle, attack
 from .client import BINARY, CONTINUATION, TEXT, frame, join, message
@@ -12,7 +12,7 @@ V1 = "/socket/websocket?vsn=1.0.0"
 
 
 def slow_inbox(battle: Battle, data: bytes) -> None:
-    """Join, have a handler sleep, and fill the inbox behind it."""
+    """Join, make a handler sleep, and fill the inbox of its channel."""
     client = battle.open()
     client.send(join("room:1"))
     client.reply()
@@ -34,7 +34,7 @@ def long_topics(battle: Battle) -> None:
 
 @attack("`Socket(max_topic_size=1024)`", memory=4 * FRAME)
 def long_topics_of_v1(battle: Battle) -> None:
-    """The same in version 1, with a ref and an event of 3 MB each."""
+    """Joins in version 1 with a topic, a ref and an event of 3 MB each."""
     client = battle.open(V1)
     for number in range(20):
         long = b"x" * 3 * MB
@@ -55,36 +55,36 @@ def structured_refs(battle: Battle) -> None:
 
 
 @attack(
-    "`Socket(max_unhandled=16_777_216)` of all inboxes of a connection; then it is not read from",
+    "`Socket(max_unhandled=16_777_216)` over all channels of a connection; beyond it the server does not read from the connection",
     memory=UNHANDLED + 4 * FRAME,
 )
 def large_inbox(battle: Battle) -> None:
-    """63 messages of 9 MB behind a handler that waits."""
+    """Messages of 9 MB to a channel whose handler waits."""
     slow_inbox(battle, frame(TEXT, b'["1",null,"room:1","echo",{"a":"%s"}]' % (b"x" * 9 * MB)))
 
 
 @attack(
-    "`Socket(max_unhandled=16_777_216)` of all inboxes of a connection; then it is not read from",
+    "`Socket(max_unhandled=16_777_216)` over all channels of a connection; beyond it the server does not read from the connection",
     memory=UNHANDLED + 4 * FRAME,
 )
 def large_binary_inbox(battle: Battle) -> None:
-    """The same with binary messages."""
+    """Binary messages of 9 MB to a channel whose handler waits."""
     slow_inbox(battle, frame(BINARY, bytes((0, 1, 1, 6, 4)) + b"13room:1echo" + bytes(9 * MB)))
 
 
 @attack("`Socket(max_ref_size=128)`", memory=UNHANDLED + 4 * FRAME)
 def inbox_of_refs(battle: Battle) -> None:
-    """Messages whose ref is an array of 300,000 arrays, behind a handler that waits."""
+    """Messages whose ref is an array of 300,000 arrays, to a channel whose handler waits."""
     ref = b"[" + b",".join([b"[]"] * 300_000) + b"]"
     slow_inbox(battle, frame(TEXT, b'["1",%s,"room:1","echo",{}]' % ref))
 
 
 @attack(
-    "`Socket(max_unhandled=16_777_216)` of all inboxes of a connection; then it is not read from",
+    "`Socket(max_unhandled=16_777_216)` over all channels of a connection; beyond it the server does not read from the connection",
     memory=UNHANDLED + 4 * FRAME,
 )
 def a_hundred_inboxes(battle: Battle) -> None:
-    """100 channels of one connection that wait, and 64 messages of 100 KB for each."""
+    """Messages of 100 KB to 100 channels of one connection, whose handlers wait."""
     client = battle.open()
     for number in range(100):
         client.send(join(f"room:{number}"))
@@ -100,7 +100,7 @@ def a_hundred_inboxes(battle: Battle) -> None:
 
 @attack("`Socket(max_frame_size=10_000_000)` × 20 connections", memory=20 * FRAME)
 def unfinished_messages(battle: Battle) -> None:
-    """20 connections, each with a message of 9.9 MB that does not end."""
+    """20 connections, each with an unfinished message of 9.9 MB."""
     start = frame(TEXT, b"x" * 9 * MB, final=False) + frame(CONTINUATION, bytes(MB))[: MB // 2]
     for _ in range(20):
         client = battle.open()
@@ -108,17 +108,19 @@ def unfinished_messages(battle: Battle) -> None:
     battle.wait()
 
 
-@attack("frames a turn, and `Socket(max_frame_size=10_000_000)`", memory=4 * FRAME)
+@attack(
+    "a bounded number of frames per turn, and `Socket(max_frame_size=10_000_000)`", memory=4 * FRAME
+)
 def tiny_fragments(battle: Battle) -> None:
-    """One message in fragments of one byte."""
+    """A message in fragments of one byte."""
     battle.flood(
         frame(CONTINUATION, b"x", final=False) * 5_000, first=frame(TEXT, b'["', final=False)
     )
 
 
-@attack("64 KB before the connect is granted, a connection", memory=10)
+@attack("64 KB per connection before the connect is accepted", memory=10)
 def early_bytes(battle: Battle) -> None:
-    """50 upgrades, with frames behind them before they are answered."""
+    """50 upgrades with 1.2 MB of frames behind them, sent before the answer."""
     frames = frame(TEXT, b"x" * 60_000) * 20
     for _ in range(50):
         client = battle.connect()
@@ -130,9 +132,9 @@ def early_bytes(battle: Battle) -> None:
     battle.wait()
 
 
-@attack("`Socket(max_unsent=1_048_576)`, and then 1013", memory=50 + FRAME)
+@attack("`Socket(max_unsent=1_048_576)`, then close 1013", memory=50 + FRAME)
 def readers_of_nothing(battle: Battle) -> None:
-    """20 clients that are told 9 MB, and read nothing."""
+    """20 clients that get broadcasts of 2 MB, and read nothing."""
     for _ in range(20):
         client = battle.open(buffer=4_096)
         client.send(join("room:all"))
@@ -143,9 +145,9 @@ def readers_of_nothing(battle: Battle) -> None:
     battle.wait()
 
 
-@attack("`Socket(max_unsent=1_048_576)`, and then 1013", memory=30 + FRAME)
+@attack("`Socket(max_unsent=1_048_576)`, then close 1013", memory=30 + FRAME)
 def echoes_that_nobody_reads(battle: Battle) -> None:
-    """10 clients that ask for echoes of 500 KB, and read nothing."""
+    """10 clients that request echoes of 500 KB, and read nothing."""
     data = frame(TEXT, b'["1","2","room:1","echo","%s"]' % (b"x" * 500_000))
     clients = [battle.open(buffer=4_096) for _ in range(10)]
     for client in clients:

@@ -1,4 +1,4 @@
-"""Texts that are slow to read: for patterns, for parsers, for tables."""
+"""Texts that are slow to process: for patterns, for parsers, for hash tables."""
 
 import json
 import os
@@ -14,27 +14,27 @@ JOINED = join("room:1")
 
 @attack("one linear pass; 128 levels", memory=20)
 def nested_strings(battle: Battle) -> None:
-    """Frames of 64 KB: brackets, and then a string of escaped quotes that never ends."""
+    """Frames of 64 KB: brackets, then an unfinished string of escaped quotes."""
     battle.flood(frame(TEXT, b"[" * 129 + b'"' + b'\\"' * 32_000))
 
 
 @attack("one linear pass; 128 levels", memory=20)
 def escapes_in_v1(battle: Battle) -> None:
-    """The same for the serializer of version 1, with backslashes."""
+    """Frames of 64 KB for the serializer of version 1: an unfinished string of backslashes and escaped quotes."""
     data = b'{"topic":"' + b"\\\\" * 16_000 + b'\\"' * 16_000
     battle.flood(frame(TEXT, data), path="/socket/websocket?vsn=1.0.0")
 
 
 @attack("128 levels; `Socket(max_frame_size=10_000_000)`", memory=30)
 def deep_nesting(battle: Battle) -> None:
-    """Messages of 5 MB that are brackets within brackets."""
+    """Messages of 5 MB of nested brackets."""
     deep = b'["1","1","room:1","echo",' + b"[" * 2_500_000 + b"]" * 2_500_000 + b"]"
     battle.flood(frame(TEXT, deep), first=JOINED)
 
 
-@attack("128 levels, also before the connect is granted")
+@attack("128 levels, also before the connect is accepted")
 def nested_parameters(battle: Battle) -> None:
-    """Queries of 60 KB with parameters within parameters."""
+    """Queries of 60 KB with nested parameters."""
     pairs = "&".join(f"a{'[b]' * 120}[{number}]=1" for number in range(160))
     battle.request(f"/socket/websocket?vsn=2.0.0&{pairs}")
 
@@ -49,14 +49,14 @@ def topics_of_dashes(battle: Battle) -> None:
 
 @attack("patterns take linear time", memory=20)
 def texts_like_errors(battle: Battle) -> None:
-    """Payloads of 64 KB for a handler that takes one of two words, which look like a path in an error."""
+    """Payloads of 64 KB that look like the path in an error, for a handler that takes one of two words."""
     text = json.dumps(" - at `$" * 8_000).encode()
     battle.flood(frame(TEXT, b'["1","2","room:1","one_of",%s]' % text), first=JOINED)
 
 
-@attack("objects with integers as keys refuse too many that collide", memory=20)
+@attack("with more than 500 values, integer keys over 64 bits are refused", memory=20)
 def colliding_integers(battle: Battle) -> None:
-    """Objects whose 20,000 keys are integers with one hash."""
+    """Objects with 20,000 integer keys that have the same hash."""
     step = (1 << 61) - 1
     payload = {str(number * step): 0 for number in range(1, 4)} | {
         str(step - 1 + number * (1 << 20)): 0 for number in range(20_000)
@@ -84,14 +84,14 @@ def huge_refs(battle: Battle) -> None:
 
 @attack("`Socket(max_values=50_000)`", memory=40)
 def one_key_again(battle: Battle) -> None:
-    """Objects that have one key 49,000 times, and surrogates and NULs in it."""
+    """Objects that repeat one key 49,000 times, with surrogates and NULs."""
     payload = b"{" + b",".join([b'"\\u0000a":"\\ud83d\\ude00"'] * 49_000) + b"}"
     battle.flood(frame(TEXT, b'["1","2","room:1","echo",%s]' % payload), first=JOINED)
 
 
-@attack("an error reply to that message alone")
+@attack("an error reply to that message")
 def half_an_emoji(battle: Battle) -> None:
-    """Half of an emoji in each message: the connection must stay, or stock clients come back at once."""
+    """Messages that end in half an emoji; the connection must stay open, or stock clients reconnect at once."""
     broken = frame(TEXT, b'["1","2","room:1","echo",{"a":"\\ud83d"}]')
     client = battle.open()
     client.send(JOINED)
@@ -102,7 +102,7 @@ def half_an_emoji(battle: Battle) -> None:
         battle.wait(0.01)
 
 
-@attack("`Socket(max_frame_size=10_000_000)` of what is inflated", memory=40)
+@attack("`Socket(max_frame_size=10_000_000)` for inflated bytes", memory=40)
 def deflate_bombs(battle: Battle) -> None:
     """Compressed messages of 10 KB that inflate to 9.9 MB."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
@@ -112,16 +112,16 @@ def deflate_bombs(battle: Battle) -> None:
     battle.flood(compressed(data[:-4]), headers=offer)
 
 
-@attack("16 last blocks, and then 1007")
+@attack("16 last blocks, then close 1007")
 def empty_deflate_blocks(battle: Battle) -> None:
-    """Compressed messages of nothing but empty blocks."""
+    """Compressed messages that consist of empty blocks."""
     offer = ["Sec-WebSocket-Extensions: permessage-deflate; client_no_context_takeover"]
     battle.flood(compressed(b"\x00\x00\x00\xff\xff" * 12_000) * 4, headers=offer)
 
 
-@attack("`vsn=2.0.0` frames are 5 numbers and 4 texts of 255 bytes")
+@attack("a binary frame has 5 lengths and 4 texts of at most 255 bytes")
 def broken_binaries(battle: Battle) -> None:
-    """Binary messages, most of them random, whose lengths are wrong."""
+    """Binary messages with wrong lengths, most of them random."""
     rows = [frame(BINARY, bytes((0, 255, 255, 255, 255)) + os.urandom(300)) for _ in range(100)]
     rows += [frame(BINARY, bytes((0, 1, 1, 6, 4)) + b"11room:1echo" + bytes(60_000))] * 10
     battle.flood(b"".join(rows), first=JOINED)
