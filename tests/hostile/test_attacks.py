@@ -144,7 +144,7 @@ def test_the_page_has_every_attack() -> None:
 def test_the_command_knows_its_attacks(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         command.main(["ping"])
-    assert "no such attack: ping; there are " in capsys.readouterr().err
+    assert "unknown attack: ping; the attacks are " in capsys.readouterr().err
     with pytest.raises(SystemExit, match="2"):
         command.main(["pings", "--write"])
     assert "--write needs all attacks" in capsys.readouterr().err
