@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
+from typing import Any, Final
 
 import pytest
 from hypothesis import settings
+
+from .support.clock import AUTOJUMP
 
 # How many examples a property test tries; scripts/test-all asks for the long profile. What
 # any bytes at all do is left to tests/fuzz, which feeds millions.
@@ -16,8 +20,47 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 @pytest.fixture(autouse=True)
 def _no_watch(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a busy machine anything may take 0.1 s; tests/_runtime/test_watch.py has a watch of its own."""
-    monkeypatch.setattr("bennu._runtime.runtime.HOLD_LIMIT", None)
+    """On a busy machine anything may take 0.1 s; tests/loop/test_watch.py has a watch of its own."""
+    monkeypatch.setattr("bennu.server.server.HOLD_LIMIT", None)
+
+
+# On which event loops the asynchronous tests run: in virtual time, unless something real takes part in them.
+# A module can say otherwise: `pytestmark = pytest.mark.clock("real")`.
+_CLOCKS: Final[dict[str, list[Any]]] = {
+    "virtual": [AUTOJUMP],
+    "real": ["asyncio"],
+    "both loops": [("asyncio", {"use_uvloop": False}), ("asyncio", {"use_uvloop": True})],
+}
+_CLOCK_OF_FOLDER: Final = {
+    "cli": "both loops",
+    "examples": "real",
+    "hostile": "real",
+    "interop": "real",
+    "transports": "both loops",
+    "wire": "real",
+}
+_TESTS: Final = Path(__file__).parent
+
+
+@pytest.fixture(scope="module")
+def anyio_backend(request: pytest.FixtureRequest) -> Any:
+    """The event loop of an asynchronous test."""
+    return request.param
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "anyio_backend" not in metafunc.fixturenames:
+        return
+    if any(
+        "anyio_backend" in mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")
+    ):
+        return
+    folder = metafunc.definition.path.relative_to(_TESTS).parts[0]
+    mark = metafunc.definition.get_closest_marker("clock")
+    clock = mark.args[0] if mark else _CLOCK_OF_FOLDER.get(folder, "virtual")
+    loops = _CLOCKS[clock]
+    ids = ["asyncio"] if len(loops) == 1 else ["asyncio", "uvloop"]
+    metafunc.parametrize("anyio_backend", loops, indirect=True, ids=ids, scope="module")
 
 
 _NEVER_SKIPPED = ("browser", "interop")

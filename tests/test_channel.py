@@ -10,14 +10,8 @@ from msgspec import Struct
 
 from bennu import Broadcast, Channel, Stop, on, on_info, on_out
 
-from .support.clock import AUTOJUMP, advance, settle
+from .support.clock import advance, settle
 from .support.memory import Client, Over, Version, endpoint_of, error, ok, serve
-
-
-@pytest.fixture
-def anyio_backend() -> Any:
-    return AUTOJUMP
-
 
 all_transports = pytest.mark.parametrize("over", ["native", "asgi", "longpoll"])
 CRASH = {"reason": "channel_crash"}

@@ -9,13 +9,8 @@ from msgspec import Struct
 
 from bennu import Broadcast, Channel, Ok, ReservedEvent, on, on_info, on_out
 
-from .support.clock import AUTOJUMP, settle
+from .support.clock import settle
 from .support.memory import Over, endpoint_of, error, ok, serve
-
-
-@pytest.fixture
-def anyio_backend() -> Any:
-    return AUTOJUMP
 
 
 class Note(Struct):

@@ -10,13 +10,8 @@ from pydantic import BaseModel
 
 from bennu import Channel, Ok, on
 
-from .support.clock import AUTOJUMP, settle
+from .support.clock import settle
 from .support.memory import endpoint_of, serve
-
-
-@pytest.fixture
-def anyio_backend() -> Any:
-    return AUTOJUMP
 
 
 class Point(Struct):

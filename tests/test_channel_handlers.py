@@ -14,14 +14,8 @@ from pydantic import BaseModel, Field
 
 from bennu import Channel, Error, Ok, Refused, Reply, on, on_out
 
-from .support.clock import AUTOJUMP, settle
+from .support.clock import settle
 from .support.memory import Over, endpoint_of, error, ok, serve
-
-
-@pytest.fixture
-def anyio_backend() -> Any:
-    return AUTOJUMP
-
 
 # What a handler returns.
 

@@ -12,14 +12,8 @@ from msgspec import Struct
 
 from bennu import Broadcast, Channel, Refused, Stop, WrongThread, on, on_info, on_out
 
-from .support.clock import AUTOJUMP, advance, running_loop
+from .support.clock import advance, running_loop
 from .support.memory import endpoint_of, error, ok, serve
-
-
-@pytest.fixture
-def anyio_backend() -> Any:
-    return AUTOJUMP
-
 
 CRASH = {"reason": "channel_crash"}
 

@@ -12,10 +12,10 @@ import pytest
 from msgspec import Struct
 
 from bennu import Channel, on, on_info, on_out
-from bennu._definition import ChannelDefinition, define
-from bennu._payload import InvalidPayload
+from bennu.definition import ChannelDefinition, define
 from bennu.errors import DefinitionError
 from bennu.topic import Pattern
+from bennu.user_code.payload import InvalidPayload
 
 if TYPE_CHECKING:
     from decimal import Decimal as OnlyForTheChecker

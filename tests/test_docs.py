@@ -25,11 +25,11 @@ from bennu import (
     Refused,
     Socket,
     Stop,
-    csrf,
 )
 from bennu.errors import TokenMissing
+from bennu.phoenix import csrf
 from bennu.telemetry import EVENTS, SECRET_TERMS, ChannelJoined
-from tests.support.clock import AUTOJUMP, advance, settle
+from tests.support.clock import advance, settle
 from tests.support.memory import serve
 from tests.support.pages import ROOT, blocks, run_blocks, table
 from tests.wire.divergence import DIVERGENCES
@@ -133,7 +133,6 @@ def test_the_page_on_deploys_runs(run: Callable[..., dict[str, Any]]) -> None:
     assert Endpoint(sockets={"/socket": names["socket"]}, health="/health").connections == 0
 
 
-@pytest.mark.parametrize("anyio_backend", [AUTOJUMP])
 async def test_the_page_on_raw_sockets_runs(run: Callable[..., dict[str, Any]]) -> None:
     """What one says in its chat of lines, all get, and they hear who left."""
     names = run("raw_sockets", *blocks("docs/raw-sockets.md"))
@@ -150,7 +149,6 @@ async def test_the_page_on_raw_sockets_runs(run: Callable[..., dict[str, Any]]) 
         assert list(bob.received) == ["welcome, bob", "ann: hello", "ann left"]
 
 
-@pytest.mark.parametrize("anyio_backend", [AUTOJUMP])
 async def test_the_page_on_presence_runs(run: Callable[..., dict[str, Any]]) -> None:
     """Its room shows who is here; its other presences can be given to an endpoint as well."""
     names = run("presence", *blocks("docs/presence.md"))
@@ -232,7 +230,6 @@ class Ending(RawHandler[None]):
         Ending.told = str(reason)
 
 
-@pytest.mark.parametrize("anyio_backend", [AUTOJUMP])
 @pytest.mark.parametrize("number", range(len(ENDS)))
 async def test_the_page_on_raw_sockets_says_how_a_handler_ends(number: int) -> None:
     """The code and reason that the client gets, and what `closed` is told, as its table says."""
@@ -255,7 +252,6 @@ def _names(cell: str, number: int) -> bool:
     return wanted[number] in cell
 
 
-@pytest.mark.parametrize("anyio_backend", [AUTOJUMP])
 async def test_a_post_to_a_raw_socket_is_answered_at_the_inbox() -> None:
     """As the pages on raw sockets and long polling say: before `receive` has run."""
     endpoint = Endpoint(

@@ -11,13 +11,11 @@ import pytest
 from msgspec import Struct
 
 from bennu import Broadcast, Channel, Error, NotJoined, Ok, Refused, Reply, Stop, on
-from tests.support.clock import AUTOJUMP, advance, settle
+from tests.support.clock import advance, settle
 from tests.support.memory import Client, Server, endpoint_of, error, ok, serve
 from tests.support.pages import ROOT, blocks, run_blocks, section, table
 from tests.support.servers import serve as serve_native
 from tests.support.wire import connect
-
-virtual: Final = pytest.mark.parametrize("anyio_backend", [AUTOJUMP])
 
 
 async def answers(client: Client, event: str, payload: Any = None) -> list[tuple[str, Any]]:
@@ -42,7 +40,6 @@ def seen(client: Client) -> list[tuple[str, Any]]:
 # What to return.
 
 
-@virtual
 async def test_the_examples_of_replies_answer_as_their_comments_say(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -130,7 +127,6 @@ async def room() -> AsyncIterator[Server]:
         yield server
 
 
-@pytest.mark.parametrize("anyio_backend", [AUTOJUMP])
 @pytest.mark.parametrize(
     ("outcome", "answer"),
     [
@@ -162,7 +158,6 @@ async def test_what_a_handler_returns_is_the_reply(
     client.close()
 
 
-@virtual
 @pytest.mark.parametrize("outcome", [ValueError("mine"), object()])
 async def test_an_exception_or_what_cannot_be_written_ends_the_channel(
     room: Server, monkeypatch: pytest.MonkeyPatch, outcome: Any
@@ -175,7 +170,6 @@ async def test_an_exception_or_what_cannot_be_written_ends_the_channel(
     client.close()
 
 
-@virtual
 async def test_no_reply_and_late_replies(room: Server) -> None:
     """None is no reply; a ref without a value is an empty one, and may be used again."""
     client = await room.connect()
@@ -185,7 +179,6 @@ async def test_no_reply_and_late_replies(room: Server) -> None:
     client.close()
 
 
-@virtual
 @pytest.mark.parametrize(
     ("outcome", "answer"),
     [
@@ -220,7 +213,6 @@ PARAMETERS: Final = {
 }
 
 
-@virtual
 async def test_the_table_of_null_payloads_is_right(room: Server) -> None:
     """Each row, as it is written."""
     rows = table(section("docs/replies.md", "Payloads that are null or missing"))
@@ -241,7 +233,6 @@ async def test_the_table_of_null_payloads_is_right(room: Server) -> None:
     client.close()
 
 
-@virtual
 async def test_payload_of_none_is_an_empty_object(room: Server) -> None:
     client = await room.connect()
     await client.join("room:1")
@@ -252,7 +243,6 @@ async def test_payload_of_none_is_an_empty_object(room: Server) -> None:
 # The end.
 
 
-@virtual
 async def test_the_examples_of_ends_end_as_their_comments_say(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -316,7 +306,6 @@ CRASHED: Final[Any] = ("phx_error", {"reason": "channel_crash"})
 BYE: Final[Any] = [("bye", {}), ("gone", {})]
 
 
-@virtual
 @pytest.mark.parametrize(
     ("push", "reason", "expected"),
     [
@@ -350,7 +339,6 @@ async def test_the_order_at_the_end_is_that_of_the_table(
             server.logged("Farewell")
 
 
-@virtual
 async def test_nobody_hears_what_is_pushed_to_a_connection_that_is_gone() -> None:
     """It is no error; the others hear the broadcasts."""
     async with serve(endpoint_of({"room:*": Farewell})) as server:
@@ -380,7 +368,6 @@ class Plain(Channel[Any]):
         Plain.threads.append(threading.current_thread() is not threading.main_thread())
 
 
-@virtual
 async def test_plain_terminate_runs_in_a_thread_and_before_tasks_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -396,7 +383,6 @@ async def test_plain_terminate_runs_in_a_thread_and_before_tasks_end(
 # Listening.
 
 
-@virtual
 async def test_the_page_on_listening_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its lifespan keeps what is broadcast, and its dashboard pushes it."""
     names = run_blocks(monkeypatch, "listening", *blocks("docs/listening.md"))
@@ -417,7 +403,6 @@ async def test_the_page_on_listening_runs(monkeypatch: pytest.MonkeyPatch) -> No
         board.close()
 
 
-@virtual
 async def test_listener_hears_broadcasts_as_copies_and_may_fail() -> None:
     """One that raises is logged, and the others hear it; none sees what another changed."""
     endpoint = endpoint_of({"room:*": Anything})
@@ -447,6 +432,7 @@ async def test_listener_hears_broadcasts_as_copies_and_may_fail() -> None:
 # Databases.
 
 
+@pytest.mark.clock("real")
 async def test_the_page_on_databases_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """What is refused is rolled back, the rest is there after a restart of the server."""
     monkeypatch.chdir(tmp_path)

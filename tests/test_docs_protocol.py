@@ -10,9 +10,9 @@ from typing import Any, Final
 
 import pytest
 
-from bennu import token
 from bennu.message import BINARY, TEXT
-from bennu.serializers import JSONV1, JSONV2
+from bennu.phoenix import token
+from bennu.protocol import JSONV1, JSONV2
 from tests.support.pages import ROOT, table
 
 PAGE: Final = ROOT / "docs/protocol.md"

@@ -18,16 +18,10 @@ from bennu import (
     on,
 )
 
-from .support.clock import AUTOJUMP
 from .support.memory import HandshakeRefused, Over, endpoint_of, error, ok, serve
 
 Event = MutableMapping[str, Any]
 App = Callable[[Any, Any, Any], Awaitable[None]]
-
-
-@pytest.fixture
-def anyio_backend() -> Any:
-    return AUTOJUMP
 
 
 class Room(Channel[Any]):

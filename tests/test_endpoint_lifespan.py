@@ -13,16 +13,11 @@ import pytest
 from bennu import Channel, DefinitionError, Endpoint
 from bennu.telemetry import SocketConnected
 
-from .support.clock import AUTOJUMP, settle
+from .support.clock import settle
 from .support.memory import Over, endpoint_of, ok, serve
 
 Event = MutableMapping[str, Any]
 App = Callable[[Any, Any, Any], Awaitable[None]]
-
-
-@pytest.fixture
-def anyio_backend() -> Any:
-    return AUTOJUMP
 
 
 class Room(Channel[Any]):
@@ -125,12 +120,12 @@ def test_debug_comes_from_the_environment_unless_it_is_said(
 ) -> None:
     """``bennu run --reload`` sets the variable."""
     monkeypatch.delenv("BENNU_DEBUG", raising=False)
-    assert not Endpoint(sockets={})._runtime.debug
+    assert not Endpoint(sockets={})._server.debug
     monkeypatch.setenv("BENNU_DEBUG", "0")
-    assert not Endpoint(sockets={})._runtime.debug
+    assert not Endpoint(sockets={})._server.debug
     monkeypatch.setenv("BENNU_DEBUG", "1")
-    assert Endpoint(sockets={})._runtime.debug
-    assert not Endpoint(sockets={}, debug=False)._runtime.debug
+    assert Endpoint(sockets={})._server.debug
+    assert not Endpoint(sockets={}, debug=False)._server.debug
 
 
 async def test_it_logs_only_if_somebody_reads_it(caplog: pytest.LogCaptureFixture) -> None:

@@ -12,14 +12,11 @@ from starlette.applications import Starlette
 from bennu import Endpoint, Socket
 from tests.support.steps import Steps
 
+pytestmark = pytest.mark.clock("real")
+
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
-
-@pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 def make_endpoint(steps: Steps) -> Endpoint:

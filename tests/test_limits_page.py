@@ -6,20 +6,20 @@ import inspect
 from pathlib import Path
 
 from bennu import Channel, Deflate, Limits, LongPoll, Presence, Rates, Socket, Threads, on
-from bennu._protocol.inflate import MAX_STREAMS
-from bennu._protocol.longpoll import MAX_MESSAGES
-from bennu._protocol.params import MAX_QUERY
-from bennu._protocol.websocket import MAX_FRAGMENTS
-from bennu._runtime.accepted import MAX_REFUSED
-from bennu._runtime.refused import RATE
-from bennu._runtime.watch import LIMIT
 from bennu.cli.bounded import MAX_HELD, MIN_RATE
-from bennu.cli.heads import DEFAULT_BODY_TIMEOUT, DEFAULT_BOUNDS
+from bennu.cli.head_limits import DEFAULT_BODY_TIMEOUT, DEFAULT_BOUNDS
 from bennu.cli.listeners import GONE_AFTER
+from bennu.loop.watch import LIMIT
 from bennu.presence.names import MAX_KEY, MAX_META
+from bennu.protocol.encoding import MAX_NESTING
+from bennu.protocol.inflate import MAX_STREAMS
+from bennu.protocol.longpoll import MAX_MESSAGES
+from bennu.protocol.query import MAX_QUERY
+from bennu.protocol.websocket import MAX_FRAGMENTS
 from bennu.reasons import Limit
 from bennu.refusals import Readable
-from bennu.serializers.payload import MAX_NESTING
+from bennu.server.accepted import MAX_REFUSED
+from bennu.server.refused import RATE
 from bennu.transports.native import BUDGET
 
 PAGE = (Path(__file__).parents[1] / "docs/limits.md").read_text()

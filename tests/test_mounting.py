@@ -26,14 +26,11 @@ from tests.support.steps import Steps
 from tests.support.until import until
 from tests.support.wire import broadcast, connect, reply
 
+pytestmark = pytest.mark.clock("real")
+
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
-
-@pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 @pytest.fixture(params=list(SERVERS))

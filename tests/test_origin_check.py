@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from bennu._origin_check import OriginCheck
-from bennu._protocol.origin import Origin, Requested
 from bennu.errors import DefinitionError
+from bennu.origin_check import OriginCheck
+from bennu.protocol.origin import Origin, Requested
 
 HERE = Requested("https", "example.com", 443)
 WITHOUT_HOST = ["null", "file://", "", "//", "not an origin", "http://:80"]

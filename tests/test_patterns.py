@@ -15,18 +15,18 @@ from typing import Any, Final
 
 import pytest
 
-from bennu._models import tidy
-from bennu._protocol.etf import decode as decode_term
-from bennu._protocol.extensions import parse_offers
-from bennu._protocol.forwarded import TrustedProxies
-from bennu._protocol.hosts import parse_host
-from bennu._why import _without_values
 from bennu.connect_info import ConnectInfo
 from bennu.errors import BennuError
-from bennu.serializers import JSONV2, negotiate
-from bennu.serializers.halves import has_half
-from bennu.serializers.payload import check_nesting, check_values
+from bennu.logs.why import _without_values
+from bennu.phoenix.etf import decode as decode_term
+from bennu.protocol import JSONV2, negotiate
+from bennu.protocol.encoding import check_nesting, check_values
+from bennu.protocol.extensions import parse_offers
+from bennu.protocol.halves import has_half
+from bennu.protocol.hosts import parse_host
+from bennu.protocol.proxies import TrustedProxies
 from bennu.transports.longpoll.exchange import _NAMES
+from bennu.user_code.models import tidy
 
 SOURCE: Final = Path(__file__).parents[1] / "src/bennu"
 SIZE: Final = 1_000_000
@@ -75,54 +75,52 @@ def _names(value: bytes) -> object:
 NO_CLIENT: Final = "reads what the application defines"
 
 PATTERNS: Final[dict[str, str | list[Worst]]] = {
-    "_protocol/bucket.py:_RATE": NO_CLIENT,
-    "_protocol/etf/decoder.py:_OLD_FLOAT": [
+    "limits/rate.py:_RATE": NO_CLIENT,
+    "phoenix/etf/decoder.py:_OLD_FLOAT": [
         (decode_term, lambda _: b"\x83c" + b"1" * 31),  # it has 31 bytes, whatever is sent
     ],
-    "_protocol/extensions.py:_NAME": [
+    "protocol/extensions.py:_NAME": [
         (parse_offers, lambda n: " " * n),
         (parse_offers, lambda n: "x " * (n // 2)),
         (parse_offers, lambda n: "x" * n),
     ],
-    "_protocol/extensions.py:_PARAMETER": [
+    "protocol/extensions.py:_PARAMETER": [
         (parse_offers, lambda n: 'x;a="' + '\\"' * (n // 2)),
         (parse_offers, lambda n: 'x;a="' + "b" * n),
         (parse_offers, lambda n: "x" + ';a="b' * (n // 5)),
         (parse_offers, lambda n: "x;" + " " * n),
     ],
-    "_protocol/extensions.py:_NEXT": [(parse_offers, lambda n: "x" + "\t" * n + "(")],
-    "_protocol/extensions.py:_VALUE": [(parse_offers, lambda n: 'x;a="' + "b" * n + '("')],
-    "_protocol/extensions.py:_ESCAPED": [
-        (parse_offers, lambda n: 'x;a="' + "\\b" * (n // 2) + '"')
-    ],
-    "_protocol/forwarded.py:_BRACKETED": [
+    "protocol/extensions.py:_NEXT": [(parse_offers, lambda n: "x" + "\t" * n + "(")],
+    "protocol/extensions.py:_VALUE": [(parse_offers, lambda n: 'x;a="' + "b" * n + '("')],
+    "protocol/extensions.py:_ESCAPED": [(parse_offers, lambda n: 'x;a="' + "\\b" * (n // 2) + '"')],
+    "protocol/proxies.py:_BRACKETED": [
         (_forwarded(b"x-forwarded-for"), lambda n: b"[" * n),
         (_forwarded(b"x-forwarded-for"), lambda n: b"[" + b":" * n + b"]:"),
     ],
-    "_protocol/forwarded.py:_WITH_PORT": [
+    "protocol/proxies.py:_WITH_PORT": [
         (_forwarded(b"x-forwarded-for"), lambda n: b"1" * n + b":"),
         (_forwarded(b"x-forwarded-for"), lambda n: b":" * n),
     ],
-    "_protocol/forwarded.py:_HOST": [
+    "protocol/proxies.py:_HOST": [
         (_forwarded(b"x-forwarded-host"), lambda n: b"a" * n),
         (_forwarded(b"x-forwarded-host"), lambda n: b"[" + b":" * n),
     ],
-    "_protocol/forwarded.py:_PORT": [(_forwarded(b"x-forwarded-port"), lambda n: b"1" * n)],
-    "_protocol/forwarded.py:_ENDING_PORT": [
+    "protocol/proxies.py:_PORT": [(_forwarded(b"x-forwarded-port"), lambda n: b"1" * n)],
+    "protocol/proxies.py:_ENDING_PORT": [
         (_forwarded(b"x-other"), lambda n: b":" * n + b"x"),
         (_forwarded(b"x-other"), lambda n: b":" + b"1" * n + b"x"),
         (_forwarded(b"x-other"), lambda n: b":1" * (n // 2) + b"x"),
     ],
-    "_protocol/hosts.py:_HEADER": [
+    "protocol/hosts.py:_HEADER": [
         (parse_host, lambda n: "a" * n),
         (parse_host, lambda n: "[" + ":" * n),
         (parse_host, lambda n: "a:" * (n // 2)),
     ],
-    "_protocol/hosts.py:_LABELS": [(parse_host, lambda n: "a." * (n // 2))],
-    "_log.py:_VALUE": "reads templates of the code",
+    "protocol/hosts.py:_LABELS": [(parse_host, lambda n: "a." * (n // 2))],
+    "logs/log.py:_VALUE": "reads templates of the code",
     "cli/env_file.py:_LINE": "reads a file of the operator's",
     "cli/env_file.py:_value": "reads a file of the operator's",
-    "_why.py:_VALUE": [
+    "logs/why.py:_VALUE": [
         (_without_values, lambda n: "'" * n),
         (_without_values, lambda n: "'\\" * (n // 2)),
         (_without_values, lambda n: "\"'" * (n // 2)),
@@ -132,7 +130,7 @@ PATTERNS: Final[dict[str, str | list[Worst]]] = {
         (_names, lambda n: b"x" * n),
         (_names, lambda n: b"x, " * (n // 3)),
     ],
-    "serializers/halves.py:_HALF": [
+    "protocol/halves.py:_HALF": [
         (has_half, lambda n: b"x" * n),
         (has_half, lambda n: b"\\" * n),
         (has_half, lambda n: b'\\"' * (n // 2)),
@@ -140,11 +138,11 @@ PATTERNS: Final[dict[str, str | list[Worst]]] = {
         (has_half, lambda n: rb"\u0041" * (n // 6) + rb"\uzzzz"),
         (has_half, lambda n: rb"x\n" * (n // 3) + rb"\ud83"),
     ],
-    "_models.py:_ADDRESS": [
+    "user_code/models.py:_ADDRESS": [
         (tidy, lambda n: " at 0x" * (n // 6)),
         (tidy, lambda n: " at 0x" + "f" * n),
     ],
-    "serializers/vsn.py:_VERSION": [
+    "protocol/vsn.py:_VERSION": [
         (_vsn, lambda n: "1.0.0-" + "a." * (n // 2)),
         (_vsn, lambda n: "1" * n),
     ],
@@ -173,7 +171,7 @@ OTHERS: Final[dict[str, list[Worst]]] = {
 """The same for loops over a client's bytes that use no pattern."""
 
 
-ELSEWHERE: Final = ("topic.py", "_payload.py")
+ELSEWHERE: Final = ("topic.py", "user_code/payload.py")
 """Their own tests try the worst."""
 
 

@@ -22,7 +22,7 @@ from bennu.cli import main
 from tests.support.browser import open_browser
 from tests.support.conformance import TOML, CheckList, find_marks
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.clock("real")]
 
 ROOT: Final = Path(__file__).parent.parent
 README: Final = (ROOT / "README.md").read_text()
@@ -33,11 +33,6 @@ FILES: Final = {  # the first line of each is a comment that names it
     re.findall(r"[\w/]+\.\w+", text)[0]: text for language, text in BLOCKS if language != "sh"
 }
 LISTENS: Final = re.compile(r"running on (http://127\.0\.0\.1:\d+)")
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 def test_quickstart_is_three_files_and_two_commands() -> None:

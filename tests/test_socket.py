@@ -12,9 +12,9 @@ from msgspec import Struct
 from starlette.responses import JSONResponse, Response
 
 from bennu import Channel, ConnectInfo, Error, LongPoll, Ok, Refused, Socket
-from bennu._connector import Refresher
-from bennu._protocol.origin import Origin, Requested
+from bennu.connector import Refresher
 from bennu.errors import CallbackError, DefinitionError
+from bennu.protocol.origin import Origin, Requested
 
 if TYPE_CHECKING:
     from decimal import Decimal as OnlyForTheChecker

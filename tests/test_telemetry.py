@@ -11,8 +11,8 @@ import msgspec
 import pydantic
 import pytest
 
-from bennu._log import BURST
 from bennu.errors import DefinitionError
+from bennu.logs.log import BURST
 from bennu.message import Message
 from bennu.reasons import DropReason, Limit
 from bennu.telemetry import (

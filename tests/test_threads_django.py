@@ -33,8 +33,8 @@ PROGRAM = textwrap.dedent(
     from django.db import close_old_connections, connection
 
     from bennu import Threads
-    from bennu._callback import Callback
-    from bennu._runtime.threads import Pools
+    from bennu.user_code.callback import Callback
+    from bennu.loop.threads import Pools
 
 
     @contextmanager

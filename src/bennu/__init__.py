@@ -1,9 +1,9 @@
 """Bennu: Phoenix Channels for Python. Sockets, channels, topics and PubSub, on Phoenix's wire."""
 
-from ._protocol.deflate import Deflate
-from ._protocol.drain import Drain
+from .backpressure import DropOldest, Latest
 from .channel import Channel, Connection, ReplyRef, on, on_info, on_out
 from .connect_info import ConnectInfo
+from .drain import Drain
 from .endpoint import Endpoint
 from .errors import (
     AlreadyTracked,
@@ -23,13 +23,13 @@ from .errors import (
     TooManyKeys,
     WrongThread,
 )
-from .limits import Limits, Rate, Rates, Threads
+from .limits.limits import Limits, Rate, Rates, Threads
 from .longpoll import LongPoll
 from .message import Broadcast, Draining, Error, Ok, Reply
 from .presence import BySize, Count, Full, Periods, Presence, PresenceCount, Sample
+from .protocol.deflate import Deflate
 from .pubsub import Bus, LocalBus
 from .raw import Ping, Pong, RawHandler, RawSocket
-from .slow import DropOldest, Latest
 from .socket import Socket
 
 __all__ = [

@@ -1,6 +1,6 @@
 """Channels: what a user's code does with the events of one topic.
 
-A channel class is declared; :mod:`bennu._definition` reads it into a table when the endpoint is made;
+A channel class is declared; :mod:`bennu.definition` reads it into a table when the endpoint is made;
 the runtime makes one object of it for every (connection, topic) joined. Protocol document, §3.
 """
 
@@ -11,12 +11,12 @@ from typing import Any, ClassVar, Final, Protocol
 
 from typing_extensions import TypeVar
 
-from ._agent import Agent, AgentRuntime, BlockingAgent, Connection
-from ._mistakes import HOOKS, OPTIONS, WRAPPERS, check_class, refuse_keywords
-from ._protocol.bucket import Rate
+from .agent import Agent, AgentRuntime, BlockingAgent, Connection
+from .backpressure import WhenSlow
 from .errors import DefinitionError, source_line
+from .limits.rate import Rate
 from .message import is_reserved
-from .slow import WhenSlow
+from .user_code.mistakes import HOOKS, OPTIONS, WRAPPERS, check_class, refuse_keywords
 
 __all__ = ["Channel", "Connection", "ReplyRef", "on", "on_info", "on_out"]
 

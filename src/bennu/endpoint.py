@@ -23,38 +23,38 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from contextvars import copy_context
 from typing import Any, Final, cast
 
-from ._blocking import blocking
-from ._callback import Callback
-from ._functions import name_of
-from ._home import Home
-from ._log import Log
-from ._options import FLAG, TEXT, TEXTS, Option, optional, options
-from ._origin_check import OriginCheck, OriginPolicy
-from ._protocol.forwarded import TrustedProxies
-from ._protocol.hosts import Hosts
-from ._runtime.accepted import Accepted
-from ._runtime.draining import Drainer
-from ._runtime.runtime import Runtime
-from ._siblings import other_workers
 from .channel import Channel
 from .errors import DefinitionError, source_line
-from .limits import Limits, Threads
+from .limits.limits import Limits, Threads
+from .logs.log import Log
 from .longpoll import LongPoll
+from .loop.blocking import blocking
+from .loop.home import Home
+from .loop.siblings import other_workers
 from .message import Broadcast, Disconnect, SocketId, expect_event
+from .origin_check import OriginCheck, OriginPolicy
+from .phoenix.token import Secret, sign
 from .presence import Presence
+from .protocol.hosts import Hosts
+from .protocol.proxies import TrustedProxies
 from .pubsub import Bus, PubSub
+from .server.accepted import Accepted
+from .server.drain import Drainer
+from .server.handshake import Denied, Target, explain_request, shake_hands
+from .server.server import Server
 from .socket import Socket, SocketBase
 from .telemetry import SECRET_TERMS, ParameterFilter, Telemetry
-from .token import Secret, sign
 from .transports.asgi import ASGIWebSocket, deny
-from .transports.handshake import Denied, Target, explain_request, shake_hands
 from .transports.health import Health
-from .transports.hosts import HostGuard
+from .transports.host_guard import HostGuard
 from .transports.longpoll import Exchange, LongPolling
 from .transports.native import EXTENSION, NativeWebSocket, key_of
 from .transports.proxied import as_proxies_say
 from .transports.routes import Routes
 from .transports.script import ClientScript
+from .user_code.callback import Callback
+from .user_code.functions import name_of
+from .user_code.options import FLAG, TEXT, TEXTS, Option, optional, options
 
 __all__ = ["Endpoint"]
 
@@ -162,7 +162,7 @@ class Endpoint:
         hide = filter_parameters
         if not isinstance(hide, ParameterFilter):
             hide = ParameterFilter(hide)
-        self._runtime = Runtime(
+        self._server = Server(
             self,
             self.pubsub,
             self.telemetry,
@@ -174,13 +174,13 @@ class Endpoint:
         self._proxies = TrustedProxies(trusted_proxies) if trusted_proxies else None
         self._mounts = tuple(sockets)
         self._host_guard = HostGuard(
-            None if hosts is None else Hosts(hosts), self._runtime.log, debug=debug
+            None if hosts is None else Hosts(hosts), self._server.log, debug=debug
         )
         self._routes = Routes(sockets, OriginCheck(check_origin))
-        self._longpolling = LongPolling(self._runtime, _secret(secret_key))
+        self._longpolling = LongPolling(self._server, _secret(secret_key))
         for socket in sockets.values():
             socket.expect_guard(check_origin)
-        self._drainer = Drainer(self._runtime, sockets)
+        self._drainer = Drainer(self._server, sockets)
         self._health = Health(health)
         mounts = [mount for mount, socket in sockets.items() if isinstance(socket, Socket)]
         self._script = ClientScript(mounts)
@@ -193,7 +193,7 @@ class Endpoint:
     @property
     def state(self) -> Any:
         """What the lifespan yielded."""
-        return self._runtime.state
+        return self._server.state
 
     @property
     def is_started(self) -> bool:
@@ -213,7 +213,7 @@ class Endpoint:
     @property
     def connections(self) -> int:
         """How many clients are connected to this process."""
-        return len(self._runtime.connections)
+        return len(self._server.connections)
 
     async def start(self) -> None:
         """Enter the lifespan. A server does it, or the application that it is mounted in.
@@ -229,8 +229,8 @@ class Endpoint:
         self._home.start()
         if self._stack is not None:
             return
-        self._runtime.start()
-        self._runtime.lines.follow()  # not before: servers set up logging at start-up
+        self._server.start()
+        self._server.lines.follow()  # not before: servers set up logging at start-up
         await self._drainer.start()
         stack = AsyncExitStack()
         try:
@@ -241,11 +241,11 @@ class Endpoint:
                 await self.pubsub.stop()
             finally:
                 self._drainer.stop()
-                self._runtime.let_go()
+                self._server.let_go()
             raise
         self._stack = stack
         if (workers := other_workers()) is not None:
-            self._runtime.log.warning(
+            self._server.log.warning(
                 "%s, and this endpoint reaches the clients of its own process only: a broadcast, a disconnect"
                 " and a request of long polling may miss the client that they are for. Run one worker",
                 workers,
@@ -255,7 +255,7 @@ class Endpoint:
         """Join the cluster, and enter the lifespan."""
         await self.pubsub.start()
         for presence in self._presences:
-            presence.start(self._runtime)
+            presence.start(self._server)
         if self._lifespan is not None:
             takes_endpoint = bool(inspect.signature(self._lifespan.function).parameters)
             context = await self._lifespan.here(*((self,) if takes_endpoint else ()))
@@ -266,14 +266,14 @@ class Endpoint:
                     got=repr(context),
                     write="@asynccontextmanager above `async def lifespan()`",
                 )
-            self._runtime.state = await stack.enter_async_context(context)
-            self._runtime.context = copy_context()
+            self._server.state = await stack.enter_async_context(context)
+            self._server.context = copy_context()
         for presence in self._presences:
             presence.opened()
 
     async def _end_presences(self) -> None:
         for presence in self._presences:
-            await presence.stop(self._runtime)
+            await presence.stop(self._server)
 
     async def drain(self, *, delay: float = 0.0, timeout: float | None = None) -> None:  # noqa: ASYNC109 - shared out among steps
         """Let all clients go, a few at a time, before the server stops; ``bennu run`` does it by itself.
@@ -309,26 +309,26 @@ class Endpoint:
         stack, self._stack = self._stack, None
         self._drainer.stop()
         try:
-            await self._runtime.end_connections()
+            await self._server.end_connections()
             await self._end_presences()  # its hooks may need threads, and the lifespan
-            await self._runtime.end_connections()
+            await self._server.end_connections()
             try:
                 await stack.aclose()
             finally:
                 await self.pubsub.stop()
         finally:
-            self._runtime.let_go()
+            self._server.let_go()
             self._forget_start()
 
     def _forget_start(self) -> None:
-        self._runtime.lines.stop()
-        self._runtime.state = None
+        self._server.lines.stop()
+        self._server.state = None
         self._starting = None
 
     def _abandon(self) -> None:
         """Forget a start that nobody can stop any more."""
         if self._stack is not None:
-            self._runtime.log.warning(
+            self._server.log.warning(
                 "The endpoint was not stopped before its event loop was closed, or its process was forked:"
                 " it starts anew, and the end of its lifespan was left out"
             )
@@ -336,8 +336,8 @@ class Endpoint:
         self._drainer.abandon()
         self._longpolling.abandon()
         for presence in self._presences:
-            presence.abandon(self._runtime)
-        self._runtime.abandon()
+            presence.abandon(self._server)
+        self._server.abandon()
         self._home.stop()
         self._forget_start()
 
@@ -437,7 +437,7 @@ class Endpoint:
             return
         target = self._routes.find(scope)
         if self._proxies is not None:
-            scope = as_proxies_say(self._proxies, scope, self._runtime.log)
+            scope = as_proxies_say(self._proxies, scope, self._server.log)
         if target is not None and target.longpoll is not None:
             if scope["type"] == "http":
                 await self._poll(target, target.longpoll, Exchange(scope, receive, send))
@@ -452,7 +452,7 @@ class Endpoint:
         outcome = await self._shake_hands(target, scope)
         if isinstance(outcome, Accepted):
             if scope["type"] == "websocket":
-                await ASGIWebSocket(receive, send).run(self._runtime, outcome)
+                await ASGIWebSocket(receive, send).run(self._server, outcome)
                 return
             reason = explain_request(scope) or "the server did not upgrade the connection"
             outcome = Denied(400, reason.encode())
@@ -470,14 +470,14 @@ class Endpoint:
         """Decide on a request for a WebSocket."""
         if target is None:
             if scope["type"] == "websocket":
-                self._runtime.log.info(
+                self._server.log.info(
                     "REFUSED CONNECTION TO %s: no socket has this path; WebSockets are at: %s",
                     scope["path"],
                     self._routes.described,
                 )
             return NOT_FOUND
         denied = self._host_guard.refuse(scope, target.mount)
-        return denied or await shake_hands(self._runtime, target, scope, "websocket")
+        return denied or await shake_hands(self._server, target, scope, "websocket")
 
     async def serve_native(
         self, target: Target | None, scope: Scope, native: NativeWebSocket
@@ -489,9 +489,9 @@ class Endpoint:
         if isinstance(outcome, Accepted):
             reason = explain_request(scope)
             if reason is None:
-                native.accept(self._runtime, outcome, key_of(scope))
+                native.accept(self._server, outcome, key_of(scope))
                 return
-            self._runtime.log.info("REFUSED CONNECTION TO %s: %s", scope["path"], reason)
+            self._server.log.info("REFUSED CONNECTION TO %s: %s", scope["path"], reason)
             outcome = Denied(400, reason.encode())
         native.deny(outcome)
 
@@ -501,7 +501,7 @@ class Endpoint:
             await self._start_late()
         target = self._routes.find(scope)
         if self._proxies is not None:
-            scope = as_proxies_say(self._proxies, scope, self._runtime.log)
+            scope = as_proxies_say(self._proxies, scope, self._server.log)
         await self.serve_native(target, scope, native)
 
     async def _serve_lifespan(self, receive: Receive, send: Send) -> None:
@@ -530,7 +530,7 @@ class Endpoint:
             self._starting = asyncio.Lock()
         async with self._starting:
             if self._stack is None:
-                self._runtime.log.warning(
+                self._server.log.warning(
                     "The endpoint was not started, and starts at its first request. A mount forwards"
                     " no lifespan: write FastAPI(lifespan=endpoint.lifespan(...)), or serve"
                     " endpoint.wrap(app)"

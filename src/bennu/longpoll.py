@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
-from ._options import TEXT, options
 from .errors import DefinitionError
+from .user_code.options import TEXT, options
 
 __all__ = ["LongPoll"]
 

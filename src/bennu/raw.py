@@ -13,14 +13,14 @@ from typing import Any, Final, Protocol
 from msgspec import Struct
 from typing_extensions import TypeVar, Unpack
 
-from ._agent import Agent, AgentRuntime, BlockingAgent
-from ._connector import Connect
-from ._definition import Handler, check_options, hook_handler
-from ._mistakes import check_class, refuse_keywords
-from ._options import options
+from .agent import Agent, AgentRuntime, BlockingAgent
+from .connector import Connect
+from .definition import Handler, check_options, hook_handler
 from .errors import DefinitionError
 from .message import Draining, Opcode
 from .socket import SocketBase, SocketOptions
+from .user_code.mistakes import check_class, refuse_keywords
+from .user_code.options import options
 
 __all__ = ["Ping", "Pong", "RawDefinition", "RawHandler", "RawSocket", "Sendable"]
 

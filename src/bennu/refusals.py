@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from ._options import NUMBER, options
 from .errors import DefinitionError
+from .user_code.options import NUMBER, options
 
 __all__ = ["MAX_HOLD", "Readable", "Refusals", "read_refusals"]
 

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any, Final, Literal, get_args
 
-from ._callback import Callback
-from ._hiding import FILTERED, SECRET_TERMS, ParameterFilter
-from ._home import Home
-from ._log import Log, Printed
-from ._printable import printable
 from .errors import DefinitionError
+from .logs.hiding import FILTERED, SECRET_TERMS, ParameterFilter
+from .logs.log import Log, Printed
+from .logs.printable import printable
+from .loop.home import Home
 from .reasons import DropReason, Limit
+from .user_code.callback import Callback
 
 __all__ = [
     "EVENTS",

@@ -7,7 +7,7 @@ from typing import Any
 
 from uvicorn.server import ServerState
 
-from bennu.cli.heads import DEFAULT_BOUNDS, HeadBounds
+from bennu.cli.head_limits import DEFAULT_BOUNDS, HeadBounds
 from bennu.cli.server import BennuProtocol, Config
 from tests.support.transport import MemoryTransport
 

@@ -14,12 +14,8 @@ from starlette.routing import Mount
 
 from bennu import Endpoint, LongPoll, Socket
 from bennu.cli.banner import banner
-from tests.support.clock import AUTOJUMP
 
-
-@pytest.fixture
-def anyio_backend() -> Any:
-    return AUTOJUMP
+pytestmark = pytest.mark.clock("virtual")
 
 
 def endpoint_of(*mounts: str) -> Endpoint:

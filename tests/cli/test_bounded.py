@@ -11,18 +11,15 @@ from typing import Any
 import pytest
 
 from bennu.cli.bounded import HEAD_PIECE, LINGER, MAX_HELD, MIN_RATE
-from tests.support.clock import AUTOJUMP, advance, settle
+from tests.support.clock import advance, settle
 
 from .memory import REQUEST, UPGRADE, Server
+
+pytestmark = pytest.mark.clock("virtual")
 
 SLOW = b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n"
 CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
-
-
-@pytest.fixture
-def anyio_backend() -> Any:
-    return AUTOJUMP
 
 
 @pytest.fixture(autouse=True)

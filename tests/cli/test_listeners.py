@@ -13,6 +13,8 @@ from tests.support.raw import CLOSE, TEXT, RawClient, ask, client_frame
 
 from .command import bennu
 
+pytestmark = pytest.mark.clock("real")
+
 APP = """
 import asyncio
 from bennu import Channel, Endpoint, Socket, on
@@ -33,11 +35,6 @@ async def connect() -> None: ...
 socket = Socket(connect=connect, channels={"room:*": Room}, max_unsent=100_000)
 endpoint = Endpoint(sockets={"/socket": socket})
 """
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 linux_only = pytest.mark.skipif(

@@ -18,7 +18,8 @@ ENDPOINT = "from bennu import Endpoint\n{} = Endpoint(sockets={{}})\n"
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder whose modules can be imported, and are forgotten at the end."""
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(sys, "modules", dict(sys.modules))
+    others = {name: module for name, module in sys.modules.items() if name != "app"}
+    monkeypatch.setattr(sys, "modules", others)
     return tmp_path
 
 

@@ -23,6 +23,8 @@ from tests.support.wire import connect, crash, push, reply
 
 from .command import bennu
 
+pytestmark = pytest.mark.clock("real")
+
 APP = """
 import asyncio
 from contextlib import asynccontextmanager
@@ -51,11 +53,6 @@ async def lifespan():
 socket = Socket(connect=lambda: None, channels={"room:*": Room})
 endpoint = Endpoint(sockets={"/socket": socket}, lifespan=lifespan)
 """
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
 
 from bennu import Endpoint
-from bennu._protocol.forwarded import TrustedProxies
+from bennu.protocol.proxies import TrustedProxies
 from tests.support.raw import TEXT, ask, client_frame, open_raw
 from tests.support.servers import Server, serve
 from tests.support.until import until

@@ -16,6 +16,8 @@ from tests.support.wire import Phoenix, connect
 
 from .command import Command, bennu
 
+pytestmark = pytest.mark.clock("real")
+
 TARGET = "/socket/websocket?vsn=2.0.0"
 
 APP = """
@@ -76,11 +78,6 @@ DRAIN = Drain(batch_size=1, batch_interval=float(os.environ.get("INTERVAL", "0.0
 socket = Socket(connect=lambda: None, channels={"room:*": Room}, drain=DRAIN)
 endpoint = Endpoint(sockets={"/socket": socket}, lifespan=lifespan, health="/health")
 """
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 @pytest.fixture

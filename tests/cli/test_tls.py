@@ -22,6 +22,8 @@ from tests.support.wire import V2, Phoenix, reply
 
 from .command import bennu
 
+pytestmark = pytest.mark.clock("real")
+
 APP = """
 from bennu import Channel, ConnectInfo, Endpoint, Socket, on
 
@@ -40,11 +42,6 @@ async def connect(params: dict, info: ConnectInfo) -> ConnectInfo:
 socket = Socket(connect=connect, channels={"room:*": Room}, check_origin="conn")
 endpoint = Endpoint(sockets={"/socket": socket}, health="/health")
 """
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 @pytest.fixture

@@ -1,14 +1,3 @@
 """These tests run in memory and under virtual time."""
 
 from __future__ import annotations
-
-from typing import Any
-
-import pytest
-
-from tests.support.clock import AUTOJUMP
-
-
-@pytest.fixture
-def anyio_backend() -> Any:
-    return AUTOJUMP

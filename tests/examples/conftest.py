@@ -20,11 +20,6 @@ from .chat_process import ChatProcess, run_chat
 from .windows import PATIENCE, Company
 
 
-@pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @pytest.fixture
 def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the chat keeps its messages, in a folder that is not there yet."""

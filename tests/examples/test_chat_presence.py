@@ -13,8 +13,10 @@ from examples.chat.app import endpoint
 from examples.chat.presence import GRACE, key_of, name_of
 from examples.chat.store import open_store
 from tests.presence.rooms import Member
-from tests.support.clock import AUTOJUMP, advance
+from tests.support.clock import advance
 from tests.support.memory import Server, serve
+
+pytestmark = pytest.mark.clock("virtual")
 
 LOBBY: Final = "room:lobby"
 PHONE: Final = (
@@ -22,11 +24,6 @@ PHONE: Final = (
 )
 TABLET: Final = "Mozilla/5.0 (iPad; CPU OS 18_7 like Mac OS X) AppleWebKit/605.1.15 Safari/604.1"
 COMPUTER: Final = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/149.0 Safari/537.36"
-
-
-@pytest.fixture
-def anyio_backend() -> Any:
-    return AUTOJUMP
 
 
 @pytest.fixture

@@ -366,7 +366,7 @@ class House:
         polling = endpoint._longpolling
         counts = {
             "connections": endpoint.connections - 1,
-            "refused": len(endpoint._runtime.refused),
+            "refused": len(endpoint._server.refused),
             "topics": len(endpoint.pubsub._topics),
             "sessions": len(polling._sessions) + sum(polling._counts.values()),
             "protocols": len(self.state.connections) - 1,

@@ -15,25 +15,25 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from bennu import Deflate, token
-from bennu._protocol import etf, signed
-from bennu._protocol.csrf import matches
-from bennu._protocol.deflate import DeflateFraming, negotiate
-from bennu._protocol.extensions import parse_offers
-from bennu._protocol.forwarded import TrustedProxies
-from bennu._protocol.inflate import InflatingReader
-from bennu._protocol.longpoll import FRAMING, MAX_MESSAGES, Status, answer_poll, split_body
-from bennu._protocol.origin import Origin, Requested
-from bennu._protocol.params import decode_query
-from bennu._protocol.token_text import to_base64
-from bennu._protocol.upgrade import select_subprotocol, take_auth_token
-from bennu._protocol.websocket import CLOSE, FAILURE, PING, PONG, Event, Reader, close_answer
+from bennu import Deflate
+from bennu.auth.jwt import JWTConnect
+from bennu.auth.session import PlugSession, StarletteSession
 from bennu.connect_info import AUTHORITY, ConnectInfo
 from bennu.errors import DecodeError, EncodeError, TokenError
-from bennu.jwt import JWTConnect
 from bennu.message import BINARY, TEXT, Opcode
-from bennu.serializers import JSONV1, JSONV2, Serializer, negotiate as negotiate_vsn
-from bennu.session import PlugSession, StarletteSession
+from bennu.phoenix import etf, signed, token
+from bennu.phoenix.csrf_codec import matches
+from bennu.phoenix.token_text import to_base64
+from bennu.protocol import JSONV1, JSONV2, Serializer, negotiate as negotiate_vsn
+from bennu.protocol.deflate import DeflateFraming, negotiate
+from bennu.protocol.extensions import parse_offers
+from bennu.protocol.inflate import InflatingReader
+from bennu.protocol.longpoll import FRAMING, MAX_MESSAGES, Status, answer_poll, split_body
+from bennu.protocol.origin import Origin, Requested
+from bennu.protocol.proxies import TrustedProxies
+from bennu.protocol.query import decode_query
+from bennu.protocol.upgrade import select_subprotocol, take_auth_token
+from bennu.protocol.websocket import CLOSE, FAILURE, PING, PONG, Event, Reader, close_answer
 
 from .house import House
 from .program import WORDS as PROGRAM_WORDS, program_of

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
@@ -65,11 +65,6 @@ class Target:
 PATIENCE: Final = 30.0
 
 Attack = Callable[..., AbstractAsyncContextManager[Target]]
-
-
-@pytest.fixture(scope="session")
-def anyio_backend() -> Any:
-    return "asyncio"
 
 
 @pytest.fixture

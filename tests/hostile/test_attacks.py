@@ -32,11 +32,6 @@ SLOW: Final = "sessions_that_are_not_polled"
 """One whose memory comes back after half a minute."""
 
 
-@pytest.fixture(scope="module")
-def anyio_backend() -> Any:
-    return "asyncio"
-
-
 @pytest.mark.timeout(240)  # since each has three processes, and waits for memory to come back
 @pytest.mark.parametrize("name", [*CHOSEN, pytest.param(SLOW, marks=pytest.mark.long)])
 def test_an_attack_exceeds_no_bound(name: str) -> None:

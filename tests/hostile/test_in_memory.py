@@ -12,18 +12,15 @@ import pytest
 
 from bennu import Channel, Rates, on
 from bennu.reasons import Limit
-from tests.support.clock import AUTOJUMP, advance, settle
+from tests.support.clock import advance, settle
 from tests.support.frames import error, ok
 from tests.support.memory import Over, endpoint_of, serve
 from tests.support.raw import TEXT, client_frame
 from tests.support.wires import NativeWire
 
+pytestmark = pytest.mark.clock("virtual")
+
 both_transports = pytest.mark.parametrize("over", ["native", "asgi"])
-
-
-@pytest.fixture
-def anyio_backend() -> Any:
-    return AUTOJUMP
 
 
 ended: list[Any] = []

@@ -28,12 +28,6 @@ UNEXPECTED = (
 
 
 @pytest.fixture(scope="session")
-def anyio_backend() -> str:
-    """All asynchronous clients are asyncio's."""
-    return "asyncio"
-
-
-@pytest.fixture(scope="session")
 def shared_server() -> Iterator[Server]:
     server = Server()
     yield server

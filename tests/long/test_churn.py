@@ -11,15 +11,10 @@ from typing import Any
 import pytest
 
 from bennu import Channel, Endpoint, Socket, on
-from tests.support.clock import AUTOJUMP, settle
+from tests.support.clock import settle
 from tests.support.memory import Client, Server, serve
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
-
-
-@pytest.fixture
-def anyio_backend() -> Any:
-    return AUTOJUMP
 
 
 class Room(Channel[Any]):

@@ -14,8 +14,6 @@ from ..support.clock import advance, settle
 from ..support.memory import Over, Version, endpoint_of, ok, serve
 from .rooms import Present, enter, example, plain
 
-pytestmark = pytest.mark.anyio
-
 
 @pytest.mark.parametrize(
     ("version", "over"),

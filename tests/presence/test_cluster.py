@@ -9,16 +9,14 @@ from typing import Any
 import pytest
 
 from bennu import BySize, Count, Full, Periods, Presence, PresenceCount
-from bennu._protocol.tracker import Entry, Heartbeat, Status, encode
-from bennu._protocol.tracker.delta import Part
+from bennu.presence.crdt import Entry, Heartbeat, Status, encode
+from bennu.presence.crdt.delta import Part
 from bennu.telemetry import ReplicaChanged
 
 from ..support.bus import MemoryBus, Network
 from ..support.clock import advance, settle, work
 from ..support.memory import Server, serve
 from .rooms import Member, enter, example, plain
-
-pytestmark = pytest.mark.anyio
 
 PERIODS = Periods()
 TOLD = 0.16

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from bennu import Presence
 
 from ..support.clock import advance, running_loop, settle
 from ..support.memory import endpoint_of, serve
 from .rooms import enter, example, plain
-
-pytestmark = pytest.mark.anyio
 
 
 async def test_who_comes_back_in_time_was_never_away() -> None:

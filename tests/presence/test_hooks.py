@@ -13,8 +13,6 @@ from ..support.clock import advance, settle, work
 from ..support.memory import endpoint_of, serve
 from .rooms import Present, enter, example, plain
 
-pytestmark = pytest.mark.anyio
-
 NAMES = {"ann": "Ann A.", "bob": "Bob B."}
 
 

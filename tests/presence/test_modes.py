@@ -8,19 +8,17 @@ import pytest
 from hypothesis import given, strategies as st
 
 from bennu import BySize, Count, DefinitionError, Full, Presence, PresenceCount, Sample
-from bennu._protocol.presences import Net, Tally
-from bennu._protocol.tracker import Entry
 from bennu.presence.audience import Audience
+from bennu.presence.crdt import Entry
 from bennu.presence.hooks import bare
 from bennu.presence.modes import Mode
+from bennu.presence.net_effect import Net, Tally
 
 from ..support.clock import advance
 from ..support.js_presence import JSPresence
 from ..support.memory import serve
 from ..support.properties import property_test
 from .rooms import enter, example, plain
-
-pytestmark = pytest.mark.anyio
 
 
 def counts(events: list[tuple[str, Any]]) -> list[tuple[int, int]]:

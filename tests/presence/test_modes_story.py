@@ -20,8 +20,6 @@ from ..support.clock import advance, work
 from ..support.memory import Server, serve
 from .rooms import Member, enter, example
 
-pytestmark = pytest.mark.anyio
-
 MODES: Final[list[Mode]] = [
     Full(),
     Sample(2),

@@ -38,7 +38,6 @@ def test_a_text_of_a_class_of_its_own_becomes_plain(given: str, text: str) -> No
     assert (key, type(key)) == (text, str)
 
 
-@pytest.mark.anyio
 async def test_keys_and_topics_may_be_texts_of_a_class_of_their_own() -> None:
     """They are the same as the plain ones."""
     presence = Presence()

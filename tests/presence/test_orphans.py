@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import given, strategies as st
 
-from bennu.presence.orphans import Orphans
+from bennu.presence.grace import Orphans
 
 from ..support.properties import property_test
 

@@ -14,8 +14,6 @@ from ..support.frames import error
 from ..support.memory import Server, endpoint_of, serve
 from .rooms import Member, Present, enter, example, plain
 
-pytestmark = pytest.mark.anyio
-
 
 async def leave(server: Server, member: Member) -> None:
     member.client.leave("room:1")

@@ -23,8 +23,6 @@ from ..support.clock import advance, settle
 from ..support.memory import endpoint_of, error, ok, serve
 from .rooms import Present, enter, example, plain
 
-pytestmark = pytest.mark.anyio
-
 
 @pytest.mark.conformance("PR003", "PR004", "PR013")
 async def test_a_member_is_listed_by_topic_and_by_channel_once_it_is_tracked() -> None:

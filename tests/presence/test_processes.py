@@ -23,7 +23,7 @@ from ..support.js_presence import JSPresence
 from ..support.wire import Phoenix, connect
 from .rooms import plain
 
-pytestmark = pytest.mark.anyio
+pytestmark = pytest.mark.clock("real")
 
 ROOT: Final = Path(__file__).parents[2]
 TOPIC: Final = "room:1"
@@ -32,12 +32,6 @@ SHORT: Final = {"broadcast": 0.4, "max_silent": 0, "down": 4.0, "permdown": 60.0
 """Short, and still long enough for a machine that is busy with other things."""
 ENDLESS: Final = {"broadcast": 1000.0, "down": 3000.0, "permdown": 9000.0}
 """With these nothing happens by the passing of time."""
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    """Real processes need real time."""
-    return "asyncio"
 
 
 class Follower:

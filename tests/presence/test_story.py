@@ -20,8 +20,6 @@ from ..support.clock import advance, settle
 from ..support.memory import Server, serve
 from .rooms import Member, Present, enter, example
 
-pytestmark = pytest.mark.anyio
-
 NODES = ("one", "two", "three")
 STEPS = 120
 QUIET = 60.0

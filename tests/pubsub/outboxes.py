@@ -10,13 +10,13 @@ from itertools import chain
 from typing import Any
 
 from bennu import Broadcast, ConnectInfo, Socket
-from bennu._runtime.accepted import Accepted
-from bennu._runtime.link import Link
+from bennu.backpressure import DropPolicy
 from bennu.message import TEXT, Encoded, Opcode
+from bennu.protocol import JSONV2, Serializer
 from bennu.pubsub import Outbox, PubSub
 from bennu.pubsub.fastlane import LaneKey, SlowReader, Turn
-from bennu.serializers import JSONV2, Serializer
-from bennu.slow import DropPolicy
+from bennu.server.accepted import Accepted
+from bennu.server.link import Link
 
 __all__ = [
     "Bus",
@@ -195,8 +195,8 @@ class _Link(Link):
     def tell(self, message: Any) -> None: ...
 
 
-class _Runtime:
-    """As much of a runtime as a link needs."""
+class _Server:
+    """As much of a server as a link needs."""
 
     def __init__(self, bus: Bus) -> None:
         self.pubsub = bus
@@ -228,10 +228,10 @@ class StallingOutbox:
         self.wire = _Wire(framing, self)
         socket: Socket[None] = Socket(connect=lambda: None, channels={}, max_unsent=max_unsent)
         accepted = Accepted(socket, JSONV2, INFO, None, None, None)
-        runtime: Any = _Runtime(bus)
+        server: Any = _Server(bus)
         self._bus = bus
         self._framing = framing
-        self.link = _Link(runtime, accepted, self.wire)
+        self.link = _Link(server, accepted, self.wire)
         self.link.channels = []
 
     def join(self, topic: str, policy: DropPolicy | None = None, intercepts: str = "") -> Member:

@@ -10,14 +10,7 @@ import pytest
 from bennu.pubsub import Bus, LocalBus, PubSub
 
 from ..support.bus import Network
-from ..support.clock import AUTOJUMP, settle
-
-pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> Any:
-    return AUTOJUMP
+from ..support.clock import settle
 
 
 async def node(network: Network, name: str, heard: list[Any]) -> PubSub:

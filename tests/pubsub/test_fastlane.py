@@ -12,10 +12,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from bennu import Broadcast
 from bennu.errors import EncodeError
 from bennu.message import TEXT
+from bennu.protocol import JSONV1, JSONV2, Serializer
 from bennu.pubsub import fastlane
 from bennu.pubsub.fastlane import MAX_LOG, MAX_LOG_BYTES, LaneKey
 from bennu.reasons import DropReason
-from bennu.serializers import JSONV1, JSONV2, Serializer
 
 from . import outboxes
 from .outboxes import CountingSerializer, Member, RecordingOutbox, TupleFraming, key_for

@@ -12,13 +12,8 @@ from bennu import Broadcast
 from bennu.pubsub import PubSub
 from bennu.pubsub.fastlane import MAX_LOG
 
-from ..support.clock import AUTOJUMP, settle
+from ..support.clock import settle
 from .outboxes import Member, RecordingOutbox, key_for
-
-
-@pytest.fixture
-def anyio_backend() -> Any:
-    return AUTOJUMP
 
 
 class Price(Struct, frozen=True):

@@ -13,11 +13,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from msgspec import json
 
 from bennu import Broadcast, DropOldest, Latest
-from bennu._runtime.slow import CHUNK
+from bennu.backpressure import DropPolicy
+from bennu.protocol import JSONV2
 from bennu.pubsub import fastlane
 from bennu.reasons import DropReason
-from bennu.serializers import JSONV2
-from bennu.slow import DropPolicy
+from bennu.server.backpressure import CHUNK
 
 from .outboxes import Bus, Member, RecordingOutbox, StallingOutbox, TupleFraming, key_for
 

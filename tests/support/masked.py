@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import pairwise
 
-from bennu._protocol.websocket import Event, Reader
+from bennu.protocol.websocket import Event, Reader
 
 __all__ = ["LARGE", "MASK", "cut", "raw", "read"]
 

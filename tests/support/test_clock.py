@@ -4,16 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from typing import Any
 
 import pytest
 
-from .clock import AUTOJUMP, advance, running_loop, settle, work
-
-
-@pytest.fixture
-def anyio_backend() -> Any:
-    return AUTOJUMP
+from .clock import advance, running_loop, settle, work
 
 
 async def test_time_jumps_to_the_next_timer() -> None:

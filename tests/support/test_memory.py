@@ -10,14 +10,9 @@ import pytest
 
 from bennu import Channel, Endpoint, on
 
-from .clock import AUTOJUMP, settle, work
+from .clock import settle, work
 from .memory import HandshakeRefused, Over, Version, endpoint_of, error, ok, serve
 from .wires import NativeWire
-
-
-@pytest.fixture
-def anyio_backend() -> Any:
-    return AUTOJUMP
 
 
 class Room(Channel[Any]):

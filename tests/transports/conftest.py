@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 
@@ -12,11 +11,6 @@ from bennu import Endpoint
 from tests.support.servers import Server, serve
 from tests.support.until import until
 from tests.wire.app import Journal, make_endpoint
-
-
-@pytest.fixture(scope="module", params=[False, True], ids=["asyncio", "uvloop"])
-def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
-    return "asyncio", {"use_uvloop": request.param}
 
 
 @pytest.fixture(scope="module")

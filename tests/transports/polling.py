@@ -46,7 +46,7 @@ async def polling(
     options = {"longpoll": longpoll, "secret_key": SECRET, **options}
     async with serve(endpoint_of(channels, **options)) as server:
         elsewhere = endpoint_of(channels, **options)
-        elsewhere.pubsub = elsewhere._runtime.pubsub = server.endpoint.pubsub
+        elsewhere.pubsub = elsewhere._server.pubsub = server.endpoint.pubsub
         await elsewhere.start()
         target = server.endpoint if reach == "here" else elsewhere
         browser = Browser(server.endpoint, elsewhere=target, params=params, vsn=vsn)

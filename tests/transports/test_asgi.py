@@ -18,14 +18,11 @@ from tests.support.until import until
 from tests.support.wire import broadcast, connect
 from tests.wire.app import Journal, make_endpoint
 
+pytestmark = pytest.mark.clock("real")
+
 JOIN = '["1","1","room:1","phx_join",{}]'
 JOINED = '["1","1","room:1","phx_reply",{"status":"ok","response":{}}]'
 MEGABYTE = "x" * 1_000_000
-
-
-@pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 @pytest.fixture(scope="module", params=["uvicorn", "hypercorn", "granian"])

@@ -10,13 +10,14 @@ import pytest
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
 from bennu import Channel, DefinitionError, Deflate, Socket, on
-from bennu._protocol.deflate import DeflateFraming
 from bennu.message import BINARY, TEXT, Opcode
+from bennu.protocol.deflate import DeflateFraming
 
-from ..support.clock import AUTOJUMP
 from ..support.masked import raw
 from ..support.memory import Client, Server, endpoint_of, ok, serve
 from ..support.wires import NativeWire
+
+pytestmark = pytest.mark.clock("virtual")
 
 OFFER = [ClientPerMessageDeflateFactory(client_max_window_bits=True)]
 """What Chromium and Node offer."""
@@ -38,11 +39,6 @@ class Room(Channel[Any]):
     @on("send")
     async def send(self, payload: bytes) -> None:
         await self.broadcast("sent", payload)
-
-
-@pytest.fixture
-def anyio_backend() -> Any:
-    return AUTOJUMP
 
 
 def endpoint(compress: Any = True, **options: Any) -> Any:

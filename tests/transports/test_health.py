@@ -9,13 +9,10 @@ import pytest
 
 from bennu import DefinitionError, Drain, Endpoint, Socket
 
-from ..support.clock import AUTOJUMP, settle
+from ..support.clock import settle
 from ..support.memory import serve
 
-
-@pytest.fixture
-def anyio_backend() -> Any:
-    return AUTOJUMP
+pytestmark = pytest.mark.clock("virtual")
 
 
 Answer = tuple[int, bytes]

@@ -11,20 +11,17 @@ from typing import Any
 import pytest
 
 from bennu import Channel, Endpoint, Limits, Refused, Socket
-from bennu._runtime.accepted import Accepted
 from bennu.reasons import Limit
+from bennu.server.accepted import Accepted
+from bennu.server.handshake import Denied, shake_hands
 from bennu.telemetry import Event, LimitExceeded
-from bennu.transports.handshake import Denied, shake_hands
 
-from ..support.clock import AUTOJUMP, advance, settle
+from ..support.clock import advance, settle
 from ..support.memory import HandshakeRefused, Over, Server, serve
 
+pytestmark = pytest.mark.clock("virtual")
+
 both_transports = pytest.mark.parametrize("over", ["native", "asgi"])
-
-
-@pytest.fixture(scope="module")
-def anyio_backend() -> Any:
-    return AUTOJUMP
 
 
 class Room(Channel[Any]):
@@ -106,7 +103,7 @@ async def decide(endpoint: Endpoint, host: str | None, **more: Any) -> Accepted 
     }
     target = endpoint._routes.find(scope)
     assert target is not None
-    return await shake_hands(endpoint._runtime, target, scope, "websocket")
+    return await shake_hands(endpoint._server, target, scope, "websocket")
 
 
 RATE_LIMITED = Denied(429, b"rate_limited", 60)
@@ -207,7 +204,7 @@ async def test_who_was_not_let_in_holds_no_place(
 async def test_many_addresses_take_bounded_memory() -> None:
     """An attacker who owns a /32 has four billion networks."""
     async with started(endpoint_of(Limits(connects_per_ip="100/hour"))) as endpoint:
-        gate = endpoint._runtime.gate
+        gate = endpoint._server.gate
         assert gate is not None
         gate._max_buckets = 100
         for number in range(1000):

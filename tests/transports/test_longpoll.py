@@ -13,20 +13,15 @@ import pytest
 
 from bennu import Channel, ConnectInfo, LongPoll, Ok, Refused, on, on_out
 from bennu.connect_info import URI
-from tests.support.clock import AUTOJUMP, advance, running_loop, settle, work
+from tests.support.clock import advance, running_loop, settle, work
 from tests.support.frames import error, ok
 from tests.support.longpoll import NDJSON, Browser
 
 from .polling import Reach, joined, polling
 
-pytestmark = pytest.mark.conformance("LP020")
+pytestmark = [pytest.mark.conformance("LP020"), pytest.mark.clock("virtual")]
 
 both = pytest.mark.parametrize("reach", ["here", "elsewhere"])
-
-
-@pytest.fixture
-def anyio_backend() -> Any:
-    return AUTOJUMP
 
 
 ended: list[tuple[str, Any]] = []

@@ -12,16 +12,13 @@ import pytest
 from bennu import LongPoll
 from bennu.errors import DefinitionError
 from bennu.transports.longpoll.bodies import OVERHEAD
-from tests.support.clock import AUTOJUMP, advance, running_loop, settle
+from tests.support.clock import advance, running_loop, settle
 from tests.support.longpoll import Browser, Request
 
 from .polling import Reach, joined, polling
 from .test_longpoll import CHANNELS
 
-
-@pytest.fixture
-def anyio_backend() -> Any:
-    return AUTOJUMP
+pytestmark = pytest.mark.clock("virtual")
 
 
 @pytest.fixture(params=["here", "elsewhere"])

@@ -7,14 +7,11 @@ from typing import Any
 import pytest
 
 from bennu import Channel, Drain
-from tests.support.clock import AUTOJUMP, settle
+from tests.support.clock import settle
 
 from .polling import Reach, joined, polling
 
-
-@pytest.fixture
-def anyio_backend() -> Any:
-    return AUTOJUMP
+pytestmark = pytest.mark.clock("virtual")
 
 
 ended: list[tuple[str, Any]] = []

@@ -21,22 +21,19 @@ from bennu import (
     Socket,
     on,
 )
+from bennu.phoenix.token import sign
 from bennu.reasons import DropReason
-from bennu.token import sign
 from bennu.transports.longpoll.http import SALT
-from tests.support.clock import AUTOJUMP, advance, running_loop, settle, work
+from tests.support.clock import advance, running_loop, settle, work
 from tests.support.frames import error, ok
 from tests.support.longpoll import Browser
 from tests.support.memory import HandshakeRefused, Over, endpoint_of, serve
 
 from .polling import SECRET, Reach, joined, polling
 
+pytestmark = pytest.mark.clock("virtual")
+
 both = pytest.mark.parametrize("reach", ["here", "elsewhere"])
-
-
-@pytest.fixture
-def anyio_backend() -> Any:
-    return AUTOJUMP
 
 
 refused: list[Exception] = []
@@ -307,7 +304,7 @@ async def test_a_secret_may_be_changed() -> None:
     old = endpoint_of(CHANNELS, longpoll=True, secret_key=SECRET)
     new = endpoint_of(CHANNELS, longpoll=True, secret_key=["the secret from now on", SECRET])
     async with serve(old) as server:
-        new.pubsub = new._runtime.pubsub = server.endpoint.pubsub
+        new.pubsub = new._server.pubsub = server.endpoint.pubsub
         await new.start()
         token = await Browser(old).begin()
         assert (await Browser(new).get(token)).token == token
@@ -335,7 +332,7 @@ async def test_a_session_whose_process_does_not_answer_is_gone() -> None:
 
 async def test_a_session_whose_process_dies_while_it_is_at_it() -> None:
     """The post says 408 in the end."""
-    from bennu._protocol.polling import Posted, Progress
+    from bennu.transports.longpoll.messages import Posted, Progress
 
     async with polling("elsewhere", CHANNELS) as (server, browser, _):
         topic, pubsub = "phx:lp:dying", server.endpoint.pubsub

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bennu import Endpoint
-from bennu._runtime import turns
+from bennu.loop import turns
 from tests.support.frames import ok
 from tests.support.raw import (
     BINARY,

@@ -8,8 +8,9 @@ import pytest
 
 from bennu import Channel, ConnectInfo, Endpoint, Socket
 from bennu.connect_info import URI, Peer
-from tests.support.clock import AUTOJUMP
 from tests.support.memory import HandshakeRefused, Over, serve
+
+pytestmark = pytest.mark.clock("virtual")
 
 PROXIED = [
     ("X-Forwarded-For", "6.6.6.6, 203.0.113.9"),
@@ -18,11 +19,6 @@ PROXIED = [
 ]
 
 both_transports = pytest.mark.parametrize("over", ["native", "asgi"])
-
-
-@pytest.fixture
-def anyio_backend() -> Any:
-    return AUTOJUMP
 
 
 class Seen(Channel[None]):

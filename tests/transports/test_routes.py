@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from bennu._origin_check import OriginCheck
-from bennu._protocol.origin import Origin, Requested
 from bennu.channel import Channel
 from bennu.errors import DefinitionError
+from bennu.origin_check import OriginCheck
+from bennu.protocol.origin import Origin, Requested
 from bennu.socket import Socket
 from bennu.transports.routes import Routes
 

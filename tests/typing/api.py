@@ -20,8 +20,8 @@ from bennu import (
     on,
     on_info,
 )
-from bennu.jwt import JWTConnect
-from bennu.session import StarletteSession
+from bennu.auth.jwt import JWTConnect
+from bennu.auth.session import StarletteSession
 
 
 @dataclass(frozen=True)

@@ -20,11 +20,6 @@ UNFOUNDED: Final = "ASGI callable returned without completing handshake."
 """What uvicorn logs after every HTTP answer to a WebSocket request but an empty 403."""
 
 
-@pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "running" in metafunc.fixturenames:
         names = servers_for(metafunc.function, list(SERVERS))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bennu import Endpoint
-from bennu._runtime import joined
 from bennu.reasons import Limit
+from bennu.server import joined
 from tests.support.frames import error, ok
 from tests.support.servers import Server
 from tests.support.wire import broadcast, close, connect, push, reply

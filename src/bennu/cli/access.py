@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from .._printable import printable
+from ..logs.printable import printable
 
 __all__ = ["WithoutQuery", "hide_queries"]
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from typing import Any, Final, cast
 
-from .._runtime.draining import started_endpoints
 from ..endpoint import Endpoint
+from ..server.drain import started_endpoints
 
 __all__ = ["banner"]
 

@@ -33,15 +33,15 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from .._log import Log
-from .._protocol.forwarded import TrustedProxies
-from .._runtime.excesses import Excesses
 from ..endpoint import Endpoint
+from ..logs.log import Log
+from ..protocol.proxies import TrustedProxies
 from ..reasons import Limit
+from ..server.excesses import Excesses
 from ..telemetry import Telemetry
 from ..transports.proxied import PEER, Proxied
 from .access import hide_queries
-from .heads import DEFAULT_BODY_TIMEOUT, DEFAULT_BOUNDS, Deadlines, HeadBounds
+from .head_limits import DEFAULT_BODY_TIMEOUT, DEFAULT_BOUNDS, Deadlines, HeadBounds
 
 __all__ = ["LINGER", "OWN", "BoundedProtocol", "Config"]
 

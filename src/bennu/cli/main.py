@@ -15,19 +15,19 @@ from click.core import ParameterSource
 from uvicorn.config import LOG_LEVELS, LOGGING_CONFIG
 from uvicorn.supervisors import ChangeReload
 
-from .._log import Log, Printed
-from .._protocol.forwarded import TrustedProxies
-from .._siblings import same_command
 from ..endpoint import Endpoint
 from ..errors import DefinitionError
+from ..logs.log import Log, Printed
+from ..loop.siblings import same_command
+from ..protocol.proxies import TrustedProxies
 from .env_file import parse_env
-from .heads import DEFAULT_BODY_TIMEOUT, DEFAULT_BOUNDS, HeadBounds
+from .head_limits import DEFAULT_BODY_TIMEOUT, DEFAULT_BOUNDS, HeadBounds
 from .lines import LineFormatter
 from .loading import DEFAULT_TARGET, load
 from .opening import addresses, open_listeners
 from .reloading import Reloaded
 from .server import BennuProtocol, Config
-from .serving import Server
+from .serving import UvicornServer
 
 __all__ = ["main"]
 
@@ -292,14 +292,16 @@ def _make(
     grace: float,
     reloads: bool,
     drain_delay: float = 0.0,
-) -> Server:
+) -> UvicornServer:
     """Import what is to be served, and make a server for it.
 
     Raises:
         click.ClickException: It can't be had.
     """
     app = load(target, folder=folder, is_given=is_given)
-    return Server(_config(app, **settings), grace=grace, drain_delay=drain_delay, reloads=reloads)
+    return UvicornServer(
+        _config(app, **settings), grace=grace, drain_delay=drain_delay, reloads=reloads
+    )
 
 
 def _config(app: Any, **settings: Any) -> Config:

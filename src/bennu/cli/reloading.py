@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from .serving import Server
+from .serving import UvicornServer
 
 __all__ = ["Reloaded"]
 
@@ -32,7 +32,7 @@ class Reloaded:
     def __call__(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve, or say what is wrong."""
         try:
-            server: Server = self.make()
+            server: UvicornServer = self.make()
         except click.ClickException as error:
             error.show()
         else:

@@ -29,7 +29,7 @@ from urllib.parse import unquote
 import httptools
 
 from ..endpoint import Endpoint
-from ..transports.handshake import Denied
+from ..server.handshake import Denied
 from ..transports.native import EXTENSION, NativeWebSocket
 from .bounded import BoundedProtocol, Config
 

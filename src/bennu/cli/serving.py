@@ -39,16 +39,16 @@ from typing import Any, Final
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 
-from .._log import Log, Printed
-from .._runtime.draining import drain_all
+from ..logs.log import Log, Printed
+from ..server.drain import drain_all
 from .allocator import Trimmer, give_back
 from .banner import banner
 from .bounded import Config
-from .heads import DEFAULT_BOUNDS
+from .head_limits import DEFAULT_BOUNDS
 from .listeners import bounded_handshakes, keep_little
 from .opening import addresses
 
-__all__ = ["Server"]
+__all__ = ["UvicornServer"]
 
 DRAINING: Final = 0.6
 """The part of the grace time in which the clients must have left, the drain delay included."""
@@ -62,7 +62,7 @@ RELOAD_CLOSING: Final = 0.2
 """What stands for CLOSING under ``--reload``: a second, for whoever is connected."""
 
 
-class Server(uvicorn.Server):
+class UvicornServer(uvicorn.Server):
     """uvicorn's server, with an end of our own.
 
     Args:

@@ -1,6 +1,6 @@
 """Presence: who is here. Protocol document, §6."""
 
-from .._protocol.tracker import Periods
+from .crdt import Periods
 from .modes import BySize, Count, Full, Sample
 from .presence import Presence, PresenceCount
 

@@ -14,10 +14,10 @@ from typing import Any, Final
 
 import msgspec
 
-from .._protocol.presences import PREV, REF, Meta, Metas, Net, State, Tally, View, copied, state_of
-from .._protocol.tracker import Entry
-from ..serializers.payload import encode_json
+from ..protocol.encoding import encode_json
+from .crdt import Entry
 from .modes import BySize, Count, Full, Mode, Sample, Simple
+from .net_effect import PREV, REF, Meta, Metas, Net, State, Tally, View, copied, state_of
 
 __all__ = ["PRESENCE_COUNT", "PRESENCE_DIFF", "PRESENCE_STATE", "Audience", "Plan"]
 

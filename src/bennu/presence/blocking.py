@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .._blocking import blocking
+from ..loop.blocking import blocking
 
 if TYPE_CHECKING:
     from .presence import Presence, PresenceCount

@@ -4,7 +4,7 @@ Theory of operation
 -------------------
 Phoenix sends a diff for each change. When two thousand people join, each of them is told of each other:
 four million messages. Here changes gather in a *window* and leave as one diff of their net effect
-(:mod:`bennu._protocol.presences`). The window adapts: after a quiet time the first change leaves at the end
+(:mod:`bennu.presence.net_effect`). The window adapts: after a quiet time the first change leaves at the end
 of its own turn of the event loop, and those that follow leave when the window since then is over. It grows
 with the subscribers of the topic, so that telling them takes a bounded part of the CPU. With a window of 0
 each change is a diff of its own, at once.
@@ -24,13 +24,13 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-from .._protocol.presences import Net, Pending, State, Tally
-from .._protocol.tracker import Entry
 from ..message import Broadcast
 from ..telemetry import PresenceChanged
 from .audience import Audience, Entries, Plan
+from .crdt import Entry
 from .hooks import Hooks, Host, Listeners, News, Spawn, bare, fetched
 from .modes import Mode
+from .net_effect import Net, Pending, State, Tally
 
 __all__ = ["Board", "Rules", "Waiter", "Waiting"]
 

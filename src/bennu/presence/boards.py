@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, Final
 
-from .._protocol.tracker import Diff, Entry
 from .audience import Audience, Entries
 from .board import Board, Rules, Waiter, greet
+from .crdt import Diff, Entry
 from .hooks import Hooks, Host
 from .modes import Mode
 

@@ -17,12 +17,12 @@ from contextvars import Context
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, cast
 
-from .._callback import Callback
-from .._protocol.presences import METAS, REF, Meta, Metas, State, copied, copy_of
 from ..errors import EncodeError
+from ..protocol.encoding import encode_json
 from ..pubsub import PubSub
-from ..serializers.payload import encode_json
 from ..telemetry import Telemetry
+from ..user_code.callback import Callback
+from .net_effect import METAS, REF, Meta, Metas, State, copied, copy_of
 
 __all__ = ["FETCH_LIMIT", "Hooks", "Host", "Listeners", "News", "Spawn", "bare", "fetched"]
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from .._protocol.presences import Metas, State, copied
-from .._protocol.tracker import Entry
 from .boards import Boards
+from .crdt import Entry
 from .hooks import Host, bare, fetched
+from .net_effect import Metas, State, copied
 from .options import Options
-from .roll import Roll
+from .owners import Roll
 from .tracker import Tracker
 
 __all__ = ["Live"]

@@ -11,10 +11,10 @@ from zlib import crc32
 
 import msgspec
 
-from .._payload import to_builtin
-from .._printable import printable
-from .._protocol.presences import PREV, REF, Meta
 from ..errors import EncodeError, KeyRefused, MetaRefused
+from ..logs.printable import printable
+from ..user_code.payload import to_builtin
+from .net_effect import PREV, REF, Meta
 
 __all__ = ["INHERITED", "Refs", "key_of", "meta_of", "plain_text", "stable_hash"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from .._protocol.tracker import Periods
 from ..errors import DefinitionError
+from .crdt import Periods
 from .hooks import Hooks
 from .modes import BySize, Count, Full, Mode, Sample
 

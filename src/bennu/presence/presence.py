@@ -17,19 +17,19 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from .._callback import Callback
-from .._options import options
-from .._protocol.presences import Meta, State, state_of
-from .._protocol.tracker import Periods
 from ..channel import Channel
 from ..errors import DefinitionError, EncodeError, NotStarted
+from ..user_code.callback import Callback
+from ..user_code.options import options
 from .blocking import BlockingPresence
+from .crdt import Periods
 from .hooks import Hooks, Host
 from .live import Live
 from .modes import Full, Mode
 from .names import key_of, meta_of, plain_text
+from .net_effect import Meta, State, state_of
 from .options import Options
-from .roll import topic_of
+from .owners import topic_of
 
 __all__ = ["Presence", "PresenceCount"]
 

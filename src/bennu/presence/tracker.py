@@ -2,7 +2,7 @@
 
 Theory of operation
 -------------------
-What is tracked is spread over shards by topic. Each is a pure :class:`~bennu._protocol.tracker.Shard`; what
+What is tracked is spread over shards by topic. Each is a pure :class:`~bennu.presence.crdt.Shard`; what
 it wants sent goes to its like on the other nodes over the bus, under ``phx_presence:<name>_shard<i>``. A
 shard ticks: first after a random part of a quarter of the period, so that nodes which start together don't
 speak together, then a period after the end of the last tick. A local change *hurries*: it leaves a tenth
@@ -20,8 +20,10 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from .._protocol.presences import PREV, REF, Meta
-from .._protocol.tracker import (
+from ..errors import DecodeError, EncodeError, PresenceRefused
+from ..protocol.encoding import encode_json
+from ..telemetry import ReplicaChanged
+from .crdt import (
     Diff,
     Entry,
     Heartbeat,
@@ -34,11 +36,9 @@ from .._protocol.tracker import (
     decode,
     encode,
 )
-from ..errors import DecodeError, EncodeError, PresenceRefused
-from ..serializers.payload import encode_json
-from ..telemetry import ReplicaChanged
 from .hooks import Host
 from .names import Refs, key_of, stable_hash
+from .net_effect import PREV, REF, Meta
 
 __all__ = ["Tracker"]
 

@@ -25,7 +25,7 @@ written at once:
 
 A connection that reads too slowly, and lets messages be dropped, steps out of the log: it is moved from
 the lane's members to its *slow* ones, and whatever is broadcast is offered to it one by one
-(:mod:`bennu._runtime.slow`). It is synced as it goes and again as it comes back, like one that leaves and
+(:mod:`bennu.server.backpressure`). It is synced as it goes and again as it comes back, like one that leaves and
 joins. A transport learns in the middle of a write that its client is slow; what that changes in the lanes
 waits until they are not being walked through (:meth:`Turn.when_written`).
 """
@@ -36,7 +36,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
 from ..message import Broadcast, Opcode
-from ..serializers import Serializer
+from ..protocol import Serializer
 
 __all__ = [
     "Framing",

@@ -16,12 +16,12 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from .._callback import Callback
-from .._copies import copy_of
-from .._home import Home
+from ..loop.home import Home
 from ..message import Broadcast, SocketId
 from ..reasons import DropReason
 from ..telemetry import Telemetry
+from ..user_code.callback import Callback
+from ..user_code.copies import copy_of
 from .bus import Bus, LocalBus
 from .fastlane import Interceptor, Lane, LaneKey, Outbox, Turn
 
@@ -242,7 +242,7 @@ class PubSub:
             owner: A channel or other sender whose ``broadcast_from`` passes this listener by.
             shares: Whether the listener gets the very message that other listeners get, since it changes
                 nothing of it. By default each listener gets a copy of its own (of what is data; see
-                :mod:`bennu._copies`).
+                :mod:`bennu.user_code.copies`).
 
         Returns:
             The subscription, to be cancelled.

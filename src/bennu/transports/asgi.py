@@ -14,13 +14,13 @@ from http import HTTPStatus
 from itertools import chain
 from typing import Any, Final
 
-from .._runtime.accepted import Accepted
-from .._runtime.link import Link
-from .._runtime.opening import open_link
-from .._runtime.runtime import Runtime
 from ..message import BINARY, TEXT, Opcode
 from ..reasons import CloseCode
-from .handshake import Denied
+from ..server.accepted import Accepted
+from ..server.handshake import Denied
+from ..server.link import Link
+from ..server.opening import open_link
+from ..server.server import Server
 
 __all__ = ["ASGIWebSocket", "deny"]
 
@@ -97,14 +97,14 @@ class ASGIWebSocket:
         self._limit: asyncio.Timeout | None = None
         self._connection: Link | None = None
 
-    async def run(self, runtime: Runtime, accepted: Accepted) -> None:
+    async def run(self, server: Server, accepted: Accepted) -> None:
         """Accept, and stay until the connection is over."""
         opening = await self._receive()
         if opening["type"] != "websocket.connect":
             return
         await self._send({"type": "websocket.accept", "subprotocol": accepted.subprotocol})
         self._high_water = min(HIGH_WATER, accepted.socket.max_unsent)
-        connection = self._connection = open_link(runtime, accepted, self)
+        connection = self._connection = open_link(server, accepted, self)
         reader = asyncio.create_task(self._read(connection))
         reader.add_done_callback(lambda _: self._finish())
         try:
@@ -114,7 +114,7 @@ class ASGIWebSocket:
                     await _cancel(reader)  # granian sends no close while a receive waits
                     await self._send(self._closing)
         except (OSError, RuntimeError) as error:  # what a server raises is its own choice
-            runtime.log.debug("The client went away while something was sent to it", exc_info=error)
+            server.log.debug("The client went away while something was sent to it", exc_info=error)
         finally:
             self._limit = None
             connection.lost("closed")
@@ -175,7 +175,7 @@ class ASGIWebSocket:
 
     def _take(self, connection: Link, opcode: Opcode, data: bytes) -> None:
         if len(data) > connection.max_frame_size:
-            connection.runtime.log.warning(
+            connection.server.log.warning(
                 "Closing a connection that sent a message of %d bytes", len(data)
             )
             connection.close(CloseCode.TOO_BIG, reason="closed")

@@ -2,7 +2,7 @@
 
 Theory of operation
 -------------------
-:mod:`bennu.transports.server` makes a :class:`NativeWebSocket` when a request asks for an upgrade, and
+:mod:`bennu.cli.server` makes a :class:`NativeWebSocket` when a request asks for an upgrade, and
 puts it in the place of the HTTP protocol. It waits in HANDSHAKE while the request walks through the
 application; what arrives meanwhile is kept, within a bound. The endpoint finds it in the scope and
 either accepts, and from then on frames go from ``data_received`` to the connection and from the
@@ -11,7 +11,7 @@ own WebSocket implementation, early bytes included.
 
 A read of the socket may bring 40,000 frames, or one that inflates to ten megabytes. The reader has a budget
 therefore. What goes beyond it is handled in later turns of the event loop, which all connections share
-(:mod:`bennu._runtime.turns`), and meanwhile the socket is paused.
+(:mod:`bennu.loop.turns`), and meanwhile the socket is paused.
 
 Reading is paused lazily. A join *holds* the connection, which mostly is over before the client says
 anything more; so the socket is paused only when something arrives while it is held.
@@ -29,10 +29,11 @@ from enum import Enum, auto
 from http import HTTPStatus
 from typing import Any, Final, Protocol
 
-from .._protocol.deflate import negotiate
-from .._protocol.inflate import InflatingReader
-from .._protocol.upgrade import accept_key
-from .._protocol.websocket import (
+from ..message import BINARY, TEXT, Opcode
+from ..protocol.deflate import negotiate
+from ..protocol.inflate import InflatingReader
+from ..protocol.upgrade import accept_key
+from ..protocol.websocket import (
     CLOSE,
     FAILURE,
     PING,
@@ -44,14 +45,13 @@ from .._protocol.websocket import (
     close_frame,
     frame,
 )
-from .._runtime.accepted import Accepted
-from .._runtime.link import Link
-from .._runtime.opening import open_link
-from .._runtime.runtime import Runtime
-from ..message import BINARY, TEXT, Opcode
 from ..pubsub import Framing
 from ..reasons import PROTOCOL_FAILURES, CloseCode
-from .handshake import DRAINING, Denied
+from ..server.accepted import Accepted
+from ..server.handshake import DRAINING, Denied
+from ..server.link import Link
+from ..server.opening import open_link
+from ..server.server import Server
 from .hangup import has_hung_up
 
 __all__ = ["EXTENSION", "NativeWebSocket", "Observer"]
@@ -231,11 +231,11 @@ class NativeWebSocket(asyncio.Protocol):
         self._resume_socket()
         return self._early
 
-    def accept(self, runtime: Runtime, accepted: Accepted, key: bytes) -> None:
+    def accept(self, server: Server, accepted: Accepted, key: bytes) -> None:
         """Answer 101 and begin.
 
         Args:
-            runtime: The endpoint's.
+            server: The endpoint's.
             accepted: What the handshake found.
             key: The Sec-WebSocket-Key.
         """
@@ -254,7 +254,7 @@ class NativeWebSocket(asyncio.Protocol):
         self._state = State.OPEN
         self._observer = None
         self.transport.set_write_buffer_limits(min(HIGH_WATER, accepted.socket.max_unsent))
-        self._connection = open_link(runtime, accepted, self)
+        self._connection = open_link(server, accepted, self)
         early, self._early = self._early, b""
         self._resume_socket()
         if early:
@@ -412,7 +412,7 @@ class NativeWebSocket(asyncio.Protocol):
             connection.said_goodbye(lambda: self._answer_close(connection, data))
         elif kind is FAILURE:
             code, reason = data
-            connection.runtime.log.warning(
+            connection.server.log.warning(
                 "Closing a connection that broke the WebSocket protocol: %s", reason
             )
             connection.close(PROTOCOL_FAILURES[code], reason, reason="closed")
@@ -440,7 +440,7 @@ class NativeWebSocket(asyncio.Protocol):
         if not self._is_behind and self._connection is not None:
             self._is_behind = True
             self._pause_socket()
-            self._connection.runtime.turns.wait(self._read_on)
+            self._connection.server.turns.wait(self._read_on)
 
     def _read_on(self) -> None:
         self._is_behind = False

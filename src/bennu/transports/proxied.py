@@ -1,4 +1,4 @@
-"""A request as the proxies between it and us say it was: see :mod:`bennu._protocol.forwarded`.
+"""A request as the proxies between it and us say it was: see :mod:`bennu.protocol.proxies`.
 
 An endpoint asks for its own requests (``Endpoint(trusted_proxies=...)``); ``bennu run --trusted-proxies`` asks for all
 of an application, in front of it: :class:`Proxied`.
@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
-from .._log import Log
-from .._protocol.forwarded import TrustedProxies
 from ..connect_info import AUTHORITY
+from ..logs.log import Log
+from ..protocol.proxies import TrustedProxies
 
 __all__ = ["PEER", "Proxied", "as_proxies_say"]
 

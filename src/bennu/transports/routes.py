@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from .._origin_check import OriginCheck
 from ..errors import DefinitionError
+from ..origin_check import OriginCheck
+from ..server.handshake import Target
 from ..socket import SocketBase
-from .handshake import Target
 
 __all__ = ["Routes", "match", "relative_path", "segments_of"]
 

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any, Final
 
-from ..._protocol.longpoll import Status, answer_status
+from ...protocol.longpoll import Status, answer_status
 
 __all__ = ["BodyTooLong", "ClientGone", "Exchange"]
 

@@ -17,16 +17,16 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 
-from ... import token as signed
-from ..._protocol.gate import network_of
-from ..._protocol.longpoll import Status, answer_poll, answer_status, split_body
-from ..._protocol.params import MAX_QUERY, decode_query
-from ..._runtime.runtime import Runtime
 from ...connect_info import ConnectInfo
 from ...errors import DecodeError, TokenError
+from ...limits.connections import network_of
 from ...longpoll import LongPoll
+from ...phoenix import token as signed
+from ...protocol.longpoll import Status, answer_poll, answer_status, split_body
+from ...protocol.query import MAX_QUERY, decode_query
 from ...reasons import Limit
-from ..handshake import Denied, Target, origin_fits, shake_hands
+from ...server.handshake import Denied, Target, origin_fits, shake_hands
+from ...server.server import Server
 from .bodies import Bodies, NoRoom
 from .exchange import BodyTooLong, ClientGone, Exchange
 from .polls import Polls
@@ -52,12 +52,12 @@ class LongPolling:
     """The long polling of an endpoint.
 
     Args:
-        runtime: The endpoint's.
+        server: The endpoint's.
         secret: What signs the sessions' tokens; None makes one that no other process knows.
     """
 
-    def __init__(self, runtime: Runtime, secret: signed.Secret | None) -> None:
-        self._runtime = runtime
+    def __init__(self, server: Server, secret: signed.Secret | None) -> None:
+        self._server = server
         self._secret: signed.Secret = secrets.token_bytes(32) if secret is None else secret
         self._sessions: dict[str, Session] = {}
         self._counts: Counter[Any] = Counter()
@@ -78,7 +78,7 @@ class LongPolling:
             exchange: The request.
         """
         try:
-            if not await origin_fits(self._runtime.log, target, exchange.scope, exchange.headers):
+            if not await origin_fits(self._server.log, target, exchange.scope, exchange.headers):
                 await exchange.answer(answer_status(Status.FORBIDDEN))
             elif exchange.method == "GET":
                 await self._get(target, options, exchange)
@@ -152,7 +152,7 @@ class LongPolling:
         self._counts.update(keys)
         try:
             async with exchange.while_there():
-                outcome = await shake_hands(self._runtime, target, exchange.scope, "longpoll")
+                outcome = await shake_hands(self._server, target, exchange.scope, "longpoll")
         except BaseException:
             self._leave(keys)
             raise
@@ -161,7 +161,7 @@ class LongPolling:
             await self._deny(exchange, outcome)
             return
         topic = f"{TOPIC}{b64encode(secrets.token_bytes(16)).decode()}{time.time_ns() // 1_000_000}"
-        session = Session(self._runtime, options, topic, partial(self._ended, keys, topic))
+        session = Session(self._server, options, topic, partial(self._ended, keys, topic))
         self._sessions[topic] = session
         session.begin(outcome)
         token = signed.sign(self._secret, SALT, [topic, target.mount], max_age=options.max_age)
@@ -175,7 +175,7 @@ class LongPolling:
         bounds = (options.max_sessions, options.max_sessions_per_ip)
         for key, bound in zip(keys, bounds, strict=False):
             if bound is not None and self._counts[key] >= bound:
-                self._runtime.excesses.note(limit, peer)
+                self._server.excesses.note(limit, peer)
                 return status
             limit, status = Limit.SESSIONS_PER_IP, HTTPStatus.TOO_MANY_REQUESTS
         return None
@@ -229,7 +229,7 @@ class LongPolling:
                 except TimeoutError:
                     if body.is_over:
                         return Status.GONE
-                    self._runtime.excesses.note(Limit.BODY_TIME, peer)
+                    self._server.excesses.note(Limit.BODY_TIME, peer)
                     text = f"the body of a POST must come within {options.body_timeout:g} seconds"
                     await exchange.refuse(HTTPStatus.REQUEST_TIMEOUT, text)
                     return None
@@ -238,7 +238,7 @@ class LongPolling:
                 del content
                 return await way.post(messages)
         except NoRoom:
-            self._runtime.excesses.note(Limit.BODIES, peer)
+            self._server.excesses.note(Limit.BODIES, peer)
             await exchange.refuse(HTTPStatus.SERVICE_UNAVAILABLE, retry_after=RETRY_AFTER)
             return None
 
@@ -267,9 +267,9 @@ class LongPolling:
         session = self._sessions.get(topic)
         if session is not None:
             return Here(session, topic)
-        if not self._runtime.pubsub.may_reach(topic):
+        if not self._server.pubsub.may_reach(topic):
             return None
-        return Elsewhere(self._runtime.pubsub, topic, options)
+        return Elsewhere(self._server.pubsub, topic, options)
 
 
 def _keys(target: Target, peer: str | None) -> tuple[Any, ...]:

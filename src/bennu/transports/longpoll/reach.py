@@ -6,11 +6,11 @@ import asyncio
 import secrets
 from typing import Any, Protocol
 
-from ..._protocol.longpoll import Status
-from ..._protocol.polling import Arrived, Ended, Expired, Polled, Posted, Progress, Taken
 from ...longpoll import LongPoll
 from ...message import Encoded
+from ...protocol.longpoll import Status
 from ...pubsub import PubSub
+from .messages import Arrived, Ended, Expired, Polled, Posted, Progress, Taken
 from .session import Session
 
 __all__ = ["Elsewhere", "Here", "Way"]

@@ -11,16 +11,16 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Final
 
-from ..._protocol.longpoll import FRAMING, Buffer, Poll, Status
-from ..._protocol.polling import Arrived, Ended, Expired, Polled, Posted, Progress, Taken
-from ..._runtime.accepted import Accepted
-from ..._runtime.link import Link
-from ..._runtime.opening import open_link
-from ..._runtime.runtime import Runtime
 from ...longpoll import LongPoll
 from ...message import TEXT, Encoded, Opcode
+from ...protocol.longpoll import FRAMING, Buffer, Poll, Status
 from ...pubsub import Subscription
 from ...reasons import CloseCode
+from ...server.accepted import Accepted
+from ...server.link import Link
+from ...server.opening import open_link
+from ...server.server import Server
+from .messages import Arrived, Ended, Expired, Polled, Posted, Progress, Taken
 
 __all__ = ["Session"]
 
@@ -36,7 +36,7 @@ class Session:
     """A client that polls.
 
     Args:
-        runtime: Its endpoint's.
+        server: Its endpoint's.
         options: Of the socket.
         topic: Its own, on which other processes reach it.
         ended: Called once, when it is over.
@@ -49,9 +49,9 @@ class Session:
     is_left = False  # it would not poll, which ends it
 
     def __init__(
-        self, runtime: Runtime, options: LongPoll, topic: str, ended: Callable[[], None]
+        self, server: Server, options: LongPoll, topic: str, ended: Callable[[], None]
     ) -> None:
-        self._runtime = runtime
+        self._server = server
         self._options = options
         self._topic = topic
         self._ended = ended
@@ -63,13 +63,13 @@ class Session:
         self._may_receive.set()
         self._turn = asyncio.Lock()
         self._posts = 0
-        self._polled = runtime.loop.time()
-        self._timer = runtime.loop.call_later(PATIENCE * options.window, self._look)
-        self._questions: Subscription = runtime.pubsub.listen(topic, self._asked, owner=self)
+        self._polled = server.loop.time()
+        self._timer = server.loop.call_later(PATIENCE * options.window, self._look)
+        self._questions: Subscription = server.pubsub.listen(topic, self._asked, owner=self)
 
     def begin(self, accepted: Accepted) -> None:
         """Open the connection."""
-        self._link = open_link(self._runtime, accepted, self)
+        self._link = open_link(self._server, accepted, self)
 
     # What a request asks of it.
 
@@ -80,7 +80,7 @@ class Session:
 
     def take(self, poll: Poll) -> bytes | None:
         """Return what is there for a poll, which waits if that is nothing; None if it is over."""
-        self._polled = self._runtime.loop.time()
+        self._polled = self._server.loop.time()
         if self._is_over:
             return self._buffer.take() or None
         messages = self._buffer.take(poll)
@@ -130,12 +130,12 @@ class Session:
             if link is None or link.is_lost:
                 return
             if len(data) > link.max_frame_size:
-                link.runtime.log.warning(
+                link.server.log.warning(
                     "Closing a connection that sent a message of %d bytes", len(data)
                 )
                 link.close(CloseCode.TOO_BIG, reason="closed")
             elif opcode is TEXT and not _is_utf8(data):
-                link.runtime.log.warning("Closing a connection that sent text that is not UTF-8")
+                link.server.log.warning("Closing a connection that sent text that is not UTF-8")
                 link.close(CloseCode.NOT_UTF8, reason="closed")
             else:
                 link.receive(opcode, data)
@@ -151,7 +151,7 @@ class Session:
             case Expired(ref):
                 self.expire(_RemotePoll(self, ref))
             case Posted(ref, messages):
-                self._runtime.spawn(self._post_for(ref, messages))
+                self._server.spawn(self._post_for(ref, messages))
             case _:
                 pass  # what we answer comes by here too
 
@@ -161,7 +161,7 @@ class Session:
 
     def _say(self, answer: Any) -> None:
         """Put an answer on the topic."""
-        self._runtime.spawn(self._runtime.pubsub.broadcast_from(self, self._topic, answer))
+        self._server.spawn(self._server.pubsub.broadcast_from(self, self._topic, answer))
 
     # What the connection asks of it.
 
@@ -201,12 +201,12 @@ class Session:
 
     def _look(self) -> None:
         """End if nobody has polled for too long; a POST is no sign of life, as in Phoenix."""
-        loop, patience = self._runtime.loop, PATIENCE * self._options.window
+        loop, patience = self._server.loop, PATIENCE * self._options.window
         if loop.time() - self._polled <= patience:
             self._timer = loop.call_later(patience, self._look)
             return
         if self._link is not None:
-            self._runtime.pubsub.turn.sync(self._link)
+            self._server.pubsub.turn.sync(self._link)
             self._link.lost("inactive")
         self._end()
         self._buffer.take()  # a client that comes back gets a new session

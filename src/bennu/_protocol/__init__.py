@@ -1,1 +1,0 @@
-"""The protocol as data and functions: no event loop, no socket, no clock, no randomness."""

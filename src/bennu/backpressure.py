@@ -1,0 +1,112 @@
+"""What a channel wants to happen to its messages while its client reads too slowly to get them all.
+
+The choice stands in the channel's class: ``when_slow``. These are only its words; the queue that obeys
+them is :mod:`bennu.server.send_queue`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from .errors import DefinitionError, source_line
+from .user_code.functions import expect_awaitable_or_plain, expect_plain
+from .user_code.options import options
+
+__all__ = ["DropOldest", "DropPolicy", "Latest", "WhenSlow"]
+
+
+@options()
+@dataclass(frozen=True, slots=True)
+class DropOldest:
+    """Keep the newest messages of the channel, and drop those that have waited longest.
+
+    Args:
+        max: Messages of the channel that may wait.
+
+    Raises:
+        DefinitionError: ``max`` is no whole number above 0.
+
+    Example:
+        >>> DropOldest(max=100)
+        DropOldest(max=100)
+    """
+
+    max: int = 1000
+
+    def __post_init__(self) -> None:
+        _expect_count("DropOldest", self.max)
+
+    def key_of(self, event: str, payload: Any) -> Hashable:
+        """Return None: no message takes the place of another."""
+
+
+@options()
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """Keep only the newest message for each key, as for prices, positions and progress.
+
+    Args:
+        key: What two messages have in common of which only the newer counts: the name of a field of
+            the payload (together with the event; a payload without the field stands for itself), or a
+            function of event and payload. None takes the event alone.
+        max: Keys of the channel that may wait; beyond that the oldest message is dropped.
+
+    Raises:
+        DefinitionError: One of them is of another kind.
+
+    Example:
+        >>> Latest(key="symbol").key_of("price", {"symbol": "ACME", "bid": 3})
+        ('price', 'ACME')
+    """
+
+    key: str | Callable[[str, Any], Hashable] | None = None
+    max: int = 1000
+
+    def __post_init__(self) -> None:
+        _expect_count("Latest", self.max)
+        if self.key is not None and not isinstance(self.key, str) and not callable(self.key):
+            raise DefinitionError(
+                "Latest(key=...)",
+                expected="the name of a field, or a function of event and payload",
+                got=repr(self.key),
+                write='Latest(key="symbol")',
+            )
+        if callable(self.key):
+            expect_awaitable_or_plain("Latest(key=...)", self.key)
+            expect_plain(
+                "Latest(key=...)",
+                self.key,
+                why="it is called for each message, and nothing waits for it",
+                write='Latest(key=lambda event, payload: payload["symbol"])',
+            )
+
+    def key_of(self, event: str, payload: Any) -> Hashable:
+        """Return what messages are replaced by, or None for one that stands for itself.
+
+        A function as ``key`` is not called here, but by the server.
+        """
+        if self.key is None:
+            return event
+        if not isinstance(self.key, str):
+            return None
+        if isinstance(payload, Mapping):
+            fields = cast("Mapping[str, Any]", payload)
+            return (event, fields[self.key]) if self.key in fields else None
+        return (event, getattr(payload, self.key)) if hasattr(payload, self.key) else None
+
+
+DropPolicy = DropOldest | Latest
+WhenSlow = Literal["close"] | DropOldest | Latest
+
+
+def _expect_count(name: str, given: object) -> None:
+    if not isinstance(given, int) or isinstance(given, bool) or given < 1:
+        raise DefinitionError(
+            f"{name}(max=...)",
+            expected="a whole number above 0",
+            got=repr(given),
+            write=f"{name}(max=100)",
+            where=source_line(given) if callable(given) else None,
+        )

@@ -1,0 +1,335 @@
+"""A channel class, read into tables at start-up: which handler takes which event, and with what type.
+
+Client text only ever selects a row of these tables; it never picks a Python name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+from .agent import Agent
+from .backpressure import DropPolicy, Latest
+from .channel import ON, ON_INFO, ON_OUT, Channel
+from .errors import DefinitionError, source_line
+from .limits.rate import Rate, rate_of
+from .message import is_reserved
+from .topic import Pattern
+from .user_code.callback import Callback
+from .user_code.functions import refuse_bool
+from .user_code.mistakes import HOOKS, check_made_without_arguments
+from .user_code.options import COUNT, SECONDS, Option, check_option
+from .user_code.payload import Decoder, InvalidPayload, check_type, decoder_for, to_type
+from .user_code.signatures import bind_variables, hint_of, hints_of_class, parameters_of
+
+__all__ = ["ChannelDefinition", "Handler", "check_options", "define", "hook_handler"]
+
+_REFUSE = "raise Refused(reason) where a client may not join"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Handler(Callback):
+    """One method of a channel. It takes the channel, and the payload if ``decode`` is set.
+
+    Attributes:
+        decode: Turns the raw payload into the annotated type; None if it takes none.
+        rate: How often one connection may have it called.
+    """
+
+    decode: Decoder | None = None
+    rate: Rate | None = None
+
+
+@dataclass(slots=True)
+class ChannelDefinition:
+    """The tables of one channel class.
+
+    Attributes:
+        drop_key: Finds the key by which a newer message takes the place of an older one.
+    """
+
+    channel: type[Channel[Any, Any]]
+    join: Handler | None = None
+    after_join: Handler | None = None
+    terminate: Handler | None = None
+    handle_in: Handler | None = None
+    events: dict[str, Handler] = field(default_factory=dict[str, Handler])
+    outs: dict[str, Handler] = field(default_factory=dict[str, Handler])
+    infos: dict[type, Handler] = field(default_factory=dict[type, Handler])
+    drop_key: Callback | None = None
+
+    @property
+    def name(self) -> str:
+        """The class's name."""
+        return self.channel.__qualname__
+
+    @property
+    def has_rates(self) -> bool:
+        """Whether any event has a rate."""
+        return any(handler.rate is not None for handler in self.events.values())
+
+    @property
+    def intercepts(self) -> frozenset[str]:
+        """The events that the channel sees before its client."""
+        return frozenset(self.outs)
+
+    @property
+    def drop_policy(self) -> DropPolicy | None:
+        """Which messages may be dropped while the client is slow; None if none may."""
+        policy = self.channel.when_slow
+        return None if isinstance(policy, str) else policy
+
+    def info_handler(self, message: Any) -> Handler | None:
+        """Return the handler of a server-side message: the one of its nearest type."""
+        for kind in type(message).__mro__:
+            handler = self.infos.get(kind)
+            if handler is not None:
+                return handler
+        return None
+
+    def check_emitted(self, event: str, payload: Any) -> None:
+        """Check what goes out against ``emits``; a class without it is not checked.
+
+        Raises:
+            ValueError: The event is not declared, or the payload doesn't fit its type.
+        """
+        emits = self.channel.emits
+        if not emits:
+            return
+        if event not in emits:
+            raise ValueError(
+                f"{self.name} sends {event!r}, which its `emits` does not name"
+                f' (it names {sorted(emits)}): add "{event}": <type of the payload>'
+            )
+        try:
+            to_type(payload, emits[event])
+        except InvalidPayload as error:
+            raise ValueError(
+                f"{self.name} sends {event!r} with a payload that does not fit"
+                f" {emits[event]!r}: {error.errors}"
+            ) from error
+
+
+def define(channel: type[Channel[Any, Any]], pattern: Pattern) -> ChannelDefinition:
+    """Read a channel class that stands in a socket's table under a pattern.
+
+    Raises:
+        DefinitionError: Something about it can't work.
+    """
+    if not (isinstance(channel, type) and issubclass(channel, Channel)):
+        raise DefinitionError(
+            f'the topic pattern "{pattern.text}" leads to no channel',
+            expected="a subclass of Channel",
+            got=repr(channel),
+            write=f'channels={{"{pattern.text}": RoomChannel}}',
+        )
+    _bind_pattern(channel, pattern)
+    _check_emits(channel)
+    check_options(channel)
+    _check_when_slow(channel)
+    definition = ChannelDefinition(channel, drop_key=_drop_key(channel))
+    for hook in HOOKS:
+        function = getattr(channel, hook)
+        if function is not getattr(Channel, hook):
+            setattr(definition, hook, _hook(channel, hook, function))
+    for name in dict.fromkeys(name for cls in reversed(channel.__mro__) for name in vars(cls)):
+        value = getattr(channel, name, None)
+        if value is not None:
+            _enter(definition, name, value, _marked(channel, name))
+    return definition
+
+
+def _marked(channel: type, name: str) -> Any:
+    """Return the method of this name that is marked as a handler: one that overrides it need not be."""
+    candidates = (vars(cls)[name] for cls in channel.__mro__ if name in vars(cls))
+    marks = (ON, ON_OUT, ON_INFO)
+    return next((one for one in candidates if any(hasattr(one, mark) for mark in marks)), None)
+
+
+def _bind_pattern(channel: type[Channel[Any, Any]], pattern: Pattern) -> None:
+    for parameter in pattern.parameters:
+        if hasattr(Channel, parameter.name):
+            raise DefinitionError(
+                f'the topic pattern "{pattern.text}" has a parameter {parameter.name!r}',
+                expected="a name that no channel has already",
+                got=f"Channel.{parameter.name}",
+                write=f'"{pattern.text.replace("{" + parameter.name, "{my_" + parameter.name)}"',
+            )
+    if pattern.parameters:
+        hints = hints_of_class(channel, [one.name for one in pattern.parameters])
+        pattern.bind(hints, where=channel.__qualname__)
+
+
+def _check_emits(channel: type[Channel[Any, Any]]) -> None:
+    emits: Any = channel.emits
+    if not isinstance(emits, Mapping):
+        raise DefinitionError(
+            f"{channel.__qualname__}.emits",
+            expected="the events that go out, and the types of their payloads",
+            got=repr(emits),
+            write='emits = {"new_msg": MessageOut}',
+        )
+    for event, kind in cast("Mapping[str, Any]", emits).items():
+        if not isinstance(event, str) or is_reserved(event):
+            raise DefinitionError(
+                f"{channel.__qualname__}.emits",
+                expected="names of events of your own",
+                got=f"{event!r}",
+                write='emits = {"new_msg": MessageOut}',
+            )
+        check_type(kind, subject=f'{channel.__qualname__}.emits["{event}"] is a type', where=None)
+
+
+def check_options(agent: type[Agent[Any, Any]]) -> None:
+    """Refuse options of a class that can't be, and a class of which no object can be made.
+
+    Raises:
+        DefinitionError: The class has one, or is one.
+    """
+    check_made_without_arguments(agent)
+    for name, option in _OPTIONS.items():
+        write = f"{name} = {option.example}"
+        subject = f"{agent.__qualname__}.{name}"
+        check_option(subject, name, option, getattr(agent, name), write=write)
+
+
+_OPTIONS = {
+    "max_inbox": COUNT,
+    "max_mailbox": COUNT,
+    "terminate_timeout": SECONDS,
+    "overflow": Option(
+        '"end" or "drop_oldest"',
+        lambda value: value in ("end", "drop_oldest"),
+        '"drop_oldest"',
+    ),
+}
+
+
+def _check_when_slow(channel: type[Channel[Any, Any]]) -> None:
+    given: Any = channel.when_slow
+    if given != "close" and not isinstance(given, DropPolicy):
+        raise DefinitionError(
+            f"{channel.__qualname__}.when_slow",
+            expected='"close", DropOldest(...) or Latest(...)',
+            got=repr(given),
+            write="when_slow = DropOldest(max=100)",
+        )
+
+
+def _drop_key(channel: type[Channel[Any, Any]]) -> Callback | None:
+    """Return the function that finds the key of a message, if the policy has one."""
+    policy = channel.when_slow
+    if not isinstance(policy, Latest) or not callable(policy.key):
+        return None
+    return Callback(f"Latest(key=...) of {channel.__qualname__}.when_slow", policy.key)
+
+
+def _enter(definition: ChannelDefinition, name: str, value: Any, marked: Any) -> None:
+    """Enter an attribute of the class into the tables, if it is marked as a handler."""
+    channel = definition.channel
+    if hasattr(marked, ON):
+        event, annotation, rate = getattr(marked, ON)
+        subject = f'the handler {channel.__qualname__}.{name} of "{event}"'
+        _refuse_second(subject, definition.events.get(event), value)
+        handler = _handler(channel, subject, value, annotation)
+        if rate is not None:
+            where = source_line(handler.function)
+            rate = rate_of(rate, subject=f"the rate of {subject}", where=where)
+            handler = replace(handler, rate=rate)
+        definition.events[event] = handler
+    elif hasattr(marked, ON_OUT):
+        event = getattr(marked, ON_OUT)
+        subject = f'the handler {channel.__qualname__}.{name} of outgoing "{event}"'
+        _refuse_second(subject, definition.outs.get(event), value)
+        definition.outs[event] = _plain(subject, value, takes="the payload")
+    elif hasattr(marked, ON_INFO):
+        kind = getattr(marked, ON_INFO)
+        subject = f"the handler {channel.__qualname__}.{name} of {kind!r}"
+        _refuse_second(subject, definition.infos.get(kind), value)
+        definition.infos[kind] = _plain(subject, value, takes="the message")
+
+
+def _refuse_second(subject: str, earlier: Handler | None, function: Callable[..., Any]) -> None:
+    if earlier is not None:
+        raise DefinitionError(
+            f"{subject} is the second of its kind",
+            expected="one handler for each",
+            got=f"{earlier.function.__qualname__} at {source_line(earlier.function)}",
+            write="one of the two, or one that calls both",
+            where=source_line(function),
+        )
+
+
+def _hook(channel: type, hook: str, function: Callable[..., Any]) -> Handler:
+    subject = f"{channel.__qualname__}.{hook}"
+    if hook == "join":
+        refuse_bool(subject, function, write=f"async def join(self) -> None: ...  # {_REFUSE}")
+        return _handler(channel, subject, function, None)
+    expected = {"after_join": (), "handle_in": ("event", "payload"), "terminate": ("reason",)}[hook]
+    return hook_handler(subject, function, expected)
+
+
+def _plain(subject: str, function: Callable[..., Any], *, takes: str) -> Handler:
+    return hook_handler(subject, function, (takes,))
+
+
+def hook_handler(subject: str, function: Any, parameters: Sequence[str]) -> Handler:
+    """Return the handler of something that is no client's event.
+
+    Args:
+        subject: What it is called in errors.
+        function: The method.
+        parameters: What it takes after self.
+
+    Raises:
+        DefinitionError: It takes something else.
+    """
+    _expect_parameters(subject, function, parameters)
+    return Handler(subject, function)
+
+
+def _expect_parameters(subject: str, function: Callable[..., Any], expected: Sequence[str]) -> None:
+    parameters = parameters_of(subject, function)
+    if len(parameters) != len(expected):
+        names = ", ".join(("self", *(one.removeprefix("the ") for one in expected)))
+        raise DefinitionError(
+            f"{subject} has the wrong parameters",
+            expected=f"({names})",
+            got=f"({', '.join(('self', *(one.name for one in parameters)))})",
+            write=f"async def {function.__name__}({names})",
+            where=source_line(function),
+        )
+
+
+def _handler(channel: type, subject: str, function: Callable[..., Any], annotation: Any) -> Handler:
+    """Return the handler of a client's message: of no payload, or of one whose type is known."""
+    parameters = parameters_of(subject, function)
+    if not parameters:
+        return Handler(subject, function)
+    if len(parameters) > 1:
+        raise DefinitionError(
+            f"{subject} has too many parameters",
+            expected="self and at most the payload (topic parameters are attributes)",
+            got=f"({', '.join(('self', *(one.name for one in parameters)))})",
+            write=f"async def {function.__name__}(self, payload: NewMsg)",
+            where=source_line(function),
+        )
+    if annotation is None:
+        annotation = hint_of(function, parameters[0].name)
+    if annotation is None:
+        raise DefinitionError(
+            f"{subject} does not say what its payload is",
+            expected="an annotation of the payload",
+            got=f"{parameters[0].name} without one",
+            write=f"{parameters[0].name}: dict[str, Any]",
+            where=source_line(function),
+        )
+    where = source_line(function)
+    owner = next(
+        (one for one in channel.__mro__ if any(value is function for value in vars(one).values())),
+        channel,
+    )
+    annotation = bind_variables(annotation, channel, owner, where=where)
+    decode = decoder_for(annotation, subject=subject, where=where)
+    return Handler(subject, function, decode)

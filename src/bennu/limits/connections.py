@@ -1,0 +1,146 @@
+"""Who may come in: how many connections are open, in all and from each network, and how fast new ones come.
+
+Theory of operation. Everything is kept by the *network* of a client: its address, or of IPv6 the first 64
+bits, since whoever has one such address has them all. Two tables:
+
+- of open connections, which is as long as there are connections;
+- of buckets, ordered by their last use. What is full again is as good as none and is forgotten; and if
+  there are too many that are not, those that were used longest ago.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, OrderedDict
+from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
+from typing import Final
+
+from ..reasons import Limit
+from .rate import Bucket, Rate
+
+__all__ = ["Gate", "Refusal", "network_of"]
+
+RETRY_AFTER: Final = 5.0
+"""Seconds after which to come again where nobody can know when a place will be free."""
+
+MAX_BUCKETS: Final = 50_000
+"""Networks whose rates are remembered: some 15 MB."""
+
+UNREADABLE: Final = "?"
+"""The network of everybody whose address is none: they share their limits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A client that must come again later.
+
+    Attributes:
+        limit: What it would exceed.
+        retry_after: Whole seconds after which it may try.
+    """
+
+    limit: Limit
+    retry_after: int
+
+
+def network_of(host: str | None) -> str | None:
+    """Return what a client is known by, or None if its address is not known at all.
+
+    Example:
+        >>> network_of("2001:db8:1:2:3:4:5:6"), network_of("::ffff:192.0.2.1")
+        ('2001:db8:1:2::/64', '192.0.2.1')
+    """
+    if host is None:
+        return None
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return UNREADABLE
+    if not isinstance(address, IPv6Address):
+        return host
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return f"{IPv6Address(int(address) >> 64 << 64)}/64"
+
+
+class Gate:
+    """The counts of one endpoint.
+
+    Args:
+        connections: How many may be open; None is no limit, here and below.
+        connections_per_ip: How many of one network.
+        connects_per_ip: How fast new ones of one network may come.
+        max_buckets: How many networks are remembered for that.
+    """
+
+    def __init__(
+        self,
+        *,
+        connections: int | None = None,
+        connections_per_ip: int | None = None,
+        connects_per_ip: Rate | None = None,
+        max_buckets: int = MAX_BUCKETS,
+    ) -> None:
+        self._limit = math.inf if connections is None else connections
+        self._limit_per_ip = math.inf if connections_per_ip is None else connections_per_ip
+        self._rate = connects_per_ip
+        self._max_buckets = max_buckets
+        self._open = 0
+        self._open_of: Counter[str] = Counter()
+        self._buckets: OrderedDict[str, Bucket] = OrderedDict()
+
+    def enter(self, network: str | None, now: float) -> Refusal | None:
+        """Let a client in, and count it until it leaves; or refuse it.
+
+        Args:
+            network: What it is known by; None is only counted with all others.
+            now: The time in seconds.
+        """
+        if self._open >= self._limit:
+            return Refusal(Limit.CONNECTIONS, math.ceil(RETRY_AFTER))
+        if network is not None:
+            if self._open_of[network] >= self._limit_per_ip:
+                return Refusal(Limit.CONNECTIONS_PER_IP, math.ceil(RETRY_AFTER))
+            if self._rate is not None:
+                wait = self._bucket(network, self._rate, now).take(now)
+                if wait:
+                    return Refusal(Limit.CONNECTS_PER_IP, math.ceil(wait))
+        self.add(network)
+        return None
+
+    def add(self, network: str | None) -> None:
+        """Count a client that has been let in before."""
+        self._open += 1
+        if network is not None:
+            self._open_of[network] += 1
+
+    def leave(self, network: str | None) -> None:
+        """Count it no more."""
+        self._open -= 1
+        if network is not None:
+            self._open_of[network] -= 1
+            if not self._open_of[network]:
+                del self._open_of[network]
+
+    def forget_rates(self) -> None:
+        """Forget how fast clients came; the times of another clock say nothing here."""
+        self._buckets.clear()
+
+    @property
+    def size(self) -> int:
+        """How many entries its tables have."""
+        return len(self._open_of) + len(self._buckets)
+
+    def _bucket(self, network: str, rate: Rate, now: float) -> Bucket:
+        buckets = self._buckets
+        bucket = buckets.get(network)
+        if bucket is None:
+            bucket = buckets[network] = Bucket(rate)
+        buckets.move_to_end(network)
+        while True:
+            oldest = next(iter(buckets))
+            is_needless = buckets[oldest].is_full(now) and oldest != network
+            if not is_needless and len(buckets) <= self._max_buckets:
+                return bucket
+            del buckets[oldest]

@@ -1,0 +1,187 @@
+"""Limits that are off until set: how many clients may connect, and how fast each may send.
+
+They are off since their right values are the application's, and since behind a proxy that is not told
+of (``Endpoint(trusted_proxies=...)``) all clients have one address. ``docs/limits.md`` has all limits.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, Final, Literal, get_args
+
+from ..errors import DefinitionError
+from ..user_code.callback import Callback
+from ..user_code.options import options
+from .connections import Gate
+from .rate import Rate, rate_of
+
+__all__ = ["Limits", "Rate", "Rates", "Threads"]
+
+Excess = Literal["reply", "close"]
+
+CLOSE_AFTER: Final = 100
+
+
+@options()
+class Limits:
+    """How many clients an endpoint lets in, in one process. What exceeds them is refused before ``connect``.
+
+    Args:
+        connections: How many may be open; beyond that the answer is 503 with ``Retry-After``.
+        connections_per_ip: How many of one address (of IPv6: one /64); beyond that it is 429.
+        connects_per_ip: How fast one address may connect, refused attempts included; else 429.
+
+    Raises:
+        DefinitionError: A number is below 1, or a rate is none.
+
+    Example:
+        >>> limits = Limits(connections=20_000, connections_per_ip=50, connects_per_ip="60/minute")
+    """
+
+    def __init__(
+        self,
+        *,
+        connections: int | None = None,
+        connections_per_ip: int | None = None,
+        connects_per_ip: Rate | str | None = None,
+    ) -> None:
+        self.connections = _count("Limits(connections=...)", connections)
+        self.connections_per_ip = _count("Limits(connections_per_ip=...)", connections_per_ip)
+        self.connects_per_ip = _rate("Limits(connects_per_ip=...)", connects_per_ip)
+
+    def gate(self) -> Gate | None:
+        """Return what holds them, or None if none is set."""
+        given = (self.connections, self.connections_per_ip, self.connects_per_ip)
+        if given == (None, None, None):
+            return None
+        return Gate(
+            connections=self.connections,
+            connections_per_ip=self.connections_per_ip,
+            connects_per_ip=self.connects_per_ip,
+        )
+
+
+@options()
+class Threads:
+    """How many worker threads run the plain ``def`` functions that an application gives to Bennu.
+
+    Args:
+        handlers: Threads for the methods of channels and raw handlers, and for ``refresh``.
+        per_connection: How many of them one connection may have at once. Its other calls wait; connections
+            that wait take turns.
+        connects: Threads for ``connect``. They are never taken by handlers.
+        hooks: Threads for the hooks of presences.
+        around: Makes a context manager that each call in a thread runs in: a plain function without parameters.
+
+    Raises:
+        DefinitionError: A number is below 1, or ``around`` can't work.
+
+    Example:
+        >>> threads = Threads(handlers=64, per_connection=2)
+    """
+
+    def __init__(
+        self,
+        *,
+        handlers: int = 32,
+        per_connection: int = 4,
+        connects: int = 16,
+        hooks: int = 8,
+        around: Callable[[], AbstractContextManager[Any]] | None = None,
+    ) -> None:
+        self.handlers = _number("Threads(handlers=...)", handlers)
+        self.per_connection = _number("Threads(per_connection=...)", per_connection)
+        self.connects = _number("Threads(connects=...)", connects)
+        self.hooks = _number("Threads(hooks=...)", hooks)
+        self.around = None if around is None else _around(around)
+
+
+def _around(given: Any) -> Callback:
+    subject, write = "Threads(around=...)", "@contextmanager above a plain `def` without parameters"
+    try:
+        inspect.signature(given).bind()
+    except (TypeError, ValueError) as error:
+        raise DefinitionError(
+            subject,
+            expected="a function without parameters that makes a context manager",
+            got=f"{given!r} ({error})",
+            write=write,
+        ) from error
+    return Callback.plain(
+        subject, given, why="what it makes is entered in a worker thread", write=write
+    )
+
+
+def _number(subject: str, given: Any) -> int:
+    found = _count(subject, given)
+    if found is None:
+        raise DefinitionError(
+            subject,
+            expected="a number of threads",
+            got="None",
+            write="threads=Threads(handlers=32)",
+        )
+    return found
+
+
+@options()
+class Rates:
+    """How fast one connection may send.
+
+    A message that comes faster is answered with the error ``rate_limited`` and a ``retry_after_ms``,
+    before its payload is looked at. Heartbeats and leaves count, but are never refused.
+
+    Args:
+        joins: Joins, those included that would be refused.
+        messages: Messages of any kind.
+        bytes: Bytes of messages. Nothing is refused for them: beyond it reading from the client
+            pauses until they are paid for.
+        excess: What is done with a join or message beyond its rate: ``"reply"`` to it, or ``"close"``
+            the connection with 1008.
+        close_after: After how many refusals in a row ``"reply"`` closes as well; None is never.
+
+    Raises:
+        DefinitionError: A rate is none, or an option is wrong.
+
+    Example:
+        >>> rates = Rates(joins="20/10s", messages="100/10s, burst 200", bytes="64k/second")
+    """
+
+    def __init__(
+        self,
+        *,
+        joins: Rate | str | None = None,
+        messages: Rate | str | None = None,
+        bytes: Rate | str | None = None,  # noqa: A002 - what else to call them
+        excess: Excess = "reply",
+        close_after: int | None = CLOSE_AFTER,
+    ) -> None:
+        self.joins = _rate("Rates(joins=...)", joins)
+        self.messages = _rate("Rates(messages=...)", messages)
+        self.bytes = _rate("Rates(bytes=...)", bytes)
+        self.excess: Excess = excess
+        self.close_after = _count("Rates(close_after=...)", close_after)
+        if excess not in get_args(Excess):
+            raise DefinitionError(
+                "Rates(excess=...)",
+                expected='"reply" or "close"',
+                got=repr(excess),
+                write='excess="close"',
+            )
+
+
+def _rate(subject: str, given: Any) -> Rate | None:
+    return None if given is None else rate_of(given, subject=subject)
+
+
+def _count(subject: str, given: int | None) -> int | None:
+    if given is not None and (type(given) is not int or given < 1):
+        raise DefinitionError(
+            subject,
+            expected="a whole number above 0, or None for no limit",
+            got=repr(given),
+            write=subject.replace("...", "100"),
+        )
+    return given

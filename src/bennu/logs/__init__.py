@@ -1,0 +1,1 @@
+"""Lines of the log: printable, bounded, and without secrets."""

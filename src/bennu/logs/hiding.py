@@ -1,0 +1,159 @@
+"""What keeps secrets out of the log: parameters and payloads are shown without them, and not beyond a size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, cast
+
+from .printable import CUT, MAX_DEPTH, fields_of
+
+__all__ = ["FILTERED", "SECRET_TERMS", "ParameterFilter"]
+
+FILTERED: Final = "[FILTERED]"
+
+SECRET_TERMS: Final = (
+    "api_key",
+    "authorization",
+    "cookie",
+    "credential",
+    "jwt",
+    "passphrase",
+    "passwd",
+    "password",
+    "private_key",
+    "secret",
+    "token",
+)
+"""The words by which a secret is known, if an application names no others."""
+
+MAX_VALUES: Final = 500
+"""Values that are looked at; a log shows fewer."""
+
+MAX_TEXT: Final = 1000
+"""Characters of a text that are searched for secrets, and so the most that is shown of it."""
+
+_SEPARATORS = str.maketrans("", "", " \t\r\n_-.'\"[]")
+_ASSIGNED = ("=", ":", "%3d")
+
+
+def _plain(text: str) -> str:
+    """Return text in which ``authToken``, ``auth-token`` and ``AUTH_TOKEN`` are the same."""
+    return text.casefold().translate(_SEPARATORS)
+
+
+class ParameterFilter:
+    """Hides secrets in what is logged of parameters and payloads.
+
+    Names are compared without regard to case and separators: the term ``api_key`` hides what stands under
+    ``apiKey``, ``API-KEY`` and ``x_api_key``.
+
+    Args:
+        terms: A value is hidden if its key contains one of these, or if it is text that holds ``term=`` or
+            ``term:``. The default is a list of usual names: ``password``, ``token``, ``secret``, ``authorization``,
+            ``cookie``, ``api_key``, ``jwt``, ``credential``, ``passwd``, ``passphrase``, ``private_key``.
+        keep: If given, everything is hidden except what stands under exactly these keys.
+
+    Example:
+        >>> ParameterFilter()({"user": {"userPassword": "x", "name": "ann"}})
+        {'user': {'userPassword': '[FILTERED]', 'name': 'ann'}}
+    """
+
+    __slots__ = ("_keep", "_terms")
+
+    def __init__(
+        self, terms: Sequence[str] = SECRET_TERMS, *, keep: Sequence[str] | None = None
+    ) -> None:
+        self._terms = tuple(plain for plain in map(_plain, terms) if plain)
+        self._keep = None if keep is None else frozenset(keep)
+
+    def __call__(self, value: Any) -> Any:
+        """Return what may be shown of a value: a copy, with its secrets hidden.
+
+        Of a large value it is a part: 500 values, and 1,000 characters of a text; ``…`` stands for the rest.
+        An object with declared fields (a Struct, dataclass or model) becomes a dict if one of them is hidden.
+        """
+        walk = _Walk()
+        return self._discard(value, walk) if self._keep is None else self._only(value, walk)
+
+    def _discard(self, value: Any, walk: _Walk) -> Any:
+        return walk.map(
+            value,
+            lambda key, inner: FILTERED if self._names(key) else self._discard(inner, walk),
+            lambda leaf: FILTERED if self._assigns(leaf) else leaf,
+        )
+
+    def _names(self, key: Any) -> bool:
+        """Whether a key says that a secret stands under it."""
+        if not isinstance(key, str):
+            return False
+        plain = _plain(key[:MAX_TEXT])
+        return len(key) > MAX_TEXT or any(term in plain for term in self._terms)
+
+    def _assigns(self, leaf: Any) -> bool:
+        """Whether a text holds a secret with its name."""
+        if not isinstance(leaf, str):
+            return False
+        plain = _plain(leaf)
+        return any(term + sign in plain for term in self._terms for sign in _ASSIGNED)
+
+    def _only(self, value: Any, walk: _Walk) -> Any:
+        keep = cast("frozenset[str]", self._keep)
+        return walk.map(
+            value,
+            lambda key, inner: walk.whole(inner) if key in keep else self._only(inner, walk),
+            lambda leaf: FILTERED,
+        )
+
+
+class _Walk:
+    """One walk through a value, which ends when enough was seen."""
+
+    __slots__ = ("_depth", "_left")
+
+    def __init__(self) -> None:
+        self._depth = 0
+        self._left = MAX_VALUES
+
+    def map(self, value: Any, entry: Callable[[Any, Any], Any], leaf: Callable[[Any], Any]) -> Any:
+        """Rebuild maps and objects by their entries, lists by their elements, and everything else as a leaf."""
+        if self._depth > MAX_DEPTH:
+            return CUT
+        self._depth += 1
+        try:
+            return self._map(value, entry, leaf)
+        finally:
+            self._depth -= 1
+
+    def _map(self, value: Any, entry: Callable[[Any, Any], Any], leaf: Callable[[Any], Any]) -> Any:
+        if isinstance(value, dict):
+            return self._entries(cast("dict[Any, Any]", value), entry)
+        if isinstance(value, list | tuple):
+            return [self.map(inner, entry, leaf) for inner in self._some(cast("list[Any]", value))]
+        fields = fields_of(value)
+        if fields is not None:
+            shown = self._entries(fields, entry)
+            return value if shown == fields else shown
+        return leaf(_short(value))
+
+    def whole(self, value: Any) -> Any:
+        """Rebuild a value with nothing hidden."""
+        return self.map(value, lambda _, inner: self.whole(inner), lambda leaf: leaf)
+
+    def _entries(self, entries: dict[Any, Any], entry: Callable[[Any, Any], Any]) -> dict[Any, Any]:
+        shown: dict[Any, Any] = {}
+        for key in self._some(entries):
+            shown[_short(key)] = CUT if key is CUT else entry(key, entries[key])
+        return shown
+
+    def _some(self, values: Any) -> Any:
+        """Yield the values that there is room for, and then one that stands for the rest."""
+        for value in values:
+            if self._left <= 0:
+                yield CUT
+                return
+            self._left -= 1
+            yield value
+
+
+def _short(value: Any) -> Any:
+    return value[:MAX_TEXT] if isinstance(value, str) and len(value) > MAX_TEXT else value

@@ -1,0 +1,388 @@
+"""Bennu's lines in the log: every value in them is printable, and no client can make them many.
+
+Theory of operation
+-------------------
+Each :class:`Log` writes into one logger of the standard library. It is the only way from this package into a log
+(a test reads the code for that), so two rules hold for every line:
+
+- A value that is put into a line goes through :func:`~bennu.logs.printable.printable`; so do the texts of exceptions in
+  a traceback.
+- Lines are counted by their *kind*. Of one kind the first few are written at once. Those that come after them
+  within the interval are counted, and one line at the end of the interval says how many there were.
+  While they go on to come, that one line in each interval is all.
+
+A kind is the text of a line before values are put into it. That of a crash is also the class of the exception and
+the line of code that raised it, so one crash does not hide another. So a client can't choose kinds,
+and the table of them stays small.
+
+Lines for debugging are not counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import re
+import sys
+import time
+import traceback
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import suppress
+from threading import get_ident
+from typing import Any, Final, cast
+
+from .printable import CUT, LIMIT, printable
+
+__all__ = ["BURST", "EVERY", "Log", "Printed", "traceback_of"]
+
+BURST: Final = 5
+"""Lines of one kind that are written at once."""
+
+EVERY: Final = 10.0
+"""Seconds in which those are counted that come after them."""
+
+MAX_KINDS: Final = 500
+"""Kinds that are told apart, in case that an application makes classes of exceptions at run time."""
+
+MAX_FRAMES: Final = 30
+"""Frames of a traceback that are shown, those nearest to the error."""
+
+MAX_CHAIN: Final = 8
+"""Exceptions that are shown of those that led to one another, or are in one group."""
+
+MAX_MESSAGE: Final = 2000
+"""Characters of an exception's message in a traceback."""
+
+LEFT_OUT: Final = 'Not shown: %d more like "%s"'
+
+Now = Callable[[], float]
+
+_VALUE = re.compile(r"%[.\d]*[a-z]")
+
+
+class Printed(str):
+    """Text that is printable already, and as long as it may be: it stands in a line as it is."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        """Return it in quotes, with nothing escaped a second time."""
+        return f"'{self}'"
+
+
+class _Shown(Printed):
+    """The text of what is none itself: without quotes."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return self
+
+
+class _Kind:
+    """What is known of the lines of one kind."""
+
+    __slots__ = ("fields", "left_out", "level", "logger", "text", "until", "written")
+
+    def __init__(self, logger: logging.Logger, level: int, text: str, until: float) -> None:
+        self.logger = logger
+        self.level = level
+        self.text = text
+        self.until = until
+        self.written = 0
+        self.left_out = 0
+        self.fields: dict[str, Any] | None = None  # of the record of one of them, as it was made
+
+
+class _Counts:
+    """How many lines there were of each kind, and the timer that writes how many were left out."""
+
+    __slots__ = ("clock", "kinds", "loop", "timer")
+
+    def __init__(self, clock: Now) -> None:
+        self.clock = clock
+        self.kinds: dict[Hashable, _Kind] = {}
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.timer: asyncio.TimerHandle | None = None
+
+    def next_of(
+        self, logger: logging.Logger, level: int, text: str, kind: Hashable, burst: int
+    ) -> _Kind | None:
+        """Count a line; return its kind if it is to be written, and None if not."""
+        now = self.clock()
+        known = self.kinds.get(kind)
+        if known is None:
+            if len(self.kinds) >= MAX_KINDS:
+                kind = text
+                self._forget(now)
+            known = self.kinds.setdefault(kind, _Kind(logger, level, text, now + EVERY))
+        elif now >= known.until:
+            _begin_interval(known, now)
+        if known.written < burst:
+            known.written += 1
+            return known
+        known.left_out += 1
+        if self.timer is None and self.loop is not None:
+            with suppress(RuntimeError):  # the loop was closed, and nobody has said so
+                self.loop.call_soon_threadsafe(self._set_timer)
+        return None
+
+    def summarise(self, now: float) -> None:
+        """Write how many lines were left out, of each kind whose interval is over."""
+        for known in tuple(self.kinds.values()):
+            if known.left_out and now >= known.until:
+                _begin_interval(known, now)
+
+    def _set_timer(self) -> None:
+        if self.timer is None and self.loop is not None:
+            self.timer = self.loop.call_later(EVERY, self._on_time)
+
+    def _on_time(self) -> None:
+        self.timer = None
+        self.summarise(self.clock())
+        if any(known.left_out for known in self.kinds.values()):
+            self._set_timer()
+
+    def _forget(self, now: float) -> None:
+        """Forget the kinds of which nothing is left to be said."""
+        for kind, known in tuple(self.kinds.items()):
+            if now >= known.until and not known.left_out:
+                del self.kinds[kind]
+
+
+def _begin_interval(known: _Kind, now: float) -> None:
+    left_out, known.left_out = known.left_out, 0
+    if not left_out or now >= known.until + EVERY:
+        known.written = 0  # it was quiet meanwhile
+    known.until = now + EVERY
+    if left_out and known.logger.isEnabledFor(known.level):
+        shape = Printed(_VALUE.sub(CUT, known.text))
+        _write(known.logger, known.level, LEFT_OUT, (left_out, shape), None)
+
+
+class Log:
+    """The lines of one endpoint, or of one other thing that writes some.
+
+    Args:
+        name: The logger.
+        clock: The time in seconds.
+
+    Attributes:
+        logger: The logger.
+    """
+
+    __slots__ = ("_counts", "logger")
+
+    def __init__(self, name: str = "bennu", *, clock: Now = time.monotonic) -> None:
+        self.logger = logging.getLogger(name)
+        self._counts = _Counts(clock)
+
+    def child(self, name: str) -> Log:
+        """Return the log of a part: its logger stands below this one, and its lines are counted here."""
+        child = Log.__new__(Log)
+        child.logger = self.logger.getChild(name)
+        child._counts = self._counts
+        return child
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Write by timers of this event loop how many lines were left out; without, it is written at the next one."""
+        counts = self._counts
+        counts.loop = loop
+        counts.clock = loop.time
+
+    def stop(self) -> None:
+        """Write what is left to be said, and let go of the event loop."""
+        counts = self._counts
+        counts.loop = None
+        counts.clock = time.monotonic
+        if counts.timer is not None:
+            counts.timer.cancel()
+            counts.timer = None
+        counts.summarise(float("inf"))
+        counts.kinds.clear()
+
+    def debug(self, text: str, *args: object, exc_info: BaseException | None = None) -> None:
+        """Write a line for debugging."""
+        if self.logger.isEnabledFor(logging.DEBUG):
+            _write(self.logger, logging.DEBUG, text, args, exc_info)
+
+    def info(self, text: str, *args: object, burst: int = BURST) -> None:
+        """Write or count a line about what is usual.
+
+        Args:
+            text: The line, with ``%s`` for each value.
+            args: The values.
+            burst: Lines of this kind that are written at once.
+        """
+        self.log(logging.INFO, text, args, text, burst)
+
+    def warning(self, text: str, *args: object, burst: int = BURST) -> None:
+        """Write or count a line about what is not as it should be."""
+        self.log(logging.WARNING, text, args, text, burst)
+
+    def error(self, text: str, *args: object, exc_info: BaseException | None = None) -> None:
+        """Write or count a line about a failure, with the traceback of an exception if one is given."""
+        kind = text if exc_info is None else (text, type(exc_info), *_site(exc_info))
+        self.log(logging.ERROR, text, args, kind, BURST, exc_info)
+
+    def exception(self, text: str, *args: object) -> None:
+        """Write or count a line about the exception that is being handled, with its traceback."""
+        self.error(text, *args, exc_info=sys.exception())
+
+    def log(
+        self,
+        level: int,
+        text: str,
+        args: tuple[object, ...],
+        kind: Hashable,
+        burst: int = BURST,
+        error: BaseException | None = None,
+    ) -> None:
+        """Write or count a line.
+
+        Args:
+            level: As of the standard library.
+            text: The line, with ``%s`` for each value.
+            args: The values.
+            kind: What lines are counted by, bounded in number by the code; never of a client's.
+            burst: Lines of this kind that are written at once.
+            error: An exception whose traceback follows.
+        """
+        logger = self.logger
+        if not logger.isEnabledFor(level):
+            return
+        known = self._counts.next_of(logger, level, text, kind, burst)
+        if known is None:
+            return
+        if burst > BURST and error is None:
+            logger.handle(_record_of(known, logger, level, text, args))
+        else:
+            _write(logger, level, text, args, error)
+
+
+def _write(
+    logger: logging.Logger,
+    level: int,
+    text: str,
+    args: tuple[object, ...],
+    error: BaseException | None,
+) -> None:
+    record = _record(logger, level, text, _shown(args))
+    if error is not None:
+        record.exc_info = (type(error), error, error.__traceback__)
+        record.exc_text = traceback_of(error)  # formatters take this, if it is there
+    logger.handle(record)
+
+
+def _record(
+    logger: logging.Logger, level: int, text: str, shown: tuple[object, ...]
+) -> logging.LogRecord:
+    file, line, function = _caller()
+    return logger.makeRecord(logger.name, level, file, line, text, shown, None, function)
+
+
+def _record_of(
+    known: _Kind, logger: logging.Logger, level: int, text: str, args: tuple[object, ...]
+) -> logging.LogRecord:
+    """Return the record of one of many lines of a kind: a copy of an earlier one, with its own values and time.
+
+    To make a record anew costs as much as a third of a join.
+    """
+    shown, fields = _shown(args), known.fields
+    is_usual = logging.getLogRecordFactory() is logging.LogRecord
+    if fields is None or not is_usual or fields["thread"] != get_ident():
+        record = _record(logger, level, text, shown)
+        if is_usual:
+            known.fields = dict(vars(record))
+            if "taskName" in known.fields:  # Python 3.12
+                known.fields["taskName"] = None
+        return record
+    record = logging.LogRecord.__new__(logging.LogRecord)
+    now = time.time()
+    vars(record).update(
+        fields,
+        args=shown,
+        created=now,
+        msecs=int(now % 1 * 1000) + 0.0,
+        relativeCreated=fields["relativeCreated"] + (now - fields["created"]) * 1000,
+    )
+    return record
+
+
+def _shown(args: tuple[object, ...]) -> tuple[object, ...]:
+    return tuple([one if type(one) in _READY else _printed(one) for one in args])
+
+
+_READY = (Printed, int, float)
+
+
+def _printed(value: object) -> Printed:
+    if type(value) is str and len(value) <= LIMIT and value.isprintable():
+        return Printed(value)
+    text = printable(value)
+    return Printed(text) if isinstance(value, str) else _Shown(text)
+
+
+def _caller() -> tuple[str, int, str]:
+    """Return the file, line and function that wrote a line: the nearest that is not in this module."""
+    frame = inspect.currentframe()
+    while frame is not None and frame.f_code.co_filename == __file__:
+        frame = frame.f_back
+    if frame is None:  # pragma: no cover - an implementation of Python without frames
+        return "(unknown file)", 0, "(unknown function)"
+    return frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name
+
+
+def _site(error: BaseException) -> tuple[str, int]:
+    """Return the file and line that raised an exception."""
+    trace = error.__traceback__
+    if trace is None:
+        return "", 0
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace.tb_frame.f_code.co_filename, trace.tb_lineno
+
+
+def traceback_of(error: BaseException) -> str:
+    """Return the traceback of an exception, as Python writes it, but with printable messages and of bounded length.
+
+    A message with line breaks is one line here, so that a client whose input it quotes can't forge lines.
+    """
+    return "\n".join(_lines(error, set()))
+
+
+def _lines(error: BaseException, seen: set[int]) -> Iterator[str]:
+    seen.add(id(error))
+    earlier, words = (
+        error.__cause__,
+        "The above exception was the direct cause of the following exception:",
+    )
+    if earlier is None and not error.__suppress_context__:
+        earlier, words = (
+            error.__context__,
+            "During handling of the above exception, another exception occurred:",
+        )
+    if earlier is not None and id(earlier) not in seen and len(seen) < MAX_CHAIN:
+        yield from _lines(earlier, seen)
+        yield from ("", words, "")
+    yield "Traceback (most recent call last):"
+    for frame in traceback.extract_tb(error.__traceback__, limit=-MAX_FRAMES).format():
+        yield frame.rstrip("\n")
+    kind = type(error)
+    name = (
+        kind.__qualname__
+        if kind.__module__ == "builtins"
+        else f"{kind.__module__}.{kind.__qualname__}"
+    )
+    message = printable(error, MAX_MESSAGE)
+    yield name if message in ("", kind.__name__) else f"{name}: {message}"
+    notes: object = getattr(error, "__notes__", ())
+    if isinstance(notes, list | tuple):  # else it is no note of Python's
+        for note in cast("Sequence[object]", notes)[:MAX_CHAIN]:
+            yield printable(note, MAX_MESSAGE)
+    if isinstance(error, BaseExceptionGroup):
+        for inner in cast("BaseExceptionGroup[BaseException]", error).exceptions:
+            if len(seen) < MAX_CHAIN:
+                for line in _lines(inner, seen):
+                    yield "  | " + line.replace("\n", "\n  | ")

@@ -1,0 +1,1 @@
+"""The event loop of an endpoint, and the threads and processes beside it."""

@@ -1,0 +1,216 @@
+"""Signed and encrypted tokens that Phoenix.Token reads, and the other way round (protocol, §8).
+
+    token.sign(SECRET, "user socket", user.id)              to the client
+    token.verify(SECRET, "user socket", params.token)       from it
+
+This is the thin shell around ``_protocol.signed`` and ``_protocol.encrypted``: it knows the time, random
+bytes, and the keys that were derived before.
+
+A *salt* names the purpose of a token, so that one for resetting a password opens no socket; it is no
+secret. *Several secrets* are a rotation: the first makes tokens, all are tried on those that come.
+"""
+
+from __future__ import annotations
+
+import secrets as random
+import time
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, Final, TypedDict, Unpack
+
+from ..errors import TokenError, TokenExpired, TokenInvalid, TokenMissing
+from . import encrypted, signed
+from .encrypted import KEY_SIZE, NONCE_SIZE
+from .etf import Atom, Opaque
+from .signed import DAY, Digest
+
+__all__ = [
+    "Atom",
+    "KeyOptions",
+    "Opaque",
+    "Secret",
+    "TokenError",
+    "TokenExpired",
+    "TokenInvalid",
+    "TokenMissing",
+    "decrypt",
+    "encrypt",
+    "sign",
+    "verify",
+]
+
+Secret = str | bytes | Sequence[str | bytes]
+"""A secret of at least 20 bytes, Phoenix's ``secret_key_base``; or several, the current one first."""
+
+_MIN_SECRET: Final = 20
+_MAX_KEYS: Final = 256
+"""How many derived keys are kept."""
+
+
+class KeyOptions(TypedDict, total=False):
+    """How a key is derived from a secret; both sides must say the same.
+
+    Attributes:
+        key_iterations: Of PBKDF2; 1000 by default.
+        key_length: In bytes; 32 by default, and always for encryption.
+        key_digest: Of PBKDF2; ``"sha256"`` by default. Tokens are signed with SHA-256 in any case.
+    """
+
+    key_iterations: int
+    key_length: int
+    key_digest: Digest
+
+
+def sign(
+    secret: Secret,
+    salt: str | bytes,
+    data: Any,
+    *,
+    max_age: float = DAY,
+    signed_at: float | None = None,
+    **options: Unpack[KeyOptions],
+) -> str:
+    """Return a token that everybody can read, and nobody can change.
+
+    Args:
+        secret: The secret, or the current one and its predecessors.
+        salt: What the token is for.
+        data: None, bool, int, float, str, bytes, or lists, tuples and dicts of them.
+        max_age: How many seconds it is good, unless ``verify`` says otherwise; ``math.inf`` for ever.
+        signed_at: When it was made, in seconds since 1970; now by default.
+        **options: See :class:`KeyOptions`.
+
+    Raises:
+        EncodeError: The data can't be put into a token.
+
+    Example:
+        >>> key = "abcdefgh" * 8
+        >>> verify(key, "user socket", sign(key, "user socket", {"id": 7}))
+        {'id': 7}
+    """
+    payload = _payload(data, max_age, signed_at)
+    return signed.sign(payload, derive(secret, salt, **options)[0])
+
+
+def verify(
+    secret: Secret,
+    salt: str | bytes,
+    token: str | bytes | None,
+    *,
+    max_age: float | None = None,
+    text: bool = True,
+    now: float | None = None,
+    **options: Unpack[KeyOptions],
+) -> Any:
+    """Return the data of a token that ``sign`` or Phoenix made.
+
+    Args:
+        secret: The secret, or all whose tokens are still good.
+        salt: What the token is for.
+        token: What the client sent, maybe None.
+        max_age: How many seconds it may be old; by default as many as it says itself.
+        text: False leaves all of Erlang's binaries as bytes. By default those that are UTF-8
+            become str, be they meant so or not.
+        now: The time by which to judge, in seconds since 1970; the clock's by default.
+        **options: See :class:`KeyOptions`.
+
+    Raises:
+        TokenExpired: It is too old.
+        TokenInvalid: It was made with another secret or salt, was changed, or is no token.
+        TokenMissing: It is None.
+    """
+    keys = derive(secret, salt, **options)
+    payload = signed.verify(_given(token), keys)
+    return signed.read_payload(payload, now_ms=_milliseconds(now), max_age=max_age, text=text)
+
+
+def encrypt(
+    secret: Secret,
+    salt: str | bytes,
+    data: Any,
+    *,
+    max_age: float = DAY,
+    signed_at: float | None = None,
+    **options: Unpack[KeyOptions],
+) -> str:
+    """Return a token that nobody can read or change. The arguments are those of :func:`sign`.
+
+    Raises:
+        EncodeError: The data can't be put into a token.
+        ImportError: PyNaCl is missing; it comes with ``bennu[crypto]``.
+    """
+    key = derive(secret, salt, **options)[0]
+    if len(key) != KEY_SIZE:
+        raise ValueError(f"a key for encryption has {KEY_SIZE} bytes, got key_length={len(key)}")
+    payload = _payload(data, max_age, signed_at)
+    return encrypted.encrypt(payload, key, random.token_bytes(NONCE_SIZE))
+
+
+def decrypt(
+    secret: Secret,
+    salt: str | bytes,
+    token: str | bytes | None,
+    *,
+    max_age: float | None = None,
+    text: bool = True,
+    now: float | None = None,
+    **options: Unpack[KeyOptions],
+) -> Any:
+    """Return the data of a token that ``encrypt`` or Phoenix made. The arguments are those of :func:`verify`.
+
+    Tokens of Plug.Crypto before 2.0 are read too, if the package ``cryptography`` is there.
+
+    Raises:
+        TokenExpired: It is too old.
+        TokenInvalid: It was made with another secret or salt, was changed, or is no token.
+        TokenMissing: It is None.
+        ImportError: PyNaCl is missing; it comes with ``bennu[crypto]``.
+    """
+    keys = derive(secret, salt, **options)
+    payload = encrypted.decrypt(_given(token), keys)
+    return signed.read_payload(payload, now_ms=_milliseconds(now), max_age=max_age, text=text)
+
+
+def _payload(data: Any, max_age: float, signed_at: float | None) -> bytes:
+    return signed.write_payload(data, signed_at_ms=_milliseconds(signed_at), max_age=max_age)
+
+
+def _milliseconds(seconds: float | None) -> int:
+    return time.time_ns() // 1_000_000 if seconds is None else int(seconds * 1000)
+
+
+def _given(token: object) -> str | bytes:
+    """Return the token, whatever the client sent in its place."""
+    if token is None:
+        raise TokenMissing("there is no token")
+    if not isinstance(token, (str, bytes)):
+        raise TokenInvalid(f"a token is text, got {type(token).__name__}")
+    return token
+
+
+def derive(secret: Secret, salt: str | bytes, **options: Unpack[KeyOptions]) -> list[bytes]:
+    """Return the keys that secrets have for one purpose."""
+    purpose = salt.encode() if isinstance(salt, str) else salt
+    iterations = options.get("key_iterations", 1000)
+    length = options.get("key_length", KEY_SIZE)
+    digest = options.get("key_digest", "sha256")
+    return [_key(one, purpose, iterations, length, digest) for one in secrets_of(secret)]
+
+
+def secrets_of(secret: Any) -> list[bytes]:
+    """Return the secrets as bytes, whatever was given: None is what a missing setting gives."""
+    if secret is None or isinstance(secret, (str, bytes)):
+        secret = (secret,)
+    known = [one.encode() if isinstance(one, str) else one for one in secret]
+    sizes = [len(one) if isinstance(one, bytes) else 0 for one in known]
+    if not sizes or min(sizes) < _MIN_SECRET:
+        raise ValueError(
+            f"a secret is text or bytes, at least {_MIN_SECRET} of them; "
+            "take one from secrets.token_urlsafe(48)"
+        )
+    return known
+
+
+@lru_cache(_MAX_KEYS, typed=True)  # a cached 1000 must not let a 1000.0 pass
+def _key(secret: bytes, salt: bytes, iterations: int, length: int, digest: Digest) -> bytes:
+    return signed.derive_key(secret, salt, iterations=iterations, length=length, digest=digest)

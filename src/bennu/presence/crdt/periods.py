@@ -1,0 +1,69 @@
+"""How often replicas speak, and how long they may be silent. Protocol document, §6.6."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...user_code.options import NUMBER, WHOLE, options
+
+__all__ = ["Periods"]
+
+
+@options(broadcast=NUMBER, max_silent=WHOLE, down=NUMBER, permdown=NUMBER, clock_samples=WHOLE)
+@dataclass(frozen=True, slots=True)
+class Periods:
+    """The periods of a tracker; all its nodes must have the same.
+
+    Args:
+        broadcast: Seconds between two ticks.
+        max_silent: So many ticks in a row may pass without a heartbeat if there is nothing to tell.
+        down: Seconds of silence after which a replica's entries are hidden.
+        permdown: Seconds of silence after which they are deleted.
+        clock_samples: Ticks between two looks at what was missed.
+
+    Raises:
+        ValueError: A rule is broken; the text names it.
+
+    Example:
+        >>> Periods(broadcast=1.0, down=20.0).silent_ticks
+        10
+    """
+
+    broadcast: float = 1.5
+    max_silent: int = 10
+    down: float = 30.0
+    permdown: float = 1200.0
+    clock_samples: int = 2
+
+    def __post_init__(self) -> None:
+        _expect(self.broadcast > 0, "broadcast must be more than 0 seconds", self.broadcast)
+        _expect(self.max_silent >= 0, "max_silent must be a number from 0", self.max_silent)
+        _expect(
+            self.clock_samples >= 1, "clock_samples must be a number from 1", self.clock_samples
+        )
+        least = 2 * self.broadcast
+        _expect(
+            self.down >= least,
+            f"down must be at least twice broadcast, which is {least} seconds",
+            self.down,
+        )
+        _expect(
+            self.permdown > self.down,
+            f"permdown must be more than down, which is {self.down} seconds",
+            self.permdown,
+        )
+
+    @property
+    def silent_ticks(self) -> int:
+        """How many ticks an idle replica is silent.
+
+        That is ``max_silent``, or less if ``down`` is so short that a replica which is merely idle would be
+        taken for dead: two heartbeats fit into two thirds of it at least, unless every tick has one. (Phoenix
+        leaves that to whoever sets the periods.)
+        """
+        return min(self.max_silent, max(0, int(self.down / (1.5 * self.broadcast)) - 1))
+
+
+def _expect(holds: bool, rule: str, got: float) -> None:
+    if not holds:
+        raise ValueError(f"{rule}; got {got}")

@@ -1,0 +1,198 @@
+"""Letting the clients of an endpoint go before the server stops. Protocol document, §1.15.
+
+Theory of operation
+-------------------
+An endpoint that is told to drain is *unready* first: whoever asks for its health learns it, but nothing
+else changes for as long as load balancers need to notice (``delay``). Then it drains. Who wants to
+connect is refused before any user code runs; channels that handle :class:`~bennu.message.Draining` are
+told; and the connections of each socket leave as :mod:`bennu.drain` plans it, closed with 1012.
+Joins and messages on connections that still wait for their turn go on as ever.
+
+A batch never begins before the one before it has had its time, however late the event loop is: so a
+server that is busy is slow to drain, and makes no stampede. Only the time that all may take together
+cuts it short: who is still there then is closed at once.
+
+Each started endpoint has a :class:`Drainer`, and is known to its event loop by it: the server lets all
+of them drain, wherever in the application they are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from random import random
+from typing import Any, Final
+from weakref import WeakSet
+
+from ..drain import Batch, Drain, plan_drain
+from ..logs.log import Log
+from ..message import Draining
+from ..reasons import CloseCode
+from ..socket import SocketBase
+from ..telemetry import SocketDrain
+from .server import OpenConnection, Server
+
+__all__ = ["Drainer", "drain_all", "started_endpoints"]
+
+
+ENDS: Final = 10.0
+"""Seconds that channels have to end, if nobody said how long all may take: their own limits are shorter."""
+
+_started: WeakSet[Drainer] = WeakSet()
+
+
+class Drainer:
+    """Lets the clients of one endpoint go.
+
+    Args:
+        server: The endpoint's.
+        sockets: Its sockets, by mount path. One that has several paths is drained once.
+    """
+
+    def __init__(self, server: Server, sockets: Mapping[str, SocketBase[Any]]) -> None:
+        self._server = server
+        self._names: dict[SocketBase[Any], str] = {}
+        for mount, socket in sockets.items():
+            self._names[socket] = (
+                f"{self._names[socket]}, {mount}" if socket in self._names else mount
+            )
+        self._drains: dict[SocketBase[Any], Drain] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether it was told to drain."""
+        return self._task is not None
+
+    @property
+    def endpoint(self) -> Any:
+        """The endpoint."""
+        return self._server.endpoint
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop that the endpoint was started on."""
+        return self._server.loop
+
+    async def start(self) -> None:
+        """Ask every socket how it drains, and be known to the event loop.
+
+        Raises:
+            DefinitionError: A socket's function returned something else.
+        """
+        found = {socket: await socket.drainer() for socket in self._names}
+        self._drains = {socket: drain for socket, drain in found.items() if drain is not None}
+        _started.add(self)
+
+    def stop(self) -> None:
+        """Drain no longer: the endpoint stops."""
+        _started.discard(self)
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+        self._server.is_draining = False
+
+    def abandon(self) -> None:
+        """Forget a drain whose event loop is closed."""
+        _started.discard(self)
+        self._task = None
+
+    async def drain(self, *, delay: float, timeout: float | None) -> None:  # noqa: ASYNC109 - shared out among steps
+        """Let all clients go; whoever calls while that is under way waits for its end."""
+        if self._task is None:
+            self._task = self._server.loop.create_task(self._drain(delay, timeout))
+        task = self._task
+        await asyncio.wait([task])
+        if not task.cancelled():
+            task.result()
+
+    async def _drain(self, delay: float, within: float | None) -> None:
+        server = self._server
+        loop = server.loop
+        await asyncio.sleep(delay)
+        server.is_draining = True
+        deadline = None if within is None else loop.time() + within
+        async with asyncio.TaskGroup() as group:
+            for socket, drain in self._drains.items():
+                if here := self._of(socket):
+                    limit = drain.timeout if within is None else min(drain.timeout, within)
+                    group.create_task(self._drain_socket(socket, drain, here, limit))
+        if not server.connections:
+            await server.wait_until_idle(loop.time() + ENDS if deadline is None else deadline)
+
+    def _of(self, socket: SocketBase[Any]) -> list[OpenConnection]:
+        return [one for one in self._server.connections if one.socket is socket]
+
+    async def _drain_socket(
+        self, socket: SocketBase[Any], drain: Drain, here: list[OpenConnection], within: float
+    ) -> None:
+        total, name = len(here), self._names[socket]
+        news = Draining(within)
+        for connection in here:
+            connection.tell(news)
+        await asyncio.sleep(
+            0
+        )  # a channel that does nothing else gets to say goodbye, whatever its slot
+        if total * drain.batch_interval > within * drain.batch_size:
+            self._server.log.warning(
+                "%d clients of %s can't leave within %gs at %d per %gs: they leave faster",
+                *(total, name, within, drain.batch_size, drain.batch_interval),
+            )
+        deadline = self._server.loop.time() + within
+        leaving = iter(here)
+        for batch in plan_drain(drain, total, within, random):
+            self._server.telemetry.emit(
+                SocketDrain(
+                    name,
+                    batch.count,
+                    total,
+                    batch.index,
+                    batch.rounds,
+                    drain.batch_interval,
+                    drain.log,
+                )
+            )
+            await self._let_go(batch, islice(leaving, batch.count), deadline)
+        for connection in self._of(socket):  # its handshake was over, but it was not open yet
+            _close(connection)
+
+    async def _let_go(
+        self, batch: Batch, leaving: Iterator[OpenConnection], deadline: float
+    ) -> None:
+        begin = self._server.loop.time()
+        for delay, connection in zip(batch.delays, leaving, strict=True):
+            await self._wait_until(min(begin + delay, deadline))
+            _close(connection)
+        await self._wait_until(min(begin + batch.span, deadline))
+
+    async def _wait_until(self, when: float) -> None:
+        left = when - self._server.loop.time()
+        if left > 0:
+            await asyncio.sleep(left)
+
+
+def _close(connection: OpenConnection) -> None:
+    connection.close(CloseCode.DRAINING, reason="draining")
+
+
+def started_endpoints() -> list[Any]:
+    """Return every endpoint that was started on the running event loop."""
+    loop = asyncio.get_running_loop()
+    return [drainer.endpoint for drainer in _started if drainer.loop is loop]
+
+
+async def drain_all(*, delay: float, timeout: float) -> None:  # noqa: ASYNC109 - shared out among steps
+    """Let the clients of every endpoint go that was started on the running event loop.
+
+    Args:
+        delay: Seconds in which they are unready, and serve on.
+        timeout: Seconds that the rest may take.
+    """
+    loop = asyncio.get_running_loop()
+    here = [drainer for drainer in _started if drainer.loop is loop]
+    for failure in await asyncio.gather(
+        *(drainer.drain(delay=delay, timeout=timeout) for drainer in here), return_exceptions=True
+    ):
+        if isinstance(failure, Exception):
+            Log().error("An endpoint could not be drained", exc_info=failure)

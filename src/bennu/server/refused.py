@@ -1,0 +1,111 @@
+"""A client that may not connect, and is told why: see :mod:`bennu.refusals`.
+
+It is no connection of the endpoint's: nobody counts it, no channel is joined, no broadcast comes. It
+answers heartbeats, and leaves; every join and all else with the reason; and then it closes. It has a rate and a
+size of message of its own, since no rates of the socket are held for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import Any, Final
+
+from ..errors import DecodeError
+from ..limits.rate import Bucket, Rate
+from ..message import ERROR, HEARTBEAT, OK, PHOENIX, PHX_JOIN, PHX_LEAVE, Message, Opcode
+from ..protocol import JSONV2, Serializer
+from ..reasons import CloseCode
+from ..refusals import MAX_HOLD, Readable
+from .accepted import MAX_REFUSED, Accepted
+from .link import Link
+from .server import Server
+from .transport import Transport
+
+__all__ = ["RefusedConnection", "refusal_with_time"]
+
+RATE: Final = Rate(10, per=1, burst=200)
+"""Messages of a refused client: a page that joins its channels sends them all at once."""
+
+
+def refusal_with_time(payload: dict[str, Any], readable: Readable) -> tuple[dict[str, Any], float]:
+    """Return what a refused client is told, with ``retry_after_ms``, and how long it is held."""
+    hold = random.uniform(readable.hold, 2 * readable.hold)  # noqa: S311 - to spread them
+    wait = payload.get("retry_after_ms")
+    if isinstance(wait, int | float) and not isinstance(wait, bool):
+        return payload, min(max(hold, wait / 1000), max(hold, MAX_HOLD))
+    return {**payload, "retry_after_ms": round(hold * 1000)}, hold
+
+
+class RefusedConnection(Link):
+    """An open connection of a client that was refused."""
+
+    __slots__ = ("_bucket", "_response", "_timer", "serializer")
+
+    def __init__(self, server: Server, accepted: Accepted, wire: Transport) -> None:
+        self.serializer: Serializer = accepted.serializer or JSONV2
+        self._bucket = Bucket(RATE)
+        readable = accepted.socket.refusals or Readable()
+        self._response, hold = refusal_with_time(dict(accepted.refusal or {}), readable)
+        super().__init__(server, accepted, wire)
+        self._timer: asyncio.TimerHandle = server.loop.call_later(hold, self._dismiss)
+
+    def receive(self, opcode: Opcode, data: bytes) -> None:
+        """Answer one message of the client, or close if it sends too many."""
+        if not self._may_send():
+            return
+        try:
+            message = self.serializer.decode(opcode, data)
+        except DecodeError as error:
+            self.close(CloseCode.UNDECODABLE, reason=error)
+            return
+        status, response = self._answer_to(message)
+        join_ref = message.join_ref if message.event in (PHX_JOIN, PHX_LEAVE) else None
+        try:
+            reply = self.serializer.reply(join_ref, message.ref, message.topic, status, response)
+        except Exception as error:
+            self.server.log.exception(
+                "Closing a refused connection because its reason can't be written"
+            )
+            self.close(CloseCode.INTERNAL_ERROR, reason=error)
+            return
+        self.send(reply)
+
+    def control(self, opcode: Opcode, data: bytes) -> None:
+        """Count a ping or pong."""
+        self._may_send()
+
+    @property
+    def max_frame_size(self) -> int:
+        """Bytes of one message of the client."""
+        return min(super().max_frame_size, MAX_REFUSED)
+
+    def _may_send(self) -> bool:
+        """Count a message; close if there are too many."""
+        if not self._bucket.take(self.server.loop.time()):
+            return True
+        self.close(CloseCode.RATE_LIMITED, reason="closed")
+        return False
+
+    def tell(self, message: Any) -> None:
+        """Pass on nothing: the client knows all that it shall know."""
+
+    def ended(self, reason: str | Exception) -> None:
+        """Let go of the timer."""
+        del reason
+        self._timer.cancel()
+
+    def _answer_to(self, message: Message) -> tuple[str, Any]:
+        is_heartbeat = (message.topic, message.event) == (PHOENIX, HEARTBEAT)
+        if is_heartbeat or message.event == PHX_LEAVE:
+            return OK, {}
+        return ERROR, self._response
+
+    def _dismiss(self) -> None:
+        self.close(CloseCode.REFUSED)
+
+    def _enter(self) -> None:
+        self.server.refused.add(self)
+
+    def _go(self) -> None:
+        self.server.refused.discard(self)

@@ -1,0 +1,253 @@
+"""What all connections of an endpoint share: its loop, its PubSub, its threads, and who is connected."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Coroutine
+from contextvars import Context, copy_context
+from typing import Any, Final, Protocol
+
+from ..connect_info import ConnectInfo
+from ..limits.connections import Gate, network_of
+from ..limits.limits import Threads
+from ..loop.threads import Pools
+from ..loop.turns import Turns
+from ..loop.watch import LIMIT, Watch
+from ..pubsub import PubSub
+from ..reasons import CloseCode
+from ..socket import SocketBase
+from ..telemetry import LogHandler, ParameterFilter, Telemetry
+from ..user_code.callback import Callback
+from .excesses import Excesses
+
+__all__ = ["Server"]
+
+HOLD_LIMIT: float | None = LIMIT
+"""Seconds that a callback may hold the event loop before it is named in the log; None looks at none."""
+SWEEPS: Final = 4
+"""Looks at each connection in one timeout: a silent one is closed after 1 to 1.25 timeouts."""
+
+
+class OpenConnection(Protocol):
+    """A connection, as far as the endpoint keeps an eye on it."""
+
+    @property
+    def socket(self) -> SocketBase[Any]:
+        """What it connected to."""
+        ...
+
+    @property
+    def info(self) -> ConnectInfo:
+        """The request that opened it."""
+        ...
+
+    def close(
+        self, code: CloseCode, text: str | None = None, *, reason: str | Exception = "shutdown"
+    ) -> None:
+        """Close it from our side."""
+        ...
+
+    def tell(self, message: Any) -> None:
+        """Pass news of the server's own on to whoever handles such."""
+        ...
+
+    def sweep(self, limit: int) -> None:
+        """Count a look at it; close it if it was silent at so many."""
+        ...
+
+
+class Server:
+    """The shared part of an endpoint.
+
+    Attributes:
+        endpoint: The endpoint, for channels that ask for it.
+        log: Its lines in the log.
+        lines: What writes those about connects and joins.
+        state: What its lifespan yielded.
+        debug: Whether ``emits`` is checked.
+        connections: All that are open.
+        refused: Those of clients that may only read why they may not connect.
+        gate: What limits them, if anything does.
+        excesses: What is done about limits that are exceeded.
+        is_draining: Whether nobody may connect any more, since the server is about to stop.
+        home: Where it lives: its event loop.
+        pools: The worker threads.
+        connects: Those for ``connect``.
+        context: The context that it was started in, for what belongs to no connection.
+    """
+
+    def __init__(
+        self,
+        endpoint: Any,
+        pubsub: PubSub,
+        telemetry: Telemetry,
+        *,
+        debug: bool,
+        gate: Gate | None = None,
+        threads: Threads | None = None,
+        hide: ParameterFilter | None = None,
+    ) -> None:
+        self.endpoint = endpoint
+        self.pubsub = pubsub
+        self.home = pubsub.home
+        self.telemetry = telemetry
+        self.log = telemetry.log
+        self.lines = LogHandler(telemetry, hide or ParameterFilter())
+        self.debug = debug
+        self.gate = gate
+        self.excesses = Excesses(telemetry, self.log)
+        self.state: Any = None
+        self.connections: set[OpenConnection] = set()
+        self.refused: set[OpenConnection] = set()
+        self.is_draining = False
+        self._turns: Turns | None = None
+        self.context = copy_context()
+        self.pools = Pools(Threads() if threads is None else threads)
+        self.connects = _Connects(self.pools)
+        self._watch: Watch | None = None
+        self._background: set[asyncio.Task[Any]] = set()
+        self._sweepers: dict[float, _Sweeper] = {}
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop that the endpoint was started on."""
+        return self.home.loop
+
+    @property
+    def turns(self) -> Turns:
+        """Where connections wait that have sent more than one turn of the event loop may handle."""
+        if self._turns is None:
+            self._turns = Turns(self.loop)
+        return self._turns
+
+    def start(self) -> None:
+        """Take the running loop as ours."""
+        self.home.start()
+        self.log.start(self.home.loop)
+        if self.gate is not None:
+            self.gate.forget_rates()
+        self.context = copy_context()
+        if HOLD_LIMIT is not None:
+            self._watch = Watch.begin(HOLD_LIMIT)
+
+    async def end_connections(self) -> None:
+        """Close every connection, end every channel, and wait for what is left of them."""
+        for connection in (*self.connections, *self.refused):
+            connection.close(CloseCode.SHUTDOWN)
+        for sweeper in self._sweepers.values():
+            sweeper.stop()
+        self._sweepers.clear()
+        while self._background:
+            await asyncio.wait(tuple(self._background))
+
+    async def stop(self) -> None:
+        """Do so if it was not done, and let go of the loop and the threads."""
+        await self.end_connections()
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Let go of the loop and the threads; what was broadcast still leaves."""
+        self.pubsub.turn.flush()
+        self.log.stop()
+        self.home.stop()
+        self._drop()
+
+    def abandon(self) -> None:
+        """Forget everything that runs: the event loop was closed without a stop, or is the parent process's."""
+        for connection in tuple(self.connections):
+            self.closed(connection)
+        self.refused.clear()
+        self._background.clear()
+        self._sweepers.clear()
+        self.is_draining = False
+        self.state = None
+        self.pubsub.abandon()
+        self.log.stop()
+        self._drop()
+
+    def _drop(self) -> None:
+        self._turns = None
+        self.pools.drop()
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            watch.end()
+
+    async def wait_until_idle(self, deadline: float) -> None:
+        """Wait until every channel has ended, but not beyond a time of the loop's clock."""
+        while self._background and (left := deadline - self.loop.time()) > 0:
+            await asyncio.wait(tuple(self._background), timeout=left)
+
+    def create_task(
+        self, coroutine: Coroutine[Any, Any, Any], context: Context | None = None
+    ) -> asyncio.Task[Any]:
+        """Run a coroutine whose end :meth:`stop` waits for.
+
+        Args:
+            coroutine: It.
+            context: The context that it runs in; None is a copy of the running one.
+        """
+        task = self.home.loop.create_task(coroutine, context=context)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+        return task
+
+    def spawn(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        """Do so for one that nobody else looks at."""
+        self.create_task(coroutine).add_done_callback(self._log_failure)
+
+    def in_thread(self, callback: Callback, /, *args: Any) -> Awaitable[Any]:
+        """Run a plain function that belongs to no connection in a worker thread."""
+        return self.pools.hooks.in_thread(callback, *args)
+
+    def opened(self, connection: OpenConnection) -> None:
+        """Enter a connection."""
+        self.connections.add(connection)
+        if self.gate is not None:
+            self.gate.add(network_of(connection.info.peer.host))
+        timeout = connection.socket.timeout
+        if timeout not in self._sweepers:
+            self._sweepers[timeout] = _Sweeper(self, timeout)
+
+    def closed(self, connection: OpenConnection) -> None:
+        """Drop a connection."""
+        self.connections.discard(connection)
+        if self.gate is not None:
+            self.gate.leave(network_of(connection.info.peer.host))
+
+    def _log_failure(self, task: asyncio.Task[Any]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.log.error("A task of the server's own failed", exc_info=error)
+
+
+class _Connects:
+    """The threads for ``connect``, of which the channels see what it set in context variables."""
+
+    __slots__ = ("_pools",)
+
+    def __init__(self, pools: Pools) -> None:
+        self._pools = pools
+
+    def in_thread(self, callback: Callback, /, *args: Any) -> Awaitable[Any]:
+        """Run a plain ``connect`` in a worker thread."""
+        return self._pools.connects.run(callback, callback, args, shows=True)
+
+
+class _Sweeper:
+    """Closes the connections of one timeout that have been silent too long.
+
+    One timer for all, instead of one each: what is received only sets a counter back to zero.
+    """
+
+    def __init__(self, server: Server, timeout: float) -> None:
+        self._server = server
+        self._timeout = timeout
+        self._timer = server.loop.call_later(timeout / SWEEPS, self._sweep)
+
+    def stop(self) -> None:
+        self._timer.cancel()
+
+    def _sweep(self) -> None:
+        self._timer = self._server.loop.call_later(self._timeout / SWEEPS, self._sweep)
+        for connection in tuple(self._server.connections):
+            if connection.socket.timeout == self._timeout:
+                connection.sweep(SWEEPS)

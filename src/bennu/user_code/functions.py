@@ -1,0 +1,142 @@
+"""What kind of function a user gave: async, a generator, or one that says it returns a bool.
+
+A function may be behind a ``functools.partial``, a method, or an object with ``__call__``.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import partial
+from typing import Any, cast
+
+from ..errors import DefinitionError, source_line
+
+__all__ = [
+    "expect_awaitable_or_plain",
+    "expect_plain",
+    "is_async",
+    "is_response",
+    "name_of",
+    "refuse_bool",
+    "teach_refusal",
+]
+
+
+def is_async(function: Callable[..., Any]) -> bool:
+    """Return whether calling it gives a coroutine, as far as that shows before the call."""
+    return any(map(inspect.iscoroutinefunction, _faces(function)))
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    """Return what a function is called in logs: never its address."""
+    faces = _faces(function)
+    names = (getattr(face, "__qualname__", None) for face in faces[:1])
+    return next((name for name in names if isinstance(name, str)), type(faces[0]).__qualname__)
+
+
+def expect_awaitable_or_plain(subject: str, function: Callable[..., Any]) -> None:
+    """Refuse a generator: nobody would iterate over it, so nothing of it would run.
+
+    Args:
+        subject: What the user gave it as, ``Socket(connect=...)``.
+        function: The function.
+
+    Raises:
+        DefinitionError: It is a generator function, or an async one.
+    """
+    for face in _faces(function):
+        if inspect.isgeneratorfunction(face) or inspect.isasyncgenfunction(face):
+            raise DefinitionError(
+                f"{subject} is a generator",
+                expected="a function that returns its result: `async def` or `def`, without `yield`",
+                got=f"{name_of(function)}, which has a `yield`",
+                write="return ... in place of yield ...",
+                where=source_line(face),
+            )
+
+
+def expect_plain(subject: str, function: Callable[..., Any], *, why: str, write: str) -> None:
+    """Refuse an async function where nothing can be awaited.
+
+    Args:
+        subject: What the user gave it as.
+        function: The function.
+        why: Why it can't be awaited.
+        write: What to write.
+
+    Raises:
+        DefinitionError: It is async.
+    """
+    if is_async(function):
+        raise DefinitionError(
+            subject,
+            expected=f"a plain function: {why}",
+            got=f"{name_of(function)}, which is async",
+            write=write,
+            where=source_line(_faces(function)[0]),
+        )
+
+
+def refuse_bool(subject: str, function: Callable[..., Any], *, write: str) -> None:
+    """Refuse a function that says ``-> bool`` where no bool lets anybody in or keeps anybody out.
+
+    Args:
+        subject: What the user gave it as.
+        function: The function.
+        write: What to write.
+
+    Raises:
+        DefinitionError: Its annotation says that it returns a bool.
+    """
+    for face in _faces(function):
+        annotations: dict[str, Any] = getattr(inspect.unwrap(face), "__annotations__", {})
+        if annotations.get("return") in (bool, "bool"):
+            raise DefinitionError(
+                f"{subject} returns a bool",
+                expected="`raise Refused(reason)` for a client that may not enter",
+                got=f"{name_of(function)}(...) -> bool: False would let the client in",
+                write=write,
+                where=source_line(inspect.unwrap(face)),
+            )
+
+
+_REFUSALS = frozenset(
+    {"HTTPException", "WebSocketException", "Http404", "PermissionDenied", "APIException"}
+)
+"""Names of other frameworks' exceptions that would be an answer there."""
+
+
+def is_response(value: object) -> bool:
+    """Return whether a value is the response of a web framework to an HTTP request: a no in most places."""
+    kinds = type(value).__mro__
+    return any("Response" in kind.__name__ for kind in kinds) and hasattr(value, "status_code")
+
+
+def teach_refusal(error: BaseException) -> None:
+    """Add a note to another framework's exception, which is a crash here: the log shows what to write.
+
+    Args:
+        error: What a function of the user's raised.
+    """
+    foreign = [cls for cls in type(error).__mro__ if cls.__name__ in _REFUSALS]
+    if foreign:
+        error.add_note(
+            f"{foreign[0].__module__}.{foreign[0].__name__} is an answer to an HTTP request, and Bennu takes it for"
+            ' a crash. To refuse a connect, a join or an event, write: raise bennu.Refused("reason")'
+        )
+
+
+def _faces(function: Any) -> list[Any]:
+    """Return the function itself, out of its partials, and its ``__call__`` if it is an object."""
+    while True:
+        if isinstance(function, partial):
+            function = cast("partial[Any]", function).func
+        elif isinstance(function, staticmethod | classmethod):
+            function = cast("staticmethod[..., Any]", function).__func__
+        else:
+            break
+    if inspect.isroutine(function) or inspect.isclass(function):
+        return [function]
+    call = getattr(cast("type[Any]", type(function)), "__call__", None)  # noqa: B004 - the function itself is wanted
+    return [function] if call is None else [function, call]

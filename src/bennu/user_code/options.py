@@ -1,0 +1,197 @@
+"""The options of what users make: each class says in one table what they can be.
+
+``@options(timeout=SECONDS, ...)`` above a class has every option looked at before the object is made. So an unknown
+option is refused with the nearest name, and a value of another type with what to write, and no class needs checks of
+its own for that.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import inspect
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar, cast
+
+from ..errors import DefinitionError
+
+__all__ = [
+    "COUNT",
+    "FLAG",
+    "NUMBER",
+    "SECONDS",
+    "TEXT",
+    "TEXTS",
+    "WHOLE",
+    "Option",
+    "WrongOptions",
+    "check_option",
+    "optional",
+    "options",
+]
+
+C = TypeVar("C", bound=type[Any])
+
+
+class WrongOptions(DefinitionError, TypeError):
+    """Options that a class does not have; a TypeError as well, which is what Python raises for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """What one option can be.
+
+    Attributes:
+        expected: In words.
+        fits: Whether a value is such.
+        example: One, as it is written.
+    """
+
+    expected: str
+    fits: Callable[[Any], bool]
+    example: str
+
+
+def _is_number(value: Any) -> bool:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer that no float can be
+        return False
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and _is_number(value)
+
+
+def _is_count(value: Any) -> bool:
+    return _is_whole(value) and value > 0
+
+
+NUMBER: Final = Option("a number", _is_number, "1.5")
+SECONDS: Final = Option("a number above 0", lambda value: _is_number(value) and value > 0, "60")
+COUNT: Final = Option("a whole number above 0", _is_count, "100")
+WHOLE: Final = Option("a whole number", _is_whole, "6")
+FLAG: Final = Option("True or False", lambda value: isinstance(value, bool), "True")
+TEXT: Final = Option("text", lambda value: isinstance(value, str), '"..."')
+TEXTS: Final = Option(
+    "a list of texts",
+    lambda value: (
+        isinstance(value, Iterable)
+        and not isinstance(value, str | bytes)
+        and all(isinstance(one, str) for one in cast("Iterable[Any]", value))
+    ),
+    '["..."]',
+)
+
+
+def optional(option: Option) -> Option:
+    """Return the same option, which can also be None."""
+    return Option(
+        f"{option.expected}, or None",
+        lambda value: value is None or option.fits(value),
+        option.example,
+    )
+
+
+def check_option(subject: str, name: str, option: Option, value: Any, *, write: str = "") -> None:
+    """Refuse a value that an option can't be.
+
+    Args:
+        subject: Whose option, as it is shown.
+        name: The option.
+        option: What it can be.
+        value: What was given.
+        write: What to write, if it is not the usual.
+
+    Raises:
+        DefinitionError: It can't be that.
+    """
+    if not option.fits(value):
+        raise DefinitionError(
+            subject,
+            expected=option.expected,
+            got=repr(value),
+            write=write or f"{name}={option.example}",
+        )
+
+
+def options(**table: Option) -> Callable[[C], C]:
+    """Have the options of a class looked at before an object of it is made.
+
+    Args:
+        table: What options can be, by their names. Others of the class are known and not looked at.
+    """
+
+    def decorate(cls: C) -> C:
+        known: dict[str, Option] = {**getattr(cls, "__bennu_options__", {}), **table}
+        signature = _signature_of(cls)
+        original: Any = vars(cls)["__init__"]
+
+        @functools.wraps(original)
+        def checked(self: Any, /, *args: Any, **kwargs: Any) -> None:
+            given = _bound(cls, signature, args, kwargs)
+            for name, value in given.items():
+                option = known.get(name)
+                default = signature.parameters[name].default
+                if option is not None and value is not default:
+                    check_option(f"{cls.__name__}({name}=...)", name, option, value)
+            original(self, *args, **kwargs)
+
+        cls.__bennu_options__ = known
+        cls.__init__ = checked
+        return cls
+
+    return decorate
+
+
+def _signature_of(cls: type[Any]) -> inspect.Signature:
+    """Return what an object of a class can be made of, that of its base classes included."""
+    parameters: dict[str, inspect.Parameter] = {}
+    takes_more = True
+    for base in cls.__mro__:
+        own: Any = vars(base).get("__init__")
+        if not takes_more or own is None or base is object:
+            continue
+        takes_more = False
+        for one in list(inspect.signature(own).parameters.values())[1:]:
+            if one.kind is one.VAR_KEYWORD:
+                takes_more = True
+            else:
+                parameters.setdefault(one.name, one)
+    return inspect.Signature(sorted(parameters.values(), key=lambda one: one.kind))
+
+
+def _bound(
+    cls: type[Any], signature: inspect.Signature, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return what was given by the names of the options.
+
+    Raises:
+        WrongOptions: One is unknown, or missing, or has no name.
+    """
+    names = list(signature.parameters)
+    unknown = next((name for name in kwargs if name not in signature.parameters), None)
+    if unknown is not None:
+        nearest = difflib.get_close_matches(unknown, names, n=1, cutoff=0.5)
+        raise WrongOptions(
+            f"{cls.__name__}({unknown}=...)",
+            expected=f"an option of {cls.__name__}: {', '.join(names)}",
+            got=f"{unknown!r}, which it does not have",
+            write=f"{nearest[0]}=..." if nearest else f"{cls.__name__}(...) without {unknown}",
+        )
+    try:
+        return dict(signature.bind(*args, **kwargs).arguments)
+    except TypeError as error:
+        needed = [
+            f"{one.name}=..." for one in signature.parameters.values() if one.default is one.empty
+        ]
+        raise WrongOptions(
+            f"{cls.__name__}(...)",
+            expected=f"{cls.__name__}({', '.join(names)})",
+            got=str(error),
+            write=f"{cls.__name__}({', '.join(needed)})",
+        ) from error

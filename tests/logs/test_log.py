@@ -1,0 +1,332 @@
+"""The log: each line is one printable line, and lines of one kind that come thick are counted."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import threading
+from typing import Any
+
+import pytest
+
+from bennu.logs.log import BURST, EVERY, MAX_CHAIN, MAX_KINDS, Log, Printed, traceback_of
+
+HOSTILE = "a\nINFO: forged\x1b[2J\u202e\ud83d" + "x" * 10_000
+
+
+class Clock:
+    """A time that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def log(clock: Clock, caplog: pytest.LogCaptureFixture) -> Log:
+    caplog.set_level(logging.DEBUG, logger="bennu")
+    return Log(clock=clock)
+
+
+def raised(error: Exception) -> Exception:
+    """Return an exception with a traceback."""
+    with pytest.raises(type(error)) as caught:
+        raise error
+    return caught.value
+
+
+@pytest.mark.parametrize("level", ["debug", "info", "warning", "error"])
+def test_values_in_a_line_are_printable_and_cut(
+    level: str, log: Log, caplog: pytest.LogCaptureFixture
+) -> None:
+    getattr(log, level)("%s at %d, %g: %s", HOSTILE, 3, 1.5, {"a": HOSTILE})
+    message = caplog.messages[0]
+    assert message.isprintable()
+    assert len(message) < 450
+    assert message.startswith(r"a\nINFO: forged\x1b[2J\u202e\ud83dxx")
+    assert caplog.records[0].levelname == level.upper()
+
+
+def test_a_line_says_where_it_was_written(log: Log, caplog: pytest.LogCaptureFixture) -> None:
+    """Formats that show the place show the caller's, not that of the module for logs."""
+    log.warning("a line")
+    record = caplog.records[0]
+    assert (record.pathname, record.funcName) == (
+        __file__,
+        "test_a_line_says_where_it_was_written",
+    )
+
+
+def test_text_that_is_printable_already_stands_as_it_is(
+    log: Log, caplog: pytest.LogCaptureFixture
+) -> None:
+    log.info("%s", Printed("x" * 500))
+    assert caplog.messages == ["x" * 500]
+
+
+def test_lines_of_one_kind_are_counted_after_the_first_few(
+    log: Log, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The kind is the text without its values, so a client that changes those changes nothing."""
+    for number in range(20_000):
+        log.warning("no channel for %s", number)
+    assert len(caplog.messages) == BURST
+    log.warning("another kind")
+    assert caplog.messages[-1] == "another kind"
+    clock.now += EVERY
+    log.warning("no channel for %s", "x")
+    assert caplog.messages[-1] == 'Not shown: 19995 more like "no channel for …"'
+    assert caplog.records[-1].levelname == "WARNING"
+
+
+def test_a_flood_that_goes_on_writes_one_line_in_each_interval(
+    log: Log, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(100):
+        for _ in range(40):
+            log.warning("a line")
+            clock.now += EVERY / 40
+    assert len(caplog.messages) == BURST + 99
+    clock.now += 3 * EVERY
+    log.warning("a line")
+    assert caplog.messages[-2:] == ['Not shown: 40 more like "a line"', "a line"]
+
+
+def test_lines_that_come_slowly_are_all_written(
+    log: Log, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(50):
+        log.warning("a line")
+        clock.now += EVERY / BURST
+    assert caplog.messages == ["a line"] * 50
+
+
+def test_a_kind_may_have_a_burst_of_its_own(log: Log, caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(3):
+        log.info("joined", burst=1)
+        log.log(logging.WARNING, "over %s", ("a limit",), "limit", burst=2)
+    assert caplog.messages == ["joined", "over a limit", "over a limit"]
+
+
+def test_each_line_of_a_kind_that_may_come_thick_is_a_record_of_its_own(
+    log: Log, caplog: pytest.LogCaptureFixture
+) -> None:
+    def write(name: str) -> None:
+        log.info("JOINED %s", name, burst=100)
+
+    write("room:1")
+    write("room:2")
+    writer = threading.Thread(target=write, args=("room:3",), name="writer")
+    writer.start()
+    writer.join()
+    first, second, third = caplog.records
+    assert [one.getMessage() for one in caplog.records] == [
+        "JOINED room:1",
+        "JOINED room:2",
+        "JOINED room:3",
+    ]
+    assert first.created <= second.created <= third.created
+    assert first.relativeCreated <= second.relativeCreated
+    assert (second.funcName, second.lineno, second.threadName) == (
+        "write",
+        first.lineno,
+        first.threadName,
+    )
+    assert third.threadName == "writer"
+    fresh = logging.LogRecord("bennu", logging.INFO, __file__, 1, "", (), None)
+    assert vars(second).keys() >= vars(fresh).keys()
+
+
+def test_a_record_factory_of_the_users_makes_each_line(
+    log: Log, caplog: pytest.LogCaptureFixture
+) -> None:
+    numbers = itertools.count()
+
+    def make(*args: Any, **more: Any) -> logging.LogRecord:
+        record = logging.LogRecord(*args, **more)
+        record.number = next(numbers)
+        return record
+
+    log.info("JOINED %s", "room:1", burst=100)
+    logging.setLogRecordFactory(make)
+    try:
+        for name in ("room:2", "room:3"):
+            log.info("JOINED %s", name, burst=100)
+    finally:
+        logging.setLogRecordFactory(logging.LogRecord)
+    log.info("JOINED %s", "room:4", burst=100)
+    assert [vars(one).get("number") for one in caplog.records] == [None, 0, 1, None]
+
+
+def test_debug_lines_are_not_counted_since_who_asks_for_them_wants_them_all(
+    log: Log, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(50):
+        log.debug("a line", exc_info=ValueError("x"))
+    assert len(caplog.messages) == 50
+
+
+def test_what_the_level_leaves_out_is_neither_written_nor_counted(
+    log: Log, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    log.logger.setLevel(logging.ERROR)
+    for _ in range(50):
+        log.debug("a line")
+        log.warning("a line")
+    log.logger.setLevel(logging.INFO)
+    log.warning("a line")
+    assert caplog.messages == ["a line"]
+    for _ in range(50):
+        log.warning("a line")
+    log.logger.setLevel(logging.ERROR)
+    clock.now += EVERY
+    log.stop()
+    assert len(caplog.messages) == BURST
+
+
+def test_crashes_at_one_place_are_counted_and_another_place_is_another_kind(
+    log: Log, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(50):
+        log.error("%s crashed", "room", exc_info=raised(ValueError(str(number))))
+    assert len(caplog.messages) == BURST
+    try:
+        int("elsewhere")
+    except ValueError:
+        log.exception("%s crashed", "room")
+    log.error("%s crashed", "room", exc_info=raised(KeyError("x")))
+    log.error("%s crashed", "room", exc_info=ValueError("raised nowhere"))
+    assert len(caplog.messages) == BURST + 3
+
+
+def test_kinds_are_bounded_even_if_an_application_makes_classes_of_exceptions(
+    log: Log, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(2 * MAX_KINDS):
+        log.error("crashed", exc_info=type(f"E{number}", (Exception,), {})())
+    assert len(log._counts.kinds) == MAX_KINDS + 1
+    assert len(caplog.messages) == MAX_KINDS + BURST
+    clock.now += EVERY
+    log.error("crashed", exc_info=KeyError())
+    assert len(log._counts.kinds) == 1
+
+
+def test_a_stop_says_what_was_counted(log: Log, caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(BURST + 2):
+        log.warning("a line")
+    log.stop()
+    assert caplog.messages[BURST:] == ['Not shown: 2 more like "a line"']
+
+
+class Timers(asyncio.SelectorEventLoop):
+    """An event loop whose timers a test calls."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.timers: list[tuple[float, object]] = []
+
+    def run_ready(self) -> None:
+        """Run what is to run soon."""
+        self.call_soon(self.stop)
+        self.run_forever()
+
+
+def test_with_an_event_loop_the_count_is_written_when_the_interval_is_over(
+    log: Log, clock: Clock, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though no other line comes. From another thread too, so the timer is set by the loop."""
+    loop = Timers()
+    monkeypatch.setattr(loop, "time", clock)
+    log.start(loop)
+    try:
+        for _ in range(BURST + 3):
+            log.warning("a line")
+        loop.run_ready()
+        clock.now += EVERY / 2
+        for _ in range(BURST + 1):
+            log.warning("another")
+        loop.run_ready()
+        assert len(caplog.messages) == 2 * BURST
+        clock.now += EVERY / 2 + 1
+        loop.run_ready()
+        assert caplog.messages[2 * BURST :] == ['Not shown: 3 more like "a line"']
+        clock.now += EVERY
+        loop.run_ready()
+        assert caplog.messages[2 * BURST + 1 :] == ['Not shown: 1 more like "another"']
+        clock.now += EVERY
+        loop.run_ready()
+        for _ in range(BURST + 1):
+            log.warning("a line")
+        loop.run_ready()
+        log.stop()
+        clock.now += EVERY
+        loop.run_ready()
+        assert caplog.messages[-1] == 'Not shown: 1 more like "a line"'
+    finally:
+        loop.close()
+
+
+def test_a_timer_that_comes_after_the_stop_is_not_set(log: Log) -> None:
+    loop = Timers()
+    log.start(loop)
+    for _ in range(BURST + 3):
+        log.warning("a line")
+    log.stop()
+    loop.run_ready()
+    loop.close()
+
+
+def test_a_traceback_is_logged_with_printable_messages(
+    log: Log, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Line breaks in the message of an exception don't become lines of the log."""
+    log.error("crashed", exc_info=raised(ValueError(HOSTILE)))
+    text = logging.Formatter().format(caplog.records[0])
+    assert "\n" in text
+    assert text.replace("\n", "").isprintable()
+    assert text.splitlines()[-1].startswith(r"ValueError: a\nINFO: forged\x1b")
+    assert len(text) < 4000
+    assert "raise error" in text
+    assert caplog.records[0].exc_info is not None
+
+
+def test_a_traceback_shows_causes_contexts_notes_and_groups() -> None:
+    group = ExceptionGroup("both", [raised(ValueError("one\n")), KeyError()])
+    group.add_note("a\nnote")
+    group.__context__ = raised(OSError("first"))
+    last = asyncio.QueueFull()
+    last.__cause__ = group
+    text = traceback_of(last)
+    lines = text.splitlines()
+    assert lines.index("OSError: first") < lines.index("ExceptionGroup: both (2 sub-exceptions)")
+    assert r"a\nnote" in lines
+    assert r"  | ValueError: one\n" in lines
+    assert "  | KeyError" in lines
+    assert lines[-1] == "asyncio.queues.QueueFull"
+    assert any(line.startswith("The above exception was the direct cause") for line in lines)
+    assert any(line.startswith("During handling of the above") for line in lines)
+
+
+def test_a_traceback_of_a_long_chain_a_large_group_or_a_deep_recursion_is_cut() -> None:
+    def recurse(depth: int) -> int:
+        return recurse(depth + 1) if depth % 2 else 1 + recurse(depth + 1)
+
+    error: Exception = ValueError("x")
+    for _ in range(1000):
+        outer = ValueError("x")
+        outer.__cause__ = error
+        error = outer
+    assert traceback_of(error).count("ValueError") == MAX_CHAIN
+    many = ExceptionGroup("many", [ValueError() for _ in range(1000)])
+    assert traceback_of(many).count("ValueError") == MAX_CHAIN - 1
+    with pytest.raises(RecursionError) as caught:
+        recurse(0)
+    assert len(traceback_of(caught.value)) < 10_000

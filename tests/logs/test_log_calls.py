@@ -1,0 +1,57 @@
+"""Only one module writes into a log: so no line can forget to make a client's text printable, or to be counted."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+SOURCE: Final = Path(__file__).parents[2] / "src/bennu"
+METHODS: Final = ("debug", "info", "warning", "error", "exception")
+PRINTED: Final = ("Printed",)
+
+
+def modules() -> list[Path]:
+    return [path for path in sorted(SOURCE.rglob("*.py")) if path.name != "log.py"]
+
+
+def calls(path: Path) -> Iterator[ast.Call]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call):
+            yield node
+
+
+def is_line(call: ast.Call) -> bool:
+    """Whether a call writes a line: ``log.warning(...)``, ``self._access.info(...)``, ``Log().error(...)``."""
+    function = call.func
+    if not isinstance(function, ast.Attribute) or function.attr not in METHODS:
+        return False
+    owner = ast.unparse(function.value)
+    return owner.split(".")[-1].strip("_") in ("log", "access", "Log()", "logger")
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: path.relative_to(SOURCE).as_posix())
+def test_no_other_module_has_a_logger(path: Path) -> None:
+    for call in calls(path):
+        name = ast.unparse(call.func)
+        if name.endswith("getLogger"):
+            assert path.name == "access.py", "only uvicorn's own loggers are changed there"
+        assert name not in ("warnings.warn", "traceback.print_exc")
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: path.relative_to(SOURCE).as_posix())
+def test_the_text_of_a_line_is_written_in_the_code(path: Path) -> None:
+    """A text that is put together could be a client's, and would be a kind of its own each time."""
+    for call in filter(is_line, calls(path)):
+        text = call.args[0]
+        is_fixed = isinstance(text, ast.Constant) or ast.unparse(text) == "TEXTS[limit]"
+        assert is_fixed, f"{path}:{call.lineno}: {ast.unparse(text)}"
+
+
+def test_lines_were_found() -> None:
+    """Else the tests above look at nothing."""
+    found = sum(1 for path in modules() for call in calls(path) if is_line(call))
+    assert found > 60

@@ -1,0 +1,163 @@
+"""Watch: what holds the event loop is named, and nothing else is.
+
+These run under a real clock: what they test is a thread that looks at one. They wait for states.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from typing import Any
+
+import pytest
+
+from bennu import Channel, Endpoint, Socket, on
+from bennu.loop import watch as module
+from bennu.loop.watch import Holder, Watch, what_runs
+from bennu.user_code.callback import Callback
+
+pytestmark = pytest.mark.clock("real")
+
+
+class Told:
+    """Is told of by the watch, and waits for that."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+        self._caplog = caplog
+        self._was_told = asyncio.Event()
+        tell = module._tell
+
+        def tells(holder: Holder, seconds: float) -> None:
+            tell(holder, seconds)
+            self._was_told.set()
+
+        monkeypatch.setattr(module, "_tell", tells)
+
+    async def line(self) -> str:
+        """Wait for the line."""
+        await self._was_told.wait()
+        return self._caplog.messages[0]
+
+
+class Held:
+    """Holds the event loop until the watch has looked at what does so."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.seen = threading.Event()
+        look = module.what_runs
+
+        def looks(top: Any) -> Any:
+            found = look(top)
+            self.seen.set()
+            return found
+
+        monkeypatch.setattr(module, "what_runs", looks)
+
+    def __call__(self) -> None:
+        assert self.seen.wait(30)
+
+
+async def test_a_function_that_holds_the_loop_is_named(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With its place, and how long it did."""
+    told, hold = Told(monkeypatch, caplog), Held(monkeypatch)
+
+    async def connect() -> None:
+        hold()
+
+    watch = Watch.begin(0.02)
+    try:
+        await Callback("Socket(connect=...)", connect).here()
+        line = await told.line()
+    finally:
+        watch.end()
+    assert line.startswith("Socket(connect=...) held the event loop for ")
+    assert __file__ in line
+
+
+async def test_a_handler_is_named_with_its_channel_and_event(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """That is what a developer looks for."""
+    monkeypatch.setattr("bennu.server.server.HOLD_LIMIT", 0.02)
+    told, hold = Told(monkeypatch, caplog), Held(monkeypatch)
+
+    class Room(Channel):
+        @on("slow")
+        async def slow(self) -> None:
+            hold()
+
+    endpoint = Endpoint(sockets={"/socket": Socket(connect=lambda: None, channels={"room": Room})})
+    await endpoint.start()
+    try:
+        await _push(endpoint)
+        line = await told.line()
+    finally:
+        await endpoint.stop()
+    assert "Room.slow for 'slow' of " in line
+    assert "on 'room' held the event loop for " in line
+
+
+async def _push(endpoint: Endpoint) -> None:
+    """Join and push over a WebSocket of ASGI."""
+    events: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    answers: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    scope = {
+        "type": "websocket",
+        "path": "/socket/websocket",
+        "root_path": "",
+        "query_string": b"vsn=2.0.0",
+        "headers": [
+            (b"host", b"localhost"),
+            (b"connection", b"Upgrade"),
+            (b"upgrade", b"websocket"),
+            (b"sec-websocket-version", b"13"),
+            (b"sec-websocket-key", b"AAAAAAAAAAAAAAAAAAAAAA=="),
+        ],
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 80),
+        "scheme": "ws",
+    }
+    events.put_nowait({"type": "websocket.connect"})
+    send: Any = answers.put
+    serving = asyncio.create_task(endpoint(scope, events.get, send))
+    assert (await answers.get())["type"] == "websocket.accept"
+    for text in ('["1","1","room","phx_join",{}]', '["1","2","room","slow",{}]'):
+        events.put_nowait({"type": "websocket.receive", "text": text})
+    assert "phx_reply" in (await answers.get())["text"]
+    events.put_nowait({"type": "websocket.disconnect", "code": 1000})
+    await serving
+
+
+async def test_there_is_one_for_a_loop() -> None:
+    """Several endpoints share it, and the last ends it."""
+    one = Watch.begin(30)
+    assert Watch.begin(30) is one
+    one.end()
+    assert one._thread.is_alive()
+    one.end()
+    await asyncio.to_thread(one._thread.join)
+    other = Watch.begin(30)
+    assert other is not one
+    other.end()
+    await asyncio.to_thread(other._thread.join)
+
+
+def test_a_loop_that_is_closed_is_left() -> None:
+    """Whoever forgot to end the watch."""
+
+    async def begin() -> Watch:
+        return Watch.begin(30)
+
+    loop = asyncio.new_event_loop()
+    watch = loop.run_until_complete(begin())
+    loop.close()
+    watch._thread.join(30)
+    assert not watch._thread.is_alive()
+
+
+def test_what_is_not_called_by_us_has_no_name() -> None:
+    """A stack without any function of ours."""
+    assert what_runs(sys._getframe()) is None

@@ -1,0 +1,82 @@
+"""Masked tokens, against what Plug.CSRFProtection does, written down once more here."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+from hypothesis import example, given, strategies as st
+
+from bennu.phoenix.csrf_codec import make_state, mask, matches
+
+STATE = make_state(bytes(range(18)))
+
+randoms = st.binary(min_size=18, max_size=18)
+
+
+def plugs_valid_state_and_csrf_token(state: bytes, token: bytes) -> bool:
+    """Return what ``valid_state_and_csrf_token?`` of Plug does, line by line."""
+    if len(state) != 24 or len(token) != 32 + 24:
+        return False
+    user_token, mask_ = token[:32], token[32:]
+    decoded = base64.urlsafe_b64decode(user_token)
+    return bytes(a ^ b for a, b in zip(state, decoded, strict=True)) == mask_
+
+
+def test_a_token_has_the_form_that_plug_gives_it() -> None:
+    """URL-safe base64 of state XOR mask, 32 characters, and the mask, 24.
+
+    ``A`` is 0x41, ``_`` is 0x5F: the first byte is 0x1E.
+    """
+    token = mask(STATE, make_state(b"\xff" * 18))
+    assert STATE == "AAECAwQFBgcICQoLDA0ODxAR"
+    assert token == "Hh4aHB4oDhkdODwWHA4wExsebxAbJx4N________________________"
+
+
+@given(randoms, randoms)
+def test_a_token_is_good_for_its_state(state: bytes, other: bytes) -> None:
+    """However it is masked; and Plug takes it."""
+    token = mask(make_state(state), make_state(other))
+    assert len(token) == 56
+    assert matches(make_state(state), token)
+    assert plugs_valid_state_and_csrf_token(make_state(state).encode(), token.encode())
+
+
+@given(randoms, randoms, randoms)
+def test_a_token_is_bad_for_any_other(state: bytes, other: bytes, random: bytes) -> None:
+    token = mask(make_state(state), make_state(random))
+    assert matches(make_state(other), token) is (state == other)
+
+
+@given(randoms, st.integers(0, 55), st.characters(codec="ascii"))
+@example(b"\0\0\0\0\x80" + bytes(13), 7, "+")
+def test_a_changed_token_is_bad(random: bytes, position: int, character: str) -> None:
+    """Wherever."""
+    token = mask(STATE, make_state(random))
+    changed = token[:position] + character + token[position + 1 :]
+    assert matches(STATE, changed) is (changed == token)
+
+
+@pytest.mark.parametrize(
+    ("state", "token"),
+    [
+        (None, mask(STATE, STATE)),
+        (7, mask(STATE, STATE)),
+        ("short", mask(STATE, STATE)),
+        ("ä" * 24, mask(STATE, STATE)),
+        (STATE, None),
+        (STATE, {"a": "map"}),
+        (STATE, ""),
+        (STATE, STATE),
+        (STATE, mask(STATE, STATE) + "x"),
+        (STATE, "ä" * 56),
+        (STATE, "=" * 32 + STATE),
+        (STATE, "AAA=" * 8 + STATE),
+        (STATE, "!" * 32 + STATE),
+    ],
+    ids=map(str, range(13)),
+)
+def test_what_is_no_token_is_bad(state: Any, token: Any) -> None:
+    """Both come from outside, and may be anything."""
+    assert not matches(state, token)

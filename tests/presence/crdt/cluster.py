@@ -1,0 +1,182 @@
+"""Shards that talk to each other in memory, as bytes, under a clock of their own."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Any
+
+from bennu.presence.crdt import (
+    Diff,
+    Entry,
+    Message,
+    Outcome,
+    Periods,
+    Shard,
+    TransferRequest,
+    decode,
+    encode,
+)
+
+__all__ = ["QUICK", "Cluster", "Node"]
+
+QUICK = Periods(broadcast=1.0, max_silent=2, down=6.0, permdown=12.0)
+"""Idle replicas speak every third second."""
+
+TOPICS = ("t", "u")
+
+
+class Node:
+    """A shard, what its diffs add up to, and how to track there without inventing metas."""
+
+    _refs = count(1)
+
+    def __init__(self, name: str, vsn: int, periods: Periods, **options: Any) -> None:
+        self.name = name
+        self.shard = Shard((name, vsn), periods, **options)
+        self.diffs: list[Diff] = []
+        self.seen: dict[str, Entry] = {}
+
+    def track(self, key: str = "k", *, actor: int = 1, topic: str = "t", **meta: Any) -> Entry:
+        """Track, and return the entry."""
+        diff = self.shard.track(topic, actor, key, self.meta(**meta))
+        self.replay(diff)
+        return diff.joins[0]
+
+    def update(self, key: str = "k", *, actor: int = 1, topic: str = "t", **meta: Any) -> Entry:
+        """Update, and return the new entry."""
+        diff = self.shard.update(topic, actor, key, self.meta(**meta))
+        self.replay(diff)
+        return diff.joins[0]
+
+    def untrack(self, key: str = "k", *, actor: int = 1, topic: str = "t") -> None:
+        """Untrack."""
+        self.replay(self.shard.untrack(topic, actor, key))
+
+    def untrack_actor(self, actor: int, topic: str | None = None) -> None:
+        """Untrack all of an actor."""
+        self.replay(self.shard.untrack_actor(actor, topic))
+
+    def meta(self, **meta: Any) -> dict[str, Any]:
+        """Return a meta with a phx_ref of its own."""
+        return {**meta, "phx_ref": f"{self.name}/{next(self._refs)}"}
+
+    def replay(self, diff: Diff) -> None:
+        """Apply a diff to what was seen; nothing may join or leave twice."""
+        if diff:
+            self.diffs.append(diff)
+        for entry in diff.leaves:
+            del self.seen[entry.meta["phx_ref"]]
+        for entry in diff.joins:
+            assert entry.meta["phx_ref"] not in self.seen
+            self.seen[entry.meta["phx_ref"]] = entry
+
+    def take_diffs(self) -> list[Diff]:
+        """Return the diffs since this was called last."""
+        diffs, self.diffs = self.diffs, []
+        return diffs
+
+    def keys(self, topic: str = "t") -> list[str]:
+        """Return the keys that are present in a topic, in their order."""
+        return [entry.key for entry in self.shard.entries(topic)]
+
+    def dirty_keys(self, topic: str = "t") -> list[str]:
+        """Return the same, with those of replicas that are down."""
+        return [entry.key for entry in self.shard.dirty_entries(topic)]
+
+    def present(self) -> dict[str, Entry]:
+        """Return everything that is listed, by phx_ref."""
+        topics = list(self.shard.topics())
+        assert all(self.shard.entries(topic) for topic in topics)
+        return {e.meta["phx_ref"]: e for topic in topics for e in self.shard.entries(topic)}
+
+
+class Cluster:
+    """Nodes, and the bus between them, which delivers at once unless a way is cut.
+
+    Args:
+        names: Of the nodes; each letter is one.
+        periods: Of all of them.
+        options: Of each shard.
+    """
+
+    def __init__(self, names: str = "", periods: Periods = QUICK, **options: Any) -> None:
+        self.now = 0.0
+        self.nodes: dict[str, Node] = {}
+        self.cut: set[tuple[str, str]] = set()
+        self.sent: list[tuple[str, str | None, Message]] = []
+        self._periods = periods
+        self._options = options
+        self._vsns = count(1)
+        for name in names:
+            self.start(name)
+
+    def __getitem__(self, name: str) -> Node:
+        return self.nodes[name]
+
+    def start(self, name: str) -> Node:
+        """Start a node, with a new vsn."""
+        self.nodes[name] = Node(name, next(self._vsns), self._periods, **self._options)
+        return self.nodes[name]
+
+    def kill(self, name: str) -> Node:
+        """End a node without a word."""
+        return self.nodes.pop(name)
+
+    def split(self, one: str, other: str) -> None:
+        """Cut the ways between two nodes."""
+        self.cut |= {(one, other), (other, one)}
+
+    def heal(self) -> None:
+        """Mend all ways."""
+        self.cut.clear()
+
+    def run(self, periods: float = 1, *, only: str | None = None) -> None:
+        """Let time pass, and nodes tick, in the order of their names; or only some."""
+        for _ in range(round(periods)):
+            self.now += self._periods.broadcast
+            for name in sorted(self.nodes):
+                if only is None or name in only:
+                    self.tick(name)
+
+    def tick(self, name: str) -> None:
+        """Let one node tick."""
+        self.act(name, self.nodes[name].shard.tick(self.now))
+
+    def hurry(self, name: str) -> None:
+        """Let one node tell what is new."""
+        self.act(name, self.nodes[name].shard.hurry(self.now))
+
+    def goodbye(self, name: str) -> None:
+        """Let a node say goodbye, and end it."""
+        self.post(name, None, self.nodes[name].shard.goodbye())
+        self.kill(name)
+
+    def act(self, name: str, outcome: Outcome) -> None:
+        """Do what a shell does with an outcome."""
+        assert all(outcome.diffs)
+        for diff in outcome.diffs:
+            self.nodes[name].replay(diff)
+        for to, message in outcome.sends:
+            self.post(name, to, message)
+
+    def post(self, sender: str, to: str | None, message: Message) -> None:
+        """Put a message on the bus."""
+        self.sent.append((sender, to, message))
+        data = encode(message)
+        for name in sorted(self.nodes) if to is None else [to]:
+            if name != sender and (sender, name) not in self.cut:
+                self.deliver(name, data)
+
+    def deliver(self, name: str, data: bytes) -> None:
+        """Give a message to a node, if there is one."""
+        if name in self.nodes:
+            self.act(name, self.nodes[name].shard.receive(decode(data), self.now))
+
+    def take_sent(self) -> list[tuple[str, str | None, Message]]:
+        """Return who sent what to whom since this was called last."""
+        sent, self.sent = self.sent, []
+        return sent
+
+    def take_requests(self) -> list[tuple[str, str | None]]:
+        """Return who requested a transfer of whom since messages were taken last."""
+        return [(s, to) for s, to, m in self.take_sent() if isinstance(m, TransferRequest)]

@@ -1,0 +1,205 @@
+"""A bad network, drawn by hypothesis: whatever it did, when it is well again all nodes soon agree.
+
+A run is a list of steps: what is tracked, what becomes of each message (it comes, late, twice, in another
+order, or not at all), who is cut off from whom, who dies, says goodbye, or starts anew. What holds at all
+times is checked after each step, and what holds in the end after the network was well for a while.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import given, strategies as st
+
+from bennu.presence.crdt import Diff, Entry, Message, Outcome, Status, encode
+
+from ...support.properties import property_test
+from .cluster import TOPICS, Cluster, Node
+
+NAMES = "abcd"
+MOST_DELAY = 2.0  # seconds; with three between heartbeats, that is less silence than QUICK.down
+
+
+class Letter(NamedTuple):
+    """A message under way."""
+
+    sent: float
+    sender: Node
+    to: str
+    data: bytes
+
+
+class Network(Cluster):
+    """A cluster whose messages wait until they are delivered, or dropped."""
+
+    def __init__(self) -> None:
+        self.letters: list[Letter] = []
+        self.tracked: dict[str, tuple[Node, Entry]] = {}
+        # Whom a node could not hear at some time, in this life of both.
+        self.unheard: set[tuple[Node, Node]] = set()
+        super().__init__(NAMES, max_delta_sizes=(2, 4, 8))
+
+    def kill(self, name: str) -> Node:
+        """End a node; its entries are nowhere any more."""
+        node = super().kill(name)
+        for ref in [ref for ref, (owner, _) in self.tracked.items() if owner is node]:
+            del self.tracked[ref]
+        return node
+
+    def post(self, sender: str, to: str | None, message: Message) -> None:
+        """Put a message under way to each who shall get it."""
+        node, data = self.nodes[sender], encode(message)
+        for name in sorted(self.nodes) if to is None else [to]:
+            if name != sender and name in self.nodes:
+                self.letters.append(Letter(self.now, node, name, data))
+                if (sender, name) in self.cut:
+                    self.drop(-1)
+
+    def drop(self, index: int) -> None:
+        """Lose a message."""
+        letter = self.letters.pop(index)
+        if letter.to in self.nodes:
+            self.unheard.add((self.nodes[letter.to], letter.sender))
+
+    def act(self, name: str, outcome: Outcome) -> None:
+        """Do what an outcome says; whoever lives does not leave unless it could not be heard."""
+        node = self.nodes[name]
+        for entry in [entry for diff in outcome.diffs for entry in diff.leaves]:
+            owner, _ = self.tracked.get(entry.meta["phx_ref"], (None, None))
+            if owner is not None:
+                assert node.shard.replicas.get(owner.name) is not Status.UP
+                assert (node, owner) in self.unheard
+        super().act(name, outcome)
+
+    def pass_time(self, periods: int) -> None:
+        """Let all tick; what is under way for long arrives."""
+        for _ in range(periods):
+            self.run()
+            while self.letters and self.letters[0].sent <= self.now - MOST_DELAY:
+                self.arrive(0)
+
+    def arrive(self, index: int, *, again: bool = False) -> None:
+        """Deliver a message; it may come again later."""
+        letter = self.letters[index] if again else self.letters.pop(index)
+        self.deliver(letter.to, letter.data)
+
+    def flush(self) -> None:
+        """Deliver all that is under way, and what is said about it."""
+        while self.letters:
+            self.arrive(0)
+
+    def local(self, name: str, change: str, **what: Any) -> None:
+        """Change something on a node, if that is possible there."""
+        if name not in self.nodes:
+            return
+        node = self.nodes[name]
+        there = node.shard.get(what["topic"], what["actor"], what["key"]) is not None
+        node.take_diffs()
+        if change == "leave":
+            node.untrack_actor(what["actor"])
+        elif change == "untrack":
+            node.untrack(**what)
+        elif there:
+            node.update(**what)
+        else:
+            node.track(**what)
+        for diff in node.diffs:
+            self.note(node, diff)
+
+    def note(self, node: Node, diff: Diff) -> None:
+        """Remember what is really tracked."""
+        for entry in diff.leaves:
+            del self.tracked[entry.meta["phx_ref"]]
+        for entry in diff.joins:
+            self.tracked[entry.meta["phx_ref"]] = (node, entry)
+
+    def do(self, step: tuple[Any, ...]) -> None:
+        """Take a step."""
+        match step:
+            case ("local", name, change, topic, actor, key):
+                self.local(name, change, topic=topic, actor=actor, key=key)
+            case ("hurry", name) if name in self.nodes:
+                self.hurry(name)
+            case ("pass", periods):
+                self.pass_time(periods)
+            case ("flush",):
+                self.flush()
+            case (("arrive" | "again" | "drop") as fate, index) if self.letters:
+                index %= len(self.letters)
+                if fate == "drop":
+                    self.drop(index)
+                else:
+                    self.arrive(index, again=fate == "again")
+            case ("cut", one, other):
+                self.cut.add((one, other))
+            case ("split", one):
+                for other in NAMES:
+                    self.split(one, other)
+            case ("heal",):
+                self.heal()
+            case ("kill", name) if name in self.nodes:
+                self.kill(name)
+            case ("goodbye", name) if name in self.nodes:
+                self.goodbye(name)
+            case ("start", name):
+                if name in self.nodes:
+                    self.kill(name)
+                self.start(name)
+            case _:
+                pass  # there is nobody, or nothing, to do it with
+
+    def check(self) -> None:
+        """What holds at all times: who replays all diffs sees what is listed."""
+        for node in self.nodes.values():
+            assert node.seen == node.present()
+
+    def check_agreement(self) -> None:
+        """What holds when all is well: everybody lists what is tracked, and nothing else is left."""
+        tracked = {ref: entry for ref, (_, entry) in self.tracked.items()}
+        for name, node in self.nodes.items():
+            assert node.present() == tracked
+            assert node.shard.replicas == dict.fromkeys(self.nodes.keys() - {name}, Status.UP)
+            for topic in TOPICS:
+                assert node.shard.dirty_entries(topic) == node.shard.entries(topic)
+
+
+names = st.sampled_from(NAMES)
+locals_ = st.tuples(
+    st.just("local"),
+    names,
+    st.sampled_from(["track", "track", "untrack", "leave"]),
+    st.sampled_from(TOPICS),
+    st.integers(1, 2),
+    st.sampled_from("kl"),
+)
+some = st.integers(0, 9)
+passes = st.tuples(st.just("pass"), st.sampled_from([1, 1, 1, 2, 3, 8, 15]))
+fates = st.tuples(st.sampled_from(["arrive", "again", "drop", "drop"]), some)
+talk = st.one_of(locals_, passes, fates, st.tuples(st.just("hurry"), names))
+trouble = st.one_of(
+    st.just(("flush",)),
+    st.tuples(st.just("cut"), names, names),
+    st.tuples(st.just("split"), names),
+    st.just(("heal",)),
+    st.tuples(st.sampled_from(["kill", "goodbye", "start"]), names),
+)
+steps = st.one_of(talk, talk, trouble)
+
+
+@pytest.mark.conformance("TR040")
+@property_test
+@given(st.lists(steps, min_size=25, max_size=100))
+def test_whatever_the_network_did_all_agree_when_it_is_well(run: list[tuple[Any, ...]]) -> None:
+    """And until then, diffs are exact, and nobody leaves who lives and can be heard."""
+    network = Network()
+    for step in run:
+        network.do(step)
+        network.check()
+    network.heal()
+    for _ in range(30):
+        network.flush()
+        network.run()
+    network.flush()
+    network.check()
+    network.check_agreement()

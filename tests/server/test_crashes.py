@@ -1,0 +1,546 @@
+"""Whatever a function of the user's raises, wherever: it ends its own channel or connection, and nothing else.
+
+Every place that takes a function is tried with every kind of exception, in a plain function and in an async one.
+Nobody waits for ever, something is logged, and the server goes on serving others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from bennu import (
+    Broadcast,
+    Channel,
+    DropOldest,
+    Endpoint,
+    Latest,
+    Ok,
+    Presence,
+    RawHandler,
+    RawSocket,
+    Refused,
+    Socket,
+    on,
+    on_info,
+    on_out,
+)
+from bennu.message import Draining
+from bennu.server.raw_connection import RawConnection
+
+from ..support.clock import advance, settle, work
+from ..support.memory import Client, HandshakeRefused, Server, ok, serve
+from .bad import CRASH
+
+
+class Odd(BaseException):
+    """Neither an Exception nor known to anybody."""
+
+
+def group() -> BaseException:
+    return ExceptionGroup("several", [ValueError("one"), TypeError("two")])
+
+
+def base_group() -> BaseException:
+    return BaseExceptionGroup("several", [SystemExit(2), ValueError("one")])
+
+
+KINDS: dict[str, Callable[[], BaseException]] = {
+    "StopIteration": StopIteration,
+    "StopAsyncIteration": StopAsyncIteration,
+    "SystemExit": SystemExit,
+    "KeyboardInterrupt": KeyboardInterrupt,
+    "GeneratorExit": GeneratorExit,
+    "CancelledError": asyncio.CancelledError,
+    "ExceptionGroup": group,
+    "BaseExceptionGroup": base_group,
+    "RecursionError": RecursionError,
+    "MemoryError": MemoryError,
+    "Odd": Odd,
+}
+
+
+class Bomb:
+    """Raises in one place, once it is armed."""
+
+    def __init__(self) -> None:
+        self.place = ""
+        self.make: Callable[[], BaseException] = ValueError
+        self.exploded = 0
+
+    def __call__(self, place: str) -> None:
+        if place == self.place:
+            self.exploded += 1
+            raise self.make()
+
+
+bomb = Bomb()
+
+
+class Tick:
+    """A message of the server."""
+
+
+class Picky(msgspec.Struct):
+    """A payload with code of its own."""
+
+    text: str
+
+    def __post_init__(self) -> None:
+        bomb("payload")
+
+
+class AsyncRoom(Channel):
+    """Every method awaits."""
+
+    async def join(self) -> None:
+        await asyncio.sleep(0)
+        bomb("join")
+
+    async def after_join(self) -> None:
+        bomb("after_join")
+
+    @on("event")
+    async def event(self) -> dict[str, Any]:
+        await asyncio.sleep(0)
+        bomb("event")
+        return {}
+
+    @on("picky")
+    async def picky(self, payload: Picky) -> Ok:
+        return Ok()
+
+    async def handle_in(self, event: str, payload: Any) -> Ok:
+        bomb("handle_in")
+        return Ok()
+
+    @on("tick")
+    async def tick(self) -> Ok:
+        self.send_self(Tick())
+        return Ok()
+
+    @on_info(Tick)
+    async def ticked(self, message: Tick) -> None:
+        bomb("on_info")
+
+    @on_out("out")
+    async def out(self, payload: Any) -> None:
+        bomb("on_out")
+
+    @on("task")
+    async def task(self) -> Ok:
+        async def run() -> None:
+            bomb("task")
+
+        _ = self.start(run())
+        return Ok()
+
+    async def terminate(self, reason: Any) -> None:
+        bomb("terminate")
+
+
+class PlainRoom(Channel):
+    """Every method runs in a thread."""
+
+    def join(self) -> None:
+        bomb("join")
+
+    def after_join(self) -> None:
+        bomb("after_join")
+
+    @on("event")
+    def event(self) -> dict[str, Any]:
+        bomb("event")
+        return {}
+
+    @on("picky")
+    def picky(self, payload: Picky) -> Ok:
+        return Ok()
+
+    def handle_in(self, event: str, payload: Any) -> Ok:
+        bomb("handle_in")
+        return Ok()
+
+    @on("tick")
+    def tick(self) -> Ok:
+        self.sync.send_self(Tick())
+        return Ok()
+
+    @on_info(Tick)
+    def ticked(self, message: Tick) -> None:
+        bomb("on_info")
+
+    @on_out("out")
+    def out(self, payload: Any) -> None:
+        bomb("on_out")
+
+    @on("task")
+    def task(self) -> Ok:
+        async def run() -> None:
+            bomb("task")
+
+        self.sync.start(run())
+        return Ok()
+
+    def terminate(self, reason: Any) -> None:
+        bomb("terminate")
+
+
+class AsyncRaw(RawHandler):
+    """Every method awaits."""
+
+    async def opened(self) -> None:
+        bomb("opened")
+
+    async def receive(self, message: str | bytes) -> str | bytes:
+        bomb("receive")
+        return message
+
+    async def info(self, message: Any) -> None:
+        bomb("info")
+
+    async def draining(self, news: Draining) -> None:
+        bomb("draining")
+
+    async def closed(self, reason: Any) -> None:
+        bomb("closed")
+
+
+class PlainRaw(RawHandler):
+    """Every method runs in a thread."""
+
+    def opened(self) -> None:
+        bomb("opened")
+
+    def receive(self, message: str | bytes) -> str | bytes:
+        bomb("receive")
+        return message
+
+    def info(self, message: Any) -> None:
+        bomb("info")
+
+    def draining(self, news: Draining) -> None:
+        bomb("draining")
+
+    def closed(self, reason: Any) -> None:
+        bomb("closed")
+
+
+def exploding(place: str, result: Any, *, is_async: bool) -> Any:
+    """Return a function of any arguments that returns this, if it does not explode."""
+
+    def plain(*_: Any) -> Any:
+        bomb(place)
+        return result
+
+    async def later(*_: Any) -> Any:
+        await asyncio.sleep(0)
+        bomb(place)
+        return result
+
+    return later if is_async else plain
+
+
+def endpoint_with(*, is_async: bool) -> Endpoint:
+    """Return an endpoint with a bomb in every place."""
+
+    def of(place: str, result: Any = None) -> Any:
+        return exploding(place, result, is_async=is_async)
+
+    def refuses(params: dict[str, str]) -> str:
+        if params.get("name") == "refused":
+            raise Refused("banned")
+        bomb("connect")
+        return "ann"
+
+    async def refuses_later(params: dict[str, str]) -> str:
+        return refuses(params)
+
+    async def refresh(token: str, info: Any) -> None:
+        bomb("refresh")
+
+    def plain_refresh(token: str, info: Any) -> None:
+        bomb("refresh")
+
+    def of_info(info: Any) -> Any:
+        return of("session", {})(info)
+
+    presence = Presence(
+        window=0,
+        fetch=of("fetch", {}),
+        joined=of("joined"),
+        left=of("left"),
+        handle_metas=of("handle_metas"),
+    )
+    common: dict[str, Any] = {
+        "id": of("id", "users:1"),
+        "check_origin": of("check_origin", True),
+        "session": of_info,
+        "check_csrf": False,
+        "error_handler": of("error_handler", (429, b"later")),
+        "connect": refuses_later if is_async else refuses,
+    }
+    socket: Socket[Any] = Socket(
+        channels={"room": AsyncRoom if is_async else PlainRoom},
+        refresh=refresh if is_async else plain_refresh,
+        **common,
+    )
+    raw: RawSocket[Any] = RawSocket(handler=AsyncRaw if is_async else PlainRaw, **common)
+    endpoint = Endpoint(sockets={"/socket": socket, "/raw": raw}, presence=presence)
+    endpoint.telemetry.attach(lambda event: bomb("telemetry"))
+    return endpoint
+
+
+# What is done in each place, and what a client sees of the crash.
+
+ORIGIN = [("Origin", "http://localhost")]
+
+
+async def refused(server: Server, params: dict[str, str], status: int, path: str) -> None:
+    with pytest.raises(HandshakeRefused) as caught:
+        await server.connect(path, params=params, headers=ORIGIN)
+    assert caught.value.status == status
+
+
+async def crashes_connect(server: Server) -> None:
+    for path in ("/socket/websocket", "/raw/websocket"):
+        await refused(server, {}, 500, path)
+
+
+async def crashes_origin(server: Server) -> None:
+    await refused(server, {}, 403, "/socket/websocket")
+
+
+async def crashes_refusal(server: Server) -> None:
+    await refused(server, {"name": "refused"}, 500, "/socket/websocket")
+
+
+async def crashes_join(server: Server) -> None:
+    client = await server.connect()
+    assert (await client.join("room"))["response"] == {"reason": "join crashed"}
+    bomb.place = ""
+    assert await client.join("room") == ok()
+
+
+async def crashes_after_join(server: Server) -> None:
+    client = await server.connect()
+    client.start_join("room")
+    await client.expect(
+        ("1", "1", "room", "phx_reply", ok()), ("1", "1", "room", "phx_error", CRASH)
+    )
+
+
+def crashes_channel(event: str, payload: Any = None, *, replies: bool = False) -> Any:
+    async def crash(server: Server) -> None:
+        client = await server.connect()
+        assert await client.join("room") == ok()
+        ref = client.push("room", event, payload)
+        replied = [("1", ref, "room", "phx_reply", ok())] if replies else []
+        await client.expect(*replied, ("1", "1", "room", "phx_error", CRASH))
+        bomb.place = ""
+        assert await client.join("room") == ok()
+
+    return crash
+
+
+async def crashes_out(server: Server) -> None:
+    client = await server.connect()
+    assert await client.join("room") == ok()
+    await server.endpoint.broadcast("room", "out", {})
+    await client.expect(("1", "1", "room", "phx_error", CRASH))
+
+
+async def crashes_terminate(server: Server) -> None:
+    client = await server.connect()
+    assert await client.join("room") == ok()
+    ref = client.leave("room")
+    await client.expect(("1", ref, "room", "phx_reply", ok()), ("1", "1", "room", "phx_close", {}))
+    await work(0.1)
+
+
+async def crashes_refresh(server: Server) -> None:
+    client = await server.connect()
+    client.send(None, "9", "phoenix", "token", {"token": "new"})
+    reply = await client.receive()
+    assert reply[4]["response"] == {"reason": "refresh crashed"}
+    assert await client.join("room") == ok()
+
+
+async def crashes_hook(server: Server) -> None:
+    presence = server.endpoint._presences[0]
+    owner = object()
+    await presence.track(owner, "ann", topic="lobby")
+    await work(0.1)
+    assert list(await presence.list("lobby")) == ["ann"]
+    await presence.untrack(owner)
+    await work(0.1)
+    assert await presence.list("lobby") == {}
+
+
+async def crashes_telemetry(server: Server) -> None:
+    client = await server.connect()
+    assert await client.join("room") == ok()
+
+
+async def raw_client(server: Server) -> Client:
+    return await server.connect("/raw/websocket")
+
+
+async def crashes_opened(server: Server) -> None:
+    client = await raw_client(server)
+    assert await client.closed() == 1011
+
+
+async def crashes_receive(server: Server) -> None:
+    client = await raw_client(server)
+    client.wire.send("hello")
+    assert await client.closed() == 1011
+
+
+async def crashes_info(server: Server) -> None:
+    client = await raw_client(server)
+    await settle()
+    for connection in server.endpoint._server.connections:
+        if isinstance(connection, RawConnection) and connection._running is not None:
+            connection._running.put_info("hello")
+    assert await client.closed() == 1011
+
+
+async def crashes_draining(server: Server) -> None:
+    client = await raw_client(server)
+    await settle()
+    for connection in server.endpoint._server.connections:
+        if isinstance(connection, RawConnection):
+            connection.tell(Draining(1.0))
+    assert await client.closed() == 1011
+
+
+async def crashes_closed(server: Server) -> None:
+    client = await raw_client(server)
+    await settle()
+    client.vanish()
+    await work(0.1)
+
+
+PLACES: dict[str, Callable[[Server], Awaitable[None]]] = {
+    "connect": crashes_connect,
+    "id": crashes_connect,
+    "session": crashes_connect,
+    "check_origin": crashes_origin,
+    "error_handler": crashes_refusal,
+    "join": crashes_join,
+    "after_join": crashes_after_join,
+    "event": crashes_channel("event"),
+    "payload": crashes_channel("picky", {"text": "x"}),
+    "handle_in": crashes_channel("unknown"),
+    "on_info": crashes_channel("tick", replies=True),
+    "task": crashes_channel("task", replies=True),
+    "on_out": crashes_out,
+    "terminate": crashes_terminate,
+    "refresh": crashes_refresh,
+    "fetch": crashes_hook,
+    "joined": crashes_hook,
+    "left": crashes_hook,
+    "handle_metas": crashes_hook,
+    "telemetry": crashes_telemetry,
+    "opened": crashes_opened,
+    "receive": crashes_receive,
+    "info": crashes_info,
+    "draining": crashes_draining,
+    "closed": crashes_closed,
+}
+
+
+@pytest.fixture(autouse=True)
+def _disarm() -> None:
+    bomb.place = ""
+    bomb.exploded = 0
+
+
+CRASHES = [
+    (place, kind)
+    for place in PLACES
+    for kind in KINDS
+    if (place, kind) != ("payload", "RecursionError")  # it nests too deep: the client's mistake
+]
+
+
+@pytest.mark.parametrize("is_async", [True, False], ids=["async", "plain"])
+@pytest.mark.parametrize(("place", "kind"), CRASHES)
+async def test_a_crash_ends_no_more_than_it_must(place: str, kind: str, is_async: bool) -> None:
+    """It is logged, and others are served."""
+    async with serve(endpoint_with(is_async=is_async)) as server:
+        calm = await server.connect()
+        assert await calm.join("room") == ok()
+        bomb.place, bomb.make = place, KINDS[kind]
+        await PLACES[place](server)
+        await settle()
+        bomb.place = ""
+        assert bomb.exploded
+        assert server.records
+        assert {record.name for record in server.records} <= {"bennu", "bennu.presence"}
+        server.records.clear()
+        if place != "on_out":  # it was the crash of every channel
+            calm.push("room", "event")
+            await calm.expect(("1", "2", "room", "phx_reply", ok()))
+        other = await server.connect()
+        assert await other.join("room") == ok()
+        await advance(0.1)
+        server.records.clear()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_function_that_nobody_waits_for_crashes_alone(kind: str) -> None:
+    """A subscriber, and the function of an update."""
+    presence = Presence()
+    heard: list[Any] = []
+
+    def deliver(message: Any) -> None:
+        bomb("deliver")
+
+    async with serve(Endpoint(sockets={}, presence=presence)) as server:
+        endpoint = server.endpoint
+        subscriptions = [
+            endpoint.pubsub.subscribe("topic", deliver),
+            endpoint.pubsub.subscribe("topic", heard.append),
+        ]
+        bomb.place, bomb.make = "deliver", KINDS[kind]
+        await endpoint.broadcast("topic", "event", {})
+        server.logged("A listener")
+        assert [type(message) for message in heard] == [Broadcast]
+        for subscription in subscriptions:
+            subscription.cancel()
+
+        owner = object()
+        await presence.track(owner, "ann", {"n": 1}, topic="topic")
+
+        def update(meta: Any) -> Any:
+            bomb("deliver")
+
+        with pytest.raises(Exception):  # noqa: B017, PT011 - of any kind
+            await presence.update(owner, "ann", update, topic="topic")
+        assert (await presence.list("topic"))["ann"]["metas"][0]["n"] == 1
+        await presence.untrack(owner)
+
+
+async def test_a_coroutine_where_nobody_waits_is_logged() -> None:
+    """It is closed: a warning would fail this test."""
+
+    async def later(message: Any) -> None: ...
+
+    async with serve(Endpoint(sockets={})) as server:
+        subscribe = server.endpoint.pubsub.subscribe
+        subscription = subscribe("topic", lambda message: later(message))  # noqa: PLW0108 - the lambda is what is tested
+        await server.endpoint.broadcast("topic", "event", {})
+        server.logged("A listener")
+        subscription.cancel()
+
+
+def test_the_policies_of_slow_clients_need_no_function() -> None:
+    """Of these two only one may have one."""
+    assert DropOldest().key_of("event", {}) is None
+    assert Latest().key_of("event", {}) == "event"

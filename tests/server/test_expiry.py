@@ -1,0 +1,139 @@
+"""What ends a connection from outside: its time, and the ids that it answers to."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from bennu import Channel, ConnectInfo
+from bennu.errors import TokenError, TokenExpired, TokenInvalid, TokenMissing
+from bennu.server.expiry import Lease
+
+from ..support.memory import HandshakeRefused, Over, endpoint_of, error, ok, serve
+from .rooms import CHANNELS, ended
+
+both_transports = pytest.mark.parametrize("over", ["native", "asgi"])
+
+
+async def bound(params: dict[str, str], info: ConnectInfo) -> str:
+    """Bind the connection to what its parameters say."""
+    if "seconds" in params:
+        info.expire_at(time.time() + float(params["seconds"]))
+    for name in params.get("ids", "").split():
+        info.add_id(name)
+    return params.get("name", "")
+
+
+def name_of(name: str) -> str | None:
+    return f"users:{name}" if name else None
+
+
+@both_transports
+async def test_a_connection_ends_when_its_time_comes(over: Over) -> None:
+    """With 4001 and a reason that a client can read; its channels are told, and others live on."""
+    async with serve(endpoint_of(CHANNELS, connect=bound, id=name_of)) as server:
+        client = await server.connect(over=over, params={"seconds": "60"})
+        other = await server.connect(over=over)
+        assert await client.join("room:1") == ok()
+        with pytest.raises(AssertionError, match="did not send the close"):
+            await client.closed(within=59)
+        assert await client.closed(within=1.5) == 4001
+        assert ended == [("room:1", "expired")]
+        assert await other.join("room:1") == ok()
+
+
+async def test_a_connection_that_ends_before_its_time_leaves_no_timer() -> None:
+    """Nothing happens then any more."""
+    async with serve(endpoint_of(CHANNELS, connect=bound, id=name_of)) as server:
+        client = await server.connect(params={"seconds": "60", "ids": "a"})
+        (link,) = server.endpoint._server.connections
+        lease: Any = link._ending  # type: ignore[attr-defined]
+        client.close()
+        assert await client.closed() == 1000
+        assert (lease._timer, lease._subscriptions) == (None, [])
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1"])
+async def test_a_client_whose_time_is_over_does_not_get_in(seconds: str) -> None:
+    """To accept it and close it at once would have it come back at once."""
+    async with serve(endpoint_of(CHANNELS, connect=bound, id=name_of)) as server:
+        with pytest.raises(HandshakeRefused) as refused:
+            await server.connect(params={"seconds": seconds})
+        assert refused.value.status == 403
+
+
+@both_transports
+@pytest.mark.parametrize("name", ["users:ann", "tokens:1", "tokens:2"])
+async def test_each_id_of_a_connection_disconnects_it(over: Over, name: str) -> None:
+    """The user's id ends all of her devices; that of a token those which came with it."""
+    async with serve(endpoint_of(CHANNELS, connect=bound, id=name_of)) as server:
+        params = {"name": "ann", "ids": "tokens:1 tokens:2 tokens:1 users:ann"}
+        client = await server.connect(over=over, params=params)
+        await server.endpoint.disconnect("tokens:3")
+        await server.endpoint.broadcast(name, "something else")
+        assert await client.join("room:1") == ok()
+        await server.endpoint.disconnect(name)
+        assert await client.closed() == 1001
+
+
+async def test_one_device_of_several_can_be_put_out() -> None:
+    """By the id of its token, which only it has."""
+    async with serve(endpoint_of(CHANNELS, connect=bound, id=name_of)) as server:
+        phone = await server.connect(params={"name": "ann", "ids": "tokens:phone"})
+        laptop = await server.connect(params={"name": "ann", "ids": "tokens:laptop"})
+        await server.endpoint.disconnect("tokens:phone")
+        assert await phone.closed() == 1001
+        assert await laptop.join("room:1") == ok()
+        await server.endpoint.disconnect("users:ann")
+        assert await laptop.closed() == 1001
+
+
+async def test_an_id_alone_needs_no_lease() -> None:
+    """Nor does a connection without any: the usual ones cost what they did."""
+    async with serve(endpoint_of(CHANNELS, connect=bound, id=name_of)) as server:
+        for params, expected in [({}, False), ({"name": "ann"}, False), ({"ids": "a"}, True)]:
+            client = await server.connect(params=params)
+            (link,) = server.endpoint._server.connections
+            assert isinstance(link._ending, Lease) is expected  # type: ignore[attr-defined]
+            client.close()
+            await client.closed()
+
+
+# Tokens that are not accepted.
+
+
+class Locked(Channel[Any]):
+    """A channel that wants a token, for its join and for an event."""
+
+    async def join(self, payload: dict[str, str]) -> None:
+        raise TOKEN_ERRORS[payload["kind"]]
+
+
+TOKEN_ERRORS: dict[str, TokenError] = {
+    "expired": TokenExpired(signed_at=1.0, max_age=2.0),
+    "invalid": TokenInvalid("for the log"),
+    "missing": TokenMissing("for the log"),
+}
+
+
+@pytest.mark.parametrize("kind", list(TOKEN_ERRORS))
+async def test_a_join_with_a_bad_token_is_refused(kind: str) -> None:
+    """With the reason, and not what the log is told; nothing has crashed."""
+    async with serve(endpoint_of({"locked": Locked})) as server:
+        client = await server.connect()
+        assert await client.join("locked", {"kind": kind}) == error(f"token_{kind}")
+
+
+@pytest.mark.parametrize("kind", list(TOKEN_ERRORS))
+async def test_a_connect_with_a_bad_token_is_refused(kind: str) -> None:
+    """With 403: 500 would be an error of ours."""
+
+    async def connect() -> None:
+        raise TOKEN_ERRORS[kind]
+
+    async with serve(endpoint_of({"locked": Locked}, connect=connect)) as server:
+        with pytest.raises(HandshakeRefused) as refused:
+            await server.connect()
+        assert refused.value.status == 403

@@ -1,0 +1,165 @@
+"""Large messages are handled one by one, whoever sent them, and let go when they are handled."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from bennu import Channel, Ok, on
+from bennu.loop.turns import Turns
+from bennu.message import Message
+
+from ..support.clock import advance, running_loop, settle
+from ..support.memory import endpoint_of, ok, serve
+
+LARGE = "x" * 20_000
+
+
+class Box(msgspec.Struct, weakref=True):
+    """A payload that can be waited for."""
+
+    text: str
+
+
+class Noted:
+    """What the channels note."""
+
+    def __init__(self) -> None:
+        self.turn = 0
+        self.turns: list[int] = []
+        self.boxes: list[weakref.ref[Box]] = []
+        self.reasons: list[Any] = []
+
+
+noted = Noted()
+
+
+class Sink(Channel[Any]):
+    """Notes in which turn of the event loop it is called."""
+
+    max_inbox = 1000
+
+    @on("take")
+    async def take(self, payload: Box) -> Ok:
+        noted.turns.append(noted.turn)
+        noted.boxes.append(weakref.ref(payload))
+        return Ok(payload)
+
+    async def terminate(self, reason: Any) -> None:
+        noted.reasons.append(reason)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_noted() -> None:
+    noted.__init__()  # type: ignore[misc]
+
+
+def locals_of(task: asyncio.Task[Any]) -> Iterator[Any]:
+    """What the frames of a task that waits hold."""
+    coroutine: Any = task.get_coro()
+    while (frame := getattr(coroutine, "cr_frame", None)) is not None:
+        yield from frame.f_locals.values()
+        coroutine = coroutine.cr_await
+
+
+async def test_one_large_message_is_handled_in_a_turn() -> None:
+    """Else ten clients hold the loop ten times as long as one."""
+
+    async def count() -> None:
+        while True:
+            noted.turn += 1
+            await asyncio.sleep(0)
+
+    async with serve(endpoint_of({"sink:*": Sink})) as server:
+        clients = [await server.connect() for _ in range(3)]
+        for client in clients:
+            assert await client.join("sink:1") == ok()
+            await client.call("sink:1", "take", {"text": LARGE})
+        noted.turns.clear()
+        counting = asyncio.create_task(count())
+        for _ in range(4):
+            for client in clients:
+                client.push("sink:1", "take", {"text": LARGE})
+        while len(noted.turns) < 12:  # noqa: ASYNC110 - the turns are what is counted
+            await asyncio.sleep(0)
+        counting.cancel()
+        assert len(set(noted.turns)) == 12
+
+
+async def test_small_messages_wait_for_no_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor do a few kilobytes."""
+    monkeypatch.delattr(Turns, "alone")
+    async with serve(endpoint_of({"sink:*": Sink})) as server:
+        client = await server.connect()
+        assert await client.join("sink:1") == ok()
+        for size in (10, 900, 5_000, 10_000):
+            assert await client.call("sink:1", "take", {"text": "x" * size}) == ok(
+                {"text": "x" * size}
+            )
+
+
+async def test_nothing_holds_on_to_a_message_that_was_handled() -> None:
+    """A hundred idle channels that each had one of ten megabytes would take a gigabyte."""
+    async with serve(endpoint_of({"sink:*": Sink})) as server:
+        client = await server.connect()
+        assert await client.join("sink:1") == ok()
+        (link,) = server.endpoint._server.connections
+        (channel,) = link.members()  # type: ignore[attr-defined]
+        for event in ("take", "unknown"):
+            await client.call("sink:1", event, {"text": LARGE})
+            await settle()
+            held = list(locals_of(channel.task))
+            assert channel in held
+            assert not any(isinstance(one, Message) and len(one.payload) > 100 for one in held)
+        assert [box() for box in noted.boxes] == [None]
+
+
+async def test_an_end_lets_go_what_waits() -> None:
+    """A connection that is gone is found by the collector of garbage, sooner or later."""
+    async with serve(endpoint_of({"sink:*": Sink})) as server:
+        client = await server.connect()
+        assert await client.join("sink:1") == ok()
+        (link,) = server.endpoint._server.connections
+        (channel,) = link.members()  # type: ignore[attr-defined]
+        client.leave("sink:1")
+        client.push("sink:1", "take", {"text": LARGE})
+        await settle()
+        assert channel._inbox.items == []
+
+
+@pytest.mark.parametrize("end", ["leave", "closed", "rejoin"])
+async def test_an_end_waits_for_no_turn_for_ever(end: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the grace time the channel ends without."""
+
+    async def never(_turns: Turns) -> None:
+        await running_loop().create_future()
+
+    monkeypatch.setattr(Turns, "alone", never)
+    async with serve(endpoint_of({"sink:*": Sink})) as server:
+        client = await server.connect()
+        assert await client.join("sink:1") == ok()
+        client.push("sink:1", "take", {"text": LARGE})
+        client.push("sink:1", "take", {"text": LARGE})
+        await settle()
+        if end == "leave":
+            client.leave("sink:1")
+        elif end == "closed":
+            client.close()
+        else:
+            client.send("2", "2", "sink:1", "phx_join")
+        await advance(6)
+        assert len(noted.turns) == 1
+        if end == "rejoin":
+            assert [(frame.ref, frame.event) for frame in client.read()][-2:] == [
+                ("2", "phx_reply"),
+                ("1", "phx_close"),
+            ]
+        else:
+            assert noted.reasons == [{"leave": "left", "closed": "closed"}[end]]
+            server.logged("did not finish in 5s")
+            assert not server.endpoint._server.turns._waiting

@@ -1,0 +1,305 @@
+"""The inbox of a channel: a flood of the client stops our reading, a flood of our own has a policy."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from typing import Any, ClassVar, Literal
+
+import pytest
+from msgspec import Raw
+
+from bennu import Channel, on, on_info, on_out
+from bennu.message import Message
+from bennu.reasons import DropReason
+from bennu.server.mailbox import Inbox, Kind
+
+from ..support.clock import advance, settle
+from ..support.memory import Client, Over, endpoint_of, error, ok, serve
+
+# The inbox alone.
+
+
+def message(ref: str | int, event: str = "e") -> Message:
+    return Message("1", ref, "room", event, Raw(b"{}"))
+
+
+def test_messages_fill_it_up_to_the_bound_and_it_has_drained_at_half() -> None:
+    """It says so once each."""
+    inbox = Inbox()
+    assert [inbox.put_message(message(n), 4) for n in range(6)] == [
+        *(False, False, False),
+        *(True, False, False),
+    ]
+    drained = []
+    while inbox.items:
+        inbox.items.pop(0)
+        drained.append(inbox.has_drained(4))
+    assert drained == [False, False, False, True, False, False]
+    assert not inbox.is_full
+    assert [inbox.put_message(message(n), 4) for n in range(4)] == [False, False, False, True]
+
+
+def test_a_bound_of_one() -> None:
+    """Half of it is nothing."""
+    inbox = Inbox()
+    assert inbox.put_message(message(1), 1)
+    assert not inbox.has_drained(1)
+    inbox.items.pop(0)
+    assert inbox.has_drained(1)
+
+
+def test_what_the_server_says_takes_no_place_of_the_client_nor_the_other_way_round() -> None:
+    """Each has a bound of its own; a leave and the news of a lost connection need no place."""
+    inbox = Inbox()
+    assert inbox.put_server(Kind.INFO, "a", 2)
+    assert inbox.put_server(Kind.OUT, "b", 2)
+    assert not inbox.put_server(Kind.INFO, "c", 2)
+    inbox.put_anyway(message(1, "phx_leave"))
+    inbox.put_anyway((Kind.END, "closed"))
+    assert not inbox.put_server(Kind.INFO, "c", 2)
+    assert not inbox.put_message(message(2), 2)
+    assert inbox.put_message(message(3), 2)
+    assert len(inbox.items) == 6
+
+
+def test_the_oldest_of_the_servers_own_is_dropped() -> None:
+    """Never a message of the client, nor an end."""
+    inbox = Inbox()
+    inbox.put_message(message(1), 9)
+    inbox.put_anyway((Kind.END, "closed"))
+    inbox.drop_oldest_server()
+    assert len(inbox.items) == 2
+    inbox.put_server(Kind.INFO, "a", 9)
+    inbox.put_server(Kind.OUT, "b", 9)
+    inbox.drop_oldest_server()
+    assert inbox.items == [message(1), (Kind.END, "closed"), (Kind.OUT, "b")]
+
+
+# A flood of the client.
+
+
+class Gated(Channel[Any]):
+    """Each event is handled when the test opens the gate, and then answered with its number."""
+
+    max_inbox = 4
+    gate: ClassVar[asyncio.Semaphore]
+
+    @on("work")
+    async def work(self, n: int) -> int:
+        await Gated.gate.acquire()
+        if n < 0:
+            raise ZeroDivisionError
+        return n
+
+
+@pytest.fixture(autouse=True)
+def _gate() -> None:
+    Gated.gate = asyncio.Semaphore(0)
+
+
+async def let_through(count: int) -> None:
+    for _ in range(count):
+        Gated.gate.release()
+        await settle()
+
+
+def answers(client: Client) -> list[Any]:
+    """Return and forget the responses that have come."""
+    frames = client.read()
+    responses = [frame.payload.get("response") for frame in frames]
+    frames.clear()
+    return responses
+
+
+async def flood(client: Client, numbers: Iterable[int]) -> None:
+    """Send so many events; the first of them is being handled when the others come."""
+    for n in numbers:
+        client.push("room", "work", n)
+        await settle()
+
+
+@pytest.mark.parametrize("over", ["native", "asgi", "longpoll"])
+async def test_a_full_inbox_stops_the_reading_until_it_is_half_empty(over: Over) -> None:
+    """Nothing is lost, nothing overtakes; another client of the same topic does not notice."""
+    async with serve(endpoint_of({"room": Gated})) as server:
+        client, other = await server.connect(over=over), await server.connect(over=over)
+        await client.join("room")
+        await other.join("room")
+        await flood(client, range(12))
+        client.send(None, "h", "phoenix", "heartbeat")
+        await flood(other, [100])
+        await let_through(3)
+        assert answers(client) == [0, 1]
+        assert answers(other) == [100]
+        await let_through(5)
+        assert answers(client) == [2, 3, 4, 5, 6]
+        # 7 is being handled, 8, 9 and 10 wait; the heartbeat comes when two are left.
+        await let_through(1)
+        assert answers(client) == [7, {}]
+        await let_through(4)
+        assert answers(client) == [8, 9, 10, 11]
+
+
+async def test_the_socket_is_paused_so_that_the_client_feels_it() -> None:
+    """What we don't read stays in the client's socket, not in our memory."""
+    async with serve(endpoint_of({"room": Gated})) as server:
+        client = await server.connect()
+        transport = client.wire.transport  # type: ignore[union-attr]
+        await client.join("room")
+        await flood(client, range(5))
+        assert transport.is_reading()
+        await flood(client, [5])  # the first that finds no place
+        assert not transport.is_reading()
+        await let_through(1)
+        assert not transport.is_reading()
+        await let_through(1)
+        assert transport.is_reading()
+        await let_through(4)
+        assert answers(client) == [0, 1, 2, 3, 4, 5]
+
+
+async def test_heartbeats_and_leaves_need_no_place() -> None:
+    """They fill no inbox; a leave is answered in its turn."""
+    async with serve(endpoint_of({"room": Gated})) as server:
+        client = await server.connect()
+        await client.join("room")
+        await flood(client, range(4))
+        client.leave("room")
+        client.send(None, "h", "phoenix", "heartbeat")
+        await client.expect((None, "h", "phoenix", "phx_reply", ok()))
+        await let_through(4)
+        await client.expect(
+            *(("1", str(2 + n), "room", "phx_reply", ok(n)) for n in range(4)),
+            ("1", "6", "room", "phx_reply", ok()),
+            ("1", "1", "room", "phx_close", {}),
+        )
+
+
+async def test_a_full_channel_that_ends_lets_the_reading_go_on() -> None:
+    """What waited for it is gone with it; what comes then is unmatched."""
+    async with serve(endpoint_of({"room": Gated})) as server:
+        client = await server.connect()
+        await client.join("room")
+        await flood(client, [-1, 1, 2, 3, 4, 5, 6])
+        await let_through(1)
+        server.logged("Gated on 'room' crashed in work")
+        await client.expect(
+            ("1", "1", "room", "phx_error", {"reason": "channel_crash"}),
+            (None, "7", "room", "phx_reply", error("unmatched topic")),
+            (None, "8", "room", "phx_reply", error("unmatched topic")),
+        )
+
+
+async def test_a_client_that_vanishes_with_a_full_inbox_leaves_nothing_behind() -> None:
+    """What was read is handled in the grace time, what was not is dropped."""
+    async with serve(endpoint_of({"room": Gated})) as server:
+        client = await server.connect()
+        await client.join("room")
+        await flood(client, range(9))
+        client.vanish()
+        await settle()
+        await let_through(5)
+        assert server.endpoint.connections == 0
+        assert Gated.gate.locked()  # five were handled, and no more
+
+
+async def test_a_silence_that_we_imposed_is_not_the_clients() -> None:
+    """When we read on it has its whole timeout again."""
+    async with serve(endpoint_of({"room": Gated}, timeout=4)) as server:
+        client = await server.connect()
+        await client.join("room")
+        await flood(client, range(6))
+        await advance(3.5)
+        await let_through(6)
+        assert answers(client) == [0, 1, 2, 3, 4, 5]
+        await advance(3.9)
+        assert client.wire.code is None
+        assert await client.closed(within=1.1) == 1002
+
+
+# A flood of our own.
+
+
+class Slow(Channel[Any]):
+    """It handles what the server says when the gate opens."""
+
+    max_mailbox = 3
+
+    @on_out("news")
+    async def news(self, payload: dict[str, int]) -> None:
+        await Gated.gate.acquire()
+        await self.push("news", payload)
+
+    @on_info(int)
+    async def number(self, n: int) -> None:
+        await Gated.gate.acquire()
+        await self.push("number", {"n": n})
+
+    async def terminate(self, reason: Any) -> None:
+        await self.push("bye", {"reason": str(reason)})
+
+
+def slow(policy: Literal["end", "drop_oldest"]) -> type[Channel[Any]]:
+    return type("Slow", (Slow,), {"overflow": policy})
+
+
+async def test_a_channel_that_can_not_keep_up_with_the_server_ends() -> None:
+    """The client gets an error, and rejoins; the others of the topic notice nothing."""
+    async with serve(endpoint_of({"room": slow("end"), "other": Gated})) as server:
+        client = await server.connect()
+        await client.join("room")
+        await client.join("other")
+        for n in range(5):  # one is being handled, three wait
+            await server.endpoint.broadcast("room", "news", {"n": n})
+            await settle()
+        server.logged("Slow on 'room' ends", "3 messages", "max_mailbox")
+        await client.expect_nothing()
+        await let_through(1)
+        await client.expect(
+            ("1", None, "room", "news", {"n": 0}),
+            ("1", None, "room", "bye", {"reason": "overflow"}),
+            ("1", "1", "room", "phx_error", {"reason": "channel_crash"}),
+        )
+        await server.endpoint.broadcast("room", "news", {"n": 9})
+        await client.expect_nothing()
+
+
+async def test_a_channel_may_drop_the_oldest_instead() -> None:
+    """What it drops is said in the log; the newest arrive, in order."""
+    async with serve(endpoint_of({"room": slow("drop_oldest")})) as server:
+        client = await server.connect()
+        await client.join("room")
+        for n in range(6):
+            await server.endpoint.broadcast("room", "news", {"n": n})
+            await settle()
+        # Two were dropped; the log says it at the first, and then at each thousandth.
+        server.logged("Slow on 'room' has dropped", "1 so far", level=logging.WARNING)
+        assert server.endpoint.telemetry.drops == {("room", DropReason.MAILBOX_FULL): 2}
+        await let_through(4)
+        await client.expect(*(("1", None, "room", "news", {"n": n}) for n in (0, 3, 4, 5)))
+
+
+async def test_messages_for_on_info_are_bounded_like_intercepted_broadcasts() -> None:
+    """They share one bound; what is subscribed to comes into it too."""
+
+    class Subscribing(slow("drop_oldest")):  # type: ignore[misc]
+        async def after_join(self) -> None:
+            self.subscribe("numbers")
+
+    async with serve(endpoint_of({"room": Subscribing})) as server:
+        client = await server.connect()
+        await client.join("room")
+        for n in range(3):
+            await server.endpoint.pubsub.broadcast("numbers", n)
+            await server.endpoint.broadcast("room", "news", {"n": n})
+            await settle()
+        server.records.clear()
+        await let_through(6)
+        await client.expect(
+            ("1", None, "room", "number", {"n": 0}),
+            ("1", None, "room", "news", {"n": 1}),
+            ("1", None, "room", "number", {"n": 2}),
+            ("1", None, "room", "news", {"n": 2}),
+        )

@@ -1,0 +1,302 @@
+"""The queue of a slow client: what is dropped, what never is, and how much may wait."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from bennu.reasons import DropReason
+from bennu.server.send_queue import COST, SLACK, Backlog
+
+OWNER = "room"
+PLENTY = 1_000_000
+
+
+class Counting(Backlog):
+    """A backlog, and what it dropped."""
+
+    def __init__(self, bound: int = PLENTY) -> None:
+        self.drops: Counter[tuple[str, DropReason]] = Counter()
+        super().__init__(bound, self.count)
+
+    def count(self, topic: str, reason: DropReason, count: int) -> None:
+        """Remember a drop."""
+        self.drops[topic, reason] += count
+
+    def say(self, frame: str, *, key: object = None, most: int = 100, owner: str = OWNER) -> None:
+        """Offer a frame of one byte."""
+        self.offer(owner, frame, 1, owner=owner, key=key, most=most)
+
+
+def drain(backlog: Backlog) -> str:
+    """Return what waits, frame by frame."""
+    return "".join("".join(backlog.take(1)) for _ in range(len(backlog)))
+
+
+# What may be dropped.
+
+
+def test_without_a_bound_reached_everything_comes_in_order() -> None:
+    """Messages that may be dropped, and those that may not."""
+    backlog = Counting()
+    for frame in "abcdef":
+        if frame in "bd":
+            backlog.put("t", frame, 1)
+        else:
+            backlog.say(frame)
+    assert len(backlog) == 6
+    assert drain(backlog) == "abcdef"
+    assert (len(backlog), backlog.size, backlog.drops) == (0, 0, {})
+
+
+def test_beyond_its_bound_a_channel_loses_its_oldest() -> None:
+    """Of its own messages, and nobody else's."""
+    backlog = Counting()
+    backlog.say("x", owner="other", most=2)
+    for frame in "abcde":
+        backlog.say(frame, most=2)
+        backlog.put("t", frame.upper(), 1)
+    assert drain(backlog) == "xABCdDeE"
+    assert backlog.drops == {(OWNER, DropReason.SLOW_OLDEST): 3}
+
+
+def test_of_one_key_only_the_newest_waits() -> None:
+    """It goes to the end: what comes is in the order of sending, with gaps."""
+    backlog = Counting()
+    for frame, key in zip("abcde", "12131", strict=True):
+        backlog.say(frame, key=key)
+    assert drain(backlog) == "bde"
+    assert backlog.drops == {(OWNER, DropReason.SLOW_REPLACED): 2}
+
+
+def test_a_key_belongs_to_its_channel() -> None:
+    """The same key in another channel is another."""
+    backlog = Counting()
+    backlog.say("a", key=1)
+    backlog.say("b", key=1, owner="other")
+    assert drain(backlog) == "ab"
+
+
+def test_too_many_keys_lose_the_oldest() -> None:
+    """Whichever key it has."""
+    backlog = Counting()
+    for frame, key in zip("abca", "1231", strict=True):
+        backlog.say(frame, key=key, most=2)
+    assert drain(backlog) == "ca"
+    assert backlog.drops == {(OWNER, DropReason.SLOW_OLDEST): 2}
+
+
+def test_what_was_taken_is_not_replaced() -> None:
+    """A message under way to the client stays as it is; a newer one of its key waits behind."""
+    backlog = Counting()
+    backlog.say("a", key=1)
+    assert backlog.take(1) == ["a"]
+    backlog.say("b", key=1)
+    assert drain(backlog) == "b"
+    assert not backlog.drops
+
+
+# The bound in bytes.
+
+
+def test_over_the_bytes_the_oldest_that_may_go_goes() -> None:
+    """Whosoever it is; what must not be dropped stays, in its place."""
+    backlog = Counting(bound=4 * (COST + 1))
+    backlog.say("a", owner="other")
+    assert backlog.put("t", "B", 1)
+    for frame in "cdef":
+        backlog.say(frame)
+    assert drain(backlog) == "Bdef"
+    assert backlog.drops == {
+        ("other", DropReason.SLOW_OLDEST): 1,
+        (OWNER, DropReason.SLOW_OLDEST): 1,
+    }
+
+
+def test_what_was_dropped_before_makes_no_room() -> None:
+    """The bytes are those of what waits."""
+    backlog = Counting(bound=2 * (COST + 1))
+    for frame, key in zip("abcd", "1123", strict=True):
+        backlog.say(frame, key=key)
+    assert drain(backlog) == "cd"
+    assert backlog.drops == {
+        (OWNER, DropReason.SLOW_REPLACED): 1,
+        (OWNER, DropReason.SLOW_OLDEST): 1,
+    }
+
+
+def test_what_must_not_be_dropped_makes_room_for_itself() -> None:
+    """Of what may."""
+    backlog = Counting(bound=2 * (COST + 1))
+    for frame in "ab":
+        backlog.say(frame)
+    assert backlog.put("t", "C", 1)
+    assert backlog.put("t", "D", 1)
+    assert drain(backlog) == "CD"
+
+
+def test_one_message_may_go_beyond_the_bound_and_no_more() -> None:
+    """However big it is: else a big reply could never be sent to who is slow for a moment."""
+    backlog = Counting(bound=1000)
+    backlog.say("a")
+    assert backlog.put("t", "B", 1_000_000)
+    assert not backlog.put("t", "C", 1)
+    backlog.say("d")  # may be dropped, so it is
+    assert drain(backlog) == "B"
+    assert backlog.put("t", "E", 1)
+
+
+def test_who_is_gone_gets_nothing() -> None:
+    """And all of it is counted, by topic."""
+    backlog = Counting()
+    for frame in "abc":
+        backlog.say(frame, key=1)
+    backlog.put("t", "D", 1)
+    backlog.put("t", "E", 1)
+    backlog.drop_all()
+    assert (len(backlog), backlog.size, backlog.kept, drain(backlog)) == (0, 0, 0, "")
+    assert backlog.drops == {
+        (OWNER, DropReason.SLOW_REPLACED): 2,
+        (OWNER, DropReason.SLOW_ENDED): 1,
+        ("t", DropReason.SLOW_ENDED): 2,
+    }
+
+
+def test_as_much_is_taken_as_was_asked_for() -> None:
+    """At least one message, and none after the limit is reached."""
+    backlog = Counting()
+    for frame in ("aa", "bb", "cc"):
+        backlog.put("t", frame, 2)
+    assert backlog.take(3) == ["aa", "bb"]
+    assert backlog.take(1) == ["cc"]
+    assert backlog.take(1) == []
+
+
+@pytest.mark.parametrize("most", [1, 3])
+def test_gaps_do_not_pile_up(most: int) -> None:
+    """A client that never reads costs the same after any number of messages."""
+    backlog = Counting()
+    backlog.put("t", "first", 5)  # nothing behind it is at the front
+    for n in range(10_000):
+        backlog.say(str(n), most=most)
+    assert len(backlog) == most + 1
+    assert len(backlog._entries) <= 3 * len(backlog) + SLACK
+    assert len(backlog._droppable) <= 3 * len(backlog) + SLACK
+
+
+def test_gaps_do_not_pile_up_for_who_reads_a_little() -> None:
+    """Nor for one that is always some messages behind."""
+    backlog = Counting()
+    for n in range(5):
+        backlog.say(str(n))
+    for n in range(10_000):
+        backlog.say(str(n))
+        assert len(backlog.take(1)) == 1
+    assert len(backlog) == 5
+    assert len(backlog._droppable) <= 3 * len(backlog) + SLACK
+
+
+# Against a list that is searched every time.
+
+
+@dataclass
+class Line:
+    """A message in the list."""
+
+    frame: int
+    size: int
+    owner: str | None
+    key: object
+
+
+class Naive:
+    """The same rules, done by searching."""
+
+    def __init__(self, bound: int) -> None:
+        self.bound = bound
+        self.lines: list[Line] = []
+        self.drops: Counter[tuple[str, DropReason]] = Counter()
+
+    @property
+    def size(self) -> int:
+        return sum(line.size + COST for line in self.lines)
+
+    def put(self, frame: int, size: int) -> bool:
+        if self.size > self.bound:
+            return False
+        self.lines.append(Line(frame, size, None, None))
+        self.keep_bound()
+        return True
+
+    def offer(self, frame: int, size: int, owner: str, key: object, most: int) -> None:
+        owned = [line for line in self.lines if line.owner == owner]
+        same = [line for line in owned if key is not None and line.key == key]
+        if same:
+            self.drop(same[0], DropReason.SLOW_REPLACED)
+        elif len(owned) >= most:
+            self.drop(owned[0], DropReason.SLOW_OLDEST)
+        self.lines.append(Line(frame, size, owner, key))
+        self.keep_bound()
+
+    def keep_bound(self) -> None:
+        while self.size > self.bound:
+            droppable = [line for line in self.lines if line.owner is not None]
+            if not droppable:
+                return
+            self.drop(droppable[0], DropReason.SLOW_OLDEST)
+
+    def drop(self, line: Line, reason: DropReason) -> None:
+        self.lines = [one for one in self.lines if one is not line]
+        self.drops[str(line.owner), reason] += 1
+
+    def take(self, limit: int) -> list[int]:
+        frames: list[int] = []
+        while self.lines and limit > 0:
+            line = self.lines.pop(0)
+            frames.append(line.frame)
+            limit -= line.size
+        return frames
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("put"), st.integers(1, 300)),
+        st.tuples(st.just("take"), st.integers(1, 1000)),
+        st.tuples(
+            st.just("offer"),
+            st.integers(1, 300),
+            st.sampled_from("AB"),
+            st.sampled_from([None, None, 1, 2, 3]),
+        ),
+    ),
+    max_size=120,
+)
+
+
+@settings(deadline=None)
+@given(steps=STEPS, bound=st.integers(1, 5000), most=st.integers(1, 6))
+def test_it_does_what_a_list_that_is_searched_does(
+    steps: list[tuple[object, ...]], bound: int, most: int
+) -> None:
+    """For any program: the same frames in the same order, the same drops, the same size."""
+    backlog, naive = Counting(bound), Naive(bound)
+    for frame, step in enumerate(steps):
+        match step:
+            case ("put", int(size)):
+                assert backlog.put("t", frame, size) == naive.put(frame, size)
+            case ("offer", int(size), str(owner), key):
+                backlog.offer(owner, frame, size, owner=owner, key=key, most=most)
+                naive.offer(frame, size, owner, key, most)
+            case (_, int(limit)):
+                assert backlog.take(limit) == naive.take(limit)
+            case _:
+                raise AssertionError(step)
+        assert (len(backlog), backlog.size) == (len(naive.lines), naive.size)
+        assert backlog.drops == naive.drops
+        undroppable = [line.size for line in naive.lines if line.owner is None]
+        assert backlog.kept == sum(undroppable) + COST * len(undroppable)
+        assert backlog.size <= max(bound, backlog.kept)
+    assert backlog.take(10**9) == naive.take(10**9)

@@ -1,0 +1,602 @@
+"""What a type is made of, and which library checks all of it: a constraint that nobody would check is refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import sys
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from functools import partial
+from types import ModuleType
+from typing import (
+    Annotated,
+    Any,
+    Generic,
+    Literal,
+    NamedTuple,
+    NewType,
+    Optional,
+    Required,
+    TypedDict,
+    TypeVar,
+)
+from uuid import UUID
+
+import pydantic
+import pytest
+from annotated_types import Ge, Len
+from fastapi import Body, Depends
+from msgspec import Meta, Raw, Struct
+from pydantic import BaseModel, Field, PositiveInt, field_validator
+from pydantic.dataclasses import dataclass as checked_dataclass
+
+from bennu.errors import DefinitionError
+from bennu.protocol.encoding import encode_json
+from bennu.user_code.models import tidy
+from bennu.user_code.payload import MAX_KEYS, InvalidPayload, converter_for, decoder_for, to_builtin
+from bennu.user_code.types import is_object, read_type
+
+from ..support.linear import assert_linear
+
+T = TypeVar("T")
+SECRET = "a value that nobody may see"
+Positive = NewType("Positive", PositiveInt)
+Id = NewType("Id", int)
+PRIME = 2**61 - 1
+"""Two integers have the same hash if they differ by a multiple of it."""
+
+
+@checked_dataclass
+class Bid:
+    amount: Annotated[int, Field(gt=0)]
+
+    @field_validator("amount")
+    @classmethod
+    def even(cls, value: int) -> int:
+        if value % 2:
+            raise ValueError(f"odd, says {object()}")
+        return value
+
+
+@dataclasses.dataclass
+class Plain:
+    amount: Annotated[int, Ge(1)]
+
+
+@dataclasses.dataclass
+class Defaulted:
+    amount: int = Field(gt=0)
+
+
+class Typed(TypedDict):
+    amount: PositiveInt
+
+
+class Partial(TypedDict, total=False):
+    amount: Required[PositiveInt]
+    more: int
+
+
+class Named(NamedTuple):
+    amount: PositiveInt
+
+
+class Move(BaseModel):
+    kind: Literal["move"] = "move"
+    player_id: int = Field(alias="playerId")
+    game: UUID | None = None
+
+
+class Chat(BaseModel):
+    kind: Literal["chat"]
+    text: str
+
+
+class Round(Struct):
+    moves: list[Move]
+    by_name: dict[str, Move] = {}
+    last: Optional[Move] = None  # noqa: UP045 - as people write it
+
+
+Either = Annotated[Move | Chat, Field(discriminator="kind")]
+
+
+class Color(enum.Enum):
+    RED = "red"
+
+
+def mistakes(annotation: Any, payload: str) -> list[tuple[str, str]]:
+    decode = decoder_for(annotation, subject="the handler", where=None)
+    with pytest.raises(InvalidPayload) as raised:
+        decode(Raw(payload.encode()))
+    return [(one["path"], one["message"]) for one in raised.value.errors]
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [Bid, Plain, Defaulted, Typed, Partial, Either | None, list[Bid], dict[str, Plain]],
+    ids=str,
+)
+def test_what_needs_pydantic_is_checked_by_it(annotation: Any) -> None:
+    """Whatever the class is, and wherever it stands."""
+    payload = {
+        list[Bid]: '[{"amount":-5}]',
+        dict[str, Plain]: '{"x":{"amount":-5}}',
+    }.get(annotation, '{"amount":-5,"kind":"move"}')
+
+    assert mistakes(annotation, payload)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "payload", "expected"),
+    [
+        (Bid, '{"amount":-5}', [("amount", "Input should be greater than 0")]),
+        (Bid, '{"amount":5}', [("amount", "Value error, odd, says <object object>")]),
+        (Bid, "5", [("", "Input should be an object")]),
+        (Named, "[-5]", [("[0]", "Input should be greater than 0")]),
+        (PositiveInt, "-5", [("", "Input should be greater than 0")]),
+        (Positive, "-5", [("", "Input should be greater than 0")]),
+        (
+            Move | None,
+            f'{{"playerId":"{SECRET}","game":"{SECRET}"}}',
+            [
+                ("playerId", "Input should be a valid integer"),
+                ("game", "Input should be a valid UUID"),
+            ],
+        ),
+        (
+            list[Move],
+            f'[{{"playerId":1}},{{"playerId":"{SECRET}"}}]',
+            [("[1].playerId", "Input should be a valid integer")],
+        ),
+        (dict[str, Move], '{"a":{}}', [("a.playerId", "Field required")]),
+        (dict[int, Move], '{"a":{"playerId":1}}', [("a", "Input should be a valid integer")]),
+        (
+            Round,
+            f'{{"moves":[{{"playerId":1}},{{"playerId":"{SECRET}"}}]}}',
+            [("moves[1].playerId", "Input should be a valid integer")],
+        ),
+        (Round, '{"moves":[],"last":5}', [("last", "Input should be an object")]),
+        (Round, '{"moves":[],"by_name":{"x":{}}}', [("by_name[...].playerId", "Field required")]),
+        (Either, '{"kind":"move"}', [("playerId", "Field required")]),
+        (
+            Either,
+            f'{{"kind":"{SECRET}"}}',
+            [("", "Input should have one of the tags 'move', 'chat'")],
+        ),
+        (Either, "{}", [("", "Input has no tag that says which of the types it is")]),
+        (
+            Move | Chat,
+            '{"kind":"chat"}',
+            [
+                ("kind", "Input should be 'move'"),
+                ("playerId", "Field required"),
+                ("text", "Field required"),
+            ],
+        ),
+        (Color, f'"{SECRET}"', [("", "Invalid enum value")]),
+        (Literal["a"], f'"{SECRET} - at `$.x`"', [("", "Invalid enum value")]),
+        (list[Literal["a"]], f'["{SECRET}"]', [("[0]", "Invalid enum value")]),
+        (pydantic.HttpUrl, f'"{SECRET}"', [("", "Input should be a valid URL")]),
+        (Move, "nothing", [("", "Invalid JSON: expected ident at line 1 column 2")]),
+    ],
+)
+def test_a_mistake_has_a_path_to_the_field_and_tells_nothing_else(
+    annotation: Any, payload: str, expected: list[tuple[str, str]]
+) -> None:
+    """No value that was sent, no name of a class, no address of pydantic's pages or in memory."""
+    assert mistakes(annotation, payload) == expected
+
+
+def test_what_a_client_is_told_has_a_bound() -> None:
+    """As many mistakes as anybody reads; a key of its own is cut."""
+    assert len(mistakes(list[Move], "[" + "5," * 999 + "5]")) == 20
+    long = mistakes(Annotated[dict[str, int], Field()], '{"' + "k" * 10_000 + '":"x"}')
+    assert len(long[0][0]) < 250
+    assert len(tidy("x" * 10_000)) < 250
+
+
+class Native(Struct):
+    amount: int
+
+
+class Mixed(Struct):
+    amount: Annotated[int, Ge(0)]
+
+
+class Around(Struct):
+    bid: Bid
+
+
+class WithField(Struct):
+    amount: int = Field(gt=0)
+
+
+@dataclasses.dataclass
+class TwoLibraries:
+    one: Annotated[int, Meta(ge=0)]
+    other: Annotated[int, Ge(0)]
+
+
+class Attrs:
+    """As the package attrs makes them."""
+
+    __attrs_attrs__ = ()
+    amount: Annotated[int, Ge(0)]
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        *(Mixed, Around, WithField, TwoLibraries, Attrs, list[Mixed], Mixed | None),
+        Annotated[list[Native], Len(1)],
+        dict[str, Annotated[Native, Field()]],
+        tuple[Native, PositiveInt],
+    ],
+    ids=str,
+)
+def test_a_constraint_that_nobody_would_check_is_refused(annotation: Any) -> None:
+    """At start-up, with what to write."""
+    for make in (decoder_for, converter_for):
+        with pytest.raises(DefinitionError, match="whose constraints nobody would check") as raised:
+            make(annotation, subject="the handler", where="app.py:7")
+
+        assert "msgspec.Meta(ge=0)" in raised.value.write
+        assert raised.value.where == "app.py:7"
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        Annotated[Native, Meta(description="what it is")],
+        Annotated[int, Meta(ge=0)],
+        Annotated[Native, "a note"],
+        Round,
+        list[Native] | None,
+    ],
+    ids=str,
+)
+def test_what_msgspec_checks_stays_with_msgspec(annotation: Any) -> None:
+    """Also models inside of its Structs."""
+    decoder_for(annotation, subject="the handler", where=None)
+
+
+@pytest.mark.parametrize("asks", [Depends(dict), Body()])
+def test_a_dependency_of_a_web_framework_is_refused(asks: Any) -> None:
+    """Nobody would resolve it."""
+    with pytest.raises(DefinitionError, match="that asks for") as raised:
+        decoder_for(Annotated[dict[str, Any], asks], subject="the handler", where=None)
+
+    assert "state" in raised.value.write
+
+
+def test_a_constraint_without_pydantic_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`annotated_types` may be there alone."""
+    monkeypatch.setitem(sys.modules, "pydantic", None)
+    with pytest.raises(DefinitionError, match="not installed"):
+        decoder_for(Plain, subject="the handler", where=None)
+
+
+def test_a_type_that_pydantic_can_not_check_is_refused() -> None:
+    """With pydantic's reason, on one line."""
+    with pytest.raises(DefinitionError, match="that pydantic can't check") as raised:
+        decoder_for(dict[str, Move | ModuleType], subject="x", where=None)
+
+    assert "\n" not in raised.value.got
+
+
+@pytest.mark.parametrize(
+    ("annotation", "expected"),
+    [
+        (Native, True),
+        (Plain, True),
+        (Typed, True),
+        (Move, True),
+        (Either, True),
+        (Attrs, True),
+        (dict[str, int], True),
+        (Mapping[str, int], True),
+        (Any, True),
+        (object, True),
+        (Native | None, True),
+        (NewType("New", Native), True),
+        (str, False),
+        (int | None, False),
+        (list[str], False),
+        (Positive, False),
+        (Literal["a"], False),
+    ],
+    ids=str,
+)
+def test_the_types_of_objects(annotation: Any, expected: bool) -> None:
+    """The parameters of a query are one."""
+    assert is_object(annotation) is expected
+
+
+# What is hashed.
+
+
+class Keys(Struct):
+    chosen: set[int]
+
+
+class KeysInModel(BaseModel):
+    chosen: dict[int, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    x: int
+
+
+@pytest.mark.parametrize(
+    ("annotation", "integers", "hashed"),
+    [
+        (set[int], True, False),
+        (frozenset[int], True, False),
+        (dict[int, str], True, False),
+        (Mapping[Annotated[int, Meta(ge=0)], str], True, False),
+        (set[int | str], True, False),
+        (set[Any], True, False),
+        (set, True, False),
+        (list[dict[Id, str]], True, False),
+        (Keys, True, False),
+        (KeysInModel, True, False),
+        (Annotated[set[int], Field()], True, False),
+        (set[UUID], False, True),
+        (dict[Decimal, int], False, True),
+        (set[tuple[int, int]], False, True),
+        (set[Point], False, True),
+        (set[str], False, False),
+        (set[Literal[1, 2]], False, False),
+        (set[Color], False, False),
+        (set[bool], False, False),
+        (dict[datetime, int], False, False),
+        (dict[str, int], False, False),
+        (dict, False, False),
+        (list[int], False, False),
+    ],
+    ids=str,
+)
+def test_what_a_client_could_give_one_hash_is_known(
+    annotation: Any, integers: bool, hashed: bool
+) -> None:
+    """Integers of any length, and what is made of integers."""
+    facts = read_type(annotation)
+
+    assert (facts.integers is not None, facts.hashed is not None) == (integers, hashed)
+
+
+def _colliding(n: int) -> str:
+    return "[" + ",".join(str(k * PRIME) for k in range(n)) + "]"
+
+
+def _refused(annotation: Any, payload: str) -> None:
+    with pytest.raises(InvalidPayload):
+        decoder_for(annotation, subject="it", where=None)(Raw(payload.encode()))
+
+
+@pytest.mark.parametrize(
+    "annotation", [set[int], frozenset[int | str], Annotated[set[int], Field()]]
+)
+def test_integers_of_one_hash_take_linear_time(annotation: Any) -> None:
+    """Those of 64 bits are few, and longer ones are refused where there are many."""
+    assert_linear(lambda n: partial(_refused, annotation, _colliding(n)), 20_000)
+
+
+def test_keys_of_one_hash_take_linear_time() -> None:
+    """In an object, a UUID and a query as well."""
+
+    def keys(n: int) -> str:
+        return "{" + ",".join(f'"{k * PRIME}":1' for k in range(n)) + "}"
+
+    def uuids(n: int) -> str:
+        return "[" + ",".join(f'"{UUID(int=k * PRIME)}"' for k in range(n)) + "]"
+
+    def query(n: int) -> Callable[[], object]:
+        convert = converter_for(Keys, subject="it", where=None)
+        params = {"chosen": [str(k * PRIME) for k in range(n)]}
+
+        def run() -> None:
+            with pytest.raises(InvalidPayload):
+                convert(params)
+
+        return run
+
+    assert_linear(lambda n: partial(_refused, dict[int, int], keys(n)), 20_000)
+    assert_linear(lambda n: partial(_refused, set[UUID], uuids(n)), 20_000)
+    assert_linear(query, 20_000)
+
+
+def test_many_keys_are_taken_where_their_hashes_can_not_be_chosen() -> None:
+    """Integers of 64 bits, or text; and a few of any kind."""
+    many = "[" + ",".join(str(2**63 - n) for n in range(2000)) + "]"
+    few = "[" + ",".join(str(k * PRIME) for k in range(MAX_KEYS)) + "]"
+
+    decode = decoder_for(set[int], subject="it", where=None)
+    assert len(decode(Raw(many.encode()))) == 2000
+    assert len(decode(Raw(few.encode()))) == MAX_KEYS
+    assert mistakes(set[UUID], "[" + f'"{UUID(int=1)}",' * MAX_KEYS + f'"{UUID(int=1)}"]') == [
+        ("", f"expected at most {MAX_KEYS} values")
+    ]
+
+
+def test_a_root_literal_takes_linear_time() -> None:
+    """The message that holds what was sent is cut, and not searched by a pattern."""
+    for text in (" - at `$", "`", "x` - at `$."):
+        assert_linear(
+            lambda n, text=text: partial(  # type: ignore[misc]
+                _refused, Literal["a", "b"], '"' + text * (n // len(text)) + '"'
+            ),
+            1_000_000,
+        )
+
+
+# Query parameters.
+
+
+class Query(Struct):
+    tags: list[str]
+    scores: dict[str, list[int]] = {}
+    points: list[Native] = []
+
+
+class ModelQuery(BaseModel):
+    tags: list[str]
+    inner: list[Move] = []
+
+
+@pytest.mark.parametrize(
+    ("annotation", "params", "value"),
+    [
+        (Query, {"tags": {"0": "a", "1": "b"}}, Query(["a", "b"])),
+        (Query, {"tags": {"1": "b", "0": "a"}}, Query(["a", "b"])),
+        (Query, {"tags": ["a"]}, Query(["a"])),
+        (Query, {"tags": [], "scores": {"x": {"0": "3"}}}, Query([], {"x": [3]})),
+        (
+            Query,
+            {"tags": [], "points": {"0": {"amount": "1"}, "1": {"amount": "2"}}},
+            Query([], points=[Native(1), Native(2)]),
+        ),
+        (
+            ModelQuery,
+            {"tags": {"0": "a"}, "inner": {"0": {"playerId": "1"}}},
+            ModelQuery(tags=["a"], inner=[Move(playerId=1)]),
+        ),
+        (dict[str, Any], {"tags": {"0": "a"}}, {"tags": {"0": "a"}}),
+    ],
+)
+def test_a_list_of_the_stock_client_becomes_a_list(
+    annotation: Any, params: dict[str, Any], value: Any
+) -> None:
+    """It writes tags[0]=a&tags[1]=b, which is an object for everybody who does not ask for a list."""
+    assert converter_for(annotation, subject="it", where=None)(params) == value
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"tags": {}},
+        {"tags": {"0": "a", "2": "b"}},
+        {"tags": {"x": "a"}},
+        {"tags": "a"},
+        {"tags": [], "points": [{"amount": {"0": "1"}}]},
+        {"tags": [], "scores": {"x": {"a": "1"}}},
+        {"tags": [], "scores": {"x": "1"}},
+        {"tags": [], "points": {"0": {"amount": "x"}}},
+    ],
+    ids=str,
+)
+def test_what_is_no_list_is_refused(params: dict[str, Any]) -> None:
+    """With the mistake that it is."""
+    with pytest.raises(InvalidPayload):
+        converter_for(Query, subject="it", where=None)(params)
+
+
+def test_the_lists_of_one_query_have_a_bound() -> None:
+    """Each costs one more look at all of it."""
+
+    class Many(Struct):
+        lists: dict[str, list[int]] = {}
+        points: list[list[list[int]]] = []
+
+    convert = converter_for(Many, subject="it", where=None)
+    assert convert({"points": {"0": {"0": {"0": "1"}}}}).points == [[[1]]]
+    with pytest.raises(InvalidPayload) as raised:
+        convert({"points": [{"0": ["1"]} for _ in range(100)]})
+
+    assert raised.value.errors == [{"path": "", "message": "expected at most 32 lists"}]
+
+
+# What goes out.
+
+
+class Markup(str):
+    """As that of markupsafe, or Django's SafeString."""
+
+    __slots__ = ()
+
+
+class Meters(float):
+    """As numpy.float64."""
+
+
+class Count(int):
+    """A number of its own kind."""
+
+
+class Blob(bytes):
+    """Bytes of their own kind."""
+
+
+class Level(enum.IntEnum):
+    LOW = 1
+
+
+class Name(enum.StrEnum):
+    ANN = "ann"
+
+
+@pytest.mark.parametrize(
+    ("value", "encoded"),
+    [
+        (Markup("<b>"), b'"<b>"'),
+        (Meters(1.5), b"1.5"),
+        (Count(7), b"7"),
+        (Blob(b"x"), b'"eA=="'),
+        (Level.LOW, b"1"),
+        (Name.ANN, b'"ann"'),
+        (True, b"true"),
+        ({Markup("k"): [Meters(1.5), {Name.ANN: Count(2)}]}, b'{"k":[1.5,{"ann":2}]}'),
+        (Move(playerId=7), b'{"kind":"move","playerId":7,"game":null}'),
+        ({"move": Move(playerId=7)}, b'{"move":{"kind":"move","playerId":7,"game":null}}'),
+        (Round([Move(playerId=7)]), b'{"moves":[{"kind":"move","playerId":7,"game":null}],"by_name":{},"last":null}'),
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_what_is_derived_from_a_scalar_is_written_as_its_base_and_a_model_by_its_aliases(
+    value: Any, encoded: bytes
+) -> None:
+    """As json.dumps and FastAPI write them."""
+    assert encode_json(value) == encoded
+
+
+def test_a_scalar_of_numpy_is_written_as_its_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If numpy is there, which is never imported for it."""
+
+    class Generic:
+        def item(self) -> int:
+            return 3
+
+    with pytest.raises(TypeError):
+        to_builtin(Generic())
+    numpy = ModuleType("numpy")
+    numpy.generic = Generic  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "numpy", numpy)
+
+    assert encode_json({"n": Generic()}) == b'{"n":3}'
+
+
+def test_a_serialization_alias_is_written() -> None:
+    """And msgspec's rename, which needs nothing."""
+
+    class Out(BaseModel):
+        body: str = Field(serialization_alias="text")
+
+    class Renamed(Struct, rename="camel"):
+        room_id: int
+
+    assert encode_json(Out(body="x")) == b'{"text":"x"}'
+    assert encode_json(Renamed(1)) == b'{"roomId":1}'
+
+
+def test_a_generic_type_is_read_through_its_arguments() -> None:
+    """Its fields have the variables alone."""
+
+    class Box(Struct, Generic[T]):
+        value: T
+
+    assert read_type(Box[set[int]]).integers is int
+    assert read_type(Box[Bid]).validated is Bid
