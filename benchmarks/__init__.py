@@ -1,1 +1,1 @@
-"""What Bennu costs: load tests against the floor of the machine. See README.md."""
+"""Load tests that compare Bennu with a minimal server, the floor. See README.md."""

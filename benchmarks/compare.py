@@ -1,12 +1,12 @@
-"""What an operation costs Bennu, next to what it costs the floor of this machine.
+"""Compares the cost of an operation in Bennu with its cost in the floor of this machine.
 
-The floor (floor.c) is the least that a server can do for the same load. Nothing here is an absolute
-figure: the two take turns, on the same core, under the same generator (wsload.c), each time in a fresh
-process, and what counts is the ratio of their medians. A slow machine slows both.
+The floor (floor.c) is a server that does the minimum of work for the same load. Bennu and the floor take
+turns, on the same core, under the same generator (wsload.c), each time in a fresh process. The result is
+the ratio of their medians, because a slow machine slows both.
 
-A run in which the server waited for its core, or in which somebody else computed meanwhile, says
-nothing: it is discarded and repeated. A run that lost anything ends the measurement of its mode:
-a server may be as fast as it likes while it drops messages.
+A run is discarded and repeated if the server waited for its core, or if another program computed at the
+same time. A run that lost anything ends the measurement of its mode, because dropping messages makes any
+server fast.
 
     benchmarks/build && python -m benchmarks.compare
 
@@ -39,15 +39,15 @@ TRUST = ("srv_wait", "foreign", "steal", "gen_share", "stalls")
 
 @dataclass(frozen=True)
 class Target:
-    """A bound on one column: a multiple of the floor, or a limit that holds on any machine."""
+    """A limit for one column: a multiple of the floor, or an absolute limit for every machine."""
 
     column: str
     ratio: float | None = None
-    ratio_mounted: float | None = None  # behind a Mount a join also walks through the outer app
+    ratio_mounted: float | None = None  # behind a Mount a join also passes through the outer app
     limit: float | None = None
 
     def verdict(self, floor: float, bennu: float, *, mounted: bool) -> tuple[str, bool]:
-        """The bound in words, and whether it holds."""
+        """Return the limit in words, and whether it holds."""
         if self.limit is not None:
             return f"≤ {self.limit:g}", bennu <= self.limit
         ratio = (self.ratio_mounted if mounted else None) or self.ratio or 0.0
@@ -75,7 +75,7 @@ MODES = {
         (Target("cpu_us", ratio=3.5),),
     ),
     "join": Mode(
-        Load("hold", 10_000, "--secs 1"),  # once joined, they only have to stay
+        Load("hold", 10_000, "--secs 1"),  # the clients join, and then stay
         (Target("join_cpu_us", ratio=10, ratio_mounted=14), Target("kb_per_conn", limit=8)),
     ),
     "presence": Mode(
@@ -92,7 +92,7 @@ MODES = {
 
 @dataclass(frozen=True)
 class Plan:
-    """How often to measure what, and which runs to believe."""
+    """What to measure, how often, and which runs count."""
 
     servers: dict[str, str]
     setting: Setting
@@ -106,7 +106,7 @@ class Plan:
 
 
 def measure_mode(plan: Plan, name: str) -> dict[str, list[Figures]]:
-    """Floor and Bennu in turn, each first in every other turn, so that a drift favours neither."""
+    """Measure floor and Bennu in turn. Each is first in every other turn, so that a drift favours neither."""
     runs: dict[str, list[Figures]] = {server: [] for server in plan.servers}
     for turn in range(plan.runs):
         for server in list(runs) if turn % 2 == 0 else reversed(runs):
@@ -119,11 +119,11 @@ def measure_mode(plan: Plan, name: str) -> dict[str, list[Figures]]:
 
 
 def undisturbed(plan: Plan, mode: Mode, server: str, label: str) -> Figures:
-    """Measure until a run can be believed, within bounds."""
+    """Measure until a run was not disturbed, up to the number of attempts."""
     shown = [*(target.column for target in mode.targets), *TRUST]
     for attempt in range(plan.attempts):
         if attempt:
-            time.sleep(2**attempt)  # who disturbed us may be done by then
+            time.sleep(2**attempt)  # the disturbance can be over by then
         figures = measure(plan.servers[server], mode.load, plan.setting)
         lost = [f"{figures[key]:.0f} {key}" for key in LOSSES if figures[key]]
         if lost:
@@ -149,7 +149,7 @@ class Row:
     column: str
     floor: list[float]
     bennu: list[float]
-    ratio: float | None  # none for a limit that has nothing to do with the floor
+    ratio: float | None  # None for an absolute limit
     target: str
     holds: bool
 
@@ -232,17 +232,17 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
-    add("--mounted", action="store_true", help="test behind a Starlette Mount: other endpoint, path and target")
+    add("--mounted", action="store_true", help="test behind a Starlette Mount, with its own endpoint, path and target")
     add("--server", default=BENNU, metavar="COMMAND", help="the server under test; {port} and {app} are filled in")
-    add("--path", help="of the socket, if it is not that of our endpoint")
-    add("--modes", nargs="+", choices=list(MODES), default=list(MODES), metavar="MODE", help="which of them")
-    add("--runs", type=int, default=5, help="of each server in each mode")
-    add("--secs", type=float, default=5, help="of load in a run")
-    add("--attempts", type=int, default=5, help="at a run, if it is disturbed")
-    add("--max-wait", type=float, default=0.10, help="share of the time that the server may wait for its core")
-    add("--max-foreign", type=float, default=0.25, help="cores that others may use meanwhile")
-    add("--cores", type=cores, default="0,1", help="of the server, of the generator")
-    add("--json", type=Path, metavar="FILE", help="write the rows and all samples to FILE too")
+    add("--path", help="the path of the socket, if it differs from that of Bennu's endpoint")
+    add("--modes", nargs="+", choices=list(MODES), default=list(MODES), metavar="MODE", help="the modes to measure")
+    add("--runs", type=int, default=5, help="runs of each server in each mode")
+    add("--secs", type=float, default=5, help="seconds of load in a run")
+    add("--attempts", type=int, default=5, help="attempts for a run that is disturbed")
+    add("--max-wait", type=float, default=0.10, help="highest share of the time that the server waits for its core")
+    add("--max-foreign", type=float, default=0.25, help="highest number of cores that other programs use")
+    add("--cores", type=cores, default="0,1", help="the core of the server, and the core of the generator")
+    add("--json", type=Path, metavar="FILE", help="also write the rows and all samples to FILE")
     options = parser.parse_args(arguments)
 
     app = "mounted" if options.mounted else "endpoint"
@@ -255,23 +255,23 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def cores(text: str) -> tuple[int, int]:
     server, generator = map(int, text.split(","))
     if not {server, generator} <= os.sched_getaffinity(0) or server == generator:
-        raise argparse.ArgumentTypeError("two different cores that this process may use are needed")
+        raise argparse.ArgumentTypeError("pass two different cores that this process can use")
     return server, generator
 
 
 def prepare() -> None:
-    """Everything that would only fail in the middle of a long measurement."""
+    """Check at the start what would otherwise fail in the middle of a long measurement."""
     missing = [name for name in ("wsload", "floor") if not (BUILD / name).exists()]
     if missing:
-        sys.exit(f"{' and '.join(missing)} not built yet: run benchmarks/build")
+        sys.exit(f"{' and '.join(missing)} not found: run benchmarks/build")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft >= OPEN_FILES or soft == resource.RLIM_INFINITY:
         return
-    try:  # root may raise the hard limit as well
+    try:  # root can raise the hard limit as well
         raised = hard if hard == resource.RLIM_INFINITY else max(hard, OPEN_FILES)
         resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, raised))
     except (OSError, ValueError):
-        sys.exit(f"10,000 connections need ulimit -n {OPEN_FILES}, and the hard limit is {hard}")
+        sys.exit(f"10,000 connections need ulimit -n {OPEN_FILES}, but the hard limit is {hard}")
 
 
 if __name__ == "__main__":

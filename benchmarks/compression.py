@@ -1,10 +1,10 @@
-"""What compression costs and saves: a broadcast to many, compressed and not, on the same server.
+"""Measures what compression costs and saves: a compressed and an uncompressed broadcast on the same server.
 
     python -m benchmarks.compression [--conns 1000] [--sizes 1000 2000] [--runs 5]
 
-Per size of the message: CPU time of the server for a delivery, from its own books, both ways; bytes of a
-delivery on the wire, both ways; and what a delivery would cost at least if each connection had a compressor
-of its own, which is one call of zlib more.
+For each size of message, the program measures a delivery with and without compression: CPU time of the server
+and bytes on the wire. It also estimates the least cost of a delivery if each connection had its own
+compressor, which is one more call of zlib.
 """
 
 import argparse
@@ -25,14 +25,14 @@ from benchmarks.measure import running, scheduled
 BENNU = f"{shlex.quote(sys.executable)} -m bennu run benchmarks.endpoint:endpoint --port {{port}} --log-level warning"
 MASK = b"\0\0\0\0"
 PATIENCE = 30.0
-WORDS = (  # noqa: SIM905 - a list of them would be half of the file
+WORDS = (  # noqa: SIM905 - a list would fill half of the file
     "the of and a to in is you that it he was for on are as with his they at be this have from or one had by"
     " word but not what all were we when your can said there use an each which she do how their if will up"
 ).split()
 
 
 def message(size: int) -> bytes:
-    """A broadcast as a chat might send it: half of it is text, and half is JSON around it."""
+    """Return a broadcast like that of a chat: half text, half JSON around the text."""
     rng = random.Random(size)
     rows: list[dict[str, object]] = []
     while len(json.dumps(rows)) < size:
@@ -43,7 +43,7 @@ def message(size: int) -> bytes:
 
 
 class Member:
-    """A connection that has joined; it counts what comes."""
+    """A joined connection that counts received bytes."""
 
     def __init__(self, port: int, path: str) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port))
@@ -73,7 +73,7 @@ class Member:
         self.socket.sendall(head + MASK + data)
 
     def take(self) -> None:
-        """Count what is here, to the last byte of it."""
+        """Read and count all bytes that have arrived."""
         try:
             while data := self.socket.recv(1 << 18):
                 self.received += len(data)
@@ -93,7 +93,7 @@ def crowd(port: int, path: str, count: int) -> Generator[list[Member], None, Non
 
 
 def deliver(members: list[Member], data: bytes, rounds: int) -> int:
-    """Broadcast so often, each when everybody has had the one before; return the bytes of a delivery."""
+    """Broadcast `rounds` times, each time after all members got the last one; return the bytes of a delivery."""
     with selectors.DefaultSelector() as selector:
         for member in members:
             selector.register(member.socket, selectors.EVENT_READ, member)
@@ -121,7 +121,7 @@ def wait(
 
 
 def compressor_cost(data: bytes) -> float:
-    """CPU microseconds of compressing a message with a compressor that is kept."""
+    """Return the CPU microseconds that an existing compressor takes for a message."""
     compressor = zlib.compressobj(6, zlib.DEFLATED, -15)
     times = []
     for _ in range(20):

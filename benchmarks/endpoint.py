@@ -1,7 +1,7 @@
-"""The endpoint under load: it echoes, it broadcasts, it says who is present, and it does nothing else.
+"""The endpoint under load: it only echoes, broadcasts, and lists presences.
 
-`endpoint` is served as it is, with compression under /deflate; `mounted` is the same one inside a Starlette application, at /rt.
-Every payload is decoded into its type and encoded again, as in a real application.
+`endpoint` is served alone, with compression under /deflate. `mounted` is the same endpoint inside a Starlette
+application, at /rt. Every payload is decoded into its type and encoded again, as in a real application.
 """
 
 from itertools import count
@@ -18,7 +18,7 @@ __all__ = ["endpoint", "guarded", "mounted"]
 
 
 class Timed(Struct):
-    """What wsload sends: the time of sending, and the number of the sender with filling behind it."""
+    """The payload of wsload: the time of sending, and the number of the sender followed by filler."""
 
     t: str
     body: str
@@ -41,19 +41,19 @@ class GuardedRoomChannel(RoomChannel):
 
 
 class Visitor(Struct):
-    """The parameters of a join; the user_id may also be among those of the connect."""
+    """The parameters of a join. The user_id can also be a parameter of the connect."""
 
     user_id: str | int | None = None
 
 
 presence = Presence()
-# Nobody needs the size of a crowd more often than once a second.
+# Once a second is often enough for the size of a crowd.
 crowd = Presence("crowd", mode=Count(), window=1)
 strangers = count(1)
 
 
 class PresenceChannel(Channel[None]):
-    """Whoever joins is present under their user_id, or as a stranger whom nobody else is."""
+    """Tracks each client under its user_id, or under a unique name if it has none."""
 
     presence: ClassVar[Presence] = presence
 
@@ -68,13 +68,13 @@ class PresenceChannel(Channel[None]):
 
 
 class CrowdChannel(PresenceChannel):
-    """The same, where clients are told how many there are."""
+    """The same with a count: clients get the number of presences instead of the list."""
 
     presence = crowd
 
 
 async def connect() -> None:
-    """Everybody is welcome, and nobody has a name."""
+    """Accept every client, without assigns."""
 
 
 channels = {"room:*": RoomChannel, "presence:*": PresenceChannel, "crowd:*": CrowdChannel}

@@ -1,18 +1,18 @@
-"""What eleven bad clients do to five thousand good ones: nothing, if the guards hold.
+"""Measures the effect of eleven bad clients on five thousand good clients. With the limits there should be none.
 
-All are in one room, in which some of the good ones talk now and then. One more reads nothing once it has
-joined, and ten more push messages as fast as the server takes them. The same without the eleven is measured
-in turns with it, each time in a fresh process, under the same generator (wsload.c) on a core of its own.
+All clients are in one room. Some of the good clients send messages from time to time. One bad client reads
+nothing after its join. Ten bad clients push messages as fast as the server reads them. Runs with and without the
+bad clients alternate, each in a fresh process, under the same generator (wsload.c) on a separate core.
 
-The server is `benchmarks.endpoint:guarded`: it reads so many bytes a second from a client, lets so many
-messages a minute of each into the room, and keeps so many bytes for who does not read.
+The server is `benchmarks.endpoint:guarded`. It limits the bytes a second that it reads from a client, the messages
+a minute that each client can send to the room, and the bytes that it keeps for a client that does not read.
 
-Four things are judged: the others' p99 is at most twice that of the run without the eleven; the server's memory
-is below a bound; none of the others missed a message; and the eleven were dealt with as configured.
+Four conditions must hold. The p99 of the good clients is at most twice that of the run without bad clients. The
+server's memory is below a limit. No good client missed a message. The bad clients were treated as configured.
 
     benchmarks/build && python -m benchmarks.flood
 
-README.md beside this file has the columns.
+README.md beside this file explains the columns.
 """
 
 import argparse
@@ -32,11 +32,11 @@ STALLED = 1
 PUBLISHERS = 50
 MESSAGES = 5  # a second in all: each publisher stays far below the rate of the endpoint
 PAYLOAD = 4_000
-BURST, PER_SECOND = 3, 0.2  # of `guarded`: what it lets into the room of one client
+BURST, PER_SECOND = 3, 0.2  # messages of one client that `guarded` accepts for the room
 
 P99 = 2.0
 MEMORY = 16 * 1024
-"""KB by which the eleven may raise the server's worst. Its own buffers for them are 0.4 MB."""
+"""KB by which the bad clients can raise the server's peak memory. The server's buffers for them are 0.4 MB."""
 
 SHOWN = ("p50_us", "p99_us", "peak_kb", "flood_refused", "stalled_closed", *TRUST)
 
@@ -62,11 +62,11 @@ def load(conns: int, *, offenders: bool) -> Load:
 
 
 def run(options: argparse.Namespace, *, offenders: bool, label: str) -> Figures:
-    """Measure until nobody disturbs, within bounds."""
+    """Measure until a run was not disturbed, up to the number of attempts."""
     setting = Setting(PATH, options.secs, *options.cores)
     for attempt in range(options.attempts):
         if attempt:
-            time.sleep(2**attempt)  # who disturbed us may be done by then
+            time.sleep(2**attempt)  # the disturbance can be over by then
         figures = measure(options.server, load(options.conns, offenders=offenders), setting)
         waited, foreign = figures["srv_wait"], figures["foreign"]
         disturbed = waited > options.max_wait or foreign > options.max_foreign
@@ -78,7 +78,7 @@ def run(options: argparse.Namespace, *, offenders: bool, label: str) -> Figures:
 
 
 def measure_all(options: argparse.Namespace) -> dict[str, list[Figures]]:
-    """The two in turn, each first in every other turn, so that a drift favours neither."""
+    """Measure both in turn. Each is first in every other turn, so that a drift favours neither."""
     samples: dict[str, list[Figures]] = {"quiet": [], "flooded": []}
     for turn in range(options.runs):
         for name in list(samples) if turn % 2 == 0 else reversed(samples):
@@ -108,7 +108,7 @@ def judge_latency(samples: dict[str, list[Figures]]) -> Verdict:
     quiet, flooded = (column(samples[name], "p99_us", 1000) for name in ("quiet", "flooded"))
     ratio = median(flooded) / median(quiet)
     return Verdict(
-        "the others' p99, ms",
+        "p99 of the good clients, ms",
         spread(quiet),
         f"{spread(flooded)}, x {ratio:.2f}",
         f"≤ {P99:g} x",
@@ -120,7 +120,7 @@ def judge_memory(samples: dict[str, list[Figures]]) -> Verdict:
     quiet, flooded = (column(samples[name], "peak_kb", 1024) for name in ("quiet", "flooded"))
     grown = max(flooded) - median(quiet)
     return Verdict(
-        "the server's memory at its worst, MB",
+        "peak memory of the server, MB",
         spread(quiet),
         spread(flooded),
         f"≤ {MEMORY / 1024:g} more",
@@ -133,15 +133,15 @@ def judge_losses(samples: dict[str, list[Figures]]) -> Verdict:
         int(sum(sum(column(samples[name], loss)) for loss in LOSSES))
         for name in ("quiet", "flooded")
     )
-    return Verdict("lost by the others", str(quiet), str(flooded), "0", quiet == flooded == 0)
+    return Verdict("lost by the good clients", str(quiet), str(flooded), "0", quiet == flooded == 0)
 
 
 def judge_flood(samples: list[Figures], secs: float) -> Verdict:
-    """Whoever floods is heard at the rate that is allowed, answered else, and read no faster."""
+    """The room gets messages of a flooding client at the allowed rate. The other messages are refused."""
     heard, refused = column(samples, "flood_heard"), column(samples, "flood_refused")
-    allowed = FLOODERS * (BURST + PER_SECOND * (secs + 2))  # it begins with the warm-up
+    allowed = FLOODERS * (BURST + PER_SECOND * (secs + 2))  # the flood begins with the warm-up
     return Verdict(
-        f"heard of {FLOODERS} that flood",
+        f"delivered messages of {FLOODERS} flooding clients",
         "",
         f"{spread(heard)}; refused {spread(refused)}",
         f"≤ {allowed:.0f}, the rest refused",
@@ -150,10 +150,10 @@ def judge_flood(samples: list[Figures], secs: float) -> Verdict:
 
 
 def judge_stalled(samples: list[Figures]) -> Verdict:
-    """It is closed with 1013. Of that it sees the end: the code stands behind what it has not read."""
+    """The client is closed with 1013. It sees only the end, because the close frame is behind its unread bytes."""
     closed = column(samples, "stalled_closed")
     return Verdict(
-        "the one that never reads",
+        "the client that never reads",
         "",
         f"closed in {sum(closed):.0f} of {len(closed)} runs",
         "closed",
@@ -175,7 +175,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f" {options.secs:g} s"
     )
     print(f"{context}.\n")
-    print("| | without the eleven | with them | target | verdict |")
+    print("| | without bad clients | with eleven | target | verdict |")
     print("|---|---:|---:|---|---|", *verdicts, sep="\n")
     if options.json:
         table = [asdict(one) for one in verdicts]
@@ -188,19 +188,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.flood",
-        description="Measure what eleven bad clients do to all others.",
+        description="Measure the effect of eleven bad clients on all others.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
     add("--server", default=BENNU.replace("{app}", "benchmarks.endpoint:guarded"), metavar="COMMAND", help="the server under test; {port} is filled in")
     add("--conns", type=int, default=5_000, help="good connections")
-    add("--runs", type=int, default=3, help="of each kind")
-    add("--secs", type=float, default=20, help="of load in a run")
-    add("--attempts", type=int, default=5, help="at a run, if it is disturbed")
-    add("--max-wait", type=float, default=0.10, help="share of the time that the server may wait for its core")
-    add("--max-foreign", type=float, default=0.25, help="cores that others may use meanwhile")
-    add("--cores", type=cores, default="0,1", help="of the server, of the generator")
-    add("--json", type=Path, metavar="FILE", help="write the verdicts and all samples to FILE too")
+    add("--runs", type=int, default=3, help="runs of each kind")
+    add("--secs", type=float, default=20, help="seconds of load in a run")
+    add("--attempts", type=int, default=5, help="attempts for a run that is disturbed")
+    add("--max-wait", type=float, default=0.10, help="highest share of the time that the server waits for its core")
+    add("--max-foreign", type=float, default=0.25, help="highest number of cores that other programs use")
+    add("--cores", type=cores, default="0,1", help="the core of the server, and the core of the generator")
+    add("--json", type=Path, metavar="FILE", help="also write the verdicts and all samples to FILE")
     return parser.parse_args(arguments)
 # fmt: on
 

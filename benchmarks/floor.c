@@ -1,14 +1,14 @@
-/* floor: the least a server can do for the load that wsload offers, in one C thread.
+/* floor: a server that does the minimum of work for the load of wsload, in one C thread.
  *
- * It speaks just enough of the Phoenix Channels V2 protocol: accepts the upgrade, answers phx_join,
+ * It implements a small part of the Phoenix Channels V2 protocol: it accepts the upgrade, answers phx_join,
  * answers "echo" with its payload, and writes "new_msg" to every joined connection of the topic.
- * No JSON is parsed: it looks for substrings. Its CPU time per operation is the physical limit of
+ * It parses no JSON: it searches for substrings. Its CPU time per operation is the physical limit of
  * this machine's loopback TCP, measured by the same generator in the same run.
  *
- *   cc -O2 -o floor floor.c && ./floor 4200        (Ctrl-C ends it)
+ *   cc -O2 -o floor floor.c && ./floor 4200        (Ctrl-C stops it)
  *
- * It is honest about the work and about nothing else: a full send buffer is waited for, so nothing is lost,
- * but frames that arrive in pieces, pings, leaves and every kind of hostile client are out of its scope.
+ * It loses no message: it waits for a full send buffer. It does not handle frames that arrive in pieces,
+ * pings, leaves and hostile clients.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -30,7 +30,7 @@ typedef struct {
 static Conn *conns[1 << 16];
 static int nconns;
 
-/* Put body into one unmasked text frame; returns its length. */
+/* Write body as one unmasked text frame. Returns the length of the frame. */
 static int frame(char *out, const char *body, int n) {
   int k = 0;
   out[k++] = (char)0x81;
@@ -45,7 +45,7 @@ static int frame(char *out, const char *body, int n) {
   return k + n;
 }
 
-/* The which-th quoted string of a message: 0 join_ref, 1 ref, 2 topic, 3 event. Returns its length. */
+/* Find the which-th quoted string of a message: 0 join_ref, 1 ref, 2 topic, 3 event. Returns its length. */
 static int field(const char *p, const char *end, int which, const char **s) {
   for (int i = 0;; i++) {
     const char *a = memchr(p, '"', end - p);
@@ -60,7 +60,7 @@ static int field(const char *p, const char *end, int which, const char **s) {
   }
 }
 
-/* One client message. Its payload is passed on as it came, so it is never parsed. */
+/* Handle one message of a client. The payload is copied unchanged and never parsed. */
 static void message(Conn *c, char *m, int n) {
   static char body[70000], out[70000];
   const char *jr = "", *ref = "", *topic = "", *ev = "", *end = m + n;
@@ -115,7 +115,7 @@ static void readable(Conn *c) {
     return;
   }
   if (!c->open) {
-    /* The generator always sends the key of RFC 6455's example, so this is the answer to it. */
+    /* The generator always sends the key of RFC 6455's example. This is the answer to that key. */
     const char *r = "HTTP/1.1 101 Switching Protocols\r\n"
                     "Upgrade: websocket\r\nConnection: Upgrade\r\n"
                     "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
@@ -124,7 +124,7 @@ static void readable(Conn *c) {
     return;
   }
   unsigned char *p = buf;
-  while (n >= 6) { /* The generator's frames arrive whole: each is one small send(). */
+  while (n >= 6) { /* The generator's frames arrive whole, because each is one small send(). */
     int len = p[1] & 127, h = 2;
     if (len == 126) {
       len = p[2] << 8 | p[3];

@@ -1,8 +1,8 @@
-"""One run: a fresh server on a core of its own, the generator on another, and the books of both.
+"""One run: a fresh server on one core, the generator on another, and the CPU times of both.
 
-`measure` starts the server, waits until it accepts, lets wsload work, and stops the server by its own
-process id. Everything that it learns is in the figures that wsload prints; for `hold`, which says
-nothing on how far to trust it, the same columns are computed here from the same files of /proc.
+`measure` starts the server, waits until it accepts, runs wsload, and stops the server by its
+process id. The figures are those that wsload prints. In mode `hold` wsload prints no columns that say
+how far to trust the run. This module computes them from the same files of /proc.
 """
 
 import json
@@ -28,23 +28,25 @@ BUILD = ROOT / "benchmarks" / ".build"
 
 START_LIMIT = 30.0
 STOP_LIMIT = 15.0
-GENERATOR_LIMIT = 180.0  # on top of the load itself: wsload gives the joins 120 s, and it drains
-SETTLING = 0.3  # what a server does just after its first accept is start-up, not load
+GENERATOR_LIMIT = (
+    180.0  # seconds on top of the load: wsload allows 120 s for the joins, and then drains
+)
+SETTLING = 0.3  # seconds after the first accept that belong to the start-up, not to the load
 
 NOT_A_NUMBER = re.compile(r"(?<=:)-?(inf|nan)")
-"""What C prints for a cost per operation if there was no operation, and JSON knows by another name."""
+"""C's text for a cost per operation without operations. JSON has another name for this number."""
 
 Figures = dict[str, float]
-"""The numbers of one run, by the names that wsload gives them."""
+"""The numbers of one run, by their names in wsload."""
 
 
 class Unmeasured(Exception):
-    """There are no figures: something failed, a message was lost, or the machine was too busy."""
+    """A run without figures: something failed, a message was lost, or the machine was too busy."""
 
 
 @dataclass(frozen=True)
 class Load:
-    """What wsload is asked to do, and whether the server says more than it is asked."""
+    """The load that wsload makes. `is_told` says whether the server sends frames without a request."""
 
     mode: str
     conns: int
@@ -54,7 +56,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Setting:
-    """What is the same for every run."""
+    """The settings that are the same for every run."""
 
     path: str
     secs: float
@@ -83,7 +85,7 @@ def measure(command: str, load: Load, setting: Setting) -> Figures:
 
 @contextmanager
 def running(command: str, core: int) -> Generator[tuple[int, list[int]], None, None]:
-    """Start a server; yield its port and the ids of its processes; stop it."""
+    """Start a server, yield its port and the ids of its processes, and stop it at the end."""
     port = free_port()
     with TemporaryFile() as log:
         with children_on(core):
@@ -109,7 +111,7 @@ def free_port() -> int:
 
 @contextmanager
 def children_on(core: int) -> Generator[None, None, None]:
-    """A child inherits the cores of its parent, so for a moment we have but one."""
+    """Restrict this process to one core for a moment, because a child inherits the cores of its parent."""
     ours = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {core})
     try:
@@ -134,9 +136,9 @@ def wait_until_accepting(process: subprocess.Popen[bytes], port: int) -> None:
 
 
 def with_descendants(pid: int) -> list[int]:
-    """The work of a supervisor is done by its children, so they are counted with it."""
+    """Return the ids of a process and its descendants: the children of a supervisor do its work."""
     pids = [pid]
-    for parent in pids:  # it grows while we walk it
+    for parent in pids:  # the list grows during the loop
         for children in Path(f"/proc/{parent}/task").glob("*/children"):
             pids += map(int, children.read_text().split())
     return pids
@@ -153,10 +155,10 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def show(log: IO[bytes]) -> None:
-    """Show what is no usual line: a server that is well has nothing to say beyond those at level info."""
+    """Show unusual lines. A healthy server logs nothing above level info."""
     log.seek(0)
     text = log.read().decode(errors="replace")
-    lines = dict.fromkeys(  # each of them once
+    lines = dict.fromkeys(  # each line once
         line for line in text.splitlines() if not line.startswith(("INFO:", "  "))
     )
     for line in list(lines)[-15:]:
@@ -167,8 +169,8 @@ def show(log: IO[bytes]) -> None:
 
 
 def generate(load: Load, setting: Setting, port: int, pids: list[int]) -> tuple[str, str]:
-    """Run wsload to its end; return what it printed and what it complained about."""
-    # Of an option given twice wsload takes the last, so those of the load win.
+    """Run wsload to its end; return its standard output and its standard error."""
+    # If an option is given twice, wsload takes the last one. So the options of the load win.
     target = f"--port {port} --path {setting.path} --pid {','.join(map(str, pids))}"
     work = f"--mode {load.mode} --conns {load.conns} --secs {setting.secs} {load.options}"
     with children_on(setting.generator_core):
@@ -183,16 +185,16 @@ def generate(load: Load, setting: Setting, port: int, pids: list[int]) -> tuple[
     except subprocess.TimeoutExpired:
         raise Unmeasured("the generator did not finish") from None
     finally:
-        process.kill()  # does nothing to one that has ended
+        process.kill()  # has no effect on an ended process
         process.wait()
 
 
-# The books.
+# CPU times.
 
 
 @dataclass(frozen=True)
 class Account:
-    """Seconds spent so far, by whom."""
+    """CPU seconds spent so far: by the server, by the generator, and by the machine."""
 
     clock: float
     server: float
@@ -204,7 +206,7 @@ class Account:
     @classmethod
     def of(cls, pids: list[int]) -> Self:
         ran, waited = scheduled(pids)
-        # Of children that have ended: between two accounts that is the generator alone.
+        # CPU time of ended children. Between two accounts only the generator ends.
         children = resource.getrusage(resource.RUSAGE_CHILDREN)
         fields = map(int, Path("/proc/stat").read_text().split()[1:9])
         user, nice, system, _idle, _iowait, irq, softirq, stolen = fields
@@ -214,12 +216,13 @@ class Account:
             server=ran,
             server_waited=waited,
             generator=children.ru_utime + children.ru_stime,
-            machine=(user + nice + system + irq + softirq + stolen) * tick,  # as wsload has it
+            machine=(user + nice + system + irq + softirq + stolen)
+            * tick,  # the same sum as in wsload
             stolen=stolen * tick,
         )
 
     def what_hold_leaves_out(self, after: Self, figures: Figures, load: Load) -> Figures:
-        """The columns of the other modes: what was lost, and how far to trust the rest."""
+        """Return the columns of the other modes: losses, and how far to trust the run."""
         joined, elapsed = figures["conns"], after.clock - self.clock
         unasked = 0 if load.is_told else figures["frames_in"] - joined  # a join has one answer
         ours = after.server - self.server + after.generator - self.generator
@@ -236,7 +239,7 @@ class Account:
 
 
 def scheduled(pids: list[int]) -> tuple[float, float]:
-    """Seconds that the live threads of these processes ran, and that they waited for a core."""
+    """Return the seconds that the live threads of these processes ran, and that they waited for a core."""
     ran = waited = 0
     for pid in pids:
         for task in Path(f"/proc/{pid}/task").glob("*/schedstat"):

@@ -1,37 +1,37 @@
 /* wsload: a load generator for Phoenix Channels servers (V2 JSON serializer) over plain WebSocket.
- * One thread, epoll, no allocation on the data path. Talks to loopback only.
+ * One thread, epoll, no allocation on the data path. It connects to loopback only.
  *
  *   cc -O2 -o wsload wsload.c
  *   ./wsload --port 4000 --conns 1000 --mode fanout --secs 5 --window 1 --pubs 1 --pid 1234,1235
  *
- * modes   hold    connect, join, stay for --secs seconds; cpu_s is what all that cost the server
+ * modes   hold    connect, join, stay for --secs seconds; cpu_s is the server's CPU time for all of that
  *         echo    every connection keeps --window "echo" pushes in flight; counts replies
  *         fanout  --pubs connections keep --window "new_msg" pushes in flight each (closed loop on
  *                 their own broadcast), or --rate N messages a second in all (open loop);
  *                 counts the broadcasts received by every connection
  * --topics K spreads the connections over K topics (PREFIX:0 .. PREFIX:K-1); --prefix room; --join '{}' join payload;
- * --every K takes the latency of each K-th frame (by default the publishers' own frames and each 64th: publishers
- * joined first, so servers that deliver in order of joining look too fast; use --every 61 for open-loop latency);
- * --flooders N and --stalled N are so many more connections that misbehave: the first push "new_msg" as fast as the
- * server reads, the others read nothing once they have joined; neither counts in anything but the last columns.
- * --payload N bytes of body; --path PATH; --drain S waits that long at the end for what is still on its way;
+ * --every K measures the latency of each K-th frame (by default the publishers' own frames and each 64th: publishers
+ * join first, so servers that deliver in the order of joins look too fast; use --every 61 for open-loop latency);
+ * --flooders N and --stalled N add connections that misbehave: flooders push "new_msg" as fast as the server reads,
+ * stalled connections read nothing after their join; both count only in the last columns;
+ * --payload N bytes of body; --path PATH; --drain S waits up to S seconds at the end for late messages;
  * --proto sio speaks Engine.IO v4 / Socket.IO v5 over WebSocket instead, for comparison with those servers.
  *
- * Prints one JSON object. With --pid, also the CPU time those processes spent per operation, their
+ * Prints one JSON object. With --pid, it also prints the CPU time of those processes per operation, their
  * growth in memory, and how far to trust the run: srv_wait / gen_wait = share of the time in which the
- * process could have run but waited for its core; gen_share near 1 = the generator was the limit;
- * foreign = cores used meanwhile by anything else; stalls = own broadcast missing for 2 s (pushed again);
- * undelivered = expected minus received after the drain. With offenders also what became of them: flood_sent and
- * flood_refused messages, flood_heard = of those let through, what each other connection received, flood_closed and
- * stalled_closed = how many of them the server closed, with flood_code and stalled_code (the greatest; 0 = without a
- * close frame). rss_kb and peak_kb are the memory of the processes at the end, and at their worst.
+ * process was ready to run but waited for its core; gen_share near 1 = the generator was the limit;
+ * foreign = cores used by other programs; stalls = own broadcast missing for 2 s (pushed again);
+ * undelivered = expected minus received after the drain. With misbehaving connections it also prints: flood_sent and
+ * flood_refused messages; flood_heard = accepted messages that each other connection received; flood_closed and
+ * stalled_closed = connections that the server closed, with flood_code and stalled_code (the greatest; 0 = without a
+ * close frame). rss_kb and peak_kb are the memory of the processes at the end, and at the peak.
  *
- * How it works. Connections are opened with at most --inflight of them on their way, and each walks
- * through the states below: TCP connect, HTTP upgrade, join, ready. Only when all are ready does the load
- * begin; its first second is warm-up and not counted. Whoever sends puts the time (t) and its own number
- * (the first six characters of body) into the payload, so that whoever receives it knows the latency and
- * a publisher recognises its own message. The client frames carry a mask of zeros: as valid as any other.
- * Costs are read from /proc/PID/task/TID/schedstat, in nanoseconds, so short runs are exact too.
+ * How it works. At most --inflight connections are being opened at a time. Each goes through the states
+ * below: TCP connect, HTTP upgrade, join, ready. The load begins when all are ready. Its first second is
+ * warm-up and does not count. A sender puts the time (t) and its own number (the first six characters of
+ * body) into the payload. So a receiver knows the latency, and a publisher recognises its own message.
+ * The client frames have a mask of zeros, which is valid.
+ * CPU times come from /proc/PID/task/TID/schedstat, in nanoseconds, so short runs are exact too.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -66,13 +66,13 @@ enum { GOOD, FLOODER, STALLED };
 typedef struct {
   int fd, state, topic, inlen;
   long ref;
-  char *in; /* the part of a frame that has not wholly arrived: inlen bytes of incap */
+  char *in; /* the first part of an incomplete frame: inlen bytes of incap */
   int incap;
-  int pub; /* this one publishes */
+  int pub; /* whether this connection publishes */
   int role, code;
-  long flooded; /* bytes of the flood that are written */
+  long flooded; /* written bytes of the flood */
   long outstanding;
-  double since, lastown; /* lastown: when it last pushed or last saw its own broadcast */
+  double since, lastown; /* lastown: time of the last push, or of the last own broadcast */
 } Conn;
 
 /* Options. */
@@ -91,7 +91,7 @@ static long stalls, tot_sent, blocked;
 static long flood_refused, flood_heard;
 static long frames, samples, bytes_in, errors, all_frames;
 
-/* Latency histogram: log-linear, 64 buckets a power of two over microseconds. */
+/* Latency histogram: log-linear, 64 buckets per power of two, in microseconds. */
 #define NH 4096
 static long hist[NH];
 
@@ -121,9 +121,9 @@ static double quantile(double q) {
   return 0;
 }
 
-/* What the processes in the comma-separated list cost so far. */
+/* Costs of the processes in the comma-separated list so far. */
 
-/* Seconds run (or runnable but waiting), all live threads, in ns steps. */
+/* Seconds that all live threads ran (or waited for a core), in steps of ns. */
 static double sched_of(const char *list, int waiting) {
   char tmp[512];
   snprintf(tmp, sizeof tmp, "%s", list);
@@ -185,7 +185,7 @@ static long rss_of(const char *list) {
   return memory_of(list, "VmRSS");
 }
 
-/* Seconds of core time that the whole machine has spent, and that the host has stolen from it. */
+/* Seconds of core time that the whole machine has used, and that the host has stolen. */
 
 static double busy(void) {
   FILE *fp = fopen("/proc/stat", "r");
@@ -212,7 +212,7 @@ static double steal(void) {
   return v[7] / (double)sysconf(_SC_CLK_TCK);
 }
 
-/* A full send buffer is waited for (counted in blocked), up to 5 s: then the server has stopped reading. */
+/* Wait for a full send buffer (counted in blocked) up to 5 s. After 5 s the server has stopped reading. */
 static void send_frame(Conn *c, int op, const char *m, int n) {
   static char f[65536 + 16];
   int k = 0;
@@ -243,7 +243,7 @@ static void send_frame(Conn *c, int op, const char *m, int n) {
           nanosleep(&t, 0);
           continue;
         }
-        fprintf(stderr, "send blocked 5 s\n");
+        fprintf(stderr, "send blocked for 5 s: the server does not read\n");
         errors++;
       }
       c->state = DEAD;
@@ -260,7 +260,7 @@ static void send_text(Conn *c, const char *m, int n) {
 
 static char filler[32768];
 
-/* The flood: one message again and again, of a time that nobody measures. */
+/* The flood: one message again and again, with a time that is not measured. */
 #define FLOOD_TIME "\"t\":\"0000000000000000000\""
 #define FLOOD_FRAMES 16
 static char *flood;
@@ -285,7 +285,7 @@ static void make_flood(void) {
   }
 }
 
-/* As much as the server reads, and no waiting for it. */
+/* Write as much as the kernel accepts, without waiting. */
 static void pour(Conn *c) {
   while (c->state == READY) {
     long at = c->flooded % flood_size;
@@ -316,8 +316,8 @@ static void push(Conn *c, const char *event) {
   c->lastown = now();
 }
 
-/* One source address holds 20,000 connections, the next takes the next 20,000. The kernel picks the source
- * port at connect and not at bind (IP_BIND_ADDRESS_NO_PORT), so that ports last. */
+/* Each source address has up to 20,000 connections. The kernel picks the source port at connect and not at
+ * bind (IP_BIND_ADDRESS_NO_PORT), so that the ports suffice. */
 static void start_conn(Conn *c) {
   c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
   if (c->fd < 0) {
@@ -351,7 +351,7 @@ static void start_conn(Conn *c) {
   started++;
 }
 
-/* One whole frame. Nothing is parsed as JSON: substrings tell what it is. */
+/* Handle one whole frame. No JSON is parsed: substrings identify the message. */
 static void on_frame(Conn *c, const char *p, long n, int op) {
   if (op == 8) {
     c->state = DEAD;
@@ -448,7 +448,7 @@ static void on_frame(Conn *c, const char *p, long n, int op) {
   }
 }
 
-/* Read until the socket is empty; cut into frames; keep what is incomplete for the next time. */
+/* Read until the socket is empty, split the bytes into frames, and keep an incomplete frame for the next time. */
 static void on_bytes(Conn *c) {
   static char buf[1 << 18];
   for (;;) {
@@ -605,7 +605,7 @@ int main(int argc, char **argv) {
   memset(filler, 'x', paysize);
   filler[paysize] = 0; /* 6 bytes of the body are the publisher number */
 
-  /* Everybody connects and joins, the offenders last. */
+  /* All connections connect and join, the misbehaving ones last. */
   ep = epoll_create1(0);
   int good = nconn;
   nconn += flooders + stalled;
@@ -621,7 +621,7 @@ int main(int argc, char **argv) {
     }
     turn(50);
     if (now() - t0 > 120) {
-      fprintf(stderr, "only %d of %d ready\n", ready, nconn);
+      fprintf(stderr, "only %d of %d connections are ready after 120 s\n", ready, nconn);
       return 3;
     }
   }
@@ -639,7 +639,7 @@ int main(int argc, char **argv) {
     return 0;
   }
 
-  /* The load: a second of warm-up, then --secs that count. */
+  /* The load: one second of warm-up, then --secs seconds that count. */
   int echo = mode[0] == 'e';
   int per = echo ? good : pubs;
   for (int i = 0; i < per; i++) conns[i].pub = 1;
@@ -690,7 +690,7 @@ int main(int argc, char **argv) {
     }
   }
 
-  /* The account, closed before the drain: what comes late counts as delivered, not as throughput. */
+  /* The figures end before the drain: a late message counts as delivered, but not as throughput. */
   double dt = now() - t1, dc = cpu_of(pids) - c1;
   long f = frames - f1;
   double sw = (wait_of(pids) - w1) / dt, gw = (wait_of(self) - gw1) / dt,
@@ -705,7 +705,7 @@ int main(int argc, char **argv) {
   while (now() < dend && frames < expect) turn(50);
   long rss = rss_of(pids), peak = memory_of(pids, "VmHWM");
 
-  /* What became of the offenders: the stalled read all that is left for them, up to the close. */
+  /* Results of the misbehaving connections: stalled connections read the rest of their bytes, up to the close. */
   long flood_sent = 0, closed[3] = {0};
   int code[3] = {0};
   for (int i = good; i < nconn; i++) {
