@@ -68,7 +68,7 @@ class Agent(Generic[A, S]):
         terminate_timeout: Seconds that its last method may take.
     """
 
-    __slots__ = ("_runtime", "assigns")
+    __slots__ = ("_server", "assigns")
 
     max_inbox: ClassVar[int] = 64
     max_mailbox: ClassVar[int] = 1000
@@ -79,41 +79,41 @@ class Agent(Generic[A, S]):
     """What ``connect`` returned. Rebind it to change it here alone:
     ``self.assigns = replace(self.assigns, ...)``."""
 
-    _runtime: Any
+    _server: Any
 
     # Where it stands.
 
     @property
     def connection(self) -> Connection:
         """The connection: its id, its transport, and the request that opened it."""
-        connection: Connection = self._runtime.connection
+        connection: Connection = self._server.connection
         return connection
 
     @property
     def endpoint(self) -> Any:
         """The endpoint."""
-        return self._runtime.endpoint
+        return self._server.endpoint
 
     @property
     def state(self) -> S:
         """What the endpoint's lifespan yielded."""
-        state: S = self._runtime.state
+        state: S = self._server.state
         return state
 
     # What it can begin.
 
     def send_self(self, message: Any) -> None:
         """Put a message into its own queue: for ``@on_info``, or a raw socket's ``info``."""
-        self._runtime.send_self(message)
+        self._server.send_self(message)
 
     def send_after(self, seconds: float, message: Any) -> Callable[[], None]:
         """Do so after some seconds; the function that is returned cancels it."""
-        cancel: Callable[[], None] = self._runtime.send_after(seconds, message)
+        cancel: Callable[[], None] = self._server.send_after(seconds, message)
         return cancel
 
     def send_every(self, seconds: float, message: Any) -> Callable[[], None]:
         """Do so again and again; the function that is returned ends it."""
-        cancel: Callable[[], None] = self._runtime.send_every(seconds, message)
+        cancel: Callable[[], None] = self._server.send_every(seconds, message)
         return cancel
 
     def subscribe(self, topic: str) -> Callable[[], None]:
@@ -122,7 +122,7 @@ class Agent(Generic[A, S]):
         Subscribing twice delivers twice. The function that is returned ends it; so does the end of
         this object.
         """
-        cancel: Callable[[], None] = self._runtime.subscribe(topic)
+        cancel: Callable[[], None] = self._server.subscribe(topic)
         return cancel
 
     def start(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
@@ -130,7 +130,7 @@ class Agent(Generic[A, S]):
 
         If it raises, that is as if a method had raised.
         """
-        task: asyncio.Task[Any] = self._runtime.start(coroutine)
+        task: asyncio.Task[Any] = self._server.start(coroutine)
         return task
 
 

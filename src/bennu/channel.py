@@ -161,7 +161,7 @@ class Channel(Agent[A, S]):
     emits: ClassVar[Mapping[str, Any]] = {}
     when_slow: ClassVar[WhenSlow] = "close"
 
-    _runtime: ChannelRuntime
+    _server: ChannelRuntime
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         refuse_keywords(cls, OPTIONS, kwargs)
@@ -201,12 +201,12 @@ class Channel(Agent[A, S]):
     @property
     def topic(self) -> str:
         """The topic."""
-        return self._runtime.topic
+        return self._server.topic
 
     @property
     def join_ref(self) -> Any:
         """The ref that marks this join; the client chose it."""
-        return self._runtime.join_ref
+        return self._server.join_ref
 
     # What it can do.
 
@@ -224,7 +224,7 @@ class Channel(Agent[A, S]):
             WrongThread: The call comes from another thread or event loop than the endpoint's; there write
                 ``self.sync.push(...)``.
         """
-        self._runtime.push(event, {} if payload is None else payload)
+        self._server.push(event, {} if payload is None else payload)
 
     def broadcast(self, event: str, payload: Any = None) -> Awaitable[None]:
         """Send an event to all clients in this topic that are connected to this process, this one included.
@@ -239,25 +239,25 @@ class Channel(Agent[A, S]):
             WrongThread: The call comes from another thread or event loop than the endpoint's; there write
                 ``self.sync.broadcast(...)``.
         """
-        return self._runtime.broadcast(
+        return self._server.broadcast(
             event, {} if payload is None else payload, include_self=True, everywhere=True
         )
 
     def broadcast_from(self, event: str, payload: Any = None) -> Awaitable[None]:
         """Send an event to everyone in this topic but this client. Raises as ``broadcast``."""
-        return self._runtime.broadcast(
+        return self._server.broadcast(
             event, {} if payload is None else payload, include_self=False, everywhere=True
         )
 
     def local_broadcast(self, event: str, payload: Any = None) -> Awaitable[None]:
         """Do what ``broadcast`` does today: reach the clients of this process. Raises as ``broadcast``."""
-        return self._runtime.broadcast(
+        return self._server.broadcast(
             event, {} if payload is None else payload, include_self=True, everywhere=False
         )
 
     def local_broadcast_from(self, event: str, payload: Any = None) -> Awaitable[None]:
         """Do what ``broadcast_from`` does today: reach the clients of this process. Raises as ``broadcast``."""
-        return self._runtime.broadcast(
+        return self._server.broadcast(
             event, {} if payload is None else payload, include_self=False, everywhere=False
         )
 
@@ -268,12 +268,12 @@ class Channel(Agent[A, S]):
             NotJoined: The join has not succeeded yet.
             NoRef: No message of the client is being handled, or it has no ref.
         """
-        return self._runtime.ref()
+        return self._server.ref()
 
     @property
     def sync(self) -> BlockingChannel:
         """The same for plain ``def`` handlers, which run in a thread: every call waits."""
-        return BlockingChannel(self, self._runtime.home)
+        return BlockingChannel(self, self._server.home)
 
 
 class BlockingChannel(BlockingAgent):

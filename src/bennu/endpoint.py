@@ -771,7 +771,7 @@ def _secret(given: Secret | None) -> Secret | None:
 
 def _sender(sender: object) -> object:
     """Return a sender as PubSub knows it: of a channel, what is in the lane."""
-    return sender._runtime if isinstance(sender, Channel) else sender
+    return sender._server if isinstance(sender, Channel) else sender
 
 
 def _traceback(error: Exception) -> str:

@@ -79,7 +79,7 @@ class RawHandler(Agent[A, S]):
 
     __slots__ = ()
 
-    _runtime: RawRuntime
+    _server: RawRuntime
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         refuse_keywords(cls, OPTIONS, kwargs)
@@ -125,7 +125,7 @@ class RawHandler(Agent[A, S]):
             NotJoined: The connection is over.
             EncodeError: The message can't be sent.
         """
-        self._runtime.send(message)
+        self._server.send(message)
 
     async def ping(self, payload: bytes = b"") -> None:
         """Send a ping; the client's answer comes to ``ponged``.
@@ -139,7 +139,7 @@ class RawHandler(Agent[A, S]):
             NotJoined: The connection is over.
             EncodeError: The payload is too long.
         """
-        self._runtime.send(Ping(payload))
+        self._server.send(Ping(payload))
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Close the connection, behind all that was sent.
@@ -153,12 +153,12 @@ class RawHandler(Agent[A, S]):
         Raises:
             ValueError: No close frame can say that.
         """
-        self._runtime.close(code, reason)
+        self._server.close(code, reason)
 
     @property
     def sync(self) -> BlockingRawHandler:
         """The same for plain ``def`` methods, which run in a thread: every call waits."""
-        return BlockingRawHandler(self, self._runtime.home)
+        return BlockingRawHandler(self, self._server.home)
 
 
 class BlockingRawHandler(BlockingAgent):

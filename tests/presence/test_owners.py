@@ -203,7 +203,7 @@ async def test_an_owner_is_let_go_with_its_last_presence() -> None:
             assert (await ann.call("track", {"key": "again"}))["status"] == "ok"
             await ann.call("untrack")
         [room] = rooms
-        runtime: Any = room._runtime
+        runtime: Any = room._server
         assert not runtime.owned.subscriptions
         assert (await ann.call("track", {"key": "again"}))["status"] == "ok"
         assert len(runtime.owned.subscriptions) == 1

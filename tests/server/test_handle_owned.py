@@ -70,7 +70,7 @@ async def test_a_timer_that_has_fired_is_forgotten() -> None:
         cancel()
         cancel()
         assert task.done()
-        owned = room._runtime.owned  # type: ignore[attr-defined]
+        owned = room._server.owned  # type: ignore[attr-defined]
         assert (owned.timers, owned.tasks, owned.subscriptions) == (set(), set(), set())
 
 

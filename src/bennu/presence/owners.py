@@ -252,7 +252,7 @@ def topic_of(owner: object) -> str | None:
 def _ident(owner: Any) -> Hashable:
     """Return what an owner is known by: itself, and for an agent what runs it."""
     if isinstance(owner, Agent):
-        return cast("Hashable", owner._runtime)
+        return cast("Hashable", owner._server)
     try:
         hash(owner)
     except TypeError as error:

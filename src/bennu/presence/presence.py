@@ -334,7 +334,7 @@ class Presence:
             ``await presence.push_state(self)``
         """
         live = self._started("push_state")
-        runtime: Any = channel._runtime
+        runtime: Any = channel._server
         runtime.expect_joined("push_state")
         pushed = live.boards.greet(channel.topic, runtime)
         if pushed is not None:

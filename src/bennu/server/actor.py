@@ -62,7 +62,7 @@ class Actor(Supervised[H, D]):
         self._handled = 0  # bytes of them since it last waited for a turn
         self._dropped = 0
         self._terminated = False
-        agent._runtime = self
+        agent._server = self
         agent.assigns = connection.assigns
 
     # Given by what it is.
