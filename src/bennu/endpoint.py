@@ -601,7 +601,7 @@ class Endpoint:
     ) -> None:
         expect_event(event)
         message = Broadcast(topic, event, {} if payload is None else payload)
-        if self.pubsub._send(topic, message, sender):
+        if self.pubsub.send(topic, message, sender):
             await asyncio.sleep(0)  # a loop of broadcasts lets others have their turn
 
     @property

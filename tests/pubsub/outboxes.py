@@ -14,7 +14,7 @@ from bennu.backpressure import DropPolicy
 from bennu.message import TEXT, Encoded, Opcode
 from bennu.protocol import JSONV2, Serializer
 from bennu.pubsub import Outbox, PubSub
-from bennu.pubsub.fastlane import LaneKey, SlowReader, Turn
+from bennu.pubsub.fastlane import Batch, LaneKey, SlowReader
 from bennu.server.accepted import Accepted
 from bennu.server.link import Link
 
@@ -57,7 +57,7 @@ class Bus(PubSub):
     def __init__(self) -> None:
         super().__init__()
         self.callbacks: list[Callable[[], object]] = []
-        self.turn = Turn(self.callbacks.append)
+        self.batch = Batch(self.callbacks.append)
 
     def end_turn(self) -> None:
         """Do what the event loop does between two turns."""
@@ -85,7 +85,7 @@ class RecordingOutbox:
         self.write: Callable[[Any], object] = self._take
         self.slow: SlowReader | None = None
         self.lanes = 0
-        self.mark = 0
+        self.cursor = 0
 
     def _take(self, written: tuple[Encoded, ...]) -> None:
         self.writes += 1
@@ -114,10 +114,10 @@ class Member:
 
 
 class _Wire:
-    """A transport whose client may stop reading; its mark is 0.
+    """A transport whose client may stop reading; its cursor is 0.
 
     Attributes:
-        is_nervous: Whether each write brings it over the mark, and back before it ends.
+        is_nervous: Whether each write brings it over the cursor, and back before it ends.
         is_paused: Whether the client is not read from.
     """
 

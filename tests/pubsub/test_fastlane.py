@@ -32,7 +32,7 @@ class Bus(outboxes.Bus):
 
     def reply(self, outbox: RecordingOutbox, text: str) -> None:
         """Write to one connection alone, as a Connection does."""
-        self.turn.sync(outbox)
+        self.batch.sync(outbox)
         outbox.write(key_for()[1].frame(TEXT, text.encode()))
 
 
@@ -272,9 +272,9 @@ def test_a_log_of_too_many_bytes_leaves_at_once() -> None:
     lane.members[outbox] = Member(outbox)
     outbox.lanes = 1
     frame = ((TEXT, b"x" * (MAX_LOG_BYTES // 2)),)
-    assert bus.turn.add(lane, frame) is False
+    assert bus.batch.add(lane, frame) is False
     assert outbox.writes == 0
-    assert bus.turn.add(lane, frame) is True
+    assert bus.batch.add(lane, frame) is True
     assert outbox.writes == 1
     bus.end_turn()
     assert outbox.writes == 1

@@ -523,7 +523,7 @@ async def test_a_flood_in_one_turn_ends_the_session_once() -> None:
         pubsub = server.endpoint.pubsub
         for number in range(10):
             await server.endpoint.broadcast("room:1", "news", {"n": number})
-            pubsub.turn.flush()
+            pubsub.batch.flush()
         await settle()
         server.logged("bytes unread", level=logging.WARNING)
 

@@ -23,9 +23,11 @@ __all__ = [
     "SHALLOW",
     "check_nesting",
     "check_values",
+    "encode",
     "encode_json",
     "encode_object",
     "raw_object",
+    "unencodable",
 ]
 
 MAX_NESTING: Final = 128
@@ -39,8 +41,8 @@ _NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 _STEPS: Final = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")  # as signed bytes: 1 and -1
 
 
-_encoder = msgspec.json.Encoder(enc_hook=to_builtin)
-_encode = _encoder.encode
+encode: Final = msgspec.json.Encoder(enc_hook=to_builtin).encode
+"""Returns a value as compact JSON; what it raises is to become :func:`unencodable`."""
 
 
 def encode_json(value: Any) -> bytes:
@@ -50,15 +52,20 @@ def encode_json(value: Any) -> bytes:
         EncodeError: It has no JSON form.
     """
     try:
-        return _encode(value)
-    except UnicodeEncodeError as error:
-        raise EncodeError(
+        return encode(value)
+    except Exception as error:
+        raise unencodable(error) from error
+
+
+def unencodable(error: Exception) -> EncodeError:
+    """Return what is raised for an error of :data:`encode`: of any kind, since models have code of their own."""
+    if isinstance(error, UnicodeEncodeError):
+        return EncodeError(
             "the payload can't be written as JSON: a text of it ends in half a character, as one does that"
             f" was cut inside of an emoji ({error}): cut it by characters, or write"
             ' text.encode(errors="replace").decode()'
-        ) from error
-    except Exception as error:  # of any kind: models and other objects have code of their own
-        raise EncodeError(f"the payload can't be written as JSON: {printable(error)}") from error
+        )
+    return EncodeError(f"the payload can't be written as JSON: {printable(error)}")
 
 
 def encode_object(value: Any) -> bytes:

@@ -13,7 +13,7 @@ import msgspec
 from ..errors import DecodeError, EncodeError
 from ..message import BINARY, TEXT, Encoded, Message, Opcode
 from ..reasons import Reason
-from .encoding import SHALLOW, check_nesting, encode_json, raw_object
+from .encoding import SHALLOW, check_nesting, encode, encode_json, raw_object, unencodable
 from .halves import halved_message
 
 __all__ = ["JSONV2"]
@@ -55,21 +55,35 @@ class _JSONV2:
         if isinstance(response, bytes):
             fields = {"join_ref": join_ref, "ref": ref, "topic": topic, "status": status}
             return BINARY, _binary(_REPLY, fields, response)
-        envelope = (join_ref, ref, topic, "phx_reply", {"status": status, "response": response})
-        return TEXT, encode_json(envelope)
+        try:  # as encode_json does: this is the hot path, as are the next two
+            return TEXT, encode(
+                (join_ref, ref, topic, "phx_reply", {"status": status, "response": response})
+            )
+        except Exception as error:
+            raise unencodable(error) from error
 
     def push(self, join_ref: Any, topic: str, event: str, payload: Any) -> Encoded:
         """Encode a push; a payload of bytes makes it a binary frame of kind 0, without a ref."""
         if isinstance(payload, bytes):
             fields = {"join_ref": join_ref, "topic": topic, "event": event}
             return BINARY, _binary(_PUSH, fields, payload)
-        return TEXT, encode_json((join_ref, None, topic, event, raw_object(payload)))
+        if type(payload) is not dict:
+            payload = raw_object(payload)
+        try:
+            return TEXT, encode((join_ref, None, topic, event, payload))
+        except Exception as error:
+            raise unencodable(error) from error
 
     def broadcast(self, topic: str, event: str, payload: Any) -> Encoded:
         """Encode a broadcast; a payload of bytes makes it a binary frame of kind 2."""
         if isinstance(payload, bytes):
             return BINARY, _binary(_BROADCAST, {"topic": topic, "event": event}, payload)
-        return TEXT, encode_json((None, None, topic, event, raw_object(payload)))
+        if type(payload) is not dict:
+            payload = raw_object(payload)
+        try:
+            return TEXT, encode((None, None, topic, event, payload))
+        except Exception as error:
+            raise unencodable(error) from error
 
     def close(self, join_ref: Any, topic: str) -> Encoded:
         """Encode ``phx_close``."""

@@ -1,33 +1,31 @@
-"""The fast lane: broadcasts that go to connections without passing through their channels.
+"""The fast lane: broadcasts that reach connections without passing through their channels.
 
 Theory of operation
 -------------------
-A :class:`Lane` is all the connections of one topic that get the very same bytes for a broadcast:
-same serializer, same framing, same list of intercepted events. So a broadcast is encoded once a lane.
+A :class:`Lane` holds the connections of one topic that get the same bytes for a broadcast: the same serializer,
+framing and intercepted events. So each lane encodes a broadcast once.
 
-The broadcasts of one turn of the event loop leave together. A broadcast only enters the *log* of the
-turn; at the end of the turn each lane's frames are joined once, and the blob is written to each of its
-connections. With many publishers in one topic that is one write instead of dozens, and most of the
-cost of a delivery is the write. A lone message waits no longer than its own turn.
+The broadcasts of one turn of the event loop leave together, as a :class:`Batch`. A broadcast only enters the *log*
+of the batch. At the end of the turn the frames of each lane are joined once, and the result is written to each of
+its connections. With many publishers in a topic that is one write instead of dozens, and a write is most of the cost
+of a delivery. A single message waits no longer than its own turn.
 
-Order is sacred. What a connection receives is exactly what it would receive if every broadcast were
-written at once:
+The order never changes. A connection receives exactly what it would receive if every broadcast were written at once:
 
-- A connection with several topics, of which more than one has frames in the log, gets those frames in
-  the order of the log (:meth:`Turn._flush_mixed`), not lane by lane.
-- Anything that is written to one connection alone (a reply, a push, the reply to a join, a close)
-  first takes out of the log what stands before it for that connection: :meth:`Turn.sync`. The
-  connection's *mark* says up to where it has had the log; the end of the turn begins there.
-- Who joins in mid-turn is synced first, so its mark keeps it from hearing what was said earlier. Who
-  leaves is synced too. Who is left out of a ``broadcast_from`` is synced before and marked after it.
-- A log that grows beyond a bound is flushed at once, so a loop of broadcasts in one turn holds
-  neither memory nor the order up.
+- A connection can be in several lanes that have frames in the log. It gets those frames in the order of the log
+  (:meth:`Batch._write_mixed`), not lane by lane.
+- A reply, a push or a close is written to one connection alone. Before it, :meth:`Batch.sync` writes what the log
+  holds for that connection. The *cursor* of the connection is its place in the log; the end of the turn begins there.
+- A connection that joins in mid-turn is synced first, so it does not hear what was sent earlier. A connection that
+  leaves is synced too. A connection that a ``broadcast_from`` leaves out is synced before, and its cursor moves past
+  the frame.
+- A log that exceeds a bound is flushed at once. So a loop of broadcasts within one turn holds neither memory nor
+  time.
 
-A connection that reads too slowly, and lets messages be dropped, steps out of the log: it is moved from
-the lane's members to its *slow* ones, and whatever is broadcast is offered to it one by one
-(:mod:`bennu.server.backpressure`). It is synced as it goes and again as it comes back, like one that leaves and
-joins. A transport learns in the middle of a write that its client is slow; what that changes in the lanes
-waits until they are not being walked through (:meth:`Turn.when_written`).
+A connection whose client reads too slowly, and whose channels let messages be dropped, leaves the batch. It moves from
+the members of the lane to its *slow* members, and each broadcast is offered to it one by one
+(:mod:`bennu.server.backpressure`). It is synced when it moves, in both directions. A transport can find out during
+a write that its client is slow. The lanes change only after that write (:meth:`Batch.when_written`).
 """
 
 from __future__ import annotations
@@ -39,13 +37,13 @@ from ..message import Broadcast, Opcode
 from ..protocol import Serializer
 
 __all__ = [
+    "Batch",
     "Framing",
     "Interceptor",
     "Lane",
     "LaneKey",
     "Outbox",
     "SlowReader",
-    "Turn",
     "Writer",
 ]
 
@@ -90,13 +88,13 @@ class Writer(Protocol):
 class Outbox(Protocol):
     """A connection, as the fast lane sees it.
 
-    ``write`` must not change who is subscribed before it returns: see :meth:`Turn.when_written`.
+    ``write`` must not change who is subscribed before it returns: see :meth:`Batch.when_written`.
     """
 
     lanes: int
     """In how many lanes it is."""
-    mark: int
-    """Up to where it has had the log of this turn."""
+    cursor: int
+    """Its place in the log of the batch: it has had what stands before."""
 
     @property
     def slow(self) -> SlowReader | None:
@@ -143,10 +141,11 @@ LaneKey = tuple[Serializer, Framing, frozenset[str]]
 class Lane:
     """The connections of one topic that get the same bytes."""
 
-    __slots__ = ("framing", "intercepts", "members", "serializer", "size", "slow")
+    __slots__ = ("frame", "framing", "intercepts", "members", "serializer", "size", "slow")
 
     def __init__(self, key: LaneKey) -> None:
         self.serializer, self.framing, self.intercepts = key
+        self.frame = self.framing.frame
         self.size = self.framing.size
         self.members: dict[Outbox, Interceptor] = {}
         self.slow: dict[Outbox, Interceptor] | None = None
@@ -159,7 +158,7 @@ class Lane:
         return [*self.members.values(), *(self.slow or {}).values()]
 
     def put(self, outbox: Outbox, member: Interceptor) -> None:
-        """Enter a connection, among the slow ones if it is such."""
+        """Enter a connection, among the slow ones if it is slow."""
         if outbox.slow is None or not outbox.slow.sorts:
             self.members[outbox] = member
             return
@@ -178,51 +177,50 @@ class Lane:
         return member
 
     def offer(self, broadcast: Broadcast, frame: Any, sender: object) -> None:
-        """Offer a broadcast to the slow ones."""
+        """Offer a broadcast to the slow connections."""
         size = self.size(frame)
         for outbox, member in tuple((self.slow or {}).items()):
             if member is not sender and outbox.slow is not None:
                 outbox.slow.offer(member, broadcast, frame, size)
+
+    def outbox_of(self, sender: object) -> Outbox | None:
+        """Return the connection through which a channel is in this lane."""
+        outbox: Outbox | None = getattr(sender, "outbox", None)
+        return outbox if outbox is not None and self.members.get(outbox) is sender else None
 
     @property
     def carries_binary(self) -> bool:
         """Whether its connections can be sent bytes."""
         return self.serializer.carries_binary and self.framing.carries_binary
 
-    def encode(self, broadcast: Broadcast) -> Any:
-        """Return the finished frame of a broadcast.
 
-        Raises:
-            EncodeError: Its payload can't be written.
-        """
-        opcode, data = self.serializer.broadcast(
-            broadcast.topic, broadcast.event, broadcast.payload
-        )
-        return self.framing.frame(opcode, data)
-
-
-class Turn:
+class Batch:
     """The broadcasts of one turn of the event loop.
 
     Args:
-        call_soon: How to have :meth:`flush` called at the end of the turn.
+        call_soon: Calls :meth:`flush` at the end of the turn.
 
     Attributes:
         log: What waits for the end of the turn, in order.
     """
 
-    __slots__ = ("_call_soon", "_is_writing", "_marked", "_size", "_written", "log")
+    __slots__ = ("_call_soon", "_is_writing", "_moved", "_size", "_written", "log")
 
     def __init__(self, call_soon: Callable[[Callable[[], object]], object]) -> None:
         self._call_soon = call_soon
         self.log: list[tuple[Lane, Any]] = []
-        self._marked: list[Outbox] = []
+        self._moved: list[Outbox] = []
         self._size = 0
         self._is_writing = False
         self._written: list[Callable[[], object]] = []
 
     def add(self, lane: Lane, frame: Any, exclude: Outbox | None = None) -> bool:
-        """Enter a frame for the members of a lane, all but one if so wished.
+        """Enter a frame for the members of a lane.
+
+        Args:
+            lane: The lane.
+            frame: The frame, as the lane's framing made it.
+            exclude: A member that does not get it.
 
         Returns:
             Whether the log was full and has left at once.
@@ -232,7 +230,7 @@ class Turn:
             self._call_soon(self.flush)
         if exclude is not None and exclude in lane.members:
             self.sync(exclude)
-            self._mark(exclude, len(log) + 1)
+            self._move(exclude, len(log) + 1)
         log.append((lane, frame))
         self._size += lane.size(frame)
         if len(log) < MAX_LOG and self._size < MAX_LOG_BYTES:
@@ -241,30 +239,30 @@ class Turn:
         return True
 
     def sync(self, outbox: Outbox) -> None:
-        """Write what the log holds for one connection and it has not had yet."""
+        """Write what the log holds for one connection beyond its cursor."""
         log = self.log
-        if outbox.mark >= len(log):
+        if outbox.cursor >= len(log):
             return
-        entries = [entry for entry in log[outbox.mark :] if outbox in entry[0].members]
-        self._mark(outbox, len(log))
+        entries = [entry for entry in log[outbox.cursor :] if outbox in entry[0].members]
+        self._move(outbox, len(log))
         if entries:
             framing = entries[0][0].framing
             outbox.write(framing.join([frame for _, frame in entries]))
 
-    def _mark(self, outbox: Outbox, position: int) -> None:
-        if not outbox.mark:
-            self._marked.append(outbox)
-        outbox.mark = position
+    def _move(self, outbox: Outbox, position: int) -> None:
+        if not outbox.cursor:
+            self._moved.append(outbox)
+        outbox.cursor = position
 
     def when_written(self, callback: Callable[[], object]) -> None:
-        """Call back when members may change: at once, or when what is being written is."""
+        """Call back when members may change: at once, or after the write that is under way."""
         if self._is_writing:
             self._written.append(callback)
         else:
             callback()
 
     def flush(self) -> None:
-        """Write the log to everybody: the end of the turn."""
+        """Write the log to all connections: the end of the turn."""
         log = self.log
         if not log:
             return
@@ -287,24 +285,24 @@ class Turn:
         for lane, frames in lanes.items():
             blob = frames[0] if len(frames) == 1 else lane.framing.join(frames)
             for outbox in lane.members:
-                if outbox.mark or not (alone or outbox.lanes == 1):
+                if outbox.cursor or not (alone or outbox.lanes == 1):
                     mixed.setdefault(outbox, []).append(lane)
                 else:
                     outbox.write(blob)
         if mixed:
-            self._flush_mixed(log, mixed)
-        for outbox in self._marked:
-            outbox.mark = 0
-        self._marked.clear()
+            self._write_mixed(log, mixed)
+        for outbox in self._moved:
+            outbox.cursor = 0
+        self._moved.clear()
 
     @staticmethod
-    def _flush_mixed(log: list[tuple[Lane, Any]], mixed: dict[Outbox, list[Lane]]) -> None:
-        """Write to those who are in several lanes of the log, or have had a part of it."""
+    def _write_mixed(log: list[tuple[Lane, Any]], mixed: dict[Outbox, list[Lane]]) -> None:
+        """Write to the connections that are in several lanes of the log, or have had a part of it."""
         blobs: dict[tuple[int, tuple[Lane, ...]], Any] = {}
         for outbox, lanes in mixed.items():
-            key = (outbox.mark, tuple(lanes))
+            key = (outbox.cursor, tuple(lanes))
             if key not in blobs:
-                frames = [frame for lane, frame in log[outbox.mark :] if lane in lanes]
+                frames = [frame for lane, frame in log[outbox.cursor :] if lane in lanes]
                 blobs[key] = lanes[0].framing.join(frames) if frames else None
             blob = blobs[key]
             if blob is not None:

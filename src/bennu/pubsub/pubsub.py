@@ -1,13 +1,11 @@
-"""The registry from topic to subscribers, and what is sent to them. Protocol document, §3.5 and §7.
+"""The registry from topics to subscribers, and how a message reaches them. Protocol document, §3.5 and §7.
 
-Two kinds of subscriber stand side by side in a topic. A joined channel's connection is in a *lane*:
-broadcasts are written to it without the channel's help (:mod:`bennu.pubsub.fastlane`), except those
-whose event the channel intercepts. A *listener* is a function that gets every message as it is:
-``Broadcast``, or whatever typed message was sent.
+A topic has two kinds of subscriber. The connection of a joined channel is in a *lane*: broadcasts are written to it
+without the channel (:mod:`bennu.pubsub.fastlane`), except those whose event the channel intercepts. A *listener* is
+a function that gets every message as it is: a ``Broadcast``, or a typed message.
 
-Broadcasts stay inside this process. Between nodes there is the *bus* (:mod:`bennu.pubsub.bus`). It carries bytes
-for those parts of a node that talk to their like on other nodes, today presence alone, under topics of their own
-(:meth:`PubSub.publish`, :meth:`PubSub.on_publish`); clients never hear those.
+Broadcasts stay inside this process. The *bus* (:mod:`bennu.pubsub.bus`) carries bytes between nodes. Today only
+presence uses it, under topics of its own (:meth:`PubSub.publish`, :meth:`PubSub.on_publish`) that no client hears.
 """
 
 from __future__ import annotations
@@ -23,7 +21,7 @@ from ..telemetry import Telemetry
 from ..user_code.callback import Callback
 from ..user_code.copies import copy_of
 from .bus import Bus, LocalBus
-from .fastlane import Interceptor, Lane, LaneKey, Outbox, Turn
+from .fastlane import Batch, Interceptor, Lane, LaneKey, Outbox
 
 __all__ = ["PubSub", "Subscription"]
 
@@ -113,7 +111,7 @@ class PubSub:
         self._bus: Bus = LocalBus() if bus is None else bus
         self._handlers: dict[str, list[Callable[[bytes], object]]] = {}
         self._topics: dict[str | SocketId, _Topic] = {}
-        self.turn = Turn(self._call_soon)
+        self.batch = Batch(self._call_soon)
 
     def _call_soon(self, callback: Callable[[], object]) -> None:
         self.home.loop.call_soon(callback)
@@ -126,7 +124,7 @@ class PubSub:
         """Forget everybody: the event loop was closed without a stop, or is the parent process's."""
         self._topics.clear()
         self._handlers.clear()
-        self.turn = Turn(self._call_soon)
+        self.batch = Batch(self._call_soon)
 
     # Other nodes.
 
@@ -196,7 +194,7 @@ class PubSub:
 
     def enter(self, topic: str, key: LaneKey, outbox: Outbox, interceptor: Interceptor) -> None:
         """Put a connection into the lane of a topic."""
-        self.turn.sync(outbox)
+        self.batch.sync(outbox)
         entry = self._topics.get(topic)
         if entry is None:
             entry = self._topics[topic] = _Topic()
@@ -208,7 +206,7 @@ class PubSub:
 
     def leave(self, topic: str, key: LaneKey, outbox: Outbox) -> None:
         """Take a connection out again."""
-        self.turn.sync(outbox)
+        self.batch.sync(outbox)
         entry = self._topics[topic]
         lane = entry.lanes[key]
         lane.take(outbox)
@@ -219,7 +217,7 @@ class PubSub:
 
     def move(self, outbox: Outbox, places: Sequence[tuple[str, LaneKey]]) -> None:
         """Enter a connection anew where it is: it has become slow, or is so no more."""
-        self.turn.sync(outbox)
+        self.batch.sync(outbox)
         for topic, key in places:
             lane = self._topics[topic].lanes[key]
             lane.put(outbox, lane.take(outbox))
@@ -317,7 +315,7 @@ class PubSub:
             NotStarted: The endpoint is not started in this process.
         """
         self.home.expect("pubsub", "broadcast", ON_LOOP)
-        if self._send(topic, message):
+        if self.send(topic, message):
             await asyncio.sleep(0)  # a loop of broadcasts lets others have their turn
 
     async def broadcast_from(self, sender: object, topic: str, message: Any) -> None:
@@ -326,7 +324,7 @@ class PubSub:
         Raises as :meth:`broadcast`.
         """
         self.home.expect("pubsub", "broadcast_from", ON_LOOP)
-        if self._send(topic, message, sender):
+        if self.send(topic, message, sender):
             await asyncio.sleep(0)
 
     def local_broadcast(
@@ -338,60 +336,66 @@ class PubSub:
             Whether so much was sent in this turn that the sender should let others have theirs.
         """
         self.home.expect("pubsub", "local_broadcast", LATER)
-        return self._send(topic, message, sender)
+        return self.send(topic, message, sender)
 
-    def _send(self, topic: str | SocketId, message: Any, sender: object = None) -> bool:
-        """Do what ``local_broadcast`` does, for a caller that has asked ``home`` itself."""
+    def send(self, topic: str | SocketId, message: Any, sender: object = None) -> bool:
+        """Send a message as :meth:`local_broadcast`, for a caller that has checked the event loop itself."""
         entry = self._topics.get(topic)
         if entry is None:
             return False
         crowded = False
         if isinstance(message, Broadcast):
-            crowded = self._to_lanes(entry, message, sender)
+            event, payload = message.event, message.payload
+            framed: list[tuple[Lane, Any]] = []
+            for lane in entry.lanes.values():
+                if event in lane.intercepts:
+                    _intercept(lane, message, sender)
+                elif isinstance(payload, bytes) and not lane.carries_binary:
+                    self._skip(lane, message)
+                else:
+                    encoded = lane.serializer.broadcast(message.topic, event, payload)
+                    framed.append((lane, lane.frame(*encoded)))
+            for (
+                lane,
+                frame,
+            ) in framed:  # only now, so that a lane that can't be encoded leaves nothing half sent
+                if lane.slow:
+                    lane.offer(message, frame, sender)
+                exclude = None if sender is None else lane.outbox_of(sender)
+                crowded |= self.batch.add(lane, frame, exclude)
         if entry.listeners:
-            message = copy_of(message)  # the sender may change what it has sent
+            self._tell_listeners(entry, message, sender)
+        return crowded
+
+    def _skip(self, lane: Lane, broadcast: Broadcast) -> None:
+        """Log and count a binary broadcast that the clients of a lane can't be sent.
+
+        In Phoenix one client of the old format, or one that polls, fails the broadcast for all others.
+        """
+        self.log.warning(
+            "A binary broadcast of %r on %r was not sent to %d client(s) that speak %s%s,"
+            " which can't carry it",
+            broadcast.event,
+            broadcast.topic,
+            len(lane),
+            lane.serializer.name,
+            "" if lane.framing.carries_binary else " over long polling",
+        )
+        self.telemetry.dropped(broadcast.topic, DropReason.NO_BINARY, len(lane))
+
+    def _tell_listeners(self, entry: _Topic, message: Any, sender: object) -> None:
+        message = copy_of(message)  # the sender may change what it has sent
         for listener in tuple(entry.listeners):
             if sender is None or listener.owner is not sender:
                 try:
                     listener.deliver(message if listener.shares else copy_of(message))
                 except Exception:
-                    self.log.exception("A listener of %r failed on %s", topic, message)
-        return crowded
-
-    def _to_lanes(self, entry: _Topic, broadcast: Broadcast, sender: object) -> bool:
-        frames: list[tuple[Lane, Any]] = []
-        kept: Broadcast | None = None
-        for lane in entry.lanes.values():
-            if broadcast.event in lane.intercepts:
-                if kept is None:
-                    kept = copy_of(broadcast)  # the sender may change what it has sent
-                for interceptor in lane.everybody():
-                    if interceptor is not sender:
-                        interceptor.intercept(kept)
-            elif isinstance(broadcast.payload, bytes) and not lane.carries_binary:
-                # One client of the old format, or one that polls, must not spoil it for all others, as in Phoenix.
-                self.log.warning(
-                    "A binary broadcast of %r on %r was not sent to %d client(s) that speak %s%s,"
-                    " which can't carry it",
-                    broadcast.event,
-                    broadcast.topic,
-                    len(lane),
-                    lane.serializer.name,
-                    "" if lane.framing.carries_binary else " over long polling",
-                )
-                self.telemetry.dropped(broadcast.topic, DropReason.NO_BINARY, len(lane))
-            else:
-                frames.append((lane, lane.encode(broadcast)))
-        crowded = False
-        for lane, frame in frames:
-            if lane.slow:
-                lane.offer(broadcast, frame, sender)
-            exclude = _outbox_of(lane, sender) if sender is not None else None
-            crowded |= self.turn.add(lane, frame, exclude)
-        return crowded
+                    self.log.exception("A listener of %r failed on %s", listener.topic, message)
 
 
-def _outbox_of(lane: Lane, sender: object) -> Outbox | None:
-    """Return the connection through which a channel is in a lane."""
-    outbox: Outbox | None = getattr(sender, "outbox", None)
-    return outbox if outbox is not None and lane.members.get(outbox) is sender else None
+def _intercept(lane: Lane, broadcast: Broadcast, sender: object) -> None:
+    """Give a broadcast to the channels of a lane that intercept it."""
+    kept = copy_of(broadcast)  # the sender may change what it has sent
+    for interceptor in lane.everybody():
+        if interceptor is not sender:
+            interceptor.intercept(kept)

@@ -78,7 +78,7 @@ class SlowLink(Protocol):
     """A connection, as far as it matters here: an outbox of the fast lane, and what closes it."""
 
     lanes: int
-    mark: int
+    cursor: int
     write: Writer
     slow: Slow | None
 
@@ -166,7 +166,7 @@ class Slow:
     def push(self, channel: Any, event: str, payload: Any, encoded: Encoded) -> None:
         """Take a push of one of its channels."""
         link = self._link
-        link.server.pubsub.turn.sync(link)
+        link.server.pubsub.batch.sync(link)
         framing = self._wire.framing
         frame = framing.frame(*encoded)
         if self._backlog is None:
@@ -249,7 +249,7 @@ class Slow:
             return
         if all(channel.drop_policy is None for channel in link.members()):
             return
-        link.server.pubsub.turn.sync(link)
+        link.server.pubsub.batch.sync(link)
         if link.write is not discard:
             self._backlog = Backlog(self._bound, self._dropped)
             self._move()
@@ -272,7 +272,7 @@ class Slow:
             if self._holds and backlog.kept <= self._bound // HOLD // 2:
                 self._release()
             if not self._is_choked:
-                self._link.server.pubsub.turn.when_written(self._catch_up)
+                self._link.server.pubsub.batch.when_written(self._catch_up)
 
     def settle(self) -> None:
         """Give the transport all that waits: an orderly close follows."""

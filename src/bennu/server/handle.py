@@ -100,7 +100,7 @@ class Handle(Actor[Line, ChannelDefinition]):
             self.definition.check_emitted(event, payload)
         message = Broadcast(self.topic, event, payload)
         sender = None if include_self else self
-        if server.pubsub._send(self.topic, message, sender) and everywhere:
+        if server.pubsub.send(self.topic, message, sender) and everywhere:
             await asyncio.sleep(0)  # a loop of broadcasts lets others have their turn
 
     def ref(self) -> ReplyRef:

@@ -56,21 +56,21 @@ class Link(ABC, Generic[K]):
     """
 
     __slots__ = (
+        "_batch",
         "_ending",
         "_frame",
         "_full",
         "_is_loaded",
-        "_turn",
         "_unhandled",
         "_wire",
         "assigns",
         "context",
+        "cursor",
         "id",
         "info",
         "is_lost",
         "lanes",
         "light",
-        "mark",
         "server",
         "silent",
         "slow",
@@ -90,14 +90,14 @@ class Link(ABC, Generic[K]):
         self.slow: Slow | None = None
         self.write: Writer = wire.write
         self.lanes = 0
-        self.mark = 0
+        self.cursor = 0
         self._full = 0
         self._unhandled = 0
         self._is_loaded = False
         self.light = min(LIGHT, self.socket.max_unhandled // SHARES)
         self._wire = wire
         self._frame = wire.framing.frame
-        self._turn = server.pubsub.turn
+        self._batch = server.pubsub.batch
         self._ending: Ending | None = self._bind()
         self._enter()
 
@@ -173,7 +173,7 @@ class Link(ABC, Generic[K]):
         elif not self.is_lost:
             self.slow = Slow(self, self._wire, bound or self.socket.max_unsent)
             self.write = self.slow.write
-            self._turn.when_written(self.slow.sort)
+            self._batch.when_written(self.slow.sort)
 
     def drained(self) -> None:
         """Write to the transport again: its buffer is nearly empty."""
@@ -237,14 +237,14 @@ class Link(ABC, Generic[K]):
 
     def send(self, encoded: Encoded) -> None:
         """Write a message to this client alone, after all that was broadcast to it before."""
-        turn = self._turn
-        if turn.log:
-            turn.sync(self)
+        batch = self._batch
+        if batch.log:
+            batch.sync(self)
         self.write(self._frame(*encoded))
 
     def settle(self) -> None:
         """Give the transport all that waits for this client: an orderly end follows."""
-        self._turn.sync(self)
+        self._batch.sync(self)
         if self.slow is not None:
             self.slow.settle()
 

@@ -147,7 +147,7 @@ class Server:
 
     def let_go(self) -> None:
         """Let go of the loop and the threads; what was broadcast still leaves."""
-        self.pubsub.turn.flush()
+        self.pubsub.batch.flush()
         self.log.stop()
         self.home.stop()
         self._drop()

@@ -206,7 +206,7 @@ class Session:
             self._timer = loop.call_later(patience, self._look)
             return
         if self._link is not None:
-            self._server.pubsub.turn.sync(self._link)
+            self._server.pubsub.batch.sync(self._link)
             self._link.lost("inactive")
         self._end()
         self._buffer.take()  # a client that comes back gets a new session
