@@ -1,1 +1,1 @@
-"""Programs that show what Bennu is for."""
+"""Example applications."""

@@ -1,11 +1,11 @@
-"""The chat as one application: the page, and the endpoint that the page talks to.
+"""The application: the page, and the endpoint that the page connects to.
 
     bennu run examples.chat.app:app
 
-Environment variables change it: ``CHAT_DATABASE`` is the path of the database (default:
-examples/chat/data/chat.db), ``CHAT_GRACE`` the seconds after which a person who lost the connection counts
-as gone (default: 5), and ``CHAT_HOSTS`` the hosts that it is served under (``chat.example.com``; several with commas
-between). Without them a chat on this machine serves this machine's own names.
+Environment variables configure it. ``CHAT_DATABASE`` is the path of the database (default:
+examples/chat/data/chat.db). ``CHAT_GRACE`` is the number of seconds after which a person who lost the connection
+counts as gone (default: 5). ``CHAT_HOSTS`` lists the hosts that the chat serves (``chat.example.com``), separated by
+commas. Without ``CHAT_HOSTS`` a chat that listens on loopback serves loopback names only.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ async def open_chat(endpoint: Endpoint) -> AsyncIterator[Chat]:
 
 
 def enter(params: ConnectParams, info: ConnectInfo) -> User:
-    """Accept every client that has a name. A real application would ask for a token, and look it up."""
+    """Accept every client that has a name. A real application would require a token."""
     name = " ".join(params.name.split())
     if len(name) > MAX_NAME or not any(character.isalnum() for character in name):
         raise Refused("bad_name")
@@ -62,15 +62,15 @@ def _device(user_agent: str) -> DeviceKind:
 socket = Socket(
     connect=enter,
     channels={"rooms": RoomsChannel, "room:{room}": RoomChannel},
-    compress=True,  # a room's history is the longest thing that is sent
-    longpoll=True,  # for clients that no WebSocket reaches; our page does not poll
-    max_channels=10,  # the page joins two, and keeps a room that it left until all is sent
-    max_frame_size=65_536,  # bytes; the longest message of the page has 24,000
+    compress=True,  # the history of a room is long
+    longpoll=True,  # for clients that cannot open a WebSocket; the page itself does not poll
+    max_channels=10,  # the page joins two, and stays in a room that it leaves until all messages are sent
+    max_frame_size=65_536,  # bytes; the longest message of the page has 24,000 bytes
     rates=Rates(joins="20/10s", messages="20/second, burst 100", bytes="32k/second, burst 256k"),
 )
 limits = Limits(
     connections=5_000,
-    connections_per_ip=100,  # a whole office may have one address
+    connections_per_ip=100,  # a whole office can have one address
     connects_per_ip="5/second, burst 100",
 )
 hosts = [host for host in os.environ.get("CHAT_HOSTS", "").split(",") if host] or None

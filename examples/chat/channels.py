@@ -52,9 +52,9 @@ class Chat:
     Attributes:
         store: The database.
         presence: The people in each room.
-        turn: A lock. A message is stored and broadcast under it, and a join reads under it. So clients
-            get the messages in the order of their ids, and a client that joins gets each message once:
-            in the reply to its join, or after it.
+        turn: A lock. Each message is stored and broadcast while holding it, and each join reads while holding it.
+            So clients get the messages in the order of their ids. A client that joins gets each message once:
+            in the reply to its join, or after the reply.
     """
 
     store: Store
@@ -70,7 +70,7 @@ class RoomChannel(Channel[User, Chat]):
     emits = {"message": MessageOut, "typing": Person}
 
     async def join(self, params: JoinRoom) -> RoomReply:
-        """Accept everybody if the room exists, and reply with its messages and its last visitors."""
+        """Accept every client if the room exists, and reply with its messages and its recent visitors."""
         self.device = self._device(params.status)
         async with self.state.turn:
             if not await self.state.store.has_room(self.room):
@@ -79,18 +79,18 @@ class RoomChannel(Channel[User, Chat]):
             return RoomReply(messages, continues, await self.state.store.recent(self.room))
 
     async def after_join(self) -> None:
-        """Show this person to the room, and the room's people to this page."""
+        """Add this person to the list of people, and send the list to this page."""
         await self.state.presence.track(self, key_of(self.assigns.name), self.device)
         await self.state.presence.push_state(self)
 
     async def terminate(self, reason: str | Exception) -> None:
-        """Hide this person at once if the page left; a page that lost its connection may come back."""
+        """Remove this person at once if the page left. After a lost connection the page can come back."""
         if reason == "left":
             await self.state.presence.untrack(self)
 
     @on("status", rate="1/second, burst 10")
     async def status(self, new: NewStatus) -> None:
-        """Show the others whether this person looks at the page."""
+        """Tell the others whether this person looks at the page."""
         if new.status != self.device.status:
             self.device = self._device(new.status)
             await self.state.presence.update(self, key_of(self.assigns.name), self.device)
@@ -100,7 +100,7 @@ class RoomChannel(Channel[User, Chat]):
 
     @on("message", rate="1/second, burst 20")
     async def message(self, new: NewMessage) -> Sent:
-        """Store a message, and send it to everybody in the room, its author included."""
+        """Store a message, and send it to all clients in the room, including its author."""
         body = new.body.strip()
         if not body:
             raise Refused("empty_message")
@@ -115,12 +115,12 @@ class RoomChannel(Channel[User, Chat]):
 
     @on("typing", rate="1/second, burst 10")
     async def typing(self) -> None:
-        """Tell the others that this person types. The page repeats it every few seconds."""
+        """Tell the others that this person types. The page repeats the event every few seconds."""
         await self.broadcast_from("typing", Person(self.assigns.name))
 
 
 class RoomsChannel(Channel[User, Chat]):
-    """The list of rooms: ``rooms``. It gets every message too, so that the page can mark unread rooms."""
+    """The list of rooms: ``rooms``. It also broadcasts every message, so that the page can mark unread rooms."""
 
     emits = {"room": RoomOut, "message": MessageOut, "crowd": Crowd}
 
@@ -134,7 +134,7 @@ class RoomsChannel(Channel[User, Chat]):
 
     @on("new_room", rate="10/minute")
     async def new_room(self, wanted: NewRoom) -> RoomName:
-        """Add a room unless there is one of this name, and tell everybody."""
+        """Add a room unless it exists, and tell all clients."""
         name = "-".join(wanted.name.lower().split())
         if len(name) > MAX_ROOM or not ROOM_NAME.fullmatch(name):
             raise Refused("bad_room_name")

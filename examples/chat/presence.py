@@ -1,4 +1,4 @@
-"""The people in each room: tracked by the channels, counted for the list of rooms, remembered when they leave."""
+"""The people in each room. Channels track them, the list of rooms shows their number, and visits are stored."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from .wire import Crowd
 __all__ = ["GRACE", "RoomPresence", "key_of", "name_of"]
 
 GRACE: Final = 5.0
-"""Seconds in which a page can reload or reconnect without being seen to leave."""
+"""Seconds in which a page can reload or reconnect without a leave."""
 
 PREFIX: Final = "user:"
-"""The start of each key. A person can be called "constructor", but a key can't."""
+"""The prefix of each key. A person can have the name "constructor", but a key must not be "constructor"."""
 
 
 def key_of(name: str) -> str:
@@ -30,9 +30,9 @@ def name_of(key: str) -> str:
 
 
 class RoomPresence(Presence):
-    """The people in the rooms, with a meta for each page that a person has open.
+    """The people in the rooms, with a meta for each open page of a person.
 
-    It sends the number of people to the lists of rooms, and stores when a person left.
+    Its hooks send the number of people to the lists of rooms, and store when a person left.
 
     Args:
         grace: Seconds after which a person who lost the connection counts as gone.
@@ -61,9 +61,9 @@ class RoomPresence(Presence):
         await self._tell_crowd(topic)
 
     async def _tell_crowd(self, topic: str) -> None:
-        """Send the number to the lists of rooms of this process."""
+        """Send the number of people to the lists of rooms of this process."""
         if not self._endpoint.is_started:
-            return  # the server stops: everybody leaves, and nobody is there to get it
+            return  # the server stops, and no client is connected
         count = await self.count(topic)
         await self._endpoint.local_broadcast("rooms", "crowd", Crowd(_room(topic), count.keys))
 

@@ -19,13 +19,13 @@ from .wire import MessageOut, RoomOut, Seen
 __all__ = ["HISTORY", "RECENT", "RECENTLY", "Store", "open_store"]
 
 HISTORY: Final = 50
-"""How many messages the reply to a join has at most."""
+"""The reply to a join has at most this number of messages."""
 
 RECENT: Final = 20
-"""How many recent visitors the reply to a join has at most."""
+"""The reply to a join has at most this number of recent visitors."""
 
 RECENTLY: Final = 7 * 24 * 60 * 60 * 1000
-"""How long a visit counts as recent: a week, in milliseconds."""
+"""A visit counts as recent for this number of milliseconds: a week."""
 
 ROOMS: Final = ("lobby", "python", "coffee")
 """The rooms of a new chat."""
@@ -44,7 +44,7 @@ class Room(Base):
 
 
 class Message(Base):
-    """A message; its fields are those of :class:`~examples.chat.wire.MessageOut`."""
+    """A message. Its fields are those of :class:`~examples.chat.wire.MessageOut`."""
 
     __tablename__ = "messages"
     __table_args__ = (Index("messages_of_room", "room", "id"), UniqueConstraint("author", "key"))
@@ -58,7 +58,7 @@ class Message(Base):
 
 
 class Visit(Base):
-    """When a person was last in a room; its fields are those of :class:`~examples.chat.wire.Seen`."""
+    """The last visit of a person to a room. Its fields are those of :class:`~examples.chat.wire.Seen`."""
 
     __tablename__ = "visits"
     __table_args__ = (Index("visits_of_room", "room", "seen_at"),)
@@ -69,7 +69,7 @@ class Visit(Base):
 
 
 class Store:
-    """The database of the chat. Each method has a session of its own."""
+    """The database of the chat. Each method opens its own session."""
 
     def __init__(self, sessions: async_sessionmaker[AsyncSession]) -> None:
         self._sessions = sessions
@@ -81,7 +81,7 @@ class Store:
             return await session.scalar(added) is not None
 
     async def has_room(self, name: str) -> bool:
-        """Return whether there is such a room."""
+        """Return whether the room exists."""
         async with self._sessions() as session:
             return await session.get(Room, name) is not None
 
@@ -102,7 +102,7 @@ class Store:
     async def add_message(
         self, room: str, author: str, body: str, key: str
     ) -> tuple[MessageOut, bool]:
-        """Add a message unless its author sent one with this key; return the message, and whether it is new."""
+        """Add a message unless its author already sent its key. Return the message, and whether it is new."""
         values = {
             "room": room,
             "author": author,
@@ -127,7 +127,7 @@ class Store:
             select(Message)
             .where(Message.room == room)
             .order_by(Message.id.desc())
-            .limit(HISTORY + 1)  # one more: the given message may be the oldest of them
+            .limit(HISTORY + 1)  # one more: the given message can be the oldest of them
         )
         async with self._sessions() as session:
             messages = [_out(message) for message in await session.scalars(latest)]
@@ -160,7 +160,7 @@ class Store:
 
 @asynccontextmanager
 async def open_store(path: Path) -> AsyncIterator[Store]:
-    """Open the database, and create it if it is not there."""
+    """Open the database, and create it if it does not exist."""
     path.parent.mkdir(parents=True, exist_ok=True)
     engine = create_async_engine(URL.create("sqlite+aiosqlite", database=str(path)))
     event.listen(engine.sync_engine, "connect", _configure)
@@ -176,7 +176,7 @@ async def open_store(path: Path) -> AsyncIterator[Store]:
 
 
 def _configure(connection: Any, _record: object) -> None:
-    """Let readers go on while one writes, and check that each message has a room."""
+    """Let readers continue during a write, and check that the room of each message exists."""
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = NORMAL")

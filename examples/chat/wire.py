@@ -63,8 +63,8 @@ class NewMessage(Struct):
 
     Attributes:
         body: The text, at most 2,000 characters.
-        key: Chosen by the page, a new one for each message. The page sends a message again if the
-            connection was lost before the reply came; the key tells the server that it has the message.
+        key: A key that the page chooses for each message. If the connection was lost before the reply came, the
+            page sends the message again. By the key the server recognises a message that it already has.
     """
 
     body: Annotated[str, Meta(min_length=1, max_length=MAX_BODY)]
@@ -72,13 +72,13 @@ class NewMessage(Struct):
 
 
 class NewStatus(Struct):
-    """Whether the person looks at the page, when that changes."""
+    """A change of status: whether the person looks at the page."""
 
     status: Status
 
 
 class NewRoom(Struct):
-    """The name of a room to open."""
+    """A request to open a room."""
 
     name: str
 
@@ -87,11 +87,11 @@ class NewRoom(Struct):
 
 
 class MessageOut(Struct):
-    """A message that was said.
+    """A message of a room.
 
     Attributes:
-        id: Grows from message to message, across all rooms.
-        sent_at: In milliseconds since 1970, as in JavaScript.
+        id: A number that grows from message to message, across all rooms.
+        sent_at: The time in milliseconds since 1970, as in JavaScript.
     """
 
     id: int
@@ -115,12 +115,12 @@ class Person(Struct):
 
 
 class Device(Struct, frozen=True):
-    """A page that a person has open in a room: the meta of a presence. The key has the person's name.
+    """An open page of a person in a room: the meta of a presence. The key contains the person's name.
 
     Attributes:
         device: The kind of device.
         status: Whether the person looks at the page.
-        since: When the status began, in milliseconds since 1970.
+        since: The start of the status, in milliseconds since 1970.
     """
 
     device: DeviceKind
@@ -129,10 +129,10 @@ class Device(Struct, frozen=True):
 
 
 class Seen(Struct):
-    """A person who was in a room.
+    """A recent visitor of a room.
 
     Attributes:
-        seen_at: When the person left, in milliseconds since 1970.
+        seen_at: The time when the person left, in milliseconds since 1970.
     """
 
     name: str
@@ -143,11 +143,11 @@ class RoomReply(Struct):
     """The answer to a room's join.
 
     Attributes:
-        messages: The oldest first.
+        messages: The messages, the oldest first.
         continues: Whether the messages follow the newest message of the page. If not, they are the latest
-            messages of the room, and the page must drop the messages that it has.
-        recent: The people who were here lately, the latest first. Some of them may be back: the presences,
-            which come after the reply, tell who is here.
+            messages of the room, and the page must drop its old messages.
+        recent: The recent visitors, the latest first. Some of them can be back: the presences after the reply
+            list the people in the room.
     """
 
     messages: list[MessageOut]
@@ -156,7 +156,7 @@ class RoomReply(Struct):
 
 
 class RoomOut(Struct):
-    """A room, as the list of rooms shows it."""
+    """A row in the list of rooms."""
 
     name: str
     people: int = 0
@@ -170,13 +170,13 @@ class RoomList(Struct):
 
 
 class RoomName(Struct):
-    """The answer to :class:`NewRoom`: the name as the server spells it."""
+    """The answer to :class:`NewRoom`: the name in the server's spelling."""
 
     name: str
 
 
 class Crowd(Struct):
-    """How many people are in a room now."""
+    """The current number of people in a room."""
 
     room: str
     people: int

@@ -19,7 +19,7 @@ HTML: Final = "<img src=x onerror=\"document.title='broken into'\">"
 async def test_two_people_chat(company: Company) -> None:
     """Both see who comes, what both say, and who goes."""
     ann = await company.invite("Ann")
-    await expect(ann.page.get_by_text("Nothing said in #lobby yet")).to_be_visible()
+    await expect(ann.page.get_by_text("No messages in #lobby yet")).to_be_visible()
     bo = await company.invite("Bo")
     await expect(ann.notices).to_have_text("Bo joined")
     await ann.say("Hello", "Is anybody here?")
@@ -30,7 +30,7 @@ async def test_two_people_chat(company: Company) -> None:
         # Ann is named once for the two that she said, one after another.
         names = ["You", "Bo"] if person is ann else ["Ann", "You"]
         await expect(person.page.get_by_role("log").locator(".name")).to_have_text(names)
-    await expect(ann.page.get_by_text("Nothing said in #lobby yet")).to_be_hidden()
+    await expect(ann.page.get_by_text("No messages in #lobby yet")).to_be_hidden()
     await bo.page.close()
     await expect(ann.notices).to_have_text(["Bo joined", "Bo left"])
 
@@ -178,7 +178,7 @@ async def test_room_that_is_not_there(company: Company) -> None:
     """An address of no room says so, and there is nowhere to write."""
     ann = await company.invite("Ann")
     await ann.page.evaluate("location.hash = 'nowhere'")
-    await expect(ann.page.get_by_text("There is no room of this name.")).to_be_visible()
+    await expect(ann.page.get_by_text("There is no room with this name.")).to_be_visible()
     await expect(ann.composer).to_be_disabled()
     await ann.room("lobby").click()
     await ann.say("Back")
@@ -188,7 +188,7 @@ async def test_refused_message_is_not_lost(company: Company) -> None:
     """The server's reason is given in words, and the text can be mended."""
     ann = await company.invite("Ann")
     await ann.write("\x1f")  # which is a space for Python, and none for JavaScript
-    await expect(ann.page.get_by_text("Not sent. There is nothing in it.")).to_be_visible()
+    await expect(ann.page.get_by_text("Not sent. The message is empty.")).to_be_visible()
     await ann.page.get_by_role("button", name="Edit").click()
     await expect(ann.composer).to_have_value("\x1f")
     await expect(ann.unsent).to_have_count(0)
@@ -236,7 +236,7 @@ async def test_who_writes_too_fast_waits_and_loses_nothing(company: Company) -> 
     texts = [str(number) for number in range(26)]
     await ann.composer.evaluate(WRITE_AT_ONCE, texts)
     await expect(
-        ann.page.get_by_text("You are writing fast. Will send in a moment.")
+        ann.page.get_by_text("You are sending fast. Will send in a moment.")
     ).to_be_visible()
     await expect(ann.page.get_by_text("Not sent")).to_have_count(0)
     for person in (ann, bo):
@@ -247,7 +247,7 @@ async def test_who_writes_too_fast_waits_and_loses_nothing(company: Company) -> 
 SUBMIT_UNTIL_REFUSED: Final = """
 async (box) => {
   const problem = document.getElementById("room-error");
-  while (!problem.textContent.startsWith("That was fast")) {
+  while (!problem.textContent.startsWith("You are too fast")) {
     problem.textContent = "";
     box.form.requestSubmit();
     while (!problem.textContent) await new Promise((resolve) => setTimeout(resolve));
@@ -265,7 +265,7 @@ async def test_who_opens_too_many_rooms_is_told_when_to_go_on(company: Company) 
     await name.fill("no/room")
     answer: Any = await name.evaluate(SUBMIT_UNTIL_REFUSED)
     assert re.fullmatch(
-        "That was fast. Please wait (a second|[2-6] seconds), and try again.", answer
+        "You are too fast. Please wait (a second|[2-6] seconds), and try again.", answer
     )
 
 

@@ -1,7 +1,7 @@
-// Whether somebody is at this page: "online", or "away" while it is hidden or nothing has been done for long.
+// Whether the person uses this page: "online", or "away" while the page is hidden, or after five idle minutes.
 
 const IDLE_AFTER = 5 * 60_000;
-const SIGNS_OF_LIFE = ["keydown", "pointerdown", "pointermove", "touchmove", "wheel"];
+const ACTIVITIES = ["keydown", "pointerdown", "pointermove", "touchmove", "wheel"];
 
 export class Attention extends EventTarget {
   status = "online";
@@ -11,8 +11,8 @@ export class Attention extends EventTarget {
   constructor() {
     super();
     document.addEventListener("visibilitychange", () => this.#look());
-    for (const sign of SIGNS_OF_LIFE) {
-      addEventListener(sign, () => this.#done(), { capture: true, passive: true });
+    for (const type of ACTIVITIES) {
+      addEventListener(type, () => this.#done(), { capture: true, passive: true });
     }
     this.#look();
   }
@@ -22,7 +22,7 @@ export class Attention extends EventTarget {
     else this.#done();
   }
 
-  /** Some signs come many times a second, so the timer is left alone until it is over. */
+  /** Some of these events come many times a second, so the running timer is kept until its end. */
   #done() {
     this.#doneAt = Date.now();
     this.#become("online");

@@ -1,8 +1,8 @@
-// The box for writing a message.
+// The text box for a new message.
 
 import { byId } from "./dom.js";
 
-const MAX_BODY = 2_000; // code points; the server refuses more, see MAX_BODY in wire.py
+const MAX_BODY = 2_000; // code points; the server refuses longer messages, see MAX_BODY in wire.py
 const COUNT_FROM = 1_800;
 
 export class Composer {
@@ -11,7 +11,7 @@ export class Composer {
   #count = byId("composer-count");
   #send = this.#form.querySelector("button");
 
-  /** onSend gets a message, onTyping is called for each change by hand, and onResize when the box may be higher. */
+  /** onSend gets a message. onTyping is called when the person types. onResize is called when the height can change. */
   constructor({ onSend, onTyping, onResize }) {
     this.onResize = onResize;
     this.#text.addEventListener("input", () => {
@@ -19,7 +19,7 @@ export class Composer {
       if (this.text.trim()) onTyping();
     });
     this.#text.addEventListener("keydown", (event) => {
-      // While an input method composes a character, Enter belongs to it.
+      // While an input method composes a character, Enter belongs to the input method.
       if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
       event.preventDefault();
       this.#form.requestSubmit();
@@ -57,7 +57,7 @@ export class Composer {
     this.#text.focus();
   }
 
-  /** How many characters would be sent, as the server counts them: an emoji is one. */
+  /** The number of characters as the server counts them: an emoji is one character. */
   get #length() {
     return [...this.text.trim()].length;
   }
@@ -71,7 +71,7 @@ export class Composer {
     this.#count.textContent = isOver ? `${left} too many` : `${left} left`;
     this.#count.classList.toggle("over", isOver);
     this.#text.setAttribute("aria-invalid", isOver);
-    this.#text.style.height = "auto"; // as high as its lines, up to the limit in the style sheet
+    this.#text.style.height = "auto"; // fits its lines, up to the limit in the style sheet
     this.#text.style.height = `${this.#text.scrollHeight}px`;
     this.onResize();
   }

@@ -1,7 +1,8 @@
-// The socket, and in which state it is: "connecting", "online" or "offline".
+// The socket and its state: "connecting", "online" or "offline".
 //
-// There is no `longPollFallbackMs` here. With it phoenix.js changes to long polling when a connect fails, as all
-// do while the server restarts, and the page keeps polling. Add it if WebSockets can't reach your users.
+// The socket has no `longPollFallbackMs`. With this option phoenix.js changes to long polling when a connect fails,
+// and connects fail while the server restarts. Then the page keeps polling. Add the option if WebSockets are blocked
+// for some of your users.
 
 import { Socket } from "../socket/phoenix.mjs";
 
@@ -15,7 +16,7 @@ export class Connection extends EventTarget {
     this.socket.onOpen(() => this.#become("online"));
     this.socket.onClose(() => this.#become("offline"));
     this.socket.onError(() => this.#become("offline"));
-    // A browser that loses its network knows it at once; a WebSocket learns it from a late heartbeat.
+    // A browser notices a lost network at once. A WebSocket notices it only when a heartbeat is late.
     addEventListener("offline", () => {
       this.socket.disconnect();
       this.#become("offline");

@@ -1,4 +1,4 @@
-// The middle of the page: the messages of a room, grouped by author, and where one has scrolled to.
+// The middle of the page: the messages of a room, grouped by author, and the scroll position.
 
 import { byId, element } from "./dom.js";
 import { linked } from "./links.js";
@@ -6,15 +6,15 @@ import { avatar, list, tint } from "./people.js";
 import { lastRead, setLastRead } from "./reads.js";
 import { clock, day, full, isSameDay } from "./time.js";
 
-const GROUP_LASTS = 5 * 60_000; // silence after which an author is named again
-const AT_BOTTOM = 40; // pixels that still count as the bottom
+const GROUP_LASTS = 5 * 60_000; // after so many milliseconds of silence the author is named again
+const AT_BOTTOM = 40; // this distance in pixels still counts as the bottom
 
 export class Conversation {
   #me;
   #room = null;
-  #listening = null; // ends what we listen to in that room
-  #last = null; // what stands at the end: {group, message}, {notice, people} or null
-  #unseen = 0; // messages below what can be seen
+  #listening = null; // aborts the listeners of that room
+  #last = null; // the last part of the log: {group, message}, {notice, people} or null
+  #unseen = 0; // unseen messages below the visible part
   #scroller = byId("scroller");
   #log = byId("log");
   #outbox = byId("outbox");
@@ -22,7 +22,7 @@ export class Conversation {
   #isAtBottom = true;
   #height = this.#scroller.clientHeight;
 
-  /** onRead is called when all of the room has been seen; onEdit with a text that is to be written anew. */
+  /** onRead is called when the person has seen the whole room; onEdit is called with a text to edit. */
   constructor(me, { onRead, onEdit }) {
     this.#me = me;
     this.onRead = onRead;
@@ -30,7 +30,7 @@ export class Conversation {
     this.#scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     this.#jump.addEventListener("click", () => this.toBottom("smooth"));
     document.addEventListener("visibilitychange", () => this.#seen());
-    // When the window or the keyboard takes room away, the end stays in sight.
+    // When the window shrinks or the keyboard opens, the end stays visible.
     new ResizeObserver(() => this.#resized()).observe(this.#scroller);
   }
 
@@ -54,17 +54,17 @@ export class Conversation {
     this.#scroller.scrollTo({ top: this.#scroller.scrollHeight, behavior });
   }
 
-  /** Keep the end in sight, if it was, now that what is below has another height. */
+  /** Keep the end visible, if it was visible before the height below it changed. */
   stay() {
     if (this.#isAtBottom) this.toBottom();
   }
 
-  // What arrives.
+  // New entries.
 
   #rebuild() {
     const read = lastRead(this.#room.name);
     let isMarked = read === null;
-    this.#log.setAttribute("aria-busy", "true"); // what was said before need not be read aloud
+    this.#log.setAttribute("aria-busy", "true"); // a screen reader need not read old messages aloud
     this.#log.replaceChildren();
     this.#last = null;
     for (const entry of this.#room.entries) {
@@ -136,7 +136,7 @@ export class Conversation {
     return tint(group, author);
   }
 
-  /** People who come and go one after another share a line. */
+  /** Joins and leaves that follow each other share a line. */
   #appendNotice({ name, what }) {
     if (!this.#last?.notice) {
       const notice = element("p", { class: "notice" });
@@ -159,7 +159,7 @@ export class Conversation {
     this.#last = this.#last && { before: this.#last.message ?? this.#last.before };
   }
 
-  // What is not sent yet.
+  // Unsent messages.
 
   #renderOutbox() {
     const drafts = [...this.#room.outbox.values()];
@@ -180,10 +180,10 @@ export class Conversation {
     this.toBottom();
   }
 
-  /** Say why messages are not sent at once. */
+  /** Return the reason why messages are not sent at once. */
   #waitingFor() {
     if (this.#room.state !== "joined") return "Will send when you are back online.";
-    return this.#room.isPaused ? "You are writing fast. Will send in a moment." : "";
+    return this.#room.isPaused ? "You are sending fast. Will send in a moment." : "";
   }
 
   #problem(draft) {
@@ -197,20 +197,20 @@ export class Conversation {
     return element("p", { class: "not-sent" }, `Not sent. ${draft.problem} `, again, " ", edit);
   }
 
-  // Nothing here yet.
+  // A room without messages.
 
   #renderEmpty() {
     const { name, state, entries, outbox, problem } = this.#room;
     const isSilent = state === "joined" && !outbox.size && !entries.some(({ message }) => message);
     byId("empty").hidden = !(isSilent || state === "refused");
-    byId("empty-title").textContent = state === "refused" ? problem : `Nothing said in #${name} yet`;
+    byId("empty-title").textContent = state === "refused" ? problem : `No messages in #${name} yet`;
     byId("empty-text").textContent =
       state === "refused"
-        ? "Choose one from the list, or open a new one."
+        ? "Choose a room from the list, or open a new room."
         : "Say hello. If nobody is here to answer, open this page in a second window.";
   }
 
-  // Where one has scrolled to.
+  // The scroll position.
 
   #resized() {
     this.#height = this.#scroller.clientHeight;
@@ -219,14 +219,14 @@ export class Conversation {
   }
 
   #scrolled() {
-    if (this.#scroller.clientHeight !== this.#height) return; // nobody scrolled: #resized comes next
+    if (this.#scroller.clientHeight !== this.#height) return; // the box was resized: #resized comes next
     const { scrollTop, scrollHeight, clientHeight } = this.#scroller;
     this.#isAtBottom = scrollHeight - scrollTop - clientHeight < AT_BOTTOM;
     this.#seen();
     this.#renderJump();
   }
 
-  /** Note that all is read, if the end is in sight. */
+  /** Mark the room as read, if the end is visible. */
   #seen() {
     if (this.#room && this.#isAtBottom && !document.hidden) {
       this.#unseen = 0;

@@ -1,8 +1,8 @@
-// Small help with the document. Text becomes text: nothing in this page is ever parsed as HTML.
+// Helpers for the document. They only make text nodes: this page never parses a text as HTML.
 
 export const byId = (id) => document.getElementById(id);
 
-/** Make an element with attributes and children; a child that is a string becomes a text node. */
+/** Make an element with attributes and children. A string becomes a text node. */
 export function element(name, attributes = {}, ...children) {
   const made = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
@@ -10,7 +10,7 @@ export function element(name, attributes = {}, ...children) {
   return made;
 }
 
-/** Make something happen no sooner than at the next frame, and then once. */
+/** Return a function that calls the callback at the next frame, at most once per frame. */
 export function onceAFrame(callback) {
   let asked = false;
   return () => {

@@ -1,12 +1,12 @@
-// Links in messages: the text stays text, and addresses in it become <a> elements.
+// Links in messages: addresses in a text become <a> elements, and the rest stays text.
 
 import { element } from "./dom.js";
 
-// No spaces, quotes or angle brackets, and nothing invisible that would make an address look like another.
+// An address has no spaces, quotes or angle brackets, and no invisible characters that could disguise it.
 const ADDRESS = /\bhttps?:\/\/[^\s<>"`\p{Cc}\p{Cf}]+/giu;
 const CLOSING = { ")": "(", "]": "[", "}": "{" };
 
-/** Split a text into strings and links; append them to an element, and it reads as before. */
+/** Split a text into strings and links. Together they show the same text. */
 export function linked(text) {
   const parts = [];
   let end = 0;
@@ -20,13 +20,13 @@ export function linked(text) {
   return parts.filter((part) => part !== "");
 }
 
-// The title shows where it really leads: a host in other letters is written in ASCII there.
+// The title shows the real address: it writes a host with other letters in ASCII.
 function link(href, text) {
   const attributes = { href, title: href, target: "_blank", rel: "noopener noreferrer nofollow", dir: "ltr" };
   return element("a", attributes, text);
 }
 
-/** Cut off what belongs to the sentence: a full stop at the end, or a bracket that was opened before. */
+/** Remove characters that belong to the sentence: a full stop at the end, or a bracket that was opened before. */
 function withoutPunctuation(address) {
   const balance = { "(": 0, "[": 0, "{": 0 };
   for (const character of address) {

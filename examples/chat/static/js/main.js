@@ -1,4 +1,4 @@
-// The page: puts the parts together.
+// The page: connects its parts.
 
 import { Attention } from "./attention.js";
 import { Composer } from "./composer.js";
@@ -32,13 +32,13 @@ const composer = new Composer({
 const rooms = new Map();
 let room = null;
 
-// Which room: the address says it, so that rooms can be linked to, and the back button works.
+// The current room. The address contains its name, so that links to rooms and the back button work.
 
 function roomInAddress() {
   try {
     return decodeURIComponent(location.hash.slice(1)) || "lobby";
   } catch {
-    return "lobby"; // what stands there is no text
+    return "lobby"; // the address is no valid text
   }
 }
 
@@ -75,7 +75,7 @@ function openRoom() {
   if (matchMedia("(hover: hover)").matches) composer.focus();
 }
 
-// Who is here.
+// The people in the room.
 
 const renderPeople = onceAFrame(() => {
   const names = room.presences.here().map(({ name }) => name);
@@ -90,7 +90,7 @@ const renderPeople = onceAFrame(() => {
 
 const crowd = (number) => ["", "Only you here"][number] ?? `${number} people here`;
 
-// Where the list stands beside the messages, it is no drawer.
+// In a wide window the list is a column beside the messages, and no drawer.
 matchMedia("(width > 68rem)").addEventListener("change", () => byId("people").hidePopover());
 
 function renderTyping() {
@@ -100,12 +100,12 @@ function renderTyping() {
   byId("typing-text").textContent = names.length ? `${list(names)} ${verb} typing…` : "";
 }
 
-// Whether we are connected.
+// The state of the connection.
 
 const BANNERS = {
   connecting: "Connecting…",
   offline: "No connection. Trying again…",
-  rejoining: "Coming back into the room…",
+  rejoining: "Rejoining the room…",
   back: "Back online",
   online: "",
 };
@@ -160,7 +160,7 @@ byId("room-form").addEventListener("submit", async (event) => {
     const name = await sidebar.open(byId("room-input").value);
     byId("room-dialog").close();
     location.hash = encodeURIComponent(name);
-    openRoom(); // it may be the one that was not there
+    openRoom(); // needed if the address already names this room, which did not exist before
   } catch (problem) {
     byId("room-error").textContent = problem.message;
     byId("room-input").select();

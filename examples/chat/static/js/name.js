@@ -1,4 +1,4 @@
-// Asking people for their name, and remembering it.
+// Asks a person for a name, and stores the name in the browser.
 
 import { byId } from "./dom.js";
 import { dress } from "./people.js";
@@ -7,7 +7,7 @@ const KEY = "bennu-chat:name";
 
 export const storedName = () => localStorage.getItem(KEY);
 
-/** Ask for a name, and remember it. The promise is of the name, or of null if one thought better of it. */
+/** Ask for a name, and store it. The promise resolves to the name, or to null if the name did not change. */
 export function askName(current = "") {
   const dialog = byId("name-dialog");
   const form = byId("name-form");
@@ -33,12 +33,12 @@ export function askName(current = "") {
           return;
         }
         event.preventDefault();
-        problem.textContent = "Please give a name with a letter or a digit in it.";
+        problem.textContent = "Please enter a name with a letter or a digit.";
         input.focus();
       },
       { signal },
     );
-    // Without a name there is nothing to go back to.
+    // The first name is required: the dialog can't be cancelled.
     dialog.addEventListener("cancel", (event) => current || event.preventDefault(), { signal });
     dialog.addEventListener(
       "close",

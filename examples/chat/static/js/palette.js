@@ -1,7 +1,7 @@
-// The colours of people: a palette, and who has which of its colours.
+// The colours of people: a palette, and the colour of each name.
 //
-// Any two colours of it can be told apart (0.08 or more in OKLab), and each has a contrast of at least 4.5 to the
-// page, and to the letters on it. There are 32. With more people in a room some have to share.
+// Any two of its 32 colours differ by at least 0.08 in OKLab. Each has a contrast of at least 4.5 to the page and to
+// the letters on it. In a room with more than 32 people, some people share a colour.
 
 const PALETTE = [ // [on a light page, on a dark page]
   ["#5d3ab2", "#8694fa"],
@@ -39,11 +39,11 @@ const PALETTE = [ // [on a light page, on a dark page]
 ];
 
 export class Palette {
-  /** The names of those who are here: none of them loses its colour to another. */
+  /** The names of the people in the room. These names keep their colours. */
   here = new Set();
-  #numbers = new Map(); // name -> number in the palette; those that were asked for last are at the end
+  #numbers = new Map(); // name -> number in the palette; the most recently used names are at the end
 
-  /** The colour of a name, as CSS. Every page tries the same one first, so most people look alike everywhere. */
+  /** The colour of a name, as CSS. All pages try the same colour first, so most people have the same one everywhere. */
   colour(name) {
     const number = this.#numbers.get(name) ?? this.#choose(name);
     this.#numbers.delete(name);
@@ -61,7 +61,7 @@ export class Palette {
     return this.#takeFromAnother() ?? first;
   }
 
-  /** Take the number of whoever was not asked for the longest, and is not here. */
+  /** Take the number of the least recently used name that is not in the room. */
   #takeFromAnother() {
     for (const [name, number] of this.#numbers) {
       if (this.here.has(name)) continue;
@@ -72,7 +72,7 @@ export class Palette {
   }
 }
 
-/** A number from a text (FNV-1a). */
+/** Hash a text to a number (FNV-1a). */
 function hash(text) {
   let result = 0x811c9dc5;
   for (const byte of new TextEncoder().encode(text)) result = Math.imul(result ^ byte, 0x01000193) >>> 0;

@@ -1,4 +1,4 @@
-// How people look: their initials, and their colour.
+// The avatars of people: initials and colours.
 
 import { element } from "./dom.js";
 import { Palette } from "./palette.js";
@@ -18,7 +18,7 @@ export function tint(target, name) {
   return target;
 }
 
-/** Make an element look like somebody's avatar. */
+/** Turn an element into the avatar of a person. */
 export function dress(avatar, name) {
   avatar.classList.toggle("blank", !name);
   avatar.textContent = initials(name);

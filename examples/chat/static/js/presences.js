@@ -1,33 +1,33 @@
-// Who is in a room, who just was, and who comes and goes: what the stock client's Presence knows, by name.
+// The people in a room, recent visitors, and notices of joins and leaves. The stock client's Presence has the data.
 //
-// It tells what changed by events: "people", and "notice" with {name, what}. Whoever has several pages open
-// comes with the first and goes with the last. After we had lost the connection ourselves, as all do when the
-// server starts anew, the others have a while to come back before they are said to have left.
+// Events report changes: "people", and "notice" with {name, what}. A person with several pages joins with the first
+// page and leaves with the last. After this page lost its own connection, other people have 15 seconds to come back
+// before a notice says that they left: after a restart of the server everybody reconnects.
 
 import { Presence } from "../socket/phoenix.mjs";
 
-const PREFIX = "user:"; // the server puts it before each name, since no key can be "constructor"
+const PREFIX = "user:"; // the server puts it before each name, because a key can't be "constructor"
 const AWAITED = 15_000;
 
 export class Presences extends EventTarget {
   people = new Map(); // name -> {name, status, since, devices}
-  recent = new Map(); // name -> when they were last here
+  recent = new Map(); // name -> time of the last visit
   #me;
   #presence = null;
-  #isLost = false; // the connection is, so we know of nobody whether they are here
-  #isFirst = true; // nobody comes who was here before us
-  #isState = false; // what is told now is what happened since the last connection
-  #awaited = new Map(); // name -> the timer after which they have left
+  #isLost = false; // whether the connection is lost: then the list is unknown
+  #isFirst = true; // whether the first list is on its way: it makes no notices
+  #isState = false; // whether the current changes happened since the last connection
+  #awaited = new Map(); // name -> the timer after which the person counts as gone
 
   constructor(me) {
     super();
     this.#me = me;
   }
 
-  /** Follow a channel that is about to be joined. */
+  /** Follow a channel. Call this before its join. */
   follow(channel) {
     this.forget();
-    channel.on("presence_state", () => (this.#isState = true)); // this comes before the stock one
+    channel.on("presence_state", () => (this.#isState = true)); // runs before the callback of Presence
     const presence = new Presence(channel);
     const mine = (callback) => (key, here) => presence === this.#presence && callback(key, here);
     presence.onJoin(mine((key, before) => before || this.#came(nameOf(key))));
@@ -36,7 +36,7 @@ export class Presences extends EventTarget {
     this.#presence = presence;
   }
 
-  /** Follow nothing, and know nobody any more. */
+  /** Stop following, and forget all people. */
   forget() {
     this.#presence = null;
     this.#isLost = false;
@@ -48,20 +48,20 @@ export class Presences extends EventTarget {
     this.#emit("people");
   }
 
-  /** Show nobody until the server has told us anew who is here. */
+  /** Show nobody until the server has sent a new list. */
   lose() {
     this.#isLost = true;
     this.#emit("people");
   }
 
-  /** Take from the server who was here lately. */
+  /** Add the recent visitors that the server sent. */
   remember(recent) {
     for (const { name, seen_at } of recent) {
       this.recent.set(name, Math.max(seen_at, this.recent.get(name) ?? 0));
     }
   }
 
-  /** Everybody who is here: who is online before who is away, and both by name. */
+  /** The people in the room: online people first, then people who are away, each sorted by name. */
   here() {
     if (this.#isLost) return [];
     const byName = (a, b) => a.name.localeCompare(b.name);
@@ -69,7 +69,7 @@ export class Presences extends EventTarget {
     return [...this.people.values()].sort((a, b) => order(a) - order(b) || byName(a, b));
   }
 
-  /** Everybody who was, the latest first: {name, seenAt}. */
+  /** Recent visitors who have left, the latest first: {name, seenAt}. */
   gone() {
     if (this.#isLost) return [];
     return [...this.recent]
@@ -118,7 +118,7 @@ export class Presences extends EventTarget {
 
 const nameOf = (key) => key.slice(PREFIX.length);
 
-/** Put the pages of somebody together: they are at one of them, or have been away since they left the last. */
+/** Combine the pages of a person. The person is online if one page is, and otherwise away since the latest time. */
 function personOf(name, metas) {
   const status = metas.some((meta) => meta.status === "online") ? "online" : "away";
   const since = Math.max(...metas.map((meta) => meta.since));

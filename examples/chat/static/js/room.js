@@ -1,32 +1,32 @@
-// One room as data: what was said, who types, and what is not sent yet; who is here its presences know.
+// The data of a room: its messages, the people who type, and unsent messages. Its Presences have the people.
 //
-// It tells what changed by events: "reset" (all is new), "entry" (one more line), "outbox", "typing"
-// and "state". A room that was left keeps what it has, and asks for the rest when it is
-// entered again; the same goes for a connection that was lost.
+// Events report changes: "reset" (all entries are new), "entry" (one new entry), "outbox", "typing" and "state".
+// A room that was left keeps its messages, and asks for the missing ones when it is entered again. It does the same
+// after a lost connection.
 
 import { Presences } from "./presences.js";
 import { NO_ANSWER, words } from "./words.js";
 
 const SAY_TYPING_EVERY = 2_000;
 const TYPING_LASTS = 4_000;
-const TRIED_AGAIN = new Set(["join crashed", "rate_limited"]); // the client does that by itself
+const TRIED_AGAIN = new Set(["join crashed", "rate_limited"]); // phoenix.js repeats such a join itself
 
 export class Room extends EventTarget {
   state = "away"; // then "joining", "joined", "rejoining" after a failure, or "refused"
   entries = []; // {kind: "message", message} and {kind: "notice", name, what}
   lastId = 0;
-  typists = new Map(); // name -> the timer that ends it
+  typists = new Map(); // name -> the timer that ends the typing
   outbox = new Map(); // key -> draft
-  draft = ""; // what is in the composer
-  problem = ""; // why we are not let in
-  isPaused = false; // messages came faster than the server allows, and wait for a moment
+  draft = ""; // the text in the composer
+  problem = ""; // why the join was refused
+  isPaused = false; // whether messages wait, because the server's rate was exceeded
 
   #socket;
   #me;
   #attention;
   #channel = null;
   #isOpen = false;
-  #sending = null; // the push of the message that is under way
+  #sending = null; // the push of the message that is being sent
   #saidTypingAt = 0;
   #saidStatus = "";
 
@@ -41,7 +41,7 @@ export class Room extends EventTarget {
     attention.addEventListener("status", () => this.#sayStatus());
   }
 
-  // Coming and going.
+  // Joining and leaving.
 
   enter() {
     this.#isOpen = true;
@@ -59,7 +59,7 @@ export class Room extends EventTarget {
     this.#channel = channel;
     this.#become("joining");
     channel
-      .join() // these are called again whenever the client rejoins
+      .join() // the callbacks are called again at each rejoin
       .receive("ok", (reply) => this.#joined(reply))
       .receive("error", (response) => this.#refused(response));
   }
@@ -71,7 +71,7 @@ export class Room extends EventTarget {
 
   #leaveIfDone() {
     const isWaiting = [...this.outbox.values()].some((draft) => !draft.problem);
-    if (this.#isOpen || isWaiting || !this.#channel) return; // what was written is sent first
+    if (this.#isOpen || isWaiting || !this.#channel) return; // unsent messages are sent first
     const channel = this.#channel;
     this.#channel = null;
     this.#sending = null;
@@ -109,14 +109,14 @@ export class Room extends EventTarget {
       this.#lost();
       return;
     }
-    this.#channel.leave(); // or the client would try again and again
+    this.#channel.leave(); // otherwise phoenix.js would join again and again
     this.#channel = null;
     this.presences.forget();
     this.problem = words(response);
     this.#become("refused");
   }
 
-  // What is said.
+  // Messages.
 
   #hear(message) {
     if (message.id <= this.lastId) return;
@@ -153,14 +153,14 @@ export class Room extends EventTarget {
     this.#emit("outbox");
   }
 
-  // One message is under way at a time, so that they keep their order if one has to wait. Sending the same
-  // message twice is harmless: the server knows it by its key.
+  // One message is sent at a time, so that messages keep their order if one has to wait. Sending a message twice is
+  // harmless, because the server recognises its key.
   #sendNext() {
     const draft = [...this.outbox.values()].find(({ problem }) => !problem);
     if (!draft || this.#sending || this.isPaused || this.state !== "joined") return;
     const push = this.#channel.push("message", { body: draft.body, key: draft.key });
     const then = (act) => (response) => {
-      if (this.#sending !== push) return; // the connection was lost, and it is sent again
+      if (this.#sending !== push) return; // the connection was lost, and the message is sent again
       this.#sending = null;
       act(response);
       this.#emit("outbox");
@@ -188,7 +188,7 @@ export class Room extends EventTarget {
     }, milliseconds);
   }
 
-  // Who comes and goes, and what they do.
+  // Notices, status and typing.
 
   #note({ name, what }) {
     if (what === "left") this.#stopsTyping(name);
@@ -197,7 +197,7 @@ export class Room extends EventTarget {
     this.#emit("entry", entry);
   }
 
-  /** Tell whether we are at this page; a join tells it too. */
+  /** Send the status of this page, if it has changed since the join or the last status. */
   #sayStatus() {
     const { status } = this.#attention;
     if (this.state !== "joined" || status === this.#saidStatus) return;
@@ -235,7 +235,7 @@ export class Room extends EventTarget {
   }
 }
 
-// crypto.randomUUID would do, but exists only on https and on localhost.
+// crypto.randomUUID exists only on https and on localhost.
 function randomKey() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
     byte.toString(16).padStart(2, "0"),

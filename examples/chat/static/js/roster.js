@@ -1,4 +1,4 @@
-// The list of people beside a room: who is here, on what and whether at it, and who was here lately.
+// The list of people in a room, with their devices and status, and the list of recent visitors.
 
 import { byId, element } from "./dom.js";
 import { avatar } from "./people.js";
@@ -14,10 +14,10 @@ export class Roster {
 
   constructor(me) {
     this.#me = me;
-    setInterval(() => this.#renderGone(), 30_000); // time passes even if nobody comes or goes
+    setInterval(() => this.#renderGone(), 30_000); // "5 min ago" changes with time
   }
 
-  /** Show whom a room's presences know now. */
+  /** Show the people and the recent visitors of a room. */
   render(presences) {
     this.#presences = presences;
     const here = presences.here();
@@ -32,7 +32,7 @@ export class Roster {
     row.you.textContent = name === this.#me ? "you" : "";
     row.note.textContent = isAway ? `Away since ${since(start)}` : "";
     row.spoken.textContent = `${isAway ? "" : "online"}${many(devices) ? `, ${devices.length} devices` : ""}`;
-    // One computer is what one expects: that needs no sign.
+    // A single computer is the usual case, and has no sign.
     const kinds = many(devices) || devices[0] !== "computer" ? KINDS : [];
     row.devices.replaceChildren(...kinds.flatMap((kind) => sign(kind, devices)));
     row.devices.title = kinds.length ? list(devices) : "";
@@ -49,7 +49,7 @@ export class Roster {
   }
 }
 
-/** Rows by name. They stay the same elements, so that nothing flickers and no selection is lost. */
+/** Rows by name. A row keeps its element, so that nothing flickers and no selection is lost. */
 class Rows {
   #list;
   #rows = new Map();
@@ -103,7 +103,7 @@ function rowOf(name) {
 
 const many = (devices) => devices.length > 1;
 
-/** The sign of a kind of device, and how many there are. */
+/** The sign of a kind of device, with the number of such devices. */
 function sign(kind, devices) {
   const count = devices.filter((device) => device === kind).length;
   if (!count) return [];

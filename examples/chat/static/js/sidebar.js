@@ -1,4 +1,4 @@
-// The list of rooms: who is there, what was said last, and what has not been read.
+// The list of rooms, each with its number of people, its last message, and an unread mark.
 
 import { byId, element } from "./dom.js";
 import { lastRead } from "./reads.js";
@@ -11,7 +11,7 @@ export class Sidebar {
   #channel;
   #me;
   #list = byId("room-list");
-  #isKnown = false; // how many people are where
+  #isKnown = false; // whether the numbers of people are known
   current = "";
 
   constructor(socket, me) {
@@ -32,7 +32,7 @@ export class Sidebar {
     });
   }
 
-  /** Have the server open a room; the promise is of its name, or an Error that says why not. */
+  /** Ask the server to open a room. The promise resolves to its name, or rejects with an Error that says why. */
   open(name) {
     return new Promise((resolve, reject) => {
       this.#channel
@@ -57,7 +57,7 @@ export class Sidebar {
     return last !== null && name !== this.current && last.id > (lastRead(name) ?? 0);
   }
 
-  /** Show what is known now. Rows stay the same elements, so that none loses the focus. */
+  /** Show the current list. A row keeps its element, so that it does not lose the focus. */
   render() {
     const rooms = [...this.#rooms.values()].sort((a, b) => a.name.localeCompare(b.name));
     let anyUnread = false;
@@ -69,7 +69,7 @@ export class Sidebar {
       if (room.name === this.current) row.link.setAttribute("aria-current", "page");
       else row.link.removeAttribute("aria-current");
       row.time.textContent = room.last ? brief(room.last.sent_at) : "";
-      row.last.textContent = room.last ? this.#preview(room.last) : "Nothing said yet";
+      row.last.textContent = room.last ? this.#preview(room.last) : "No messages yet";
       const details = [this.#isKnown && `${room.people} here`, isUnread && "unread"].filter(Boolean);
       row.people.textContent = (this.#isKnown && room.people) || "";
       row.details.textContent = details.length ? `${details.join(", ")}.` : "";

@@ -1,4 +1,4 @@
-// Times as people say them.
+// Times in words.
 
 const HOUR_AND_MINUTE = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
 const DAY = new Intl.DateTimeFormat("en", { weekday: "long", day: "numeric", month: "long" });
@@ -7,7 +7,7 @@ const FULL = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: 
 
 const startOfDay = (ms) => new Date(ms).setHours(0, 0, 0, 0);
 
-/** How many midnights ago that was. */
+/** The number of midnights since a time. */
 const daysAgo = (ms) => Math.round((startOfDay(Date.now()) - startOfDay(ms)) / 86_400_000);
 
 export const isSameDay = (one, other) => startOfDay(one) === startOfDay(other);
