@@ -406,7 +406,7 @@ async def test_handle_metas_gets_each_diff_and_what_is_here_after_it() -> None:
 
 
 @pytest.mark.parametrize("mode", [Full(), Count(), BySize({0: Full(), 1: Count()})])
-async def test_joined_and_left_tell_of_keys_not_of_metas(mode: Any) -> None:
+async def test_channel_server_and_left_tell_of_keys_not_of_metas(mode: Any) -> None:
     """The first meta of a key, and the last; whatever clients are told; after they were told."""
     told: list[Any] = []
     diffs: list[Any] = []

@@ -159,5 +159,5 @@ killed_coroutines = pytest.mark.filterwarnings(
 async def assert_all_is_over(s: Scene) -> None:
     """Check that no task of the bad channel is there; the other client's may be."""
     names = [str(task.get_coro()) for task in asyncio.all_tasks()]
-    running = [name for name in names if "JoinedChannel" in name or "misbehave" in name]
+    running = [name for name in names if "ChannelServer" in name or "misbehave" in name]
     assert len(running) == (1 if s.server.endpoint.is_started else 0), running

@@ -36,8 +36,8 @@ from ..protocol.encoding import check_values, encode_json
 from ..reasons import CloseCode, Limit, Reason
 from ..socket import Socket
 from .accepted import Accepted
+from .channel_server import ChannelServer
 from .expiry import Ending
-from .joined import JoinedChannel
 from .joining import CRASHED
 from .link import Link
 from .refresh import RenewableLease
@@ -60,9 +60,9 @@ class Connection(Link[Socket[Any]]):
 
     def __init__(self, server: Server, accepted: Accepted[Socket[Any]], wire: Transport) -> None:
         self.serializer = cast("Serializer", accepted.serializer)  # the handshake chose one
-        self._session: Session[JoinedChannel] = Session()
-        self._holder: JoinedChannel | Message | None = None
-        self._close_after: Membership[JoinedChannel] | None = None
+        self._session: Session[ChannelServer] = Session()
+        self._holder: ChannelServer | Message | None = None
+        self._close_after: Membership[ChannelServer] | None = None
         self._living = 0
         super().__init__(server, accepted, wire)
         self.plain = min(accepted.socket.max_ref_size, accepted.socket.max_values)
@@ -119,7 +119,7 @@ class Connection(Link[Socket[Any]]):
     def act(
         self,
         decision: Decision,
-        membership: Membership[JoinedChannel] | None,
+        membership: Membership[ChannelServer] | None,
         message: Message,
         size: int,
     ) -> None:
@@ -146,7 +146,7 @@ class Connection(Link[Socket[Any]]):
 
     def ended(self, reason: str | Exception) -> None:
         """End every channel for this reason."""
-        if isinstance(self._holder, JoinedChannel):
+        if isinstance(self._holder, ChannelServer):
             self._holder.end(reason)
         for membership in tuple(self._session.topics.values()):
             membership.channel.end(reason)
@@ -157,7 +157,7 @@ class Connection(Link[Socket[Any]]):
             if membership.channel.definition.info_handler(message) is not None:
                 membership.channel.put_info(message)
 
-    def members(self) -> list[JoinedChannel]:
+    def members(self) -> list[ChannelServer]:
         """Return the channels that are joined."""
         return [membership.channel for membership in self._session.topics.values()]
 
@@ -205,7 +205,7 @@ class Connection(Link[Socket[Any]]):
         self, message: Message, definition: ChannelDefinition, parameters: dict[str, Any]
     ) -> None:
         try:
-            joining = JoinedChannel(self, definition, message, parameters)
+            joining = ChannelServer(self, definition, message, parameters)
         except Exception:
             self.server.log.exception("A channel for %r could not be made", message.topic)
             self.not_joined(message, CRASHED)
@@ -226,7 +226,7 @@ class Connection(Link[Socket[Any]]):
             old.kill()
         old.when_done(lambda: self._replace(message, membership))
 
-    def _replace(self, message: Message, old: Membership[JoinedChannel]) -> None:
+    def _replace(self, message: Message, old: Membership[ChannelServer]) -> None:
         self._holder = None
         if self.is_lost:
             return
@@ -260,7 +260,7 @@ class Connection(Link[Socket[Any]]):
 
     # What the channels tell us.
 
-    def joined(self, channel: JoinedChannel, message: Message, response: Any) -> None:
+    def joined(self, channel: ChannelServer, message: Message, response: Any) -> None:
         """Enter a channel whose join succeeded, and answer: who hears the reply hears the topic.
 
         Raises:
@@ -289,7 +289,7 @@ class Connection(Link[Socket[Any]]):
             self.reply(message.join_ref, message.ref, message.topic, ERROR, CRASHED)
         self._write_close_after()
 
-    def closed(self, channel: JoinedChannel, leave: Message | None) -> None:
+    def closed(self, channel: ChannelServer, leave: Message | None) -> None:
         """Tell the client that a channel has closed, answer its leave, and free the topic."""
         membership = self._session.remove(channel.topic, channel)
         if membership is not None and not self.is_lost:
@@ -297,7 +297,7 @@ class Connection(Link[Socket[Any]]):
                 self.reply(channel.join_ref, leave.ref, channel.topic, OK, {})
             self.send(self.serializer.close(membership.join_ref, membership.topic))
 
-    def crashed(self, channel: JoinedChannel) -> None:
+    def crashed(self, channel: ChannelServer) -> None:
         """Tell the client that a channel was lost, so that it rejoins, and free its topic."""
         membership = self._session.remove(channel.topic, channel)
         if membership is not None and not self.is_lost:
@@ -307,7 +307,7 @@ class Connection(Link[Socket[Any]]):
         """Count a channel no more: nothing of it runs any longer."""
         self._living -= 1
 
-    def release(self, channel: JoinedChannel) -> None:
+    def release(self, channel: ChannelServer) -> None:
         """Go on reading, if it was this channel that held the line."""
         if self._holder is channel:
             self._holder = None
@@ -329,7 +329,7 @@ class Connection(Link[Socket[Any]]):
             old, self._close_after = self._close_after, None
             self.send(self.serializer.close(old.join_ref, old.topic))
 
-    def _hold(self, holder: JoinedChannel | Message) -> None:
+    def _hold(self, holder: ChannelServer | Message) -> None:
         self._holder = holder
         self._wire.pause_reading()
 

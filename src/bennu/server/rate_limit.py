@@ -29,8 +29,8 @@ from ..protocol.decisions import DELIVER, Decision, Membership
 from ..reasons import CloseCode, DropReason, Limit, Reason
 from ..socket import Socket
 from .accepted import Accepted
+from .channel_server import ChannelServer
 from .connection import Connection
-from .joined import JoinedChannel
 from .server import Server
 from .tab import Tab
 from .transport import Transport
@@ -133,7 +133,7 @@ class RatedConnection(Connection):
     def _exceeded(
         self,
         decision: Decision,
-        membership: Membership[JoinedChannel] | None,
+        membership: Membership[ChannelServer] | None,
         message: Message,
         now: float,
     ) -> tuple[Limit, float] | None:
@@ -166,7 +166,7 @@ class RatedConnection(Connection):
     def _refuse(
         self,
         decision: Decision,
-        membership: Membership[JoinedChannel] | None,
+        membership: Membership[ChannelServer] | None,
         message: Message,
         wait: float,
     ) -> None:

@@ -51,10 +51,10 @@ from .mailbox import Kind
 from .owner import Phase
 from .supervised import GRACE, End, Notice
 
-__all__ = ["JoinedChannel"]
+__all__ = ["ChannelServer"]
 
 
-class JoinedChannel(Handle):
+class ChannelServer(Handle):
     """A channel object and the task that runs it.
 
     Attributes:
