@@ -25,9 +25,9 @@ from bennu import (
     Refused,
     Socket,
     Stop,
+    csrf,
 )
 from bennu.errors import TokenMissing
-from bennu.phoenix import csrf
 from bennu.telemetry import EVENTS, SECRET_TERMS, ChannelJoined
 from tests.support.clock import advance, settle
 from tests.support.memory import serve

@@ -38,7 +38,7 @@ LISTENS: Final = re.compile(r"running on (http://127\.0\.0\.1:\d+)")
 def test_quickstart_is_three_files_and_two_commands() -> None:
     """That is what a new user has to write."""
     assert list(FILES) == ["app.py", "page/index.html", "page/chat.js"]
-    assert COMMANDS == ["pip install .", "bennu run app:app"]
+    assert COMMANDS == ["pip install . starlette", "bennu run app:app"]
 
 
 def test_address_is_the_one_of_the_command() -> None:

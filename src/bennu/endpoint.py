@@ -33,11 +33,11 @@ from .loop.home import Home
 from .loop.siblings import other_workers
 from .message import Broadcast, Disconnect, SocketId, expect_event
 from .origin_check import OriginCheck, OriginPolicy
-from .phoenix.token import Secret, sign
 from .presence import Presence
 from .protocol.hosts import Hosts
 from .protocol.proxies import TrustedProxies
 from .pubsub import Bus, PubSub
+from .secret_key import Secret, secrets_of
 from .server.accepted import Accepted
 from .server.drain import Drainer
 from .server.handshake import Denied, Target, explain_request, shake_hands
@@ -758,7 +758,7 @@ def _presences(given: Any) -> tuple[Presence, ...]:
 def _secret(given: Secret | None) -> Secret | None:
     if given is not None:
         try:
-            sign(given, "", None)
+            secrets_of(given)
         except (TypeError, ValueError) as error:
             raise DefinitionError(
                 "Endpoint(secret_key=...)",

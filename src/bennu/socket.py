@@ -7,9 +7,9 @@ from typing import Any, Final, Generic, TypedDict, TypeVar, cast
 
 from typing_extensions import Unpack
 
-from .auth.session import SessionLoader, SessionReader
 from .channel import Channel
 from .connector import Connect, Connector, Refresh, Refresher
+from .csrf import KEY
 from .definition import ChannelDefinition, define
 from .drain import Drain, DrainPolicy
 from .errors import DefinitionError, Refused
@@ -17,11 +17,11 @@ from .limits.limits import Rates
 from .logs.log import Log
 from .longpoll import LongPoll
 from .origin_check import OriginCheck, OriginPolicy
-from .phoenix.csrf import KEY
 from .protocol import JSONV1, JSONV2, Serializer
 from .protocol.deflate import Deflate
 from .reasons import Reason
 from .refusals import Readable, Refusals, read_refusals
+from .session import SessionLoader, SessionReader
 from .topic import Pattern, Table
 from .user_code.callback import Callback
 from .user_code.options import COUNT, FLAG, SECONDS, TEXT, options
@@ -110,10 +110,10 @@ class SocketBase(Generic[A]):
         path: Of the WebSocket, below the mount; it may hold variables, ``{name}``.
         error_handler: Makes of a refused connect the HTTP status (200 to 599) and body, ``(429, b"later")``;
             403 and none by default. A function, async if it waits.
-        session: Reads ``info.session``: one of :mod:`bennu.auth.session`, or a function of the info,
-            async if it waits.
+        session: Reads ``info.session``: a reader of :mod:`bennu.auth.session` or :mod:`bennu.phoenix`, or a
+            function of the info, async if it waits.
         check_csrf: Whether a client must show that its page is ours to have its session: it sends
-            a token of :mod:`bennu.phoenix.csrf` as the parameter ``_csrf_token``.
+            a token of :mod:`bennu.csrf` as the parameter ``_csrf_token``.
         csrf_token_key: Under which the session holds what the token is checked against.
         log: Whether connects, joins and events are logged.
         websocket: Whether clients may connect by WebSocket. With False they can only poll, and the path of the

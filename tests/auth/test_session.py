@@ -1,105 +1,34 @@
-"""The visitor's session: from a cookie, from a middleware, or from a function; and only with a token."""
+"""The visitor's session, from the cookie of Starlette or from a middleware."""
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
+import sys
+import time
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
 import pytest
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from itsdangerous import TimestampSigner
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.sessions import SessionMiddleware
 from starlette.routing import Mount
 
-from bennu import ConnectInfo, DefinitionError, Endpoint, Socket
-from bennu.auth.session import PlugSession, ScopeSession, StarletteSession
-from bennu.phoenix import csrf, encrypted, etf, signed
+from bennu import ConnectInfo, Endpoint, Socket, csrf
+from bennu.auth.session import ScopeSession, StarletteSession
 from bennu.server.handshake import Denied, shake_hands
-from tests.support.memory import HandshakeRefused, endpoint_of, serve
 
 SECRET = "abcdefgh" * 8
 OLD_SECRET = "hgfedcba" * 8
-
-
-def key_for(salt: str, secret: str = SECRET) -> bytes:
-    return signed.derive_key(secret.encode(), salt.encode())
-
-
-def plug_cookie(session: Any, *, secret: str = SECRET) -> str:
-    """What Plug.Session writes: a signed term."""
-    return signed.sign(etf.encode(session), key_for("signing", secret))
-
-
-def encrypted_plug_cookie(session: Any, *, secret: str = SECRET) -> str:
-    """What Plug.Session writes with an encryption_salt."""
-    return encrypted.encrypt(etf.encode(session), key_for("encryption", secret), b"n" * 24)
 
 
 def info(cookies: Mapping[str, str] | None = None, **scope: Any) -> ConnectInfo:
     header = "; ".join(f"{name}={quote(value)}" for name, value in (cookies or {}).items())
     whole = {"path": "/", "headers": [(b"cookie", header.encode())], **scope}
     return ConnectInfo(whole, transport="websocket")
-
-
-# Phoenix's cookie.
-
-
-PLUG = PlugSession(SECRET, key="_app_key", signing_salt="signing")
-SEALED = PlugSession(SECRET, key="_app_key", signing_salt="signing", encryption_salt="encryption")
-
-
-def test_a_session_of_phoenix_is_read() -> None:
-    """Erlang's binaries are text; nil and lists are what they should be."""
-    session = {"user_id": 7, "live_socket_id": "users_sessions:x", "flash": {}, "none": None}
-    assert PLUG(info({"_app_key": plug_cookie(session)})) == session
-    assert SEALED(info({"_app_key": encrypted_plug_cookie(session)})) == session
-
-
-@pytest.mark.parametrize(
-    "cookie",
-    [
-        "",
-        "junk",
-        plug_cookie({"a": 1})[:-1],
-        plug_cookie({"a": 1}, secret=OLD_SECRET),
-        encrypted_plug_cookie({"a": 1}),
-        plug_cookie([1, 2]),
-        signed.sign(b"no term", key_for("signing")),
-    ],
-    ids=["empty", "junk", "cut", "another secret", "another kind", "a list", "no term"],
-)
-def test_a_cookie_that_is_not_phoenixs_is_no_session(cookie: str) -> None:
-    """Nor is none at all."""
-    assert PLUG(info({"_app_key": cookie})) is None
-    assert SEALED(info({"_app_key": "junk" + cookie})) is None
-    assert PLUG(info()) is None
-
-
-def test_the_secret_of_phoenix_may_be_rotated() -> None:
-    """All are tried."""
-    both: dict[str, Any] = {"key": "k", "signing_salt": "signing"}
-    for secret in (SECRET, OLD_SECRET):
-        reader = PlugSession([SECRET, OLD_SECRET], **both)
-        assert reader(info({"k": plug_cookie({"a": 1}, secret=secret)})) == {"a": 1}
-        sealed = PlugSession([SECRET, OLD_SECRET], **both, encryption_salt="encryption")
-        assert sealed(info({"k": encrypted_plug_cookie({"a": 1}, secret=secret)})) == {"a": 1}
-
-
-def test_an_old_encrypted_session_is_read_with_its_signing_key() -> None:
-    """Plug.Crypto before 2.0 wrapped the key with both."""
-    key, sign_key = key_for("encryption"), key_for("signing")
-    content_key, iv = b"c" * 16, b"i" * 12
-    wrapped = AESGCM(key).encrypt(iv, content_key, sign_key) + iv
-    sealed = AESGCM(content_key).encrypt(iv, etf.encode({"a": 1}), b"A128GCM")
-    parts = [b"A128GCM", wrapped, iv, sealed[:-16], sealed[-16:]]
-    cookie = b".".join(base64.urlsafe_b64encode(part).rstrip(b"=") for part in parts).decode()
-    assert SEALED(info({"_app_key": cookie})) == {"a": 1}
 
 
 # Starlette's cookie.
@@ -138,124 +67,41 @@ def test_a_cookie_that_is_not_starlettes_is_no_session(cookie: str) -> None:
     assert reader(info()) is None
 
 
-# The socket's session: with a token that only our pages know.
+@pytest.mark.parametrize(("age", "is_read"), [(0, True), (60, True), (61, False), (-1, False)])
+def test_a_session_of_starlette_has_an_age(
+    age: int, is_read: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And one of the future is none."""
+    cookie, made = starlette_cookie({"a": 1}), int(time.time())
+    monkeypatch.setattr(time, "time", lambda: made + age)
+    found = StarletteSession(SECRET, max_age=60)(info({"session": cookie}))
+    assert found == ({"a": 1} if is_read else None)
 
 
-def endpoint(**options: Any) -> tuple[Endpoint, list[ConnectInfo]]:
-    """An endpoint, and the infos of those who connect."""
-    seen: list[ConnectInfo] = []
-
-    async def connect(params: dict[str, Any], info: ConnectInfo) -> None:
-        seen.append(info)
-
-    return endpoint_of({}, connect=connect, id=None, session=PLUG, **options), seen
-
-
-async def session_of(
-    session: Any, token: str | None, *, cookie: str | None = None, **options: Any
-) -> Mapping[str, Any] | None:
-    """Connect with the cookie of a session and a token; return the session that connect sees."""
-    made, seen = endpoint(**options)
-    headers = [("cookie", f"_app_key={plug_cookie(session) if cookie is None else cookie}")]
-    params = {} if token is None else {"_csrf_token": token}
-    async with serve(made) as server:
-        for over in ("native", "asgi"):
-            client = await server.connect(over=over, params=params, headers=headers)
-            client.close()
-    first, second = seen
-    assert first.session == second.session
-    return first.session
+@pytest.mark.parametrize("position", [0, 5, -30, -20, -10, -3])
+def test_a_changed_session_of_starlette_is_none(position: int) -> None:
+    """Whichever part of it was changed."""
+    cookie = starlette_cookie({"user": 7})
+    other = "A" if cookie[position] != "A" else "B"
+    changed = cookie[:position] + other + cookie[position:][1:]
+    assert StarletteSession(SECRET)(info({"session": changed})) is None
 
 
-@pytest.mark.conformance("WS016")
-async def test_a_session_needs_its_cookie_and_a_token() -> None:
-    session: dict[str, Any] = {"user_id": 7}
-    token = csrf.token_for(session)
-    assert await session_of(session, token) == session
+def test_without_its_package_the_reader_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """At start-up, where the socket is made."""
+    monkeypatch.setitem(sys.modules, "itsdangerous", None)
+    with pytest.raises(ImportError, match=r"pip install 'bennu\[starlette\]'"):
+        StarletteSession(SECRET)
 
 
-@pytest.mark.conformance("WS017")
-@pytest.mark.parametrize("cookie", ["", "junk"])
-async def test_without_its_cookie_there_is_no_session(cookie: str) -> None:
-    """The connect itself is not refused: that is for the application to say."""
-    assert await session_of({}, csrf.token_for({}), cookie=cookie) is None
-
-
-TOKENS = [None, "", "junk", csrf.token_for({})]
-
-
-@pytest.mark.conformance("WS018", "OR031")
-@pytest.mark.parametrize("token", TOKENS, ids=["none", "empty", "junk", "another"])
-async def test_without_a_valid_token_there_is_no_session(token: str | None) -> None:
-    """Whoever the cookie belongs to, another site may have sent it."""
-    session: dict[str, Any] = {"user_id": 7}
-    csrf.token_for(session)
-    assert await session_of(session, token) is None
-
-
-@pytest.mark.conformance("OR030")
-async def test_a_socket_may_do_without_the_token() -> None:
-    """The origin still says which pages may connect."""
-    assert await session_of({"user_id": 7}, None, check_csrf=False) == {"user_id": 7}
-
-
-@pytest.mark.conformance("OR029")
-async def test_the_token_may_have_another_key_in_the_session() -> None:
-    """Where it is not, there is no session."""
-    session: dict[str, Any] = {"user_id": 7}
-    token = csrf.token_for(session, "_my_token")
-    assert await session_of(session, token, csrf_token_key="_my_token") == session
-    assert await session_of(session, token, csrf_token_key="_another") is None
-    assert await session_of(session, token) is None
-
-
-@pytest.mark.conformance("OR028")
-@pytest.mark.parametrize("is_async", [False, True])
-async def test_a_session_may_come_from_a_function(is_async: bool) -> None:
-    """It gets the info, and the token is checked all the same."""
-    kept: dict[str, Any] = {"user_id": 7}
-    token = csrf.token_for(kept)
-
-    def load(info: ConnectInfo) -> Mapping[str, Any] | None:
-        return kept if info.cookies.get("id") == "1" else None
-
-    async def load_later(info: ConnectInfo) -> Mapping[str, Any] | None:
-        await asyncio.sleep(0)
-        return load(info)
-
-    seen: list[Any] = []
-    made = endpoint_of(
-        {},
-        connect=lambda params, info: seen.append(info.session),
-        id=None,
-        session=load_later if is_async else load,
-    )
-    async with serve(made) as server:
-        for cookie, params in [("1", {"_csrf_token": token}), ("1", {}), ("2", {})]:
-            client = await server.connect(params=params, headers=[("cookie", f"id={cookie}")])
-            client.close()
-    assert seen == [kept, None, None]
-
-
-async def test_a_function_that_fails_is_an_error_of_ours() -> None:
-    """As a connect that crashes."""
-
-    def broken(info: ConnectInfo) -> None:
-        raise RuntimeError("the sessions are gone")
-
-    async with serve(endpoint_of({}, session=broken)) as server:
-        with pytest.raises(HandshakeRefused) as refused:
-            await server.connect()
-        assert refused.value.status == 500
-        server.logged("connect of /socket crashed")
+# What a middleware has put into the scope.
 
 
 def test_without_a_reader_nothing_is_read() -> None:
-    assert info({"_app_key": plug_cookie({"a": 1})}).session is None
+    assert info({"session": starlette_cookie({"a": 1})}).session is None
     assert info(session={"a": 1}).scope_session is None
-
-
-# What a middleware has put there.
 
 
 @pytest.mark.parametrize("kept", [{"user_id": 7}, {}, None])
@@ -322,48 +168,3 @@ async def test_starlettes_own_middleware_and_ours_see_the_same_session() -> None
         assert sent[0]["status"] == 400  # it was accepted, and is no WebSocket
         await made.stop()
     assert seen == [session, session]
-
-
-# Mistakes that are found at start-up.
-
-
-OPEN: dict[str, Any] = {"session": PLUG, "check_csrf": False}
-
-
-def socket(**options: Any) -> Socket[None]:
-    return Socket(connect=lambda: None, channels={}, **options)
-
-
-@pytest.mark.conformance("WS056")
-def test_a_session_that_any_site_could_use_is_refused() -> None:
-    """Neither the origin nor a token would keep it out."""
-    with pytest.raises(DefinitionError, match="any site can use a visitor's session"):
-        Endpoint(sockets={"/socket": socket(**OPEN, check_origin=False)})
-
-
-@pytest.mark.conformance("WS057")
-def test_it_is_refused_if_the_endpoint_is_open_as_well() -> None:
-    """A socket with a policy of its own may still be right."""
-    with pytest.raises(DefinitionError, match="any site can use a visitor's session"):
-        Endpoint(sockets={"/socket": socket(**OPEN)}, check_origin=False)
-    Endpoint(sockets={"/socket": socket(**OPEN, check_origin="host")}, check_origin=False)
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"session": PLUG, "check_origin": False},
-        {"check_csrf": False, "check_origin": False},
-        OPEN,
-    ],
-    ids=["token", "no session", "origin"],
-)
-def test_one_of_the_two_checks_will_do(options: Any) -> None:
-    """And without a session there is nothing to guard."""
-    Endpoint(sockets={"/socket": socket(**options)})
-
-
-@pytest.mark.parametrize("wrong", ["_app_key", {}, lambda: None])
-def test_a_reader_is_a_function_of_the_info(wrong: Any) -> None:
-    with pytest.raises(DefinitionError, match="a function of the info"):
-        socket(session=wrong)

@@ -17,13 +17,13 @@ from typing import Any, Final
 
 from bennu import Deflate
 from bennu.auth.jwt import JWTConnect
-from bennu.auth.session import PlugSession, StarletteSession
+from bennu.auth.session import StarletteSession
 from bennu.connect_info import AUTHORITY, ConnectInfo
+from bennu.csrf import matches
 from bennu.errors import DecodeError, EncodeError, TokenError
 from bennu.message import BINARY, TEXT, Opcode
-from bennu.phoenix import etf, signed, token
-from bennu.phoenix.csrf_codec import matches
-from bennu.phoenix.token_text import to_base64
+from bennu.phoenix import PlugSession, etf, signed, token
+from bennu.phoenix.signed import to_base64
 from bennu.protocol import JSONV1, JSONV2, Serializer, negotiate as negotiate_vsn
 from bennu.protocol.deflate import DeflateFraming, negotiate
 from bennu.protocol.extensions import parse_offers

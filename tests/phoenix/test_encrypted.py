@@ -10,7 +10,7 @@ from hypothesis import given, strategies as st
 
 from bennu.errors import TokenInvalid
 from bennu.phoenix.encrypted import KEY_SIZE, NONCE_SIZE, decrypt, encrypt
-from bennu.phoenix.token_text import to_base64
+from bennu.phoenix.signed import to_base64
 
 from ..support.properties import property_test
 

@@ -21,9 +21,8 @@ from bennu import (
     Socket,
     on,
 )
-from bennu.phoenix.token import sign
 from bennu.reasons import DropReason
-from bennu.transports.longpoll.http import SALT
+from bennu.transports.longpoll.tokens import SessionName, SessionTokens
 from tests.support.clock import advance, running_loop, settle, work
 from tests.support.frames import error, ok
 from tests.support.longpoll import Browser
@@ -242,6 +241,12 @@ async def test_it_works_inside_other_applications() -> None:
 # Tokens that are not good.
 
 
+def token_of(
+    topic: str, *, mount: str = "/socket", secret: str = SECRET, max_age: float = 60
+) -> str:
+    return SessionTokens(secret).make(SessionName(topic, mount), max_age)
+
+
 @both
 async def test_tokens_that_are_not_good_are_none(reach: Reach) -> None:
     """A forged one, a stale one, and one of another mount: a poll begins a session, a post says 410."""
@@ -253,11 +258,10 @@ async def test_tokens_that_are_not_good_are_none(reach: Reach) -> None:
         bad = [
             "",
             token[:-1],
-            sign("another secret of this length", SALT, [topic, "/socket"]),
-            sign(SECRET, "another purpose", [topic, "/socket"]),
-            sign(SECRET, SALT, [topic, "/socket"], signed_at=0),
-            sign(SECRET, SALT, [topic, "/elsewhere"]),
-            sign(SECRET, SALT, [topic, "/socket"]),
+            token_of(topic, secret="another secret of this length"),
+            token_of(topic, max_age=-1),
+            token_of(topic, mount="/elsewhere"),
+            token_of(topic),
         ]
         for one in bad:
             assert await browser.post(one, ["1", "1", "room:1", "phx_join", {}]) == {"status": 410}
@@ -319,7 +323,7 @@ async def test_a_session_whose_process_does_not_answer_is_gone() -> None:
     """After the time that it was given: a post says 410, a poll begins another."""
     async with polling("elsewhere", CHANNELS) as (server, browser, _):
         topic = "phx:lp:dead"
-        token = sign(SECRET, SALT, [topic, "/socket"])
+        token = token_of(topic)
         deaf = server.endpoint.pubsub.subscribe(topic, lambda message: None)
         assert await browser.post(token, ["1", "1", "room:1", "phx_join", {}]) == {"status": 410}
         assert running_loop().time() == 2
@@ -336,7 +340,7 @@ async def test_a_session_whose_process_dies_while_it_is_at_it() -> None:
 
     async with polling("elsewhere", CHANNELS) as (server, browser, _):
         topic, pubsub = "phx:lp:dying", server.endpoint.pubsub
-        token = sign(SECRET, SALT, [topic, "/socket"])
+        token = token_of(topic)
 
         def take_and_die(message: Any) -> None:
             if isinstance(message, Posted):

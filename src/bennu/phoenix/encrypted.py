@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Final
 
 from ..errors import TokenInvalid
-from .token_text import from_base64, split, to_base64
+from .signed import from_base64, split, to_base64
 
 __all__ = ["AAD", "KEY_SIZE", "NONCE_SIZE", "decrypt", "encrypt"]
 

@@ -1,14 +1,18 @@
-"""Keys, payloads and signatures of tokens, as Phoenix.Token makes them (protocol, §8.1–§8.3).
+"""Keys, text, payloads and signatures of tokens, as Phoenix.Token makes them (protocol, §8.1–§8.3).
 
-Theory of operation. A token is made in three steps, each of which has its way back:
+Theory of operation. A token is made in three steps. Each step has its inverse:
 
-- the *key* is derived from a secret and a salt, so that a token for one purpose is none for another;
+- the *key* is derived from a secret and a salt, so a token for one purpose is invalid for another purpose;
 - the *payload* is a term, ``{data, signed_at_ms, max_age}``;
-- its bytes are signed here, or encrypted in ``encrypted``.
+- the bytes of the payload are signed here, or encrypted in ``encrypted``.
 
     SFMyNTY.<payload>.<HMAC of all before>
 
-A payload is read only after its token was found to be genuine. Keys, times and nonces are arguments.
+The *text* of a token is base64, and of every byte string exactly one base64 is accepted, with its padding or
+without. Phoenix also accepts base64 whose unused bits are set. Nobody writes that, and here no character
+of a token can be changed.
+
+A payload is read only after the signature was verified. Keys, times and nonces are arguments.
 """
 
 from __future__ import annotations
@@ -16,20 +20,25 @@ from __future__ import annotations
 import hashlib
 import hmac
 import math
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as Base64Error
 from collections.abc import Iterable
 from typing import Any, Final, Literal, cast, get_args
 
 from ..errors import DecodeError, TokenExpired, TokenInvalid
 from . import etf
-from .token_text import from_base64, split, to_base64
 
 __all__ = [
     "DAY",
+    "MAX_TOKEN",
     "Digest",
     "SignatureDigest",
     "derive_key",
+    "from_base64",
     "read_payload",
     "sign",
+    "split",
+    "to_base64",
     "verify",
     "write_payload",
 ]
@@ -38,10 +47,13 @@ Digest = Literal["sha1", "sha224", "sha256", "sha384", "sha512"]
 SignatureDigest = Literal["sha256", "sha384", "sha512"]
 
 DAY: Final = 86_400
-"""How long a token is good that doesn't say it, in seconds."""
+"""Seconds that a token is valid if it does not name its own age."""
+
+MAX_TOKEN: Final = 2 * etf.MAX_SIZE
+"""Characters that a token may have."""
 
 _MAX_AHEAD: Final = 60_000
-"""Milliseconds by which the clock of the one who signed may be ahead of ours."""
+"""Milliseconds by which the clock of the signer may be ahead of ours."""
 
 _INFINITY: Final = etf.Atom("infinity")
 _DATA: Final = etf.Atom("data")
@@ -75,6 +87,46 @@ def derive_key(
     if digest not in get_args(Digest):
         raise ValueError(f"digest must be one of {get_args(Digest)}, got {digest!r}")
     return hashlib.pbkdf2_hmac(digest, secret, salt, iterations, length)
+
+
+# The text: parts of URL-safe base64, with dots between.
+
+
+def split(token: str | bytes) -> list[bytes]:
+    """Return the parts of a token, or six of anything else.
+
+    Raises:
+        TokenInvalid: It is too long, or not ASCII.
+    """
+    if len(token) > MAX_TOKEN:
+        raise TokenInvalid(f"a token has at most {MAX_TOKEN} characters, got {len(token)}")
+    if isinstance(token, str):
+        if not token.isascii():
+            raise TokenInvalid("this is no token")
+        token = token.encode("ascii")
+    return token.split(b".", 5)  # no token has so many parts
+
+
+def to_base64(data: bytes) -> bytes:
+    """Return URL-safe base64 without padding."""
+    return urlsafe_b64encode(data).rstrip(b"=")
+
+
+def from_base64(text: bytes) -> bytes:
+    """Return what a part of a token says.
+
+    Raises:
+        TokenInvalid: It is not the base64 of anything, with its padding or without.
+    """
+    unpadded = text.rstrip(b"=")
+    try:
+        data = urlsafe_b64decode(unpadded + b"=" * (-len(unpadded) % 4))
+    except Base64Error as error:
+        raise TokenInvalid("a part of the token is not base64") from error
+    padded = urlsafe_b64encode(data)
+    if text not in (padded, padded.rstrip(b"=")):
+        raise TokenInvalid("a part of the token is not base64")
+    return data
 
 
 # The payload.

@@ -3,22 +3,22 @@
     token.sign(SECRET, "user socket", user.id)              to the client
     token.verify(SECRET, "user socket", params.token)       from it
 
-This is the thin shell around ``_protocol.signed`` and ``_protocol.encrypted``: it knows the time, random
-bytes, and the keys that were derived before.
+The pure modules ``signed`` and ``encrypted`` make and read the text. This module adds the clock, the random
+bytes, and a cache of derived keys.
 
-A *salt* names the purpose of a token, so that one for resetting a password opens no socket; it is no
-secret. *Several secrets* are a rotation: the first makes tokens, all are tried on those that come.
+The *secret* is Phoenix's ``secret_key_base``; several secrets are a rotation. A *salt* names the purpose of a
+token, so that a token for resetting a password opens no socket. A salt is not secret.
 """
 
 from __future__ import annotations
 
 import secrets as random
 import time
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final, TypedDict, Unpack
 
 from ..errors import TokenError, TokenExpired, TokenInvalid, TokenMissing
+from ..secret_key import Secret, secrets_of
 from . import encrypted, signed
 from .encrypted import KEY_SIZE, NONCE_SIZE
 from .etf import Atom, Opaque
@@ -39,10 +39,6 @@ __all__ = [
     "verify",
 ]
 
-Secret = str | bytes | Sequence[str | bytes]
-"""A secret of at least 20 bytes, Phoenix's ``secret_key_base``; or several, the current one first."""
-
-_MIN_SECRET: Final = 20
 _MAX_KEYS: Final = 256
 """How many derived keys are kept."""
 
@@ -195,20 +191,6 @@ def derive(secret: Secret, salt: str | bytes, **options: Unpack[KeyOptions]) -> 
     length = options.get("key_length", KEY_SIZE)
     digest = options.get("key_digest", "sha256")
     return [_key(one, purpose, iterations, length, digest) for one in secrets_of(secret)]
-
-
-def secrets_of(secret: Any) -> list[bytes]:
-    """Return the secrets as bytes, whatever was given: None is what a missing setting gives."""
-    if secret is None or isinstance(secret, (str, bytes)):
-        secret = (secret,)
-    known = [one.encode() if isinstance(one, str) else one for one in secret]
-    sizes = [len(one) if isinstance(one, bytes) else 0 for one in known]
-    if not sizes or min(sizes) < _MIN_SECRET:
-        raise ValueError(
-            f"a secret is text or bytes, at least {_MIN_SECRET} of them; "
-            "take one from secrets.token_urlsafe(48)"
-        )
-    return known
 
 
 @lru_cache(_MAX_KEYS, typed=True)  # a cached 1000 must not let a 1000.0 pass

@@ -18,13 +18,13 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from ...connect_info import ConnectInfo
-from ...errors import DecodeError, TokenError
+from ...errors import DecodeError
 from ...limits.connections import network_of
 from ...longpoll import LongPoll
-from ...phoenix import token as signed
 from ...protocol.longpoll import Status, answer_poll, answer_status, split_body
 from ...protocol.query import MAX_QUERY, decode_query
 from ...reasons import Limit
+from ...secret_key import Secret
 from ...server.handshake import Denied, Target, origin_fits, shake_hands
 from ...server.server import Server
 from .bodies import Bodies, NoRoom
@@ -32,12 +32,12 @@ from .exchange import BodyTooLong, ClientGone, Exchange
 from .polls import Polls
 from .reach import Elsewhere, Here, Way
 from .session import Session
+from .tokens import SessionName, SessionTokens
 
 __all__ = ["LongPolling"]
 
 
 TOPIC: Final = "phx:lp:"
-SALT: Final = "bennu long poll"
 
 RETRY_AFTER: Final = 5
 """Seconds after which to come again where nobody can know when there will be room."""
@@ -56,9 +56,9 @@ class LongPolling:
         secret: What signs the sessions' tokens; None makes one that no other process knows.
     """
 
-    def __init__(self, server: Server, secret: signed.Secret | None) -> None:
+    def __init__(self, server: Server, secret: Secret | None) -> None:
         self._server = server
-        self._secret: signed.Secret = secrets.token_bytes(32) if secret is None else secret
+        self._tokens = SessionTokens(secret)
         self._sessions: dict[str, Session] = {}
         self._counts: Counter[Any] = Counter()
         self._bodies = Bodies()
@@ -164,7 +164,7 @@ class LongPolling:
         session = Session(self._server, options, topic, partial(self._ended, keys, topic))
         self._sessions[topic] = session
         session.begin(outcome)
-        token = signed.sign(self._secret, SALT, [topic, target.mount], max_age=options.max_age)
+        token = self._tokens.make(SessionName(topic, target.mount), options.max_age)
         await exchange.answer(answer_poll(Status.GONE, token))
 
     def _refuse_session(
@@ -258,12 +258,10 @@ class LongPolling:
 
     def _way(self, target: Target, options: LongPoll, token: str | None) -> Way | None:
         """Return the way to the session that a token names, if it may still be there."""
-        try:
-            topic, mount = signed.verify(self._secret, SALT, token)
-        except TokenError:
+        name = self._tokens.read(token)
+        if name is None or name.mount != target.mount:
             return None
-        if mount != target.mount:
-            return None
+        topic = name.topic
         session = self._sessions.get(topic)
         if session is not None:
             return Here(session, topic)

@@ -1,4 +1,4 @@
-"""Masked tokens, against what Plug.CSRFProtection does, written down once more here."""
+"""Tokens of pages, against what Plug.CSRFProtection does, written down once more here."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import example, given, strategies as st
 
-from bennu.phoenix.csrf_codec import make_state, mask, matches
+from bennu import csrf
+from bennu.csrf import make_state, mask, matches
 
 STATE = make_state(bytes(range(18)))
 
@@ -80,3 +81,40 @@ def test_a_changed_token_is_bad(random: bytes, position: int, character: str) ->
 def test_what_is_no_token_is_bad(state: Any, token: Any) -> None:
     """Both come from outside, and may be anything."""
     assert not matches(state, token)
+
+
+# Tokens and sessions.
+
+
+def test_a_token_is_good_for_the_session_that_it_was_made_of() -> None:
+    """Each page gets another; the session changes once."""
+    session: dict[str, Any] = {"user": 7}
+    first, second = csrf.token_for(session), csrf.token_for(session)
+    assert first != second
+    assert session.keys() == {"user", "_csrf_token"}
+    assert csrf.is_valid(session, first)
+    assert csrf.is_valid(session, second)
+    assert not csrf.is_valid({}, first)
+    assert not csrf.is_valid({"_csrf_token": csrf.token_for({})[32:]}, first)
+
+
+def test_the_key_in_the_session_may_be_another() -> None:
+    session: dict[str, Any] = {}
+    token = csrf.token_for(session, "mine")
+    assert session.keys() == {"mine"}
+    assert csrf.is_valid(session, token, "mine")
+    assert not csrf.is_valid(session, token)
+
+
+@pytest.mark.parametrize("junk", [None, 7, "short", "ä" * 24])
+def test_what_is_no_state_is_replaced(junk: Any) -> None:
+    """It may be left from something else."""
+    session = {"_csrf_token": junk}
+    assert csrf.is_valid(session, csrf.token_for(session))
+
+
+def test_the_phoenix_room_has_it_too() -> None:
+    """A page of Phoenix and a page of Starlette contain the same kind of token."""
+    from bennu.phoenix import csrf as of_phoenix
+
+    assert of_phoenix is csrf

@@ -1,0 +1,40 @@
+"""Secrets that sign what clients bring back: one secret, or several during a rotation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+__all__ = ["MIN_SECRET", "Secret", "secrets_of"]
+
+Secret = str | bytes | Sequence[str | bytes]
+"""A secret of at least 20 bytes, or several: the first signs, and each is accepted."""
+
+MIN_SECRET: Final = 20
+"""Bytes of the shortest secret that is accepted."""
+
+
+def secrets_of(secret: Any) -> list[bytes]:
+    """Return one secret or several as a list of bytes, the current one first.
+
+    Args:
+        secret: A :data:`Secret`, of any type: a missing setting gives None.
+
+    Raises:
+        TypeError: The value is neither text, bytes nor a sequence.
+        ValueError: There is no secret, or one of them is too short.
+
+    Example:
+        >>> secrets_of("at least 20 bytes, in text")
+        [b'at least 20 bytes, in text']
+    """
+    if secret is None or isinstance(secret, (str, bytes)):
+        secret = (secret,)
+    known = [one.encode() if isinstance(one, str) else one for one in secret]
+    sizes = [len(one) if isinstance(one, bytes) else 0 for one in known]
+    if not sizes or min(sizes) < MIN_SECRET:
+        raise ValueError(
+            f"a secret is text or bytes, at least {MIN_SECRET} of them; "
+            "take one from secrets.token_urlsafe(48)"
+        )
+    return known

@@ -1,0 +1,81 @@
+"""The tokens of polling sessions: a client brings one to each request. Protocol document, §4.2.
+
+    <base64 of [topic, mount, expiry]>.<base64 of HMAC-SHA256 of all before the dot>
+
+The topic is the session's own, the mount is the path of its socket, the expiry is in seconds since 1970.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import time
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from typing import Final, NamedTuple
+
+import msgspec
+
+from ...secret_key import Secret, secrets_of
+
+__all__ = ["SessionName", "SessionTokens"]
+
+PURPOSE: Final = b"bennu long poll"
+"""Enters each key, so that a token that the same secret signs elsewhere is no token here."""
+
+
+class SessionName(NamedTuple):
+    """What a token names: a session's topic, and the mount of its socket."""
+
+    topic: str
+    mount: str
+
+
+class SessionTokens:
+    """Makes and reads the tokens of an endpoint.
+
+    Args:
+        secret: Signs the tokens; of several the first signs, and each is accepted. None makes a random secret,
+            which no other process knows.
+    """
+
+    def __init__(self, secret: Secret | None = None) -> None:
+        known = [secrets.token_bytes(32)] if secret is None else secrets_of(secret)
+        self._keys = [hmac.digest(one, PURPOSE, "sha256") for one in known]
+        self._payload = msgspec.json.Decoder(tuple[str, str, float | None])
+
+    def make(self, name: SessionName, max_age: float) -> str:
+        """Return the token of a session.
+
+        Args:
+            name: The session.
+            max_age: Seconds after which the token is no longer accepted; ``math.inf`` means never.
+        """
+        # JSON has no infinity: msgspec writes null for it.
+        payload = msgspec.json.encode((*name, time.time() + max_age))
+        text = _base64(payload)
+        return f"{text}.{_signature(self._keys[0], text)}"
+
+    def read(self, token: str | None) -> SessionName | None:
+        """Return the session that a token names; None for a token that is missing, forged or expired.
+
+        Args:
+            token: What the client sent.
+        """
+        if token is None or not token.isascii():
+            return None
+        text, _, signature = token.partition(".")
+        if not any(hmac.compare_digest(_signature(key, text), signature) for key in self._keys):
+            return None
+        topic, mount, expiry = self._payload.decode(urlsafe_b64decode(text + "=="))
+        if expiry is not None and time.time() > expiry:
+            return None
+        return SessionName(topic, mount)
+
+
+def _signature(key: bytes, text: str) -> str:
+    return _base64(hmac.digest(key, text.encode(), "sha256"))
+
+
+def _base64(data: bytes) -> str:
+    """Return URL-safe base64 without padding: not every client escapes what it puts into a query."""
+    return urlsafe_b64encode(data).rstrip(b"=").decode()
