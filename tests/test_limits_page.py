@@ -51,7 +51,7 @@ LIMITS: dict[str, object] = {
     "bytes of a query": MAX_QUERY,
     "levels of JSON within each other": MAX_NESTING,
     "messages of a POST": MAX_MESSAGES,
-    "bytes of a message of a refused client that may read why": MAX_REFUSED,
+    "bytes of a message of a refused client that can read the reason": MAX_REFUSED,
     "messages of such a client at once, and 10 more a second": RATE.burst,
     "frames, or kilobytes of messages, that are handled at once ([below](#turns))": BUDGET,
     "`Presence(max_keys=...)`": inspect.signature(Presence).parameters["max_keys"].default,
