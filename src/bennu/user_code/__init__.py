@@ -1,1 +1,1 @@
-"""What a user hands to Bennu: functions, types and options, read, checked and called."""
+"""The user's functions, types and options: Bennu reads, checks and calls them."""

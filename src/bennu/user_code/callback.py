@@ -1,21 +1,24 @@
-"""The one way in which a function of the user's is called.
+"""Calls the user's functions. All modules call them through a :class:`Callback`.
 
 Theory of operation
 -------------------
-A user's function may be ``async def`` or ``def``, a lambda or a decorator that returns a coroutine, a
-``functools.partial``, or an object with ``__call__``. Each place that takes one makes a :class:`Callback`
-of it, and calls it by one of four methods:
+A user's function can be ``async def`` or ``def``, a lambda or a decorator that returns a coroutine, a
+``functools.partial``, or an object with ``__call__``. Each place that takes a function makes a
+:class:`Callback` of the function, and calls it by one of four methods:
 
-- :meth:`Callback.ask` awaits an async function, and runs a plain one in a worker thread;
-- :meth:`Callback.here` is for short functions of the handshake: a plain one runs on the event loop;
-- :meth:`Callback.now` is for places that can't wait: what has to be awaited is an error there;
-- :meth:`Callback.begin` is ``ask`` for the handlers of messages, whose caller does the rest itself.
+- :meth:`Callback.ask` awaits an async function, and runs a plain function in a worker thread;
+- :meth:`Callback.here` is for short functions of the handshake: a plain function runs on the event loop;
+- :meth:`Callback.now` is for places that can't wait: there an awaitable result is an error;
+- :meth:`Callback.begin` is ``ask`` for the handlers of messages: its caller handles the result and the errors.
 
-All of them agree on three things. What can be awaited is awaited: a coroutine is never taken for a result.
-A generator is no result. And what a user's function raises is an ``Exception`` when it comes out of here:
-a ``SystemExit``, a ``GeneratorExit`` or a ``CancelledError`` of the function's own becomes a
-:class:`~bennu.errors.CallbackError`, so that it ends what called the function and never the server. A
-cancellation from outside, a closed coroutine and the exception of a signal handler (Ctrl-C) pass.
+All four follow three rules:
+
+1. An awaitable result is awaited. A coroutine is never taken for a result.
+2. A generator is not a result.
+3. Only an ``Exception`` leaves this module. If the function itself raises a ``SystemExit``, a
+   ``GeneratorExit`` or a ``CancelledError``, the caller gets a :class:`~bennu.errors.CallbackError`. So such
+   an exception ends the caller, and never the server. A cancellation from outside, the end of a closed
+   coroutine and the exception of a signal handler (Ctrl-C) pass unchanged.
 """
 
 from __future__ import annotations
@@ -45,16 +48,16 @@ from .functions import expect_awaitable_or_plain, expect_plain, is_async, name_o
 __all__ = ["UNFINISHED", "Callback", "Workers", "call_now", "crash_of"]
 
 UNFINISHED: Final = frozenset({CoroutineType, GeneratorType, AsyncGeneratorType})
-"""Types of what a function returns that has not done its work yet."""
+"""Types of results that mean that the function's body has not run to its end."""
 
 _RAISE: Final = opcode.opmap["RAISE_VARARGS"]
 
 
 class Workers(Protocol):
-    """Where plain functions run."""
+    """Worker threads, in which plain functions run."""
 
     def in_thread(self, callback: Callback, /, *args: Any) -> Awaitable[Any]:
-        """Run :meth:`Callback.work` in a worker thread, and return what it returned."""
+        """Run :meth:`Callback.work` in a worker thread, and return its result."""
         ...
 
 
@@ -63,13 +66,13 @@ class Callback:
     """A function of the user's.
 
     Attributes:
-        subject: What the user gave it as, for errors: ``Socket(connect=...)``.
-        function: It. Nobody but this module calls it.
-        is_async: Whether it is called on the event loop and awaited.
-        name: What it is called in logs.
+        subject: The option that the user gave the function as, for errors: ``Socket(connect=...)``.
+        function: The user's function. Only this module calls it.
+        is_async: Whether the function is called on the event loop and awaited.
+        name: The function's name in logs.
 
     Raises:
-        DefinitionError: It is a generator.
+        DefinitionError: The function is a generator.
     """
 
     subject: str
@@ -84,7 +87,13 @@ class Callback:
 
     @classmethod
     def plain(cls, subject: str, function: Callable[..., Any], *, why: str, write: str) -> Callback:
-        """Return the callback of a place that can't wait: for :meth:`now`.
+        """Return a callback for a place that can't wait, which calls it with :meth:`now`.
+
+        Args:
+            subject: The option that the user gave the function as, for errors.
+            function: The user's function.
+            why: The reason why the function can't be awaited, for the error.
+            write: The code to write instead, for the error.
 
         Raises:
             DefinitionError: The function is async.
@@ -95,11 +104,15 @@ class Callback:
     # The four ways.
 
     async def ask(self, workers: Workers, /, *args: Any) -> Any:
-        """Call it, a plain function in a worker thread; return its result.
+        """Call the function, in a worker thread if it is plain; return its result.
+
+        Args:
+            workers: The worker threads for a plain function.
+            args: The function's arguments.
 
         Raises:
-            CallbackError: It raised what is no Exception, or returned a generator.
-            Exception: What it raised.
+            CallbackError: The function raised something other than an Exception, or returned a generator.
+            Exception: The function raised it.
         """
         try:
             value = await self.begin(workers, *args)
@@ -110,11 +123,11 @@ class Callback:
             raise crash_of(error, self.name) from error
 
     async def here(self, /, *args: Any) -> Any:
-        """Call it on the event loop, whatever it is; return its result.
+        """Call the function on the event loop, also a plain one; return its result.
 
         Raises:
-            CallbackError: It raised what is no Exception, or returned a generator.
-            Exception: What it raised.
+            CallbackError: The function raised something other than an Exception, or returned a generator.
+            Exception: The function raised it.
         """
         try:
             return await self.finish(self.function(*args))
@@ -124,32 +137,32 @@ class Callback:
             raise crash_of(error, self.name) from error
 
     def now(self, /, *args: Any) -> Any:
-        """Call it where nothing can be awaited; return its result.
+        """Call the function where nothing can be awaited; return its result.
 
         Raises:
-            CallbackError: It raised what is no Exception, or returned something to be awaited.
-            Exception: What it raised.
+            CallbackError: The function raised something other than an Exception, or its result must be awaited.
+            Exception: The function raised it.
         """
         return call_now(self.name, self.function, *args)
 
     def begin(self, workers: Workers, /, *args: Any) -> Awaitable[Any]:
-        """Return its running, to be awaited at once, for a caller that cares for the result itself.
+        """Return an awaitable call of the function. The caller awaits it at once.
 
-        What it returns may be ``UNFINISHED`` and goes to :meth:`finish`; what it raises that is no
-        Exception goes to :func:`crash_of`.
+        The caller passes a result whose type is in ``UNFINISHED`` to :meth:`finish`, and an exception
+        that is no ``Exception`` to :func:`crash_of`.
         """
         if self.is_async:
             running: Awaitable[Any] = self.function(*args)
             return running
         return self._in_thread(workers, args)
 
-    # What they are made of.
+    # The steps of these four.
 
     async def finish(self, value: Any) -> Any:
-        """Return what a result comes to: what can be awaited is awaited.
+        """Return the final result: an awaitable is awaited, until a value remains.
 
         Raises:
-            CallbackError: It is a generator.
+            CallbackError: The value is a generator.
         """
         if value is None:
             return None
@@ -171,11 +184,12 @@ class Callback:
         return value if value is None else await self.finish(value)
 
     def work(self, /, *args: Any) -> Any:
-        """Call it in a worker thread.
+        """Call the function; a worker thread runs this.
 
         Raises:
-            CallbackError: It raised what is no Exception, or what no future can carry.
-            Exception: What it raised.
+            CallbackError: The function raised something other than an Exception, or a StopIteration, which
+                no future can carry.
+            Exception: The function raised it.
         """
         try:
             return self.function(*args)
@@ -188,16 +202,16 @@ class Callback:
 
 
 def call_now(name: str, function: Callable[..., Any], /, *args: Any) -> Any:
-    """Call a function of the user's where nothing can be awaited; see :meth:`Callback.now`.
+    """Call a user's function where nothing can be awaited; see :meth:`Callback.now`.
 
     Args:
-        name: What it is called in errors.
-        function: It.
-        args: What it gets.
+        name: The function's name in errors.
+        function: The user's function.
+        args: The function's arguments.
 
     Raises:
-        CallbackError: It raised what is no Exception, or returned something to be awaited.
-        Exception: What it raised.
+        CallbackError: The function raised something other than an Exception, or its result must be awaited.
+        Exception: The function raised it.
     """
     try:
         value = function(*args)
@@ -216,9 +230,9 @@ def call_now(name: str, function: Callable[..., Any], /, *args: Any) -> Any:
 
 
 def _is_awaitable(value: object) -> bool:
-    """Return whether a value is still to come: what can be awaited, or a future of a thread.
+    """Return whether a value is an awaitable, or a future of a thread.
 
-    For what can be awaited it is ``inspect.isawaitable``, several times as fast for the usual values.
+    This equals ``inspect.isawaitable`` for awaitables, and is several times as fast for the usual values.
     """
     kind = type(value)
     return (
@@ -229,14 +243,14 @@ def _is_awaitable(value: object) -> bool:
 
 
 def crash_of(error: BaseException, name: str) -> Exception:
-    """Return what a user's function raised as an exception that ends no more than its caller.
+    """Return an ``Exception`` for what a user's function raised, so that only the caller ends.
 
-    Called while the exception is handled. What is none of the function's own is raised again: the
+    Call it in the ``except`` block. It raises an exception again that came from outside of the function: the
     cancellation of this task, the end of a coroutine that is closed, Ctrl-C.
 
     Args:
-        error: What was raised.
-        name: What the function is called.
+        error: The exception that was raised.
+        name: The function's name in the message.
     """
     if isinstance(error, Exception):
         return error
@@ -264,7 +278,7 @@ def _current_task() -> asyncio.Task[Any] | None:
 
 
 def _is_of_signal(error: BaseException) -> bool:
-    """Return whether a signal's handler raised it: a handler may run in the midst of any code."""
+    """Return whether a signal handler raised the exception: a handler can run in the middle of any code."""
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     codes = {_code_of(handler) for handler in handlers} - {None}
     if any(frame.f_code in codes for frame in _frames(error.__traceback__)):
@@ -281,7 +295,7 @@ def _code_of(handler: Any) -> CodeType | None:
 
 
 def _is_raised_by_code(error: BaseException) -> bool:
-    """Return whether a ``raise`` raised it, and not somebody who threw it into waiting code."""
+    """Return whether a ``raise`` statement raised the exception; else it was thrown into waiting code."""
     last = error.__traceback__
     while last is not None and last.tb_next is not None:
         last = last.tb_next

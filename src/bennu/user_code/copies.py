@@ -1,7 +1,7 @@
-"""Copies of data, so that one handler's changes are seen by no other.
+"""Copies data, so that no handler sees another handler's changes.
 
-Data is copied, however deep: containers, Structs, dataclasses, attrs classes and pydantic models. Every other
-object (a task, a lock, a database session) is what it is, and stays the same one.
+Data is copied to any depth: containers, Structs, dataclasses, attrs classes and pydantic models. Every other
+object (a task, a lock, a database session) is not copied: the copy of the data holds the same object.
 """
 
 from __future__ import annotations
@@ -26,22 +26,21 @@ _CONTAINERS: Final[dict[type, Callable[[Any], Any]]] = {
     },
     list: lambda given: [one if type(one) in _CONSTANT else copy_of(one) for one in given],
     tuple: lambda given: _copy_of_tuple(given, tuple),
-    set: set,  # what is in them is hashable, and so never changes
+    set: set,  # a member is hashable, and so does not change
     frozenset: frozenset,
     bytearray: bytearray,
 }
 
 _FILLED: tuple[type[Any], ...] = (dict, list, deque)
-"""Containers whose subclasses are copied, and filled with copies."""
+"""Containers whose subclasses are copied, together with their items."""
 
 
 def copy_of(value: T) -> T:
-    """Return a copy of a value that shares no data with it that could change.
+    """Return a copy of a value. The copy shares no mutable data with the value.
 
     Args:
-        value: Data, or any other object. Data that can't change in any part of it is returned as it is. An
-            object that can't be copied is returned as it is, and so is what
-            nests deeper than Python can follow, which no message can carry.
+        value: Data, or any other object. The value itself is returned if no part of it can change, if it can't
+            be copied, or if it nests deeper than Python's recursion limit. No message nests as deep.
     """
     kind = cast("type[Any]", type(value))
     if kind in _CONSTANT:
@@ -55,7 +54,7 @@ def copy_of(value: T) -> T:
 
 
 def _copy_of_object(value: Any) -> Any:
-    """Return a copy of what is no plain container: of its subclasses, and of objects that are data."""
+    """Return a copy of a container's subclass, or of an object that is data."""
     kind = cast("type[Any]", type(value))
     if hasattr(kind, "_make") and issubclass(kind, tuple):
         return _copy_of_tuple(value, value._make)
@@ -92,7 +91,7 @@ def _copy_of_tuple(value: tuple[Any, ...], make: Callable[[Any], Any]) -> Any:
 
 
 def _is_frozen(kind: type[Any]) -> bool:
-    """Return whether no field of an object of this class can be set, nor any beside its fields."""
+    """Return whether no attribute of this class's objects can be set."""
     if issubclass(kind, msgspec.Struct):
         return kind.__struct_config__.frozen
     parameters = getattr(kind, "__dataclass_params__", None)
@@ -100,7 +99,7 @@ def _is_frozen(kind: type[Any]) -> bool:
 
 
 def _set(twin: Any, name: str, value: Any) -> None:
-    """Set a field, of a frozen object too."""
+    """Set a field; this also works for a frozen object."""
     if isinstance(twin, msgspec.Struct):
         msgspec.structs.force_setattr(twin, name, value)
     else:
@@ -108,7 +107,7 @@ def _set(twin: Any, name: str, value: Any) -> None:
 
 
 def _fields(kind: type[Any]) -> tuple[str, ...] | None:
-    """Return the fields of a class that is data, or None."""
+    """Return the names of a data class's fields; None for any other class."""
     if issubclass(kind, msgspec.Struct):
         return kind.__struct_fields__
     for mark in ("__dataclass_fields__", "__pydantic_fields__"):

@@ -1,6 +1,6 @@
-"""What kind of function a user gave: async, a generator, or one that says it returns a bool.
+"""Finds out what kind of function a user gave: async, a generator, or one that is annotated ``-> bool``.
 
-A function may be behind a ``functools.partial``, a method, or an object with ``__call__``.
+A function can be wrapped in a ``functools.partial``, in a method, or in an object with ``__call__``.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ __all__ = [
 
 
 def is_async(function: Callable[..., Any]) -> bool:
-    """Return whether calling it gives a coroutine, as far as that shows before the call."""
+    """Return whether a call gives a coroutine, as far as that can be known before the call."""
     return any(map(inspect.iscoroutinefunction, _faces(function)))
 
 
 def name_of(function: Callable[..., Any]) -> str:
-    """Return what a function is called in logs: never its address."""
+    """Return a function's name for logs, without its address."""
     faces = _faces(function)
     names = (getattr(face, "__qualname__", None) for face in faces[:1])
     return next((name for name in names if isinstance(name, str)), type(faces[0]).__qualname__)
 
 
 def expect_awaitable_or_plain(subject: str, function: Callable[..., Any]) -> None:
-    """Refuse a generator: nobody would iterate over it, so nothing of it would run.
+    """Refuse a generator function: Bennu does not iterate over results, so its body would never run.
 
     Args:
-        subject: What the user gave it as, ``Socket(connect=...)``.
-        function: The function.
+        subject: The option that the user gave the function as: ``Socket(connect=...)``.
+        function: The user's function.
 
     Raises:
-        DefinitionError: It is a generator function, or an async one.
+        DefinitionError: The function is a generator function, or an async generator function.
     """
     for face in _faces(function):
         if inspect.isgeneratorfunction(face) or inspect.isasyncgenfunction(face):
@@ -60,13 +60,13 @@ def expect_plain(subject: str, function: Callable[..., Any], *, why: str, write:
     """Refuse an async function where nothing can be awaited.
 
     Args:
-        subject: What the user gave it as.
-        function: The function.
-        why: Why it can't be awaited.
-        write: What to write.
+        subject: The option that the user gave the function as.
+        function: The user's function.
+        why: The reason why the function can't be awaited, for the error.
+        write: The code to write instead, for the error.
 
     Raises:
-        DefinitionError: It is async.
+        DefinitionError: The function is async.
     """
     if is_async(function):
         raise DefinitionError(
@@ -79,15 +79,15 @@ def expect_plain(subject: str, function: Callable[..., Any], *, why: str, write:
 
 
 def refuse_bool(subject: str, function: Callable[..., Any], *, write: str) -> None:
-    """Refuse a function that says ``-> bool`` where no bool lets anybody in or keeps anybody out.
+    """Refuse a function that is annotated ``-> bool`` in a place where False would not refuse a client.
 
     Args:
-        subject: What the user gave it as.
-        function: The function.
-        write: What to write.
+        subject: The option that the user gave the function as.
+        function: The user's function.
+        write: The code to write instead, for the error.
 
     Raises:
-        DefinitionError: Its annotation says that it returns a bool.
+        DefinitionError: The function's annotation says that it returns a bool.
     """
     for face in _faces(function):
         annotations: dict[str, Any] = getattr(inspect.unwrap(face), "__annotations__", {})
@@ -104,20 +104,20 @@ def refuse_bool(subject: str, function: Callable[..., Any], *, write: str) -> No
 _REFUSALS = frozenset(
     {"HTTPException", "WebSocketException", "Http404", "PermissionDenied", "APIException"}
 )
-"""Names of other frameworks' exceptions that would be an answer there."""
+"""Names of exceptions that are an answer to a client in other frameworks."""
 
 
 def is_response(value: object) -> bool:
-    """Return whether a value is the response of a web framework to an HTTP request: a no in most places."""
+    """Return whether a value is a web framework's response to an HTTP request. Such a value mostly means a refusal."""
     kinds = type(value).__mro__
     return any("Response" in kind.__name__ for kind in kinds) and hasattr(value, "status_code")
 
 
 def teach_refusal(error: BaseException) -> None:
-    """Add a note to another framework's exception, which is a crash here: the log shows what to write.
+    """Add a note to another framework's exception: the log then shows what to write for Bennu.
 
     Args:
-        error: What a function of the user's raised.
+        error: The exception that a user's function raised. Any other exception is left unchanged.
     """
     foreign = [cls for cls in type(error).__mro__ if cls.__name__ in _REFUSALS]
     if foreign:
@@ -128,7 +128,7 @@ def teach_refusal(error: BaseException) -> None:
 
 
 def _faces(function: Any) -> list[Any]:
-    """Return the function itself, out of its partials, and its ``__call__`` if it is an object."""
+    """Return the function without its partials, and its ``__call__`` if the function is an object."""
     while True:
         if isinstance(function, partial):
             function = cast("partial[Any]", function).func

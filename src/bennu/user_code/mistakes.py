@@ -1,4 +1,4 @@
-"""Mistakes in a channel class, or a raw socket's handler, that can be seen when the class is made."""
+"""Finds mistakes in a channel class, or in a raw socket's handler, when the class is made."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ _MARKS = ("__bennu_on__", "__bennu_on_out__", "__bennu_on_info__")
 
 
 def check_class(cls: type, base: type, given: Sequence[str]) -> None:
-    """Refuse a class that would not do what its author thinks.
+    """Refuse a class that hides a name of its base class, or shares a mutable default among clients.
 
     Args:
         cls: The user's class.
-        base: What it is made of.
-        given: The names of the base that it may give a meaning of its own: hooks and options.
+        base: Bennu's class that the user's class is derived from.
+        given: Names of the base class that the user's class can define: hooks and options.
 
     Raises:
-        DefinitionError: A name of the base class is shadowed, or a default is shared by all.
+        DefinitionError: A name of the base class is hidden, or all clients share a mutable default.
     """
     for name, value in vars(cls).items():
         if name.startswith("__"):
@@ -77,10 +77,10 @@ def _is_marked(value: Any) -> bool:
 
 
 def _refuse_hidden_handler(cls: type, name: str, value: Any, *, is_hook: bool) -> None:
-    """Refuse a handler that is no method any more, or whose mark another decorator has hidden.
+    """Refuse a handler that is no method, or whose ``@on`` another decorator hides.
 
     Raises:
-        DefinitionError: It is one: it would never run, or without self.
+        DefinitionError: The handler would never run, or would run without self.
     """
     kind = _kind_of(value)
     if isinstance(value, WRAPPERS):
@@ -105,7 +105,7 @@ def _refuse_hidden_handler(cls: type, name: str, value: Any, *, is_hook: bool) -
 
 
 def _inside(value: Any) -> Iterator[Any]:
-    """Yield what a wrapper holds: the function of a descriptor or partial, cells of a closure, attributes."""
+    """Yield the objects that a wrapper holds: a descriptor's or partial's function, closure cells, attributes."""
     for name in ("__func__", "__wrapped__", "func", "fget"):
         inner = getattr(value, name, None)
         if inner is not None:
@@ -113,16 +113,16 @@ def _inside(value: Any) -> Iterator[Any]:
     for cell in getattr(value, "__closure__", None) or ():
         try:
             yield cell.cell_contents
-        except ValueError:  # it is filled later
+        except ValueError:  # the cell is filled later
             continue
     yield from getattr(value, "__dict__", {}).values()
 
 
 def check_made_without_arguments(cls: type) -> None:
-    """Refuse a class of which Bennu can't make the object of a client.
+    """Refuse a class whose objects Bennu can't make without arguments.
 
     Raises:
-        DefinitionError: Its objects are made of arguments, or are data, or it is abstract.
+        DefinitionError: The class needs arguments, is a data class, or is abstract.
     """
     if "__dataclass_fields__" in dir(cls) or "__attrs_attrs__" in dir(cls):
         raise DefinitionError(
@@ -161,15 +161,15 @@ def check_made_without_arguments(cls: type) -> None:
 
 
 def refuse_keywords(cls: type, options: Sequence[str], given: dict[str, Any]) -> None:
-    """Refuse options that stand beside the base class: they belong into its body.
+    """Refuse options that are keywords in a class statement: options belong in the body of the class.
 
     Raises:
-        DefinitionError: There is one, or a name that is nearly one.
+        DefinitionError: A keyword is an option's name, or nearly an option's name.
     """
     for keyword, value in given.items():
         nearest = difflib.get_close_matches(keyword, options, n=1)
         if not nearest:
-            continue  # of another base class
+            continue  # another base class takes this keyword
         name = nearest[0]
         raise DefinitionError(
             f"class {cls.__qualname__}(..., {keyword}={value!r})",

@@ -1,6 +1,6 @@
-"""Types that pydantic checks: whole ones, and models inside of types that msgspec checks.
+"""Types that pydantic checks: whole types, and models inside of types that msgspec checks.
 
-pydantic is the user's: nothing here imports it for those who don't use it.
+pydantic is the user's dependency: this module imports it only if the user's types need it.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from ..errors import DefinitionError
 __all__ = ["MAX_MISTAKES", "Adapter", "ModelError", "adapter_for", "mistake", "path_of", "tidy"]
 
 MAX_MISTAKES: Final = 20
-"""How many mistakes of one payload a client is told."""
+"""Mistakes of one payload that a client is told at most."""
 
 MAX_MESSAGE: Final = 200
-"""Characters of one message, and of one step of a path: a client's own key can be of any length."""
+"""Characters of one message, and of one step of a path, at most: a client's key can have any length."""
 
 _ADDRESS: Final = re.compile(r" at 0x[0-9a-fA-F]++")
 
@@ -31,10 +31,10 @@ Step = int | str
 
 
 class ModelError(ValueError):
-    """A value fits no model; msgspec adds where it stands.
+    """A value does not fit its model. msgspec adds the value's path.
 
     Attributes:
-        mistakes: The steps that lead to each mistake, and its message.
+        mistakes: For each mistake the steps of its path, and its message.
     """
 
     def __init__(self, mistakes: list[tuple[list[Step], str]]) -> None:
@@ -43,7 +43,7 @@ class ModelError(ValueError):
 
 
 class Adapter:
-    """A type as pydantic checks it.
+    """Checks values of one type with pydantic.
 
     Args:
         adapter: A ``pydantic.TypeAdapter``.
@@ -58,15 +58,15 @@ class Adapter:
         """Return the value of a JSON text.
 
         Raises:
-            ModelError: It does not fit.
+            ModelError: The value does not fit the type.
         """
         return self._checked(lambda: self._adapter.validate_json(data), data)
 
     def from_builtins(self, value: Any) -> Any:
-        """Return the value of builtins whose scalars may be text.
+        """Return the value of builtins, whose scalars can be text.
 
         Raises:
-            ModelError: They do not fit.
+            ModelError: The builtins do not fit the type.
         """
         return self._checked(lambda: self._adapter.validate_python(value), value)
 
@@ -79,10 +79,15 @@ class Adapter:
 
 
 def adapter_for(annotation: Any, *, subject: str, where: str | None) -> Adapter:
-    """Return a type as pydantic checks it.
+    """Return the adapter that checks a type with pydantic.
+
+    Args:
+        annotation: The type.
+        subject: What the type belongs to, for errors.
+        where: The ``file:line`` of the type, for errors; None if it is unknown.
 
     Raises:
-        DefinitionError: It can't, or is not there.
+        DefinitionError: pydantic can't check the type, or is not installed.
     """
     try:
         pydantic: Any = importlib.import_module("pydantic")
@@ -107,7 +112,7 @@ def adapter_for(annotation: Any, *, subject: str, where: str | None) -> Adapter:
 
 
 def _with_own_typed_dict(annotation: Any) -> Any:
-    """Return a TypedDict as one of typing_extensions, which pydantic wants before Python 3.12."""
+    """Return a TypedDict as one of typing_extensions, which pydantic needs before Python 3.12."""
     if sys.version_info >= (3, 12) or type(annotation).__name__ != "_TypedDictMeta":
         return annotation
     import typing_extensions  # noqa: PLC0415 - pydantic brings it
@@ -122,7 +127,7 @@ def _with_own_typed_dict(annotation: Any) -> Any:
     return make(annotation.__name__, fields)
 
 
-# What a client is told.
+# The mistakes that a client is told.
 
 
 def _mistakes_of(error: Any, given: Any) -> list[tuple[list[Step], str]]:
@@ -141,7 +146,7 @@ def _mistakes_of(error: Any, given: Any) -> list[tuple[list[Step], str]]:
 
 
 def _steps(loc: Sequence[Step], value: Any, *, is_missing: bool) -> list[Step]:
-    """Return where a mistake is in the value: without the names of types that pydantic puts in between."""
+    """Return the steps to a mistake in the value, without the names of types that pydantic puts in between."""
     steps: list[Step] = []
     for position, step in enumerate(loc):
         is_last = position == len(loc) - 1
@@ -166,7 +171,7 @@ _PLAIN: Final = {
     "union_tag_not_found": "Input has no tag that says which of the types it is",
     "union_tag_invalid": "Input should have one of the tags",
 }
-"""Messages in place of those that hold the name of a class, or what the client sent."""
+"""Messages that replace those of pydantic that hold the name of a class, or the client's data."""
 
 
 def _message(one: dict[str, Any]) -> str:
@@ -176,18 +181,18 @@ def _message(one: dict[str, Any]) -> str:
         return _PLAIN[kind] if expected is None else f"{_PLAIN[kind]} {expected}"
     message: str = one["msg"]
     if kind.endswith("_parsing"):
-        message = message.partition(",")[0]  # behind it may stand what was sent
+        message = message.partition(",")[0]  # the client's data can follow the comma
     return tidy(message)
 
 
 def tidy(message: str) -> str:
-    """Return a message as a client may see it: of a bounded length, without addresses in memory."""
+    """Return a message for a client: of bounded length, and without addresses in memory."""
     message = _ADDRESS.sub("", message[: 2 * MAX_MESSAGE])
     return message if len(message) <= MAX_MESSAGE else f"{message[:MAX_MESSAGE]}…"
 
 
 def path_of(steps: Sequence[Step]) -> str:
-    """Return the path that some steps make.
+    """Return the path of these steps.
 
     Example:
         >>> path_of(["items", 0, "body"])
@@ -203,5 +208,5 @@ def path_of(steps: Sequence[Step]) -> str:
 
 
 def mistake(path: str, message: str) -> Mistake:
-    """Return a mistake as a client is told of it."""
+    """Return a mistake in the form in which a client gets it."""
     return {"path": path, "message": message}

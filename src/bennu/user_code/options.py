@@ -1,8 +1,7 @@
-"""The options of what users make: each class says in one table what they can be.
+"""Checks the options of public classes. Each class has one table of what its options can be.
 
-``@options(timeout=SECONDS, ...)`` above a class has every option looked at before the object is made. So an unknown
-option is refused with the nearest name, and a value of another type with what to write, and no class needs checks of
-its own for that.
+``@options(timeout=SECONDS, ...)`` above a class checks every option before an object is made. An error for an unknown
+option names the nearest option. An error for a value of another type says what to write.
 """
 
 from __future__ import annotations
@@ -36,17 +35,17 @@ C = TypeVar("C", bound=type[Any])
 
 
 class WrongOptions(DefinitionError, TypeError):
-    """Options that a class does not have; a TypeError as well, which is what Python raises for them."""
+    """Options that a class does not have, or needs. It is also a TypeError, as Python raises for wrong arguments."""
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """What one option can be.
+    """The values that one option can have.
 
     Attributes:
-        expected: In words.
-        fits: Whether a value is such.
-        example: One, as it is written.
+        expected: The values in words, for errors.
+        fits: Returns whether a value is one of them.
+        example: One of the values as source code, for errors.
     """
 
     expected: str
@@ -59,7 +58,7 @@ def _is_number(value: Any) -> bool:
         return False
     try:
         return math.isfinite(value)
-    except OverflowError:  # an integer that no float can be
+    except OverflowError:  # the integer is too large for a float
         return False
 
 
@@ -89,7 +88,7 @@ TEXTS: Final = Option(
 
 
 def optional(option: Option) -> Option:
-    """Return the same option, which can also be None."""
+    """Return an option that can also be None."""
     return Option(
         f"{option.expected}, or None",
         lambda value: value is None or option.fits(value),
@@ -98,17 +97,17 @@ def optional(option: Option) -> Option:
 
 
 def check_option(subject: str, name: str, option: Option, value: Any, *, write: str = "") -> None:
-    """Refuse a value that an option can't be.
+    """Refuse a value that an option can't have.
 
     Args:
-        subject: Whose option, as it is shown.
-        name: The option.
-        option: What it can be.
-        value: What was given.
-        write: What to write, if it is not the usual.
+        subject: The class and the option, for the error: ``Socket(timeout=...)``.
+        name: The name of the option.
+        option: The values that the option can have.
+        value: The value that was given.
+        write: The code to write instead, for the error; the default is the option's example.
 
     Raises:
-        DefinitionError: It can't be that.
+        DefinitionError: The option can't have this value.
     """
     if not option.fits(value):
         raise DefinitionError(
@@ -120,10 +119,11 @@ def check_option(subject: str, name: str, option: Option, value: Any, *, write: 
 
 
 def options(**table: Option) -> Callable[[C], C]:
-    """Have the options of a class looked at before an object of it is made.
+    """Return a class decorator that checks options before an object of the class is made.
 
     Args:
-        table: What options can be, by their names. Others of the class are known and not looked at.
+        table: The values that options can have, by the options' names. An option of the class that is not in
+            the table can have any value.
     """
 
     def decorate(cls: C) -> C:
@@ -149,7 +149,7 @@ def options(**table: Option) -> Callable[[C], C]:
 
 
 def _signature_of(cls: type[Any]) -> inspect.Signature:
-    """Return what an object of a class can be made of, that of its base classes included."""
+    """Return the signature of a class's ``__init__``, including the options of its base classes."""
     parameters: dict[str, inspect.Parameter] = {}
     takes_more = True
     for base in cls.__mro__:
@@ -168,10 +168,10 @@ def _signature_of(cls: type[Any]) -> inspect.Signature:
 def _bound(
     cls: type[Any], signature: inspect.Signature, args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return what was given by the names of the options.
+    """Return the given values by the names of the options.
 
     Raises:
-        WrongOptions: One is unknown, or missing, or has no name.
+        WrongOptions: An option is unknown or missing, or was given without its name.
     """
     names = list(signature.parameters)
     unknown = next((name for name in kwargs if name not in signature.parameters), None)

@@ -1,7 +1,7 @@
-"""The signature of a function of the user's: what it can be called with, and what an annotation of it says.
+"""Reads the signature of a user's function: its parameters and their annotations.
 
-Only the annotations that somebody needs are resolved. So a return annotation, or an attribute's, may name what is
-imported under ``if TYPE_CHECKING`` alone.
+Only the annotations that Bennu needs are resolved. So a return annotation, or an attribute's annotation, can name a
+type that is imported only under ``if TYPE_CHECKING``.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ def parameters_of(subject: str, function: Any) -> list[inspect.Parameter]:
     """Return the parameters of a method, without self.
 
     Args:
-        subject: What it is called in errors.
-        function: The function as the class has it.
+        subject: The method's name in errors.
+        function: The function as it stands in the class.
 
     Raises:
-        DefinitionError: It is no method, has no self, or takes something that nobody would give it.
+        DefinitionError: The function is no method, has no self, or has a parameter that Bennu does not fill.
     """
     if not inspect.isfunction(function):
         raise DefinitionError(
@@ -66,16 +66,17 @@ def check_parameters(
     *,
     start: Iterable[str] = (),
 ) -> None:
-    """Refuse parameters that Bennu would never fill, or not with what they ask for.
+    """Refuse parameters that Bennu does not fill.
 
     Args:
-        subject: What the function is called in errors.
+        subject: The function's name in errors.
         function: The function.
-        parameters: Those to look at.
-        start: Names of the parameters before them.
+        parameters: The parameters to check.
+        start: Names of the parameters before these.
 
     Raises:
-        DefinitionError: One is for keywords only, takes all that is left, or asks for a dependency.
+        DefinitionError: A parameter is keyword-only, is ``*args`` or ``**kwargs``, or asks for a web framework's
+            dependency.
     """
     parameters = list(parameters)
     name = getattr(function, "__name__", "connect")
@@ -120,10 +121,10 @@ def hint_of(function: Any, name: str) -> Any:
 
     Args:
         function: A function, a method, a ``functools.partial`` or an object with ``__call__``.
-        name: The parameter.
+        name: The name of the parameter.
 
     Raises:
-        DefinitionError: It can't be resolved.
+        DefinitionError: The annotation can't be resolved.
     """
     inner = _function_behind(function)
     annotations = _annotations_of(inner)
@@ -134,10 +135,10 @@ def hint_of(function: Any, name: str) -> Any:
 
 
 def hints_of_class(cls: type, names: Iterable[str]) -> dict[str, Any]:
-    """Return the resolved annotations of some attributes of a class, as far as it has them.
+    """Return the resolved annotations of these attributes of a class; an attribute without annotation is left out.
 
     Raises:
-        DefinitionError: One can't be resolved.
+        DefinitionError: An annotation can't be resolved.
     """
     found: dict[str, Any] = {}
     for name in names:
@@ -161,16 +162,16 @@ def _function_behind(function: Any) -> Any:
         return cast("type[Any]", function).__init__
     if inspect.isfunction(function):
         return function
-    if hasattr(function, "__wrapped__"):  # a cached function, or one of another library's wrappers
+    if hasattr(function, "__wrapped__"):  # a cached function, or another library's wrapper
         return _function_behind(function.__wrapped__)
-    call = getattr(cast("type[Any]", type(function)), "__call__", None)  # noqa: B004 - not whether, but which
+    call = getattr(cast("type[Any]", type(function)), "__call__", None)  # noqa: B004 - the function itself is wanted
     return call if inspect.isfunction(call) else function
 
 
 def _annotations_of(subject: Any) -> Mapping[str, Any]:
-    """Return the annotations that a function or class has itself, unresolved if they are text."""
+    """Return the annotations of a function or class, without those of base classes. Text is not resolved."""
     if sys.version_info >= (3, 14):
-        import annotationlib  # noqa: PLC0415 - from 3.14 on annotations are evaluated when asked for
+        import annotationlib  # noqa: PLC0415 - since 3.14 annotations are evaluated on access
 
         return annotationlib.get_annotations(subject, format=annotationlib.Format.FORWARDREF)
     holder: Any = vars(subject) if isinstance(subject, type) else {}
@@ -212,12 +213,12 @@ def bind_variables(annotation: Any, cls: type, owner: type, *, where: str | None
         where: The ``file:line`` of the annotation.
 
     Raises:
-        DefinitionError: The class does not say what a variable stands for.
+        DefinitionError: The class gives no type for a variable.
     """
     if isinstance(annotation, TypeVar):
         variables: tuple[Any, ...] = (annotation,)
     elif isinstance(annotation, type):
-        return annotation  # a generic class that is used as it is
+        return annotation  # a generic class without arguments
     else:
         variables = getattr(annotation, "__parameters__", ())
     known = _variables_of(cls, owner) if variables else {}
@@ -238,9 +239,9 @@ def bind_variables(annotation: Any, cls: type, owner: type, *, where: str | None
 
 
 def _variables_of(cls: type, owner: type) -> dict[Any, Any]:
-    """Return what the type variables of a base class stand for in a class.
+    """Return the types that a class gives for the type variables of a base class.
 
-    Two bases may use the same variable for different types, so each base has variables of its own.
+    Two base classes can use the same variable for different types, so each base class has its own variables.
     """
     known: dict[type, dict[Any, Any]] = {}
     for base in cls.__mro__:
@@ -256,7 +257,7 @@ def _variables_of(cls: type, owner: type) -> dict[Any, Any]:
 
 
 def _replaced(annotation: Any, known: Mapping[Any, Any]) -> Any:
-    """Return an annotation with the variables that are known replaced."""
+    """Return an annotation with the known variables replaced by their types."""
     if isinstance(annotation, TypeVar):
         return known.get(annotation, annotation)
     parameters = () if isinstance(annotation, type) else getattr(annotation, "__parameters__", ())
@@ -267,7 +268,7 @@ def _replaced(annotation: Any, known: Mapping[Any, Any]) -> Any:
 
 
 def _fallback(variable: Any) -> Any:
-    """Return what a variable stands for that nobody has given: its default, or its bound; else None."""
+    """Return the type for a variable that no class gives: its default, else its bound, else None."""
     has_default = getattr(variable, "has_default", None)
     if has_default is not None and has_default():
         return variable.__default__

@@ -1,9 +1,8 @@
-"""What a type is made of: read once, when the endpoint is made, to know what can check it.
+"""Reads the parts of a type once, when the endpoint is made, to choose the library that checks the type.
 
-msgspec and pydantic each ignore what only the other one knows: a constraint of ``annotated_types`` in a dataclass
-that msgspec decodes, an ``msgspec.Meta`` in one that pydantic decodes. A constraint that nobody checks lets
-clients send what its author has excluded. So a type is walked here, and whatever in it needs one of the two is
-noted.
+msgspec and pydantic each ignore constraints of the other library: msgspec ignores ``annotated_types`` in a dataclass,
+and pydantic ignores ``msgspec.Meta``. If a constraint is ignored, clients can send values that its author has
+excluded. So this module walks a type, and notes each part that needs one of the two libraries.
 """
 
 from __future__ import annotations
@@ -28,22 +27,23 @@ _OF_PYDANTIC: Final = frozenset(
 _OF_FRAMEWORKS: Final = frozenset({"fastapi", "starlette", "litestar", "strawberry"})
 
 _UNIQUE: Final = (str, bytes, bool, int, float, Enum, datetime, date, time, type(None))
-"""Types of which a client can't choose many values with the same hash: there are not many, or their hash is
-secret. Of integers that is so up to 64 bits; longer ones are looked for when a payload comes."""
+"""Types of which a client can't choose many values with the same hash: they have few values, or their hash is
+secret. This is true of integers up to 64 bits; longer integers are searched for in each payload."""
 
 
 @dataclass(slots=True)
 class Facts:
-    """What a type is made of. Each attribute holds the first part of its kind, or None.
+    """The parts of a type. Each attribute holds the first part of its kind, or None.
 
     Attributes:
-        model: A class that pydantic validates: a model, or one with a schema for pydantic.
+        model: A class that pydantic validates: a model, or a class with a schema for pydantic.
         validated: A dataclass of pydantic.
         constraint: A constraint or validator for pydantic, outside of a model.
-        native: What msgspec alone understands: a Struct, a class of attrs, ``msgspec.Meta``.
-        foreign: What a web framework would resolve, and nobody does here.
-        integers: A set of integers, or a dict with such keys.
-        hashed: A set, or keys, of another type whose values a client can choose to have one hash.
+        native: A part that only msgspec understands: a Struct, a class of attrs, ``msgspec.Meta``.
+        foreign: A part that a web framework would resolve. Bennu does not.
+        integers: The type of integers in a set, or of integer keys of a dict.
+        hashed: Another type in a set, or of keys, for which a client can choose many values with the same hash.
+        seen: ``id()`` of each class that has been walked.
     """
 
     model: Any = None
@@ -57,26 +57,26 @@ class Facts:
 
     @property
     def pydantic(self) -> Any:
-        """What needs pydantic, if anything does."""
+        """The first part that needs pydantic; None if there is none."""
         return next(
             (one for one in (self.model, self.validated, self.constraint) if one is not None), None
         )
 
     def note(self, name: str, value: Any) -> None:
-        """Keep a part, unless there is one of its kind already."""
+        """Keep a part, if it is the first of its kind."""
         if getattr(self, name) is None:
             setattr(self, name, value)
 
 
 def read_type(annotation: Any) -> Facts:
-    """Return what a type is made of. What can't be resolved is passed over: whoever decodes it will say so."""
+    """Return the parts of a type. An unresolvable part is skipped: the decoder raises an error for that part."""
     facts = Facts()
     _walk(annotation, facts, in_model=False)
     return facts
 
 
 def is_model(kind: Any) -> bool:
-    """Return whether a type is a pydantic model, without importing pydantic for those who don't use it."""
+    """Return whether a type is a pydantic model. This does not import pydantic."""
     pydantic = sys.modules.get("pydantic")
     base: Any = getattr(pydantic, "BaseModel", None)
     return base is not None and isinstance(kind, type) and issubclass(kind, base)
@@ -95,7 +95,7 @@ def is_attrs(kind: Any) -> bool:
 def _walk(annotation: Any, facts: Facts, *, in_model: bool) -> None:
     if isinstance(annotation, NewType):
         annotation = annotation.__supertype__
-    annotation = getattr(annotation, "__value__", annotation)  # of a `type X = ...`
+    annotation = getattr(annotation, "__value__", annotation)  # a `type X = ...` statement
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is typing.Annotated:
         kind, *metadata = arguments
@@ -130,13 +130,13 @@ def _note_metadata(given: Any, facts: Facts, *, in_model: bool) -> None:
 
 
 def _constrains(meta: msgspec.Meta) -> bool:
-    """Return whether a Meta says more than documentation."""
+    """Return whether a Meta holds a constraint, and not only documentation."""
     names = ("gt", "ge", "lt", "le", "multiple_of", "pattern", "min_length", "max_length", "tz")
     return any(getattr(meta, name) is not None for name in names)
 
 
 def _note_keys(kind: type[Any], arguments: tuple[Any, ...], facts: Facts) -> None:
-    """Note what is hashed when the type is decoded, if a client can choose many values of one hash."""
+    """Note the type that decoding hashes, if a client can choose many values with the same hash."""
     name = kind.__name__
     if name not in ("set", "frozenset", "Set", "MutableSet", "dict", "Mapping", "MutableMapping",
                     "defaultdict", "OrderedDict", "Counter"):  # fmt: skip
@@ -163,7 +163,7 @@ def _note_hashed(annotation: Any, facts: Facts) -> None:
     elif annotation in (Any, object) or isinstance(annotation, TypeVar):
         facts.note(
             "integers", annotation
-        )  # of a JSON value, integers alone are both hashed and long
+        )  # of all JSON values, only integers can be hashed without a secret and be long
     elif isinstance(annotation, type) and issubclass(annotation, _UNIQUE):
         if issubclass(annotation, int) and not issubclass(annotation, bool | Enum):
             facts.note("integers", annotation)
@@ -172,7 +172,7 @@ def _note_hashed(annotation: Any, facts: Facts) -> None:
 
 
 def _walk_class(kind: type[Any], facts: Facts, *, in_model: bool) -> None:
-    """Note what a class is, and walk its fields."""
+    """Note the kind of a class, and walk its fields."""
     if is_model(kind):
         facts.note("model", kind)
         for one in cast("Any", kind).model_fields.values():
@@ -211,12 +211,12 @@ def _defaults(kind: type[Any]) -> Iterable[Any]:
 def _hints(kind: type[Any]) -> dict[str, Any]:
     try:
         return typing.get_type_hints(kind, include_extras=True)
-    except Exception:  # noqa: BLE001 - the decoder says what can't be resolved, and better
+    except Exception:  # noqa: BLE001 - the decoder raises a better error
         return {}
 
 
 def is_object(annotation: Any) -> bool:
-    """Return whether a type is one of JSON objects, or of any value."""
+    """Return whether values of a type are JSON objects, or can be any value."""
     if isinstance(annotation, NewType):
         annotation = annotation.__supertype__
     annotation = getattr(annotation, "__value__", annotation)
