@@ -177,7 +177,7 @@ class BlockingAgent:
         return self._await(function.__name__, call)
 
     def _await(self, name: str, function: Callable[..., Awaitable[T]], *args: Any) -> T:
-        return blocking(self._home.reach("self", name), name, function, *args)
+        return blocking(self._home.loop_for_thread("self", name), name, function, *args)
 
     def _cancel(self, cancel: Callable[[], None]) -> Callable[[], None]:
         return lambda: self._do(cancel)

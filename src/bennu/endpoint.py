@@ -427,7 +427,7 @@ class Endpoint:
         if scope["type"] == "lifespan":
             await self._serve_lifespan(receive, send)
             return
-        if self._stack is None or not self._home.is_here:
+        if self._stack is None or not self._home.is_current:
             await self._start_late()
         if self._health.answers(scope):
             await self._health.answer(scope, send, is_ready=self.is_ready)
@@ -497,7 +497,7 @@ class Endpoint:
 
     async def serve_native_alone(self, scope: Scope, native: NativeWebSocket) -> None:
         """Serve it without a walk through an application: the endpoint is the application."""
-        if self._stack is None or not self._home.is_here:
+        if self._stack is None or not self._home.is_current:
             await self._start_late()
         target = self._routes.find(scope)
         if self._proxies is not None:
@@ -525,7 +525,7 @@ class Endpoint:
         if self._home.is_abandoned:
             self._abandon()
         elif self._stack is not None:
-            raise self._home.elsewhere("a client connected")
+            raise self._home.wrong_loop_error("a client connected")
         if self._starting is None:
             self._starting = asyncio.Lock()
         async with self._starting:
@@ -622,7 +622,7 @@ class BlockingEndpoint:
         self._home = home
 
     def _await(self, name: str, function: Callable[..., Awaitable[None]], *args: object) -> None:
-        blocking(self._home.reach("endpoint", name), name, function, *args)
+        blocking(self._home.loop_for_thread("endpoint", name), name, function, *args)
 
     def broadcast(self, topic: str, event: str, payload: Any = None) -> None:
         """Do what ``await endpoint.broadcast(...)`` does."""

@@ -152,7 +152,7 @@ def test_a_call_that_the_event_loop_does_not_finish_ends_too(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """With an error, instead of a thread that waits for ever: also for a call that never began."""
-    monkeypatch.setattr("bennu.loop.blocking.LOOK", 0.01)
+    monkeypatch.setattr("bennu.loop.blocking.CHECK_INTERVAL", 0.01)
     loop = asyncio.new_event_loop()
     held, release, raised = threading.Event(), threading.Event(), list[str]()
 

@@ -675,7 +675,7 @@ def test_a_pubsub_without_an_endpoint_lives_where_it_is_used_first() -> None:
 def test_a_home_without_an_event_loop_has_none() -> None:
     """Each question about it has an answer."""
     home = Home()
-    assert not home.is_here
+    assert not home.is_current
     assert not home.is_in_process
     assert not home.is_abandoned
     home.forget_parent()
@@ -690,6 +690,7 @@ READS = {
     "Endpoint": {"lifespan", "wrap", "serve_native", "serve_native_alone"},
     "PubSub": {
         "listen",  # subscribe, for the parts of Bennu
+        "send",  # local_broadcast, for a caller that has checked the event loop
         "start",
         "stop",
         "unbind",

@@ -26,13 +26,13 @@ class Told:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
         self._caplog = caplog
         self._was_told = asyncio.Event()
-        tell = module._tell
+        tell = module._warn
 
         def tells(holder: Holder, seconds: float) -> None:
             tell(holder, seconds)
             self._was_told.set()
 
-        monkeypatch.setattr(module, "_tell", tells)
+        monkeypatch.setattr(module, "_warn", tells)
 
     async def line(self) -> str:
         """Wait for the line."""

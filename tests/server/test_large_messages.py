@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from bennu import Channel, Ok, on
-from bennu.loop.turns import Turns
+from bennu.loop.scheduler import Scheduler
 from bennu.message import Message
 
 from ..support.clock import advance, running_loop, settle
@@ -93,7 +93,7 @@ async def test_one_large_message_is_handled_in_a_turn() -> None:
 
 async def test_small_messages_wait_for_no_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor do a few kilobytes."""
-    monkeypatch.delattr(Turns, "alone")
+    monkeypatch.delattr(Scheduler, "exclusive")
     async with serve(endpoint_of({"sink:*": Sink})) as server:
         client = await server.connect()
         assert await client.join("sink:1") == ok()
@@ -136,10 +136,10 @@ async def test_an_end_lets_go_what_waits() -> None:
 async def test_an_end_waits_for_no_turn_for_ever(end: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """After the grace time the channel ends without."""
 
-    async def never(_turns: Turns) -> None:
+    async def never(_scheduler: Scheduler) -> None:
         await running_loop().create_future()
 
-    monkeypatch.setattr(Turns, "alone", never)
+    monkeypatch.setattr(Scheduler, "exclusive", never)
     async with serve(endpoint_of({"sink:*": Sink})) as server:
         client = await server.connect()
         assert await client.join("sink:1") == ok()
@@ -162,4 +162,4 @@ async def test_an_end_waits_for_no_turn_for_ever(end: str, monkeypatch: pytest.M
         else:
             assert noted.reasons == [{"leave": "left", "closed": "closed"}[end]]
             server.logged("did not finish in 5s")
-            assert not server.endpoint._server.turns._waiting
+            assert not server.endpoint._server.scheduler._waiting

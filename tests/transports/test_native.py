@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bennu import Endpoint
-from bennu.loop import turns
+from bennu.loop import scheduler
 from tests.support.frames import ok
 from tests.support.raw import (
     BINARY,
@@ -278,7 +278,7 @@ async def test_a_message_is_answered_while_another_channel_waits(
 @pytest.fixture
 def one_part_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a turn of the event loop handle one part of what has been received."""
-    monkeypatch.setattr(turns, "SLICE", 0.0)
+    monkeypatch.setattr(scheduler, "SLICE", 0.0)
 
 
 FLOODS = {

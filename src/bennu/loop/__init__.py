@@ -1,1 +1,1 @@
-"""The event loop of an endpoint, and the threads and processes beside it."""
+"""The event loop of an endpoint, its worker threads, and the server's other processes."""

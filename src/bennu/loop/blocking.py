@@ -1,4 +1,4 @@
-"""How a worker thread has the event loop do something, and waits for it."""
+"""Calls an async function on the event loop from another thread, and waits for the result."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ..errors import NotStarted, WrongThread
 
 T = TypeVar("T")
 
-LOOK: Final = 1.0
-"""Seconds between two looks at whether the event loop still runs."""
+CHECK_INTERVAL: Final = 1.0
+"""Seconds between two checks that the event loop still runs."""
 
 
 def blocking(
@@ -23,10 +23,16 @@ def blocking(
     /,
     *args: object,
 ) -> T:
-    """Call an async function in the event loop from another thread, and return its result.
+    """Call an async function on the event loop from another thread, and return its result.
+
+    Args:
+        loop: The event loop.
+        name: The name of the public method, for errors.
+        function: The async function.
+        args: The function's arguments.
 
     Raises:
-        WrongThread: This thread runs an event loop, which would stand still meanwhile.
+        WrongThread: This thread runs an event loop, which the call would block.
         NotStarted: The event loop ended before the call did.
     """
     try:
@@ -50,11 +56,11 @@ def blocking(
     calling = call()
     try:
         future = asyncio.run_coroutine_threadsafe(calling, loop)
-    except RuntimeError:  # it was closed just now
+    except RuntimeError:  # the loop was closed just now
         calling.close()
         raise _ended(name) from None
     while True:
-        wait([future], timeout=LOOK)
+        wait([future], timeout=CHECK_INTERVAL)
         if future.done():
             try:
                 return future.result()

@@ -1,16 +1,16 @@
-"""Where an endpoint lives: the event loop on which it was started, that loop's thread, and the process.
+"""The home of an endpoint: the event loop on which it was started, that loop's thread, and the process.
 
 Theory of operation
 -------------------
-All objects of an endpoint belong to one event loop. A call from anywhere else would change their state in the
-middle of something, wake nobody, or reach nobody at all. So every public call asks the endpoint's :class:`Home`
-first (:meth:`Home.expect`), and a call from elsewhere gets an error that says what to write instead.
+All objects of an endpoint belong to one event loop. A call from another thread, loop or process would change their
+state at a wrong moment, would not wake the loop, or would reach no client. So every public method first calls
+:meth:`Home.expect`. A call from a wrong place gets an error that says what to write instead.
 
-The check runs at every push and broadcast, so it compares the number of the thread and asks whether the loop
-runs: a thread runs one loop at a time, so that it is this one. It does not ask which loop runs, which costs a
-system call. A child of ``fork`` has the parent's numbers, so every home forgets its thread in the child.
+The check runs at every push and broadcast. It compares the number of the thread, and asks whether the loop runs. A
+thread runs one loop at a time, so the running loop is this one. Asking which loop runs would cost a system call. A
+child of ``fork`` has the parent's thread numbers, so every home forgets its thread in the child.
 
-A ``PubSub`` without an endpoint has nobody who starts it. Its home is where it is used first.
+A ``PubSub`` without an endpoint is never started. Its home is the event loop on which it is first used.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from ..errors import BennuError, NotStarted, WrongThread
 
 __all__ = ["Home"]
 
-NOWHERE: Final = 0
-"""The number of no thread."""
+NO_THREAD: Final = 0
+"""A number that no thread has."""
 
 _homes: WeakSet[Home] = WeakSet()
 
@@ -37,77 +37,77 @@ class Home:
     """The event loop, the thread and the process of one endpoint.
 
     Args:
-        adopts: Whether the first call starts it, where an event loop runs.
+        starts_on_use: Whether the first call on a running event loop starts the home; default False.
 
     Attributes:
-        thread: The number of the thread that its event loop runs in; 0 while it is not started.
+        thread: The number of the thread in which the event loop runs; 0 if the home is not started.
     """
 
-    __slots__ = ("__weakref__", "_adopts", "_is_inherited", "_is_running", "_loop", "thread")
+    __slots__ = ("__weakref__", "_is_inherited", "_is_running", "_loop", "_starts_on_use", "thread")
 
-    def __init__(self, *, adopts: bool = False) -> None:
-        self.thread = NOWHERE
-        self._adopts = adopts
+    def __init__(self, *, starts_on_use: bool = False) -> None:
+        self.thread = NO_THREAD
+        self._starts_on_use = starts_on_use
         self._is_inherited = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_running: Callable[[], bool] = _never
         _homes.add(self)
 
-    # Its life.
+    # Start and stop.
 
     def start(self) -> None:
-        """Take the running event loop.
+        """Make the running event loop the home's loop.
 
         Raises:
-            WrongThread: It lives on another event loop that is not closed.
+            WrongThread: The home has another event loop, which is not closed.
         """
-        if self._loop is not None and not self.is_here and not self.is_abandoned:
-            raise self.elsewhere("endpoint.start() was called")
+        if self._loop is not None and not self.is_current and not self.is_abandoned:
+            raise self.wrong_loop_error("endpoint.start() was called")
         self._loop = asyncio.get_running_loop()
         self._is_running = self._loop.is_running
         self._is_inherited = False
         self.thread = get_ident()
 
     def stop(self) -> None:
-        """Leave the event loop."""
-        self.thread = NOWHERE
+        """Forget the event loop."""
+        self.thread = NO_THREAD
         self._loop = None
         self._is_running = _never
         self._is_inherited = False
 
     def forget_parent(self) -> None:
-        """Live nowhere: this process is a child of the one in which it was started."""
+        """Forget the thread: this process is a child of the process in which the home was started."""
         if self._loop is not None:
-            self.thread = NOWHERE
+            self.thread = NO_THREAD
             self._is_running = _never
             self._is_inherited = True
 
-    # What it knows.
+    # State.
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
         """The event loop.
 
         Raises:
-            NotStarted: There is none.
+            NotStarted: The home is not started.
         """
         if self._loop is None:
             raise NotStarted("the endpoint is not started: await endpoint.start() first")
         return self._loop
 
     @property
-    def is_here(self) -> bool:
-        """Whether its event loop runs in this thread, and so calls the code that asks."""
+    def is_current(self) -> bool:
+        """Whether the home's event loop runs in this thread."""
         return self.thread == get_ident() and self._is_running()
 
     @property
     def is_in_process(self) -> bool:
-        """Whether it is started, and was not inherited from a parent process."""
+        """Whether the home is started in this process, and not in a parent process."""
         return self._loop is not None and not self._is_inherited
 
     @property
     def is_abandoned(self) -> bool:
-        """Whether it was started, and nobody can stop it any more: its loop is closed, or the parent's."""
+        """Whether the home is started and can't be stopped: its loop is closed, or belongs to a parent process."""
         return self._loop is not None and (self._is_inherited or self._loop.is_closed())
 
     # The check.
@@ -116,13 +116,13 @@ class Home:
         """Check that a call comes from the event loop.
 
         Args:
-            owner: What the method belongs to, as users write it: ``"endpoint"``.
-            method: The method.
-            instead: What a thread writes instead, with ``{}`` for the method; None is ``owner.sync.method(...)``.
+            owner: The object of the method, as users write it: ``"endpoint"``.
+            method: The name of the method.
+            instead: The code for a worker thread, with ``{}`` for the method; None is ``owner.sync.method(...)``.
 
         Raises:
-            WrongThread: It comes from another thread or event loop.
-            NotStarted: There is no event loop in this process that it could come from.
+            WrongThread: The call comes from another thread or event loop.
+            NotStarted: The home is not started in this process.
         """
         if self.thread != get_ident() or not self._is_running():
             self._explain(owner, method, instead)
@@ -131,39 +131,44 @@ class Home:
         """Check that a call does not come from a child of the process that serves.
 
         Raises:
-            NotStarted: It does.
+            NotStarted: The call comes from such a child.
         """
         if self._is_inherited:
-            raise self.astray(owner, method)
+            raise self._wrong_call_error(owner, method)
 
-    def reach(self, owner: str, method: str) -> asyncio.AbstractEventLoop:
-        """Return the event loop, for a thread that wants a call to be made there.
+    def loop_for_thread(self, owner: str, method: str) -> asyncio.AbstractEventLoop:
+        """Return the event loop, on which a worker thread wants to call a method.
+
+        Args:
+            owner: The object of the method, as users write it: ``"endpoint"``.
+            method: The name of the method.
 
         Raises:
-            NotStarted: There is no event loop that could make it.
+            NotStarted: The home is not started in this process.
+            WrongThread: The event loop does not run.
         """
         loop = self._loop
         if loop is None or self._is_inherited or not self._is_running():
-            raise self.astray(f"{owner}.sync", method)
+            raise self._wrong_call_error(f"{owner}.sync", method)
         return loop
 
     def _explain(self, owner: str, method: str, instead: str | None) -> None:
-        if self._adopts and (self._loop is None or self.is_abandoned):
+        if self._starts_on_use and (self._loop is None or self.is_abandoned):
             if _running() is not None:
                 self.start()
             return
-        raise self.astray(owner, method, instead)
+        raise self._wrong_call_error(owner, method, instead)
 
-    def astray(self, owner: str, method: str, instead: str | None = None) -> BennuError:
-        """Return what a call from elsewhere is told."""
+    def _wrong_call_error(self, owner: str, method: str, instead: str | None = None) -> BennuError:
+        """Return the error for a call from a wrong thread, event loop or process."""
         call = f"{owner}.{method}(...)"
         if self._loop is None or self._is_inherited:
-            return NotStarted(_reaches_nobody(call, is_child=self._is_inherited))
+            return NotStarted(_text_of_not_started(call, is_child=self._is_inherited))
         twin = f"{owner}.sync.{method}"
         there = f"{twin}(...)" if instead is None else instead.format(method)
         running = _running()
         if not self._is_running():
-            return self.elsewhere(f"{call} was called")
+            return self.wrong_loop_error(f"{call} was called")
         if running is None:
             name = threading.current_thread().name
             return WrongThread(
@@ -179,8 +184,12 @@ class Home:
             f" asyncio.run(...){there_async}"
         )
 
-    def elsewhere(self, what: str) -> WrongThread:
-        """Return what is told to a use of the endpoint on a second event loop."""
+    def wrong_loop_error(self, what: str) -> WrongThread:
+        """Return the error for a use of the endpoint on a second event loop.
+
+        Args:
+            what: The use, as the beginning of the message: ``"a client connected"``.
+        """
         state = "runs" if self._is_running() else "does not run at the moment"
         if self._loop is not None and self._loop.is_closed():
             state = "is closed"
@@ -192,7 +201,7 @@ class Home:
         )
 
 
-def _reaches_nobody(call: str, *, is_child: bool) -> str:
+def _text_of_not_started(call: str, *, is_child: bool) -> str:
     if is_child:
         where = (
             f"this process ({os.getpid()}) is a fork of the one that serves the clients, and the"
@@ -209,7 +218,7 @@ def _reaches_nobody(call: str, *, is_child: bool) -> str:
 
 
 def _running() -> asyncio.AbstractEventLoop | None:
-    """Return the event loop that runs in this thread, if one does."""
+    """Return the event loop that runs in this thread; None if none runs."""
     try:
         return asyncio.get_running_loop()
     except RuntimeError:

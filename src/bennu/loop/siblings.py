@@ -1,12 +1,12 @@
-"""Whether other processes serve the same application, so that calls reach only a part of the clients.
+"""Finds out whether other processes serve the same application.
 
-Broadcasts, disconnects and long polling reach the clients of this process only. A server with several workers
-looks right until two clients happen to be on different workers, so an endpoint that finds itself in a worker
-warns. What can be known depends on the server and the system:
+Broadcasts, disconnects and long polling reach only the clients of this process. With several workers the mistake
+shows only if two clients are on different workers. So an endpoint in one of several workers logs a warning. The
+signs depend on the server and the system:
 
 - uvicorn and hypercorn give each worker their settings, with the number of workers.
-- gunicorn and granian start workers as children. On Linux the other children of the parent are seen in
-  ``/proc``. The first worker may be alone yet: then the second warns.
+- gunicorn and granian start workers as children. On Linux, ``/proc`` shows the other children of the parent. The
+  first worker can still be the only one; then the second worker warns.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ SERVERS: Final = ("gunicorn", "hypercorn", "granian", "uvicorn", "daphne")
 """Commands whose children are workers."""
 
 HELPERS: Final = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
-"""Children that serve nobody."""
+"""Child processes that serve no clients."""
 
 PROC: Final = Path("/proc")
 
 
 def other_workers(proc: Path = PROC) -> str | None:
-    """Return what shows that this process is one of several workers; None if nothing does.
+    """Return the sign that this process is one of several workers, as text for a log; None if there is none.
 
     Args:
-        proc: Where the system shows its processes.
+        proc: The folder in which the system lists its processes.
     """
     process: Any = multiprocessing.current_process()
     options: dict[str, Any] = getattr(process, "_kwargs", {})
@@ -57,11 +57,11 @@ def other_workers(proc: Path = PROC) -> str | None:
 
 
 def same_command(target: str, proc: Path = PROC) -> int | None:
-    """Return the process of another ``bennu run`` of the same target in the same folder; None if there is none.
+    """Return the process id of another ``bennu run`` of the same target in the same folder; None if there is none.
 
     Args:
         target: ``module:name``.
-        proc: Where the system shows its processes.
+        proc: The folder in which the system lists its processes.
     """
     if sys.platform != "linux":
         return None
@@ -78,7 +78,7 @@ def same_command(target: str, proc: Path = PROC) -> int | None:
 
 
 def _server(words: list[str]) -> str | None:
-    """Return which server a command line starts."""
+    """Return the name of the server that a command line starts; None if it starts no known server."""
     names = [Path(word).name for word in words[:4]]
     return next((server for server in SERVERS if server in names), None)
 
@@ -88,7 +88,7 @@ def _serves(words: list[str]) -> bool:
 
 
 def _command(proc: Path, pid: int) -> list[str]:
-    """Return a command line; it is empty for a process that has ended, or is somebody else's."""
+    """Return the words of a process's command line; none if the process has ended, or is another user's."""
     with suppress(OSError):
         return (proc / str(pid) / "cmdline").read_bytes().decode(errors="replace").split("\0")[:-1]
     return []
@@ -101,7 +101,7 @@ def _folder(proc: Path, pid: int) -> str | None:
 
 
 def _parents(proc: Path) -> Iterator[tuple[int, int]]:
-    """Return each process with its parent."""
+    """Yield the id of each process, and the id of its parent."""
     try:
         names = os.listdir(proc)
     except OSError:

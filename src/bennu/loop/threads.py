@@ -2,18 +2,18 @@
 
 Theory of operation
 -------------------
-There are three pools, so that one kind of work never waits for another: of handlers (the methods of channels and
-raw handlers, and ``refresh``), of connects, and of hooks (those of presences).
+There are three pools, so that one kind of work never waits for another kind: handlers (the methods of channels and
+raw handlers, and ``refresh``), connects, and hooks of presences.
 
-What runs for a connection has that connection for its *owner*. An owner has a share: so many of its functions
-run at once, and the others wait. Owners that wait take turns, so a connection with a hundred channels gets the
-next free thread no sooner than one with a single channel.
+The *owner* of a function is the connection that the function runs for. An owner has a share: the number of its
+functions that run at once. Its other functions wait. Waiting owners take turns, so a connection with a hundred
+channels gets the next free thread no sooner than a connection with a single channel.
 
-All of this happens on the event loop; only :meth:`_Job.run` runs in a thread. A thread is free again when its
-function has ended, also if the task that waited for the function was cancelled before.
+The pools belong to the event loop. Only :meth:`_Job.run` runs in a thread. A thread is free again when its function
+has ended, also if the task that waited for the function was cancelled before.
 
-Each function runs in a copy of the context of the task that waits for it, as with ``asyncio.to_thread``. What a
-``connect`` sets in context variables is put back into that task, so that its channels see it.
+Each function runs in a copy of the context of the task that waits for it, as with ``asyncio.to_thread``. The
+context variables that a ``connect`` sets are set in that task too, so the connection's channels see them.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ from ..user_code.callback import Callback
 
 __all__ = ["Pool", "Pools"]
 
-NOBODY: Final = object()
-"""The owner of what runs for no connection."""
+NO_CONNECTION: Final = object()
+"""The owner of functions that run for no connection."""
 
 
 class Pools:
     """The pools of one endpoint.
 
     Args:
-        threads: How many threads there are.
+        threads: The number of threads of each pool.
 
     Attributes:
-        handlers: For the methods of channels and raw handlers.
-        connects: For ``connect``.
-        hooks: For hooks of presences.
+        handlers: The pool for the methods of channels and raw handlers, and for ``refresh``.
+        connects: The pool for ``connect``.
+        hooks: The pool for hooks of presences.
     """
 
     def __init__(self, threads: Threads) -> None:
@@ -56,13 +56,20 @@ class Pools:
         self.hooks = Pool("hook", threads.hooks, threads.hooks, around)
 
     def drop(self) -> None:
-        """Let go of all threads; new ones are made when they are needed."""
+        """Release all threads. The pools make new threads when they need them."""
         for pool in (self.handlers, self.connects, self.hooks):
             pool.drop()
 
 
 class _Owner:
-    """What an owner has under way in a pool."""
+    """The functions of one owner that run or wait in a pool.
+
+    Attributes:
+        key: The connection.
+        running: The number of functions that run.
+        waiting: The functions that wait for a thread.
+        is_ready: Whether the owner is in the pool's queue for the next free thread.
+    """
 
     __slots__ = ("is_ready", "key", "running", "waiting")
 
@@ -74,11 +81,13 @@ class _Owner:
 
 
 class _Job:
-    """A function that is to run, or runs.
+    """One call of a function, which waits for a thread or runs in one.
 
     Attributes:
-        future: Done when it has run; the task waits for it.
-        has_begun: Whether it has a thread.
+        owner: The owner of the function.
+        context: The context in which the function runs.
+        future: Done when the function has ended. The task awaits it.
+        has_begun: Whether the function has a thread.
     """
 
     __slots__ = (
@@ -112,7 +121,7 @@ class _Job:
         self._error: Exception | None = None
 
     def run(self) -> None:
-        """Run it, in a thread; this raises nothing."""
+        """Run the function; a worker thread calls this. It raises nothing."""
         try:
             self._value = self.context.run(self._call)
         except StopIteration as error:
@@ -136,11 +145,9 @@ class _Job:
             return self._callback.work(*self._args)
 
     def tell(self, log: Log) -> None:
-        """Give the task the outcome; log that it comes too late, if it does."""
+        """Give the task the result or error. If the task was cancelled, log that both are dropped."""
         if self.future.done():
-            log.warning(
-                "%s ended after its channel: what came of it is dropped", self._callback.name
-            )
+            log.warning("%s ended after its channel: its result is dropped", self._callback.name)
         elif self._error is None:
             self.future.set_result(self._value)
         else:
@@ -151,10 +158,10 @@ class Pool:
     """Threads that owners share.
 
     Args:
-        name: Of the threads.
-        size: How many there are.
-        share: How many of them one owner may have at once.
-        around: Makes a context manager around each call.
+        name: The name of the pool, which is in the names of its threads.
+        size: The number of threads.
+        share: The number of threads that one owner can have at once.
+        around: Makes the context manager that each call runs in; None for no context manager.
     """
 
     def __init__(self, name: str, size: int, share: int, around: Callback | None) -> None:
@@ -169,8 +176,8 @@ class Pool:
         self._ready: deque[_Owner] = deque()
 
     def in_thread(self, callback: Callback, /, *args: Any) -> Awaitable[Any]:
-        """Return the running of a plain function for no connection, to be awaited."""
-        return self.run(NOBODY, callback, args)
+        """Return an awaitable call of a plain function that runs for no connection."""
+        return self.run(NO_CONNECTION, callback, args)
 
     async def run(
         self, owner: object, callback: Callback, args: tuple[Any, ...], *, shows: bool = False
@@ -178,13 +185,13 @@ class Pool:
         """Run a plain function for an owner in a worker thread.
 
         Args:
-            owner: For which connection.
+            owner: The connection that the function runs for.
             callback: The function.
-            args: What it gets.
-            shows: Whether the task that waits sees what the function set in context variables.
+            args: The function's arguments.
+            shows: Whether the calling task gets the context variables that the function sets; default False.
 
         Raises:
-            Exception: What it raised.
+            Exception: The function raised it.
         """
         job = self._put(owner, callback, args)
         try:
@@ -192,14 +199,14 @@ class Pool:
         except asyncio.CancelledError:
             if not job.has_begun and job in job.owner.waiting:
                 job.owner.waiting.remove(job)
-                self._look_after(job.owner)
+                self._update(job.owner)
             raise
         if shows:
             _adopt(job.context)
         return value
 
     def drop(self) -> None:
-        """Let go of the threads; what waits for one never runs."""
+        """Release the threads. Functions that wait for a thread never run."""
         executor, self._executor = self._executor, None
         if executor is not None:
             executor.shutdown(wait=False, cancel_futures=True)
@@ -215,11 +222,11 @@ class Pool:
             owner = self._owners[key] = _Owner(key)
         job = _Job(owner, callback, args, self._around, asyncio.get_running_loop())
         owner.waiting.append(job)
-        self._look_after(owner)
+        self._update(owner)
         return job
 
-    def _look_after(self, owner: _Owner) -> None:
-        """Let an owner have its turn if it waits for one, and forget it if it has nothing to do."""
+    def _update(self, owner: _Owner) -> None:
+        """Queue an owner that can use a thread, forget an owner without functions, and use the free threads."""
         if not owner.waiting:
             if not owner.running and self._owners.get(owner.key) is owner:
                 del self._owners[owner.key]
@@ -253,11 +260,11 @@ class Pool:
         if executor is self._executor:
             job.owner.running -= 1
             self._free += 1
-            self._look_after(job.owner)
+            self._update(job.owner)
 
 
 def _adopt(context: Context) -> None:
-    """Set in the running context what was set in another that is a copy of it."""
+    """Set the variables of a copy of the running context in the running context."""
     for variable, value in context.items():
         if variable.get(_UNSET) is not value:
             variable.set(value)

@@ -1,18 +1,17 @@
-"""Names what holds the event loop: one callback that does not await keeps all clients waiting.
+"""Logs which function blocks the event loop: a callback that does not await keeps all clients waiting.
 
 Theory of operation
 -------------------
-A thread looks every few milliseconds whether the event loop runs anything, and if so asks it for a sign of life
-and waits for that. If it has not come within
-the limit, something holds the loop, and the loop's own stack says what: the frames of a handler, of what
-called it, and the values there (the channel, the message). So nothing has to be noted while all is well:
-the path of a message has no line for this.
+A thread checks every 50 ms whether the event loop runs anything. If so, the thread schedules a callback on the loop,
+and waits for the callback. If the callback does not run within the limit, a function blocks the loop. The loop's
+stack then shows the handler, its callers, and their local variables (the channel, the message). So the path of a
+message needs no line for this watch.
 
 Code in C that keeps the interpreter's lock (a regular expression, a large sum) stops this thread too. Then the
-thread wakes late, which counts as well; mostly the function is still there, since Python lets the thread go
-on at the function's next instruction.
+thread wakes late, and the delay counts as blocked. Mostly the function is still on the stack, because Python lets the
+thread continue at the function's next instruction.
 
-There is one watch for each event loop, whatever the number of endpoints.
+There is one watch for each event loop, for any number of endpoints.
 """
 
 from __future__ import annotations
@@ -35,20 +34,21 @@ __all__ = ["LIMIT", "Holder", "Watch", "what_runs"]
 log = Log()
 
 LIMIT: Final = 0.1
-"""Seconds that a callback may hold the event loop."""
+"""Seconds that a callback can hold the event loop without a warning."""
 
 PERIOD: Final = 0.05
-"""Seconds between two signs of life."""
+"""Seconds between two checks."""
 
-OURS: Final = os.path.dirname(os.path.dirname(__file__)) + os.sep
+BENNU: Final = os.path.dirname(os.path.dirname(__file__)) + os.sep
+"""The folder of Bennu's own code."""
 
 
 class Holder(NamedTuple):
-    """What holds the event loop.
+    """The function that holds the event loop.
 
     Attributes:
-        name: What it is: a handler, of which channel, with which event.
-        place: Where it is, ``file:line``.
+        name: The handler with its event and channel, or another function's name.
+        place: The line that runs, ``file:line``.
     """
 
     name: str
@@ -59,8 +59,8 @@ class Watch:
     """The watch of one event loop.
 
     Args:
-        loop: The event loop, which is the running one.
-        limit: Seconds that it may be held.
+        loop: The running event loop.
+        limit: Seconds that a callback can hold the loop without a warning.
     """
 
     _of: ClassVar[WeakKeyDictionary[asyncio.AbstractEventLoop, Watch]] = WeakKeyDictionary()
@@ -70,15 +70,19 @@ class Watch:
         self._limit = limit
         self._users = 0
         self._thread_of_loop = threading.get_ident()
-        self._resting = _frame_below(asyncio.current_task(loop))
+        self._idle_frame = _frame_below(asyncio.current_task(loop))
         self._is_over = threading.Event()
-        self._sign = threading.Event()
+        self._answered = threading.Event()
         self._found: tuple[Holder, float] | None = None
         self._thread = threading.Thread(target=self._run, name="bennu-watch", daemon=True)
 
     @classmethod
     def begin(cls, limit: float = LIMIT) -> Watch:
-        """Watch the running event loop; each user of it calls :meth:`end`."""
+        """Watch the running event loop. Each caller later calls :meth:`end` of the returned watch.
+
+        Args:
+            limit: Seconds that a callback can hold the loop without a warning; default 0.1.
+        """
         loop = asyncio.get_running_loop()
         watch = cls._of.get(loop)
         if watch is None:
@@ -88,11 +92,11 @@ class Watch:
         return watch
 
     def end(self) -> None:
-        """Watch no longer, if nobody else wants it."""
+        """Stop watching, if this is the last call of :meth:`end`."""
         self._users -= 1
         if not self._users:
             self._is_over.set()
-            self._sign.set()
+            self._answered.set()
             if self._of.get(self._loop) is self:
                 del self._of[self._loop]
 
@@ -106,30 +110,30 @@ class Watch:
                 return
             late = time.monotonic() - due
             try:
-                self._look(due if late > self._limit else time.monotonic())
+                self._check(due if late > self._limit else time.monotonic())
             except RuntimeError:  # the event loop is closed
                 return
 
-    def _look(self, since: float) -> None:
-        """Ask for a sign of life; find out what holds the loop if none comes in time."""
-        if self._is_resting():
+    def _check(self, since: float) -> None:
+        """Schedule a callback on the loop; find out what holds the loop if the callback does not run in time."""
+        if self._is_idle():
             return
-        self._sign.clear()
+        self._answered.clear()
         found = self._what_runs() if time.monotonic() - since > self._limit else None
-        self._loop.call_soon_threadsafe(self._sign.set)
-        if not self._sign.wait(self._limit):
+        self._loop.call_soon_threadsafe(self._answered.set)
+        if not self._answered.wait(self._limit):
             found = self._what_runs()
-            while not self._sign.wait(1.0):
+            while not self._answered.wait(1.0):
                 if self._loop.is_closed():
                     return
         held = time.monotonic() - since
         if found is not None and held > self._limit and not self._is_over.is_set():
-            self._loop.call_soon_threadsafe(_tell, found, held)
+            self._loop.call_soon_threadsafe(_warn, found, held)
 
-    def _is_resting(self) -> bool:
-        """Whether the loop waits for something to do, and needs not be woken to say so."""
+    def _is_idle(self) -> bool:
+        """Return whether the loop waits for input, and so needs not be woken for a check."""
         frame = sys._current_frames().get(self._thread_of_loop)
-        return frame is None or frame is self._resting or frame.f_code.co_name == "select"
+        return frame is None or frame is self._idle_frame or frame.f_code.co_name == "select"
 
     def _what_runs(self) -> Holder | None:
         frame = sys._current_frames().get(self._thread_of_loop)
@@ -137,33 +141,33 @@ class Watch:
 
 
 def _frame_below(task: asyncio.Task[Any] | None) -> FrameType | None:
-    """Return the frame in which the event loop of a running task was started, if the loop itself has none (uvloop)."""
+    """Return the frame that started the event loop of a running task, if the loop itself has no frame (uvloop)."""
     coroutine: Any = None if task is None else task.get_coro()
     frame: FrameType | None = getattr(coroutine, "cr_frame", None)
     return None if frame is None else frame.f_back
 
 
-def _tell(holder: Holder, seconds: float) -> None:
+def _warn(holder: Holder, seconds: float) -> None:
     log.log(
         logging.WARNING,
-        "%s held the event loop for %d ms, at %s: nobody else was served meanwhile. Await what waits, or"
-        " write a plain `def`, which runs in a thread",
+        "%s held the event loop for %d ms, at %s: no other client was served in that time. Await the slow"
+        " call, or write a plain `def`, which runs in a thread",
         (holder.name, round(seconds * 1000), holder.place),
         ("held", holder.place),
     )
 
 
 def what_runs(top: FrameType) -> Holder | None:
-    """Return what a stack says of the function of the user's that runs in it; None if there is none.
+    """Return the user's function that runs in a stack; None if there is none.
 
     Args:
-        top: The innermost frame.
+        top: The innermost frame of the stack.
     """
     user: FrameType | None = None
     name: str | None = None
     frame: FrameType | None = top
     while frame is not None:
-        if frame.f_code.co_filename.startswith(OURS):
+        if frame.f_code.co_filename.startswith(BENNU):
             found = _named_by(frame.f_locals)
             if found is not None:
                 if name is None:
@@ -182,7 +186,7 @@ def what_runs(top: FrameType) -> Holder | None:
 
 
 def _named_by(values: dict[str, Any]) -> str | None:
-    """Return what the local variables of a function of ours say of what it runs."""
+    """Return the name of the user's function, from the local variables of one of Bennu's functions that calls it."""
     this: Any = values.get("self")
     if isinstance(this, Callback):
         return this.subject
@@ -200,6 +204,6 @@ def _named_by(values: dict[str, Any]) -> str | None:
 
 
 def _label_of(this: Any) -> str | None:
-    """Return what a running channel or raw handler is called in logs; None for anything else."""
+    """Return the name of a running channel or raw handler in logs; None for any other object."""
     label = getattr(this, "label", None)
     return label if isinstance(label, str) else None

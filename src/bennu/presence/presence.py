@@ -384,7 +384,7 @@ class Presence:
 
     def reach(self, method: str) -> asyncio.AbstractEventLoop:
         """Return the endpoint's event loop, for a thread that wants a method to be called there."""
-        return self._found(method).host.pubsub.home.reach("presence", method)
+        return self._found(method).host.pubsub.home.loop_for_thread("presence", method)
 
     def _open(self, method: str) -> Live:
         live = self._started(method)

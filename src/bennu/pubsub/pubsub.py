@@ -105,7 +105,7 @@ class PubSub:
         bus: Bus | None = None,
         home: Home | None = None,
     ) -> None:
-        self.home = Home(adopts=True) if home is None else home
+        self.home = Home(starts_on_use=True) if home is None else home
         self.telemetry = telemetry or Telemetry()
         self.log = self.telemetry.log.child("pubsub")
         self._bus: Bus = LocalBus() if bus is None else bus

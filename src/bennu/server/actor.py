@@ -250,7 +250,7 @@ class Actor(Supervised[H, D]):
     async def _wait_for_turn(self) -> End | None:
         """Wait for a turn to handle a large message; return the end if that has come meanwhile."""
         try:
-            await self.outbox.server.turns.alone()
+            await self.outbox.server.scheduler.exclusive()
         except asyncio.CancelledError:
             if not self.take_interruption():
                 raise

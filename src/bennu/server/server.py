@@ -10,8 +10,8 @@ from typing import Any, Final, Protocol
 from ..connect_info import ConnectInfo
 from ..limits.connections import Gate, network_of
 from ..limits.limits import Threads
+from ..loop.scheduler import Scheduler
 from ..loop.threads import Pools
-from ..loop.turns import Turns
 from ..loop.watch import LIMIT, Watch
 from ..pubsub import PubSub
 from ..reasons import CloseCode
@@ -100,7 +100,7 @@ class Server:
         self.connections: set[OpenConnection] = set()
         self.refused: set[OpenConnection] = set()
         self.is_draining = False
-        self._turns: Turns | None = None
+        self._scheduler: Scheduler | None = None
         self.context = copy_context()
         self.pools = Pools(Threads() if threads is None else threads)
         self.connects = _Connects(self.pools)
@@ -114,11 +114,11 @@ class Server:
         return self.home.loop
 
     @property
-    def turns(self) -> Turns:
-        """Where connections wait that have sent more than one turn of the event loop may handle."""
-        if self._turns is None:
-            self._turns = Turns(self.loop)
-        return self._turns
+    def scheduler(self) -> Scheduler:
+        """Shares the event loop among connections with many or large messages."""
+        if self._scheduler is None:
+            self._scheduler = Scheduler(self.loop)
+        return self._scheduler
 
     def start(self) -> None:
         """Take the running loop as ours."""
@@ -166,7 +166,7 @@ class Server:
         self._drop()
 
     def _drop(self) -> None:
-        self._turns = None
+        self._scheduler = None
         self.pools.drop()
         watch, self._watch = self._watch, None
         if watch is not None:

@@ -11,7 +11,7 @@ own WebSocket implementation, early bytes included.
 
 A read of the socket may bring 40,000 frames, or one that inflates to ten megabytes. The reader has a budget
 therefore. What goes beyond it is handled in later turns of the event loop, which all connections share
-(:mod:`bennu.loop.turns`), and meanwhile the socket is paused.
+(:mod:`bennu.loop.scheduler`), and meanwhile the socket is paused.
 
 Reading is paused lazily. A join *holds* the connection, which mostly is over before the client says
 anything more; so the socket is paused only when something arrives while it is held.
@@ -440,7 +440,7 @@ class NativeWebSocket(asyncio.Protocol):
         if not self._is_behind and self._connection is not None:
             self._is_behind = True
             self._pause_socket()
-            self._connection.server.turns.wait(self._read_on)
+            self._connection.server.scheduler.schedule(self._read_on)
 
     def _read_on(self) -> None:
         self._is_behind = False

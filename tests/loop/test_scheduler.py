@@ -1,4 +1,4 @@
-"""Turns of the event loop that connections share when they have sent much."""
+"""The scheduler that shares the event loop among connections with many messages."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from itertools import pairwise
 
 import pytest
 
-from bennu.loop import turns
-from bennu.loop.turns import Turns
+from bennu.loop import scheduler
+from bennu.loop.scheduler import Scheduler
 
 from ..support.clock import running_loop
 
 
-def parts(waiting: Turns, name: str, count: int, done: list[str]) -> Callable[[], None]:
-    """What a connection has to do, in so many parts."""
+def parts(queue: Scheduler, name: str, count: int, done: list[str]) -> Callable[[], None]:
+    """Return a function that does the work of a connection in ``count`` parts."""
     left = count
 
     def part() -> None:
@@ -23,17 +23,17 @@ def parts(waiting: Turns, name: str, count: int, done: list[str]) -> Callable[[]
         left -= 1
         done.append(name)
         if left:
-            waiting.wait(part)
+            queue.schedule(part)
 
     return part
 
 
 async def test_who_waits_longest_is_next() -> None:
-    """Each handles a part and waits again behind the others, until nobody has more."""
-    waiting = Turns(running_loop())
+    """Each connection handles a part, and is then scheduled behind the others."""
+    queue = Scheduler(running_loop())
     done: list[str] = []
     for name, count in (("a", 3), ("b", 1), ("c", 2)):
-        waiting.wait(parts(waiting, name, count, done))
+        queue.schedule(parts(queue, name, count, done))
     assert not done
     for _ in range(10):
         await asyncio.sleep(0)
@@ -42,37 +42,37 @@ async def test_who_waits_longest_is_next() -> None:
 
 
 async def test_others_have_their_turn_when_a_slice_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many wait."""
-    monkeypatch.setattr(turns, "SLICE", 0.0)
-    waiting = Turns(running_loop())
+    """Other code runs after each slice, for any number of queue connections."""
+    monkeypatch.setattr(scheduler, "SLICE", 0.0)
+    queue = Scheduler(running_loop())
     done: list[str] = []
     for name in "abcd":
-        waiting.wait(parts(waiting, name, 2, done))
+        queue.schedule(parts(queue, name, 2, done))
     seen: list[int] = []
     for _ in range(10):
         await asyncio.sleep(0)
         seen.append(len(done))
 
     assert seen == [1, 2, 3, 4, 5, 6, 7, 8, 8, 8]
-    waiting.wait(parts(waiting, "e", 1, done))
+    queue.schedule(parts(queue, "e", 1, done))
     await asyncio.sleep(0)
     assert done[-1] == "e"
 
 
 async def test_a_part_that_raises_stops_nobody_else() -> None:
-    """The event loop hears of it, and the next one has its turn."""
+    """The exception handler of the event loop is called, and the next function runs."""
     loop = running_loop()
     heard: list[object] = []
     loop.set_exception_handler(lambda _, context: heard.append(context["exception"]))
-    waiting = Turns(loop)
+    queue = Scheduler(loop)
     done: list[str] = []
     error = MemoryError()
 
     def fails() -> None:
         raise error
 
-    waiting.wait(fails)
-    waiting.wait(parts(waiting, "a", 2, done))
+    queue.schedule(fails)
+    queue.schedule(parts(queue, "a", 2, done))
     for _ in range(10):
         await asyncio.sleep(0)
 
@@ -81,13 +81,13 @@ async def test_a_part_that_raises_stops_nobody_else() -> None:
 
 
 async def test_a_turn_of_ones_own_is_nobody_elses() -> None:
-    """Tasks that are about to do much go on one by one, in the order in which they came."""
-    waiting = Turns(running_loop())
+    """Tasks with large messages run one by one, in the order in which they came."""
+    queue = Scheduler(running_loop())
     done: list[str] = []
 
     async def large(name: str) -> None:
         for _ in range(2):
-            await waiting.alone()
+            await queue.exclusive()
             done.append(name)
 
     tasks = [asyncio.create_task(large(name)) for name in "abc"]
@@ -101,9 +101,9 @@ async def test_a_turn_of_ones_own_is_nobody_elses() -> None:
 
 
 async def test_a_task_that_is_cancelled_takes_no_turn() -> None:
-    """The one behind it goes on at once."""
-    waiting = Turns(running_loop())
-    cancelled, other = (asyncio.create_task(waiting.alone()) for _ in range(2))
+    """The next task runs at once."""
+    queue = Scheduler(running_loop())
+    cancelled, other = (asyncio.create_task(queue.exclusive()) for _ in range(2))
     await asyncio.sleep(0)
     cancelled.cancel()
     await other
