@@ -1,0 +1,280 @@
+"""The layout of the code: short modules, one name for one class, a source module for each test module.
+
+Each rule has a table of exceptions. A table must be exact: delete the line of an exception that is no longer needed.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parents[1]
+SOURCE: Final = ROOT / "src/bennu"
+TESTS: Final = ROOT / "tests"
+
+LONGEST_MODULE: Final = 400
+"""Lines of a module in ``src``."""
+LONGEST_TEST: Final = 500
+"""Lines of a module in ``tests``."""
+
+LONG_MODULES: Final[set[str]] = {
+    "cli/bounded.py",
+    "cli/main.py",
+    "endpoint.py",
+    "presence/presence.py",
+    "pubsub/pubsub.py",
+    "socket.py",
+    "telemetry.py",
+    "transports/native.py",
+    "user_code/payload.py",
+}
+LONG_TESTS: Final[set[str]] = {
+    "auth/test_jwt.py",
+    "loop/test_home.py",
+    "presence/crdt/test_shard.py",
+    "presence/test_hooks.py",
+    "protocol/test_websocket.py",
+    "server/test_crashes.py",
+    "server/test_rate_limit.py",
+    "server/test_raw.py",
+    "test_definition.py",
+    "test_telemetry.py",
+    "transports/test_longpoll.py",
+    "transports/test_longpoll_requests.py",
+    "user_code/test_signatures.py",
+    "user_code/test_types.py",
+}
+
+SAME_NAMES: Final[set[str]] = {
+    "Batch",
+    "Connection",
+    "Framing",
+    "Host",
+    "Session",
+    "State",
+    "Status",
+    "_Entry",
+}
+"""Names that more than one class has."""
+
+SUITES: Final = {
+    "autobahn": "the Autobahn test suite, run against an endpoint",
+    "conformance": "behaviours that Phoenix's own test suites assert",
+    "examples": "the programs in examples/",
+    "fuzz": "random input for parsers and servers",
+    "hostile": "the attacks of benchmarks/attacks, each against a server",
+    "interop": "clients that others wrote, unmodified",
+    "long": "tests that take minutes",
+    "support": "tests of what the tests use",
+    "wire": "recorded frames, under several ASGI servers",
+}
+"""Folders of ``tests`` that mirror no folder of ``src``, and what they test."""
+
+WITHOUT_MODULE: Final = {
+    "cli/test_other_routes.py": "WebSocket routes of the application itself",
+    "cli/test_requests.py": "requests behind proxies, pipelined or broken, and their log",
+    "cli/test_tls.py": "certificates",
+    "cli/test_uvicorn.py": "what cli expects of uvicorn beyond its documentation",
+    "presence/crdt/test_network.py": "shards over a bad network",
+    "presence/test_cluster.py": "presences of several nodes",
+    "presence/test_orphans.py": "grace",
+    "presence/test_processes.py": "presences of three processes",
+    "presence/test_story.py": "a long random story of users and clients",
+    "pubsub/test_slow_members.py": "the fast lane with clients that stop reading",
+    "server/test_bad_ends.py": "terminate and background tasks that misbehave",
+    "server/test_bad_handlers.py": "handlers that misbehave",
+    "server/test_crashes.py": "each kind of exception from each function of a user",
+    "server/test_fail_open.py": "mistakes of an application admit nobody",
+    "server/test_flood.py": "bad clients among good ones",
+    "server/test_large_messages.py": "how long large messages are kept",
+    "server/test_raw.py": "raw sockets",
+    "server/test_raw_ends.py": "the ends of raw connections",
+    "server/test_sizes.py": "sizes that a client can choose",
+    "server/test_unhandled.py": "the bound of all mailboxes of a connection",
+    "test_conformance.py": "docs/conformance.toml",
+    "test_docs.py": "the Python blocks of docs/",
+    "test_docs_channels.py": "the tables of docs/",
+    "test_docs_protocol.py": "the sections of docs/protocol.md",
+    "test_layout.py": "this module",
+    "test_lifespan.py": "the lifespan of an endpoint and of its application",
+    "test_mounting.py": "endpoints inside other applications",
+    "test_patterns.py": "the run time of each regular expression",
+    "test_readme.py": "the quickstart of README.md",
+    "test_threads_django.py": "Django's connections in worker threads",
+    "transports/test_compression.py": "compression between a server and a client",
+    "transports/test_limits.py": "limits of connections and of connects",
+    "transports/test_proxies.py": "handshakes behind proxies",
+}
+"""Test modules without a module of their name in ``src``, and what they test."""
+
+PRIVATE: Final[dict[str, set[str]]] = {
+    "auth/test_jwt.py": {"_download", "_key_set", "_under_way"},
+    "auth/test_session.py": {"_routes", "_server"},
+    "cli/test_head_limits.py": {"_bounds"},
+    "cli/test_opening.py": {"_bind_all"},
+    "cli/test_uvicorn.py": {"_should_upgrade", "_start_asgi_task"},
+    "fuzz/house.py": {"_counts", "_longpolling", "_server", "_sessions", "_topics"},
+    "fuzz/targets.py": {"_buffer", "_opcode"},
+    "logs/test_log.py": {"_counts"},
+    "loop/test_threads.py": {"_free", "_owners"},
+    "loop/test_watch.py": {"_thread", "_warn"},
+    "phoenix/test_token.py": {"_key"},
+    "presence/crdt/test_shard.py": {"_generations"},
+    "presence/test_board.py": {"_audience", "_boards", "_live"},
+    "presence/test_cluster.py": {"_live"},
+    "presence/test_grace.py": {"_live", "_records"},
+    "presence/test_modes.py": {"_mode"},
+    "presence/test_modes_story.py": {"_audience", "_boards", "_live", "_mode"},
+    "presence/test_owners.py": {"_live", "_server"},
+    "protocol/test_deflate.py": {"_compressors"},
+    "protocol/test_inflate.py": {"_inflater"},
+    "protocol/test_websocket.py": {"_buffer", "_fragments", "_size"},
+    "pubsub/test_pubsub.py": {"_topics"},
+    "server/test_backpressure.py": {"_backlog", "_server", "_wire"},
+    "server/test_connection_ends.py": {"_topics"},
+    "server/test_crashes.py": {"_presences", "_running", "_server"},
+    "server/test_drain.py": {"_routes", "_server"},
+    "server/test_expiry.py": {"_ending", "_server", "_subscriptions", "_timer"},
+    "server/test_handle_owned.py": {"_server"},
+    "server/test_handshake.py": {"_routes", "_server"},
+    "server/test_large_messages.py": {"_inbox", "_server", "_waiting"},
+    "server/test_rate_limit.py": {"_bytes", "_server", "_tab"},
+    "server/test_rate_limit_raw.py": {"_server"},
+    "server/test_refresh.py": {"_topics"},
+    "server/test_refused.py": {"_topics"},
+    "server/test_send_queue.py": {"_droppable", "_entries"},
+    "server/test_server.py": {"_executor", "_server"},
+    "server/test_unhandled.py": {"_inbox", "_server", "_unhandled"},
+    "support/memory.py": {"_topics"},
+    "test_connect_info.py": {"_more"},
+    "test_endpoint_lifespan.py": {"_lifespan", "_server"},
+    "test_mounting.py": {"_longpolling", "_polls", "_waiting"},
+    "test_patterns.py": {"_NAMES", "_without_values"},
+    "transports/polling.py": {"_server"},
+    "transports/test_limits.py": {"_max_buckets", "_routes", "_server"},
+    "transports/test_longpoll_bounds.py": {
+        "_bodies",
+        "_counts",
+        "_longpolling",
+        "_polls",
+        "_waiting",
+    },
+    "transports/test_longpoll_requests.py": {"_server"},
+    "transports/test_native.py": {"_buffer", "_held", "_is_behind", "_reader"},
+    "wire/test_longpoll.py": {"_buffer", "_link", "_longpolling", "_sessions", "_waiting"},
+}
+"""Private names of Bennu that a test module uses."""
+NAMED_TUPLE: Final = {"_asdict", "_fields", "_make", "_replace"}
+"""Public names, by the documentation of Python."""
+
+
+def modules(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Yield each Python module below a folder: its path from there, as text and as a path."""
+    for path in sorted(folder.rglob("*.py")):
+        if "node_modules" not in path.parts:
+            yield path.relative_to(folder).as_posix(), path
+
+
+def longer_than(most: int, folder: Path) -> set[str]:
+    return {name for name, path in modules(folder) if len(path.read_text().splitlines()) > most}
+
+
+def test_no_module_is_long() -> None:
+    assert longer_than(LONGEST_MODULE, SOURCE) == LONG_MODULES
+
+
+def test_no_test_module_is_long() -> None:
+    assert longer_than(LONGEST_TEST, TESTS) == LONG_TESTS
+
+
+def test_no_two_classes_have_one_name() -> None:
+    places = defaultdict(list)
+    for name, path in modules(SOURCE):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef):
+                places[node.name].append(name)
+    assert {name for name, found in places.items() if len(found) > 1} == SAME_NAMES
+
+
+def has_module(name: str) -> bool:
+    """Whether ``loop/test_home_calls.py`` belongs to ``loop/home_calls`` or ``loop/home``, a module or a package."""
+    path = SOURCE / name
+    words = path.stem.removeprefix("test_").split("_")
+    names = ["_".join(words[:end]) for end in range(len(words), 0, -1)]
+    return any(
+        (path.parent / f"{name}.py").is_file() or (path.parent / name).is_dir() for name in names
+    )
+
+
+def test_each_test_module_has_its_module() -> None:
+    without = {
+        name
+        for name, path in modules(TESTS)
+        if path.name.startswith("test_")
+        and name.split("/")[0] not in SUITES
+        and not has_module(name)
+    }
+    assert without == WITHOUT_MODULE.keys()
+
+
+def test_each_suite_is_a_folder() -> None:
+    assert {
+        name for name in SUITES if not (TESTS / name).is_dir() or (SOURCE / name).is_dir()
+    } == set()
+
+
+# Private names
+
+
+def is_private(name: str) -> bool:
+    return re.fullmatch(r"_[a-zA-Z]\w*", name) is not None
+
+
+def own_names(module: ast.Module) -> set[str]:
+    """Return the private names that a module's own classes define."""
+    names = set()
+    for node in ast.walk(module):
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                names.add(name)
+            case ast.Assign(targets=[ast.Name(id="__slots__")], value=slots):
+                names |= {
+                    str(one.value) for one in ast.walk(slots) if isinstance(one, ast.Constant)
+                }
+            case ast.Name(id=name, ctx=ast.Store()):
+                names.add(name)
+            case ast.Attribute(value=ast.Name(id="self"), attr=name, ctx=ast.Store()):
+                names.add(name)
+    return {name for name in names if is_private(name)} - NAMED_TUPLE
+
+
+def private_names(module: ast.Module) -> Iterator[str]:
+    """Yield the private names that a module uses of another module, however it spells that."""
+    for node in ast.walk(module):
+        match node:
+            case ast.Attribute(value=ast.Name(id="self" | "cls")):
+                pass
+            case ast.Attribute(attr=name):
+                yield name
+            case ast.Constant(value=str(text)) if re.fullmatch(
+                r"(bennu\.[\w.]+\.)?_[a-z]\w*", text
+            ):
+                yield text.split(".")[-1]  # for monkeypatch.setattr
+            case ast.ImportFrom(names=aliases):
+                yield from (alias.name for alias in aliases)
+
+
+def test_no_test_uses_a_private_name() -> None:
+    trees = {path: ast.parse(path.read_text()) for _, path in modules(SOURCE)}
+    of_bennu = set().union(*(own_names(tree) for tree in trees.values()))
+    used = {}
+    for name, path in modules(TESTS):
+        module = ast.parse(path.read_text())
+        names = {one for one in private_names(module) if one in of_bennu} - own_names(module)
+        if names and path != Path(__file__):
+            used[name] = names
+    assert used == PRIVATE
