@@ -18,8 +18,7 @@ from bennu.protocol.query import MAX_QUERY
 from bennu.protocol.websocket import MAX_FRAGMENTS
 from bennu.reasons import Limit
 from bennu.refusals import Readable
-from bennu.server.accepted import MAX_REFUSED
-from bennu.server.refused import RATE
+from bennu.server.refused_connection import MAX_REFUSED, RATE
 from bennu.transports.native import BUDGET
 
 PAGE = (Path(__file__).parents[1] / "docs/limits.md").read_text()

@@ -38,9 +38,9 @@ from .protocol.hosts import Hosts
 from .protocol.proxies import TrustedProxies
 from .pubsub import Bus, PubSub
 from .secret_key import Secret, secrets_of
-from .server.accepted import Accepted
 from .server.drain import Drainer
-from .server.handshake import Denied, Target, explain_request, shake_hands
+from .server.handshake import Accepted, shake_hands
+from .server.request import Denied, Target, explain_request
 from .server.server import Server
 from .socket import Socket, SocketBase
 from .telemetry import SECRET_TERMS, ParameterFilter, Telemetry
@@ -48,10 +48,10 @@ from .transports.asgi import ASGIWebSocket, deny
 from .transports.health import Health
 from .transports.host_guard import HostGuard
 from .transports.longpoll import Exchange, LongPolling
-from .transports.native import EXTENSION, NativeWebSocket, key_of
 from .transports.proxied import as_proxies_say
 from .transports.routes import Routes
 from .transports.script import ClientScript
+from .transports.upgrade import EXTENSION, Upgrade, key_of
 from .user_code.callback import Callback
 from .user_code.functions import name_of
 from .user_code.options import FLAG, TEXT, TEXTS, Option, optional, options
@@ -158,7 +158,7 @@ class Endpoint:
         self._presences = _presences(presence)
         if debug is None:
             debug = os.environ.get("BENNU_DEBUG", "") not in ("", "0")
-        gate = None if limits is None else _limits(limits).gate()
+        connection_limits = None if limits is None else _limits(limits).connection_limits()
         hide = filter_parameters
         if not isinstance(hide, ParameterFilter):
             hide = ParameterFilter(hide)
@@ -167,7 +167,7 @@ class Endpoint:
             self.pubsub,
             self.telemetry,
             debug=debug,
-            gate=gate,
+            connection_limits=connection_limits,
             threads=_threads(threads),
             hide=hide,
         )
@@ -443,7 +443,7 @@ class Endpoint:
                 await self._poll(target, target.longpoll, Exchange(scope, receive, send))
                 return
             target = None  # no WebSocket is to be had there
-        native: NativeWebSocket | None = None
+        native: Upgrade | None = None
         if scope["type"] == "websocket" and self.native:
             native = scope.get("extensions", {}).get(EXTENSION)
         if native is not None and not native.is_taken:  # else some middleware has begun to receive
@@ -479,9 +479,7 @@ class Endpoint:
         denied = self._host_guard.refuse(scope, target.mount)
         return denied or await shake_hands(self._server, target, scope, "websocket")
 
-    async def serve_native(
-        self, target: Target | None, scope: Scope, native: NativeWebSocket
-    ) -> None:
+    async def serve_native(self, target: Target | None, scope: Scope, native: Upgrade) -> None:
         """Serve a request to upgrade, on a socket of our own server."""
         if target is not None and target.longpoll is not None:
             target = None  # no WebSocket is to be had there
@@ -495,7 +493,7 @@ class Endpoint:
             outcome = Denied(400, reason.encode())
         native.deny(outcome)
 
-    async def serve_native_alone(self, scope: Scope, native: NativeWebSocket) -> None:
+    async def serve_native_alone(self, scope: Scope, native: Upgrade) -> None:
         """Serve it without a walk through an application: the endpoint is the application."""
         if self._stack is None or not self._home.is_current:
             await self._start_late()

@@ -244,6 +244,12 @@ MAX_TOPIC: Final = 200
 """Characters of such a name, for the same reason."""
 
 
+_EXCEEDED: Final = {
+    limit: f"Over a limit, {limit.meaning.replace('`', '')}: the client %s%s%s; %d time(s) in all"
+    for limit in Limit
+}
+
+
 class Telemetry:
     """The handlers of one endpoint, and its counters.
 
@@ -325,10 +331,28 @@ class Telemetry:
     def limit_exceeded(
         self, limit: Limit, peer: str | None, topic: str | None = None, event: str | None = None
     ) -> None:
-        """Count a client that was refused or made to wait, and tell all handlers."""
+        """Count a client that was refused or made to wait, tell all handlers, and log it.
+
+        A client may exceed a limit a hundred thousand times a second. So the log gets the first time of each limit,
+        and then one line in ten seconds that says how often it was.
+
+        Args:
+            limit: The limit.
+            peer: The client's address, if that is known.
+            topic: The topic of the client's message, if the client has joined it.
+            event: The event of the client's message, if it has one.
+        """
         self.exceeded[limit] += 1
         if self.handlers[LimitExceeded]:
             self.emit(LimitExceeded(limit, peer, topic, event))
+        self.log.warning(
+            _EXCEEDED[limit],
+            peer or "whose address is unknown",
+            "" if topic is None else f" in {topic!r}",
+            "" if event is None else f" with {event!r}",
+            self.exceeded[limit],
+            burst=1,
+        )
 
     def emit(self, event: Event) -> None:
         """Tell the handlers of such events."""

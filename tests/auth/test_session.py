@@ -19,7 +19,8 @@ from starlette.routing import Mount
 
 from bennu import ConnectInfo, Endpoint, Socket, csrf
 from bennu.auth.session import ScopeSession, StarletteSession
-from bennu.server.handshake import Denied, shake_hands
+from bennu.server.handshake import shake_hands
+from bennu.server.request import Denied
 
 SECRET = "abcdefgh" * 8
 OLD_SECRET = "hgfedcba" * 8

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 from hypothesis import given, strategies as st
 
-from bennu.limits.connections import RETRY_AFTER, UNREADABLE, Gate, Refusal, network_of
+from bennu.limits.connections import RETRY_AFTER, UNREADABLE, ConnectionLimits, Refusal, network_of
 from bennu.limits.rate import Rate
 from bennu.reasons import Limit
 
@@ -35,86 +35,86 @@ def test_a_client_is_known_by_its_network(host: str | None, network: str | None)
 
 
 def test_so_many_may_be_in_at_once() -> None:
-    gate = Gate(connections=2)
-    assert gate.enter("a", 0.0) is None
-    assert gate.enter(None, 0.0) is None
+    limits = ConnectionLimits(connections=2)
+    assert limits.enter("a", 0.0) is None
+    assert limits.enter(None, 0.0) is None
     refusal = Refusal(Limit.CONNECTIONS, int(RETRY_AFTER))
-    assert gate.enter("b", 0.0) == refusal
-    assert gate.enter(None, 0.0) == refusal
-    gate.leave("a")
-    assert gate.enter("b", 0.0) is None
+    assert limits.enter("b", 0.0) == refusal
+    assert limits.enter(None, 0.0) == refusal
+    limits.leave("a")
+    assert limits.enter("b", 0.0) is None
 
 
 def test_so_many_of_one_network_may_be_in() -> None:
     """Others don't feel it, and clients whose address nobody knows are no network."""
-    gate = Gate(connections_per_ip=1)
-    assert gate.enter("a", 0.0) is None
-    assert gate.enter("a", 0.0) == Refusal(Limit.CONNECTIONS_PER_IP, int(RETRY_AFTER))
-    assert gate.enter("b", 0.0) is None
+    limits = ConnectionLimits(connections_per_ip=1)
+    assert limits.enter("a", 0.0) is None
+    assert limits.enter("a", 0.0) == Refusal(Limit.CONNECTIONS_PER_IP, int(RETRY_AFTER))
+    assert limits.enter("b", 0.0) is None
     for _ in range(5):
-        assert gate.enter(None, 0.0) is None
-    gate.leave("a")
-    assert gate.enter("a", 0.0) is None
+        assert limits.enter(None, 0.0) is None
+    limits.leave("a")
+    assert limits.enter("a", 0.0) is None
 
 
 def test_so_fast_may_one_network_come() -> None:
     """Though it leaves at once. It is told when to come again, in whole seconds."""
-    gate = Gate(connects_per_ip=Rate.parse("2/minute"))
+    limits = ConnectionLimits(connects_per_ip=Rate.parse("2/minute"))
     for _ in range(2):
-        assert gate.enter("a", 0.0) is None
-        gate.leave("a")
-    assert gate.enter("a", 0.5) == Refusal(Limit.CONNECTS_PER_IP, 30)
-    assert gate.enter("b", 0.5) is None
-    assert gate.enter("a", 30.5) is None
+        assert limits.enter("a", 0.0) is None
+        limits.leave("a")
+    assert limits.enter("a", 0.5) == Refusal(Limit.CONNECTS_PER_IP, 30)
+    assert limits.enter("b", 0.5) is None
+    assert limits.enter("a", 30.5) is None
 
 
 def test_rates_are_forgotten_and_places_are_not() -> None:
     """Times of one clock say nothing of another's, which may be far behind."""
-    gate = Gate(connections_per_ip=2, connects_per_ip=Rate(1, per=1))
-    assert gate.enter("a", 1_000.0) is None
-    assert gate.enter("a", 0.0) is not None
-    gate.forget_rates()
-    assert gate.enter("a", 0.0) is None
-    refused = gate.enter("a", 1_000.0)
+    limits = ConnectionLimits(connections_per_ip=2, connects_per_ip=Rate(1, per=1))
+    assert limits.enter("a", 1_000.0) is None
+    assert limits.enter("a", 0.0) is not None
+    limits.forget_rates()
+    assert limits.enter("a", 0.0) is None
+    refused = limits.enter("a", 1_000.0)
     assert refused is not None
     assert refused.limit is Limit.CONNECTIONS_PER_IP
 
 
 def test_a_place_is_counted_for_who_was_let_in_before() -> None:
-    gate = Gate(connections=1)
-    gate.add("a")
-    assert gate.enter("a", 0.0) is not None
+    limits = ConnectionLimits(connections=1)
+    limits.add("a")
+    assert limits.enter("a", 0.0) is not None
 
 
 def test_a_full_house_costs_no_tokens() -> None:
-    gate = Gate(connections=1, connects_per_ip=Rate.parse("2/minute"))
-    assert gate.enter("a", 0.0) is None
+    limits = ConnectionLimits(connections=1, connects_per_ip=Rate.parse("2/minute"))
+    assert limits.enter("a", 0.0) is None
     for _ in range(10):
-        assert gate.enter("a", 0.0) == Refusal(Limit.CONNECTIONS, int(RETRY_AFTER))
-    gate.leave("a")
-    assert gate.enter("a", 0.0) is None
+        assert limits.enter("a", 0.0) == Refusal(Limit.CONNECTIONS, int(RETRY_AFTER))
+    limits.leave("a")
+    assert limits.enter("a", 0.0) is None
 
 
 def test_networks_that_have_gone_are_forgotten() -> None:
-    gate = Gate(connections_per_ip=5, connects_per_ip=Rate.parse("1/second"))
+    limits = ConnectionLimits(connections_per_ip=5, connects_per_ip=Rate.parse("1/second"))
     for number in range(1000):
-        assert gate.enter(f"10.0.0.{number}", 0.0) is None
-        gate.leave(f"10.0.0.{number}")
-    assert gate.size == 1000
-    assert gate.enter("10.1.0.0", 2.0) is None
-    assert gate.size == 2  # its place, and its bucket
+        assert limits.enter(f"10.0.0.{number}", 0.0) is None
+        limits.leave(f"10.0.0.{number}")
+    assert limits.size == 1000
+    assert limits.enter("10.1.0.0", 2.0) is None
+    assert limits.size == 2  # its place, and its bucket
 
 
 def test_the_table_of_networks_has_a_bound() -> None:
     """Of too many that came just now, those are forgotten that came first."""
-    gate = Gate(connects_per_ip=Rate.parse("1/hour"), max_buckets=10)
+    limits = ConnectionLimits(connects_per_ip=Rate.parse("1/hour"), max_buckets=10)
     for number in range(1000):
         network = f"2001:db8:0:{number:x}::/64"
-        assert gate.enter(network, 0.0) is None
-        gate.leave(network)
-    assert gate.size == 10
-    assert gate.enter("2001:db8:0:3e7::/64", 0.0) is not None
-    assert gate.enter("2001:db8:0:0::/64", 0.0) is None
+        assert limits.enter(network, 0.0) is None
+        limits.leave(network)
+    assert limits.size == 10
+    assert limits.enter("2001:db8:0:3e7::/64", 0.0) is not None
+    assert limits.enter("2001:db8:0:0::/64", 0.0) is None
 
 
 steps = st.lists(
@@ -128,7 +128,7 @@ steps = st.lists(
 def test_whatever_happens_the_limits_hold_and_nobody_else_is_refused(
     steps: list[tuple[str, str | None]], limit: int, limit_per_ip: int
 ) -> None:
-    gate = Gate(
+    limits = ConnectionLimits(
         connections=limit,
         connections_per_ip=limit_per_ip,
         connects_per_ip=Rate.parse("3/second"),
@@ -141,9 +141,9 @@ def test_whatever_happens_the_limits_hold_and_nobody_else_is_refused(
             now += 0.25
         elif step == "leave" and network in inside:
             inside.remove(network)
-            gate.leave(network)
+            limits.leave(network)
         elif step == "enter":
-            refusal = gate.enter(network, now)
+            refusal = limits.enter(network, now)
             own = Counter(inside)[network]
             if refusal is None:
                 inside.append(network)
@@ -156,5 +156,5 @@ def test_whatever_happens_the_limits_hold_and_nobody_else_is_refused(
         assert len(inside) <= limit
         assert all(n <= limit_per_ip for one, n in Counter(inside).items() if one is not None)
     for network in inside:
-        gate.leave(network)
-    assert gate.size <= 2  # buckets alone
+        limits.leave(network)
+    assert limits.size <= 2  # buckets alone

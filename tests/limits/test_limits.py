@@ -15,7 +15,7 @@ from ..support.memory import serve
 
 def test_nothing_is_limited_until_it_is_set() -> None:
     """Behind a proxy everybody has one address, and what is much is the application's to know."""
-    assert Limits().gate() is None
+    assert Limits().connection_limits() is None
     rates = Rates()
     assert (rates.joins, rates.messages, rates.bytes) == (None, None, None)
     assert (rates.excess, rates.close_after) == ("reply", 100)
@@ -27,11 +27,11 @@ def test_nothing_is_limited_until_it_is_set() -> None:
     [Limits(connections=1), Limits(connections_per_ip=1), Limits(connects_per_ip="1/s")],
     ids=["connections", "connections_per_ip", "connects_per_ip"],
 )
-def test_each_limit_of_an_endpoint_makes_a_gate(limits: Limits) -> None:
-    gate = limits.gate()
-    assert gate is not None
-    assert gate.enter("a", 0.0) is None
-    assert gate.enter("a", 0.0) is not None
+def test_each_limit_of_an_endpoint_makes_connection_limits(limits: Limits) -> None:
+    counts = limits.connection_limits()
+    assert counts is not None
+    assert counts.enter("a", 0.0) is None
+    assert counts.enter("a", 0.0) is not None
 
 
 def test_rates_are_text_or_rates() -> None:

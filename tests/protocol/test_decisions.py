@@ -10,7 +10,7 @@ from hypothesis import given, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from bennu.message import Message
-from bennu.protocol.decisions import Decision, Session
+from bennu.protocol.decisions import Decision, Memberships
 
 from ..support.properties import json_values, property_test, refs
 
@@ -24,9 +24,9 @@ def message(join_ref: Any, topic: Any, event: Any, ref: Any = "9") -> Message:
     return Message(join_ref, ref, topic, event, msgspec.Raw(b"{}"))
 
 
-def session() -> Session[str]:
+def session() -> Memberships[str]:
     """A connection that has joined three topics."""
-    made: Session[str] = Session()
+    made: Memberships[str] = Memberships()
     made.add(JOINED, "1", "the channel")
     made.add(NULL, None, "another")
     made.add(NUMBER, 1, "a third")
@@ -106,12 +106,12 @@ def test_the_decision_table(
     decided, membership = connection.decide(message(join_ref, topic, event))
 
     assert decided is decision, f"row {row}"
-    assert membership is (connection.topics[topic] if is_joined else None)
+    assert membership is (connection[topic] if is_joined else None)
 
 
 def test_a_channel_may_be_joined_on_phoenix_itself_and_heartbeats_still_win() -> None:
     """Its other events go to the channel."""
-    connection: Session[str] = Session()
+    connection: Memberships[str] = Memberships()
     connection.add("phoenix", "1", "the channel")
 
     assert connection.decide(message(None, "phoenix", "heartbeat"))[0] is Decision.HEARTBEAT
@@ -122,7 +122,7 @@ def test_a_channel_may_be_joined_on_phoenix_itself_and_heartbeats_still_win() ->
 def test_a_channel_that_is_leaving_still_gets_its_messages() -> None:
     """Only its end takes it out of the table."""
     connection = session()
-    connection.topics[JOINED].leaving = True
+    connection[JOINED].leaving = True
 
     assert connection.decide(message("1", JOINED, "new_msg"))[0] is Decision.DELIVER
     assert connection.decide(message("1", JOINED, "phx_leave"))[0] is Decision.LEAVE
@@ -144,7 +144,7 @@ def test_a_membership_remembers_the_join_ref_as_it_came() -> None:
 def test_a_removed_channel_is_returned_and_its_topic_is_free() -> None:
     """From then on the topic is unmatched, until it is joined again."""
     connection = session()
-    membership = connection.topics[JOINED]
+    membership = connection[JOINED]
 
     assert connection.remove(JOINED, "the channel") is membership
     assert connection.remove(JOINED, "the channel") is None
@@ -159,13 +159,13 @@ def test_a_channel_does_not_remove_the_one_that_took_its_place() -> None:
     connection.add(JOINED, "2", "the next channel")
 
     assert connection.remove(JOINED, "the channel") is None
-    assert connection.topics[JOINED].channel == "the next channel"
+    assert connection[JOINED].channel == "the next channel"
 
 
 def test_channels_are_told_apart_by_what_they_are_and_not_by_equality() -> None:
     """Two channels may look alike."""
     one, other = ["same"], ["same"]
-    connection: Session[list[str]] = Session()
+    connection: Memberships[list[str]] = Memberships()
     connection.add("room:1", "1", one)
 
     assert connection.remove("room:1", other) is None
@@ -181,14 +181,14 @@ _EVENTS = st.sampled_from(["phx_join", "phx_leave", "heartbeat", "new_msg"]) | j
 def test_no_message_raises_and_deciding_changes_nothing(messages: list[Message]) -> None:
     """Whatever JSON the five elements are: the table is total, and a look at it is only that."""
     connection = session()
-    before = dict(connection.topics)
+    before = dict(connection)
 
     for one in messages:
         decision, membership = connection.decide(one)
         assert isinstance(decision, Decision)
         assert membership is None or membership is before[one.topic]
 
-    assert connection.topics == before
+    assert connection == before
     assert not any(membership.leaving for membership in before.values())
 
 
@@ -197,7 +197,7 @@ class Connections(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.session: Session[object] = Session()
+        self.session: Memberships[object] = Memberships()
         self.model: dict[str, tuple[Any, object]] = {}
 
     topics = st.sampled_from(["a", "b", "c"])
@@ -254,7 +254,7 @@ class Connections(RuleBasedStateMachine):
         """The table is what the model says, at every step."""
         assert {
             topic: (membership.join_ref, membership.channel)
-            for topic, membership in self.session.topics.items()
+            for topic, membership in self.session.items()
         } == self.model
 
 

@@ -15,8 +15,8 @@ from bennu.message import TEXT, Encoded, Opcode
 from bennu.protocol import JSONV2, Serializer
 from bennu.pubsub import Outbox, PubSub
 from bennu.pubsub.fastlane import Batch, LaneKey, SlowReader
-from bennu.server.accepted import Accepted
-from bennu.server.link import Link
+from bennu.server.connection import ServerConnection
+from bennu.server.handshake import Accepted
 
 __all__ = [
     "Bus",
@@ -114,10 +114,10 @@ class Member:
 
 
 class _Wire:
-    """A transport whose client may stop reading; its cursor is 0.
+    """A transport whose client may stop reading; its mark is 0.
 
     Attributes:
-        is_nervous: Whether each write brings it over the cursor, and back before it ends.
+        is_nervous: Whether each write brings it over the mark, and back before it ends.
         is_paused: Whether the client is not read from.
     """
 
@@ -182,7 +182,7 @@ class _Wire:
         self.is_paused = False
 
 
-class _Link(Link):
+class _Link(ServerConnection):
     """A connection whose channels are members of lanes, and nothing else."""
 
     channels: list[Member]

@@ -346,7 +346,7 @@ async def test_who_asks_and_does_not_read_is_not_listened_to(over: Over, topic: 
             await settle()
         assert endpoint.connections == 2
         (link,) = (one for one in links(endpoint) if one.slow is not None)
-        assert link._wire.unsent < 2 * MAX_UNSENT
+        assert link._transport.unsent < 2 * MAX_UNSENT
         slow.wire.read_on()
         assert await numbers(slow) == refs
         assert not endpoint.telemetry.drops
@@ -472,7 +472,7 @@ async def test_one_stalled_client_costs_a_bounded_buffer_and_nothing_else(topic:
                 for other in others:
                     assert await numbers(other) == list(range(n - 9, n + 1))
             if not link.is_lost:
-                waits = link._wire.unsent
+                waits = link._transport.unsent
                 backlog = link.slow and link.slow._backlog
                 most = max(most, waits + (backlog.size if backlog else 0))
         assert most <= 2 * MAX_UNSENT + 1000  # the transport's own, and what waits behind it

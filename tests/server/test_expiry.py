@@ -9,7 +9,7 @@ import pytest
 
 from bennu import Channel, ConnectInfo
 from bennu.errors import TokenError, TokenExpired, TokenInvalid, TokenMissing
-from bennu.server.expiry import Lease
+from bennu.server.expiry import Expiry
 
 from ..support.memory import HandshakeRefused, Over, endpoint_of, error, ok, serve
 from .rooms import CHANNELS, ended
@@ -49,10 +49,10 @@ async def test_a_connection_that_ends_before_its_time_leaves_no_timer() -> None:
     async with serve(endpoint_of(CHANNELS, connect=bound, id=name_of)) as server:
         client = await server.connect(params={"seconds": "60", "ids": "a"})
         (link,) = server.endpoint._server.connections
-        lease: Any = link._ending  # type: ignore[attr-defined]
+        expiry: Any = link.expiry
         client.close()
         assert await client.closed() == 1000
-        assert (lease._timer, lease._subscriptions) == (None, [])
+        assert (expiry._timer, expiry._subscriptions) == (None, [])
 
 
 @pytest.mark.parametrize("seconds", ["0", "-1"])
@@ -90,13 +90,13 @@ async def test_one_device_of_several_can_be_put_out() -> None:
         assert await laptop.closed() == 1001
 
 
-async def test_an_id_alone_needs_no_lease() -> None:
+async def test_an_id_alone_needs_no_expiry() -> None:
     """Nor does a connection without any: the usual ones cost what they did."""
     async with serve(endpoint_of(CHANNELS, connect=bound, id=name_of)) as server:
         for params, expected in [({}, False), ({"name": "ann"}, False), ({"ids": "a"}, True)]:
             client = await server.connect(params=params)
             (link,) = server.endpoint._server.connections
-            assert isinstance(link._ending, Lease) is expected  # type: ignore[attr-defined]
+            assert isinstance(link.expiry, Expiry) is expected
             client.close()
             await client.closed()
 

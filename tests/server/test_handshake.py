@@ -13,8 +13,8 @@ from msgspec import Struct
 
 from bennu import Channel, ConnectInfo, Endpoint, Refused, Socket
 from bennu.protocol import JSONV1, JSONV2
-from bennu.server.accepted import Accepted
-from bennu.server.handshake import Denied, explain_request, shake_hands
+from bennu.server.handshake import Accepted, shake_hands
+from bennu.server.request import Denied, explain_request
 from bennu.telemetry import Event, SocketConnected
 
 pytestmark = pytest.mark.clock("real")

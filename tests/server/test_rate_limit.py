@@ -9,8 +9,8 @@ import pytest
 
 from bennu import Channel, Endpoint, Ok, Rates, on
 from bennu.logs.log import EVERY
+from bennu.protocol.decisions import Memberships
 from bennu.reasons import DropReason, Limit
-from bennu.server.rate_limit import RatedConnection
 from bennu.telemetry import Event, LimitExceeded
 from bennu.transports.native import NativeWebSocket
 
@@ -338,9 +338,9 @@ async def test_what_had_come_when_reading_paused_is_paid_for_too() -> None:
     async with serve(rated(bytes="100/second")) as server:
         client = await server.connect(over="asgi")
         (connection,) = server.endpoint._server.connections
-        assert isinstance(connection, RatedConnection)
+        assert connection.limiter is not None
         for _ in range(3):
-            connection._tab.put(Limit.BYTES, connection._bytes, 0.0, 100)  # type: ignore[arg-type]
+            connection.metered(100)
         client.send(None, "1", "phoenix", "heartbeat")
         held: list[bool] = []
         for seconds in (1.9, 0.6):
@@ -487,11 +487,11 @@ async def test_a_client_that_has_gone_pays_no_more(monkeypatch: pytest.MonkeyPat
 
 
 async def test_without_rates_nothing_looks_at_them() -> None:
-    """Such connections are of another class, whose memory and code are as if there were no rates."""
+    """Such connections have no limiter: they pay nothing for rates."""
     async with serve(endpoint_of(CHANNELS)) as server:
         await server.connect()
         (connection,) = server.endpoint._server.connections
-        assert not isinstance(connection, RatedConnection)
+        assert connection.limiter is None
 
 
 @both_transports
@@ -507,7 +507,7 @@ async def test_an_error_of_the_servers_own_closes_it_too(monkeypatch: pytest.Mon
     async with serve(rated(messages="10/second")) as server:
         client = await server.connect()
         await client.join("room:1")
-        monkeypatch.setattr(RatedConnection, "act", lambda *args: 1 / 0)
+        monkeypatch.setattr(Memberships, "decide", lambda *args: 1 / 0)
         client.push("room:1", "echo")
         assert await client.closed() == 1011
         server.logged("error of the server's own")

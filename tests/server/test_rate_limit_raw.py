@@ -9,8 +9,6 @@ import pytest
 
 from bennu import DefinitionError, Endpoint, Rates, RawHandler, RawSocket
 from bennu.reasons import Limit
-from bennu.server.rated_raw import RatedRawConnection
-from bennu.server.raw_connection import RawConnection
 
 from ..support.clock import advance, settle
 from ..support.memory import Over, Server
@@ -88,10 +86,10 @@ async def test_pings_count() -> None:
 async def test_without_rates_nothing_looks_at_them() -> None:
     async with talking(Echo) as (server, _):
         (connection,) = server.endpoint._server.connections
-        assert type(connection) is RawConnection
+        assert connection.limiter is None
     async with talking(Echo, rates=Rates()) as (server, wire):
         (connection,) = server.endpoint._server.connections
-        assert type(connection) is RatedRawConnection
+        assert connection.limiter is not None
         wire.send("as ever")
         assert await said(wire) == ["as ever"]
 

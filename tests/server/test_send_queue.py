@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from bennu.reasons import DropReason
-from bennu.server.send_queue import COST, SLACK, Backlog
+from bennu.server.send_queue import COST, SLACK, SendQueue
 
 OWNER = "room"
 PLENTY = 1_000_000
 
 
-class Counting(Backlog):
-    """A backlog, and what it dropped."""
+class Counting(SendQueue):
+    """A send queue, and what it dropped."""
 
     def __init__(self, bound: int = PLENTY) -> None:
         self.drops: Counter[tuple[str, DropReason]] = Counter()
@@ -31,9 +31,9 @@ class Counting(Backlog):
         self.offer(owner, frame, 1, owner=owner, key=key, most=most)
 
 
-def drain(backlog: Backlog) -> str:
+def drain(queue: SendQueue) -> str:
     """Return what waits, frame by frame."""
-    return "".join("".join(backlog.take(1)) for _ in range(len(backlog)))
+    return "".join("".join(queue.take(1)) for _ in range(len(queue)))
 
 
 # What may be dropped.
@@ -41,62 +41,62 @@ def drain(backlog: Backlog) -> str:
 
 def test_without_a_bound_reached_everything_comes_in_order() -> None:
     """Messages that may be dropped, and those that may not."""
-    backlog = Counting()
+    queue = Counting()
     for frame in "abcdef":
         if frame in "bd":
-            backlog.put("t", frame, 1)
+            queue.put("t", frame, 1)
         else:
-            backlog.say(frame)
-    assert len(backlog) == 6
-    assert drain(backlog) == "abcdef"
-    assert (len(backlog), backlog.size, backlog.drops) == (0, 0, {})
+            queue.say(frame)
+    assert len(queue) == 6
+    assert drain(queue) == "abcdef"
+    assert (len(queue), queue.size, queue.drops) == (0, 0, {})
 
 
 def test_beyond_its_bound_a_channel_loses_its_oldest() -> None:
     """Of its own messages, and nobody else's."""
-    backlog = Counting()
-    backlog.say("x", owner="other", most=2)
+    queue = Counting()
+    queue.say("x", owner="other", most=2)
     for frame in "abcde":
-        backlog.say(frame, most=2)
-        backlog.put("t", frame.upper(), 1)
-    assert drain(backlog) == "xABCdDeE"
-    assert backlog.drops == {(OWNER, DropReason.SLOW_OLDEST): 3}
+        queue.say(frame, most=2)
+        queue.put("t", frame.upper(), 1)
+    assert drain(queue) == "xABCdDeE"
+    assert queue.drops == {(OWNER, DropReason.SLOW_OLDEST): 3}
 
 
 def test_of_one_key_only_the_newest_waits() -> None:
     """It goes to the end: what comes is in the order of sending, with gaps."""
-    backlog = Counting()
+    queue = Counting()
     for frame, key in zip("abcde", "12131", strict=True):
-        backlog.say(frame, key=key)
-    assert drain(backlog) == "bde"
-    assert backlog.drops == {(OWNER, DropReason.SLOW_REPLACED): 2}
+        queue.say(frame, key=key)
+    assert drain(queue) == "bde"
+    assert queue.drops == {(OWNER, DropReason.SLOW_REPLACED): 2}
 
 
 def test_a_key_belongs_to_its_channel() -> None:
     """The same key in another channel is another."""
-    backlog = Counting()
-    backlog.say("a", key=1)
-    backlog.say("b", key=1, owner="other")
-    assert drain(backlog) == "ab"
+    queue = Counting()
+    queue.say("a", key=1)
+    queue.say("b", key=1, owner="other")
+    assert drain(queue) == "ab"
 
 
 def test_too_many_keys_lose_the_oldest() -> None:
     """Whichever key it has."""
-    backlog = Counting()
+    queue = Counting()
     for frame, key in zip("abca", "1231", strict=True):
-        backlog.say(frame, key=key, most=2)
-    assert drain(backlog) == "ca"
-    assert backlog.drops == {(OWNER, DropReason.SLOW_OLDEST): 2}
+        queue.say(frame, key=key, most=2)
+    assert drain(queue) == "ca"
+    assert queue.drops == {(OWNER, DropReason.SLOW_OLDEST): 2}
 
 
 def test_what_was_taken_is_not_replaced() -> None:
     """A message under way to the client stays as it is; a newer one of its key waits behind."""
-    backlog = Counting()
-    backlog.say("a", key=1)
-    assert backlog.take(1) == ["a"]
-    backlog.say("b", key=1)
-    assert drain(backlog) == "b"
-    assert not backlog.drops
+    queue = Counting()
+    queue.say("a", key=1)
+    assert queue.take(1) == ["a"]
+    queue.say("b", key=1)
+    assert drain(queue) == "b"
+    assert not queue.drops
 
 
 # The bound in bytes.
@@ -104,13 +104,13 @@ def test_what_was_taken_is_not_replaced() -> None:
 
 def test_over_the_bytes_the_oldest_that_may_go_goes() -> None:
     """Whosoever it is; what must not be dropped stays, in its place."""
-    backlog = Counting(bound=4 * (COST + 1))
-    backlog.say("a", owner="other")
-    assert backlog.put("t", "B", 1)
+    queue = Counting(bound=4 * (COST + 1))
+    queue.say("a", owner="other")
+    assert queue.put("t", "B", 1)
     for frame in "cdef":
-        backlog.say(frame)
-    assert drain(backlog) == "Bdef"
-    assert backlog.drops == {
+        queue.say(frame)
+    assert drain(queue) == "Bdef"
+    assert queue.drops == {
         ("other", DropReason.SLOW_OLDEST): 1,
         (OWNER, DropReason.SLOW_OLDEST): 1,
     }
@@ -118,11 +118,11 @@ def test_over_the_bytes_the_oldest_that_may_go_goes() -> None:
 
 def test_what_was_dropped_before_makes_no_room() -> None:
     """The bytes are those of what waits."""
-    backlog = Counting(bound=2 * (COST + 1))
+    queue = Counting(bound=2 * (COST + 1))
     for frame, key in zip("abcd", "1123", strict=True):
-        backlog.say(frame, key=key)
-    assert drain(backlog) == "cd"
-    assert backlog.drops == {
+        queue.say(frame, key=key)
+    assert drain(queue) == "cd"
+    assert queue.drops == {
         (OWNER, DropReason.SLOW_REPLACED): 1,
         (OWNER, DropReason.SLOW_OLDEST): 1,
     }
@@ -130,35 +130,35 @@ def test_what_was_dropped_before_makes_no_room() -> None:
 
 def test_what_must_not_be_dropped_makes_room_for_itself() -> None:
     """Of what may."""
-    backlog = Counting(bound=2 * (COST + 1))
+    queue = Counting(bound=2 * (COST + 1))
     for frame in "ab":
-        backlog.say(frame)
-    assert backlog.put("t", "C", 1)
-    assert backlog.put("t", "D", 1)
-    assert drain(backlog) == "CD"
+        queue.say(frame)
+    assert queue.put("t", "C", 1)
+    assert queue.put("t", "D", 1)
+    assert drain(queue) == "CD"
 
 
 def test_one_message_may_go_beyond_the_bound_and_no_more() -> None:
     """However big it is: else a big reply could never be sent to who is slow for a moment."""
-    backlog = Counting(bound=1000)
-    backlog.say("a")
-    assert backlog.put("t", "B", 1_000_000)
-    assert not backlog.put("t", "C", 1)
-    backlog.say("d")  # may be dropped, so it is
-    assert drain(backlog) == "B"
-    assert backlog.put("t", "E", 1)
+    queue = Counting(bound=1000)
+    queue.say("a")
+    assert queue.put("t", "B", 1_000_000)
+    assert not queue.put("t", "C", 1)
+    queue.say("d")  # may be dropped, so it is
+    assert drain(queue) == "B"
+    assert queue.put("t", "E", 1)
 
 
 def test_who_is_gone_gets_nothing() -> None:
     """And all of it is counted, by topic."""
-    backlog = Counting()
+    queue = Counting()
     for frame in "abc":
-        backlog.say(frame, key=1)
-    backlog.put("t", "D", 1)
-    backlog.put("t", "E", 1)
-    backlog.drop_all()
-    assert (len(backlog), backlog.size, backlog.kept, drain(backlog)) == (0, 0, 0, "")
-    assert backlog.drops == {
+        queue.say(frame, key=1)
+    queue.put("t", "D", 1)
+    queue.put("t", "E", 1)
+    queue.drop_all()
+    assert (len(queue), queue.size, queue.kept, drain(queue)) == (0, 0, 0, "")
+    assert queue.drops == {
         (OWNER, DropReason.SLOW_REPLACED): 2,
         (OWNER, DropReason.SLOW_ENDED): 1,
         ("t", DropReason.SLOW_ENDED): 2,
@@ -167,36 +167,36 @@ def test_who_is_gone_gets_nothing() -> None:
 
 def test_as_much_is_taken_as_was_asked_for() -> None:
     """At least one message, and none after the limit is reached."""
-    backlog = Counting()
+    queue = Counting()
     for frame in ("aa", "bb", "cc"):
-        backlog.put("t", frame, 2)
-    assert backlog.take(3) == ["aa", "bb"]
-    assert backlog.take(1) == ["cc"]
-    assert backlog.take(1) == []
+        queue.put("t", frame, 2)
+    assert queue.take(3) == ["aa", "bb"]
+    assert queue.take(1) == ["cc"]
+    assert queue.take(1) == []
 
 
 @pytest.mark.parametrize("most", [1, 3])
 def test_gaps_do_not_pile_up(most: int) -> None:
     """A client that never reads costs the same after any number of messages."""
-    backlog = Counting()
-    backlog.put("t", "first", 5)  # nothing behind it is at the front
+    queue = Counting()
+    queue.put("t", "first", 5)  # nothing behind it is at the front
     for n in range(10_000):
-        backlog.say(str(n), most=most)
-    assert len(backlog) == most + 1
-    assert len(backlog._entries) <= 3 * len(backlog) + SLACK
-    assert len(backlog._droppable) <= 3 * len(backlog) + SLACK
+        queue.say(str(n), most=most)
+    assert len(queue) == most + 1
+    assert len(queue._entries) <= 3 * len(queue) + SLACK
+    assert len(queue._droppable) <= 3 * len(queue) + SLACK
 
 
 def test_gaps_do_not_pile_up_for_who_reads_a_little() -> None:
     """Nor for one that is always some messages behind."""
-    backlog = Counting()
+    queue = Counting()
     for n in range(5):
-        backlog.say(str(n))
+        queue.say(str(n))
     for n in range(10_000):
-        backlog.say(str(n))
-        assert len(backlog.take(1)) == 1
-    assert len(backlog) == 5
-    assert len(backlog._droppable) <= 3 * len(backlog) + SLACK
+        queue.say(str(n))
+        assert len(queue.take(1)) == 1
+    assert len(queue) == 5
+    assert len(queue._droppable) <= 3 * len(queue) + SLACK
 
 
 # Against a list that is searched every time.
@@ -282,21 +282,21 @@ def test_it_does_what_a_list_that_is_searched_does(
     steps: list[tuple[object, ...]], bound: int, most: int
 ) -> None:
     """For any program: the same frames in the same order, the same drops, the same size."""
-    backlog, naive = Counting(bound), Naive(bound)
+    queue, naive = Counting(bound), Naive(bound)
     for frame, step in enumerate(steps):
         match step:
             case ("put", int(size)):
-                assert backlog.put("t", frame, size) == naive.put(frame, size)
+                assert queue.put("t", frame, size) == naive.put(frame, size)
             case ("offer", int(size), str(owner), key):
-                backlog.offer(owner, frame, size, owner=owner, key=key, most=most)
+                queue.offer(owner, frame, size, owner=owner, key=key, most=most)
                 naive.offer(frame, size, owner, key, most)
             case (_, int(limit)):
-                assert backlog.take(limit) == naive.take(limit)
+                assert queue.take(limit) == naive.take(limit)
             case _:
                 raise AssertionError(step)
-        assert (len(backlog), backlog.size) == (len(naive.lines), naive.size)
-        assert backlog.drops == naive.drops
+        assert (len(queue), queue.size) == (len(naive.lines), naive.size)
+        assert queue.drops == naive.drops
         undroppable = [line.size for line in naive.lines if line.owner is None]
-        assert backlog.kept == sum(undroppable) + COST * len(undroppable)
-        assert backlog.size <= max(bound, backlog.kept)
-    assert backlog.take(10**9) == naive.take(10**9)
+        assert queue.kept == sum(undroppable) + COST * len(undroppable)
+        assert queue.size <= max(bound, queue.kept)
+    assert queue.take(10**9) == naive.take(10**9)

@@ -21,7 +21,7 @@ from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
 from bennu import Endpoint
-from bennu.transports.native import EXTENSION, NativeWebSocket
+from bennu.transports.upgrade import EXTENSION, Upgrade
 
 from .longpoll import Browser, LongPollWire
 from .transport import MemoryTransport
@@ -182,7 +182,7 @@ class NativeWire:
 
     async def open(self, endpoint: Endpoint, scope: Mapping[str, Any]) -> None:
         """Walk through the endpoint, as the server of ``bennu run`` does."""
-        native = NativeWebSocket(self.transport, b"", set())
+        native = Upgrade(self.transport, b"", set())
         self.transport.set_protocol(native)
         await endpoint.serve_native_alone({**scope, "extensions": {EXTENSION: native}}, native)
         failure = self._client.handshake_exc

@@ -12,8 +12,8 @@ import pytest
 
 from bennu import Channel, Endpoint, Limits, Refused, Socket
 from bennu.reasons import Limit
-from bennu.server.accepted import Accepted
-from bennu.server.handshake import Denied, shake_hands
+from bennu.server.handshake import Accepted, shake_hands
+from bennu.server.request import Denied
 from bennu.telemetry import Event, LimitExceeded
 
 from ..support.clock import advance, settle
@@ -204,9 +204,9 @@ async def test_who_was_not_let_in_holds_no_place(
 async def test_many_addresses_take_bounded_memory() -> None:
     """An attacker who owns a /32 has four billion networks."""
     async with started(endpoint_of(Limits(connects_per_ip="100/hour"))) as endpoint:
-        gate = endpoint._server.gate
-        assert gate is not None
-        gate._max_buckets = 100
+        limits = endpoint._server.connection_limits
+        assert limits is not None
+        limits._max_buckets = 100
         for number in range(1000):
             assert isinstance(await decide(endpoint, f"2001:db8:{number:x}::1"), Accepted)
-        assert gate.size == 100
+        assert limits.size == 100

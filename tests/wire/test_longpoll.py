@@ -125,8 +125,8 @@ async def test_connect_knows_the_request(server: Server, endpoint: Endpoint) -> 
     async with polling(server, "info") as client:
         await get(client)
         (session,) = endpoint._longpolling._sessions.values()
-        assert session._link is not None
-        info = session._link.info
+        assert session._connection is not None
+        info = session._connection.info
         assert info.transport == "longpoll"
         assert info.peer.host == "127.0.0.1"
         query = "vsn=2.0.0&name=info"

@@ -37,7 +37,6 @@ from ..endpoint import Endpoint
 from ..logs.log import Log
 from ..protocol.proxies import TrustedProxies
 from ..reasons import Limit
-from ..server.excesses import Excesses
 from ..telemetry import Telemetry
 from ..transports.proxied import PEER, Proxied
 from .access import hide_queries
@@ -120,8 +119,7 @@ class _Bounds:
     max_bytes: int
     heads: Deadlines[BoundedProtocol]
     bodies: Deadlines[BoundedProtocol]
-    excesses: Excesses
-    log: Log
+    telemetry: Telemetry
 
 
 class _TooLarge(Exception):
@@ -219,15 +217,14 @@ class BoundedProtocol(HttpToolsProtocol):
             head.max_bytes,
             Deadlines[BoundedProtocol](loop, head.timeout, BoundedProtocol._head_is_late),
             Deadlines[BoundedProtocol](loop, body_timeout, BoundedProtocol._body_is_late),
-            Excesses(telemetry, telemetry.log),
-            telemetry.log,
+            telemetry,
         )
         return bounds
 
     @property
     def log(self) -> Log:
         """The lines of this server in the log."""
-        return self._bounds.log
+        return self._bounds.telemetry.log
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End: every request of the client learns it, and nothing that came with them is kept.
@@ -433,14 +430,14 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _refuse_malformed(self) -> None:
         """Refuse what is no request, and an upgrade where none may stand."""
-        self._bounds.log.warning("Invalid HTTP request received.")
+        self.log.warning("Invalid HTTP request received.")
         self._refuse(HTTPStatus.BAD_REQUEST, "Invalid HTTP request received.")
 
     def _refuse(self, status: HTTPStatus, text: str, limit: Limit | None = None) -> None:
         """Answer and end, in a way that lets the client read the answer."""
         if limit is not None:
             peer = self.client[0] if self.client else None
-            self._bounds.excesses.note(limit, peer)
+            self._bounds.telemetry.limit_exceeded(limit, peer)
         transport = self.transport
         if transport.is_closing() or not self._take_over():
             self._cut()

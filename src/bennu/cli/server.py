@@ -3,7 +3,7 @@
 Theory of operation
 -------------------
 uvicorn parses the request. At an upgrade, where it would start a WebSocket protocol of its own on the
-same socket (and parse the request again), we put a :class:`~bennu.transports.native.NativeWebSocket`
+same socket (and parse the request again), we put a :class:`~bennu.transports.upgrade.Upgrade`
 there instead, and let the request walk through the application with that in ``scope["extensions"]``. An
 endpoint that is reached takes the socket over when it accepts, and the walk ends there: middleware sees
 the connection end at accept.
@@ -29,8 +29,8 @@ from urllib.parse import unquote
 import httptools
 
 from ..endpoint import Endpoint
-from ..server.handshake import Denied
-from ..transports.native import EXTENSION, NativeWebSocket
+from ..server.request import Denied
+from ..transports.upgrade import EXTENSION, Upgrade
 from .bounded import BoundedProtocol, Config
 
 __all__ = ["BennuProtocol", "Config"]
@@ -54,12 +54,12 @@ class BennuProtocol(BoundedProtocol):
         self.parser: Any = None
         self.connections.discard(self)
         open_connections: set[Any] = self.connections  # of whatever has a shutdown()
-        native = NativeWebSocket(self.transport, early, open_connections)
+        native = Upgrade(self.transport, early, open_connections)
         open_connections.add(native)
         self.transport.set_protocol(native)
         scope["extensions"][EXTENSION] = native
         detour = _Detour(self, native, scope)
-        native.wait_for_application(detour)
+        native.when_lost(detour.lost)
         detour.task = task = self.loop.create_task(detour.walk())
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
@@ -105,9 +105,7 @@ class _Detour:
         scope: The request.
     """
 
-    def __init__(
-        self, server: BennuProtocol, native: NativeWebSocket, scope: dict[str, Any]
-    ) -> None:
+    def __init__(self, server: BennuProtocol, native: Upgrade, scope: dict[str, Any]) -> None:
         self._server = server
         self._native = native
         self._scope = scope

@@ -19,7 +19,7 @@ from typing import Final
 from ..reasons import Limit
 from .rate import Bucket, Rate
 
-__all__ = ["Gate", "Refusal", "network_of"]
+__all__ = ["ConnectionLimits", "Refusal", "network_of"]
 
 RETRY_AFTER: Final = 5.0
 """Seconds after which to come again where nobody can know when a place will be free."""
@@ -64,8 +64,8 @@ def network_of(host: str | None) -> str | None:
     return f"{IPv6Address(int(address) >> 64 << 64)}/64"
 
 
-class Gate:
-    """The counts of one endpoint.
+class ConnectionLimits:
+    """Counts the clients of one endpoint, and refuses those that exceed a limit.
 
     Args:
         connections: How many may be open; None is no limit, here and below.

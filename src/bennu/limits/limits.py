@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, get_args
 from ..errors import DefinitionError
 from ..user_code.callback import Callback
 from ..user_code.options import options
-from .connections import Gate
+from .connections import ConnectionLimits
 from .rate import Rate, rate_of
 
 __all__ = ["Limits", "Rate", "Rates", "Threads"]
@@ -51,12 +51,12 @@ class Limits:
         self.connections_per_ip = _count("Limits(connections_per_ip=...)", connections_per_ip)
         self.connects_per_ip = _rate("Limits(connects_per_ip=...)", connects_per_ip)
 
-    def gate(self) -> Gate | None:
+    def connection_limits(self) -> ConnectionLimits | None:
         """Return what holds them, or None if none is set."""
         given = (self.connections, self.connections_per_ip, self.connects_per_ip)
         if given == (None, None, None):
             return None
-        return Gate(
+        return ConnectionLimits(
             connections=self.connections,
             connections_per_ip=self.connections_per_ip,
             connects_per_ip=self.connects_per_ip,

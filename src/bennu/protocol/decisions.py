@@ -2,9 +2,9 @@
 
 Theory of operation. A connection keeps one table, topic -> membership. A membership remembers J, the
 join_ref *as the client sent it*, null included: it marks the incarnation of the channel. For each
-message :meth:`Session.decide` names the one row of the decision table that applies, and changes
-nothing; the shell acts on it and then says what became of it (:meth:`add`, :meth:`remove`, and
-``Membership.leaving``).
+message :meth:`Memberships.decide` names the one row of the decision table that applies, and changes
+nothing; the connection acts on it and then says what became of it (:meth:`~Memberships.add`,
+:meth:`~Memberships.remove`, and ``Membership.leaving``).
 
 ===  =====================================================  =================
 row  message                                                decision
@@ -30,7 +30,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from ..message import HEARTBEAT, PHOENIX, PHX_JOIN, PHX_LEAVE, Message
 
-__all__ = ["DELIVER", "Decision", "Membership", "Session"]
+__all__ = ["DELIVER", "Decision", "Membership", "Memberships"]
 
 C = TypeVar("C")
 
@@ -58,7 +58,7 @@ class Membership(Generic[C]):
     Attributes:
         topic: Its topic.
         join_ref: J, the join_ref of the client's ``phx_join`` as it came, maybe None.
-        channel: The shell's channel.
+        channel: The channel.
         leaving: Whether a leave has been forwarded to it.
     """
 
@@ -71,20 +71,17 @@ class Membership(Generic[C]):
         self.leaving = False
 
 
-class Session(Generic[C]):
-    """The table of one connection."""
+class Memberships(dict[str, Membership[C]]):
+    """The joined topics of one connection, and what they make of a message."""
 
-    __slots__ = ("topics",)
-
-    def __init__(self) -> None:
-        self.topics: dict[str, Membership[C]] = {}
+    __slots__ = ()
 
     def decide(self, message: Message) -> tuple[Decision, Membership[C] | None]:
-        """Return the row of the table that applies to a message, and the topic's membership."""
+        """Return the row of the table that applies to a message, and the topic's membership if it is joined."""
         topic, event = message.topic, message.event
         if event == HEARTBEAT and topic == PHOENIX:
             return Decision.HEARTBEAT, None
-        membership = self.topics.get(topic) if type(topic) is str else None
+        membership = self.get(topic) if type(topic) is str else None
         if membership is None:
             if event == PHX_JOIN:
                 return Decision.JOIN, None
@@ -98,14 +95,13 @@ class Session(Generic[C]):
 
     def add(self, topic: str, join_ref: Any, channel: C) -> Membership[C]:
         """Enter a channel whose join succeeded."""
-        membership = Membership(topic, join_ref, channel)
-        self.topics[topic] = membership
+        membership = self[topic] = Membership(topic, join_ref, channel)
         return membership
 
     def remove(self, topic: str, channel: C) -> Membership[C] | None:
-        """Drop a channel, and return what it was; None if the topic is another's by now."""
-        membership = self.topics.get(topic)
+        """Drop a channel, and return its membership; None if the topic is another channel's by now."""
+        membership = self.get(topic)
         if membership is None or membership.channel is not channel:
             return None
-        del self.topics[topic]
+        del self[topic]
         return membership

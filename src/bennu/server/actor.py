@@ -94,7 +94,7 @@ class Actor(Supervised[H, D]):
     def deliver(self, message: Message | Frame) -> None:
         """Take a message of the client."""
         if self._inbox.put_message(message, self.agent.max_inbox):
-            self.outbox.inbox_full()
+            self.outbox.pause_reading()
         waiter = self.waiter
         if waiter is not None:
             self.waiter = None
@@ -334,7 +334,7 @@ class Actor(Supervised[H, D]):
         self.clear_limit()
         if self._inbox.is_full:
             self._inbox.is_full = False
-            self.outbox.inbox_drained()
+            self.outbox.resume_reading()
         if self._heavy:
             self.outbox.unload(sum(self._heavy.values()))
             self._heavy.clear()

@@ -189,7 +189,7 @@ class ChannelServer(Handle):
             return End("left", Notice.CLOSE, message)
         inbox = self._inbox
         if inbox.is_full and inbox.has_drained(self.agent.max_inbox):
-            self.outbox.inbox_drained()
+            self.outbox.resume_reading()
         definition = self.definition
         handler = definition.events.get(event) if type(event) is str else None
         try:

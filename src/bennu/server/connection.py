@@ -1,363 +1,319 @@
-"""One client's connection: it turns messages into what its channels do. Protocol document, §2.
+"""One client's connection, whatever it speaks: between a transport and what handles the client's messages.
 
 Theory of operation
 -------------------
-The transport below brings frames, one after another. Each is handled to its end before the next:
-:class:`~bennu.protocol.decisions.Session` says which row of the decision table applies, and a method
-here acts on it. All but one end at once, since a channel only gets the message into its inbox.
+:class:`ServerConnection` is what all kinds share. Each kind handles the client's messages in its own way:
 
-The one that does not is a join. While it runs, the connection is *held* by the channel that joins: the
-transport brings nothing, the idle timer stands still. The same holds while the channel that a duplicate
-join replaces comes to its end, and (then the timer goes on) while a channel's inbox is full.
+- :class:`~bennu.server.channel_connection.ChannelConnection` speaks the protocol of channels;
+- :class:`~bennu.server.raw_connection.RawConnection` gives messages to the handler of a raw socket;
+- :class:`~bennu.server.refused_connection.RefusedConnection` tells a refused client the reason.
+
+:meth:`Accepted.open <bennu.server.handshake.Accepted.open>` chooses the kind.
+
+**Writing.** A connection is also an outbox of the fast lane: broadcasts are written to it without a call here.
+:meth:`ServerConnection.send` first writes what was broadcast before. A transport has a buffer with a high-water
+mark. Over the mark, the transport calls :meth:`ServerConnection.congested`; when it has room again,
+:meth:`ServerConnection.drained`. In between, a :class:`~bennu.server.backpressure.Backpressure` decides about
+each message.
+
+**Reading.** Whatever can't take more of the client's messages calls :meth:`ServerConnection.pause_reading`, and
+later :meth:`ServerConnection.resume_reading`. The transport is read again when all have resumed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final, cast
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final, Generic
 
-from ..definition import ChannelDefinition
-from ..errors import DecodeError, EncodeError
-from ..message import (
-    BINARY,
-    ERROR,
-    EXPIRING,
-    NEW_TOKEN,
-    OK,
-    PHOENIX,
-    TEXT,
-    Message,
-    Opcode,
-    bytes_of,
-)
-from ..protocol import Serializer
-from ..protocol.decisions import DELIVER, Decision, Membership, Session
-from ..protocol.encoding import check_values, encode_json
-from ..reasons import CloseCode, Limit, Reason
-from ..socket import Socket
-from .accepted import Accepted
-from .channel_server import ChannelServer
-from .expiry import Ending
-from .joining import CRASHED
-from .link import Link
-from .refresh import RenewableLease
-from .server import Server
-from .transport import Transport
+from typing_extensions import TypeVar
 
-__all__ = ["Connection"]
+from ..message import Disconnect, Encoded, Opcode
+from ..pubsub import Framing, Writer
+from ..reasons import CloseCode
+from ..socket import SocketBase
+from .backpressure import Backpressure, discard
+from .expiry import Expiry, listen_to_id
+from .rate_limit import RateLimiter
+
+if TYPE_CHECKING:
+    from ..pubsub import Subscription
+    from .channel_server import ChannelServer
+    from .handshake import Accepted
+    from .server import Server
+    from .transport import Transport
+
+__all__ = ["ServerConnection"]
+
+LIGHT: Final = 1024
+"""Bytes up to which a message is not weighed: the number of those that wait is bounded."""
+SHARES: Final = 6_400
+"""Unweighed messages that may wait for a hundred channels: together they weigh at most as much as the bound."""
+
+K = TypeVar("K", bound=SocketBase[Any], default=Any)
 
 
-MOST_OF_A_CHARACTER: Final = 4
-"""Bytes that a character may take."""
+class ServerConnection(ABC, Generic[K]):
+    """An open connection.
 
-UNMATCHED = Reason.UNMATCHED_TOPIC.payload()
+    Args:
+        server: The endpoint's.
+        accepted: The result of the handshake.
+        transport: Carries the connection; it is ready to be written to.
 
+    Attributes:
+        context: The context variables of channels that join from now on.
+        expiry: What can end the connection from outside, or None: its time and ids, or the subscription to its
+            only id.
+        is_lost: Whether the connection has ended, so that nothing can be written.
+        light: Bytes of a message up to which it is not weighed.
+        limiter: Holds the rates of the client's messages; None if the socket has no rates.
+        silent: How many looks of the idle timer have passed since the client was heard. The transport sets it
+            to zero.
+        slow: Decides about messages while the client reads too slowly; else None.
+        write: Takes what the transport's framing made, and never waits.
+    """
 
-class Connection(Link[Socket[Any]]):
-    """An open connection on which channels are joined."""
+    __slots__ = (
+        "_batch",
+        "_frame",
+        "_is_loaded",
+        "_pauses",
+        "_transport",
+        "_unhandled",
+        "assigns",
+        "context",
+        "cursor",
+        "expiry",
+        "id",
+        "info",
+        "is_lost",
+        "lanes",
+        "light",
+        "limiter",
+        "server",
+        "silent",
+        "slow",
+        "socket",
+        "write",
+    )
 
-    __slots__ = ("_close_after", "_holder", "_living", "_session", "plain", "serializer")
+    def __init__(self, server: Server, accepted: Accepted[K], transport: Transport) -> None:
+        self.server = server
+        self.socket = socket = accepted.socket
+        self.info = accepted.info
+        self.assigns = accepted.assigns
+        self.context = accepted.context
+        self.id = accepted.id
+        self.is_lost = False
+        self.silent = 0
+        self.slow: Backpressure | None = None
+        self.write: Writer = transport.write
+        self.lanes = 0
+        self.cursor = 0
+        self._pauses = 0
+        self._unhandled = 0
+        self._is_loaded = False
+        self.light = min(LIGHT, socket.max_unhandled // SHARES)
+        self._transport = transport
+        self._frame = transport.framing.frame
+        self._batch = server.pubsub.batch
+        self.limiter = RateLimiter(self, transport) if socket.is_rated else None
+        self.expiry: Expiry | Subscription | None = self._make_expiry()
+        self._enter()
 
-    def __init__(self, server: Server, accepted: Accepted[Socket[Any]], wire: Transport) -> None:
-        self.serializer = cast("Serializer", accepted.serializer)  # the handshake chose one
-        self._session: Session[ChannelServer] = Session()
-        self._holder: ChannelServer | Message | None = None
-        self._close_after: Membership[ChannelServer] | None = None
-        self._living = 0
-        super().__init__(server, accepted, wire)
-        self.plain = min(accepted.socket.max_ref_size, accepted.socket.max_values)
+    def _make_expiry(self) -> Expiry | Subscription | None:
+        """Return what can end the connection from outside, if anything can."""
+        if self.info.is_bound:
+            return Expiry(self)
+        return None if self.id is None else listen_to_id(self, self.id)
 
-    def _bind(self) -> Ending | None:
-        refresher = self.socket.refresher
-        return super()._bind() if refresher is None else RenewableLease(self, refresher)
+    def _enter(self) -> None:
+        """Count the connection among the endpoint's."""
+        self.server.opened(self)
 
-    # What the transport tells us.
+    def _exit(self) -> None:
+        """Count the connection no more."""
+        self.server.closed(self)
 
+    @property
+    def transport(self) -> str:
+        """The transport's name."""
+        return self._transport.name
+
+    @property
+    def framing(self) -> Framing:
+        """How messages are written to the transport."""
+        return self._transport.framing
+
+    @property
+    def max_frame_size(self) -> int:
+        """The most bytes of one message of the client."""
+        return self.socket.max_frame_size
+
+    # What the transport calls.
+
+    @abstractmethod
     def receive(self, opcode: Opcode, data: bytes) -> None:
-        """Handle one message of the client. Text is valid UTF-8 by now."""
-        size = len(data)
-        try:
-            if size <= self.plain:
-                message = self.serializer.decode(opcode, data)
-            else:
-                message = self.decode_long(opcode, data)
-        except DecodeError as error:
-            self.undecodable(error)
-            return
-        try:
-            decision, membership = self._session.decide(message)
-            if decision is DELIVER and membership is not None:
-                if size <= self.light:
-                    membership.channel.deliver(message)
-                else:
-                    membership.channel.deliver_heavy(message, size)
-            else:
-                _ACTIONS[decision](self, message)
-        except Exception as error:  # noqa: BLE001 - logged there
-            self.failed(error)
+        """Handle one message of the client.
 
-    def decode_long(self, opcode: Opcode, data: bytes) -> Message:
-        """Decode a message that is long enough to exceed a limit of its parts.
-
-        Raises:
-            DecodeError: It is no message, or holds too much.
+        Args:
+            opcode: TEXT or BINARY.
+            data: The message; text is valid UTF-8.
         """
-        socket = self.socket
-        if len(data) > socket.max_values and (opcode is TEXT or not self.serializer.carries_binary):
-            check_values(data, socket.max_values)
-        message = self.serializer.decode(opcode, data)
-        join_ref, ref, longest = message.join_ref, message.ref, socket.max_ref_size
-        if type(join_ref) is str and len(join_ref) * MOST_OF_A_CHARACTER > longest:
-            _expect_short_ref(join_ref, longest)
-        if type(ref) is str and len(ref) * MOST_OF_A_CHARACTER > longest:
-            _expect_short_ref(ref, longest)
-        if type(message.topic) is not str or type(message.event) is not str:
-            _expect_short("topic", message.topic, socket.max_topic_size)
-            _expect_short("event", message.event, socket.max_event_size)
-        return message
 
-    def act(
-        self,
-        decision: Decision,
-        membership: Membership[ChannelServer] | None,
-        message: Message,
-        size: int,
-    ) -> None:
-        """Do what a message of so many bytes means: for who wants to know before; others do it themselves."""
-        if decision is DELIVER and membership is not None:
-            if size <= self.light:
-                membership.channel.deliver(message)
-            else:
-                membership.channel.deliver_heavy(message, size)
-        else:
-            _ACTIONS[decision](self, message)
+    def control(self, opcode: Opcode, data: bytes) -> None:
+        """Handle a ping, which the transport has answered, or a pong."""
 
-    def undecodable(self, error: DecodeError) -> None:
-        """Close because of what is no message."""
-        self.server.log.warning("Closing a connection that sent an undecodable frame: %s", error)
-        self.close(CloseCode.UNDECODABLE, reason=error)
+    def metered(self, size: int) -> None:
+        """Count bytes that have come, headers of frames included."""
+        if self.limiter is not None:
+            self.limiter.metered(size)
 
-    def failed(self, error: Exception) -> None:
-        """Close because of an exception of ours."""
-        self.server.log.error(
-            "Closing a connection because of an error of the server's own", exc_info=error
-        )
-        self.close(CloseCode.INTERNAL_ERROR, reason=error)
+    def said_goodbye(self, answer: Callable[[], None]) -> None:
+        """Have the client's close answered.
 
+        Args:
+            answer: Answers it: called at once, or when what came before has been handled.
+        """
+        answer()
+
+    def lost(self, reason: str | Exception = "closed") -> None:
+        """End: the transport is gone, or is about to be. A second call does nothing."""
+        if self.is_lost:
+            return
+        self.is_lost = True
+        self.write = discard
+        slow, self.slow = self.slow, None
+        if slow is not None:
+            slow.drop_all()
+        self._exit()
+        if self.expiry is not None:
+            self.expiry.cancel()
+        if self.limiter is not None:
+            self.limiter.stop()
+        self.ended(reason)
+
+    @abstractmethod
     def ended(self, reason: str | Exception) -> None:
-        """End every channel for this reason."""
-        if isinstance(self._holder, ChannelServer):
-            self._holder.end(reason)
-        for membership in tuple(self._session.topics.values()):
-            membership.channel.end(reason)
+        """End what runs on this connection: called once."""
 
-    def tell(self, message: Any) -> None:
-        """Pass news of the server's own on to the channels that have an ``@on_info`` for it."""
-        for membership in tuple(self._session.topics.values()):
-            if membership.channel.definition.info_handler(message) is not None:
-                membership.channel.put_info(message)
+    def congested(self, bound: int | None = None) -> None:
+        """Write less: the transport's buffer is over its mark. The transport may call this during a write.
 
-    def members(self) -> list[ChannelServer]:
-        """Return the channels that are joined."""
-        return [membership.channel for membership in self._session.topics.values()]
+        Args:
+            bound: Bytes that may wait; None is the socket's ``max_unsent``.
+        """
+        if self.slow is not None:
+            self.slow.choke()
+        elif not self.is_lost:
+            self.slow = Backpressure(self, self._transport, bound or self.socket.max_unsent)
+            self.write = self.slow.write
+            self._batch.when_written(self.slow.sort)
+
+    def drained(self) -> None:
+        """Write to the transport again: its buffer is nearly empty."""
+        if self.slow is not None:
+            self.slow.drained()
+
+    def members(self) -> Sequence[ChannelServer]:
+        """Return the joined channels, some of which may allow drops for a slow client."""
+        return ()
+
+    # The idle timer.
+
+    def sweep(self, limit: int) -> None:
+        """Count a look at a connection that may be silent; close the connection after so many looks."""
+        if self.limiter is not None:
+            self.limiter.forgive_if_left()
+        if self.is_held or self._transport.keeps_time:
+            return
+        if self.slow is not None and self.slow.is_read():
+            self.silent = 0
+        self.silent += 1
+        if self.silent > limit:
+            self.server.log.info(
+                "Closing a connection that was silent for %gs", self.socket.timeout
+            )
+            self.close(CloseCode.SILENT, reason="closed")
 
     @property
     def is_held(self) -> bool:
-        """Whether a join is under way."""
-        return self._holder is not None
+        """Whether the server itself does not read, so that silence says nothing about the client."""
+        return self.limiter is not None and self.limiter.is_owed
 
-    # What a message means.
+    # When to read.
 
-    def _heartbeat(self, message: Message) -> None:
-        self.reply(None, message.ref, PHOENIX, OK, {})
+    def pause_reading(self) -> None:
+        """Stop reading, until :meth:`resume_reading` has been called as often as this."""
+        self._pauses += 1
+        self._transport.pause_reading()
 
-    def _join(self, message: Message) -> None:
-        topic = message.topic
-        longest = self.socket.max_topic_size
-        if bytes_of(topic) > longest:
-            response = Reason.TOO_LONG.payload(max_bytes=longest)
-            self.reply(message.join_ref, message.ref, topic, ERROR, response)
-            return
-        found = self.socket.table.resolve(topic) if isinstance(topic, str) else None
-        if found is None:
-            self.server.log.warning(
-                "Ignoring unmatched topic %r in a join: the socket's channels are %s",
-                topic,
-                [row.pattern.text for row in self.socket.table.rows],
-            )
-            self.reply(None, message.ref, topic, ERROR, UNMATCHED)
-            self._write_close_after()
-            return
-        if self._living >= self.socket.max_channels:
-            self.server.excesses.note(Limit.CHANNELS, self.info.peer.host, topic, message.event)
-            self.reply(
-                message.join_ref,
-                message.ref,
-                topic,
-                ERROR,
-                Reason.TOO_MANY_CHANNELS.payload(),
-            )
-            return
-        definition, parameters = found
-        self._begin(message, definition, parameters)
-
-    def _begin(
-        self, message: Message, definition: ChannelDefinition, parameters: dict[str, Any]
-    ) -> None:
-        try:
-            joining = ChannelServer(self, definition, message, parameters)
-        except Exception:
-            self.server.log.exception("A channel for %r could not be made", message.topic)
-            self.not_joined(message, CRASHED)
-            return
-        self._living += 1
-        self._hold(joining)
-        joining.begin(message)
-
-    def _rejoin(self, message: Message) -> None:
-        """Handle a duplicate join: the old channel ends first; a leave under way is let through."""
-        membership = self._session.topics[message.topic]
-        old = membership.channel
-        self._hold(message)
-        if not membership.leaving:
-            self.server.log.debug(
-                "Duplicate join of %r: the channel joined before ends", message.topic
-            )
-            old.kill()
-        old.when_done(lambda: self._replace(message, membership))
-
-    def _replace(self, message: Message, old: Membership[ChannelServer]) -> None:
-        self._holder = None
-        if self.is_lost:
-            return
-        if self._session.remove(old.topic, old.channel) is not None:
-            # The client reads phx_close after the reply to its new join (protocol, §2.10).
-            self._close_after = old
-        self._join(message)
+    def resume_reading(self) -> None:
+        """Take one pause back."""
+        self._pauses -= 1
         self._resume()
 
-    def _leave(self, message: Message) -> None:
-        membership = self._session.topics[message.topic]
-        if not membership.leaving:  # a second leave would say nothing new, and waits nowhere
-            membership.leaving = True
-            membership.channel.leave(message.without_payload())
+    def load(self, size: int) -> None:
+        """Count bytes of a message that waits to be handled; beyond ``max_unhandled`` stop reading."""
+        self._unhandled += size
+        if self._unhandled > self.socket.max_unhandled and not self._is_loaded:
+            self._is_loaded = True
+            self.pause_reading()
 
-    def _stale(self, message: Message) -> None:
-        """Ignore what was meant for an earlier incarnation of the channel."""
+    def unload(self, size: int) -> None:
+        """Count them no more; read again when half of the bound is left."""
+        self._unhandled -= size
+        if self._is_loaded and self._unhandled <= self.socket.max_unhandled // 2:
+            self._is_loaded = False
+            self.resume_reading()
 
-    def _left_already(self, message: Message) -> None:
-        self.reply(message.join_ref, message.ref, message.topic, OK, {})
-
-    def _unmatched(self, message: Message) -> None:
-        lease = self._ending
-        if isinstance(lease, RenewableLease) and (message.topic, message.event) == (
-            PHOENIX,
-            NEW_TOKEN,
-        ):
-            lease.take(message)
-            return
-        self.reply(None, message.ref, message.topic, ERROR, UNMATCHED)
-
-    # What the channels tell us.
-
-    def joined(self, channel: ChannelServer, message: Message, response: Any) -> None:
-        """Enter a channel whose join succeeded, and answer: who hears the reply hears the topic.
-
-        Raises:
-            EncodeError: The response can't be written; then nothing has happened.
-        """
-        encoded = self.serializer.reply(message.join_ref, message.ref, message.topic, OK, response)
-        if encoded[0] is BINARY:
-            self._frame(*encoded)  # raises if the transport carries none
-        self._session.add(message.topic, message.join_ref, channel)
-        channel.enter_lane()
-        if self.slow is not None:
-            self.slow.sort()
-        self.send(encoded)
-        self._write_close_after()
-
-    def not_joined(self, message: Message, response: Any) -> None:
-        """Answer a join that was refused or crashed; a refusal that can't be written is a crash."""
-        if self.is_lost:
-            return
-        try:
-            self.reply(message.join_ref, message.ref, message.topic, ERROR, response)
-        except EncodeError:
-            self.server.log.exception(
-                "The join of %r was refused with what can't be sent", message.topic
-            )
-            self.reply(message.join_ref, message.ref, message.topic, ERROR, CRASHED)
-        self._write_close_after()
-
-    def closed(self, channel: ChannelServer, leave: Message | None) -> None:
-        """Tell the client that a channel has closed, answer its leave, and free the topic."""
-        membership = self._session.remove(channel.topic, channel)
-        if membership is not None and not self.is_lost:
-            if leave is not None:
-                self.reply(channel.join_ref, leave.ref, channel.topic, OK, {})
-            self.send(self.serializer.close(membership.join_ref, membership.topic))
-
-    def crashed(self, channel: ChannelServer) -> None:
-        """Tell the client that a channel was lost, so that it rejoins, and free its topic."""
-        membership = self._session.remove(channel.topic, channel)
-        if membership is not None and not self.is_lost:
-            self.send(self.serializer.error(membership.join_ref, membership.topic))
-
-    def over(self) -> None:
-        """Count a channel no more: nothing of it runs any longer."""
-        self._living -= 1
-
-    def release(self, channel: ChannelServer) -> None:
-        """Go on reading, if it was this channel that held the line."""
-        if self._holder is channel:
-            self._holder = None
-            self._resume()
+    def _resume(self) -> None:
+        if not self.is_held and not self._pauses and not self.is_lost:
+            self.silent = 0
+            self._transport.resume_reading()
 
     # What is written.
 
-    def push_expiring(self, milliseconds: int) -> None:
-        """Tell the client that its time is nearly over."""
-        payload = {"expires_in_ms": milliseconds}
-        self.send(self.serializer.push(None, PHOENIX, EXPIRING, payload))
+    def send(self, encoded: Encoded) -> None:
+        """Write a message to this client alone, after all that was broadcast to it before."""
+        batch = self._batch
+        if batch.log:
+            batch.sync(self)
+        self.write(self._frame(*encoded))
 
-    def reply(self, join_ref: Any, ref: Any, topic: Any, status: str, response: Any) -> None:
-        """Write a reply."""
-        self.send(self.serializer.reply(join_ref, ref, topic, status, response))
+    def settle(self) -> None:
+        """Give the transport all that waits for this client: an orderly end follows."""
+        self._batch.sync(self)
+        if self.slow is not None:
+            self.slow.settle()
 
-    def _write_close_after(self) -> None:
-        if self._close_after is not None:
-            old, self._close_after = self._close_after, None
-            self.send(self.serializer.close(old.join_ref, old.topic))
+    def close(
+        self, code: CloseCode, text: str | None = None, *, reason: str | Exception = "shutdown"
+    ) -> None:
+        """Close from our side.
 
-    def _hold(self, holder: ChannelServer | Message) -> None:
-        self._holder = holder
-        self._wire.pause_reading()
+        Args:
+            code: Why, as the client sees it.
+            text: The reason in the close frame; None is the usual one of the code.
+            reason: What the channels' ``terminate`` gets.
+        """
+        self._close(code.code, code.text if text is None else text, reason)
 
+    def _close(self, code: int, text: str, reason: str | Exception) -> None:
+        if self.is_lost:
+            return
+        self.settle()
+        self.lost(reason)
+        self._transport.close(code, text)
 
-def _expect_short_ref(ref: str, most: int) -> None:
-    size = bytes_of(ref)
-    if size > most:
-        raise DecodeError(f"a ref has at most {most} bytes (Socket(max_ref_size=...)), got {size}")
+    # What the server says.
 
+    @abstractmethod
+    def tell(self, message: Any) -> None:
+        """Pass a message of the server to whatever on this connection handles such messages."""
 
-def _expect_short(name: str, value: object, most: int) -> None:
-    """Refuse an array or object that is long, since it takes much more memory than its text.
-
-    A long text gets an error reply later on.
-
-    Raises:
-        DecodeError: It has more bytes.
-    """
-    if isinstance(value, list | dict) and len(encode_json(value)) > most:
-        raise DecodeError(f"a {name} is text of at most {most} bytes (Socket(max_{name}_size=...))")
-
-
-_ACTIONS: dict[Decision, Callable[[Connection, Message], None]] = {
-    Decision.HEARTBEAT: Connection._heartbeat,
-    Decision.JOIN: Connection._join,
-    Decision.REJOIN: Connection._rejoin,
-    Decision.LEAVE: Connection._leave,
-    Decision.STALE: Connection._stale,
-    Decision.LEFT_ALREADY: Connection._left_already,
-    Decision.UNMATCHED: Connection._unmatched,
-}
+    def heard(self, message: Any) -> None:
+        """Obey a message to one of the connection's ids: only ``Disconnect`` means something."""
+        if isinstance(message, Disconnect):
+            self.close(CloseCode.DISCONNECTED, reason="disconnected")

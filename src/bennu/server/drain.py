@@ -22,7 +22,7 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from random import random
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet
 
 from ..drain import Batch, Drain, plan_drain
@@ -31,7 +31,10 @@ from ..message import Draining
 from ..reasons import CloseCode
 from ..socket import SocketBase
 from ..telemetry import SocketDrain
-from .server import OpenConnection, Server
+from .server import Server
+
+if TYPE_CHECKING:
+    from .connection import ServerConnection
 
 __all__ = ["Drainer", "drain_all", "started_endpoints"]
 
@@ -121,11 +124,15 @@ class Drainer:
         if not server.connections:
             await server.wait_until_idle(loop.time() + ENDS if deadline is None else deadline)
 
-    def _of(self, socket: SocketBase[Any]) -> list[OpenConnection]:
+    def _of(self, socket: SocketBase[Any]) -> list[ServerConnection[Any]]:
         return [one for one in self._server.connections if one.socket is socket]
 
     async def _drain_socket(
-        self, socket: SocketBase[Any], drain: Drain, here: list[OpenConnection], within: float
+        self,
+        socket: SocketBase[Any],
+        drain: Drain,
+        here: list[ServerConnection[Any]],
+        within: float,
     ) -> None:
         total, name = len(here), self._names[socket]
         news = Draining(within)
@@ -158,7 +165,7 @@ class Drainer:
             _close(connection)
 
     async def _let_go(
-        self, batch: Batch, leaving: Iterator[OpenConnection], deadline: float
+        self, batch: Batch, leaving: Iterator[ServerConnection[Any]], deadline: float
     ) -> None:
         begin = self._server.loop.time()
         for delay, connection in zip(batch.delays, leaving, strict=True):
@@ -172,7 +179,7 @@ class Drainer:
             await asyncio.sleep(left)
 
 
-def _close(connection: OpenConnection) -> None:
+def _close(connection: ServerConnection[Any]) -> None:
     connection.close(CloseCode.DRAINING, reason="draining")
 
 

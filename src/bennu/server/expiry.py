@@ -1,86 +1,98 @@
-"""What ends a connection from outside: its ids, by which server code can disconnect it, and its time.
+"""Ends a connection from outside: when its time is over, or when one of its ids is disconnected.
 
-Most connections have one id or none, and no time: then there is one subscription or none, and nothing
-of what stands below. A connection whose ``connect`` called ``info.expire_at`` or ``info.add_id`` has a
-:class:`Lease`: a timer, and a subscription for each id.
+Theory of operation
+-------------------
+Most connections have one id or none, and no time: they have one subscription or none (:func:`listen_to_id`), and no
+object of this module. A connection whose ``connect`` called ``info.expire_at`` or ``info.add_id`` has an
+:class:`Expiry`: a timer, and a subscription for each id.
+
+On a socket with ``refresh``, each connection has a :class:`RenewableExpiry`. The server tells the client in time, and
+the client can send a new token:
+
+    server -> client   [null, null, "phoenix", "token_expiring", {"expires_in_ms": 30000}]
+    client -> server   [null, "7", "phoenix", "token", {"token": "..."}]
+    server -> client   [null, "7", "phoenix", "phx_reply", {"status": "ok", "response": {...}}]
+
+Stock clients ignore messages on a topic for which they have no channel, unless the page listens with
+``socket.onMessage``. The user's ``refresh`` is asked about one token at a time, while the connection goes on. If the
+time ends meanwhile, the connection is not closed before the answer.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any, Protocol
+from collections.abc import Awaitable
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any
 
-from ..connect_info import ConnectInfo
-from ..message import SocketId
-from ..pubsub import Subscription
-from ..reasons import CloseCode
-from .server import Server
+from msgspec import Struct
 
-__all__ = ["Ending", "Lease", "make_ending"]
+from ..errors import EncodeError, Refused
+from ..message import ERROR, OK, PHOENIX, Error, Message, Ok, SocketId
+from ..reasons import CloseCode, Reason
+from ..user_code.functions import teach_refusal
+from ..user_code.payload import InvalidPayload, decoder_for
 
+if TYPE_CHECKING:
+    from ..connect_info import ConnectInfo
+    from ..connector import Refresher
+    from ..pubsub import Subscription
+    from ..user_code.callback import Callback
+    from .channel_connection import ChannelConnection
+    from .connection import ServerConnection
 
-class Ending(Protocol):
-    """What may end a connection, and is let go of when it has ended otherwise."""
-
-    def cancel(self) -> None:
-        """Let go."""
-        ...
-
-
-class Leased(Protocol):
-    """A connection, as far as this module is concerned."""
-
-    server: Server
-    info: ConnectInfo
-    id: str | None
-
-    def heard(self, message: Any) -> None:
-        """Obey what is said to one of its ids."""
-        ...
-
-    def close(self, code: CloseCode, *, reason: str) -> None:
-        """Close it from our side."""
-        ...
+__all__ = ["Expiry", "RenewableExpiry", "listen_to_id"]
 
 
-def make_ending(link: Leased) -> Ending | None:
-    """Return what may end a new connection: a lease if it needs one, else as little as will do."""
-    if link.info.is_bound:
-        return Lease(link)
-    if link.id is not None:
-        return link.server.pubsub.listen(SocketId(link.id), link.heard)
-    return None
+class _NewToken(Struct):
+    token: str
 
 
-class Lease:
-    """The time of a connection, and all of its ids."""
+_read = decoder_for(_NewToken, subject="a new token", where=None)
 
-    __slots__ = ("_link", "_subscriptions", "_timer")
 
-    def __init__(self, link: Leased) -> None:
-        self._link = link
+def listen_to_id(connection: ServerConnection[Any], name: str) -> Subscription:
+    """Have a connection hear what is said to an id of it.
+
+    Args:
+        connection: The connection.
+        name: The id.
+    """
+    return connection.server.pubsub.listen(SocketId(name), connection.heard)
+
+
+class Expiry:
+    """The time and the ids of one connection, as its ``info`` says.
+
+    Args:
+        connection: The connection.
+    """
+
+    __slots__ = ("_connection", "_subscriptions", "_timer")
+
+    def __init__(self, connection: ServerConnection[Any]) -> None:
+        self._connection = connection
         self._subscriptions: list[Subscription] = []
         self._timer: asyncio.TimerHandle | None = None
-        self.renew()
+        self.restart()
 
-    def renew(self) -> None:
-        """Go by what the connection's info says now."""
-        self._release()
-        link, info = self._link, self._link.info
-        ids = info.ids if link.id is None else dict.fromkeys((link.id, *info.ids))
-        listen = link.server.pubsub.listen
-        self._subscriptions = [listen(SocketId(name), link.heard) for name in ids]
+    def restart(self) -> None:
+        """Go by what the connection's ``info`` says now."""
+        self._let_go()
+        connection = self._connection
+        own, info = connection.id, connection.info
+        ids = info.ids if own is None else dict.fromkeys((own, *info.ids))
+        self._subscriptions = [listen_to_id(connection, name) for name in ids]
         if info.expires_at is not None:
-            loop = link.server.loop
-            # By the loop's clock from here on: to set the machine's clock back prolongs no token.
-            self._start(loop, loop.time() + info.expires_at - time.time())
+            # By the loop's clock from here on: setting the machine's clock back prolongs no token.
+            self._start(connection.server.loop.time() + info.expires_at - time.time())
 
     def cancel(self) -> None:
-        """Let go of everything."""
-        self._release()
+        """Let go of everything: the connection is over."""
+        self._let_go()
 
-    def _release(self) -> None:
+    def _let_go(self) -> None:
         for subscription in self._subscriptions:
             subscription.cancel()
         self._subscriptions = []
@@ -88,9 +100,126 @@ class Lease:
             self._timer.cancel()
             self._timer = None
 
-    def _start(self, loop: asyncio.AbstractEventLoop, deadline: float) -> None:
-        self._timer = loop.call_at(deadline, self._expire)
+    def _start(self, deadline: float) -> None:
+        self._timer = self._connection.server.loop.call_at(deadline, self._expire)
 
     def _expire(self) -> None:
-        self._link.server.log.info("Closing a connection whose time is over (info.expire_at)")
-        self._link.close(CloseCode.TOKEN_EXPIRED, reason="expired")
+        self._connection.server.log.info("Closing a connection whose time is over (info.expire_at)")
+        self._connection.close(CloseCode.TOKEN_EXPIRED, reason="expired")
+
+
+class RenewableExpiry(Expiry):
+    """The time and the ids of a connection to a socket with ``refresh``.
+
+    Args:
+        connection: The connection.
+        refresher: Asks the user's function.
+    """
+
+    __slots__ = ("_channels", "_is_due", "_refresher", "_task")
+
+    def __init__(self, connection: ChannelConnection, refresher: Refresher) -> None:
+        self._channels = connection
+        self._refresher = refresher
+        self._task: asyncio.Task[None] | None = None
+        self._is_due = False
+        super().__init__(connection)
+
+    def take(self, message: Message) -> None:
+        """Ask about a new token, and answer the client."""
+        if self._task is not None:
+            self._answer(message, Error(Reason.REFRESHING.payload()))
+            return
+        connection = self._channels
+        context = connection.context.copy()
+        self._task = connection.server.create_task(self._refresh(message), context)
+
+    def cancel(self) -> None:
+        """Let go of everything: the connection is over."""
+        super().cancel()
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+
+    # The time.
+
+    def _start(self, deadline: float) -> None:
+        self._is_due = False
+        connection = self._channels
+        loop = connection.server.loop
+        warning = max(loop.time(), deadline - connection.socket.refresh_before)
+        self._timer = loop.call_at(warning, self._warn, deadline)
+
+    def _warn(self, deadline: float) -> None:
+        super()._start(deadline)
+        connection = self._channels
+        left = deadline - connection.server.loop.time()
+        connection.push_expiring(max(0, round(left * 1000)))
+
+    def _expire(self) -> None:
+        if self._task is None:
+            super()._expire()
+        else:
+            self._is_due = True
+
+    # A new token.
+
+    async def _refresh(self, message: Message) -> None:
+        answer = await self._ask(message)
+        self._task = None
+        try:
+            self._answer(message, answer)
+        except EncodeError:
+            self._channels.server.log.exception(
+                "The refresh of a token was refused with what can't be sent"
+            )
+            self._answer(message, Error(Reason.REFRESH_CRASHED.payload()))
+        finally:
+            if self._is_due:
+                super()._expire()
+
+    async def _ask(self, message: Message) -> Ok | Error:
+        connection = self._channels
+        info = connection.info.renewed()
+        try:
+            assigns = await self._call(_read(message.payload).token, info)
+            await self._check(assigns, info)
+        except InvalidPayload as invalid:
+            return Error(Reason.INVALID_PAYLOAD.payload(errors=invalid.errors))
+        except Refused as refused:
+            return Error(refused.payload)
+        except Exception as error:
+            teach_refusal(error)
+            connection.server.log.exception("The refresh of a token crashed")
+            return Error(Reason.REFRESH_CRASHED.payload())
+        connection.context = copy_context()
+        if assigns is not None:
+            connection.assigns = assigns
+        for name in connection.info.ids if not info.ids else ():
+            info.add_id(name)
+        connection.info = info
+        self._is_due = False
+        self.restart()
+        if info.expires_at is None:
+            return Ok()
+        return Ok({"expires_in_ms": round((info.expires_at - time.time()) * 1000)})
+
+    async def _call(self, token: str, info: ConnectInfo) -> Any:
+        async with asyncio.timeout(self._channels.socket.join_timeout):
+            return await self._refresher.ask(self, token, info)
+
+    def in_thread(self, callback: Callback, /, *args: Any) -> Awaitable[Any]:
+        """Run a plain ``refresh`` in a worker thread."""
+        connection = self._channels
+        return connection.server.pools.handlers.run(connection, callback, args, shows=True)
+
+    async def _check(self, assigns: Any, info: ConnectInfo) -> None:
+        connection = self._channels
+        if assigns is not None and await connection.socket.id_of(assigns) != connection.id:
+            raise Refused(Reason.TOKEN_OF_ANOTHER.text)
+        if info.expires_at is not None and info.expires_at <= time.time():
+            raise Refused(Reason.TOKEN_EXPIRED.text)
+
+    def _answer(self, message: Message, answer: Ok | Error) -> None:
+        status = OK if isinstance(answer, Ok) else ERROR
+        self._channels.reply(None, message.ref, PHOENIX, status, answer.response)

@@ -10,7 +10,7 @@ from ..message import Encoded, Message
 from ..protocol import Serializer
 from ..pubsub import Framing, Outbox
 from ..socket import Socket, SocketBase
-from .backpressure import Slow
+from .backpressure import Backpressure
 from .server import Server
 
 __all__ = ["Host", "Line"]
@@ -67,11 +67,11 @@ class Host(Protocol):
         """Count them no more."""
         ...
 
-    def inbox_full(self) -> None:
+    def pause_reading(self) -> None:
         """Stop reading: who takes its messages can't keep up."""
         ...
 
-    def inbox_drained(self) -> None:
+    def resume_reading(self) -> None:
         """Go on reading: who takes them has caught up by half."""
         ...
 
@@ -95,7 +95,7 @@ class Line(Host, Outbox, Protocol):
         ...
 
     @property
-    def slow(self) -> Slow | None:
+    def slow(self) -> Backpressure | None:
         """What stands between it and a client that reads too slowly."""
         ...
 

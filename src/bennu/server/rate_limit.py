@@ -1,143 +1,152 @@
-"""A connection whose messages have rates: each is looked at before anything is done about it.
+"""Holds the rates of one connection: how fast its client may send. ``docs/limits.md``.
 
 Theory of operation
 -------------------
-Only sockets with rates have such connections (:mod:`bennu.server.opening`), so that all others neither
-look nor keep a bucket. There are buckets for the connection's messages, joins and bytes, and one for each
-handler with a rate of its own, made when it is first needed. Nothing is kept by a topic, or by anything
-else that the client chooses: joining again, or a hundred topics, brings no new tokens.
+Only connections to sockets with rates have a :class:`RateLimiter`, so that no other connection keeps a bucket.
+There are buckets for the connection's messages, joins and bytes, and one for each handler with a rate of its own,
+made when it is first needed. No bucket belongs to a topic, or to anything else that the client chooses: a client
+that joins again, or joins a hundred topics, gets no new tokens.
 
-A message over a rate is answered with an error reply. Without a ref it can't be, so it is counted as
-dropped. What the protocol itself must see through (heartbeats, leaves, and what is ignored anyway) takes
-tokens, but is handled even where there are none.
+What happens beyond a rate:
 
-Bytes that have come can't be refused, so they are *paid for*: beyond the rate the connection is paused like
-one whose channel's inbox is full, until the bucket owes nothing (:mod:`bennu.server.tab`). Pings count as
-messages too; they have been answered already.
+==============================  ===========================================================================
+the client sends                the server
+==============================  ===========================================================================
+a message to a channel, a join  answers with the error ``rate_limited``; without a ref, counts it as dropped
+a heartbeat, a leave            handles it nevertheless: the protocol needs these (:data:`NEVER_REFUSED`)
+a message to a raw socket       handles it, and pauses reading until the tokens are there
+bytes                           pauses reading until the tokens are there
+==============================  ===========================================================================
+
+``Rates(excess="close")`` closes instead, and ``close_after`` closes after so many excesses in a row.
+
+Bytes and raw messages have come already, so they can't be refused: the connection *owes* their tokens, and is not
+read from until it owes nothing. TCP then slows the client down, and nothing is lost. While reading is paused, the
+server does not see that a client has gone: megabytes may stand in the kernel before the end. So the idle timer
+asks the transport (:meth:`RateLimiter.forgive_if_left`).
 """
 
 from __future__ import annotations
 
-import math
-from typing import Any, Final
+import asyncio
+from typing import TYPE_CHECKING, Any, Final
 
-from ..errors import DecodeError
 from ..limits.limits import Rates
 from ..limits.rate import Bucket, Rate
-from ..message import ERROR, Message, Opcode
-from ..protocol.decisions import DELIVER, Decision, Membership
-from ..reasons import CloseCode, DropReason, Limit, Reason
-from ..socket import Socket
-from .accepted import Accepted
-from .channel_server import ChannelServer
-from .connection import Connection
-from .server import Server
-from .tab import Tab
-from .transport import Transport
+from ..protocol.decisions import DELIVER, Decision
+from ..reasons import CloseCode, Limit
 
-__all__ = ["RatedConnection"]
+if TYPE_CHECKING:
+    from ..message import Message
+    from ..protocol.decisions import Membership
+    from .channel_server import ChannelServer
+    from .connection import ServerConnection
+    from .transport import Transport
+
+__all__ = ["RateLimiter"]
 
 NO_RATES: Final = Rates()
+"""Of a socket of which only handlers have rates."""
 
-UNREFUSED: Final = frozenset(
+NEVER_REFUSED: Final = frozenset(
     {Decision.HEARTBEAT, Decision.LEAVE, Decision.LEFT_ALREADY, Decision.STALE}
 )
-"""What is handled even over a rate."""
+"""What is handled beyond a rate too, unless the excess closes the connection."""
 
 JOINS: Final = frozenset({Decision.JOIN, Decision.REJOIN})
 
-UNJOINED: Final = "*"
-"""The topic under which is counted what was meant for one that the client has not joined."""
 
+class RateLimiter:
+    """The rates of one connection.
 
-class RatedConnection(Connection):
-    """An open connection to a socket with rates."""
+    Args:
+        connection: Its connection, to a socket with rates.
+        transport: The connection's.
+    """
 
-    __slots__ = ("_bytes", "_events", "_joins", "_messages", "_rates", "_refused", "_tab")
+    __slots__ = (
+        "_bytes",
+        "_connection",
+        "_due",
+        "_events",
+        "_excesses",
+        "_is_forgiven",
+        "_joins",
+        "_messages",
+        "_rates",
+        "_timer",
+        "_transport",
+    )
 
-    def __init__(self, server: Server, accepted: Accepted[Socket[Any]], wire: Transport) -> None:
-        self._rates = rates = accepted.socket.rates or NO_RATES
+    def __init__(self, connection: ServerConnection[Any], transport: Transport) -> None:
+        self._connection = connection
+        self._transport = transport
+        self._rates = rates = connection.socket.rates or NO_RATES
         self._messages = _bucket(rates.messages)
         self._joins = _bucket(rates.joins)
         self._bytes = _bucket(rates.bytes)
-        self._events: dict[Any, Bucket] = {}
-        self._refused = 0
-        self._tab = Tab(self)
-        super().__init__(server, accepted, wire)
-
-    def receive(self, opcode: Opcode, data: bytes) -> None:
-        """Handle one message of the client, or refuse it. Text is valid UTF-8 by now."""
-        now = self.server.loop.time()
-        size = len(data)
-        if self._bytes is not None and not self._wire.counts_bytes:
-            self._tab.put(Limit.BYTES, self._bytes, now, size)
-        try:
-            decode = self.serializer.decode if size <= self.plain else self.decode_long
-            message = decode(opcode, data)
-        except DecodeError as error:
-            self.undecodable(error)
-            return
-        try:
-            decision, membership = self._session.decide(message)
-            exceeded = self._exceeded(decision, membership, message, now)
-            if exceeded is None:
-                if decision not in UNREFUSED:
-                    self._refused = 0
-            else:
-                limit, wait = exceeded
-                self._count(
-                    limit,
-                    None if membership is None else membership.topic,
-                    message.event if type(message.event) is str else None,
-                )
-                if self._is_to_close(limit, decision):
-                    self.close(CloseCode.RATE_LIMITED, reason="closed")
-                    return
-                if decision not in UNREFUSED:
-                    self._refuse(decision, membership, message, wait)
-                    return
-            self.act(decision, membership, message, size)
-        except Exception as error:  # noqa: BLE001 - logged there
-            self.failed(error)
-
-    def control(self, opcode: Opcode, data: bytes) -> None:
-        """Count a ping or pong."""
-        now = self.server.loop.time()
-        if self._messages is not None and self._messages.take(now):
-            self._count(Limit.MESSAGES, None, None)
-            if self._is_to_close(Limit.MESSAGES, Decision.HEARTBEAT):
-                self.close(CloseCode.RATE_LIMITED, reason="closed")
-
-    def metered(self, size: int) -> None:
-        """Count bytes of frames of any kind, with their headers."""
-        if self._bytes is not None:
-            self._tab.put(Limit.BYTES, self._bytes, self.server.loop.time(), size)
-
-    def ended(self, reason: str | Exception) -> None:
-        """Owe nothing any more, and end every channel for this reason."""
-        self._tab.tear()
-        super().ended(reason)
-
-    def sweep(self, limit: int) -> None:
-        """Count a look; if the client has gone while reading is paused, read what it left."""
-        self._tab.look(self._wire)
-        super().sweep(limit)
-
-    @property
-    def is_held(self) -> bool:
-        """Whether a join is under way, or bytes are to be paid for."""
-        return self._tab.is_open or super().is_held
+        self._events: dict[Any, Bucket] = {}  # by handler
+        self._excesses = 0  # in a row
+        self._due = 0.0
+        self._is_forgiven = False
+        self._timer: asyncio.TimerHandle | None = None
 
     # Messages.
+
+    def take(
+        self,
+        decision: Decision,
+        membership: Membership[ChannelServer] | None,
+        message: Message,
+    ) -> float:
+        """Take the tokens of a message of the protocol of channels.
+
+        Args:
+            decision: What the message means.
+            membership: The channel that it is for, if that is joined.
+            message: The message.
+
+        Returns:
+            0.0 if the message is to be handled. Else it is to be refused, and the client may try again after so
+            many seconds; or the connection has been closed.
+        """
+        limit, wait = self._exceeded(decision, membership, message)
+        if limit is None:
+            if decision not in NEVER_REFUSED:
+                self._excesses = 0
+            return 0.0
+        topic = None if membership is None else membership.topic
+        event = message.event if type(message.event) is str else None
+        if self._exceed(limit, decision, topic, event):
+            return wait
+        return 0.0 if decision in NEVER_REFUSED else wait
+
+    def take_control(self) -> None:
+        """Take the token of a ping or pong; the transport has answered it already."""
+        if self._messages is not None and self._messages.take(self._now):
+            self._exceed(Limit.MESSAGES, Decision.HEARTBEAT)
+
+    def take_raw(self) -> bool:
+        """Take the token of a message of a raw socket; return False if the connection has been closed for it."""
+        messages = self._messages
+        if messages is None:
+            return True
+        if self._rates.excess != "close":
+            self._owe(Limit.MESSAGES, messages, 1)
+            return True
+        if not messages.take(self._now):
+            return True
+        self._close(Limit.MESSAGES)
+        return False
 
     def _exceeded(
         self,
         decision: Decision,
         membership: Membership[ChannelServer] | None,
         message: Message,
-        now: float,
-    ) -> tuple[Limit, float] | None:
-        """Take the tokens of a message; return of what there were none, and when there will be."""
+    ) -> tuple[Limit | None, float]:
+        """Take the tokens of a message; return which limit has none, and in how many seconds it has."""
+        now = self._now
         if self._messages is not None and (wait := self._messages.take(now)):
             return Limit.MESSAGES, wait
         if decision in JOINS and self._joins is not None and (wait := self._joins.take(now)):
@@ -150,36 +159,83 @@ class RatedConnection(Connection):
                     bucket = self._events[handler] = Bucket(handler.rate)
                 if wait := bucket.take(now):
                     return Limit.EVENT, wait
-        return None
+        return None, 0.0
 
-    def _count(self, limit: Limit, topic: str | None, event: str | None) -> None:
-        self._refused += 1
-        self.server.excesses.note(limit, self.info.peer.host, topic, event)
-
-    def _is_to_close(self, limit: Limit, decision: Decision) -> bool:
-        """Whether a message over a rate is the end: at once, or after so many in a row."""
+    def _exceed(
+        self, limit: Limit, decision: Decision, topic: str | None = None, event: str | None = None
+    ) -> bool:
+        """Count an excess; close if it is one too many, and return whether it is."""
+        self._excesses += 1
         rates = self._rates
-        if rates.close_after is not None and self._refused > rates.close_after:
+        is_last = rates.close_after is not None and self._excesses > rates.close_after
+        is_strict = rates.excess == "close" and limit is not Limit.EVENT
+        if is_last or (is_strict and decision not in NEVER_REFUSED):
+            self._close(limit, topic, event)
             return True
-        return rates.excess == "close" and limit is not Limit.EVENT and decision not in UNREFUSED
+        self._report(limit, topic, event)
+        return False
 
-    def _refuse(
-        self,
-        decision: Decision,
-        membership: Membership[ChannelServer] | None,
-        message: Message,
-        wait: float,
-    ) -> None:
-        """Answer a message that is not handled; one that can't be answered is counted."""
-        if message.ref is None:
-            topic = UNJOINED if membership is None else membership.topic
-            self.server.telemetry.dropped(topic, DropReason.RATE_LIMITED)
+    # Bytes, and what is owed.
+
+    def received(self, size: int) -> None:
+        """Count the bytes of a message, if the transport does not count those of frames."""
+        if not self._transport.counts_bytes:
+            self.metered(size)
+
+    def metered(self, size: int) -> None:
+        """Count bytes that have come."""
+        if self._bytes is not None:
+            self._owe(Limit.BYTES, self._bytes, size)
+
+    @property
+    def is_owed(self) -> bool:
+        """Whether reading is paused because tokens are owed."""
+        return self._timer is not None
+
+    def forgive_if_left(self) -> None:
+        """Read on at once, and pause no more, if the client has gone: what it sent before is read to its end."""
+        if self._timer is not None and self._transport.is_left:
+            self._is_forgiven = True
+            self._timer.cancel()
+            self._paid()
+
+    def stop(self) -> None:
+        """Let go of the timer: the connection is over."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _owe(self, limit: Limit, bucket: Bucket, count: int) -> None:
+        """Take tokens, there or not; if some are owed by that, pause reading until none are."""
+        now = self._now
+        wait = bucket.draw(now, count)
+        if not wait or self._is_forgiven:
             return
-        join_ref = message.join_ref
-        if decision is DELIVER and membership is not None:
-            join_ref = membership.channel.join_ref
-        response = Reason.RATE_LIMITED.payload(retry_after_ms=math.ceil(wait * 1000))
-        self.reply(join_ref, message.ref, message.topic, ERROR, response)
+        if self._timer is None:
+            self._report(limit)
+            self._connection.pause_reading()
+        else:  # a second bucket owes too, or more had been received when reading was paused
+            self._timer.cancel()
+        self._due = max(self._due, now + wait)
+        self._timer = self._connection.server.loop.call_at(self._due, self._paid)
+
+    def _paid(self) -> None:
+        self._timer = None
+        self._connection.resume_reading()
+
+    # The rest.
+
+    @property
+    def _now(self) -> float:
+        return self._connection.server.loop.time()
+
+    def _report(self, limit: Limit, topic: str | None = None, event: str | None = None) -> None:
+        connection = self._connection
+        connection.server.telemetry.limit_exceeded(limit, connection.info.peer.host, topic, event)
+
+    def _close(self, limit: Limit, topic: str | None = None, event: str | None = None) -> None:
+        self._report(limit, topic, event)
+        self._connection.close(CloseCode.RATE_LIMITED, reason="closed")
 
 
 def _bucket(rate: Rate | None) -> Bucket | None:

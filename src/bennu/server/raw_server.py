@@ -110,7 +110,7 @@ class RawServer(Actor["RawConnection", RawDefinition]):
         """Return what to run for something of the client."""
         inbox = self._inbox
         if inbox.is_full and inbox.has_drained(self.agent.max_inbox):
-            self.outbox.inbox_drained()
+            self.outbox.resume_reading()
         handler = self.definition.frames[message.opcode]
         return message, handler, handler.begin(self, self.agent, message.data)
 

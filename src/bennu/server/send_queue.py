@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from ..reasons import DropReason
 
-__all__ = ["COST", "Backlog"]
+__all__ = ["COST", "SendQueue"]
 
 COST: Final = 256
 """Bytes that a message takes beside its own."""
@@ -43,7 +43,7 @@ class _Entry:
         self.key = key
 
 
-class Backlog:
+class SendQueue:
     """The queue of one slow connection.
 
     Args:

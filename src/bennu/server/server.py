@@ -5,20 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Coroutine
 from contextvars import Context, copy_context
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
-from ..connect_info import ConnectInfo
-from ..limits.connections import Gate, network_of
+from ..limits.connections import ConnectionLimits, network_of
 from ..limits.limits import Threads
 from ..loop.scheduler import Scheduler
 from ..loop.threads import Pools
 from ..loop.watch import LIMIT, Watch
 from ..pubsub import PubSub
 from ..reasons import CloseCode
-from ..socket import SocketBase
 from ..telemetry import LogHandler, ParameterFilter, Telemetry
 from ..user_code.callback import Callback
-from .excesses import Excesses
+
+if TYPE_CHECKING:
+    from .connection import ServerConnection
 
 __all__ = ["Server"]
 
@@ -26,34 +26,6 @@ HOLD_LIMIT: float | None = LIMIT
 """Seconds that a callback may hold the event loop before it is named in the log; None looks at none."""
 SWEEPS: Final = 4
 """Looks at each connection in one timeout: a silent one is closed after 1 to 1.25 timeouts."""
-
-
-class OpenConnection(Protocol):
-    """A connection, as far as the endpoint keeps an eye on it."""
-
-    @property
-    def socket(self) -> SocketBase[Any]:
-        """What it connected to."""
-        ...
-
-    @property
-    def info(self) -> ConnectInfo:
-        """The request that opened it."""
-        ...
-
-    def close(
-        self, code: CloseCode, text: str | None = None, *, reason: str | Exception = "shutdown"
-    ) -> None:
-        """Close it from our side."""
-        ...
-
-    def tell(self, message: Any) -> None:
-        """Pass news of the server's own on to whoever handles such."""
-        ...
-
-    def sweep(self, limit: int) -> None:
-        """Count a look at it; close it if it was silent at so many."""
-        ...
 
 
 class Server:
@@ -67,8 +39,7 @@ class Server:
         debug: Whether ``emits`` is checked.
         connections: All that are open.
         refused: Those of clients that may only read why they may not connect.
-        gate: What limits them, if anything does.
-        excesses: What is done about limits that are exceeded.
+        connection_limits: Limits how many clients connect, and how fast; None if nothing does.
         is_draining: Whether nobody may connect any more, since the server is about to stop.
         home: Where it lives: its event loop.
         pools: The worker threads.
@@ -83,7 +54,7 @@ class Server:
         telemetry: Telemetry,
         *,
         debug: bool,
-        gate: Gate | None = None,
+        connection_limits: ConnectionLimits | None = None,
         threads: Threads | None = None,
         hide: ParameterFilter | None = None,
     ) -> None:
@@ -94,11 +65,10 @@ class Server:
         self.log = telemetry.log
         self.lines = LogHandler(telemetry, hide or ParameterFilter())
         self.debug = debug
-        self.gate = gate
-        self.excesses = Excesses(telemetry, self.log)
+        self.connection_limits = connection_limits
         self.state: Any = None
-        self.connections: set[OpenConnection] = set()
-        self.refused: set[OpenConnection] = set()
+        self.connections: set[ServerConnection[Any]] = set()
+        self.refused: set[ServerConnection[Any]] = set()
         self.is_draining = False
         self._scheduler: Scheduler | None = None
         self.context = copy_context()
@@ -124,8 +94,8 @@ class Server:
         """Take the running loop as ours."""
         self.home.start()
         self.log.start(self.home.loop)
-        if self.gate is not None:
-            self.gate.forget_rates()
+        if self.connection_limits is not None:
+            self.connection_limits.forget_rates()
         self.context = copy_context()
         if HOLD_LIMIT is not None:
             self._watch = Watch.begin(HOLD_LIMIT)
@@ -199,20 +169,20 @@ class Server:
         """Run a plain function that belongs to no connection in a worker thread."""
         return self.pools.hooks.in_thread(callback, *args)
 
-    def opened(self, connection: OpenConnection) -> None:
+    def opened(self, connection: ServerConnection[Any]) -> None:
         """Enter a connection."""
         self.connections.add(connection)
-        if self.gate is not None:
-            self.gate.add(network_of(connection.info.peer.host))
+        if self.connection_limits is not None:
+            self.connection_limits.add(network_of(connection.info.peer.host))
         timeout = connection.socket.timeout
         if timeout not in self._sweepers:
             self._sweepers[timeout] = _Sweeper(self, timeout)
 
-    def closed(self, connection: OpenConnection) -> None:
+    def closed(self, connection: ServerConnection[Any]) -> None:
         """Drop a connection."""
         self.connections.discard(connection)
-        if self.gate is not None:
-            self.gate.leave(network_of(connection.info.peer.host))
+        if self.connection_limits is not None:
+            self.connection_limits.leave(network_of(connection.info.peer.host))
 
     def _log_failure(self, task: asyncio.Task[Any]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:

@@ -1,6 +1,6 @@
 """What a connection needs of the transport below it.
 
-A transport also tells the connection: what came, :meth:`~bennu.server.link.Link.receive`; that it is
+A transport also tells the connection: what came, :meth:`~bennu.server.connection.ServerConnection.receive`; that it is
 gone, ``lost``; and that its buffer is over a mark of its own or has room again, ``congested`` and
 ``drained``, in turns. The mark is no bound: what is written is taken.
 """

@@ -1,9 +1,8 @@
 """A WebSocket under any ASGI server.
 
-The ASGI server decides frames, pings, timeouts of the handshake and close codes by itself; what it hands
-us are messages. One task reads, and the endpoint's own task writes, since ``send`` may wait and nothing
-in a channel may wait for one client's buffer. When more than a mark waits to be sent, the connection is told
-that it is congested.
+The ASGI server itself handles frames, pings, timeouts of the handshake and close codes; it gives us messages. One task
+reads, and the endpoint's own task writes, since ``send`` may wait and nothing in a channel may wait for one client's
+buffer. When more waits to be sent than a high-water mark, the connection is told that it is congested.
 """
 
 from __future__ import annotations
@@ -16,10 +15,9 @@ from typing import Any, Final
 
 from ..message import BINARY, TEXT, Opcode
 from ..reasons import CloseCode
-from ..server.accepted import Accepted
-from ..server.handshake import Denied
-from ..server.link import Link
-from ..server.opening import open_link
+from ..server.connection import ServerConnection
+from ..server.handshake import Accepted
+from ..server.request import Denied
 from ..server.server import Server
 
 __all__ = ["ASGIWebSocket", "deny"]
@@ -95,7 +93,7 @@ class ASGIWebSocket:
         self._is_over = False
         self._closing: dict[str, Any] | None = None
         self._limit: asyncio.Timeout | None = None
-        self._connection: Link | None = None
+        self._connection: ServerConnection | None = None
 
     async def run(self, server: Server, accepted: Accepted) -> None:
         """Accept, and stay until the connection is over."""
@@ -104,7 +102,7 @@ class ASGIWebSocket:
             return
         await self._send({"type": "websocket.accept", "subprotocol": accepted.subprotocol})
         self._high_water = min(HIGH_WATER, accepted.socket.max_unsent)
-        connection = self._connection = open_link(server, accepted, self)
+        connection = self._connection = accepted.open(server, self)
         reader = asyncio.create_task(self._read(connection))
         reader.add_done_callback(lambda _: self._finish())
         try:
@@ -122,7 +120,7 @@ class ASGIWebSocket:
         if not reader.cancelled():
             reader.result()
 
-    # What the connection tells us.
+    # What the connection calls.
 
     def write(self, events: Any) -> None:
         """Queue events to be sent."""
@@ -152,7 +150,7 @@ class ASGIWebSocket:
 
     # The two loops.
 
-    async def _read(self, connection: Link) -> None:
+    async def _read(self, connection: ServerConnection) -> None:
         left = BUDGET
         while True:
             if left <= 0:  # neither of the two below waits if it need not
@@ -173,7 +171,7 @@ class ASGIWebSocket:
             left -= 1 + (len(data) >> KILOBYTE)
             self._take(connection, opcode, data)
 
-    def _take(self, connection: Link, opcode: Opcode, data: bytes) -> None:
+    def _take(self, connection: ServerConnection, opcode: Opcode, data: bytes) -> None:
         if len(data) > connection.max_frame_size:
             connection.server.log.warning(
                 "Closing a connection that sent a message of %d bytes", len(data)

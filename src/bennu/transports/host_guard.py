@@ -8,7 +8,7 @@ from typing import Any, Final
 from ..connect_info import AUTHORITY
 from ..logs.log import Log
 from ..protocol.hosts import LOOPBACK, Hosts, HostVerdict, is_loopback
-from ..server.handshake import Denied
+from ..server.request import Denied
 
 __all__ = ["HostGuard"]
 

@@ -2,37 +2,29 @@
 
 Theory of operation
 -------------------
-:mod:`bennu.cli.server` makes a :class:`NativeWebSocket` when a request asks for an upgrade, and
-puts it in the place of the HTTP protocol. It waits in HANDSHAKE while the request walks through the
-application; what arrives meanwhile is kept, within a bound. The endpoint finds it in the scope and
-either accepts, and from then on frames go from ``data_received`` to the connection and from the
-connection to ``transport.write``; or denies; or nobody takes it, and the server gives the socket to its
-own WebSocket implementation, early bytes included.
+An :class:`~bennu.transports.upgrade.Upgrade` that was accepted puts a :class:`NativeWebSocket` on the socket. From then
+on frames go from ``data_received`` to the connection, and from the connection to ``transport.write``.
 
-A read of the socket may bring 40,000 frames, or one that inflates to ten megabytes. The reader has a budget
-therefore. What goes beyond it is handled in later turns of the event loop, which all connections share
+A read of the socket may bring 40,000 frames, or a frame that inflates to ten megabytes. So the reader has a budget.
+What exceeds the budget is handled in later turns of the event loop, which all connections share
 (:mod:`bennu.loop.scheduler`), and meanwhile the socket is paused.
 
-Reading is paused lazily. A join *holds* the connection, which mostly is over before the client says
-anything more; so the socket is paused only when something arrives while it is held.
+Reading is paused lazily. A join holds the connection, and is mostly over before the client says anything more. So the
+socket is paused only when something arrives while the connection is held.
 
-Whoever reads slower than is written for it fills the transport's buffer. Above a mark the event loop says
-so, and the connection is told that it is congested.
+A client that reads more slowly than the server writes fills the transport's buffer. Above its high-water mark, the event
+loop calls ``pause_writing``, and the connection is told that it is congested.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum, auto
-from http import HTTPStatus
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from ..message import BINARY, TEXT, Opcode
-from ..protocol.deflate import negotiate
-from ..protocol.inflate import InflatingReader
-from ..protocol.upgrade import accept_key
 from ..protocol.websocket import (
     CLOSE,
     FAILURE,
@@ -47,52 +39,33 @@ from ..protocol.websocket import (
 )
 from ..pubsub import Framing
 from ..reasons import PROTOCOL_FAILURES, CloseCode
-from ..server.accepted import Accepted
-from ..server.handshake import DRAINING, Denied
-from ..server.link import Link
-from ..server.opening import open_link
+from ..server.connection import ServerConnection
+from ..server.handshake import Accepted
 from ..server.server import Server
 from .hangup import has_hung_up
 
-__all__ = ["EXTENSION", "NativeWebSocket", "Observer"]
+__all__ = ["BUDGET", "FRAMING", "MeteredReader", "NativeWebSocket"]
 
 
-EXTENSION: Final = "bennu.native"
-"""Where in the scope's extensions the endpoint finds it."""
-
-SWITCHING: Final = (
-    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Accept: "
-)
 BUDGET: Final = 64
 """What is handled of one read of the socket at once: so many frames, or kilobytes of messages."""
 HEADS: Final = (6, 8)
 """Bytes of the head of a client's frame, if it is short."""
-MAX_EARLY: Final = 64 * 1024
 HIGH_WATER: Final = 64 * 1024
 """Bytes in the socket's buffer above which the client counts as slow."""
 CLOSE_TIMEOUT: Final = 5.0
 """Seconds in which the client must answer a close frame, and read what came before ours."""
 
 
-class State(Enum):
+class WebSocketState(Enum):
     """How far the WebSocket is."""
 
-    HANDSHAKE = auto()
     OPEN = auto()
     CLOSING = auto()
     CLOSED = auto()
 
 
-OPEN: Final = State.OPEN
-
-
-class Observer(Protocol):
-    """Who wants to know if a handshake comes to nothing."""
-
-    def lost(self) -> None:
-        """The client went away before."""
-        ...
+OPEN: Final = WebSocketState.OPEN
 
 
 class _WebSocketFraming:
@@ -152,22 +125,21 @@ class MeteredReader:
 
 
 class NativeWebSocket(asyncio.Protocol):
-    """A WebSocket on an asyncio transport.
+    """An open WebSocket on an asyncio transport.
 
     Args:
-        transport: The socket, which has been speaking HTTP so far.
-        early: Bytes that came behind the request.
+        transport: The socket.
+        reader: Reads the client's frames.
+        framing: How messages are written.
         open_connections: The server's set of what it must shut down.
     """
 
     __slots__ = (
         "_connection",
-        "_early",
         "_held",
         "_is_behind",
         "_is_paused",
         "_is_socket_paused",
-        "_observer",
         "_open_connections",
         "_reader",
         "_state",
@@ -181,21 +153,36 @@ class NativeWebSocket(asyncio.Protocol):
     counts_bytes = True
 
     def __init__(
-        self, transport: asyncio.Transport, early: bytes, open_connections: set[Any]
+        self,
+        transport: asyncio.Transport,
+        reader: Reader | MeteredReader,
+        framing: Framing,
+        open_connections: set[Any],
     ) -> None:
         self.transport = transport
-        self.framing: Framing = FRAMING
-        self._state = State.HANDSHAKE
-        self._early = early
+        self.framing = framing
+        self._state = OPEN
         self._open_connections = open_connections
-        self._observer: Observer | None = None
-        self._connection: Link | None = None
-        self._reader: Reader | MeteredReader | None = None
+        self._connection: ServerConnection | None = None
+        self._reader: Reader | MeteredReader | None = reader
         self._held: deque[Event] | None = None
         self._is_behind = False
         self._is_paused = False
         self._is_socket_paused = False
         self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self, server: Server, accepted: Accepted) -> None:
+        """Take the socket, and open the connection.
+
+        Args:
+            server: The endpoint's.
+            accepted: The result of the handshake.
+        """
+        transport = self.transport
+        transport.set_write_buffer_limits(min(HIGH_WATER, accepted.socket.max_unsent))
+        transport.set_protocol(self)
+        self._open_connections.add(self)
+        self._connection = accepted.open(server, self)
 
     @property
     def write(self) -> Callable[[Any], object]:
@@ -212,97 +199,10 @@ class NativeWebSocket(asyncio.Protocol):
         """Whether the client has closed its side, also if there is more of it to read."""
         return has_hung_up(self.transport)
 
-    # The handshake.
-
-    @property
-    def is_taken(self) -> bool:
-        """Whether the endpoint has accepted or denied it."""
-        return self._state is not State.HANDSHAKE
-
-    def wait_for_application(self, observer: Observer) -> None:
-        """Wait in HANDSHAKE; say what comes of it."""
-        self._observer = observer
-
-    def hand_over(self) -> bytes:
-        """Give the socket to another protocol; return what has arrived meanwhile."""
-        self._state = State.CLOSED
-        self._observer = None
-        self._open_connections.discard(self)
-        self._resume_socket()
-        return self._early
-
-    def accept(self, server: Server, accepted: Accepted, key: bytes) -> None:
-        """Answer 101 and begin.
-
-        Args:
-            server: The endpoint's.
-            accepted: What the handshake found.
-            key: The Sec-WebSocket-Key.
-        """
-        if self.transport.is_closing():
-            self._state = State.CLOSED
-            return
-        head = [
-            SWITCHING,
-            accept_key(key),
-        ]
-        if accepted.subprotocol is not None:
-            head += [b"\r\nSec-WebSocket-Protocol: ", accepted.subprotocol.encode("latin-1")]
-        self._reader = self._make_reader(accepted, head)
-        head.append(b"\r\n\r\n")
-        self.transport.write(b"".join(head))
-        self._state = State.OPEN
-        self._observer = None
-        self.transport.set_write_buffer_limits(min(HIGH_WATER, accepted.socket.max_unsent))
-        self._connection = open_link(server, accepted, self)
-        early, self._early = self._early, b""
-        self._resume_socket()
-        if early:
-            self.data_received(early)
-
-    def _make_reader(self, accepted: Accepted, head: list[bytes]) -> Reader | MeteredReader:
-        """Return what reads the client's frames, and counts their bytes if they have a rate."""
-        reader = self._make_plain_reader(accepted, head)
-        rates = accepted.socket.rates
-        return reader if rates is None or rates.bytes is None else MeteredReader(reader)
-
-    def _make_plain_reader(self, accepted: Accepted, head: list[bytes]) -> Reader:
-        """Return what reads the client's frames; if it compresses them, say so in the answer."""
-        max_size, options = accepted.max_frame_size, accepted.socket.deflate
-        if options is not None:
-            offers = accepted.info.headers.getlist("sec-websocket-extensions")
-            agreement = negotiate(offers, options)
-            if agreement is not None:
-                self.framing = agreement.framing
-                head += [b"\r\nSec-WebSocket-Extensions: ", agreement.response.encode("latin-1")]
-                return InflatingReader(max_size, agreement, BUDGET)
-        return Reader(max_size, BUDGET)
-
-    def deny(self, denied: Denied) -> None:
-        """Answer with an HTTP status, and close."""
-        phrase = HTTPStatus(denied.status).phrase
-        kind = "Content-Type: text/plain; charset=utf-8\r\n" if denied.body else ""
-        if denied.retry_after is not None:
-            kind += f"Retry-After: {denied.retry_after}\r\n"
-        self.transport.write(
-            f"HTTP/1.1 {denied.status} {phrase}\r\nConnection: close\r\n{kind}"
-            f"Content-Length: {len(denied.body)}\r\n\r\n".encode("latin-1")
-            + denied.body
-        )
-        self._state = State.CLOSED
-        self._observer = None
-        self._open_connections.discard(self)
-        self.transport.close()
-
-    # What the event loop tells us.
+    # What the event loop calls.
 
     def data_received(self, data: bytes) -> None:
         """Take bytes of the client."""
-        if self._state is not OPEN and self._state is State.HANDSHAKE:
-            self._early += data
-            if len(self._early) > MAX_EARLY:
-                self._pause_socket()
-            return
         connection, reader = self._connection, self._reader
         if connection is None or reader is None:
             return
@@ -325,7 +225,7 @@ class NativeWebSocket(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """End: the socket is gone."""
         self._open_connections.discard(self)
-        self._state = State.CLOSED
+        self._state = WebSocketState.CLOSED
         self._clear_timer()
         self._held = self._reader = (
             None  # now: this is part of a cycle of references, which is found late
@@ -333,8 +233,6 @@ class NativeWebSocket(asyncio.Protocol):
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.lost("closed")
-        elif self._observer is not None:
-            self._observer.lost()
 
     def pause_writing(self) -> None:
         """Tell the connection that its client does not keep up."""
@@ -350,10 +248,8 @@ class NativeWebSocket(asyncio.Protocol):
         """Close because the server stops."""
         if self._connection is not None:
             self._connection.close(CloseCode.SHUTDOWN)
-        elif self._state is State.HANDSHAKE:
-            self.deny(DRAINING)
 
-    # What the connection tells us.
+    # What the connection calls.
 
     def control(self, opcode: Opcode, data: bytes) -> None:
         """Send a ping or a pong."""
@@ -362,9 +258,9 @@ class NativeWebSocket(asyncio.Protocol):
 
     def close(self, code: int, reason: str = "") -> None:
         """Send a close frame, and wait a little for the client's, if that has not come."""
-        if self._state is not State.OPEN:
+        if self._state is not OPEN:
             return
-        self._state = State.CLOSING
+        self._state = WebSocketState.CLOSING
         self.transport.write(close_frame(code, reason))
         self._held = None
         self._is_paused = False
@@ -391,7 +287,7 @@ class NativeWebSocket(asyncio.Protocol):
 
     # The rest.
 
-    def _handle(self, connection: Link, event: Event) -> None:
+    def _handle(self, connection: ServerConnection, event: Event) -> None:
         kind, data = event
         if kind is Note.BEHIND:
             self._wait_for_turn()
@@ -419,12 +315,12 @@ class NativeWebSocket(asyncio.Protocol):
             if self.transport.can_write_eof():
                 self.transport.write_eof()
 
-    def _answer_close(self, connection: Link, data: bytes) -> None:
+    def _answer_close(self, connection: ServerConnection, data: bytes) -> None:
         connection.settle()
         connection.lost("closed")
         self.close(close_answer(data))
 
-    def _bring(self, connection: Link) -> None:
+    def _bring(self, connection: ServerConnection) -> None:
         """Bring what is held, in order, until it is all brought or must wait."""
         while self._held:
             if self._is_paused:
@@ -471,12 +367,3 @@ class NativeWebSocket(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-def key_of(scope: Mapping[str, Any]) -> bytes:
-    """Return the Sec-WebSocket-Key of a request."""
-    for name, value in scope["headers"]:
-        if name == b"sec-websocket-key":
-            key: bytes = value
-            return key
-    return b""

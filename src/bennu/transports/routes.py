@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import DefinitionError
 from ..origin_check import OriginCheck
-from ..server.handshake import Target
+from ..server.request import Target
 from ..socket import SocketBase
 
 __all__ = ["Routes", "match", "relative_path", "segments_of"]

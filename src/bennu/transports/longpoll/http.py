@@ -25,7 +25,8 @@ from ...protocol.longpoll import Status, answer_poll, answer_status, split_body
 from ...protocol.query import MAX_QUERY, decode_query
 from ...reasons import Limit
 from ...secret_key import Secret
-from ...server.handshake import Denied, Target, origin_fits, shake_hands
+from ...server.handshake import shake_hands
+from ...server.request import Denied, Target, origin_fits
 from ...server.server import Server
 from .bodies import Bodies, NoRoom
 from .exchange import BodyTooLong, ClientGone, Exchange
@@ -175,7 +176,7 @@ class LongPolling:
         bounds = (options.max_sessions, options.max_sessions_per_ip)
         for key, bound in zip(keys, bounds, strict=False):
             if bound is not None and self._counts[key] >= bound:
-                self._server.excesses.note(limit, peer)
+                self._server.telemetry.limit_exceeded(limit, peer)
                 return status
             limit, status = Limit.SESSIONS_PER_IP, HTTPStatus.TOO_MANY_REQUESTS
         return None
@@ -229,7 +230,7 @@ class LongPolling:
                 except TimeoutError:
                     if body.is_over:
                         return Status.GONE
-                    self._server.excesses.note(Limit.BODY_TIME, peer)
+                    self._server.telemetry.limit_exceeded(Limit.BODY_TIME, peer)
                     text = f"the body of a POST must come within {options.body_timeout:g} seconds"
                     await exchange.refuse(HTTPStatus.REQUEST_TIMEOUT, text)
                     return None
@@ -238,7 +239,7 @@ class LongPolling:
                 del content
                 return await way.post(messages)
         except NoRoom:
-            self._server.excesses.note(Limit.BODIES, peer)
+            self._server.telemetry.limit_exceeded(Limit.BODIES, peer)
             await exchange.refuse(HTTPStatus.SERVICE_UNAVAILABLE, retry_after=RETRY_AFTER)
             return None
 

@@ -16,9 +16,8 @@ from ...message import TEXT, Encoded, Opcode
 from ...protocol.longpoll import FRAMING, Buffer, Poll, Status
 from ...pubsub import Subscription
 from ...reasons import CloseCode
-from ...server.accepted import Accepted
-from ...server.link import Link
-from ...server.opening import open_link
+from ...server.connection import ServerConnection
+from ...server.handshake import Accepted
 from ...server.server import Server
 from .messages import Arrived, Ended, Expired, Polled, Posted, Progress, Taken
 
@@ -57,7 +56,7 @@ class Session:
         self._ended = ended
         self._buffer: Buffer[Poll] = Buffer()
         self._is_congested = False
-        self._link: Link | None = None
+        self._connection: ServerConnection | None = None
         self._is_over = False
         self._may_receive = asyncio.Event()
         self._may_receive.set()
@@ -69,7 +68,7 @@ class Session:
 
     def begin(self, accepted: Accepted) -> None:
         """Open the connection."""
-        self._link = open_link(self._server, accepted, self)
+        self._connection = accepted.open(self._server, self)
 
     # What a request asks of it.
 
@@ -84,9 +83,9 @@ class Session:
         if self._is_over:
             return self._buffer.take() or None
         messages = self._buffer.take(poll)
-        if self._is_congested and self._link is not None:
+        if self._is_congested and self._connection is not None:
             self._is_congested = False
-            self._link.drained()
+            self._connection.drained()
         return messages
 
     def expire(self, poll: Poll) -> None:
@@ -126,19 +125,21 @@ class Session:
         """Give the connection a message when it may have one, and wait until it has handled it."""
         async with self._turn:
             await self._may_receive.wait()
-            link = self._link
-            if link is None or link.is_lost:
+            connection = self._connection
+            if connection is None or connection.is_lost:
                 return
-            if len(data) > link.max_frame_size:
-                link.server.log.warning(
+            if len(data) > connection.max_frame_size:
+                connection.server.log.warning(
                     "Closing a connection that sent a message of %d bytes", len(data)
                 )
-                link.close(CloseCode.TOO_BIG, reason="closed")
+                connection.close(CloseCode.TOO_BIG, reason="closed")
             elif opcode is TEXT and not _is_utf8(data):
-                link.server.log.warning("Closing a connection that sent text that is not UTF-8")
-                link.close(CloseCode.NOT_UTF8, reason="closed")
+                connection.server.log.warning(
+                    "Closing a connection that sent text that is not UTF-8"
+                )
+                connection.close(CloseCode.NOT_UTF8, reason="closed")
             else:
-                link.receive(opcode, data)
+                connection.receive(opcode, data)
                 await self._may_receive.wait()
 
     def _asked(self, question: Any) -> None:
@@ -178,8 +179,8 @@ class Session:
         bound = self._options.max_buffer
         if self._buffer.size > min(HIGH_WATER, bound) and not self._is_congested:
             self._is_congested = True
-            if self._link is not None:
-                self._link.congested(bound)
+            if self._connection is not None:
+                self._connection.congested(bound)
 
     def control(self, opcode: Opcode, data: bytes) -> None:
         """Do nothing: there are no pings here."""
@@ -205,9 +206,9 @@ class Session:
         if loop.time() - self._polled <= patience:
             self._timer = loop.call_later(patience, self._look)
             return
-        if self._link is not None:
-            self._server.pubsub.batch.sync(self._link)
-            self._link.lost("inactive")
+        if self._connection is not None:
+            self._server.pubsub.batch.sync(self._connection)
+            self._connection.lost("inactive")
         self._end()
         self._buffer.take()  # a client that comes back gets a new session
 
@@ -221,7 +222,7 @@ class Session:
         if poll is not None:
             poll.tell(rest)
         self._questions.cancel()
-        self._link = None
+        self._connection = None
         self._ended()
 
 

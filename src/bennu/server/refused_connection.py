@@ -1,15 +1,15 @@
-"""A client that may not connect, and is told why: see :mod:`bennu.refusals`.
+"""The connection of a client that was refused, and can read why: see :mod:`bennu.refusals`.
 
-It is no connection of the endpoint's: nobody counts it, no channel is joined, no broadcast comes. It
-answers heartbeats, and leaves; every join and all else with the reason; and then it closes. It has a rate and a
-size of message of its own, since no rates of the socket are held for it.
+Such a connection does not count among the endpoint's: no channel is joined, and no broadcast comes. The server answers
+heartbeats and leaves as usual, answers everything else with the reason, and closes after some seconds. The connection
+has a rate and a message size of its own; the socket's rates do not apply.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import DecodeError
 from ..limits.rate import Bucket, Rate
@@ -17,12 +17,17 @@ from ..message import ERROR, HEARTBEAT, OK, PHOENIX, PHX_JOIN, PHX_LEAVE, Messag
 from ..protocol import JSONV2, Serializer
 from ..reasons import CloseCode
 from ..refusals import MAX_HOLD, Readable
-from .accepted import MAX_REFUSED, Accepted
-from .link import Link
-from .server import Server
-from .transport import Transport
+from .connection import ServerConnection
 
-__all__ = ["RefusedConnection", "refusal_with_time"]
+if TYPE_CHECKING:
+    from .handshake import Accepted
+    from .server import Server
+    from .transport import Transport
+
+__all__ = ["MAX_REFUSED", "RefusedConnection", "refusal_with_time"]
+
+MAX_REFUSED: Final = 16_384
+"""Bytes of a message of a refused client: the server does not look at its payload."""
 
 RATE: Final = Rate(10, per=1, burst=200)
 """Messages of a refused client: a page that joins its channels sends them all at once."""
@@ -37,17 +42,18 @@ def refusal_with_time(payload: dict[str, Any], readable: Readable) -> tuple[dict
     return {**payload, "retry_after_ms": round(hold * 1000)}, hold
 
 
-class RefusedConnection(Link):
+class RefusedConnection(ServerConnection):
     """An open connection of a client that was refused."""
 
     __slots__ = ("_bucket", "_response", "_timer", "serializer")
 
-    def __init__(self, server: Server, accepted: Accepted, wire: Transport) -> None:
+    def __init__(self, server: Server, accepted: Accepted, transport: Transport) -> None:
         self.serializer: Serializer = accepted.serializer or JSONV2
         self._bucket = Bucket(RATE)
         readable = accepted.socket.refusals or Readable()
         self._response, hold = refusal_with_time(dict(accepted.refusal or {}), readable)
-        super().__init__(server, accepted, wire)
+        super().__init__(server, accepted, transport)
+        self.limiter = None
         self._timer: asyncio.TimerHandle = server.loop.call_later(hold, self._dismiss)
 
     def receive(self, opcode: Opcode, data: bytes) -> None:
@@ -107,5 +113,5 @@ class RefusedConnection(Link):
     def _enter(self) -> None:
         self.server.refused.add(self)
 
-    def _go(self) -> None:
+    def _exit(self) -> None:
         self.server.refused.discard(self)

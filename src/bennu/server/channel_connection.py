@@ -1,0 +1,387 @@
+"""A connection on which channels are joined: makes of the client's messages what its channels do. Protocol document, §2.
+
+Theory of operation
+-------------------
+The transport brings frames, one after another. Each is handled to its end before the next:
+:meth:`~bennu.protocol.decisions.Memberships.decide` names the row of the decision table that applies, and a method here
+acts on it. All rows but one are done at once, since a channel only gets the message into its mailbox.
+
+The exception is a join. While a join runs, the connection is *held* by the channel that joins: the transport brings
+nothing, and the idle timer stands still. The connection is held too while the channel that a duplicate join replaces
+comes to its end.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from ..errors import DecodeError, EncodeError
+from ..message import (
+    BINARY,
+    ERROR,
+    EXPIRING,
+    NEW_TOKEN,
+    OK,
+    PHOENIX,
+    PHX_JOIN,
+    TEXT,
+    Message,
+    Opcode,
+    bytes_of,
+)
+from ..protocol.decisions import DELIVER, Decision, Membership, Memberships
+from ..protocol.encoding import check_values, encode_json
+from ..reasons import CloseCode, DropReason, Limit, Reason
+from ..socket import Socket
+from .channel_server import ChannelServer
+from .connection import ServerConnection
+from .expiry import Expiry, RenewableExpiry
+from .joining import CRASHED
+
+if TYPE_CHECKING:
+    from ..definition import ChannelDefinition
+    from ..protocol import Serializer
+    from ..pubsub import Subscription
+    from .handshake import Accepted
+    from .server import Server
+    from .transport import Transport
+
+__all__ = ["ChannelConnection"]
+
+
+MOST_OF_A_CHARACTER: Final = 4
+"""Bytes that a character may take."""
+
+UNJOINED: Final = "*"
+"""The topic under which refused messages count if the client has not joined their topic."""
+
+UNMATCHED = Reason.UNMATCHED_TOPIC.payload()
+
+
+class ChannelConnection(ServerConnection[Socket[Any]]):
+    """An open connection on which channels are joined.
+
+    Attributes:
+        plain: Bytes of a message up to which it exceeds no limit of its parts.
+        serializer: What the client speaks.
+    """
+
+    __slots__ = ("_close_after", "_holder", "_living", "_memberships", "plain", "serializer")
+
+    def __init__(
+        self, server: Server, accepted: Accepted[Socket[Any]], transport: Transport
+    ) -> None:
+        self.serializer = cast("Serializer", accepted.serializer)  # the handshake chose one
+        self._memberships: Memberships[ChannelServer] = Memberships()
+        self._holder: ChannelServer | Message | None = None
+        self._close_after: Membership[ChannelServer] | None = None
+        self._living = 0  # channels that run
+        self.plain = min(accepted.socket.max_ref_size, accepted.socket.max_values)
+        super().__init__(server, accepted, transport)
+
+    def _make_expiry(self) -> Expiry | Subscription | None:
+        refresher = self.socket.refresher
+        return super()._make_expiry() if refresher is None else RenewableExpiry(self, refresher)
+
+    # What the transport calls.
+
+    def receive(self, opcode: Opcode, data: bytes) -> None:
+        """Handle one message of the client.
+
+        Args:
+            opcode: TEXT or BINARY.
+            data: The message; text is valid UTF-8.
+        """
+        size = len(data)
+        limiter = self.limiter
+        if limiter is not None:
+            limiter.received(size)
+        try:
+            if size <= self.plain:
+                message = self.serializer.decode(opcode, data)
+            else:
+                message = self._decode_long(opcode, data)
+        except DecodeError as error:
+            self.server.log.warning(
+                "Closing a connection that sent an undecodable frame: %s", error
+            )
+            self.close(CloseCode.UNDECODABLE, reason=error)
+            return
+        try:
+            decision, membership = self._memberships.decide(message)
+            if limiter is not None and (wait := limiter.take(decision, membership, message)):
+                self._refuse(membership, message, wait)
+            elif decision is DELIVER and membership is not None:
+                if size <= self.light:
+                    membership.channel.deliver(message)
+                else:
+                    membership.channel.deliver_heavy(message, size)
+            else:
+                _ACTIONS[decision](self, message)
+        except Exception as error:
+            self.server.log.exception(
+                "Closing a connection because of an error of the server's own"
+            )
+            self.close(CloseCode.INTERNAL_ERROR, reason=error)
+
+    def _decode_long(self, opcode: Opcode, data: bytes) -> Message:
+        """Decode a message that is long enough to exceed a limit of its parts.
+
+        Raises:
+            DecodeError: It is no message, or holds too much.
+        """
+        socket = self.socket
+        if len(data) > socket.max_values and (opcode is TEXT or not self.serializer.carries_binary):
+            check_values(data, socket.max_values)
+        message = self.serializer.decode(opcode, data)
+        join_ref, ref, longest = message.join_ref, message.ref, socket.max_ref_size
+        if type(join_ref) is str and len(join_ref) * MOST_OF_A_CHARACTER > longest:
+            _expect_short_ref(join_ref, longest)
+        if type(ref) is str and len(ref) * MOST_OF_A_CHARACTER > longest:
+            _expect_short_ref(ref, longest)
+        if type(message.topic) is not str or type(message.event) is not str:
+            _expect_short("topic", message.topic, socket.max_topic_size)
+            _expect_short("event", message.event, socket.max_event_size)
+        return message
+
+    def control(self, opcode: Opcode, data: bytes) -> None:
+        """Count a ping or pong, if messages have a rate."""
+        if self.limiter is not None:
+            self.limiter.take_control()
+
+    def ended(self, reason: str | Exception) -> None:
+        """End every channel for this reason."""
+        if isinstance(self._holder, ChannelServer):
+            self._holder.end(reason)
+        for membership in tuple(self._memberships.values()):
+            membership.channel.end(reason)
+
+    def tell(self, message: Any) -> None:
+        """Pass a message of the server to the channels that have an ``@on_info`` for it."""
+        for membership in tuple(self._memberships.values()):
+            if membership.channel.definition.info_handler(message) is not None:
+                membership.channel.put_info(message)
+
+    def members(self) -> list[ChannelServer]:
+        """Return the channels that are joined."""
+        return [membership.channel for membership in self._memberships.values()]
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the server itself does not read: a join runs, or tokens are owed."""
+        return self._holder is not None or (self.limiter is not None and self.limiter.is_owed)
+
+    # What a message means.
+
+    def _heartbeat(self, message: Message) -> None:
+        self.reply(None, message.ref, PHOENIX, OK, {})
+
+    def _join(self, message: Message) -> None:
+        topic = message.topic
+        longest = self.socket.max_topic_size
+        if bytes_of(topic) > longest:
+            response = Reason.TOO_LONG.payload(max_bytes=longest)
+            self.reply(message.join_ref, message.ref, topic, ERROR, response)
+            return
+        found = self.socket.table.resolve(topic) if isinstance(topic, str) else None
+        if found is None:
+            self.server.log.warning(
+                "Ignoring unmatched topic %r in a join: the socket's channels are %s",
+                topic,
+                [row.pattern.text for row in self.socket.table.rows],
+            )
+            self.reply(None, message.ref, topic, ERROR, UNMATCHED)
+            self._write_close_after()
+            return
+        if self._living >= self.socket.max_channels:
+            self.server.telemetry.limit_exceeded(
+                Limit.CHANNELS, self.info.peer.host, topic, message.event
+            )
+            response = Reason.TOO_MANY_CHANNELS.payload()
+            self.reply(message.join_ref, message.ref, topic, ERROR, response)
+            return
+        definition, parameters = found
+        self._begin(message, definition, parameters)
+
+    def _begin(
+        self, message: Message, definition: ChannelDefinition, parameters: dict[str, Any]
+    ) -> None:
+        try:
+            joining = ChannelServer(self, definition, message, parameters)
+        except Exception:
+            self.server.log.exception("A channel for %r could not be made", message.topic)
+            self.not_joined(message, CRASHED)
+            return
+        self._living += 1
+        self._hold(joining)
+        joining.begin(message)
+
+    def _rejoin(self, message: Message) -> None:
+        """Handle a duplicate join: the old channel ends first; a leave under way is let through."""
+        membership = self._memberships[message.topic]
+        old = membership.channel
+        self._hold(message)
+        if not membership.leaving:
+            self.server.log.debug(
+                "Duplicate join of %r: the channel joined before ends", message.topic
+            )
+            old.kill()
+        old.when_done(lambda: self._replace(message, membership))
+
+    def _replace(self, message: Message, old: Membership[ChannelServer]) -> None:
+        self._holder = None
+        if self.is_lost:
+            return
+        if self._memberships.remove(old.topic, old.channel) is not None:
+            # The client reads phx_close after the reply to its new join (protocol, §2.10).
+            self._close_after = old
+        self._join(message)
+        self._resume()
+
+    def _leave(self, message: Message) -> None:
+        membership = self._memberships[message.topic]
+        if not membership.leaving:  # a second leave would say nothing new, and waits nowhere
+            membership.leaving = True
+            membership.channel.leave(message.without_payload())
+
+    def _stale(self, message: Message) -> None:
+        """Ignore what was meant for an earlier incarnation of the channel."""
+
+    def _left_already(self, message: Message) -> None:
+        self.reply(message.join_ref, message.ref, message.topic, OK, {})
+
+    def _unmatched(self, message: Message) -> None:
+        expiry = self.expiry
+        is_token = (message.topic, message.event) == (PHOENIX, NEW_TOKEN)
+        if is_token and isinstance(expiry, RenewableExpiry):
+            expiry.take(message)
+        else:
+            self.reply(None, message.ref, message.topic, ERROR, UNMATCHED)
+
+    def _refuse(
+        self, membership: Membership[ChannelServer] | None, message: Message, wait: float
+    ) -> None:
+        """Answer a message that exceeds a rate; a message without a ref is counted as dropped.
+
+        Args:
+            membership: The channel that the message is for, if that is joined.
+            message: The message.
+            wait: Seconds after which the client may try again.
+        """
+        if self.is_lost:  # the limiter has closed it
+            return
+        if message.ref is None:
+            topic = UNJOINED if membership is None else membership.topic
+            self.server.telemetry.dropped(topic, DropReason.RATE_LIMITED)
+            return
+        join_ref = message.join_ref
+        if membership is not None and message.event != PHX_JOIN:
+            join_ref = membership.channel.join_ref
+        response = Reason.RATE_LIMITED.payload(retry_after_ms=math.ceil(wait * 1000))
+        self.reply(join_ref, message.ref, message.topic, ERROR, response)
+
+    # What the channels tell us.
+
+    def joined(self, channel: ChannelServer, message: Message, response: Any) -> None:
+        """Enter a channel whose join succeeded, and answer: who hears the reply hears the topic.
+
+        Raises:
+            EncodeError: The response can't be written; then nothing has happened.
+        """
+        encoded = self.serializer.reply(message.join_ref, message.ref, message.topic, OK, response)
+        if encoded[0] is BINARY:
+            self._frame(*encoded)  # raises if the transport carries none
+        self._memberships.add(message.topic, message.join_ref, channel)
+        channel.enter_lane()
+        if self.slow is not None:
+            self.slow.sort()
+        self.send(encoded)
+        self._write_close_after()
+
+    def not_joined(self, message: Message, response: Any) -> None:
+        """Answer a join that was refused or crashed; a refusal that can't be written is a crash."""
+        if self.is_lost:
+            return
+        try:
+            self.reply(message.join_ref, message.ref, message.topic, ERROR, response)
+        except EncodeError:
+            self.server.log.exception(
+                "The join of %r was refused with what can't be sent", message.topic
+            )
+            self.reply(message.join_ref, message.ref, message.topic, ERROR, CRASHED)
+        self._write_close_after()
+
+    def closed(self, channel: ChannelServer, leave: Message | None) -> None:
+        """Tell the client that a channel has closed, answer its leave, and free the topic."""
+        membership = self._memberships.remove(channel.topic, channel)
+        if membership is not None and not self.is_lost:
+            if leave is not None:
+                self.reply(channel.join_ref, leave.ref, channel.topic, OK, {})
+            self.send(self.serializer.close(membership.join_ref, membership.topic))
+
+    def crashed(self, channel: ChannelServer) -> None:
+        """Tell the client that a channel was lost, so that it rejoins, and free its topic."""
+        membership = self._memberships.remove(channel.topic, channel)
+        if membership is not None and not self.is_lost:
+            self.send(self.serializer.error(membership.join_ref, membership.topic))
+
+    def over(self) -> None:
+        """Count a channel no more: nothing of it runs any longer."""
+        self._living -= 1
+
+    def release(self, channel: ChannelServer) -> None:
+        """Read again, if it was this channel that held the connection."""
+        if self._holder is channel:
+            self._holder = None
+            self._resume()
+
+    # What is written.
+
+    def push_expiring(self, milliseconds: int) -> None:
+        """Tell the client that its time is nearly over."""
+        payload = {"expires_in_ms": milliseconds}
+        self.send(self.serializer.push(None, PHOENIX, EXPIRING, payload))
+
+    def reply(self, join_ref: Any, ref: Any, topic: Any, status: str, response: Any) -> None:
+        """Write a reply."""
+        self.send(self.serializer.reply(join_ref, ref, topic, status, response))
+
+    def _write_close_after(self) -> None:
+        if self._close_after is not None:
+            old, self._close_after = self._close_after, None
+            self.send(self.serializer.close(old.join_ref, old.topic))
+
+    def _hold(self, holder: ChannelServer | Message) -> None:
+        self._holder = holder
+        self._transport.pause_reading()
+
+
+def _expect_short_ref(ref: str, most: int) -> None:
+    size = bytes_of(ref)
+    if size > most:
+        raise DecodeError(f"a ref has at most {most} bytes (Socket(max_ref_size=...)), got {size}")
+
+
+def _expect_short(name: str, value: object, most: int) -> None:
+    """Refuse an array or object that is long, since it takes much more memory than its text.
+
+    A long text gets an error reply later on.
+
+    Raises:
+        DecodeError: It has more bytes.
+    """
+    if isinstance(value, list | dict) and len(encode_json(value)) > most:
+        raise DecodeError(f"a {name} is text of at most {most} bytes (Socket(max_{name}_size=...))")
+
+
+_ACTIONS: dict[Decision, Callable[[ChannelConnection, Message], None]] = {
+    Decision.HEARTBEAT: ChannelConnection._heartbeat,
+    Decision.JOIN: ChannelConnection._join,
+    Decision.REJOIN: ChannelConnection._rejoin,
+    Decision.LEAVE: ChannelConnection._leave,
+    Decision.STALE: ChannelConnection._stale,
+    Decision.LEFT_ALREADY: ChannelConnection._left_already,
+    Decision.UNMATCHED: ChannelConnection._unmatched,
+}
