@@ -462,7 +462,7 @@ async def test_one_stalled_client_costs_a_bounded_buffer_and_nothing_else(topic:
             one
             for one in links(endpoint)
             if isinstance(stalled_one.wire, NativeWire)
-            and one._wire is stalled_one.wire.transport.get_protocol()
+            and one._transport is stalled_one.wire.transport.get_protocol()
         )
         stalled_one.wire.stop_reading()
         most = 0
@@ -473,8 +473,8 @@ async def test_one_stalled_client_costs_a_bounded_buffer_and_nothing_else(topic:
                     assert await numbers(other) == list(range(n - 9, n + 1))
             if not link.is_lost:
                 waits = link._transport.unsent
-                backlog = link.slow and link.slow._backlog
-                most = max(most, waits + (backlog.size if backlog else 0))
+                queue = link.slow and link.slow._queue
+                most = max(most, waits + (queue.size if queue else 0))
         assert most <= 2 * MAX_UNSENT + 1000  # the transport's own, and what waits behind it
         if topic == "room:1":
             server.logged("bytes unread", level=logging.WARNING)
