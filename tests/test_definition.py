@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-import pydantic
 import pytest
 from msgspec import Struct
 
 from bennu import Channel, on, on_info, on_out
-from bennu.definition import ChannelDefinition, define
+from bennu.definition import define
 from bennu.errors import DefinitionError
 from bennu.topic import Pattern
 from bennu.user_code.payload import InvalidPayload
+
+from .support.definitions import read, refused
 
 if TYPE_CHECKING:
     from decimal import Decimal as OnlyForTheChecker
@@ -27,36 +28,12 @@ class NewMsg(Struct):
     body: str
 
 
-class Out(msgspec.Struct):
-    """What goes out."""
-
-    id: int
-
-
-class Model(pydantic.BaseModel):
-    """What goes out, too."""
-
-    id: int
-
-
 class Tick:
     """A message of the server."""
 
 
 class FastTick(Tick):
     """A more special one."""
-
-
-def read(channel: Any, pattern: str = "room:*") -> ChannelDefinition:
-    """The tables of a channel class."""
-    return define(channel, Pattern(pattern))
-
-
-def refused(channel: Any, pattern: str = "room:*") -> DefinitionError:
-    """Why a channel class is refused."""
-    with pytest.raises(DefinitionError) as raised:
-        read(channel, pattern)
-    return raised.value
 
 
 def line(function: Any) -> str:
@@ -368,76 +345,6 @@ def test_an_annotation_of_the_class_that_is_not_there_is_refused() -> None:
     assert "OnlyForTheChecker" in error.got
     assert error.where is None
     define(Lobby, Pattern("room:{other}"))
-
-
-# What goes out.
-
-
-class Sender(Channel):
-    """It says what it sends."""
-
-    emits: ClassVar[dict[str, Any]] = {
-        "new": Out,
-        "raw": bytes,
-        "model": Model,
-        "any": dict[str, Any],
-    }
-
-
-@pytest.mark.parametrize(
-    ("event", "payload"),
-    [
-        ("new", Out(1)),
-        ("new", {"id": 1}),
-        ("raw", b"x"),
-        ("model", Model(id=1)),
-        ("model", {"id": 1}),
-        ("any", {"a": [1]}),
-    ],
-)
-def test_what_was_declared_may_go_out(event: str, payload: Any) -> None:
-    """By class or by shape."""
-    read(Sender).check_emitted(event, payload)
-
-
-def test_what_was_not_declared_may_not_go_out() -> None:
-    """The error names what may, and the line to add."""
-    with pytest.raises(ValueError, match="does not name") as raised:
-        read(Sender).check_emitted("old", {})
-
-    assert "(it names ['any', 'model', 'new', 'raw']): add \"old\":" in str(raised.value)
-
-
-@pytest.mark.parametrize(
-    ("event", "payload"), [("new", {"id": "1"}), ("new", {}), ("raw", {}), ("model", {"id": "x"})]
-)
-def test_a_payload_that_was_declared_otherwise_may_not_go_out(event: str, payload: Any) -> None:
-    """The error says where it doesn't fit."""
-    with pytest.raises(
-        ValueError, match=f"Sender sends '{event}' with a payload that does not fit"
-    ):
-        read(Sender).check_emitted(event, payload)
-
-
-def test_a_channel_that_declares_nothing_may_send_anything() -> None:
-    """Declaring is voluntary."""
-    read(Room).check_emitted("anything", object())
-
-
-@pytest.mark.parametrize("emits", [["new"], "new", None])
-def test_a_declaration_that_is_no_dictionary_is_refused(emits: Any) -> None:
-    """Before anything is sent."""
-    error = refused(type("Lobby", (Channel,), {"emits": emits}))
-
-    assert error.subject == "Lobby.emits"
-    assert error.got == repr(emits)
-
-
-def test_a_declared_type_that_json_can_not_become_is_refused() -> None:
-    """Before anything is sent."""
-    error = refused(type("Lobby", (Channel,), {"emits": {"new": list[Tick]}}))
-
-    assert error.subject == 'Lobby.emits["new"] is a type that JSON can\'t become'
 
 
 # Assigns.

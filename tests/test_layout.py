@@ -33,20 +33,15 @@ LONG_MODULES: Final[set[str]] = {
     "user_code/payload.py",
 }
 LONG_TESTS: Final[set[str]] = {
-    "auth/test_jwt.py",
     "loop/test_home.py",
     "presence/crdt/test_shard.py",
     "presence/test_hooks.py",
-    "protocol/test_websocket.py",
     "server/test_crashes.py",
     "server/test_rate_limit.py",
     "server/test_raw.py",
-    "test_definition.py",
     "test_telemetry.py",
     "transports/test_longpoll.py",
     "transports/test_longpoll_requests.py",
-    "user_code/test_signatures.py",
-    "user_code/test_types.py",
 }
 
 SAME_NAMES: Final[set[str]] = {
@@ -112,7 +107,6 @@ WITHOUT_MODULE: Final = {
 """Test modules without a module of their name in ``src``, and what they test."""
 
 PRIVATE: Final[dict[str, set[str]]] = {
-    "auth/test_jwt.py": {"_download", "_key_set", "_under_way"},
     "auth/test_session.py": {"_routes", "_server"},
     "cli/test_head_limits.py": {"_bounds"},
     "cli/test_opening.py": {"_bind_all"},

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import pairwise
 
-from bennu.protocol.websocket import Event, Reader
+from bennu.protocol.websocket import FAILURE, Event, Reader
 
-__all__ = ["LARGE", "MASK", "cut", "raw", "read"]
+__all__ = ["LARGE", "MASK", "binary", "cut", "failure", "raw", "read", "text"]
 
 MASK = b"\x37\xfa\x21\x3d"
 LARGE = 1 << 24
@@ -28,6 +28,16 @@ def raw(
     return head + mask + bytes(byte ^ mask[index % 4] for index, byte in enumerate(data))
 
 
+def text(content: str) -> bytes:
+    """A text message in one frame."""
+    return raw(0x81, content.encode())
+
+
+def binary(content: bytes) -> bytes:
+    """A binary message in one frame."""
+    return raw(0x82, content)
+
+
 def read(chunks: Iterable[bytes], max_size: int = LARGE) -> list[Event]:
     """What a reader makes of pieces of bytes."""
     reader = Reader(max_size)
@@ -38,3 +48,12 @@ def cut(data: bytes, positions: Iterable[int]) -> list[bytes]:
     """The data, cut at these positions."""
     edges = [0, *sorted(position % (len(data) + 1) for position in positions), len(data)]
     return [data[start:end] for start, end in pairwise(edges)]
+
+
+def failure(events: list[Event]) -> int:
+    """The close code of the violation that these events end with."""
+    kind, data = events[-1]
+    assert kind is FAILURE
+    code, reason = data
+    assert reason
+    return int(code)

@@ -5,10 +5,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import sys
-from collections.abc import Callable, Mapping
-from datetime import datetime
-from decimal import Decimal
-from functools import partial
+from collections.abc import Mapping
 from types import ModuleType
 from typing import (
     Annotated,
@@ -35,17 +32,13 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 from bennu.errors import DefinitionError
 from bennu.protocol.encoding import encode_json
 from bennu.user_code.models import tidy
-from bennu.user_code.payload import MAX_KEYS, InvalidPayload, converter_for, decoder_for, to_builtin
+from bennu.user_code.payload import InvalidPayload, converter_for, decoder_for, to_builtin
 from bennu.user_code.types import is_object, read_type
-
-from ..support.linear import assert_linear
 
 T = TypeVar("T")
 SECRET = "a value that nobody may see"
 Positive = NewType("Positive", PositiveInt)
 Id = NewType("Id", int)
-PRIME = 2**61 - 1
-"""Two integers have the same hash if they differ by a multiple of it."""
 
 
 @checked_dataclass
@@ -313,125 +306,6 @@ def test_a_type_that_pydantic_can_not_check_is_refused() -> None:
 def test_the_types_of_objects(annotation: Any, expected: bool) -> None:
     """The parameters of a query are one."""
     assert is_object(annotation) is expected
-
-
-# What is hashed.
-
-
-class Keys(Struct):
-    chosen: set[int]
-
-
-class KeysInModel(BaseModel):
-    chosen: dict[int, str]
-
-
-@dataclasses.dataclass(frozen=True)
-class Point:
-    x: int
-
-
-@pytest.mark.parametrize(
-    ("annotation", "integers", "hashed"),
-    [
-        (set[int], True, False),
-        (frozenset[int], True, False),
-        (dict[int, str], True, False),
-        (Mapping[Annotated[int, Meta(ge=0)], str], True, False),
-        (set[int | str], True, False),
-        (set[Any], True, False),
-        (set, True, False),
-        (list[dict[Id, str]], True, False),
-        (Keys, True, False),
-        (KeysInModel, True, False),
-        (Annotated[set[int], Field()], True, False),
-        (set[UUID], False, True),
-        (dict[Decimal, int], False, True),
-        (set[tuple[int, int]], False, True),
-        (set[Point], False, True),
-        (set[str], False, False),
-        (set[Literal[1, 2]], False, False),
-        (set[Color], False, False),
-        (set[bool], False, False),
-        (dict[datetime, int], False, False),
-        (dict[str, int], False, False),
-        (dict, False, False),
-        (list[int], False, False),
-    ],
-    ids=str,
-)
-def test_what_a_client_could_give_one_hash_is_known(
-    annotation: Any, integers: bool, hashed: bool
-) -> None:
-    """Integers of any length, and what is made of integers."""
-    facts = read_type(annotation)
-
-    assert (facts.integers is not None, facts.hashed is not None) == (integers, hashed)
-
-
-def _colliding(n: int) -> str:
-    return "[" + ",".join(str(k * PRIME) for k in range(n)) + "]"
-
-
-def _refused(annotation: Any, payload: str) -> None:
-    with pytest.raises(InvalidPayload):
-        decoder_for(annotation, subject="it", where=None)(Raw(payload.encode()))
-
-
-@pytest.mark.parametrize(
-    "annotation", [set[int], frozenset[int | str], Annotated[set[int], Field()]]
-)
-def test_integers_of_one_hash_take_linear_time(annotation: Any) -> None:
-    """Those of 64 bits are few, and longer ones are refused where there are many."""
-    assert_linear(lambda n: partial(_refused, annotation, _colliding(n)), 20_000)
-
-
-def test_keys_of_one_hash_take_linear_time() -> None:
-    """In an object, a UUID and a query as well."""
-
-    def keys(n: int) -> str:
-        return "{" + ",".join(f'"{k * PRIME}":1' for k in range(n)) + "}"
-
-    def uuids(n: int) -> str:
-        return "[" + ",".join(f'"{UUID(int=k * PRIME)}"' for k in range(n)) + "]"
-
-    def query(n: int) -> Callable[[], object]:
-        convert = converter_for(Keys, subject="it", where=None)
-        params = {"chosen": [str(k * PRIME) for k in range(n)]}
-
-        def run() -> None:
-            with pytest.raises(InvalidPayload):
-                convert(params)
-
-        return run
-
-    assert_linear(lambda n: partial(_refused, dict[int, int], keys(n)), 20_000)
-    assert_linear(lambda n: partial(_refused, set[UUID], uuids(n)), 20_000)
-    assert_linear(query, 20_000)
-
-
-def test_many_keys_are_taken_where_their_hashes_can_not_be_chosen() -> None:
-    """Integers of 64 bits, or text; and a few of any kind."""
-    many = "[" + ",".join(str(2**63 - n) for n in range(2000)) + "]"
-    few = "[" + ",".join(str(k * PRIME) for k in range(MAX_KEYS)) + "]"
-
-    decode = decoder_for(set[int], subject="it", where=None)
-    assert len(decode(Raw(many.encode()))) == 2000
-    assert len(decode(Raw(few.encode()))) == MAX_KEYS
-    assert mistakes(set[UUID], "[" + f'"{UUID(int=1)}",' * MAX_KEYS + f'"{UUID(int=1)}"]') == [
-        ("", f"expected at most {MAX_KEYS} values")
-    ]
-
-
-def test_a_root_literal_takes_linear_time() -> None:
-    """The message that holds what was sent is cut, and not searched by a pattern."""
-    for text in (" - at `$", "`", "x` - at `$."):
-        assert_linear(
-            lambda n, text=text: partial(  # type: ignore[misc]
-                _refused, Literal["a", "b"], '"' + text * (n // len(text)) + '"'
-            ),
-            1_000_000,
-        )
 
 
 # Query parameters.
