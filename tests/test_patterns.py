@@ -20,8 +20,8 @@ from bennu.errors import BennuError
 from bennu.logs.why import _without_values
 from bennu.phoenix.etf import decode as decode_term
 from bennu.protocol import JSONV2, negotiate
+from bennu.protocol.deflate import Deflate, negotiate as negotiate_deflate
 from bennu.protocol.encoding import check_nesting, check_values
-from bennu.protocol.extensions import parse_offers
 from bennu.protocol.halves import has_half
 from bennu.protocol.hosts import parse_host
 from bennu.protocol.proxies import TrustedProxies
@@ -72,6 +72,10 @@ def _names(value: bytes) -> object:
     return _NAMES.fullmatch(value)
 
 
+def _extensions(header: str) -> object:
+    return negotiate_deflate([header], Deflate())
+
+
 NO_CLIENT: Final = "reads what the application defines"
 
 PATTERNS: Final[dict[str, str | list[Worst]]] = {
@@ -79,20 +83,6 @@ PATTERNS: Final[dict[str, str | list[Worst]]] = {
     "phoenix/etf/decoder.py:_OLD_FLOAT": [
         (decode_term, lambda _: b"\x83c" + b"1" * 31),  # it has 31 bytes, whatever is sent
     ],
-    "protocol/extensions.py:_NAME": [
-        (parse_offers, lambda n: " " * n),
-        (parse_offers, lambda n: "x " * (n // 2)),
-        (parse_offers, lambda n: "x" * n),
-    ],
-    "protocol/extensions.py:_PARAMETER": [
-        (parse_offers, lambda n: 'x;a="' + '\\"' * (n // 2)),
-        (parse_offers, lambda n: 'x;a="' + "b" * n),
-        (parse_offers, lambda n: "x" + ';a="b' * (n // 5)),
-        (parse_offers, lambda n: "x;" + " " * n),
-    ],
-    "protocol/extensions.py:_NEXT": [(parse_offers, lambda n: "x" + "\t" * n + "(")],
-    "protocol/extensions.py:_VALUE": [(parse_offers, lambda n: 'x;a="' + "b" * n + '("')],
-    "protocol/extensions.py:_ESCAPED": [(parse_offers, lambda n: 'x;a="' + "\\b" * (n // 2) + '"')],
     "protocol/proxies.py:_BRACKETED": [
         (_forwarded(b"x-forwarded-for"), lambda n: b"[" * n),
         (_forwarded(b"x-forwarded-for"), lambda n: b"[" + b":" * n + b"]:"),
@@ -155,6 +145,20 @@ PATTERNS: Final[dict[str, str | list[Worst]]] = {
 """By file and name. An input stands here if it makes a pattern of this kind slow that is written badly."""
 
 OTHERS: Final[dict[str, list[Worst]]] = {
+    "negotiate": [  # with the patterns of the websockets library
+        (_extensions, lambda n: " " * n),
+        (_extensions, lambda n: "x " * (n // 2)),
+        (_extensions, lambda n: "x" * n),
+        (_extensions, lambda n: "x," * (n // 2)),
+        (_extensions, lambda n: "," * n),
+        (_extensions, lambda n: 'x;a="' + '\\"' * (n // 2)),
+        (_extensions, lambda n: 'x;a="' + "b" * n),
+        (_extensions, lambda n: 'x;a="' + "b" * n + '("'),
+        (_extensions, lambda n: 'x;a="' + "\\b" * (n // 2) + '"'),
+        (_extensions, lambda n: "x" + ';a="b' * (n // 5)),
+        (_extensions, lambda n: "x;" + " " * n),
+        (_extensions, lambda n: "x" + "\t" * n + "("),
+    ],
     "check_nesting": [
         (check_nesting, lambda n: b"[" * 129 + b'"' + b'\\"' * (n // 2)),
         (check_nesting, lambda n: b"[" * 129 + b'"' * n),
@@ -168,7 +172,7 @@ OTHERS: Final[dict[str, list[Worst]]] = {
         (lambda data: check_values(data, 1000), lambda n: b'"[,\\",' * (n // 6)),
     ],
 }
-"""The same for loops over a client's bytes that use no pattern."""
+"""The same for what reads a client's bytes without a pattern of ours."""
 
 
 ELSEWHERE: Final = ("topic.py", "user_code/payload.py")

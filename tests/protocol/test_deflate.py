@@ -138,6 +138,41 @@ def test_without_an_offer_that_can_be_read_nothing_is_agreed_on(headers: tuple[s
     assert response(*headers) is None
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        "a b",
+        ";",
+        "a;",
+        "a; =8",
+        "a; b=",
+        'a; b="',
+        'a; b="8',
+        'a; b=""',
+        'a; b="x y"',
+        "a; b=8 9",
+        "ä",
+    ],
+)
+def test_a_malformed_header_is_none_whatever_else_it_offers(header: str) -> None:
+    """A quoted value is a word as well: RFC 6455 wants it so."""
+    assert response(f"{PLAIN}, {header}") is None
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        f" , ,{PLAIN} ,",
+        f"\ta ;\tb = 8 ; c,{PLAIN}\t",
+        rf'a; b="\8\x", {PLAIN}',
+        f"a; b=1; b=2,{PLAIN}",
+    ],
+)
+def test_a_header_may_have_spaces_empty_elements_and_quoted_values(header: str) -> None:
+    """As RFC 9110 writes lists."""
+    assert response(header) == NEITHER
+
+
 def test_other_extensions_are_passed_over() -> None:
     """Of several headers and offers the first that we know counts."""
     first = f"{PLAIN}; server_max_window_bits=9"

@@ -23,10 +23,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from ..errors import DecodeError, DefinitionError
+from websockets.exceptions import InvalidHeader
+from websockets.headers import parse_extension
+from websockets.typing import ExtensionHeader
+
+from ..errors import DefinitionError
 from ..message import Opcode
 from ..user_code.options import FLAG, NUMBER, WHOLE, optional, options
-from .extensions import Offer, parse_offers
 from .websocket import frame
 
 __all__ = ["RSV1", "TAIL", "Agreement", "Deflate", "DeflateFraming", "negotiate"]
@@ -132,28 +135,30 @@ def negotiate(headers: Sequence[str], options: Deflate) -> Agreement | None:
     """Accept the first offer of a client that we can, or none.
 
     Args:
-        headers: Its ``Sec-WebSocket-Extensions``. One that is malformed counts as none at all: nobody
-            should be kept away by what is optional.
+        headers: Its ``Sec-WebSocket-Extensions``. A malformed header counts as none: a client must not be
+            refused for something optional.
         options: The socket's.
     """
     try:
-        offers = parse_offers(",".join(headers))
-    except DecodeError:
+        offers = parse_extension(",".join(headers).strip(" \t"))
+    except InvalidHeader:
         return None
     for offer in offers:
-        if offer.name == NAME:
+        name, _ = offer
+        if name == NAME:
             agreement = _accept(offer, options)
             if agreement is not None:
                 return agreement
     return None
 
 
-def _accept(offer: Offer, options: Deflate) -> Agreement | None:
+def _accept(offer: ExtensionHeader, options: Deflate) -> Agreement | None:
     """Answer one offer; None declines it. RFC 7692, §7.1."""
-    parameters = dict(offer.parameters)
-    if len(parameters) < len(offer.parameters) or not parameters.keys() <= _VALUES.keys():
+    _, offered = offer
+    parameters = dict(offered)
+    if len(parameters) < len(offered) or not parameters.keys() <= _VALUES.keys():
         return None
-    if not all(value in _VALUES[name] for name, value in offer.parameters):
+    if not all(value in _VALUES[name] for name, value in offered):
         return None
     response = [NAME, "server_no_context_takeover"]
     server_window = LARGEST

@@ -1,4 +1,9 @@
-"""The headers of a WebSocket handshake. Protocol document, §1.2, §1.7 and §1.8."""
+"""The headers of a WebSocket handshake. Protocol document, §1.2, §1.7 and §1.8.
+
+``websockets.headers`` is not used here. It refuses malformed lists in ``Connection`` and ``Upgrade``, which Phoenix
+accepts, and a refusal here has Phoenix's words. ``websockets.utils.accept_key`` takes and returns text, which would be
+decoded and encoded at each connect.
+"""
 
 from __future__ import annotations
 
