@@ -38,6 +38,8 @@ C = TypeVar("C")
 class Decision(Enum):
     """What to do with a message: a row of the table above."""
 
+    __hash__ = object.__hash__  # Enum's own is a Python function, and each join asks for it
+
     HEARTBEAT = auto()
     JOIN = auto()
     REJOIN = auto()

@@ -298,7 +298,8 @@ class ChannelConnection(ServerConnection[Socket[Any]]):
         if self.slow is not None:
             self.slow.sort()
         self.send(encoded)
-        self._write_close_after()
+        if self._close_after is not None:
+            self._write_close_after()
 
     def not_joined(self, message: Message, response: Any) -> None:
         """Answer a join that was refused or crashed; a refusal that can't be written is a crash."""

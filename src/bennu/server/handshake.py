@@ -205,8 +205,9 @@ async def _connect(
         if socket.sessions is not None:
             info.session = await socket.sessions.load(params, info)
         assigns = await socket.connector.ask(server.connects, params, info)
-        name = await socket.id_of(assigns)
-        _check_time(info)
+        name = None if socket.id is None else await socket.id_of(assigns)
+        if info.is_bound:
+            _check_time(info)
     except Refused as refused:
         reason = why_refused(refused)
         try:

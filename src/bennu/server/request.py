@@ -93,7 +93,7 @@ async def read_request(
         server.log.warning("Refusing a connection to %s: %s", target.mount, error)
         return Denied(414 if len(query) > MAX_QUERY else 400)
     params.update(target.variables)
-    if not await origin_fits(server.log, target, scope, headers):
+    if b"origin" in headers and not await origin_fits(server.log, target, scope, headers):
         return Denied(FORBIDDEN)
     socket = target.socket
     offered = headers.get(b"sec-websocket-protocol")

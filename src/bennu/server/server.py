@@ -76,6 +76,9 @@ class Server:
         self.connects = _Connects(self.pools)
         self._watch: Watch | None = None
         self._background: set[asyncio.Task[Any]] = set()
+        self._forget_task = (
+            self._background.discard
+        )  # one for all tasks: a joined channel keeps it for days
         self._sweepers: dict[float, _Sweeper] = {}
 
     @property
@@ -158,7 +161,7 @@ class Server:
         """
         task = self.home.loop.create_task(coroutine, context=context)
         self._background.add(task)
-        task.add_done_callback(self._background.discard)
+        task.add_done_callback(self._forget_task)
         return task
 
     def spawn(self, coroutine: Coroutine[Any, Any, Any]) -> None:

@@ -282,7 +282,7 @@ class NativeWebSocket(asyncio.Protocol):
     def resume_reading(self) -> None:
         """Bring what was held, and then what comes."""
         self._is_paused = False
-        if self._connection is not None:
+        if self._connection is not None and (self._held or self._is_socket_paused):
             self._bring(self._connection)
 
     # The rest.
