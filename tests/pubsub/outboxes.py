@@ -83,7 +83,7 @@ class RecordingOutbox:
         self.writes = 0
         self.received: list[bytes] = []
         self.write: Callable[[Any], object] = self._take
-        self.slow: SlowReader | None = None
+        self.backpressure: SlowReader | None = None
         self.lanes = 0
         self.cursor = 0
 
@@ -241,8 +241,8 @@ class StallingOutbox:
         self.link.channels.append(member)
         self._bus.enter(topic, key, self.link, member)
         member.lane = key
-        if self.link.slow is not None:
-            self.link.slow.sort()
+        if self.link.backpressure is not None:
+            self.link.backpressure.sort()
         return member
 
     def leave(self, member: Member) -> None:
@@ -259,10 +259,10 @@ class StallingOutbox:
     def push(self, member: Member, event: str, payload: Any) -> Encoded:
         """Push an event, as a channel does."""
         encoded = JSONV2.push("1", member.topic, event, payload)
-        if self.link.slow is None:
+        if self.link.backpressure is None:
             self.link.send(encoded)
         else:
-            self.link.slow.push(member, event, payload, encoded)
+            self.link.backpressure.push(member, event, payload, encoded)
         return encoded
 
     def stall(self) -> None:

@@ -176,7 +176,7 @@ class Programs(RuleBasedStateMachine):
         self.bus.end_turn()
         for outbox, unbatched in zip(self.outboxes, self.unbatched, strict=True):
             if not outbox.wire.is_stalled:
-                assert outbox.link.slow is None
+                assert outbox.link.backpressure is None
                 assert outbox.received[-1:] == unbatched[-1:]  # the last is never dropped
         for outbox, unbatched in zip(self.outboxes[:2], self.unbatched, strict=False):
             if not outbox.wire.is_stalled:
@@ -263,7 +263,7 @@ def test_a_transport_may_say_that_it_drained_within_a_write() -> None:
     slow.wire.is_nervous = True
     slow.read_on()
     assert numbers(slow.received) == ["reply", *range(500)]
-    assert slow.link.slow is None
+    assert slow.link.backpressure is None
 
 
 def test_a_connection_that_is_given_up_hears_nothing_more() -> None:
@@ -333,5 +333,5 @@ def test_who_is_slow_for_long_is_still_listened_to() -> None:
     bus.say("A", 1)
     slow.read_once()
     bus.say("A", 2)
-    assert slow.link.slow is not None
+    assert slow.link.backpressure is not None
     assert not slow.wire.is_paused

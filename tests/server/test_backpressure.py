@@ -345,7 +345,7 @@ async def test_who_asks_and_does_not_read_is_not_listened_to(over: Over, topic: 
             refs.append(slow.push(topic, "echo", {"n": n, "x": FILLER}))
             await settle()
         assert endpoint.connections == 2
-        (link,) = (one for one in links(endpoint) if one.slow is not None)
+        (link,) = (one for one in links(endpoint) if one.backpressure is not None)
         assert link._transport.unsent < 2 * MAX_UNSENT
         slow.wire.read_on()
         assert await numbers(slow) == refs
@@ -473,7 +473,7 @@ async def test_one_stalled_client_costs_a_bounded_buffer_and_nothing_else(topic:
                     assert await numbers(other) == list(range(n - 9, n + 1))
             if not link.is_lost:
                 waits = link._transport.unsent
-                queue = link.slow and link.slow._queue
+                queue = link.backpressure and link.backpressure._queue
                 most = max(most, waits + (queue.size if queue else 0))
         assert most <= 2 * MAX_UNSENT + 1000  # the transport's own, and what waits behind it
         if topic == "room:1":

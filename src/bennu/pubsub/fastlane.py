@@ -97,7 +97,7 @@ class Outbox(Protocol):
     """Its place in the log of the batch: it has had what stands before."""
 
     @property
-    def slow(self) -> SlowReader | None:
+    def backpressure(self) -> SlowReader | None:
         """What stands between it and a client that reads too slowly."""
         ...
 
@@ -159,7 +159,7 @@ class Lane:
 
     def put(self, outbox: Outbox, member: Interceptor) -> None:
         """Enter a connection, among the slow ones if it is slow."""
-        if outbox.slow is None or not outbox.slow.sorts:
+        if outbox.backpressure is None or not outbox.backpressure.sorts:
             self.members[outbox] = member
             return
         if self.slow is None:
@@ -180,8 +180,8 @@ class Lane:
         """Offer a broadcast to the slow connections."""
         size = self.size(frame)
         for outbox, member in tuple((self.slow or {}).items()):
-            if member is not sender and outbox.slow is not None:
-                outbox.slow.offer(member, broadcast, frame, size)
+            if member is not sender and outbox.backpressure is not None:
+                outbox.backpressure.offer(member, broadcast, frame, size)
 
     def outbox_of(self, sender: object) -> Outbox | None:
         """Return the connection through which a channel is in this lane."""

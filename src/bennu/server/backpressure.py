@@ -277,7 +277,7 @@ class Backpressure:
             return
         self._mode = Mode.OVER
         connection = self._connection
-        connection.slow = None
+        connection.backpressure = None
         connection.write = self._transport.write
         if self._queue is not None:
             self._move()

@@ -295,8 +295,8 @@ class ChannelConnection(ServerConnection[Socket[Any]]):
             self._frame(*encoded)  # raises if the transport carries none
         self._memberships.add(message.topic, message.join_ref, channel)
         channel.enter_lane()
-        if self.slow is not None:
-            self.slow.sort()
+        if self.backpressure is not None:
+            self.backpressure.sort()
         self.send(encoded)
         if self._close_after is not None:
             self._write_close_after()

@@ -62,6 +62,7 @@ class ServerConnection(ABC, Generic[K]):
         transport: Carries the connection; it is ready to be written to.
 
     Attributes:
+        backpressure: Decides about messages while the client reads too slowly; else None.
         context: The context variables of channels that join from now on.
         expiry: What can end the connection from outside, or None: its time and ids, or the subscription to its
             only id.
@@ -70,7 +71,6 @@ class ServerConnection(ABC, Generic[K]):
         limiter: Holds the rates of the client's messages; None if the socket has no rates.
         silent: How many looks of the idle timer have passed since the client was heard. The transport sets it
             to zero.
-        slow: Decides about messages while the client reads too slowly; else None.
         write: Takes what the transport's framing made, and never waits.
     """
 
@@ -82,6 +82,7 @@ class ServerConnection(ABC, Generic[K]):
         "_transport",
         "_unhandled",
         "assigns",
+        "backpressure",
         "context",
         "cursor",
         "expiry",
@@ -93,7 +94,6 @@ class ServerConnection(ABC, Generic[K]):
         "limiter",
         "server",
         "silent",
-        "slow",
         "socket",
         "write",
     )
@@ -107,7 +107,7 @@ class ServerConnection(ABC, Generic[K]):
         self.id = accepted.id
         self.is_lost = False
         self.silent = 0
-        self.slow: Backpressure | None = None
+        self.backpressure: Backpressure | None = None
         self.write: Writer = transport.write
         self.lanes = 0
         self.cursor = 0
@@ -184,9 +184,9 @@ class ServerConnection(ABC, Generic[K]):
             return
         self.is_lost = True
         self.write = discard
-        slow, self.slow = self.slow, None
-        if slow is not None:
-            slow.drop_all()
+        backpressure, self.backpressure = self.backpressure, None
+        if backpressure is not None:
+            backpressure.drop_all()
         self._exit()
         if self.expiry is not None:
             self.expiry.cancel()
@@ -204,17 +204,17 @@ class ServerConnection(ABC, Generic[K]):
         Args:
             bound: Bytes that may wait; None is the socket's ``max_unsent``.
         """
-        if self.slow is not None:
-            self.slow.choke()
+        if self.backpressure is not None:
+            self.backpressure.choke()
         elif not self.is_lost:
-            self.slow = Backpressure(self, self._transport, bound or self.socket.max_unsent)
-            self.write = self.slow.write
-            self._batch.when_written(self.slow.sort)
+            self.backpressure = Backpressure(self, self._transport, bound or self.socket.max_unsent)
+            self.write = self.backpressure.write
+            self._batch.when_written(self.backpressure.sort)
 
     def drained(self) -> None:
         """Write to the transport again: its buffer is nearly empty."""
-        if self.slow is not None:
-            self.slow.drained()
+        if self.backpressure is not None:
+            self.backpressure.drained()
 
     def members(self) -> Sequence[ChannelServer]:
         """Return the joined channels, some of which may allow drops for a slow client."""
@@ -228,7 +228,7 @@ class ServerConnection(ABC, Generic[K]):
             self.limiter.forgive_if_left()
         if self.is_held or self._transport.keeps_time:
             return
-        if self.slow is not None and self.slow.is_read():
+        if self.backpressure is not None and self.backpressure.is_read():
             self.silent = 0
         self.silent += 1
         if self.silent > limit:
@@ -285,8 +285,8 @@ class ServerConnection(ABC, Generic[K]):
     def settle(self) -> None:
         """Give the transport all that waits for this client: an orderly end follows."""
         self._batch.sync(self)
-        if self.slow is not None:
-            self.slow.settle()
+        if self.backpressure is not None:
+            self.backpressure.settle()
 
     def close(
         self, code: CloseCode, text: str | None = None, *, reason: str | Exception = "shutdown"

@@ -84,10 +84,10 @@ class Handle(Actor[Line, ChannelDefinition]):
             return
         connection = self.outbox
         encoded = connection.serializer.push(self.join_ref, self.topic, event, payload)
-        if connection.slow is None:
+        if connection.backpressure is None:
             connection.send(encoded)
         else:
-            connection.slow.push(self, event, payload, encoded)
+            connection.backpressure.push(self, event, payload, encoded)
 
     async def broadcast(
         self, event: str, payload: Any, *, include_self: bool, everywhere: bool

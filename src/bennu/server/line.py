@@ -95,7 +95,7 @@ class Line(Host, Outbox, Protocol):
         ...
 
     @property
-    def slow(self) -> Backpressure | None:
+    def backpressure(self) -> Backpressure | None:
         """What stands between it and a client that reads too slowly."""
         ...
 
