@@ -36,7 +36,7 @@ class Life:
 
     def __init__(self, *, fails_at: str = "") -> None:
         self.events: list[str] = []
-        self._fails_at = fails_at
+        self.fails_at = fails_at
 
     @asynccontextmanager
     async def __call__(self) -> AsyncIterator[dict[str, str]]:
@@ -46,7 +46,7 @@ class Life:
 
     def _happened(self, what: str) -> None:
         self.events.append(what)
-        if what == self._fails_at:
+        if what == self.fails_at:
             raise ZeroDivisionError(what)
 
 
@@ -130,12 +130,13 @@ def test_debug_comes_from_the_environment_unless_it_is_said(
 
 async def test_it_logs_only_if_somebody_reads_it(caplog: pytest.LogCaptureFixture) -> None:
     """The handler is attached at the start, once, and taken away at the stop."""
-    endpoint = endpoint_of(CHANNELS, lifespan=Life(fails_at="begin"))
+    life = Life(fails_at="begin")
+    endpoint = endpoint_of(CHANNELS, lifespan=life)
     with caplog.at_level(logging.INFO, "bennu"):
         for _ in range(3):
             with pytest.raises(ZeroDivisionError):
                 await endpoint.start()
-        endpoint._lifespan = None
+        life.fails_at = ""
         async with serve(endpoint) as server:
             await server.connect()
         connected = [text for text in caplog.messages if text.startswith("CONNECTED TO /socket")]
@@ -321,7 +322,8 @@ async def test_a_wrapped_application_that_fails_at_the_shutdown() -> None:
 async def test_an_endpoint_that_can_not_start_around_another_application() -> None:
     """That one is not even asked."""
     other = Other("serves")
-    endpoint = endpoint_of(CHANNELS, lifespan=Life(fails_at="begin"))
+    life = Life(fails_at="begin")
+    endpoint = endpoint_of(CHANNELS, lifespan=life)
     server = ASGIServer(endpoint.wrap(other))
     await server.start()
     assert server.sent == ["startup.failed"]

@@ -381,7 +381,7 @@ async def test_a_poll_that_is_abandoned_under_middleware_logs_nothing(
             url = server.url("/rt/socket/longpoll?vsn=2.0.0", "http")
             token = (await http.get(url)).json()["token"]
             poll = asyncio.create_task(http.get(url, params={"vsn": "2.0.0", "token": token}))
-            polls = endpoint._longpolling._polls._waiting
+            polls = endpoint._dispatch.longpolling._polls._waiting
             await until(lambda: polls)
             poll.cancel()
         await until(ended.is_set)

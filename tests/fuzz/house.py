@@ -363,7 +363,7 @@ class House:
     def _left(self) -> list[str]:
         """Return what there is besides the honest client."""
         endpoint, me = self.endpoint, self._me()
-        polling = endpoint._longpolling
+        polling = endpoint._dispatch.longpolling
         counts = {
             "connections": endpoint.connections - 1,
             "refused": len(endpoint._server.refused),

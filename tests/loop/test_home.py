@@ -33,8 +33,8 @@ from bennu import (
     on_info,
 )
 from bennu.agent import BlockingAgent
+from bennu.blocking_endpoint import BlockingEndpoint
 from bennu.channel import BlockingChannel
-from bennu.endpoint import BlockingEndpoint
 from bennu.loop.home import Home
 from bennu.presence.blocking import BlockingPresence
 from bennu.pubsub import PubSub, Subscription
@@ -687,7 +687,7 @@ def test_a_home_without_an_event_loop_has_none() -> None:
 
 
 READS = {
-    "Endpoint": {"lifespan", "wrap", "serve_native", "serve_native_alone"},
+    "Endpoint": {"lifespan", "wrap", "serve_native"},
     "PubSub": {
         "listen",  # subscribe, for the parts of Bennu
         "send",  # local_broadcast, for a caller that has checked the event loop

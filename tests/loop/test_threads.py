@@ -215,10 +215,10 @@ async def test_a_channel_sees_what_middleware_set(over: Over) -> None:
             finally:
                 USER.reset(token)
 
-        async def serve_native_alone(self, scope: Any, native: Any) -> None:
+        async def serve_native(self, scope: Any, native: Any) -> None:
             token = USER.set("of middleware")
             try:
-                await super().serve_native_alone(scope, native)
+                await super().serve_native(scope, native)
             finally:
                 USER.reset(token)
 

@@ -371,7 +371,7 @@ async def crashes_refresh(server: Server) -> None:
 
 
 async def crashes_hook(server: Server) -> None:
-    presence = server.endpoint._presences[0]
+    presence = server.endpoint._lifecycle.presences[0]
     owner = object()
     await presence.track(owner, "ann", topic="lobby")
     await work(0.1)

@@ -184,7 +184,7 @@ class NativeWire:
         """Walk through the endpoint, as the server of ``bennu run`` does."""
         native = Upgrade(self.transport, b"", set())
         self.transport.set_protocol(native)
-        await endpoint.serve_native_alone({**scope, "extensions": {EXTENSION: native}}, native)
+        await endpoint.serve_native({**scope, "extensions": {EXTENSION: native}}, native)
         failure = self._client.handshake_exc
         if isinstance(failure, InvalidStatus):
             raise HandshakeRefused(

@@ -39,7 +39,8 @@ def tables(polled: Any) -> int:
     """Return how many entries are left of the requests that were served."""
     endpoints = (polled.server.endpoint, polled.elsewhere)
     return sum(
-        one._longpolling._bodies.size + len(one._longpolling._polls._waiting) for one in endpoints
+        one._dispatch.longpolling._bodies.size + len(one._dispatch.longpolling._polls._waiting)
+        for one in endpoints
     )
 
 
@@ -261,7 +262,7 @@ async def test_a_client_that_goes_while_it_is_decided_on_leaves_its_place() -> N
             await settle()
             assert poll.task.done()
             assert len(cancelled) == number
-        assert not polled.server.endpoint._longpolling._counts
+        assert not polled.server.endpoint._dispatch.longpolling._counts
 
 
 # What may be set.

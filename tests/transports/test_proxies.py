@@ -95,12 +95,12 @@ async def test_the_address_is_the_sockets_whatever_middleware_made_of_it() -> No
     """Our own server notes it: uvicorn's middleware may have put the client in its place before us."""
     seen: list[ConnectInfo] = []
     async with serve(endpoint(seen, trusted_proxies=["10.0.0.1"])) as server:
-        inner = server.endpoint.serve_native_alone
+        inner = server.endpoint.serve_native
 
         async def from_proxy(scope: Any, native: Any) -> None:
             scope = {**scope, "client": ("203.0.113.9", 0), "bennu.peer": ("10.0.0.1", 80)}
             await inner(scope, native)
 
-        server.endpoint.serve_native_alone = from_proxy  # type: ignore[method-assign]
+        server.endpoint.serve_native = from_proxy  # type: ignore[method-assign]
         (await server.connect(headers=PROXIED)).close()
     assert seen[0].uri.host == "app.example"

@@ -61,7 +61,7 @@ async def post(client: httpx.AsyncClient, token: str, *lines: Any) -> dict[str, 
 
 async def until_waiting(endpoint: Endpoint, waiting: bool = True) -> None:
     """Wait until the only session has a poll that waits, or has none any more."""
-    (session,) = endpoint._longpolling._sessions.values()
+    (session,) = endpoint._dispatch.longpolling._sessions.values()
     await until(lambda: (session._buffer._waiting is not None) is waiting)
 
 
@@ -124,7 +124,7 @@ async def test_connect_knows_the_request(server: Server, endpoint: Endpoint) -> 
     """Its address and URI."""
     async with polling(server, "info") as client:
         await get(client)
-        (session,) = endpoint._longpolling._sessions.values()
+        (session,) = endpoint._dispatch.longpolling._sessions.values()
         assert session._connection is not None
         info = session._connection.info
         assert info.transport == "longpoll"

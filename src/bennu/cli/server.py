@@ -123,7 +123,7 @@ class _Detour:
         app = server.config.app
         try:
             if isinstance(app, Endpoint) and app.native and not _has_proxies(server.config):
-                await app.serve_native_alone(scope, native)
+                await app.serve_native(scope, native)
             else:
                 walk = cast("Any", server.app)  # pyright: ignore[reportUnknownMemberType]
                 await walk(scope, self._receive, self._send)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
+from ..channel import Channel
 from ..errors import DefinitionError
 from ..origin_check import OriginCheck
 from ..server.request import Target
@@ -33,6 +34,7 @@ class Routes:
     """
 
     def __init__(self, sockets: Mapping[str, SocketBase[Any]], origin_check: OriginCheck) -> None:
+        _expect_sockets(sockets)
         self._literal: dict[tuple[str, ...], Target] = {}
         self._variable: list[tuple[tuple[str, ...], Target]] = []
         self._cache: dict[str, Target] = {}
@@ -106,6 +108,37 @@ class Routes:
             if variables is not None:
                 return replace(target, variables=variables)
         return None
+
+
+def _expect_sockets(given: Any) -> None:
+    """Refuse sockets without their paths.
+
+    Raises:
+        DefinitionError: They are no mapping, or a path or a socket is none.
+    """
+    if not isinstance(given, Mapping):
+        raise DefinitionError(
+            "Endpoint(...)",
+            expected="sockets, each under the path that it is mounted on",
+            got=repr(given),
+            write='Endpoint(sockets={"/socket": socket})',
+        )
+    for path, socket in cast("Mapping[Any, Any]", given).items():
+        if not isinstance(path, str) or not path.startswith("/"):
+            raise DefinitionError(
+                f"Endpoint(sockets={{{path!r}: ...}})",
+                expected="a path that begins with a slash",
+                got=repr(path),
+                write=f'sockets={{"/{path}": ...}}' if path else 'sockets={"/socket": ...}',
+            )
+        if isinstance(socket, type) and issubclass(socket, SocketBase | Channel):
+            kind = socket.__name__ if issubclass(socket, SocketBase) else "Socket"
+            raise DefinitionError(
+                f'Endpoint(sockets={{"{path}": ...}})',
+                expected="a Socket or RawSocket: an object, not a class",
+                got=repr(cast("type[Any]", socket)),
+                write=f'"{path}": {kind}(connect=..., channels={{"room:{{room_id}}": RoomChannel}})',
+            )
 
 
 def relative_path(scope: Mapping[str, Any]) -> str:

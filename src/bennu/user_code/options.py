@@ -27,6 +27,7 @@ __all__ = [
     "Option",
     "WrongOptions",
     "check_option",
+    "instance_of",
     "optional",
     "options",
 ]
@@ -85,6 +86,21 @@ TEXTS: Final = Option(
     ),
     '["..."]',
 )
+
+
+def instance_of(kind: type[Any], expected: str, example: str) -> Option:
+    """Return the option whose values are objects of one class.
+
+    Args:
+        kind: The class.
+        expected: What the value says, in words: ``"how many clients may connect"``.
+        example: One value, as it is written.
+
+    Example:
+        >>> instance_of(range, "some numbers", "range(7)").fits(range(3))
+        True
+    """
+    return Option(expected, lambda value: isinstance(value, kind), example)
 
 
 def optional(option: Option) -> Option:

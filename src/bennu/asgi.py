@@ -1,0 +1,166 @@
+"""The requests of an endpoint, as ASGI brings them: each one goes to what answers it.
+
+    GET <health>/live, <health>/ready     transports/health.py
+    GET /socket/phoenix.mjs               transports/script.py
+    GET, POST /socket/longpoll            transports/longpoll/
+    WebSocket /socket/websocket           transports/native.py under `bennu run`, else transports/asgi.py
+
+Protocol document, §1.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
+
+from .longpoll import LongPoll
+from .protocol.proxies import TrustedProxies
+from .server.handshake import Accepted, shake_hands
+from .server.request import Denied, Target, explain_request
+from .server.server import Server
+from .transports.asgi import ASGIWebSocket, deny
+from .transports.health import Health
+from .transports.host_guard import HostGuard
+from .transports.longpoll import Exchange, LongPolling
+from .transports.proxied import as_proxies_say
+from .transports.routes import Routes
+from .transports.script import ClientScript
+from .transports.upgrade import EXTENSION, Upgrade, key_of
+
+__all__ = ["ASGIApp", "Dispatch", "Event", "Receive", "Scope", "Send"]
+
+Event = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Event]]
+Send = Callable[[Event], Awaitable[None]]
+ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+NOT_FOUND: Final = Denied(404, b"Not Found")
+
+
+class Dispatch:
+    """Sends each request of an endpoint to what answers it.
+
+    Args:
+        server: The endpoint's.
+        routes: The sockets, by their paths.
+        host_guard: Refuses requests for other hosts.
+        longpolling: Answers clients that poll.
+        health: The pages about the endpoint's health.
+        script: The JavaScript client.
+        proxies: The proxies whose X-Forwarded headers count; None believes no header.
+        native: Whether WebSockets leave the ASGI application at accept, where the server can do that.
+
+    Attributes:
+        longpolling: As given.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        routes: Routes,
+        *,
+        host_guard: HostGuard,
+        longpolling: LongPolling,
+        health: Health,
+        script: ClientScript,
+        proxies: TrustedProxies | None,
+        native: bool,
+    ) -> None:
+        self._server = server
+        self._routes = routes
+        self._host_guard = host_guard
+        self.longpolling = longpolling
+        self._health = health
+        self._script = script
+        self._proxies = proxies
+        self._native = native
+
+    def answers(self, scope: Scope) -> bool:
+        """Return whether a request is for a path of the endpoint."""
+        return (
+            self._routes.find(scope) is not None
+            or self._health.answers(scope)
+            or self._script.answers(scope)
+        )
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send, *, is_ready: bool) -> None:
+        """Answer a request.
+
+        Args:
+            scope: The request: of the type ``http`` or ``websocket``.
+            receive: ASGI's.
+            send: ASGI's.
+            is_ready: Whether new clients are welcome: the page about readiness says it.
+        """
+        if self._health.answers(scope):
+            await self._health.answer(scope, send, is_ready=is_ready)
+            return
+        if self._script.answers(scope):
+            await self._script.answer(scope, send)
+            return
+        target, scope = self._routes.find(scope), self._as_proxies_say(scope)
+        if target is not None and target.longpoll is not None and scope["type"] == "http":
+            await self._poll(target, target.longpoll, Exchange(scope, receive, send))
+            return
+        native: Upgrade | None = None
+        if scope["type"] == "websocket" and self._native:
+            native = scope.get("extensions", {}).get(EXTENSION)
+        if native is not None and not native.is_taken:  # else some middleware has begun to receive
+            await self._upgrade(target, scope, native)
+            return
+        outcome = await self._shake_hands(target, scope)
+        if isinstance(outcome, Accepted):
+            if scope["type"] == "websocket":
+                await ASGIWebSocket(receive, send).run(self._server, outcome)
+                return
+            reason = explain_request(scope) or "the server did not upgrade the connection"
+            outcome = Denied(400, reason.encode())
+        await deny(scope, receive, send, outcome)
+
+    async def serve_native(self, scope: Scope, native: Upgrade) -> None:
+        """Answer a request to upgrade, on a socket of Bennu's own server.
+
+        Args:
+            scope: The request, of the type ``websocket``.
+            native: The socket.
+        """
+        target = self._routes.find(scope)
+        await self._upgrade(target, self._as_proxies_say(scope), native)
+
+    async def _upgrade(self, target: Target | None, scope: Scope, native: Upgrade) -> None:
+        outcome = await self._shake_hands(target, scope)
+        if isinstance(outcome, Accepted):
+            reason = explain_request(scope)
+            if reason is None:
+                native.accept(self._server, outcome, key_of(scope))
+                return
+            self._server.log.info("REFUSED CONNECTION TO %s: %s", scope["path"], reason)
+            outcome = Denied(400, reason.encode())
+        native.deny(outcome)
+
+    async def _poll(self, target: Target, options: LongPoll, exchange: Exchange) -> None:
+        """Answer a request of a client that polls."""
+        denied = self._host_guard.refuse(exchange.scope, target.mount)
+        if denied is None:
+            await self.longpolling.serve(target, options, exchange)
+        else:
+            await exchange.forbid(denied.status, denied.body)
+
+    async def _shake_hands(self, target: Target | None, scope: Scope) -> Accepted | Denied:
+        """Decide on a request for a WebSocket. A path of long polling leads to none."""
+        if target is None or target.longpoll is not None:
+            if scope["type"] == "websocket":
+                self._server.log.info(
+                    "REFUSED CONNECTION TO %s: no socket has this path; WebSockets are at: %s",
+                    scope["path"],
+                    self._routes.described,
+                )
+            return NOT_FOUND
+        denied = self._host_guard.refuse(scope, target.mount)
+        return denied or await shake_hands(self._server, target, scope, "websocket")
+
+    def _as_proxies_say(self, scope: Scope) -> Scope:
+        if self._proxies is None:
+            return scope
+        return as_proxies_say(self._proxies, scope, self._server.log)

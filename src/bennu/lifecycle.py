@@ -1,0 +1,199 @@
+"""The start and the stop of an endpoint, and what happens if nobody stops it.
+
+The parts start in this order: the event loop is taken as the endpoint's home, the log, the drainer, PubSub, the
+presences, the user's lifespan. They stop in the other direction, after all channels have ended: a channel's
+``terminate`` can still use all of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from contextvars import copy_context
+from typing import Final
+
+from .errors import DefinitionError
+from .loop.siblings import other_workers
+from .presence import Presence
+from .server.drain import Drainer
+from .server.server import Server
+from .transports.longpoll import LongPolling
+from .user_code.callback import Callback
+
+__all__ = ["Lifecycle"]
+
+STOP: Final = "`await endpoint.stop()` on the event loop on which it was started,"
+"""What another event loop is told to write."""
+
+
+class Lifecycle:
+    """Starts and stops one endpoint, and starts it anew on another event loop.
+
+    Args:
+        server: The endpoint's.
+        drainer: Lets its clients go.
+        longpolling: Its long polling.
+        presences: Its presences.
+        lifespan: The user's lifespan, if there is one.
+
+    Attributes:
+        presences: As given.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        drainer: Drainer,
+        longpolling: LongPolling,
+        presences: Sequence[Presence],
+        lifespan: Callback | None,
+    ) -> None:
+        self._server = server
+        self._home = server.home
+        self._drainer = drainer
+        self._longpolling = longpolling
+        self.presences = presences
+        self._lifespan = lifespan
+        self._stack: AsyncExitStack | None = None
+        self._starting: asyncio.Lock | None = None
+
+    @property
+    def is_started(self) -> bool:
+        """Whether the endpoint has been started in this process, and not stopped since."""
+        return self._stack is not None and self._home.is_in_process
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the endpoint is started, and does not drain."""
+        return self.is_started and not self._drainer.has_begun
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the endpoint is started on the running event loop."""
+        return self._stack is not None and self._home.is_current
+
+    async def start(self) -> None:
+        """Start all parts; see :meth:`bennu.Endpoint.start`."""
+        if self._home.is_abandoned:
+            self._abandon()
+        self._home.start()
+        if self._stack is not None:
+            return
+        server = self._server
+        server.start()
+        server.lines.follow()  # not before: servers set up logging at start-up
+        await self._drainer.start()
+        stack = AsyncExitStack()
+        try:
+            await self._begin(stack)
+        except BaseException:
+            try:
+                await self._end_presences()
+                await server.pubsub.stop()
+            finally:
+                self._drainer.stop()
+                server.let_go()
+            raise
+        self._stack = stack
+        if (workers := other_workers()) is not None:
+            server.log.warning(
+                "%s, and this endpoint reaches the clients of its own process only: a broadcast, a disconnect"
+                " and a request of long polling may miss the client that they are for. Run one worker",
+                workers,
+            )
+
+    async def start_late(self) -> None:
+        """Start at the first scope, and say so once.
+
+        Raises:
+            WrongThread: The scope comes from another event loop than the endpoint's.
+        """
+        if self._home.is_abandoned:
+            self._abandon()
+        elif self._stack is not None:
+            raise self._home.wrong_loop_error("a client connected")
+        if self._starting is None:
+            self._starting = asyncio.Lock()
+        async with self._starting:
+            if self._stack is None:
+                self._server.log.warning(
+                    "The endpoint was not started, and starts at its first request. A mount forwards"
+                    " no lifespan: write FastAPI(lifespan=endpoint.lifespan(...)), or serve"
+                    " endpoint.wrap(app)"
+                )
+                await self.start()
+
+    async def drain(self, *, delay: float, timeout: float | None) -> None:  # noqa: ASYNC109 - shared out among steps
+        """Let all clients go; see :meth:`bennu.Endpoint.drain`."""
+        self._home.expect("endpoint", "drain")
+        if self._stack is not None:
+            await self._drainer.drain(delay=delay, timeout=timeout)
+
+    async def stop(self) -> None:
+        """Stop all parts; see :meth:`bennu.Endpoint.stop`."""
+        if self._stack is None:
+            return
+        self._home.expect("endpoint", "stop", STOP)
+        server = self._server
+        stack, self._stack = self._stack, None
+        self._drainer.stop()
+        try:
+            await server.end_connections()
+            await self._end_presences()  # its hooks may need threads, and the lifespan
+            await server.end_connections()
+            try:
+                await stack.aclose()
+            finally:
+                await server.pubsub.stop()
+        finally:
+            server.let_go()
+            self._forget_start()
+
+    async def _begin(self, stack: AsyncExitStack) -> None:
+        """Join the cluster, and enter the lifespan."""
+        server = self._server
+        await server.pubsub.start()
+        for presence in self.presences:
+            presence.start(server)
+        if self._lifespan is not None:
+            takes_endpoint = bool(inspect.signature(self._lifespan.function).parameters)
+            context = await self._lifespan.here(*((server.endpoint,) if takes_endpoint else ()))
+            if not hasattr(context, "__aenter__"):
+                raise DefinitionError(
+                    "Endpoint(lifespan=...)",
+                    expected="an async context manager",
+                    got=repr(context),
+                    write="@asynccontextmanager above `async def lifespan()`",
+                )
+            server.state = await stack.enter_async_context(context)
+            server.context = copy_context()
+        for presence in self.presences:
+            presence.opened()
+
+    async def _end_presences(self) -> None:
+        for presence in self.presences:
+            await presence.stop(self._server)
+
+    def _forget_start(self) -> None:
+        self._server.lines.stop()
+        self._server.state = None
+        self._starting = None
+
+    def _abandon(self) -> None:
+        """Forget a start that nobody can stop any more."""
+        server = self._server
+        if self._stack is not None:
+            server.log.warning(
+                "The endpoint was not stopped before its event loop was closed, or its process was forked:"
+                " it starts anew, and the end of its lifespan was left out"
+            )
+        self._stack = None
+        self._drainer.abandon()
+        self._longpolling.abandon()
+        for presence in self.presences:
+            presence.abandon(server)
+        server.abandon()
+        self._home.stop()
+        self._forget_start()
