@@ -34,7 +34,7 @@ from .telemetry import SECRET_TERMS, ParameterFilter, Telemetry
 from .transports.health import Health
 from .transports.host_guard import HostGuard
 from .transports.longpoll import LongPolling
-from .transports.routes import Routes
+from .transports.routes import Routes, expect_sockets
 from .transports.script import ClientScript
 from .transports.upgrade import Upgrade
 from .user_code.options import FLAG, TEXT, TEXTS, Option, instance_of, optional, options
@@ -138,6 +138,7 @@ class Endpoint:
         hide = filter_parameters
         if not isinstance(hide, ParameterFilter):
             hide = ParameterFilter(hide)
+        expect_sockets(sockets)
         presences = _presences(presence)
         self.native = native
         self._routes = Routes(sockets, OriginCheck(check_origin))

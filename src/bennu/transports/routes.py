@@ -17,7 +17,7 @@ from ..origin_check import OriginCheck
 from ..server.request import Target
 from ..socket import SocketBase
 
-__all__ = ["Routes", "match", "relative_path", "segments_of"]
+__all__ = ["Routes", "expect_sockets", "match", "relative_path", "segments_of"]
 
 _VARIABLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -34,7 +34,6 @@ class Routes:
     """
 
     def __init__(self, sockets: Mapping[str, SocketBase[Any]], origin_check: OriginCheck) -> None:
-        _expect_sockets(sockets)
         self._literal: dict[tuple[str, ...], Target] = {}
         self._variable: list[tuple[tuple[str, ...], Target]] = []
         self._cache: dict[str, Target] = {}
@@ -110,11 +109,14 @@ class Routes:
         return None
 
 
-def _expect_sockets(given: Any) -> None:
-    """Refuse sockets without their paths.
+def expect_sockets(given: Any) -> None:
+    """Refuse what ``Endpoint(sockets=...)`` can't be.
+
+    Args:
+        given: What the user gave.
 
     Raises:
-        DefinitionError: They are no mapping, or a path or a socket is none.
+        DefinitionError: It is no mapping, a path does not begin with a slash, or a socket is a class.
     """
     if not isinstance(given, Mapping):
         raise DefinitionError(
