@@ -83,6 +83,8 @@ WITHOUT_MODULE: Final = {
     "server/test_large_messages.py": "how long large messages are kept",
     "server/test_raw.py": "raw sockets",
     "server/test_raw_ends.py": "the ends of raw connections",
+    "server/test_refresh.py": "tokens that a client renews",
+    "server/test_refused.py": "clients that are told why they were refused",
     "server/test_sizes.py": "sizes that a client can choose",
     "server/test_unhandled.py": "the bound of all mailboxes of a connection",
     "test_conformance.py": "docs/conformance.toml",
@@ -108,7 +110,6 @@ PRIVATE: Final[dict[str, set[str]]] = {
     "fuzz/house.py": {"_counts", "_dispatch", "_server", "_sessions", "_topics"},
     "fuzz/targets.py": {"_buffer", "_opcode"},
     "logs/test_log.py": {"_counts"},
-    "loop/test_home.py": {"_exit"},
     "loop/test_threads.py": {"_free", "_owners"},
     "loop/test_watch.py": {"_thread", "_warn"},
     "phoenix/test_token.py": {"_key"},
@@ -151,7 +152,7 @@ PRIVATE: Final[dict[str, set[str]]] = {
     "wire/test_longpoll.py": {"_buffer", "_connection", "_dispatch", "_sessions", "_waiting"},
 }
 """Private names of Bennu that a test module uses."""
-NAMED_TUPLE: Final = {"_asdict", "_fields", "_make", "_replace"}
+PUBLIC: Final = {"_asdict", "_exit", "_fields", "_make", "_replace"}
 """Public names, by the documentation of Python."""
 
 
@@ -232,7 +233,7 @@ def own_names(module: ast.Module) -> set[str]:
                 names.add(name)
             case ast.Attribute(value=ast.Name(id="self"), attr=name, ctx=ast.Store()):
                 names.add(name)
-    return {name for name in names if is_private(name)} - NAMED_TUPLE
+    return {name for name in names if is_private(name)} - PUBLIC
 
 
 def private_names(module: ast.Module) -> Iterator[str]:
