@@ -1,7 +1,8 @@
-"""Limits that are off until set: how many clients may connect, and how fast each may send.
+"""Limits on the number of clients, on how fast each can send, and on worker threads.
 
-They are off since their right values are the application's, and since behind a proxy that is not told
-of (``Endpoint(trusted_proxies=...)``) all clients have one address. ``docs/limits.md`` has all limits.
+The limits on clients and rates are off until you set them, for two reasons. The right values depend on the
+application. And behind a proxy that is not in ``Endpoint(trusted_proxies=...)`` all clients have one address.
+``docs/limits.md`` lists all limits.
 """
 
 from __future__ import annotations
@@ -26,15 +27,17 @@ CLOSE_AFTER: Final = 100
 
 @options()
 class Limits:
-    """How many clients an endpoint lets in, in one process. What exceeds them is refused before ``connect``.
+    """How many clients an endpoint accepts in one process. A client above a limit is refused before ``connect``.
 
     Args:
-        connections: How many may be open; beyond that the answer is 503 with ``Retry-After``.
-        connections_per_ip: How many of one address (of IPv6: one /64); beyond that it is 429.
-        connects_per_ip: How fast one address may connect, refused attempts included; else 429.
+        connections: Open connections. Above this number the answer is 503 with ``Retry-After``. Default: no limit.
+        connections_per_ip: Open connections of one address (IPv6: one /64). Above this number the answer is 429.
+            Default: no limit.
+        connects_per_ip: How fast one address can connect, as ``"60/minute"``; refused attempts count. Above this
+            rate the answer is 429. Default: no limit.
 
     Raises:
-        DefinitionError: A number is below 1, or a rate is none.
+        DefinitionError: A number is below 1, or a rate can't be read.
 
     Example:
         >>> limits = Limits(connections=20_000, connections_per_ip=50, connects_per_ip="60/minute")
@@ -52,7 +55,7 @@ class Limits:
         self.connects_per_ip = _rate("Limits(connects_per_ip=...)", connects_per_ip)
 
     def connection_limits(self) -> ConnectionLimits | None:
-        """Return what holds them, or None if none is set."""
+        """Return the object that enforces these limits; None if no limit is set."""
         given = (self.connections, self.connections_per_ip, self.connects_per_ip)
         if given == (None, None, None):
             return None
@@ -68,15 +71,16 @@ class Threads:
     """How many worker threads run the plain ``def`` functions that an application gives to Bennu.
 
     Args:
-        handlers: Threads for the methods of channels and raw handlers, and for ``refresh``.
-        per_connection: How many of them one connection may have at once. Its other calls wait; connections
-            that wait take turns.
-        connects: Threads for ``connect``. They are never taken by handlers.
-        hooks: Threads for the hooks of presences.
-        around: Makes a context manager that each call in a thread runs in: a plain function without parameters.
+        handlers: Threads for the methods of channels and raw handlers, and for ``refresh``. Default: 32.
+        per_connection: Handler threads that one connection can have at once. Its other calls wait. Waiting
+            connections take turns. Default: 4.
+        connects: Threads for ``connect``; handlers never use them. Default: 16.
+        hooks: Threads for the hooks of presences. Default: 8.
+        around: A plain function without parameters that returns a context manager. Each call in a thread runs
+            inside such a context manager. Default: None.
 
     Raises:
-        DefinitionError: A number is below 1, or ``around`` can't work.
+        DefinitionError: A number is below 1, or ``around`` is async or has parameters.
 
     Example:
         >>> threads = Threads(handlers=64, per_connection=2)
@@ -128,22 +132,23 @@ def _number(subject: str, given: Any) -> int:
 
 @options()
 class Rates:
-    """How fast one connection may send.
+    """How fast one connection can send.
 
-    A message that comes faster is answered with the error ``rate_limited`` and a ``retry_after_ms``,
-    before its payload is looked at. Heartbeats and leaves count, but are never refused.
+    A message above a rate is answered with the error ``rate_limited`` and a ``retry_after_ms``, before its payload
+    is decoded. Heartbeats and leaves count, but are never refused.
 
     Args:
-        joins: Joins, those included that would be refused.
-        messages: Messages of any kind.
-        bytes: Bytes of messages. Nothing is refused for them: beyond it reading from the client
-            pauses until they are paid for.
-        excess: What is done with a join or message beyond its rate: ``"reply"`` to it, or ``"close"``
-            the connection with 1008.
-        close_after: After how many refusals in a row ``"reply"`` closes as well; None is never.
+        joins: The rate of joins; refused joins count. Default: no limit.
+        messages: The rate of messages of any kind. Default: no limit.
+        bytes: The rate of bytes of messages. No message is refused for this rate: the server stops reading from
+            the client until the rate is kept again. Default: no limit.
+        excess: The answer to a join or message above its rate: ``"reply"`` with an error, or ``"close"`` the
+            connection with 1008. Default: ``"reply"``.
+        close_after: The number of refusals in a row after which ``"reply"`` closes the connection too; None is
+            never. Default: 100.
 
     Raises:
-        DefinitionError: A rate is none, or an option is wrong.
+        DefinitionError: A rate can't be read, or an option has a wrong value.
 
     Example:
         >>> rates = Rates(joins="20/10s", messages="100/10s, burst 200", bytes="64k/second")
@@ -154,7 +159,7 @@ class Rates:
         *,
         joins: Rate | str | None = None,
         messages: Rate | str | None = None,
-        bytes: Rate | str | None = None,  # noqa: A002 - what else to call them
+        bytes: Rate | str | None = None,  # noqa: A002 - the plainest name of the option
         excess: Excess = "reply",
         close_after: int | None = CLOSE_AFTER,
     ) -> None:

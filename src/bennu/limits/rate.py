@@ -1,8 +1,8 @@
-"""Rates, and buckets of tokens that hold them, as data: time comes in as an argument.
+"""Rates, and token buckets that enforce them. Both have no clock: the time is an argument.
 
-Theory of operation. A bucket of ``burst`` tokens fills again at ``count`` tokens in ``per`` seconds. What
-is kept of it is one number, the time at which it will be full: a token that is taken puts that off by
-``per / count`` seconds, and there is one to take as long as it lies less than a whole bucket ahead.
+Theory of operation. A bucket of ``burst`` tokens fills at ``count`` tokens in ``per`` seconds. The bucket keeps one
+number, the time at which it will be full. Taking a token moves that time ``per / count`` seconds ahead. The bucket
+has a token as long as that time is less than a whole bucket ahead.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..errors import DefinitionError
 __all__ = ["Bucket", "Rate", "rate_of"]
 
 TOLERANCE: Final = 1e-6
-"""Seconds: what floats lose, so that who waits as long as he was told to is not told to wait again."""
+"""Tolerance in seconds for floating-point rounding: a client that waits as long as it was told is not refused."""
 
 _UNITS: Final = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0}
 _SHORT: Final = {
@@ -39,15 +39,19 @@ _RATE: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """So many in so much time.
+    """A number of events in a period of time.
 
-    Wherever a rate is expected, it may be written as text: ``"30/minute"``, ``"100/10s"``,
-    ``"64k/second"``, ``"30/minute, burst 60"``.
+    Every option that takes a rate also takes text: ``"30/minute"``, ``"100/10s"``, ``"64k/second"``,
+    ``"30/minute, burst 60"``.
 
     Args:
-        count: How many.
-        per: In how many seconds.
-        burst: How many may come at once after a pause; 0 takes ``count``.
+        count: Events in each period.
+        per: The period in seconds.
+        burst: Events that can come at once after a pause. Default: 0, which means ``count``.
+
+    Attributes:
+        interval: Seconds between two events at this rate.
+        span: Seconds in which an empty bucket becomes full.
 
     Raises:
         DefinitionError: A number is too low.
@@ -75,10 +79,13 @@ class Rate:
 
     @classmethod
     def parse(cls, text: str) -> Rate:
-        """Return the rate that a text says.
+        """Return the rate of a text.
+
+        Args:
+            text: The rate, as ``"30/minute"`` or ``"64k/second, burst 128k"``.
 
         Raises:
-            DefinitionError: It says none.
+            DefinitionError: The text is no rate.
         """
         found = _RATE.fullmatch(text)
         unit = None if found is None else _SHORT.get(found["unit"], found["unit"])
@@ -91,22 +98,22 @@ class Rate:
         )
 
     def __str__(self) -> str:
-        """Return it as text that can be parsed."""
+        """Return the rate as text that :meth:`parse` can read."""
         period = next((unit for unit, seconds in _UNITS.items() if seconds == self.per), None)
         burst = "" if self.burst == self.count else f", burst {self.burst}"
         return f"{self.count}/{period or f'{self.per:.15g}s'}{burst}"
 
 
 def rate_of(given: Any, *, subject: str, where: str | None = None) -> Rate:
-    """Return what a user gave as a rate.
+    """Return the rate that a user gave.
 
     Args:
         given: A rate, or text.
-        subject: Where he gave it, for the message.
-        where: Its ``file:line``.
+        subject: The option that the user gave the rate as, for the error.
+        where: The ``file:line`` of the option, for the error; None if it is unknown.
 
     Raises:
-        DefinitionError: It is none.
+        DefinitionError: The value is no rate.
     """
     if isinstance(given, Rate):
         return given
@@ -121,7 +128,7 @@ def rate_of(given: Any, *, subject: str, where: str | None = None) -> Rate:
 def _no_rate(subject: str, got: str, where: str | None = None) -> DefinitionError:
     return DefinitionError(
         subject,
-        expected="so many in so much time, each above 0, as text or as Rate(30, per=60, burst=60)",
+        expected="a number in a period of time, each above 0, as text or as Rate(30, per=60, burst=60)",
         got=got,
         write='"30/minute", "100/10s", "64k/second" or "30/minute, burst 60"',
         where=where,
@@ -129,10 +136,10 @@ def _no_rate(subject: str, got: str, where: str | None = None) -> DefinitionErro
 
 
 class Bucket:
-    """The tokens of one client; it begins full.
+    """The token bucket of one client. A new bucket is full.
 
     Args:
-        rate: How many it holds, and how fast it fills.
+        rate: How many tokens the bucket holds, and how fast it fills.
 
     Example:
         >>> bucket = Bucket(Rate.parse("2/second"))
@@ -147,10 +154,10 @@ class Bucket:
         self._full_at = -math.inf
 
     def take(self, now: float) -> float:
-        """Take a token, if there is one; return 0.0, or else in how many seconds there will be.
+        """Take a token and return 0.0. If there is no token, return the seconds until there is one.
 
         Args:
-            now: The time in seconds, of any clock that does not go back.
+            now: The time in seconds, from any clock that does not go back.
         """
         rate = self.rate
         full_at = max(self._full_at, now) + rate.interval
@@ -161,11 +168,11 @@ class Bucket:
         return 0.0
 
     def draw(self, now: float, count: int) -> float:
-        """Take so many tokens, there or not; return in how many seconds none is owed any more.
+        """Take tokens even if the bucket has too few. Return the seconds until no token is owed; 0.0 if none is.
 
         Args:
-            now: The time in seconds.
-            count: How many: of what has come already, and can't be refused.
+            now: The time in seconds, from any clock that does not go back.
+            count: The number of tokens, for example the bytes that have already arrived.
         """
         rate = self.rate
         self._full_at = full_at = max(self._full_at, now) + count * rate.interval
@@ -173,5 +180,5 @@ class Bucket:
         return wait if wait > TOLERANCE else 0.0
 
     def is_full(self, now: float) -> bool:
-        """Return whether it is as if nothing had ever been taken."""
+        """Return whether the bucket is full, as a new bucket is."""
         return self._full_at <= now

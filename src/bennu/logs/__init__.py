@@ -1,1 +1,1 @@
-"""Lines of the log: printable, bounded, and without secrets."""
+"""Writes the lines of the log: printable, bounded in length and number, and without secrets."""

@@ -1,4 +1,4 @@
-"""What keeps secrets out of the log: parameters and payloads are shown without them, and not beyond a size."""
+"""Hides secrets in parameters and payloads that are logged, and bounds their size."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ SECRET_TERMS: Final = (
     "secret",
     "token",
 )
-"""The words by which a secret is known, if an application names no others."""
+"""The default terms: a value is hidden if its key contains one of them."""
 
 MAX_VALUES: Final = 500
-"""Values that are looked at; a log shows fewer."""
+"""Values that the filter reads. A log line shows fewer."""
 
 MAX_TEXT: Final = 1000
-"""Characters of a text that are searched for secrets, and so the most that is shown of it."""
+"""Characters of a text that the filter searches for secrets. No more characters are shown."""
 
 _SEPARATORS = str.maketrans("", "", " \t\r\n_-.'\"[]")
 _ASSIGNED = ("=", ":", "%3d")
@@ -42,16 +42,16 @@ def _plain(text: str) -> str:
 
 
 class ParameterFilter:
-    """Hides secrets in what is logged of parameters and payloads.
+    """Hides secrets in parameters and payloads that are logged.
 
-    Names are compared without regard to case and separators: the term ``api_key`` hides what stands under
+    Names are compared without regard to case and separators: the term ``api_key`` hides the values of the keys
     ``apiKey``, ``API-KEY`` and ``x_api_key``.
 
     Args:
-        terms: A value is hidden if its key contains one of these, or if it is text that holds ``term=`` or
-            ``term:``. The default is a list of usual names: ``password``, ``token``, ``secret``, ``authorization``,
+        terms: A value is hidden if its key contains a term, or if the value is text that contains ``term=`` or
+            ``term:``. The default terms are ``password``, ``token``, ``secret``, ``authorization``,
             ``cookie``, ``api_key``, ``jwt``, ``credential``, ``passwd``, ``passphrase``, ``private_key``.
-        keep: If given, everything is hidden except what stands under exactly these keys.
+        keep: If given, all values are hidden except the values of exactly these keys. Default: None.
 
     Example:
         >>> ParameterFilter()({"user": {"userPassword": "x", "name": "ann"}})
@@ -67,10 +67,10 @@ class ParameterFilter:
         self._keep = None if keep is None else frozenset(keep)
 
     def __call__(self, value: Any) -> Any:
-        """Return what may be shown of a value: a copy, with its secrets hidden.
+        """Return a copy of a value with its secrets hidden.
 
-        Of a large value it is a part: 500 values, and 1,000 characters of a text; ``…`` stands for the rest.
-        An object with declared fields (a Struct, dataclass or model) becomes a dict if one of them is hidden.
+        The copy holds at most 500 values, and 1,000 characters of a text; ``…`` stands for the rest. An object
+        with declared fields (a Struct, dataclass or model) becomes a dict if one of its fields is hidden.
         """
         walk = _Walk()
         return self._discard(value, walk) if self._keep is None else self._only(value, walk)
@@ -83,14 +83,14 @@ class ParameterFilter:
         )
 
     def _names(self, key: Any) -> bool:
-        """Whether a key says that a secret stands under it."""
+        """Return whether a key is the name of a secret."""
         if not isinstance(key, str):
             return False
         plain = _plain(key[:MAX_TEXT])
         return len(key) > MAX_TEXT or any(term in plain for term in self._terms)
 
     def _assigns(self, leaf: Any) -> bool:
-        """Whether a text holds a secret with its name."""
+        """Return whether a text holds a secret together with its name, as ``token=abc``."""
         if not isinstance(leaf, str):
             return False
         plain = _plain(leaf)
@@ -106,7 +106,7 @@ class ParameterFilter:
 
 
 class _Walk:
-    """One walk through a value, which ends when enough was seen."""
+    """Copies one value, up to MAX_VALUES and MAX_DEPTH."""
 
     __slots__ = ("_depth", "_left")
 
@@ -115,7 +115,13 @@ class _Walk:
         self._left = MAX_VALUES
 
     def map(self, value: Any, entry: Callable[[Any, Any], Any], leaf: Callable[[Any], Any]) -> Any:
-        """Rebuild maps and objects by their entries, lists by their elements, and everything else as a leaf."""
+        """Copy a value.
+
+        Args:
+            value: The value.
+            entry: Returns the copy of a dict's or object's value, from its key and the value.
+            leaf: Returns the copy of a value that is no container.
+        """
         if self._depth > MAX_DEPTH:
             return CUT
         self._depth += 1
@@ -136,7 +142,7 @@ class _Walk:
         return leaf(_short(value))
 
     def whole(self, value: Any) -> Any:
-        """Rebuild a value with nothing hidden."""
+        """Copy a value without hiding anything."""
         return self.map(value, lambda _, inner: self.whole(inner), lambda leaf: leaf)
 
     def _entries(self, entries: dict[Any, Any], entry: Callable[[Any, Any], Any]) -> dict[Any, Any]:
@@ -146,7 +152,7 @@ class _Walk:
         return shown
 
     def _some(self, values: Any) -> Any:
-        """Yield the values that there is room for, and then one that stands for the rest."""
+        """Yield values up to MAX_VALUES in total, and then ``…`` for the rest."""
         for value in values:
             if self._left <= 0:
                 yield CUT

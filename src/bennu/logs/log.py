@@ -1,21 +1,21 @@
-"""Bennu's lines in the log: every value in them is printable, and no client can make them many.
+"""Writes Bennu's lines to the log. Every value in a line is printable, and no client can flood the log.
 
 Theory of operation
 -------------------
-Each :class:`Log` writes into one logger of the standard library. It is the only way from this package into a log
-(a test reads the code for that), so two rules hold for every line:
+Each :class:`Log` writes to one logger of the standard library. All modules of this package log through this class
+(a test checks the code for that), so two rules hold for every line:
 
-- A value that is put into a line goes through :func:`~bennu.logs.printable.printable`; so do the texts of exceptions in
-  a traceback.
-- Lines are counted by their *kind*. Of one kind the first few are written at once. Those that come after them
-  within the interval are counted, and one line at the end of the interval says how many there were.
-  While they go on to come, that one line in each interval is all.
+- A value in a line passes through :func:`~bennu.logs.printable.printable`. So do the messages of exceptions in a
+  traceback.
+- Lines are counted by their *kind*. The first few lines of a kind are written at once. Later lines within the
+  interval are only counted, and one line at the end of the interval says how many were left out. If lines of this
+  kind continue, that summary is the only line in each interval.
 
-A kind is the text of a line before values are put into it. That of a crash is also the class of the exception and
-the line of code that raised it, so one crash does not hide another. So a client can't choose kinds,
-and the table of them stays small.
+The kind of a line is its text before the values are inserted. The kind of a crash also has the class of the exception
+and the line of code that raised it, so one crash does not hide another crash. A client can't choose kinds, so the
+table of kinds stays small.
 
-Lines for debugging are not counted.
+Lines of the level DEBUG are not counted.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ from .printable import CUT, LIMIT, printable
 __all__ = ["BURST", "EVERY", "Log", "Printed", "traceback_of"]
 
 BURST: Final = 5
-"""Lines of one kind that are written at once."""
+"""Lines of one kind that are written at once in an interval."""
 
 EVERY: Final = 10.0
-"""Seconds in which those are counted that come after them."""
+"""Seconds of an interval."""
 
 MAX_KINDS: Final = 500
-"""Kinds that are told apart, in case that an application makes classes of exceptions at run time."""
+"""Kinds in the table. An application that makes exception classes at run time could otherwise fill it."""
 
 MAX_FRAMES: Final = 30
-"""Frames of a traceback that are shown, those nearest to the error."""
+"""Frames of a traceback that are shown: the frames nearest to the error."""
 
 MAX_CHAIN: Final = 8
-"""Exceptions that are shown of those that led to one another, or are in one group."""
+"""Exceptions of one chain or group that are shown."""
 
 MAX_MESSAGE: Final = 2000
 """Characters of an exception's message in a traceback."""
@@ -62,17 +62,17 @@ _VALUE = re.compile(r"%[.\d]*[a-z]")
 
 
 class Printed(str):
-    """Text that is printable already, and as long as it may be: it stands in a line as it is."""
+    """Text that is already printable and short enough. It is inserted into a line unchanged."""
 
     __slots__ = ()
 
     def __repr__(self) -> str:
-        """Return it in quotes, with nothing escaped a second time."""
+        """Return the text in quotes, without escaping it a second time."""
         return f"'{self}'"
 
 
 class _Shown(Printed):
-    """The text of what is none itself: without quotes."""
+    """The printable form of a value that is no text. Its ``repr`` has no quotes."""
 
     __slots__ = ()
 
@@ -81,7 +81,17 @@ class _Shown(Printed):
 
 
 class _Kind:
-    """What is known of the lines of one kind."""
+    """The lines of one kind in this interval.
+
+    Attributes:
+        logger: The logger of the first line.
+        level: The level of the first line.
+        text: The text of the line, without values.
+        until: The time at which the interval ends, in seconds.
+        written: Lines written in this interval.
+        left_out: Lines left out in this interval.
+        fields: The fields of a line's record, from which other records are copied; None before the first.
+    """
 
     __slots__ = ("fields", "left_out", "level", "logger", "text", "until", "written")
 
@@ -92,11 +102,11 @@ class _Kind:
         self.until = until
         self.written = 0
         self.left_out = 0
-        self.fields: dict[str, Any] | None = None  # of the record of one of them, as it was made
+        self.fields: dict[str, Any] | None = None
 
 
 class _Counts:
-    """How many lines there were of each kind, and the timer that writes how many were left out."""
+    """Counts the lines of each kind, and writes by a timer how many were left out."""
 
     __slots__ = ("clock", "kinds", "loop", "timer")
 
@@ -109,7 +119,7 @@ class _Counts:
     def next_of(
         self, logger: logging.Logger, level: int, text: str, kind: Hashable, burst: int
     ) -> _Kind | None:
-        """Count a line; return its kind if it is to be written, and None if not."""
+        """Count a line; return its kind if the line must be written, else None."""
         now = self.clock()
         known = self.kinds.get(kind)
         if known is None:
@@ -124,12 +134,12 @@ class _Counts:
             return known
         known.left_out += 1
         if self.timer is None and self.loop is not None:
-            with suppress(RuntimeError):  # the loop was closed, and nobody has said so
+            with suppress(RuntimeError):  # the loop was closed without a call of `stop`
                 self.loop.call_soon_threadsafe(self._set_timer)
         return None
 
     def summarise(self, now: float) -> None:
-        """Write how many lines were left out, of each kind whose interval is over."""
+        """Write how many lines were left out, for each kind whose interval is over."""
         for known in tuple(self.kinds.values()):
             if known.left_out and now >= known.until:
                 _begin_interval(known, now)
@@ -145,7 +155,7 @@ class _Counts:
             self._set_timer()
 
     def _forget(self, now: float) -> None:
-        """Forget the kinds of which nothing is left to be said."""
+        """Forget the kinds whose interval is over and that have no lines left out."""
         for kind, known in tuple(self.kinds.items()):
             if now >= known.until and not known.left_out:
                 del self.kinds[kind]
@@ -154,7 +164,7 @@ class _Counts:
 def _begin_interval(known: _Kind, now: float) -> None:
     left_out, known.left_out = known.left_out, 0
     if not left_out or now >= known.until + EVERY:
-        known.written = 0  # it was quiet meanwhile
+        known.written = 0  # no line was left out in the last interval
     known.until = now + EVERY
     if left_out and known.logger.isEnabledFor(known.level):
         shape = Printed(_VALUE.sub(CUT, known.text))
@@ -162,14 +172,14 @@ def _begin_interval(known: _Kind, now: float) -> None:
 
 
 class Log:
-    """The lines of one endpoint, or of one other thing that writes some.
+    """Writes the log lines of one endpoint, or of one module.
 
     Args:
-        name: The logger.
-        clock: The time in seconds.
+        name: The name of the logger; default ``"bennu"``.
+        clock: Returns the time in seconds; default ``time.monotonic``.
 
     Attributes:
-        logger: The logger.
+        logger: The logger of the standard library.
     """
 
     __slots__ = ("_counts", "logger")
@@ -179,20 +189,23 @@ class Log:
         self._counts = _Counts(clock)
 
     def child(self, name: str) -> Log:
-        """Return the log of a part: its logger stands below this one, and its lines are counted here."""
+        """Return a log whose logger is a child of this logger. Both logs share their counts."""
         child = Log.__new__(Log)
         child.logger = self.logger.getChild(name)
         child._counts = self._counts
         return child
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Write by timers of this event loop how many lines were left out; without, it is written at the next one."""
+        """Use timers of this event loop to write how many lines were left out.
+
+        Without an event loop the count is written with the next line of that kind.
+        """
         counts = self._counts
         counts.loop = loop
         counts.clock = loop.time
 
     def stop(self) -> None:
-        """Write what is left to be said, and let go of the event loop."""
+        """Write how many lines were left out, and release the event loop."""
         counts = self._counts
         counts.loop = None
         counts.clock = time.monotonic
@@ -203,31 +216,31 @@ class Log:
         counts.kinds.clear()
 
     def debug(self, text: str, *args: object, exc_info: BaseException | None = None) -> None:
-        """Write a line for debugging."""
+        """Write a line of the level DEBUG; it is not counted."""
         if self.logger.isEnabledFor(logging.DEBUG):
             _write(self.logger, logging.DEBUG, text, args, exc_info)
 
     def info(self, text: str, *args: object, burst: int = BURST) -> None:
-        """Write or count a line about what is usual.
+        """Write or count a line of the level INFO.
 
         Args:
             text: The line, with ``%s`` for each value.
             args: The values.
-            burst: Lines of this kind that are written at once.
+            burst: Lines of this kind that are written at once in an interval; default 5.
         """
         self.log(logging.INFO, text, args, text, burst)
 
     def warning(self, text: str, *args: object, burst: int = BURST) -> None:
-        """Write or count a line about what is not as it should be."""
+        """Write or count a line of the level WARNING; the arguments are those of :meth:`info`."""
         self.log(logging.WARNING, text, args, text, burst)
 
     def error(self, text: str, *args: object, exc_info: BaseException | None = None) -> None:
-        """Write or count a line about a failure, with the traceback of an exception if one is given."""
+        """Write or count a line of the level ERROR, with the traceback of ``exc_info`` if it is given."""
         kind = text if exc_info is None else (text, type(exc_info), *_site(exc_info))
         self.log(logging.ERROR, text, args, kind, BURST, exc_info)
 
     def exception(self, text: str, *args: object) -> None:
-        """Write or count a line about the exception that is being handled, with its traceback."""
+        """Write or count a line of the level ERROR, with the traceback of the exception that is being handled."""
         self.error(text, *args, exc_info=sys.exception())
 
     def log(
@@ -242,12 +255,12 @@ class Log:
         """Write or count a line.
 
         Args:
-            level: As of the standard library.
+            level: The level, as in the standard library.
             text: The line, with ``%s`` for each value.
             args: The values.
-            kind: What lines are counted by, bounded in number by the code; never of a client's.
-            burst: Lines of this kind that are written at once.
-            error: An exception whose traceback follows.
+            kind: Lines of the same kind are counted together. Never make a kind of a client's data.
+            burst: Lines of this kind that are written at once in an interval; default 5.
+            error: An exception whose traceback follows the line; default None.
         """
         logger = self.logger
         if not logger.isEnabledFor(level):
@@ -271,7 +284,7 @@ def _write(
     record = _record(logger, level, text, _shown(args))
     if error is not None:
         record.exc_info = (type(error), error, error.__traceback__)
-        record.exc_text = traceback_of(error)  # formatters take this, if it is there
+        record.exc_text = traceback_of(error)  # formatters use this text if it is set
     logger.handle(record)
 
 
@@ -285,9 +298,9 @@ def _record(
 def _record_of(
     known: _Kind, logger: logging.Logger, level: int, text: str, args: tuple[object, ...]
 ) -> logging.LogRecord:
-    """Return the record of one of many lines of a kind: a copy of an earlier one, with its own values and time.
+    """Return the record of a line: a copy of an earlier record of its kind, with its own values and time.
 
-    To make a record anew costs as much as a third of a join.
+    A new record would cost as much as a third of a join.
     """
     shown, fields = _shown(args), known.fields
     is_usual = logging.getLogRecordFactory() is logging.LogRecord
@@ -325,7 +338,7 @@ def _printed(value: object) -> Printed:
 
 
 def _caller() -> tuple[str, int, str]:
-    """Return the file, line and function that wrote a line: the nearest that is not in this module."""
+    """Return the file, line and function of the nearest caller outside of this module."""
     frame = inspect.currentframe()
     while frame is not None and frame.f_code.co_filename == __file__:
         frame = frame.f_back
@@ -335,7 +348,7 @@ def _caller() -> tuple[str, int, str]:
 
 
 def _site(error: BaseException) -> tuple[str, int]:
-    """Return the file and line that raised an exception."""
+    """Return the file and line number that raised an exception."""
     trace = error.__traceback__
     if trace is None:
         return "", 0
@@ -345,9 +358,9 @@ def _site(error: BaseException) -> tuple[str, int]:
 
 
 def traceback_of(error: BaseException) -> str:
-    """Return the traceback of an exception, as Python writes it, but with printable messages and of bounded length.
+    """Return the traceback of an exception as Python writes it, with printable messages and bounded length.
 
-    A message with line breaks is one line here, so that a client whose input it quotes can't forge lines.
+    A message with line breaks becomes one line. So a client whose data is in the message can't forge log lines.
     """
     return "\n".join(_lines(error, set()))
 
@@ -378,7 +391,7 @@ def _lines(error: BaseException, seen: set[int]) -> Iterator[str]:
     message = printable(error, MAX_MESSAGE)
     yield name if message in ("", kind.__name__) else f"{name}: {message}"
     notes: object = getattr(error, "__notes__", ())
-    if isinstance(notes, list | tuple):  # else it is no note of Python's
+    if isinstance(notes, list | tuple):  # else the attribute is not that of Python's `add_note`
         for note in cast("Sequence[object]", notes)[:MAX_CHAIN]:
             yield printable(note, MAX_MESSAGE)
     if isinstance(error, BaseExceptionGroup):

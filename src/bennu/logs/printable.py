@@ -1,8 +1,8 @@
-"""Any value as one line of printable text, for logs.
+"""Returns any value as one line of printable text, for logs.
 
-What a client sends reaches a log through :func:`printable` alone. A topic with a line break can then not forge a
-line, an escape sequence can't reach the terminal, and a payload of ten megabytes costs what two hundred
-characters cost: text is cut before it is escaped, and a container is walked only until its text is long enough.
+A client's data reaches a log only through :func:`printable`. So a topic with a line break can't forge a line, and an
+escape sequence can't reach the terminal. A payload of ten megabytes costs as little as two hundred characters: text
+is cut before it is escaped, and a container is walked only until its text is long enough.
 """
 
 from __future__ import annotations
@@ -18,32 +18,32 @@ from msgspec import Raw
 __all__ = ["CUT", "LIMIT", "MAX_DEPTH", "described", "fields_of", "printable"]
 
 LIMIT: Final = 200
-"""Characters of a value in a log, if no other limit is given."""
+"""Characters of a value in a log, by default."""
 
 MAX_DEPTH: Final = 20
-"""Containers within each other that are shown."""
+"""Levels of nested containers that are shown."""
 
 MAX_BITS: Final = 256
-"""Bits of an integer that is shown: the time to write a larger one grows with the square of its size."""
+"""Bits of an integer that is shown: the time to write an integer grows with the square of its size."""
 
 CUT: Final = "…"
-"""Stands for what was cut."""
+"""Replaces the part that was cut."""
 
 _SHORT = (bool, type(None), complex, date, time, timedelta, UUID)
-"""Types whose text is short, whatever the value is."""
+"""Types whose text is short for every value."""
 
 
 def printable(value: object, limit: int = LIMIT) -> str:
     """Return a value as one line of printable text.
 
-    Text stands as it is, without quotes. Everything in it that is not printable is escaped as in a string
-    literal: control characters, line breaks, bidirectional controls, unpaired surrogates, unusual spaces. Bytes
-    and containers are shown as Python writes them, an exception by its message, an object by its class and its
-    fields, if it has declared fields, and else by its class alone.
+    Text has no quotes. Each unprintable character is escaped as in a string literal: control characters, line
+    breaks, bidirectional controls, unpaired surrogates, unusual spaces. Bytes and containers are shown as Python
+    writes them, and an exception by its message. An object is shown by its class and its declared fields; without
+    declared fields, only by its class.
 
     Args:
-        value: Anything.
-        limit: How many characters the text may have. A longer text is cut, and ends in ``…``.
+        value: Any value.
+        limit: The most characters of the result; default 200. A longer text is cut, and ends in ``…``.
 
     Example:
         >>> printable("room:1\\nJOINED room:2")
@@ -51,7 +51,7 @@ def printable(value: object, limit: int = LIMIT) -> str:
     """
     if isinstance(value, str):
         if type(value) is not str or len(value) > limit:
-            value = str.__getitem__(value, slice(limit + 1))  # plain, of a subclass too
+            value = str.__getitem__(value, slice(limit + 1))  # a plain str, also from a subclass
         return _cut(value if value.isprintable() else repr(value)[1:-1], limit)
     if isinstance(value, BaseException):
         return _joined(_message(value, limit), value, limit)
@@ -59,20 +59,20 @@ def printable(value: object, limit: int = LIMIT) -> str:
 
 
 def described(value: object, limit: int = LIMIT) -> str:
-    """Return a value as one line of printable text that says what it is, in place of ``repr``.
+    """Return a value as one line of printable text that shows its type, in place of ``repr``.
 
-    Text stands in quotes, and an exception is shown with its class. Nothing is raised, whatever the value's own
-    ``__repr__`` does, and the text holds no address.
+    Text is in quotes, and an exception is shown with its class. This raises nothing, also if the value's own
+    ``__repr__`` raises. The result holds no memory address.
 
     Args:
-        value: Anything.
-        limit: How many characters the text may have.
+        value: Any value.
+        limit: The most characters of the result; default 200.
     """
     return _joined(_show(value, limit, 0), value, limit)
 
 
 def _joined(pieces: Iterator[str], value: object, limit: int) -> str:
-    """Return so many pieces of the text of a value as there is room for."""
+    """Return the pieces of a value's text as one text, cut to the limit."""
     shown: list[str] = []
     room = limit
     try:
@@ -81,13 +81,13 @@ def _joined(pieces: Iterator[str], value: object, limit: int) -> str:
             room -= len(piece)
             if room < 0:
                 break
-    except BaseException:  # noqa: BLE001 - the user's code is broken, or says SystemExit; this is for a log
+    except BaseException:  # noqa: BLE001 - the user's code is broken, or raises SystemExit; a log line must not fail
         return f"<{type(value).__name__}>"
     return _cut("".join(shown), limit)
 
 
 def fields_of(value: object) -> dict[str, Any] | None:
-    """Return the declared fields of a Struct, dataclass, attrs object or pydantic model, or None for others."""
+    """Return the declared fields of a Struct, dataclass, attrs object or pydantic model; None for other objects."""
     kind = cast("type[Any]", type(value))
     if hasattr(kind, "__struct_fields__"):
         return {name: getattr(value, name, None) for name in kind.__struct_fields__}
@@ -98,7 +98,7 @@ def fields_of(value: object) -> dict[str, Any] | None:
         names = [attribute.name for attribute in kind.__attrs_attrs__]
     if names is None:
         return None
-    # Not getattr, where it can be avoided: an attribute of an ORM may ask a database.
+    # This avoids getattr if possible: an attribute of an ORM object can query a database.
     state = getattr(value, "__dict__", None)
     if state is None:
         return {name: getattr(value, name, None) for name in names}
@@ -110,7 +110,7 @@ def _cut(text: str, limit: int) -> str:
 
 
 def _message(error: BaseException, limit: int) -> Iterator[str]:
-    """Yield the message of an exception; one that is made of a large value is not written out first."""
+    """Yield the message of an exception; a large value in its arguments is not turned into text first."""
     kind = type(error)
     if kind.__str__ in (BaseException.__str__, KeyError.__str__):
         if len(error.args) == 1:
@@ -122,18 +122,18 @@ def _message(error: BaseException, limit: int) -> Iterator[str]:
         return
     try:
         yield printable(str(error), limit)
-    except BaseException:  # noqa: BLE001 - the user's __str__ is broken, or says SystemExit; this is for a log
+    except BaseException:  # noqa: BLE001 - the user's __str__ is broken, or raises SystemExit; a log line must not fail
         yield kind.__name__
 
 
 def _show(value: object, limit: int, depth: int) -> Iterator[str]:
-    """Yield the text of a value in pieces, so that the caller can stop; no piece is much longer than the limit."""
+    """Yield the text of a value in pieces, so that the caller can stop. No piece is much longer than the limit."""
     if isinstance(value, str):
         yield _cut(repr(str.__getitem__(value, slice(limit + 1))), limit)
     elif isinstance(value, bytes | bytearray | memoryview):
         data = memoryview(cast("bytes | bytearray | memoryview[int]", value)).cast("B")
         yield _cut(repr(bytes(data[: limit + 1])), limit)
-    elif isinstance(value, Raw):  # JSON as it came
+    elif isinstance(value, Raw):  # undecoded JSON
         text = bytes(memoryview(value)[: limit + 1]).decode(errors="replace")
         yield printable(text, limit)
     elif isinstance(value, Enum):

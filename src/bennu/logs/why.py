@@ -1,6 +1,6 @@
-"""Why a client was refused, in a few words for logs and telemetry, without what the client sent.
+"""Returns why a client was refused, as a short text for logs and telemetry, without the client's data.
 
-A reason names types and the paths of fields. It holds no values: a value may be a secret.
+A reason names types and the paths of fields. It holds no values, because a value can be a secret.
 """
 
 from __future__ import annotations
@@ -16,20 +16,24 @@ from .printable import CUT, printable
 __all__ = ["why", "why_invalid", "why_refused"]
 
 MAX_ERRORS: Final = 3
-"""Mistakes of one payload that are named."""
+"""Mistakes of one payload that the reason names."""
 
 MAX_MISTAKE: Final = 100
-"""Characters of each."""
+"""Characters of each mistake."""
 
 MAX_TEXT: Final = 1000
-"""Characters of a text that are looked at."""
+"""Characters of a mistake's message that are read."""
 
 _VALUE = re.compile(r"""'(?:[^'\\]|\\.)*+'|"(?:[^"\\]|\\.)*+"|(?<=value )-?[0-9.e+]++""")
 _EXPLAINED = (Reason.INVALID_PARAMS.text, Reason.INVALID_PAYLOAD.text)
 
 
 def why(response: Any) -> str:
-    """Return why, from the response that the client gets."""
+    """Return the reason of a refusal.
+
+    Args:
+        response: The response that the client gets.
+    """
     if not isinstance(response, Mapping):
         return "error"
     fields = cast("Mapping[str, Any]", response)
@@ -42,7 +46,7 @@ def why(response: Any) -> str:
 
 
 def why_refused(refused: Refused) -> str:
-    """Return why, from the exception; that of a token says more than the client may know."""
+    """Return the reason of a refusal from its exception. For a token it says more than the client is told."""
     reason = why(refused.payload)
     if isinstance(refused, TokenError | KeyRefused):
         return f"{reason} ({printable(_without_values(str(refused)))})"
@@ -50,7 +54,12 @@ def why_refused(refused: Refused) -> str:
 
 
 def why_invalid(reason: str, errors: Any) -> str:
-    """Return why, from the mistakes that were found in a payload or in parameters."""
+    """Return the reason of a refusal for mistakes in a payload or in parameters.
+
+    Args:
+        reason: The reason that the client gets.
+        errors: The mistakes that the client gets, each a dict with ``path`` and ``message``.
+    """
     some = cast("list[Any]", errors)[:MAX_ERRORS] if isinstance(errors, list) else []
     shown = [_mistake(cast("dict[str, Any]", one)) for one in some if isinstance(one, dict)]
     return f"{reason} ({'; '.join(shown)})" if shown else reason
@@ -64,5 +73,5 @@ def _mistake(error: dict[str, Any]) -> str:
 
 
 def _without_values(text: str) -> str:
-    """Return a text without what is quoted in it: that may be the client's."""
+    """Return a text without the quoted parts, because these can be the client's data."""
     return _VALUE.sub(CUT, text[:MAX_TEXT])

@@ -1,4 +1,4 @@
-"""The protocol as data and functions, docs/protocol.md: no event loop, no socket, no clock, no randomness."""
+"""The protocol (docs/protocol.md) as pure functions and data: no event loop, socket, clock or randomness."""
 
 from .json_v1 import JSONV1
 from .json_v2 import JSONV2

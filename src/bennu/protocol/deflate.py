@@ -1,18 +1,17 @@
-"""Compressed messages: permessage-deflate, RFC 7692. What is agreed on, and how we write.
+"""Negotiates compression with a client, and compresses messages: permessage-deflate, RFC 7692.
 
 Theory of operation
 -------------------
-A server may refuse to refer back to its earlier messages without being asked to, and we always do
-(``server_no_context_takeover``). Then what a message is compressed to depends on nothing but itself, so a
-broadcast is compressed once for all connections that agreed on the same window. Connections share a
-:class:`DeflateFraming`, one per window and options, and the fast lane groups them by it. Of the windows
-that a client may ask for we use three, so no mix of clients has a broadcast compressed more often.
+RFC 7692 lets a server compress each message without reference to earlier messages
+(``server_no_context_takeover``), and Bennu always does so. The compressed bytes of a message then depend only on
+that message. So a broadcast is compressed once for all connections that negotiated the same window. Such connections
+share a :class:`DeflateFraming`, one for each window and options, and the fastlane groups them by it. Bennu uses three
+of the windows that a client can ask for, so a broadcast is compressed at most three times.
 
-By default we also tell the client not to refer back (``client_no_context_takeover``): then an idle
-connection holds no window.
+By default Bennu also tells the client not to refer to earlier messages (``client_no_context_takeover``): then an idle
+connection keeps no window.
 
-The compressor is made once too. A full flush leaves it as if it had just been made, without the quarter of a
-megabyte that making one takes from the system each time.
+A compressor is reused. A full flush resets it. A new compressor would take 256 KB of memory from the system.
 """
 
 from __future__ import annotations
@@ -36,12 +35,12 @@ __all__ = ["RSV1", "TAIL", "Agreement", "Deflate", "DeflateFraming", "negotiate"
 
 NAME: Final = "permessage-deflate"
 RSV1: Final = 0x40
-"""The bit of a frame's first byte that says that the message is compressed."""
+"""The bit of a frame's first byte that marks a compressed message."""
 TAIL: Final = b"\x00\x00\xff\xff"
-"""What a flush ends with; it is left out on the wire."""
+"""The last bytes of a flush; they are not sent."""
 
 SERVER_WINDOWS: Final = (15, 12, 9)
-"""The windows that we compress with, as powers of two; zlib has none of 8 bits."""
+"""The windows that Bennu compresses with, in bits: 2 to the power of 15, 12 or 9 bytes. zlib can't use 8 bits."""
 MEMORY_LEVEL: Final = 8
 MAX_SIZE: Final = 1_000_000
 _WINDOWS: Final = {str(bits): bits for bits in range(8, 16)}
@@ -58,19 +57,19 @@ LARGEST: Final = 15
 )
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deflate:
-    """How a socket compresses, ``Socket(compress=Deflate(...))``; ``compress=True`` has the defaults.
+    """How a socket compresses: ``Socket(compress=Deflate(...))``. ``compress=True`` uses the defaults.
 
     Args:
-        level: From 1, quick, to 9, small.
-        min_size: Bytes; what is shorter is sent as it is.
-        max_size: Bytes; what is longer is sent as it is too. To compress a megabyte holds the event loop for
-            30 ms.
-        max_ratio: A client's message may inflate to so many times its size; None leaves only the
-            socket's ``max_frame_size`` as bound.
-        client_context: Whether clients may refer back to what they sent earlier. They send less then,
-            and every connection keeps a window for it.
-        client_window_bits: The window that is kept then: 2 to the power of 9 to 15 bytes. A client
-            that can't be told the size of its window (Safari) gets none, unless this is 15.
+        level: The effort, from 1 (fast) to 9 (small). Default: 6.
+        min_size: Messages of fewer bytes are not compressed. Default: 512.
+        max_size: Messages of more bytes are not compressed: to compress a megabyte holds the event loop for
+            30 ms. Default: 1,000,000.
+        max_ratio: The largest ratio to which a client's message can inflate. Default: None, which leaves the
+            socket's ``max_frame_size`` as the only bound.
+        client_context: Whether clients can refer to their earlier messages. Clients then send fewer bytes, and
+            every connection keeps a window. Default: False.
+        client_window_bits: The size of that window: 2 to the power of 9 to 15 bytes. A client that can't be told
+            the size of its window (Safari) gets no window, unless this is 15. Default: 15.
 
     Raises:
         DefinitionError: A value is out of its range.
@@ -109,14 +108,13 @@ def _expect(name: str, value: float, least: int, most: int | None = None) -> Non
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """What a client and we agreed on.
+    """The compression that a client and the server negotiated.
 
     Attributes:
-        options: The socket's.
-        server_window: Bits of the window that we compress with.
-        client_window: Bits of the window that the client refers back into, from one message to the
-            next; None if it does not.
-        response: The header that says so.
+        options: The socket's options.
+        server_window: Bits of the window that the server compresses with.
+        client_window: Bits of the window that the client keeps between messages; None if it keeps no window.
+        response: The value of the response's ``Sec-WebSocket-Extensions`` header.
     """
 
     options: Deflate
@@ -126,18 +124,18 @@ class Agreement:
 
     @property
     def framing(self) -> DeflateFraming:
-        """How messages are written: the very same object for all that agreed on the same."""
+        """The framing of this agreement; equal agreements share one object."""
         options = self.options
         return _framing(options.level, options.min_size, self.server_window, options.max_size)
 
 
 def negotiate(headers: Sequence[str], options: Deflate) -> Agreement | None:
-    """Accept the first offer of a client that we can, or none.
+    """Return the agreement for the first acceptable offer of a client; None if no offer is acceptable.
 
     Args:
-        headers: Its ``Sec-WebSocket-Extensions``. A malformed header counts as none: a client must not be
-            refused for something optional.
-        options: The socket's.
+        headers: The client's ``Sec-WebSocket-Extensions`` headers. A malformed header counts as no offer, because
+            compression is optional.
+        options: The socket's options.
     """
     try:
         offers = parse_extension(",".join(headers).strip(" \t"))
@@ -153,7 +151,7 @@ def negotiate(headers: Sequence[str], options: Deflate) -> Agreement | None:
 
 
 def _accept(offer: ExtensionHeader, options: Deflate) -> Agreement | None:
-    """Answer one offer; None declines it. RFC 7692, §7.1."""
+    """Return the agreement for one offer; None declines the offer. RFC 7692, §7.1."""
     _, offered = offer
     parameters = dict(offered)
     if len(parameters) < len(offered) or not parameters.keys() <= _VALUES.keys():
@@ -178,7 +176,7 @@ def _accept(offer: ExtensionHeader, options: Deflate) -> Agreement | None:
 
 
 def _client_window(parameters: dict[str, str | None], options: Deflate) -> int | None:
-    """Return the window to be kept for a client, or None if it shall not refer back."""
+    """Return the bits of the window that the client keeps; None if the client must not keep a window."""
     if not options.client_context or "client_no_context_takeover" in parameters:
         return None
     window = options.client_window_bits
@@ -195,17 +193,17 @@ _VALUES: Final[dict[str, frozenset[str | None]]] = {
     "server_max_window_bits": frozenset(_WINDOWS),
     "client_max_window_bits": _NO_VALUE | frozenset(_WINDOWS),
 }
-"""The parameters of an offer, and what each may be set to."""
+"""The parameters of an offer, and the allowed values of each."""
 
 
 class DeflateFraming:
-    """Finished WebSocket frames, compressed where that is worth it.
+    """Makes WebSocket frames. A message is compressed if that makes it shorter.
 
     Args:
-        level: How hard to try.
-        min_size: Bytes; what is shorter is sent as it is.
-        window: Its bits.
-        max_size: Bytes; what is longer is sent as it is.
+        level: The effort, from 1 (fast) to 9 (small).
+        min_size: Messages of fewer bytes are not compressed.
+        window: Bits of the window.
+        max_size: Messages of more bytes are not compressed. Default: 1,000,000.
     """
 
     __slots__ = ("_compressors", "_level", "_max_size", "_min_size", "_window")
@@ -218,7 +216,7 @@ class DeflateFraming:
         self._min_size = min_size
         self._max_size = max_size
         self._window = window
-        # One, or as many as threads ever were here at once.
+        # One compressor; more only if several threads have compressed at once.
         self._compressors = [self._make()]
 
     def _make(self) -> zlib._Compress:
@@ -231,7 +229,7 @@ class DeflateFraming:
         compressors = self._compressors
         try:
             compressor = compressors.pop()
-        except IndexError:  # another thread is at it
+        except IndexError:  # another thread uses the compressor
             compressor = self._make()
         content = compressor.compress(data) + compressor.flush(zlib.Z_FULL_FLUSH)
         compressors.append(compressor)
@@ -241,7 +239,7 @@ class DeflateFraming:
 
     @staticmethod
     def join(frames: Sequence[bytes], /) -> bytes:
-        """Return frames as one piece of bytes."""
+        """Return frames as one bytes object."""
         return b"".join(frames)
 
 

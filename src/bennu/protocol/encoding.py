@@ -1,10 +1,10 @@
-"""Values to JSON, whatever the value's type: Structs, dataclasses, TypedDicts, builtins, pydantic.
+"""Encodes values of any supported type as JSON, and checks the size of incoming JSON.
 
-Incoming JSON is bounded before anything decodes it, in depth and in its number of values. Without the first
-bound a decoder would be stopped by the interpreter's own limit, which differs between versions and depends on
-the caller. Without the second a message of 10 MB would become 450 MB of empty lists.
+Incoming JSON has bounds on its depth and on its number of values, which are checked before it is decoded. Without the
+first bound the interpreter's recursion limit would stop the decoder; that limit depends on the Python version and on
+the caller. Without the second bound a message of 10 MB could become 450 MB of empty lists.
 
-Both bounds are found by a fixed number of passes, each linear in the length of the text.
+Both checks take a fixed number of passes, each linear in the length of the text.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ __all__ = [
 ]
 
 MAX_NESTING: Final = 128
-"""How deep arrays and objects of one message may nest, the envelope included."""
+"""Levels of nested arrays and objects that one message can have, including its envelope."""
 
 SHALLOW: Final = 2 * MAX_NESTING
-"""Bytes below which valid JSON can't nest too deep: a level takes two."""
+"""Bytes of valid JSON that can't nest too deep: each level takes two bytes."""
 
 _NOT_MARKS: Final = bytes(set(range(256)) - set(b'[]{},"'))
 _NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
@@ -42,14 +42,14 @@ _STEPS: Final = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")  # as signed bytes
 
 
 encode: Final = msgspec.json.Encoder(enc_hook=to_builtin).encode
-"""Returns a value as compact JSON; what it raises is to become :func:`unencodable`."""
+"""Returns a value as compact JSON. The caller passes an exception to :func:`unencodable`."""
 
 
 def encode_json(value: Any) -> bytes:
     """Return a value as compact JSON.
 
     Raises:
-        EncodeError: It has no JSON form.
+        EncodeError: The value has no JSON form.
     """
     try:
         return encode(value)
@@ -58,11 +58,11 @@ def encode_json(value: Any) -> bytes:
 
 
 def unencodable(error: Exception) -> EncodeError:
-    """Return what is raised for an error of :data:`encode`: of any kind, since models have code of their own."""
+    """Return the EncodeError for an exception of :data:`encode`. It can be any exception, because models run user code."""
     if isinstance(error, UnicodeEncodeError):
         return EncodeError(
-            "the payload can't be written as JSON: a text of it ends in half a character, as one does that"
-            f" was cut inside of an emoji ({error}): cut it by characters, or write"
+            "the payload can't be written as JSON: a text in it ends in half a character, for example"
+            f" because it was cut inside of an emoji ({error}): cut text by characters, or write"
             ' text.encode(errors="replace").decode()'
         )
     return EncodeError(f"the payload can't be written as JSON: {printable(error)}")
@@ -72,7 +72,7 @@ def encode_object(value: Any) -> bytes:
     """Return a payload as a compact JSON object.
 
     Raises:
-        EncodeError: It has no JSON form, or one that is no object.
+        EncodeError: The payload has no JSON form, or its JSON is not an object.
     """
     encoded = encode_json(value)
     if encoded[:1] != b"{":
@@ -84,10 +84,10 @@ def encode_object(value: Any) -> bytes:
 
 
 def raw_object(value: Any) -> msgspec.Raw:
-    """Return a payload as a JSON object to be put into an envelope; one that is encoded stays as it is.
+    """Return a payload as an encoded JSON object for an envelope; an encoded payload is returned unchanged.
 
     Raises:
-        EncodeError: It has no JSON form, or one that is no object.
+        EncodeError: The payload has no JSON form, or its JSON is not an object.
     """
     if type(value) is msgspec.Raw and bytes(memoryview(value)[:1]) == b"{":
         return value
@@ -97,11 +97,12 @@ def raw_object(value: Any) -> msgspec.Raw:
 def check_nesting(data: bytes) -> None:
     """Refuse JSON text that nests too deep, without decoding it.
 
-    The common case costs two counts (and none at all for text shorter than SHALLOW). Only text with more
-    brackets than may nest is looked at closely: its strings are cut out, and what is left are steps down and up.
+    The common case costs two counts. For text shorter than SHALLOW the caller does not call this function. Text
+    with more than MAX_NESTING brackets is read in detail: its strings are removed, and the depth is counted from the
+    remaining brackets.
 
     Raises:
-        DecodeError: It nests deeper than MAX_NESTING.
+        DecodeError: The JSON nests deeper than MAX_NESTING.
     """
     if data.count(b"[") + data.count(b"{") <= MAX_NESTING:
         return
@@ -113,19 +114,19 @@ def check_nesting(data: bytes) -> None:
 def check_values(data: bytes, most: int) -> None:
     """Refuse JSON text that holds too many values, without decoding it.
 
-    A value counts for its comma, and an array or object for its bracket as well. Text of ``most`` bytes or less
-    can't have too many, and costs nothing.
+    Commas and opening brackets are counted. Text of ``most`` bytes or less can't have too many values, and is not
+    read.
 
     Args:
-        data: The text.
-        most: How many values it may hold.
+        data: The JSON text.
+        most: The number of values that the text can hold.
 
     Raises:
-        DecodeError: It holds more.
+        DecodeError: The text holds more values.
     """
     if len(data) <= most:
         return
-    # A string is a value or the key of one, and has two quotes that are not escaped.
+    # Each string is a value or a key, and has two quotes that are not escaped.
     quotes = data.count(b'"') - data.count(b'\\"')
     if quotes <= 4 * most and (_count(data) < most or _count(_outside_strings(data)) < most):
         return
@@ -137,10 +138,10 @@ def _count(data: bytes) -> int:
 
 
 def _outside_strings(data: bytes) -> bytes:
-    """Return the brackets and commas of JSON text that stand in no string.
+    """Return the brackets and commas of JSON text, without those inside of strings.
 
-    In valid JSON a backslash stands in a string only, so each pair of them is one that is escaped, and one
-    that is left over escapes what follows it.
+    In valid JSON a backslash is always inside of a string. So each pair of backslashes is an escaped backslash, and a
+    single backslash escapes the next character.
     """
     marks = data
     if b"\\" in data:

@@ -1,10 +1,11 @@
-"""Text that was cut inside of a character, which is JSON and no text.
+"""Decodes messages with half a character: a lone surrogate, which is valid in JSON but not in UTF-8.
 
 JavaScript's strings are UTF-16, so ``"\\ud83d\\ude00".slice(0, 1)`` is half of an emoji, and ``JSON.stringify`` writes
-the half as an escape: ``"\\ud83d"``. Python can't write such text as UTF-8, and msgspec takes it for broken JSON.
-A message that holds a half becomes a :class:`~bennu.message.Message` like any other, of which the payload fits no type
-(:data:`~bennu.user_code.payload.HALVED`). So its sender gets an error reply to it, and keeps the connection. A topic, event
-or ref that holds a half is raw JSON: it matches nothing, and is echoed as it came.
+the half as an escape: ``"\\ud83d"``. Python can't encode such text as UTF-8, and msgspec refuses it as broken JSON.
+
+A message that holds a half becomes a :class:`~bennu.message.Message` whose payload fits no type
+(:data:`~bennu.user_code.payload.HALVED`). So the client gets an error reply, and its connection stays open. A topic,
+event or ref that holds a half is kept as raw JSON: it matches no channel and no handler, and is sent back unchanged.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _HALF: Final = re.compile(
     )*+ \\u[dD][89a-fA-F]""",
     re.VERBOSE,
 )
-"""Up to the first half: each step takes what is whole, and never goes back."""
+"""Matches up to the first half. Each step takes whole characters, and never backtracks."""
 
 
 def has_half(data: bytes) -> bool:
@@ -38,10 +39,10 @@ def has_half(data: bytes) -> bool:
 
 
 def halved_message(data: bytes) -> Message | None:
-    """Return the message of JSON that msgspec refuses for a half, or None if it is no message.
+    """Return the message of JSON that holds half a character; None if the JSON holds no half, or is no message.
 
     Args:
-        data: An array of five elements as in V2, or an object as in V1. It nests only so deep as Python can follow.
+        data: JSON that msgspec has refused: an array of five elements (V2), or an object (V1).
     """
     if not has_half(data):
         return None
@@ -69,7 +70,7 @@ def _refuse(constant: str) -> Any:
 
 
 def _whole_or_raw(value: Any) -> Any:
-    """Return a value as it is, or as raw JSON if it holds a half."""
+    """Return a value unchanged, or as raw JSON if it holds half a character."""
     encoded = json.dumps(value).encode()
     return msgspec.Raw(encoded) if has_half(encoded) else value
 

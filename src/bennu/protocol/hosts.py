@@ -1,19 +1,19 @@
-"""Which hosts an endpoint serves: the Host header of a request.
+"""Checks the Host header of a request against the hosts that an endpoint serves.
 
-A page may only connect where its origin fits the Host header (:mod:`bennu.protocol.origin`). If any name can stand in
-that header, a page of ``evil.example`` whose name is made to point at this machine fits too: that is DNS rebinding. So
-an endpoint can be told its names.
+A page can only connect if its origin fits the Host header (:mod:`bennu.protocol.origin`). If that header can hold any
+name, an attacker can point ``evil.example`` at this server, and pages of ``evil.example`` fit: this is DNS rebinding.
+So an endpoint can be told its hosts.
 
 ====================  =======================================================================
-an entry              a request is served if
+entry                 a request is served if
 ====================  =======================================================================
-``example.com``       its host is this one, in any case, with any port
+``example.com``       its host is this name, in upper or lower case, with any port
 ``*.example.com``     its host ends with ``.example.com``; ``example.com`` itself does not fit
 ``192.0.2.1, ::1``    its host is this address, in any spelling
-``*``                 always, if the header is a host at all
+``*``                 its Host header is any valid host
 ====================  =======================================================================
 
-A header that is missing, there twice, or no host fits nothing: it is malformed.
+A request without a Host header, with two of them, or with an invalid host is malformed, and fits no entry.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ _HEADER: Final = re.compile(
 _LABELS: Final = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
 _MAX_PORT: Final = 65_535
 _AMBIGUOUS: Final = frozenset("ß\u03c2\u200c\u200d")
-"""Characters that browsers keep and Python's codec maps away."""
+"""Characters that browsers keep in a host name, and Python's IDNA codec replaces."""
 
 WRITE: Final = 'hosts=["example.com", "*.example.com"]'
 
 
 class HostVerdict(Enum):
-    """What is thought of a Host header."""
+    """The result of checking a Host header."""
 
     FITS = auto()
     FOREIGN = auto()
@@ -50,13 +50,13 @@ class HostVerdict(Enum):
 
 
 class Hosts:
-    """The hosts that are served.
+    """The hosts that an endpoint serves.
 
     Args:
         names: Entries as in the table above.
 
     Raises:
-        DefinitionError: One of them is no host, or there is none.
+        DefinitionError: An entry is not a host, or there is no entry.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
@@ -88,10 +88,10 @@ class Hosts:
             self._exact.add(name)
 
     def judge(self, headers: Sequence[str]) -> HostVerdict:
-        """Return what is thought of a request.
+        """Return whether a request's Host header fits.
 
         Args:
-            headers: The Host headers that it has, which should be one.
+            headers: All Host headers of the request. A valid request has one.
         """
         host = parse_host(headers[0]) if len(headers) == 1 else None
         if host is None:
@@ -104,7 +104,7 @@ class Hosts:
 
 
 def parse_host(header: str) -> str | Address | None:
-    """Return the host of a Host header, without its port: a name in lower case or an address; None if it is none.
+    """Return the host of a Host header without its port: a lower-case name or an address; None if it is invalid.
 
     Example:
         >>> parse_host("Example.COM.:8443"), parse_host("a b")
@@ -121,7 +121,7 @@ def parse_host(header: str) -> str | Address | None:
 
 
 def is_loopback(address: object) -> bool:
-    """Return whether an address is one of this machine's own, which no other machine can reach.
+    """Return whether an address is a loopback address, which only this machine can reach.
 
     Example:
         >>> is_loopback("127.0.0.1"), is_loopback("::1"), is_loopback("10.0.0.1"), is_loopback(None)
@@ -145,7 +145,7 @@ def _is_list(names: object) -> bool:
 
 
 def _ascii(name: str) -> str:
-    """Return a name as it stands in a header; one that can't stand there comes back as it is."""
+    """Return a name as a browser writes it in a Host header; a name without such a form is returned unchanged."""
     if name.isascii() or _AMBIGUOUS & set(name):
         return name.lower()
     try:
@@ -155,7 +155,7 @@ def _ascii(name: str) -> str:
 
 
 def _suggest(entry: str) -> str:
-    """Return what to write instead of an entry that is more than a host."""
+    """Return the code to write instead of an invalid entry."""
     host = entry.rpartition("//")[2].partition("/")[0].rpartition("@")[2].partition(":")[0]
     if _AMBIGUOUS & set(entry):
         return 'hosts=["xn--..."], the name as browsers send it'
@@ -172,7 +172,7 @@ def _error(
 
 
 class _Loopback(Hosts):
-    """The names of this machine for itself: any loopback address is one too."""
+    """This machine's local names, and any loopback address."""
 
     def judge(self, headers: Sequence[str]) -> HostVerdict:
         verdict = super().judge(headers)
@@ -182,4 +182,4 @@ class _Loopback(Hosts):
 
 
 LOOPBACK: Final = _Loopback(["localhost", "*.localhost", "127.0.0.1", "::1"])
-"""What a listener on loopback serves in development."""
+"""The hosts that a listener on a loopback address serves in development."""

@@ -1,7 +1,7 @@
-"""What a client sent compressed: RFC 7692, §7.2.2. No message inflates beyond its bound.
+"""Reads compressed messages: RFC 7692, §7.2.2. No message inflates beyond its size limit.
 
-A message is inflated when its last fragment is there. Until then it is held as it came, within the bound of
-every message, so the most that a connection ever holds is that bound twice, once compressed and once not.
+A message is inflated after its last fragment has arrived. Until then the compressed bytes are kept, up to the same
+size limit. So a connection holds at most twice that limit: once compressed, and once inflated.
 """
 
 from __future__ import annotations
@@ -16,21 +16,22 @@ from .websocket import INVALID_DATA, TOO_BIG, Event, Reader, Violation
 __all__ = ["InflatingReader"]
 
 TAIL_AND_END: Final = TAIL + b"\x03\x00"
-"""With an empty last block behind it, a message that was cut short shows."""
+"""The tail and an empty last block: a message that was cut short is detected, because it lacks the last block."""
 MAX_STREAMS: Final = 16
-"""Last blocks in one message. One is usual where a client can't flush, but each costs a new inflater."""
+"""Deflate streams that one message can have. One is usual for a client that can't flush; each needs a new inflater."""
 LARGEST: Final = 15
 INFLATION: Final = 32
-"""How many times its size a message is expected to inflate to."""
+"""The ratio to which a message is expected to inflate."""
 
 
 class InflatingReader(Reader):
-    """A reader for a client with which compression was agreed on.
+    """Reads the frames of a client that has negotiated compression.
 
     Args:
-        max_size: Bytes that a message may have, compressed as well as inflated.
-        agreement: What was agreed on.
-        budget: What one call may cost. A compressed message costs 32 times as much as one that is not.
+        max_size: The most bytes of a message, both compressed and inflated.
+        agreement: The negotiated compression.
+        budget: The most that one call can cost; see :class:`Reader`. A compressed message costs 32 times as much
+            as an uncompressed message. Default: None, no limit.
     """
 
     __slots__ = ("_inflater", "_is_compressed", "_max_ratio", "_window")
@@ -38,15 +39,15 @@ class InflatingReader(Reader):
     def __init__(self, max_size: int, agreement: Agreement, budget: int | None = None) -> None:
         super().__init__(max_size, budget)
         self._max_ratio = agreement.options.max_ratio
-        self._window = agreement.client_window  # None: nothing is kept from message to message
+        self._window = agreement.client_window  # None: no window is kept between messages
         self._inflater: zlib._Decompress | None = None
-        self._is_compressed = False  # the message under way
+        self._is_compressed = False  # the message that is being read
 
     def _check_header(self, first: int, second: int) -> Opcode:
         opcode = first & 0x0F
         if opcode not in (Opcode.TEXT, Opcode.BINARY):
             return super()._check_header(first, second)
-        # A violation is the end, so it does no harm to have set this for one.
+        # After a violation nothing is read, so a wrong value does no harm then.
         self._is_compressed = bool(first & RSV1)
         return super()._check_header(first & ~RSV1, second)
 
@@ -89,7 +90,7 @@ class InflatingReader(Reader):
         return b"".join(parts)
 
     def _make(self) -> zlib._Decompress:
-        # A larger window than the client's does no harm, and zlib has none of 8 bits to compress with.
+        # A larger window than the client's does no harm, and zlib can't compress with a window of 8 bits.
         return zlib.decompressobj(-max(self._window or LARGEST, 9))
 
 

@@ -1,6 +1,6 @@
-"""V1 of the wire (vsn 1.0.x): JSON objects, text only. Protocol document, §2.2.
+"""The serializer of V1 (vsn 1.0.x): JSON objects in text frames. Protocol document, §2.2.
 
-What goes out never carries ``join_ref``; ``phx_close`` and ``phx_error`` put it into ``ref``.
+The server's messages never have a ``join_ref``; the ``ref`` of ``phx_close`` and ``phx_error`` is the join_ref.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class _JSONV1:
         return self._message(topic, PHX_REPLY, {"status": status, "response": response}, ref)
 
     def push(self, join_ref: Any, topic: str, event: str, payload: Any) -> Encoded:
-        """Encode a push; the join_ref is dropped, and any JSON value will do as payload."""
+        """Encode a push; the join_ref is dropped. The payload can be any JSON value."""
         del join_ref
         _refuse_binary(payload)
         return self._message(topic, event, payload, None)
@@ -84,11 +84,11 @@ class _JSONV1:
         return self._message(topic, event, payload, None)
 
     def close(self, join_ref: Any, topic: str) -> Encoded:
-        """Encode ``phx_close``, its ref the join_ref."""
+        """Encode ``phx_close``; its ref is the join_ref."""
         return self._message(topic, PHX_CLOSE, {}, join_ref)
 
     def error(self, join_ref: Any, topic: str) -> Encoded:
-        """Encode ``phx_error``, its ref the join_ref."""
+        """Encode ``phx_error``; its ref is the join_ref."""
         return self._message(topic, PHX_ERROR, Reason.CHANNEL_CRASH.payload(), join_ref)
 
     def _message(self, topic: Any, event: str, payload: Any, ref: Any) -> Encoded:

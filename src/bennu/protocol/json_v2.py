@@ -1,7 +1,7 @@
-"""V2 of the wire (vsn 2.0.x): JSON arrays in text frames, and three kinds of binary frame.
+"""The serializer of V2 (vsn 2.0.x): JSON arrays in text frames, and three kinds of binary frame.
 
-Protocol document, §2.3 and §2.4. A message goes out as a binary frame exactly if its payload (for a
-reply: its response) is ``bytes``. The JSON is compact: one client splits it at its commas.
+Protocol document, §2.3 and §2.4. A message is sent as a binary frame exactly if its payload (for a reply: its
+response) is ``bytes``. The JSON is compact, because one client library splits it at its commas.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ class _JSONV2:
             ) from error
 
     def reply(self, join_ref: Any, ref: Any, topic: Any, status: str, response: Any) -> Encoded:
-        """Encode a reply; a response of bytes makes it a binary frame of kind 1."""
+        """Encode a reply; for a response of bytes it is a binary frame of kind 1."""
         if isinstance(response, bytes):
             fields = {"join_ref": join_ref, "ref": ref, "topic": topic, "status": status}
             return BINARY, _binary(_REPLY, fields, response)
-        try:  # as encode_json does: this is the hot path, as are the next two
+        try:  # as in encode_json; this method and the next two are the hot path
             return TEXT, encode(
                 (join_ref, ref, topic, "phx_reply", {"status": status, "response": response})
             )
@@ -63,7 +63,7 @@ class _JSONV2:
             raise unencodable(error) from error
 
     def push(self, join_ref: Any, topic: str, event: str, payload: Any) -> Encoded:
-        """Encode a push; a payload of bytes makes it a binary frame of kind 0, without a ref."""
+        """Encode a push; for a payload of bytes it is a binary frame of kind 0, without a ref."""
         if isinstance(payload, bytes):
             fields = {"join_ref": join_ref, "topic": topic, "event": event}
             return BINARY, _binary(_PUSH, fields, payload)
@@ -75,7 +75,7 @@ class _JSONV2:
             raise unencodable(error) from error
 
     def broadcast(self, topic: str, event: str, payload: Any) -> Encoded:
-        """Encode a broadcast; a payload of bytes makes it a binary frame of kind 2."""
+        """Encode a broadcast; for a payload of bytes it is a binary frame of kind 2."""
         if isinstance(payload, bytes):
             return BINARY, _binary(_BROADCAST, {"topic": topic, "event": event}, payload)
         if type(payload) is not dict:
@@ -97,7 +97,7 @@ class _JSONV2:
 
 
 def _decode_binary(data: bytes) -> Message:
-    """Decode a client's push: a kind byte, four lengths, four texts, and the rest is payload."""
+    """Decode a client's push: a byte for the kind, four lengths, four texts, and the payload."""
     if len(data) < 5 or data[0] != _PUSH:
         raise DecodeError(
             f"V2 expected a binary frame of kind 0 with a header of five bytes, got {data[:5]!r}"
@@ -114,7 +114,7 @@ def _decode_binary(data: bytes) -> Message:
 
 
 def _binary(kind: int, fields: dict[str, Any], payload: bytes) -> bytes:
-    """Encode a binary frame: the kind, one length for each field, the fields, the payload."""
+    """Encode a binary frame: the kind, the length of each field, the fields, the payload."""
     header = bytearray((kind,))
     texts: list[bytes] = []
     for name, value in fields.items():
@@ -130,7 +130,7 @@ def _binary(kind: int, fields: dict[str, Any], payload: bytes) -> bytes:
 
 
 def _text(name: str, value: Any) -> bytes:
-    """Return a field of a binary header; a ref that is no text becomes the JSON that it came as."""
+    """Return a field of a binary header; a ref that is no text is encoded as JSON."""
     if not isinstance(value, str):
         return encode_json(value)
     try:

@@ -1,13 +1,12 @@
-"""Who a request came from and what it was for, where proxies stand between: the X-Forwarded headers.
+"""Reads the client's address, scheme and host from the X-Forwarded headers of trusted proxies.
 
-Whoever is no proxy of ours can write what it likes into these headers. So they are read only if the
-connection itself comes from a trusted proxy, and X-Forwarded-For is read from its right end, where each
-proxy adds whom it saw: the first address there that is no trusted proxy is the client's. What stands left
-of it, the client wrote.
+Any client can write any value into these headers. So they are read only if the connection itself comes from a trusted
+proxy. X-Forwarded-For is read from its right end, where each proxy adds the address that it saw. The first address
+from the right that is no trusted proxy is the client's. The client itself wrote the values to the left of that address.
 
     X-Forwarded-For: 6.6.6.6, 203.0.113.9, 10.0.0.7      from 10.0.0.1, both 10. trusted: 203.0.113.9
 
-The other headers are lists of the same kind if proxies add to them, and one value if they replace it.
+Each of the other headers is such a list if the proxies append to it, and one value if they replace it.
 """
 
 from __future__ import annotations
@@ -35,13 +34,13 @@ _SCHEMES: Final = {"http": "http", "https": "https", "ws": "http", "wss": "https
 
 @dataclass(frozen=True, slots=True)
 class Forwarded:
-    """What trusted proxies say of a request; None is what they do not say.
+    """The values that trusted proxies give for a request; None for a value that they do not give.
 
     Attributes:
         client: Address and port of the client.
         scheme: ``http`` or ``https``.
         authority: Host and port that the client asked for, as in a Host header.
-        malformed: The names of headers that could not be read, and were ignored.
+        malformed: Names of the headers that could not be read, and were ignored.
     """
 
     client: Address | None
@@ -51,13 +50,13 @@ class Forwarded:
 
 
 class TrustedProxies:
-    """The proxies whose word counts.
+    """The proxies whose headers are read.
 
     Args:
-        trusted: Addresses and networks, and ``"unix"`` for whoever connects by a Unix socket.
+        trusted: Addresses and networks, and ``"unix"`` for all connections by a Unix socket.
 
     Raises:
-        DefinitionError: One of them is none.
+        DefinitionError: An entry is no address, no network and not ``"unix"``.
     """
 
     def __init__(self, trusted: Iterable[str]) -> None:
@@ -66,18 +65,18 @@ class TrustedProxies:
         self._networks = [_network(entry) for entry in entries if entry != _UNIX]
 
     def trusts(self, host: str | None) -> bool:
-        """Return whether an address is a trusted proxy's; None is a Unix socket."""
+        """Return whether an address is a trusted proxy's; None stands for a Unix socket."""
         if not host:
             return self._trusts_unix
         address = _address(host)
         return address is not None and any(address in network for network in self._networks)
 
     def read(self, peer: str | None, headers: Sequence[tuple[bytes, bytes]]) -> Forwarded | None:
-        """Return what proxies say of a request, or None if it comes from none that is trusted.
+        """Return the proxies' values for a request; None if the connection comes from no trusted proxy.
 
         Args:
-            peer: The address that the connection comes from.
-            headers: Of the request, names in lower case.
+            peer: The address that the connection comes from; None for a Unix socket.
+            headers: The headers of the request, with names in lower case.
         """
         if not self.trusts(peer):
             return None
@@ -85,7 +84,7 @@ class TrustedProxies:
         client, hops = self._client(_elements(headers, b"x-forwarded-for"), malformed)
 
         def said(name: str) -> str | None:
-            """Return what the proxy that saw the client says."""
+            """Return the value that the proxy nearest to the client gave."""
             values = _elements(headers, name.encode())
             return values[max(-hops, -len(values))] if values else None
 
@@ -96,7 +95,7 @@ class TrustedProxies:
         return Forwarded(client, scheme, authority, tuple(malformed))
 
     def _client(self, chain: Sequence[str], malformed: list[str]) -> tuple[Address | None, int]:
-        """Return the client's address, and how many trusted proxies stand before it."""
+        """Return the client's address, and the number of proxies between the client and the server."""
         client: Address | None = None
         for hops, element in enumerate(reversed(chain), 1):
             found = _client_address(element)
@@ -130,12 +129,12 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
     except ValueError:
         return None
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        return address.ipv4_mapped  # a socket of both families shows them so
+        return address.ipv4_mapped  # a dual-stack socket shows IPv4 addresses so
     return address
 
 
 def _elements(headers: Sequence[tuple[bytes, bytes]], name: bytes) -> list[str]:
-    """Return the elements of a list that may be spread over several headers."""
+    """Return the elements of a list that can be split over several headers."""
     values = b",".join(value for key, value in headers if key == name).decode("latin-1")
     return [element.strip() for element in values.split(",")] if values.strip() else []
 
@@ -161,7 +160,7 @@ def _scheme(said: str | None, malformed: list[str]) -> str | None:
 
 
 def _authority(host: str | None, port: str | None, asked: str, malformed: list[str]) -> str | None:
-    """Return host and port that the client asked for, or None if the Host header says it."""
+    """Return the host and port that the client asked for; None if no proxy says them."""
     found = None if host is None else _HOST.fullmatch(host)
     if host is not None and (found is None or not _is_port(found[1])):
         malformed.append("x-forwarded-host")

@@ -1,8 +1,9 @@
-"""The query string, as Phoenix decodes it. Protocol document, §1.6.
+"""Decodes a query string as Phoenix does. Protocol document, §1.6.
 
-``a[b]=1`` nests maps, ``a[]=1&a[]=2`` makes lists, ``a[b][0]=x`` a map with the key ``"0"``. Of a
-repeated plain key the last counts; a key without ``=`` is empty text; empty pairs are ignored; a bad
-percent escape stays as it is.
+- ``a[b]=1`` makes nested dicts, ``a[]=1&a[]=2`` a list, and ``a[b][0]=x`` a dict with the key ``"0"``.
+- The last value of a repeated plain key counts.
+- The value of a key without ``=`` is empty text.
+- An empty pair is ignored. An invalid percent escape is left unchanged.
 """
 
 from __future__ import annotations
@@ -22,13 +23,13 @@ def decode_query(query: bytes) -> dict[str, Any]:
     """Return the parameters of a query string.
 
     Raises:
-        DecodeError: It is longer than 1,000,000 bytes, or is not UTF-8 once unescaped.
+        DecodeError: The query string is longer than 1,000,000 bytes, or is not UTF-8 after unescaping.
     """
     if len(query) > MAX_QUERY:
         raise DecodeError(f"a query string has at most {MAX_QUERY} bytes, got {len(query)}")
     params: dict[str, Any] = {}
     is_plain = not (b"%" in query or b"+" in query or b"[" in query)
-    if is_plain and query.isascii():  # by far the most usual
+    if is_plain and query.isascii():  # the most frequent case
         for text in query.decode("ascii").split("&"):
             if text:
                 name, _, content = text.partition("=")

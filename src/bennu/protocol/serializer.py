@@ -1,4 +1,4 @@
-"""What a serializer does. It is pure: bytes in, a message out; values in, bytes out."""
+"""The interface of a serializer, which decodes a client's frames and encodes the server's. It is pure."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ __all__ = ["Serializer"]
 
 
 class Serializer(Protocol):
-    """A version of the wire format."""
+    """Encodes and decodes one version of the wire format."""
 
     name: str
-    """How it is called in logs."""
+    """The serializer's name in logs."""
 
     carries_binary: bool
-    """Whether it has binary frames."""
+    """Whether this version has binary frames."""
 
     requirement: tuple[int, int]
-    """The major and minor version of ``vsn`` that it speaks."""
+    """The major and minor version of ``vsn`` that selects this serializer."""
 
     def decode(self, opcode: Opcode, data: bytes) -> Message:
         """Return the message of a frame.
@@ -29,7 +29,7 @@ class Serializer(Protocol):
             data: The content of the frame.
 
         Raises:
-            DecodeError: The frame is no message; nothing else is raised.
+            DecodeError: The frame is no message. No other exception is raised.
         """
         ...
 
@@ -50,7 +50,7 @@ class Serializer(Protocol):
         ...
 
     def broadcast(self, topic: str, event: str, payload: Any) -> Encoded:
-        """Encode a broadcast, the same for all who get it.
+        """Encode a broadcast; all clients get the same bytes.
 
         Raises:
             EncodeError: The payload can't be written.

@@ -1,7 +1,7 @@
-"""Which serializer a client gets: the ``vsn`` parameter. Protocol document, §1.5.
+"""Chooses the serializer of a client by the ``vsn`` parameter. Protocol document, §1.5.
 
-The value must be a full semantic version. ``~> 2.0.0`` means at least 2.0.0 and below 2.1.0, where a
-pre-release comes before its release: 2.0.0-rc.1 is refused, 2.0.1-rc.1 is not.
+The value must be a full semantic version. ``~> 2.0.0`` means at least 2.0.0 and below 2.1.0. A pre-release comes
+before its release: 2.0.0-rc.1 is refused, 2.0.1-rc.1 is accepted.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _VERSION = re.compile(
 _MAX_VSN: Final = 64
 
 
-@lru_cache(maxsize=64)  # every client says one of a few, and says it at every connect
+@lru_cache(maxsize=64)  # every connect sends one of a few values
 def _read(vsn: str) -> tuple[tuple[int, int], bool] | None:
-    """Return the first two numbers of a version, and whether it comes before their first release."""
+    """Return major and minor version, and whether the version is a pre-release of ``major.minor.0``."""
     found = _VERSION.fullmatch(vsn)
     if found is None:
         return None
@@ -39,11 +39,11 @@ def _read(vsn: str) -> tuple[tuple[int, int], bool] | None:
 
 
 def negotiate(vsn: Any, serializers: Sequence[Serializer]) -> Serializer | None:
-    """Return the first serializer that speaks this version, or None to refuse the client.
+    """Return the first serializer of this version; None to refuse the client.
 
     Args:
-        vsn: The decoded query parameter; anything but text is refused.
-        serializers: In order of preference.
+        vsn: The decoded query parameter; a value that is no text is refused.
+        serializers: The serializers in order of preference.
     """
     version = _read(vsn) if isinstance(vsn, str) and len(vsn) <= _MAX_VSN else None
     if version is None:
@@ -58,14 +58,15 @@ def negotiate(vsn: Any, serializers: Sequence[Serializer]) -> Serializer | None:
 
 
 def closest(vsn: Any, serializers: Sequence[Serializer]) -> Serializer | None:
-    """Return what a client may understand that asks for a version which nobody speaks.
+    """Return the serializer for the refusal of a client that asks for an unknown version.
 
     Args:
         vsn: The decoded query parameter.
-        serializers: In rising order.
+        serializers: The serializers, oldest version first.
 
     Returns:
-        The newest that is no newer than what it asks for; None if it asks for no version at all.
+        The newest serializer that is not newer than the client's version, else the oldest; None if the
+        parameter is no version.
     """
     version = _read(vsn) if isinstance(vsn, str) and len(vsn) <= _MAX_VSN else None
     if version is None:

@@ -1,24 +1,23 @@
-"""WebSocket frames (RFC 6455, §5): what the client sent, and what goes to it.
+"""Reads a client's WebSocket frames and writes the server's (RFC 6455, §5).
 
-Theory of operation. :class:`Reader` holds no bytes as long as each read of the socket ends with a
-frame: then a frame is some index operations and one unmasking in C. Bytes are kept only for a frame
-that has not arrived whole, and fragments only until their last one. It answers with events,
-``(kind, data)``:
+Theory of operation. If each read of the socket ends with the end of a frame, :class:`Reader` keeps no bytes: a frame
+then costs some index operations and one unmasking in C. The reader keeps bytes only of an incomplete frame, and
+fragments until the last fragment of their message. It returns events, ``(kind, data)``:
 
-- ``(TEXT, data)`` and ``(BINARY, data)``: a whole message; text is valid UTF-8, still as bytes;
+- ``(TEXT, data)`` and ``(BINARY, data)``: a whole message; text is valid UTF-8, as bytes;
 - ``(PING, data)``, ``(PONG, data)``;
-- ``(CLOSE, data)``: the client's close frame; what follows it is not read;
-- ``(FAILURE, (code, reason))``: the client broke the protocol; the reader is dead from then on;
-- ``(Note.BEHIND, None)``: more has arrived whole, and :meth:`Reader.more` returns it.
+- ``(CLOSE, data)``: the client's close frame; later bytes are not read;
+- ``(FAILURE, (code, reason))``: the client broke the protocol; later bytes are not read;
+- ``(Note.BEHIND, None)``: more complete frames have arrived, and :meth:`Reader.more` returns them.
 
-A client may put 40,000 frames into one read of the socket, or compress ten megabytes into one of them. So a
-reader can be given a *budget*: what one call may cost, where a frame costs one, and one more for each kilobyte
-that it completes. What costs more than is left waits for the next call of :meth:`Reader.more`, which takes one
-frame of any cost.
+A client can put 40,000 frames into one read of the socket, or compress ten megabytes into one frame. So a reader can
+have a *budget*, which is the most that one call can cost. A frame costs 1, and 1 more for each kilobyte of a message
+that it completes. A frame that costs more than the rest of the budget waits for the next call of :meth:`Reader.more`.
+The first frame of that call can have any cost.
 
-Why this is not the ``websockets`` library, whose unmasking we do use: it answers a close frame by its
-own rule where ours is §1.13, it fails a close between fragments and a message of more than 4,096
-fragments, both of which RFC 6455 allows, and with it each frame costs ten times as much.
+Bennu uses the unmasking of the ``websockets`` library, but not its frames, for three reasons. The library answers a
+close frame by its own rule instead of §1.13. It fails a close between fragments and a message of more than 4,096
+fragments, which RFC 6455 both allows. And each frame would cost ten times as much.
 """
 
 from __future__ import annotations
@@ -41,19 +40,19 @@ PONG: Final = Opcode.PONG
 FAILURE: Final = None
 
 MAX_FRAGMENTS: Final = 16_384
-"""Fragments that a message may have, and one more for each FRAGMENT bytes of it."""
+"""Fragments that a message can have, and one more for each FRAGMENT bytes of the message."""
 FRAGMENT: Final = 16
-LEAST: Final = 10
-"""A kilobyte, as a power of two."""
+KILOBYTE_BITS: Final = 10
+"""A kilobyte as a power of two."""
 
 
 class Note(Enum):
-    """An event that comes of no frame."""
+    """The kind of an event that is no frame."""
 
     BEHIND = auto()
-    """There is more."""
+    """More complete frames have arrived."""
     METER = auto()
-    """So many bytes have come from the client."""
+    """The number of bytes that have arrived from the client."""
 
 
 BEHIND: Final = Note.BEHIND
@@ -73,23 +72,23 @@ _FINAL_DATA: Final = (_FINAL_TEXT, _FINAL_BINARY)
 
 
 class Violation(Exception):
-    """The client broke the protocol: the close code and reason that it gets."""
+    """The client broke the protocol. ``failure`` is the event with the close code and reason for the client."""
 
     def __init__(self, code: int, reason: str) -> None:
         self.failure: Event = (FAILURE, (code, reason))
 
 
 class Reader:
-    """The client's half of one connection.
+    """Reads the frames that the client of one connection sends.
 
     Args:
-        max_size: Bytes that a frame, and a message of many, may have.
-        budget: What one call may cost; None takes all that has come.
+        max_size: The most bytes of a frame, and of a message of many frames.
+        budget: The most that one call can cost; see above. Default: None, no limit.
 
     Attributes:
-        grown: By how many bytes what counts is more than what has come: a compressed message counts as it is
-            inflated, and one that is a single frame counts without the head of the frame.
-        is_behind: Whether more has arrived whole.
+        grown: Bytes to add to the bytes that arrived, to get the bytes that count: a compressed message counts with
+            its inflated size, and a message of a single frame without its header. The number can be negative.
+        is_behind: Whether more complete frames have arrived.
     """
 
     __slots__ = (
@@ -112,20 +111,24 @@ class Reader:
         self.grown = 0
         self.is_behind = False
         self._budget = budget
-        self._left = 0  # of the budget
-        self._count = 0  # fragments of the message under way
-        self._buffer: bytearray | None = None  # bytes of a frame that isn't whole yet
-        self._needed = 0  # how many it must be before it is worth looking again
-        self._opcode: Opcode | None = None  # of the fragmented message under way
+        self._left = 0  # the rest of the budget
+        self._count = 0  # fragments of the message that is being read
+        self._buffer: bytearray | None = None  # bytes of an incomplete frame
+        self._needed = 0  # the length of the buffer at which the frame can be read further
+        self._opcode: Opcode | None = None  # of the fragmented message that is being read
         self._fragments: bytearray | None = None
-        self._size = 0  # of those fragments
+        self._size = 0  # bytes of those fragments
         self._dead = False
 
     def receive(self, data: bytes) -> list[Event]:
-        """Take what the socket gave, and return what became whole by it."""
+        """Take bytes from the socket, and return the events of the frames that are complete.
+
+        Args:
+            data: The bytes of one read of the socket.
+        """
         size = len(data)
         if self._buffer is None and size >= 6 and self._opcode is None and not self._dead:
-            # By far the most usual: exactly one frame, final, masked, with a short length.
+            # The most frequent case: exactly one frame, final, masked, with a short length.
             kind = data[0]
             length = data[1] - _MASKED
             if length < 126:
@@ -155,7 +158,7 @@ class Reader:
         return self._read(self._buffer)
 
     def more(self) -> list[Event]:
-        """Return what else has become whole: one frame of any cost, or as many as the budget allows."""
+        """Return more events: of one frame of any cost, or of as many frames as the budget allows."""
         self.is_behind = False
         if self._buffer is None:
             return []
@@ -197,7 +200,7 @@ class Reader:
         *,
         takes_any: bool,
     ) -> int | None:
-        """Read the frame at a position; return where it ends, or None if it is not whole or has to wait."""
+        """Read the frame at a position; return its end, or None if the frame is incomplete or has to wait."""
         if self._dead:
             return None
         available = len(data)
@@ -233,9 +236,9 @@ class Reader:
         return end
 
     def _cost(self, first: int, length: int) -> int:
-        """Return what a frame costs: the last of a message pays for all of it."""
+        """Return the cost of a frame; the last frame of a message costs as much as the whole message."""
         is_last = first & _FINAL and not first & 0x8
-        return 1 + ((length + self._size if is_last else length) >> LEAST)
+        return 1 + ((length + self._size if is_last else length) >> KILOBYTE_BITS)
 
     def _check_header(self, first: int, second: int) -> Opcode:
         opcode = _OPCODES.get(first & 0x0F)
@@ -267,7 +270,7 @@ class Reader:
                 events.append(self._message(opcode, content))
                 return
             self._opcode, self._fragments, self._size, self._count = opcode, bytearray(), 0, 0
-        # Not a list of fragments: of two bytes each it would take thirty times as much.
+        # A list of fragments of two bytes each would take thirty times as much memory.
         fragments = cast("bytearray", self._fragments)
         fragments += content
         self._size = len(fragments)
@@ -309,7 +312,12 @@ def frame(opcode: int, data: bytes) -> bytes:
 
 
 def close_frame(code: int | None, reason: str = "") -> bytes:
-    """Return a close frame; the reason is cut to what a control frame holds."""
+    """Return a close frame.
+
+    Args:
+        code: The close code; None for a frame without code and reason.
+        reason: Text; it is cut to the 123 bytes that a close frame can hold.
+    """
     if code is None:
         return frame(CLOSE, b"")
     text = reason.encode()[:123].decode(errors="ignore").encode()
@@ -320,7 +328,7 @@ def close_answer(data: bytes) -> int:
     """Return the code that answers a client's close frame (protocol document, §1.13).
 
     Args:
-        data: What its close frame held.
+        data: The content of the client's close frame.
     """
     if not data:
         return 1000
