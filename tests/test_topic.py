@@ -140,8 +140,8 @@ def test_what_matches_is_built_back_to_the_very_same_topic(topic: str) -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("a*b", "'*' may only stand at the end"),
-        ("**", "'*' may only stand at the end"),
+        ("a*b", "'*' before the end"),
+        ("**", "'*' before the end"),
         ("room:{id}:*", "a star and parameters in one pattern"),
         ("room:{id:int}", "the type 'int' in the pattern (types come from the annotation)"),
         ("room:{id}:{id}", "{id} twice"),
@@ -346,7 +346,7 @@ def test_other_frameworks_patterns_are_refused_with_ours(text: str, got: str, wr
 @pytest.mark.parametrize(
     ("text", "got"),
     [
-        ("room:{x}{y}", "two parameters with nothing between them"),
+        ("room:{x}{y}", "two parameters with no text between them"),
         ("room:{x}-{rest:path}", "another parameter in the segment of {rest:path}"),
     ],
 )

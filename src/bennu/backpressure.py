@@ -1,7 +1,6 @@
-"""What a channel wants to happen to its messages while its client reads too slowly to get them all.
+"""The values of a channel's ``when_slow``: what happens to messages for a client that reads too slowly.
 
-The choice stands in the channel's class: ``when_slow``. These are only its words; the queue that obeys
-them is :mod:`bennu.server.send_queue`.
+These classes only declare a policy. The queue in :mod:`bennu.server.send_queue` applies it.
 """
 
 from __future__ import annotations
@@ -20,10 +19,10 @@ __all__ = ["DropOldest", "DropPolicy", "Latest", "WhenSlow"]
 @options()
 @dataclass(frozen=True, slots=True)
 class DropOldest:
-    """Keep the newest messages of the channel, and drop those that have waited longest.
+    """Keep the newest messages of the channel, and drop the oldest.
 
     Args:
-        max: Messages of the channel that may wait.
+        max: The most messages of the channel that wait. Default: 1000.
 
     Raises:
         DefinitionError: ``max`` is no whole number above 0.
@@ -39,7 +38,7 @@ class DropOldest:
         _expect_count("DropOldest", self.max)
 
     def key_of(self, event: str, payload: Any) -> Hashable:
-        """Return None: no message takes the place of another."""
+        """Return None: no message replaces another message."""
 
 
 @options()
@@ -48,13 +47,13 @@ class Latest:
     """Keep only the newest message for each key, as for prices, positions and progress.
 
     Args:
-        key: What two messages have in common of which only the newer counts: the name of a field of
-            the payload (together with the event; a payload without the field stands for itself), or a
-            function of event and payload. None takes the event alone.
-        max: Keys of the channel that may wait; beyond that the oldest message is dropped.
+        key: A newer message replaces an older message with the same key. Pass the name of a field of the payload:
+            the key is the event and the field's value, and a payload without the field is not replaced. Or pass a
+            function of event and payload that returns the key. Default: None, the key is the event.
+        max: The most messages of the channel that wait; above it the oldest message is dropped. Default: 1000.
 
     Raises:
-        DefinitionError: One of them is of another kind.
+        DefinitionError: ``key`` is no text and no plain function, or ``max`` is no whole number above 0.
 
     Example:
         >>> Latest(key="symbol").key_of("price", {"symbol": "ACME", "bid": 3})
@@ -83,9 +82,9 @@ class Latest:
             )
 
     def key_of(self, event: str, payload: Any) -> Hashable:
-        """Return what messages are replaced by, or None for one that stands for itself.
+        """Return the key of a message; None for a message that is not replaced.
 
-        A function as ``key`` is not called here, but by the server.
+        If ``key`` is a function, this returns None: the server calls the function.
         """
         if self.key is None:
             return event

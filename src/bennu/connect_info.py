@@ -1,4 +1,4 @@
-"""What is known of a client's request: the ``info`` that ``connect`` may ask for. Protocol, §1.10."""
+"""The request that opened a connection: the ``info`` that ``connect`` can take. Protocol, §1.10."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from urllib.parse import unquote
 __all__ = ["AUTHORITY", "URI", "ConnectInfo", "Headers", "Peer"]
 
 AUTHORITY: Final = "bennu.authority"
-"""Where in the scope host and port stand that trusted proxies have named."""
+"""The key in the scope of the host and port that a trusted proxy has given."""
 
 _SCHEMES: Final = {"websocket": ("ws", "wss"), "longpoll": ("http", "https")}
 _PORT = re.compile(r":([0-9]{0,5})\Z")
 
 
 class Peer(NamedTuple):
-    """The other end of the connection; both None on a Unix socket."""
+    """The client's address and port; both are None on a Unix socket."""
 
     host: str | None
     port: int | None
 
 
 class URI(NamedTuple):
-    """What was asked for."""
+    """The URI of the request."""
 
     scheme: str
     host: str | None
@@ -37,23 +37,31 @@ class URI(NamedTuple):
 
 
 class Headers(Mapping[str, str]):
-    """The request's headers, by name in any case. Of a repeated header this is the first value."""
+    """The headers of the request. Names are case-insensitive. A repeated header has its first value here.
+
+    Args:
+        raw: Names and values of all headers, names in lower case.
+    """
 
     __slots__ = ("_packed",)
 
     def __init__(self, raw: list[tuple[bytes, bytes]] | tuple[tuple[bytes, bytes], ...]) -> None:
-        # One bytes object instead of a list of tuples: every connection keeps its headers, and ten
-        # thousand lists of tuples would be most of what an idle connection weighs.
+        # One bytes object instead of a list of tuples: every connection keeps its headers, and a list of
+        # tuples would be most of the memory of an idle connection.
         self._packed = b"\n".join([name + b":" + value for name, value in raw])
 
     @property
     def raw(self) -> list[tuple[str, str]]:
-        """All headers as they came, names in lower case."""
+        """All headers in their order, with names in lower case."""
         pairs = [line.partition(b":") for line in self._packed.split(b"\n") if line]
         return [(name.decode("latin-1"), value.decode("latin-1")) for name, _, value in pairs]
 
     def getlist(self, name: str) -> list[str]:
-        """Return every value of a header."""
+        """Return all values of a header.
+
+        Args:
+            name: The name of the header, in upper or lower case.
+        """
         wanted = name.lower()
         return [value for found, value in self.raw if found == wanted]
 
@@ -73,7 +81,7 @@ class Headers(Mapping[str, str]):
 
 
 class _More:
-    """What few requests have: made when the first of it is set."""
+    """The attributes that few requests have. This object is made when the first of them is set."""
 
     __slots__ = ("authority", "expires_at", "ids", "scope_session", "session")
 
@@ -86,16 +94,15 @@ class _More:
 
 
 class ConnectInfo:
-    """The request that opened a connection. Everything is worked out when it is asked for.
+    """The request that opened a connection. Its properties are computed on access.
 
-    In ``connect`` it also takes what the connection shall be bound to: :meth:`expire_at` and
-    :meth:`add_id`.
+    In ``connect`` you can also set when the connection ends (:meth:`expire_at`), and add ids to the connection
+    (:meth:`add_id`).
 
     Attributes:
-        headers: Its headers.
-        auth_token: The token that the client sent beside the URL, if the socket has
-            ``auth_token=True``; not verified.
-        state: What the endpoint's lifespan yielded.
+        headers: The headers of the request.
+        auth_token: The client's unverified ``authToken``, if the socket has ``auth_token=True``; else None.
+        state: The value that the endpoint's lifespan yielded.
     """
 
     __slots__ = (
@@ -122,7 +129,7 @@ class ConnectInfo:
         self.auth_token = auth_token
         self.headers = Headers(scope["headers"] if headers is None else headers)
         self._client: tuple[str, int | str | None] | None = scope.get("client")
-        # The scheme says which transport it is, too: ten thousand connections keep one word less.
+        # The scheme also tells the transport, which saves memory for each connection.
         is_secure = scope.get("scheme", "ws") in ("wss", "https")
         self._scheme: str = _SCHEMES[transport][is_secure]
         self._path: str = scope["path"]
@@ -131,19 +138,19 @@ class ConnectInfo:
         if (authority := scope.get(AUTHORITY)) is not None:
             self._extended().authority = authority
 
-    # What the connection is bound to.
+    # Expiry and ids of the connection.
 
     def expire_at(self, when: float | datetime | None) -> None:
         """Close the connection at this time, with the code 4001 (``token_expired``).
 
-        To be called in ``connect``, and in the socket's ``refresh``. Clients connect again, and a
-        stock one asks its ``authToken`` function for a new token when it does.
+        Call this in ``connect``, or in the socket's ``refresh``. The client connects again. A stock client then
+        calls its ``authToken`` function for a new token.
 
         Args:
-            when: In seconds since 1970, or a datetime with a time zone; None is never.
+            when: Seconds since 1970, or a datetime with a time zone; None is never.
 
         Raises:
-            ValueError: It is no time.
+            ValueError: The datetime has no time zone, or the number is NaN.
 
         Example:
             >>> info = ConnectInfo({"path": "/", "headers": []}, transport="websocket")
@@ -161,17 +168,20 @@ class ConnectInfo:
 
     @property
     def expires_at(self) -> float | None:
-        """When the connection ends, in seconds since 1970; None if it does not."""
+        """The time at which the connection ends, in seconds since 1970; None if it has no such time."""
         return None if self._more is None else self._more.expires_at
 
     def add_id(self, name: str) -> None:
-        """Have the connection answer to one more id, beside the one that the socket's ``id`` makes.
+        """Add an id to the connection, besides the id that the socket's ``id`` returns.
 
-        ``endpoint.disconnect(name)`` closes every connection that has it: give it the id of a token,
-        and the token can be revoked.
+        ``endpoint.disconnect(name)`` closes every connection with this id. So you can revoke a token, if you add the
+        token's id here.
+
+        Args:
+            name: The id.
 
         Raises:
-            ValueError: It is no text.
+            ValueError: The id is no text.
 
         Example:
             >>> info = ConnectInfo({"path": "/", "headers": []}, transport="websocket")
@@ -187,17 +197,17 @@ class ConnectInfo:
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """What was added with :meth:`add_id`."""
+        """The ids that were added with :meth:`add_id`."""
         return () if self._more is None else self._more.ids
 
     @property
     def is_bound(self) -> bool:
-        """Whether the connection is bound to a time, or to more than the id of its socket."""
+        """Whether the connection has a time at which it ends, or added ids."""
         more = self._more
         return more is not None and (more.expires_at is not None or more.ids != ())
 
     def renewed(self) -> ConnectInfo:
-        """Return a copy for a token that comes later, with the same time and no further ids."""
+        """Return a copy for a later token, with the same expiry and without added ids."""
         twin = copy(self)
         twin._more = copy(self._extended())
         twin._more.ids = ()
@@ -208,7 +218,7 @@ class ConnectInfo:
             self._more = _More()
         return self._more
 
-    # What is known of the request.
+    # The request.
 
     @property
     def transport(self) -> str:
@@ -217,10 +227,10 @@ class ConnectInfo:
 
     @property
     def session(self) -> Mapping[str, Any] | None:
-        """The visitor's session, if the socket has ``session=...``.
+        """The visitor's session, if the socket has ``session=...``; else None.
 
-        None without its cookie, and without a valid ``_csrf_token`` among the parameters (unless the
-        socket says ``check_csrf=False``).
+        It is None if the request has no session cookie. It is also None if the parameters have no valid
+        ``_csrf_token``, unless the socket has ``check_csrf=False``.
         """
         return None if self._more is None else self._more.session
 
@@ -231,7 +241,7 @@ class ConnectInfo:
 
     @property
     def scope_session(self) -> Mapping[str, Any] | None:
-        """What a middleware has put into ``scope["session"]``, on a socket with ``session=...``."""
+        """The session that a middleware has set as ``scope["session"]``, on a socket with ``session=...``."""
         return None if self._more is None else self._more.scope_session
 
     @scope_session.setter
@@ -241,11 +251,11 @@ class ConnectInfo:
 
     @property
     def peer(self) -> Peer:
-        """The client's address, as trusted proxies know it (``Endpoint(trusted_proxies=...)``)."""
+        """The client's address and port, behind trusted proxies too (``Endpoint(trusted_proxies=...)``)."""
         if not self._client:
             return Peer(None, None)
         host, port = self._client[:2]
-        return Peer(host, None if port is None else int(port))  # granian's is text
+        return Peer(host, None if port is None else int(port))  # granian gives the port as text
 
     @property
     def user_agent(self) -> str | None:
@@ -271,7 +281,7 @@ class ConnectInfo:
 
     @property
     def cookies(self) -> dict[str, str]:
-        """The cookies, decoded; what is malformed is left out, and harms no other cookie."""
+        """The decoded cookies; a malformed cookie is left out."""
         found: dict[str, str] = {}
         for header in self.headers.getlist("cookie"):
             for pair in header.split(";"):
@@ -287,7 +297,7 @@ class ConnectInfo:
 
     @property
     def sec_websocket_headers(self) -> list[tuple[str, str]]:
-        """All headers whose name begins with ``sec-websocket-``; an auth token is taken out."""
+        """All headers whose name begins with ``sec-websocket-``, without an auth token."""
         return self._beginning("sec-websocket-")
 
     @property

@@ -1,4 +1,4 @@
-"""The user's ``connect`` and ``refresh``, and what they want to be called with."""
+"""Calls the user's ``connect`` and ``refresh`` with the arguments that their signatures ask for."""
 
 from __future__ import annotations
 
@@ -55,10 +55,14 @@ _NO_CLASSES: Final = (BaseException, Error, Reply)
 
 
 def check_assigns(callback: Callback, assigns: Any) -> None:
-    """Refuse what no connection can have for its assigns: what is meant as a no, or was never called.
+    """Refuse a value that can't be assigns: the author meant a refusal with it, or forgot to call a function.
+
+    Args:
+        callback: The function that returned the value.
+        assigns: The value.
 
     Raises:
-        CallbackError: It is a bool, an exception or the class of one, a function, or a framework's response.
+        CallbackError: The value is a bool, an exception or its class, a function, or a framework's response.
     """
     if (
         isinstance(assigns, _NO_ASSIGNS)
@@ -72,7 +76,14 @@ def check_assigns(callback: Callback, assigns: Any) -> None:
 
 
 class Connector(Generic[A]):
-    """The user's ``connect``, and what it wants to be called with."""
+    """Calls the user's ``connect`` with the parameters and the info, as its signature asks for.
+
+    Args:
+        function: The user's ``connect``.
+
+    Raises:
+        DefinitionError: It is no function, or returns a bool.
+    """
 
     __slots__ = ("_convert", "_reserved", "_roles", "callback")
 
@@ -91,11 +102,14 @@ class Connector(Generic[A]):
         self._convert: Converter | None = None
 
     def define(self, reserved: Iterable[str] = ()) -> None:
-        """Read its signature.
+        """Read the signature of ``connect``.
 
         Args:
-            reserved: Names of query parameters that Bennu itself reads: a type that forbids what it does not
-                name need not name them.
+            reserved: Names of query parameters that Bennu itself reads. A type that forbids unknown fields need
+                not have fields for them.
+
+        Raises:
+            DefinitionError: The signature has parameters that Bennu can't fill.
         """
         function = self.callback.function
         self._reserved = frozenset(reserved)
@@ -114,12 +128,17 @@ class Connector(Generic[A]):
             raise _one_parameter_each(function, parameter)
 
     async def ask(self, workers: Workers, params: dict[str, Any], info: ConnectInfo) -> Any:
-        """Return the assigns of a client.
+        """Call ``connect`` and return the assigns of a client.
+
+        Args:
+            workers: The worker threads for a plain function.
+            params: The parameters of the query.
+            info: The request.
 
         Raises:
-            Refused: The client may not connect, or its parameters don't fit their type.
-            CallbackError: It returned what can't be assigns.
-            Exception: Whatever it raised.
+            Refused: ``connect`` refused the client, or the parameters don't fit their type.
+            CallbackError: ``connect`` returned a value that can't be assigns.
+            Exception: ``connect`` raised it.
         """
         if self._convert is None:
             arguments = self.arguments(params, info)
@@ -131,7 +150,7 @@ class Connector(Generic[A]):
         return assigns
 
     def arguments(self, params: dict[str, Any], info: ConnectInfo) -> tuple[Any, ...]:
-        """Return what to call it with.
+        """Return the arguments for ``connect``.
 
         Raises:
             Refused: The parameters don't fit their type.
@@ -159,13 +178,13 @@ class Connector(Generic[A]):
 _MISSING: Final = inspect.Parameter.empty
 
 _OF_POLLS: Final = frozenset({"token"})
-"""What a client that polls may put into the query by itself."""
+"""Query parameters that a client library adds for long polling."""
 
 Role = Literal["params", "info"]
 
 
 def _roles_of(function: Callable[..., Any]) -> list[tuple[Role, inspect.Parameter]]:
-    """Return what each parameter of a ``connect`` is to be given."""
+    """Return each parameter of a ``connect``, and whether it takes the params or the info."""
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except ValueError as error:
@@ -200,7 +219,7 @@ def _roles_of(function: Callable[..., Any]) -> list[tuple[Role, inspect.Paramete
 
 
 def is_own(parameter: inspect.Parameter) -> bool:
-    """Return whether a parameter looks like one of the query: it has a plain type."""
+    """Return whether a parameter looks like a single query parameter: its annotation is a scalar type."""
     return parameter.annotation in (str, int, float, bool, "str", "int", "float", "bool")
 
 
@@ -239,7 +258,14 @@ def _one_parameter_each(
 
 
 class Refresher:
-    """The user's ``refresh``: what is asked about a token that comes in the middle of a connection."""
+    """Calls the user's ``refresh`` with a new token for an open connection.
+
+    Args:
+        function: The user's ``refresh``.
+
+    Raises:
+        DefinitionError: The function can't be called with a token and an info, or returns a bool.
+    """
 
     __slots__ = ("callback",)
 
@@ -258,12 +284,17 @@ class Refresher:
         self.callback = Callback("Socket(refresh=...)", function)
 
     async def ask(self, workers: Workers, token: str, info: ConnectInfo) -> Any:
-        """Return the assigns that a new token has, or None if they stay.
+        """Call ``refresh`` and return the new assigns; None if the assigns stay the same.
+
+        Args:
+            workers: The worker threads for a plain function.
+            token: The new token.
+            info: A copy of the connection's info, for the new token.
 
         Raises:
-            Refused: The token is not accepted.
-            CallbackError: It returned what can't be assigns.
-            Exception: Whatever it raised.
+            Refused: ``refresh`` refused the token.
+            CallbackError: ``refresh`` returned a value that can't be assigns.
+            Exception: ``refresh`` raised it.
         """
         assigns = await self.callback.ask(workers, token, info)
         check_assigns(self.callback, assigns)

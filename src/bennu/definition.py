@@ -1,6 +1,6 @@
-"""A channel class, read into tables at start-up: which handler takes which event, and with what type.
+"""Reads a channel class into tables at start-up: the handler of each event, and the type of its payload.
 
-Client text only ever selects a row of these tables; it never picks a Python name.
+A client's text only selects a row of these tables. It never selects a Python name.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class Handler(Callback):
     """One method of a channel. It takes the channel, and the payload if ``decode`` is set.
 
     Attributes:
-        decode: Turns the raw payload into the annotated type; None if it takes none.
-        rate: How often one connection may have it called.
+        decode: Decodes the raw payload to the annotated type; None if the method takes no payload.
+        rate: How often one connection can call the method; None for no limit.
     """
 
     decode: Decoder | None = None
@@ -46,7 +46,12 @@ class ChannelDefinition:
     """The tables of one channel class.
 
     Attributes:
-        drop_key: Finds the key by which a newer message takes the place of an older one.
+        channel: The channel class.
+        join: The handler of a join; None if the class has none. The other hooks likewise.
+        events: The handlers of a client's events, by event.
+        outs: The handlers of intercepted broadcasts, by event.
+        infos: The handlers of server-side messages, by the message's type.
+        drop_key: Returns the key of a message; a newer message replaces an older one with the same key.
     """
 
     channel: type[Channel[Any, Any]]
@@ -61,7 +66,7 @@ class ChannelDefinition:
 
     @property
     def name(self) -> str:
-        """The class's name."""
+        """The name of the channel class."""
         return self.channel.__qualname__
 
     @property
@@ -71,17 +76,17 @@ class ChannelDefinition:
 
     @property
     def intercepts(self) -> frozenset[str]:
-        """The events that the channel sees before its client."""
+        """The events of broadcasts that the channel gets instead of its client."""
         return frozenset(self.outs)
 
     @property
     def drop_policy(self) -> DropPolicy | None:
-        """Which messages may be dropped while the client is slow; None if none may."""
+        """The policy that drops messages while the client is slow; None if no message is dropped."""
         policy = self.channel.when_slow
         return None if isinstance(policy, str) else policy
 
     def info_handler(self, message: Any) -> Handler | None:
-        """Return the handler of a server-side message: the one of its nearest type."""
+        """Return the handler of a server-side message, by its nearest type; None if there is none."""
         for kind in type(message).__mro__:
             handler = self.infos.get(kind)
             if handler is not None:
@@ -89,7 +94,7 @@ class ChannelDefinition:
         return None
 
     def check_emitted(self, event: str, payload: Any) -> None:
-        """Check what goes out against ``emits``; a class without it is not checked.
+        """Check an outgoing event and payload against ``emits``. A class without ``emits`` is not checked.
 
         Raises:
             ValueError: The event is not declared, or the payload doesn't fit its type.
@@ -112,10 +117,14 @@ class ChannelDefinition:
 
 
 def define(channel: type[Channel[Any, Any]], pattern: Pattern) -> ChannelDefinition:
-    """Read a channel class that stands in a socket's table under a pattern.
+    """Return the tables of a channel class.
+
+    Args:
+        channel: The channel class.
+        pattern: The topic pattern of the class in the socket's ``channels``.
 
     Raises:
-        DefinitionError: Something about it can't work.
+        DefinitionError: The class has a mistake.
     """
     if not (isinstance(channel, type) and issubclass(channel, Channel)):
         raise DefinitionError(
@@ -141,7 +150,7 @@ def define(channel: type[Channel[Any, Any]], pattern: Pattern) -> ChannelDefinit
 
 
 def _marked(channel: type, name: str) -> Any:
-    """Return the method of this name that is marked as a handler: one that overrides it need not be."""
+    """Return the method of this name with an ``@on`` mark, also if a subclass overrides it without a mark."""
     candidates = (vars(cls)[name] for cls in channel.__mro__ if name in vars(cls))
     marks = (ON, ON_OUT, ON_INFO)
     return next((one for one in candidates if any(hasattr(one, mark) for mark in marks)), None)
@@ -182,10 +191,10 @@ def _check_emits(channel: type[Channel[Any, Any]]) -> None:
 
 
 def check_options(agent: type[Agent[Any, Any]]) -> None:
-    """Refuse options of a class that can't be, and a class of which no object can be made.
+    """Refuse invalid options of a class, and a class whose objects can't be made without arguments.
 
     Raises:
-        DefinitionError: The class has one, or is one.
+        DefinitionError: An option is invalid, or the class needs arguments.
     """
     check_made_without_arguments(agent)
     for name, option in _OPTIONS.items():
@@ -218,7 +227,7 @@ def _check_when_slow(channel: type[Channel[Any, Any]]) -> None:
 
 
 def _drop_key(channel: type[Channel[Any, Any]]) -> Callback | None:
-    """Return the function that finds the key of a message, if the policy has one."""
+    """Return the policy's function that returns the key of a message; None if the policy has none."""
     policy = channel.when_slow
     if not isinstance(policy, Latest) or not callable(policy.key):
         return None
@@ -226,7 +235,7 @@ def _drop_key(channel: type[Channel[Any, Any]]) -> Callback | None:
 
 
 def _enter(definition: ChannelDefinition, name: str, value: Any, marked: Any) -> None:
-    """Enter an attribute of the class into the tables, if it is marked as a handler."""
+    """Add an attribute of the class to the tables, if it is marked as a handler."""
     channel = definition.channel
     if hasattr(marked, ON):
         event, annotation, rate = getattr(marked, ON)
@@ -275,15 +284,15 @@ def _plain(subject: str, function: Callable[..., Any], *, takes: str) -> Handler
 
 
 def hook_handler(subject: str, function: Any, parameters: Sequence[str]) -> Handler:
-    """Return the handler of something that is no client's event.
+    """Return the handler of a hook, an intercepted broadcast or a server-side message.
 
     Args:
-        subject: What it is called in errors.
+        subject: The method's name in errors.
         function: The method.
-        parameters: What it takes after self.
+        parameters: The names of the parameters after self.
 
     Raises:
-        DefinitionError: It takes something else.
+        DefinitionError: The method has another number of parameters.
     """
     _expect_parameters(subject, function, parameters)
     return Handler(subject, function)
@@ -303,7 +312,11 @@ def _expect_parameters(subject: str, function: Callable[..., Any], expected: Seq
 
 
 def _handler(channel: type, subject: str, function: Callable[..., Any], annotation: Any) -> Handler:
-    """Return the handler of a client's message: of no payload, or of one whose type is known."""
+    """Return the handler of a client's event.
+
+    Raises:
+        DefinitionError: The method has several parameters, or its payload has no type.
+    """
     parameters = parameters_of(subject, function)
     if not parameters:
         return Handler(subject, function)

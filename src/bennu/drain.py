@@ -1,12 +1,11 @@
-"""How the clients of a server that stops are let go: how many, and when each. Protocol document, §1.15.
+"""Plans when a server that stops closes each of its connections. Protocol document, §1.15.
 
-They leave in batches, since whoever is let go comes back at once, to another server or to this one's
-successor, and that must not happen to all in the same moment. Within a batch they don't leave together
-either: each has a slot of its own, and leaves at a random time in it. So no window of one interval sees
-more than a batch of them, plus one.
+A client whose connection is closed connects again at once, to another server or to this server's successor. So
+connections are closed in batches. Within a batch each connection has its own slot, and is closed at a random time in
+that slot. So no window of one interval has more than a batch of closes, plus one.
 
-Phoenix counts channels, and leaves connections without any alone. We count connections: it is they who
-come back, and no client can tell the difference.
+Phoenix counts channels, and does not drain connections without channels. Bennu counts connections, because each
+connection connects again. No client can tell the difference.
 """
 
 from __future__ import annotations
@@ -24,16 +23,17 @@ __all__ = ["Batch", "Drain", "DrainPolicy", "plan_drain"]
 @options(batch_size=COUNT, batch_interval=NUMBER, timeout=NUMBER, log=FLAG)
 @dataclass(frozen=True, slots=True)
 class Drain:
-    """How the clients of a socket are let go before the server stops.
+    """How fast a socket's connections are closed before the server stops.
 
     Args:
-        batch_size: Connections of one batch.
-        batch_interval: Seconds that a batch takes; one that is not full takes its share of them.
-        timeout: Seconds that all may take; if there are too many for that, they leave faster.
-        log: Whether each batch is logged; telemetry tells of it anyhow.
+        batch_size: Connections in one batch. Default: 10,000.
+        batch_interval: Seconds that a full batch takes; a smaller batch takes its share of them. Default: 2.0.
+        timeout: Seconds that all batches can take together. If this is too short, connections are closed faster.
+            Default: 30.0.
+        log: Whether each batch is logged. Telemetry reports each batch in any case. Default: True.
 
     Raises:
-        DefinitionError: A number that can't be.
+        DefinitionError: ``batch_size`` is below 1, or a number of seconds is below 0.
 
     Example:
         >>> Drain(batch_size=500, batch_interval=1.0).batch_size
@@ -58,7 +58,7 @@ DrainPolicy = (
     | Callable[[], "Drain | Literal[False] | Awaitable[Drain | Literal[False]]"]
     | Literal[False]
 )
-"""How a socket drains; a function is asked when the endpoint starts; False leaves its clients alone."""
+"""How a socket drains. A function is called when the endpoint starts. False means that the socket does not drain."""
 
 
 def _expect(fits: bool, name: str, got: float, expected: str, example: float) -> None:
@@ -70,13 +70,13 @@ def _expect(fits: bool, name: str, got: float, expected: str, example: float) ->
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Some connections that leave one after another.
+    """Connections that are closed one after another.
 
     Attributes:
-        index: Which batch, from 1.
-        rounds: How many batches there are.
-        delays: When each connection leaves: seconds from the begin of the batch, in order.
-        span: Seconds from its begin to that of the next.
+        index: The number of the batch, from 1.
+        rounds: The number of batches.
+        delays: For each connection the seconds from the start of the batch to its close, in order.
+        span: Seconds from the start of this batch to the start of the next batch.
     """
 
     index: int
@@ -86,20 +86,20 @@ class Batch:
 
     @property
     def count(self) -> int:
-        """How many connections leave."""
+        """The number of connections."""
         return len(self.delays)
 
 
 def plan_drain(
     drain: Drain, total: int, within: float, random: Callable[[], float]
 ) -> Iterator[Batch]:
-    """Plan when each of so many connections leaves.
+    """Yield batches with the time at which each connection is closed.
 
     Args:
-        drain: How fast they may.
-        total: How many there are.
-        within: Seconds that all may take together: if that is too short, the batches are.
-        random: Returns numbers from 0 up to 1.
+        drain: How fast connections are closed.
+        total: The number of connections.
+        within: Seconds that all batches can take together. If this is too short, the batches are shortened.
+        random: Returns random numbers from 0 up to, but not including, 1.
 
     Example:
         >>> [batch.count for batch in plan_drain(Drain(batch_size=2), 5, 30.0, lambda: 0.5)]

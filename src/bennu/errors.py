@@ -1,26 +1,26 @@
-"""Every error that Bennu raises, and the two that a channel raises on purpose.
+"""All exceptions that Bennu raises, and the two that a user raises on purpose (Refused and Stop).
 
 BennuError
 ├── DefinitionError     a mistake in the user's code, found at start-up
-├── NotJoined           a channel used before its join succeeded, or after its end
-├── NoRef               a reply asked for where there is no message to reply to
-├── EncodeError         a payload that the wire can't carry
-├── ReservedEvent       an event sent by an application that is the protocol's own
+├── NotJoined           a use of a channel before its join succeeded, or after its end
+├── NoRef               a reply without a message to reply to
+├── EncodeError         a payload that can't be encoded
+├── ReservedEvent       an application sent one of the protocol's own events
 ├── DecodeError         a frame that is no message: the connection closes with 1011
-├── CallbackError       a function of the user's that gave no result: it is logged as its crash
-├── WrongThread         a call in another thread or event loop than the one that it belongs to
-├── AlreadyTracked      an actor tracked twice under one key in one topic
-├── NotTracked          an update of what is not tracked
-├── NotStarted          a call that needs a started endpoint, in a process where there is none
+├── CallbackError       a user's function returned no result: it is logged as the function's crash
+├── WrongThread         a call in a wrong thread or on a wrong event loop
+├── AlreadyTracked      an actor was tracked twice under one key in one topic
+├── NotTracked          an update of a presence that is not tracked
+├── NotStarted          a call that needs a started endpoint, in a process without one
 ├── Refused             raised by the user: refuses a connect, a join or a push
-│   ├── PresenceRefused a presence that can't be tracked like this
-│   │   ├── KeyRefused      a key that it can't have, since it would harm clients
-│   │   ├── MetaRefused     a meta that is too large
-│   │   └── TooManyKeys     a channel tracks as many as it may
-│   └── TokenError      a token that is not accepted, which refuses as well
-│       ├── TokenExpired    it is too old
-│       ├── TokenInvalid    it was made with another secret or salt, was changed, or is no token
-│       └── TokenMissing    there is none
+│   ├── PresenceRefused a presence that can't be tracked
+│   │   ├── KeyRefused      the key would harm clients
+│   │   ├── MetaRefused     the meta is too large
+│   │   └── TooManyKeys     the channel tracks its maximum number of keys
+│   └── TokenError      a token that is not accepted
+│       ├── TokenExpired    the token is too old
+│       ├── TokenInvalid    the token has another secret or salt, was changed, or is no token
+│       └── TokenMissing    there is no token
 └── Stop                raised by the user: ends the channel
 """
 
@@ -58,18 +58,18 @@ __all__ = [
 
 
 class BennuError(Exception):
-    """The root of all errors of this package."""
+    """The base class of all exceptions of this package."""
 
 
 class DefinitionError(BennuError):
-    """A mistake in the user's code that was found before any client could meet it.
+    """A mistake in the user's code, found at start-up.
 
     Args:
-        subject: What is wrong, as the user named it: a class, a handler, a pattern.
-        expected: What would be right.
-        got: What was found instead.
-        write: What to write, in one line of code.
-        where: The place as ``file:line``, if known.
+        subject: The object with the mistake, by the user's name: a class, a handler, a pattern.
+        expected: A description of a correct value.
+        got: The value that was found instead.
+        write: A correction, in one line of code.
+        where: The place as ``file:line``; None if it is unknown.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class DefinitionError(BennuError):
 
 
 def source_line(function: Callable[..., object]) -> str | None:
-    """Return ``file:line`` of a function, or None for one that has no Python source."""
+    """Return ``file:line`` of a function; None for a function without Python source."""
     code = getattr(function, "__code__", None)
     return f"{code.co_filename}:{code.co_firstlineno}" if code is not None else None
 
@@ -101,18 +101,18 @@ class NotJoined(BennuError):
 
 
 class NoRef(BennuError):
-    """There is no message with a ref to reply to: only a handler of a client's event has one."""
+    """There is no message with a ref to reply to: only a handler of a client's event has such a message."""
 
 
 class EncodeError(BennuError):
-    """The payload can't be written on the wire."""
+    """The payload can't be encoded for clients."""
 
 
 class ReservedEvent(BennuError):
-    """An application sent an event that is the protocol's own: all that begin with ``phx_``.
+    """An application sent one of the protocol's own events, whose names begin with ``phx_``.
 
     Args:
-        event: The event.
+        event: The name of the event.
     """
 
     def __init__(self, event: str) -> None:
@@ -121,32 +121,32 @@ class ReservedEvent(BennuError):
 
     def __str__(self) -> str:
         return (
-            f"{self.event!r} can't be pushed or broadcast: events that begin with 'phx_' are the protocol's,"
-            " and clients would take it for an answer, a crash or a close. To answer, return a value;"
-            " to close the channel, raise Stop(); else use another name, and don't take names of events"
-            " from clients unchecked"
+            f"{self.event!r} can't be pushed or broadcast: events that begin with 'phx_' belong to the protocol,"
+            " and clients would take it for a reply, a crash or a close. To reply, return a value;"
+            " to close the channel, raise Stop(). Else use another name, and check names of events that"
+            " come from clients"
         )
 
 
 class DecodeError(BennuError):
-    """The bytes that came are no message of this protocol."""
+    """The received bytes are no message of this protocol."""
 
 
 class CallbackError(BennuError):
-    """A function of the user's raised what is no ``Exception``, or returned what can't be a result."""
+    """A user's function raised something that is no ``Exception``, or returned a value that can't be a result."""
 
 
 class WrongThread(BennuError):
-    """A call was made in another thread, or on another event loop, than the one that it belongs to.
+    """A method was called in a wrong thread, or on a wrong event loop. The message says what to write instead.
 
-    An awaitable method belongs to the event loop on which the endpoint was started. Its blocking twin
-    (``endpoint.sync``, ``self.sync``, ``presence.sync``) belongs to any other thread: on an event loop it
-    would wait for itself. The message says what to write instead.
+    Call an awaitable method on the event loop on which the endpoint was started. Call its blocking twin
+    (``endpoint.sync``, ``self.sync``, ``presence.sync``) in a worker thread: on an event loop it would wait for
+    itself.
     """
 
 
 class AlreadyTracked(BennuError):
-    """The actor is tracked under this key in this topic; ``update`` changes its meta.
+    """The actor is already tracked under this key in this topic. Use ``update`` to change its meta.
 
     Args:
         topic: The topic.
@@ -166,7 +166,7 @@ class AlreadyTracked(BennuError):
 
 
 class NotTracked(BennuError):
-    """The actor is not tracked under this key in this topic; ``track`` does that first.
+    """The actor is not tracked under this key in this topic. Call ``track`` first.
 
     Args:
         topic: The topic.
@@ -186,18 +186,22 @@ class NotTracked(BennuError):
 
 
 class NotStarted(BennuError, RuntimeError):
-    """The endpoint is not started in this process, so that a call reaches nobody.
+    """The endpoint is not started in this process, so a call would reach no client.
 
-    It was called before the start or after the stop, in a process that serves no clients (a script, a task
-    queue, a child process), or of a presence that no endpoint has.
+    The call came before the start or after the stop, or from a process that serves no clients (a script, a task
+    queue, a child process). Or the presence belongs to no endpoint.
     """
 
 
 class Refused(BennuError):
-    """Refuse a connect, a join or a push. The client gets ``{"reason": reason, **extra}``.
+    """Raise it to refuse a connect, a join or a push. The client gets ``{"reason": reason, **extra}``.
 
-    A refused connect is answered by HTTP 403, of which a browser shows a page nothing, unless the socket
-    has readable refusals (``Socket(refusals="readable")``).
+    A refused connect is answered with HTTP 403. A browser does not show this answer to the page, so use
+    ``Socket(refusals="readable")`` if the page needs the reason.
+
+    Args:
+        reason: The reason, as text.
+        extra: Other fields of the response; any JSON values.
 
     Example:
         >>> Refused("full", retry_after_ms=5000).payload
@@ -216,7 +220,7 @@ class Refused(BennuError):
 
 
 class PresenceRefused(Refused):
-    """A presence can't be tracked like this. Its text is for the log; a client gets its reason."""
+    """A presence can't be tracked with these values. Its text is for the log; the client gets its reason."""
 
     _row: ClassVar[Reason]
 
@@ -244,15 +248,15 @@ class MetaRefused(PresenceRefused):
 
 
 class TooManyKeys(PresenceRefused):
-    """A channel tracks as many keys as it may."""
+    """A channel tracks its maximum number of keys: ``Presence(max_keys=...)``."""
 
     _row = Reason.PRESENCE_KEYS
 
 
 class TokenError(Refused):
-    """A token that is not accepted. Its text is for the log; a client gets ``{"reason": "token_..."}``.
+    """A token is not accepted. Its text is for the log; the client gets ``{"reason": "token_..."}``.
 
-    Raised in ``connect``, ``join`` or a handler it refuses what was asked for, as every Refused does.
+    If it is raised in ``connect``, ``join`` or a handler, it refuses the request, as every Refused does.
 
     Attributes:
         reason: ``"expired"``, ``"invalid"`` or ``"missing"``, as in Phoenix.
@@ -272,11 +276,11 @@ class TokenError(Refused):
 
 
 class TokenExpired(TokenError):
-    """The token is genuine, and too old.
+    """The token has a valid signature, but is too old.
 
     Args:
-        signed_at: When it was made, in seconds since 1970.
-        max_age: How many seconds it was good.
+        signed_at: The time at which the token was made, in seconds since 1970.
+        max_age: The seconds for which the token was valid.
     """
 
     reason = "expired"
@@ -303,14 +307,14 @@ class TokenMissing(TokenError):
 
 
 class Stop(BennuError):
-    """End this channel.
+    """Raise it in a handler to end the channel.
 
     Args:
-        reason: ``"normal"``, ``"shutdown"`` and anything that begins with ``"shutdown:"`` close the
-            channel: the client gets ``phx_close`` and stays away. Every other reason is a failure:
-            the client gets ``phx_error`` and rejoins (protocol, §2.13).
-        reply: What to answer to the message that is being handled, if anything: a value or one of
-            ``Ok``, ``Error`` and ``Reply``.
+        reason: ``"normal"``, ``"shutdown"`` and any text that begins with ``"shutdown:"`` close the channel: the
+            client gets ``phx_close`` and does not rejoin. Any other reason is a failure: the client gets
+            ``phx_error`` and rejoins (protocol, §2.13). Default: ``"normal"``.
+        reply: The reply to the message that is being handled: a value, or an ``Ok``, ``Error`` or ``Reply``.
+            Default: None, no reply.
     """
 
     def __init__(self, reason: str = "normal", *, reply: Any = None) -> None:
@@ -320,5 +324,5 @@ class Stop(BennuError):
 
     @property
     def closes(self) -> bool:
-        """Whether the client is told that the channel closed, not that it failed."""
+        """Whether the client gets ``phx_close``, and not ``phx_error``."""
         return self.reason in ("normal", "shutdown") or self.reason.startswith("shutdown:")

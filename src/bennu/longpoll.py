@@ -1,4 +1,4 @@
-"""What may be set of long polling: ``Socket(longpoll=LongPoll(...))``. Protocol document, §1.1 and §4."""
+"""The options of long polling: ``Socket(longpoll=LongPoll(...))``. Protocol document, §1.1 and §4."""
 
 from __future__ import annotations
 
@@ -16,30 +16,31 @@ TWO_WEEKS: Final = 1_209_600.0
 @options(path=TEXT)
 @dataclass(frozen=True, slots=True)
 class LongPoll:
-    """Long polling below a socket's mount: for clients that no WebSocket reaches.
+    """The options of long polling below a socket's mount, for clients that can't open a WebSocket.
 
     Attributes:
-        window: Seconds that a poll waits for a message, and a message for being handled. Stock
-            clients give a poll up after 20 s, so it must stay well below that. A session whose client
-            stops polling ends after 1.5 to 3 windows.
-        pubsub_timeout: Without effect today, since no other process can be reached: seconds in which a
-            session that lives in another process must answer; then it counts as gone.
-        max_age: Seconds after which a session's token is no longer accepted.
-        path: Below the mount; it may hold variables, ``{name}``.
-        max_body: Bytes of one POST; a larger one gets HTTP status 400.
-        body_timeout: Seconds in which the body of a POST must have come; else it gets HTTP status 408.
-        max_posts: POSTs of one session that are read or handled at the same time; another one is answered 408
-            in its body. Together they have ``max_body`` bytes at most.
-        max_bodies: Bytes of all POSTs of one socket in one process that are read or handled at the same
-            time; one address has a quarter of them, or one body of the largest size. Beyond it the
-            answer is HTTP status 503.
-        max_polls: Polls of one session that wait at the same time; one more has the oldest answered
-            that nothing came.
-        max_buffer: Bytes that wait for one client, each message counted with 64 more; the session of
-            a client that leaves more than that behind ends.
-        max_sessions: Sessions of one socket in one process; one more gets HTTP status 503.
-        max_sessions_per_ip: Sessions of one socket that one address has (of IPv6: one /64); one more
-            gets HTTP status 429. None is no limit.
+        window: Seconds that a poll waits for a message, and that a message waits to be handled. Stock clients end
+            a poll after 20 s, so the window must be well below that. A session whose client stops polling ends
+            after 1.5 to 3 windows. Default: 10.
+        pubsub_timeout: Seconds within which a session in another process must answer; else the session counts as
+            ended. This has no effect today, because no other process can be reached. Default: 2.
+        max_age: Seconds for which a session's token is accepted. Default: 1,209,600 (two weeks).
+        path: The path below the mount; it can contain variables, ``{name}``. Default: ``"longpoll"``.
+        max_body: Bytes of one POST; a larger POST gets HTTP status 400. Default: 8,000,000.
+        body_timeout: Seconds within which the body of a POST must arrive; else the POST gets HTTP status 408.
+            Default: 30.
+        max_posts: POSTs of one session that are read or handled at the same time. Together they have at most
+            ``max_body`` bytes. One more POST gets the status 408 in the body of its answer. Default: 8.
+        max_bodies: Bytes of all POSTs of one socket in one process that are read or handled at the same time. One
+            address can use a quarter of them, or one body of the largest size. Above that a POST gets HTTP status
+            503. Default: 64,000,000.
+        max_polls: Polls of one session that wait at the same time. One more poll ends the oldest poll without a
+            message. Default: 4.
+        max_buffer: Bytes that wait for one client; each message counts 64 bytes more. Above that the session ends.
+            Default: 2,000,000.
+        max_sessions: Sessions of one socket in one process; one more gets HTTP status 503. Default: 10,000.
+        max_sessions_per_ip: Sessions of one socket from one address (IPv6: one /64); one more gets HTTP status
+            429. None is no limit. Default: 1,000.
 
     Raises:
         DefinitionError: A number is not above 0, or ``max_bodies`` is below ``max_body``.

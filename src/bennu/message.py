@@ -1,7 +1,4 @@
-"""What travels: messages, broadcasts, replies, and the names that the protocol reserves.
-
-Source: protocol document, §2.1 and §2.5.
-"""
+"""Messages, broadcasts and replies, and the names that the protocol reserves. Protocol document, §2.1 and §2.5."""
 
 from __future__ import annotations
 
@@ -34,9 +31,9 @@ PHX_REPLY: Final = "phx_reply"
 PHX_CLOSE: Final = "phx_close"
 PHX_ERROR: Final = "phx_error"
 DISCONNECT: Final = "disconnect"
-"""What Phoenix broadcasts to an id; here it is an event like any other: see :class:`Disconnect`."""
+"""The event that Phoenix broadcasts to an id. In Bennu it is an ordinary event: see :class:`Disconnect`."""
 RESERVED: Final = "phx_"
-"""How the names of the protocol's own events begin; clients act on those."""
+"""The prefix of the protocol's own events, which client libraries act on."""
 NEW_TOKEN: Final = "token"  # noqa: S105 - an event
 EXPIRING: Final = "token_expiring"
 
@@ -59,22 +56,26 @@ TEXT: Final = Opcode.TEXT
 BINARY: Final = Opcode.BINARY
 
 Encoded = tuple[Opcode, bytes]
-"""One frame as a serializer makes it: its kind, and its content."""
+"""A frame's kind and content, as a serializer returns it."""
 
 
 Integer = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
-"""An integer of at most 64 bits: one of any length would be a text without a bound."""
+"""An integer of at most 64 bits: the text of a larger integer could have any length."""
 
 Ref = str | Integer | None
-"""What a client may choose as ref. The server echoes it, with its type."""
+"""The types that a client can use for a ref. The server sends the ref back with the same type."""
 
 
 class Message(Struct, array_like=True, frozen=True, gc=False):
     """One message of a client.
 
-    The refs are echoed as they came. ``topic`` and ``event`` are text from every real client; any other value
-    matches nothing when it is looked up. The payload is raw JSON until a handler says what it should be, or
-    ``bytes`` for a binary frame (the type says Raw alone, since this struct is also what the V2 decoder fills).
+    Attributes:
+        join_ref: The ref of the join; it is sent back unchanged.
+        ref: The ref of this message; it is sent back unchanged.
+        topic: Text from every known client library. Any other value matches no channel.
+        event: Text from every known client library. Any other value matches no handler.
+        payload: Raw JSON, which the handler's type decodes, or ``bytes`` for a binary frame. The annotation is only
+            Raw, because the V2 decoder fills this struct.
     """
 
     join_ref: Ref
@@ -84,7 +85,7 @@ class Message(Struct, array_like=True, frozen=True, gc=False):
     payload: Raw
 
     def without_payload(self) -> Message:
-        """Return what is needed to answer it. The payload holds on to the whole frame, and is let go."""
+        """Return a copy without payload, which is enough for a reply. The payload would keep the whole frame alive."""
         return Message(self.join_ref, self.ref, self.topic, self.event, NO_PAYLOAD)
 
 
@@ -92,7 +93,7 @@ NO_PAYLOAD: Final = Raw(b"{}")
 
 
 def bytes_of(text: object) -> int:
-    """Return the length of a text in bytes of UTF-8, or of raw JSON, and 0 for anything else."""
+    """Return the length in bytes of a text's UTF-8, or of raw JSON; 0 for any other value."""
     if isinstance(text, Raw):
         return len(memoryview(text))
     if type(text) is not str:
@@ -101,7 +102,13 @@ def bytes_of(text: object) -> int:
 
 
 class Broadcast(Struct, frozen=True):
-    """One event for everyone who is subscribed to a topic."""
+    """One event for all subscribers of a topic.
+
+    Attributes:
+        topic: The topic, as clients see it.
+        event: The name of the event.
+        payload: Any value that has a JSON object as its form, or ``bytes``.
+    """
 
     topic: str
     event: str
@@ -109,57 +116,71 @@ class Broadcast(Struct, frozen=True):
 
 
 class SocketId(Struct, frozen=True):
-    """An id of a connection, as something to listen to: no text equals it, so no topic does."""
+    """An id of connections, as a topic of PubSub. No text equals a SocketId, so no other topic does."""
 
     name: str
 
 
 class Disconnect(Struct, frozen=True):
-    """What is said to an id: close the connections that have it."""
+    """The message to an id that closes all connections with this id."""
 
 
 class Draining(Struct, frozen=True):
-    """The server is about to stop; the connection will be closed, and its client come back elsewhere.
+    """The server is about to stop: it will close the connection, and the client will connect to another server.
 
-    Channels with an ``@on_info(Draining)`` are told when it begins, and go on until it is their turn.
+    Channels with an ``@on_info(Draining)`` handler get this message when the drain begins. They continue until
+    their connection is closed.
 
     Attributes:
-        within: Seconds after which it is everybody's turn.
+        within: Seconds within which all connections are closed.
     """
 
     within: float
 
 
 class Ok(Struct, frozen=True):
-    """An ok reply. ``Ok()`` answers ``{}``, which a handler that returns None does not."""
+    """An ok reply. ``Ok()`` sends the response ``{}``. A handler that returns None sends no reply.
+
+    Attributes:
+        response: Any JSON value, or ``bytes`` for a binary frame. Default: ``{}``.
+    """
 
     response: Any = {}
 
 
 class Error(Struct, frozen=True):
-    """An error reply."""
+    """An error reply.
+
+    Attributes:
+        response: Any JSON value, or ``bytes`` for a binary frame. Default: ``{}``.
+    """
 
     response: Any = {}
 
 
 class Reply(Struct, frozen=True):
-    """A reply with a status of the application's own."""
+    """A reply with a status that the application chooses.
+
+    Attributes:
+        status: The status, as text.
+        response: Any JSON value, or ``bytes`` for a binary frame. Default: ``{}``.
+    """
 
     status: str
     response: Any = {}
 
 
 def is_reserved(event: str) -> bool:
-    """Return whether an event is the protocol's own."""
+    """Return whether an event is one of the protocol's own events."""
     return event.startswith(RESERVED)
 
 
 def expect_event(event: Any) -> None:
-    """Refuse to send an event that is the protocol's own, or no event.
+    """Refuse to send an event that is one of the protocol's own, or no text.
 
     Raises:
-        ReservedEvent: Clients would take it for an answer, a crash or a close.
-        TypeError: It is no text.
+        ReservedEvent: The event begins with ``phx_``. Clients would take it for a reply, a crash or a close.
+        TypeError: The event is no text.
     """
     if not isinstance(event, str):
         raise TypeError(f"an event is text, got {event!r}")

@@ -1,4 +1,4 @@
-"""Which pages may connect: a policy of :mod:`bennu.protocol.origin`, or a function of the user's."""
+"""Checks the Origin header by a policy of :mod:`bennu.protocol.origin`, or by a user's function."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ OriginPolicy = Policy | Callable[[Origin], bool | Awaitable[bool]]
 
 
 class OriginCheck:
-    """A check of the Origin header.
+    """Decides whether pages of an origin may connect.
 
     Args:
-        policy: ``"host"``, ``"conn"``, a list of origins, False, or a function that returns True for an
-            origin whose pages may connect, async if it waits.
+        policy: ``"host"``, ``"conn"``, a list of origins, False for no check, or a function. The function takes the
+            origin and returns True if its pages may connect. It can be async.
 
     Raises:
-        DefinitionError: It is none of these.
+        DefinitionError: The policy is none of these.
     """
 
     __slots__ = ("_callback", "_check", "log")
@@ -33,7 +33,7 @@ class OriginCheck:
         self.log = Log()
 
     async def fits(self, origin: Origin, requested: Requested) -> bool:
-        """Return whether a page of an origin may connect: not, if the function gives no answer."""
+        """Return whether pages of an origin may connect. If the user's function raises, they may not."""
         if self._check is not None:
             return self._check(origin, requested)
         callback = self._callback

@@ -1,8 +1,8 @@
-"""Every close code and error reason that a client may see: the one table of them.
+"""The tables of all close codes and error reasons that a client can get.
 
-``docs/reasons.md`` is this table for readers, and a test compares the two, and both with the code: what
-is closed or answered for a reason that does not stand here fails it. Sources: protocol document, §1.13
-and §2; RFC 6455, §7.4; codes from 4000 are ours.
+``docs/reasons.md`` shows these tables to users. A test compares that page with this module, and this module with the
+code: a reason in the code that is missing here fails the test. Sources: protocol document, §1.13 and §2; RFC 6455,
+§7.4. Codes from 4000 are Bennu's own.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ class CloseCode(Enum):
     """Why the server closes a WebSocket: the code, the close frame's reason, and what it means.
 
     Attributes:
-        code: The code on the wire. Several members may share one.
-        text: The reason on the wire; a protocol violation brings a sentence of its own.
-        meaning: For the docs.
+        code: The code that is sent. Several members can have the same code.
+        text: The reason that is sent; for a protocol violation another text is sent.
+        meaning: The explanation in the docs.
     """
 
     STOPPED = (1000, "", "the handler of a raw socket said so: `raise Stop()`")
@@ -30,7 +30,7 @@ class CloseCode(Enum):
     RATE_LIMITED = (
         1008,
         "rate limited",
-        "messages came faster than `Socket(rates=...)` allows, and went on to",
+        "the client continued to send messages faster than `Socket(rates=...)` allows",
     )
     TOO_BIG = (
         1009,
@@ -41,22 +41,22 @@ class CloseCode(Enum):
         1011,
         "undecodable frame",
         (
-            "a message was not of the format that `vsn` agreed on, or had a ref that is neither null, nor an integer of"
-            " 64 bits, nor text of `Socket(max_ref_size=...)` bytes, or more than `Socket(max_values=...)` values"
+            "a message was not in the format of its `vsn`, or had more than `Socket(max_values=...)` values, or had a"
+            " ref that is neither null, nor an integer of 64 bits, nor text of at most `Socket(max_ref_size=...)` bytes"
         ),
     )
-    INTERNAL_ERROR = (1011, "internal error", "an error of the server's own, which is in its log")
+    INTERNAL_ERROR = (1011, "internal error", "the server had an error, which is in its log")
     DRAINING = (
         1012,
         "draining",
-        "the server is about to stop, and lets its clients go a few at a time; they connect again",
+        "the server is about to stop, and closes its connections in batches; clients connect again",
     )
     SHUTDOWN = (1012, "shutdown", "the server stops; clients connect again")
     TOO_SLOW = (1013, "too slow", "the client left more than `Socket(max_unsent=...)` bytes unread")
     TOKEN_EXPIRED = (
         4001,
         "token_expired",
-        "the time of `info.expire_at(...)` has come; a client connects again with a new token",
+        "the time of `info.expire_at(...)` is over; the client connects again with a new token",
     )
     REFUSED = (
         4003,
@@ -75,11 +75,16 @@ PROTOCOL_FAILURES: Final = {
     1007: CloseCode.NOT_UTF8,
     1009: CloseCode.TOO_BIG,
 }
-"""Of the codes with which the frame reader fails a connection."""
+"""The close codes of the frame reader's failures."""
 
 
 class DropReason(Enum):
-    """Why a message was not handed to a client, or to a channel: no such loss goes uncounted."""
+    """Why a message was not delivered to a client or a channel. Every such message is counted.
+
+    Attributes:
+        text: The reason in telemetry.
+        meaning: The explanation in the docs.
+    """
 
     NO_BINARY = ("no_binary", "the client's format or transport carries no binary payload")
     MAILBOX_FULL = (
@@ -88,11 +93,11 @@ class DropReason(Enum):
     )
     SLOW_OLDEST = (
         "slow_oldest",
-        "the client reads slowly, and its channel's `when_slow` lets the oldest go beyond a bound",
+        "the client reads slowly, and its channel's `when_slow` drops the oldest messages above a limit",
     )
     SLOW_REPLACED = (
         "slow_replaced",
-        "the client reads slowly, and its channel's `Latest` had a newer one of the same key",
+        "the client reads slowly, and its channel's `Latest` had a newer message with the same key",
     )
     SLOW_ENDED = (
         "slow_ended",
@@ -101,7 +106,7 @@ class DropReason(Enum):
 
     RATE_LIMITED = (
         "rate_limited",
-        "a client's message without a ref, which can't be answered, came faster than a rate allows",
+        "a client's message came faster than a rate allows, and had no ref to reply to",
     )
 
     def __init__(self, text: str, meaning: str) -> None:
@@ -110,7 +115,12 @@ class DropReason(Enum):
 
 
 class Limit(Enum):
-    """What was exceeded by a client that was refused, or made to wait."""
+    """The limit that a client exceeded, so that the server refused the client or delayed its messages.
+
+    Attributes:
+        text: The name of the limit in telemetry and logs.
+        meaning: The option of the limit, for logs and the docs.
+    """
 
     CONNECTIONS = ("connections", "`Limits(connections=...)`")
     CONNECTIONS_PER_IP = ("connections_per_ip", "`Limits(connections_per_ip=...)`")
@@ -118,7 +128,7 @@ class Limit(Enum):
     CHANNELS = ("channels", "`Socket(max_channels=...)`")
     JOINS = ("joins", "`Rates(joins=...)`")
     MESSAGES = ("messages", "`Rates(messages=...)`")
-    BYTES = ("bytes", "`Rates(bytes=...)`; reading paused, and nothing was refused")
+    BYTES = ("bytes", "`Rates(bytes=...)`; reading was paused, and nothing was refused")
     EVENT = ("event", '`@on("event", rate=...)`')
     HANDSHAKE_TIME = ("handshake_time", "`bennu run --handshake-timeout`")
     HANDSHAKE_BYTES = ("handshake_bytes", "`bennu run --handshake-bytes`")
@@ -133,16 +143,18 @@ class Limit(Enum):
 
 
 class Reason(Enum):
-    """Why a message is answered with an error: the ``reason`` in the reply, and what it means.
+    """Why a message is answered with an error. An application adds its own reasons with ``raise Refused(reason)``.
 
-    An application adds reasons of its own with ``raise Refused(reason)``.
+    Attributes:
+        text: The ``reason`` in the reply.
+        meaning: The explanation in the docs.
     """
 
-    UNMATCHED_TOPIC = ("unmatched topic", "no channel stands for the topic, or it is not joined")
+    UNMATCHED_TOPIC = ("unmatched topic", "no channel has this topic, or the topic is not joined")
     JOIN_CRASHED = ("join crashed", "the join raised, or took over `Socket(join_timeout=...)`")
     TOO_MANY_CHANNELS = (
         "too many channels joined",
-        "the connection has joined `Socket(max_channels=...)` channels already",
+        "the connection has already joined `Socket(max_channels=...)` channels",
     )
     TOO_LONG = (
         "too_long",
@@ -152,42 +164,45 @@ class Reason(Enum):
         ),
     )
     CHANNEL_CRASH = ("channel_crash", "in `phx_error`: the channel ended by an error; rejoin")
-    UNKNOWN_EVENT = ("unknown_event", "the channel handles no such event")
+    UNKNOWN_EVENT = ("unknown_event", "the channel has no handler for this event")
     INVALID_PAYLOAD = (
         "invalid_payload",
-        "the payload is not of the handler's type; `errors` lists what is wrong, each with a `path`",
+        "the payload does not fit the handler's type; `errors` lists each mistake with its `path`",
     )
     RATE_LIMITED = (
         "rate_limited",
-        "it came faster than a rate allows; `retry_after_ms` says when to send it again",
+        "the message came faster than a rate allows; `retry_after_ms` says when to send it again",
     )
     TOO_MANY_CONNECTIONS = (
         "too_many_connections",
-        "of a refused connect: as many are open as `Limits(...)` allows, in all or from the address",
+        "of a refused connect: the number of open connections, in all or of the address, is at its limit (`Limits(...)`)",
     )
     BINARY_UNSUPPORTED = (
         "binary_unsupported",
-        "the reply is bytes, which the client's format or transport does not carry",
+        "the reply is bytes, which the client's format or transport can't carry",
     )
     DRAINING = ("draining", "of a refused connect: the server is about to stop; connect again")
-    INVALID_PARAMS = ("invalid_params", "the parameters of the connect are not of their type")
+    INVALID_PARAMS = ("invalid_params", "the parameters of the connect do not fit their type")
     UNSUPPORTED_VSN = (
         "unsupported_vsn",
-        "the client asks for a version of the wire that the server does not speak",
+        "the client asks for a version of the protocol that the server does not have",
     )
-    INVALID_ID = ("invalid id", "the socket's `id` made no text of the assigns")
-    TOKEN_EXPIRED = ("token_expired", "the token is genuine, and too old")
-    TOKEN_INVALID = ("token_invalid", "the token was not made by whom it should be, or is none")
-    TOKEN_MISSING = ("token_missing", "there is no token where one is needed")
+    INVALID_ID = ("invalid id", "the socket's `id` returned no text for the assigns")
+    TOKEN_EXPIRED = ("token_expired", "the token has a valid signature, but is too old")
+    TOKEN_INVALID = (
+        "token_invalid",
+        "the token was signed by someone else, was changed, or is no token",
+    )
+    TOKEN_MISSING = ("token_missing", "a token is needed, and there is none")
     KEYS_UNAVAILABLE = (
         "keys_unavailable",
-        "the keys by which tokens are verified could not be fetched; try again",
+        "the keys that verify tokens could not be fetched; try again",
     )
     TOKEN_OF_ANOTHER = (
         "token_of_another",
-        "the new token is another user's than the connection's; connect again with it",
+        "the new token belongs to another user than the connection; connect again with it",
     )
-    REFRESHING = ("refreshing", "a new token is being looked at already; wait for that reply")
+    REFRESHING = ("refreshing", "another new token is still being verified; wait for that reply")
     REFRESH_CRASHED = (
         "refresh crashed",
         "the socket's `refresh` raised, or took over `Socket(join_timeout=...)`",
@@ -195,7 +210,7 @@ class Reason(Enum):
 
     PRESENCE_KEY = (
         "presence_key",
-        "a presence can't have this key, since it would harm clients; see `docs/presence.md`",
+        "a presence can't have this key, because it would harm clients; see `docs/presence.md`",
     )
     PRESENCE_META = (
         "presence_meta",
@@ -211,5 +226,9 @@ class Reason(Enum):
         self.meaning = meaning
 
     def payload(self, **extra: Any) -> dict[str, Any]:
-        """Return the response that names it."""
+        """Return the response with this reason.
+
+        Args:
+            extra: Other fields of the response.
+        """
         return {"reason": self.text, **extra}

@@ -1,8 +1,9 @@
-"""How a client learns that it may not connect.
+"""The options for how a client is told that its connect is refused.
 
-A browser shows a page nothing of a refused handshake: no status, no body. So a socket may have its
-refusals *readable*: the client is let in, told why at whatever it asks, and closed after a while. Not at
-once: phoenix.js begins its back-off anew with each connection that opens, and would be back in 10 ms.
+A browser shows a page neither the status nor the body of a refused handshake. So a socket can have *readable*
+refusals: the connection is accepted, each message is answered with the reason, and the connection is closed after some
+seconds. If it were closed at once, phoenix.js would connect again after 10 ms, because each opened connection resets
+its back-off.
 """
 
 from __future__ import annotations
@@ -16,18 +17,19 @@ from .user_code.options import NUMBER, options
 __all__ = ["MAX_HOLD", "Readable", "Refusals", "read_refusals"]
 
 MAX_HOLD: Final = 60.0
-"""Seconds that a refused client is held at most, whatever ``retry_after_ms`` it was told."""
+"""Seconds after which the connection of a refused client is closed at the latest, for any ``retry_after_ms``."""
 
 
 @options(hold=NUMBER, max_held=NUMBER)
 @dataclass(frozen=True)
 class Readable:
-    """Refused clients are let in, told the reason, and closed with the code 4003.
+    """The connection of a refused client is accepted, told the reason, and closed with the code 4003.
 
     Attributes:
-        hold: Seconds until the close, up to twice as many: each client draws its own. A reason that
-            comes with a longer ``retry_after_ms`` holds it so long.
-        max_held: How many clients a process holds so; the others get HTTP statuses.
+        hold: Seconds until the close. Each client gets a random time from ``hold`` to twice ``hold``. If the
+            reason has a longer ``retry_after_ms``, the connection is closed after that time. Default: 5.
+        max_held: The most such connections of one process. Other refused clients get an HTTP status. Default:
+            1000.
     """
 
     hold: float = 5.0
@@ -38,14 +40,14 @@ Refusals = Literal["http", "readable"] | Readable
 
 
 def read_refusals(given: object, *, has_handler: bool) -> Readable | None:
-    """Return how refusals are readable, or None if they are not.
+    """Return the options of readable refusals; None if refusals are HTTP statuses.
 
     Args:
-        given: The socket's option.
+        given: The value of ``Socket(refusals=...)``.
         has_handler: Whether the socket also has an ``error_handler``.
 
     Raises:
-        DefinitionError: It is no such option, or goes not together with the handler.
+        DefinitionError: The value is invalid, or the socket has readable refusals and an ``error_handler``.
     """
     if given == "http":
         return None
@@ -60,7 +62,7 @@ def read_refusals(given: object, *, has_handler: bool) -> Readable | None:
     if has_handler:
         raise DefinitionError(
             "Socket(refusals=..., error_handler=...)",
-            expected="one of the two: what is readable has no HTTP status",
+            expected="one of the two: a readable refusal has no HTTP status",
             got="both",
             write='refusals="readable"',
         )

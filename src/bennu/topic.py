@@ -1,17 +1,16 @@
-"""Topic patterns: which channel a topic belongs to, and which typed parameters it carries.
+"""Topic patterns, which find the channel of a topic and the topic's typed parameters.
 
-A pattern is a literal (``lobby``), a prefix (``room:*``, which matches ``room:`` too), or has
-parameters (``room:{room_id}``). A parameter stands for one segment, that is, up to the next ``:``;
-``{name:path}`` takes the rest. The type of a parameter comes from the channel's annotation, and it
-matches only in its canonical form: ``build(parse(s)) == s``. So ``room:007`` is not room 7, and two
-spellings never name one room.
+A pattern is a literal (``lobby``), a prefix (``room:*``, which matches ``room:`` too), or has parameters
+(``room:{room_id}``). A parameter matches text up to the next ``:``. The parameter ``{name:path}`` matches the rest of
+the topic. The type of a parameter is the channel's annotation. A value matches only in its canonical form:
+``build(parse(s)) == s``. So ``room:007`` is not room 7, and no room has two spellings.
 
-Several parameters of one segment need text between them (``{x}-{y}``); the first takes as much as it can.
-A topic is matched from right to left, by searching for that text: in time that is linear in its length,
-since a client chooses it.
+Several parameters of one segment need text between them (``{x}-{y}``). The first parameter takes as much text as
+possible. A topic is matched from right to left, by searching for the text between parameters. So the time is linear in
+the length of the topic, which a client chooses.
 
-Patterns are tried in the order in which they were declared (protocol, §2.9). The table is built at
-start-up and refuses a pattern that an earlier one leaves nothing to match.
+Patterns are tried in the order of their declaration (protocol, §2.9). The table is built at start-up. It refuses a
+pattern if an earlier pattern matches all its topics.
 """
 
 from __future__ import annotations
@@ -45,11 +44,18 @@ _FOREIGN = (
     (re.compile(r"[$#]\{(\w+)\}"), "the syntax of a template"),
     (re.compile(r"\{(\w+)\?\}"), "an optional parameter"),
 )
-"""Other frameworks' ways to write a parameter: they would match nothing here, or only themselves."""
+"""Other frameworks' syntax for parameters, which a pattern of Bennu would take as literal text."""
 
 
 class _Parameter:
-    """One parameter of a pattern: its name and how its text becomes a value."""
+    """One parameter of a pattern.
+
+    Attributes:
+        name: The name of the parameter.
+        rest: Whether the parameter takes the rest of the topic.
+        parse: Returns the value of a text; raises ValueError for a text without a value.
+        build: Returns the text of a value.
+    """
 
     __slots__ = ("build", "name", "parse", "rest")
 
@@ -60,7 +66,11 @@ class _Parameter:
         self.build: Callable[[Any], str] = str
 
     def convert(self, text: str) -> Any:
-        """Return the value, or raise ValueError when the text is not its canonical form."""
+        """Return the value of a text.
+
+        Raises:
+            ValueError: The text is not the canonical form of a value.
+        """
         value = self.parse(text)
         if self.build(value) != text:
             raise ValueError(text)
@@ -68,20 +78,20 @@ class _Parameter:
 
 
 class _Segment:
-    """What stands between two colons of a pattern: text, and parameters with text between them."""
+    """The part of a pattern between two colons: text, and parameters with text between them."""
 
     __slots__ = ("head", "tails")
 
     def __init__(self, head: str, tails: Sequence[str]) -> None:
         self.head = head
-        """What stands before the first parameter; all there is, if there is none."""
+        """The text before the first parameter; the whole text if there is no parameter."""
         self.tails = tuple(tails)
-        """What stands behind each parameter."""
+        """The text behind each parameter."""
 
     def split(self, text: str) -> list[str] | None:
-        """Return what stands for the parameters, or None if the text doesn't match.
+        """Return the texts of the parameters; None if the text doesn't match.
 
-        From right to left each takes as little as it can, so the first takes as much as it can.
+        From right to left each parameter takes as little text as possible, so the first takes as much as possible.
         """
         if not self.tails:
             return [] if text == self.head else None
@@ -106,10 +116,10 @@ class Pattern:
     """One compiled pattern.
 
     Args:
-        text: The pattern as declared.
+        text: The pattern, as the user declared it.
 
     Raises:
-        DefinitionError: The text is no pattern.
+        DefinitionError: The text is no valid pattern.
 
     Example:
         >>> pattern = Pattern("room:{room_id}")
@@ -130,9 +140,7 @@ class Pattern:
             self._compile_parameters()
             return
         if "*" in text[:-1]:
-            raise _bad_pattern(
-                text, "'*' may only stand at the end", f'"{text.partition("*")[0]}*"'
-            )
+            raise _bad_pattern(text, "'*' before the end", f'"{text.partition("*")[0]}*"')
         self.prefix = text.removesuffix("*")
 
     @property
@@ -165,17 +173,19 @@ class Pattern:
                 raise _bad_pattern(self.text, f"text after {{{name}:path}}", "put it at the end")
             parameters.append(_Parameter(name, rest=rest))
         self.parameters = tuple(parameters)
-        # Without their types, parameters hold no colon: what is left of them is at the segments' ends.
+        # Without their types, parameters hold no colon, so the text can be split into segments.
         plain = self.text.removesuffix(":path}") + "}" if parameters[-1].rest else self.text
         self._segments = tuple(self._read_segment(one) for one in plain.split(":"))
 
     def _read_segment(self, text: str) -> _Segment:
         head, *pieces = _PARAMETER.split(text)
-        tails = pieces[2::3]  # each parameter leaves its name, its kind and what stands behind it
+        tails = pieces[
+            2::3
+        ]  # the pieces of each parameter: its name, its kind, and the text behind it
         if "" in tails[:-1]:
             raise _bad_pattern(
                 self.text,
-                "two parameters with nothing between them, so that nobody knows where one ends",
+                "two parameters with no text between them, so the end of the first is unknown",
                 '"room:{x}-{y}" or "room:{x}:{y}"',
             )
         if len(tails) > 1 and self.parameters[-1].name == pieces[-3] and self.parameters[-1].rest:
@@ -191,10 +201,10 @@ class Pattern:
 
         Args:
             annotations: The resolved annotations of the channel class, by name.
-            where: The channel class, for the message.
+            where: The name of the channel class, for the error. Default: None.
 
         Raises:
-            DefinitionError: An annotation is missing, or is not one that text can become.
+            DefinitionError: An annotation is missing, or is no type that text can be converted to.
         """
         for parameter in self.parameters:
             if parameter.name not in annotations:
@@ -210,7 +220,7 @@ class Pattern:
             )
 
     def match(self, topic: str) -> dict[str, Any] | None:
-        """Return the parameters of a topic, ``{}`` if it has none, or None if it doesn't match."""
+        """Return the parameters of a topic; None if the topic doesn't match. A pattern without parameters gives ``{}``."""
         if not self.parameters:
             if self.is_prefix:
                 return {} if topic.startswith(self.prefix) else None
@@ -218,7 +228,7 @@ class Pattern:
         if not topic.startswith(self.prefix):
             return None
         segments = self._segments
-        # The last parameter may take all that follows; else there are as many colons as in the pattern.
+        # A `path` parameter takes the rest, colons included; else topic and pattern have equally many colons.
         texts = topic.split(":", len(segments) - self.parameters[-1].rest)
         if len(texts) != len(segments):
             return None
@@ -237,12 +247,12 @@ class Pattern:
             return None
 
     def build(self, **values: Any) -> str:
-        """Return the topic that has these parameters: the inverse of :meth:`match`."""
+        """Return the topic with these parameters: the inverse of :meth:`match`."""
         written = {one.name: one.build(values[one.name]) for one in self.parameters}
         return _PARAMETER.sub(lambda found: written[found[1]], self.text)
 
     def covers(self, other: Pattern) -> bool:
-        """Whether every topic of the other pattern matches this one, so far as can be known."""
+        """Return whether this pattern is known to match every topic of another pattern."""
         if self.text == other.text:
             return True
         return self.is_prefix and other.prefix.startswith(self.prefix)
@@ -278,10 +288,10 @@ def _converter(
 
 
 def _refuse_foreign(text: str) -> None:
-    """Refuse another framework's way to write a parameter.
+    """Refuse another framework's syntax for a parameter.
 
     Raises:
-        DefinitionError: The pattern has one.
+        DefinitionError: The pattern has such a parameter.
     """
     for regex, got in _FOREIGN:
         found = regex.search(text)
@@ -306,7 +316,7 @@ def _bad_pattern(text: str, got: str, write: str) -> DefinitionError:
 
 @dataclass(frozen=True, slots=True)
 class Row(Generic[T]):
-    """A pattern and what it leads to."""
+    """A pattern and its target."""
 
     pattern: Pattern
     target: T
@@ -315,8 +325,11 @@ class Row(Generic[T]):
 class Table(Generic[T]):
     """The patterns of a socket, in order of declaration.
 
+    Args:
+        rows: Each pattern and its target.
+
     Raises:
-        DefinitionError: A pattern can't match, because an earlier one takes all its topics.
+        DefinitionError: A pattern can never match, because an earlier pattern matches all its topics.
     """
 
     __slots__ = ("rows",)
@@ -329,13 +342,13 @@ class Table(Generic[T]):
                     raise DefinitionError(
                         f'the topic pattern "{pattern.text}" can never match',
                         expected="the narrower pattern first",
-                        got=f'"{earlier.pattern.text}" stands before it and takes all its topics',
+                        got=f'"{earlier.pattern.text}" before it, which matches all its topics',
                         write=f'"{pattern.text}" before "{earlier.pattern.text}"',
                     )
             self.rows.append(Row(pattern, target))
 
     def resolve(self, topic: str) -> tuple[T, dict[str, Any]] | None:
-        """Return what the topic leads to and its parameters, or None if no pattern matches."""
+        """Return the target and the parameters of a topic; None if no pattern matches."""
         for row in self.rows:
             parameters = row.pattern.match(topic)
             if parameters is not None:

@@ -1,15 +1,15 @@
-"""The bus: how presences of one node reach other nodes. Protocol document, §6.8 and §7.
+"""The bus, which carries presences from one node to other nodes. Protocol document, §6.8 and §7.
 
-Broadcasts, disconnects and long polling don't use the bus yet. No bus comes with Bennu yet, except :class:`LocalBus`.
+Broadcasts, disconnects and long polling don't use the bus. Bennu has no bus between nodes yet, only
+:class:`LocalBus`.
 
 Theory of operation
 -------------------
-A bus carries bytes under a topic from one node to all others, or to one of them, *at most once*: what is
-lost is lost, and nobody is told. Messages of one node reach another in their order; more is not asked
-for. Whoever needs more (presence does) repairs it with a protocol of its own.
+A bus carries bytes under a topic from one node to all other nodes, or to one of them, *at most once*: a message can be
+lost, and neither node is told. Messages from one node arrive at another node in the order in which they were sent.
+Presence needs more than that, and repairs losses with its own protocol.
 
-A node is a process with a name. Names must differ: two nodes of one name would take each other's
-messages for their own.
+A node is a process with a name. Node names must differ: two nodes of one name would ignore each other's messages.
 """
 
 from __future__ import annotations
@@ -23,45 +23,45 @@ from typing import Protocol
 __all__ = ["Bus", "LocalBus", "Receive"]
 
 Receive = Callable[[str, bytes], None]
-"""Called in the event loop with the topic and the bytes of a message; it never waits, and never raises."""
+"""A function that is called on the event loop with the topic and the bytes of a message. It never waits or raises."""
 
 
 class Bus(Protocol):
-    """What an endpoint needs of a bus. Everything here is called in the event loop."""
+    """The interface of a bus. An endpoint calls all methods on its event loop."""
 
     @property
     def node_name(self) -> str:
-        """The name of this node: no other may have it at the same time."""
+        """The name of this node. No other node has this name at the same time."""
         ...
 
     async def start(self, receive: Receive) -> None:
-        """Begin to hand over what other nodes publish.
+        """Start to receive messages of other nodes.
 
         Args:
-            receive: Called in this event loop, in a turn of its own, with topic and bytes.
+            receive: Call it on this event loop, in its own turn, with the topic and the bytes of each message.
         """
         ...
 
     async def stop(self) -> None:
-        """End it, also after a start that failed. What was published before still leaves, if it can."""
+        """Stop the bus, also after a failed start. Earlier messages are still sent if that is possible."""
         ...
 
     def publish(self, topic: str, data: bytes, node: str | None = None) -> None:
-        """Send bytes to the other nodes; never wait, and never send them to oneself.
+        """Send bytes to other nodes, and never to this node. It does not wait.
 
         Args:
             topic: Any text.
-            data: What to send.
-            node: To whom; None is all others. A node that nobody knows gets nothing, silently.
+            data: The bytes to send.
+            node: The name of one node. Default: None, all other nodes. For an unknown node nothing is sent.
         """
         ...
 
 
 class LocalBus:
-    """The bus of a node that is alone.
+    """The bus of a single node: it sends and receives nothing.
 
     Args:
-        node_name: Its name; None makes one of the host, the process and chance.
+        node_name: The name of the node. Default: None, a name of the host, the process id and random text.
 
     Example:
         >>> LocalBus("web-1").node_name
@@ -79,15 +79,15 @@ class LocalBus:
         return self._node_name
 
     async def start(self, receive: Receive) -> None:
-        """Do nothing: nobody will be heard."""
+        """Do nothing: there are no other nodes."""
 
     async def stop(self) -> None:
         """Do nothing."""
 
     def publish(self, topic: str, data: bytes, node: str | None = None) -> None:
-        """Do nothing: there is nobody to send to."""
+        """Do nothing: there are no other nodes."""
 
 
 def unique_name() -> str:
-    """Return a name that no other process has: host, process id, and chance."""
+    """Return a name that no other process has, of the host name, the process id and random text."""
     return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"

@@ -1,11 +1,11 @@
-"""The registry from topics to subscribers, and how a message reaches them. Protocol document, §3.5 and §7.
+"""Registers the subscribers of topics, and sends messages to them. Protocol document, §3.5 and §7.
 
-A topic has two kinds of subscriber. The connection of a joined channel is in a *lane*: broadcasts are written to it
-without the channel (:mod:`bennu.pubsub.fastlane`), except those whose event the channel intercepts. A *listener* is
-a function that gets every message as it is: a ``Broadcast``, or a typed message.
+A topic has two kinds of subscriber. The connection of a joined channel is in a *lane*: broadcasts are written to the
+connection without the channel (:mod:`bennu.pubsub.fastlane`), unless the channel intercepts their event. A
+*listener* is a function that gets every message unencoded: a ``Broadcast``, or a typed message.
 
 Broadcasts stay inside this process. The *bus* (:mod:`bennu.pubsub.bus`) carries bytes between nodes. Today only
-presence uses it, under topics of its own (:meth:`PubSub.publish`, :meth:`PubSub.on_publish`) that no client hears.
+presence uses the bus (:meth:`PubSub.publish`, :meth:`PubSub.on_publish`), under topics that clients can't join.
 """
 
 from __future__ import annotations
@@ -29,22 +29,29 @@ __all__ = ["PubSub", "Subscription"]
 LATER: Final = (
     "loop.call_soon_threadsafe(endpoint.pubsub.{}, ...), where loop is the server's event loop,"
 )
-"""What a thread writes to have a plain method called."""
+"""The code with which a worker thread calls a plain method, for errors."""
 
 CANCEL: Final = (
     "loop.call_soon_threadsafe(subscription.cancel), where loop is the server's event loop,"
 )
-"""The same for a subscription."""
+"""The code with which a worker thread cancels a subscription, for errors."""
 
 ON_LOOP: Final = (
     "asyncio.run_coroutine_threadsafe(endpoint.pubsub.{}(...), loop).result(), where loop is the server's"
     " event loop,"
 )
-"""What a thread writes to have an async method called."""
+"""The code with which a worker thread calls an async method, for errors."""
 
 
 class Subscription:
-    """A listener of one topic; ``cancel()`` ends it, and may be called again."""
+    """A listener's subscription of one topic. ``cancel()`` ends it.
+
+    Attributes:
+        topic: The topic, or the id of connections.
+        deliver: Called with each message.
+        owner: The sender whose ``broadcast_from`` skips this listener; None if there is none.
+        shares: Whether ``deliver`` gets the same object as other listeners, and not a copy.
+    """
 
     __slots__ = ("_pubsub", "deliver", "owner", "shares", "topic")
 
@@ -63,9 +70,11 @@ class Subscription:
         self.shares = shares
 
     def cancel(self) -> None:
-        """Stop listening."""
+        """Stop listening. A second call has no effect."""
         home = self._pubsub.home
-        if home.is_in_process or home.is_abandoned:  # else it is stopped, and nobody is disturbed
+        if (
+            home.is_in_process or home.is_abandoned
+        ):  # else the endpoint is stopped, and any thread can cancel
             home.expect("subscription", "cancel", CANCEL)
         self._pubsub._cancel(self)
 
@@ -85,18 +94,19 @@ class _Topic:
 class PubSub:
     """Topics and their subscribers in this process.
 
-    Everything here belongs to the event loop on which the endpoint was started, from its start to its stop.
-    A call from elsewhere raises ``WrongThread`` or ``NotStarted``.
+    Call all methods on the event loop on which the endpoint was started, between its start and its stop. Any other
+    call raises ``WrongThread`` or ``NotStarted``.
 
     Args:
-        telemetry: Where what can't be delivered is counted.
-        bus: How presences reach other nodes; None is a node alone. Broadcasts don't use it.
-        home: The event loop of the endpoint; None is the one on which it is used first.
+        telemetry: Counts the messages that can't be delivered. Default: a new ``Telemetry``.
+        bus: Carries presences to other nodes. Broadcasts don't use it. Default: a ``LocalBus``, for a node alone.
+        home: The home of the endpoint. Default: the event loop on which the PubSub is first used.
 
     Attributes:
-        telemetry: It, or one of its own.
-        home: The event loop.
-        log: Its lines in the log.
+        telemetry: The telemetry.
+        home: The event loop of the endpoint.
+        log: Writes the log lines of this PubSub.
+        batch: The broadcasts of this turn of the event loop.
     """
 
     def __init__(
@@ -117,11 +127,11 @@ class PubSub:
         self.home.loop.call_soon(callback)
 
     def unbind(self) -> None:
-        """Leave the event loop: an endpoint that was stopped may start again on another."""
+        """Forget the event loop, so that a stopped endpoint can start again on another event loop."""
         self.home.stop()
 
     def abandon(self) -> None:
-        """Forget everybody: the event loop was closed without a stop, or is the parent process's."""
+        """Forget all subscribers: the event loop was closed without a stop, or is the parent process's."""
         self._topics.clear()
         self._handlers.clear()
         self.batch = Batch(self._call_soon)
@@ -134,22 +144,22 @@ class PubSub:
         return self._bus.node_name
 
     async def start(self) -> None:
-        """Begin to hear other nodes."""
+        """Start the bus: receive messages of other nodes."""
         await self._bus.start(self._received)
 
     async def stop(self) -> None:
-        """Hear them no more."""
+        """Stop the bus."""
         await self._bus.stop()
 
     def publish(self, topic: str, data: bytes, node: str | None = None) -> None:
-        """Send bytes to the same part of other nodes, at most once; never wait.
+        """Send bytes to the handlers of a topic on other nodes. The bytes arrive at most once.
 
-        A bus that fails has lost a message, as any bus may: that is logged, and not raised.
+        This does not wait. An exception of the bus is logged and not raised: any bus can lose a message.
 
         Args:
-            topic: What :meth:`on_publish` listens to there. It is no topic of channels.
-            data: What to send.
-            node: To whom; None is all other nodes. An unknown node gets nothing, silently.
+            topic: The topic that :meth:`on_publish` listens to on the other nodes. Channels have other topics.
+            data: The bytes to send.
+            node: The name of one node. Default: None, all other nodes. For an unknown node nothing is sent.
 
         Raises:
             WrongThread: The call comes from another thread or event loop than the endpoint's.
@@ -159,17 +169,17 @@ class PubSub:
         try:
             self._bus.publish(topic, data, node)
         except Exception:
-            self.log.exception("What was published on %r was lost", topic)
+            self.log.exception("The bus failed: a message on %r was lost", topic)
 
     def on_publish(self, topic: str, handler: Callable[[bytes], object]) -> Callable[[], None]:
-        """Take the bytes that other nodes publish under a topic.
+        """Call a handler with the bytes that other nodes publish under a topic.
 
         Args:
             topic: Any text.
-            handler: Called in the event loop with the bytes; one that raises is logged.
+            handler: Called on the event loop with the bytes. If it raises, the exception is logged.
 
         Returns:
-            What ends it; it may be called again.
+            A function that removes the handler. A second call of it has no effect.
         """
         self.home.expect("pubsub", "on_publish", LATER)
         self._handlers.setdefault(topic, []).append(handler)
@@ -188,12 +198,19 @@ class PubSub:
             try:
                 handler(data)
             except Exception:
-                self.log.exception("What another node published on %r could not be handled", topic)
+                self.log.exception("The handler of a message from another node on %r failed", topic)
 
-    # Who hears a topic.
+    # Subscribers.
 
     def enter(self, topic: str, key: LaneKey, outbox: Outbox, interceptor: Interceptor) -> None:
-        """Put a connection into the lane of a topic."""
+        """Put a connection into a lane of a topic.
+
+        Args:
+            topic: The topic of the joined channel.
+            key: The key of the lane: serializer, framing and intercepted events.
+            outbox: The connection.
+            interceptor: The channel, which gets the broadcasts that it intercepts.
+        """
         self.batch.sync(outbox)
         entry = self._topics.get(topic)
         if entry is None:
@@ -205,7 +222,7 @@ class PubSub:
         outbox.lanes += 1
 
     def leave(self, topic: str, key: LaneKey, outbox: Outbox) -> None:
-        """Take a connection out again."""
+        """Take a connection out of a lane of a topic; the arguments are those of :meth:`enter`."""
         self.batch.sync(outbox)
         entry = self._topics[topic]
         lane = entry.lanes[key]
@@ -216,7 +233,12 @@ class PubSub:
             self._forget_if_empty(topic, entry)
 
     def move(self, outbox: Outbox, places: Sequence[tuple[str, LaneKey]]) -> None:
-        """Enter a connection anew where it is: it has become slow, or is so no more."""
+        """Move a connection between the normal and the slow members of its lanes.
+
+        Args:
+            outbox: The connection, which has become slow, or has stopped being slow.
+            places: The topic and the lane's key of each joined channel.
+        """
         self.batch.sync(outbox)
         for topic, key in places:
             lane = self._topics[topic].lanes[key]
@@ -234,27 +256,26 @@ class PubSub:
 
         Args:
             topic: Any text, or an id of connections.
-            deliver: A plain function, called in the event loop with each message: a
-                :class:`~bennu.Broadcast`, or a typed message. It must not wait. Two subscriptions
-                deliver twice.
-            owner: A channel or other sender whose ``broadcast_from`` passes this listener by.
-            shares: Whether the listener gets the very message that other listeners get, since it changes
-                nothing of it. By default each listener gets a copy of its own (of what is data; see
-                :mod:`bennu.user_code.copies`).
+            deliver: A plain function, called on the event loop with each message: a
+                :class:`~bennu.Broadcast`, or a typed message. It must not wait. If it is subscribed twice, it is
+                called twice.
+            owner: A channel or other sender. Its ``broadcast_from`` skips this listener. Default: None.
+            shares: Pass True for a listener that does not change messages: it gets the same object as other
+                listeners. Default: False, each listener gets its own copy (:mod:`bennu.user_code.copies`).
 
         Returns:
-            The subscription, to be cancelled.
+            The subscription. Call its ``cancel()`` to stop listening.
 
         Raises:
             WrongThread: The call comes from another thread or event loop than the endpoint's.
-            NotStarted: The endpoint is not started in this process; its lifespan is a good place.
+            NotStarted: The endpoint is not started in this process. Subscribe in its lifespan, for example.
             DefinitionError: ``deliver`` is async.
         """
         self.home.expect("pubsub", "subscribe", LATER)
         callback = Callback.plain(
             "pubsub.subscribe(...)",
             deliver,
-            why="it is called in the midst of a broadcast, and nothing waits for it",
+            why="it is called during a broadcast, which does not wait",
             write="def deliver(message): queue.put_nowait(message)",
         )
         return self._listen(topic, callback.now, owner, shares=shares)
@@ -262,7 +283,7 @@ class PubSub:
     def listen(
         self, topic: str | SocketId, deliver: Callable[[Any], object], *, owner: object = None
     ) -> Subscription:
-        """Listen to a topic with a function of Bennu's own, which changes no message; see :meth:`subscribe`."""
+        """Listen to a topic with one of Bennu's own functions, which change no message; see :meth:`subscribe`."""
         self.home.expect("pubsub", "subscribe", LATER)
         return self._listen(topic, deliver, owner, shares=True)
 
@@ -289,39 +310,42 @@ class PubSub:
             del self._topics[topic]
 
     def may_reach(self, topic: str) -> bool:
-        """Return whether somebody may hear a topic in this process."""
+        """Return whether a topic can have a subscriber in this process."""
         return topic in self._topics
 
     def subscribers(self, topic: str) -> int:
-        """Return how many connections and listeners a topic has in this process."""
+        """Return the number of connections and listeners of a topic in this process."""
         entry = self._topics.get(topic)
         if entry is None:
             return 0
         return len(entry.listeners) + sum(map(len, entry.lanes.values()))
 
-    # What is said to them.
+    # Broadcasts.
 
     async def broadcast(self, topic: str | SocketId, message: Any) -> None:
-        """Send a message to every subscriber of a topic that is connected to this process.
+        """Send a message to every subscriber of a topic in this process.
 
         Args:
             topic: Any text, or an id of connections.
-            message: A :class:`~bennu.Broadcast` reaches clients; a message of any other type only
-                the listeners.
+            message: A :class:`~bennu.Broadcast` is sent to clients and listeners. A message of any other type is
+                sent only to listeners.
 
         Raises:
-            EncodeError: A client can't be sent the payload.
+            EncodeError: The payload can't be encoded for a client.
             WrongThread: The call comes from another thread or event loop than the endpoint's.
             NotStarted: The endpoint is not started in this process.
         """
         self.home.expect("pubsub", "broadcast", ON_LOOP)
         if self.send(topic, message):
-            await asyncio.sleep(0)  # a loop of broadcasts lets others have their turn
+            await asyncio.sleep(0)  # other tasks run between the broadcasts of a loop
 
     async def broadcast_from(self, sender: object, topic: str, message: Any) -> None:
-        """Send a message to every subscriber but the sender: a channel, or an owner of listeners.
+        """Send a message to every subscriber of a topic except the sender. Raises as :meth:`broadcast`.
 
-        Raises as :meth:`broadcast`.
+        Args:
+            sender: A channel, or the owner of listeners.
+            topic: Any text.
+            message: See :meth:`broadcast`.
         """
         self.home.expect("pubsub", "broadcast_from", ON_LOOP)
         if self.send(topic, message, sender):
@@ -330,16 +354,16 @@ class PubSub:
     def local_broadcast(
         self, topic: str | SocketId, message: Any, *, sender: object = None
     ) -> bool:
-        """Send a message to the subscribers in this process. Raises as :meth:`broadcast`.
+        """Send a message to the subscribers in this process, without waiting. Raises as :meth:`broadcast`.
 
         Returns:
-            Whether so much was sent in this turn that the sender should let others have theirs.
+            Whether the batch of this turn is full, so that the caller should await ``asyncio.sleep(0)``.
         """
         self.home.expect("pubsub", "local_broadcast", LATER)
         return self.send(topic, message, sender)
 
     def send(self, topic: str | SocketId, message: Any, sender: object = None) -> bool:
-        """Send a message as :meth:`local_broadcast`, for a caller that has checked the event loop itself."""
+        """Send a message as :meth:`local_broadcast`, without the check of the event loop, which the caller has made."""
         entry = self._topics.get(topic)
         if entry is None:
             return False
@@ -355,10 +379,8 @@ class PubSub:
                 else:
                     encoded = lane.serializer.broadcast(message.topic, event, payload)
                     framed.append((lane, lane.frame(*encoded)))
-            for (
-                lane,
-                frame,
-            ) in framed:  # only now, so that a lane that can't be encoded leaves nothing half sent
+            # After all lanes are encoded: if one lane can't be encoded, nothing is sent.
+            for lane, frame in framed:
                 if lane.slow:
                     lane.offer(message, frame, sender)
                 exclude = None if sender is None else lane.outbox_of(sender)
@@ -368,9 +390,9 @@ class PubSub:
         return crowded
 
     def _skip(self, lane: Lane, broadcast: Broadcast) -> None:
-        """Log and count a binary broadcast that the clients of a lane can't be sent.
+        """Log and count a binary broadcast that can't be sent to the clients of a lane.
 
-        In Phoenix one client of the old format, or one that polls, fails the broadcast for all others.
+        In Phoenix one client with V1 or long polling fails the broadcast for all other clients.
         """
         self.log.warning(
             "A binary broadcast of %r on %r was not sent to %d client(s) that speak %s%s,"
@@ -384,7 +406,7 @@ class PubSub:
         self.telemetry.dropped(broadcast.topic, DropReason.NO_BINARY, len(lane))
 
     def _tell_listeners(self, entry: _Topic, message: Any, sender: object) -> None:
-        message = copy_of(message)  # the sender may change what it has sent
+        message = copy_of(message)  # the sender can change the message later
         for listener in tuple(entry.listeners):
             if sender is None or listener.owner is not sender:
                 try:
@@ -395,7 +417,7 @@ class PubSub:
 
 def _intercept(lane: Lane, broadcast: Broadcast, sender: object) -> None:
     """Give a broadcast to the channels of a lane that intercept it."""
-    kept = copy_of(broadcast)  # the sender may change what it has sent
+    kept = copy_of(broadcast)  # the sender can change the message later
     for interceptor in lane.everybody():
         if interceptor is not sender:
             interceptor.intercept(kept)
