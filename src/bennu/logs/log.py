@@ -13,9 +13,7 @@ Each :class:`Log` writes to one logger of the standard library. All modules of t
 
 The kind of a line is its text before the values are inserted. The kind of a crash also has the class of the exception
 and the line of code that raised it, so one crash does not hide another crash. A client can't choose kinds, so the
-table of kinds stays small.
-
-Lines of the level DEBUG are not counted.
+table of kinds stays small. Lines of the level DEBUG are not counted.
 """
 
 from __future__ import annotations
@@ -196,10 +194,7 @@ class Log:
         return child
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Use timers of this event loop to write how many lines were left out.
-
-        Without an event loop the count is written with the next line of that kind.
-        """
+        """Use timers of this event loop to write how many lines were left out; else the next line writes it."""
         counts = self._counts
         counts.loop = loop
         counts.clock = loop.time
