@@ -41,7 +41,6 @@ from .expiry import Expiry, RenewableExpiry
 from .joining import CRASHED
 
 if TYPE_CHECKING:
-    from ..definition import ChannelDefinition
     from ..protocol import Serializer
     from ..pubsub import Subscription
     from .handshake import Accepted
@@ -181,11 +180,13 @@ class ChannelConnection(ServerConnection[Socket[Any]]):
     def _join(self, message: Message) -> None:
         topic = message.topic
         longest = self.socket.max_topic_size
-        if bytes_of(topic) > longest:
+        is_text = type(topic) is str
+        is_short = is_text and len(topic) * MOST_OF_A_CHARACTER <= longest
+        if not is_short and bytes_of(topic) > longest:
             response = Reason.TOO_LONG.payload(max_bytes=longest)
             self.reply(message.join_ref, message.ref, topic, ERROR, response)
             return
-        found = self.socket.table.resolve(topic) if isinstance(topic, str) else None
+        found = self.socket.table.resolve(topic) if is_text else None
         if found is None:
             self.server.log.warning(
                 "Ignoring unmatched topic %r in a join: the socket's channels are %s",
@@ -203,26 +204,23 @@ class ChannelConnection(ServerConnection[Socket[Any]]):
             self.reply(message.join_ref, message.ref, topic, ERROR, response)
             return
         definition, parameters = found
-        self._begin(message, definition, parameters)
-
-    def _begin(
-        self, message: Message, definition: ChannelDefinition, parameters: dict[str, Any]
-    ) -> None:
         try:
             joining = ChannelServer(self, definition, message, parameters)
         except Exception:
-            self.server.log.exception("A channel for %r could not be made", message.topic)
+            self.server.log.exception("A channel for %r could not be made", topic)
             self.not_joined(message, CRASHED)
             return
         self._living += 1
-        self._hold(joining)
+        self._holder = joining
+        self.pause_reading()
         joining.begin(message)
 
     def _rejoin(self, message: Message) -> None:
         """Handle a duplicate join: the old channel ends first; a leave under way is let through."""
         membership = self._memberships[message.topic]
         old = membership.channel
-        self._hold(message)
+        self._holder = message
+        self.pause_reading()
         if not membership.leaving:
             self.server.log.debug(
                 "Duplicate join of %r: the channel joined before ends", message.topic
@@ -238,7 +236,7 @@ class ChannelConnection(ServerConnection[Socket[Any]]):
             # The client reads phx_close after the reply to its new join (protocol, §2.10).
             self._close_after = old
         self._join(message)
-        self._resume()
+        self.resume_reading()
 
     def _leave(self, message: Message) -> None:
         membership = self._memberships[message.topic]
@@ -336,7 +334,7 @@ class ChannelConnection(ServerConnection[Socket[Any]]):
         """Read again, if it was this channel that held the connection."""
         if self._holder is channel:
             self._holder = None
-            self._resume()
+            self.resume_reading()
 
     # What is written.
 
@@ -353,10 +351,6 @@ class ChannelConnection(ServerConnection[Socket[Any]]):
         if self._close_after is not None:
             old, self._close_after = self._close_after, None
             self.send(self.serializer.close(old.join_ref, old.topic))
-
-    def _hold(self, holder: ChannelServer | Message) -> None:
-        self._holder = holder
-        self._transport.pause_reading()
 
 
 def _expect_short_ref(ref: str, most: int) -> None:

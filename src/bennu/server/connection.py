@@ -250,9 +250,11 @@ class ServerConnection(ABC, Generic[K]):
         self._transport.pause_reading()
 
     def resume_reading(self) -> None:
-        """Take one pause back."""
+        """Take one pause back; with the last one, read again."""
         self._pauses -= 1
-        self._resume()
+        if not self._pauses and not self.is_lost:
+            self.silent = 0
+            self._transport.resume_reading()
 
     def load(self, size: int) -> None:
         """Count bytes of a message that waits to be handled; beyond ``max_unhandled`` stop reading."""
@@ -267,11 +269,6 @@ class ServerConnection(ABC, Generic[K]):
         if self._is_loaded and self._unhandled <= self.socket.max_unhandled // 2:
             self._is_loaded = False
             self.resume_reading()
-
-    def _resume(self) -> None:
-        if not self.is_held and not self._pauses and not self.is_lost:
-            self.silent = 0
-            self._transport.resume_reading()
 
     # What is written.
 
