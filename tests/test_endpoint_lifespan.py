@@ -14,6 +14,7 @@ from bennu import Channel, DefinitionError, Endpoint
 from bennu.telemetry import SocketConnected
 
 from .support.clock import settle
+from .support.inside import server_of
 from .support.memory import Over, endpoint_of, ok, serve
 
 Event = MutableMapping[str, Any]
@@ -120,12 +121,12 @@ def test_debug_comes_from_the_environment_unless_it_is_said(
 ) -> None:
     """``bennu run --reload`` sets the variable."""
     monkeypatch.delenv("BENNU_DEBUG", raising=False)
-    assert not Endpoint(sockets={})._server.debug
+    assert not server_of(Endpoint(sockets={})).debug
     monkeypatch.setenv("BENNU_DEBUG", "0")
-    assert not Endpoint(sockets={})._server.debug
+    assert not server_of(Endpoint(sockets={})).debug
     monkeypatch.setenv("BENNU_DEBUG", "1")
-    assert Endpoint(sockets={})._server.debug
-    assert not Endpoint(sockets={}, debug=False)._server.debug
+    assert server_of(Endpoint(sockets={})).debug
+    assert not server_of(Endpoint(sockets={}, debug=False)).debug
 
 
 async def test_it_logs_only_if_somebody_reads_it(caplog: pytest.LogCaptureFixture) -> None:

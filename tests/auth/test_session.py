@@ -19,8 +19,9 @@ from starlette.routing import Mount
 
 from bennu import ConnectInfo, Endpoint, Socket, csrf
 from bennu.auth.session import ScopeSession, StarletteSession
-from bennu.server.handshake import shake_hands
 from bennu.server.request import Denied
+
+from ..support.inside import decide
 
 SECRET = "abcdefgh" * 8
 OLD_SECRET = "hgfedcba" * 8
@@ -118,16 +119,9 @@ async def test_a_session_may_come_from_a_middleware(kept: dict[str, Any] | None)
     socket: Socket[None] = Socket(connect=connect, channels={}, **options)
     made = Endpoint(sockets={"/socket": socket})
     await made.start()
-    scope = {
-        "type": "websocket",
-        "path": "/socket/websocket",
-        "query_string": f"vsn=2.0.0&_csrf_token={token}".encode(),
-        "headers": [],
-        **({} if kept is None else {"session": kept}),
-    }
-    target = made._routes.find(scope)
-    assert target is not None
-    assert not isinstance(await shake_hands(made._server, target, scope, "websocket"), Denied)
+    query = f"vsn=2.0.0&_csrf_token={token}".encode()
+    scope: dict[str, Any] = {} if kept is None else {"session": kept}
+    assert not isinstance(await decide(made, query=query, **scope), Denied)
     assert app == [kept or None]
     await made.stop()
 

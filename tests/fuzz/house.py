@@ -45,6 +45,7 @@ from bennu import (
 )
 from bennu.cli.server import BennuProtocol, Config
 from tests.support.clock import AutojumpLoop, advance, settle
+from tests.support.inside import server_of, topics_of
 from tests.support.transport import MemoryTransport
 
 from .outcome import outcome_of
@@ -366,8 +367,8 @@ class House:
         polling = endpoint._dispatch.longpolling
         counts = {
             "connections": endpoint.connections - 1,
-            "refused": len(endpoint._server.refused),
-            "topics": len(endpoint.pubsub._topics),
+            "refused": len(server_of(endpoint).refused),
+            "topics": len(topics_of(endpoint.pubsub)),
             "sessions": len(polling._sessions) + sum(polling._counts.values()),
             "protocols": len(self.state.connections) - 1,
             "requests": len(self.state.tasks),

@@ -14,6 +14,7 @@ from bennu import Channel, Rates, on
 from bennu.reasons import Limit
 from tests.support.clock import advance, settle
 from tests.support.frames import error, ok
+from tests.support.inside import topics_of
 from tests.support.memory import Over, endpoint_of, serve
 from tests.support.raw import TEXT, client_frame
 from tests.support.wires import NativeWire
@@ -141,7 +142,7 @@ async def test_joins_of_random_topics_without_end(
             await advance(0.5)
         assert reasons["ok"] == 100
         assert reasons.total() == joins
-        assert len(server.endpoint.pubsub._topics) == 100
+        assert len(topics_of(server.endpoint.pubsub)) == 100
         half = len(blocks) // 2
         assert max(blocks[half:]) - max(blocks[:half]) < 10_000
         exceeded = server.endpoint.telemetry.exceeded

@@ -13,6 +13,7 @@ from bennu.pubsub import PubSub
 from bennu.pubsub.fastlane import MAX_LOG
 
 from ..support.clock import settle
+from ..support.inside import topics_of
 from .outboxes import Member, RecordingOutbox, key_for
 
 
@@ -168,7 +169,7 @@ async def test_clients_and_listeners_are_counted_together() -> None:
     pubsub.leave("A", key_for(), first)
     pubsub.leave("A", key_for(intercepts="x"), second)
     assert pubsub.subscribers("A") == 0
-    assert not pubsub._topics
+    assert not topics_of(pubsub)
 
 
 async def test_a_broadcast_to_nobody_is_well() -> None:

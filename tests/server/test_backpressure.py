@@ -11,6 +11,7 @@ from bennu import Channel, DropOldest, Endpoint, Latest, on, on_out
 from bennu.reasons import DropReason
 
 from ..support.clock import advance, settle
+from ..support.inside import connections_of
 from ..support.memory import Client, Over, endpoint_of, ok, serve
 from ..support.wires import NativeWire
 
@@ -62,7 +63,7 @@ def make_endpoint(**options: Any) -> Endpoint:
 
 def links(endpoint: Endpoint) -> list[Any]:
     """Return the connections, as the server has them."""
-    return list(endpoint._server.connections)
+    return connections_of(endpoint)
 
 
 async def say(endpoint: Endpoint, topic: str, numbers: range, *, event: str = "n") -> None:

@@ -12,6 +12,7 @@ from bennu.message import Disconnect, SocketId
 from bennu.protocol import JSONV2
 
 from ..support.clock import advance, settle
+from ..support.inside import topics_of
 from ..support.memory import Over, Version, endpoint_of, ok, serve
 from .rooms import CHANNELS, ended
 
@@ -165,7 +166,7 @@ async def test_a_connection_without_an_id_cannot_be_addressed() -> None:
     """It subscribes to nothing."""
     async with serve(endpoint_of(CHANNELS)) as server:
         await server.connect()
-        assert not server.endpoint.pubsub._topics
+        assert not topics_of(server.endpoint.pubsub)
 
 
 class _Broken:

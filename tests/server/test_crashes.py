@@ -33,6 +33,7 @@ from bennu.message import Draining
 from bennu.server.raw_connection import RawConnection
 
 from ..support.clock import advance, settle, work
+from ..support.inside import connections_of
 from ..support.memory import Client, HandshakeRefused, Server, ok, serve
 from .bad import CRASH
 
@@ -404,7 +405,7 @@ async def crashes_receive(server: Server) -> None:
 async def crashes_info(server: Server) -> None:
     client = await raw_client(server)
     await settle()
-    for connection in server.endpoint._server.connections:
+    for connection in connections_of(server.endpoint):
         if isinstance(connection, RawConnection) and connection._running is not None:
             connection._running.put_info("hello")
     assert await client.closed() == 1011
@@ -413,7 +414,7 @@ async def crashes_info(server: Server) -> None:
 async def crashes_draining(server: Server) -> None:
     client = await raw_client(server)
     await settle()
-    for connection in server.endpoint._server.connections:
+    for connection in connections_of(server.endpoint):
         if isinstance(connection, RawConnection):
             connection.tell(Draining(1.0))
     assert await client.closed() == 1011

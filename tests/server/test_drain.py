@@ -22,6 +22,7 @@ from bennu.server.drain import Drainer, drain_all
 from bennu.telemetry import Event, SocketDrain
 
 from ..support.clock import advance, running_loop, settle, work
+from ..support.inside import server_of
 from ..support.memory import Client, HandshakeRefused, Over, Server, endpoint_of, ok, serve
 from .rooms import CHANNELS, ended
 
@@ -204,9 +205,9 @@ async def test_a_connection_that_opened_meanwhile_leaves_last() -> None:
         await connect(server, 2, "room:1")
         draining = asyncio.create_task(server.endpoint.drain())
         await settle()
-        server.endpoint._server.is_draining = False
+        server_of(server.endpoint).is_draining = False
         late = await server.connect()
-        server.endpoint._server.is_draining = True
+        server_of(server.endpoint).is_draining = True
         await draining
         assert await late.closed() == 1012
 
@@ -402,7 +403,7 @@ async def test_one_that_fails_to_drain_keeps_no_other(caplog: pytest.LogCaptureF
             raise ZeroDivisionError("as the test wanted")
 
     async with serve(make()) as server:
-        broken = Broken(server.endpoint._server, {})
+        broken = Broken(server_of(server.endpoint), {})
         await broken.start()
         client = await server.connect()
         await drain_all(delay=0.0, timeout=5.0)

@@ -11,6 +11,7 @@ from bennu import Channel, ConnectInfo
 from bennu.errors import TokenError, TokenExpired, TokenInvalid, TokenMissing
 from bennu.server.expiry import Expiry
 
+from ..support.inside import connection_of
 from ..support.memory import HandshakeRefused, Over, endpoint_of, error, ok, serve
 from .rooms import CHANNELS, ended
 
@@ -48,7 +49,7 @@ async def test_a_connection_that_ends_before_its_time_leaves_no_timer() -> None:
     """Nothing happens then any more."""
     async with serve(endpoint_of(CHANNELS, connect=bound, id=name_of)) as server:
         client = await server.connect(params={"seconds": "60", "ids": "a"})
-        (link,) = server.endpoint._server.connections
+        link = connection_of(server.endpoint)
         expiry: Any = link.expiry
         client.close()
         assert await client.closed() == 1000
@@ -95,7 +96,7 @@ async def test_an_id_alone_needs_no_expiry() -> None:
     async with serve(endpoint_of(CHANNELS, connect=bound, id=name_of)) as server:
         for params, expected in [({}, False), ({"name": "ann"}, False), ({"ids": "a"}, True)]:
             client = await server.connect(params=params)
-            (link,) = server.endpoint._server.connections
+            link = connection_of(server.endpoint)
             assert isinstance(link.expiry, Expiry) is expected
             client.close()
             await client.closed()

@@ -13,18 +13,17 @@ from msgspec import Struct
 
 from bennu import Channel, ConnectInfo, Endpoint, Refused, Socket
 from bennu.protocol import JSONV1, JSONV2
-from bennu.server.handshake import Accepted, shake_hands
+from bennu.server.handshake import Accepted
 from bennu.server.request import Denied, explain_request
 from bennu.telemetry import Event, SocketConnected
+
+from ..support.inside import decide
 
 pytestmark = pytest.mark.clock("real")
 
 
 class Room(Channel):
     """A channel that nobody joins here."""
-
-
-Headers = list[tuple[bytes, bytes]]
 
 
 @asynccontextmanager
@@ -36,27 +35,6 @@ async def started(sockets: dict[str, Socket[Any]], **options: Any) -> AsyncItera
         yield endpoint
     finally:
         await endpoint.stop()
-
-
-async def decide(
-    endpoint: Endpoint,
-    path: str = "/socket/websocket",
-    query: bytes = b"vsn=2.0.0",
-    headers: Headers | None = None,
-    **more: Any,
-) -> Accepted | Denied:
-    """Return the decision on a request."""
-    scope: dict[str, Any] = {
-        "type": "websocket",
-        "scheme": "ws",
-        "path": path,
-        "query_string": query,
-        "headers": [(b"host", b"example.com"), *(headers or [])],
-        **more,
-    }
-    target = endpoint._routes.find(scope)
-    assert target is not None
-    return await shake_hands(endpoint._server, target, scope, "websocket")
 
 
 def socket(**options: Any) -> Socket[Any]:

@@ -15,6 +15,7 @@ from bennu.loop.scheduler import Scheduler
 from bennu.message import Message
 
 from ..support.clock import advance, running_loop, settle
+from ..support.inside import connection_of, server_of
 from ..support.memory import endpoint_of, ok, serve
 
 LARGE = "x" * 20_000
@@ -108,7 +109,7 @@ async def test_nothing_holds_on_to_a_message_that_was_handled() -> None:
     async with serve(endpoint_of({"sink:*": Sink})) as server:
         client = await server.connect()
         assert await client.join("sink:1") == ok()
-        (link,) = server.endpoint._server.connections
+        link = connection_of(server.endpoint)
         channel: Any = link.members()[0]
         for event in ("take", "unknown"):
             await client.call("sink:1", event, {"text": LARGE})
@@ -124,7 +125,7 @@ async def test_an_end_lets_go_what_waits() -> None:
     async with serve(endpoint_of({"sink:*": Sink})) as server:
         client = await server.connect()
         assert await client.join("sink:1") == ok()
-        (link,) = server.endpoint._server.connections
+        link = connection_of(server.endpoint)
         channel: Any = link.members()[0]
         client.leave("sink:1")
         client.push("sink:1", "take", {"text": LARGE})
@@ -162,4 +163,4 @@ async def test_an_end_waits_for_no_turn_for_ever(end: str, monkeypatch: pytest.M
         else:
             assert noted.reasons == [{"leave": "left", "closed": "closed"}[end]]
             server.logged("did not finish in 5s")
-            assert not server.endpoint._server.scheduler._waiting
+            assert not server_of(server.endpoint).scheduler._waiting

@@ -15,6 +15,7 @@ from bennu.telemetry import Event, LimitExceeded
 from bennu.transports.native import NativeWebSocket
 
 from ..support.clock import advance, settle
+from ..support.inside import connection_of, connections_of
 from ..support.memory import Client, Over, Server, Version, endpoint_of, error, is_count, ok, serve
 from ..support.wires import NativeWire
 from .rooms import CHANNELS, Room, ended
@@ -337,7 +338,7 @@ async def test_what_had_come_when_reading_paused_is_paid_for_too() -> None:
     """An ASGI server may have had one more message under way."""
     async with serve(rated(bytes="100/second")) as server:
         client = await server.connect(over="asgi")
-        (connection,) = server.endpoint._server.connections
+        connection = connection_of(server.endpoint)
         assert connection.limiter is not None
         for _ in range(3):
             connection.metered(100)
@@ -479,7 +480,7 @@ async def test_a_client_that_has_gone_pays_no_more(monkeypatch: pytest.MonkeyPat
         assert [frame.payload["response"]["n"] for frame in client.read()][-1] == 9
         client.close()
         await settle()
-        assert not server.endpoint._server.connections
+        assert not connections_of(server.endpoint)
         warned(server, "Rates(bytes=...)")
 
 
@@ -490,7 +491,7 @@ async def test_without_rates_nothing_looks_at_them() -> None:
     """Such connections have no limiter: they pay nothing for rates."""
     async with serve(endpoint_of(CHANNELS)) as server:
         await server.connect()
-        (connection,) = server.endpoint._server.connections
+        connection = connection_of(server.endpoint)
         assert connection.limiter is None
 
 

@@ -11,6 +11,7 @@ from bennu import DefinitionError, Endpoint, Rates, RawHandler, RawSocket
 from bennu.reasons import Limit
 
 from ..support.clock import advance, settle
+from ..support.inside import connection_of
 from ..support.memory import Over, Server
 from ..support.wires import NativeWire
 from .raws import Echo, said, talking
@@ -85,10 +86,10 @@ async def test_pings_count() -> None:
 
 async def test_without_rates_nothing_looks_at_them() -> None:
     async with talking(Echo) as (server, _):
-        (connection,) = server.endpoint._server.connections
+        connection = connection_of(server.endpoint)
         assert connection.limiter is None
     async with talking(Echo, rates=Rates()) as (server, wire):
-        (connection,) = server.endpoint._server.connections
+        connection = connection_of(server.endpoint)
         assert connection.limiter is not None
         wire.send("as ever")
         assert await said(wire) == ["as ever"]

@@ -12,6 +12,7 @@ from bennu import Channel, ConnectInfo, Ok, Refused, Socket, on
 from bennu.errors import DefinitionError, TokenInvalid
 
 from ..support.clock import advance, work
+from ..support.inside import topics_of
 from ..support.longpoll import SESSION_GONE
 from ..support.memory import Client, Over, Server, Version, endpoint_of, error, ok, serve
 
@@ -272,7 +273,7 @@ async def test_the_ids_are_those_of_the_new_token() -> None:
     async with serve(endpoint()) as server:
         client = await server.connect()
         await send(client, "become:ann")
-        assert len(server.endpoint.pubsub._topics) == 2
+        assert len(topics_of(server.endpoint.pubsub)) == 2
         await send(client, "good:90")
         await server.endpoint.disconnect("tokens:first")
         assert await is_open(client, server)

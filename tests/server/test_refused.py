@@ -12,6 +12,7 @@ from bennu.errors import TokenExpired
 from bennu.refusals import MAX_HOLD, Readable
 
 from ..support.clock import advance
+from ..support.inside import topics_of
 from ..support.longpoll import SESSION_GONE
 from ..support.memory import Client, HandshakeRefused, Over, Version, endpoint_of, error, ok, serve
 
@@ -98,7 +99,7 @@ async def test_it_is_no_connection() -> None:
         await server.endpoint.broadcast("room:1", "said")
         await server.endpoint.disconnect("ann")
         await client.expect_nothing()
-        assert not server.endpoint.pubsub._topics
+        assert not topics_of(server.endpoint.pubsub)
         client.close()
 
 

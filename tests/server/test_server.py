@@ -15,6 +15,7 @@ from bennu.telemetry import Telemetry
 from bennu.user_code.callback import Callback
 
 from ..support.clock import advance, running_loop, settle, work
+from ..support.inside import server_of
 from ..support.memory import Over, endpoint_of, ok, serve
 
 
@@ -215,7 +216,7 @@ async def test_what_comes_too_late_from_a_thread_is_dropped_and_logged() -> None
 
 
 def _wait_for_the_pool(endpoint: Endpoint) -> None:
-    pool = endpoint._server.pools.handlers._executor
+    pool = server_of(endpoint).pools.handlers._executor
     assert pool is not None
     pool.shutdown(wait=True)
 

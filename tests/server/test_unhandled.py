@@ -10,6 +10,7 @@ from bennu import Channel, Ok, RawHandler, Refused, Stop, on
 from bennu.refusals import Readable
 
 from ..support.clock import advance, settle, work
+from ..support.inside import connection_of
 from ..support.memory import Client, Over, endpoint_of, error, ok, serve
 from .raws import said, talking
 
@@ -114,7 +115,7 @@ async def test_however_a_message_is_handled_its_bytes_count_no_more(event: str) 
         await advance(10)
         if event == "crash":
             server.logged("crashed")
-        (link,) = server.endpoint._server.connections
+        link = connection_of(server.endpoint)
         assert link._unhandled == 0
         assert await heartbeat(client)
 
@@ -131,7 +132,7 @@ async def test_a_leave_frees_what_waits() -> None:
         await settle()
         client.leave("slow:1")
         await advance(10)
-        (link,) = server.endpoint._server.connections
+        link = connection_of(server.endpoint)
         assert link._unhandled == 0
         client.close()
 
@@ -223,7 +224,7 @@ async def test_nothing_holds_on_to_the_payload_of_a_join_or_leave() -> None:
     async with serve(endpoint_of({"holder:*": Holder})) as server:
         client = await server.connect(version="2.0.0")
         assert await client.join("holder:1", {"a": "x" * 10_000}) == ok()
-        (link,) = server.endpoint._server.connections
+        link = connection_of(server.endpoint)
         channel: Any = link.members()[0]
         frame = channel.task.get_coro().cr_frame
         assert bytes(frame.f_locals["message"].payload) == b"{}"

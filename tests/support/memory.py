@@ -31,6 +31,7 @@ from bennu import Bus, Channel, Endpoint, Presence, Socket
 
 from .clock import running_loop, settle
 from .frames import Frame, decode_v1, decode_v2, encode_v1, encode_v2, error, ok
+from .inside import topics_of
 from .servers import is_of_the_test_runner
 from .wires import AnyWire, HandshakeRefused, NativeWire, Over, Wire, open_wire
 
@@ -330,7 +331,9 @@ async def serve(endpoint: Endpoint, *, start: bool = True) -> AsyncIterator[Serv
     left = {task for task in asyncio.all_tasks() - before if not is_of_the_test_runner(task)}
     assert not left, f"tasks were left behind: {left}"
     assert not endpoint.connections, "connections were left behind"
-    assert not endpoint.pubsub._topics, f"subscriptions were left behind: {endpoint.pubsub._topics}"
+    assert not topics_of(endpoint.pubsub), (
+        f"subscriptions were left behind: {topics_of(endpoint.pubsub)}"
+    )
     for wire in server.wires:
         assert wire.code is not None, "a client was left connected"
         if isinstance(wire, NativeWire):

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, Literal, NamedTuple
 
 from bennu import Channel, Endpoint, LongPoll
+from tests.support.inside import server_of
 from tests.support.longpoll import Browser
 from tests.support.memory import Server, endpoint_of, serve
 
@@ -46,7 +47,7 @@ async def polling(
     options = {"longpoll": longpoll, "secret_key": SECRET, **options}
     async with serve(endpoint_of(channels, **options)) as server:
         elsewhere = endpoint_of(channels, **options)
-        elsewhere.pubsub = elsewhere._server.pubsub = server.endpoint.pubsub
+        elsewhere.pubsub = server_of(elsewhere).pubsub = server.endpoint.pubsub
         await elsewhere.start()
         target = server.endpoint if reach == "here" else elsewhere
         browser = Browser(server.endpoint, elsewhere=target, params=params, vsn=vsn)

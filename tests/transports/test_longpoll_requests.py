@@ -25,6 +25,7 @@ from bennu.reasons import DropReason
 from bennu.transports.longpoll.tokens import SessionName, SessionTokens
 from tests.support.clock import advance, running_loop, settle, work
 from tests.support.frames import error, ok
+from tests.support.inside import server_of
 from tests.support.longpoll import Browser
 from tests.support.memory import HandshakeRefused, Over, endpoint_of, serve
 
@@ -308,7 +309,7 @@ async def test_a_secret_may_be_changed() -> None:
     old = endpoint_of(CHANNELS, longpoll=True, secret_key=SECRET)
     new = endpoint_of(CHANNELS, longpoll=True, secret_key=["the secret from now on", SECRET])
     async with serve(old) as server:
-        new.pubsub = new._server.pubsub = server.endpoint.pubsub
+        new.pubsub = server_of(new).pubsub = server.endpoint.pubsub
         await new.start()
         token = await Browser(old).begin()
         assert (await Browser(new).get(token)).token == token

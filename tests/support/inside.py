@@ -1,0 +1,68 @@
+"""The only module of the tests that reads private attributes of Bennu: what no public member tells, and no behaviour shows.
+
+A test that wants to see more of the inside gets a function here, with the reason. Names that move are then changed once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from bennu import Endpoint
+from bennu.pubsub import PubSub
+from bennu.server.connection import ServerConnection
+from bennu.server.handshake import Accepted, shake_hands
+from bennu.server.request import Denied
+from bennu.server.server import Server
+
+__all__ = ["connection_of", "connections_of", "decide", "server_of", "topics_of"]
+
+
+def server_of(endpoint: Endpoint) -> Server:
+    """Return what the connections of an endpoint share; users have no use for it."""
+    return endpoint._server
+
+
+def connections_of(endpoint: Endpoint) -> list[ServerConnection[Any]]:
+    """Return the open connections. An endpoint tells users only their number."""
+    return list(server_of(endpoint).connections)
+
+
+def connection_of(endpoint: Endpoint) -> ServerConnection[Any]:
+    """Return the only open connection."""
+    (connection,) = connections_of(endpoint)
+    return connection
+
+
+def topics_of(pubsub: PubSub) -> set[Any]:
+    """Return the topics and ids that anything is subscribed to: an entry that stays behind is a leak."""
+    return set(pubsub._topics)
+
+
+async def decide(
+    endpoint: Endpoint,
+    path: str = "/socket/websocket",
+    query: bytes = b"vsn=2.0.0",
+    headers: Sequence[tuple[bytes, bytes]] = (),
+    **more: Any,
+) -> Accepted[Any] | Denied:
+    """Return the decision on a WebSocket request, before any transport acts on it.
+
+    Args:
+        endpoint: The endpoint that is asked.
+        path: The path of the request.
+        query: Its query string.
+        headers: Its headers after the first, ``Host: example.com``.
+        **more: Other entries of the ASGI scope.
+    """
+    scope = {
+        "type": "websocket",
+        "scheme": "ws",
+        "path": path,
+        "query_string": query,
+        "headers": [(b"host", b"example.com"), *headers],
+        **more,
+    }
+    target = endpoint._routes.find(scope)
+    assert target is not None
+    return await shake_hands(server_of(endpoint), target, scope, "websocket")
