@@ -1,11 +1,11 @@
-"""Who may come in: how many connections are open, in all and from each network, and how fast new ones come.
+"""Limits how many connections are open, in all and from each network, and how fast new clients come.
 
-Theory of operation. Everything is kept by the *network* of a client: its address, or of IPv6 the first 64
-bits, since whoever has one such address has them all. Two tables:
+Theory of operation. Everything is counted by the *network* of a client: its address, or the first 64 bits of an IPv6
+address, since a client that has one address of these has them all. There are two tables:
 
-- of open connections, which is as long as there are connections;
-- of buckets, ordered by their last use. What is full again is as good as none and is forgotten; and if
-  there are too many that are not, those that were used longest ago.
+- the open connections of each network;
+- the buckets of each network, in the order of their last use. A bucket that is full again is forgotten. If there are
+  too many that are not full, the bucket that was used longest ago is forgotten.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from .rate import Bucket, Rate
 __all__ = ["ConnectionLimits", "Refusal", "network_of"]
 
 RETRY_AFTER: Final = 5.0
-"""Seconds after which to come again where nobody can know when a place will be free."""
+"""Seconds after which a refused client may try again if the time until a place is free can't be known."""
 
 MAX_BUCKETS: Final = 50_000
 """Networks whose rates are remembered: some 15 MB."""
 
 UNREADABLE: Final = "?"
-"""The network of everybody whose address is none: they share their limits."""
+"""The network of all clients with an unreadable address: they share their limits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A client that must come again later.
+    """A client that must try again later.
 
     Attributes:
-        limit: What it would exceed.
+        limit: The limit that the client would exceed.
         retry_after: Whole seconds after which it may try.
     """
 
@@ -45,7 +45,10 @@ class Refusal:
 
 
 def network_of(host: str | None) -> str | None:
-    """Return what a client is known by, or None if its address is not known at all.
+    """Return the network of a client, or None if its address is not known at all.
+
+    Args:
+        host: The client's address.
 
     Example:
         >>> network_of("2001:db8:1:2:3:4:5:6"), network_of("::ffff:192.0.2.1")
@@ -68,10 +71,10 @@ class ConnectionLimits:
     """Counts the clients of one endpoint, and refuses those that exceed a limit.
 
     Args:
-        connections: How many may be open; None is no limit, here and below.
-        connections_per_ip: How many of one network.
-        connects_per_ip: How fast new ones of one network may come.
-        max_buckets: How many networks are remembered for that.
+        connections: Open connections; None is no limit, here and below.
+        connections_per_ip: Open connections of one network.
+        connects_per_ip: How fast clients of one network may connect.
+        max_buckets: Networks whose rates are remembered.
     """
 
     def __init__(
@@ -91,10 +94,10 @@ class ConnectionLimits:
         self._buckets: OrderedDict[str, Bucket] = OrderedDict()
 
     def enter(self, network: str | None, now: float) -> Refusal | None:
-        """Let a client in, and count it until it leaves; or refuse it.
+        """Count a client until :meth:`leave`, or refuse it.
 
         Args:
-            network: What it is known by; None is only counted with all others.
+            network: The client's; None counts only among all connections.
             now: The time in seconds.
         """
         if self._open >= self._limit:
@@ -110,13 +113,13 @@ class ConnectionLimits:
         return None
 
     def add(self, network: str | None) -> None:
-        """Count a client that has been let in before."""
+        """Count a client that has been accepted before."""
         self._open += 1
         if network is not None:
             self._open_of[network] += 1
 
     def leave(self, network: str | None) -> None:
-        """Count it no more."""
+        """Count a client no more."""
         self._open -= 1
         if network is not None:
             self._open_of[network] -= 1
@@ -124,12 +127,12 @@ class ConnectionLimits:
                 del self._open_of[network]
 
     def forget_rates(self) -> None:
-        """Forget how fast clients came; the times of another clock say nothing here."""
+        """Forget how fast clients came: the clock of another event loop starts elsewhere."""
         self._buckets.clear()
 
     @property
     def size(self) -> int:
-        """How many entries its tables have."""
+        """Entries in both tables."""
         return len(self._open_of) + len(self._buckets)
 
     def _bucket(self, network: str, rate: Rate, now: float) -> Bucket:

@@ -2,18 +2,17 @@
 
 Theory of operation
 -------------------
-An endpoint that is told to drain is *unready* first: whoever asks for its health learns it, but nothing
-else changes for as long as load balancers need to notice (``delay``). Then it drains. Who wants to
-connect is refused before any user code runs; channels that handle :class:`~bennu.message.Draining` are
-told; and the connections of each socket leave as :mod:`bennu.drain` plans it, closed with 1012.
-Joins and messages on connections that still wait for their turn go on as ever.
+An endpoint that is told to drain is *unready* first: its health pages say so, and nothing else changes for as long as
+load balancers need to notice (``delay``). Then it drains. New clients are refused before any user code runs; channels
+that handle :class:`~bennu.message.Draining` are told; and the connections of each socket leave as :mod:`bennu.drain`
+plans it, closed with 1012. Joins and messages on connections that wait for their turn go on as before.
 
-A batch never begins before the one before it has had its time, however late the event loop is: so a
-server that is busy is slow to drain, and makes no stampede. Only the time that all may take together
-cuts it short: who is still there then is closed at once.
+A batch never begins before the batch before it has had its time, however late the event loop is. So a busy server
+drains slowly, and its clients do not come back all at once. Only the time limit for all batches together ends that:
+connections that are still open then are closed at once.
 
-Each started endpoint has a :class:`Drainer`, and is known to its event loop by it: the server lets all
-of them drain, wherever in the application they are.
+Each started endpoint has a :class:`Drainer`, which its event loop knows: the server lets all endpoints drain, wherever
+in the application they are.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ __all__ = ["Drainer", "drain_all", "started_endpoints"]
 
 
 ENDS: Final = 10.0
-"""Seconds that channels have to end, if nobody said how long all may take: their own limits are shorter."""
+"""Seconds that channels have to end if there is no time limit for all: their own limits are shorter."""
 
 _started: WeakSet[Drainer] = WeakSet()
 
@@ -50,7 +49,7 @@ class Drainer:
 
     Args:
         server: The endpoint's.
-        sockets: Its sockets, by mount path. One that has several paths is drained once.
+        sockets: The endpoint's sockets, by mount path. A socket with several paths is drained once.
     """
 
     def __init__(self, server: Server, sockets: Mapping[str, SocketBase[Any]]) -> None:
@@ -65,7 +64,7 @@ class Drainer:
 
     @property
     def has_begun(self) -> bool:
-        """Whether it was told to drain."""
+        """Whether the endpoint was told to drain."""
         return self._task is not None
 
     @property
@@ -79,7 +78,7 @@ class Drainer:
         return self._server.loop
 
     async def start(self) -> None:
-        """Ask every socket how it drains, and be known to the event loop.
+        """Ask every socket how it drains, and enter the endpoint among those that are started.
 
         Raises:
             DefinitionError: A socket's function returned something else.
@@ -102,7 +101,12 @@ class Drainer:
         self._task = None
 
     async def drain(self, *, delay: float, timeout: float | None) -> None:  # noqa: ASYNC109 - shared out among steps
-        """Let all clients go; whoever calls while that is under way waits for its end."""
+        """Let all clients go. A call while that is under way waits for its end.
+
+        Args:
+            delay: Seconds in which the endpoint is unready and serves on.
+            timeout: Seconds that the rest may take; None is the time of each socket's ``Drain``.
+        """
         if self._task is None:
             self._task = self._server.loop.create_task(self._drain(delay, timeout))
         task = self._task

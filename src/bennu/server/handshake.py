@@ -91,7 +91,7 @@ class Accepted(Struct, Generic[K], frozen=True, eq=False):
 
 
 DRAINING = Denied(503, Reason.DRAINING.text.encode(), retry_after=1)
-"""Whoever comes while the server lets its clients go. Tried again, it finds another, or the next one."""
+"""The answer to new clients while the server drains. A client that tries again reaches another process."""
 
 
 async def shake_hands(
@@ -123,7 +123,7 @@ async def shake_hands(
 async def _make_readable(
     server: Server, target: Target, scope: Mapping[str, Any], transport: str, denied: Denied
 ) -> Accepted | Denied:
-    """Let a refused client in to read why, if it can read, and not too many do."""
+    """Accept a refused client that reads the reason, if it speaks the protocol and not too many are held."""
     readable = target.socket.refusals
     if readable is None or len(server.refused) >= readable.max_held:
         return denied
@@ -188,7 +188,7 @@ async def _decide(
             )
             return Denied(FORBIDDEN, refusal=Reason.UNSUPPORTED_VSN.payload())
     outcome = await _connect(server, target, request, serializer)
-    return DRAINING if server.is_draining else outcome  # for connect may have taken its time
+    return DRAINING if server.is_draining else outcome  # connect may have taken long
 
 
 async def _connect(
@@ -262,10 +262,10 @@ async def _refuse(socket: SocketBase[Any], refused: Refused) -> Denied:
 
 
 def _check_time(info: ConnectInfo) -> None:
-    """Refuse a client whose time is over before it begins.
+    """Refuse a client whose time is over already.
 
     Raises:
-        Refused: It is.
+        Refused: The time is over.
     """
     if info.expires_at is not None and info.expires_at <= time.time():
         raise Refused(Reason.TOKEN_EXPIRED.text)

@@ -43,11 +43,11 @@ class Target:
     """What a request is for.
 
     Attributes:
-        socket: The socket.
-        mount: The path that it is mounted on, for logs.
-        variables: Of the path.
-        origin_check: The policy that holds here.
-        longpoll: Set if the path is the one for polling, not the WebSocket's.
+        socket: The socket that the path leads to.
+        mount: The path on which the socket is mounted, for logs.
+        variables: The path's variables.
+        origin_check: Decides which pages may connect.
+        longpoll: Options of long polling if the path is the one for polling; None if it is the WebSocket's.
     """
 
     socket: SocketBase[Any]
@@ -59,13 +59,13 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """A client that may not, and the HTTP answer that it gets.
+    """The HTTP answer to a client that may not connect.
 
     Attributes:
-        status: Of HTTP.
-        body: What a reader may learn of it.
-        retry_after: Seconds after which the client may try again.
-        refusal: What the client is told where the socket's refusals are readable, if it may be.
+        status: The HTTP status.
+        body: The body, plain text.
+        retry_after: Seconds after which the client may try again; None if that is not said.
+        refusal: What the client is told instead if the socket's refusals are readable; None if they never are.
     """
 
     status: int
@@ -75,7 +75,13 @@ class Denied:
 
 
 class ConnectRequest(Struct, frozen=True):
-    """What a request to connect says."""
+    """What a request to connect says.
+
+    Attributes:
+        params: The parameters of the query and the path.
+        info: What ``connect`` can ask about the request.
+        subprotocol: The subprotocol that was agreed on.
+    """
 
     params: dict[str, Any]
     info: ConnectInfo
@@ -85,7 +91,15 @@ class ConnectRequest(Struct, frozen=True):
 async def read_request(
     server: Server, target: Target, scope: Mapping[str, Any], transport: str
 ) -> ConnectRequest | Denied:
-    headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))  # of several, the first
+    """Read a request in the order of the protocol: query, origin, auth token, subprotocol.
+
+    Args:
+        server: The endpoint's.
+        target: The socket that the path leads to.
+        scope: The ASGI scope of the request.
+        transport: The transport's name.
+    """
+    headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))  # the first of several
     query: bytes = scope.get("query_string", b"")
     try:
         params = decode_query(query)
@@ -99,7 +113,7 @@ async def read_request(
     offered = headers.get(b"sec-websocket-protocol")
     protocols = None if offered is None else offered.decode("latin-1")
     token = None
-    is_polling = transport == "longpoll"  # then there are no subprotocols
+    is_polling = transport == "longpoll"  # polling has no subprotocols
     if is_polling and socket.auth_token:
         sent = headers.get(AUTH_TOKEN_HEADER)
         token = None if sent is None else sent.decode("latin-1")
@@ -132,7 +146,7 @@ async def read_request(
 async def origin_fits(
     log: Log, target: Target, scope: Mapping[str, Any], headers: dict[bytes, bytes]
 ) -> bool:
-    """Return whether a page of the request's origin may connect; log if not."""
+    """Return whether a page of the request's origin may connect; log it if not."""
     header = headers.get(b"origin")
     if header is None:
         return True
@@ -153,7 +167,7 @@ async def origin_fits(
 
 
 def _without_bearer(protocols: str | None) -> str | None:
-    """Return the subprotocols that a client offers, for the log: one of them may be an auth token."""
+    """Return the subprotocols that a client offers, for the log, with the auth token hidden."""
     if protocols is None:
         return None
     names = [FILTERED if name.strip().startswith(BEARER) else name for name in protocols.split(",")]
@@ -163,7 +177,7 @@ def _without_bearer(protocols: str | None) -> str | None:
 def _without_token(
     headers: list[tuple[bytes, bytes]], protocols: str | None
 ) -> list[tuple[bytes, bytes]]:
-    """Return the headers with the auth token taken out: it is a secret, and has its own place."""
+    """Return the headers without the auth token: it is a secret, and stands in ``info.auth_token``."""
     name = b"sec-websocket-protocol"
     kept = [pair for pair in headers if pair[0].lower() not in (name, AUTH_TOKEN_HEADER)]
     return kept if protocols is None else [*kept, (name, protocols.encode("latin-1"))]
@@ -174,7 +188,7 @@ _NEEDED = {b"host", b"sec-websocket-key"}
 
 
 def explain_request(scope: Mapping[str, Any]) -> str | None:
-    """Return what keeps a request from becoming a WebSocket, or None."""
+    """Return what keeps a request from becoming a WebSocket, in one sentence; None if nothing does."""
     headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))
     is_http_1_1 = scope.get("http_version", "1.1") == "1.1" and scope.get("method", "GET") == "GET"
     if is_http_1_1 and _USUAL.items() <= headers.items() and headers.keys() >= _NEEDED:

@@ -1,4 +1,4 @@
-"""What all connections of an endpoint share: its loop, its PubSub, its threads, and who is connected."""
+"""What the connections of an endpoint share: its event loop, PubSub and threads, and the set of all connections."""
 
 from __future__ import annotations
 
@@ -23,28 +23,33 @@ if TYPE_CHECKING:
 __all__ = ["Server"]
 
 HOLD_LIMIT: float | None = LIMIT
-"""Seconds that a callback may hold the event loop before it is named in the log; None looks at none."""
+"""Seconds that a callback can hold the event loop before the log names it; None watches none."""
 SWEEPS: Final = 4
-"""Looks at each connection in one timeout: a silent one is closed after 1 to 1.25 timeouts."""
+"""Looks at each connection in one timeout: a silent connection is closed after 1 to 1.25 timeouts."""
 
 
 class Server:
-    """The shared part of an endpoint.
+    """What the connections of an endpoint share.
+
+    Args:
+        endpoint: The endpoint, for channels that ask for it.
+        pubsub: The endpoint's.
+        telemetry: The endpoint's.
+        debug: Whether payloads are checked against ``emits``.
+        connection_limits: Limits how many clients connect, and how fast; None is no limit.
+        threads: How many worker threads there are; None is the default.
+        hide: Which parameters are hidden in the log; None is the default.
 
     Attributes:
-        endpoint: The endpoint, for channels that ask for it.
-        log: Its lines in the log.
-        lines: What writes those about connects and joins.
-        state: What its lifespan yielded.
-        debug: Whether ``emits`` is checked.
-        connections: All that are open.
-        refused: Those of clients that may only read why they may not connect.
-        connection_limits: Limits how many clients connect, and how fast; None if nothing does.
-        is_draining: Whether nobody may connect any more, since the server is about to stop.
-        home: Where it lives: its event loop.
+        connections: The open connections.
+        connects: The worker threads for ``connect``.
+        context: The context in which the endpoint was started, for what belongs to no connection.
+        home: The endpoint's event loop, thread and process.
+        is_draining: Whether no client may connect any more, since the server is about to stop.
+        lines: Writes the log lines about connects and joins.
         pools: The worker threads.
-        connects: Those for ``connect``.
-        context: The context that it was started in, for what belongs to no connection.
+        refused: The connections of refused clients that may read the reason.
+        state: What the endpoint's lifespan yielded.
     """
 
     def __init__(
@@ -76,9 +81,8 @@ class Server:
         self.connects = _Connects(self.pools)
         self._watch: Watch | None = None
         self._background: set[asyncio.Task[Any]] = set()
-        self._forget_task = (
-            self._background.discard
-        )  # one for all tasks: a joined channel keeps it for days
+        # One bound method for all tasks, since the task of a joined channel keeps it for days.
+        self._forget_task = self._background.discard
         self._sweepers: dict[float, _Sweeper] = {}
 
     @property
@@ -94,7 +98,7 @@ class Server:
         return self._scheduler
 
     def start(self) -> None:
-        """Take the running loop as ours."""
+        """Take the running event loop as the endpoint's."""
         self.home.start()
         self.log.start(self.home.loop)
         if self.connection_limits is not None:
@@ -114,12 +118,12 @@ class Server:
             await asyncio.wait(tuple(self._background))
 
     async def stop(self) -> None:
-        """Do so if it was not done, and let go of the loop and the threads."""
+        """End what has not ended, and let go of the loop and the threads."""
         await self.end_connections()
         self.let_go()
 
     def let_go(self) -> None:
-        """Let go of the loop and the threads; what was broadcast still leaves."""
+        """Let go of the loop and the threads; what was broadcast is still written."""
         self.pubsub.batch.flush()
         self.log.stop()
         self.home.stop()
@@ -156,8 +160,8 @@ class Server:
         """Run a coroutine whose end :meth:`stop` waits for.
 
         Args:
-            coroutine: It.
-            context: The context that it runs in; None is a copy of the running one.
+            coroutine: The coroutine.
+            context: The context in which it runs; None is a copy of the running context.
         """
         task = self.home.loop.create_task(coroutine, context=context)
         self._background.add(task)
@@ -165,7 +169,7 @@ class Server:
         return task
 
     def spawn(self, coroutine: Coroutine[Any, Any, Any]) -> None:
-        """Do so for one that nobody else looks at."""
+        """Run a coroutine that nothing else looks at; log its failure."""
         self.create_task(coroutine).add_done_callback(self._log_failure)
 
     def in_thread(self, callback: Callback, /, *args: Any) -> Awaitable[Any]:
@@ -173,7 +177,7 @@ class Server:
         return self.pools.hooks.in_thread(callback, *args)
 
     def opened(self, connection: ServerConnection[Any]) -> None:
-        """Enter a connection."""
+        """Count a connection that has opened."""
         self.connections.add(connection)
         if self.connection_limits is not None:
             self.connection_limits.add(network_of(connection.info.peer.host))
@@ -182,7 +186,7 @@ class Server:
             self._sweepers[timeout] = _Sweeper(self, timeout)
 
     def closed(self, connection: ServerConnection[Any]) -> None:
-        """Drop a connection."""
+        """Count a connection no more."""
         self.connections.discard(connection)
         if self.connection_limits is not None:
             self.connection_limits.leave(network_of(connection.info.peer.host))
@@ -193,7 +197,7 @@ class Server:
 
 
 class _Connects:
-    """The threads for ``connect``, of which the channels see what it set in context variables."""
+    """The worker threads for ``connect``. Channels see the context variables that ``connect`` set there."""
 
     __slots__ = ("_pools",)
 
@@ -206,9 +210,9 @@ class _Connects:
 
 
 class _Sweeper:
-    """Closes the connections of one timeout that have been silent too long.
+    """Closes connections that have been silent for longer than their timeout.
 
-    One timer for all, instead of one each: what is received only sets a counter back to zero.
+    All connections of one timeout share a timer: a message only sets a counter of its connection back to zero.
     """
 
     def __init__(self, server: Server, timeout: float) -> None:

@@ -1,8 +1,8 @@
 """What a connection needs of the transport below it.
 
-A transport also tells the connection: what came, :meth:`~bennu.server.connection.ServerConnection.receive`; that it is
-gone, ``lost``; and that its buffer is over a mark of its own or has room again, ``congested`` and
-``drained``, in turns. The mark is no bound: what is written is taken.
+A transport calls these methods of the connection (:class:`~bennu.server.connection.ServerConnection`): ``receive`` for
+each message, ``lost`` when the transport is gone, and, in turns, ``congested`` when its buffer is over a mark of its own,
+and ``drained`` when the buffer has room again. The mark is no bound: the transport takes whatever is written.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["Transport"]
 
 
 class Transport(Protocol):
-    """The wire of one connection."""
+    """Carries one connection: a WebSocket or a session of long polling."""
 
     @property
     def name(self) -> str:
@@ -30,17 +30,17 @@ class Transport(Protocol):
 
     @property
     def keeps_time(self) -> bool:
-        """Whether it finds out by itself that its client is silent, and for how long it may be."""
+        """Whether the transport itself closes when the client is silent for too long."""
         ...
 
     @property
     def counts_bytes(self) -> bool:
-        """Whether it tells how many bytes have come, if those have a rate; else those of messages count."""
+        """Whether the transport calls ``metered`` with the bytes of frames; else the bytes of messages count."""
         ...
 
     @property
     def is_left(self) -> bool:
-        """Whether the client is known to have gone, also if there is more of it to read."""
+        """Whether the client is known to have gone, even if the transport holds more of what it sent."""
         ...
 
     @property
@@ -50,15 +50,20 @@ class Transport(Protocol):
 
     @property
     def unsent(self) -> int:
-        """Bytes that were written, and have not left."""
+        """Bytes that were written, and have not left the process."""
         ...
 
     def control(self, opcode: Opcode, data: bytes) -> None:
-        """Send a ping or a pong, if that is ours to send."""
+        """Send a ping or a pong, if the transport sends such itself."""
         ...
 
     def close(self, code: int, reason: str = "") -> None:
-        """Close it from our side; the connection is told that it is lost later."""
+        """Close from the server's side. The connection knows already that it is lost.
+
+        Args:
+            code: Of the close frame.
+            reason: Of the close frame; at most 123 bytes.
+        """
         ...
 
     def pause_reading(self) -> None:
@@ -66,5 +71,5 @@ class Transport(Protocol):
         ...
 
     def resume_reading(self) -> None:
-        """Go on bringing them, those that were held first."""
+        """Bring messages again, those that were held first."""
         ...

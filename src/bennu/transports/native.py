@@ -48,9 +48,9 @@ __all__ = ["BUDGET", "FRAMING", "MeteredReader", "NativeWebSocket"]
 
 
 BUDGET: Final = 64
-"""What is handled of one read of the socket at once: so many frames, or kilobytes of messages."""
+"""Frames, or kilobytes of messages, of one read of the socket that are handled at once."""
 HEADS: Final = (6, 8)
-"""Bytes of the head of a client's frame, if it is short."""
+"""Bytes of the head of a short frame of a client."""
 HIGH_WATER: Final = 64 * 1024
 """Bytes in the socket's buffer above which the client counts as slow."""
 CLOSE_TIMEOUT: Final = 5.0
@@ -87,10 +87,10 @@ FRAMING = _WebSocketFraming()
 
 
 class MeteredReader:
-    """A reader that tells how many bytes the client has sent, behind what became of them.
+    """Reads frames, and adds to each read a note of how many bytes the client has sent.
 
     Args:
-        reader: What reads.
+        reader: Reads the frames.
     """
 
     __slots__ = ("_reader",)
@@ -186,7 +186,7 @@ class NativeWebSocket(asyncio.Protocol):
 
     @property
     def write(self) -> Callable[[Any], object]:
-        """Give bytes to the socket."""
+        """Gives bytes to the socket."""
         return self.transport.write
 
     @property
@@ -196,7 +196,7 @@ class NativeWebSocket(asyncio.Protocol):
 
     @property
     def is_left(self) -> bool:
-        """Whether the client has closed its side, also if there is more of it to read."""
+        """Whether the client has closed its side, even if there is more to read."""
         return has_hung_up(self.transport)
 
     # What the event loop calls.
@@ -227,9 +227,8 @@ class NativeWebSocket(asyncio.Protocol):
         self._open_connections.discard(self)
         self._state = WebSocketState.CLOSED
         self._clear_timer()
-        self._held = self._reader = (
-            None  # now: this is part of a cycle of references, which is found late
-        )
+        # Now, since this object is in a cycle of references, which the collector finds late.
+        self._held = self._reader = None
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.lost("closed")
@@ -240,7 +239,7 @@ class NativeWebSocket(asyncio.Protocol):
             self._connection.congested()
 
     def resume_writing(self) -> None:
-        """Tell it that the client has caught up."""
+        """Tell the connection that the client has caught up."""
         if self._connection is not None:
             self._connection.drained()
 
@@ -280,7 +279,7 @@ class NativeWebSocket(asyncio.Protocol):
         self._is_paused = True
 
     def resume_reading(self) -> None:
-        """Bring what was held, and then what comes."""
+        """Bring what was held, and then what arrives."""
         self._is_paused = False
         if self._connection is not None and (self._held or self._is_socket_paused):
             self._bring(self._connection)
@@ -321,7 +320,7 @@ class NativeWebSocket(asyncio.Protocol):
         self.close(close_answer(data))
 
     def _bring(self, connection: ServerConnection) -> None:
-        """Bring what is held, in order, until it is all brought or must wait."""
+        """Bring what is held, in order, until all is brought or reading is paused."""
         while self._held:
             if self._is_paused:
                 self._pause_socket()

@@ -1,7 +1,7 @@
-"""A session of long polling: the transport under a connection, without a socket of its own.
+"""A session of long polling: the transport of a connection, without a socket of its own.
 
-Requests come and go; the session stays as long as its client polls. It is reached in two ways, which ask
-the same of it: a request in this process calls it, one in another asks over the session's topic
+Requests come and go; the session stays as long as its client polls. Requests reach the session in two ways: a request in
+this process calls it, and a request in another process asks over the session's topic
 (:mod:`~bennu.transports.longpoll.reach`).
 """
 
@@ -25,7 +25,7 @@ __all__ = ["Session"]
 
 
 PATIENCE: Final = 1.5
-"""Windows without a poll after which a session may end; it is looked at as often."""
+"""Windows without a poll after which a session may end, and between two looks at it."""
 
 HIGH_WATER: Final = 64 * 1024
 """Bytes that wait for a poll above which the client counts as slow."""
@@ -36,9 +36,9 @@ class Session:
 
     Args:
         server: Its endpoint's.
-        options: Of the socket.
-        topic: Its own, on which other processes reach it.
-        ended: Called once, when it is over.
+        options: The socket's options of long polling.
+        topic: The session's own, on which other processes reach it.
+        ended: Called once, when the session is over.
     """
 
     name = "longpoll"
@@ -74,11 +74,11 @@ class Session:
 
     @property
     def is_busy(self) -> bool:
-        """Whether it takes no more posts just now."""
+        """Whether the session takes no more posts at the moment."""
         return self._posts >= self._options.max_posts
 
     def take(self, poll: Poll) -> bytes | None:
-        """Return what is there for a poll, which waits if that is nothing; None if it is over."""
+        """Return the messages for a poll, which waits if there are none; None if the session is over."""
         self._polled = self._server.loop.time()
         if self._is_over:
             return self._buffer.take() or None
@@ -164,11 +164,11 @@ class Session:
         """Put an answer on the topic."""
         self._server.spawn(self._server.pubsub.broadcast_from(self, self._topic, answer))
 
-    # What the connection asks of it.
+    # What the connection calls.
 
     @property
     def unsent(self) -> int:
-        """Bytes that nobody has polled for."""
+        """Bytes that were written and not polled for."""
         return self._buffer.size
 
     def write(self, piece: Any) -> None:
@@ -186,7 +186,7 @@ class Session:
         """Do nothing: there are no pings here."""
 
     def close(self, code: int, reason: str = "") -> None:
-        """End; the client sees that its session is gone, and no code."""
+        """End. The client sees that its session has gone, and no code."""
         del code, reason
         self._end()
 
@@ -195,7 +195,7 @@ class Session:
         self._may_receive.clear()
 
     def resume_reading(self) -> None:
-        """Go on."""
+        """Handle messages again."""
         self._may_receive.set()
 
     # The end.
