@@ -22,7 +22,7 @@ from .transports.asgi import ASGIWebSocket, deny
 from .transports.health import Health
 from .transports.host_guard import HostGuard
 from .transports.longpoll import Exchange, LongPolling
-from .transports.proxied import as_proxies_say
+from .transports.proxied import forwarded_scope
 from .transports.routes import Routes
 from .transports.script import ClientScript
 from .transports.upgrade import EXTENSION, Upgrade, key_of
@@ -99,7 +99,7 @@ class Dispatch:
         if self._script.answers(scope):
             await self._script.answer(scope, send)
             return
-        target, scope = self._routes.find(scope), self._as_proxies_say(scope)
+        target, scope = self._routes.find(scope), self._forwarded_scope(scope)
         if target is not None and target.longpoll is not None and scope["type"] == "http":
             await self._poll(target, target.longpoll, Exchange(scope, receive, send))
             return
@@ -126,7 +126,7 @@ class Dispatch:
             native: The socket.
         """
         target = self._routes.find(scope)
-        await self._upgrade(target, self._as_proxies_say(scope), native)
+        await self._upgrade(target, self._forwarded_scope(scope), native)
 
     async def _upgrade(self, target: Target | None, scope: Scope, native: Upgrade) -> None:
         outcome = await self._shake_hands(target, scope)
@@ -160,7 +160,7 @@ class Dispatch:
         denied = self._host_guard.refuse(scope, target.mount)
         return denied or await shake_hands(self._server, target, scope, "websocket")
 
-    def _as_proxies_say(self, scope: Scope) -> Scope:
+    def _forwarded_scope(self, scope: Scope) -> Scope:
         if self._proxies is None:
             return scope
-        return as_proxies_say(self._proxies, scope, self._server.log)
+        return forwarded_scope(self._proxies, scope, self._server.log)

@@ -11,19 +11,19 @@ import sys
 import pytest
 
 from bennu.cli import allocator
-from bennu.cli.allocator import EVERY, MUCH, Trimmer
+from bennu.cli.allocator import EVERY, GROWTH, Trimmer
 from tests.support.clock import AutojumpLoop, advance
 
 PROGRAM = """
 import sys
 from pathlib import Path
-from bennu.cli.allocator import give_back
+from bennu.cli.allocator import fix_thresholds
 
 def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 if sys.argv[1] == "set":
-    assert give_back()
+    assert fix_thresholds()
 bytes(30_000_000)  # is freed: without a setting, blocks of this size come from the heap from now on
 before = resident()
 kept = [bytearray(b"x") * 4_000_000 for _ in range(10)]
@@ -51,20 +51,20 @@ def test_large_blocks_go_back() -> None:
 FRAGMENTS = """
 import sys
 from pathlib import Path
-from bennu.cli.allocator import Trimmer, give_back
+from bennu.cli.allocator import Trimmer, fix_thresholds
 
 def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
-give_back()
-trimmer = Trimmer.of_the_process()
+fix_thresholds()
+trimmer = Trimmer.for_process()
 before = resident()
 kept = [b"x" * 50_000 for _ in range(1_000)]
 end = b"y" * 50_000  # stays, at the end of the heap
 del kept
 if sys.argv[1] == "trimmed":
-    assert trimmer.look()
-    assert not trimmer.look()  # though as much is free as before
+    assert trimmer.check()
+    assert not trimmer.check()  # though as much is free as before
 print(resident() - before)
 """
 
@@ -80,16 +80,16 @@ def test_what_is_free_is_given_back_once() -> None:
     free = 100_000_000
     trims: list[int] = []
     trimmer = Trimmer(lambda: free, lambda: trims.append(free))
-    assert not trimmer.look()  # as much as there was at the beginning
-    free += MUCH
-    assert trimmer.look()
-    assert not trimmer.look()
-    free -= MUCH  # is in use again
-    assert not trimmer.look()
-    free += MUCH - 1
-    assert not trimmer.look()
+    assert not trimmer.check()  # as much as there was at the beginning
+    free += GROWTH
+    assert trimmer.check()
+    assert not trimmer.check()
+    free -= GROWTH  # is in use again
+    assert not trimmer.check()
+    free += GROWTH - 1
+    assert not trimmer.check()
     free += 1
-    assert trimmer.look()
+    assert trimmer.check()
     assert len(trims) == 2
 
 
@@ -114,7 +114,7 @@ def test_it_looks_again_and_again_until_it_is_stopped() -> None:
 
 def test_another_library_or_system_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ctypes, "CDLL", lambda _name: object())
-    assert not allocator.give_back()
-    assert Trimmer.of_the_process() is None
+    assert not allocator.fix_thresholds()
+    assert Trimmer.for_process() is None
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert not allocator.give_back()
+    assert not allocator.fix_thresholds()

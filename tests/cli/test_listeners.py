@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bennu.cli.listeners import GONE_AFTER, NOT_SENT, keep_little
+from bennu.cli.listeners import KEEPALIVE_TIMEOUT, UNSENT_BYTES, limit_clients
 from tests.support.raw import CLOSE, TEXT, RawClient, ask, client_frame
 
 from .command import bennu
@@ -47,7 +47,7 @@ def test_a_connection_inherits_it() -> None:
     """From the socket that accepted it; another kind of socket is left as it is."""
     one, other = socket.socketpair()
     with one, other, socket.create_server(("127.0.0.1", 0)) as listener:
-        keep_little([one, listener])
+        limit_clients([one, listener])
         with socket.create_connection(listener.getsockname()):
             accepted, _ = listener.accept()
             with accepted:
@@ -57,9 +57,9 @@ def test_a_connection_inherits_it() -> None:
                     accepted.getsockopt(socket.IPPROTO_TCP, option)
                     for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
                 )
-    assert kept == NOT_SENT
+    assert kept == UNSENT_BYTES
     assert probes
-    assert idle + interval * count == GONE_AFTER
+    assert idle + interval * count == KEEPALIVE_TIMEOUT
 
 
 @linux_only

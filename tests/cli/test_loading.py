@@ -45,7 +45,7 @@ def test_a_default_that_is_not_there_says_what_was_looked_for(folder: Path) -> N
     (folder / "broken.py").write_text("if x\n")
     (folder / "other.py").write_text("x, y = 1, 2\nz[0] = Endpoint()\n")
     text = said("app:endpoint", folder, is_given=False)
-    assert "no MODULE:ENDPOINT was given, and app:endpoint is not there" in text
+    assert "no MODULE:ENDPOINT was given, and app:endpoint does not exist" in text
     assert str(folder) in text
     assert text.index("bennu run chat:server") < text.index("bennu run main:web")
     assert "broken" not in text

@@ -86,7 +86,7 @@ async def test_what_a_proxy_says_wrong_is_logged() -> None:
     headers = [("X-Forwarded-For", "unknown"), ("X-Forwarded-Port", "https")]
     async with serve(endpoint(seen, trusted_proxies=["127.0.0.1"])) as server:
         (await server.connect(headers=headers)).close()
-        text = "connection to /socket/websocket: malformed x-forwarded-for, x-forwarded-port"
+        text = "request to /socket/websocket: x-forwarded-for, x-forwarded-port"
         server.logged(text, level=30)
     assert seen[0].peer == Peer("127.0.0.1", 50000)
 

@@ -1,4 +1,4 @@
-"""uvicorn's lines about requests, without what they must not show: queries may hold tokens."""
+"""Removes queries from uvicorn's log lines about requests, because a query can hold a token."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from ..logs.printable import printable
 __all__ = ["WithoutQuery", "hide_queries"]
 
 LOGGERS = ("uvicorn.access", "uvicorn.error")
-"""Where uvicorn writes about requests; about WebSockets into the second."""
+"""The loggers of uvicorn's lines about requests; the second has those about WebSockets."""
 
 
 class WithoutQuery(logging.Filter):
-    """Makes the values of a line printable, and leaves the query out of each path."""
+    """Makes the values of a line printable, and removes the query from each path."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Change the record, and let it pass."""
+        """Change the values of the record; return True, so that the record is logged."""
         if isinstance(record.args, tuple):
             record.args = tuple(_shown(value) for value in record.args)
         return True
@@ -30,7 +30,7 @@ def _shown(value: Any) -> Any:
 
 
 def hide_queries() -> None:
-    """Have uvicorn's loggers do so, whatever their configuration is."""
+    """Add the filter to uvicorn's loggers, for any configuration of logging."""
     for name in LOGGERS:
         logger = logging.getLogger(name)
         if not any(isinstance(one, WithoutQuery) for one in logger.filters):

@@ -1,13 +1,13 @@
-"""What ``bennu run`` asks of the C library's allocator: memory of messages goes back when they are gone.
+"""Makes the C library's allocator return the memory of freed messages to the system, under ``bennu run``.
 
-glibc begins with a threshold of 128 KB, above which a block is a mapping of its own and goes back at once. But it
-raises that threshold, up to 32 MB, to the size of each such block that is freed. After one message of 10 MB those of
-10 MB come from the heap, and the heap keeps up to twice as much. Thresholds that are set do not rise
-(:func:`give_back`).
+glibc maps each block above a threshold (128 KB at first) separately, and returns it to the system when it is freed.
+But glibc raises this threshold, up to 32 MB, to the size of each freed block. After one message of 10 MB, blocks of
+10 MB come from the heap, and the heap keeps up to twice as much. A threshold that is set explicitly does not rise
+(:func:`fix_thresholds`).
 
-Smaller blocks come from the heap, and by itself it shrinks at its end only: one small block there keeps all that is
-free below it. So a timer looks how much is free, and gives back the pages in the midst of the heap when that has
-grown (:class:`Trimmer`).
+Smaller blocks come from the heap, which shrinks only at its end: one small block at the end keeps all free memory
+below it. So a timer checks how much of the heap is free. If that has grown, the timer returns free pages in the middle
+of the heap (:class:`Trimmer`).
 """
 
 from __future__ import annotations
@@ -18,36 +18,42 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final
 
-__all__ = ["Trimmer", "give_back"]
+__all__ = ["Trimmer", "fix_thresholds"]
 
 M_TRIM_THRESHOLD: Final = -1
 M_MMAP_THRESHOLD: Final = -3
 
-LARGE: Final = 256 * 1024
-"""Bytes from which a block goes back by itself: what a loop reads at once stays below."""
-SPARE: Final = 1024 * 1024
-"""Bytes that the heap may keep at its end."""
+MMAP_BYTES: Final = 256 * 1024
+"""Bytes from which a block is mapped separately. One read of the event loop is smaller."""
+SPARE_BYTES: Final = 1024 * 1024
+"""Free bytes that the heap keeps at its end."""
 EVERY: Final = 5.0
-"""Seconds between two looks at the heap."""
-MUCH: Final = 8 * 1024 * 1024
-"""Bytes by which what is free in it must have grown to be given back: that costs a millisecond or a few."""
+"""Seconds between two checks of the heap."""
+GROWTH: Final = 8 * 1024 * 1024
+"""Bytes by which the free memory must grow before it is returned: to return it takes some milliseconds."""
 
 
-def give_back() -> bool:
-    """Keep the thresholds from rising; return whether that was possible: it is on Linux with glibc."""
+def fix_thresholds() -> bool:
+    """Set the thresholds, so that they do not rise.
+
+    Returns:
+        Whether that was possible. It is possible on Linux with glibc.
+    """
     mallopt = _function("mallopt")
     if mallopt is None:
         return False
-    return bool(mallopt(M_MMAP_THRESHOLD, LARGE)) and bool(mallopt(M_TRIM_THRESHOLD, SPARE))
+    return bool(mallopt(M_MMAP_THRESHOLD, MMAP_BYTES)) and bool(
+        mallopt(M_TRIM_THRESHOLD, SPARE_BYTES)
+    )
 
 
 class Trimmer:
-    """Gives back what has become free in the midst of the heap.
+    """Returns free memory in the middle of the heap to the system.
 
     Args:
-        free: Returns how many bytes of the heap are free. Those that were given back count as well: the C library
-            knows no difference. So what matters is by how much they have grown since they were fewest.
-        trim: Gives them back.
+        free: Returns how many bytes of the heap are free. The C library also counts pages that were already
+            returned, so only the growth since the lowest value matters.
+        trim: Returns the free memory to the system.
     """
 
     def __init__(self, free: Callable[[], int], trim: Callable[[], object]) -> None:
@@ -57,40 +63,40 @@ class Trimmer:
         self._timer: asyncio.TimerHandle | None = None
 
     @classmethod
-    def of_the_process(cls) -> Trimmer | None:
-        """Return that of this process, if its C library is one that needs it: glibc, from 2.33 on."""
+    def for_process(cls) -> Trimmer | None:
+        """Return a trimmer of this process's heap; None if the C library is not glibc 2.33 or newer."""
         mallinfo, malloc_trim = _function("mallinfo2"), _function("malloc_trim")
         if mallinfo is None or malloc_trim is None:
             return None
         mallinfo.restype = _Mallinfo
-        return cls(lambda: mallinfo().fordblks, lambda: malloc_trim(SPARE))
+        return cls(lambda: mallinfo().fordblks, lambda: malloc_trim(SPARE_BYTES))
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Look from now on, in timers of this event loop."""
+        """Check the heap every EVERY seconds, by timers of this event loop."""
         self._timer = loop.call_later(EVERY, self._on_time, loop)
 
     def stop(self) -> None:
-        """Look no longer."""
+        """Stop the checks."""
         if self._timer is not None:
             self._timer.cancel()
 
-    def look(self) -> bool:
-        """Give back what is free, if it has grown by much; return whether it had."""
+    def check(self) -> bool:
+        """Return free memory to the system if it has grown by GROWTH; return whether it had."""
         free = self._free()
         self._least = min(self._least, free)
-        if free - self._least < MUCH:
+        if free - self._least < GROWTH:
             return False
         self._trim()
         self._least = self._free()
         return True
 
     def _on_time(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.look()
+        self.check()
         self.start(loop)
 
 
 class _Mallinfo(ctypes.Structure):
-    """What glibc tells of its heap: ``mallinfo(3)``."""
+    """glibc's struct of the heap's state: ``mallinfo(3)``."""
 
     _fields_ = (
         ("arena", ctypes.c_size_t),
@@ -107,5 +113,5 @@ class _Mallinfo(ctypes.Structure):
 
 
 def _function(name: str) -> Any:
-    """Return a function of the C library; None if it has no such one: musl needs none of these."""
+    """Return a function of the C library; None if the library lacks it. musl needs none of these functions."""
     return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None

@@ -1,4 +1,4 @@
-"""What ``bennu run`` says once it serves: its version, the addresses, and the sockets with their paths."""
+"""The lines that ``bennu run`` logs after the start: the version, the addresses, and the paths of the sockets."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from ..server.drain import started_endpoints
 __all__ = ["banner"]
 
 INDENT: Final = " " * 10
-"""As wide as the level is in uvicorn's lines."""
+"""The width of the level in uvicorn's lines."""
 
 DEPTH: Final = 20
-"""Applications in one another that are searched for endpoints."""
+"""Levels of nested applications that are searched for endpoints."""
 
 
 def banner(app: Any, addresses: Sequence[str], root_path: str = "") -> str:
-    """Return the lines.
+    """Return the lines as one text.
 
     Args:
-        app: What is served.
-        addresses: Where.
-        root_path: What stands before all paths, as clients see them.
+        app: The application that is served.
+        addresses: The addresses of the listeners.
+        root_path: The prefix of all paths, as clients see them.
     """
     first = f"Bennu {version('bennu')} running on {', '.join(addresses)} (Press CTRL+C to quit)"
     return first + "".join(f"\n{INDENT}{line}" for line in _sockets(app, root_path))
@@ -39,14 +39,14 @@ def _sockets(app: Any, root_path: str) -> list[str]:
         rows += [(before + mount, ", ".join(names)) for mount, names in endpoint.mounts.items()]
     if not rows:
         return [
-            "no socket: no endpoint was started. A mount needs FastAPI(lifespan=endpoint.lifespan())"
+            "no socket: no endpoint was started. To mount one, write FastAPI(lifespan=endpoint.lifespan())"
         ]
     width = max(len(path) for path, _ in rows)
     return [f"{path:<{width}}  {names}" for path, names in rows]
 
 
 def _mounted(app: Any, prefix: str, depth: int) -> Iterator[tuple[Endpoint, str]]:
-    """Return the endpoints in an application, and the paths that they are mounted on."""
+    """Yield each endpoint in an application, and the path at which it is mounted."""
     if isinstance(app, Endpoint):
         yield app, prefix
         return

@@ -1,7 +1,8 @@
-"""The file of ``bennu run --env-file``: variables for the environment, a line each.
+"""Reads the file of ``bennu run --env-file``, which has one environment variable on each line.
 
-``NAME=value``, with ``export`` before it or without; ``#`` begins a comment; single quotes keep a value as it is,
-double quotes know ``\\n``, ``\\t``, ``\\"`` and ``\\\\``. A variable that is set already keeps its value.
+A line is ``NAME=value``, with or without ``export`` before it. ``#`` begins a comment. A value in single quotes is
+taken literally. A value in double quotes can contain ``\\n``, ``\\t``, ``\\"`` and ``\\\\``. A variable that is already
+set keeps its value.
 """
 
 from __future__ import annotations
@@ -16,11 +17,14 @@ _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\", "$": "$"}
 
 
 class EnvFileError(ValueError):
-    """A line is no variable; the message has its number."""
+    """A line of the file is no variable. The message has the line's number."""
 
 
 def parse_env(text: str) -> dict[str, str]:
     """Return the variables of a file.
+
+    Args:
+        text: The content of the file.
 
     Raises:
         EnvFileError: A line is no variable.
@@ -37,7 +41,7 @@ def _variables(text: str) -> Iterator[tuple[str, str]]:
         line = raw.strip()
         if not line or line.startswith("#"):
             continue
-        if "\0" in line:  # the environment can't hold it
+        if "\0" in line:  # an environment variable can't contain it
             raise EnvFileError(f"line {number}: expected text, got a NUL character")
         found = _LINE.fullmatch(line)
         if found is None:

@@ -1,4 +1,4 @@
-"""How a line of the log looks under ``bennu run``: as uvicorn's lines, and at a third of their price."""
+"""Formats log lines under ``bennu run`` as uvicorn does, at a third of the cost."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ __all__ = ["LineFormatter"]
 
 
 class LineFormatter(DefaultFormatter):
-    """uvicorn's formatter, without its copy of each record: the text before a message is made once for each level."""
+    """uvicorn's formatter without its copy of each record. The text before a message is made once for each level."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._prefixes: dict[int, str] = {}
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the text of a line."""
+        """Return the text of a log line."""
         if record.exc_info or record.exc_text or record.stack_info:
             return super().format(record)
         if (
             "color_message" in record.__dict__
-        ):  # lines of uvicorn's own, which look different on a terminal
+        ):  # uvicorn's own lines have another text on a terminal
             return super().format(record)
         record.message = record.getMessage()
         return f"{self._prefix(record)} {record.message}"

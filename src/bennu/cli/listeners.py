@@ -1,7 +1,8 @@
-"""What ``bennu run`` asks of its listeners, which pass it on to what they accept.
+"""Sets options of the listeners of ``bennu run``. Accepted connections inherit these options.
 
-The kernel keeps little for a client that does not read, and finds out in a minute about one that has gone without a
-word: nobody answers its probes. TLS has as long as a request's head.
+For a client that does not read, the kernel keeps at most 128 KB of unsent bytes. A client that has disappeared is
+detected within one minute, because it does not answer keep-alive probes. A TLS handshake has as much time as the head
+of a request.
 """
 
 from __future__ import annotations
@@ -13,39 +14,48 @@ from collections.abc import Awaitable, Callable, Generator, Iterable
 from contextlib import contextmanager, suppress
 from typing import Any, Final, Protocol
 
-__all__ = ["GONE_AFTER", "NOT_SENT", "TLS_SHUTDOWN", "bounded_handshakes", "keep_little"]
+__all__ = [
+    "KEEPALIVE_TIMEOUT",
+    "TLS_SHUTDOWN",
+    "UNSENT_BYTES",
+    "bounded_handshakes",
+    "limit_clients",
+]
 
-NOT_SENT: Final = 128 * 1024
-"""Bytes that the kernel keeps for a client beyond those under way to it; else it keeps megabytes."""
+UNSENT_BYTES: Final = 128 * 1024
+"""Unsent bytes that the kernel keeps for a client. Without this limit it keeps megabytes."""
 
-GONE_AFTER: Final = 60
-"""Seconds after which a silent client is found out to have gone. Heartbeats come sooner than the first probe."""
+KEEPALIVE_TIMEOUT: Final = 60
+"""Seconds after which a client that has disappeared is detected. Heartbeats arrive before the first probe."""
 
 PROBES: Final = 3
 PROBE_INTERVAL: Final = 5
 
 TLS_SHUTDOWN: Final = 5.0
-"""Seconds that a client has to say good-bye in TLS."""
+"""Seconds that a client has to close TLS."""
 
 
 class Listener(Protocol):
-    """A socket, or what an event loop shows instead of one."""
+    """A socket, or an event loop's object for a socket."""
 
     def fileno(self) -> int:
-        """Return its number."""
+        """Return the file descriptor."""
         ...
 
 
-def keep_little(listeners: Iterable[Listener]) -> None:
-    """Let the kernel keep little for clients that do not read, and notice those that have gone.
+def limit_clients(listeners: Iterable[Listener]) -> None:
+    """Limit the kernel's unsent bytes of each client, and set keep-alive probes.
 
-    Only Linux passes it on to what is accepted; elsewhere nothing is done.
+    Accepted connections inherit these options only on Linux. On other systems this does nothing.
+
+    Args:
+        listeners: The listening sockets.
     """
     if sys.platform != "linux":
         return
     tcp = {
-        socket.TCP_NOTSENT_LOWAT: NOT_SENT,
-        socket.TCP_KEEPIDLE: GONE_AFTER - PROBES * PROBE_INTERVAL,
+        socket.TCP_NOTSENT_LOWAT: UNSENT_BYTES,
+        socket.TCP_KEEPIDLE: KEEPALIVE_TIMEOUT - PROBES * PROBE_INTERVAL,
         socket.TCP_KEEPINTVL: PROBE_INTERVAL,
         socket.TCP_KEEPCNT: PROBES,
     }
@@ -58,11 +68,13 @@ def keep_little(listeners: Iterable[Listener]) -> None:
 
 @contextmanager
 def bounded_handshakes(loop: asyncio.AbstractEventLoop, seconds: float) -> Generator[None]:
-    """Give TLS a time in all listeners that are made meanwhile: uvicorn leaves it at a minute.
+    """Limit the time of TLS handshakes for all listeners that are made within the ``with`` block.
+
+    uvicorn itself has no option for this time, which is then one minute.
 
     Args:
-        loop: That they are made on.
-        seconds: What a handshake may take.
+        loop: The event loop that makes the listeners.
+        seconds: The time limit of a handshake.
     """
     makers = ("create_server", "create_unix_server")
     own: Any = loop

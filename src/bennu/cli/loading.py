@@ -1,4 +1,4 @@
-"""Finding and importing what ``bennu run`` serves, and saying what is wrong if that fails."""
+"""Imports the endpoint or application of ``bennu run``, and explains an import that fails."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ __all__ = ["DEFAULT_TARGET", "load"]
 DEFAULT_TARGET: Final = "app:endpoint"
 
 FILES: Final = 200
-"""Python files that are searched for endpoints, for a suggestion."""
+"""Python files that are searched for endpoints to suggest, at most."""
 FILE_SIZE: Final = 200_000
-"""Bytes of the largest of them."""
+"""Bytes of a file that is searched, at most."""
 SUGGESTIONS: Final = 3
 
 MAKERS: Final = ("Endpoint", "FastAPI", "Starlette", "wrap")
-"""What makes something to serve, the most likely first."""
+"""Functions and classes that make an application, the most likely first."""
 
 
 def load(target: str, *, folder: str, is_given: bool = True) -> Any:
-    """Return what ``module:name`` names.
+    """Import a module, and return the endpoint or application in it.
 
     Args:
         target: ``module:name``.
-        folder: Where the user's modules are, for suggestions.
-        is_given: Whether the user wrote it, or it is the default.
+        folder: The folder of the user's modules, for suggestions.
+        is_given: Whether the user wrote the target; False for the default target.
 
     Raises:
-        click.ClickException: It can't be had; the message says why, where, and what to write.
+        click.ClickException: The import failed. The message has the reason, the place, and what to write.
     """
     module_name, colon, path = target.partition(":")
     is_file = module_name.endswith(".py") or module_name.startswith(".") or os.sep in module_name
@@ -73,11 +73,11 @@ def load(target: str, *, folder: str, is_given: bool = True) -> Any:
     return found
 
 
-# What is wrong with an import.
+# Explaining an import that fails.
 
 
 def _failure(error: BaseException) -> str:
-    """Return an error of the user's code, with the user's part of the traceback."""
+    """Return the text of an error in the user's code, with the user's part of the traceback."""
     text = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
     if isinstance(error, SyntaxError):
         text = f"{type(error).__name__}: {error}"
@@ -91,7 +91,7 @@ def _failure(error: BaseException) -> str:
 
 
 def _keep_own(whole: traceback.TracebackException) -> None:
-    """Drop the frames that are not the user's, in everything that a traceback shows."""
+    """Remove all frames that are not the user's from a traceback, also from its causes and groups."""
     waiting = [whole]
     while waiting:
         one = waiting.pop()
@@ -108,7 +108,7 @@ def _is_own(frame: traceback.FrameSummary) -> bool:
 
 
 def _raised_at(error: BaseException) -> str:
-    """Return the last line of the user's own that led to an error."""
+    """Return the last line of the user's code that led to an error."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_own(frame)]
     if not frames:
         return ""
@@ -116,11 +116,11 @@ def _raised_at(error: BaseException) -> str:
     return f"\n  raised at {frame.filename}:{frame.lineno}: {frame.line}"
 
 
-# What could be meant.
+# Suggestions.
 
 
 def _is_missing(module_name: str, error: ModuleNotFoundError) -> bool:
-    """Whether it is the module itself that is not there, or a package that it is in."""
+    """Return whether the target's own module or package is missing, and not one that it imports."""
     return error.name is not None and f"{module_name}.".startswith(f"{error.name}.")
 
 
@@ -130,7 +130,7 @@ def _no_module(target: str, module_name: str, folder: str, is_given: bool) -> st
     if is_given:
         text = f"No module named {root!r}: {looked}"
     else:
-        text = f"no MODULE:ENDPOINT was given, and {target} is not there: {looked}"
+        text = f"no MODULE:ENDPOINT was given, and {target} does not exist: {looked}"
     found = list(_candidates(Path(folder)))
     modules = [candidate.partition(":")[0] for candidate in found]
     near = get_close_matches(module_name, modules, 1)
@@ -145,7 +145,7 @@ def _no_module(target: str, module_name: str, folder: str, is_given: bool) -> st
 
 
 def _others(module: ModuleType, path: str) -> str:
-    """Return what a module has to serve, other than what it was asked for."""
+    """Return suggestions of other endpoints and applications in a module."""
     found = {
         name: value
         for name, value in vars(module).items()
@@ -169,7 +169,7 @@ def _can_serve(value: object) -> bool:
 
 
 def _candidates(folder: Path) -> Iterator[str]:
-    """Return what the modules of a folder seem to have to serve, without importing them."""
+    """Yield probable endpoints and applications in the modules of a folder, without importing the modules."""
     files = [*sorted(folder.glob("*.py")), *sorted(folder.glob("[!.]*/*.py"))][:FILES]
     found: list[tuple[int, str]] = []
     for file in files:

@@ -1,7 +1,7 @@
-"""The process that ``bennu run --reload`` starts anew at each change: it imports the application, and serves.
+"""The child process of ``bennu run --reload``, which imports the application and serves it.
 
-A mistake in the application is told in the same words as without ``--reload``. Then the process ends, and the one
-that watches the files waits for the next change.
+The watching process starts a new child after each change of a file. If the application has a mistake, the child prints
+the same text as without ``--reload``, and ends. The watching process then waits for the next change.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["Reloaded"]
 
 @dataclass(frozen=True)
 class Reloaded:
-    """What the watching process has its child do; it is pickled on its way there.
+    """The function that the child process runs. It is pickled.
 
     Attributes:
         make: Imports the application and makes a server for it.
@@ -30,13 +30,17 @@ class Reloaded:
     make: Any
 
     def __call__(self, sockets: list[socket.socket] | None = None) -> None:
-        """Serve, or say what is wrong."""
+        """Serve the application, or print its mistake.
+
+        Args:
+            sockets: The listening sockets of the watching process.
+        """
         try:
             server: UvicornServer = self.make()
         except click.ClickException as error:
             error.show()
         else:
-            with suppress(SystemExit):  # uvicorn's word for a start that failed
+            with suppress(SystemExit):  # uvicorn raises it if the start failed
                 server.run(sockets)
             if server.started:
                 return

@@ -41,11 +41,11 @@ from uvicorn.config import STARTUP_FAILURE
 
 from ..logs.log import Log, Printed
 from ..server.drain import drain_all
-from .allocator import Trimmer, give_back
+from .allocator import Trimmer, fix_thresholds
 from .banner import banner
 from .bounded import Config
 from .head_limits import DEFAULT_BOUNDS
-from .listeners import bounded_handshakes, keep_little
+from .listeners import bounded_handshakes, limit_clients
 from .opening import addresses
 
 __all__ = ["UvicornServer"]
@@ -90,7 +90,7 @@ class UvicornServer(uvicorn.Server):
         heads = config.head_bounds if isinstance(config, Config) else DEFAULT_BOUNDS
         self._handshake_timeout = heads.timeout
         self._told_at: float | None = None
-        self._trimmer = Trimmer.of_the_process()
+        self._trimmer = Trimmer.for_process()
         self.was_cut_short = False
 
     # Start.
@@ -98,7 +98,7 @@ class UvicornServer(uvicorn.Server):
     async def startup(self, sockets: Any = None) -> None:
         """Start, say where, and set the garbage collector for many objects that live long."""
         loop = asyncio.get_running_loop()
-        give_back()
+        fix_thresholds()
         if self._trimmer is not None:
             self._trimmer.start(loop)
         try:
@@ -109,7 +109,7 @@ class UvicornServer(uvicorn.Server):
             await self.lifespan.shutdown()
             sys.exit(STARTUP_FAILURE)
         if self.started:
-            keep_little(listener for server in self.servers for listener in server.sockets)
+            limit_clients(listener for server in self.servers for listener in server.sockets)
             self._say_where(sockets or [])
         # What the modules made lives as long as the process: nobody needs to look at it again. And a
         # connection is some dozens of objects that stay: with the default of 700 the collector would

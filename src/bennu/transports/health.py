@@ -1,7 +1,7 @@
-"""Whether the server lives, and whether it is ready: what load balancers and supervisors ask.
+"""The pages that tell load balancers and supervisors whether the server is alive and ready.
 
-``<path>/live`` is answered 200 as long as the event loop turns. ``<path>/ready`` is 200 as long as
-clients shall be sent here, and 503 from the moment at which the endpoint begins to drain.
+``<path>/live`` answers 200 as long as the event loop runs. ``<path>/ready`` answers 200 until the endpoint begins to
+drain, and 503 from then on.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ NOT_ALLOWED: Final = (405, b'{"status":"method not allowed"}')
 
 
 class Health:
-    """The two pages below a path.
+    """Answers requests for the two pages.
 
     Args:
-        path: Where, relative to what the endpoint is mounted on; None has none.
+        path: The path above the pages, relative to the endpoint's mount; None for no pages.
 
     Raises:
-        DefinitionError: The path can't work.
+        DefinitionError: The path does not begin with a slash.
     """
 
     def __init__(self, path: str | None) -> None:
@@ -45,13 +45,19 @@ class Health:
         self._ready = None if path is None else f"{base}/ready"
 
     def answers(self, scope: Mapping[str, Any]) -> bool:
-        """Return whether a request is for one of them."""
+        """Return whether a request is for one of the pages."""
         if self._live is None or scope["type"] != "http":
             return False
         return relative_path(scope) in (self._live, self._ready)
 
     async def answer(self, scope: Mapping[str, Any], send: Send, *, is_ready: bool) -> None:
-        """Answer a request for one of them."""
+        """Answer a request for one of the pages.
+
+        Args:
+            scope: The ASGI scope of the request.
+            send: The ASGI ``send``.
+            is_ready: Whether the endpoint accepts clients.
+        """
         if scope["method"] not in ("GET", "HEAD"):
             status, body = NOT_ALLOWED
         elif relative_path(scope) == self._live:

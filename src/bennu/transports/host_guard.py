@@ -1,4 +1,4 @@
-"""Whether a request is for a host that the endpoint serves: see :mod:`bennu.protocol.hosts`."""
+"""Refuses requests for hosts that the endpoint does not serve: see :mod:`bennu.protocol.hosts`."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ MALFORMED: Final = Denied(400, b"A request needs one Host header that names a ho
 
 
 class HostGuard:
-    """Refuses requests for hosts that are not served.
+    """Refuses requests for hosts that the endpoint does not serve.
 
     Args:
-        hosts: Those that are; None is all in production.
-        log: The endpoint's.
-        debug: Whether this is development: then a listener on loopback serves loopback names, if nothing else is said.
+        hosts: The hosts of the endpoint; None means all hosts in production.
+        log: The log of the endpoint.
+        debug: Whether this is development. Then, if ``hosts`` is None, a listener on a loopback address serves only
+            loopback names.
     """
 
     def __init__(self, hosts: Hosts | None, log: Log, *, debug: bool) -> None:
@@ -32,11 +33,11 @@ class HostGuard:
         self._debug = debug
 
     def refuse(self, scope: Mapping[str, Any], mount: str) -> Denied | None:
-        """Return the answer to a request that is refused, and log it; None lets it pass.
+        """Return the answer that refuses a request, and log the refusal; None if the request is not refused.
 
         Args:
-            scope: ASGI's, with what trusted proxies say.
-            mount: Of the socket that its path leads to, for the log.
+            scope: The ASGI scope, with the values of trusted proxies.
+            mount: The mount path of the request's socket, for the log.
         """
         found: list[bytes] = [value for name, value in scope["headers"] if name == b"host"]
         if len(found) > 1:

@@ -1,7 +1,7 @@
-"""A request as the proxies between it and us say it was: see :mod:`bennu.protocol.proxies`.
+"""Sets a request's client, scheme and host to the values of trusted proxies: see :mod:`bennu.protocol.proxies`.
 
-An endpoint asks for its own requests (``Endpoint(trusted_proxies=...)``); ``bennu run --trusted-proxies`` asks for all
-of an application, in front of it: :class:`Proxied`.
+An endpoint does this for its own requests (``Endpoint(trusted_proxies=...)``). ``bennu run --trusted-proxies`` does it
+for all requests of an application (:class:`Proxied`).
 """
 
 from __future__ import annotations
@@ -13,18 +13,23 @@ from ..connect_info import AUTHORITY
 from ..logs.log import Log
 from ..protocol.proxies import TrustedProxies
 
-__all__ = ["PEER", "Proxied", "as_proxies_say"]
+__all__ = ["PEER", "Proxied", "forwarded_scope"]
 
 
 PEER: Final = "bennu.peer"
-"""Where in the scope of our own server the address stands that a connection comes from, whatever
-middleware made of ``client``."""
+"""The key in the scope of the connection's own address, under ``bennu run``. A middleware can change ``client``."""
 
 
-def as_proxies_say(
+def forwarded_scope(
     proxies: TrustedProxies, scope: MutableMapping[str, Any], log: Log
 ) -> MutableMapping[str, Any]:
-    """Return a scope with the client, the scheme and the host that trusted proxies name."""
+    """Return a scope with the client, the scheme and the host that trusted proxies give.
+
+    Args:
+        proxies: The trusted proxies.
+        scope: The ASGI scope of the request. It is returned unchanged if the connection comes from no trusted proxy.
+        log: Gets a warning about malformed headers.
+    """
     peer = scope[PEER] if PEER in scope else scope.get("client")
     said = proxies.read(peer[0] if peer else None, scope["headers"])
     if said is None:
@@ -32,7 +37,7 @@ def as_proxies_say(
     if said.malformed:
         names = ", ".join(said.malformed)
         log.warning(
-            "Ignoring what a proxy says of a connection to %s: malformed %s", scope["path"], names
+            "Ignoring malformed headers of a proxy in a request to %s: %s", scope["path"], names
         )
     scheme = said.scheme
     if scheme is not None and scope["type"] == "websocket":
@@ -42,11 +47,11 @@ def as_proxies_say(
 
 
 class Proxied:
-    """An application that is told the client, the scheme and the host that trusted proxies name.
+    """An ASGI application whose requests have the client, the scheme and the host that trusted proxies give.
 
     Args:
-        app: The application.
-        proxies: Whose word counts.
+        app: The application to call.
+        proxies: The trusted proxies.
     """
 
     def __init__(self, app: Callable[..., Awaitable[None]], proxies: TrustedProxies) -> None:
@@ -55,10 +60,10 @@ class Proxied:
         self._log = Log()
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
-        """Serve one scope; it is changed in place, so that the access log shows the client too."""
+        """Call the application with a changed scope. The scope is changed in place for the access log."""
         if scope["type"] in ("http", "websocket"):
-            scope.update(as_proxies_say(self._proxies, scope, self._log))
+            scope.update(forwarded_scope(self._proxies, scope, self._log))
             if scope.get("client"):
                 host, port = scope["client"]
-                scope["client"] = (host, port or 0)  # servers format it as a number
+                scope["client"] = (host, port or 0)  # servers format the port as a number
         await self._app(scope, receive, send)

@@ -1,7 +1,7 @@
-"""Which socket a path leads to. Protocol document, §1.1.
+"""Finds the socket of a request's path. Protocol document, §1.1.
 
-The path of a request is relative to ``root_path``, so that a mounted endpoint needs not know where.
-Empty segments are ignored; a segment ``{name}`` is a variable, exposed unless it begins with ``_``.
+The path of a request is relative to ``root_path``, so an endpoint need not know where it is mounted. Empty segments
+are ignored. A segment ``{name}`` is a variable. A variable whose name begins with ``_`` is not given to the socket.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _VARIABLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 class Routes:
-    """The sockets of an endpoint.
+    """The paths of an endpoint's sockets.
 
     Args:
-        sockets: By mount path.
-        origin_check: The endpoint's policy, for sockets that have none.
+        sockets: The sockets by mount path.
+        origin_check: The endpoint's check of origins, for sockets without their own check.
 
     Raises:
-        DefinitionError: A path or a socket can't work.
+        DefinitionError: A path or a socket has a mistake.
     """
 
     def __init__(self, sockets: Mapping[str, SocketBase[Any]], origin_check: OriginCheck) -> None:
@@ -81,7 +81,7 @@ class Routes:
 
     @property
     def described(self) -> str:
-        """The paths at which WebSockets are to be had, for a log."""
+        """The paths of WebSockets, as text for a log."""
         return ", ".join(self._websockets) or "none"
 
     def mounts(self) -> dict[str, list[str]]:
@@ -93,7 +93,7 @@ class Routes:
         return found
 
     def find(self, scope: Mapping[str, Any]) -> Target | None:
-        """Return what the path of a request leads to, or None."""
+        """Return the target of a request's path; None if no socket has this path."""
         path = relative_path(scope)
         found = self._cache.get(path)
         if found is not None:
@@ -110,13 +110,13 @@ class Routes:
 
 
 def expect_sockets(given: Any) -> None:
-    """Refuse what ``Endpoint(sockets=...)`` can't be.
+    """Refuse an invalid ``Endpoint(sockets=...)``.
 
     Args:
-        given: What the user gave.
+        given: The value that the user gave.
 
     Raises:
-        DefinitionError: It is no mapping, a path does not begin with a slash, or a socket is a class.
+        DefinitionError: The value is no mapping, a path does not begin with a slash, or a socket is a class.
     """
     if not isinstance(given, Mapping):
         raise DefinitionError(
@@ -144,11 +144,10 @@ def expect_sockets(given: Any) -> None:
 
 
 def relative_path(scope: Mapping[str, Any]) -> str:
-    """Return the path of a request, relative to what the application is mounted on.
+    """Return the path of a request, relative to the mount of the application.
 
-    By ASGI the path begins with the whole ``root_path``. Where a proxy has taken a prefix away that the application or
-    the server was told (``FastAPI(root_path="/api")``, ``hypercorn --root-path /api``), it begins with the rest: that
-    of the mounts below.
+    In ASGI the path begins with the whole ``root_path``. If a proxy has removed a prefix that is in ``root_path``
+    (``FastAPI(root_path="/api")``, ``hypercorn --root-path /api``), the path begins with the rest of ``root_path``.
 
     Example:
         >>> relative_path({"path": "/api/rt/socket", "root_path": "/api/rt"})
@@ -171,12 +170,17 @@ def relative_path(scope: Mapping[str, Any]) -> str:
 
 
 def segments_of(path: str) -> tuple[str, ...]:
-    """Return the segments of a path; empty ones are ignored."""
+    """Return the segments of a path, without empty segments."""
     return tuple(segment for segment in path.split("/") if segment)
 
 
 def match(pattern: tuple[str, ...], segments: tuple[str, ...]) -> dict[str, str] | None:
-    """Return the variables of a path that has this pattern, or None if it has another."""
+    """Return the variables of a path; None if the path does not match the pattern.
+
+    Args:
+        pattern: The segments of a mount path; ``{name}`` is a variable.
+        segments: The segments of the path.
+    """
     if len(pattern) != len(segments):
         return None
     variables: dict[str, str] = {}

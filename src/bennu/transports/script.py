@@ -1,8 +1,8 @@
-"""The JavaScript client: ``GET /socket/phoenix.mjs`` is the published phoenix.js, unmodified.
+"""Serves the JavaScript client: ``GET /socket/phoenix.mjs`` is the published phoenix.js, unmodified.
 
-A page needs phoenix.js to talk to a socket. It comes with the server, so that a page needs no build step, no
-package manager and no other server, and the two fit. It lies below the path of each socket, where it takes no path
-from an application around the endpoint. ``vendor/README.md`` says where the file is from.
+A page needs phoenix.js to connect to a socket. The server has the file, so a page needs no build step, no package
+manager and no other server, and the client's version fits the server. The file's path is below the path of each
+socket, so it can't collide with paths of the application. ``vendor/README.md`` has the source of the file.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ FILE: Final = Path(__file__).parent / "vendor" / NAME
 
 
 class ClientScript:
-    """The client, below the path of each socket.
+    """Answers requests for the client below the path of each socket.
 
     Args:
-        mounts: The paths of the sockets that speak the client's protocol; they may hold variables.
+        mounts: The mount paths of the sockets that speak the client's protocol; they can contain variables.
     """
 
     def __init__(self, mounts: Iterable[str]) -> None:
         self._paths = [segments_of(f"{mount}/{NAME}") for mount in mounts]
 
     def answers(self, scope: Mapping[str, Any]) -> bool:
-        """Return whether a request is for it."""
+        """Return whether a request is for the client."""
         if scope["type"] != "http" or not scope["path"].endswith(NAME):
             return False
         segments = segments_of(relative_path(scope))
         return any(match(path, segments) is not None for path in self._paths)
 
     async def answer(self, scope: Mapping[str, Any], send: Send) -> None:
-        """Answer a request for it: browsers keep it, and ask each time whether it is still the same."""
+        """Answer a request for the client. A browser caches the file, and asks each time whether it has changed."""
         body, tag = _read()
         status = 200
         if scope["method"] not in ("GET", "HEAD"):
@@ -63,6 +63,6 @@ class ClientScript:
 
 @cache
 def _read() -> tuple[bytes, bytes]:
-    """Return the file and its tag."""
+    """Return the content of the file, and its ETag."""
     body = FILE.read_bytes()
     return body, f'"{hashlib.sha256(body).hexdigest()[:16]}"'.encode()
