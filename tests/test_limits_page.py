@@ -8,7 +8,7 @@ from pathlib import Path
 from bennu import Channel, Deflate, Limits, LongPoll, Presence, Rates, Socket, Threads, on
 from bennu.cli.bounded import MAX_HELD, MIN_RATE
 from bennu.cli.head_limits import DEFAULT_BODY_TIMEOUT, DEFAULT_BOUNDS
-from bennu.cli.listeners import GONE_AFTER
+from bennu.cli.listeners import KEEPALIVE_TIMEOUT
 from bennu.loop.watch import LIMIT
 from bennu.presence.names import MAX_KEY, MAX_META
 from bennu.protocol.encoding import MAX_NESTING
@@ -26,7 +26,7 @@ PAGE = (Path(__file__).parents[1] / "docs/limits.md").read_text()
 LIMITS: dict[str, object] = {
     "`bennu run --handshake-bytes`": DEFAULT_BOUNDS.max_bytes,
     "`bennu run --handshake-timeout`": DEFAULT_BOUNDS.timeout,
-    "seconds until a connection of a client that vanished is found out (TCP keep-alive, on Linux)": GONE_AFTER,
+    "seconds until a connection of a client that vanished is found out (TCP keep-alive, on Linux)": KEEPALIVE_TIMEOUT,
     "`bennu run --body-timeout`": DEFAULT_BODY_TIMEOUT,
     "bytes of a body in each of these seconds": MIN_RATE,
     "bytes behind a request that waits for its turn": MAX_HELD,
