@@ -24,7 +24,6 @@ LONGEST_TEST: Final = 500
 LONG_MODULES: Final[set[str]] = {
     "cli/bounded.py",
     "cli/main.py",
-    "presence/presence.py",
     "pubsub/pubsub.py",
     "socket.py",
     "telemetry.py",
@@ -32,8 +31,6 @@ LONG_MODULES: Final[set[str]] = {
 }
 LONG_TESTS: Final[set[str]] = {
     "loop/test_home.py",
-    "presence/crdt/test_shard.py",
-    "presence/test_hooks.py",
     "server/test_crashes.py",
     "server/test_rate_limit.py",
     "server/test_raw.py",
@@ -45,8 +42,6 @@ LONG_TESTS: Final[set[str]] = {
 SAME_NAMES: Final[set[str]] = {
     "Batch",
     "Framing",
-    "Host",
-    "Status",
     "_Entry",
 }
 """Names that more than one class has."""
@@ -71,7 +66,6 @@ WITHOUT_MODULE: Final = {
     "cli/test_uvicorn.py": "what cli expects of uvicorn beyond its documentation",
     "presence/crdt/test_network.py": "shards over a bad network",
     "presence/test_cluster.py": "presences of several nodes",
-    "presence/test_orphans.py": "grace",
     "presence/test_processes.py": "presences of three processes",
     "presence/test_story.py": "a long random story of users and clients",
     "pubsub/test_slow_members.py": "the fast lane with clients that stop reading",
@@ -112,13 +106,8 @@ PRIVATE: Final[dict[str, set[str]]] = {
     "loop/test_threads.py": {"_free", "_owners"},
     "loop/test_watch.py": {"_thread", "_warn"},
     "phoenix/test_token.py": {"_key"},
-    "presence/crdt/test_shard.py": {"_generations"},
-    "presence/test_board.py": {"_audience", "_boards", "_live"},
-    "presence/test_cluster.py": {"_live"},
-    "presence/test_grace.py": {"_live", "_records"},
-    "presence/test_modes.py": {"_mode"},
-    "presence/test_modes_story.py": {"_audience", "_boards", "_live", "_mode"},
-    "presence/test_owners.py": {"_live", "_server"},
+    "presence/crdt/test_shard_replicas.py": {"_generations"},
+    "presence/test_owners.py": {"_server"},
     "protocol/test_deflate.py": {"_compressors"},
     "protocol/test_inflate.py": {"_inflater"},
     "protocol/test_websocket.py": {"_buffer", "_fragments", "_size"},

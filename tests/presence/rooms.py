@@ -6,11 +6,11 @@ from typing import Any, ClassVar
 
 from bennu import Channel, Endpoint, Presence, on
 
-from ..support.clock import settle
+from ..support.clock import advance, settle
 from ..support.js_presence import JSPresence
 from ..support.memory import Client, Server, endpoint_of
 
-__all__ = ["Member", "Present", "enter", "example", "plain"]
+__all__ = ["Member", "Present", "ann_and_bob", "enter", "example", "plain"]
 
 
 class Present(Channel[Any]):
@@ -113,6 +113,16 @@ async def enter(
     reply = await client.join(topic, {"watch": watch})
     assert reply["status"] == "ok", reply
     return Member(client, topic)
+
+
+async def ann_and_bob(server: Server) -> tuple[Member, Member]:
+    """Have Ann and Bob join a room, and wait until Ann has seen both."""
+    ann = await enter(server, "ann")
+    await ann.news()
+    bob = await enter(server, "bob")
+    await advance(1)
+    await ann.news()
+    return ann, bob
 
 
 def plain(state: dict[str, Any]) -> dict[str, Any]:

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from bennu import BySize, Count, Full, Periods, Presence, PresenceCount
-from bennu.presence.crdt import Entry, Heartbeat, Status, encode
+from bennu.presence.crdt import Entry, Heartbeat, ReplicaStatus, encode
 from bennu.presence.crdt.delta import Part
 from bennu.telemetry import ReplicaChanged
 
 from ..support.bus import MemoryBus, Network
 from ..support.clock import advance, settle, work
+from ..support.inside import owners_of
 from ..support.memory import Server, serve
 from .rooms import Member, enter, example, plain
 
@@ -35,10 +36,9 @@ class Node:
         self.watcher = watcher
 
     @property
-    def replicas(self) -> dict[str, Status]:
+    def replicas(self) -> dict[str, ReplicaStatus]:
         """Which other nodes it knows."""
-        assert self.presence._live is not None
-        return self.presence._live.tracker.shards[0].replicas
+        return owners_of(self.presence).tracker.shards[0].replicas
 
     async def here(self, topic: str = "room:1") -> set[str]:
         """Return who is here, and check that its watcher sees the same."""
@@ -122,7 +122,7 @@ async def test_idle_nodes_speak_now_and_then_so_that_nobody_takes_them_for_dead(
             assert 600 / PERIODS.down < said < 600 / PERIODS.broadcast / 5
         assert await everywhere(one, two) == [{"ann"}] * 2
         assert two.watcher.list.leaves == []
-        assert two.replicas == {"one": Status.UP}
+        assert two.replicas == {"one": ReplicaStatus.UP}
 
 
 @pytest.mark.conformance("TR017", "TR019", "TR025")
@@ -138,10 +138,10 @@ async def test_a_node_that_is_killed_is_gone_after_the_down_period() -> None:
         assert await everywhere(two, three) == [{"ann", "bob"}] * 2
         await advance((PERIODS.silent_ticks + 3) * PERIODS.broadcast + 1)
         assert await everywhere(two, three) == [{"bob"}] * 2
-        assert two.replicas == {"one": Status.DOWN, "three": Status.UP}
+        assert two.replicas == {"one": ReplicaStatus.DOWN, "three": ReplicaStatus.UP}
         assert three.watcher.list.leaves == [("ann", dict(three.watcher.list.joins)["ann"])]
         await advance(PERIODS.permdown)
-        assert two.replicas == {"three": Status.UP}
+        assert two.replicas == {"three": ReplicaStatus.UP}
         assert await everywhere(two, three) == [{"bob"}] * 2
 
 
@@ -220,7 +220,7 @@ async def test_a_node_that_stops_is_gone_at_once() -> None:
         await one.server.endpoint.stop()
         await settle()
         assert await everywhere(two, three) == [set()] * 2
-        assert two.replicas == {"three": Status.UP}
+        assert two.replicas == {"three": ReplicaStatus.UP}
         assert ann.client.wire.code == 1012
 
 
@@ -466,7 +466,6 @@ async def test_each_start_is_another_replica() -> None:
     refs: list[tuple[str, int]] = []
     for _ in range(3):
         async with serve(endpoint):
-            assert presence._live is not None
-            refs.append(presence._live.tracker.shards[0].ref)
+            refs.append(owners_of(presence).tracker.shards[0].ref)
     assert len({name for name, _ in refs}) == 1
     assert refs[0][1] < refs[1][1] < refs[2][1]

@@ -11,77 +11,7 @@ from bennu import BySize, Count, Full, NotStarted, Presence, PresenceCount
 
 from ..support.clock import advance, settle, work
 from ..support.memory import endpoint_of, serve
-from .rooms import Present, enter, example, plain
-
-NAMES = {"ann": "Ann A.", "bob": "Bob B."}
-
-
-class Named(Presence):
-    """It adds names, and remembers what it was asked for."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self.asked: list[list[str]] = []
-
-    async def fetch(self, topic: str, presences: dict[str, Any]) -> dict[str, Any]:
-        self.asked.append(sorted(presences))
-        return {key: {**value, "name": NAMES.get(key)} for key, value in presences.items()}
-
-
-@pytest.mark.conformance("PR002")
-async def test_without_a_fetch_presences_stay_as_they_are() -> None:
-    presence = Presence()
-    assert presence.fetch("t", {"u1": {"metas": []}}) == {"u1": {"metas": []}}
-    async with serve(endpoint_of({}, presence=presence)):
-        ref = await presence.track("me", "u1", topic="t")
-        assert await presence.list("t") == {"u1": {"metas": [{"phx_ref": ref}]}}
-
-
-@pytest.mark.conformance("PR004", "PR007", "PR010")
-async def test_what_fetch_adds_is_in_lists_diffs_and_states() -> None:
-    """It is asked once for a list, once for a key, once for the joins and once for the leaves."""
-    presence = Named()
-    async with serve(example(presence)) as server:
-        ann = await enter(server, "ann")
-        await ann.news()
-        [ref] = ann.list.refs()["ann"]
-        value = {"metas": [{"n": 1, "phx_ref": ref}], "name": "Ann A."}
-        assert ann.list.state == {"ann": value}
-        assert await presence.list("room:1") == {"ann": value}
-        assert await presence.get_by_key("room:1", "ann") == value
-        assert await presence.get_by_key("room:1", "bob") is None
-        assert await presence.list("room:2") == {}
-        assert presence.asked == [["ann"], ["ann"], ["ann"]]
-        presence.asked.clear()
-        await presence.track("me", "u1", topic="room:1")
-        await presence.track("me", "u2", topic="room:1")
-        await advance(1)
-        await presence.untrack("me", "u1")
-        await presence.update("me", "u2", {}, topic="room:1")
-        await advance(1)
-        assert presence.asked == [["u1", "u2"], ["u2"], ["u1", "u2"]]
-        events = await ann.news()
-        assert events[-1][1]["leaves"]["u1"]["name"] is None
-        late = await enter(server, "bob", watch=True)
-        await late.news()
-        assert late.list.state == ann.list.state
-        ann.client.close()
-        late.client.close()
-
-
-async def test_fetch_adds_to_presences_and_changes_no_metas() -> None:
-    """Whatever it does to them; keys that it makes up are passed over."""
-
-    async def fetch(topic: str, presences: dict[str, Any]) -> dict[str, Any]:
-        return {"ann": {"metas": [], "name": "Ann A."}, "bob": {"metas": [{"n": 2}]}}
-
-    presence = Presence(fetch=fetch)
-    async with serve(example(presence)) as server:
-        ann = await enter(server, "ann")
-        assert await ann.sees() == {"ann": [{"n": 1}]}
-        assert ann.list.state["ann"]["name"] == "Ann A."
-        assert await presence.list("room:1") == ann.list.state
-        ann.client.close()
+from .rooms import enter, example, plain
 
 
 async def test_what_hooks_are_given_is_theirs_to_change() -> None:
@@ -119,23 +49,6 @@ async def test_what_hooks_are_given_is_theirs_to_change() -> None:
     assert seen == [{"x": 1}] * 6
 
 
-async def test_a_plain_fetch_runs_in_a_thread() -> None:
-    """Given as an argument, too."""
-
-    def fetch(topic: str, presences: dict[str, Any]) -> dict[str, Any]:
-        with pytest.raises(RuntimeError):
-            asyncio.get_running_loop()
-        return {key: {**value, "name": NAMES.get(key)} for key, value in presences.items()}
-
-    presence = Presence(fetch=fetch)
-    async with serve(example(presence)) as server:
-        ann = await enter(server, "ann")
-        await advance(1)
-        await ann.news()
-        assert ann.list.state["ann"]["name"] == "Ann A."
-        ann.client.close()
-
-
 async def test_what_a_plain_hook_returns_is_awaited_if_it_can_be() -> None:
     """A lambda around an ``async def``, or an object that is called like one."""
     told: list[str] = []
@@ -145,188 +58,14 @@ async def test_what_a_plain_hook_returns_is_awaited_if_it_can_be() -> None:
 
     class Fetch:
         async def __call__(self, topic: str, presences: dict[str, Any]) -> dict[str, Any]:
-            return {key: {**value, "name": NAMES.get(key)} for key, value in presences.items()}
+            return {key: {**value, "name": key.title()} for key, value in presences.items()}
 
     presence = Presence(fetch=Fetch(), joined=lambda topic, key, metas: note(key))
     async with serve(endpoint_of({}, presence=presence)):
         await presence.track("me", "ann", topic="t")
         await settle()
-        assert (await presence.list("t"))["ann"]["name"] == "Ann A."
+        assert (await presence.list("t"))["ann"]["name"] == "Ann"
     assert told == ["ann"]
-
-
-@pytest.mark.parametrize("window", [0, 0.05])
-async def test_diffs_stay_in_order_while_fetch_is_slow(window: float) -> None:
-    """Of one topic; others don't wait; who wants the state waits for all that was before it."""
-    slow = 3.0
-
-    async def fetch(topic: str, presences: dict[str, Any]) -> dict[str, Any]:
-        nonlocal slow
-        if topic == "room:1":
-            slow, now = slow - 1, slow
-            await work(max(now, 0.1))
-        return presences
-
-    presence = Presence(window=window, fetch=fetch)
-    async with serve(example(presence)) as server:
-        watcher = await enter(server, "eve", watch=True)
-        other = await enter(server, "joe", "room:2", watch=True)
-        await watcher.news()
-        await other.news()
-        for key in ("u1", "u2", "u3"):
-            await presence.track("me", key, topic="room:1")
-            await advance(0.1)
-        late = await enter(server, "ann", watch=True)
-        await presence.track("me", "else", topic="room:2")
-        assert len(await other.news()) == 1
-        assert await watcher.news() == await late.news() == []
-        await advance(10)
-        diffs = [list(diff["joins"]) for _, diff in await watcher.news()]
-        assert diffs == ([["u1"], ["u2"], ["u3"]] if window == 0 else [["u1"], ["u2", "u3"]])
-        events = await late.news()
-        assert [event for event, _ in events].count("presence_state") == 1
-        assert late.list.state == watcher.list.state
-        await presence.untrack("me")
-        await advance(10)
-        for member in (watcher, other, late):
-            assert await member.sees() == {}
-            member.client.close()
-
-
-async def test_who_wants_the_state_during_a_fetch_gets_it_with_that_diff() -> None:
-    """If nothing has happened since."""
-
-    async def fetch(topic: str, presences: dict[str, Any]) -> dict[str, Any]:
-        await work(1)
-        return presences
-
-    presence = Presence(fetch=fetch)
-    async with serve(example(presence)) as server:
-        await presence.track("me", "u1", topic="room:1")
-        await settle()
-        watcher = await enter(server, "eve", watch=True)
-        assert await watcher.news() == []
-        await advance(1)
-        assert [event for event, _ in await watcher.news()] == ["presence_diff", "presence_state"]
-        watcher.client.close()
-
-
-@pytest.mark.parametrize(
-    ("result", "logged"),
-    [
-        (ZeroDivisionError("no"), "failed for 'room:1'"),
-        ({"ann": {"metas": [], "x": object()}}, "returned what can't be sent"),
-        (None, "failed for 'room:1'"),
-        ({"ann": 5}, "failed for 'room:1'"),
-    ],
-)
-async def test_a_fetch_that_fails_is_logged_and_done_without(result: Any, logged: str) -> None:
-    """The presences go out without what it would have added; later ones ask it again."""
-    failing = True
-
-    async def fetch(topic: str, presences: dict[str, Any]) -> Any:
-        if not failing:
-            return {key: {"name": key} for key in presences}
-        if isinstance(result, Exception):
-            raise result
-        return result
-
-    presence = Presence(fetch=fetch)
-    async with serve(example(presence)) as server:
-        ann = await enter(server, "ann")
-        assert await ann.sees() == {"ann": [{"n": 1}]}
-        server.logged(logged)
-        failing = False
-        await presence.track("me", "u2", {"n": 2}, topic="room:1")
-        await advance(1)
-        assert await ann.sees() == {"ann": [{"n": 1}], "u2": [{"n": 2}]}
-        assert ann.list.state["u2"]["name"] == "u2"
-        failing = True
-        ann.client.close()
-        await advance(1)
-        server.logged(logged)
-        failing = False
-
-
-async def test_a_fetch_that_hangs_is_done_without_after_5_s() -> None:
-    presence = Presence(fetch=lambda topic, presences: presences)
-
-    async def fetch(topic: str, presences: dict[str, Any]) -> Any:
-        await work(1000 if "ann" in presences else 0)
-        return presences
-
-    presence = Presence(fetch=fetch)
-    async with serve(example(presence)) as server:
-        ann = await enter(server, "ann")
-        await presence.track("me", "u2", topic="room:1")
-        await advance(4.9)
-        assert await ann.news() == []
-        await advance(0.2)
-        server.logged("took over 5s for 'room:1'")
-        assert set(await ann.sees()) == {"ann", "u2"}
-        failing = asyncio.create_task(presence.list("room:1"))
-        await advance(5.1)
-        server.logged("took over 5s")
-        assert set(await failing) == {"ann", "u2"}
-        ann.client.close()
-        await advance(5.1)
-        server.logged("took over 5s")
-
-
-async def test_an_update_waits_5_s_for_a_fetch_that_hangs_and_not_for_each_half() -> None:
-    hangs = False
-
-    async def fetch(topic: str, presences: dict[str, Any]) -> Any:
-        await work(1000 if hangs else 0)
-        return presences
-
-    presence = Presence(fetch=fetch)
-    async with serve(example(presence)) as server:
-        eve = await enter(server, "eve", watch=True)
-        await presence.track("me", "ann", {"n": 1}, topic="room:1")
-        await advance(1)
-        hangs = True
-        await presence.update("me", "ann", {"n": 2}, topic="room:1")
-        await advance(5.1)
-        assert await eve.sees() == {"ann": [{"n": 2}]}
-        assert all("took over 5s" in record.getMessage() for record in server.records)
-        server.records.clear()
-        hangs = False
-        eve.client.close()
-
-
-async def test_a_fetch_that_waits_for_what_is_cancelled_is_done_without() -> None:
-    """The diffs of its topic go on, and whoever waits for the state gets it."""
-    shared: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-
-    async def fetch(topic: str, presences: dict[str, Any]) -> dict[str, Any]:
-        return await shared
-
-    async with serve(example(Presence(fetch=fetch))) as server:
-        ann = await enter(server, "ann")
-        shared.cancel()
-        assert await ann.sees() == {"ann": [{"n": 1}]}
-        server.logged("fetch failed for 'room:1'")
-        ann.client.close()
-        await advance(1)
-        server.logged("fetch failed for 'room:1'")
-
-
-async def test_a_list_that_is_cancelled_in_its_fetch_just_ends() -> None:
-    """That is no failure of the fetch."""
-
-    async def fetch(topic: str, presences: dict[str, Any]) -> dict[str, Any]:
-        await work(3)
-        return presences
-
-    presence = Presence(fetch=fetch)
-    async with serve(endpoint_of({}, presence=presence)):
-        await presence.track("me", "u1", topic="t")
-        listing = asyncio.ensure_future(presence.list("t"))
-        await settle()
-        listing.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await listing
 
 
 async def test_a_hook_that_waits_for_what_is_cancelled_has_failed_and_the_next_one_runs() -> None:
@@ -347,33 +86,6 @@ async def test_a_hook_that_waits_for_what_is_cancelled_has_failed_and_the_next_o
         await advance(1)
         server.logged("joined failed for 't'")
     assert told == ["u1", "u2"]
-
-
-async def test_who_waits_for_the_state_goes_on_at_the_stop_though_fetch_does_not_end() -> None:
-    """Nothing is pushed any more: the channel has ended, and only a task of the server's waits."""
-    channels: list[Present] = []
-
-    class Room(Present):
-        async def after_join(self) -> None:
-            channels.append(self)
-
-    async def fetch(topic: str, presences: dict[str, Any]) -> dict[str, Any]:
-        await work(4)
-        return presences
-
-    presence = Presence(window=0, fetch=fetch)
-    async with serve(example(presence, Room)) as server:
-        eve = await enter(server, "eve")
-        for number in range(5):
-            await presence.track("me", number, topic="room:1")
-        waiting = asyncio.ensure_future(presence.push_state(channels[0]))
-        await settle()
-        eve.client.close()
-        await server.endpoint.stop()
-        await settle()
-        assert waiting.done()
-        await waiting
-        server.logged("did not end in 10s")
 
 
 @pytest.mark.conformance("PR019", "PR020", "PR021", "PR022", "PR023", "PR024")

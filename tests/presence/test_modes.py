@@ -6,13 +6,12 @@ from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
+from msgspec import json
 
 from bennu import BySize, Count, DefinitionError, Full, Presence, PresenceCount, Sample
-from bennu.presence.audience import Audience
 from bennu.presence.crdt import Entry
-from bennu.presence.hooks import bare
-from bennu.presence.modes import Mode
-from bennu.presence.net_effect import Net, Tally
+from bennu.presence.modes import Mode, Told
+from bennu.presence.net_effect import Net, Tally, bare
 
 from ..support.clock import advance
 from ..support.js_presence import JSPresence
@@ -196,12 +195,12 @@ def test_followers_and_newcomers_have_the_same_and_it_is_true(
             if key is None or key == name
         ]
 
-    audience = Audience("t", mode, entries)
+    clients = Told("t", mode, entries)
     tally = Tally()
     follower = JSPresence()
     told: list[Any] = []
-    for event, payload in audience.greeting():
-        follower.receive(event, payload if event != "presence_state" else {})
+    for event, _, text in clients.greeting():
+        follower.receive(event, json.decode(text))
     for window in story:
         net = Net({}, {})
         touched: set[tuple[str, int]] = set()
@@ -218,27 +217,28 @@ def test_followers_and_newcomers_have_the_same_and_it_is_true(
             else:
                 tally.leave(key[0])
                 net.leaves.setdefault(key[0], []).append(here.pop(key))
-        plan = audience.plan(net, tally)
-        joins, leaves = bare(plan.net.joins), bare(plan.net.leaves)
-        for event, payload in audience.follow(plan, joins, leaves, tally):
-            follower.receive(event, payload)
+        chosen = clients.choose(net, tally)
+        joins, leaves = bare(chosen.joins), bare(chosen.leaves)
+        for event, payload, text in clients.follow(joins, leaves, tally):
+            assert json.decode(text) == payload
+            follower.receive(event, json.decode(text))
             if event == "presence_count":
                 told.append((payload["keys"], payload["metas"]))
         names = {name for name, _ in here}
-        shown = audience.view.state()
+        shown = json.decode(clients.view.state())
         assert follower.state == shown
         assert set(shown) <= names
         for name, value in shown.items():
             refs = {meta["phx_ref"] for meta in value["metas"]}
             assert refs == {meta["phx_ref"] for (one, _), meta in here.items() if one == name}
-        current = audience._mode
+        current = clients.mode
         if isinstance(current, Full):
             assert set(shown) == names
         elif isinstance(current, Sample):
             assert len(shown) == min(current.size, len(names))
         else:
             assert not shown
-        if audience.counts and here:
+        if clients.counts and here:
             assert told[-1] == (len(names), len(here))
 
 
@@ -254,6 +254,6 @@ def test_a_sample_looks_at_the_topic_once_and_not_for_each_key() -> None:
     tally = Tally()
     for entry in here:
         tally.join(entry.key)
-    plan = Audience("t", Sample(1000), entries).plan(Net({}, {}), tally)
-    assert plan.net.joins == {f"u{n}": [{"phx_ref": f"R{n}"}] for n in range(1000)}
+    chosen = Told("t", Sample(1000), entries).choose(Net({}, {}), tally)
+    assert chosen.joins == {f"u{n}": [{"phx_ref": f"R{n}"}] for n in range(1000)}
     assert looks == [None]

@@ -8,11 +8,14 @@ from enum import StrEnum
 from typing import Any
 
 import pytest
+from hypothesis import given
+from msgspec import msgpack
 
 from bennu import EncodeError, KeyRefused, MetaRefused, Presence, Refused
 from bennu.presence.names import INHERITED, MAX_KEY, MAX_META, Refs, key_of, meta_of, stable_hash
 
 from ..support.memory import endpoint_of, serve
+from ..support.properties import json_objects, property_test
 
 
 @pytest.mark.parametrize(
@@ -94,13 +97,40 @@ def test_a_meta_is_a_copy() -> None:
     given["a"]["b"].append(2)
     assert meta == {"a": {"b": [1]}, "5": "number"}
     assert meta_of(None) == {}
+    assert meta_of({"tuple": (1, 2)}) == {"tuple": [1, 2]}
 
 
-def test_a_meta_that_nests_without_end_is_refused() -> None:
-    endless: dict[str, Any] = {}
-    endless["self"] = endless
-    with pytest.raises(EncodeError, match="meta"):
-        meta_of(endless)
+@property_test
+@given(json_objects)
+def test_a_meta_of_plain_values_is_kept_or_refused(meta: dict[str, Any]) -> None:
+    """Only numbers are refused that other nodes could not read."""
+    try:
+        made = meta_of(meta)
+    except EncodeError as error:
+        assert "int" in str(error).lower()  # noqa: PT017 - most metas are no error
+    else:
+        assert made == {key: value for key, value in meta.items() if not key.startswith("phx_ref")}
+
+
+_circle: list[Any] = []
+_circle.append(_circle)
+
+
+@pytest.mark.parametrize(
+    "meta",
+    [
+        {"m": object()},
+        {"m": 2**64},
+        {"m": "\ud800"},
+        {"m": msgpack.Ext(5, b"")},
+        {"m": _circle},
+        ["m"],
+    ],
+)
+def test_a_meta_that_other_nodes_can_not_be_told_of_is_refused(meta: Any) -> None:
+    """In a heartbeat it would keep all else from being told."""
+    with pytest.raises(EncodeError, match="the meta of a presence"):
+        meta_of(meta)
 
 
 def test_refs_are_16_characters_and_all_different() -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
+from msgspec import json
 
-from bennu.presence.net_effect import Net, Pending, Tally, View, state_of
+from bennu.presence.net_effect import Net, Pending, Presences, Tally, View, metas_by_key
 
 from ..support.js_presence import JSPresence
 from ..support.properties import property_test
@@ -24,6 +25,11 @@ def only(known: set[tuple[str, str]]) -> Callable[[str, str], bool]:
 
 def nobody(key: str, ref: str) -> bool:
     return False
+
+
+def state_of(view: View) -> Presences:
+    """Return the state that a newcomer gets."""
+    return json.decode(view.state(), type=Presences)
 
 
 def test_what_came_and_went_since_the_last_diff_is_not_mentioned() -> None:
@@ -105,14 +111,26 @@ def test_the_view_keeps_the_order_of_the_stock_client() -> None:
     view = View()
     view.apply({"u": {"metas": [meta("1"), meta("2")], "name": "Ann"}}, {})
     view.apply({"u": {"metas": [meta("1", n=2)], "name": "Anne"}}, {})
-    assert view.state() == {"u": {"metas": [meta("2"), meta("1", n=2)], "name": "Anne"}}
+    assert state_of(view) == {"u": {"metas": [meta("2"), meta("1", n=2)], "name": "Anne"}}
     assert view.knows("u", "1")
     assert not view.knows("u", "3")
     assert not view.knows("v", "1")
     assert list(view) == ["u"]
     view.apply({}, {"u": {"metas": [meta("2"), meta("1")]}, "v": {"metas": [meta("9")]}})
-    assert view.state() == {}
+    assert state_of(view) == {}
     assert len(view) == 0
+
+
+def test_a_state_is_written_once_until_a_diff_comes() -> None:
+    """Its metas are the texts that the diffs had: a meta is written again only if the view has another one."""
+    view = View()
+    one, two = meta("1"), meta("2", prev="1")
+    joins, _ = view.apply({"u": {"metas": [one, two]}}, {})
+    assert view.state() is view.state()
+    _, leaves = view.apply({}, {"u": {"metas": [one, {**two, "phx_ref_prev": "0"}]}})
+    assert leaves["u"]["metas"][0] is joins["u"]["metas"][0]
+    assert json.decode(leaves["u"]["metas"][1]) == meta("2", prev="0")
+    assert state_of(view) == {}
 
 
 def test_the_view_sifts_what_is_no_news() -> None:
@@ -155,7 +173,7 @@ def test_the_tally_counts_keys_and_metas() -> None:
 
 def test_metas_are_grouped_by_key() -> None:
     pairs = [("u", meta("1")), ("v", meta("2")), ("u", meta("3"))]
-    assert state_of(pairs) == {"u": [meta("1"), meta("3")], "v": [meta("2")]}
+    assert metas_by_key(pairs) == {"u": [meta("1"), meta("3")], "v": [meta("2")]}
 
 
 # Laws.
@@ -221,7 +239,7 @@ class World:
         before = set(self.view)
         net = self.pending.take(self.view.knows)
         assert self.view.sift(net) == net, "something was told twice"
-        known = {m["phx_ref"] for value in self.view.state().values() for m in value["metas"]}
+        known = {m["phx_ref"] for value in state_of(self.view).values() for m in value["metas"]}
         for metas in net.joins.values():
             for one in metas:
                 assert one.get("phx_ref_prev", next(iter(known), None)) in {*known, None}
@@ -235,7 +253,7 @@ class World:
         for follower in self.followers:
             follower.receive("presence_diff", {"joins": joins, "leaves": leaves})
         newcomer = JSPresence()
-        newcomer.receive("presence_state", self.view.state())
+        newcomer.receive("presence_state", state_of(self.view))
         self.followers.append(newcomer)
 
     def check(self) -> None:
@@ -245,7 +263,7 @@ class World:
         assert {key: len(refs) for key, refs in here.items()} == self.tally.keys
         assert sum(self.tally.keys.values()) == self.tally.metas
         for follower in self.followers:
-            assert follower.state == self.view.state(), "a client differs from the view"
+            assert follower.state == state_of(self.view), "a client differs from the view"
             refs = follower.refs()
             assert {key: set(of_key) for key, of_key in refs.items()} == here
 

@@ -11,8 +11,9 @@ from bennu import Endpoint, NotJoined, Presence, RawHandler, RawSocket, Refused
 
 from ..support.clock import advance, settle, work
 from ..support.frames import error
+from ..support.inside import owners_of
 from ..support.memory import Server, endpoint_of, serve
-from .rooms import Member, Present, enter, example, plain
+from .rooms import Member, Present, ann_and_bob, enter, example, plain
 
 
 async def leave(server: Server, member: Member) -> None:
@@ -43,19 +44,14 @@ async def test_a_channel_that_ends_is_untracked_however_it_ends(way: Any) -> Non
     """The others see it go, once, with the ref that it had; nothing of it is kept."""
     presence = Presence()
     async with serve(example(presence)) as server:
-        ann = await enter(server, "ann")
-        await ann.news()
-        bob = await enter(server, "bob")
-        await advance(1)
-        await ann.news()
+        ann, bob = await ann_and_bob(server)
         [ref] = ann.list.refs()["bob"]
         await way(server, bob)
         await advance(1)
         await ann.news()
         assert ann.list.leaves == [("bob", [ref])]
         assert set(await presence.list("room:1")) == {"ann"}
-        assert presence._live is not None
-        assert len(presence._live.roll) == 1
+        assert len(owners_of(presence)) == 1
         ann.client.close()
         if way in (leave, crash):
             bob.client.close()
@@ -65,9 +61,7 @@ async def test_a_channel_tracks_no_more_keys_than_it_may() -> None:
     """Its client gets the reason. Other channels, and what is no client's, may still track; so may it, once one went."""
     presence = Presence(max_keys=2)
     async with serve(example(presence)) as server:
-        ann = await enter(server, "ann")
-        bob = await enter(server, "bob")
-        await advance(1)
+        ann, bob = await ann_and_bob(server)
         assert (await ann.call("track", {"key": "two"}))["status"] == "ok"
         assert await ann.call("track", {"key": "three"}) == error("too_many_presences")
         assert (await bob.call("track", {"key": "two"}))["status"] == "ok"
@@ -85,11 +79,7 @@ async def test_a_duplicate_join_replaces_the_presence() -> None:
     """The old channel is killed, and its presence goes before that of the new one comes."""
     presence = Presence()
     async with serve(example(presence)) as server:
-        ann = await enter(server, "ann")
-        await ann.news()
-        bob = await enter(server, "bob")
-        await advance(1)
-        await ann.news()
+        ann, bob = await ann_and_bob(server)
         [old] = ann.list.refs()["bob"]
         bob.client.start_join("room:1", {})
         await advance(1)
@@ -124,9 +114,7 @@ async def test_a_channel_that_hangs_in_terminate_is_untracked_when_that_is_over(
                 await work(1000)
 
     async with serve(example(presence, Hanging)) as server:
-        ann = await enter(server, "ann")
-        bob = await enter(server, "bob")
-        await advance(1)
+        ann, bob = await ann_and_bob(server)
         bob.client.vanish()
         await advance(4)
         assert set(await presence.list("room:1")) == {"ann", "bob"}
@@ -170,8 +158,7 @@ async def test_a_channel_that_has_ended_tracks_nothing() -> None:
         with pytest.raises(NotJoined, match="ended"):
             await presence.track(rooms[0], "ann")
         await presence.untrack(rooms[0])
-        assert presence._live is not None
-        assert len(presence._live.roll) == 0
+        assert len(owners_of(presence)) == 0
 
 
 @pytest.mark.conformance("TR027", "TR028")
@@ -188,17 +175,16 @@ async def test_an_owner_is_let_go_with_its_last_presence() -> None:
     async with serve(example(presence, Room)) as server:
         ann = await enter(server, "ann")
         await ann.news()
-        assert presence._live is not None
-        roll = presence._live.roll
+        owners = owners_of(presence)
         await presence.track("me", "u1", topic="t1")
         await presence.track("me", "u2", topic="t2")
         await presence.untrack("me", topic="t1")
         assert set(await presence.list("t2")) == {"u2"}
-        assert len(roll) == 2
+        assert len(owners) == 2
         await presence.untrack("me", topic="t2")
-        assert len(roll) == 1
+        assert len(owners) == 1
         await ann.call("untrack")
-        assert len(roll) == 0
+        assert len(owners) == 0
         for _ in range(3):
             assert (await ann.call("track", {"key": "again"}))["status"] == "ok"
             await ann.call("untrack")
@@ -209,7 +195,7 @@ async def test_an_owner_is_let_go_with_its_last_presence() -> None:
         assert len(runtime.owned.subscriptions) == 1
         ann.client.close()
         await advance(1)
-        assert len(roll) == 0
+        assert len(owners) == 0
 
 
 async def test_a_task_is_untracked_when_it_is_done() -> None:

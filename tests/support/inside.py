@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from bennu import Endpoint
+from bennu import Endpoint, Presence
+from bennu.presence.owners import Owners
 from bennu.pubsub import PubSub
 from bennu.server.connection import ServerConnection
 from bennu.server.handshake import Accepted, shake_hands
 from bennu.server.request import Denied
 from bennu.server.server import Server
 
-__all__ = ["connection_of", "connections_of", "decide", "server_of", "topics_of"]
+__all__ = ["connection_of", "connections_of", "decide", "owners_of", "server_of", "topics_of"]
 
 
 def server_of(endpoint: Endpoint) -> Server:
@@ -32,6 +33,13 @@ def connection_of(endpoint: Endpoint) -> ServerConnection[Any]:
     """Return the only open connection."""
     (connection,) = connections_of(endpoint)
     return connection
+
+
+def owners_of(presence: Presence) -> Owners:
+    """Return what stands behind a presence while its endpoint runs: what stays behind there is a leak."""
+    owners = presence._owners
+    assert owners is not None
+    return owners
 
 
 def topics_of(pubsub: PubSub) -> set[Any]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ..loop.blocking import blocking
 
 if TYPE_CHECKING:
-    from .presence import Presence, PresenceCount
+    from .diffs import PresenceCount
+    from .presence import Presence
 
 __all__ = ["BlockingPresence"]
 

@@ -1,203 +1,237 @@
-"""What an application may add to presence: data of its own, and what it does when somebody comes or goes.
+"""Hooks: the data that an application adds to presences, and what it does if somebody comes or goes.
 
 Theory of operation
 -------------------
-``fetch`` stands in the way of a diff: who waits for it, and for how long, is the board's business
-(:mod:`bennu.presence.board`); here it only gets its limit, and its failure is survived. The other hooks run
-after the diff has left, one after another for a topic, in a task that exists only while there is something
-to tell (:class:`Listeners`). Nothing waits for them but the stop of the endpoint.
+A diff waits for ``fetch``. :mod:`bennu.presence.diffs` decides which diff waits; here ``fetch`` gets its time limit,
+and its failure is logged. The other hooks run after the diff was sent, one after another for each topic, in a task
+that exists only while there is something to tell (:class:`TopicHooks`). Only the stop of the endpoint waits for them.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
-from contextvars import Context
-from dataclasses import dataclass
-from typing import Any, Final, Protocol, cast
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, cast
 
-from ..errors import EncodeError
+import msgspec
+
+from ..errors import DefinitionError, EncodeError
 from ..protocol.encoding import encode_json
-from ..pubsub import PubSub
-from ..telemetry import Telemetry
+from ..server.server import Server
 from ..user_code.callback import Callback
-from .net_effect import METAS, REF, Meta, Metas, State, copied, copy_of
+from .net_effect import METAS, REF, Meta, Metas, Presences, bare, copied
 
-__all__ = ["FETCH_LIMIT", "Hooks", "Host", "Listeners", "News", "Spawn", "bare", "fetched"]
+__all__ = ["FETCH_LIMIT", "Hooks", "TopicHooks", "hook_of"]
 
 
 FETCH_LIMIT: Final = 5.0
-"""Seconds that a fetch may hold up the diffs of its topic."""
+"""Seconds for which a ``fetch`` may hold up the diffs of its topic."""
+
+PATIENCE: Final = 10.0
+"""Seconds that hooks may take after everything else has ended."""
 
 
-class Host(Protocol):
-    """What presence needs of the endpoint that it runs in."""
-
-    @property
-    def loop(self) -> asyncio.AbstractEventLoop:
-        """The endpoint's event loop."""
-        ...
-
-    @property
-    def context(self) -> Context:
-        """The context that it was started in: hooks see no client's context variables."""
-        ...
-
-    @property
-    def pubsub(self) -> PubSub:
-        """Its PubSub."""
-        ...
-
-    @property
-    def telemetry(self) -> Telemetry:
-        """Its telemetry."""
-        ...
-
-    def in_thread(self, callback: Callback, /, *args: Any) -> Awaitable[Any]:
-        """Run a plain function in a worker thread."""
-        ...
-
-
-Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
-"""How presence runs a coroutine whose end the stop of the endpoint waits for."""
-
-
-@dataclass(frozen=True, slots=True)
 class Hooks:
-    """Those that the user has; None costs nothing."""
+    """The hooks of one presence while its endpoint runs. A hook that is None costs nothing.
 
-    fetch: Callback | None = None
-    handle_metas: Callback | None = None
-    joined: Callback | None = None
-    left: Callback | None = None
-
-    @property
-    def listen(self) -> bool:
-        """Whether any of them is told of what has happened."""
-        return not (self.handle_metas is None and self.joined is None and self.left is None)
-
-
-def bare(metas: Metas) -> State:
-    """Return metas in the shape of a state, without anything added to them."""
-    return {key: {METAS: of_key} for key, of_key in metas.items()}
-
-
-async def fetched(hook: Callback, host: Host, topic: str, metas: Metas) -> State:
-    """Return metas with what ``fetch`` adds; without, if it fails or takes too long.
-
-    What it returns for keys that were not asked for is passed over, and the metas stay as they were.
-    """
-    if not metas:
-        return {}
-    log = host.telemetry.log.child("presence")
-    try:
-        async with asyncio.timeout(FETCH_LIMIT):
-            found = await hook.ask(host, topic, copied(bare(metas)))
-        extended: State = {}
-        for key, of_key in metas.items():
-            extended[key] = {**cast("State", found).get(key, {}), METAS: of_key}
-        encode_json(extended)
-    except TimeoutError:
-        log.error(  # noqa: TRY400 - where it waited says nothing
-            "%s took over %gs for %r: its presences go out without it",
-            hook.name,
-            FETCH_LIMIT,
-            topic,
-        )
-    except EncodeError as error:
-        log.error(  # noqa: TRY400 - the text says it
-            "%s returned what can't be sent, for %r: %s", hook.name, topic, error
-        )
-    except Exception:
-        log.exception("%s failed for %r: its presences go out without it", hook.name, topic)
-    else:
-        return extended
-    return bare(metas)
-
-
-@dataclass(slots=True)
-class News:
-    """What the listeners of a topic are told of one flush.
+    Args:
+        name: The name of the presence.
+        server: The server of the endpoint.
+        fetch: Adds data to presences.
+        handle_metas: Is told of each diff.
+        joined: Is told of each key that came.
+        left: Is told of each key that went.
 
     Attributes:
-        joins: As in the diff.
-        leaves: As in the diff.
-        came: Keys whose first meta came, and what came.
-        went: Keys whose last meta went, and what went.
+        listens: Whether any hook is told of what has happened.
     """
 
-    joins: State
-    leaves: State
-    came: list[tuple[str, list[Meta]]]
-    went: list[tuple[str, list[Meta]]]
+    def __init__(
+        self,
+        name: str,
+        server: Server,
+        *,
+        fetch: Callback | None = None,
+        handle_metas: Callback | None = None,
+        joined: Callback | None = None,
+        left: Callback | None = None,
+    ) -> None:
+        self._name = name
+        self._server = server
+        self.log = server.log.child("presence")
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self.fetch = fetch
+        self.handle_metas = handle_metas
+        self.joined = joined
+        self.left = left
+        self.listens = not (handle_metas is None and joined is None and left is None)
+
+    async def extend(self, topic: str, metas: Metas) -> Presences:
+        """Return metas with what ``fetch`` adds; without that, if it fails or takes too long.
+
+        Keys that were not asked for are left out of the result, and the metas stay as they were.
+        """
+        fetch = self.fetch
+        if fetch is None or not metas:
+            return bare(metas)
+        try:
+            async with asyncio.timeout(FETCH_LIMIT):
+                found = await fetch.ask(self._server, topic, copied(bare(metas)))
+            extended: Presences = {}
+            for key, of_key in metas.items():
+                extended[key] = {**cast("Presences", found).get(key, {}), METAS: of_key}
+            encode_json(extended)
+        except TimeoutError:
+            self.log.error(  # noqa: TRY400 - where it waited says nothing
+                "%s took over %gs for %r: its presences go out without it",
+                fetch.name,
+                FETCH_LIMIT,
+                topic,
+            )
+        except EncodeError as error:
+            self.log.error(  # noqa: TRY400 - the text says it
+                "%s returned what can't be sent, for %r: %s", fetch.name, topic, error
+            )
+        except Exception:
+            self.log.exception(
+                "%s failed for %r: its presences go out without it", fetch.name, topic
+            )
+        else:
+            return extended
+        return bare(metas)
+
+    async def call(self, hook: Callback, topic: str, *args: Any) -> None:
+        """Call a hook of a topic. If it fails, that is logged."""
+        try:
+            await hook.ask(self._server, topic, *args)
+        except Exception:
+            self.log.exception("%s failed for %r", hook.name, topic)
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run a coroutine that the stop of the endpoint waits for, with no client's context variables."""
+        server = self._server
+        task = server.loop.create_task(coroutine, context=server.context.copy())
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.log.error("Presence %s failed", self._name, exc_info=error)
+
+    async def stop(self) -> None:
+        """Wait for the hooks that run, for at most PATIENCE seconds."""
+        loop = self._server.loop
+        deadline = loop.time() + PATIENCE
+        while self._tasks and (left := deadline - loop.time()) > 0:
+            await asyncio.wait(tuple(self._tasks), timeout=left)
+        for task in self._tasks:
+            self.log.error("A hook of %s did not end in %gs: it is cancelled", self._name, PATIENCE)
+            task.cancel()
 
 
-class Listeners:
-    """The hooks of one topic, told one after another.
+class TopicHooks:
+    """Tells the hooks of one topic what has happened, one flush after another.
+
+    Args:
+        hooks: The hooks.
+        topic: The topic.
 
     Attributes:
-        presences: Key to metas, as handle_metas gets it: what it was told of so far.
-        task: What tells them, if there is something to tell.
+        task: The task that tells the hooks, while there is something to tell.
     """
 
-    __slots__ = ("_hooks", "_host", "_news", "_spawn", "log", "presences", "task", "topic")
+    __slots__ = ("_hooks", "_presences", "_queue", "_topic", "task")
 
-    def __init__(self, hooks: Hooks, host: Host, topic: str, spawn: Spawn) -> None:
+    def __init__(self, hooks: Hooks, topic: str) -> None:
         self._hooks = hooks
-        self._host = host
-        self.log = host.telemetry.log.child("presence")
-        self._spawn = spawn
-        self._news: deque[News] = deque()
-        self.topic = topic
-        self.presences: Metas = {}
+        self._topic = topic
+        self._queue: deque[tuple[Presences, Presences, Metas, Metas]] = deque()
+        self._presences: Metas = {}  # as handle_metas gets them: what it was told so far
         self.task: asyncio.Task[None] | None = None
 
-    def tell(self, news: News) -> asyncio.Task[None] | None:
-        """Queue some news; return the task that tells it, if that had to be made."""
-        self._news.append(news)
+    def tell(
+        self, joins: Presences, leaves: Presences, came: Metas, went: Metas
+    ) -> asyncio.Task[None] | None:
+        """Queue what happened in one flush.
+
+        Args:
+            joins: As in the diff.
+            leaves: As in the diff.
+            came: The metas of each key whose first meta came.
+            went: The metas of each key whose last meta went.
+
+        Returns:
+            The task that tells the hooks, if it had to be made.
+        """
+        self._queue.append((joins, leaves, came, went))
         if self.task is not None:
             return None
-        self.task = self._spawn(self._run())
+        self.task = self._hooks.spawn(self._run())
         return self.task
 
     async def _run(self) -> None:
         try:
-            while self._news:
-                await self._tell(self._news.popleft())
+            while self._queue:
+                await self._tell(*self._queue.popleft())
         finally:
             self.task = None
 
-    async def _tell(self, news: News) -> None:
-        hooks, topic = self._hooks, self.topic
+    async def _tell(self, joins: Presences, leaves: Presences, came: Metas, went: Metas) -> None:
+        hooks, topic = self._hooks, self._topic
         if hooks.handle_metas is not None:
-            self._merge(news)
-            diff = {"joins": copied(news.joins), "leaves": copied(news.leaves)}
-            await self._call(hooks.handle_metas, topic, diff, self.presences)
+            self._merge(joins, leaves)
+            diff = {"joins": copied(joins), "leaves": copied(leaves)}
+            await hooks.call(hooks.handle_metas, topic, diff, self._presences)
         if hooks.joined is not None:
-            for key, metas in news.came:
-                await self._call(hooks.joined, topic, key, list(map(copy_of, metas)))
+            for key, metas in came.items():
+                await hooks.call(hooks.joined, topic, key, msgspec.to_builtins(metas))
         if hooks.left is not None:
-            for key, metas in news.went:
-                await self._call(hooks.left, topic, key, list(map(copy_of, metas)))
+            for key, metas in went.items():
+                await hooks.call(hooks.left, topic, key, msgspec.to_builtins(metas))
 
-    async def _call(self, hook: Callback, *args: Any) -> None:
-        try:
-            await hook.ask(self._host, *args)
-        except Exception:
-            self.log.exception("%s failed for %r", hook.name, self.topic)
-
-    def _merge(self, news: News) -> None:
-        """Follow a diff: joins first, appended if they are new; then leaves."""
-        presences = self.presences
-        for key, value in news.joins.items():
+    def _merge(self, joins: Presences, leaves: Presences) -> None:
+        """Follow a diff: first the joins, of which new metas are appended; then the leaves."""
+        presences = self._presences
+        for key, value in joins.items():
             metas = presences.setdefault(key, [])
             refs = {meta[REF] for meta in metas}
-            metas.extend(copy_of(meta) for meta in value[METAS] if meta[REF] not in refs)
-        for key, value in news.leaves.items():
+            new = [meta for meta in value[METAS] if meta[REF] not in refs]
+            metas.extend(msgspec.to_builtins(new))
+        for key, value in leaves.items():
             gone = {meta[REF] for meta in value[METAS]}
             left: list[Meta] = [meta for meta in presences.get(key, ()) if meta[REF] not in gone]
             if left:
                 presences[key] = left
             else:
                 presences.pop(key, None)
+
+
+def hook_of(
+    presence: object, base: type, name: str, given: Callable[..., Any] | None
+) -> Callback | None:
+    """Return a hook of a presence: an argument, or a method that a subclass overrides; None if there is no such hook.
+
+    Args:
+        presence: The presence.
+        base: The class whose own methods are no hooks.
+        name: The name of the hook.
+        given: The argument.
+
+    Raises:
+        DefinitionError: The argument is no function.
+    """
+    if given is not None:
+        if not callable(given):
+            raise DefinitionError(
+                f"Presence({name}=...)",
+                expected="a function",
+                got=repr(given),
+                write=f"async def {name}(...), in a subclass or beside it",
+            )
+        return Callback(f"Presence({name}=...)", given)
+    if getattr(type(presence), name) is getattr(base, name):
+        return None
+    return Callback(f"{type(presence).__qualname__}.{name}", getattr(presence, name))

@@ -1,22 +1,44 @@
-"""What clients are told of who is here: everything, a sample, or how many.
+"""What clients are told of presences: all of them, a sample, or how many there are.
 
-The larger a topic, the less anybody reads of a list of names, and the more it costs: everyone is told of
-everyone. A mode bounds that. What the server knows (``list``, ``count``, the hooks) is whole in all of
-them.
+In a large topic a list of all keys is of little use, and it costs much: each client is told of each other client. A
+mode bounds that cost. The server has all presences in all modes: in ``list``, in ``count`` and in the hooks.
+
+:class:`Told` puts a mode to work for one topic. It *chooses* the part of a net effect that clients are told, before
+``fetch`` has added anything. When it *follows* that part, it makes the events and keeps what clients have now. A
+flush that waits for ``fetch`` stands between the two; a topic has only one such flush at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from itertools import islice
+from typing import Any, Final
+
+from msgspec import Raw
 
 from ..errors import DefinitionError
+from ..protocol.encoding import encode_json
+from .crdt import Entry
+from .net_effect import PREV, REF, Meta, Metas, Net, Presences, Tally, View, metas_by_key
 
-__all__ = ["BySize", "Count", "Full", "Mode", "Sample", "Simple"]
+__all__ = ["BySize", "Count", "Entries", "Events", "Full", "Mode", "Sample", "Simple", "Told"]
+
+PRESENCE_STATE: Final = "presence_state"
+PRESENCE_DIFF: Final = "presence_diff"
+PRESENCE_COUNT: Final = "presence_count"
+
+Entries = Callable[[str, str | None], list[Entry]]
+"""Returns what is tracked, of a topic or of one of its keys."""
+
+Events = list[tuple[str, Any, Raw]]
+"""Events for clients: the name, the payload, and the payload as JSON."""
 
 BACK: Final = 0.8
-"""The part of a threshold at which a topic returns to the mode below: else it would go to and fro."""
+"""The part of a threshold at which a topic returns to the mode below. At the threshold itself it would go to and fro."""
+
+FEW: Final = 8
+"""Keys that are looked up one by one: each look goes through the whole topic, and so does a list of all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,3 +141,154 @@ Mode = Full | Sample | Count | BySize
 
 def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+class Told:
+    """What the clients of one topic have been told, and what they are told next.
+
+    Args:
+        topic: The topic.
+        mode: How much clients are told.
+        entries: What is tracked.
+
+    Attributes:
+        view: What a client has that followed everything.
+        mode: The mode that applies now.
+        counts: Whether clients are told how many keys and metas there are.
+    """
+
+    __slots__ = (
+        "_by_size",
+        "_count",
+        "_entries",
+        "_next",
+        "_threshold",
+        "_topic",
+        "counts",
+        "mode",
+        "view",
+    )
+
+    def __init__(self, topic: str, mode: Mode, entries: Entries) -> None:
+        self._topic = topic
+        self._entries = entries
+        self._by_size = mode if isinstance(mode, BySize) else None
+        self._threshold = 0
+        self._next: int | None = None  # the threshold whose mode begins with the chosen part
+        self._count = (0, 0)
+        self.mode: Simple = mode.modes[0] if isinstance(mode, BySize) else mode
+        self.counts = not isinstance(mode, Full)
+        self.view = View()
+
+    # What clients are told next.
+
+    def choose(self, net: Net, tally: Tally) -> Net:
+        """Return the part of a net effect that clients are told.
+
+        Args:
+            net: The net effect.
+            tally: The keys and metas of the topic after it.
+        """
+        if self._by_size is not None:
+            threshold = self._by_size.threshold(self._threshold, len(tally.keys))
+            if threshold != self._threshold:
+                self._next = threshold
+                return Net(self._select(self._by_size.modes[threshold], tally), {})
+        match self.mode:
+            case Full():
+                return self.view.sift(net)
+            case Sample(size):
+                return self._sampled(net, tally, size)
+            case Count():
+                return Net({}, {})
+
+    def tells_all(self, chosen: Net, net: Net) -> bool:
+        """Return whether clients are told of all that happened: neither less nor more."""
+        return isinstance(self.mode, Full) and self._next is None and chosen == net
+
+    def _sampled(self, net: Net, tally: Tally, size: int) -> Net:
+        """Return what happened to the keys of the sample, and the keys that take the places that become free."""
+        view = self.view
+        shown = view.sift(
+            Net(
+                {key: metas for key, metas in net.joins.items() if key in view},
+                {key: metas for key, metas in net.leaves.items() if key in view},
+            )
+        )
+        free = size - len(view) + len(view.left_by(shown))
+        if free > 0:
+            shown.joins.update(self._pick(free, tally))
+        return shown
+
+    def _select(self, mode: Simple, tally: Tally) -> Metas:
+        """Return the presences that a mode begins with."""
+        if isinstance(mode, Count):
+            return {}
+        if isinstance(mode, Sample):
+            return self._pick(mode.size, tally, afresh=True)
+        return self._shown(self._entries(self._topic, None))
+
+    def _pick(self, places: int, tally: Tally, *, afresh: bool = False) -> Metas:
+        """Return so many keys that are not shown, in the order in which they came."""
+        free = (key for key in tally.keys if afresh or key not in self.view)
+        picked = dict.fromkeys(islice(free, places))
+        if len(picked) > FEW:
+            everybody = self._entries(self._topic, None)
+            return self._shown(entry for entry in everybody if entry.key in picked)
+        return self._shown(entry for key in picked for entry in self._entries(self._topic, key))
+
+    def _shown(self, entries: Iterable[Entry]) -> Metas:
+        """Return entries as clients are shown them."""
+        return metas_by_key((entry.key, self._as_seen(entry)) for entry in entries)
+
+    def _as_seen(self, entry: Entry) -> Meta:
+        """Return a meta as clients have it, or as one that they see for the first time."""
+        meta = entry.meta
+        seen = self.view.meta(entry.key, meta[REF])
+        if seen is not None:
+            return seen
+        return {name: value for name, value in meta.items() if name != PREV}
+
+    # What clients are told.
+
+    def follow(self, joins: Presences, leaves: Presences, tally: Tally) -> Events:
+        """Return the events of the chosen part, and regard them as told.
+
+        Args:
+            joins: What came, with what ``fetch`` added.
+            leaves: What went, likewise.
+            tally: The keys and metas of the topic.
+        """
+        events: Events = []
+        switches = self._next is not None
+        if self._by_size is not None and self._next is not None:
+            self._threshold, self._next = self._next, None
+            self.mode = self._by_size.modes[self._threshold]
+            self.view = View()
+            state, _ = self.view.apply(joins, {})
+            events.append((PRESENCE_STATE, joins, Raw(encode_json(state))))
+        elif joins or leaves:
+            came, went = self.view.apply(joins, leaves)
+            text = Raw(encode_json({"joins": came, "leaves": went}))
+            events.append((PRESENCE_DIFF, {"joins": joins, "leaves": leaves}, text))
+        if self.counts:
+            count = (len(tally.keys), tally.metas)
+            if count != self._count or switches:
+                self._count = count
+                events.append(self._counted())
+        return events
+
+    def greeting(self) -> Events:
+        """Return the events that tell a newcomer what all others know."""
+        events: Events = []
+        if self._by_size is not None or not isinstance(self.mode, Count):
+            state = self.view.state()
+            events.append((PRESENCE_STATE, state, state))
+        if self.counts:
+            events.append(self._counted())
+        return events
+
+    def _counted(self) -> tuple[str, Any, Raw]:
+        keys, metas = self._count
+        count = {"keys": keys, "metas": metas}
+        return PRESENCE_COUNT, count, Raw(encode_json(count))

@@ -1,4 +1,4 @@
-"""What a presence is called and what it says of itself: keys, metas and refs. Protocol document, §6.1."""
+"""Names: the topics, keys, metas and refs of presences. Protocol document, §6.1."""
 
 from __future__ import annotations
 
@@ -11,12 +11,22 @@ from zlib import crc32
 
 import msgspec
 
+from ..channel import Channel
 from ..errors import EncodeError, KeyRefused, MetaRefused
 from ..logs.printable import printable
 from ..user_code.payload import to_builtin
 from .net_effect import PREV, REF, Meta
 
-__all__ = ["INHERITED", "Refs", "key_of", "meta_of", "plain_text", "stable_hash"]
+__all__ = [
+    "INHERITED",
+    "Refs",
+    "key_of",
+    "meta_of",
+    "stable_hash",
+    "topic_at",
+    "topic_for",
+    "topic_of",
+]
 
 INHERITED: Final = frozenset(
     {
@@ -42,7 +52,10 @@ MAX_KEY: Final = 1024
 """Bytes of a key: everybody in the topic gets it."""
 
 MAX_META: Final = 65_536
-"""Bytes of a meta, for the same reason."""
+"""Bytes of a meta as MessagePack, for the same reason."""
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode: Final = msgspec.msgpack.Decoder(Any).decode
 
 
 def key_of(key: object) -> str:
@@ -72,12 +85,59 @@ def key_of(key: object) -> str:
             raise KeyRefused(
                 f"a presence's key has at most {MAX_KEY:,} bytes, and this one {size:,}"
             )
-        return plain_text(key)
+        return key if type(key) is str else plain_text(key)
     if isinstance(key, int) and not isinstance(key, bool):
         return str(key)
     raise KeyRefused(
         f"a presence's key is text or an integer, got {key!r}: write str(user.id), for example"
     )
+
+
+def topic_of(owner: Any) -> str | None:
+    """Return the topic of a channel, or None for other owners."""
+    return owner.topic if isinstance(owner, Channel) else None
+
+
+def topic_for(method: str, owner: object, topic: str | None) -> str:
+    """Return the topic in which an owner tracks: the one that is given, or the topic of a channel.
+
+    Args:
+        method: The method of a presence that is called, for the errors.
+        owner: The owner.
+        topic: The topic; None is a channel's own.
+
+    Raises:
+        TypeError: There is no topic, or it is no text.
+        EncodeError: UTF-8 can't carry it.
+    """
+    found = topic_of(owner) if topic is None else topic
+    if isinstance(found, str):
+        if not found.isascii():
+            try:
+                found.encode()
+            except UnicodeEncodeError as error:
+                raise EncodeError(f"a topic is text that UTF-8 can carry: {error}") from error
+        return found if type(found) is str else plain_text(found)
+    if topic is None:
+        raise TypeError(
+            f"presence.{method}(...) needs a topic, since {type(owner).__name__} is no channel:"
+            ' write topic="room:1"'
+        )
+    raise TypeError(f"a topic is text, got {topic!r}")
+
+
+def topic_at(place: object) -> str:
+    """Return a topic, or the topic of a channel.
+
+    Raises:
+        TypeError: It is neither.
+    """
+    found = place if isinstance(place, str) else topic_of(place)
+    if found is None:
+        raise TypeError(
+            f'expected a channel or a topic, got {place!r}: write presence.list("room:1")'
+        )
+    return found
 
 
 def plain_text(text: str) -> str:
@@ -86,7 +146,10 @@ def plain_text(text: str) -> str:
 
 
 def meta_of(meta: Any) -> Meta:
-    """Return what a presence says of itself as a JSON object of its own, without refs.
+    """Return the meta of a presence as other nodes will see it, without refs: a copy, of plain values.
+
+    The copy goes to MessagePack and back, so a meta that other nodes can't be told of is refused here. In a heartbeat
+    it would keep all else from being told.
 
     Args:
         meta: A dict, Struct, dataclass or model; None is empty.
@@ -98,22 +161,22 @@ def meta_of(meta: Any) -> Meta:
     if meta is None:
         return {}
     try:
-        builtins = msgspec.to_builtins(meta, str_keys=True, enc_hook=to_builtin)
-        size = len(msgspec.msgpack.encode(builtins))  # as other nodes get it
+        data = _encode(msgspec.to_builtins(meta, str_keys=True, enc_hook=to_builtin))
+        decoded = _decode(data)
     except Exception as error:  # of any kind: models and other objects have code of their own
         raise EncodeError(
             f"the meta of a presence can't be written as JSON: {printable(error)}"
         ) from error
-    if not isinstance(builtins, dict):
+    if not isinstance(decoded, dict):
         raise EncodeError(
             "the meta of a presence is a JSON object (a dict, Struct, dataclass or model);"
             f" got {type(meta).__name__}: write {{'value': ...}} around it"
         )
-    if size > MAX_META:
+    if len(data) > MAX_META:
         raise MetaRefused(
-            f"a presence's meta has at most {MAX_META:,} bytes, and this one {size:,}"
+            f"a presence's meta has at most {MAX_META:,} bytes, and this one {len(data):,}"
         )
-    own = cast("Meta", builtins)
+    own = cast("Meta", decoded)
     own.pop(REF, None)
     own.pop(PREV, None)
     return own

@@ -1,20 +1,21 @@
-"""What became of the presences of one topic: net effects, and what clients have. Protocol document, §6.
+"""Net effects: what became of the presences of one topic, and what clients have. Protocol document, §6.
 
 Theory of operation
 -------------------
-A presence is a *meta* under a *key*, and its phx_ref is its name: an update gives it a new one. The stock
-client follows ``presence_diff`` messages by applying all joins first and all leaves after (§6.5). So what
-happens between two diffs can't just be put in a row: a ref that left and came back would be added, then
-removed, and be gone. :class:`Pending` keeps for each ref what it was at the last diff and what it is now,
-and :meth:`Pending.take` tells the difference:
+A presence is a *meta* under a *key*. Its phx_ref is its name, and an update gives it a new one. The stock client
+follows ``presence_diff`` messages: it applies all joins first, and all leaves after (§6.5). So the events between two
+diffs can't be sent in a row: a ref that left and came back would be added, then removed, and be gone.
+:class:`Pending` keeps for each ref what it was at the last diff and what it is now. :meth:`Pending.take` returns the
+difference:
 
 - A ref that came and went, or went and came back, is not mentioned.
-- v1→v2→v3 is the join of v3 and the leave of v1, and v3's ``phx_ref_prev`` is rewritten to v1, since no
-  client ever saw v2. Where no client saw any of its past, there is no ``phx_ref_prev``.
+- v1→v2→v3 is the join of v3 and the leave of v1. The ``phx_ref_prev`` of v3 becomes v1, since no client ever saw v2.
+  If no client saw any of its past, v3 has no ``phx_ref_prev``.
 - Both halves of an update are in one diff, since they were put in together.
 
-:class:`View` is what a client has that followed all diffs, down to the order of the metas of a key; a
-newcomer gets it as its ``presence_state``. :class:`Tally` only counts.
+:class:`View` is what a client has that followed all diffs, down to the order of the metas of a key. A newcomer gets it
+as its ``presence_state``. The view writes a meta as JSON once, when it takes the meta in. Diffs and states are joined
+from these texts. :class:`Tally` only counts.
 """
 
 from __future__ import annotations
@@ -23,20 +24,24 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 import msgspec
+from msgspec import Raw
+
+from ..protocol.encoding import encode_json
 
 __all__ = [
     "METAS",
     "PREV",
     "REF",
     "Meta",
+    "Metas",
     "Net",
     "Pending",
-    "State",
+    "Presences",
     "Tally",
     "View",
+    "bare",
     "copied",
-    "copy_of",
-    "state_of",
+    "metas_by_key",
 ]
 
 METAS: Final = "metas"
@@ -46,7 +51,7 @@ PREV: Final = "phx_ref_prev"
 Meta = dict[str, Any]
 Metas = dict[str, list[Meta]]
 """Key to metas."""
-State = dict[str, dict[str, Any]]
+Presences = dict[str, dict[str, Any]]
 """The shape of a ``presence_state``, and of each half of a diff: ``{key: {"metas": [...], ...}}``."""
 
 
@@ -55,7 +60,7 @@ class Net(NamedTuple):
 
     Attributes:
         joins: The new metas of each key.
-        leaves: Those that are gone.
+        leaves: The metas of each key that are gone.
     """
 
     joins: Metas
@@ -89,7 +94,7 @@ class Pending:
             self._prevs[ref] = meta[PREV]
 
     def leave(self, key: str, meta: Meta) -> None:
-        """Note that it went."""
+        """Note that a meta went."""
         ref = meta[REF]
         before = self._refs.get((key, ref))
         self._refs[key, ref] = (meta if before is None else before[0], None)
@@ -98,7 +103,7 @@ class Pending:
         """Return the net effect, and begin anew.
 
         Args:
-            knows: Whether clients know a ref of a key.
+            knows: Tells whether clients know a ref of a key.
         """
         net = Net({}, {})
         for (key, ref), (was, now) in self._refs.items():
@@ -114,7 +119,7 @@ class Pending:
     def _with_known_past(
         self, key: str, ref: str, meta: Meta, knows: Callable[[str, str], bool]
     ) -> Meta:
-        """Return a meta whose ``phx_ref_prev`` is the latest that clients know, or is none."""
+        """Return a meta whose ``phx_ref_prev`` is the latest ref that clients know, or is left out."""
         past: set[str] = {ref}
         prev = self._prevs.get(ref)
         while prev is not None and prev not in past:
@@ -126,94 +131,102 @@ class Pending:
         return {name: value for name, value in meta.items() if name != PREV}
 
 
-class _Seen:
-    """A presence as clients have it: its metas by ref, and the extras of the latest join."""
-
-    __slots__ = ("extras", "metas")
-
-    def __init__(self) -> None:
-        self.metas: dict[str, Meta] = {}
-        self.extras: dict[str, Any] = {}
-
-
 class View:
-    """What a client has that followed all diffs, as the stock client's ``syncDiff`` makes it."""
+    """What a client has that followed all diffs, as ``syncDiff`` of the stock client makes it."""
 
-    __slots__ = ("_keys",)
+    __slots__ = ("_metas", "_state", "_values")
 
     def __init__(self) -> None:
-        self._keys: dict[str, _Seen] = {}
+        self._metas: dict[str, dict[str, tuple[Meta, Raw]]] = {}  # by key and ref, with its JSON
+        self._values: Presences = {}  # the state, its metas as JSON
+        self._state: Raw | None = None
 
     def __len__(self) -> int:
-        return len(self._keys)
+        return len(self._metas)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._keys)
+        return iter(self._metas)
 
     def __contains__(self, key: object) -> bool:
-        return key in self._keys
+        return key in self._metas
 
     def meta(self, key: str, ref: str) -> Meta | None:
         """Return a meta as clients have it, or None."""
-        seen = self._keys.get(key)
-        return None if seen is None else seen.metas.get(ref)
+        of_key = self._metas.get(key)
+        found = None if of_key is None else of_key.get(ref)
+        return None if found is None else found[0]
 
     def knows(self, key: str, ref: str) -> bool:
-        """Return whether it has a meta."""
-        return self.meta(key, ref) is not None
+        """Return whether clients have a meta."""
+        of_key = self._metas.get(key)
+        return of_key is not None and ref in of_key
 
     def sift(self, net: Net) -> Net:
-        """Return what of a difference is news: joins of what is not there, leaves of what is."""
+        """Return the news in a difference: joins of what is not there, leaves of what is there."""
         sifted = Net({}, {})
         for key, metas in net.joins.items():
-            new = [meta for meta in metas if not self.knows(key, meta[REF])]
+            of_key = self._metas.get(key)
+            new = metas if of_key is None else [meta for meta in metas if meta[REF] not in of_key]
             if new:
                 sifted.joins[key] = new
         for key, metas in net.leaves.items():
-            gone = [meta for meta in metas if self.knows(key, meta[REF])]
+            of_key = self._metas.get(key, {})
+            gone = [meta for meta in metas if meta[REF] in of_key]
             if gone:
                 sifted.leaves[key] = gone
         return sifted
 
     def left_by(self, net: Net) -> set[str]:
-        """Return the keys that will be gone after a difference."""
+        """Return the keys that are gone after a difference."""
         return {
             key
             for key, metas in net.leaves.items()
-            if key in self._keys
-            and key not in net.joins
-            and len(metas) >= len(self._keys[key].metas)
+            if key in self._metas and key not in net.joins and len(metas) >= len(self._metas[key])
         }
 
-    def apply(self, joins: State, leaves: State) -> None:
-        """Follow a diff: the joins first, and each takes its key's extras with it."""
+    def apply(self, joins: Presences, leaves: Presences) -> tuple[Presences, Presences]:
+        """Follow a diff: the joins first, and each join replaces what ``fetch`` added to its key.
+
+        Returns:
+            The joins and the leaves, ready to be encoded: each meta is its JSON.
+        """
+        self._state = None
+        came: Presences = {}
         for key, value in joins.items():
-            seen = self._keys.get(key)
-            if seen is None:
-                seen = self._keys[key] = _Seen()
+            of_key = self._metas.setdefault(key, {})
+            texts: list[Raw] = []
             for meta in value[METAS]:
-                seen.metas.pop(meta[REF], None)
-                seen.metas[meta[REF]] = meta
-            seen.extras = {name: extra for name, extra in value.items() if name != METAS}
-        for key, value in leaves.items():
-            seen = self._keys.get(key)
-            if seen is None:
-                continue
-            for meta in value[METAS]:
-                seen.metas.pop(meta[REF], None)
-            if not seen.metas:
-                del self._keys[key]
+                text = Raw(encode_json(meta))
+                of_key.pop(meta[REF], None)  # it comes last now
+                of_key[meta[REF]] = (meta, text)
+                texts.append(text)
+            came[key] = {**value, METAS: texts}
+            self._values[key] = {METAS: None} | value  # a state has the metas first
+            self._values[key][METAS] = [text for _, text in of_key.values()]
+        return came, {key: self._leave(key, value) for key, value in leaves.items()}
 
-    def state(self) -> State:
-        """Return it as a ``presence_state``."""
-        return {
-            key: {METAS: list(seen.metas.values()), **seen.extras}
-            for key, seen in self._keys.items()
-        }
+    def _leave(self, key: str, value: dict[str, Any]) -> dict[str, Any]:
+        of_key = self._metas.get(key, {})
+        texts: list[Raw] = []
+        for meta in value[METAS]:
+            known = of_key.pop(meta[REF], None)
+            is_same = known is not None and known[0] is meta
+            texts.append(known[1] if known is not None and is_same else Raw(encode_json(meta)))
+        if of_key:
+            self._values[key][METAS] = [text for _, text in of_key.values()]
+        elif key in self._metas:
+            del self._metas[key], self._values[key]
+        return {**value, METAS: texts}
+
+    def state(self) -> Raw:
+        """Return the ``presence_state``, as JSON that is written once for all newcomers."""
+        if self._state is None:
+            self._state = Raw(encode_json(self._values))
+        return self._state
 
 
 class Tally:
-    """How many keys and metas there are."""
+    """Counts keys and metas."""
 
     __slots__ = ("keys", "metas")
 
@@ -222,12 +235,12 @@ class Tally:
         self.metas = 0
 
     def join(self, key: str) -> None:
-        """Count one more."""
+        """Count one meta more."""
         self.keys[key] = self.keys.get(key, 0) + 1
         self.metas += 1
 
     def leave(self, key: str) -> None:
-        """Count one less."""
+        """Count one meta less."""
         left = self.keys[key] - 1
         if left:
             self.keys[key] = left
@@ -246,23 +259,21 @@ class Tally:
         return came, went
 
 
-def state_of(metas: Iterable[tuple[str, Meta]]) -> Metas:
+def metas_by_key(metas: Iterable[tuple[str, Meta]]) -> Metas:
     """Return metas by their keys, in their order."""
-    state: Metas = {}
+    by_key: Metas = {}
     for key, meta in metas:
-        state.setdefault(key, []).append(meta)
-    return state
+        by_key.setdefault(key, []).append(meta)
+    return by_key
 
 
-def copied(state: State) -> State:
-    """Return a state for code that is not ours: its metas may be changed, and ours stay what they are."""
+def bare(metas: Metas) -> Presences:
+    """Return metas as presences, with nothing beside them."""
+    return {key: {METAS: of_key} for key, of_key in metas.items()}
+
+
+def copied(presences: Presences) -> Presences:
+    """Return presences for code of the user's, which may change the metas: Bennu's own stay what they are."""
     return {
-        key: {**value, METAS: [copy_of(meta) for meta in value[METAS]]}
-        for key, value in state.items()
+        key: {**value, METAS: msgspec.to_builtins(value[METAS])} for key, value in presences.items()
     }
-
-
-def copy_of(meta: Meta) -> Meta:
-    """Return a meta that shares nothing with another one."""
-    copy: Meta = msgspec.to_builtins(meta)
-    return copy

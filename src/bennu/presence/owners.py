@@ -1,91 +1,93 @@
-"""The roll of this node: who tracks what here, and what becomes of it at the end. Protocol document, §6.2.
+"""Owners: what tracks a presence on this node, and what becomes of the presence at its end. Protocol document, §6.2.
 
 Theory of operation
 -------------------
-An *owner* is whoever a presence stands for: a channel, a raw socket's handler, a task, or any object that can
-be a key of a dict. Each has a number, the *actor* of its entries. When an owner ends, its entries go.
+An *owner* is what a presence stands for: a channel, a raw socket's handler, a task, or any other object that can be a
+key of a dict. Each owner has a number, the *actor* of its entries in the tracker. When an owner ends, its entries go.
 
-With a *grace* time they don't go at once: they become orphans (:mod:`bennu.presence.grace`), under one timer. If
-somebody tracks the same key of the same topic meanwhile, it adopts the orphan: the entry stays where it is, under
-its old actor, and only its owner changes. So a page that is loaded again is no leave and no join; if its meta
-is another one, it is an update.
+With a *grace* time the entries don't go at once: they wait in :class:`Grace`, under one timer. If the same key of the
+same topic is tracked meanwhile, the new owner adopts such an entry: it stays where it is, under its old actor, and only
+its owner changes. So the reload of a page is neither a leave nor a join. If the new meta is another one, the reload is
+an update.
 """
 
 from __future__ import annotations
 
 import asyncio
 import itertools
+from collections import deque
 from collections.abc import Callable, Hashable, Mapping
-from typing import Any, Protocol, cast
+from typing import Any, Final, cast
+
+import msgspec
 
 from ..agent import Agent
-from ..channel import Channel
 from ..errors import AlreadyTracked, NotTracked, TooManyKeys
 from ..user_code.callback import call_now
 from ..user_code.functions import is_async
-from .boards import Boards
 from .crdt import Diff
-from .grace import Orphans, Place
+from .diffs import Diffs
 from .names import meta_of
-from .net_effect import REF, Meta, copy_of
+from .net_effect import PREV, REF, Meta
 from .tracker import Tracker
 
-__all__ = ["Roll", "topic_of"]
+__all__ = ["Grace", "Owners", "TopicKey"]
+
+TopicKey = tuple[str, str]
+"""A topic, and a key in it."""
+
+_canonical: Final = msgspec.json.Encoder(order="deterministic").encode
 
 
-class _Owned(Protocol):
-    subscriptions: set[Any]
-
-
-class _OwnRuntime(Protocol):
-    """What ends with a channel or a raw socket's handler."""
-
-    def own(self) -> _Owned: ...
-
-
-class _Record:
+class _Tracked:
     """What one owner tracks: the actor under which each entry stands.
 
     Attributes:
-        release: How it lets go of its owner, if it ends before it.
+        release: Takes this out of the owner, if it tracks nothing any more before its end.
     """
 
-    __slots__ = ("_roll", "actor", "entries", "owner", "release")
+    __slots__ = ("_owners", "actor", "entries", "ident", "release")
 
-    def __init__(self, roll: Roll, owner: Hashable, actor: int) -> None:
-        self._roll = roll
-        self.owner = owner
+    def __init__(self, owners: Owners, ident: Hashable, actor: int) -> None:
+        self._owners = owners
+        self.ident = ident
         self.actor = actor
-        self.entries: dict[Place, int] = {}
+        self.entries: dict[TopicKey, int] = {}
         self.release: Callable[[], object] = _nothing
 
     def cancel(self) -> None:
-        """Take the news that the owner has ended."""
-        self._roll.end(self)
+        """Note that the owner has ended."""
+        self._owners.end(self)
 
 
-class Roll:
+class Owners:
     """All owners of one presence on this node.
 
     Args:
-        tracker: Where their entries are kept.
-        boards: What is told of changes.
-        grace: Seconds that entries outlive their owner.
-        max_keys: How many entries an owner may have that does what a client asks.
+        tracker: Keeps the entries of this node and others.
+        diffs: Tells clients of changes.
+        grace: Seconds for which entries outlive their owner.
+        max_keys: How many entries a channel, or a raw socket's handler, may have.
+
+    Attributes:
+        tracker: The tracker.
+        diffs: The diffs.
+        is_closed: Whether nothing can be tracked any more.
     """
 
-    def __init__(self, tracker: Tracker, boards: Boards, grace: float, max_keys: int) -> None:
-        self._tracker = tracker
-        self._boards = boards
-        self._grace = grace
+    def __init__(self, tracker: Tracker, diffs: Diffs, grace: float, max_keys: int) -> None:
+        self.tracker = tracker
+        self.diffs = diffs
+        self.is_closed = False
+        self._grace_time = grace
         self._max_keys = max_keys
         self._actors = itertools.count(1)
-        self._records: dict[Hashable, _Record] = {}
-        self._orphans = Orphans()
+        self._owners: dict[Hashable, _Tracked] = {}
+        self._grace = Grace()
         self._timer: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
-        return len(self._records)
+        return len(self._owners)
 
     # What owners do.
 
@@ -94,29 +96,27 @@ class Roll:
 
         Raises:
             AlreadyTracked: The owner has it.
-            TooManyKeys: The owner does what a client asks, and has as many as it may.
+            TooManyKeys: The owner is a channel or a raw socket's handler, and has as many as it may.
             NotJoined: The owner is a channel that has ended.
         """
         ident = _ident(owner)
-        record = self._records.get(ident)
-        if record is None:
-            record = self._enter(owner, ident)
+        tracked = self._owners.get(ident) or self._enter(owner, ident)
         place = (topic, key)
-        if place in record.entries:
+        if place in tracked.entries:
             raise AlreadyTracked(topic, key)
-        if len(record.entries) >= self._max_keys and isinstance(owner, Agent):
+        if len(tracked.entries) >= self._max_keys and isinstance(owner, Agent):
             raise TooManyKeys(
                 f"{type(cast('object', owner)).__name__} tracks {self._max_keys:,} keys already, for one client: give"
                 " Presence(max_keys=...) a greater number, or track by an owner of your own, such as an object()"
             )
-        if self._orphans and (adopted := self._orphans.adopt(place, meta)) is not None:
+        if self._timer is not None and (adopted := self._grace.adopt(place, meta)) is not None:
             actor, is_same = adopted
-            record.entries[place] = actor
-            old = self._tracker.own(topic, actor, key)
+            tracked.entries[place] = actor
+            old = self.tracker.own(topic, actor, key)
             return str(old[REF]) if is_same else self._replace(topic, [(key, actor, meta, old)])[0]
-        ref, diff = self._tracker.track(topic, record.actor, key, meta)
-        record.entries[place] = record.actor
-        self._boards.change(diff)
+        ref, diff = self.tracker.track(topic, tracked.actor, key, meta)
+        tracked.entries[place] = tracked.actor
+        self.diffs.change(diff)
         return ref
 
     def update(
@@ -125,69 +125,70 @@ class Roll:
         """Replace the metas of some keys of a topic, in one diff; return their phx_refs.
 
         Args:
-            owner: Who tracks them.
+            owner: The owner.
             topic: The topic.
             metas: By key: the new meta, or a function that makes it of the present one.
 
         Raises:
-            NotTracked: The owner does not track one of them; then nothing has changed.
+            NotTracked: The owner does not track one of the keys; then nothing has changed.
         """
-        record = self._records.get(_ident(owner))
+        tracked = self._owners.get(_ident(owner))
         planned: list[tuple[str, int, Meta, Meta]] = []
         for key, given in metas.items():
-            actor = None if record is None else record.entries.get((topic, key))
+            actor = None if tracked is None else tracked.entries.get((topic, key))
             if actor is None:
                 raise NotTracked(topic, key)
-            old = self._tracker.own(topic, actor, key)
+            old = self.tracker.own(topic, actor, key)
             meta = meta_of(_made(given, old)) if callable(given) else given
             planned.append((key, actor, meta, old))
         return self._replace(topic, planned)
 
     def untrack(self, owner: Any, topic: str | None, key: str | None) -> None:
         """Remove what an owner tracks: of a topic, or of all; of a key, or of all."""
-        record = self._records.get(_ident(owner))
-        if record is None:
+        tracked = self._owners.get(_ident(owner))
+        if tracked is None:
             return
-        places = _matching(record.entries, topic, key)
-        self._remove([(place, record.entries.pop(place)) for place in places])
-        if not record.entries:
-            record.release()
-            self._records.pop(record.owner, None)
+        places = _matching(tracked.entries, topic, key)
+        self._remove([(place, tracked.entries.pop(place)) for place in places])
+        if not tracked.entries:
+            tracked.release()
+            self._owners.pop(tracked.ident, None)
 
-    def end(self, record: _Record) -> None:
-        """Let an owner go that has ended; what it tracked goes with it, or stays for its grace."""
-        self._records.pop(record.owner, None)
-        entries, record.entries = record.entries, {}
+    def end(self, tracked: _Tracked) -> None:
+        """Drop an owner that has ended. What it tracked goes too, at once or after the grace time."""
+        self._owners.pop(tracked.ident, None)
+        entries, tracked.entries = tracked.entries, {}
         if not entries:
             return
-        if not self._grace:
+        if not self._grace_time:
             self._remove(list(entries.items()))
             return
-        deadline = asyncio.get_running_loop().time() + self._grace
+        deadline = asyncio.get_running_loop().time() + self._grace_time
         for (topic, key), actor in entries.items():
-            self._orphans.add((topic, key), actor, self._tracker.own(topic, actor, key), deadline)
+            self._grace.add((topic, key), actor, self.tracker.own(topic, actor, key), deadline)
         if self._timer is None:
             self._arm()
 
     def close(self) -> None:
-        """Remove everything, at once."""
+        """Remove everything, at once. Nothing can be tracked after that."""
+        self.is_closed = True
         if self._timer is not None:
             self._timer.cancel()
-        entries = self._orphans.expire(float("inf"))
-        for record in self._records.values():
-            record.release()
-            entries.extend(record.entries.items())
-            record.entries = {}
-        self._records.clear()
+        entries = self._grace.expire(float("inf"))
+        for tracked in self._owners.values():
+            tracked.release()
+            entries.extend(tracked.entries.items())
+            tracked.entries = {}
+        self._owners.clear()
         self._remove(entries)
 
-    def _enter(self, owner: Any, ident: Hashable) -> _Record:
-        """Enter an owner, and have its end told."""
-        record = _Record(self, ident, next(self._actors))
+    def _enter(self, owner: Any, ident: Hashable) -> _Tracked:
+        """Add an owner, and have its end told."""
+        tracked = _Tracked(self, ident, next(self._actors))
         if isinstance(owner, Agent):
-            owned = cast("_OwnRuntime", ident).own()
-            owned.subscriptions.add(record)
-            record.release = lambda: owned.subscriptions.discard(record)
+            subscriptions = cast("Any", ident).own().subscriptions
+            subscriptions.add(tracked)
+            tracked.release = lambda: subscriptions.discard(tracked)
         elif isinstance(owner, asyncio.Task):
             task = cast("asyncio.Task[Any]", owner)
             if task.done():
@@ -195,47 +196,133 @@ class Roll:
 
             def callback(task: asyncio.Task[Any]) -> None:
                 del task
-                record.cancel()
+                tracked.cancel()
 
             task.add_done_callback(callback)
-            record.release = lambda: task.remove_done_callback(callback)
-        self._records[ident] = record
-        return record
+            tracked.release = lambda: task.remove_done_callback(callback)
+        self._owners[ident] = tracked
+        return tracked
 
     def _replace(self, topic: str, planned: list[tuple[str, int, Meta, Meta]]) -> list[str]:
         """Give keys of one topic new metas, in one diff; each is key, actor, new and old meta."""
         whole = Diff()
         refs: list[str] = []
         for key, actor, meta, old in planned:
-            ref, diff = self._tracker.update(topic, actor, key, meta, old)
+            ref, diff = self.tracker.update(topic, actor, key, meta, old)
             refs.append(ref)
             whole.joins.extend(diff.joins)
             whole.leaves.extend(diff.leaves)
-        self._boards.change(whole)
+        self.diffs.change(whole)
         return refs
 
-    def _remove(self, entries: list[tuple[Place, int]]) -> None:
+    def _remove(self, entries: list[tuple[TopicKey, int]]) -> None:
         whole = Diff()
         for (topic, key), actor in entries:
-            whole.leaves.extend(self._tracker.untrack(topic, actor, key).leaves)
-        self._boards.change(whole)
+            whole.leaves.extend(self.tracker.untrack(topic, actor, key).leaves)
+        self.diffs.change(whole)
 
     def _arm(self) -> None:
-        """Have those removed whose grace is over, when it is."""
-        deadline = self._orphans.deadline
+        """Remove entries when their grace is over."""
+        deadline = self._grace.deadline
         loop = asyncio.get_running_loop()
         self._timer = None if deadline is None else loop.call_at(deadline, self._expire)
 
     def _expire(self) -> None:
-        gone = self._orphans.expire(asyncio.get_running_loop().time())
+        gone = self._grace.expire(asyncio.get_running_loop().time())
         self._arm()
         self._remove(gone)
 
 
-def _matching(entries: Mapping[Place, int], topic: str | None, key: str | None) -> list[Place]:
-    """Return which places are of a topic, or of all; of a key, or of all."""
-    if topic is not None and key is not None:
-        # One owner may have thousands, which need not be looked at.
+class _Ownerless:
+    """An entry without an owner."""
+
+    __slots__ = ("actor", "deadline", "is_adopted", "place", "said")
+
+    def __init__(self, place: TopicKey, actor: int, said: bytes, deadline: float) -> None:
+        self.place = place
+        self.actor = actor
+        self.said = said
+        self.deadline = deadline
+        self.is_adopted = False
+
+
+class Grace:
+    """The entries whose owners have ended, until they are adopted or their time is over.
+
+    After a break of the network ten thousand entries can come and be adopted within seconds, and all can have the same
+    key. So each step takes the same time, however many entries there are: they expire in the order in which they came,
+    and are found by their topic, their key, and the content of their meta.
+    """
+
+    __slots__ = ("_found", "_queue")
+
+    def __init__(self) -> None:
+        self._queue: deque[_Ownerless] = deque()
+        # Topic and key -> content of the meta -> the entries with it; the latest is taken first.
+        self._found: dict[TopicKey, dict[bytes, dict[_Ownerless, None]]] = {}
+
+    def add(self, place: TopicKey, actor: int, meta: Meta, deadline: float) -> None:
+        """Take an entry in.
+
+        Args:
+            place: Its topic and key.
+            actor: The number of its owner.
+            meta: Its meta.
+            deadline: When it expires; not before an entry that was added earlier.
+        """
+        one = _Ownerless(place, actor, _said(meta), deadline)
+        self._queue.append(one)
+        self._found.setdefault(place, {}).setdefault(one.said, {})[one] = None
+
+    def adopt(self, place: TopicKey, meta: Meta) -> tuple[int, bool] | None:
+        """Let an entry go to a new owner: one with an equal meta, if there is one.
+
+        Returns:
+            The actor of the entry, and whether its meta is equal; or None if there is no entry.
+        """
+        here = self._found.get(place)
+        if here is None:
+            return None
+        said = _said(meta)
+        bucket = here.get(said) or here[next(reversed(here))]
+        one = next(reversed(bucket))
+        self._forget(one)
+        one.is_adopted = True
+        return one.actor, one.said == said
+
+    def expire(self, now: float) -> list[tuple[TopicKey, int]]:
+        """Let the entries go whose time is over; return their topics, keys and actors."""
+        gone: list[tuple[TopicKey, int]] = []
+        queue = self._queue
+        while queue and (queue[0].is_adopted or queue[0].deadline <= now):
+            one = queue.popleft()
+            if not one.is_adopted:
+                self._forget(one)
+                gone.append((one.place, one.actor))
+        return gone
+
+    @property
+    def deadline(self) -> float | None:
+        """When the next entry expires."""
+        return self._queue[0].deadline if self._queue else None
+
+    def _forget(self, one: _Ownerless) -> None:
+        here = self._found[one.place]
+        bucket = here[one.said]
+        del bucket[one]
+        if not bucket:
+            del here[one.said]
+            if not here:
+                del self._found[one.place]
+
+
+def _matching(
+    entries: Mapping[TopicKey, int], topic: str | None, key: str | None
+) -> list[TopicKey]:
+    """Return the places of a topic, or of all; of a key, or of all."""
+    if (
+        topic is not None and key is not None
+    ):  # without a look at all entries, of which there can be thousands
         return [(topic, key)] if (topic, key) in entries else []
     return [
         place
@@ -244,13 +331,8 @@ def _matching(entries: Mapping[Place, int], topic: str | None, key: str | None) 
     ]
 
 
-def topic_of(owner: object) -> str | None:
-    """Return the topic of a channel, or None for other owners."""
-    return cast("Channel[Any, Any]", owner).topic if isinstance(owner, Channel) else None
-
-
 def _ident(owner: Any) -> Hashable:
-    """Return what an owner is known by: itself, and for an agent what runs it."""
+    """Return what identifies an owner: itself, or for an agent the object that runs it."""
     if isinstance(owner, Agent):
         return cast("Hashable", owner._server)
     try:
@@ -270,7 +352,12 @@ def _made(function: Callable[[Meta], Any], old: Meta) -> Any:
             "the function of an update is called at once, and can't be awaited: write `def`, not"
             " `async def`, and await what it needs before the update"
         )
-    return call_now("the function of an update", function, copy_of(old))
+    return call_now("the function of an update", function, msgspec.to_builtins(old))
+
+
+def _said(meta: Meta) -> bytes:
+    """Return the content of a meta, without its refs: the same bytes for equal content."""
+    return _canonical({name: value for name, value in meta.items() if name not in (REF, PREV)})
 
 
 def _nothing() -> None:

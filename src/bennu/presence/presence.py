@@ -2,10 +2,11 @@
 
 Theory of operation
 -------------------
-A :class:`Presence` is declared, and given to an endpoint. While that runs there is a ``Live`` behind it
-(:mod:`bennu.presence.live`): the *tracker* (what is tracked here and elsewhere, as a CRDT), the *roll* (whose it
-is here, and when it ends) and the *boards* (when the clients of a topic are told). A change goes from the roll through the tracker to the
-board of its topic; what other nodes change comes out of the tracker and goes to the board.
+A :class:`Presence` is declared, and given to an endpoint. While that runs, three objects stand behind it. The *owners*
+(:mod:`bennu.presence.owners`) know what tracks a presence on this node, and when it ends. The *tracker*
+(:mod:`bennu.presence.tracker`) has the presences of all nodes, in a CRDT. The *diffs* (:mod:`bennu.presence.diffs`)
+tell the clients of each topic. A change of this node goes from the owners through the tracker to the diffs of its
+topic. A change of another node comes out of the tracker, and goes to the diffs.
 """
 
 from __future__ import annotations
@@ -15,72 +16,73 @@ from collections.abc import AsyncGenerator, Callable, Hashable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from msgspec import Struct
-
 from ..channel import Channel
-from ..errors import DefinitionError, EncodeError, NotStarted
-from ..user_code.callback import Callback
-from ..user_code.options import options
+from ..errors import DefinitionError, NotStarted
+from ..server.server import Server
+from ..user_code.options import COUNT, NUMBER, Option, options
 from .blocking import BlockingPresence
 from .crdt import Periods
-from .hooks import Hooks, Host
-from .live import Live
+from .diffs import Diffs, PresenceCount
+from .hooks import Hooks, hook_of
 from .modes import Full, Mode
-from .names import key_of, meta_of, plain_text
-from .net_effect import Meta, State, state_of
-from .options import Options
-from .owners import topic_of
+from .names import key_of, meta_of, topic_at, topic_for, topic_of
+from .net_effect import Meta, Presences, copied, metas_by_key
+from .owners import Owners
+from .tracker import Tracker
 
-__all__ = ["Presence", "PresenceCount"]
-
-HOOKS: Final = ("fetch", "handle_metas", "joined", "left")
+__all__ = ["Presence"]
 
 Place = Channel[Any, Any] | str
-"""Whose presences: a channel's topic, or a topic."""
+"""A channel, which stands for its topic; or a topic."""
 
 
-class PresenceCount(Struct, frozen=True):
-    """How many are present.
-
-    Attributes:
-        keys: How many keys.
-        metas: How many metas they have in all.
-    """
-
-    keys: int
-    metas: int
+def _kind(kind: Any, expected: str, example: str) -> Option:
+    return Option(expected, lambda value: isinstance(value, kind), example)
 
 
-@options()
+TIME: Final = Option(
+    "seconds, from 0 to a day", lambda value: NUMBER.fits(value) and 0 <= value < 86400, "5"
+)
+
+
+@options(
+    name=Option("a name", lambda value: isinstance(value, str) and value != "", '"rooms"'),
+    window=TIME,
+    mode=_kind(Mode, "Full(), Sample(size), Count() or BySize({...})", "Full()"),
+    grace=TIME,
+    shards=COUNT,
+    max_keys=COUNT,
+    periods=_kind(Periods, "the times of the replication", "Periods(broadcast=1.5, down=30)"),
+)
 class Presence:
-    """Who is here: presences by topic and key, as on the lists of stock clients.
+    """Lists who is here, by topic and key, as stock clients show it.
 
-    It knows the presences of its own process, and of other nodes if they share an ``Endpoint(bus=...)``. No bus
+    A presence knows the clients of its own process, and of other nodes if they share an ``Endpoint(bus=...)``. No bus
     comes with Bennu yet.
 
-    A key is who (a user), a meta is what of theirs is here (a tab, a device) and how it does. A
-    presence belongs to an *owner* and ends with it: a channel, a raw socket's handler, an
+    A *key* is a user, or another thing that can be present. A *meta* describes one device or tab of that user, and
+    its status. A presence belongs to an *owner* and ends with it. An owner is a channel, a raw socket's handler, an
     ``asyncio.Task``, or any other hashable object, which has no end but ``untrack``.
 
     Args:
-        name: What it is called on the bus; it must be the same on all nodes, and its own in its endpoint.
-        window: Seconds in which changes of a topic gather before they leave as one ``presence_diff``.
-            After a quiet time the first leaves at once; with many subscribers the window grows. 0 sends
+        name: The name on the bus. It must be the same on all nodes, and no other presence of the endpoint can have it.
+        window: Seconds in which the changes of a topic gather, before they leave as one ``presence_diff``.
+            After a quiet time the first change leaves at once. With many subscribers the window grows. 0 sends
             each change by itself, as Phoenix does.
-        mode: What clients are told: ``Full()``, ``Sample(size)``, ``Count()`` or ``BySize({...})``.
-        grace: Seconds for which presences outlive their owner, so that a page that is loaded again is no
-            leave and join.
-        max_keys: How many keys one channel, or one raw socket's handler, may track at once: it may track what its client
-            sends. Other owners may track any number.
-        shards: In how many parts the topics are replicated; the same on all nodes.
+        mode: How much clients are told: ``Full()``, ``Sample(size)``, ``Count()`` or ``BySize({...})``.
+        grace: Seconds for which presences outlive their owner, so that the reload of a page is neither a leave nor
+            a join.
+        shards: The number of parts in which the topics are replicated; the same on all nodes.
+        max_keys: How many keys one channel, or one raw socket's handler, may track at once, since it can track what
+            its client sends. Other owners may track any number.
         periods: The times of the replication.
-        fetch: Instead of overriding :meth:`fetch`: a function of topic and presences.
-        handle_metas: Instead of overriding it: a function of topic, diff and presences.
-        joined: Instead of overriding it: a function of topic, key and metas.
-        left: Likewise.
+        fetch: A function of topic and presences, instead of overriding :meth:`fetch`.
+        handle_metas: A function of topic, diff and presences, instead of overriding :meth:`handle_metas`.
+        joined: A function of topic, key and metas, instead of overriding :meth:`joined`.
+        left: A function of topic, key and metas, instead of overriding :meth:`left`.
 
     Raises:
-        DefinitionError: One of these is nothing that it can be.
+        DefinitionError: An option has a value that it can't have.
 
     Example:
         >>> presence = Presence(window=0.1, grace=5)
@@ -101,40 +103,33 @@ class Presence:
         joined: Callable[..., Any] | None = None,
         left: Callable[..., Any] | None = None,
     ) -> None:
-        given = dict(zip(HOOKS, (fetch, handle_metas, joined, left), strict=True))
-        hooks = Hooks(**{hook: self._hook(hook, given[hook]) for hook in HOOKS})
-        self._options = Options(name, window, mode, grace, shards, max_keys, periods, hooks)
-        self._live: Live | None = None
-        self._has_lived = False
+        given = {"fetch": fetch, "handle_metas": handle_metas, "joined": joined, "left": left}
+        hooks = {name: hook_of(self, Presence, name, hook) for name, hook in given.items()}
+
+        def begin(server: Server) -> Owners:
+            tracker = Tracker(name, shards, periods, server)
+            diffs = Diffs(name, server, tracker, window, mode, Hooks(name, server, **hooks))
+            return Owners(tracker, diffs, grace, max_keys)
+
+        self._name = name
+        self._begin = begin
+        self._server: Server | None = None  # while its endpoint runs, as are the owners
+        self._owners: Owners | None = None
+        self._has_started = False
 
     @property
     def name(self) -> str:
-        """What it is called."""
-        return self._options.name
-
-    def _hook(self, name: str, given: Callable[..., Any] | None) -> Callback | None:
-        """Return a hook, as argument or method, or None if the user has none."""
-        if given is not None:
-            if not callable(given):
-                raise DefinitionError(
-                    f"Presence({name}=...)",
-                    expected="a function",
-                    got=repr(given),
-                    write=f"async def {name}(...), in a subclass or beside it",
-                )
-            return Callback(f"Presence({name}=...)", given)
-        if getattr(type(self), name) is getattr(Presence, name):
-            return None
-        return Callback(f"{type(self).__qualname__}.{name}", getattr(self, name))
+        """The name on the bus."""
+        return self._name
 
     # What a user overrides.
 
-    def fetch(self, topic: str, presences: State) -> Any:
-        """Add what clients shall see of each key, in one go: names from a database, for example.
+    def fetch(self, topic: str, presences: Presences) -> Any:
+        """Add data for clients to presences, in one go: names from a database, for example.
 
-        Called once for each ``list`` and ``get_by_key``, once for the joins of a diff and once for its
-        leaves. The diffs of its topic wait for it, up to 5 s; if it fails or takes longer they go out
-        without. ``async def``, or a plain ``def``, which runs in a thread.
+        It is called once for each ``list`` and ``get_by_key``, once for the joins of a diff and once for its
+        leaves. The diffs of its topic wait for it, up to 5 s. If it fails or takes longer, they go out without its
+        data. ``async def``, or a plain ``def``, which runs in a thread.
 
         Args:
             topic: The topic.
@@ -146,17 +141,18 @@ class Presence:
         del topic
         return presences
 
-    def handle_metas(self, topic: str, diff: dict[str, State], presences: dict[str, Any]) -> Any:
+    def handle_metas(
+        self, topic: str, diff: dict[str, Presences], presences: dict[str, Any]
+    ) -> Any:
         """Take note of a diff, after it was sent.
 
-        Diffs of a topic come one after another. An exception is logged, and changes nothing.
+        The diffs of a topic come one after another. An exception is logged, and changes nothing.
 
         Args:
             topic: The topic.
-            diff: ``{"joins": ..., "leaves": ...}``, as clients get it; in modes that tell them less, the
-                whole of it, without what ``fetch`` adds.
-            presences: Key to list of metas, after this diff. It is changed by the next one: copy what
-                you keep.
+            diff: ``{"joins": ..., "leaves": ...}``, as clients get it. In modes that tell clients less, it is the
+                whole diff, without what ``fetch`` adds.
+            presences: Key to list of metas, after this diff. The next diff changes it: copy what you keep.
         """
 
     def joined(self, topic: str, key: str, metas: list[Meta]) -> Any:
@@ -170,12 +166,12 @@ class Presence:
     async def track(
         self, owner: Hashable, key: str | int, meta: Any = None, *, topic: str | None = None
     ) -> str:
-        """Say that somebody is here.
+        """Add a presence.
 
         Args:
             owner: The owner of the presence. The presence ends with its owner.
-            key: The key, such as the id of a user. An integer is written as text. Names that every JavaScript object inherits
-                (``"constructor"``, ``"__proto__"``) are refused: put a prefix before keys that users choose.
+            key: The key, such as the id of a user. An integer is written as text. Names that every JavaScript object
+                inherits (``"constructor"``, ``"__proto__"``) are refused: put a prefix before keys that users choose.
             meta: A JSON object: a dict, Struct, dataclass or model. It gets a ``phx_ref``.
             topic: The topic; None is a channel's own.
 
@@ -193,8 +189,8 @@ class Presence:
         Example:
             ``await presence.track(self, self.assigns.id, {"device": "phone"})``
         """
-        live = self._open("track")
-        return live.roll.track(owner, _topic("track", owner, topic), key_of(key), meta_of(meta))
+        owners = self._started("track", adds=True)
+        return owners.track(owner, topic_for("track", owner, topic), key_of(key), meta_of(meta))
 
     async def update(
         self, owner: Hashable, key: str | int, meta: Any, *, topic: str | None = None
@@ -204,8 +200,7 @@ class Presence:
         Args:
             owner: The owner of the presence.
             key: The key.
-            meta: The new meta; or a function that gets the present one, with its ``phx_ref``, and returns
-                the new one.
+            meta: The new meta, or a function that makes it of the present one, which has its ``phx_ref``.
             topic: The topic; None is a channel's own.
 
         Returns:
@@ -216,10 +211,9 @@ class Presence:
             MetaRefused: The meta has more than 65,536 bytes.
             EncodeError: The meta is no JSON object.
         """
-        live = self._open("update")
-        given: Any = meta if callable(meta) else meta_of(meta)
-        place = _topic("update", owner, topic)
-        return live.roll.update(owner, place, {key_of(key): given})[0]
+        owners = self._started("update", adds=True)
+        new: Any = meta if callable(meta) else meta_of(meta)
+        return owners.update(owner, topic_for("update", owner, topic), {key_of(key): new})[0]
 
     async def update_many(
         self, owner: Hashable, metas: Mapping[Any, Any], *, topic: str | None = None
@@ -238,32 +232,32 @@ class Presence:
             NotTracked: The owner does not track one of them; then nothing has changed.
             EncodeError: A meta is no JSON object; likewise.
         """
-        live = self._open("update_many")
+        owners = self._started("update_many", adds=True)
         given: dict[str, Any] = {
             key_of(key): meta if callable(meta) else meta_of(meta) for key, meta in metas.items()
         }
-        refs = live.roll.update(owner, _topic("update_many", owner, topic), given)
+        refs = owners.update(owner, topic_for("update_many", owner, topic), given)
         return dict(zip(given, refs, strict=True))
 
     async def untrack(
         self, owner: Hashable, key: str | int | None = None, *, topic: str | None = None
     ) -> None:
-        """Say that somebody is here no more; nothing happens if they are not.
+        """Remove a presence. If it is not there, nothing happens.
 
         Args:
             owner: The owner of the presences.
             key: The key; None is all.
             topic: The topic; None is a channel's own, and all topics for other owners.
         """
-        if self._live is None and self._has_lived:
+        if self._owners is None and self._has_started:
             return  # everything was untracked at the stop
-        live = self._started("untrack")
+        owners = self._started("untrack")
         place = topic_of(owner) if topic is None else topic
-        live.roll.untrack(owner, place, None if key is None else key_of(key))
+        owners.untrack(owner, place, None if key is None else key_of(key))
 
     @asynccontextmanager
     async def present(self, topic: str, key: str | int, meta: Any = None) -> AsyncGenerator[str]:
-        """Be here while a block of code runs: for work in the background.
+        """Keep a presence while a block of code runs: for work in the background.
 
         Yields:
             The phx_ref.
@@ -278,8 +272,8 @@ class Presence:
         finally:
             await self.untrack(owner)
 
-    async def list(self, place: Place) -> State:
-        """Return who is here: in this process, and on nodes that share its bus.
+    async def list(self, place: Place) -> Presences:
+        """Return the presences of a topic: of this process, and of nodes that share its bus.
 
         Args:
             place: A channel or a topic.
@@ -287,10 +281,10 @@ class Presence:
         Returns:
             ``{key: {"metas": [...], ...}}`` with what ``fetch`` adds.
         """
-        live = self._started("list")
-        topic = _topic_at(place)
-        metas = state_of((one.key, one.meta) for one in live.tracker.entries(topic))
-        return await live.fetch(topic, metas)
+        owners = self._started("list")
+        topic = topic_at(place)
+        metas = metas_by_key((one.key, one.meta) for one in owners.tracker.entries(topic))
+        return copied(await owners.diffs.hooks.extend(topic, metas))
 
     async def get_by_key(self, place: Place, key: str | int) -> dict[str, Any] | None:
         """Return one presence, or None if the key is not here.
@@ -302,27 +296,25 @@ class Presence:
         Returns:
             ``{"metas": [...], ...}`` with what ``fetch`` adds.
         """
-        live = self._started("get_by_key")
-        topic, name = _topic_at(place), key_of(key)
-        metas = [one.meta for one in live.tracker.entries(topic, name)]
-        if not metas:
-            return None
-        return (await live.fetch(topic, {name: metas}))[name]
+        owners = self._started("get_by_key")
+        topic, name = topic_at(place), key_of(key)
+        metas = metas_by_key((name, one.meta) for one in owners.tracker.entries(topic, name))
+        return copied(await owners.diffs.hooks.extend(topic, metas)).get(name)
 
     async def count(self, place: Place) -> PresenceCount:
-        """Return how many are here, without listing them.
+        """Return how many keys and metas a topic has, without listing them.
 
         Args:
             place: A channel or a topic.
         """
-        return PresenceCount(*self._started("count").boards.count(_topic_at(place)))
+        return self._started("count").diffs.count(topic_at(place))
 
     async def push_state(self, channel: Channel[Any, Any]) -> None:
         """Push ``presence_state`` to a channel's client; in modes that count, ``presence_count`` too.
 
-        It is the state as of the last diff. If changes of the topic have not left yet, it waits for them:
-        so what the channel itself has tracked is in it. A channel that tracks nothing sees without
-        being seen.
+        The state is the one as of the last diff. If changes of the topic have not left yet, the call waits for them:
+        so what the channel itself has tracked is in the state. A channel that tracks nothing gets the list, and is
+        not on it.
 
         Args:
             channel: The channel; the place to do it is ``after_join``.
@@ -333,12 +325,10 @@ class Presence:
         Example:
             ``await presence.push_state(self)``
         """
-        live = self._started("push_state")
-        runtime: Any = channel._server
-        runtime.expect_joined("push_state")
-        pushed = live.boards.greet(channel.topic, runtime)
-        if pushed is not None:
-            await pushed
+        owners = self._started("push_state")
+        server: Any = channel._server
+        server.expect_joined("push_state")
+        await owners.diffs.push_state(channel.topic, server.push_own)
 
     @property
     def sync(self) -> BlockingPresence:
@@ -347,91 +337,64 @@ class Presence:
 
     # What the endpoint does.
 
-    def start(self, host: Host) -> None:
+    def start(self, server: Server) -> None:
         """Begin: the endpoint starts.
 
         Raises:
             DefinitionError: Another endpoint has it.
         """
-        if self._live is not None:
+        if self._server is not None:
             raise DefinitionError(
                 f"Presence({self.name!r})",
                 expected="one endpoint that has it",
                 got="a second one that starts",
                 write="a Presence for each endpoint",
             )
-        self._live = Live(self._options, host)
-        self._has_lived = True
+        self._owners = self._begin(server)
+        self._server = server
+        self._has_started = True
 
     def opened(self) -> None:
-        """Tell clients and hooks from now on: the lifespan has begun, which hooks may need."""
-        if self._live is not None:
-            self._live.boards.open()
+        """Tell clients and hooks from now on: the lifespan has begun, which hooks can need."""
+        if self._owners is not None:
+            self._owners.diffs.open()
 
-    async def stop(self, host: Host) -> None:
-        """End: whoever is left goes, other nodes see it at once, and the hooks have been told."""
-        live = self._live
-        if live is not None and live.host is host:
-            try:
-                await live.stop()
-            finally:
-                self._live = None
+    async def stop(self, server: Server) -> None:
+        """End: all presences go, other nodes see that at once, and the hooks have been told."""
+        owners = self._owners
+        if owners is None or self._server is not server:
+            return
+        try:
+            owners.close()
+            owners.tracker.stop()
+            owners.diffs.flush()
+            await owners.diffs.hooks.stop()
+            owners.diffs.abandon()
+        finally:
+            self._server = self._owners = None
 
-    def abandon(self, host: Host) -> None:
+    def abandon(self, server: Server) -> None:
         """Forget everything: the event loop was closed without a stop, or is the parent process's."""
-        if self._live is not None and self._live.host is host:
-            self._live = None
+        if self._server is server:
+            self._server = self._owners = None
 
     def reach(self, method: str) -> asyncio.AbstractEventLoop:
         """Return the endpoint's event loop, for a thread that wants a method to be called there."""
-        return self._found(method).host.pubsub.home.loop_for_thread("presence", method)
+        if self._server is None:
+            raise self._not_started(method)
+        return self._server.home.loop_for_thread("presence", method)
 
-    def _open(self, method: str) -> Live:
-        live = self._started(method)
-        if live.is_ending:
+    def _started(self, method: str, *, adds: bool = False) -> Owners:
+        """Return the owners, if the endpoint runs; and if it does not stop, for a method that adds something."""
+        if self._server is None or self._owners is None:
+            raise self._not_started(method)
+        self._server.home.expect("presence", method)
+        if adds and self._owners.is_closed:
             raise NotStarted(f"presence.{method}(...) of {self.name!r}: its endpoint stops")
-        return live
+        return self._owners
 
-    def _started(self, method: str) -> Live:
-        live = self._found(method)
-        live.host.pubsub.home.expect("presence", method)
-        return live
-
-    def _found(self, method: str) -> Live:
-        if self._live is None:
-            raise NotStarted(
-                f"presence.{method}(...) of {self.name!r} needs an endpoint that is started: write"
-                " Endpoint(presence=presence), and await endpoint.start() where no server does it"
-            )
-        return self._live
-
-
-def _topic(method: str, owner: object, topic: str | None) -> str:
-    """Return the topic that is meant."""
-    found = topic_of(owner) if topic is None else topic
-    if isinstance(found, str):
-        if not found.isascii():
-            _expect_utf8(found)
-        return plain_text(found)
-    if topic is None:
-        raise TypeError(
-            f"presence.{method}(...) needs a topic, since {type(owner).__name__} is no channel:"
-            ' write topic="room:1"'
+    def _not_started(self, method: str) -> NotStarted:
+        return NotStarted(
+            f"presence.{method}(...) of {self.name!r} needs an endpoint that is started: write"
+            " Endpoint(presence=presence), and await endpoint.start() where no server does it"
         )
-    raise TypeError(f"a topic is text, got {topic!r}")
-
-
-def _expect_utf8(topic: str) -> None:
-    try:
-        topic.encode()
-    except UnicodeEncodeError as error:
-        raise EncodeError(f"a topic is text that UTF-8 can carry: {error}") from error
-
-
-def _topic_at(place: object) -> str:
-    found = place if isinstance(place, str) else topic_of(place)
-    if found is None:
-        raise TypeError(
-            f'expected a channel or a topic, got {place!r}: write presence.list("room:1")'
-        )
-    return found

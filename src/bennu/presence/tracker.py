@@ -2,14 +2,14 @@
 
 Theory of operation
 -------------------
-What is tracked is spread over shards by topic. Each is a pure :class:`~bennu.presence.crdt.Shard`; what
-it wants sent goes to its like on the other nodes over the bus, under ``phx_presence:<name>_shard<i>``. A
-shard ticks: first after a random part of a quarter of the period, so that nodes which start together don't
-speak together, then a period after the end of the last tick. A local change *hurries*: it leaves a tenth
-of a second later, and need not wait for the tick; all that change meanwhile leave with it.
+The presences of a node are spread over shards by topic. Each shard is a pure :class:`~bennu.presence.crdt.Shard`. What
+it wants sent goes to the same shard of the other nodes over the bus, under ``phx_presence:<name>_shard<i>``.
 
-What is changed here is returned as a :class:`Diff` to whoever changed it; what others changed is handed to
-``on_diff``.
+A shard ticks: first after a random part of a quarter of the period, so that nodes that start together don't speak
+together; then one period after the end of the last tick. A local change *hurries*: it leaves a tenth of a second
+later, and does not wait for the tick. All changes of that time leave with it.
+
+A change of this node is returned as a :class:`Diff` to its caller. A change of another node is handed to ``on_diff``.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from typing import Final
 
 from ..errors import DecodeError, EncodeError, PresenceRefused
 from ..protocol.encoding import encode_json
+from ..server.server import Server
 from ..telemetry import ReplicaChanged
 from .crdt import (
     Diff,
     Entry,
     Heartbeat,
-    Message,
     Outcome,
     Periods,
+    ReplicaStatus,
     Shard,
-    Status,
+    ShardMessage,
     TransferAck,
     decode,
     encode,
 )
-from .hooks import Host
 from .names import Refs, key_of, stable_hash
 from .net_effect import PREV, REF, Meta
 
@@ -50,45 +50,47 @@ SPREAD: Final = 0.25
 """The part of a period in which the first tick comes."""
 
 
-class _Running:
-    """One shard and its timers."""
+class _RunningShard:
+    """One shard, with its timers and its topic on the bus.
 
-    def __init__(
-        self,
-        name: str,
-        periods: Periods,
-        host: Host,
-        on_diff: Callable[[Diff], None],
-    ) -> None:
-        pubsub, loop = host.pubsub, host.loop
+    Attributes:
+        shard: The shard.
+        refs: Makes its phx_refs.
+        hurrying: The timer of a local change of which other nodes are not told yet.
+    """
+
+    def __init__(self, name: str, periods: Periods, server: Server) -> None:
+        node = server.pubsub.node_name
         self._name = name
-        self._telemetry = host.telemetry
-        self._log = host.telemetry.log.child("presence")
-        self._statuses: dict[str, Status] = {}
-        self.shard = Shard((pubsub.node_name, _version()), periods)
-        self.refs = Refs(pubsub.node_name, name)
         self._topic = f"phx_presence:{name}"
         self._period = periods.broadcast
-        self._pubsub = pubsub
-        self._loop = loop
+        self._pubsub = server.pubsub
+        self._loop = server.loop
+        self._telemetry = server.telemetry
+        self._log = server.log.child("presence")
+        self._statuses: dict[str, ReplicaStatus] = {}
+        self.shard = Shard((node, _version()), periods)
+        self.refs = Refs(node, name)
+        self.hurrying: asyncio.TimerHandle | None = None
+
+    def start(self, on_diff: Callable[[Diff], None]) -> None:
+        """Begin to tick, and to hear the same shard of other nodes."""
         self._on_diff = on_diff
-        self._hurry: asyncio.TimerHandle | None = None
         first = random.random() * SPREAD * self._period  # noqa: S311 - no secret
-        self._tick = loop.call_later(first, self._on_tick)
-        self._forget = pubsub.on_publish(self._topic, self._on_bytes)
+        self._tick = self._loop.call_later(first, self._on_tick)
+        self._forget = self._pubsub.on_publish(self._topic, self._on_bytes)
+
+    def stop(self) -> None:
+        """End the timers, and say good-bye: other nodes then know at once that this node is gone."""
+        self._tick.cancel()
+        if self.hurrying is not None:
+            self.hurrying.cancel()
+        self._forget()
+        self._pubsub.publish(self._topic, encode(self.shard.goodbye()))
 
     def hurry(self) -> None:
         """Have a local change told soon."""
-        if self._hurry is None:
-            self._hurry = self._loop.call_later(HURRY, self._on_hurry)
-
-    def stop(self) -> None:
-        """Say good-bye, so that others need not wait to know that we are gone."""
-        self._tick.cancel()
-        if self._hurry is not None:
-            self._hurry.cancel()
-        self._forget()
-        self._pubsub.publish(self._topic, encode(self.shard.goodbye()))
+        self.hurrying = self._loop.call_later(HURRY, self._on_hurry)
 
     def _on_tick(self) -> None:
         try:
@@ -97,8 +99,8 @@ class _Running:
             self._tick = self._loop.call_later(self._period, self._on_tick)
 
     def _on_hurry(self) -> None:
-        self._hurry = None
-        self._follow(self.shard.hurry(self._loop.time()))
+        self.hurrying = None
+        self._follow(self.shard.hurry())
 
     def _on_bytes(self, data: bytes) -> None:
         try:
@@ -120,7 +122,9 @@ class _Running:
             before, self._statuses = self._statuses, statuses
             self._tell_changes(before, statuses)
 
-    def _tell_changes(self, before: dict[str, Status], after: dict[str, Status]) -> None:
+    def _tell_changes(
+        self, before: dict[str, ReplicaStatus], after: dict[str, ReplicaStatus]
+    ) -> None:
         """Tell telemetry what has become of other nodes."""
         if not self._telemetry.handlers[ReplicaChanged]:
             return
@@ -135,24 +139,25 @@ class Tracker:
     """All shards of one presence on this node, while its endpoint runs.
 
     Args:
-        name: The presence's name, the same on all nodes.
-        shards: How many, the same on all nodes.
+        name: The name of the presence, the same on all nodes.
+        shards: The number of shards, the same on all nodes.
         periods: The times of the protocol.
-        host: The endpoint.
-        on_diff: Told of what others changed.
+        server: The server of the endpoint.
     """
 
-    def __init__(
-        self,
-        name: str,
-        shards: int,
-        periods: Periods,
-        host: Host,
-        on_diff: Callable[[Diff], None],
-    ) -> None:
+    def __init__(self, name: str, shards: int, periods: Periods, server: Server) -> None:
         self._shards = [
-            _Running(f"{name}_shard{index}", periods, host, on_diff) for index in range(shards)
+            _RunningShard(f"{name}_shard{index}", periods, server) for index in range(shards)
         ]
+
+    def start(self, on_diff: Callable[[Diff], None]) -> None:
+        """Begin to hear other nodes, and to tell them.
+
+        Args:
+            on_diff: Called with each change of other nodes.
+        """
+        for running in self._shards:
+            running.start(on_diff)
 
     def stop(self) -> None:
         """End all timers, and say good-bye to the other nodes."""
@@ -164,50 +169,53 @@ class Tracker:
         """The shards, for tests and dashboards."""
         return [running.shard for running in self._shards]
 
-    def _of(self, topic: str) -> _Running:
+    def _of(self, topic: str) -> _RunningShard:
         shards = self._shards
         return shards[0] if len(shards) == 1 else shards[stable_hash(topic) % len(shards)]
 
     # What this node changes.
 
     def track(self, topic: str, actor: int, key: str, meta: Meta) -> tuple[str, Diff]:
-        """Add a presence; its meta gets a phx_ref, which is returned."""
+        """Add a presence. Its meta gets a phx_ref, which is returned."""
         running = self._of(topic)
-        meta["phx_ref"] = ref = running.refs.make()
-        diff = running.shard.track(topic, actor, key, meta)
-        running.hurry()
+        meta[REF] = ref = running.refs.make()
+        diff = running.shard.state.track(topic, actor, key, meta)
+        if running.hurrying is None:
+            running.hurry()
         return ref, diff
 
     def update(self, topic: str, actor: int, key: str, meta: Meta, old: Meta) -> tuple[str, Diff]:
-        """Replace a presence's meta; the new one gets a phx_ref, and that of the old as phx_ref_prev."""
+        """Replace the meta of a presence. The new meta gets a phx_ref, and the old phx_ref as phx_ref_prev."""
         running = self._of(topic)
-        meta["phx_ref"] = ref = running.refs.make()
-        meta["phx_ref_prev"] = old["phx_ref"]
-        diff = running.shard.update(topic, actor, key, meta)
-        running.hurry()
+        meta[REF] = ref = running.refs.make()
+        meta[PREV] = old[REF]
+        diff = running.shard.state.update(topic, actor, key, meta)
+        if running.hurrying is None:
+            running.hurry()
         return ref, diff
 
     def untrack(self, topic: str, actor: int, key: str) -> Diff:
         """Remove a presence, if it is there."""
         running = self._of(topic)
-        diff = running.shard.untrack(topic, actor, key)
-        running.hurry()
+        diff = running.shard.state.untrack(topic, actor, key)
+        if running.hurrying is None:
+            running.hurry()
         return diff
 
     # What is here.
 
     def own(self, topic: str, actor: int, key: str) -> Meta:
-        """Return the meta of one of our own, which must be there."""
-        meta = self._of(topic).shard.get(topic, actor, key)
+        """Return the meta of a presence of this node, which must be there."""
+        meta = self._of(topic).shard.state.get(topic, actor, key)
         assert meta is not None, f"{key!r} of {topic!r} was lost"  # noqa: S101 - we track it
         return meta
 
     def entries(self, topic: str, key: str | None = None) -> list[Entry]:
-        """Return all of a topic, or of a key, on every node."""
-        return self._of(topic).shard.entries(topic, key)
+        """Return all presences of a topic, or of one of its keys, on every node."""
+        return self._of(topic).shard.state.entries(topic, key)
 
 
-def _expect_presences(message: Message) -> None:
+def _expect_presences(message: ShardMessage) -> None:
     """Refuse a message with what no ``Presence`` tracks, since clients could not be told of it.
 
     Raises:

@@ -14,6 +14,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from msgspec import Raw
+
 from ..loop.home import Home
 from ..message import Broadcast, SocketId
 from ..reasons import DropReason
@@ -362,8 +364,13 @@ class PubSub:
         self.home.expect("pubsub", "local_broadcast", LATER)
         return self.send(topic, message, sender)
 
-    def send(self, topic: str | SocketId, message: Any, sender: object = None) -> bool:
-        """Send a message as :meth:`local_broadcast`, without the check of the event loop, which the caller has made."""
+    def send(
+        self, topic: str | SocketId, message: Any, sender: object = None, text: Raw | None = None
+    ) -> bool:
+        """Send a message as :meth:`local_broadcast`, without the check of the event loop, which the caller has made.
+
+        If the payload is written as JSON already, clients get that ``text``. Interceptors and listeners get the payload.
+        """
         entry = self._topics.get(topic)
         if entry is None:
             return False
@@ -377,7 +384,8 @@ class PubSub:
                 elif isinstance(payload, bytes) and not lane.carries_binary:
                     self._skip(lane, message)
                 else:
-                    encoded = lane.serializer.broadcast(message.topic, event, payload)
+                    written = payload if text is None else text
+                    encoded = lane.serializer.broadcast(message.topic, event, written)
                     framed.append((lane, lane.frame(*encoded)))
             # After all lanes are encoded: if one lane can't be encoded, nothing is sent.
             for lane, frame in framed:

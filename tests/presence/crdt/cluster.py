@@ -8,14 +8,16 @@ from typing import Any
 from bennu.presence.crdt import (
     Diff,
     Entry,
-    Message,
     Outcome,
     Periods,
     Shard,
+    ShardMessage,
     TransferRequest,
     decode,
     encode,
 )
+
+from .histories import dirty_entries
 
 __all__ = ["QUICK", "Cluster", "Node"]
 
@@ -38,23 +40,19 @@ class Node:
 
     def track(self, key: str = "k", *, actor: int = 1, topic: str = "t", **meta: Any) -> Entry:
         """Track, and return the entry."""
-        diff = self.shard.track(topic, actor, key, self.meta(**meta))
+        diff = self.shard.state.track(topic, actor, key, self.meta(**meta))
         self.replay(diff)
         return diff.joins[0]
 
     def update(self, key: str = "k", *, actor: int = 1, topic: str = "t", **meta: Any) -> Entry:
         """Update, and return the new entry."""
-        diff = self.shard.update(topic, actor, key, self.meta(**meta))
+        diff = self.shard.state.update(topic, actor, key, self.meta(**meta))
         self.replay(diff)
         return diff.joins[0]
 
     def untrack(self, key: str = "k", *, actor: int = 1, topic: str = "t") -> None:
         """Untrack."""
-        self.replay(self.shard.untrack(topic, actor, key))
-
-    def untrack_actor(self, actor: int, topic: str | None = None) -> None:
-        """Untrack all of an actor."""
-        self.replay(self.shard.untrack_actor(actor, topic))
+        self.replay(self.shard.state.untrack(topic, actor, key))
 
     def meta(self, **meta: Any) -> dict[str, Any]:
         """Return a meta with a phx_ref of its own."""
@@ -77,17 +75,17 @@ class Node:
 
     def keys(self, topic: str = "t") -> list[str]:
         """Return the keys that are present in a topic, in their order."""
-        return [entry.key for entry in self.shard.entries(topic)]
+        return [entry.key for entry in self.shard.state.entries(topic)]
 
     def dirty_keys(self, topic: str = "t") -> list[str]:
         """Return the same, with those of replicas that are down."""
-        return [entry.key for entry in self.shard.dirty_entries(topic)]
+        return [entry.key for entry in dirty_entries(self.shard.state, topic)]
 
     def present(self) -> dict[str, Entry]:
         """Return everything that is listed, by phx_ref."""
-        topics = list(self.shard.topics())
-        assert all(self.shard.entries(topic) for topic in topics)
-        return {e.meta["phx_ref"]: e for topic in topics for e in self.shard.entries(topic)}
+        state = self.shard.state
+        topics = {entry.topic for entry in dirty_entries(state)}
+        return {e.meta["phx_ref"]: e for topic in topics for e in state.entries(topic)}
 
 
 class Cluster:
@@ -103,7 +101,7 @@ class Cluster:
         self.now = 0.0
         self.nodes: dict[str, Node] = {}
         self.cut: set[tuple[str, str]] = set()
-        self.sent: list[tuple[str, str | None, Message]] = []
+        self.sent: list[tuple[str, str | None, ShardMessage]] = []
         self._periods = periods
         self._options = options
         self._vsns = count(1)
@@ -144,7 +142,7 @@ class Cluster:
 
     def hurry(self, name: str) -> None:
         """Let one node tell what is new."""
-        self.act(name, self.nodes[name].shard.hurry(self.now))
+        self.act(name, self.nodes[name].shard.hurry())
 
     def goodbye(self, name: str) -> None:
         """Let a node say goodbye, and end it."""
@@ -159,7 +157,7 @@ class Cluster:
         for to, message in outcome.sends:
             self.post(name, to, message)
 
-    def post(self, sender: str, to: str | None, message: Message) -> None:
+    def post(self, sender: str, to: str | None, message: ShardMessage) -> None:
         """Put a message on the bus."""
         self.sent.append((sender, to, message))
         data = encode(message)
@@ -172,7 +170,7 @@ class Cluster:
         if name in self.nodes:
             self.act(name, self.nodes[name].shard.receive(decode(data), self.now))
 
-    def take_sent(self) -> list[tuple[str, str | None, Message]]:
+    def take_sent(self) -> list[tuple[str, str | None, ShardMessage]]:
         """Return who sent what to whom since this was called last."""
         sent, self.sent = self.sent, []
         return sent

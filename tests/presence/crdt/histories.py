@@ -10,7 +10,7 @@ from bennu.presence.crdt import Entry, Ref
 from bennu.presence.crdt.delta import Delta, Part
 from bennu.presence.crdt.state import State
 
-__all__ = ["A", "B", "History", "entry", "histories"]
+__all__ = ["A", "B", "History", "dirty_entries", "entry", "histories"]
 
 A: Ref = ("a", 1)
 B: Ref = ("b", 1)
@@ -19,6 +19,18 @@ B: Ref = ("b", 1)
 def entry(clock: int) -> Entry:
     """Return an entry for a clock; each clock has its own."""
     return Entry("t", clock, "k", {"phx_ref": str(clock)})
+
+
+def dirty_entries(state: State, topic: str | None = None) -> list[Entry]:
+    """Return the entries of a topic, or of all, with those of replicas that are hidden."""
+    found = [
+        (entry.actor, ref, entry.key, clock, entry)
+        for ref in state.clocks(hidden=True)
+        for clock, entry in state.extract(ref).values.items()
+        if topic in (None, entry.topic)
+    ]
+    found.sort()
+    return [entry for *_, entry in found]
 
 
 class History:

@@ -13,7 +13,7 @@ from bennu.presence.crdt import (
     Entry,
     Goodbye,
     Heartbeat,
-    Message,
+    ShardMessage,
     TransferAck,
     TransferRequest,
     decode,
@@ -42,7 +42,7 @@ parts = st.builds(
     _part, small, small, st.dictionaries(small, entries, max_size=2), st.sets(numbers, max_size=3)
 )
 deltas = st.dictionaries(refs, parts, max_size=2)
-messages: st.SearchStrategy[Message] = st.one_of(
+messages: st.SearchStrategy[ShardMessage] = st.one_of(
     st.builds(Heartbeat, refs, deltas, clocks),
     st.builds(TransferRequest, refs, clocks),
     st.builds(TransferAck, refs, deltas),
@@ -52,7 +52,7 @@ messages: st.SearchStrategy[Message] = st.one_of(
 
 @property_test
 @given(messages)
-def test_a_message_is_what_it_was(message: Message) -> None:
+def test_a_message_is_what_it_was(message: ShardMessage) -> None:
     """On the other side of the bus."""
     assert decode(encode(message)) == message
 
@@ -109,7 +109,7 @@ def test_other_bytes_are_an_error(data: bytes) -> None:
         decode(data)
 
 
-def _spoil(message: Message, index: int, byte: int) -> bytes:
+def _spoil(message: ShardMessage, index: int, byte: int) -> bytes:
     data = bytearray(encode(message))
     data[index % len(data)] = byte
     return bytes(data)

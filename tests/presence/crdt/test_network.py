@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 import pytest
 from hypothesis import given, strategies as st
 
-from bennu.presence.crdt import Diff, Entry, Message, Outcome, Status, encode
+from bennu.presence.crdt import Diff, Entry, Outcome, ReplicaStatus, ShardMessage, encode
 
 from ...support.properties import property_test
 from .cluster import TOPICS, Cluster, Node
+from .histories import dirty_entries
 
 NAMES = "abcd"
 MOST_DELAY = 2.0  # seconds; with three between heartbeats, that is less silence than QUICK.down
@@ -47,7 +48,7 @@ class Network(Cluster):
             del self.tracked[ref]
         return node
 
-    def post(self, sender: str, to: str | None, message: Message) -> None:
+    def post(self, sender: str, to: str | None, message: ShardMessage) -> None:
         """Put a message under way to each who shall get it."""
         node, data = self.nodes[sender], encode(message)
         for name in sorted(self.nodes) if to is None else [to]:
@@ -68,7 +69,7 @@ class Network(Cluster):
         for entry in [entry for diff in outcome.diffs for entry in diff.leaves]:
             owner, _ = self.tracked.get(entry.meta["phx_ref"], (None, None))
             if owner is not None:
-                assert node.shard.replicas.get(owner.name) is not Status.UP
+                assert node.shard.replicas.get(owner.name) is not ReplicaStatus.UP
                 assert (node, owner) in self.unheard
         super().act(name, outcome)
 
@@ -94,10 +95,12 @@ class Network(Cluster):
         if name not in self.nodes:
             return
         node = self.nodes[name]
-        there = node.shard.get(what["topic"], what["actor"], what["key"]) is not None
+        there = node.shard.state.get(what["topic"], what["actor"], what["key"]) is not None
         node.take_diffs()
         if change == "leave":
-            node.untrack_actor(what["actor"])
+            for topic in TOPICS:
+                for key in "kl":
+                    node.untrack(key, actor=what["actor"], topic=topic)
         elif change == "untrack":
             node.untrack(**what)
         elif there:
@@ -159,9 +162,12 @@ class Network(Cluster):
         tracked = {ref: entry for ref, (_, entry) in self.tracked.items()}
         for name, node in self.nodes.items():
             assert node.present() == tracked
-            assert node.shard.replicas == dict.fromkeys(self.nodes.keys() - {name}, Status.UP)
+            assert node.shard.replicas == dict.fromkeys(
+                self.nodes.keys() - {name}, ReplicaStatus.UP
+            )
             for topic in TOPICS:
-                assert node.shard.dirty_entries(topic) == node.shard.entries(topic)
+                state = node.shard.state
+                assert dirty_entries(state, topic) == state.entries(topic)
 
 
 names = st.sampled_from(NAMES)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bennu.presence.crdt.replicas import Change, Replicas, Status
+from bennu.presence.crdt.replicas import Change, Replicas, ReplicaStatus
 
 UP, DOWN, PERMDOWN = Change.UP, Change.DOWN, Change.PERMDOWN
 A, NEWER = ("a", 1), ("a", 2)
@@ -24,7 +24,7 @@ def test_one_that_was_not_known_comes_up_when_it_is_heard() -> None:
     replicas = Replicas(down=10, permdown=20)
     assert replicas.heard(A, 100) == [(A, UP)]
 
-    assert replicas.statuses() == {"a": Status.UP}
+    assert replicas.statuses() == {"a": ReplicaStatus.UP}
     assert replicas.passed(110) == []
 
 
@@ -42,7 +42,7 @@ def test_one_that_is_down_comes_up_again() -> None:
     """And is refreshed."""
     replicas = table(silence=15)
     assert replicas.heard(A, 15) == [(A, UP)]
-    assert replicas.statuses() == {"a": Status.UP}
+    assert replicas.statuses() == {"a": ReplicaStatus.UP}
     assert replicas.passed(25) == []
 
 
@@ -52,7 +52,7 @@ def test_silence_makes_one_down_once() -> None:
     replicas = table()
     assert replicas.passed(10.1) == [(A, DOWN)]
     assert replicas.passed(20) == []
-    assert replicas.statuses() == {"a": Status.DOWN}
+    assert replicas.statuses() == {"a": ReplicaStatus.DOWN}
 
 
 @pytest.mark.conformance("TR076", "TR019")
@@ -69,7 +69,7 @@ def test_time_that_is_not_long_enough_changes_nothing() -> None:
     """Up to and with the limit."""
     replicas = table()
     assert replicas.passed(10) == []
-    assert replicas.statuses() == {"a": Status.UP}
+    assert replicas.statuses() == {"a": ReplicaStatus.UP}
 
 
 @pytest.mark.conformance("TR018")
@@ -84,7 +84,7 @@ def test_one_with_a_newer_vsn_takes_the_place_of_its_elder(
     """There is one replica of a name."""
     replicas = table(silence=silence)
     assert replicas.heard(NEWER, silence) == [*ends, (NEWER, UP)]
-    assert replicas.statuses() == {"a": Status.UP}
+    assert replicas.statuses() == {"a": ReplicaStatus.UP}
 
 
 def test_an_elder_is_not_heard_while_its_successor_is_up() -> None:
@@ -120,7 +120,7 @@ def test_a_goodbye_of_a_replica_that_is_not_there_ends_no_other() -> None:
     assert replicas.heard(A, 0) is None
     replicas.heard(NEWER, 0)
     assert replicas.said_goodbye(A, 1) == []
-    assert replicas.statuses() == {"a": Status.UP}
+    assert replicas.statuses() == {"a": ReplicaStatus.UP}
 
 
 def test_a_goodbye_is_remembered_until_a_silent_one_would_be_out() -> None:

@@ -1,29 +1,25 @@
-"""The protocol between shards: who is told what, when replicas come and go, and what readers see of it."""
+"""The protocol between shards: which shard is told what, and what readers see of it."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import pairwise
 
 import pytest
 
 from bennu.errors import AlreadyTracked, NotTracked
 from bennu.presence.crdt import (
     Diff,
-    Goodbye,
-    Heartbeat,
-    Outcome,
+    ReplicaStatus,
     Shard,
-    Status,
     TransferAck,
     TransferRequest,
-    encode,
 )
 from bennu.presence.crdt.delta import Part
 
 from .cluster import QUICK, Cluster, Node
+from .histories import dirty_entries
 
-UP, DOWN = Status.UP, Status.DOWN
+UP, DOWN = ReplicaStatus.UP, ReplicaStatus.DOWN
 
 
 # Our own entries.
@@ -33,11 +29,10 @@ UP, DOWN = Status.UP, Status.DOWN
 def test_who_tracks_gets_a_diff_with_the_join_and_is_listed() -> None:
     """With its meta, as it was given."""
     shard = Shard(("a", 1))
-    diff = shard.track("t", 5, "k", {"m": 1})
+    diff = shard.state.track("t", 5, "k", {"m": 1})
 
-    assert shard.entries("t") == diff.joins
+    assert shard.state.entries("t") == diff.joins
     assert (diff.joins[0].meta, diff.leaves) == ({"m": 1}, [])
-    assert list(shard.topics()) == ["t"]
 
 
 @pytest.mark.conformance("TR021", "TR046")
@@ -49,65 +44,51 @@ def test_entries_stand_in_the_order_of_actors_then_keys_and_an_update_keeps_its_
     node.update("a", actor=1)
 
     assert node.keys() == ["a", "b", "c", "a"]
-    assert [entry.actor for entry in node.shard.entries("t", "a")] == [1, 3]
-    assert node.shard.entries("t", "x") == node.shard.entries("x") == []
+    assert [entry.actor for entry in node.shard.state.entries("t", "a")] == [1, 3]
+    assert node.shard.state.entries("t", "x") == node.shard.state.entries("x") == []
 
 
 @pytest.mark.conformance("TR032")
 def test_an_actor_is_tracked_once_in_a_topic_under_a_key() -> None:
     """Under another key, in another topic or as another actor it may be; the error says what to do."""
     shard = Shard(("a", 1))
-    shard.track("t", 1, "k", {})
+    shard.state.track("t", 1, "k", {})
     with pytest.raises(
         AlreadyTracked, match=r"key 'k' is already tracked in topic 't'.*use update"
     ):
-        shard.track("t", 1, "k", {})
+        shard.state.track("t", 1, "k", {})
 
-    assert shard.track("t", 1, "l", {})
-    assert shard.track("u", 1, "k", {})
-    assert shard.track("t", 2, "k", {})
+    assert shard.state.track("t", 1, "l", {})
+    assert shard.state.track("u", 1, "k", {})
+    assert shard.state.track("t", 2, "k", {})
 
 
 @pytest.mark.conformance("TR029")
 def test_an_update_is_one_diff_in_which_the_old_one_leaves_and_the_new_one_joins() -> None:
     """The meta is replaced as a whole."""
     shard = Shard(("a", 1))
-    old = shard.track("t", 1, "k", {"m": 1}).joins
-    diff = shard.update("t", 1, "k", {"n": 2})
+    old = shard.state.track("t", 1, "k", {"m": 1}).joins
+    diff = shard.state.update("t", 1, "k", {"n": 2})
 
-    assert diff == Diff(joins=shard.entries("t"), leaves=old)
-    assert shard.get("t", 1, "k") == {"n": 2}
+    assert diff == Diff(joins=shard.state.entries("t"), leaves=old)
+    assert shard.state.get("t", 1, "k") == {"n": 2}
 
 
 def test_an_update_of_what_is_not_tracked_is_an_error() -> None:
     """It says what to do instead."""
     with pytest.raises(NotTracked, match=r"key 'k' is not tracked in topic 't'.*use track"):
-        Shard(("a", 1)).update("t", 1, "k", {})
+        Shard(("a", 1)).state.update("t", 1, "k", {})
 
 
 def test_untracking_gives_a_leave_once() -> None:
     """Nothing leaves that is not there."""
     shard = Shard(("a", 1))
-    joined = shard.track("t", 1, "k", {}).joins
+    joined = shard.state.track("t", 1, "k", {}).joins
 
-    assert shard.untrack("t", 1, "k") == Diff(leaves=joined)
-    assert not shard.untrack("t", 1, "k")
-    assert shard.get("t", 1, "k") is None
-    assert list(shard.topics()) == []
-
-
-@pytest.mark.conformance("TR045")
-def test_an_actor_leaves_with_all_its_entries_or_with_those_of_a_topic() -> None:
-    """Those of others stay."""
-    shard = Shard(("a", 1))
-    for topic, actor, key in [("t", 1, "a"), ("u", 1, "b"), ("t", 1, "c"), ("t", 2, "d")]:
-        shard.track(topic, actor, key, {})
-
-    assert [e.key for e in shard.untrack_actor(1, "t").leaves] == ["a", "c"]
-    assert [e.key for e in shard.untrack_actor(1).leaves] == ["b"]
-    assert not shard.untrack_actor(1)
-    assert [e.key for e in shard.untrack_actor(2).leaves] == ["d"]
-    assert list(shard.topics()) == []
+    assert shard.state.untrack("t", 1, "k") == Diff(leaves=joined)
+    assert not shard.state.untrack("t", 1, "k")
+    assert shard.state.get("t", 1, "k") is None
+    assert shard.state.entries("t") == []
 
 
 # Heartbeats.
@@ -121,7 +102,7 @@ def test_what_is_tracked_here_joins_there_at_the_next_tick() -> None:
     cluster.run()
 
     assert cluster["b"].take_diffs() == [Diff(joins=joined)]
-    assert cluster["b"].shard.entries("t") == joined
+    assert cluster["b"].shard.state.entries("t") == joined
 
 
 @pytest.mark.conformance("TR024")
@@ -131,12 +112,12 @@ def test_when_an_actor_ends_here_it_leaves_there_at_the_next_tick() -> None:
     one, other = cluster["a"].track("k", actor=2), cluster["a"].track("l")
     cluster.run()
     cluster["b"].take_diffs()
-    cluster["a"].untrack_actor(2)
+    cluster["a"].untrack(actor=2)
     new = cluster["a"].update("l")
     cluster.run()
 
     [diff] = cluster["b"].take_diffs()
-    assert diff.joins == cluster["b"].shard.entries("t") == [new]
+    assert diff.joins == cluster["b"].shard.state.entries("t") == [new]
     assert sorted(diff.leaves, key=lambda entry: entry.key) == [one, other]
 
 
@@ -337,7 +318,7 @@ def test_what_was_missed_of_one_who_can_not_be_heard_comes_from_a_third_one() ->
     joined = cluster["a"].track()
     cluster.run(6)
     assert cluster["c"].diffs == []
-    assert cluster["c"].shard.dirty_entries("t") == [joined]
+    assert dirty_entries(cluster["c"].shard.state, "t") == [joined]
     cluster.heal()
     cluster.run(4)
 
@@ -354,183 +335,3 @@ def test_what_a_third_one_knows_less_of_is_not_asked_for() -> None:
     cluster.run(20)
 
     assert cluster.take_requests() == []
-
-
-# Replicas come and go.
-
-
-@pytest.mark.conformance("TR016", "TR042", "TR025")
-def test_one_that_is_silent_goes_down_and_joins_from_memory_when_it_is_heard_again() -> None:
-    """It is the same replica, and nothing need be told again."""
-    cluster = Cluster("ab")
-    joined = cluster["a"].track()
-    cluster.run(3)
-    cluster["b"].take_diffs()
-    cluster.run(7, only="b")
-    assert cluster["b"].shard.replicas == {"a": DOWN}
-    assert cluster["b"].take_diffs() == [Diff(leaves=[joined])]
-    assert (cluster["b"].keys(), cluster["b"].dirty_keys()) == ([], ["k"])
-
-    cluster.take_sent()
-    cluster.run(3)
-    assert cluster["b"].shard.replicas == {"a": UP}
-    assert cluster["b"].take_diffs() == [Diff(joins=[joined])]
-    assert cluster.take_requests() == []
-
-
-def test_what_the_one_that_is_back_says_to_be_gone_does_not_join_again() -> None:
-    """What else it tracks does, with what is new, in one diff."""
-    cluster = Cluster("ab")
-    cluster["a"].track("k")
-    stays = cluster["a"].track("l")
-    cluster.run(3)
-    cluster.run(7, only="b")
-    cluster["b"].take_diffs()
-    cluster["a"].untrack("k")
-    new = cluster["a"].track("m")
-    cluster.run()
-
-    assert cluster["b"].take_diffs() == [Diff(joins=[stays, new])]
-
-
-@pytest.mark.conformance("TR017", "TR019", "TR025", "TR049", "TR061")
-def test_one_that_was_killed_leaves_after_a_while_and_is_deleted_after_another() -> None:
-    """Its entries leave once."""
-    cluster = Cluster("ab")
-    joined = cluster["a"].track()
-    cluster.run(3)
-    cluster.kill("a")
-    cluster["b"].take_diffs()
-    cluster.run(7)
-    assert cluster["b"].take_diffs() == [Diff(leaves=[joined])]
-    assert cluster["b"].dirty_keys() == ["k"]
-
-    cluster.run(7)
-    assert cluster["b"].take_diffs() == []
-    assert cluster["b"].dirty_keys() == []
-    assert cluster["b"].shard.replicas == {}
-    assert not any(cluster["b"].shard._generations.deltas)  # nothing keeps them in memory
-
-
-def test_one_that_was_up_and_is_deleted_leaves_once() -> None:
-    """When nobody looked at its silence until then."""
-    cluster = Cluster("ab")
-    joined = cluster["a"].track()
-    cluster.run(3)
-    cluster["b"].take_diffs()
-    cluster.now += 13
-    cluster.tick("b")
-
-    assert cluster["b"].take_diffs() == [Diff(leaves=[joined])]
-    assert cluster["b"].shard.replicas == {}
-
-
-def test_one_that_was_deleted_and_comes_back_is_as_new() -> None:
-    """It is asked for all that it has."""
-    cluster = Cluster("abc")
-    joined = cluster["a"].track()
-    cluster.run(4)
-    cluster.split("a", "b")
-    cluster.run(15)
-    assert cluster["b"].dirty_keys() == []
-    cluster["b"].take_diffs()
-    cluster.heal()
-    cluster.run(6)
-
-    assert cluster["b"].take_diffs() == [Diff(joins=[joined])]
-
-
-@pytest.mark.conformance("TR015", "TR018")
-def test_when_a_node_is_started_anew_its_old_entries_leave_and_do_not_return() -> None:
-    """On no other node, and not on its own either."""
-    cluster = Cluster("abc")
-    old = cluster["a"].track("old")
-    cluster.run(4)
-    for name in "bc":
-        cluster[name].take_diffs()
-    cluster.kill("a")
-    cluster.start("a")
-    new = cluster["a"].track("new")
-    cluster.run(20)
-
-    for name in "bc":
-        assert cluster[name].take_diffs() == [Diff(leaves=[old]), Diff(joins=[new])]
-        assert cluster[name].shard.replicas["a"] is UP
-    for name in "abc":
-        assert cluster[name].dirty_keys() == ["new"]
-
-
-@pytest.mark.conformance("TR033")
-def test_one_that_says_goodbye_leaves_at_once() -> None:
-    """A heartbeat of it that comes late does not bring it back."""
-    cluster = Cluster("ab")
-    joined = cluster["a"].track()
-    cluster.run(3)
-    cluster["b"].take_diffs()
-    late = Heartbeat(("a", 1), {}, {("a", 1): 1})
-    cluster.goodbye("a")
-    assert cluster["b"].take_diffs() == [Diff(leaves=[joined])]
-    assert (cluster["b"].dirty_keys(), cluster["b"].shard.replicas) == ([], {})
-
-    cluster.act("b", cluster["b"].shard.receive(late, cluster.now))
-    assert cluster["b"].shard.replicas == {}
-
-
-def test_a_removal_is_told_on_by_who_heard_of_it() -> None:
-    """So one who missed it need not wait for a transfer."""
-    cluster = Cluster("abc")
-    joined = cluster["a"].track()
-    cluster.run(4)
-    cluster["c"].take_diffs()
-    cluster.cut.add(("a", "c"))
-    cluster["a"].untrack()
-    cluster.run()
-
-    assert cluster["c"].take_diffs() == [Diff(leaves=[joined])]
-
-
-# Names.
-
-
-def test_whoever_speaks_under_our_own_name_is_not_heard() -> None:
-    """It is an echo, or a second process with our name."""
-    cluster = Cluster("a")
-    cluster["a"].track()
-    cluster.run()
-    [(_, _, echo)] = cluster.take_sent()
-    other = ("a", 99)
-    messages = [
-        echo,
-        Heartbeat(other, {}, {other: 5}),
-        TransferRequest(other, {("a", 1): 0}),
-        TransferAck(other, {("a", 1): Part(0, 9)}),
-        Goodbye(other),
-        Goodbye(("a", 1)),
-    ]
-    for message in messages:
-        assert cluster["a"].shard.receive(message, cluster.now) == Outcome()
-
-    assert cluster["a"].keys() == ["k"]
-    assert cluster["a"].shard.replicas == {}
-
-
-def test_of_two_processes_with_one_name_the_one_that_started_last_is_heard() -> None:
-    """Nobody flaps between the two; when it dies, the other one is heard."""
-    cluster = Cluster("b")
-    older, newer = Node("a", 100, QUICK), Node("a", 200, QUICK)
-    older.track("older")
-    newer.track("newer")
-    listed = []
-    for second in range(22):
-        # What is said to the name reaches only one of them.
-        cluster.nodes["a"] = newer if second < 8 else older
-        for _, message in older.shard.hurry(cluster.now).sends:
-            cluster.deliver("b", encode(message))
-        cluster.run()
-        listed.append("".join(cluster["b"].keys()))
-        older.update("older")
-
-    assert listed[:8] == ["newer"] * 8
-    assert listed[-1] == "older"
-    changes = [one for one, next_one in pairwise(listed) if one != next_one]
-    assert changes in (["newer"], ["newer", ""])

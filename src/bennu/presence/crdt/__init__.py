@@ -7,9 +7,9 @@ theory of why that converges; ``generations`` keeps the last deltas; ``state`` i
 
 from .clocks import Ref
 from .entry import Diff, Entry
-from .messages import Goodbye, Heartbeat, Message, TransferAck, TransferRequest, decode, encode
+from .messages import Goodbye, Heartbeat, ShardMessage, TransferAck, TransferRequest, decode, encode
 from .periods import Periods
-from .replicas import Status
+from .replicas import ReplicaStatus
 from .shard import Outcome, Send, Shard
 
 __all__ = [
@@ -17,13 +17,13 @@ __all__ = [
     "Entry",
     "Goodbye",
     "Heartbeat",
-    "Message",
     "Outcome",
     "Periods",
     "Ref",
+    "ReplicaStatus",
     "Send",
     "Shard",
-    "Status",
+    "ShardMessage",
     "TransferAck",
     "TransferRequest",
     "decode",

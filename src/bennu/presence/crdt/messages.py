@@ -6,16 +6,23 @@ changes nothing that is true, so an answer needs not be matched with its questio
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 from msgspec import MsgspecError, Struct, msgpack
 
 from ...errors import DecodeError
 from .clocks import Ref
 from .delta import Clock, Delta
-from .entry import refuse_extension
 
-__all__ = ["Goodbye", "Heartbeat", "Message", "TransferAck", "TransferRequest", "decode", "encode"]
+__all__ = [
+    "Goodbye",
+    "Heartbeat",
+    "ShardMessage",
+    "TransferAck",
+    "TransferRequest",
+    "decode",
+    "encode",
+]
 
 
 class Heartbeat(Struct, frozen=True, array_like=True, tag="heartbeat"):
@@ -66,19 +73,24 @@ class Goodbye(Struct, frozen=True, array_like=True, tag="graceful_permdown"):
     ref: Ref
 
 
-Message = Heartbeat | TransferRequest | TransferAck | Goodbye
+ShardMessage = Heartbeat | TransferRequest | TransferAck | Goodbye
+
+
+def _refuse_extension(code: int, data: memoryview) -> NoReturn:
+    """Refuse what MessagePack can carry and JSON can't."""
+    raise ValueError(f"an extension of type {code}, where only plain values may be")
 
 
 _encoder = msgpack.Encoder()
-_decoder: msgpack.Decoder[Any] = msgpack.Decoder(Message, ext_hook=refuse_extension)
+_decoder: msgpack.Decoder[Any] = msgpack.Decoder(ShardMessage, ext_hook=_refuse_extension)
 
 
-def encode(message: Message) -> bytes:
-    """Return a message as MessagePack. ``make_entry`` saw to it that this can be done."""
+def encode(message: ShardMessage) -> bytes:
+    """Return a message as MessagePack. ``meta_of`` and ``key_of`` saw to it that this can be done."""
     return _encoder.encode(message)
 
 
-def decode(data: bytes) -> Message:
+def decode(data: bytes) -> ShardMessage:
     """Return the message that ``encode`` made these bytes of.
 
     Raises:
@@ -89,7 +101,7 @@ def decode(data: bytes) -> Message:
         Goodbye(ref=('node1', 7))
     """
     try:
-        message: Message = _decoder.decode(data)
+        message: ShardMessage = _decoder.decode(data)
     except (MsgspecError, ValueError, RecursionError) as error:
         raise DecodeError(
             f"expected a message between trackers, got other bytes: {error}"

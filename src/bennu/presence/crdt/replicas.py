@@ -16,10 +16,10 @@ from enum import Enum
 
 from .clocks import Ref
 
-__all__ = ["Change", "Changes", "Replicas", "Status"]
+__all__ = ["Change", "Changes", "ReplicaStatus", "Replicas"]
 
 
-class Status(Enum):
+class ReplicaStatus(Enum):
     """Whether a replica lives, as far as is known."""
 
     UP = "up"
@@ -38,8 +38,8 @@ Changes = list[tuple[Ref, Change]]
 """What became of which replica, in order."""
 
 _ENDS = {
-    Status.UP: (Change.DOWN, Change.PERMDOWN),
-    Status.DOWN: (Change.PERMDOWN,),
+    ReplicaStatus.UP: (Change.DOWN, Change.PERMDOWN),
+    ReplicaStatus.DOWN: (Change.PERMDOWN,),
 }
 """What happens to a replica of which status until it is out of the table."""
 
@@ -47,7 +47,7 @@ _ENDS = {
 @dataclass(slots=True)
 class _Replica:
     vsn: int
-    status: Status
+    status: ReplicaStatus
     heard: float
 
 
@@ -67,7 +67,7 @@ class Replicas:
         self._table: dict[str, _Replica] = {}
         self._byes: dict[Ref, float] = {}
 
-    def statuses(self) -> dict[str, Status]:
+    def statuses(self) -> dict[str, ReplicaStatus]:
         """Return the status of each replica, by the name of its node."""
         return {name: replica.status for name, replica in self._table.items()}
 
@@ -79,15 +79,15 @@ class Replicas:
         """
         name, vsn = ref
         known = self._table.get(name)
-        if ref in self._byes or (known and vsn < known.vsn and known.status is Status.UP):
+        if ref in self._byes or (known and vsn < known.vsn and known.status is ReplicaStatus.UP):
             return None
         changes: Changes = []
         if known and known.vsn == vsn:
-            was, known.status, known.heard = known.status, Status.UP, now
-            return changes if was is Status.UP else [(ref, Change.UP)]
+            was, known.status, known.heard = known.status, ReplicaStatus.UP, now
+            return changes if was is ReplicaStatus.UP else [(ref, Change.UP)]
         if known:
             changes += self._end(name)
-        self._table[name] = _Replica(vsn, Status.UP, now)
+        self._table[name] = _Replica(vsn, ReplicaStatus.UP, now)
         return [*changes, (ref, Change.UP)]
 
     def said_goodbye(self, ref: Ref, now: float) -> Changes:
@@ -103,8 +103,8 @@ class Replicas:
             silence = now - replica.heard
             if silence > self._permdown:
                 changes += self._end(name)
-            elif silence > self._down and replica.status is Status.UP:
-                replica.status = Status.DOWN
+            elif silence > self._down and replica.status is ReplicaStatus.UP:
+                replica.status = ReplicaStatus.DOWN
                 changes.append(((name, replica.vsn), Change.DOWN))
         self._byes = {ref: said for ref, said in self._byes.items() if now - said <= self._permdown}
         return changes

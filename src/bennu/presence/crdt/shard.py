@@ -26,22 +26,21 @@ Where this differs from Phoenix, on purpose:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from .clocks import Clocks, Ref, append_clocks, restrict
 from .delta import Delta
-from .entry import Diff, Entry
+from .entry import Diff
 from .generations import Generations
-from .messages import Goodbye, Heartbeat, Message, TransferAck, TransferRequest
+from .messages import Goodbye, Heartbeat, ShardMessage, TransferAck, TransferRequest
 from .periods import Periods
-from .replicas import Change, Changes, Replicas, Status
+from .replicas import Change, Changes, Replicas, ReplicaStatus
 from .state import State
 
 __all__ = ["Outcome", "Send", "Shard"]
 
-Send = tuple[str | None, Message]
+Send = tuple[str | None, ShardMessage]
 """To which node, or None for all others; and what."""
 
 DEFAULTS: Final = Periods()
@@ -74,9 +73,13 @@ class Shard:
         periods: How often it speaks, and how long others may be silent.
         max_delta_sizes: How many entries and tombstones each generation of deltas may have.
 
+    Attributes:
+        ref: The replica.
+        state: What it knows. Entries of this node are tracked, updated and untracked there.
+
     Example:
         >>> shard = Shard(("node1", 1))
-        >>> shard.track("room:1", 5, "u1", {"phx_ref": "R1"}).joins
+        >>> shard.state.track("room:1", 5, "u1", {"phx_ref": "R1"}).joins
         [Entry(topic='room:1', actor=5, key='u1', meta={'phx_ref': 'R1'})]
     """
 
@@ -86,9 +89,9 @@ class Shard:
         "_periods",
         "_replicas",
         "_silent",
-        "_state",
         "_ticks",
         "ref",
+        "state",
     )
 
     def __init__(
@@ -99,75 +102,17 @@ class Shard:
     ) -> None:
         self.ref = ref
         self._periods = periods
-        self._state = State(ref)
+        self.state = State(ref)
         self._generations = Generations(max_delta_sizes)
         self._replicas = Replicas(periods.down, periods.permdown)
         self._clocks: dict[Ref, Clocks] = {}
         self._silent = periods.silent_ticks  # so the first tick speaks
         self._ticks = 0
 
-    # Our own entries.
-
-    def track(self, topic: str, actor: int, key: str, meta: dict[str, Any]) -> Diff:
-        """Add an entry.
-
-        Args:
-            topic: Where.
-            actor: Who: a number unique within this shard's replica.
-            key: As what.
-            meta: With its ``phx_ref``. The entry gets a copy of it, as other nodes will see it.
-
-        Raises:
-            AlreadyTracked: The actor has this key in this topic.
-            EncodeError: The meta is not of plain values, so it can't be told to other nodes.
-        """
-        return self._state.track(topic, actor, key, meta)
-
-    def untrack(self, topic: str, actor: int, key: str) -> Diff:
-        """Remove an entry, if it is there."""
-        return self._state.untrack(topic, actor, key)
-
-    def untrack_actor(self, actor: int, topic: str | None = None) -> Diff:
-        """Remove all entries of an actor, or those in one topic, as one diff."""
-        return self._state.untrack_actor(actor, topic)
-
-    def update(self, topic: str, actor: int, key: str, meta: dict[str, Any]) -> Diff:
-        """Replace the meta of an entry. The old one leaves and the new one joins in one diff.
-
-        Raises:
-            NotTracked: The actor has not this key in this topic.
-            EncodeError: The meta is not of plain values; the old one stays.
-        """
-        return self._state.update(topic, actor, key, meta)
-
-    def get(self, topic: str, actor: int, key: str) -> dict[str, Any] | None:
-        """Return the meta of an own entry, or None. It must not be changed; ``update`` takes another one."""
-        return self._state.get(topic, actor, key)
-
-    # Everybody's entries.
-
-    def entries(self, topic: str, key: str | None = None) -> list[Entry]:
-        """Return the entries of a topic, of one key or of all, without those of replicas that are down.
-
-        They are in the order of their actors' numbers, then of the names of their nodes; an update keeps its
-        position.
-        """
-        return self._state.entries(topic, key)
-
-    def dirty_entries(self, topic: str) -> list[Entry]:
-        """Return the entries of a topic with those of replicas that are down. For tests."""
-        return self._state.entries(topic, hidden=True)
-
-    def topics(self) -> Iterable[str]:
-        """Give each topic that has entries."""
-        return self._state.topics()
-
     @property
-    def replicas(self) -> dict[str, Status]:
+    def replicas(self) -> dict[str, ReplicaStatus]:
         """The status of each other replica, by the name of its node."""
         return self._replicas.statuses()
-
-    # The protocol.
 
     def tick(self, now: float) -> Outcome:
         """A broadcast period is over: speak, look for what was missed, and for who is silent."""
@@ -179,15 +124,15 @@ class Shard:
         self._apply(self._replicas.passed(now), outcome)
         return outcome
 
-    def hurry(self, now: float) -> Outcome:
+    def hurry(self) -> Outcome:
         """Tell what is new before the period is over. If nothing is, nothing happens."""
         outcome = Outcome()
-        delta = self._state.take_delta()
+        delta = self.state.take_delta()
         if delta:
             self._tell(delta, outcome)
         return outcome
 
-    def receive(self, message: Message, now: float) -> Outcome:
+    def receive(self, message: ShardMessage, now: float) -> Outcome:
         """Take in what another replica says."""
         outcome = Outcome()
         if message.ref[0] == self.ref[0]:
@@ -203,12 +148,12 @@ class Shard:
                 self._apply(self._replicas.said_goodbye(message.ref, now), outcome)
         return outcome
 
-    def goodbye(self) -> Message:
+    def goodbye(self) -> ShardMessage:
         """Return what to send to all others before this shard ends, so that its entries leave at once."""
         return Goodbye(self.ref)
 
     def _speak(self, outcome: Outcome) -> None:
-        delta = self._state.take_delta()
+        delta = self.state.take_delta()
         if delta or self._silent >= self._periods.silent_ticks:
             self._tell(delta, outcome)
         else:
@@ -216,11 +161,11 @@ class Shard:
 
     def _tell(self, delta: Delta, outcome: Outcome) -> None:
         self._generations.push(delta)
-        outcome.sends.append((None, Heartbeat(self.ref, delta, self._state.clocks())))
+        outcome.sends.append((None, Heartbeat(self.ref, delta, self.state.clocks())))
         self._silent = 0
 
     def _sample(self) -> list[Send]:
-        known = self._state.clocks(hidden=True)
+        known = self.state.clocks(hidden=True)
         dominant: list[tuple[Ref, Clocks]] = []
         for owner, clocks in self._clocks.items():
             dominant = append_clocks(dominant, owner, restrict(clocks, known))
@@ -235,24 +180,24 @@ class Shard:
         if changes is None:
             return
         self._apply(changes, outcome)
-        news = self._state.relevant(message.delta)
-        outcome.report(self._state.merge(news))
-        outcome.report(self._state.show(message.ref))
+        news = self.state.relevant(message.delta)
+        outcome.report(self.state.merge(news))
+        outcome.report(self.state.show(message.ref))
         self._generations.push(news)
         self._clocks[message.ref] = message.clocks
 
     def _answer(self, request: TransferRequest) -> TransferAck:
         delta: Delta = {}
-        for ref, clock in self._state.told_clocks().items():
+        for ref, clock in self.state.told_clocks().items():
             known = request.clocks.get(ref)
             if known is not None and known < clock and ref != request.ref:
                 part = self._generations.find(ref, known, clock)
-                delta[ref] = part or self._state.extract(ref)
+                delta[ref] = part or self.state.extract(ref)
         return TransferAck(self.ref, delta)
 
     def _fill(self, delta: Delta, outcome: Outcome) -> None:
-        news = self._state.relevant(delta)
-        outcome.report(self._state.merge(news))
+        news = self.state.relevant(delta)
+        outcome.report(self.state.merge(news))
         for ref, part in news.items():
             if part.start == 0:  # it is whole: the generations begin anew with what comes next
                 self._generations.forget(ref)
@@ -263,11 +208,11 @@ class Shard:
         for ref, change in changes:
             match change:
                 case Change.UP:
-                    self._state.introduce(ref)
+                    self.state.introduce(ref)
                     self._silent = self._periods.silent_ticks
                 case Change.DOWN:
-                    outcome.report(self._state.hide(ref))
+                    outcome.report(self.state.hide(ref))
                 case _:  # Change.PERMDOWN
-                    outcome.report(self._state.forget(ref))
+                    outcome.report(self.state.forget(ref))
                     self._generations.forget(ref)
                     self._clocks.pop(ref, None)

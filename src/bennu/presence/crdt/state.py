@@ -18,14 +18,12 @@ us. Joins of others are not: they are told by their replica, or in a transfer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, Final
 
 from ...errors import AlreadyTracked, NotTracked
 from .clocks import Clocks, Ref
 from .delta import Delta, Part, drop_span, gone
-from .entry import Diff, Entry, make_entry
-from .index import Own, Topics
+from .entry import Diff, Entry
 
 __all__ = ["State"]
 
@@ -82,78 +80,68 @@ class State:
         self._me = _Holding()
         self._me.hidden = False
         self._holdings = {ref: self._me}
-        self._topics = Topics()
-        self._own = Own()
+        self._topics: dict[str, dict[Ref, dict[int, Entry]]] = {}  # the entries of all replicas
+        self._own: dict[tuple[str, int, str], int] = {}  # the clocks of our entries
         self._delta: Delta = {ref: Part()}
 
     # What is there.
 
     def get(self, topic: str, actor: int, key: str) -> dict[str, Any] | None:
         """Return the meta of one of our own entries, or None."""
-        clock = self._own.find(topic, actor, key)
+        clock = self._own.get((topic, actor, key))
         return None if clock is None else self._me.values[clock].meta
 
-    def entries(self, topic: str, key: str | None = None, *, hidden: bool = False) -> list[Entry]:
+    def entries(self, topic: str, key: str | None = None) -> list[Entry]:
         """Return the entries of a topic in the order of their actors, then of the names of their nodes.
 
         Args:
             topic: The topic.
             key: If given, only the entries of this key.
-            hidden: Whether those of hidden replicas are wanted too.
         """
         found = [
             (entry.actor, ref, entry.key, clock, entry)
-            for ref, values in self._topics.of(topic).items()
-            if hidden or not self._holdings[ref].hidden
+            for ref, values in self._topics.get(topic, {}).items()
+            if not self._holdings[ref].hidden
             for clock, entry in values.items()
             if key is None or entry.key == key
         ]
         found.sort()  # no two have the same first four, so entries are not compared
         return [entry for *_, entry in found]
 
-    def topics(self) -> Iterator[str]:
-        """Give each topic with an entry that is not hidden."""
-        for topic in self._topics:
-            if not all(self._holdings[ref].hidden for ref in self._topics.of(topic)):
-                yield topic
-
     # Our own changes.
 
     def track(self, topic: str, actor: int, key: str, meta: dict[str, Any]) -> Diff:
         """Add an entry.
 
+        Args:
+            topic: Where.
+            actor: Who.
+            key: As what.
+            meta: Of values that MessagePack carries. It must not be changed from now on.
+
         Raises:
             AlreadyTracked: The actor has this key in this topic.
-            EncodeError: It can't be told to other nodes.
         """
-        if self._own.find(topic, actor, key) is not None:
+        if (topic, actor, key) in self._own:
             raise AlreadyTracked(topic, key)
-        return Diff(joins=[self._add(make_entry(topic, actor, key, meta))])
+        return Diff(joins=[self._add(Entry(topic, actor, key, meta))])
 
     def untrack(self, topic: str, actor: int, key: str) -> Diff:
         """Remove an entry, if it is there."""
-        clock = self._own.find(topic, actor, key)
+        clock = self._own.get((topic, actor, key))
         return Diff() if clock is None else Diff(leaves=[self._remove(clock)])
 
-    def untrack_actor(self, actor: int, topic: str | None = None) -> Diff:
-        """Remove all entries of an actor, or those in one topic."""
-        values = self._me.values
-        clocks = [c for c in self._own.of(actor) if topic is None or values[c].topic == topic]
-        return Diff(leaves=[self._remove(clock) for clock in clocks])
-
     def update(self, topic: str, actor: int, key: str, meta: dict[str, Any]) -> Diff:
-        """Replace the meta of an entry.
+        """Replace the meta of an entry, as one diff: the old entry leaves, and the new one joins.
 
         Raises:
             NotTracked: The actor has not this key in this topic.
-            EncodeError: It can't be told to other nodes; the old meta stays.
         """
-        clock = self._own.find(topic, actor, key)
+        clock = self._own.get((topic, actor, key))
         if clock is None:
             raise NotTracked(topic, key)
-        entry = make_entry(topic, actor, key, meta)
         left = self._remove(clock)
-        return Diff(joins=[self._add(entry)], leaves=[left])
+        return Diff(joins=[self._add(Entry(topic, actor, key, meta))], leaves=[left])
 
     def take_delta(self) -> Delta:
         """Return what was not yet told, and regard it as told. It is empty if there is nothing to tell."""
@@ -185,7 +173,7 @@ class State:
         """Drop all that is known of a replica."""
         diff = self.hide(ref)
         for clock, entry in self._holdings.pop(ref).values.items():
-            self._topics.drop(ref, clock, entry)
+            self._unlist(ref, clock, entry)
         self._delta.pop(ref, None)
         return diff
 
@@ -222,9 +210,9 @@ class State:
             left = [(clock, holding.values.pop(clock)) for clock in gone(holding.values, part)]
             joined = [pair for pair in part.values.items() if not holding.knows(pair[0])]
             for clock, entry in left:
-                self._topics.drop(ref, clock, entry)
+                self._unlist(ref, clock, entry)
             for clock, entry in joined:
-                self._topics.add(ref, clock, entry)
+                self._topics.setdefault(entry.topic, {}).setdefault(ref, {})[clock] = entry
             if left:
                 self._delta.setdefault(ref, Part()).cloud.update(clock for clock, _ in left)
             holding.values.update(joined)
@@ -235,26 +223,32 @@ class State:
         return diff
 
     def _add(self, entry: Entry) -> Entry:
-        clock = self._tick()
-        self._me.values[clock] = entry
-        self._own.add(clock, entry)
-        self._topics.add(self.ref, clock, entry)
-        self._delta[self.ref].values[clock] = entry
+        told = self._delta[self.ref]
+        clock = self._me.clock = told.end = self._me.clock + 1
+        self._me.values[clock] = told.values[clock] = entry
+        self._own[entry.topic, entry.actor, entry.key] = clock
+        self._topics.setdefault(entry.topic, {}).setdefault(self.ref, {})[clock] = entry
         return entry
 
     def _remove(self, clock: int) -> Entry:
         entry = self._me.values.pop(clock)
-        self._own.drop(clock, entry)
-        self._topics.drop(self.ref, clock, entry)
+        del self._own[entry.topic, entry.actor, entry.key]
+        self._unlist(self.ref, clock, entry)
         told = self._delta[self.ref]
         if clock > told.start:
             del told.values[clock]
         else:
             told.cloud.add(clock)
-        self._tick()  # without it, nobody could tell from our clock that something was removed
+        # Without a clock of its own, nobody could tell from our clock that something was removed.
+        self._me.clock = told.end = self._me.clock + 1
         return entry
 
-    def _tick(self) -> int:
-        self._me.clock += 1
-        self._delta[self.ref].end = self._me.clock
-        return self._me.clock
+    def _unlist(self, ref: Ref, clock: int, entry: Entry) -> None:
+        """Have an entry not found by its topic any more."""
+        replicas = self._topics[entry.topic]
+        entries = replicas[ref]
+        del entries[clock]
+        if not entries:
+            del replicas[ref]
+            if not replicas:
+                del self._topics[entry.topic]

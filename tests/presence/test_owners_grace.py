@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
-from bennu import Presence
+from hypothesis import given, strategies as st
 
-from ..support.clock import advance, running_loop, settle
+from bennu import Presence
+from bennu.presence.owners import Grace
+
+from ..support.clock import advance, running_loop, settle, work
 from ..support.memory import endpoint_of, serve
-from .rooms import enter, example, plain
+from ..support.properties import property_test
+from .rooms import ann_and_bob, enter, example, plain
+
+
+def owner() -> asyncio.Task[None]:
+    """Return an owner that ends when a test cancels it."""
+    return asyncio.create_task(work(1000))
 
 
 async def test_who_comes_back_in_time_was_never_away() -> None:
@@ -41,10 +51,7 @@ async def test_who_comes_back_too_late_was_away() -> None:
     """The leave is told when the grace is over."""
     presence = Presence(grace=5)
     async with serve(example(presence)) as server:
-        ann = await enter(server, "ann")
-        bob = await enter(server, "bob")
-        await advance(1)
-        await ann.news()
+        ann, bob = await ann_and_bob(server)
         bob.client.vanish()
         await advance(4.9)
         assert await ann.news() == []
@@ -63,9 +70,9 @@ async def test_another_meta_on_coming_back_is_an_update() -> None:
     async with serve(example(presence)) as server:
         watcher = await enter(server, "eve", watch=True)
         async with presence.present("room:2", "else"):
-            old = await presence.track(first := _Owner(), "u1", {"v": 1}, topic="room:1")
+            old = await presence.track(first := owner(), "u1", {"v": 1}, topic="room:1")
             await watcher.news()
-            first.end(presence)
+            first.cancel()
             await settle()
             new = await presence.track("second", "u1", {"v": 2}, topic="room:1")
         await advance(1)
@@ -78,26 +85,18 @@ async def test_another_meta_on_coming_back_is_an_update() -> None:
         watcher.client.close()
 
 
-class _Owner:
-    """An owner that ends when a test says so, as a channel does."""
-
-    def end(self, presence: Presence) -> None:
-        live = presence._live
-        assert live is not None
-        live.roll.end(live.roll._records[self])
-
-
 async def test_of_several_devices_that_with_an_equal_meta_is_taken_over() -> None:
     """Each orphan has one heir; the others go when their time is over."""
     presence = Presence(grace=5)
     async with serve(endpoint_of({}, presence=presence)):
-        owners = [_Owner(), _Owner(), _Owner()]
+        owners = [owner(), owner(), owner()]
         refs = [
-            await presence.track(owner, "u1", {"device": number}, topic="t")
-            for number, owner in enumerate(owners)
+            await presence.track(one, "u1", {"device": number}, topic="t")
+            for number, one in enumerate(owners)
         ]
-        for owner in owners:
-            owner.end(presence)
+        for one in owners:
+            one.cancel()
+        await settle()
         assert await presence.track("a", "u1", {"device": 2}, topic="t") == refs[2]
         assert await presence.track("b", "u1", {"device": 1}, topic="t") == refs[1]
         ref = await presence.track("c", "u1", {"device": 9}, topic="t")
@@ -135,11 +134,11 @@ async def test_those_whose_time_is_over_go_in_their_order() -> None:
     """Under one timer, though some were taken over meanwhile."""
     presence = Presence(grace=5)
     async with serve(endpoint_of({}, presence=presence)):
-        owners = [_Owner() for _ in range(4)]
-        for number, owner in enumerate(owners):
-            await presence.track(owner, number, topic="t")
-        for owner in owners:
-            owner.end(presence)
+        owners = [owner() for _ in range(4)]
+        for number, one in enumerate(owners):
+            await presence.track(one, number, topic="t")
+        for one in owners:
+            one.cancel()
             await advance(1)
         await presence.track("me", 0, topic="t")
         await presence.track("me", 2, topic="t")
@@ -159,9 +158,7 @@ async def test_the_stop_of_the_endpoint_waits_for_no_grace() -> None:
 
     presence = Presence(grace=3600, left=left)
     async with serve(example(presence)) as server:
-        ann = await enter(server, "ann")
-        bob = await enter(server, "bob")
-        await advance(1)
+        ann, bob = await ann_and_bob(server)
         ann.client.vanish()
         await advance(1)
         assert gone == []
@@ -169,3 +166,79 @@ async def test_the_stop_of_the_endpoint_waits_for_no_grace() -> None:
     assert sorted(gone) == ["ann", "bob"]
     loop: Any = running_loop()
     assert not [timer for timer in loop._scheduled if not timer.cancelled()], "a timer was left"
+
+
+# Entries that wait for a new owner: which owner gets which, and when they expire.
+
+PLACE = ("t", "u1")
+
+
+def meta(**said: Any) -> dict[str, Any]:
+    return {**said, "phx_ref": "R", "phx_ref_prev": "Q"}
+
+
+def test_one_with_an_equal_meta_is_found_whatever_its_refs_and_order() -> None:
+    """Equal as JSON: 1 and true are not."""
+    grace = Grace()
+    grace.add(PLACE, 1, meta(a=1, b=2), 5)
+    grace.add(PLACE, 2, meta(a=True), 5)
+    grace.add(PLACE, 3, meta(a=1), 5)
+    assert grace.adopt(PLACE, {"b": 2, "a": 1}) == (1, True)
+    assert grace.adopt(PLACE, {"a": 1}) == (3, True)
+    assert grace.adopt(PLACE, {"a": 1}) == (2, False)
+    assert grace.adopt(PLACE, {"a": 1}) is None
+    assert grace.expire(1000) == []
+
+
+def test_another_place_has_its_own() -> None:
+    grace = Grace()
+    grace.add(PLACE, 1, meta(), 5)
+    assert grace.adopt(("t", "u2"), {}) is None
+    assert grace.adopt(("t2", "u1"), {}) is None
+    assert grace.adopt(PLACE, {}) == (1, True)
+
+
+def test_they_expire_in_their_order() -> None:
+    """Those that were adopted are passed over; then there is no deadline."""
+    grace = Grace()
+    for actor in (1, 2, 3):
+        grace.add(PLACE, actor, meta(n=actor), float(actor))
+    assert grace.adopt(PLACE, {"n": 2}) == (2, True)
+    seen = [(grace.deadline, grace.expire(now)) for now in (0.5, 1, 9, 10)]
+    assert seen == [(1, []), (1, [(PLACE, 1)]), (3, [(PLACE, 3)]), (None, [])]
+    assert grace.expire(1000) == []
+
+
+@property_test
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["add", "adopt", "expire"]), st.integers(0, 2), st.integers(0, 2)
+        ),
+        max_size=30,
+    )
+)
+def test_each_goes_to_one_heir_or_expires(story: list[tuple[str, int, int]]) -> None:
+    """None is lost, none is there twice, and an heir with an equal meta never gets another."""
+    grace = Grace()
+    waiting: dict[int, tuple[str, int, float]] = {}
+    for now, (what, key, n) in enumerate(story):
+        place = ("t", f"u{key}")
+        here = {actor: one for actor, one in waiting.items() if one[0] == place[1]}
+        if what == "add":
+            grace.add(place, now, meta(n=n), now + 5.0)
+            waiting[now] = (place[1], n, now + 5.0)
+        elif what == "expire":
+            gone = {actor for _, actor in grace.expire(now)}
+            assert gone == {actor for actor, (_, _, deadline) in waiting.items() if deadline <= now}
+            for actor in gone:
+                del waiting[actor]
+        elif not here:
+            assert grace.adopt(place, {"n": n}) is None
+        else:
+            adopted = grace.adopt(place, {"n": n})
+            assert adopted is not None
+            actor, is_same = adopted
+            assert here.pop(actor)[1] == n or not is_same
+            assert is_same == any(one[1] == n for one in (*here.values(), waiting.pop(actor)))
+    assert {actor for _, actor in grace.expire(1000)} == set(waiting)
