@@ -132,9 +132,7 @@ class ChannelRuntime(AgentRuntime, Protocol):
     join_ref: Any
 
     def push(self, event: str, payload: Any) -> None: ...
-    async def broadcast(
-        self, event: str, payload: Any, *, include_self: bool, everywhere: bool
-    ) -> None: ...
+    async def broadcast(self, event: str, payload: Any, *, include_self: bool) -> None: ...
     def ref(self) -> ReplyRef: ...
 
 
@@ -239,27 +237,19 @@ class Channel(Agent[A, S]):
             WrongThread: The call comes from another thread or event loop than the endpoint's; there write
                 ``self.sync.broadcast(...)``.
         """
-        return self._server.broadcast(
-            event, {} if payload is None else payload, include_self=True, everywhere=True
-        )
+        return self._server.broadcast(event, {} if payload is None else payload, include_self=True)
 
     def broadcast_from(self, event: str, payload: Any = None) -> Awaitable[None]:
         """Send an event to everyone in this topic but this client. Raises as ``broadcast``."""
-        return self._server.broadcast(
-            event, {} if payload is None else payload, include_self=False, everywhere=True
-        )
+        return self._server.broadcast(event, {} if payload is None else payload, include_self=False)
 
     def local_broadcast(self, event: str, payload: Any = None) -> Awaitable[None]:
         """Do what ``broadcast`` does today: reach the clients of this process. Raises as ``broadcast``."""
-        return self._server.broadcast(
-            event, {} if payload is None else payload, include_self=True, everywhere=False
-        )
+        return self._server.broadcast(event, {} if payload is None else payload, include_self=True)
 
     def local_broadcast_from(self, event: str, payload: Any = None) -> Awaitable[None]:
         """Do what ``broadcast_from`` does today: reach the clients of this process. Raises as ``broadcast``."""
-        return self._server.broadcast(
-            event, {} if payload is None else payload, include_self=False, everywhere=False
-        )
+        return self._server.broadcast(event, {} if payload is None else payload, include_self=False)
 
     def ref(self) -> ReplyRef:
         """Return a handle to the message being handled, to answer it later from any task.

@@ -89,9 +89,7 @@ class Handle(Actor[Line, ChannelDefinition]):
         else:
             connection.backpressure.push(self, event, payload, encoded)
 
-    async def broadcast(
-        self, event: str, payload: Any, *, include_self: bool, everywhere: bool
-    ) -> None:
+    async def broadcast(self, event: str, payload: Any, *, include_self: bool) -> None:
         """Send an event to the topic."""
         self.expect_usable("broadcast")
         expect_event(event)
@@ -100,7 +98,7 @@ class Handle(Actor[Line, ChannelDefinition]):
             self.definition.check_emitted(event, payload)
         message = Broadcast(self.topic, event, payload)
         sender = None if include_self else self
-        if server.pubsub.send(self.topic, message, sender) and everywhere:
+        if server.pubsub.send(self.topic, message, sender):
             await asyncio.sleep(0)  # a loop of broadcasts lets others have their turn
 
     def ref(self) -> ReplyRef:
