@@ -1,4 +1,4 @@
-"""In CI a browser or interop test that is skipped is a failure: it would hide that nothing was tested."""
+"""Configures all tests. In CI a browser or interop test that is skipped is a failure: it would hide a missing test."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from hypothesis import settings
 
 from .support.clock import AUTOJUMP
 
-# How many examples a property test tries; scripts/test-all asks for the long profile. What
-# any bytes at all do is left to tests/fuzz, which feeds millions.
-settings.register_profile("default", deadline=None)  # no test depends on how fast the machine is
+# The number of examples of a property test; scripts/test-all uses the long profile. Tests of
+# arbitrary bytes are in tests/fuzz, which feeds millions of inputs.
+settings.register_profile("default", deadline=None)  # no test depends on the speed of the machine
 settings.register_profile("long", max_examples=1000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
 @pytest.fixture(autouse=True)
 def _no_watch(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a busy machine anything may take 0.1 s; tests/loop/test_watch.py has a watch of its own."""
+    """Turn off the watch of the event loop: on a busy machine any call can take 0.1 s."""
     monkeypatch.setattr("bennu.server.server.HOLD_LIMIT", None)
 
 
-# On which event loops the asynchronous tests run: in virtual time, unless something real takes part in them.
+# The event loop of the asynchronous tests: in virtual time, unless a test uses something real.
 # A module can say otherwise: `pytestmark = pytest.mark.clock("real")`.
 _CLOCKS: Final[dict[str, list[Any]]] = {
     "virtual": [AUTOJUMP],
@@ -72,7 +72,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 class _NoSkips:
-    """Collects such skips, and makes the session fail for them."""
+    """Collects skipped browser and interop tests, and makes the session fail for them."""
 
     def __init__(self) -> None:
         self.skips: list[str] = []
@@ -83,7 +83,7 @@ class _NoSkips:
             self._add(report)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        # A module that skips itself as a whole has no markers: its folder tells.
+        # A module that skips itself as a whole has no markers; its folder is used instead.
         if report.skipped and any(f"/{name}/" in report.nodeid for name in _NEVER_SKIPPED):
             self._add(report)
 

@@ -1,4 +1,4 @@
-"""What a channel may say about slow clients."""
+"""The policies of ``when_slow``."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Position:
     "payload", [{"symbol": "A", "bid": 1}, Quote("A")], ids=["a dict", "a Struct"]
 )
 def test_a_field_is_a_key_together_with_the_event(payload: Any) -> None:
-    """So the newest price does not take the place of the newest status."""
+    """A newer price does not replace a newer status, because the event is part of the key."""
     policy = Latest(key="symbol")
     assert policy.key_of("price", payload) == ("price", "A")
     assert policy.key_of("status", payload) == ("status", "A")
@@ -36,18 +36,18 @@ def test_a_field_is_a_key_together_with_the_event(payload: Any) -> None:
 
 @pytest.mark.parametrize("payload", [{}, {"bid": 1}, Quote, b"\x01", None])
 def test_a_payload_without_the_field_stands_for_itself(payload: Any) -> None:
-    """It takes nobody's place."""
+    """A payload without the field has no key, and replaces no other message."""
     assert Latest(key="ask").key_of("price", payload) is None
 
 
 def test_a_function_is_for_the_runtime_to_call() -> None:
-    """It is the user's, so nobody calls it but what calls all of the user's functions."""
+    """``key_of`` does not call the user's function: only the server calls it."""
     policy = Latest(key=lambda event, payload: payload.symbol % 2)
     assert policy.key_of("moved", Position(3)) is None
 
 
 def test_a_function_that_would_have_to_be_awaited_is_refused() -> None:
-    """Nothing waits for it: its coroutine would be the same key for nothing."""
+    """An async key function is refused: its coroutine would be a different key for each message."""
 
     async def symbol(event: str, payload: Any) -> Any:
         return payload.symbol
@@ -65,19 +65,19 @@ def test_a_function_that_would_have_to_be_awaited_is_refused() -> None:
 
 
 def test_without_a_key_the_newest_of_each_event_stays() -> None:
-    """As for progress, where only the last counts."""
+    """Without a key only the newest message of each event is kept, as for progress."""
     assert Latest().key_of("progress", {"done": 3}) == "progress"
 
 
 def test_dropping_the_oldest_has_no_keys() -> None:
-    """Each message stands for itself."""
+    """``DropOldest`` has no keys: no message replaces another."""
     assert DropOldest().key_of("e", {}) is None
 
 
 @pytest.mark.parametrize("policy", [DropOldest, Latest])
 @pytest.mark.parametrize("given", [0, -1, 1.5, True, "100", None])
 def test_a_bound_is_a_number_above_0(policy: Any, given: Any) -> None:
-    """Said where the class is made."""
+    """The class refuses a ``max`` that is no whole number above 0."""
     with pytest.raises(DefinitionError) as raised:
         policy(max=given)
     assert raised.value.subject == f"{policy.__name__}(max=...)"
@@ -85,14 +85,14 @@ def test_a_bound_is_a_number_above_0(policy: Any, given: Any) -> None:
 
 
 def test_a_key_is_a_name_or_a_function() -> None:
-    """Said where the class is made."""
+    """The class refuses a ``key`` that is no text and no function."""
     with pytest.raises(DefinitionError, match="the name of a field, or a function"):
         Latest(key=3)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("given", ["drop_oldest", None, DropOldest, Latest, 100])
 def test_a_policy_that_is_none(given: Any) -> None:
-    """Refused at start-up, with what to write."""
+    """An invalid policy is refused at start-up, and the error says what to write."""
 
     class Room(Channel[None]):
         when_slow = given
@@ -105,7 +105,7 @@ def test_a_policy_that_is_none(given: Any) -> None:
 
 @pytest.mark.parametrize("given", ["close", DropOldest(max=3), Latest()])
 def test_a_channel_knows_what_it_may_drop(given: WhenSlow) -> None:
-    """Nothing, by default."""
+    """By default a channel drops no messages."""
 
     class Room(Channel[None]):
         when_slow: ClassVar[WhenSlow] = given
@@ -117,6 +117,6 @@ def test_a_channel_knows_what_it_may_drop(given: WhenSlow) -> None:
 
 @pytest.mark.parametrize("given", [0, -1])
 def test_something_must_be_allowed_to_wait(given: int) -> None:
-    """max_unsent is above 0."""
+    """``max_unsent`` must be above 0."""
     with pytest.raises(DefinitionError, match="max_unsent"):
         Socket(connect=lambda: None, channels={}, max_unsent=given)

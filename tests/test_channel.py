@@ -1,4 +1,4 @@
-"""Channels as their authors write them: what a channel says, hears and keeps."""
+"""Channels as users write them: what a channel sends, receives and keeps."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class Point(Struct):
     y: int
 
 
-# What a channel says.
+# Messages that a channel sends.
 
 
 class Speaking(Channel[Any]):
-    """Each event makes it say something to somebody."""
+    """Each event makes the channel call one of its methods that send."""
 
     @on("say")
     async def say(self, payload: dict[str, str]) -> None:
@@ -43,7 +43,7 @@ class Speaking(Channel[Any]):
 
 
 async def three(server: Any, over: Over, version: Version) -> tuple[Client, Client, Client]:
-    """Connect two clients of the topic, and one of another."""
+    """Connect two clients of one topic, and one client of another topic."""
     one, two, three = [await server.connect(over=over, version=version) for _ in range(3)]
     await one.join("room:1")
     await two.join("room:1")
@@ -56,7 +56,7 @@ async def three(server: Any, over: Over, version: Version) -> tuple[Client, Clie
 @pytest.mark.conformance("CS001", "CS002", "CS003", "CS004", "CS007", "CS028", "CS029")
 @pytest.mark.parametrize("how", ["broadcast", "local_broadcast", "broadcast_from", "push"])
 async def test_who_hears_what_a_channel_says(how: str, over: Over, version: Version) -> None:
-    """A push its client alone, a broadcast the whole topic, broadcast_from all others in it."""
+    """A push goes to its client, a broadcast to the whole topic, and broadcast_from to all others in the topic."""
     async with serve(endpoint_of({"room:*": Speaking})) as server:
         client, other, outsider = await three(server, over, version)
         for event, payload in (("say", {"a": 1}), ("say_nothing", {})):
@@ -70,7 +70,7 @@ async def test_who_hears_what_a_channel_says(how: str, over: Over, version: Vers
 
 
 async def test_local_broadcast_from() -> None:
-    """All others on this node."""
+    """``local_broadcast_from`` goes to all other clients on this node."""
     async with serve(endpoint_of({"room:*": Speaking})) as server:
         client, other, outsider = await three(server, "native", "2.0.0")
         client.push("room:1", "say", {"how": "local_broadcast_from"})
@@ -80,7 +80,7 @@ async def test_local_broadcast_from() -> None:
 
 
 async def test_binary_broadcasts_and_clients_that_cannot_take_them() -> None:
-    """A V1 client is passed by, and that is said in the log; all others get it."""
+    """A binary broadcast is not sent to a V1 client, which is logged. All other clients get it."""
     async with serve(endpoint_of({"room:*": Speaking})) as server:
         new, old = await server.connect(), await server.connect(version="1.0.0")
         await new.join("room:1")
@@ -92,7 +92,7 @@ async def test_binary_broadcasts_and_clients_that_cannot_take_them() -> None:
 
 
 async def test_a_binary_push_to_a_client_that_cannot_take_it_crashes_the_channel() -> None:
-    """As in Phoenix: the channel knows whom it speaks to."""
+    """A binary push to a V1 client crashes the channel, as in Phoenix: the channel knows its client."""
     async with serve(endpoint_of({"room:*": Speaking})) as server:
         old = await server.connect(version="1.0.0")
         await old.join("room:1")
@@ -101,12 +101,12 @@ async def test_a_binary_push_to_a_client_that_cannot_take_it_crashes_the_channel
         server.logged("crashed in say_binary")
 
 
-# Broadcasts that are looked at first.
+# Intercepted broadcasts.
 
 
 @pytest.mark.conformance("WS005", "WS053", "CS031")
 async def test_an_intercepted_broadcast_is_what_the_channel_makes_of_it() -> None:
-    """It may change it, swallow it, or end; other events of the topic go past it."""
+    """A channel can change or drop an intercepted broadcast, or end. Other events of the topic are not intercepted."""
 
     class Room(Channel[Any]):
         reasons: tuple[Any, ...] = ()
@@ -141,7 +141,7 @@ async def test_an_intercepted_broadcast_is_what_the_channel_makes_of_it() -> Non
 
 
 async def test_an_intercepted_broadcast_keeps_its_payload_as_it_was_sent() -> None:
-    """On the node that sends, no JSON is made of it before the channel has seen it."""
+    """On the sending node, the payload of an intercepted broadcast is not encoded before the channel gets it."""
     seen: list[Any] = []
 
     class Room(Channel[Any]):
@@ -175,7 +175,7 @@ class Late(Tick, frozen=True):
 
 
 class Listening(Channel[Any]):
-    """It hears of ticks, of broadcasts, and of anything else."""
+    """Handles ticks, broadcasts, and any other message."""
 
     async def after_join(self) -> None:
         self.subscribe("prices")
@@ -208,7 +208,7 @@ class Listening(Channel[Any]):
 
 @pytest.mark.conformance("CS032", "CS033", "CS034", "CS043")
 async def test_messages_of_the_server() -> None:
-    """Each goes to the handler of its nearest type: a subclass to that of its base."""
+    """Each message goes to the handler of its nearest type: a subclass to the handler of its base class."""
     async with serve(endpoint_of({"room": Listening})) as server:
         client, other = await server.connect(), await server.connect()
         await client.join("room")
@@ -233,7 +233,7 @@ async def test_messages_of_the_server() -> None:
         other.read().clear()
 
 
-# What it keeps.
+# State of a channel.
 
 
 @dataclass(frozen=True)
@@ -243,7 +243,7 @@ class User:
 
 
 async def test_assigns_are_one_object_until_a_channel_rebinds_them() -> None:
-    """Other channels of the connection do not see it, nor does the next join."""
+    """If a channel rebinds its assigns, neither other channels of the connection nor the next join see the change."""
 
     class Room(Channel[User]):
         count = 0
@@ -276,7 +276,7 @@ async def test_assigns_are_one_object_until_a_channel_rebinds_them() -> None:
 
 
 async def test_topic_parameters_are_typed_attributes() -> None:
-    """Only the canonical form of a topic matches; the next pattern is tried, at last none."""
+    """A topic matches only in its canonical form. Else the next pattern is tried, and at last none matches."""
 
     class Numbered(Channel[Any]):
         room_id: int

@@ -1,4 +1,4 @@
-"""What a channel gets of others is its own: no change of it is seen elsewhere. And whose ids and events are whose."""
+"""A channel gets copies of messages, so no change is seen elsewhere; and ids and reserved events can't be forged."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Note(Struct):
 
 
 class Room(Channel[Any]):
-    """Each of its channels writes into whatever it gets."""
+    """Each of its channels changes every message that it gets."""
 
     async def after_join(self) -> None:
         self.subscribe("news")
@@ -50,7 +50,7 @@ class Room(Channel[Any]):
 
 
 async def test_every_channel_and_listener_gets_a_payload_of_its_own() -> None:
-    """By @on_out, @on_info and a listener of server code; the sender's own object stays what it was."""
+    """``@on_out``, ``@on_info`` and a listener each get their own payload. The sender's object stays unchanged."""
     async with serve(endpoint_of({"room": Room})) as server:
         clients = [await server.connect() for _ in range(3)]
         for client in clients:
@@ -76,7 +76,7 @@ async def test_every_channel_and_listener_gets_a_payload_of_its_own() -> None:
 
 
 async def test_a_typed_message_is_copied_too() -> None:
-    """What the sender holds stays as it was."""
+    """A typed message is copied too: the sender's object stays unchanged."""
     async with serve(endpoint_of({"room": Room})) as server:
         clients = [await server.connect() for _ in range(2)]
         for client in clients:
@@ -91,7 +91,7 @@ async def test_a_typed_message_is_copied_too() -> None:
 
 
 class Free(Channel[Any]):
-    """It says whatever its client names, which is not wise."""
+    """Broadcasts to the topic that its client names, as a careless application does."""
 
     async def handle_in(self, event: str, payload: Any) -> Ok:
         await self.broadcast(event, payload)
@@ -100,7 +100,7 @@ class Free(Channel[Any]):
 
 @pytest.mark.parametrize("over", ["native", "asgi", "longpoll"])
 async def test_no_topic_reaches_an_id(over: Over) -> None:
-    """A client that joins the topic of another's name can have anything said there."""
+    """A client that joins a topic with the name of an id gets no messages of that id."""
     async with serve(endpoint_of({"*": Free})) as server:
         ann = await server.connect(params={"name": "ann"}, over=over)
         bob = await server.connect(over=over)
@@ -114,7 +114,7 @@ async def test_no_topic_reaches_an_id(over: Over) -> None:
 
 @pytest.mark.parametrize("event", ["phx_reply", "phx_close", "phx_error", "phx_", "phx_mine"])
 async def test_a_clients_event_of_the_protocol_reaches_no_handler(event: str) -> None:
-    """It is answered as unknown, and nobody hears it."""
+    """A client's event that begins with ``phx_`` is answered as unknown, and no handler or listener gets it."""
     async with serve(endpoint_of({"*": Free})) as server:
         client, other = await server.connect(), await server.connect()
         await client.join("room")
@@ -129,7 +129,7 @@ async def test_a_clients_event_of_the_protocol_reaches_no_handler(event: str) ->
     ["push", "broadcast", "broadcast_from", "local_broadcast", "local_broadcast_from"],
 )
 async def test_an_event_of_the_protocol_cannot_be_sent(method: str) -> None:
-    """By no method of a channel or an endpoint; the error says what to write."""
+    """No method of a channel or an endpoint sends an event that begins with ``phx_``; the error says what to write."""
     raised: list[Exception] = []
 
     class Forger(Channel[Any]):
@@ -158,7 +158,7 @@ async def test_an_event_of_the_protocol_cannot_be_sent(method: str) -> None:
 
 
 async def test_an_id_is_text() -> None:
-    """A number would reach nobody, and say nothing of it."""
+    """An id that is a number is refused: it would match no connection, without any error."""
     async with serve(endpoint_of({})) as server:
         with pytest.raises(TypeError, match=r'write endpoint\.disconnect\("users:7"\)'):
             await server.endpoint.disconnect(7)  # type: ignore[arg-type]

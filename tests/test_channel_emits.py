@@ -1,4 +1,4 @@
-"""What goes out of a channel that declares it is checked, in development."""
+"""In development, messages of a channel with ``emits`` are checked."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Model(BaseModel):
 
 
 class Emitting(Channel[Any]):
-    """It declares what it sends."""
+    """A channel that declares the events that it sends."""
 
     emits: ClassVar = {"point": Point, "model": Model}
 
@@ -45,7 +45,7 @@ def fits(event: str, value: str) -> bool:
 @pytest.mark.parametrize("event", ["point", "model", "undeclared"])
 @pytest.mark.parametrize("value", ["point", "dict", "model"])
 async def test_emits(debug: bool, how: str, event: str, value: str) -> None:
-    """In development an event that is not declared, or does not fit, crashes the channel."""
+    """In development an event that is not declared, or whose payload does not fit, crashes the channel."""
     async with serve(endpoint_of({"room": Emitting}, debug=debug)) as server:
         client = await server.connect()
         await client.join("room")
@@ -68,7 +68,7 @@ async def test_emits(debug: bool, how: str, event: str, value: str) -> None:
 
 
 class Undeclared(Channel[Any]):
-    """It says nothing of what it sends."""
+    """A channel without ``emits``."""
 
     @on("say")
     async def say(self) -> None:
@@ -76,7 +76,7 @@ class Undeclared(Channel[Any]):
 
 
 async def test_a_class_without_emits_is_not_checked() -> None:
-    """Declaring is a choice."""
+    """A class without ``emits`` is not checked."""
     async with serve(endpoint_of({"room": Undeclared}, debug=True)) as server:
         client = await server.connect()
         await client.join("room")

@@ -1,4 +1,4 @@
-"""Handlers of a client's events: what they take, and what they return."""
+"""Handlers of a client's events: their payloads and their results."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from bennu import Channel, Error, Ok, Refused, Reply, on, on_out
 from .support.clock import settle
 from .support.memory import Over, endpoint_of, error, ok, serve
 
-# What a handler returns.
+# Results of a handler.
 
 
 class Replying(Channel[Any]):
-    """It returns what the test puts here, or raises it."""
+    """Returns or raises the value of the test."""
 
     value: ClassVar[Any]
 
@@ -33,7 +33,7 @@ class Replying(Channel[Any]):
 
 
 def replying(value: Any) -> type[Replying]:
-    """Return a class whose value is this test's own."""
+    """Return a class with a value that only this test uses."""
     room: type[Replying] = type("Room", (Replying,), {})
     room.value = value
     return room
@@ -84,7 +84,7 @@ class Colour(Enum):
     ids=repr,
 )
 async def test_what_a_handler_returns_is_its_reply(value: Any, reply: Any, over: Over) -> None:
-    """A value is an ok reply, nothing else is written, and the channel lives on."""
+    """A value is sent as an ok reply, nothing else is sent, and the channel continues."""
     async with serve(endpoint_of({"room": replying(value)})) as server:
         client = await server.connect(over=over)
         await client.join("room")
@@ -97,7 +97,7 @@ async def test_what_a_handler_returns_is_its_reply(value: Any, reply: Any, over:
     ("value", "status"), [(b"\x07", "ok"), (Error(b"\x07"), "error"), (Reply("s", b"\x07"), "s")]
 )
 async def test_bytes_are_a_binary_reply(value: Any, status: str) -> None:
-    """With any status."""
+    """Bytes are sent as a binary reply, with any status."""
     async with serve(endpoint_of({"room": replying(value)})) as server:
         client = await server.connect()
         await client.join("room")
@@ -106,7 +106,7 @@ async def test_bytes_are_a_binary_reply(value: Any, status: str) -> None:
 
 @pytest.mark.conformance("CS017")
 async def test_none_is_no_reply() -> None:
-    """What the handler pushes is all that the client sees."""
+    """A handler that returns None sends no reply: the client gets only the pushes."""
 
     class Room(Channel[Any]):
         @on("quiet")
@@ -120,7 +120,7 @@ async def test_none_is_no_reply() -> None:
         await client.expect(("1", None, "room", "pushed", {"a": 1}))
 
 
-# What a handler takes.
+# Payloads of a handler.
 
 
 class NewMsg(Struct):
@@ -137,7 +137,7 @@ class Longer(BaseModel):
 
 
 class Taking(Channel[Any]):
-    """A handler for each kind of payload; each replies with what it got."""
+    """A handler for each kind of payload; each replies with the payload that it got."""
 
     @on("nothing")
     async def nothing(self) -> Ok:
@@ -209,7 +209,7 @@ UUID_TEXT = "12345678-1234-5678-1234-567812345678"
 async def test_a_payload_comes_in_the_type_of_the_annotation(
     event: str, payload: Any, got: str
 ) -> None:
-    """Structs, dataclasses, TypedDicts, pydantic models, builtins, bytes, and what JSON has no name for."""
+    """A payload has the annotated type: Struct, dataclass, TypedDict, pydantic model, builtin, bytes, and others."""
     async with serve(endpoint_of({"room": Taking})) as server:
         client = await server.connect()
         await client.join("room")
@@ -239,7 +239,7 @@ async def test_a_payload_comes_in_the_type_of_the_annotation(
 async def test_a_payload_that_does_not_fit_is_an_error_reply(
     event: str, payload: Any, path: str
 ) -> None:
-    """With the place and the mistake; the handler does not run, and the channel lives on."""
+    """The error reply has the path and the mistake. The handler does not run, and the channel continues."""
     async with serve(endpoint_of({"room": Taking})) as server:
         client = await server.connect()
         await client.join("room")
@@ -253,7 +253,7 @@ async def test_a_payload_that_does_not_fit_is_an_error_reply(
 
 
 async def test_without_a_ref_there_is_no_error_reply() -> None:
-    """Neither for a payload that does not fit, nor for an event that nobody knows."""
+    """Without a ref, neither a payload that does not fit nor an unknown event gets a reply."""
     async with serve(endpoint_of({"room": Taking})) as server:
         client = await server.connect()
         await client.join("room")
@@ -263,7 +263,7 @@ async def test_without_a_ref_there_is_no_error_reply() -> None:
 
 
 async def test_an_event_that_no_handler_takes() -> None:
-    """An error reply; the channel lives on, where it would crash in Phoenix."""
+    """An unknown event gets an error reply, and the channel continues. In Phoenix the channel would crash."""
     async with serve(endpoint_of({"room": Taking})) as server:
         client = await server.connect()
         await client.join("room")
@@ -272,7 +272,7 @@ async def test_an_event_that_no_handler_takes() -> None:
 
 
 async def test_handle_in_takes_what_no_handler_names() -> None:
-    """With the event, and the payload as it came; its reply is that of any handler."""
+    """``handle_in`` gets the event and the undecoded payload. Its reply is sent as that of any handler."""
 
     class Room(Channel[Any]):
         @on("named")
@@ -293,7 +293,7 @@ async def test_handle_in_takes_what_no_handler_names() -> None:
 
 
 async def test_what_is_returned_where_no_client_asked_is_warned_of() -> None:
-    """It reaches nobody, where its author may have meant a push."""
+    """A returned value that is sent to no client is logged: the author possibly meant a push."""
 
     class Room(Channel[Any]):
         async def after_join(self) -> str:

@@ -1,4 +1,4 @@
-"""Plain ``def`` handlers: each runs in a worker thread, and the order is the same."""
+"""Plain ``def`` handlers: each runs in a worker thread, in the same order as async handlers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Point(Struct):
 
 
 async def test_every_hook_and_handler_may_be_a_plain_function() -> None:
-    """Each runs in a worker thread; the order is the same, and so are replies and errors."""
+    """Each plain function runs in a worker thread. Order, replies and errors are as for async functions."""
     ran: list[tuple[str, bool]] = []
 
     def here(name: str) -> None:
@@ -94,7 +94,7 @@ async def test_every_hook_and_handler_may_be_a_plain_function() -> None:
 
 
 async def test_a_plain_handler_that_raises_ends_its_channel_alone() -> None:
-    """As an async one does."""
+    """A plain handler that raises ends only its own channel, as an async handler does."""
 
     class Room(Channel[Any]):
         @on("crash")
@@ -110,7 +110,7 @@ async def test_a_plain_handler_that_raises_ends_its_channel_alone() -> None:
 
 
 async def test_a_plain_handler_holds_up_its_own_channel_alone() -> None:
-    """While it waits in its thread, the other channels of that client go on."""
+    """While a plain handler waits in its thread, the other channels of its client continue."""
     began, go_on = asyncio.Event(), threading.Event()
     loop = running_loop()
 
@@ -143,7 +143,7 @@ async def test_a_plain_handler_holds_up_its_own_channel_alone() -> None:
 
 
 async def test_a_thread_starts_timers_tasks_and_subscriptions_through_sync() -> None:
-    """What belongs to the event loop has a blocking twin too, and what that returns cancels."""
+    """Each async method has a blocking twin for threads. The object that a twin returns can be cancelled."""
     cancels: list[Any] = []
 
     class Room(Channel[Any]):
@@ -188,7 +188,7 @@ async def test_a_thread_starts_timers_tasks_and_subscriptions_through_sync() -> 
 
 
 async def test_what_belongs_to_the_event_loop_says_so_in_a_thread() -> None:
-    """Called in a worker thread, each names its twin; the coroutine is not left behind."""
+    """An async method called in a worker thread raises an error with the name of its twin, without a warning."""
     said: list[str] = []
 
     class Room(Channel[Any]):

@@ -1,4 +1,4 @@
-"""Every behaviour that Phoenix's own suites assert is asserted here too, put off, or impossible."""
+"""Each behaviour that Phoenix's test suites assert is tested here, deferred, or impossible."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.conformance import (
     render,
 )
 
-# How many each of Phoenix's suites has, as numbered in the check-list.
+# The number of behaviours of each of Phoenix's suites, as numbered in the check-list.
 SIZES: Final = {
     "SK": 43, "CS": 47, "CT": 15, "WS": 57, "OR": 31, "LP": 37, "PR": 24, "TR": 77, "PS": 26,
     "TK": 36, "LG": 14, "JS": 72, "GE": 16, "AD": 15, "OB": 23,
@@ -37,7 +37,7 @@ def marks() -> dict[str, list[Test]]:
 
 
 def test_the_list_is_whole(checklist: CheckList) -> None:
-    """No entry was lost: each group counts from 001 up to what it had, and the groups are in order."""
+    """No entry is missing: each group counts from 001 to its number of entries, and the groups are in order."""
     expected = [f"{group}{n:03}" for group, size in SIZES.items() for n in range(1, size + 1)]
     assert list(checklist.behaviours) == expected
     assert list(checklist.groups) == list(SIZES)
@@ -52,7 +52,7 @@ def test_what_tests_assert_is_on_the_list(
 def test_what_is_set_aside_is_not_tested(
     checklist: CheckList, marks: dict[str, list[Test]]
 ) -> None:
-    """What is tested is here, so its entry must not say that it is to come, or can't be."""
+    """An entry that is deferred or impossible has no test."""
     assert "\n".join(checklist.contradicted(marks)) == ""
 
 
@@ -61,7 +61,7 @@ def test_everything_else_is_tested(checklist: CheckList, marks: dict[str, list[T
 
 
 def test_the_document_is_up_to_date(checklist: CheckList, marks: dict[str, list[Test]]) -> None:
-    """Else run scripts/conformance."""
+    """The page is up to date. Run scripts/conformance to update it."""
     assert MARKDOWN.read_text("utf-8") == render(checklist, marks)
 
 
@@ -69,7 +69,7 @@ def test_the_document_is_up_to_date(checklist: CheckList, marks: dict[str, list[
 
 
 def read(source: str) -> dict[str, list[str]]:
-    """Return the names of the tests of a source that carry each id."""
+    """Return the names of the tests of each id in a source text."""
     pairs = sorted(read_marks(f"import pytest\n{source}", "tests/test_a.py"))
     return {
         key: [test.name for _, test in group] for key, group in groupby(pairs, key=lambda p: p[0])
@@ -109,7 +109,7 @@ def test_the_mark_of_a_module_is_read() -> None:
 
 
 def test_marks_of_parameters_are_read() -> None:
-    """Also of those that stand in a list of their own."""
+    """Marks of parameters are read too, also if their list is a variable."""
     source = """
 CASES: list[object] = [pytest.param(1, marks=[pytest.mark.conformance("AA001")])]
 
@@ -131,7 +131,7 @@ def test_one(a: int, b: int) -> None: ...
     ],
 )
 def test_a_mark_that_cannot_be_read_is_a_mistake(source: str, complaint: str) -> None:
-    """Else a behaviour would be thought tested by nobody, or by what is no test."""
+    """A mark that can't be read is an error: else its behaviour would count as untested."""
     with pytest.raises(ValueError, match=complaint):
         read(source)
 

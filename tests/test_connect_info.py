@@ -1,4 +1,4 @@
-"""What ``connect`` may know of the request; read from an ASGI scope."""
+"""``ConnectInfo``, read from an ASGI scope."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from bennu.connect_info import URI, ConnectInfo, Headers, Peer
 
 
 def info(headers: list[tuple[bytes, bytes]] | None = None, **scope: Any) -> ConnectInfo:
-    """The info of a request with these headers."""
+    """Return the info of a request with these headers."""
     whole = {"path": "/socket/websocket", "headers": headers or [], **scope}
     return ConnectInfo(whole, transport="websocket")
 
 
 def test_headers_are_found_in_any_case_and_the_first_of_a_name_counts() -> None:
-    """They are a mapping, as headers are everywhere."""
+    """Headers are a case-insensitive mapping. The first value of a repeated name counts."""
     headers = Headers([(b"x-one", b"1"), (b"x-two", b"a:b"), (b"x-one", b"2")])
 
     assert headers["X-One"] == "1"
@@ -33,7 +33,7 @@ def test_headers_are_found_in_any_case_and_the_first_of_a_name_counts() -> None:
 
 
 def test_headers_have_each_name_once_and_the_raw_pairs_as_they_came() -> None:
-    """Iterating gives names in order; ``raw`` gives everything."""
+    """Iteration gives each name once, in order; ``raw`` gives all headers."""
     headers = Headers(((b"b", b"1"), (b"a", b"\xe9"), (b"b", b"")))
 
     assert list(headers) == ["b", "a"]
@@ -43,7 +43,7 @@ def test_headers_have_each_name_once_and_the_raw_pairs_as_they_came() -> None:
 
 
 def test_a_request_without_headers_has_none() -> None:
-    """No headers is a case of its own for something that packs them."""
+    """A request without headers has an empty mapping."""
     headers = Headers([])
 
     assert (list(headers), len(headers), headers.raw) == ([], 0, [])
@@ -51,7 +51,7 @@ def test_a_request_without_headers_has_none() -> None:
 
 @pytest.mark.conformance("WS010")
 def test_x_headers_are_those_whose_name_begins_with_x() -> None:
-    """As pairs, in order, repeated ones included."""
+    """The headers are pairs in order, with repeated headers."""
     found = info([(b"x-b", b"1"), (b"host", b"h"), (b"x-a", b"2"), (b"x-b", b"3"), (b"xa", b"4")])
 
     assert found.x_headers == [("x-b", "1"), ("x-a", "2"), ("x-b", "3")]
@@ -59,7 +59,7 @@ def test_x_headers_are_those_whose_name_begins_with_x() -> None:
 
 @pytest.mark.conformance("WS011")
 def test_sec_websocket_headers_are_verbatim() -> None:
-    """Nothing is taken out of them but an auth token, and that by the handshake."""
+    """The headers are unchanged. Only the handshake takes an auth token out of them."""
     headers = [
         (b"sec-websocket-protocol", b"phoenix, 123"),
         (b"sec-fetch-mode", b"websocket"),
@@ -73,7 +73,7 @@ def test_sec_websocket_headers_are_verbatim() -> None:
 
 
 def test_headers_that_the_handshake_changed_replace_those_of_the_scope() -> None:
-    """So a token that was taken out is nowhere to be read but in its own place."""
+    """Headers that the handshake has changed replace those of the scope, so a removed token is not in the headers."""
     scope = {"path": "/", "headers": [(b"sec-websocket-protocol", b"phoenix, secret")]}
     found = ConnectInfo(
         scope,
@@ -88,7 +88,7 @@ def test_headers_that_the_handshake_changed_replace_those_of_the_scope() -> None
 
 
 def test_without_a_token_and_a_lifespan_there_is_neither() -> None:
-    """Both are None."""
+    """Both are None without a token and a lifespan."""
     found = info()
 
     assert (found.auth_token, found.state) == (None, None)
@@ -96,7 +96,7 @@ def test_without_a_token_and_a_lifespan_there_is_neither() -> None:
 
 @pytest.mark.conformance("WS012")
 def test_trace_context_headers_are_traceparent_and_tracestate() -> None:
-    """Exactly these two names."""
+    """These are exactly the two headers ``traceparent`` and ``tracestate``."""
     headers = [
         (b"traceparent", b"00-1-2-01"),
         (b"trace", b"x"),
@@ -118,27 +118,27 @@ def test_trace_context_headers_are_traceparent_and_tracestate() -> None:
         ),
         (["::1", 4711], Peer("::1", 4711)),
         (("::1", 4711, 0, 0), Peer("::1", 4711)),
-        (("127.0.0.1", "4711"), Peer("127.0.0.1", 4711)),  # as one server writes it
+        (("127.0.0.1", "4711"), Peer("127.0.0.1", 4711)),  # as granian writes it
         (("/run/app.sock", None), Peer("/run/app.sock", None)),
         (None, Peer(None, None)),
     ],
 )
 def test_the_peer_is_the_address_of_the_other_end(client: Any, peer: Peer) -> None:
-    """A Unix socket has none. (Python's own TLS servers pass on no client certificate.)"""
+    """A Unix socket has no address. (Python's own TLS servers pass on no client certificate.)"""
     assert info(client=client).peer == peer
     assert info().peer == Peer(None, None)
 
 
 @pytest.mark.conformance("WS015")
 def test_the_user_agent_is_that_header_or_none() -> None:
-    """As every browser sends it."""
+    """The user agent is the value of its header, or None."""
     assert info([(b"user-agent", b"Bird/1.0")]).user_agent == "Bird/1.0"
     assert info().user_agent is None
 
 
 @pytest.mark.conformance("WS014")
 def test_the_uri_has_scheme_host_port_path_and_query() -> None:
-    """The scheme is that of HTTP, as in Phoenix, not ``ws``."""
+    """The scheme is ``http`` or ``https``, as in Phoenix, and not ``ws``."""
     found = info(
         [(b"host", b"127.0.0.1:4807")],
         scheme="ws",
@@ -169,12 +169,12 @@ def test_the_uri_has_scheme_host_port_path_and_query() -> None:
 def test_the_port_of_a_uri_is_that_of_the_host_header_or_of_the_scheme(
     scheme: str, host: bytes, expected: tuple[str, str | None, int]
 ) -> None:
-    """A Host header that holds no port number is no reason to raise."""
+    """A Host header with an invalid port raises no error."""
     assert info([(b"host", host)], scheme=scheme).uri[:3] == expected
 
 
 def test_a_request_without_a_host_header_has_a_uri_without_host() -> None:
-    """What the scope lacks has the default of the ASGI specification."""
+    """A value that the scope lacks has the default of the ASGI specification."""
     assert info().uri == URI("http", None, 80, "/socket/websocket", "")
 
 
@@ -197,17 +197,17 @@ def test_a_request_without_a_host_header_has_a_uri_without_host() -> None:
 def test_cookies_are_decoded_and_a_malformed_header_is_no_error(
     headers: list[bytes], cookies: dict[str, str]
 ) -> None:
-    """Cookies come from anywhere, also from other applications of the same host."""
+    """A malformed cookie is left out: other applications of the same host can set any cookie."""
     found = info([(b"cookie", header) for header in headers]).cookies
 
     assert found == cookies
 
 
-# What a connection is bound to.
+# Expiry and ids of a connection.
 
 
 def test_a_connection_is_bound_to_nothing_unless_someone_says_so() -> None:
-    """Then nothing is kept for it."""
+    """Without ``expire_at`` and ``add_id`` nothing is stored for the connection."""
     found = info()
 
     assert (found.expires_at, found.ids, found.is_bound) == (None, (), False)
@@ -224,7 +224,7 @@ def test_a_connection_is_bound_to_nothing_unless_someone_says_so() -> None:
     ],
 )
 def test_the_end_is_a_time_or_never(when: Any, expected: float | None) -> None:
-    """In seconds since 1970, or as a datetime; the last call counts."""
+    """The time is in seconds since 1970, or a datetime. The last call counts."""
     found = info()
     found.expire_at(1.0)
     assert found.is_bound
@@ -235,15 +235,15 @@ def test_the_end_is_a_time_or_never(when: Any, expected: float | None) -> None:
     assert found.is_bound is (expected is not None)
 
 
-@pytest.mark.parametrize("when", [math.nan, datetime(1970, 1, 1)])  # noqa: DTZ001 - which is wrong
+@pytest.mark.parametrize("when", [math.nan, datetime(1970, 1, 1)])  # noqa: DTZ001 - the mistake that is tested
 def test_the_end_is_a_time_that_means_one(when: Any) -> None:
-    """A datetime without a zone could be any of 24."""
+    """A datetime without a time zone is refused, because it is ambiguous."""
     with pytest.raises(ValueError, match="expire_at takes"):
         info().expire_at(when)
 
 
 def test_an_id_is_added_once_and_is_text() -> None:
-    """In the order in which they were added."""
+    """Ids are in the order in which they were added."""
     found = info()
     for name in ("b", "a", "b"):
         found.add_id(name)
@@ -261,7 +261,7 @@ def test_an_id_is_added_once_and_is_text() -> None:
 def test_the_transport_is_known_whatever_the_scheme(
     transport: str, scheme: str, expected: str
 ) -> None:
-    """A plain GET of a WebSocket's path is one for it, too."""
+    """A plain GET of a WebSocket's path has the transport ``websocket`` too."""
     scope = {"path": "/", "headers": [], "scheme": scheme}
     found = ConnectInfo(scope, transport=transport)
 

@@ -1,4 +1,4 @@
-"""Tokens of pages, against what Plug.CSRFProtection does, written down once more here."""
+"""CSRF tokens, compared with a second implementation of what Plug.CSRFProtection does."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ randoms = st.binary(min_size=18, max_size=18)
 
 
 def plugs_valid_state_and_csrf_token(state: bytes, token: bytes) -> bool:
-    """Return what ``valid_state_and_csrf_token?`` of Plug does, line by line."""
+    """Return the result of Plug's ``valid_state_and_csrf_token?``, translated line by line."""
     if len(state) != 24 or len(token) != 32 + 24:
         return False
     user_token, mask_ = token[:32], token[32:]
@@ -37,7 +37,7 @@ def test_a_token_has_the_form_that_plug_gives_it() -> None:
 
 @given(randoms, randoms)
 def test_a_token_is_good_for_its_state(state: bytes, other: bytes) -> None:
-    """However it is masked; and Plug takes it."""
+    """A token is valid for its state with any mask. Plug's function accepts it too."""
     token = mask(make_state(state), make_state(other))
     assert len(token) == 56
     assert matches(make_state(state), token)
@@ -53,7 +53,7 @@ def test_a_token_is_bad_for_any_other(state: bytes, other: bytes, random: bytes)
 @given(randoms, st.integers(0, 55), st.characters(codec="ascii"))
 @example(b"\0\0\0\0\x80" + bytes(13), 7, "+")
 def test_a_changed_token_is_bad(random: bytes, position: int, character: str) -> None:
-    """Wherever."""
+    """A token with any changed character is invalid."""
     token = mask(STATE, make_state(random))
     changed = token[:position] + character + token[position + 1 :]
     assert matches(STATE, changed) is (changed == token)
@@ -79,7 +79,7 @@ def test_a_changed_token_is_bad(random: bytes, position: int, character: str) ->
     ids=map(str, range(13)),
 )
 def test_what_is_no_token_is_bad(state: Any, token: Any) -> None:
-    """Both come from outside, and may be anything."""
+    """A value that is no token is invalid. Both values come from outside, and can have any type."""
     assert not matches(state, token)
 
 
@@ -87,7 +87,7 @@ def test_what_is_no_token_is_bad(state: Any, token: Any) -> None:
 
 
 def test_a_token_is_good_for_the_session_that_it_was_made_of() -> None:
-    """Each page gets another; the session changes once."""
+    """Each page gets another token, and the session changes only once."""
     session: dict[str, Any] = {"user": 7}
     first, second = csrf.token_for(session), csrf.token_for(session)
     assert first != second
@@ -108,13 +108,13 @@ def test_the_key_in_the_session_may_be_another() -> None:
 
 @pytest.mark.parametrize("junk", [None, 7, "short", "ä" * 24])
 def test_what_is_no_state_is_replaced(junk: Any) -> None:
-    """It may be left from something else."""
+    """A value in the session that is no state is replaced."""
     session = {"_csrf_token": junk}
     assert csrf.is_valid(session, csrf.token_for(session))
 
 
 def test_the_phoenix_room_has_it_too() -> None:
-    """A page of Phoenix and a page of Starlette contain the same kind of token."""
+    """The phoenix room has the same tokens, so pages of Phoenix and Starlette can share a session."""
     from bennu.phoenix import csrf as of_phoenix
 
     assert of_phoenix is csrf

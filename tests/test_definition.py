@@ -1,4 +1,4 @@
-"""A channel class, read into tables: which handler takes which event, and what can't work."""
+"""Reading a channel class into tables: the handler of each event, and mistakes in a class."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ class Tick:
 
 
 class FastTick(Tick):
-    """A more special one."""
+    """A subclass of that message."""
 
 
 def line(function: Any) -> str:
-    """Where a function stands."""
+    """Return the ``file:line`` of a function."""
     return f"{__file__}:{function.__code__.co_firstlineno}"
 
 
 class Room(Channel):
-    """A channel with everything."""
+    """A channel with a hook and a handler of each kind."""
 
     async def join(self, payload: NewMsg) -> None: ...
     def after_join(self) -> None: ...
@@ -71,7 +71,7 @@ class Room(Channel):
 
 
 def test_a_class_becomes_a_table_of_its_handlers() -> None:
-    """By event and by class, with the function that is called."""
+    """The tables have each handler by its event or class, with its function."""
     room = read(Room)
 
     assert room.name == "Room"
@@ -83,7 +83,7 @@ def test_a_class_becomes_a_table_of_its_handlers() -> None:
 
 
 def test_the_hooks_that_were_overridden_are_in_the_table_and_the_others_are_not() -> None:
-    """A hook that nobody wrote costs nothing."""
+    """Only hooks that the class overrides are in the table."""
     room, empty = read(Room), read(type("Empty", (Channel,), {}))
 
     for hook in ("join", "after_join", "handle_in", "terminate"):
@@ -93,7 +93,7 @@ def test_the_hooks_that_were_overridden_are_in_the_table_and_the_others_are_not(
 
 
 def test_plain_functions_are_told_from_async_ones() -> None:
-    """They run in a thread."""
+    """Plain functions run in a thread, so they are told from async ones."""
     room = read(Room)
 
     assert room.join is not None
@@ -104,7 +104,7 @@ def test_plain_functions_are_told_from_async_ones() -> None:
 
 
 def test_the_annotation_of_a_payload_becomes_its_decoder() -> None:
-    """Or what ``@on(payload=...)`` says; a handler without a payload has none."""
+    """The payload's type is the annotation, or ``@on(payload=...)``. A handler without payload has no decoder."""
     room = read(Room)
 
     def decode(event: str, payload: Any) -> Any:
@@ -123,7 +123,7 @@ def test_the_annotation_of_a_payload_becomes_its_decoder() -> None:
 
 
 def test_handlers_are_inherited_and_may_be_replaced() -> None:
-    """The method that counts is the one that Python would find."""
+    """A handler is inherited. The method that counts is the one that Python finds."""
 
     class Base(Channel):
         @on("a")
@@ -144,7 +144,7 @@ def test_handlers_are_inherited_and_may_be_replaced() -> None:
 
 
 def test_a_mixin_brings_its_handlers_along() -> None:
-    """It needs not be a channel itself."""
+    """A mixin with handlers need not be a channel itself."""
 
     class Pings:
         @on("ping")
@@ -156,7 +156,7 @@ def test_a_mixin_brings_its_handlers_along() -> None:
 
 
 def test_a_message_of_the_server_goes_to_the_handler_of_its_nearest_class() -> None:
-    """A subclass is handled as its base is, unless it has a handler of its own."""
+    """A subclass of a message is handled as its base class, unless it has its own handler."""
 
     class Clock(Channel):
         @on_info(Tick)
@@ -175,7 +175,7 @@ def test_a_message_of_the_server_goes_to_the_handler_of_its_nearest_class() -> N
 
 @pytest.mark.parametrize("nothing", [object(), Tick, "Room", None])
 def test_a_pattern_that_leads_to_no_channel_is_refused(nothing: Any) -> None:
-    """The error shows what stands there, and the line to write."""
+    """The error shows the value that was given, and the line to write."""
     error = refused(nothing, "room:{room_id}")
 
     assert error.subject == 'the topic pattern "room:{room_id}" leads to no channel'
@@ -184,7 +184,7 @@ def test_a_pattern_that_leads_to_no_channel_is_refused(nothing: Any) -> None:
 
 
 def test_topic_parameters_get_the_types_of_the_annotations() -> None:
-    """Of the class, or of one that it inherits from."""
+    """The annotations are those of the class, or of its base classes."""
 
     class Base(Channel):
         room_id: int
@@ -199,7 +199,7 @@ def test_topic_parameters_get_the_types_of_the_annotations() -> None:
 
 
 def test_a_topic_parameter_without_an_annotation_is_refused() -> None:
-    """The class is named."""
+    """The error names the class."""
     error = refused(Room, "room:{room_id}")
 
     assert error.where == "Room"
@@ -208,7 +208,7 @@ def test_a_topic_parameter_without_an_annotation_is_refused() -> None:
 
 @pytest.mark.parametrize("name", ["topic", "state", "push", "assigns", "emits"])
 def test_a_topic_parameter_with_the_name_of_something_else_is_refused(name: str) -> None:
-    """It would hide what every channel has."""
+    """The parameter's name would hide an attribute of every channel."""
     error = refused(Room, f"room:{{{name}:path}}")
 
     assert error.got == f"Channel.{name}"
@@ -219,7 +219,7 @@ def test_a_topic_parameter_with_the_name_of_something_else_is_refused(name: str)
 
 
 def test_a_handler_takes_no_more_than_the_payload() -> None:
-    """Topic parameters are attributes."""
+    """A handler has no parameters for the topic's parameters: these are attributes."""
 
     class Lobby(Channel):
         @on("x")
@@ -233,7 +233,7 @@ def test_a_handler_takes_no_more_than_the_payload() -> None:
 
 
 def test_a_handler_says_what_its_payload_is() -> None:
-    """An annotation is asked for: nothing is guessed."""
+    """A payload without an annotation is refused."""
 
     class Lobby(Channel):
         @on("x")
@@ -247,7 +247,7 @@ def test_a_handler_says_what_its_payload_is() -> None:
 
 
 def test_a_payload_that_json_can_not_become_is_refused() -> None:
-    """With the place of the handler; a join is a handler like the others."""
+    """The error has the place of the handler. A join is checked as other handlers are."""
 
     class Lobby(Channel):
         async def join(self, payload: list[Tick]) -> None: ...
@@ -271,7 +271,7 @@ def test_a_payload_that_json_can_not_become_is_refused() -> None:
 def test_a_method_with_the_wrong_parameters_is_refused(
     attributes: dict[str, Any], expected: str
 ) -> None:
-    """It could not be called."""
+    """A method that Bennu could not call is refused."""
     error = refused(type("Lobby", (Channel,), attributes))
 
     assert error.subject.endswith("has the wrong parameters")
@@ -282,7 +282,7 @@ def test_a_method_with_the_wrong_parameters_is_refused(
 @pytest.mark.parametrize("value", [None, 5, functools.partial(print)])
 @pytest.mark.parametrize("hook", ["join", "after_join", "handle_in", "terminate"])
 def test_a_hook_that_is_no_method_is_refused(hook: str, value: Any) -> None:
-    """``join = None`` does not switch it off."""
+    """``join = None`` does not remove the hook, and is refused."""
     error = refused(type("Lobby", (Channel,), {hook: value}))
 
     assert error.subject == f"Lobby.{hook} is no method"
@@ -294,7 +294,7 @@ def test_a_hook_that_is_no_method_is_refused(hook: str, value: Any) -> None:
     [(on("x"), 'of "x"'), (on_out("x"), 'of outgoing "x"'), (on_info(Tick), f"of {Tick!r}")],
 )
 def test_two_handlers_of_one_thing_are_refused(mark: Any, what: str) -> None:
-    """The places of both are told."""
+    """The error has the places of both handlers."""
 
     async def one(self: Any, it: Any) -> None: ...
     async def two(self: Any, it: Any) -> None: ...
@@ -307,7 +307,7 @@ def test_two_handlers_of_one_thing_are_refused(mark: Any, what: str) -> None:
 
 
 def test_an_annotation_that_is_not_there_at_run_time_is_refused() -> None:
-    """It was imported for the type checker alone; what helps is written in the error."""
+    """A type that is imported only for the type checker is refused. The error says what to write."""
 
     class Lobby(Channel):
         @on("x")
@@ -322,7 +322,7 @@ def test_an_annotation_that_is_not_there_at_run_time_is_refused() -> None:
 
 @pytest.mark.parametrize("annotation", ["msgspec.Nothing", "Tick[int]", "a b"])
 def test_an_annotation_that_means_nothing_is_refused(annotation: str) -> None:
-    """Whatever Python raises for it."""
+    """An invalid annotation is refused, for any exception that Python raises."""
 
     async def x(self: Any, payload: Any) -> None: ...
 
@@ -334,7 +334,7 @@ def test_an_annotation_that_means_nothing_is_refused(annotation: str) -> None:
 
 
 def test_an_annotation_of_the_class_that_is_not_there_is_refused() -> None:
-    """If it is of a parameter of the topic: no other is looked at."""
+    """Only the annotations of the topic's parameters are resolved."""
 
     class Lobby(Channel):
         room_id: OnlyForTheChecker
@@ -352,7 +352,7 @@ def test_an_annotation_of_the_class_that_is_not_there_is_refused() -> None:
 
 @dataclass(frozen=True)
 class User:
-    """What connect returned."""
+    """The assigns that connect returns."""
 
     name: str
     room: int | None = None
@@ -361,7 +361,7 @@ class User:
 
 @pytest.mark.conformance("SK008", "SK009", "SK010", "SK011", "SK012")
 def test_assigns_are_changed_for_one_channel_by_binding_others() -> None:
-    """Where Phoenix merges maps, ``replace`` does it with types: one field, several, or computed."""
+    """``replace`` changes assigns with their types, where Phoenix merges maps: one field, several, or computed."""
 
     class Lobby(Channel[User]): ...
 
@@ -379,7 +379,7 @@ def test_assigns_are_changed_for_one_channel_by_binding_others() -> None:
 
 
 def test_a_method_that_overrides_a_handler_handles_its_event() -> None:
-    """Overriding needs no second @on: the event stays, the new method takes it."""
+    """A method that overrides a handler needs no second ``@on``: the event is the same."""
 
     class Base(Channel):
         @on("new_msg")
@@ -395,7 +395,7 @@ def test_a_method_that_overrides_a_handler_handles_its_event() -> None:
 
 
 def test_a_handler_that_is_set_to_none_is_gone() -> None:
-    """A subclass may take an event away."""
+    """A subclass can remove an event by setting its handler to None."""
 
     class Base(Channel):
         @on("new_msg")
@@ -408,7 +408,7 @@ def test_a_handler_that_is_set_to_none_is_gone() -> None:
 
 
 def test_an_overflow_that_is_no_policy_is_refused() -> None:
-    """A typo in the policy is found at start-up."""
+    """An invalid ``overflow`` is refused at start-up."""
 
     class Room(Channel):
         overflow = "drop"  # type: ignore[assignment]

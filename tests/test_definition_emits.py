@@ -1,4 +1,4 @@
-"""``emits``: what a channel class declares that it sends."""
+"""``emits``: the events that a channel class declares, and their payloads."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from .support.definitions import read, refused
 
 
 class Out(msgspec.Struct):
-    """What goes out."""
+    """A declared payload."""
 
     id: int
 
 
 class Model(pydantic.BaseModel):
-    """What goes out, too."""
+    """A declared payload of pydantic."""
 
     id: int
 
 
 class Sender(Channel):
-    """It says what it sends."""
+    """A channel that declares the events that it sends."""
 
     emits: ClassVar[dict[str, Any]] = {
         "new": Out,
@@ -48,12 +48,12 @@ class Sender(Channel):
     ],
 )
 def test_what_was_declared_may_go_out(event: str, payload: Any) -> None:
-    """By class or by shape."""
+    """A payload fits by its class, or by its shape."""
     read(Sender).check_emitted(event, payload)
 
 
 def test_what_was_not_declared_may_not_go_out() -> None:
-    """The error names what may, and the line to add."""
+    """The error lists the declared events, and has the line to add."""
     with pytest.raises(ValueError, match="does not name") as raised:
         read(Sender).check_emitted("old", {})
 
@@ -64,7 +64,7 @@ def test_what_was_not_declared_may_not_go_out() -> None:
     ("event", "payload"), [("new", {"id": "1"}), ("new", {}), ("raw", {}), ("model", {"id": "x"})]
 )
 def test_a_payload_that_was_declared_otherwise_may_not_go_out(event: str, payload: Any) -> None:
-    """The error says where it doesn't fit."""
+    """The error names the place in the payload that does not fit."""
     with pytest.raises(
         ValueError, match=f"Sender sends '{event}' with a payload that does not fit"
     ):
@@ -72,13 +72,13 @@ def test_a_payload_that_was_declared_otherwise_may_not_go_out(event: str, payloa
 
 
 def test_a_channel_that_declares_nothing_may_send_anything() -> None:
-    """Declaring is voluntary."""
+    """A channel without ``emits`` can send any event."""
     read(type("Free", (Channel,), {})).check_emitted("anything", object())
 
 
 @pytest.mark.parametrize("emits", [["new"], "new", None])
 def test_a_declaration_that_is_no_dictionary_is_refused(emits: Any) -> None:
-    """Before anything is sent."""
+    """An ``emits`` that is no mapping is refused at start-up."""
     error = refused(type("Lobby", (Channel,), {"emits": emits}))
 
     assert error.subject == "Lobby.emits"
@@ -86,7 +86,7 @@ def test_a_declaration_that_is_no_dictionary_is_refused(emits: Any) -> None:
 
 
 def test_a_declared_type_that_json_can_not_become_is_refused() -> None:
-    """Before anything is sent."""
+    """A declared type that JSON can't become is refused at start-up."""
     error = refused(type("Lobby", (Channel,), {"emits": {"new": list[type]}}))
 
     assert error.subject == 'Lobby.emits["new"] is a type that JSON can\'t become'

@@ -1,4 +1,4 @@
-"""What the documentation shows works: every Python block of it is run."""
+"""The documentation's examples work: each of its Python blocks is run."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_the_guide_runs(run: Callable[..., dict[str, Any]]) -> None:
 def test_the_readme_runs(
     run: Callable[..., dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The README's first example makes an endpoint, and its second fits into FastAPI."""
+    """The README's first example makes an endpoint, and its second example works in FastAPI."""
     (tmp_path / "page").mkdir()
     monkeypatch.chdir(tmp_path)
     first, second = blocks("README.md")
@@ -63,7 +63,7 @@ def test_the_readme_runs(
 
 
 async def test_the_page_on_tokens_runs(run: Callable[..., dict[str, Any]]) -> None:
-    """Its assertions hold; the token of its page opens its socket, and no token opens none."""
+    """The page's assertions hold. The token of its page opens its socket; without a token the connect is refused."""
     names = run("tokens", *blocks("docs/tokens.md"))
     scope = {"path": "/", "headers": []}
 
@@ -76,13 +76,13 @@ async def test_the_page_on_tokens_runs(run: Callable[..., dict[str, Any]]) -> No
 
 
 def test_the_page_on_compression_runs(run: Callable[..., dict[str, Any]]) -> None:
-    """Its endpoint can be made."""
+    """An endpoint can be made of the page's socket."""
     names = run("compression", *blocks("docs/compression.md"))
     assert isinstance(names["endpoint"], Endpoint)
 
 
 def test_the_page_on_slow_consumers_runs(run: Callable[..., dict[str, Any]]) -> None:
-    """Its policies are taken, and its bound is the default."""
+    """The page's policies are valid, and its ``max_unsent`` is the default."""
     names = run("slow", *blocks("docs/slow-consumers.md"))
     assert isinstance(names["endpoint"], Endpoint)
     assert names["socket"].max_unsent == Socket(connect=names["connect"], channels={}).max_unsent
@@ -92,14 +92,14 @@ def test_the_page_on_slow_consumers_runs(run: Callable[..., dict[str, Any]]) -> 
 
 
 def test_the_page_on_long_polling_runs(run: Callable[..., dict[str, Any]]) -> None:
-    """Its sockets can be polled."""
+    """The page's sockets can be polled."""
     names = run("longpoll", *blocks("docs/longpoll.md"))
     assert names["user_socket"].longpoll == LongPoll()
     assert names["admin_socket"].longpoll.window == 8
 
 
 def test_the_page_on_long_polling_has_each_option() -> None:
-    """With its default."""
+    """The page lists each option with its default."""
     page = (ROOT / "docs/longpoll.md").read_text()
     for option in fields(LongPoll):
         default = option.default
@@ -109,7 +109,7 @@ def test_the_page_on_long_polling_has_each_option() -> None:
 
 
 async def test_the_page_on_authentication_runs(run: Callable[..., dict[str, Any]]) -> None:
-    """Its endpoints can be made, and its functions do what they say."""
+    """Endpoints can be made of the page's sockets, and its functions do what the page says."""
     names = run("authentication", *blocks("docs/authentication.md"))
     info = ConnectInfo({"path": "/", "headers": []}, transport="websocket")
 
@@ -128,13 +128,13 @@ async def test_the_page_on_authentication_runs(run: Callable[..., dict[str, Any]
 
 
 def test_the_page_on_deploys_runs(run: Callable[..., dict[str, Any]]) -> None:
-    """An endpoint can be made of its socket."""
+    """An endpoint can be made of the page's socket."""
     names = run("deploys", *blocks("docs/deploys.md"))
     assert Endpoint(sockets={"/socket": names["socket"]}, health="/health").connections == 0
 
 
 async def test_the_page_on_raw_sockets_runs(run: Callable[..., dict[str, Any]]) -> None:
-    """What one says in its chat of lines, all get, and they hear who left."""
+    """Each line of the page's chat goes to all clients, and they are told who left."""
     names = run("raw_sockets", *blocks("docs/raw-sockets.md"))
     async with serve(names["endpoint"]) as server:
         ann = await server.open("/lines/websocket?name=ann", subprotocols=["lines.v1"])
@@ -150,7 +150,7 @@ async def test_the_page_on_raw_sockets_runs(run: Callable[..., dict[str, Any]]) 
 
 
 async def test_the_page_on_presence_runs(run: Callable[..., dict[str, Any]]) -> None:
-    """Its room shows who is here; its other presences can be given to an endpoint as well."""
+    """The page's room shows its presences; its other presences can be given to an endpoint too."""
     names = run("presence", *blocks("docs/presence.md"))
     async with serve(names["endpoint"]) as server:
         ann = await server.connect(params={"user": "ann"})
@@ -188,7 +188,7 @@ def test_links_lead_somewhere(page: str) -> None:
 
 
 def test_the_page_on_transports_lists_what_servers_decide() -> None:
-    """The table of differences between servers is the one that the tests are run by."""
+    """The page's table of differences between servers is the table that the tests use."""
     servers = ("uvicorn", "hypercorn", "granian")
     lines = ["| | `bennu run` | uvicorn | hypercorn | granian |", "|---|---|---|---|---|"]
     for name, row in DIVERGENCES.items():
@@ -219,7 +219,7 @@ ENDS: Final = [
 
 
 class Ending(RawHandler[None]):
-    """Ends as it is told by number; keeps what it was told at its end."""
+    """Raises the exception of this row of ENDS, and keeps the reason that ``closed`` gets."""
 
     told = ""
 
@@ -232,7 +232,7 @@ class Ending(RawHandler[None]):
 
 @pytest.mark.parametrize("number", range(len(ENDS)))
 async def test_the_page_on_raw_sockets_says_how_a_handler_ends(number: int) -> None:
-    """The code and reason that the client gets, and what `closed` is told, as its table says."""
+    """The close code and reason of the client, and the argument of ``closed``, are those of the page's table."""
     _, code, text, told = ENDS[number]
     endpoint = Endpoint(sockets={"/raw": RawSocket(connect=lambda: None, handler=Ending)})
     async with serve(endpoint) as server:
@@ -253,7 +253,7 @@ def _names(cell: str, number: int) -> bool:
 
 
 async def test_a_post_to_a_raw_socket_is_answered_at_the_inbox() -> None:
-    """As the pages on raw sockets and long polling say: before `receive` has run."""
+    """A POST to a raw socket is answered before ``receive`` has run, as the pages say."""
     endpoint = Endpoint(
         sockets={"/raw": RawSocket(connect=lambda: None, handler=Slow, longpoll=True)}
     )
@@ -269,7 +269,7 @@ async def test_a_post_to_a_raw_socket_is_answered_at_the_inbox() -> None:
 
 
 def test_the_page_on_telemetry_attaches_a_handler(run: Callable[..., dict[str, Any]]) -> None:
-    """Which hears what it names; and the page lists every event with its fields."""
+    """The page's handler gets the events that it names, and the page lists every event with its fields."""
     names = run("telemetry", *blocks("docs/telemetry.md"))
     joined = ChannelJoined("room:1", "Room", {}, "ok", 0.0)
     names["endpoint"].telemetry.emit(joined)

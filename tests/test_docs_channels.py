@@ -1,4 +1,4 @@
-"""What the pages on replies, ends, listening and databases say is so: each row of their tables, and each claim."""
+"""The pages on replies, ends, listening and databases are true: each row of their tables, and each claim."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.wire import connect
 
 
 async def answers(client: Client, event: str, payload: Any = None) -> list[tuple[str, Any]]:
-    """Push, and return all that the client gets: the status of a reply, or the event, and the payload."""
+    """Push, and return all answers: the status of a reply or the event, and the payload."""
     client.read().clear()
     client.push("room:1", event, payload)
     await settle()
@@ -37,13 +37,13 @@ def seen(client: Client) -> list[tuple[str, Any]]:
     ]
 
 
-# What to return.
+# Results of a handler.
 
 
 async def test_the_examples_of_replies_answer_as_their_comments_say(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Each handler of the page, over the wire."""
+    """The reply of each handler of the page, over the wire."""
     names = run_blocks(monkeypatch, "replies", *blocks("docs/replies.md"))
     expected = {
         "save": ("ok", {"id": 7}),
@@ -70,7 +70,7 @@ class Point(Struct):
 
 
 class Anything(Channel[Any]):
-    """Returns or raises what a test put into ``outcome``."""
+    """Returns or raises the value of ``outcome``."""
 
     outcome: Any = None
 
@@ -150,7 +150,7 @@ async def room() -> AsyncIterator[Server]:
 async def test_what_a_handler_returns_is_the_reply(
     room: Server, monkeypatch: pytest.MonkeyPatch, outcome: Any, answer: Any
 ) -> None:
-    """The table of the page, and what it says of null."""
+    """The page's table of results, and what it says about null."""
     monkeypatch.setattr(Anything, "outcome", outcome)
     client = await room.connect()
     await client.join("room:1")
@@ -171,7 +171,7 @@ async def test_an_exception_or_what_cannot_be_written_ends_the_channel(
 
 
 async def test_no_reply_and_late_replies(room: Server) -> None:
-    """None is no reply; a ref without a value is an empty one, and may be used again."""
+    """None is no reply; a ref without a value is an empty reply, and can be used again."""
     client = await room.connect()
     await client.join("room:1")
     assert await answers(client, "act") == []
@@ -195,7 +195,7 @@ async def test_no_reply_and_late_replies(room: Server) -> None:
 async def test_what_a_join_returns_is_the_reply(
     room: Server, monkeypatch: pytest.MonkeyPatch, outcome: Any, answer: Any
 ) -> None:
-    """The second table; and a Stop in a join is a crash, as the page on ends says."""
+    """The page's second table. A Stop in a join is a crash, as the page on ends says."""
     monkeypatch.setattr(Anything, "outcome", outcome)
     client = await room.connect()
     assert await client.join("room:join") == answer
@@ -214,7 +214,7 @@ PARAMETERS: Final = {
 
 
 async def test_the_table_of_null_payloads_is_right(room: Server) -> None:
-    """Each row, as it is written."""
+    """Each row of the page's table of null payloads."""
     rows = table(section("docs/replies.md", "Payloads that are null or missing"))
     assert [row[0] for row in rows] == list(PARAMETERS)
     client = await room.connect()
@@ -240,13 +240,13 @@ async def test_payload_of_none_is_an_empty_object(room: Server) -> None:
     client.close()
 
 
-# The end.
+# The end of a channel.
 
 
 async def test_the_examples_of_ends_end_as_their_comments_say(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """And what bo hears of it."""
+    """The page's examples end as their comments say, and the client gets what the comments say."""
     names = run_blocks(monkeypatch, "ending", *blocks("docs/ending.md"))
     left = ("left", {"name": "ann"})
     ends = {
@@ -273,7 +273,7 @@ async def test_the_examples_of_ends_end_as_their_comments_say(
 
 
 class Farewell(Channel[Any]):
-    """Says at its end all that it can, and keeps what came of it."""
+    """Sends all that it can at its end, and keeps the results."""
 
     ended: Any = None
 
@@ -321,7 +321,7 @@ BYE: Final[Any] = [("bye", {}), ("gone", {})]
 async def test_the_order_at_the_end_is_that_of_the_table(
     push: Any, reason: str, expected: list[Any]
 ) -> None:
-    """The reply first; then phx_close before terminate, or phx_error after it; and nothing after it."""
+    """The reply is first, then phx_close before terminate, or phx_error after it. No message follows."""
     async with serve(endpoint_of({"room:*": Farewell})) as server:
         ann, bo = await server.connect(), await server.connect()
         for client in (ann, bo):
@@ -340,7 +340,7 @@ async def test_the_order_at_the_end_is_that_of_the_table(
 
 
 async def test_nobody_hears_what_is_pushed_to_a_connection_that_is_gone() -> None:
-    """It is no error; the others hear the broadcasts."""
+    """A push to a closed connection is no error; other clients get its broadcasts."""
     async with serve(endpoint_of({"room:*": Farewell})) as server:
         ann, bo = await server.connect(), await server.connect()
         for client in (ann, bo):
@@ -384,13 +384,13 @@ async def test_plain_terminate_runs_in_a_thread_and_before_tasks_end(
 
 
 async def test_the_page_on_listening_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its lifespan keeps what is broadcast, and its dashboard pushes it."""
+    """The lifespan of the page keeps broadcasts, and its dashboard pushes them."""
     names = run_blocks(monkeypatch, "listening", *blocks("docs/listening.md"))
     endpoint = names["endpoint"]
     async with serve(endpoint) as server:
         ann, board = await server.connect(), await server.connect()
         await board.join("board")
-        await endpoint.broadcast("orders", "early", {"id": 0})  # nobody has joined the topic
+        await endpoint.broadcast("orders", "early", {"id": 0})  # no client has joined the topic
         await ann.join("orders")
         ann.push("orders", "order", {"id": 1})
         await settle()
@@ -404,7 +404,7 @@ async def test_the_page_on_listening_runs(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 async def test_listener_hears_broadcasts_as_copies_and_may_fail() -> None:
-    """One that raises is logged, and the others hear it; none sees what another changed."""
+    """A listener that raises is logged, and the others are called. No listener sees another's changes."""
     endpoint = endpoint_of({"room:*": Anything})
     async with serve(endpoint) as server:
         heard: list[Broadcast] = []
@@ -434,7 +434,7 @@ async def test_listener_hears_broadcasts_as_copies_and_may_fail() -> None:
 
 @pytest.mark.clock("real")
 async def test_the_page_on_databases_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """What is refused is rolled back, the rest is there after a restart of the server."""
+    """A refused change is rolled back. The rest is in the database after a restart of the server."""
     monkeypatch.chdir(tmp_path)
     first, *others = blocks("docs/database.md")
     names = run_blocks(monkeypatch, "database", first)

@@ -1,4 +1,4 @@
-"""docs/protocol.md has every section that the code, the tests and the other pages cite of it."""
+"""docs/protocol.md has each section that the code, the tests and the other pages cite."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def headings() -> dict[str, str]:
 
 
 def sources() -> Iterator[Path]:
-    """Give every text of ours that can cite a section."""
+    """Yield the texts of the repository that can cite a section."""
     for place in PLACES:
         for path in sorted((ROOT / place).rglob("*")):
             if path.is_file() and path.suffix in SOURCES and not SKIPPED & set(path.parts):
@@ -44,12 +44,12 @@ def sources() -> Iterator[Path]:
 
 
 def cited_in(text: str) -> list[str]:
-    """Return the sections of this page that a text cites: both ends of a range, and none of an RFC."""
+    """Return the sections of this page that a text cites: both ends of a range, and no sections of an RFC."""
     return [number for pair in _CITED.findall(_RFC.sub("", text)) for number in pair if number]
 
 
 def anchor(title: str) -> str:
-    """Return what a link to a heading is called on GitHub."""
+    """Return the anchor of a heading on GitHub."""
     return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
 
 
@@ -85,7 +85,7 @@ def test_every_cited_section_is_there() -> None:
 
 
 def test_sections_are_numbered_without_a_gap() -> None:
-    """From 0 to 12, and each subsection follows on the one before."""
+    """Sections are numbered from 0 to 12, and subsections without gaps."""
     chapters = [one for one in headings() if "." not in one]
     assert chapters == [str(number) for number in range(13)]
     for chapter in chapters:
@@ -94,7 +94,7 @@ def test_sections_are_numbered_without_a_gap() -> None:
 
 
 def test_links_lead_to_sections() -> None:
-    """Every link of the page leads to a file, and to a heading of it if it names one."""
+    """Each link of the page leads to a file, and to a heading of that file if it names one."""
     broken: list[str] = []
     links = [link for link in _LINK.findall(PAGE_TEXT) if not link[0].startswith("http")]
     for name, fragment in links:
@@ -110,7 +110,7 @@ def test_links_lead_to_sections() -> None:
 
 
 def test_a_link_says_the_section_that_it_leads_to() -> None:
-    """`[§2.8](#28-decision-table)`: the number and the heading are one section."""
+    """In `[§2.8](#28-decision-table)` the number and the heading belong to the same section."""
     links = re.findall(r"\[§([\d.]+)\]\(#([^)]+)\)", PAGE_TEXT)
     for number, fragment in links:
         dotted = number if "." in number else f"{number}."
@@ -141,7 +141,7 @@ def test_frames_of_the_server_are_compact_and_have_all_that_a_frame_has(text: st
 
 
 def test_binary_frames_are_those_of_the_serializer() -> None:
-    """Each example of §2.4, and each kind."""
+    """Each binary example of §2.4, of each kind, is a frame of the serializer."""
     below = PAGE_TEXT.split("### 2.4 ")[1]
     examples = re.findall(
         r"^([<>]) ((?:[0-9a-f]{2} ?)+)((?:\"[^\"]+\" ?)+)((?:[0-9a-f]{2} ?)+)$", below, re.MULTILINE
@@ -172,7 +172,7 @@ def test_binary_frames_are_those_of_the_serializer() -> None:
 
 
 def test_vectors_of_tokens_verify() -> None:
-    """The tokens of §8.6 are those of the data beside them."""
+    """The tokens of §8.6 are valid for the data beside them."""
     secret, now = "abcdefgh" * 8, 1_700_000_000
     rows = table(PAGE_TEXT.split("### 8.6 ")[1].split("\n## ")[0])
     assert len(rows) == 12

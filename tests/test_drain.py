@@ -1,4 +1,4 @@
-"""The plan of a drain: who leaves when, whatever the numbers are."""
+"""The plan of a drain: the time at which each connection is closed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ seeds = st.integers()
 
 
 def times(batches: list[Batch]) -> list[float]:
-    """When each connection leaves, from the begin of the drain."""
+    """Return the time of each close, in seconds from the start of the drain."""
     found: list[float] = []
     begin = 0.0
     for batch in batches:
@@ -36,7 +36,7 @@ def times(batches: list[Batch]) -> list[float]:
 
 
 def test_connections_leave_in_batches_that_begin_an_interval_apart() -> None:
-    """Each in the middle of its slot, if chance wants it so; the rest takes its share of the time."""
+    """Each connection is closed in its slot. A smaller batch takes its share of the interval."""
     batches = list(plan_drain(Drain(batch_size=2, batch_interval=4.0), 5, 30.0, lambda: 0.5))
     assert batches == [
         Batch(1, 3, (1.0, 3.0), 4.0),
@@ -47,25 +47,25 @@ def test_connections_leave_in_batches_that_begin_an_interval_apart() -> None:
 
 
 def test_what_fills_its_batches_has_no_empty_one() -> None:
-    """Phoenix waits an interval for nothing then."""
+    """If the last batch is full, no empty batch follows. Phoenix waits one more interval then."""
     batches = list(plan_drain(Drain(batch_size=2), 4, 30.0, lambda: 0.0))
     assert [(batch.index, batch.rounds, batch.count) for batch in batches] == [(1, 2, 2), (2, 2, 2)]
 
 
 def test_without_connections_there_is_no_batch() -> None:
-    """And nothing to wait for."""
+    """Without connections there is no batch."""
     assert list(plan_drain(Drain(), 0, 30.0, lambda: 0.0)) == []
 
 
 def test_too_many_for_the_time_leave_faster() -> None:
-    """As fast as they must, and as evenly."""
+    """If there are too many connections for the time, they are closed faster, and evenly."""
     batches = list(plan_drain(Drain(batch_size=2, batch_interval=4.0), 6, 6.0, lambda: 0.0))
     assert times(batches) == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
     assert sum(batch.span for batch in batches) == 6.0
 
 
 def test_in_no_time_all_leave_at_once() -> None:
-    """A server that must stop now asks for that."""
+    """With a time of 0 all connections are closed at once."""
     batches = list(plan_drain(Drain(batch_size=2), 5, 0.0, lambda: 0.5))
     assert times(batches) == [0.0] * 5
 
@@ -73,7 +73,7 @@ def test_in_no_time_all_leave_at_once() -> None:
 @property_test
 @given(drains, totals, seeds)
 def test_everybody_leaves_once(drain: Drain, total: int, seed: int) -> None:
-    """The batches are numbered, full but for the last, and hold all."""
+    """Each connection is in one batch. The batches are numbered, and all but the last are full."""
     batches = list(plan_drain(drain, total, 1e9, Random(seed).random))
     assert sum(batch.count for batch in batches) == total
     assert [batch.index for batch in batches] == list(range(1, len(batches) + 1))
@@ -85,7 +85,7 @@ def test_everybody_leaves_once(drain: Drain, total: int, seed: int) -> None:
 @property_test
 @given(drains, totals, seeds)
 def test_they_leave_in_order_and_within_their_batch(drain: Drain, total: int, seed: int) -> None:
-    """So that whoever follows the plan never looks back."""
+    """The times of a batch are in order, and end before the next batch."""
     for batch in plan_drain(drain, total, 1e9, Random(seed).random):
         assert list(batch.delays) == sorted(batch.delays)
         assert all(0 <= delay <= batch.span for delay in batch.delays)
@@ -94,7 +94,7 @@ def test_they_leave_in_order_and_within_their_batch(drain: Drain, total: int, se
 @property_test
 @given(drains, totals, seeds)
 def test_no_interval_sees_more_than_a_batch_and_one(drain: Drain, total: int, seed: int) -> None:
-    """Wherever it begins, across batches too: that is what keeps the others from a stampede."""
+    """Any interval of the drain, also across batches, has at most one batch of closes, plus one."""
     leaving = times(list(plan_drain(drain, total, 1e9, Random(seed).random)))
     for place, begin in enumerate(leaving):
         end = begin + drain.batch_interval * (1 - 1e-6)
@@ -104,7 +104,7 @@ def test_no_interval_sees_more_than_a_batch_and_one(drain: Drain, total: int, se
 @property_test
 @given(drains, totals, st.floats(0.0, 60.0), seeds)
 def test_all_have_left_in_time(drain: Drain, total: int, within: float, seed: int) -> None:
-    """However many they are, and never slower than they may."""
+    """All connections are closed within the time, and never more slowly than the policy says."""
     batches = list(plan_drain(drain, total, within, Random(seed).random))
     spans = sum(batch.span for batch in batches)
     assert spans <= min(within, total * drain.batch_interval / drain.batch_size) * (1 + 1e-9)
@@ -112,7 +112,7 @@ def test_all_have_left_in_time(drain: Drain, total: int, within: float, seed: in
 
 
 def test_chance_is_asked_once_a_connection() -> None:
-    """It comes in from outside, so a plan can be had again."""
+    """The random numbers are an argument, so a plan can be repeated. One is drawn for each connection."""
     numbers = count()
     list(plan_drain(Drain(batch_size=3), 7, 30.0, lambda: next(numbers) / 7))
     assert next(numbers) == 7
@@ -128,7 +128,7 @@ def test_chance_is_asked_once_a_connection() -> None:
     ids=repr,
 )
 def test_numbers_that_cannot_be(options: dict[str, Any], got: str) -> None:
-    """The mistake names the option and what to write."""
+    """The error names the option and what to write."""
     (name,) = options
     with pytest.raises(DefinitionError) as caught:
         Drain(**options)

@@ -1,4 +1,4 @@
-"""The endpoint: its start and stop under every kind of server, and what server code says through it."""
+"""The endpoint: its start and stop under every kind of server, and broadcasts of server code."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ both_transports = pytest.mark.parametrize("over", ["native", "asgi"])
 @both_transports
 @pytest.mark.conformance("WS001")
 async def test_a_mount_of_several_segments(over: Over) -> None:
-    """The socket is below it; a trailing slash does not matter."""
+    """The socket is below its mount. A trailing slash is ignored."""
 
     async def connect() -> None:
         return None
@@ -67,20 +67,20 @@ async def test_a_mount_of_several_segments(over: Over) -> None:
 
 @both_transports
 async def test_a_path_that_leads_nowhere(over: Over) -> None:
-    """It is not found."""
+    """An unknown path is answered with 404."""
     async with serve(endpoint_of(CHANNELS)) as server:
         with pytest.raises(HandshakeRefused) as refused:
             await server.connect("/socket", over=over)
         assert refused.value.status == 404
 
 
-# What server code says.
+# Broadcasts of server code.
 
 
 @pytest.mark.conformance("CS047", "CS029")
 @pytest.mark.parametrize("local", [False, True])
 async def test_a_broadcast_reaches_clients_and_listeners(local: bool) -> None:
-    """Clients get a frame, listeners the Broadcast; without a payload it is an empty object."""
+    """Clients get a frame, and listeners get the Broadcast. Without a payload it is an empty object."""
     async with serve(endpoint_of(CHANNELS)) as server:
         endpoint = server.endpoint
         client = await server.connect()
@@ -103,7 +103,7 @@ async def test_a_broadcast_reaches_clients_and_listeners(local: bool) -> None:
 async def test_a_broadcast_from_a_channel_passes_by_its_client_and_its_listeners(
     event: str,
 ) -> None:
-    """The same client's other topics, and everybody else, hear it."""
+    """The other topics of the same client, and all other clients, get the broadcast."""
     async with serve(endpoint_of(CHANNELS)) as server:
         sender, other = await server.connect(), await server.connect()
         for client in (sender, other):
@@ -112,7 +112,7 @@ async def test_a_broadcast_from_a_channel_passes_by_its_client_and_its_listeners
         await other.expect((None, None, "room:1", "shout", {"n": 1}))
         await sender.expect_nothing()
         await sender.join("room:2")
-        sender.push("room:2", event, {"n": 2})  # it is another channel that speaks here
+        sender.push("room:2", event, {"n": 2})  # this is another channel
         await other.expect((None, None, "room:1", "shout", {"n": 2}))
         await sender.expect((None, None, "room:1", "shout", {"n": 2}))
 
@@ -120,7 +120,7 @@ async def test_a_broadcast_from_a_channel_passes_by_its_client_and_its_listeners
 @pytest.mark.conformance("CS005", "CS006")
 @pytest.mark.parametrize("local", [False, True])
 async def test_a_broadcast_from_somebody_else_reaches_all_clients(local: bool) -> None:
-    """The sender may be any object: only its own listeners are passed by."""
+    """The sender can be any object. Only listeners with this object as owner are skipped."""
     async with serve(endpoint_of(CHANNELS)) as server:
         endpoint = server.endpoint
         client = await server.connect()
@@ -136,7 +136,7 @@ async def test_a_broadcast_from_somebody_else_reaches_all_clients(local: bool) -
 
 
 async def test_what_cannot_be_written_is_an_error_of_the_broadcaster() -> None:
-    """No client gets anything."""
+    """No client gets a broadcast that can't be encoded. The caller gets the error."""
     async with serve(endpoint_of(CHANNELS)) as server:
         client = await server.connect()
         await client.join("room:1")
@@ -151,7 +151,7 @@ async def test_what_cannot_be_written_is_an_error_of_the_broadcaster() -> None:
 
 
 async def test_everything_awaitable_has_a_blocking_twin() -> None:
-    """In a thread each waits until it is done, and raises what it raises."""
+    """In a thread each twin waits until the call is done, and raises its exception."""
     async with serve(endpoint_of(CHANNELS)) as server:
         endpoint = server.endpoint
         ann = await server.connect(params={"name": "ann"})
@@ -185,13 +185,13 @@ async def test_everything_awaitable_has_a_blocking_twin() -> None:
 
 
 async def test_on_the_event_loop_the_twin_says_what_to_write() -> None:
-    """It would wait for itself."""
+    """On the event loop a twin raises an error: it would wait for itself."""
     async with serve(endpoint_of(CHANNELS)) as server:
         with pytest.raises(WrongThread, match="await"):
             server.endpoint.sync.broadcast("room:1", "news")
 
 
 def test_before_the_start_there_is_nobody_to_do_it() -> None:
-    """The error says what is missing."""
+    """Before the start a twin raises an error that says what is missing."""
     with pytest.raises(RuntimeError, match="not started"):
         endpoint_of(CHANNELS).sync.broadcast("room:1", "news")

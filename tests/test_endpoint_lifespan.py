@@ -33,7 +33,7 @@ def started(endpoint: Endpoint) -> bool:
 
 
 class Life:
-    """A lifespan that tells what happened to it."""
+    """A lifespan that records its calls."""
 
     def __init__(self, *, fails_at: str = "") -> None:
         self.events: list[str] = []
@@ -55,7 +55,7 @@ class Life:
 
 
 async def test_start_enters_the_lifespan_and_stop_leaves_it() -> None:
-    """What it yields is the state; both may be said twice."""
+    """The lifespan's value is the state. A second start or stop has no effect."""
     life = Life()
     endpoint = endpoint_of(CHANNELS, lifespan=life)
     assert not started(endpoint)
@@ -74,7 +74,7 @@ async def test_start_enters_the_lifespan_and_stop_leaves_it() -> None:
 
 
 async def test_a_lifespan_may_take_the_endpoint() -> None:
-    """So that it can broadcast, or listen."""
+    """A lifespan can take the endpoint, to broadcast or to listen."""
     taken: list[Any] = []
 
     @asynccontextmanager
@@ -89,7 +89,7 @@ async def test_a_lifespan_may_take_the_endpoint() -> None:
 
 
 async def test_a_lifespan_that_is_no_context_manager_is_explained() -> None:
-    """The usual mistake is a forgotten decorator."""
+    """A lifespan that is no context manager is refused. The usual mistake is a forgotten decorator."""
 
     async def lifespan() -> AsyncIterator[None]:
         yield
@@ -106,7 +106,7 @@ async def test_a_lifespan_that_is_no_context_manager_is_explained() -> None:
 
 
 async def test_it_counts_its_connections() -> None:
-    """Those of this process."""
+    """The endpoint counts the connections of this process."""
     async with serve(endpoint_of(CHANNELS)) as server:
         assert server.endpoint.connections == 0
         one, _ = await server.connect(), await server.connect(over="asgi")
@@ -119,7 +119,7 @@ async def test_it_counts_its_connections() -> None:
 def test_debug_comes_from_the_environment_unless_it_is_said(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """``bennu run --reload`` sets the variable."""
+    """``bennu run --reload`` sets the variable of ``debug``; the argument comes first."""
     monkeypatch.delenv("BENNU_DEBUG", raising=False)
     assert not server_of(Endpoint(sockets={})).debug
     monkeypatch.setenv("BENNU_DEBUG", "0")
@@ -130,7 +130,7 @@ def test_debug_comes_from_the_environment_unless_it_is_said(
 
 
 async def test_it_logs_only_if_somebody_reads_it(caplog: pytest.LogCaptureFixture) -> None:
-    """The handler is attached at the start, once, and taken away at the stop."""
+    """The log handler is attached once at the start, and removed at the stop."""
     life = Life(fails_at="begin")
     endpoint = endpoint_of(CHANNELS, lifespan=life)
     with caplog.at_level(logging.INFO, "bennu"):
@@ -161,14 +161,14 @@ class ASGIServer:
         self.task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Begin the lifespan, and wait until nothing more happens."""
+        """Send the startup, and wait until the application does nothing more."""
         self._events.put_nowait({"type": "lifespan.startup"})
         run: Any = self._app({"type": "lifespan", "asgi": {}}, self._events.get, self._send)
         self.task = asyncio.ensure_future(run)
         await settle()
 
     async def stop(self) -> None:
-        """End it; raise what the application raises."""
+        """Send the shutdown; raise the application's exception."""
         assert self.task is not None
         self._events.put_nowait({"type": "lifespan.shutdown"})
         await self.task
@@ -179,7 +179,7 @@ class ASGIServer:
 
 
 async def test_it_starts_and_stops_with_its_server() -> None:
-    """Served by itself, it answers the lifespan scope."""
+    """An endpoint that is served itself handles the lifespan scope."""
     life = Life()
     endpoint = endpoint_of(CHANNELS, lifespan=life)
     server = ASGIServer(endpoint)
@@ -193,7 +193,7 @@ async def test_it_starts_and_stops_with_its_server() -> None:
 
 
 async def test_a_start_that_fails_stops_its_server() -> None:
-    """The server is told why, and the error goes up to it."""
+    """The server gets the reason of the failure, and the exception."""
     server = ASGIServer(endpoint_of(CHANNELS, lifespan=Life(fails_at="begin")))
     await server.start()
     assert server.sent == ["startup.failed"]
@@ -203,7 +203,7 @@ async def test_a_start_that_fails_stops_its_server() -> None:
 
 
 async def test_the_lifespan_of_an_application_that_it_is_mounted_in() -> None:
-    """It starts before the application's own, stops after it, and passes its state on."""
+    """The endpoint starts before the application and stops after it. The application's state is passed on."""
     ours, theirs = Life(), Life()
     endpoint = endpoint_of(CHANNELS, lifespan=ours)
 
@@ -222,7 +222,7 @@ async def test_the_lifespan_of_an_application_that_it_is_mounted_in() -> None:
 
 
 async def test_a_mounting_application_without_a_lifespan_of_its_own() -> None:
-    """There is nothing to pass on."""
+    """An application without a lifespan has no state to pass on."""
     endpoint = endpoint_of(CHANNELS)
     async with endpoint.lifespan()(None) as state:
         assert state is None
@@ -231,7 +231,7 @@ async def test_a_mounting_application_without_a_lifespan_of_its_own() -> None:
 
 
 async def test_the_endpoint_stops_even_if_the_application_fails() -> None:
-    """In its own lifespan, at the start or at the end."""
+    """The endpoint stops if the application's lifespan fails, at the start or at the end."""
     for fails_at in ("begin", "end"):
         endpoint = endpoint_of(CHANNELS)
 
@@ -250,10 +250,10 @@ async def test_the_endpoint_stops_even_if_the_application_fails() -> None:
 
 
 class Other:
-    """An ASGI application that we know nothing of.
+    """Another ASGI application.
 
     Args:
-        lifespan: How it takes a lifespan: it ``serves`` it, ``raises`` at once or after it has
+        lifespan: What it does with a lifespan: it ``serves`` it, ``raises`` at once or after it has
             ``received`` the startup, ``returns``, ``fails`` at the startup or at the ``shutdown``.
     """
 
@@ -284,7 +284,7 @@ class Other:
 
 @pytest.mark.parametrize("lifespan", ["serves", "raises", "received", "returns"])
 async def test_it_starts_and_stops_around_a_wrapped_application(lifespan: str) -> None:
-    """Whether that one knows lifespans or not: Django raises at once, others return."""
+    """The wrapped application need not know lifespans: Django raises at once, others return."""
     endpoint = endpoint_of(CHANNELS)
     other = Other(lifespan)
     server = ASGIServer(endpoint.wrap(other))
@@ -301,7 +301,7 @@ async def test_it_starts_and_stops_around_a_wrapped_application(lifespan: str) -
 
 
 async def test_a_wrapped_application_that_can_not_start() -> None:
-    """Its answer is passed on, and we stop."""
+    """The application's failure is passed on, and the endpoint stops."""
     endpoint = endpoint_of(CHANNELS)
     server = ASGIServer(endpoint.wrap(Other("fails")))
     await server.start()
@@ -311,7 +311,7 @@ async def test_a_wrapped_application_that_can_not_start() -> None:
 
 
 async def test_a_wrapped_application_that_fails_at_the_shutdown() -> None:
-    """The error goes up to the server, and we stop all the same."""
+    """The server gets the application's error, and the endpoint stops."""
     endpoint = endpoint_of(CHANNELS)
     server = ASGIServer(endpoint.wrap(Other("shutdown")))
     await server.start()
@@ -321,7 +321,7 @@ async def test_a_wrapped_application_that_fails_at_the_shutdown() -> None:
 
 
 async def test_an_endpoint_that_can_not_start_around_another_application() -> None:
-    """That one is not even asked."""
+    """If the endpoint can't start, the wrapped application is not called."""
     other = Other("serves")
     life = Life(fails_at="begin")
     endpoint = endpoint_of(CHANNELS, lifespan=life)
@@ -335,7 +335,7 @@ async def test_an_endpoint_that_can_not_start_around_another_application() -> No
 
 
 async def test_wrapped_paths() -> None:
-    """Ours are answered by us, all others by the application."""
+    """The endpoint answers its own paths, and the application all others."""
     endpoint = endpoint_of(CHANNELS)
     other = Other("serves")
     wrapped = endpoint.wrap(other)
@@ -356,12 +356,12 @@ async def test_wrapped_paths() -> None:
         assert sent[0]["status"] == 400
 
 
-# Started by nobody.
+# An endpoint without a start.
 
 
 @pytest.mark.parametrize("over", ["native", "asgi"])
 async def test_an_endpoint_that_nobody_started_starts_at_its_first_request(over: Over) -> None:
-    """And says so once, however many come at the same time."""
+    """The endpoint starts at the first of several requests, and logs one warning."""
     life = Life()
     endpoint = endpoint_of(CHANNELS, lifespan=life)
     async with serve(endpoint, start=False) as server:

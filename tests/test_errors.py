@@ -1,4 +1,4 @@
-"""The errors: one tree, fields that carry what is known, and texts that say what to write."""
+"""The errors: their tree, their fields, and their texts, which say what to write."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from bennu.errors import (
 
 
 def test_every_error_is_a_bennu_error_and_stands_in_the_drawn_tree() -> None:
-    """Whoever catches BennuError catches them all, and the module's docstring draws each."""
+    """All errors are subclasses of BennuError, and the module's docstring lists each of them."""
     for name in errors.__all__:
         assert issubclass(getattr(errors, name), BennuError)
         assert name in (errors.__doc__ or "")
 
 
 def test_a_definition_error_says_what_was_expected_what_came_and_what_to_write() -> None:
-    """Each of its four fields has a line."""
+    """The text of a DefinitionError has a line for each of its four fields."""
     error = DefinitionError("the topic", expected="a str", got="5", write='"room:1"')
 
     assert str(error) == ('the topic\n  expected: a str\n  got:      5\n  write:    "room:1"')
@@ -39,7 +39,7 @@ def test_a_definition_error_says_what_was_expected_what_came_and_what_to_write()
 
 
 def test_a_definition_error_ends_with_the_place_if_it_is_known() -> None:
-    """The place is a line of its own."""
+    """The place is on its own line."""
     error = DefinitionError("x", expected="a", got="b", write="c", where="app.py:7")
 
     assert str(error).endswith("\n  at:       app.py:7")
@@ -47,7 +47,7 @@ def test_a_definition_error_ends_with_the_place_if_it_is_known() -> None:
 
 
 def test_source_line_names_file_and_line_of_a_function() -> None:
-    """It is what editors and terminals make a link of."""
+    """Editors and terminals make a link of ``file:line``."""
     file, _, line = (source_line(_a_function) or "").rpartition(":")
 
     assert file == __file__
@@ -55,12 +55,12 @@ def test_source_line_names_file_and_line_of_a_function() -> None:
 
 
 def test_source_line_of_what_has_no_python_source_is_none() -> None:
-    """A built-in function has no line."""
+    """A built-in function has no source line."""
     assert source_line(len) is None
 
 
 def test_refused_carries_its_reason_and_whatever_else_the_client_shall_read() -> None:
-    """Its payload is the response of the error reply."""
+    """The payload of Refused is the response of the error reply."""
     refused = Refused("full", retry_after_ms=5000)
 
     assert refused.payload == {"reason": "full", "retry_after_ms": 5000}
@@ -84,7 +84,7 @@ def test_refused_carries_its_reason_and_whatever_else_the_client_shall_read() ->
 def test_a_stop_closes_for_the_reasons_of_an_orderly_end_and_fails_for_all_others(
     reason: str, closes: bool
 ) -> None:
-    """After phx_close the client stays away, after phx_error it rejoins (protocol, §2.13)."""
+    """After phx_close the client does not rejoin; after phx_error it rejoins (protocol, §2.13)."""
     assert Stop(reason).closes is closes
 
 
@@ -97,14 +97,14 @@ def test_a_stop_is_normal_and_answers_nothing_unless_told() -> None:
 
 
 def test_a_token_error_has_the_reason_that_phoenix_gives() -> None:
-    """Whoever catches TokenError can tell a client which of the three it is."""
+    """The reason tells which of the three token errors it is."""
     errors: list[TokenError] = [TokenExpired(100.0, 60.0), TokenInvalid("changed"), TokenMissing()]
 
     assert [error.reason for error in errors] == ["expired", "invalid", "missing"]
 
 
 def test_an_expired_token_says_how_old_it_may_be_but_not_in_its_text() -> None:
-    """The fields are for the log of whoever wants them."""
+    """The fields of TokenExpired are for logs, and its text does not contain them."""
     expired = TokenExpired(100.0, 60.0)
 
     assert (expired.signed_at, expired.max_age, str(expired)) == (
@@ -115,4 +115,4 @@ def test_an_expired_token_says_how_old_it_may_be_but_not_in_its_text() -> None:
 
 
 def _a_function() -> None:
-    """Stand somewhere in this file."""
+    """Have a source line in this file."""

@@ -165,7 +165,7 @@ def test_no_two_classes_have_one_name() -> None:
 
 
 def has_module(name: str) -> bool:
-    """Whether ``loop/test_home_calls.py`` belongs to ``loop/home_calls`` or ``loop/home``, a module or a package."""
+    """Return whether ``loop/test_home_calls.py`` belongs to ``loop/home_calls`` or ``loop/home``, a module or a package."""
     path = SOURCE / name
     words = path.stem.removeprefix("test_").split("_")
     names = ["_".join(words[:end]) for end in range(len(words), 0, -1)]
@@ -217,7 +217,7 @@ def own_names(module: ast.Module) -> set[str]:
 
 
 def private_names(module: ast.Module) -> Iterator[str]:
-    """Yield the private names that a module uses of another module, however it spells that."""
+    """Yield the private names of other modules that a module uses, in any spelling."""
     for node in ast.walk(module):
         match node:
             case ast.Attribute(value=ast.Name(id="self" | "cls")):

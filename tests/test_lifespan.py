@@ -1,4 +1,4 @@
-"""The lifespan of an endpoint, and of the application around which it is."""
+"""The lifespan of an endpoint, and the lifespan of an application that it wraps."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 def make_endpoint(steps: Steps) -> Endpoint:
-    """Return an endpoint whose lifespan is written down."""
+    """Return an endpoint whose lifespan records its calls."""
     return Endpoint(
         sockets={"/socket": Socket(connect=lambda: None, channels={})},
         lifespan=lambda: steps.of("endpoint", "its state"),
@@ -28,7 +28,7 @@ def make_endpoint(steps: Steps) -> Endpoint:
 
 
 class Played:
-    """A server's side of a lifespan, played by a test."""
+    """The server's side of a lifespan, played by a test."""
 
     def __init__(self, *events: str) -> None:
         self.events = [f"lifespan.{event}" for event in events]
@@ -41,13 +41,13 @@ class Played:
         self.sent.append(event)
 
     async def play(self, app: Any) -> list[str]:
-        """Run a lifespan; return what was answered."""
+        """Run a lifespan; return the application's messages."""
         await app({"type": "lifespan"}, self.receive, self.send)
         return [event["type"].removeprefix("lifespan.") for event in self.sent]
 
 
 async def fail() -> None:
-    """Miss something."""
+    """Raise an error at once."""
     raise OSError("no database")
 
 
@@ -56,25 +56,25 @@ async def ignorant(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def refusing(scope: Scope, receive: Receive, send: Send) -> None:
-    """Know no lifespan."""
+    """Raise an error for a lifespan scope."""
     raise ValueError(scope["type"])
 
 
 async def listening(scope: Scope, receive: Receive, send: Send) -> None:
-    """Listen first, and then know no lifespan."""
+    """Receive the startup, and raise an error then."""
     event = await receive()
     raise ValueError(event["type"])
 
 
 @pytest.mark.parametrize("app", [ignorant, refusing, listening])
 async def test_around_applications_that_know_no_lifespan(app: Any) -> None:
-    """Whichever way they say so, ours lasts until the server stops."""
+    """The endpoint's lifespan lasts until the server stops, for each kind of application without a lifespan."""
     steps = Steps()
     endpoint = make_endpoint(steps)
     server = Played("startup", "shutdown")
 
     async def receive() -> MutableMapping[str, Any]:
-        if len(server.events) == 1:  # it is going to stop
+        if len(server.events) == 1:  # the server is going to stop
             assert steps == ["endpoint begins"]
             assert [event["type"] for event in server.sent] == ["lifespan.startup.complete"]
         return {"type": server.events.pop(0)}
@@ -88,7 +88,7 @@ async def test_around_applications_that_know_no_lifespan(app: Any) -> None:
 
 
 async def test_around_an_application_that_fails_to_start() -> None:
-    """What ours had begun ends."""
+    """If the application's start fails, the endpoint's lifespan ends."""
 
     @asynccontextmanager
     async def failing(app: Any) -> AsyncIterator[None]:
@@ -106,7 +106,7 @@ async def test_around_an_application_that_fails_to_start() -> None:
 
 @pytest.mark.parametrize("wrapped", [False, True])
 async def test_an_endpoint_that_fails_to_start_says_where(wrapped: bool) -> None:
-    """The server is told with the traceback, as it logs nothing but what it is told."""
+    """The server gets the traceback, because it logs only what it is told."""
 
     @asynccontextmanager
     async def failing() -> AsyncIterator[None]:

@@ -1,4 +1,4 @@
-"""The page on limits has all of them, with the defaults that the code has."""
+"""docs/limits.md lists all limits, with the defaults of the code."""
 
 from __future__ import annotations
 
@@ -90,11 +90,11 @@ LIMITS: dict[str, object] = {
         )
     },
 }
-"""The defaults, by how they are set; of what can't be set, by its name on the page."""
+"""The defaults by their option; a limit without an option by its name on the page."""
 
 
 def test_the_page_on_limits_has_the_defaults() -> None:
-    """Every limit that the code has, with what it is if nothing is set."""
+    """The page lists every limit of the code, with its default."""
     table = PAGE.partition("## All of them")[2].partition("##")[0]
     lines = [line for line in table.splitlines() if line.startswith("|")]
     shown: dict[str, float | None] = {}

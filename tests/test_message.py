@@ -1,4 +1,4 @@
-"""Messages, broadcasts and replies: values that can't change."""
+"""Messages, broadcasts and replies are immutable values."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bennu.message import Broadcast, Error, Message, Ok, Opcode, Reply
 
 
 def test_opcodes_are_those_of_rfc_6455() -> None:
-    """The numbers are on the wire."""
+    """Opcodes have the numbers of RFC 6455, because they are sent."""
     assert {opcode.name: opcode.value for opcode in Opcode} == {
         "CONTINUATION": 0,
         "TEXT": 1,
@@ -22,7 +22,7 @@ def test_opcodes_are_those_of_rfc_6455() -> None:
 
 
 def test_the_reserved_names_are_those_of_the_protocol() -> None:
-    """They are what every client of Phoenix looks for."""
+    """The reserved names are those that Phoenix clients use."""
     assert (message.PHOENIX, message.HEARTBEAT) == ("phoenix", "heartbeat")
     assert (message.PHX_JOIN, message.PHX_LEAVE) == ("phx_join", "phx_leave")
     assert (message.PHX_REPLY, message.PHX_CLOSE, message.PHX_ERROR) == (
@@ -34,7 +34,7 @@ def test_the_reserved_names_are_those_of_the_protocol() -> None:
 
 
 def test_replies_without_a_response_answer_an_empty_object_of_their_own() -> None:
-    """Nobody can change the empty response of everybody else."""
+    """The default response of one reply can't be changed through another reply."""
     for one, other in ((Ok(), Ok()), (Error(), Error()), (Reply("x"), Reply("x"))):
         assert one.response == {}
         assert one.response is not other.response
@@ -51,12 +51,12 @@ def test_replies_without_a_response_answer_an_empty_object_of_their_own() -> Non
     ],
 )
 def test_what_travels_can_not_be_changed(value: msgspec.Struct, field: str) -> None:
-    """One object goes to many, so none of them may change it."""
+    """One message goes to many subscribers, so none of them can change it."""
     with pytest.raises(AttributeError):
         setattr(value, field, "other")
 
 
 def test_broadcasts_with_equal_content_are_equal() -> None:
-    """Tests compare them, and so may users."""
+    """Equal broadcasts compare equal, which tests and users need."""
     assert Broadcast("room:1", "e", {"a": 1}) == Broadcast("room:1", "e", {"a": 1})
     assert Broadcast("room:1", "e", {"a": 1}) != Broadcast("room:2", "e", {"a": 1})

@@ -1,4 +1,4 @@
-"""An endpoint inside other people's applications, served for real."""
+"""An endpoint inside other applications, with real servers."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 @pytest.fixture(params=list(SERVERS))
 def name(request: pytest.FixtureRequest) -> str:
-    """Every server."""
+    """The name of a server; each test runs with every server."""
     found: str = request.param
     return found
 
 
 class Room(Channel):
-    """A channel that knows what the lifespan yielded, and where its client came in."""
+    """A channel that shows the lifespan's state, and the path of its client."""
 
     @on("where")
     async def where(self) -> dict[str, Any]:
@@ -50,12 +50,12 @@ class Room(Channel):
 
 
 async def admit(params: dict[str, Any], info: ConnectInfo) -> ConnectInfo:
-    """Let everybody in."""
+    """Accept every client."""
     return info
 
 
 def make_endpoint(steps: Steps) -> Endpoint:
-    """Return an endpoint whose lifespan is written down."""
+    """Return an endpoint whose lifespan records its calls."""
     return Endpoint(
         sockets={"/socket": Socket(connect=admit, channels={"room:*": Room})},
         lifespan=lambda: steps.of("endpoint", "its state"),
@@ -63,7 +63,7 @@ def make_endpoint(steps: Steps) -> Endpoint:
 
 
 async def works(server: Server, mount: str) -> None:
-    """Check that clients connect there."""
+    """Check that clients can connect and join."""
     async with connect(server, mount) as client:
         assert await client.join("room:1") == ok()
         await client.send("1", "2", "room:1", "where")
@@ -75,7 +75,7 @@ async def works(server: Server, mount: str) -> None:
 
 
 def fastapi_app(steps: Steps, endpoint: Endpoint) -> FastAPI:
-    """Return an application with routes of both kinds, and a lifespan and middleware of its own."""
+    """Return an application with routes for HTTP and WebSockets, and its own lifespan and middleware."""
     app = FastAPI(lifespan=endpoint.lifespan(lambda app: steps.of("application", {"a": 1})))
     app.add_middleware(CORSMiddleware, allow_origins=["https://example.com"])
 
@@ -103,7 +103,7 @@ def fastapi_app(steps: Steps, endpoint: Endpoint) -> FastAPI:
 
 
 async def test_in_fastapi(name: str) -> None:
-    """Beside its own routes of HTTP and WebSockets, with its middleware and its lifespan."""
+    """The endpoint works beside the application's routes, middleware and lifespan."""
     steps = Steps()
     app = fastapi_app(steps, make_endpoint(steps))
     async with serve(name, app) as server, httpx.AsyncClient() as http:
@@ -124,7 +124,7 @@ async def test_in_fastapi(name: str) -> None:
 
 
 async def test_broadcasts_of_other_parts_of_the_application(name: str) -> None:
-    """From an HTTP handler, from a background task, and from a handler that runs in a thread."""
+    """Broadcasts from an HTTP handler, from a background task, and from a handler that runs in a thread."""
     steps = Steps()
     app = fastapi_app(steps, make_endpoint(steps))
     async with (
@@ -143,7 +143,7 @@ async def test_broadcasts_of_other_parts_of_the_application(name: str) -> None:
 
 
 async def test_broadcasts_and_disconnects_of_another_thread(name: str) -> None:
-    """Of a thread that knows nothing of event loops."""
+    """Broadcasts from a thread that has nothing to do with the event loop."""
     endpoint = Endpoint(
         sockets={
             "/socket": Socket(
@@ -167,7 +167,7 @@ async def test_broadcasts_and_disconnects_of_another_thread(name: str) -> None:
 
 
 async def test_in_starlette(name: str) -> None:
-    """Below two mounts: paths are relative to where the endpoint is."""
+    """Below two mounts the endpoint's paths are relative to the inner mount."""
     steps = Steps()
 
     async def index(request: Request) -> Response:
@@ -192,7 +192,7 @@ async def test_in_starlette(name: str) -> None:
 async def test_an_endpoint_that_nobody_started_starts_by_itself(
     name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """At its first request, however many come at once; it says so once, and what to write."""
+    """An endpoint that is not started starts at the first of several requests. It logs once what to write."""
     steps = Steps()
     endpoint = make_endpoint(steps)
     app = Starlette(routes=[Mount("/rt", endpoint)])
@@ -206,7 +206,7 @@ async def test_an_endpoint_that_nobody_started_starts_by_itself(
 
 
 async def test_two_endpoints_in_one_application(name: str) -> None:
-    """Each with sockets, topics and a lifespan of its own."""
+    """Each endpoint has its own sockets, topics and lifespan."""
     steps = Steps()
     one, two = make_endpoint(steps), make_endpoint(steps)
     app = Starlette(
@@ -232,7 +232,7 @@ async def test_two_endpoints_in_one_application(name: str) -> None:
 
 
 async def test_around_django(name: str, caplog: pytest.LogCaptureFixture) -> None:
-    """Django gets what is not ours, and knows nothing of lifespans; ours is kept all the same."""
+    """Django gets all other requests, and does not know lifespans. The endpoint's lifespan runs in any case."""
     from django.conf import settings
     from django.core.asgi import get_asgi_application
     from django.http import HttpRequest, HttpResponse
@@ -272,7 +272,7 @@ async def test_around_django(name: str, caplog: pytest.LogCaptureFixture) -> Non
 async def test_around_an_application_whose_websockets_fail(
     name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Its errors are its own: none is taken for an application without WebSockets."""
+    """An application that raises for a WebSocket is not taken for an application without WebSockets."""
     steps = Steps()
     app = FastAPI()
 
@@ -292,22 +292,22 @@ async def test_around_an_application_whose_websockets_fail(
     assert "no socket has this path" not in caplog.text
 
 
-# Behind proxies that take a prefix away.
+# Behind proxies that remove a prefix.
 
 
 def behind_fastapi(endpoint: Endpoint) -> Any:
-    """Return an application that was told its prefix."""
+    """Return an application with a ``root_path``."""
     app = FastAPI(lifespan=endpoint.lifespan())
-    app.root_path = "/api"  # as the parameter of this name does, with a warning
+    app.root_path = "/api"  # as FastAPI's root_path does, with a warning
     app.mount("/rt", endpoint)
     return app
 
 
 def in_mounts(endpoint: Endpoint) -> Any:
-    """Return an application in whose mounts are mounts."""
+    """Return an application with mounts in mounts."""
     inner = Starlette(routes=[Mount("/rt", endpoint)])
     app = FastAPI(lifespan=endpoint.lifespan())
-    app.root_path = "/api"  # as the parameter of this name does, with a warning
+    app.root_path = "/api"  # as FastAPI's root_path does, with a warning
     app.mount("/v1", inner)
     return app
 
@@ -321,9 +321,9 @@ def in_mounts(endpoint: Endpoint) -> Any:
 async def test_behind_a_proxy_that_takes_a_prefix_away_or_leaves_it(
     name: str, make_app: Callable[[Endpoint], Any], mount: str, prefix: str
 ) -> None:
-    """FastAPI's ``root_path``: WebSockets, polls and health are found either way.
+    """With FastAPI's ``root_path``, WebSockets, polls and health pages are found with and without the prefix.
 
-    Starlette itself finds nothing in a mount within a mount if the prefix was taken away.
+    Starlette itself does not find a mount within a mount if the prefix was removed.
     """
     if make_app is in_mounts and not prefix:
         async with serve(name, make_app(make_endpoint(Steps()))) as server:
@@ -343,7 +343,7 @@ async def test_behind_a_proxy_that_takes_a_prefix_away_or_leaves_it(
 
 @pytest.mark.parametrize("is_mounted", [False, True])
 async def test_a_server_that_was_told_the_prefix(*, is_mounted: bool) -> None:
-    """``--root-path`` of uvicorn and of ``bennu run``: the proxy takes the prefix away, the server puts it back."""
+    """With ``--root-path`` of uvicorn and ``bennu run`` the proxy removes the prefix, and the server adds it."""
     endpoint = make_endpoint(Steps())
     app = Starlette(routes=[Mount("/rt", endpoint)], lifespan=endpoint.lifespan())
     served, mount = (app, "/rt/socket") if is_mounted else (endpoint, "/socket")
@@ -361,7 +361,7 @@ async def test_a_server_that_was_told_the_prefix(*, is_mounted: bool) -> None:
 async def test_a_poll_that_is_abandoned_under_middleware_logs_nothing(
     server_name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Starlette's BaseHTTPMiddleware takes a request without an answer for an error."""
+    """Starlette's BaseHTTPMiddleware raises an error for a request without an answer."""
     socket: Socket[Any] = Socket(connect=admit, channels={"room:*": Room}, longpoll=True)
     endpoint = Endpoint(sockets={"/socket": socket})
     app = FastAPI(lifespan=endpoint.lifespan())
@@ -389,7 +389,7 @@ async def test_a_poll_that_is_abandoned_under_middleware_logs_nothing(
 
 
 async def test_around_an_application_with_a_lifespan(name: str) -> None:
-    """Ours begins before it, and ends after it."""
+    """The endpoint's lifespan begins before the application's, and ends after it."""
     steps = Steps()
 
     async def hello(request: Request) -> Response:

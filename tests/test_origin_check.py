@@ -1,4 +1,4 @@
-"""OriginCheck: a function of the user's says which pages may connect, and anything but True says no."""
+"""OriginCheck with a user's function: only True lets pages of an origin connect."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ WITHOUT_HOST = ["null", "file://", "", "//", "not an origin", "http://:80"]
 
 
 async def allows(policy: Any, origin: str) -> bool:
-    """Ask a policy about a header."""
+    """Return whether a policy allows the origin of a header."""
     return await OriginCheck(policy).fits(Origin.parse(origin), HERE)
 
 
 @pytest.mark.conformance("OR010", "OR020")
 @pytest.mark.parametrize("origin", ["https://example.com:88", *WITHOUT_HOST])
 async def test_a_function_is_asked_for_every_origin_and_decides(origin: str) -> None:
-    """It gets the parsed origin, also one without a host."""
+    """The function gets the parsed origin, also one without a host."""
     asked: list[Origin] = []
 
     def ask(origin: Origin, answer: bool) -> bool:
@@ -37,7 +37,7 @@ async def test_a_function_is_asked_for_every_origin_and_decides(origin: str) -> 
 
 @pytest.mark.conformance("OR021")
 async def test_a_function_may_bring_arguments_of_its_own() -> None:
-    """Phoenix appends them to the URI; in Python a partial does."""
+    """Phoenix appends further arguments to the URI; in Python a partial does this."""
 
     def one_of(hosts: list[str], origin: Origin) -> bool:
         return origin.host in hosts
@@ -49,7 +49,7 @@ async def test_a_function_may_bring_arguments_of_its_own() -> None:
 
 
 async def test_an_async_function_is_awaited() -> None:
-    """Also one behind a lambda: its coroutine is no yes."""
+    """An async function is awaited, also behind a lambda: a coroutine is not taken for True."""
 
     async def ours(origin: Origin) -> bool:
         return origin.host == "a.org"
@@ -61,14 +61,14 @@ async def test_an_async_function_is_awaited() -> None:
 
 @pytest.mark.parametrize("answer", [1, "yes", object, [True], None, 0, ""])
 async def test_what_is_no_bool_is_a_no(answer: Any, caplog: pytest.LogCaptureFixture) -> None:
-    """It is logged as a mistake."""
+    """A result that is no bool is logged as a mistake, and refuses the page."""
     assert not await allows(lambda origin: answer, "https://a.org")
     assert "expected True or False" in caplog.text
 
 
 @pytest.mark.parametrize("kind", [ValueError, SystemExit, StopIteration])
 async def test_a_crash_is_a_no(kind: type[BaseException], caplog: pytest.LogCaptureFixture) -> None:
-    """It is logged too."""
+    """A function that raises is logged, and refuses the page."""
 
     def fail(origin: Origin) -> bool:
         raise kind
@@ -78,7 +78,7 @@ async def test_a_crash_is_a_no(kind: type[BaseException], caplog: pytest.LogCapt
 
 
 async def test_a_policy_of_the_table_needs_no_function() -> None:
-    """Which module has them is not the caller's business."""
+    """A policy of the table is used through the same class."""
     assert await allows("host", "https://example.com")
     assert not await allows("host", "https://evil.example")
     with pytest.raises(DefinitionError):

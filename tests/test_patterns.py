@@ -1,6 +1,6 @@
-"""Every regular expression that meets a client's bytes is linear: ten times the bytes take ten times as long.
+"""Each regular expression for a client's bytes is linear: ten times the bytes take about ten times as long.
 
-The list is compared with the code. A new pattern needs a line here: what meets it, and its worst input.
+The list is compared with the code. For a new pattern add a line: what is matched, and its worst input.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ SOURCE: Final = Path(__file__).parents[1] / "src/bennu"
 SIZE: Final = 1_000_000
 TIMES: Final = 10
 MOST: Final = 40
-"""How many times as long so many times the bytes may take. A quadratic pattern takes 100 times as long.
+"""The allowed ratio of times for TIMES as many bytes. A quadratic pattern takes 100 times as long.
 
-Twice the bytes would leave too little between two and four: they may not fit a cache that half of them fit.
+With only twice the bytes, the difference would be too small: they can exceed a cache that half of them fit.
 """
 REPEATS: Final = 5
 NOTHING: Final = 0.001
-"""Seconds that are not compared: timers are too coarse for less."""
+"""Seconds that are not compared: timers are too coarse below this."""
 SLOW: Final = 5.0
 """Seconds after which a run is not repeated."""
 TRIES: Final = 4
-"""How often more is measured, since other processes use the same caches."""
+"""Repetitions of a measurement, because other processes use the same caches."""
 
 Run = Callable[[Any], object]
 Worst = tuple[Run, Callable[[int], Any]]
-"""What meets the input, and the input of about so many bytes or characters."""
+"""The function that reads the input, and a function that returns the worst input of a size."""
 
 
 def _vsn(text: str) -> object:
@@ -81,7 +81,7 @@ NO_CLIENT: Final = "reads what the application defines"
 PATTERNS: Final[dict[str, str | list[Worst]]] = {
     "limits/rate.py:_RATE": NO_CLIENT,
     "phoenix/etf/decoder.py:_OLD_FLOAT": [
-        (decode_term, lambda _: b"\x83c" + b"1" * 31),  # it has 31 bytes, whatever is sent
+        (decode_term, lambda _: b"\x83c" + b"1" * 31),  # it has 31 bytes for any input
     ],
     "protocol/proxies.py:_BRACKETED": [
         (_forwarded(b"x-forwarded-for"), lambda n: b"[" * n),
@@ -142,7 +142,7 @@ PATTERNS: Final[dict[str, str | list[Worst]]] = {
         (_host, lambda n: b":1" * (n // 2) + b"x"),
     ],
 }
-"""By file and name. An input stands here if it makes a pattern of this kind slow that is written badly."""
+"""The cases by file and name. Each input would make a badly written pattern of this kind slow."""
 
 OTHERS: Final[dict[str, list[Worst]]] = {
     "negotiate": [  # with the patterns of the websockets library
@@ -172,11 +172,11 @@ OTHERS: Final[dict[str, list[Worst]]] = {
         (lambda data: check_values(data, 1000), lambda n: b'"[,\\",' * (n // 6)),
     ],
 }
-"""The same for what reads a client's bytes without a pattern of ours."""
+"""The same for functions that read a client's bytes without a regular expression."""
 
 
 ELSEWHERE: Final = ("topic.py", "user_code/payload.py")
-"""Their own tests try the worst."""
+"""Modules whose own tests use the worst input."""
 
 
 def patterns_of(source: str) -> Iterator[str]:
@@ -202,7 +202,7 @@ def patterns_of(source: str) -> Iterator[str]:
 
 
 def test_every_pattern_of_the_code_is_in_the_table() -> None:
-    """Whoever adds one must say what may meet it, and try its worst."""
+    """Each pattern of the code has a line in the table."""
     found = {
         f"{path.relative_to(SOURCE).as_posix()}:{name}"
         for path in SOURCE.rglob("*.py")
@@ -228,7 +228,7 @@ def _seconds(run: Run, given: Any) -> float:
 
 
 def _grows_linearly(run: Run, worst: Callable[[int], Any]) -> bool:
-    """Return whether the time grows as the bytes do, or is next to nothing."""
+    """Return whether the time grows linearly with the bytes, or is too short to measure."""
     part = whole = float("inf")
     for _ in range(TRIES):
         part = min(part, _seconds(run, worst(SIZE // TIMES)))
@@ -248,11 +248,11 @@ def _grows_linearly(run: Run, worst: Callable[[int], Any]) -> bool:
     ],
 )
 def test_the_time_grows_as_the_bytes_do(run: Run, worst: Callable[[int], Any]) -> None:
-    """Of a megabyte of the worst, and a tenth of it."""
+    """Compare a megabyte of the worst input with a tenth of it."""
     assert _grows_linearly(run, worst)
 
 
 def test_a_quadratic_pattern_is_found() -> None:
-    """This one reads on to the end from every place."""
+    """A quadratic pattern is found: this one reads to the end from every position."""
     pattern = re.compile("a*b")
     assert not _grows_linearly(pattern.search, lambda n: "a" * (n // 100))

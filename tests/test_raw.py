@@ -1,4 +1,4 @@
-"""What a raw socket's class must be like, and what is said of one that can't work."""
+"""The class of a raw socket's handler, and the errors for mistakes in it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def endpoint_of(handler: Any, **options: Any) -> Endpoint:
 
 
 def test_a_raw_socket_may_stand_beside_others() -> None:
-    """Under one endpoint, and it takes the options that every socket takes."""
+    """An endpoint can have raw sockets and channel sockets. A raw socket takes all options of sockets."""
     raw = RawSocket(connect=lambda: None, handler=Echo, timeout=5, subprotocols=["mqtt"])
     channels = Socket(connect=lambda: None, channels={})
     assert Endpoint(sockets={"/raw": raw, "/socket": channels}).connections == 0
@@ -30,13 +30,13 @@ def test_a_raw_socket_may_stand_beside_others() -> None:
 
 @pytest.mark.parametrize("handler", [None, Socket, Echo(), "Echo"])
 def test_a_handler_that_is_none(handler: Any) -> None:
-    """A subclass of RawHandler is expected."""
+    """A handler that is no subclass of RawHandler is refused."""
     with pytest.raises(DefinitionError, match="a subclass of RawHandler"):
         endpoint_of(handler)
 
 
 def test_a_handler_that_takes_no_messages() -> None:
-    """It must say what to do with them, be it nothing."""
+    """A handler without ``receive`` is refused."""
 
     class Silent(RawHandler):
         async def opened(self) -> None: ...
@@ -58,7 +58,7 @@ def test_a_handler_that_takes_no_messages() -> None:
     ],
 )
 def test_a_method_with_other_parameters(name: str, expected: str) -> None:
-    """The error shows those that it must have, and the place."""
+    """The error shows the correct parameters, and the place."""
 
     async def method(self: Any, one: Any, another: Any) -> None: ...
 
@@ -69,7 +69,7 @@ def test_a_method_with_other_parameters(name: str, expected: str) -> None:
 
 
 def test_a_name_that_is_taken() -> None:
-    """What every handler has can't be hidden."""
+    """A handler can't hide an attribute of RawHandler."""
     with pytest.raises(DefinitionError, match=r"Hiding.send hides RawHandler.send"):
 
         class Hiding(Echo):
@@ -77,7 +77,7 @@ def test_a_name_that_is_taken() -> None:
 
 
 def test_a_default_that_all_clients_share() -> None:
-    """It would be one list for everybody; the error says where to make it."""
+    """A mutable default is refused, because all clients would share it. The error says where to make it."""
     with pytest.raises(DefinitionError, match=r"self.seen = \[\]  # in async def opened\(self\)"):
 
         class Sharing(Echo):
@@ -85,7 +85,7 @@ def test_a_default_that_all_clients_share() -> None:
 
 
 def test_an_overflow_that_is_no_policy() -> None:
-    """One of two is expected."""
+    """The error lists both values of ``overflow``."""
 
     class Wrong(Echo):
         overflow = "drop"  # type: ignore[assignment]
@@ -95,7 +95,7 @@ def test_an_overflow_that_is_no_policy() -> None:
 
 
 def test_an_option_of_channels() -> None:
-    """A raw socket has no channels."""
+    """A raw socket has no options for channels."""
     options: dict[str, Any] = {"max_channels": 5}
     with pytest.raises(TypeError, match="max_channels"):
         RawSocket(connect=lambda: None, handler=Echo, **options)

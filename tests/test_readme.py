@@ -1,4 +1,4 @@
-"""The README's quickstart works as it is printed: its commands and files, in an empty directory, in a real browser."""
+"""The README's quickstart works as printed: its commands and files, in an empty directory, in a real browser."""
 
 from __future__ import annotations
 
@@ -29,27 +29,27 @@ README: Final = (ROOT / "README.md").read_text()
 QUICKSTART: Final = README.split("## Quickstart")[1].split("\n## ")[0]
 BLOCKS: Final = re.findall(r"^```(\w+)\n(.*?)^```", QUICKSTART, re.DOTALL | re.MULTILINE)
 COMMANDS: Final = [text.strip() for language, text in BLOCKS if language == "sh"]
-FILES: Final = {  # the first line of each is a comment that names it
+FILES: Final = {  # the first line of each file is a comment with its name
     re.findall(r"[\w/]+\.\w+", text)[0]: text for language, text in BLOCKS if language != "sh"
 }
 LISTENS: Final = re.compile(r"running on (http://127\.0\.0\.1:\d+)")
 
 
 def test_quickstart_is_three_files_and_two_commands() -> None:
-    """That is what a new user has to write."""
+    """A new user writes three files and two commands."""
     assert list(FILES) == ["app.py", "page/index.html", "page/chat.js"]
     assert COMMANDS == ["pip install . starlette", "bennu run app:app"]
 
 
 def test_address_is_the_one_of_the_command() -> None:
-    """What the page says to open is where `bennu run` listens by itself."""
+    """The address on the page is the default address of `bennu run`."""
     assert isinstance(main, click.Group)
     options = {option.name: option.default for option in main.commands["run"].params}
     assert f"http://{options['host']}:{options['port']} in two windows" in QUICKSTART
 
 
 def test_numbers_of_conformance_are_those_of_the_list() -> None:
-    """The README says how many behaviours there are, and how many of them are tested."""
+    """The README's numbers of behaviours and of tested behaviours are those of the list."""
     marks = find_marks()
     behaviours = CheckList.load(TOML.read_text()).behaviours
     tested = sum(key in marks for key in behaviours)
@@ -57,7 +57,7 @@ def test_numbers_of_conformance_are_those_of_the_list() -> None:
 
 
 def new_environment(path: Path) -> dict[str, str]:
-    """Make a virtual environment that has our dependencies, but not us, and is offline; return its variables."""
+    """Make an offline virtual environment with Bennu's dependencies, but without Bennu; return its variables."""
     venv.create(path, with_pip=False)
     [packages] = path.glob("lib/python*/site-packages")
     (packages / "dependencies.pth").write_text("\n".join(site.getsitepackages()))
@@ -68,14 +68,14 @@ def new_environment(path: Path) -> dict[str, str]:
         **{name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
         "PATH": f"{path / 'bin'}{os.pathsep}{os.environ['PATH']}",
         "PIP_NO_INDEX": "1",
-        "PIP_NO_BUILD_ISOLATION": "0",  # which means that there is none
+        "PIP_NO_BUILD_ISOLATION": "0",  # no index
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     }
 
 
 @asynccontextmanager
 async def serve(command: str, directory: Path, environment: dict[str, str]) -> AsyncIterator[str]:
-    """Run the server on a free port; the result is its address."""
+    """Run the server on a free port; yield its address."""
     process = await asyncio.create_subprocess_shell(
         f"exec {command} --port 0",
         cwd=directory,
@@ -96,7 +96,7 @@ async def serve(command: str, directory: Path, environment: dict[str, str]) -> A
 
 
 async def test_quickstart_runs_as_printed(tmp_path: Path) -> None:
-    """Installed by its command and served by the other, two windows hear each other."""
+    """The first command installs it, the second serves it, and two windows get each other's messages."""
     environment = new_environment(tmp_path / "venv")
     install, run = COMMANDS
     subprocess.run(  # noqa: ASYNC221 - nothing else runs yet
@@ -127,6 +127,6 @@ async def test_quickstart_runs_as_printed(tmp_path: Path) -> None:
 
 
 def test_requirement_is_the_project_s() -> None:
-    """The README names the oldest Python that the package takes."""
+    """The README's oldest Python is that of the package."""
     assert "Python 3.11 or newer" in QUICKSTART
     assert 'requires-python = ">=3.11"' in (ROOT / "pyproject.toml").read_text()

@@ -1,4 +1,4 @@
-"""The table of close codes and error reasons is the whole truth: of the docs, and of the code."""
+"""The tables of close codes and error reasons agree with the docs and with the code."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def reason_table(kind: type[Reason | DropReason]) -> str:
     ids=["close codes", "reasons", "drops"],
 )
 def test_docs_hold_the_table(table: str) -> None:
-    """docs/reasons.md shows each row as it stands in the code, in the same order."""
+    """docs/reasons.md has each row of the code, in the same order."""
     assert table in DOCS, f"write into docs/reasons.md:\n\n{table}"
 
 
@@ -44,7 +44,7 @@ def nodes() -> Iterator[tuple[Path, ast.AST]]:
 
 @pytest.mark.parametrize("kind", [CloseCode, Reason, DropReason, Limit])
 def test_each_row_is_used(kind: type[CloseCode | Reason | DropReason | Limit]) -> None:
-    """A row that no line of the code can bring about would be a lie."""
+    """Each row is used by a line of the code."""
     used = {
         node.attr
         for path, node in nodes()
@@ -56,7 +56,7 @@ def test_each_row_is_used(kind: type[CloseCode | Reason | DropReason | Limit]) -
 
 
 def test_nothing_is_closed_with_a_code_of_its_own() -> None:
-    """Who closes a connection says why with a row of the table, not with a number."""
+    """The code closes connections with rows of the table, and not with numbers."""
     offenders = [
         f"{path.name}:{node.lineno}"
         for path, node in nodes()
@@ -70,7 +70,7 @@ def test_nothing_is_closed_with_a_code_of_its_own() -> None:
 
 
 def test_no_reason_is_written_out() -> None:
-    """An error's reason is taken from the table, not written as text where it is sent."""
+    """The code takes the reason of an error from the table, and not from text."""
     pattern = re.compile(r"\{\"reason\": \"|Refused\(\"")
     offenders = [
         f"{path.name}:{number}"
@@ -82,12 +82,12 @@ def test_no_reason_is_written_out() -> None:
 
 
 def test_protocol_failures_have_the_code_that_the_reader_names() -> None:
-    """What the frame reader fails with is what goes out."""
+    """The frame reader's failures have the codes of the table."""
     assert all(code == member.code for code, member in PROTOCOL_FAILURES.items())
 
 
 def test_codes_may_be_sent() -> None:
-    """RFC 6455, §7.4: these may stand in a close frame of a server."""
+    """A server can send these codes in a close frame (RFC 6455, §7.4)."""
     assert all(1000 <= one.code < 1015 or 4000 <= one.code < 5000 for one in CloseCode)
 
 
@@ -97,7 +97,7 @@ def test_no_code_strands_a_stock_client() -> None:
 
 
 def test_a_payload_names_its_reason_and_may_say_more() -> None:
-    """What a client is answered."""
+    """The payload of a reason can have other fields."""
     assert Reason.UNKNOWN_EVENT.payload() == {"reason": "unknown_event"}
     assert Reason.INVALID_PAYLOAD.payload(errors=[1]) == {
         "reason": "invalid_payload",

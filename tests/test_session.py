@@ -1,4 +1,4 @@
-"""``info.session``: the visitor's session, and only with a token that our own pages know."""
+"""``info.session``: the visitor's session, which needs a CSRF token of the application's own pages."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ PLUG = PlugSession(SECRET, key="_app_key", signing_salt="signing")
 
 
 def plug_cookie(session: Any) -> str:
-    """What Plug.Session writes: a signed term."""
+    """Return a cookie as Plug.Session writes it: a signed term."""
     key = signed.derive_key(SECRET.encode(), b"signing")
     return signed.sign(etf.encode(session), key)
 
 
 def endpoint(**options: Any) -> tuple[Endpoint, list[ConnectInfo]]:
-    """An endpoint, and the infos of those who connect."""
+    """Return an endpoint, and the list of its clients' infos."""
     seen: list[ConnectInfo] = []
 
     async def connect(params: dict[str, Any], info: ConnectInfo) -> None:
@@ -35,7 +35,7 @@ def endpoint(**options: Any) -> tuple[Endpoint, list[ConnectInfo]]:
 async def session_of(
     session: Any, token: str | None, *, cookie: str | None = None, **options: Any
 ) -> Mapping[str, Any] | None:
-    """Connect with the cookie of a session and a token; return the session that connect sees."""
+    """Connect with a session's cookie and a token; return the session that connect gets."""
     made, seen = endpoint(**options)
     headers = [("cookie", f"_app_key={plug_cookie(session) if cookie is None else cookie}")]
     params = {} if token is None else {"_csrf_token": token}
@@ -58,7 +58,7 @@ async def test_a_session_needs_its_cookie_and_a_token() -> None:
 @pytest.mark.conformance("WS017")
 @pytest.mark.parametrize("cookie", ["", "junk"])
 async def test_without_its_cookie_there_is_no_session(cookie: str) -> None:
-    """The connect itself is not refused: that is for the application to say."""
+    """Without the cookie the session is None. The connect is not refused: the application decides that."""
     assert await session_of({}, csrf.token_for({}), cookie=cookie) is None
 
 
@@ -68,7 +68,7 @@ TOKENS = [None, "", "junk", csrf.token_for({})]
 @pytest.mark.conformance("WS018", "OR031")
 @pytest.mark.parametrize("token", TOKENS, ids=["none", "empty", "junk", "another"])
 async def test_without_a_valid_token_there_is_no_session(token: str | None) -> None:
-    """Whoever the cookie belongs to, another site may have sent it."""
+    """Without a valid token the session is None, because another site could have opened the connection."""
     session: dict[str, Any] = {"user_id": 7}
     csrf.token_for(session)
     assert await session_of(session, token) is None
@@ -76,13 +76,13 @@ async def test_without_a_valid_token_there_is_no_session(token: str | None) -> N
 
 @pytest.mark.conformance("OR030")
 async def test_a_socket_may_do_without_the_token() -> None:
-    """The origin still says which pages may connect."""
+    """With ``check_csrf=False`` no token is needed. The origin is still checked."""
     assert await session_of({"user_id": 7}, None, check_csrf=False) == {"user_id": 7}
 
 
 @pytest.mark.conformance("OR029")
 async def test_the_token_may_have_another_key_in_the_session() -> None:
-    """Where it is not, there is no session."""
+    """The token can have another key in the session. Without this key there is no session."""
     session: dict[str, Any] = {"user_id": 7}
     token = csrf.token_for(session, "_my_token")
     assert await session_of(session, token, csrf_token_key="_my_token") == session
@@ -93,7 +93,7 @@ async def test_the_token_may_have_another_key_in_the_session() -> None:
 @pytest.mark.conformance("OR028")
 @pytest.mark.parametrize("is_async", [False, True])
 async def test_a_session_may_come_from_a_function(is_async: bool) -> None:
-    """It gets the info, and the token is checked all the same."""
+    """A function can return the session. It gets the info, and the token is checked too."""
     kept: dict[str, Any] = {"user_id": 7}
     token = csrf.token_for(kept)
 
@@ -119,7 +119,7 @@ async def test_a_session_may_come_from_a_function(is_async: bool) -> None:
 
 
 async def test_a_function_that_fails_is_an_error_of_ours() -> None:
-    """As a connect that crashes."""
+    """A function that raises is logged as an error of the server, as a connect that raises."""
 
     def broken(info: ConnectInfo) -> None:
         raise RuntimeError("the sessions are gone")
@@ -143,14 +143,14 @@ def socket(**options: Any) -> Socket[None]:
 
 @pytest.mark.conformance("WS056")
 def test_a_session_that_any_site_could_use_is_refused() -> None:
-    """Neither the origin nor a token would keep it out."""
+    """A session with neither a check of the origin nor of the token is refused."""
     with pytest.raises(DefinitionError, match="any site can use a visitor's session"):
         Endpoint(sockets={"/socket": socket(**OPEN, check_origin=False)})
 
 
 @pytest.mark.conformance("WS057")
 def test_it_is_refused_if_the_endpoint_is_open_as_well() -> None:
-    """A socket with a policy of its own may still be right."""
+    """It is also refused if the endpoint checks no origin. A socket with its own check is accepted."""
     with pytest.raises(DefinitionError, match="any site can use a visitor's session"):
         Endpoint(sockets={"/socket": socket(**OPEN)}, check_origin=False)
     Endpoint(sockets={"/socket": socket(**OPEN, check_origin="host")}, check_origin=False)
@@ -166,7 +166,7 @@ def test_it_is_refused_if_the_endpoint_is_open_as_well() -> None:
     ids=["token", "no session", "origin"],
 )
 def test_one_of_the_two_checks_will_do(options: Any) -> None:
-    """And without a session there is nothing to guard."""
+    """One of the two checks is enough. Without a session none is needed."""
     Endpoint(sockets={"/socket": socket(**options)})
 
 

@@ -1,4 +1,4 @@
-"""The socket: who may connect, which channel a topic leads to, and what can't work."""
+"""The socket: its connect, the channel of a topic, and mistakes in its options."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 
 class Params(Struct):
-    """What a connect asks for."""
+    """The parameters of a connect."""
 
     token: str
     page: int = 1
 
 
 class Model(pydantic.BaseModel):
-    """The same for those who have pydantic."""
+    """The same parameters as a pydantic model."""
 
     page: int
 
@@ -40,36 +40,36 @@ class Room(Channel):
 
 
 class Lobby(Channel):
-    """Another."""
+    """Another channel."""
 
 
 INFO = ConnectInfo({"path": "/", "headers": []}, transport="websocket")
 
 
 def socket(connect: Any = lambda: None, **options: Any) -> Socket[Any]:
-    """A socket."""
+    """Return a socket."""
     return Socket(connect=connect, channels=options.pop("channels", {"lobby": Lobby}), **options)
 
 
 def arguments(connect: Any, params: dict[str, Any] | None = None) -> tuple[Any, ...]:
-    """What connect is called with for these parameters."""
+    """Return the arguments that connect gets for these parameters."""
     made = socket(connect)
     made.define()
     return made.connector.arguments(params or {}, INFO)
 
 
 async def connect_with_both(params: Params, info: ConnectInfo) -> str:
-    """Take what there is."""
+    """Take the parameters and the info."""
     return f"{params} {info}"
 
 
 def connect_untyped(params, info):  # type: ignore[no-untyped-def]
-    """Take it as it comes."""
+    """Take the parameters without a type."""
     return params, info
 
 
 class Authenticator:
-    """A connect that has something of its own."""
+    """A callable object with a connect."""
 
     async def __call__(self, params: Params) -> str:
         return params.token
@@ -79,7 +79,7 @@ class Authenticator:
 
 
 def test_the_options_have_the_defaults_of_phoenix() -> None:
-    """A minute of silence, a hundred channels, ten million bytes."""
+    """The defaults are a minute of silence, a hundred channels, and ten million bytes."""
     made = socket()
 
     assert (made.timeout, made.max_channels, made.max_frame_size) == (60.0, 100, 10_000_000)
@@ -91,7 +91,7 @@ def test_the_options_have_the_defaults_of_phoenix() -> None:
 
 @pytest.mark.conformance("SK001", "SK002")
 def test_a_topic_leads_to_the_first_channel_whose_pattern_matches() -> None:
-    """With the parameters in it, typed; an unmatched topic leads to none."""
+    """The topic's parameters are typed. An unmatched topic has no channel."""
     made = socket(channels={"room:{room_id}": Room, "room:*": Lobby})
     made.define()
 
@@ -105,7 +105,7 @@ def test_a_topic_leads_to_the_first_channel_whose_pattern_matches() -> None:
 
 
 def test_channels_are_read_when_the_endpoint_is_made_and_not_before() -> None:
-    """So that two modules may name each other's classes."""
+    """Two modules can name each other's classes, because channels are read when the endpoint is made."""
     made = socket(channels={"room:{other}": Room})
 
     with pytest.raises(DefinitionError, match="'other'"):
@@ -116,7 +116,7 @@ def test_channels_are_read_when_the_endpoint_is_made_and_not_before() -> None:
 
 
 def test_connect_gets_what_it_asks_for() -> None:
-    """Nothing, the parameters, or the parameters and the info."""
+    """It gets nothing, the parameters, or the parameters and the info."""
     params = {"token": "x", "page": "3"}
 
     assert arguments(lambda: None, params) == ()
@@ -126,7 +126,7 @@ def test_connect_gets_what_it_asks_for() -> None:
 
 
 def test_parameters_without_an_annotation_come_as_they_are() -> None:
-    """Text, maps and lists; ``Any`` and ``dict[str, Any]`` say the same."""
+    """Without a type they are text, dicts and lists; ``Any`` and ``dict[str, Any]`` mean the same."""
     params = {"a": {"b": ["1"]}}
 
     def any_of_it(params: Any) -> None: ...
@@ -137,7 +137,7 @@ def test_parameters_without_an_annotation_come_as_they_are() -> None:
 
 
 def test_parameters_may_be_a_model() -> None:
-    """Of pydantic."""
+    """The type of the parameters can be a pydantic model."""
 
     def connect(params: Model) -> None: ...
 
@@ -145,7 +145,7 @@ def test_parameters_may_be_a_model() -> None:
 
 
 def test_parameters_that_do_not_fit_refuse_the_connect() -> None:
-    """With the mistakes, for an error_handler that wants to show them."""
+    """The refusal has the mistakes, for an error_handler that shows them."""
     with pytest.raises(Refused) as raised:
         arguments(connect_with_both, {"page": "x"})
 
@@ -168,7 +168,7 @@ def test_parameters_that_do_not_fit_refuse_the_connect() -> None:
 def test_an_async_connect_is_known_whatever_kind_of_callable_it_is(
     connect: Any, is_async: bool
 ) -> None:
-    """Everything else runs in a thread."""
+    """An async function is found behind any kind of callable. All other functions run in a thread."""
     assert socket(connect).connector.callback.is_async is is_async
 
 
@@ -181,7 +181,7 @@ NO_ASSIGNS = [
 
 @pytest.mark.parametrize("value", NO_ASSIGNS, ids=range(len(NO_ASSIGNS)))
 async def test_what_is_meant_as_a_no_lets_nobody_in(value: Any) -> None:
-    """Nor does a function that nobody called, or the response of a web framework."""
+    """A result that is meant as a refusal is refused, and so is a function, or a web framework's response."""
 
     async def connect() -> Any:
         return value
@@ -198,7 +198,7 @@ async def test_what_is_meant_as_a_no_lets_nobody_in(value: Any) -> None:
 
 @pytest.mark.parametrize("value", [None, 0, "", {}, Params, Params("ann"), Ok()], ids=str)
 async def test_anything_else_is_the_assigns(value: Any) -> None:
-    """Also what is false."""
+    """Any other value is the assigns, also a false one."""
 
     async def connect() -> Any:
         return value
@@ -210,13 +210,13 @@ async def test_anything_else_is_the_assigns(value: Any) -> None:
 
 @pytest.mark.parametrize("connect", [Authenticator(), Authenticator().method])
 def test_the_annotation_of_a_callable_object_counts(connect: Any) -> None:
-    """As that of a function."""
+    """The annotation of a callable object's ``__call__`` is used."""
     assert arguments(connect, {"token": "x"}) == (Params("x"),)
 
 
 @pytest.mark.parametrize("connect", [None, 5, "authenticate"])
 def test_a_connect_that_can_not_be_called_is_refused(connect: Any) -> None:
-    """When the socket is made."""
+    """A connect that can't be called is refused when the socket is made."""
     with pytest.raises(DefinitionError) as raised:
         socket(connect)
 
@@ -224,21 +224,21 @@ def test_a_connect_that_can_not_be_called_is_refused(connect: Any) -> None:
 
 
 def refused(connect: Any) -> DefinitionError:
-    """Why a connect is refused."""
+    """Return the error for a connect."""
     with pytest.raises(DefinitionError) as raised:
         socket(connect).define()
     return raised.value
 
 
 def test_a_connect_whose_parameters_nobody_can_read_is_refused() -> None:
-    """Some builtins don't say what they take."""
+    """Some builtins have no readable signature."""
     error = refused(getattr)
     assert error.got == repr(getattr)
     assert error.write == "connect=lambda params: ..."
 
 
 def test_a_connect_with_more_parameters_is_refused() -> None:
-    """There is nothing to fill them with."""
+    """A connect with more than two parameters is refused."""
 
     def connect(params: Any, info: Any, more: Any) -> None: ...
 
@@ -249,7 +249,7 @@ def test_a_connect_with_more_parameters_is_refused() -> None:
 
 
 def test_a_connect_whose_annotation_is_not_there_at_run_time_is_refused() -> None:
-    """It was imported for the type checker alone."""
+    """A type that is imported only for the type checker is refused."""
 
     def connect(params: OnlyForTheChecker) -> None: ...
 
@@ -260,7 +260,7 @@ def test_a_connect_whose_annotation_is_not_there_at_run_time_is_refused() -> Non
 
 
 def test_a_connect_whose_parameters_text_can_not_become_is_refused() -> None:
-    """When the endpoint is made, not at the first client."""
+    """A type that the query can't become is refused when the endpoint is made."""
 
     def connect(params: Lobby) -> None: ...
 
@@ -274,7 +274,7 @@ def test_a_connect_whose_parameters_text_can_not_become_is_refused() -> None:
 
 
 async def test_the_id_is_made_of_the_assigns() -> None:
-    """Text, or None for a connection that can't be addressed; without a function it is None."""
+    """The id is text, or None for a connection without id. Without a function it is None."""
 
     async def later(user: int) -> str:
         return f"users:{user}"
@@ -289,7 +289,7 @@ async def test_the_id_is_made_of_the_assigns() -> None:
 async def test_an_id_of_another_kind_refuses_the_connect(
     name: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """And is logged as the mistake that it is."""
+    """An id of another type refuses the connect, and is logged."""
     with pytest.raises(Refused, match="invalid id"):
         await socket(id=lambda user: name).id_of(7)
 
@@ -307,13 +307,13 @@ async def test_an_id_of_another_kind_refuses_the_connect(
 
 @pytest.mark.conformance("OR023")
 def test_without_subprotocols_nothing_is_checked() -> None:
-    """None is not the same as an empty list, with which nothing offered fits."""
+    """None means no check. With an empty list no offered subprotocol fits."""
     assert socket().subprotocols is None
     assert socket(subprotocols=[]).subprotocols == ()
 
 
 def test_subprotocols_keep_their_order_and_phoenix_goes_first_with_a_token() -> None:
-    """Browsers refuse a handshake in which none of what they offered is chosen."""
+    """A browser refuses a handshake in which no offered subprotocol is chosen."""
     assert socket(subprotocols=["b", "a"]).subprotocols == ("b", "a")
     assert socket(auth_token=True).subprotocols == ("phoenix",)
     assert socket(auth_token=True, subprotocols=["a"]).subprotocols == ("phoenix", "a")
@@ -321,7 +321,7 @@ def test_subprotocols_keep_their_order_and_phoenix_goes_first_with_a_token() -> 
 
 @pytest.mark.conformance("OR027")
 def test_a_bare_string_is_no_list_of_subprotocols() -> None:
-    """Phoenix answers every client with 403; we say it at start-up."""
+    """A text instead of a list is refused at start-up. Phoenix would answer each client with 403."""
     with pytest.raises(DefinitionError) as raised:
         socket(subprotocols="a")
 
@@ -331,7 +331,7 @@ def test_a_bare_string_is_no_list_of_subprotocols() -> None:
 @pytest.mark.conformance("WS054")
 @pytest.mark.conformance("WS055")
 def test_long_polling_takes_its_own_options_only() -> None:
-    """A drain is the socket's, for all of its transports."""
+    """A drain is an option of the socket, for all of its transports."""
     wrong: Any = {"drainer": False}
     with pytest.raises(TypeError, match="drainer"):
         LongPoll(**wrong)
@@ -340,7 +340,7 @@ def test_long_polling_takes_its_own_options_only() -> None:
 
 
 def test_an_unknown_option_is_an_error_at_definition() -> None:
-    """As everywhere in Python."""
+    """An unknown option raises an error, as everywhere in Python."""
     with pytest.raises(TypeError, match="window_ms"):
         socket(window_ms=5)
 
@@ -348,7 +348,7 @@ def test_an_unknown_option_is_an_error_at_definition() -> None:
 @pytest.mark.parametrize("value", [0, -1, -0.5])
 @pytest.mark.parametrize("name", ["timeout", "join_timeout", "max_channels", "max_frame_size"])
 def test_a_limit_is_above_zero(name: str, value: float) -> None:
-    """At zero nothing would work."""
+    """Each limit must be above zero."""
     with pytest.raises(DefinitionError) as raised:
         socket(**{name: value})
 
@@ -357,7 +357,7 @@ def test_a_limit_is_above_zero(name: str, value: float) -> None:
 
 
 async def test_the_origins_of_a_socket_are_compiled_when_it_is_made() -> None:
-    """A mistake in them shows at once."""
+    """A mistake in the origins is found when the socket is made."""
     check = socket(check_origin=["//a.org"]).origin_check
 
     assert check is not None

@@ -1,4 +1,4 @@
-"""Telemetry: who listens hears every event; logs read as Phoenix's do, with the secrets hidden."""
+"""Telemetry: handlers get every event, and log lines read as Phoenix's, without secrets."""
 
 from __future__ import annotations
 
@@ -40,25 +40,25 @@ JOINED = ChannelJoined("room:1", "Room", {}, "ok", 0.0)
 
 @dataclass
 class Card:
-    """A value of the application's own."""
+    """A value of an application."""
 
     number: str
 
 
 class Signed(msgspec.Struct):
-    """Another."""
+    """Another value of an application."""
 
     token: str
 
 
 class Model(pydantic.BaseModel):
-    """A model of pydantic's."""
+    """A pydantic model."""
 
-    apiKey: str  # noqa: N815 - as a client may write it
+    apiKey: str  # noqa: N815 - a client can send this name
 
 
 def test_all_handlers_hear_an_event_in_the_order_in_which_they_came() -> None:
-    """A handler gets the event itself."""
+    """Each handler gets the event itself, in the order of attachment."""
     heard: list[tuple[int, Event]] = []
     telemetry = Telemetry()
     telemetry.attach(lambda event: heard.append((1, event)))
@@ -70,7 +70,7 @@ def test_all_handlers_hear_an_event_in_the_order_in_which_they_came() -> None:
 
 
 def test_a_detached_handler_hears_nothing_more_and_the_others_still_do() -> None:
-    """What ``attach`` returns takes the handler away, and does no harm when called again."""
+    """The result of ``attach`` removes the handler. A second call has no effect."""
     heard: list[str] = []
     telemetry = Telemetry()
     detach = telemetry.attach(lambda event: heard.append("first"))
@@ -86,7 +86,7 @@ def test_a_detached_handler_hears_nothing_more_and_the_others_still_do() -> None
 def test_a_handler_that_raises_is_logged_and_the_others_still_hear(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Somebody's broken metrics break nothing else."""
+    """A handler that raises is logged, and the other handlers are called."""
     heard: list[Event] = []
 
     def broken(event: Event) -> None:
@@ -104,7 +104,7 @@ def test_a_handler_that_raises_is_logged_and_the_others_still_hear(
 
 
 def test_a_handler_hears_the_classes_of_events_that_it_names() -> None:
-    """And all of them if it names none."""
+    """A handler gets events of the classes that it names. Without names it gets all events."""
     joins: list[Event] = []
     everything: list[Event] = []
     telemetry = Telemetry()
@@ -120,7 +120,7 @@ def test_a_handler_hears_the_classes_of_events_that_it_names() -> None:
 
 
 def test_an_event_that_nobody_wants_has_no_handlers() -> None:
-    """So it is not made."""
+    """An event without handlers is not made."""
     telemetry = Telemetry()
     assert set(telemetry.handlers) == set(EVENTS)
     detach = telemetry.attach(lambda event: None, ChannelJoined)
@@ -183,7 +183,7 @@ def test_what_is_no_class_of_events_is_refused(kind: Any) -> None:
 def test_discarding_hides_what_stands_under_a_key_that_contains_a_term(
     value: Any, shown: Any
 ) -> None:
-    """The default terms are password and token; the value itself stays as it is."""
+    """The default terms are password and token. The value itself stays unchanged."""
     before = repr(value)
 
     assert ParameterFilter()(value) == shown
@@ -200,7 +200,7 @@ def test_discarding_hides_what_stands_under_a_key_that_contains_a_term(
     ],
 )  # fmt: skip
 def test_usual_names_of_secrets_are_known_whatever_their_case_and_separators(key: str) -> None:
-    """A name that is too long to be looked at hides its value too."""
+    """The value of a very long name is hidden too."""
     assert ParameterFilter()({"a": [{key: ["x"]}]})["a"][0].popitem()[1] == "[FILTERED]"
 
 
@@ -238,7 +238,7 @@ def deep(levels: int) -> Any:
     ids=["list", "dict", "secrets", "text", "deep", "wide"],
 )
 def test_of_a_large_value_only_a_part_is_looked_at(value: Any) -> None:
-    """So a payload of megabytes costs no more to log than one that fills the line."""
+    """Only a part of a large value is read, so megabytes cost no more than one line."""
     for hide in (ParameterFilter(), ParameterFilter(keep=["a"])):
         tracemalloc.start()
         try:
@@ -261,7 +261,7 @@ def test_of_a_large_value_only_a_part_is_looked_at(value: Any) -> None:
 def test_a_form_encoded_value_with_a_secret_is_hidden_as_a_whole(
     text: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Phoenix hides it where a message is shown; we show payloads in log lines only."""
+    """Phoenix hides the value in a message. Bennu shows payloads only in log lines."""
     caplog.set_level(logging.DEBUG, logger="bennu")
     handled = ChannelHandledIn("room:1", "Room", "new", "1", {"value": text, "b": 1}, 0.0)
 
@@ -273,7 +273,7 @@ def test_a_form_encoded_value_with_a_secret_is_hidden_as_a_whole(
 
 @pytest.mark.conformance("SK017", "SK018", "SK019")
 def test_a_message_that_is_shown_does_not_show_its_json_payload() -> None:
-    """A payload is raw until a handler decodes it, so there is nothing to filter."""
+    """A payload is raw until a handler decodes it, so it is not shown."""
     raw = msgspec.Raw(b'{"value":"a=1&password=hunter2"}')
 
     assert "hunter2" not in repr(Message("1", "2", "room:1", "new", raw))
@@ -309,13 +309,13 @@ def test_a_message_that_is_shown_does_not_show_its_json_payload() -> None:
     ],
 )
 def test_keeping_shows_only_what_stands_under_the_named_keys(value: Any, shown: Any) -> None:
-    """The shape of the value stays visible, its leaves do not."""
+    """The structure of the value is shown, and its leaves are hidden."""
     assert ParameterFilter(keep=["id"])(value) == shown
 
 
 @pytest.mark.conformance("LG009")
 def test_a_filter_is_made_once_and_used_for_every_value() -> None:
-    """Ours is always a value that is made ahead; other terms replace the default ones."""
+    """A filter is made once. Other terms replace the default terms."""
     hide = ParameterFilter(("secret",))
 
     for _ in range(2):
@@ -336,7 +336,7 @@ def test_a_filter_is_made_once_and_used_for_every_value() -> None:
     ],
 )
 def test_durations_read_as_in_phoenix(seconds: float, text: str) -> None:
-    """Beyond 1000 µs they are whole milliseconds."""
+    """From 1000 µs on, durations are in whole milliseconds."""
     assert readable(seconds) == text
 
 
@@ -373,7 +373,7 @@ def test_durations_read_as_in_phoenix(seconds: float, text: str) -> None:
 def test_connects_and_joins_have_one_short_line(
     event: Event, line: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It begins as in Phoenix. Parameters are for debugging."""
+    """The lines begin as in Phoenix. Parameters are only logged at the level DEBUG."""
     caplog.set_level(logging.INFO, logger="bennu")
 
     LogHandler(Telemetry(), ParameterFilter())(event)
@@ -434,7 +434,7 @@ def test_for_debugging_a_line_has_the_parameters_too_without_secrets(
 def test_log_lines_read_as_in_phoenix(
     event: Event, level: int, line: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What becomes of a message is logged for debugging."""
+    """Lines about messages have the level DEBUG."""
     caplog.set_level(logging.DEBUG, logger="bennu")
 
     LogHandler(Telemetry(), ParameterFilter())(event)
@@ -465,7 +465,7 @@ def test_log_lines_read_as_in_phoenix(
 def test_the_log_wants_no_event_that_its_level_leaves_out(
     level: int, kinds: set[Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """So at the default level no event is made for a message. Levels may change while the server runs."""
+    """At the default level no event is made for a message. The level can change while the server runs."""
     telemetry = Telemetry()
     log = LogHandler(telemetry, ParameterFilter())
 
@@ -489,7 +489,7 @@ def test_the_log_wants_no_event_that_its_level_leaves_out(
 def test_topics_that_begin_with_phoenix_have_no_log_lines(
     topic: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """They are the framework's own (protocol, §2.5)."""
+    """Topics that begin with ``phoenix`` are the framework's own (protocol, §2.5), and are not logged."""
     caplog.set_level(logging.DEBUG, logger="bennu")
     log = LogHandler(Telemetry(), ParameterFilter())
 
@@ -501,7 +501,7 @@ def test_topics_that_begin_with_phoenix_have_no_log_lines(
 
 
 def test_a_handler_that_is_attached_twice_is_detached_once_at_a_time() -> None:
-    """Each attach has a detach of its own."""
+    """A handler that is attached twice is detached once for each attach."""
     telemetry, heard = Telemetry(), list[object]()
     detach = telemetry.attach(heard.append)
     telemetry.attach(heard.append)
@@ -512,7 +512,7 @@ def test_a_handler_that_is_attached_twice_is_detached_once_at_a_time() -> None:
 
 
 def test_drops_are_counted_by_topic_and_reason_and_told() -> None:
-    """What is lost is counted whether somebody listens or not."""
+    """Drops are counted with and without a handler."""
     telemetry = Telemetry()
     telemetry.dropped("room:1", DropReason.NO_BINARY, 2)
     heard: list[object] = []
@@ -530,7 +530,7 @@ def test_drops_are_counted_by_topic_and_reason_and_told() -> None:
 
 
 def test_counting_drops_does_not_grow_with_the_topics_that_clients_think_up() -> None:
-    """Beyond ten thousand topics the counters share one."""
+    """Beyond ten thousand topics, all further topics share one counter."""
     telemetry = Telemetry()
     for number in range(MAX_DROP_TOPICS + 5):
         telemetry.dropped(f"room:{number}", DropReason.NO_BINARY)
@@ -551,14 +551,14 @@ def test_a_topic_of_a_megabyte_is_counted_without_its_name() -> None:
 def test_presences_that_come_and_go_are_told_but_not_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """It happens all the time."""
+    """Presences that come and go have events, but no log lines."""
     caplog.set_level(logging.DEBUG)
     LogHandler(Telemetry(), ParameterFilter())(PresenceChanged("presence", "room:1", 1, 0, 1, 1))
     assert caplog.records == []
 
 
 def test_limits_that_are_exceeded_are_counted_and_told(caplog: pytest.LogCaptureFixture) -> None:
-    """Whether a handler is attached or not; the log gets the first of many."""
+    """Exceeded limits are counted with and without a handler. The log has the first of many."""
     caplog.set_level(logging.DEBUG)
     telemetry = Telemetry()
     telemetry.limit_exceeded(Limit.JOINS, "192.0.2.1")

@@ -1,4 +1,4 @@
-"""Django's database connections are closed around calls in threads, as the guide shows it."""
+"""Django's database connections are closed around calls in threads, as docs/database.md shows."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ PROGRAM = textwrap.dedent(
 
 
 async def test_a_connection_does_not_outlive_the_call(tmp_path: Path) -> None:
-    """Without the hook it stays in its thread, stale, until the process ends."""
+    """Without the context manager, a stale connection stays in its thread until the process ends."""
     done = await asyncio.to_thread(
         subprocess.run,
         [sys.executable, "-W", "error::RuntimeWarning", "-c", PROGRAM, str(tmp_path / "db")],

@@ -1,4 +1,4 @@
-"""Topic patterns: what they match, what they carry, and which of them are refused at start-up."""
+"""Topic patterns: the topics that they match, their parameters, and the patterns that are refused at start-up."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from .support.properties import property_test, texts
 
 
 class Color(Enum):
-    """What a topic may be about."""
+    """An enum of texts, which can be a topic's parameter."""
 
     RED = "red"
     BLUE = "blue"
 
 
 class Level(IntEnum):
-    """Its values are no text."""
+    """An enum whose values are no text."""
 
     LOW = 1
 
 
 def bound(text: str, **annotations: Any) -> Pattern:
-    """A pattern whose parameters have these types."""
+    """Return a pattern whose parameters have these types."""
     pattern = Pattern(text)
     pattern.bind(annotations)
     return pattern
@@ -61,7 +61,7 @@ def bound(text: str, **annotations: Any) -> Pattern:
 def test_a_literal_matches_itself_and_a_prefix_whatever_begins_with_it(
     pattern: str, topic: str, matches: bool
 ) -> None:
-    """A star also stands for nothing, and nothing in a pattern is a regular expression."""
+    """A star matches empty text too. No character of a pattern is a regular expression."""
     assert (Pattern(pattern).match(topic) is not None) is matches
 
 
@@ -110,14 +110,14 @@ def test_a_literal_matches_itself_and_a_prefix_whatever_begins_with_it(
 def test_a_parameter_matches_one_segment_in_its_canonical_form_only(
     pattern: str, annotations: dict[str, Any], topic: str, parameters: dict[str, Any] | None
 ) -> None:
-    """Two spellings never name one room; only ``{name:path}`` goes beyond a colon."""
+    """No room has two spellings. Only ``{name:path}`` matches a colon."""
     assert bound(pattern, **annotations).match(topic) == parameters
 
 
 @property_test
 @given(number=st.integers(), name=texts, rest=st.text(min_size=1))
 def test_build_is_the_inverse_of_match(number: int, name: str, rest: str) -> None:
-    """Whatever is written with a pattern is read back by it, braces in values included."""
+    """A topic that a pattern builds is matched by the pattern, also with braces in values."""
     pattern = bound("a:{n}:{s}:{r:path}", n=int, s=str, r=str)
     name = name.replace(":", "") or "{r}"
     topic = pattern.build(n=number, s=name, r=rest)
@@ -129,7 +129,7 @@ def test_build_is_the_inverse_of_match(number: int, name: str, rest: str) -> Non
 @property_test
 @given(topic=st.text() | st.integers().map(str) | st.uuids().map(str) | st.from_regex(r"[+-]?\d+"))
 def test_what_matches_is_built_back_to_the_very_same_topic(topic: str) -> None:
-    """The canonical form, said as a rule: ``build(match(topic)) == topic``; and nothing raises."""
+    """``build(match(topic)) == topic`` for each topic that matches, and no topic raises an error."""
     for kind in (int, str, UUID, Color, Literal["a", "b"]):
         pattern = bound("{p:path}", p=kind)
         found = pattern.match(topic)
@@ -156,7 +156,7 @@ def test_what_matches_is_built_back_to_the_very_same_topic(topic: str) -> None:
     ],
 )
 def test_text_that_is_no_pattern_is_refused_with_the_reason(text: str, complaint: str) -> None:
-    """The message quotes the pattern, and says what could have been meant."""
+    """The error quotes the pattern, and says what to write."""
     with pytest.raises(DefinitionError) as raised:
         Pattern(text)
 
@@ -166,7 +166,7 @@ def test_text_that_is_no_pattern_is_refused_with_the_reason(text: str, complaint
 
 
 def test_a_type_in_the_pattern_is_answered_with_where_types_go() -> None:
-    """``{id:int}`` is what users of other frameworks write first."""
+    """Users of other frameworks write ``{id:int}``."""
     with pytest.raises(DefinitionError) as raised:
         Pattern("room:{id:int}")
 
@@ -174,7 +174,7 @@ def test_a_type_in_the_pattern_is_answered_with_where_types_go() -> None:
 
 
 def test_a_parameter_without_an_annotation_is_refused() -> None:
-    """The error names the parameter, the class and the line to write."""
+    """The error names the parameter and the class, and has the line to write."""
     with pytest.raises(DefinitionError) as raised:
         Pattern("room:{room_id}").bind({"other": int}, where="RoomChannel")
 
@@ -188,7 +188,7 @@ def test_a_parameter_without_an_annotation_is_refused() -> None:
     [float, bool, bytes, list[int], int | None, Annotated[int, "x"], Literal[1], Level, Any],
 )
 def test_an_annotation_that_text_can_not_become_is_refused(annotation: Any) -> None:
-    """An enum whose values are numbers could never match, so that is refused as well."""
+    """An enum whose values are numbers could never match, so it is refused."""
     with pytest.raises(DefinitionError) as raised:
         bound("room:{n}", n=annotation)
 
@@ -198,7 +198,7 @@ def test_an_annotation_that_text_can_not_become_is_refused(annotation: Any) -> N
 
 @pytest.mark.conformance("SK001", "SK002")
 def test_the_first_declared_pattern_that_matches_wins() -> None:
-    """Order of declaration decides, and no match is None."""
+    """The first pattern in order of declaration wins. Without a match the result is None."""
     table = Table([(Pattern("food*"), "food"), (Pattern("foo*"), "foo")])
 
     assert table.resolve("food:1") == ("food", {})
@@ -207,7 +207,7 @@ def test_the_first_declared_pattern_that_matches_wins() -> None:
 
 
 def test_a_pattern_whose_parameter_does_not_fit_leaves_the_topic_to_the_next() -> None:
-    """``room:007`` is not room 7, but may be something else."""
+    """``room:007`` does not match ``{room_id}`` as an int, but the next pattern can match it."""
     table = Table([(bound("room:{n}", n=int), "number"), (Pattern("room:*"), "rest")])
 
     assert table.resolve("room:7") == ("number", {"n": 7})
@@ -227,7 +227,7 @@ def test_a_pattern_whose_parameter_does_not_fit_leaves_the_topic_to_the_next() -
     ],
 )
 def test_a_pattern_that_can_never_match_is_refused(first: str, second: str) -> None:
-    """It stands behind one that takes all its topics; the message says to turn them around."""
+    """An earlier pattern matches all topics of this pattern. The error says to change the order."""
     with pytest.raises(DefinitionError) as raised:
         Table([(bound(first, n=int, p=str), 1), (bound(second, n=int, p=str), 2)])
 
@@ -277,7 +277,7 @@ def test_patterns_that_leave_something_to_the_next_are_accepted(first: str, seco
 def test_parameters_of_one_segment_are_parted_by_the_text_between_them(
     pattern: str, topic: str, parameters: dict[str, str] | None
 ) -> None:
-    """The first takes as much as it can, and none is empty."""
+    """The first parameter takes as much text as possible, and none is empty."""
     names = {"x": str, "y": str, "z": str, "r": str}
     assert bound(pattern, **names).match(topic) == parameters
 
@@ -287,7 +287,7 @@ def test_parameters_of_one_segment_are_parted_by_the_text_between_them(
 def test_a_pattern_matches_what_the_greedy_regular_expression_would(
     topic: str, pattern: str
 ) -> None:
-    """The law of the matcher, compared with what it is instead of."""
+    """The matcher's result is that of a greedy regular expression."""
     names = iter("uvwxyz")
     text = re.sub(r"\{\}", lambda _: "{" + next(names) + "}", pattern)
     try:
@@ -313,7 +313,7 @@ def test_a_pattern_matches_what_the_greedy_regular_expression_would(
     ],
 )
 def test_a_topic_is_matched_in_linear_time(text: str, worst: str) -> None:
-    """Twice the topic, about twice the time: a client chooses it."""
+    """A client chooses the topic, so twice the topic must take at most about twice the time."""
     pattern = bound(text, **dict.fromkeys("xyzr", str))
     length = 1_000_000 // len(worst)
 
@@ -335,7 +335,7 @@ def test_a_topic_is_matched_in_linear_time(text: str, worst: str) -> None:
     ],
 )
 def test_other_frameworks_patterns_are_refused_with_ours(text: str, got: str, write: str) -> None:
-    """Else they would match themselves alone, and every join would be told that nothing matches."""
+    """Other frameworks' syntax would only match itself, and every join would be answered with "unmatched topic"."""
     with pytest.raises(DefinitionError) as raised:
         Pattern(text)
 
@@ -351,7 +351,7 @@ def test_other_frameworks_patterns_are_refused_with_ours(text: str, got: str, wr
     ],
 )
 def test_parameters_that_could_end_anywhere_are_refused(text: str, got: str) -> None:
-    """There would be several answers to what they are."""
+    """Two parameters without text between them are refused: several values would be possible."""
     with pytest.raises(DefinitionError) as raised:
         Pattern(text)
 

@@ -1,4 +1,4 @@
-"""Who may come in, counted by network."""
+"""Limits on connections, counted by network."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from ..support.properties import property_test
     ],
 )
 def test_a_client_is_known_by_its_network(host: str | None, network: str | None) -> None:
-    """Whoever has one IPv6 address has a whole /64 of them; what is no address is one network."""
+    """The network of an IPv6 address is its /64. All values that are no address are one network."""
     assert network_of(host) == network
 
 
@@ -46,7 +46,7 @@ def test_so_many_may_be_in_at_once() -> None:
 
 
 def test_so_many_of_one_network_may_be_in() -> None:
-    """Others don't feel it, and clients whose address nobody knows are no network."""
+    """Other networks are not affected, and clients without an address count as no network."""
     limits = ConnectionLimits(connections_per_ip=1)
     assert limits.enter("a", 0.0) is None
     assert limits.enter("a", 0.0) == Refusal(Limit.CONNECTIONS_PER_IP, int(RETRY_AFTER))
@@ -58,7 +58,7 @@ def test_so_many_of_one_network_may_be_in() -> None:
 
 
 def test_so_fast_may_one_network_come() -> None:
-    """Though it leaves at once. It is told when to come again, in whole seconds."""
+    """Refused attempts count, also of clients that leave at once. The answer has the seconds to wait."""
     limits = ConnectionLimits(connects_per_ip=Rate.parse("2/minute"))
     for _ in range(2):
         assert limits.enter("a", 0.0) is None
@@ -69,7 +69,7 @@ def test_so_fast_may_one_network_come() -> None:
 
 
 def test_rates_are_forgotten_and_places_are_not() -> None:
-    """Times of one clock say nothing of another's, which may be far behind."""
+    """Times of one clock mean nothing on another clock, which can be far behind."""
     limits = ConnectionLimits(connections_per_ip=2, connects_per_ip=Rate(1, per=1))
     assert limits.enter("a", 1_000.0) is None
     assert limits.enter("a", 0.0) is not None
@@ -102,11 +102,11 @@ def test_networks_that_have_gone_are_forgotten() -> None:
         limits.leave(f"10.0.0.{number}")
     assert limits.size == 1000
     assert limits.enter("10.1.0.0", 2.0) is None
-    assert limits.size == 2  # its place, and its bucket
+    assert limits.size == 2  # its connection, and its bucket
 
 
 def test_the_table_of_networks_has_a_bound() -> None:
-    """Of too many that came just now, those are forgotten that came first."""
+    """If there are too many networks, the oldest are forgotten first."""
     limits = ConnectionLimits(connects_per_ip=Rate.parse("1/hour"), max_buckets=10)
     for number in range(1000):
         network = f"2001:db8:0:{number:x}::/64"
@@ -157,4 +157,4 @@ def test_whatever_happens_the_limits_hold_and_nobody_else_is_refused(
         assert all(n <= limit_per_ip for one, n in Counter(inside).items() if one is not None)
     for network in inside:
         limits.leave(network)
-    assert limits.size <= 2  # buckets alone
+    assert limits.size <= 2  # only buckets

@@ -1,4 +1,4 @@
-"""Limits as users set them: what is wrong with one is said where it is made."""
+"""The limits that users set: a mistake raises an error when the object is made."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..support.memory import serve
 
 
 def test_nothing_is_limited_until_it_is_set() -> None:
-    """Behind a proxy everybody has one address, and what is much is the application's to know."""
+    """All limits are off by default: behind a proxy all clients have one address, and rates depend on the application."""
     assert Limits().connection_limits() is None
     rates = Rates()
     assert (rates.joins, rates.messages, rates.bytes) == (None, None, None)
@@ -77,7 +77,7 @@ def test_a_socket_takes_rates_and_nothing_else() -> None:
 
 
 def test_the_rate_of_an_event_is_read_at_start_up() -> None:
-    """What is wrong with it is said with the handler and its line."""
+    """The error names the handler and its line."""
 
     class Room(Channel):
         @on("say", rate="often")
@@ -91,7 +91,7 @@ def test_the_rate_of_an_event_is_read_at_start_up() -> None:
 
 
 def test_an_endpoint_counts_anew_on_the_clock_of_each_event_loop() -> None:
-    """One that starts again on a loop whose clock is behind lets clients in."""
+    """An endpoint that starts again on an event loop with an earlier clock accepts clients."""
     endpoint = Endpoint(
         sockets={"/socket": Socket(connect=lambda: None, channels={})},
         limits=Limits(connects_per_ip="1/second"),
@@ -108,7 +108,7 @@ def test_an_endpoint_counts_anew_on_the_clock_of_each_event_loop() -> None:
 
 
 def test_only_sockets_with_rates_look_at_them() -> None:
-    """Of their own, or of an event of one of their channels."""
+    """A socket checks rates only if it, or an event of its channels, has a rate."""
 
     class Free(Channel): ...
 

@@ -1,4 +1,4 @@
-"""Rates as users write them, and the laws of a bucket of tokens."""
+"""Rates as users write them, and the laws of a token bucket."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_without_a_burst_it_is_the_count() -> None:
 
 
 def test_who_gives_no_rate_is_told_where() -> None:
-    """Text or a rate will do; everything else is named, with its place."""
+    """The error names the option and the place. A rate is text or a Rate."""
     rate = Rate(1, per=1)
     assert rate_of(rate, subject="a") is rate
     assert rate_of("1/s", subject="a") == rate
@@ -105,7 +105,7 @@ def test_a_rate_as_text_is_that_rate(rate: Rate) -> None:
 def test_never_more_than_a_burst_and_what_has_come_since(
     rate: Rate, pauses: list[float], begin: float
 ) -> None:
-    """In whatever stretch of time: at most the burst, and the rate times its length."""
+    """In any period of time at most the burst, and the rate times its length, is taken."""
     bucket, now = Bucket(rate), begin
     taken: list[float] = []
     for pause in pauses:
@@ -134,7 +134,7 @@ def test_who_waits_as_told_is_let_through_and_who_does_not_is_not(
 @property_test
 @given(rates, pauses)
 def test_a_refusal_takes_nothing(rate: Rate, pauses: list[float]) -> None:
-    """Who is refused a thousand times has to wait no longer than who asked once."""
+    """A refused attempt takes no token, so a thousand refused attempts do not lengthen the wait."""
     patient, now = Bucket(rate), 0.0
     pushy = Bucket(rate)
     for pause in pauses:
@@ -164,7 +164,7 @@ def test_after_a_pause_there_is_a_whole_burst_and_no_more(rate: Rate, pauses: li
 def test_what_is_drawn_is_owed_until_it_is_paid_for(
     rate: Rate, draws: list[tuple[float, int]]
 ) -> None:
-    """Whoever waits whenever he owes has had no more than the burst and what has come since."""
+    """A client that waits for what it owes has had at most the burst, and the rate times the time."""
     bucket, now, total, last = Bucket(rate), 0.0, 0, 0
     for pause, count in draws:
         now += pause

@@ -1,4 +1,4 @@
-"""The log: each line is one printable line, and lines of one kind that come thick are counted."""
+"""The log: each line is one printable line, and further lines of one kind are only counted."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HOSTILE = "a\nINFO: forged\x1b[2J\u202e\ud83d" + "x" * 10_000
 
 
 class Clock:
-    """A time that a test moves."""
+    """A clock that a test moves."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -56,7 +56,7 @@ def test_values_in_a_line_are_printable_and_cut(
 
 
 def test_a_line_says_where_it_was_written(log: Log, caplog: pytest.LogCaptureFixture) -> None:
-    """Formats that show the place show the caller's, not that of the module for logs."""
+    """A format with the place shows the caller's place, and not the place in logs/log.py."""
     log.warning("a line")
     record = caplog.records[0]
     assert (record.pathname, record.funcName) == (
@@ -75,7 +75,7 @@ def test_text_that_is_printable_already_stands_as_it_is(
 def test_lines_of_one_kind_are_counted_after_the_first_few(
     log: Log, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The kind is the text without its values, so a client that changes those changes nothing."""
+    """The kind is the text without its values, so a client can't make new kinds by other values."""
     for number in range(20_000):
         log.warning("no channel for %s", number)
     assert len(caplog.messages) == BURST
@@ -234,7 +234,7 @@ class Timers(asyncio.SelectorEventLoop):
         self.timers: list[tuple[float, object]] = []
 
     def run_ready(self) -> None:
-        """Run what is to run soon."""
+        """Run the scheduled callbacks."""
         self.call_soon(self.stop)
         self.run_forever()
 
@@ -242,7 +242,7 @@ class Timers(asyncio.SelectorEventLoop):
 def test_with_an_event_loop_the_count_is_written_when_the_interval_is_over(
     log: Log, clock: Clock, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Though no other line comes. From another thread too, so the timer is set by the loop."""
+    """The count is written without another line. A line can come from another thread, so the loop sets the timer."""
     loop = Timers()
     monkeypatch.setattr(loop, "time", clock)
     log.start(loop)
@@ -287,7 +287,7 @@ def test_a_timer_that_comes_after_the_stop_is_not_set(log: Log) -> None:
 def test_a_traceback_is_logged_with_printable_messages(
     log: Log, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Line breaks in the message of an exception don't become lines of the log."""
+    """A line break in the message of an exception does not start a new line of the log."""
     log.error("crashed", exc_info=raised(ValueError(HOSTILE)))
     text = logging.Formatter().format(caplog.records[0])
     assert "\n" in text

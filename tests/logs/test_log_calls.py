@@ -1,4 +1,4 @@
-"""Only one module writes into a log: so no line can forget to make a client's text printable, or to be counted."""
+"""Only one module writes to a log, so each client's text is printable, and each line is counted."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def calls(path: Path) -> Iterator[ast.Call]:
 
 
 def is_line(call: ast.Call) -> bool:
-    """Whether a call writes a line: ``log.warning(...)``, ``self._access.info(...)``, ``Log().error(...)``."""
+    """Return whether a call writes a line: ``log.warning(...)``, ``self._access.info(...)``, ``Log().error(...)``."""
     function = call.func
     if not isinstance(function, ast.Attribute) or function.attr not in METHODS:
         return False
@@ -44,7 +44,7 @@ def test_no_other_module_has_a_logger(path: Path) -> None:
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: path.relative_to(SOURCE).as_posix())
 def test_the_text_of_a_line_is_written_in_the_code(path: Path) -> None:
-    """A text that is put together could be a client's, and would be a kind of its own each time."""
+    """The text of a line is a constant. Text with a client's values would be a new kind each time."""
     for call in filter(is_line, calls(path)):
         text = call.args[0]
         is_fixed = isinstance(text, ast.Constant) or ast.unparse(text) == "_EXCEEDED[limit]"
@@ -52,6 +52,6 @@ def test_the_text_of_a_line_is_written_in_the_code(path: Path) -> None:
 
 
 def test_lines_were_found() -> None:
-    """Else the tests above look at nothing."""
+    """The tests above have found calls to check."""
     found = sum(1 for path in modules() for call in calls(path) if is_line(call))
     assert found > 60

@@ -1,4 +1,4 @@
-"""Printable text: one line, of bounded length, whatever the value is, at a cost that its size does not change."""
+"""Printable text: one line of bounded length for any value, at a cost that does not grow with its size."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Slotted:
 
 
 class Attrs:
-    """As the decorators of attrs leave it."""
+    """An object with the attributes that attrs sets."""
 
     __attrs_attrs__ = (SimpleNamespace(name="a"),)
 
@@ -65,7 +65,7 @@ class Plain:
 
 
 class Text(str):
-    """A text of an application's own."""
+    """A subclass of str."""
 
     __slots__ = ()
 
@@ -74,21 +74,21 @@ class Text(str):
 
 
 class Rude(Exception):
-    """An exception that can't say what it is."""
+    """An exception whose ``__str__`` raises."""
 
     def __str__(self) -> str:
         raise RuntimeError
 
 
 class Ruder(Exception):
-    """An exception that ends the program in place of saying what it is."""
+    """An exception whose ``__str__`` raises SystemExit."""
 
     def __str__(self) -> str:
         raise SystemExit
 
 
 class Fields:
-    """As the decorators of attrs leave it, with a field that can't be read."""
+    """An object with the attributes that attrs sets, and a field that can't be read."""
 
     __attrs_attrs__ = (SimpleNamespace(name="a"),)
     __slots__ = ()
@@ -100,7 +100,7 @@ class Fields:
 
 @given(st.text(alphabet=st.characters()) | st.binary() | json, st.integers(1, 300))
 def test_any_value_is_one_printable_line_of_bounded_length(value: object, limit: int) -> None:
-    """So no line break, control character, bidirectional control or unpaired surrogate reaches a log."""
+    """No line break, control character, bidirectional control or unpaired surrogate is in the text."""
     text = printable(value, limit)
     assert text.isprintable()
     assert len(text) <= limit
@@ -157,7 +157,7 @@ def test_any_value_is_one_printable_line_of_bounded_length(value: object, limit:
     ],
 )
 def test_how_values_read(value: object, text: str | None) -> None:
-    """Text stands as it is; the rest reads as in Python, but for objects without declared fields."""
+    """Text has no quotes. Other values read as in Python, except objects without declared fields."""
     shown = printable(value)
     assert shown.isprintable()
     if text is not None:
@@ -174,13 +174,13 @@ def test_how_values_read(value: object, text: str | None) -> None:
     ],
 )
 def test_what_stands_for_a_repr_says_what_it_is(value: object, text: str) -> None:
-    """Never with an address, and whatever the value's own code does."""
+    """The text has the type of the value, and no address. It calls no code of the value."""
     assert described(value) == text
     assert described(["\n" * 300]).endswith(CUT)
 
 
 def test_a_field_that_an_object_does_not_have_is_left_out() -> None:
-    """An attribute of an ORM's object that is not loaded must not be loaded for a log."""
+    """A field that an ORM object has not loaded is left out, and not loaded."""
     value = Data(1)
     del value.a
     assert printable(value) == "Data()"
@@ -222,7 +222,7 @@ LARGE: dict[str, Callable[[], Any]] = {
 
 @pytest.mark.parametrize("kind", LARGE)
 def test_a_large_value_is_not_written_out_before_it_is_cut(kind: str) -> None:
-    """The memory that it takes is that of the text which is shown."""
+    """The memory is that of the text that is shown, and not that of the whole value."""
     value = LARGE[kind]()
     printable(value)
     tracemalloc.start()

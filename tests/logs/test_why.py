@@ -1,4 +1,4 @@
-"""Why a client was refused, in a few words: types and paths, and no values of the client."""
+"""The reason of a refusal, in a few words: types and paths, without values of the client."""
 
 from __future__ import annotations
 
@@ -64,5 +64,5 @@ def test_why_by_the_response(response: Any, text: str) -> None:
     ids=["refused", "expired", "invalid", "key"],
 )
 def test_why_by_the_exception(refused: Refused, text: str) -> None:
-    """The text of a token's error is for the log, and a client gets less."""
+    """The text of a token's error is for the log. The client gets less."""
     assert why_refused(refused) == text

@@ -1,4 +1,4 @@
-"""How a thread has the event loop do something, and waits for it."""
+"""Calls of async functions on the event loop from another thread."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..support.memory import endpoint_of, ok, serve
 
 
 async def test_the_loop_does_it_and_the_thread_gets_the_result() -> None:
-    """The function runs in the loop's own thread, with the arguments."""
+    """The function runs in the event loop's thread, with the arguments, and the caller gets the result."""
     loop = running_loop()
     threads: list[threading.Thread] = []
 
@@ -30,7 +30,7 @@ async def test_the_loop_does_it_and_the_thread_gets_the_result() -> None:
 
 
 async def test_what_it_raises_is_raised_in_the_thread() -> None:
-    """As if it had been called there."""
+    """The caller gets the function's exception."""
 
     async def fail() -> None:
         raise ZeroDivisionError("in the loop")
@@ -40,7 +40,7 @@ async def test_what_it_raises_is_raised_in_the_thread() -> None:
 
 
 async def test_on_the_loop_it_would_wait_for_itself() -> None:
-    """So it raises instead, names what was called, and says what to write."""
+    """On the event loop the call raises an error that names the method, and says what to write."""
 
     async def push() -> None:
         raise AssertionError("it must not be called")
@@ -50,7 +50,7 @@ async def test_on_the_loop_it_would_wait_for_itself() -> None:
 
 
 class Threaded(Channel[Any]):
-    """Everything that awaits has a twin for plain ``def`` handlers."""
+    """Uses the twin of each async method in plain ``def`` handlers."""
 
     @on("all")
     def all(self, payload: dict[str, int]) -> None:
@@ -72,7 +72,7 @@ class Threaded(Channel[Any]):
 
 
 async def test_a_plain_handler_uses_the_twins() -> None:
-    """Frames come in the order in which it said them, though each turn of the loop is its own."""
+    """Frames are sent in the order of the calls, though each call has its own turn of the event loop."""
     async with serve(endpoint_of({"room": Threaded})) as server:
         client, other = await server.connect(), await server.connect()
         await client.join("room")
@@ -98,7 +98,7 @@ async def test_a_plain_handler_uses_the_twins() -> None:
 
 
 async def test_an_async_handler_that_uses_a_twin_is_told() -> None:
-    """Instead of a deadlock."""
+    """An async handler that calls a twin gets an error. Else it would deadlock."""
     async with serve(endpoint_of({"room": Threaded})) as server:
         client = await server.connect()
         await client.join("room")
@@ -107,7 +107,7 @@ async def test_an_async_handler_that_uses_a_twin_is_told() -> None:
 
 
 async def test_a_ref_can_be_answered_from_any_thread_and_a_message_sent_to_the_channel() -> None:
-    """Also from one that is no handler's."""
+    """A ref can be answered from any thread, also from one that runs no handler."""
     heard: list[Any] = []
 
     class Room(Channel[Any]):
@@ -130,7 +130,7 @@ async def test_a_ref_can_be_answered_from_any_thread_and_a_message_sent_to_the_c
 
 
 async def test_what_a_channel_may_not_do_is_an_error_in_the_thread_too() -> None:
-    """A join in a thread can't push yet."""
+    """A join in a thread can't push yet, as on the event loop."""
     raised: list[Exception] = []
 
     class Early(Channel[Any]):
@@ -151,7 +151,7 @@ async def test_what_a_channel_may_not_do_is_an_error_in_the_thread_too() -> None
 def test_a_call_that_the_event_loop_does_not_finish_ends_too(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """With an error, instead of a thread that waits for ever: also for a call that never began."""
+    """A call that the event loop does not finish raises an error, also if the call never began."""
     monkeypatch.setattr("bennu.loop.blocking.CHECK_INTERVAL", 0.01)
     loop = asyncio.new_event_loop()
     held, release, raised = threading.Event(), threading.Event(), list[str]()
@@ -192,7 +192,7 @@ async def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
 
 
 async def test_a_call_that_is_cancelled_ends_too() -> None:
-    """As all tasks are at the end of a server."""
+    """A call that is cancelled raises an error. At the end of a server all tasks are cancelled."""
 
     async def cancelled() -> None:
         raise asyncio.CancelledError

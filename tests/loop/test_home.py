@@ -1,6 +1,6 @@
-"""Every public call knows the event loop that it belongs to, and says what to write elsewhere.
+"""Every public method checks that it is called on the right event loop; its error says what to write.
 
-The calls are listed once (:data:`CALLS`). Each is made from every wrong place. A last test reads the public
+The calls are listed once (:data:`CALLS`). Each is made from every wrong place. The last test reads the public
 classes, so that a new method without a line here fails.
 """
 
@@ -46,7 +46,7 @@ from ..support.memory import Server, endpoint_of, ok, serve
 
 
 class Room(Channel[Any]):
-    """It shows its object and a ref to the test."""
+    """Gives its object and a ref to the test."""
 
     made: Any = None
     kept: Any = None
@@ -57,11 +57,11 @@ class Room(Channel[Any]):
 
     @on_info(int)
     async def hear(self, number: int) -> None:
-        """Take no note."""
+        """Do nothing."""
 
 
 class Echo(RawHandler[Any]):
-    """It shows its object to the test."""
+    """Gives its object to the test."""
 
     made: Any = None
 
@@ -69,14 +69,14 @@ class Echo(RawHandler[Any]):
         Echo.made = self
 
     async def receive(self, message: str | bytes) -> None:
-        """Take no note."""
+        """Do nothing."""
 
     async def info(self, message: Any) -> None:
-        """Take no note."""
+        """Do nothing."""
 
 
 class World:
-    """What can be called of a server with one channel and one raw connection."""
+    """All objects with public methods, of a server with one channel and one raw connection."""
 
     def __init__(self, endpoint: Endpoint, presence: Presence) -> None:
         self.endpoint = endpoint
@@ -93,11 +93,11 @@ class World:
 
 
 def _ignore(*_: object) -> None:
-    """Take no note."""
+    """Do nothing."""
 
 
 async def nothing() -> None:
-    """Run in a task."""
+    """Do nothing, in a task."""
 
 
 Call = Callable[[World], Any]
@@ -183,7 +183,7 @@ CALLS: dict[str, Call] = {
     "Presence.present": _present,
     "ReplyRef.reply": lambda w: w.ref.reply({}),
 }
-"""What belongs to the event loop."""
+"""Calls for the event loop."""
 
 UNDONE: dict[str, Call] = {
     "Endpoint.start": LIFE["start"],
@@ -193,7 +193,7 @@ UNDONE: dict[str, Call] = {
     "cancel of send_every": lambda w: w.cancels[1](),
     "cancel of subscribe": lambda w: w.cancels[2](),
 }
-"""The same, except that they may be called before the start or after the stop, and then do what they should."""
+"""Calls for the event loop that are also allowed before the start or after the stop."""
 
 TWINS: dict[str, Call] = {
     "BlockingEndpoint.broadcast": lambda w: w.endpoint.sync.broadcast("room:1", "e"),
@@ -220,12 +220,12 @@ TWINS: dict[str, Call] = {
         for name, call in PRESENCE.items()
     },
 }
-"""What belongs to threads without an event loop."""
+"""Calls for threads without an event loop."""
 
 
 @asynccontextmanager
 async def world() -> AsyncIterator[tuple[Server, World]]:
-    """Start a server with a client in a channel, and one on a raw socket."""
+    """Start a server with a client in a channel, and a client on a raw socket."""
     presence = Presence(window=0)
     endpoint = Endpoint(
         sockets={
@@ -247,12 +247,12 @@ async def world() -> AsyncIterator[tuple[Server, World]]:
 
 
 async def finished(value: Any) -> Any:
-    """Await what can be awaited."""
+    """Return a value, and await it if it is awaitable."""
     return await value if inspect.isawaitable(value) else value
 
 
 def made(call: Call, here: World) -> Any:
-    """Make a call in plain code: an async one on a loop of its own."""
+    """Make a call in plain code; an async method runs on its own event loop."""
     value = call(here)
     return asyncio.run(finished(value)) if inspect.isawaitable(value) else value
 
@@ -264,7 +264,7 @@ RIGHT = {**CALLS, **UNDONE}
 
 
 async def test_on_the_event_loop_each_call_is_made() -> None:
-    """In an order in which none ends what another needs."""
+    """The calls are made in an order in which none ends an object that another needs."""
     last = ("RawHandler.close", "Endpoint.drain", "Endpoint.stop")
     first = ("Presence.track",)
     rest = [name for name in RIGHT if name not in (*first, *last)]
@@ -277,21 +277,21 @@ async def test_on_the_event_loop_each_call_is_made() -> None:
 
 
 async def test_in_a_thread_each_twin_is_called() -> None:
-    """They wait for the event loop, and return what it returned."""
+    """The twins wait for the event loop, and return its results."""
     last = ("BlockingRawHandler.close", "BlockingEndpoint.drain")
     first = ("BlockingPresence.track",)
     rest = [name for name in TWINS if name not in (*first, *last)]
     async with world() as (server, here):
         for name in (*first, *rest, *last):
             if name == "BlockingEndpoint.drain":
-                server.wires[0].close(1000)  # it need not wait for anybody
+                server.wires[0].close(1000)  # it need not wait for others
                 await settle()
             await asyncio.to_thread(TWINS[name], here)
             await settle()
 
 
 def driven(call: Call, here: World) -> None:
-    """Make a call in plain code, without any event loop."""
+    """Make a call in plain code, without an event loop."""
     value = call(here)
     if inspect.iscoroutine(value):
         value.send(None)
@@ -302,7 +302,7 @@ def driven(call: Call, here: World) -> None:
 
 @pytest.mark.parametrize("name", RIGHT)
 async def test_on_another_event_loop(name: str) -> None:
-    """``asyncio.run(endpoint.broadcast(...))`` in a plain route, and an async function on a loop of its own."""
+    """``asyncio.run(endpoint.broadcast(...))`` in a plain route, and an async function on its own event loop."""
     async with world() as (server, here):
 
         async def call() -> None:
@@ -310,7 +310,7 @@ async def test_on_another_event_loop(name: str) -> None:
                 await finished(RIGHT[name](here))
 
         await asyncio.to_thread(asyncio.run, call())
-        await server.endpoint.broadcast("room:1", "news")  # which is not disturbed by it
+        await server.endpoint.broadcast("room:1", "news")  # which does not change
         await settle()
         assert "news" in [frame.event for frame in _frames(server)]
 
@@ -323,7 +323,7 @@ def _frames(server: Server) -> list[Any]:
 
 @pytest.mark.parametrize("name", TWINS)
 async def test_a_twin_on_another_event_loop(name: str) -> None:
-    """It would hold that loop: ``await asyncio.to_thread(...)``."""
+    """A twin would block that event loop: ``await asyncio.to_thread(...)`` is right."""
     async with world() as (_, here):
 
         async def call() -> None:
@@ -335,7 +335,7 @@ async def test_a_twin_on_another_event_loop(name: str) -> None:
 
 @pytest.mark.parametrize("name", TWINS)
 async def test_a_twin_on_the_endpoints_event_loop(name: str) -> None:
-    """It would wait for itself."""
+    """A twin would wait for itself on the endpoint's event loop."""
     async with world() as (_, here):
         with pytest.raises(WrongThread, match=r"write `await "):
             TWINS[name](here)
@@ -346,7 +346,7 @@ async def test_a_twin_on_the_endpoints_event_loop(name: str) -> None:
 
 @pytest.mark.parametrize("name", RIGHT)
 async def test_in_a_thread(name: str) -> None:
-    """A coroutine that is driven by hand belongs to no loop either."""
+    """A coroutine that is driven by hand runs on no event loop either."""
     async with world() as (_, here):
         with pytest.raises(WrongThread, match=r"worker thread|outside of the event loop"):
             await asyncio.to_thread(driven, RIGHT[name], here)
@@ -356,7 +356,7 @@ async def test_in_a_thread(name: str) -> None:
 
 
 def not_started() -> World:
-    """Return a world that has ended."""
+    """Return a world whose endpoint is stopped."""
 
     async def live() -> World:
         async with world() as (_, here):
@@ -377,14 +377,14 @@ ALL = {**CALLS, **TWINS}
 
 @pytest.mark.parametrize("name", [name for name in ALL if not name.endswith("Presence.untrack")])
 def test_after_the_stop(name: str, ended: World) -> None:
-    """Nobody is reached, and the call does not succeed. Everything is untracked by then."""
+    """The call raises an error. All presences are untracked by then."""
     with pytest.raises((NotStarted, NotJoined)):
         made(ALL[name], ended)
 
 
 @pytest.mark.parametrize("name", [name for name in UNDONE if name != "Endpoint.start"])
 def test_what_ends_something_may_be_called_after_the_stop(name: str, ended: World) -> None:
-    """It has ended by then."""
+    """A call that ends an object is allowed after the stop."""
     made(UNDONE[name], ended)
 
 
@@ -406,7 +406,7 @@ BEFORE: dict[str, Callable[[Endpoint], Any]] = {
 
 @pytest.mark.parametrize("name", BEFORE)
 def test_before_the_start_and_in_a_process_that_serves_nobody(name: str) -> None:
-    """A script, or a worker of a task queue, that imports the application: the error says what is the matter."""
+    """The error says that the application is imported by a script or a worker of a task queue."""
     endpoint = endpoint_of({"room:*": Room})
     with pytest.raises(
         NotStarted, match=rf"{name}.* reaches nobody.*this process \({os.getpid()}\)"
@@ -425,14 +425,14 @@ def made_before(call: Callable[[Endpoint], Any], endpoint: Endpoint) -> None:
 
 
 def in_child(function: Callable[[], object]) -> str:
-    """Run a function in a fork of this process; return the error, or nothing."""
+    """Run a function in a fork of this process; return its error, or empty text."""
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
         text = ""
         try:
             function()
-        except BaseException as error:  # noqa: BLE001 - all of it goes to the parent
+        except BaseException as error:  # noqa: BLE001 - all errors go to the parent
             text = f"{type(error).__name__}: {error}\n{''.join(traceback.format_exception(error))}"
         os.write(writing, text.encode())
         os._exit(0)
@@ -452,7 +452,7 @@ FORKED = {
 
 
 async def test_in_a_fork_of_the_server() -> None:
-    """It has the parent's objects and none of its clients; every call says so."""
+    """A fork has the parent's objects, but none of its clients. Each call raises an error."""
     async with world() as (_, here):
 
         def call_all() -> None:
@@ -478,7 +478,7 @@ async def test_in_a_fork_of_the_server() -> None:
 
 
 async def test_a_fork_may_start_the_endpoint_for_itself() -> None:
-    """Then it serves clients of its own."""
+    """A fork that starts the endpoint serves its own clients."""
     async with world() as (_, here):
 
         async def serve_once() -> None:
@@ -500,7 +500,7 @@ async def test_a_fork_may_start_the_endpoint_for_itself() -> None:
 
 
 def test_an_endpoint_that_was_stopped_starts_on_another_event_loop() -> None:
-    """And is used there, as a server that is started again in the same process does."""
+    """A server that is started again in the same process uses another event loop."""
     endpoint = endpoint_of({"room:*": Room})
 
     async def use() -> None:
@@ -517,7 +517,7 @@ def test_an_endpoint_that_was_stopped_starts_on_another_event_loop() -> None:
 def test_an_endpoint_whose_event_loop_was_closed_starts_anew(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """As in tests that run each on a loop of its own, and never stop it; clients are served there."""
+    """The event loop of a test can be closed without a stop. The endpoint can then start again, and serves clients."""
     endpoint = Endpoint(
         sockets={"/socket": Socket(connect=lambda: None, channels={"room:*": Room}, longpoll=True)},
         presence=Presence(),
@@ -544,7 +544,7 @@ def test_an_endpoint_whose_event_loop_was_closed_starts_anew(
         await answers.get()
         await endpoint.broadcast("room:1", "news")
         sent.append((await answers.get())["text"])
-        # The loop is closed while the client is connected, and nobody stops the endpoint.
+        # The loop is closed while the client is connected, and the endpoint is not stopped.
 
     for _ in range(3):
         asyncio.run(once())
@@ -565,7 +565,7 @@ async def _serve(
 
 
 def test_an_event_loop_that_stands_still_is_no_place_to_start_a_second_time() -> None:
-    """It may run again: the endpoint stays its own until it is stopped there."""
+    """An event loop that does not run can run again, so the endpoint must be stopped on that event loop."""
     endpoint = endpoint_of({"room:*": Room})
     with asyncio.Runner() as first, asyncio.Runner() as second:
         first.run(endpoint.start())
@@ -584,7 +584,7 @@ async def _call(call: Callable[[], Awaitable[None]]) -> None:
 
 
 async def test_a_client_that_comes_on_a_second_event_loop_is_told() -> None:
-    """Two servers of one endpoint in one process, for example."""
+    """The client gets an error, for example with two servers of one endpoint in one process."""
     async with world() as (_, here):
 
         async def receive() -> Any:
@@ -612,7 +612,7 @@ async def _fail() -> None:
 
 
 async def test_a_start_that_fails_leaves_nothing_behind() -> None:
-    """The endpoint is as before the start."""
+    """After a failed start the endpoint is as before the start."""
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
@@ -636,7 +636,7 @@ async def test_a_start_that_fails_leaves_nothing_behind() -> None:
 
 
 async def test_a_lifespan_that_fails_at_its_end_leaves_nothing_behind() -> None:
-    """Neither."""
+    """A lifespan that fails at its end leaves nothing behind."""
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
@@ -657,7 +657,7 @@ async def test_a_lifespan_that_fails_at_its_end_leaves_nothing_behind() -> None:
 
 
 def test_a_pubsub_without_an_endpoint_lives_where_it_is_used_first() -> None:
-    """A closed event loop is followed by the next one."""
+    """After the event loop is closed, the PubSub can be used on the next event loop."""
     pubsub = PubSub()
     heard: list[Any] = []
 
@@ -673,7 +673,7 @@ def test_a_pubsub_without_an_endpoint_lives_where_it_is_used_first() -> None:
 
 
 def test_a_home_without_an_event_loop_has_none() -> None:
-    """Each question about it has an answer."""
+    """Each property has a value before the start."""
     home = Home()
     assert not home.is_current
     assert not home.is_in_process
@@ -716,7 +716,7 @@ READS = {
     },
     "Telemetry": {"attach", "dropped", "limit_exceeded", "emit"},
 }
-"""What need not be on the event loop, or is called by the server alone: it reads, is overridden, or serves."""
+"""Public methods that can be called anywhere, are overridden by users, or are only called by the server."""
 
 PUBLIC: list[type[Any]] = [
     *(Endpoint, PubSub, Channel, RawHandler, Presence, ReplyRef, Subscription, Telemetry),
@@ -725,19 +725,19 @@ PUBLIC: list[type[Any]] = [
 
 
 def public_methods(cls: type[Any]) -> Iterator[str]:
-    """Return the methods that a user may call."""
+    """Return the public methods of a class."""
     for name, member in inspect.getmembers(cls):
         if not name.startswith("_") and inspect.isfunction(member):
             yield name
 
 
 def test_each_public_method_has_its_line_here() -> None:
-    """A new one is called from every wrong place above, or is said to be harmless."""
+    """A new public method has a line in CALLS, UNDONE, TWINS or READS."""
     known = {*CALLS, *UNDONE, *TWINS}
     missing = [
         f"{cls.__name__}.{name}"
         for cls in PUBLIC
-        if cls is not BlockingAgent  # its heirs have its methods
+        if cls is not BlockingAgent  # its subclasses have its methods
         for name in public_methods(cls)
         if f"{cls.__name__}.{name}" not in known and name not in READS.get(cls.__name__, ())
     ]

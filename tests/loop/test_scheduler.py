@@ -42,7 +42,7 @@ async def test_who_waits_longest_is_next() -> None:
 
 
 async def test_others_have_their_turn_when_a_slice_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Other code runs after each slice, for any number of queue connections."""
+    """Other code runs after each slice, for any number of waiting connections."""
     monkeypatch.setattr(scheduler, "SLICE", 0.0)
     queue = Scheduler(running_loop())
     done: list[str] = []

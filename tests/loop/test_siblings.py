@@ -1,4 +1,4 @@
-"""Other processes that serve the same application are noticed, where they can be."""
+"""Other processes that serve the same application are found, where the system shows them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PARENT = os.getppid()
 
 
 def processes(folder: Path, words: Mapping[int, tuple[int, str]]) -> Path:
-    """Return a folder like /proc: each process with its parent and its command line."""
+    """Return a folder like /proc, with the parent and the command line of each process."""
     for pid, (parent, command) in words.items():
         place = folder / str(pid)
         place.mkdir()
@@ -25,7 +25,7 @@ def processes(folder: Path, words: Mapping[int, tuple[int, str]]) -> Path:
         (place / "cmdline").write_bytes(b"".join(word.encode() + b"\0" for word in command.split()))
         (place / "cwd").symlink_to(folder)
     (folder / "self").mkdir()
-    (folder / "77777777").mkdir()  # it has just ended
+    (folder / "77777777").mkdir()  # the process has just ended
     return folder
 
 
@@ -49,14 +49,14 @@ HELPER = "python -c from multiprocessing.resource_tracker import main;main(5)"
 def test_workers_of_the_same_parent(
     tmp_path: Path, others: dict[int, tuple[int, str]], said: str | None
 ) -> None:
-    """What a known server has started beside this process."""
+    """The other children of a known server are its workers."""
     proc = processes(tmp_path, {os.getpid(): (PARENT, MASTER), **others})
     found = other_workers(proc)
     assert (found is None) if said is None else (found is not None and found.startswith(said))
 
 
 def test_a_server_that_says_how_many_workers_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
-    """uvicorn and hypercorn give their settings to each."""
+    """uvicorn and hypercorn give each worker their settings."""
 
     def settings(workers: Any) -> Any:
         config = SimpleNamespace(workers=workers)
@@ -85,7 +85,7 @@ def test_where_there_is_no_proc_nothing_is_known(tmp_path: Path) -> None:
     ],
 )
 def test_a_second_run_of_the_same_target(tmp_path: Path, command: str, *, is_same: bool) -> None:
-    """In the same folder, and no child of this one."""
+    """A second ``bennu run`` in the same folder is found. Children of this process do not count."""
     proc = processes(
         tmp_path,
         {

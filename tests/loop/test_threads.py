@@ -1,4 +1,4 @@
-"""The worker threads: shared fairly, in a context of each channel's own, and within what the application wants."""
+"""The worker threads: they are shared fairly, have the context of each channel, and run within ``around``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OVER: list[Over] = ["native", "asgi", "longpoll"]
 
 
 class Gate:
-    """A function that runs until it may go on, and is counted."""
+    """A function that runs until it is released, and counts its calls."""
 
     def __init__(self) -> None:
         self.running: Counter[str] = Counter()
@@ -44,13 +44,13 @@ class Gate:
 
 
 async def until(condition: Any) -> None:
-    """Let the loop and the threads run until something is so."""
+    """Let the event loop and the threads run until a condition is true."""
     while not condition():
         await asyncio.to_thread(threading.Event().wait, 0.001)
 
 
 async def test_an_owner_has_no_more_than_its_share() -> None:
-    """The rest of its functions waits, whatever is free; another owner's run."""
+    """Functions above an owner's share wait, also if threads are free. Other owners' functions run."""
     gate = Gate()
     pool = Pool("test", 8, 3, None)
     callback = Callback("gate", gate)
@@ -65,7 +65,7 @@ async def test_an_owner_has_no_more_than_its_share() -> None:
 
 
 async def test_owners_that_wait_take_turns() -> None:
-    """However much one of them has put in before."""
+    """An owner with many functions waits as long as an owner with one."""
     gate = Gate()
     pool = Pool("test", 1, 1, None)
     callback = Callback("gate", gate)
@@ -85,7 +85,7 @@ async def settle_for_real() -> None:
 
 
 async def test_who_no_longer_waits_takes_no_thread() -> None:
-    """Neither do those that never began block the others."""
+    """A cancelled function that has not begun takes no thread, and blocks no other function."""
     gate = Gate()
     pool = Pool("test", 1, 1, None)
     callback = Callback("gate", gate)
@@ -105,7 +105,7 @@ async def test_who_no_longer_waits_takes_no_thread() -> None:
 
 
 async def test_a_thread_is_taken_until_its_function_has_ended() -> None:
-    """Also if nobody waits for that any more: else a client could have more than its share."""
+    """A thread is busy until its function ends, also if the task was cancelled. So a client can't exceed its share."""
     running_loop().waits_for_threads = False
     gate = Gate()
     pool = Pool("test", 4, 1, None)
@@ -122,7 +122,7 @@ async def test_a_thread_is_taken_until_its_function_has_ended() -> None:
 
 
 async def test_connects_and_hooks_never_wait_for_handlers() -> None:
-    """Each kind has threads of its own."""
+    """Each kind of function has its own threads."""
     gate = Gate()
     pools = Pools(Threads(handlers=2, per_connection=1, connects=1, hooks=1))
     flood = [
@@ -143,7 +143,7 @@ async def test_connects_and_hooks_never_wait_for_handlers() -> None:
 
 
 class Room(Channel):
-    """Sets and reads a context variable, in threads and on the loop."""
+    """Sets and reads a context variable, in threads and on the event loop."""
 
     @on("set")
     def set(self, payload: str) -> dict[str, str]:
@@ -175,7 +175,7 @@ def connect_plain(params: dict[str, str]) -> None:
 @pytest.mark.parametrize("over", OVER)
 @pytest.mark.parametrize("connect", [connect_async, connect_plain])
 async def test_a_channel_sees_what_connect_set(over: Over, connect: Any) -> None:
-    """Under every transport, in a thread and on the loop; no client sees another's."""
+    """Under every transport, in a thread and on the event loop. No client sees the value of another client."""
     async with serve(endpoint_of({"room:*": Room}, connect=connect, id=None)) as server:
         ann = await server.connect(over=over, params={"name": "ann"})
         bob = await server.connect(over=over, params={"name": "bob"})
@@ -205,7 +205,7 @@ async def test_what_a_plain_handler_sets_is_seen_by_nobody_else(over: Over) -> N
 
 @pytest.mark.parametrize("over", OVER)
 async def test_a_channel_sees_what_middleware_set(over: Over) -> None:
-    """What is set around the endpoint is there when connect runs, and stays."""
+    """A variable that a middleware sets is set when connect runs, and stays set."""
 
     class WithUser(Endpoint):
         async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -231,7 +231,7 @@ async def test_a_channel_sees_what_middleware_set(over: Over) -> None:
 
 
 async def test_a_refresh_sets_what_channels_see_that_join_later() -> None:
-    """Those that have joined keep their own."""
+    """Channels that joined before keep their own values."""
 
     def refresh(token: str, info: Any) -> None:
         USER.set(token)
@@ -248,7 +248,7 @@ async def test_a_refresh_sets_what_channels_see_that_join_later() -> None:
 
 
 async def test_hooks_of_presences_see_no_client() -> None:
-    """They tell of many; they see what the lifespan set."""
+    """Hooks have the context of the lifespan, because they run for many clients."""
     seen: list[str] = []
 
     async def joined(topic: str, key: str, metas: Any) -> None:
@@ -279,7 +279,7 @@ async def test_hooks_of_presences_see_no_client() -> None:
 
 
 async def test_each_call_in_a_thread_runs_within_what_the_application_wants() -> None:
-    """Connects, handlers and hooks; what is async does not."""
+    """Connects, handlers and hooks in threads run within the context manager. Async functions do not."""
     order: list[str] = []
 
     @contextmanager
@@ -318,7 +318,7 @@ async def test_each_call_in_a_thread_runs_within_what_the_application_wants() ->
 async def test_a_crash_of_what_is_around_is_a_crash_of_the_call(
     kind: type[BaseException],
 ) -> None:
-    """It ends no thread."""
+    """An ``around`` that raises fails the call, and ends no thread."""
 
     class Broken:
         def __enter__(self) -> None:
@@ -334,7 +334,7 @@ async def test_a_crash_of_what_is_around_is_a_crash_of_the_call(
 
 
 async def test_what_is_around_must_be_a_context_manager() -> None:
-    """A forgotten decorator is found at once, and all else at the first call."""
+    """A missing decorator is found at once, and other mistakes at the first call."""
 
     def generator() -> Any:
         yield
@@ -353,19 +353,19 @@ async def test_what_is_around_must_be_a_context_manager() -> None:
 @pytest.mark.parametrize("name", ["handlers", "per_connection", "connects", "hooks"])
 @pytest.mark.parametrize("number", [0, -1, True, "4", 1.5, None])
 def test_a_number_of_threads_is_above_zero(name: str, number: Any) -> None:
-    """At zero nothing would ever run."""
+    """A number of threads must be above zero."""
     with pytest.raises(DefinitionError, match=f"Threads\\({name}="):
         Threads(**{name: number})
 
 
 def test_the_option_of_the_endpoint_is_checked() -> None:
-    """A bare number says too little."""
+    """The option takes ``Threads``, and refuses a number."""
     with pytest.raises(DefinitionError, match="Endpoint"):
         Endpoint(sockets={}, threads=8)  # type: ignore[arg-type]
 
 
 async def test_what_was_dropped_is_told_nothing() -> None:
-    """A pool that is dropped begins anew, whatever still runs in the old threads."""
+    """After a drop the pool starts again, also if the old threads still run."""
     running_loop().waits_for_threads = False
     gate = Gate()
     pool = Pool("test", 1, 1, None)

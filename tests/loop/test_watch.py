@@ -1,6 +1,6 @@
-"""Watch: what holds the event loop is named, and nothing else is.
+"""The watch logs the function that blocks the event loop.
 
-These run under a real clock: what they test is a thread that looks at one. They wait for states.
+These tests use a real clock, because the watch is a thread that reads one. They wait for states.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.clock("real")
 
 
 class Told:
-    """Is told of by the watch, and waits for that."""
+    """Waits for the warning of the watch."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
         self._caplog = caplog
@@ -35,13 +35,13 @@ class Told:
         monkeypatch.setattr(module, "_warn", tells)
 
     async def line(self) -> str:
-        """Wait for the line."""
+        """Wait for the log line, and return it."""
         await self._was_told.wait()
         return self._caplog.messages[0]
 
 
 class Held:
-    """Holds the event loop until the watch has looked at what does so."""
+    """Blocks the event loop until the watch has found the function."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.seen = threading.Event()
@@ -61,7 +61,7 @@ class Held:
 async def test_a_function_that_holds_the_loop_is_named(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """With its place, and how long it did."""
+    """The line has the place, and the time."""
     told, hold = Told(monkeypatch, caplog), Held(monkeypatch)
 
     async def connect() -> None:
@@ -80,7 +80,7 @@ async def test_a_function_that_holds_the_loop_is_named(
 async def test_a_handler_is_named_with_its_channel_and_event(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """That is what a developer looks for."""
+    """The line names the handler, its event and its channel."""
     monkeypatch.setattr("bennu.server.server.HOLD_LIMIT", 0.02)
     told, hold = Told(monkeypatch, caplog), Held(monkeypatch)
 
@@ -132,7 +132,7 @@ async def _push(endpoint: Endpoint) -> None:
 
 
 async def test_there_is_one_for_a_loop() -> None:
-    """Several endpoints share it, and the last ends it."""
+    """Several endpoints share one watch, and the last endpoint ends it."""
     one = Watch.begin(30)
     assert Watch.begin(30) is one
     one.end()
@@ -146,7 +146,7 @@ async def test_there_is_one_for_a_loop() -> None:
 
 
 def test_a_loop_that_is_closed_is_left() -> None:
-    """Whoever forgot to end the watch."""
+    """A watch that was not ended ends when its event loop is closed."""
 
     async def begin() -> Watch:
         return Watch.begin(30)
@@ -159,5 +159,5 @@ def test_a_loop_that_is_closed_is_left() -> None:
 
 
 def test_what_is_not_called_by_us_has_no_name() -> None:
-    """A stack without any function of ours."""
+    """A stack without a function of Bennu has no name."""
     assert what_runs(sys._getframe()) is None
