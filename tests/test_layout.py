@@ -22,8 +22,6 @@ LONGEST_TEST: Final = 500
 """Lines of a module in ``tests``."""
 
 LONG_MODULES: Final[set[str]] = {
-    "cli/bounded.py",
-    "cli/main.py",
     "pubsub/pubsub.py",
     "socket.py",
     "telemetry.py",
@@ -62,7 +60,6 @@ SUITES: Final = {
 WITHOUT_MODULE: Final = {
     "cli/test_other_routes.py": "WebSocket routes of the application itself",
     "cli/test_requests.py": "requests behind proxies, pipelined or broken, and their log",
-    "cli/test_tls.py": "certificates",
     "cli/test_uvicorn.py": "what cli expects of uvicorn beyond its documentation",
     "presence/crdt/test_network.py": "shards over a bad network",
     "presence/test_cluster.py": "presences of several nodes",
@@ -97,8 +94,8 @@ WITHOUT_MODULE: Final = {
 """Test modules without a module of their name in ``src``, and what they test."""
 
 PRIVATE: Final[dict[str, set[str]]] = {
-    "cli/test_head_limits.py": {"_bounds"},
-    "cli/test_opening.py": {"_bind_all"},
+    "cli/test_head_limits.py": {"_limits"},
+    "cli/test_listeners_open.py": {"_bind_all"},
     "cli/test_uvicorn.py": {"_should_upgrade", "_start_asgi_task"},
     "fuzz/house.py": {"_counts", "_dispatch", "_sessions"},
     "fuzz/targets.py": {"_buffer", "_opcode"},

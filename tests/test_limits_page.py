@@ -6,9 +6,10 @@ import inspect
 from pathlib import Path
 
 from bennu import Channel, Deflate, Limits, LongPoll, Presence, Rates, Socket, Threads, on
-from bennu.cli.bounded import MAX_HELD, MIN_RATE
-from bennu.cli.head_limits import DEFAULT_BODY_TIMEOUT, DEFAULT_BOUNDS
+from bennu.cli.head_limits import DEFAULT_BODY_TIMEOUT, DEFAULT_LIMITS
+from bennu.cli.limited_protocol import MAX_HELD
 from bennu.cli.listeners import KEEPALIVE_TIMEOUT
+from bennu.cli.request_limits import MIN_RATE
 from bennu.loop.watch import LIMIT
 from bennu.presence.names import MAX_KEY, MAX_META
 from bennu.protocol.encoding import MAX_NESTING
@@ -24,8 +25,8 @@ from bennu.transports.native import BUDGET
 PAGE = (Path(__file__).parents[1] / "docs/limits.md").read_text()
 
 LIMITS: dict[str, object] = {
-    "`bennu run --handshake-bytes`": DEFAULT_BOUNDS.max_bytes,
-    "`bennu run --handshake-timeout`": DEFAULT_BOUNDS.timeout,
+    "`bennu run --handshake-bytes`": DEFAULT_LIMITS.max_bytes,
+    "`bennu run --handshake-timeout`": DEFAULT_LIMITS.timeout,
     "seconds until a connection of a client that vanished is found out (TCP keep-alive, on Linux)": KEEPALIVE_TIMEOUT,
     "`bennu run --body-timeout`": DEFAULT_BODY_TIMEOUT,
     "bytes of a body in each of these seconds": MIN_RATE,

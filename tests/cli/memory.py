@@ -7,8 +7,9 @@ from typing import Any
 
 from uvicorn.server import ServerState
 
-from bennu.cli.head_limits import DEFAULT_BOUNDS, HeadBounds
-from bennu.cli.server import BennuProtocol, Config
+from bennu.cli.config import Config
+from bennu.cli.head_limits import DEFAULT_LIMITS, HeadLimits
+from bennu.cli.http_protocol import BennuProtocol
 from tests.support.transport import MemoryTransport
 
 __all__ = ["REQUEST", "UPGRADE", "Client", "Server"]
@@ -49,7 +50,7 @@ class Server:
         go: What its slow path waits for.
     """
 
-    def __init__(self, bounds: HeadBounds = DEFAULT_BOUNDS, app: Any = None) -> None:
+    def __init__(self, limits: HeadLimits = DEFAULT_LIMITS, app: Any = None) -> None:
         self.config = Config(
             app or self.answer,
             http=BennuProtocol,
@@ -57,7 +58,7 @@ class Server:
             lifespan="off",
             interface="asgi3",
         )
-        self.config.head_bounds = bounds
+        self.config.head_limits = limits
         self.config.timeout_keep_alive = 60
         self.config.load()
         self.state = ServerState()

@@ -7,9 +7,9 @@ import logging
 import pytest
 
 from bennu import Channel, Endpoint, Socket
-from bennu.cli.bounded import LINGER
-from bennu.cli.head_limits import HeadBounds
-from bennu.cli.server import BennuProtocol
+from bennu.cli.head_limits import HeadLimits
+from bennu.cli.http_protocol import BennuProtocol
+from bennu.cli.limited_protocol import LINGER
 from bennu.reasons import Limit
 from tests.support.clock import advance, settle
 from tests.support.transport import MemoryTransport
@@ -117,10 +117,10 @@ async def test_a_client_that_goes_is_awaited_no_more() -> None:
     await settle()
     (protocol,) = server.state.connections
     assert isinstance(protocol, BennuProtocol)
-    assert len(protocol._bounds.heads) == 1
+    assert len(protocol._limits.heads) == 1
     transport.lose(ConnectionResetError())
     await settle()
-    assert len(protocol._bounds.heads) == 0
+    assert len(protocol._limits.heads) == 0
     await advance(20)
     assert not client.got
 
@@ -151,7 +151,7 @@ async def test_a_websocket_is_awaited_no_more() -> None:
     transport.feed(UPGRADE)
     await settle()
     assert client.status == 101
-    assert len(protocol._bounds.heads) == 0
+    assert len(protocol._limits.heads) == 0
     await advance(30)
     assert endpoint.connections == 1
     await endpoint.stop()
@@ -170,7 +170,7 @@ async def send(server: Server, *pieces: bytes) -> Client:
     return client
 
 
-SMALL = HeadBounds(max_bytes=1000)
+SMALL = HeadLimits(max_bytes=1000)
 
 HEAD = b"GET / HTTP/1.1\r\nHost: x\r\n"
 

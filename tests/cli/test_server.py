@@ -1,275 +1,352 @@
-"""The server of ``bennu run``: what a request for a WebSocket meets on its way to the endpoint."""
+"""How ``bennu run`` ends: in which order, in which time, and whatever hangs."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+import asyncio
+import signal
+from pathlib import Path
 
+import httpx
 import pytest
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
-from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Mount, Route
 
-from bennu import Endpoint
 from tests.support.frames import ok
 from tests.support.raw import ask, open_raw
-from tests.support.servers import serve
-from tests.support.until import until
-from tests.support.wire import connect, reply
-from tests.wire.app import CHANNELS, admit, make_endpoint, socket
+from tests.support.servers import Server, until_listening
+from tests.support.wire import Phoenix, connect
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+from .command import Command, bennu
+
+pytestmark = pytest.mark.clock("real")
 
 TARGET = "/socket/websocket?vsn=2.0.0"
-BEAT = b'[null,"9","phoenix","heartbeat",{}]'
 
+APP = """
+import asyncio, os, threading, time
+from contextlib import asynccontextmanager
+from bennu import Channel, Drain, Draining, Endpoint, Socket, on, on_info
 
-class Watching:
-    """A middleware that writes down what it sees of WebSockets."""
+class Room(Channel):
+    async def join(self):
+        print("joins")
 
-    def __init__(self, app: App) -> None:
-        self.app = app
-        self.seen: list[str] = []
+    @on_info(Draining)
+    async def draining(self, news) -> None:
+        print("learns of it")
+        await self.push("draining")
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "websocket":
-            await self.app(scope, receive, send)
-            return
+    @on("work")
+    async def work(self) -> None:
+        await somebody_left.wait()
+        print("work is done")
 
-        async def watched_receive() -> MutableMapping[str, Any]:
-            event = await receive()
-            self.seen.append(event["type"])
-            return event
+    @on("sleep")
+    async def sleep(self) -> None:
+        print("sleeps")
+        time.sleep(1000)
 
-        async def watched_send(event: MutableMapping[str, Any]) -> None:
-            self.seen.append(event["type"])
-            await send(event)
+    @on("thread")
+    def thread(self) -> None:
+        print("hangs")
+        time.sleep(1000)
 
-        self.seen.append("begins")
+    @on("stay")
+    async def stay(self) -> None:
+        self.start(stays())
+
+    async def terminate(self, reason) -> None:
+        print(f"terminate {self.topic} {reason}")
+        somebody_left.set()
+
+somebody_left = asyncio.Event()
+
+async def stays():
+    print("stays")
+    while True:
         try:
-            await self.app(scope, watched_receive, watched_send)
-        finally:
-            self.seen.append("ends")
+            await asyncio.sleep(1000)
+        except asyncio.CancelledError:
+            pass
+
+@asynccontextmanager
+async def lifespan():
+    yield
+    print("ends")
+    if "HANG" in os.environ:
+        await asyncio.sleep(1000)
+
+DRAIN = Drain(batch_size=1, batch_interval=float(os.environ.get("INTERVAL", "0.01")))
+socket = Socket(connect=lambda: None, channels={"room:*": Room}, drain=DRAIN)
+endpoint = Endpoint(sockets={"/socket": socket}, lifespan=lifespan, health="/health")
+"""
 
 
-# The walk.
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with an application."""
+    (tmp_path / "app.py").write_text(APP)
+    return tmp_path
 
 
-async def test_middleware_sees_a_connection_end_at_accept() -> None:
-    """And none of its messages: from then on the socket belongs to the endpoint."""
-    endpoint = make_endpoint()
-    watching = Watching(endpoint)
-    async with serve("native", watching) as server, connect(server) as client:
-        assert await client.join("room:1") == ok()
-        assert watching.seen == ["begins", "ends"]
-        await client.send("1", "2", "room:1", "echo", {"a": 1})
-        await client.expect(reply("1", "2", "room:1", ok({"a": 1})))
-    assert watching.seen == ["begins", "ends"]
+async def ready(server: Server) -> int:
+    """Ask whether it is ready; return the status."""
+    plain: dict[str, str | None] = {"Upgrade": None, "Connection": "close"}
+    return (await ask(server, "/health/ready", plain)).status
 
 
-async def test_an_endpoint_that_is_not_native_shows_middleware_everything() -> None:
-    endpoint = Endpoint(sockets={"/socket": socket(connect=admit, channels=CHANNELS)}, native=False)
-    watching = Watching(endpoint)
-    async with serve("native", watching) as server:
+async def until_unready(server: Server) -> None:
+    """Wait until it says that no client shall be sent there."""
+    async with asyncio.timeout(20):
+        while await ready(server) == 200:
+            pass
+
+
+async def until_closed(server: Server) -> None:
+    """Wait until nobody listens there any more."""
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection(server.host, server.port)
+            except ConnectionRefusedError:
+                return
+            except ConnectionResetError:  # it closed just then
+                continue
+            writer.close()
+
+
+def in_order(command: Command, *texts: str) -> None:
+    """Check that the output has these texts, each behind the one before."""
+    place = 0
+    for text in texts:
+        assert text in command.output[place:], (
+            f"{text!r} is not where it should be:\n{command.output}"
+        )
+        place = command.output.index(text, place)
+
+
+async def joined(client: Phoenix) -> None:
+    assert await client.join("room:1") == ok()
+
+
+# The order.
+
+
+async def test_the_order_of_a_clean_end(folder: Path) -> None:
+    """Unready, told, let go while the listener is open, work to its end, listener closed, lifespan left."""
+    async with bennu(folder, "app:endpoint", "--port", "0", env={"INTERVAL": "1.0"}) as command:
+        server = await command.listening()
+        assert await ready(server) == 200
+        async with connect(server) as first, connect(server) as second, connect(server) as third:
+            await joined(first)
+            await joined(second)
+            await third.join("room:3")
+            await third.send("1", "2", "room:3", "work")
+            command.process.send_signal(signal.SIGTERM)
+            assert (await first.receive()).event == "draining"
+            assert await ready(server) == 503
+            refused = await ask(server, TARGET)
+            assert (refused.status, refused.headers["retry-after"]) == (503, "1")
+            assert (await second.receive()).event == "draining"
+            assert await first.closed() == await second.closed() == (1012, "draining")
+            while await third.receive_or_close() is not None:
+                pass
+        assert await command.end() == 0
+    in_order(command, "learns of it", "round 2 of 3", "round 3 of 3", "Shutting down", "ends\n")
+    in_order(command, "work is done", "terminate room:3 draining", "Shutting down")
+    assert "Traceback" not in command.output
+
+
+async def test_load_balancers_have_time_to_notice(folder: Path) -> None:
+    """In the drain delay it is unready, and takes newcomers as ever."""
+    async with bennu(folder, "app:endpoint", "--port", "0", "--drain-delay", "20") as command:
+        server = await command.listening()
         async with connect(server) as client:
-            await client.expect_silence()
-        await until(lambda: watching.seen[-1] == "ends")
-    assert watching.seen == [
-        "begins",
-        "websocket.connect",
-        "websocket.accept",
-        "websocket.receive",
-        "websocket.send",
-        "websocket.disconnect",
-        "ends",
-    ]
+            await joined(client)
+            command.process.send_signal(signal.SIGTERM)
+            await until_unready(server)
+            async with connect(server) as newcomer:
+                await joined(newcomer)
+                await client.expect_silence()
+            command.process.send_signal(signal.SIGTERM)  # that was enough
+        assert await command.end() == 128 + signal.SIGTERM
 
 
-async def test_an_endpoint_alone_that_is_not_native() -> None:
-    endpoint = Endpoint(sockets={"/socket": socket(connect=admit, channels=CHANNELS)}, native=False)
-    async with serve("native", endpoint) as server, connect(server) as client:
-        await client.expect_silence()
-    assert endpoint.connections == 0
+MOUNTED = """
+from fastapi import FastAPI
+from app import endpoint
+from bennu import Channel, Drain, Endpoint, Socket
 
-
-async def test_what_middleware_adds_to_the_scope_reaches_connect() -> None:
-    async def middleware(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket":
-            scope["headers"] = [*scope["headers"], (b"x-added", b"by middleware")]
-        await endpoint(scope, receive, send)
-
-    endpoint = make_endpoint()
-    async with serve("native", middleware) as server, connect(server) as client:
-        info = (await client.join("info:1"))["response"]
-        assert info["x_headers"] == [["x-added", "by middleware"]]
-
-
-@pytest.mark.parametrize(
-    "denial",
-    [
-        [{"type": "websocket.close", "code": 1000}],
-        [
-            {"type": "websocket.http.response.start", "status": 403, "headers": []},
-            {"type": "websocket.http.response.body", "body": b""},
-        ],
-    ],
-    ids=["close", "response"],
+other = Endpoint(
+    sockets={"/socket": Socket(connect=lambda: None, channels={}, drain=Drain(log=False))}
 )
-async def test_middleware_may_refuse(denial: list[dict[str, Any]]) -> None:
-    """In the words of ASGI; the endpoint is not asked."""
 
-    async def middleware(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await endpoint(scope, receive, send)
-            return
-        for event in denial:
-            await send(event)
+async def django(scope, receive, send):
+    assert scope["type"] != "lifespan"
 
-    endpoint = make_endpoint()
-    async with serve("native", middleware) as server:
-        assert (await ask(server, TARGET)).status == 403
-        await until(lambda: not server.tasks)
+inner = FastAPI(lifespan=endpoint.lifespan())
+inner.mount("/rt", endpoint)
+app = other.wrap(inner)
+"""
 
 
-async def test_middleware_may_receive_before_the_endpoint_does() -> None:
-    """Then the connection is uvicorn's, and the endpoint speaks plain ASGI on it."""
+async def test_endpoints_drain_wherever_they_are(folder: Path) -> None:
+    """One is mounted in FastAPI, the other wrapped around that."""
+    (folder / "web.py").write_text(MOUNTED)
+    async with bennu(folder, "web:app", "--port", "0") as command:
+        server = await command.listening()
+        async with connect(server) as outer, connect(server, "/rt/socket") as inner:
+            await joined(inner)
+            command.process.send_signal(signal.SIGTERM)
+            assert (await inner.receive()).event == "draining"
+            assert await inner.closed() == (1012, "draining")
+            assert await outer.closed() == (1012, "draining")
+        assert await command.end() == 0
+    in_order(command, "terminate room:1 draining", "ends\n")
 
-    async def middleware(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await endpoint(scope, receive, send)
-            return
-        events = [await receive()]
 
-        async def replay() -> MutableMapping[str, Any]:
-            return events.pop() if events else await receive()
+STREAM = """
+import asyncio, os
+from starlette.applications import Starlette
+from starlette.responses import StreamingResponse
+from starlette.routing import Mount, Route
+from app import endpoint
 
-        await endpoint(scope, replay, send)
+async def stream(request):
+    async def chunks():
+        yield "begun\\n"
+        while not os.path.exists("done"):
+            await asyncio.sleep(0)
+        yield "done\\n"
+    return StreamingResponse(chunks())
 
-    endpoint = make_endpoint()
-    async with serve("native", middleware) as server:
+app = Starlette(routes=[Route("/stream", stream), Mount("/rt", endpoint)], lifespan=endpoint.lifespan())
+"""
+
+
+async def test_requests_under_way_come_to_their_end(folder: Path) -> None:
+    """The listener is closed, the answer goes on."""
+    (folder / "web.py").write_text(STREAM)
+    async with bennu(folder, "web:app", "--port", "0") as command:
+        server = await command.listening()
+        async with (
+            httpx.AsyncClient() as client,
+            client.stream("GET", server.url("/stream", "http")) as response,
+        ):
+            lines = response.aiter_lines()
+            assert await anext(lines) == "begun"
+            command.process.send_signal(signal.SIGTERM)
+            await until_closed(server)
+            (folder / "done").touch()
+            assert await anext(lines) == "done"
+        assert await command.end() == 0
+
+
+# What hangs.
+
+
+async def test_a_second_signal_ends_it_at_once(folder: Path) -> None:
+    """Whatever is under way, even if the event loop is stuck."""
+    async with bennu(folder, "app:endpoint", "--port", "0", env={"INTERVAL": "1000"}) as command:
+        server = await command.listening()
         async with connect(server) as client:
-            assert await client.join("room:1") == ok()
-            await client.send("1", "2", "room:1", "echo", {"a": 1})
-            await client.expect(reply("1", "2", "room:1", ok({"a": 1})))
-        await until(lambda: not endpoint.connections)
-        await until(lambda: not server.tasks)
+            await joined(client)
+            command.process.send_signal(signal.SIGTERM)
+            assert (await client.receive()).event == "draining"
+            await client.send("1", "2", "room:1", "sleep")
+            await command.read_until("sleeps")
+            command.process.send_signal(signal.SIGINT)
+            assert await command.end() == 128 + signal.SIGINT
+    assert "A second signal: the process ends at once" in command.output
+    assert "Finished server process" not in command.output
 
 
-async def test_middleware_may_go_on_behind_an_accepted_connection() -> None:
-    """To it the connection is over: it receives the disconnect, and what it sends goes nowhere."""
-    seen: list[str] = []
-
-    async def middleware(scope: Scope, receive: Receive, send: Send) -> None:
-        await endpoint(scope, receive, send)
-        if scope["type"] == "websocket":
-            seen.append((await receive())["type"])
-            await send({"type": "websocket.close", "code": 1000})
-            seen.append("sent")
-
-    endpoint = make_endpoint()
-    async with serve("native", middleware) as server, connect(server) as client:
-        assert await client.join("room:1") == ok()
-        await until(lambda: not server.tasks)
-        assert seen == ["websocket.disconnect", "sent"]
-        await client.expect_silence()
+async def test_clients_that_cannot_all_leave_in_time_leave_faster(folder: Path) -> None:
+    """The grace time counts more than the socket's drain."""
+    arguments = ("--port", "0", "--grace", "6")
+    async with bennu(folder, "app:endpoint", *arguments, env={"INTERVAL": "1000"}) as command:
+        server = await command.listening()
+        async with connect(server) as client:
+            await joined(client)
+            command.process.send_signal(signal.SIGTERM)
+            assert (await client.receive()).event == "draining"
+            assert await client.closed() == (1012, "draining")
+        assert await command.end() == 0
+    assert "they leave faster" in command.output
 
 
-async def test_an_application_that_raises(caplog: pytest.LogCaptureFixture) -> None:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket":
-            raise RuntimeError("as the test wanted")
-        await endpoint(scope, receive, send)
-
-    endpoint = make_endpoint()
-    async with serve("native", app) as server:
-        response = await ask(server, TARGET)
-        assert (response.status, response.body) == (500, "Internal Server Error")
-    assert "Exception in the application" in caplog.text
-    assert "as the test wanted" in caplog.text
+async def test_a_lifespan_that_hangs_is_left_behind(folder: Path) -> None:
+    """The exit code says that something was cut short."""
+    arguments = ("--port", "0", "--grace", "8")
+    async with bennu(folder, "app:endpoint", *arguments, env={"HANG": "yes"}) as command:
+        await command.listening()
+        assert await command.stop() == 1
+    in_order(command, "ends\n", "The lifespan did not end within the 8s of grace")
+    assert "Finished server process" in command.output
 
 
-async def test_an_application_that_answers_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "websocket":
-            await endpoint(scope, receive, send)
-
-    endpoint = make_endpoint()
-    async with serve("native", app) as server:
-        assert (await ask(server, TARGET)).status == 500
-    assert "returned without an answer" in caplog.text
-
-
-async def test_an_application_that_raises_behind_an_accepted_connection(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """That is logged, and the connection goes on."""
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await endpoint(scope, receive, send)
-        if scope["type"] == "websocket":
-            raise RuntimeError("as the test wanted")
-
-    endpoint = make_endpoint()
-    async with serve("native", app) as server, connect(server) as client:
-        assert await client.join("room:1") == ok()
-        await until(lambda: "as the test wanted" in caplog.text)
-        await client.expect_silence()
+@pytest.mark.parametrize("way", ["sleep", "thread", "stay"])
+async def test_what_hangs_for_good_is_ended(folder: Path, way: str) -> None:
+    """A stuck event loop, a thread, a task that can't be cancelled: the grace time is the end of it."""
+    async with bennu(folder, "app:endpoint", "--port", "0", "--grace", "1") as command:
+        server = await command.listening()
+        async with connect(server) as client:
+            await joined(client)
+            await client.send("1", "2", "room:1", way)
+            await command.read_until({"sleep": "sleeps", "thread": "hangs", "stay": "stays"}[way])
+            assert await command.stop() == 1
+    if way != "stay":
+        assert f"in {way}" in command.output  # where it hung
 
 
-async def test_a_client_that_is_gone_when_the_endpoint_accepts(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """In the very turn of the event loop in which it went: nothing happens, and nothing is logged."""
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket":
-            scope["extensions"]["bennu.native"].transport.abort()
-        await endpoint(scope, receive, send)
-
-    endpoint = make_endpoint()
-    async with serve("native", app) as server, open_raw(server) as client:
-        client.request(TARGET)
-        assert await client.end() == b""
-        await until(lambda: not server.connections)
-        assert endpoint.connections == 0
-    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+async def test_a_client_that_does_not_answer_keeps_nobody(folder: Path) -> None:
+    """It has its time to answer the close frame, and is cut off then."""
+    async with bennu(folder, "app:endpoint", "--port", "0") as command:
+        server = await command.listening()
+        async with open_raw(server) as client:
+            await client.open()
+            command.process.send_signal(signal.SIGTERM)
+            assert await client.close_frame() == (1012, "draining")
+            await client.end()
+        assert await command.end() == 0
 
 
-class Stamping(BaseHTTPMiddleware):
-    """A middleware of the kind that most applications have."""
-
-    async def dispatch(self, request: Request, call_next: RequestResponseEndpoint) -> Response:
-        response = await call_next(request)
-        response.headers["x-stamped"] = "yes"
-        return response
+# Reloading.
 
 
-async def test_in_a_starlette_application() -> None:
-    """Its middleware and mounts are walked through; its HTTP routes work as ever."""
+async def test_a_reload_waits_for_nobody(folder: Path) -> None:
+    """A page that is left open, and does not even answer, does not keep the new code from running."""
+    async with bennu(
+        folder, "app:endpoint", "--port", "0", "--reload", env={"INTERVAL": "1000"}
+    ) as command:
+        server = await command.listening()
+        await until_listening(server)
+        async with open_raw(server) as client, open_raw(server) as half:
+            await client.open()
+            half.send(b"GET /health/live HTTP/1.1\r\n")
+            await command.reloads(folder / "app.py", APP.replace("joins", "joins anew"))
+            assert await client.close_frame() == (1012, "shutdown")
+            await command.read_until("Application startup complete")
+        async with connect(server) as again:
+            await joined(again)
+        await command.read_until("joins anew")
+        assert await command.stop() == 0
+    assert "DRAINING" not in command.output
 
-    async def index(request: Request) -> Response:
-        return PlainTextResponse(f"hello {request.url.path}")
 
-    endpoint = make_endpoint()
-    app = Starlette(
-        routes=[Route("/", index), Mount("/rt", endpoint)],
-        middleware=[Middleware(Stamping)],
-        lifespan=endpoint.lifespan(),
-    )
-    async with serve("native", app) as server:
-        plain: dict[str, str | None] = {"Connection": "close", "Upgrade": None}
-        response = await ask(server, "/", plain)
-        assert (response.status, response.body) == (200, "hello /")
-        assert response.headers["x-stamped"] == "yes"
-        async with connect(server, "/rt/socket") as client:
-            info = (await client.join("info:1"))["response"]
-            assert info["uri"]["path"] == "/rt/socket/websocket"
-        response = await ask(server, "/rt/nothing/websocket?vsn=2.0.0")
-        assert (response.status, response.body) == (404, "Not Found")
+async def test_ctrl_c_ends_a_reloading_server_in_good_order(folder: Path) -> None:
+    """Its process gets the signal twice, from the terminal and from the one that watches the files."""
+    async with bennu(folder, "app:endpoint", "--port", "0", "--reload") as command:
+        await command.listening()
+        await command.read_until("Application startup complete")
+        assert await command.interrupt() == 0
+    in_order(command, "ends\n", "Application shutdown complete", "Stopping reloader process")
+
+
+# Options.
+
+
+async def test_the_delay_must_leave_time(folder: Path) -> None:
+    """Else nobody would be drained at all."""
+    arguments = ("app:endpoint", "--grace", "5", "--drain-delay", "5")
+    async with bennu(folder, *arguments) as command:
+        assert await command.end() == 2
+    assert "--drain-delay must be below --grace" in command.output

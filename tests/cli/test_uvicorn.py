@@ -24,9 +24,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.utils import get_client_addr, get_path_with_query_string
 from uvicorn.server import ServerState
 
-from bennu.cli.bounded import OWN, BoundedProtocol
-from bennu.cli.main import log_config
-from bennu.cli.server import BennuProtocol
+from bennu.cli.http_protocol import BennuProtocol
+from bennu.cli.limited_protocol import OWN, LimitedProtocol
+from bennu.cli.log_format import log_config
 from tests.support.raw import ask, open_raw
 from tests.support.servers import Server, serve
 from tests.support.transport import MemoryTransport
@@ -105,9 +105,9 @@ async def test_the_http_protocol_has_what_we_use() -> None:
 def test_we_replace_two_methods_of_the_http_protocol() -> None:
     """What uvicorn does there, ours does too: it begins; it parses, answers 400, or upgrades.
 
-    The others that we have hold the bounds, and then do what uvicorn's do.
+    The others that we have check limits, and then do what uvicorn's do.
     """
-    ours = {**vars(BoundedProtocol), **vars(BennuProtocol)}
+    ours = {**vars(LimitedProtocol), **vars(BennuProtocol)}
     own = {name for name, value in ours.items() if inspect.isfunction(value)}
     shared = own & set(dir(HttpToolsProtocol))
     added = {

@@ -43,7 +43,8 @@ from bennu import (
     Stop,
     on,
 )
-from bennu.cli.server import BennuProtocol, Config
+from bennu.cli.config import Config
+from bennu.cli.http_protocol import BennuProtocol
 from tests.support.clock import AutojumpLoop, advance, settle
 from tests.support.inside import server_of, topics_of
 from tests.support.transport import MemoryTransport

@@ -23,7 +23,8 @@ from granian.server.embed import Server as Granian
 from hypercorn.asyncio import serve as serve_hypercorn
 from hypercorn.config import Config as HypercornConfig
 
-from bennu.cli.server import BennuProtocol, Config
+from bennu.cli.config import Config
+from bennu.cli.http_protocol import BennuProtocol
 
 from .until import until
 

@@ -1,26 +1,43 @@
-"""Sets options of the listeners of ``bennu run``. Accepted connections inherit these options.
+"""The listeners of ``bennu run``: opened before the application is imported, and what they pass on.
 
-For a client that does not read, the kernel keeps at most 128 KB of unsent bytes. A client that has disappeared is
-detected within one minute, because it does not answer keep-alive probes. A TLS handshake has as much time as the head
-of a request.
+A port that is in use is found before any of the user's code runs. A listener is only bound at first: the server
+accepts connections when the application has started.
+
+Accepted connections inherit the options of their listener. For a client that does not read, the kernel keeps at most
+128 KB of unsent bytes. A client that has disappeared is detected within one minute, because it does not answer
+keep-alive probes. A TLS handshake has as much time as the head of a request.
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import socket
+import stat
 import sys
-from collections.abc import Awaitable, Callable, Generator, Iterable
+from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Final, Protocol
+
+import click
 
 __all__ = [
     "KEEPALIVE_TIMEOUT",
     "TLS_SHUTDOWN",
     "UNSENT_BYTES",
-    "bounded_handshakes",
+    "CannotListen",
+    "addresses",
     "limit_clients",
+    "limited_tls_handshakes",
+    "open_listeners",
 ]
+
+NEIGHBOURS: Final = 100
+"""Ports above a taken port that are tried for a suggestion."""
+
+MODE: Final = 0o666
+"""The mode of a new Unix socket: each user who reaches its folder can connect."""
 
 UNSENT_BYTES: Final = 128 * 1024
 """Unsent bytes that the kernel keeps for a client. Without this limit it keeps megabytes."""
@@ -33,6 +50,179 @@ PROBE_INTERVAL: Final = 5
 
 TLS_SHUTDOWN: Final = 5.0
 """Seconds that a client has to close TLS."""
+
+
+class CannotListen(click.ClickException):
+    """The server can't listen on an address. The message says what to write instead."""
+
+    exit_code = 3
+
+
+def open_listeners(
+    host: str,
+    port: int,
+    *,
+    uds: str | None = None,
+    fd: int | None = None,
+    command: str = "bennu run",
+) -> list[socket.socket]:
+    """Return bound sockets; several, if a host name has several addresses.
+
+    Args:
+        host: The address or name.
+        port: The port; 0 takes a free one.
+        uds: The path of a Unix socket, instead.
+        fd: The number of an inherited open socket, instead.
+        command: What the user wrote, for the suggestion.
+
+    Raises:
+        CannotListen: The address is taken, or the system refuses it.
+    """
+    if fd is not None:
+        return [_inherited(fd)]
+    if uds is not None:
+        return [_unix(uds)]
+    try:
+        return _bind_all(host, port)
+    except (socket.gaierror, UnicodeError) as error:
+        raise CannotListen(
+            f"--host {host!r} is no address of this machine ({error}): write --host 127.0.0.1, or"
+            " --host 0.0.0.0 for all addresses"
+        ) from error
+    except OSError as error:
+        raise CannotListen(_explain(host, port, error, command)) from error
+
+
+def _bind_all(host: str, port: int) -> list[socket.socket]:
+    """Bind all addresses of a name, to the same port.
+
+    Raises:
+        OSError: One of them is taken, or there is none.
+    """
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    listeners: list[socket.socket] = []
+    try:
+        for family, address in dict.fromkeys((one[0], one[4]) for one in found):
+            chosen = listeners[0].getsockname()[1] if listeners else port
+            listeners.append(_bound(family, (address[0], chosen, *address[2:])))
+    except OSError:
+        _close(listeners)
+        raise
+    return listeners
+
+
+def _close(listeners: Iterable[socket.socket]) -> None:
+    for listener in listeners:
+        listener.close()
+
+
+def _bound(family: int, address: Sequence[object]) -> socket.socket:
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if os.name == "posix":
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        # Inherited by what it accepts. asyncio sets it only on sockets that it opened itself.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        listener.bind(tuple(address))
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+def _explain(host: str, port: int, error: OSError, command: str) -> str:
+    if error.errno == errno.EADDRINUSE:
+        free = _free_port(host, port)
+        write = f"\n  write: {command} --port {free}" if free is not None else ""
+        return (
+            f"port {port} of {host} is taken: address already in use. Another server listens there,"
+            f" perhaps one that you have started before{write}"
+        )
+    if error.errno == errno.EACCES:
+        return (
+            f"port {port} of {host} may not be opened: {error.strerror}. Ports below 1024 need"
+            f" privileges\n  write: {command} --port 8000, behind a proxy"
+        )
+    return (
+        f"can't listen on port {port} of {host}: {error.strerror or error}\n  write: --host 127.0.0.1, or"
+        " --host 0.0.0.0 for all addresses"
+    )
+
+
+def _free_port(host: str, port: int) -> int | None:
+    """Return the next port above a taken one that is free."""
+    for other in range(port + 1, min(port + NEIGHBOURS, 65535) + 1):
+        with suppress(OSError):
+            _close(_bind_all(host, other))
+            return other
+    return None
+
+
+def _unix(path: str) -> socket.socket:
+    """Bind a Unix socket. The file of an ended server is removed first."""
+    mode = MODE
+    try:
+        before = os.stat(path)
+    except OSError:
+        pass
+    else:
+        if not stat.S_ISSOCK(before.st_mode):
+            raise CannotListen(
+                f"--uds {path}: there is a file that is no socket: choose another path"
+            )
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            if probe.connect_ex(path) == 0:
+                raise CannotListen(
+                    f"--uds {path} is taken: address already in use. Another server listens there: stop"
+                    " it, or choose another path"
+                )
+        mode = stat.S_IMODE(before.st_mode)
+        os.unlink(path)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        listener.bind(path)
+        os.chmod(path, mode)
+    except OSError as error:
+        listener.close()
+        raise CannotListen(f"--uds {path}: {error.strerror or error}") from error
+    return listener
+
+
+def _inherited(fd: int) -> socket.socket:
+    try:
+        listener = socket.socket(fileno=fd)
+    except OSError as error:
+        raise CannotListen(
+            f"--fd {fd}: expected the number of an open socket, got {error.strerror or error}"
+        ) from error
+    if listener.type != socket.SOCK_STREAM:
+        listener.close()
+        raise CannotListen(f"--fd {fd}: expected a stream socket, got {listener.type!s}")
+    return listener
+
+
+def addresses(listeners: Iterable[socket.socket], host: str, scheme: str) -> list[str]:
+    """Return the addresses of listeners for clients, as the banner names them.
+
+    Args:
+        listeners: The sockets.
+        host: As the user wrote it.
+        scheme: ``"http"`` or ``"https"``.
+    """
+    named: dict[str, None] = {}
+    for listener in listeners:
+        name: Any = listener.getsockname()
+        if not isinstance(name, tuple):
+            named[f"unix:{name if isinstance(name, str) else name.decode(errors='replace')}"] = None
+        else:
+            shown = f"[{host}]" if ":" in host else host
+            named[f"{scheme}://{shown}:{name[1]}"] = None
+    return list(named)
+
+
+# What the kernel and TLS do with them.
 
 
 class Listener(Protocol):
@@ -67,7 +257,7 @@ def limit_clients(listeners: Iterable[Listener]) -> None:
 
 
 @contextmanager
-def bounded_handshakes(loop: asyncio.AbstractEventLoop, seconds: float) -> Generator[None]:
+def limited_tls_handshakes(loop: asyncio.AbstractEventLoop, seconds: float) -> Generator[None]:
     """Limit the time of TLS handshakes for all listeners that are made within the ``with`` block.
 
     uvicorn itself has no option for this time, which is then one minute.
@@ -79,7 +269,7 @@ def bounded_handshakes(loop: asyncio.AbstractEventLoop, seconds: float) -> Gener
     makers = ("create_server", "create_unix_server")
     own: Any = loop
 
-    def bounded(make: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    def limited(make: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         async def made(*args: Any, **options: Any) -> Any:
             if options.get("ssl") is not None:
                 options["ssl_handshake_timeout"] = seconds
@@ -89,7 +279,7 @@ def bounded_handshakes(loop: asyncio.AbstractEventLoop, seconds: float) -> Gener
         return made
 
     for name in makers:
-        setattr(own, name, bounded(getattr(own, name)))
+        setattr(own, name, limited(getattr(own, name)))
     try:
         yield
     finally:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 import os
-import ssl
 import sys
 from contextlib import suppress
 from functools import partial
@@ -12,77 +10,40 @@ from typing import Any
 
 import click
 from click.core import ParameterSource
-from uvicorn.config import LOG_LEVELS, LOGGING_CONFIG
 from uvicorn.supervisors import ChangeReload
 
 from ..endpoint import Endpoint
-from ..errors import DefinitionError
 from ..logs.log import Log, Printed
 from ..loop.siblings import same_command
 from ..protocol.proxies import TrustedProxies
-from .env_file import parse_env
-from .head_limits import DEFAULT_BODY_TIMEOUT, DEFAULT_BOUNDS, HeadBounds
-from .lines import LineFormatter
+from .config import Config
+from .head_limits import DEFAULT_BODY_TIMEOUT, DEFAULT_LIMITS, HeadLimits
+from .http_protocol import BennuProtocol
+from .listeners import addresses, open_listeners
 from .loading import DEFAULT_TARGET, load
-from .opening import addresses, open_listeners
+from .log_format import log_config
+from .parameters import (
+    LEVELS,
+    READABLE,
+    Seconds,
+    check_root_path,
+    expect_one_address,
+    read_env_file,
+    read_proxies,
+)
 from .reloading import Reloaded
-from .server import BennuProtocol, Config
-from .serving import UvicornServer
+from .server import UvicornServer
+from .tls import tls_settings
 
 __all__ = ["main"]
 
 log = Log()
-
-READABLE = click.Path(exists=True, dir_okay=False, readable=True)
-LEVELS = ("critical", "error", "warning", "info", "debug", "trace")
-MAX_SECONDS = 1_000_000.0
-
-
-class Seconds(click.FloatRange):
-    """A time that timers can wait for: neither nan nor inf."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return it as a float, or say what is wrong with it."""
-        seconds = super().convert(value, param, ctx)
-        if not seconds <= MAX_SECONDS:
-            self.fail(f"expected at most {MAX_SECONDS:.0f} seconds, got {value}.", param, ctx)
-        return seconds
 
 
 @click.group()
 @click.version_option(package_name="bennu")
 def main() -> None:
     """Phoenix Channels for Python."""
-
-
-def _read_env_file(context: click.Context, option: click.Parameter, path: str | None) -> None:
-    """Set the variables of a file, before options are read that have variables.
-
-    Raises:
-        click.BadParameter: The file can't be read, or is none of variables.
-    """
-    if path is None or context.resilient_parsing:
-        return
-    try:
-        with open(path, encoding="utf-8") as file:
-            variables = parse_env(file.read())
-    except (OSError, ValueError) as error:
-        raise click.BadParameter(f"{path}: {error}", context, option) from error
-    for name, value in variables.items():
-        os.environ.setdefault(name, value)
-
-
-def _check_root_path(context: click.Context, option: click.Parameter, path: str) -> str:
-    """Return a path that the paths of requests can begin with.
-
-    Raises:
-        click.BadParameter: It is none.
-    """
-    if path and not path.startswith("/"):
-        raise click.BadParameter(
-            f"expected a path, got {path!r}: write for example --root-path /app", context, option
-        )
-    return path.rstrip("/")
 
 
 @main.command()
@@ -113,14 +74,14 @@ def _check_root_path(context: click.Context, option: click.Parameter, path: str)
     type=READABLE,
     expose_value=False,
     is_eager=True,
-    callback=_read_env_file,
+    callback=read_env_file,
     help="A file of variables, NAME=value in each line; those that are set already stay.",
 )
 @click.option(
     "--root-path",
     default="",
     metavar="PATH",
-    callback=_check_root_path,
+    callback=check_root_path,
     help="The path that a proxy takes away from the front of all paths.",
 )
 @click.option("--reload", is_flag=True, help="Start again when a Python file changes.")
@@ -167,14 +128,14 @@ def _check_root_path(context: click.Context, option: click.Parameter, path: str)
 )
 @click.option(
     "--handshake-timeout",
-    default=DEFAULT_BOUNDS.timeout,
+    default=DEFAULT_LIMITS.timeout,
     show_default=True,
     type=Seconds(min=0, min_open=True),
     help="Seconds that the head of a request may take; then it is answered 408.",
 )
 @click.option(
     "--handshake-bytes",
-    default=DEFAULT_BOUNDS.max_bytes,
+    default=DEFAULT_LIMITS.max_bytes,
     show_default=True,
     type=click.IntRange(min=1),
     help="Bytes that it may have; a larger one is answered 414 or 431.",
@@ -192,6 +153,7 @@ def _check_root_path(context: click.Context, option: click.Parameter, path: str)
     metavar="ADDRESS,...",
     envvar="BENNU_TRUSTED_PROXIES",
     show_envvar=True,
+    callback=read_proxies,
     help="Proxies whose X-Forwarded headers count, for the whole application: addresses, networks, unix.",
 )
 def run(
@@ -212,7 +174,7 @@ def run(
     handshake_timeout: float,
     handshake_bytes: int,
     body_timeout: float,
-    trusted_proxies: str,
+    trusted_proxies: TrustedProxies | None,
     **certificates: str | None,
 ) -> None:
     """Serve an endpoint, or an ASGI application that one is mounted in.
@@ -227,8 +189,8 @@ def run(
     if drain_delay >= grace:
         raise click.UsageError(f"--drain-delay must be below --grace, which is {grace:g}")
     context = click.get_current_context()
-    _expect_one_address(context)
-    tls = _tls(**certificates)
+    expect_one_address(context)
+    tls = tls_settings(**certificates)
     folder = os.path.abspath(app_dir)
     sys.path.insert(0, folder)
     wanted = target or DEFAULT_TARGET
@@ -240,9 +202,9 @@ def run(
         "access_log": access_log,
         "log_level": log_level if log_file is None or is_level_given else None,
         "log_config": log_config(log_level) if log_file is None else log_file,
-        "head_bounds": HeadBounds(handshake_timeout, handshake_bytes),
+        "head_limits": HeadLimits(handshake_timeout, handshake_bytes),
         "body_timeout": body_timeout,
-        "trusted_proxies": _proxies(trusted_proxies),
+        "trusted_proxies": trusted_proxies,
         **tls,
     }
     command = " ".join(("bennu run", *filter(None, (target,))))
@@ -322,24 +284,6 @@ def _config(app: Any, **settings: Any) -> Config:
         ) from error
 
 
-def _expect_one_address(context: click.Context) -> None:
-    """Refuse several options that say where to listen.
-
-    Raises:
-        click.UsageError: There are several.
-    """
-    given = [
-        name
-        for name in ("host", "port", "uds", "fd")
-        if context.get_parameter_source(name) is not ParameterSource.DEFAULT
-    ]
-    if ("uds" in given or "fd" in given) and len(given) > 1:
-        options = " and ".join(f"--{name}" for name in given)
-        raise click.UsageError(
-            f"{options} exclude each other: write --host and --port, --uds, or --fd"
-        )
-
-
 def _warn_of_others(target: str) -> None:
     """Warn of other processes that serve the same, since no call reaches their clients."""
     workers = os.environ.get("WEB_CONCURRENCY", "1")
@@ -357,64 +301,3 @@ def _warn_of_others(target: str) -> None:
             other,
             target,
         )
-
-
-def _proxies(text: str) -> TrustedProxies | None:
-    """Return the proxies of the option.
-
-    Raises:
-        click.UsageError: One of them is none.
-    """
-    entries = [entry.strip() for entry in text.split(",") if entry.strip()]
-    try:
-        return TrustedProxies(entries) if entries else None
-    except DefinitionError as error:
-        raise click.UsageError(
-            f"--trusted-proxies: expected {error.expected}, got {error.got}:"
-            " write for example --trusted-proxies 10.0.0.0/8,::1"
-        ) from error
-
-
-def _tls(**options: str | None) -> dict[str, Any]:
-    """Return what uvicorn shall be told of certificates.
-
-    Raises:
-        click.UsageError: One is missing, or can't be used.
-    """
-    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
-    if not given:
-        return {}
-    if "ssl_certfile" not in given:
-        raise click.UsageError("--ssl-certfile is missing: the other options of TLS need it")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    certificate, key = given["ssl_certfile"], given.get("ssl_keyfile")
-    password = given.get("ssl_keyfile_password", "")
-    try:
-        context.load_cert_chain(certificate, key, lambda: password)
-    except (OSError, ValueError) as error:  # an SSLError is an OSError
-        files = f"--ssl-certfile {certificate}" + (f", --ssl-keyfile {key}" if key else "")
-        raise click.UsageError(
-            f"{files}: expected a certificate and its key in PEM, got an error: {error}"
-        ) from error
-    if "ssl_ca_certs" in given:
-        given["ssl_cert_reqs"] = ssl.CERT_REQUIRED
-        try:
-            context.load_verify_locations(given["ssl_ca_certs"])
-        except (OSError, ValueError) as error:
-            raise click.UsageError(
-                f"--ssl-ca-certs {given['ssl_ca_certs']}: expected certificates of authorities in PEM,"
-                f" got an error: {error}"
-            ) from error
-    return given
-
-
-def log_config(level: str) -> dict[str, Any]:
-    """Return uvicorn's logging configuration, with our logger beside its own."""
-    config: dict[str, Any] = copy.deepcopy(LOGGING_CONFIG)
-    config["formatters"]["default"]["()"] = LineFormatter
-    config["loggers"]["bennu"] = {
-        "handlers": ["default"],
-        "level": LOG_LEVELS[level],
-        "propagate": False,
-    }
-    return config

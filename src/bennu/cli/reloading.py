@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from .serving import UvicornServer
+from .server import UvicornServer
 
 __all__ = ["Reloaded"]
 

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 from uvicorn.logging import DefaultFormatter
 
-from bennu.cli.lines import LineFormatter
-from bennu.cli.main import log_config
+from bennu.cli.log_format import LineFormatter, log_config
 
 FORMAT = "%(levelprefix)s %(message)s"
 LEVELS = (5, logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL, 25)

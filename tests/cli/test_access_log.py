@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from bennu.cli.access import LOGGERS, WithoutQuery, hide_queries
+from bennu.cli.access_log import LOGGERS, WithoutQuery, hide_queries
 
 
 @pytest.mark.parametrize("name", LOGGERS)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from typing import Any
 
+from uvicorn.config import LOG_LEVELS, LOGGING_CONFIG
 from uvicorn.logging import DefaultFormatter
 
-__all__ = ["LineFormatter"]
+__all__ = ["LineFormatter", "log_config"]
 
 
 class LineFormatter(DefaultFormatter):
-    """uvicorn's formatter without its copy of each record. The text before a message is made once for each level."""
+    """uvicorn's formatter without its copy of each record. The text before a message is made once per level."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -21,9 +23,7 @@ class LineFormatter(DefaultFormatter):
         """Return the text of a log line."""
         if record.exc_info or record.exc_text or record.stack_info:
             return super().format(record)
-        if (
-            "color_message" in record.__dict__
-        ):  # uvicorn's own lines have another text on a terminal
+        if "color_message" in record.__dict__:  # uvicorn's own lines look different on a terminal
             return super().format(record)
         record.message = record.getMessage()
         return f"{self._prefix(record)} {record.message}"
@@ -35,3 +35,19 @@ class LineFormatter(DefaultFormatter):
             shown = self.color_level_name(name, record.levelno) if self.use_colors else name
             known = self._prefixes[record.levelno] = f"{shown}:{' ' * (8 - len(name))}"
         return known
+
+
+def log_config(level: str) -> dict[str, Any]:
+    """Return uvicorn's logging configuration, with the logger ``bennu`` besides its own.
+
+    Args:
+        level: The level of the logger ``bennu``; one of :data:`~bennu.cli.parameters.LEVELS`.
+    """
+    config: dict[str, Any] = copy.deepcopy(LOGGING_CONFIG)
+    config["formatters"]["default"]["()"] = LineFormatter
+    config["loggers"]["bennu"] = {
+        "handlers": ["default"],
+        "level": LOG_LEVELS[level],
+        "propagate": False,
+    }
+    return config

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bennu.cli import opening
-from bennu.cli.opening import CannotListen, addresses, open_listeners
+from bennu.cli import listeners
+from bennu.cli.listeners import CannotListen, addresses, open_listeners
 
 
 def close(listeners: Iterable[socket.socket]) -> None:
@@ -57,7 +57,7 @@ def test_a_taken_port_is_explained_with_a_free_one() -> None:
 
 
 def test_no_port_is_suggested_where_none_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(opening, "NEIGHBOURS", 0)
+    monkeypatch.setattr(listeners, "NEIGHBOURS", 0)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -70,7 +70,7 @@ def test_a_port_that_needs_privileges(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> list[socket.socket]:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(opening, "_bind_all", refuse)
+    monkeypatch.setattr(listeners, "_bind_all", refuse)
     with pytest.raises(
         CannotListen, match=r"Ports below 1024[^\n]*\n  write: bennu run --port 8000"
     ):

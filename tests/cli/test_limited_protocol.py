@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from bennu.cli.bounded import HEAD_PIECE, LINGER, MAX_HELD, MIN_RATE
+from bennu.cli.limited_protocol import HEAD_PIECE, LINGER, MAX_HELD
+from bennu.cli.request_limits import MIN_RATE
 from tests.support.clock import advance, settle
 
 from .memory import REQUEST, UPGRADE, Server

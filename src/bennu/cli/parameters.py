@@ -1,0 +1,105 @@
+"""The options of ``bennu run``: types that click does not have, and checks of single options."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Final
+
+import click
+from click.core import ParameterSource
+
+from ..errors import DefinitionError
+from ..protocol.proxies import TrustedProxies
+from .env_file import parse_env
+
+__all__ = [
+    "LEVELS",
+    "READABLE",
+    "Seconds",
+    "check_root_path",
+    "expect_one_address",
+    "read_env_file",
+    "read_proxies",
+]
+
+READABLE: Final = click.Path(exists=True, dir_okay=False, readable=True)
+LEVELS: Final = ("critical", "error", "warning", "info", "debug", "trace")
+MAX_SECONDS: Final = 1_000_000.0
+
+
+class Seconds(click.FloatRange):
+    """A time that a timer can wait for: a number, and neither nan nor inf."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the time as a float, or say what is wrong with it."""
+        seconds = super().convert(value, param, ctx)
+        if not seconds <= MAX_SECONDS:
+            self.fail(f"expected at most {MAX_SECONDS:.0f} seconds, got {value}.", param, ctx)
+        return seconds
+
+
+def read_env_file(context: click.Context, option: click.Parameter, path: str | None) -> None:
+    """Set the variables of ``--env-file``. This option is read first, because variables can set other options.
+
+    Raises:
+        click.BadParameter: The file can't be read, or contains something else than variables.
+    """
+    if path is None or context.resilient_parsing:
+        return
+    try:
+        with open(path, encoding="utf-8") as file:
+            variables = parse_env(file.read())
+    except (OSError, ValueError) as error:
+        raise click.BadParameter(f"{path}: {error}", context, option) from error
+    for name, value in variables.items():
+        os.environ.setdefault(name, value)
+
+
+def check_root_path(context: click.Context, option: click.Parameter, path: str) -> str:
+    """Return the path of ``--root-path``, without a slash at the end.
+
+    Raises:
+        click.BadParameter: The path does not begin with a slash.
+    """
+    if path and not path.startswith("/"):
+        raise click.BadParameter(
+            f"expected a path, got {path!r}: write for example --root-path /app", context, option
+        )
+    return path.rstrip("/")
+
+
+def expect_one_address(context: click.Context) -> None:
+    """Refuse options that name different addresses to listen on.
+
+    Raises:
+        click.UsageError: More than one of ``--host`` and ``--port``, ``--uds``, ``--fd`` is given.
+    """
+    given = [
+        name
+        for name in ("host", "port", "uds", "fd")
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT
+    ]
+    if ("uds" in given or "fd" in given) and len(given) > 1:
+        options = " and ".join(f"--{name}" for name in given)
+        raise click.UsageError(
+            f"{options} exclude each other: write --host and --port, --uds, or --fd"
+        )
+
+
+def read_proxies(
+    context: click.Context, option: click.Parameter, text: str
+) -> TrustedProxies | None:
+    """Return the proxies of ``--trusted-proxies``; None if there are none.
+
+    Raises:
+        click.UsageError: An entry is neither an address nor a network.
+    """
+    del context, option
+    entries = [entry.strip() for entry in text.split(",") if entry.strip()]
+    try:
+        return TrustedProxies(entries) if entries else None
+    except DefinitionError as error:
+        raise click.UsageError(
+            f"--trusted-proxies: expected {error.expected}, got {error.got}:"
+            " write for example --trusted-proxies 10.0.0.0/8,::1"
+        ) from error
