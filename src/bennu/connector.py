@@ -140,10 +140,11 @@ class Connector(Generic[A]):
             CallbackError: ``connect`` returned a value that can't be assigns.
             Exception: ``connect`` raised it.
         """
-        if self._convert is None:
-            arguments = self.arguments(params, info)
-        else:
+        arguments: tuple[Any, ...] = ()
+        if self._convert is not None:
             arguments = call_now("the type of the params", self.arguments, params, info)
+        elif self._roles:
+            arguments = self.arguments(params, info)
         assigns = await self.callback.ask(workers, *arguments)
         if assigns is not None:
             check_assigns(self.callback, assigns)
