@@ -24,7 +24,6 @@ LONGEST_TEST: Final = 500
 LONG_MODULES: Final[set[str]] = {
     "pubsub/pubsub.py",
     "socket.py",
-    "telemetry.py",
     "user_code/payload.py",
 }
 LONG_TESTS: Final[set[str]] = {
@@ -32,7 +31,6 @@ LONG_TESTS: Final[set[str]] = {
     "server/test_crashes.py",
     "server/test_rate_limit.py",
     "server/test_raw.py",
-    "test_telemetry.py",
     "transports/test_longpoll.py",
     "transports/test_longpoll_requests.py",
 }

@@ -19,20 +19,12 @@ from bennu.telemetry import (
     EVENTS,
     MAX_DROP_TOPICS,
     MAX_TOPIC,
-    ChannelHandledIn,
     ChannelJoined,
     Event,
     LimitExceeded,
-    LogHandler,
-    MessageRefused,
     MessagesDropped,
     ParameterFilter,
-    PresenceChanged,
-    ReplicaChanged,
-    SocketConnected,
-    SocketDrain,
     Telemetry,
-    readable,
 )
 
 JOINED = ChannelJoined("room:1", "Room", {}, "ok", 0.0)
@@ -250,27 +242,6 @@ def test_of_a_large_value_only_a_part_is_looked_at(value: Any) -> None:
         assert "'x'}" not in repr(shown)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        pytest.param("a=1&password=hunter2&b=2", marks=pytest.mark.conformance("SK017")),
-        pytest.param("a=1&password=hunter2", marks=pytest.mark.conformance("SK018")),
-        pytest.param("a=%zz&&password=hunter2=&", marks=pytest.mark.conformance("SK019")),
-    ],
-)
-def test_a_form_encoded_value_with_a_secret_is_hidden_as_a_whole(
-    text: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Phoenix hides the value in a message. Bennu shows payloads only in log lines."""
-    caplog.set_level(logging.DEBUG, logger="bennu")
-    handled = ChannelHandledIn("room:1", "Room", "new", "1", {"value": text, "b": 1}, 0.0)
-
-    LogHandler(Telemetry(), ParameterFilter())(handled)
-
-    assert "Parameters: {'value': '[FILTERED]', 'b': 1}" in caplog.text
-    assert "hunter2" not in caplog.text
-
-
 @pytest.mark.conformance("SK017", "SK018", "SK019")
 def test_a_message_that_is_shown_does_not_show_its_json_payload() -> None:
     """A payload is raw until a handler decodes it, so it is not shown."""
@@ -322,184 +293,6 @@ def test_a_filter_is_made_once_and_used_for_every_value() -> None:
         assert hide({"my_secret": 1, "password": 2}) == {"my_secret": "[FILTERED]", "password": 2}
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0.0, "0µs"),
-        (0.000_000_4, "0µs"),
-        (0.000_812, "812µs"),
-        (0.001, "1000µs"),
-        (0.001_001, "1ms"),
-        (0.001_999, "1ms"),
-        (0.0032, "3ms"),
-        (12.3456, "12345ms"),
-    ],
-)
-def test_durations_read_as_in_phoenix(seconds: float, text: str) -> None:
-    """From 1000 µs on, durations are in whole milliseconds."""
-    assert readable(seconds) == text
-
-
-@pytest.mark.parametrize(
-    ("event", "line"),
-    [
-        pytest.param(
-            SocketConnected(
-                "/socket", "websocket", "V2 JSON", {"token": "s", "vsn": "2.0.0"}, "ok", 0.002
-            ),
-            "CONNECTED TO /socket in 2ms (websocket, V2 JSON)",
-            marks=pytest.mark.conformance("WS020"),
-        ),
-        (
-            SocketConnected("/raw", "websocket", None, {}, "ok", 0.002),
-            "CONNECTED TO /raw in 2ms (websocket, raw)",
-        ),
-        (
-            SocketConnected("/socket", "longpoll", "V1 JSON", {}, "error", 0.000_5, "unauthorized"),
-            "REFUSED CONNECTION TO /socket: unauthorized",
-        ),
-        pytest.param(
-            ChannelJoined("room:1", "Room", {"password": "p", "a": 1}, "ok", 0.003),
-            "JOINED room:1 in 3ms",
-            marks=pytest.mark.conformance("WS022"),
-        ),
-        (
-            ChannelJoined("room:1\n", "Room", {}, "error", 0.003, "full"),
-            r"REFUSED JOIN room:1\n: full",
-        ),
-    ],
-    ids=["connected", "raw", "refused", "joined", "refused join"],
-)
-def test_connects_and_joins_have_one_short_line(
-    event: Event, line: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    """The lines begin as in Phoenix. Parameters are only logged at the level DEBUG."""
-    caplog.set_level(logging.INFO, logger="bennu")
-
-    LogHandler(Telemetry(), ParameterFilter())(event)
-
-    assert caplog.record_tuples == [("bennu.access", logging.INFO, line)]
-
-
-def test_for_debugging_a_line_has_the_parameters_too_without_secrets(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    caplog.set_level(logging.DEBUG, logger="bennu")
-    log = LogHandler(Telemetry(), ParameterFilter())
-    parameters = {"token": "p", "a": "\n" * 1000}
-    for event in (
-        SocketConnected("/socket", "websocket", "V2 JSON", parameters, "ok", 0.002),
-        SocketConnected("/socket", "websocket", "V2 JSON", parameters, "error", 0.002, "no"),
-        ChannelJoined("room:1", "Room", parameters, "ok", 0.002),
-        ChannelJoined("room:1", "Room", parameters, "error", 0.002, "no"),
-    ):
-        log(event)
-    for message in caplog.messages:
-        assert r" Parameters: {'token': '[FILTERED]', 'a': '\n\n" in message
-        assert message.isprintable()
-        assert len(message) < 1200
-
-
-@pytest.mark.parametrize(
-    ("event", "level", "line"),
-    [
-        pytest.param(
-            ChannelHandledIn("room:1", "Room", "new_msg", "7", {"password": "p"}, 0.000_042),
-            logging.DEBUG,
-            "HANDLED new_msg INCOMING ON room:1 (Room) in 42µs Parameters: {'password': '[FILTERED]'}",
-            marks=pytest.mark.conformance("WS023"),
-        ),
-        (
-            MessageRefused("room:1", "Room", "new_msg", "7", "unknown_event"),
-            logging.DEBUG,
-            "REFUSED new_msg INCOMING ON room:1 (Room): unknown_event",
-        ),
-        (
-            SocketDrain("/socket", 2, 6, 1, 3, 0.5, log=True),
-            logging.INFO,
-            "DRAINING 2 of 6 total connection(s) for socket /socket every 500ms - round 1 of 3",
-        ),
-        (
-            ReplicaChanged("presence_shard0", "web-2", "down"),
-            logging.WARNING,
-            "NODE web-2 is down for presence_shard0",
-        ),
-        (
-            ReplicaChanged("presence_shard0", "web-2", "up"),
-            logging.INFO,
-            "NODE web-2 is up for presence_shard0",
-        ),
-    ],
-)
-def test_log_lines_read_as_in_phoenix(
-    event: Event, level: int, line: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Lines about messages have the level DEBUG."""
-    caplog.set_level(logging.DEBUG, logger="bennu")
-
-    LogHandler(Telemetry(), ParameterFilter())(event)
-
-    name = "bennu.access" if level is logging.DEBUG else "bennu"
-    assert caplog.record_tuples == [(name, level, line)]
-
-
-@pytest.mark.parametrize(
-    ("level", "kinds"),
-    [
-        (
-            logging.DEBUG,
-            {
-                SocketConnected,
-                ChannelJoined,
-                ChannelHandledIn,
-                MessageRefused,
-                SocketDrain,
-                ReplicaChanged,
-            },
-        ),
-        (logging.INFO, {SocketConnected, ChannelJoined, SocketDrain, ReplicaChanged}),
-        (logging.WARNING, {ReplicaChanged}),
-        (logging.ERROR, set()),
-    ],
-)
-def test_the_log_wants_no_event_that_its_level_leaves_out(
-    level: int, kinds: set[Any], caplog: pytest.LogCaptureFixture
-) -> None:
-    """At the default level no event is made for a message. The level can change while the server runs."""
-    telemetry = Telemetry()
-    log = LogHandler(telemetry, ParameterFilter())
-
-    def wanted() -> set[Any]:
-        return {kind for kind in EVENTS if telemetry.handlers[kind]}
-
-    for now in (level, logging.CRITICAL, logging.DEBUG, level, level):
-        caplog.set_level(now, logger="bennu")
-        log.follow()
-        assert all(len(handlers) <= 1 for handlers in telemetry.handlers.values())
-    assert wanted() == kinds
-    caplog.set_level(logging.WARNING, logger="bennu.access")
-    log.follow()
-    assert wanted() == kinds & {SocketDrain, ReplicaChanged}
-    log.stop()
-    log.stop()
-    assert wanted() == set()
-
-
-@pytest.mark.parametrize("topic", ["phoenix", "phoenix:live_reload"])
-def test_topics_that_begin_with_phoenix_have_no_log_lines(
-    topic: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Topics that begin with ``phoenix`` are the framework's own (protocol, §2.5), and are not logged."""
-    caplog.set_level(logging.DEBUG, logger="bennu")
-    log = LogHandler(Telemetry(), ParameterFilter())
-
-    log(ChannelJoined(topic, "Reloader", {}, "ok", 0.0))
-    log(MessageRefused(topic, "Reloader", "ping", "1", "no"))
-    log(ChannelHandledIn(topic, "Reloader", "ping", "1", {}, 0.0))
-
-    assert caplog.records == []
-
-
 def test_a_handler_that_is_attached_twice_is_detached_once_at_a_time() -> None:
     """A handler that is attached twice is detached once for each attach."""
     telemetry, heard = Telemetry(), list[object]()
@@ -548,15 +341,6 @@ def test_a_topic_of_a_megabyte_is_counted_without_its_name() -> None:
     }
 
 
-def test_presences_that_come_and_go_are_told_but_not_logged(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """Presences that come and go have events, but no log lines."""
-    caplog.set_level(logging.DEBUG)
-    LogHandler(Telemetry(), ParameterFilter())(PresenceChanged("presence", "room:1", 1, 0, 1, 1))
-    assert caplog.records == []
-
-
 def test_limits_that_are_exceeded_are_counted_and_told(caplog: pytest.LogCaptureFixture) -> None:
     """Exceeded limits are counted with and without a handler. The log has the first of many."""
     caplog.set_level(logging.DEBUG)
@@ -564,7 +348,6 @@ def test_limits_that_are_exceeded_are_counted_and_told(caplog: pytest.LogCapture
     telemetry.limit_exceeded(Limit.JOINS, "192.0.2.1")
     heard: list[object] = []
     telemetry.attach(heard.append)
-    telemetry.attach(LogHandler(Telemetry(), ParameterFilter()))
     telemetry.limit_exceeded(Limit.JOINS, "192.0.2.1", "room:1")
     assert telemetry.exceeded == {Limit.JOINS: 2}
     assert heard == [LimitExceeded(Limit.JOINS, "192.0.2.1", "room:1")]

@@ -6,7 +6,6 @@ runs in the event loop and must be quick. One that raises is logged, and the end
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,8 +14,7 @@ from typing import Any, Final, Literal, get_args
 
 from .errors import DefinitionError
 from .logs.hiding import FILTERED, SECRET_TERMS, ParameterFilter
-from .logs.log import Log, Printed
-from .logs.printable import printable
+from .logs.log import Log
 from .loop.home import Home
 from .reasons import DropReason, Limit
 from .user_code.callback import Callback
@@ -29,7 +27,6 @@ __all__ = [
     "ChannelJoined",
     "Event",
     "LimitExceeded",
-    "LogHandler",
     "MessageRefused",
     "MessagesDropped",
     "ParameterFilter",
@@ -374,170 +371,3 @@ def _event_types(given: Sequence[Any]) -> tuple[type[Event], ...]:
                 write="telemetry.attach(handler, ChannelJoined)",
             )
     return tuple(given) or EVENTS
-
-
-def readable(seconds: float) -> str:
-    """Return a duration as Phoenix writes it: ``812µs``, ``3ms``.
-
-    Example:
-        >>> readable(0.0032)
-        '3ms'
-    """
-    microseconds = round(seconds * 1_000_000)
-    return f"{microseconds // 1000}ms" if microseconds > 1000 else f"{microseconds}µs"
-
-
-ACCESS_BURST: Final = 1000
-"""Lines about connects, and about joins, that are written in ten seconds; more are counted."""
-
-REFUSED_BURST: Final = 100
-"""Lines about refused connects, and about refused joins, that are."""
-
-NOTHING: Final = Printed("")
-
-MAX_PARAMETERS: Final = 1000
-"""Characters of parameters in a line."""
-
-
-class LogHandler:
-    """Writes the lines about what clients asked for into ``bennu.access``, and those about the cluster into ``bennu``.
-
-    It is attached for no more than the levels of these loggers will write: at level ``INFO`` no event is made
-    for a message. :meth:`follow` adapts that to levels that have changed.
-
-    Args:
-        telemetry: What it is attached to.
-        hide: What keeps secrets out of the parameters.
-    """
-
-    def __init__(self, telemetry: Telemetry, hide: ParameterFilter) -> None:
-        self._telemetry = telemetry
-        self._hide = hide
-        self._log = telemetry.log
-        self._access = telemetry.log.child("access")
-        self._kinds: tuple[type[Event], ...] = ()
-        self._detach: Callable[[], None] | None = None
-
-    def follow(self) -> None:
-        """Attach for what the loggers will write now. A server does it at start-up, and at each connect."""
-        access, log = self._access.logger.isEnabledFor, self._log.logger.isEnabledFor
-        kinds: tuple[type[Event], ...] = (
-            _HANDLED if access(logging.DEBUG) else _ASKED if access(logging.INFO) else ()
-        )
-        kinds += _CLUSTER if log(logging.INFO) else _FAILING if log(logging.WARNING) else ()
-        if kinds != self._kinds:
-            self.stop()
-            self._kinds = kinds
-            if kinds:
-                self._detach = self._telemetry.attach(self, *kinds)
-
-    def stop(self) -> None:
-        """Write nothing any more."""
-        self._kinds = ()
-        if self._detach is not None:
-            self._detach()
-            self._detach = None
-
-    def __call__(self, event: Event) -> None:
-        """Write the line of an event, if it has one."""
-        match event:
-            case SocketConnected():
-                self._connected(event)
-            case ChannelJoined() | ChannelHandledIn() | MessageRefused() if event.topic.startswith(
-                "phoenix"
-            ):
-                pass  # what the framework says to itself is no news
-            case ChannelJoined():
-                self._joined(event)
-            case ChannelHandledIn():
-                self._access.debug(
-                    "HANDLED %s INCOMING ON %s (%s) in %s%s",
-                    event.event,
-                    event.topic,
-                    event.channel,
-                    readable(event.duration),
-                    self._if_debugging(event.payload),
-                )
-            case MessageRefused():
-                self._access.debug(
-                    "REFUSED %s INCOMING ON %s (%s): %s",
-                    event.event,
-                    event.topic,
-                    event.channel,
-                    Printed(event.reason),
-                )
-            case SocketDrain():
-                if event.log:
-                    self._log.info(
-                        "DRAINING %d of %d total connection(s) for socket %s every %dms - round %d of %d",
-                        event.count,
-                        event.total,
-                        event.socket,
-                        round(event.interval * 1000),
-                        event.index,
-                        event.rounds,
-                        burst=ACCESS_BURST,
-                    )
-            case ReplicaChanged():
-                write = self._log.warning if event.status == "down" else self._log.info
-                write(
-                    "NODE %s is %s for %s",
-                    event.node,
-                    event.status,
-                    event.shard,
-                    burst=ACCESS_BURST,
-                )
-            case MessagesDropped() | LimitExceeded() | PresenceChanged():
-                pass  # it is not attached for these
-
-    def _connected(self, event: SocketConnected) -> None:
-        if event.result == "ok":
-            self._access.info(
-                "CONNECTED TO %s in %s (%s, %s)%s",
-                event.socket,
-                readable(event.duration),
-                event.transport,
-                event.serializer or "raw",
-                self._if_debugging(event.params),
-                burst=ACCESS_BURST,
-            )
-        else:
-            self._access.info(
-                "REFUSED CONNECTION TO %s: %s%s",
-                event.socket,
-                Printed(event.reason),
-                self._if_debugging(event.params),
-                burst=REFUSED_BURST,
-            )
-
-    def _joined(self, event: ChannelJoined) -> None:
-        if event.result == "ok":
-            self._access.info(
-                "JOINED %s in %s%s",
-                event.topic,
-                readable(event.duration),
-                self._if_debugging(event.payload),
-                burst=ACCESS_BURST,
-            )
-        else:
-            self._access.info(
-                "REFUSED JOIN %s: %s%s",
-                event.topic,
-                Printed(event.reason),
-                self._if_debugging(event.payload),
-                burst=REFUSED_BURST,
-            )
-
-    def _if_debugging(self, parameters: Any) -> Printed:
-        if not self._access.logger.isEnabledFor(logging.DEBUG):
-            return NOTHING
-        return Printed(f" Parameters: {self._shown(parameters)}")
-
-    def _shown(self, parameters: Any) -> Printed:
-        return Printed(printable(self._hide(parameters), MAX_PARAMETERS))
-
-
-_CLUSTER = (SocketDrain, ReplicaChanged)
-_FAILING = (ReplicaChanged,)
-_ASKED = (SocketConnected, ChannelJoined)
-_HANDLED = (*_ASKED, ChannelHandledIn, MessageRefused)

@@ -242,7 +242,7 @@ class Log:
         self,
         level: int,
         text: str,
-        args: tuple[object, ...],
+        args: tuple[object, ...] | Callable[[], tuple[object, ...]],
         kind: Hashable,
         burst: int = BURST,
         error: BaseException | None = None,
@@ -252,7 +252,7 @@ class Log:
         Args:
             level: The level, as in the standard library.
             text: The line, with ``%s`` for each value.
-            args: The values.
+            args: The values, or a function that returns them: called only if the line is written.
             kind: Lines of the same kind are counted together. Never make a kind of a client's data.
             burst: Lines of this kind that are written at once in an interval; default 5.
             error: An exception whose traceback follows the line; default None.
@@ -263,6 +263,7 @@ class Log:
         known = self._counts.next_of(logger, level, text, kind, burst)
         if known is None:
             return
+        args = args() if callable(args) else args
         if burst > BURST and error is None:
             logger.handle(_record_of(known, logger, level, text, args))
         else:

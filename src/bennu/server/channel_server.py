@@ -153,18 +153,10 @@ class ChannelServer(Handle):
         connection = self.outbox
         started = time.perf_counter()
         outcome = await ask_to_join(self, message)
-        telemetry = connection.server.telemetry
-        if (
-            telemetry.handlers[ChannelJoined]
-            and connection.socket.log
-            and outcome.response is not CRASHED
-        ):
-            result: Literal["ok", "error"] = "ok" if type(outcome) is Ok else "error"
-            reason = "" if result == "ok" else why(outcome.response)
-            duration = time.perf_counter() - started
-            telemetry.emit(
-                ChannelJoined(self.topic, self.name, readable(message), result, duration, reason)
-            )
+        server = connection.server
+        is_told = server.lines.is_asked or server.telemetry.handlers[ChannelJoined]
+        if is_told and connection.socket.log and outcome.response is not CRASHED:
+            self._tell_of_join(message, outcome, time.perf_counter() - started)
         if type(outcome) is Ok:
             if connection.is_lost:
                 self.phase = Phase.JOINED  # it did join, so it will terminate
@@ -181,6 +173,20 @@ class ChannelServer(Handle):
         connection.not_joined(message, outcome.response)
         connection.release(self)
         return False
+
+    def _tell_of_join(self, message: Message, outcome: Ok | Error, duration: float) -> None:
+        """Log what came of a join, and tell the handlers of telemetry."""
+        lines, telemetry = self.outbox.server.lines, self.outbox.server.telemetry
+        reason = "" if type(outcome) is Ok else why(outcome.response)
+        if type(outcome) is Ok:
+            lines.joined(self.topic, lambda: readable(message), duration)
+        else:
+            lines.join_refused(self.topic, lambda: readable(message), reason)
+        if telemetry.handlers[ChannelJoined]:
+            result: Literal["ok", "error"] = "ok" if type(outcome) is Ok else "error"
+            telemetry.emit(
+                ChannelJoined(self.topic, self.name, readable(message), result, duration, reason)
+            )
 
     def _step_of_message(self, message: Message) -> Step | End | None:
         """Return what to run for a message of the client; what needs no handler is done at once."""

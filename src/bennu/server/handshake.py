@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from contextvars import Context, copy_context
-from typing import TYPE_CHECKING, Any, Generic, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, cast
 
 from msgspec import Struct, field
 from typing_extensions import TypeVar
@@ -221,19 +221,33 @@ async def _connect(
         return Denied(500, b"Internal Server Error")
     else:
         outcome = Accepted(socket, serializer, info, assigns, name, request.subprotocol)
-    if socket.log and server.telemetry.handlers[SocketConnected]:
-        server.telemetry.emit(
-            SocketConnected(
-                target.mount,
-                info.transport,
-                None if serializer is None else serializer.name,
-                params,
-                "ok" if isinstance(outcome, Accepted) else "error",
-                time.perf_counter() - started,
-                reason,
-            )
-        )
+    if socket.log and (server.lines.is_asked or server.telemetry.handlers[SocketConnected]):
+        _tell(server, target, request, serializer, outcome, reason, time.perf_counter() - started)
     return outcome
+
+
+def _tell(
+    server: Server,
+    target: Target,
+    request: ConnectRequest,
+    serializer: Serializer | None,
+    outcome: Accepted | Denied,
+    reason: str,
+    duration: float,
+) -> None:
+    """Log what came of a connect, and tell the handlers of telemetry."""
+    mount, transport, params = target.mount, request.info.transport, request.params
+    name = None if serializer is None else serializer.name
+    is_accepted = isinstance(outcome, Accepted)
+    if is_accepted:
+        server.lines.connected(mount, transport, name, params, duration)
+    else:
+        server.lines.connect_refused(mount, params, reason)
+    if server.telemetry.handlers[SocketConnected]:
+        result: Literal["ok", "error"] = "ok" if is_accepted else "error"
+        server.telemetry.emit(
+            SocketConnected(mount, transport, name, params, result, duration, reason)
+        )
 
 
 async def _refuse(socket: SocketBase[Any], refused: Refused) -> Denied:
