@@ -207,11 +207,9 @@ def test_cookies_are_decoded_and_a_malformed_header_is_no_error(
 
 
 def test_a_connection_is_bound_to_nothing_unless_someone_says_so() -> None:
-    """Without ``expire_at`` and ``add_id`` nothing is stored for the connection."""
     found = info()
 
     assert (found.expires_at, found.ids, found.is_bound) == (None, (), False)
-    assert found._more is None
 
 
 @pytest.mark.parametrize(

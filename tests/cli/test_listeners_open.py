@@ -67,10 +67,10 @@ def test_no_port_is_suggested_where_none_is_free(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_port_that_needs_privileges(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> list[socket.socket]:
+    def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(listeners, "_bind_all", refuse)
+    monkeypatch.setattr(socket.socket, "bind", refuse)
     with pytest.raises(
         CannotListen, match=r"Ports below 1024[^\n]*\n  write: bennu run --port 8000"
     ):

@@ -44,6 +44,8 @@ __all__ = ["CORPUS", "TARGETS", "Target"]
 CORPUS: Final = Path(__file__).parent / "corpus"
 
 MAX_SIZE: Final = 3000
+MORE: Final = b"\x80\x80\0\0\0\0"
+"""A last fragment without content: what comes of it tells what the reader waits for."""
 SECRET: Final = "for nothing but these tests, and long enough"
 NOW: Final = 1_763_800_000.0
 
@@ -160,8 +162,8 @@ def _frames(make: Callable[[], Reader]) -> Callable[[bytes], Hashable]:
             assert len(content) <= (125 if kind in (PING, PONG) else MAX_SIZE)
             if kind is TEXT:
                 content.decode()
-        waits = whole._buffer is not None, whole._opcode, len(events) > 1
-        return (*waits, events[0][0] if events else None)
+        more = [kind for kind, _ in whole.receive(MORE)]
+        return (*more[:1], len(events) > 1, events[0][0] if events else None)
 
     return feed
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import weakref
 from collections import Counter
 from collections.abc import Generator
 from contextlib import asynccontextmanager, contextmanager
@@ -43,6 +45,10 @@ class Gate:
         return owner
 
 
+class Owner:
+    """A connection: what the pool remembers of it must end with its functions."""
+
+
 async def until(condition: Any) -> None:
     """Let the event loop and the threads run until a condition is true."""
     while not condition():
@@ -54,13 +60,17 @@ async def test_an_owner_has_no_more_than_its_share() -> None:
     gate = Gate()
     pool = Pool("test", 8, 3, None)
     callback = Callback("gate", gate)
-    greedy = [asyncio.create_task(pool.run("greedy", callback, ("greedy",))) for _ in range(20)]
+    owner = Owner()
+    forgotten = weakref.ref(owner)
+    greedy = [asyncio.create_task(pool.run(owner, callback, ("greedy",))) for _ in range(20)]
     modest = asyncio.create_task(pool.run("modest", callback, ("modest",)))
     await until(lambda: gate.running.total() == 4)
     assert gate.running == {"greedy": 3, "modest": 1}
     gate.may_go.set()
     assert await asyncio.gather(*greedy, modest) == ["greedy"] * 20 + ["modest"]
-    assert not pool._owners
+    del owner, greedy
+    gc.collect()
+    assert forgotten() is None
     pool.drop()
 
 
@@ -90,7 +100,9 @@ async def test_who_no_longer_waits_takes_no_thread() -> None:
     pool = Pool("test", 1, 1, None)
     callback = Callback("gate", gate)
     first = asyncio.create_task(pool.run("one", callback, ("first",)))
-    gone = asyncio.create_task(pool.run("two", callback, ("gone",)))
+    owner = Owner()
+    forgotten = weakref.ref(owner)
+    gone = asyncio.create_task(pool.run(owner, callback, ("gone",)))
     last = asyncio.create_task(pool.run("three", callback, ("last",)))
     await until(lambda: gate.order == ["first"])
     gone.cancel()
@@ -100,7 +112,9 @@ async def test_who_no_longer_waits_takes_no_thread() -> None:
     with pytest.raises(asyncio.CancelledError):
         await gone
     assert gate.order == ["first", "last"]
-    assert not pool._owners
+    del owner, gone
+    gc.collect()
+    assert forgotten() is None
     pool.drop()
 
 
@@ -376,6 +390,6 @@ async def test_what_was_dropped_is_told_nothing() -> None:
     gate.may_go.set()
     assert await pool.run("one", callback, ("new",)) == "new"
     assert await old == "old"
-    assert pool._free == 1
+    assert await pool.run("two", callback, ("later",)) == "later"
     await settle()
     pool.drop()

@@ -6,38 +6,49 @@ These tests use a real clock, because the watch is a thread that reads one. They
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from bennu import Channel, Endpoint, Socket, on
 from bennu.loop import watch as module
-from bennu.loop.watch import Holder, Watch, what_runs
+from bennu.loop.watch import Watch, what_runs
 from bennu.user_code.callback import Callback
 
 pytestmark = pytest.mark.clock("real")
 
 
-class Told:
+class Told(logging.Handler):
     """Waits for the warning of the watch."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-        self._caplog = caplog
-        self._was_told = asyncio.Event()
-        tell = module._warn
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._lines: asyncio.Queue[str] = asyncio.Queue()
 
-        def tells(holder: Holder, seconds: float) -> None:
-            tell(holder, seconds)
-            self._was_told.set()
-
-        monkeypatch.setattr(module, "_warn", tells)
+    def emit(self, record: logging.LogRecord) -> None:
+        self._lines.put_nowait(record.getMessage())
 
     async def line(self) -> str:
         """Wait for the log line, and return it."""
-        await self._was_told.wait()
-        return self._caplog.messages[0]
+        return await self._lines.get()
+
+
+@pytest.fixture
+def told() -> Iterator[Told]:
+    handler = Told()
+    logger = logging.getLogger("bennu")
+    logger.addHandler(handler)
+    yield handler
+    logger.removeHandler(handler)
+
+
+def watches() -> set[threading.Thread]:
+    """Return the threads of all watches."""
+    return {thread for thread in threading.enumerate() if thread.name == "bennu-watch"}
 
 
 class Held:
@@ -59,10 +70,10 @@ class Held:
 
 
 async def test_a_function_that_holds_the_loop_is_named(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch, told: Told
 ) -> None:
     """The line has the place, and the time."""
-    told, hold = Told(monkeypatch, caplog), Held(monkeypatch)
+    hold = Held(monkeypatch)
 
     async def connect() -> None:
         hold()
@@ -78,11 +89,11 @@ async def test_a_function_that_holds_the_loop_is_named(
 
 
 async def test_a_handler_is_named_with_its_channel_and_event(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch, told: Told
 ) -> None:
     """The line names the handler, its event and its channel."""
     monkeypatch.setattr("bennu.server.server.HOLD_LIMIT", 0.02)
-    told, hold = Told(monkeypatch, caplog), Held(monkeypatch)
+    hold = Held(monkeypatch)
 
     class Room(Channel):
         @on("slow")
@@ -133,29 +144,34 @@ async def _push(endpoint: Endpoint) -> None:
 
 async def test_there_is_one_for_a_loop() -> None:
     """Several endpoints share one watch, and the last endpoint ends it."""
+    before = watches()
     one = Watch.begin(30)
     assert Watch.begin(30) is one
+    (thread,) = watches() - before
     one.end()
-    assert one._thread.is_alive()
+    assert thread.is_alive()
     one.end()
-    await asyncio.to_thread(one._thread.join)
+    await asyncio.to_thread(thread.join)
     other = Watch.begin(30)
     assert other is not one
+    (thread,) = watches() - before
     other.end()
-    await asyncio.to_thread(other._thread.join)
+    await asyncio.to_thread(thread.join)
 
 
 def test_a_loop_that_is_closed_is_left() -> None:
     """A watch that was not ended ends when its event loop is closed."""
 
-    async def begin() -> Watch:
-        return Watch.begin(30)
+    async def begin() -> None:
+        Watch.begin(30)
 
+    before = watches()
     loop = asyncio.new_event_loop()
-    watch = loop.run_until_complete(begin())
+    loop.run_until_complete(begin())
+    (thread,) = watches() - before
     loop.close()
-    watch._thread.join(30)
-    assert not watch._thread.is_alive()
+    thread.join(30)
+    assert not thread.is_alive()
 
 
 def test_what_is_not_called_by_us_has_no_name() -> None:

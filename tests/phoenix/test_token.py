@@ -391,17 +391,24 @@ def test_a_mistaken_option_is_found_whatever_was_derived_before() -> None:
         token.sign(SECRET, SALT, 1, key_iterations=iterations)
 
 
-def test_derived_keys_are_kept_and_not_too_many() -> None:
+def test_derived_keys_are_kept_and_not_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     """A derivation is a thousand hashes; but nobody fills our memory with salts."""
-    info = token._key.cache_info
-    token.sign(SECRET, "the cache", 1)
-    before = info()
-    token.verify(SECRET, "the cache", token.sign(SECRET, "the cache", 1))
-    assert (info().misses, info().hits) == (before.misses, before.hits + 2)
+    derived: list[bytes] = []
+    derive_key = signed.derive_key
 
-    for number in range(300):
+    def counting(secret: bytes, salt: bytes, **options: Any) -> bytes:
+        derived.append(salt)
+        return derive_key(secret, salt, **options)
+
+    monkeypatch.setattr(signed, "derive_key", counting)
+    token.verify(SECRET, "the cache", token.sign(SECRET, "the cache", 1))
+    for number in range(256):
         token.sign(SECRET, f"salt {number}", 1, key_iterations=1)
-    assert info().currsize == info().maxsize == 256
+    assert len(derived) == 257
+    token.sign(SECRET, "salt 0", 1, key_iterations=1)
+    assert len(derived) == 257
+    token.sign(SECRET, "the cache", 1)
+    assert derived[257:] == [b"the cache"]
 
 
 # Secrets.

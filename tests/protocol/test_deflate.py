@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import zlib
+from collections.abc import Callable
 from threading import Thread
 from typing import Any
 
@@ -366,15 +368,32 @@ def test_threads_may_share_a_framing() -> None:
     assert not wrong
 
 
-def test_a_compressor_that_is_in_use_is_not_waited_for() -> None:
-    """Then there is one more."""
-    framing = DeflateFraming(6, 0, 15)
+def test_a_compressor_that_is_in_use_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then there is one more, and both are kept."""
     data = message(1000)
-    expected = framing.frame(TEXT, data)
-    taken = framing._compressors.pop()
-    assert framing.frame(TEXT, data) == expected
-    framing._compressors.append(taken)
-    assert len(framing._compressors) == 2
+    expected = DeflateFraming(6, 0, 15).frame(TEXT, data)
+    compressobj = zlib.compressobj
+    made: list[Any] = []
+
+    class Busy:
+        """A compressor; while the first one compresses, another message is framed."""
+
+        def __init__(self, *args: Any) -> None:
+            compressor = compressobj(*args)
+            self.flush = compressor.flush
+            self._compress: Callable[[bytes], bytes] = compressor.compress
+            made.append(self)
+
+        def compress(self, data: bytes) -> bytes:
+            if len(made) == 1:
+                assert framing.frame(TEXT, data) == expected
+            return self._compress(data)
+
+    monkeypatch.setattr(zlib, "compressobj", Busy)
+    framing = DeflateFraming(6, 0, 15)
+    for _ in range(3):
+        assert framing.frame(TEXT, data) == expected
+    assert len(made) == 2
 
 
 def test_a_message_that_would_take_long_is_sent_as_it_is() -> None:
