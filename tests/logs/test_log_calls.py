@@ -38,7 +38,7 @@ def test_no_other_module_has_a_logger(path: Path) -> None:
     for call in calls(path):
         name = ast.unparse(call.func)
         if name.endswith("getLogger"):
-            assert path.name == "access.py", "only uvicorn's own loggers are changed there"
+            assert path.name == "access_log.py", "only uvicorn's own loggers are changed there"
         assert name not in ("warnings.warn", "traceback.print_exc")
 
 
