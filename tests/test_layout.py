@@ -27,7 +27,6 @@ LONG_MODULES: Final[set[str]] = {
     "user_code/payload.py",
 }
 LONG_TESTS: Final[set[str]] = {
-    "loop/test_home.py",
     "server/test_crashes.py",
     "server/test_rate_limit.py",
     "server/test_raw.py",

@@ -1,36 +1,30 @@
 """Every public method checks that it is called on the right event loop; its error says what to write.
 
-The calls are listed once (:data:`CALLS`). Each is made from every wrong place. The last test reads the public
+``calls.py`` lists the calls. Each is made from every wrong place. The last test reads the public
 classes, so that a new method without a line here fails.
 """
 
 from __future__ import annotations
 
 import asyncio
-import gc
 import inspect
 import os
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from bennu import (
-    Broadcast,
     Channel,
     Endpoint,
     NotJoined,
     NotStarted,
     Presence,
     RawHandler,
-    RawSocket,
     ReplyRef,
-    Socket,
     WrongThread,
-    on,
-    on_info,
 )
 from bennu.agent import BlockingAgent
 from bennu.blocking_endpoint import BlockingEndpoint
@@ -42,208 +36,8 @@ from bennu.raw import BlockingRawHandler
 from bennu.telemetry import Telemetry
 
 from ..support.clock import AUTOJUMP, settle
-from ..support.memory import Server, endpoint_of, ok, serve
-
-
-class Room(Channel[Any]):
-    """Gives its object and a ref to the test."""
-
-    made: Any = None
-    kept: Any = None
-
-    @on("keep")
-    async def keep(self) -> None:
-        Room.made, Room.kept = self, self.ref()
-
-    @on_info(int)
-    async def hear(self, number: int) -> None:
-        """Do nothing."""
-
-
-class Echo(RawHandler[Any]):
-    """Gives its object to the test."""
-
-    made: Any = None
-
-    async def opened(self) -> None:
-        Echo.made = self
-
-    async def receive(self, message: str | bytes) -> None:
-        """Do nothing."""
-
-    async def info(self, message: Any) -> None:
-        """Do nothing."""
-
-
-class World:
-    """All objects with public methods, of a server with one channel and one raw connection."""
-
-    def __init__(self, endpoint: Endpoint, presence: Presence) -> None:
-        self.endpoint = endpoint
-        self.presence = presence
-        self.subscription = endpoint.pubsub.subscribe("other", _ignore)
-        self.channel: Any = Room.made
-        self.ref: Any = Room.kept
-        self.raw: Any = Echo.made
-        self.cancels: list[Callable[[], None]] = [
-            self.channel.send_after(1e6, 1),
-            self.channel.send_every(1e6, 1),
-            self.channel.subscribe("third"),
-        ]
-
-
-def _ignore(*_: object) -> None:
-    """Do nothing."""
-
-
-async def nothing() -> None:
-    """Do nothing, in a task."""
-
-
-Call = Callable[[World], Any]
-
-ENDPOINT: dict[str, Call] = {
-    "broadcast": lambda w: w.endpoint.broadcast("room:1", "e"),
-    "broadcast_from": lambda w: w.endpoint.broadcast_from(None, "room:1", "e"),
-    "local_broadcast": lambda w: w.endpoint.local_broadcast("room:1", "e"),
-    "local_broadcast_from": lambda w: w.endpoint.local_broadcast_from(None, "room:1", "e"),
-    "disconnect": lambda w: w.endpoint.disconnect("nobody"),
-    "drain": lambda w: w.endpoint.drain(),
-}
-LIFE: dict[str, Call] = {
-    "start": lambda w: w.endpoint.start(),
-    "stop": lambda w: w.endpoint.stop(),
-}
-PUBSUB: dict[str, Call] = {
-    "broadcast": lambda w: w.endpoint.pubsub.broadcast("room:1", Broadcast("room:1", "e", {})),
-    "broadcast_from": lambda w: w.endpoint.pubsub.broadcast_from(
-        None, "room:1", Broadcast("room:1", "e", {})
-    ),
-    "local_broadcast": lambda w: w.endpoint.pubsub.local_broadcast("t", 1),
-    "publish": lambda w: w.endpoint.pubsub.publish("t", b""),
-    "on_publish": lambda w: w.endpoint.pubsub.on_publish("t", _ignore),
-    "subscribe": lambda w: w.endpoint.pubsub.subscribe("t", _ignore),
-}
-AGENT: dict[str, Callable[[Any], Any]] = {
-    "send_self": lambda agent: agent.send_self(1),
-    "send_after": lambda agent: agent.send_after(1, 1),
-    "send_every": lambda agent: agent.send_every(1, 1),
-    "subscribe": lambda agent: agent.subscribe("t"),
-    "start": lambda agent: agent.start(nothing()),
-}
-CHANNEL: dict[str, Callable[[Any], Any]] = {
-    **AGENT,
-    "push": lambda channel: channel.push("e"),
-    "broadcast": lambda channel: channel.broadcast("e"),
-    "broadcast_from": lambda channel: channel.broadcast_from("e"),
-    "local_broadcast": lambda channel: channel.local_broadcast("e"),
-    "local_broadcast_from": lambda channel: channel.local_broadcast_from("e"),
-}
-RAW: dict[str, Callable[[Any], Any]] = {
-    **AGENT,
-    "send": lambda raw: raw.send("text"),
-    "ping": lambda raw: raw.ping(),
-    "close": lambda raw: raw.close(),
-}
-PRESENCE: dict[str, Callable[[Any, Any], Any]] = {
-    "track": lambda presence, channel: presence.track(channel, "ann"),
-    "update": lambda presence, channel: presence.update(channel, "ann", {}),
-    "update_many": lambda presence, channel: presence.update_many(channel, {"ann": {}}),
-    "untrack": lambda presence, channel: presence.untrack(channel),
-    "list": lambda presence, channel: presence.list(channel),
-    "get_by_key": lambda presence, channel: presence.get_by_key(channel, "ann"),
-    "count": lambda presence, channel: presence.count(channel),
-    "push_state": lambda presence, channel: presence.push_state(channel),
-}
-
-
-async def _present(world: World) -> None:
-    async with world.presence.present("jobs", "job"):
-        pass
-
-
-def _of_channel(call: Callable[[Any], Any]) -> Call:
-    return lambda world: call(world.channel)
-
-
-def _of_raw(call: Callable[[Any], Any]) -> Call:
-    return lambda world: call(world.raw)
-
-
-def _of_presence(call: Callable[[Any, Any], Any]) -> Call:
-    return lambda world: call(world.presence, world.channel)
-
-
-CALLS: dict[str, Call] = {
-    **{f"Endpoint.{name}": call for name, call in ENDPOINT.items()},
-    **{f"PubSub.{name}": call for name, call in PUBSUB.items()},
-    **{f"Channel.{name}": _of_channel(call) for name, call in CHANNEL.items()},
-    **{f"RawHandler.{name}": _of_raw(call) for name, call in RAW.items()},
-    **{f"Presence.{name}": _of_presence(call) for name, call in PRESENCE.items()},
-    "Presence.present": _present,
-    "ReplyRef.reply": lambda w: w.ref.reply({}),
-}
-"""Calls for the event loop."""
-
-UNDONE: dict[str, Call] = {
-    "Endpoint.start": LIFE["start"],
-    "Endpoint.stop": LIFE["stop"],
-    "Subscription.cancel": lambda w: w.subscription.cancel(),
-    "cancel of send_after": lambda w: w.cancels[0](),
-    "cancel of send_every": lambda w: w.cancels[1](),
-    "cancel of subscribe": lambda w: w.cancels[2](),
-}
-"""Calls for the event loop that are also allowed before the start or after the stop."""
-
-TWINS: dict[str, Call] = {
-    "BlockingEndpoint.broadcast": lambda w: w.endpoint.sync.broadcast("room:1", "e"),
-    "BlockingEndpoint.broadcast_from": lambda w: w.endpoint.sync.broadcast_from(
-        None, "room:1", "e"
-    ),
-    "BlockingEndpoint.local_broadcast": lambda w: w.endpoint.sync.local_broadcast("room:1", "e"),
-    "BlockingEndpoint.local_broadcast_from": lambda w: w.endpoint.sync.local_broadcast_from(
-        None, "room:1", "e"
-    ),
-    "BlockingEndpoint.disconnect": lambda w: w.endpoint.sync.disconnect("nobody"),
-    "BlockingEndpoint.drain": lambda w: w.endpoint.sync.drain(),
-    **{
-        f"BlockingChannel.{name}": _of_channel(lambda c, call=call: call(c.sync))  # type: ignore[misc]
-        for name, call in CHANNEL.items()
-    },
-    "BlockingChannel.reply": lambda w: w.channel.sync.reply(w.ref, {}),
-    **{
-        f"BlockingRawHandler.{name}": _of_raw(lambda r, call=call: call(r.sync))  # type: ignore[misc]
-        for name, call in RAW.items()
-    },
-    **{
-        f"BlockingPresence.{name}": _of_presence(lambda p, c, call=call: call(p.sync, c))  # type: ignore[misc]
-        for name, call in PRESENCE.items()
-    },
-}
-"""Calls for threads without an event loop."""
-
-
-@asynccontextmanager
-async def world() -> AsyncIterator[tuple[Server, World]]:
-    """Start a server with a client in a channel, and a client on a raw socket."""
-    presence = Presence(window=0)
-    endpoint = Endpoint(
-        sockets={
-            "/socket": Socket(connect=lambda: None, channels={"room:*": Room}),
-            "/raw": RawSocket(connect=lambda: None, handler=Echo),
-        },
-        presence=presence,
-    )
-    async with serve(endpoint) as server:
-        client = await server.connect()
-        assert await client.join("room:1") == ok()
-        client.push("room:1", "keep")
-        await server.open("/raw/websocket")
-        await settle()
-        assert Room.made is not None
-        made = World(endpoint, presence)
-        yield server, made
-        made.subscription.cancel()
+from ..support.memory import Server, endpoint_of
+from .calls import CALLS, LIFE, TWINS, UNDONE, Call, Room, World, ignore, world
 
 
 async def finished(value: Any) -> Any:
@@ -399,7 +193,7 @@ BEFORE: dict[str, Callable[[Endpoint], Any]] = {
     "sync.drain": lambda e: e.sync.drain(),
     "pubsub.broadcast": lambda e: e.pubsub.broadcast("t", 1),
     "pubsub.local_broadcast": lambda e: e.pubsub.local_broadcast("t", 1),
-    "pubsub.subscribe": lambda e: e.pubsub.subscribe("t", _ignore),
+    "pubsub.subscribe": lambda e: e.pubsub.subscribe("t", ignore),
     "pubsub.publish": lambda e: e.pubsub.publish("t", b""),
 }
 
@@ -467,7 +261,7 @@ async def test_in_a_fork_of_the_server() -> None:
                 else:
                     wrong.append(f"{name} succeeded")
             with suppress(NotStarted):
-                here.endpoint.telemetry.attach(_ignore)
+                here.endpoint.telemetry.attach(ignore)
                 wrong.append("Telemetry.attach succeeded")
             assert not here.endpoint.is_started
             assert not here.endpoint.is_ready
@@ -494,163 +288,6 @@ async def test_a_fork_may_start_the_endpoint_for_itself() -> None:
 
         assert in_child(child) == ""
         assert here.endpoint.connections == 2
-
-
-# A second event loop after the first.
-
-
-def test_an_endpoint_that_was_stopped_starts_on_another_event_loop() -> None:
-    """A server that is started again in the same process uses another event loop."""
-    endpoint = endpoint_of({"room:*": Room})
-
-    async def use() -> None:
-        await endpoint.start()
-        await endpoint.broadcast("room:1", "news")
-        await asyncio.to_thread(endpoint.sync.broadcast, "room:1", "news")
-        await endpoint.stop()
-
-    for _ in range(2):
-        asyncio.run(use())
-        assert not endpoint.is_started
-
-
-def test_an_endpoint_whose_event_loop_was_closed_starts_anew(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """The event loop of a test can be closed without a stop. The endpoint can then start again, and serves clients."""
-    endpoint = Endpoint(
-        sockets={"/socket": Socket(connect=lambda: None, channels={"room:*": Room}, longpoll=True)},
-        presence=Presence(),
-    )
-    sent: list[str] = []
-    tasks: list[asyncio.Task[None]] = []
-
-    async def once() -> None:
-        received: asyncio.Queue[Any] = asyncio.Queue()
-        answers: asyncio.Queue[Any] = asyncio.Queue()
-        received.put_nowait({"type": "websocket.connect"})
-        scope = {
-            "type": "websocket",
-            "path": "/socket/websocket",
-            "query_string": b"vsn=2.0.0",
-            "headers": [],
-            "scheme": "ws",
-        }
-        tasks.append(asyncio.create_task(_serve(endpoint, scope, received, answers)))
-        sent.append((await answers.get())["type"])
-        received.put_nowait(
-            {"type": "websocket.receive", "text": '["1","1","room:1","phx_join",{}]'}
-        )
-        await answers.get()
-        await endpoint.broadcast("room:1", "news")
-        sent.append((await answers.get())["text"])
-        # The loop is closed while the client is connected, and the endpoint is not stopped.
-
-    for _ in range(3):
-        asyncio.run(once())
-        with pytest.raises(WrongThread, match="is closed"):
-            asyncio.run(endpoint.broadcast("room:1", "news"))
-        with pytest.raises(WrongThread, match="is closed"):
-            endpoint.sync.broadcast("room:1", "news")
-    assert sent == ["websocket.accept", '[null,null,"room:1","news",{}]'] * 3
-    assert endpoint.connections <= 1
-    assert sum("starts anew" in record.getMessage() for record in caplog.records) == 2
-    gc.collect()
-
-
-async def _serve(
-    endpoint: Endpoint, scope: Any, received: asyncio.Queue[Any], answers: asyncio.Queue[Any]
-) -> None:
-    await endpoint(scope, received.get, answers.put)
-
-
-def test_an_event_loop_that_stands_still_is_no_place_to_start_a_second_time() -> None:
-    """An event loop that does not run can run again, so the endpoint must be stopped on that event loop."""
-    endpoint = endpoint_of({"room:*": Room})
-    with asyncio.Runner() as first, asyncio.Runner() as second:
-        first.run(endpoint.start())
-        for call in (endpoint.start, lambda: endpoint.broadcast("t", "e"), endpoint.stop):
-            with pytest.raises(WrongThread, match="does not run at the moment"):
-                second.run(_call(call))
-        with pytest.raises(WrongThread, match="does not run at the moment"):
-            endpoint.sync.broadcast("t", "e")
-        first.run(endpoint.stop())
-        second.run(endpoint.start())
-        second.run(endpoint.stop())
-
-
-async def _call(call: Callable[[], Awaitable[None]]) -> None:
-    await call()
-
-
-async def test_a_client_that_comes_on_a_second_event_loop_is_told() -> None:
-    """The client gets an error, for example with two servers of one endpoint in one process."""
-    async with world() as (_, here):
-
-        async def receive() -> Any:
-            raise AssertionError("nothing is read of it")
-
-        async def send(event: Any) -> None:
-            raise AssertionError(event)
-
-        scope = {
-            "type": "websocket",
-            "path": "/socket/websocket",
-            "query_string": b"",
-            "headers": [],
-        }
-
-        async def come() -> None:
-            with pytest.raises(WrongThread, match="a client connected outside of the event loop"):
-                await here.endpoint(scope, receive, send)
-
-        await asyncio.to_thread(asyncio.run, come())
-
-
-async def _fail() -> None:
-    raise ZeroDivisionError
-
-
-async def test_a_start_that_fails_leaves_nothing_behind() -> None:
-    """After a failed start the endpoint is as before the start."""
-
-    @asynccontextmanager
-    async def lifespan() -> AsyncIterator[None]:
-        await endpoint.broadcast("room:1", "it may be used here")
-        yield
-        await endpoint.broadcast("room:1", "and here")
-
-    @asynccontextmanager
-    async def broken() -> AsyncIterator[None]:
-        await _fail()
-        yield
-
-    endpoint = endpoint_of({"room:*": Room}, lifespan=broken)
-    with pytest.raises(ZeroDivisionError):
-        await endpoint.start()
-    with pytest.raises(NotStarted):
-        await endpoint.broadcast("room:1", "e")
-    endpoint = endpoint_of({"room:*": Room}, lifespan=lifespan)
-    await endpoint.start()
-    await endpoint.stop()
-
-
-async def test_a_lifespan_that_fails_at_its_end_leaves_nothing_behind() -> None:
-    """A lifespan that fails at its end leaves nothing behind."""
-
-    @asynccontextmanager
-    async def lifespan() -> AsyncIterator[None]:
-        yield
-        raise ZeroDivisionError
-
-    endpoint = endpoint_of({"room:*": Room}, lifespan=lifespan)
-    for _ in range(2):
-        await endpoint.start()
-        with pytest.raises(ZeroDivisionError):
-            await endpoint.stop()
-        assert not endpoint.is_started
-        with pytest.raises(NotStarted):
-            await endpoint.broadcast("room:1", "e")
 
 
 # A PubSub of its own.
