@@ -1,14 +1,14 @@
-"""What a channel and a raw socket's handler have in common: a task of their own, and what they may start.
+"""What a channel and a raw socket's handler have in common: what they know, and what they can start.
 
-The user's class is declared; the runtime makes one object of it for each client that it serves, runs its
-methods one after another, and ends with it what it has begun.
+The server makes one object of the user's class for each client, runs the methods of the object one after another, and
+ends what the object has started when the object ends.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, ClassVar, Generic, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol
 
 from typing_extensions import TypeVar
 
@@ -16,7 +16,11 @@ from .connect_info import ConnectInfo
 from .loop.blocking import blocking
 from .loop.home import Home
 
-__all__ = ["Agent", "AgentRuntime", "BlockingAgent", "Connection"]
+if TYPE_CHECKING:
+    from .server.channel_server import ChannelServer
+    from .server.raw_server import RawServer
+
+__all__ = ["Agent", "BlockingAgent", "Connection"]
 
 A = TypeVar("A", default=Any)
 S = TypeVar("S", default=Any)
@@ -40,24 +44,6 @@ class Connection(Protocol):
     def info(self) -> ConnectInfo: ...
 
 
-class AgentRuntime(Protocol):
-    """What the runtime does for the object."""
-
-    @property
-    def home(self) -> Home: ...
-    @property
-    def connection(self) -> Connection: ...
-    @property
-    def endpoint(self) -> Any: ...
-    @property
-    def state(self) -> Any: ...
-    def send_self(self, message: Any) -> None: ...
-    def send_after(self, seconds: float, message: Any) -> Callable[[], None]: ...
-    def send_every(self, seconds: float, message: Any) -> Callable[[], None]: ...
-    def subscribe(self, topic: str) -> Callable[[], None]: ...
-    def start(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]: ...
-
-
 class Agent(Generic[A, S]):
     """One object for each client, whose methods run one after another.
 
@@ -79,42 +65,47 @@ class Agent(Generic[A, S]):
     """What ``connect`` returned. Rebind it to change it here alone:
     ``self.assigns = replace(self.assigns, ...)``."""
 
-    _server: Any
+    _server: ChannelServer | RawServer
+    """What runs it."""
 
     # Where it stands.
 
     @property
     def connection(self) -> Connection:
         """The connection: its id, its transport, and the request that opened it."""
-        connection: Connection = self._server.connection
-        return connection
+        return self._server.connection
 
     @property
     def endpoint(self) -> Any:
         """The endpoint."""
-        return self._server.endpoint
+        return self._server.connection.server.endpoint
 
     @property
     def state(self) -> S:
         """What the endpoint's lifespan yielded."""
-        state: S = self._server.state
+        state: S = self._server.connection.server.state
         return state
 
     # What it can begin.
 
     def send_self(self, message: Any) -> None:
         """Put a message into its own queue: for ``@on_info``, or a raw socket's ``info``."""
-        self._server.send_self(message)
+        server = self._server
+        server.connection.server.home.expect("self", "send_self")
+        server.put_info(message)
 
     def send_after(self, seconds: float, message: Any) -> Callable[[], None]:
-        """Do so after some seconds; the function that is returned cancels it."""
-        cancel: Callable[[], None] = self._server.send_after(seconds, message)
-        return cancel
+        """Put a message into its own queue after some seconds; the function that is returned cancels it."""
+        return self._server.task.own("send_after").send_after(seconds, message)
 
     def send_every(self, seconds: float, message: Any) -> Callable[[], None]:
-        """Do so again and again; the function that is returned ends it."""
-        cancel: Callable[[], None] = self._server.send_every(seconds, message)
-        return cancel
+        """Put a message into its own queue again and again; the function that is returned ends it.
+
+        Args:
+            seconds: The time before each of them.
+            message: The message.
+        """
+        return self._server.task.own("send_every").send_every(seconds, message)
 
     def subscribe(self, topic: str) -> Callable[[], None]:
         """Listen to a topic; what is sent to it comes into the same queue.
@@ -122,16 +113,19 @@ class Agent(Generic[A, S]):
         Subscribing twice delivers twice. The function that is returned ends it; so does the end of
         this object.
         """
-        cancel: Callable[[], None] = self._server.subscribe(topic)
-        return cancel
+        return self._server.task.own("subscribe").subscribe(topic)
 
     def start(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Run a coroutine beside the methods. It is cancelled at the end of this object.
 
         If it raises, that is as if a method had raised.
         """
-        task: asyncio.Task[Any] = self._server.start(coroutine)
-        return task
+        try:
+            resources = self._server.task.own("start")
+        except BaseException:
+            coroutine.close()
+            raise
+        return resources.start(coroutine)
 
 
 class BlockingAgent:

@@ -1,22 +1,26 @@
 """Channels: what a user's code does with the events of one topic.
 
 A channel class is declared; :mod:`bennu.definition` reads it into a table when the endpoint is made;
-the runtime makes one object of it for every (connection, topic) joined. Protocol document, §3.
+the server makes one object of it for every topic that a connection joins. Protocol document, §3.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, ClassVar, Final, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from typing_extensions import TypeVar
 
-from .agent import Agent, AgentRuntime, BlockingAgent, Connection
+from .agent import Agent, BlockingAgent, Connection
 from .backpressure import WhenSlow
-from .errors import DefinitionError, source_line
+from .errors import DefinitionError, NoRef, source_line
 from .limits.rate import Rate
-from .message import is_reserved
+from .message import Broadcast, Ok, expect_event, is_reserved
 from .user_code.mistakes import HOOKS, OPTIONS, WRAPPERS, check_class, refuse_keywords
+
+if TYPE_CHECKING:
+    from .server.channel_server import ChannelServer
 
 __all__ = ["Channel", "Connection", "ReplyRef", "on", "on_info", "on_out"]
 
@@ -117,23 +121,30 @@ def _mark(function: F, name: str, value: object) -> F:
     return function
 
 
-class ReplyRef(Protocol):
-    """A message that is answered later, from any task, as often as one likes."""
+class ReplyRef:
+    """A message that is answered later, from any task, as often as you like.
 
-    async def reply(self, value: Any = ...) -> None:
-        """Answer it: a value is an ok reply; or one of ``Ok``, ``Error``, ``Reply``."""
-        ...
+    Args:
+        server: What runs the channel.
+        ref: The ref of the message.
+    """
 
+    __slots__ = ("_server", "ref")
 
-class ChannelRuntime(AgentRuntime, Protocol):
-    """What the runtime does for a channel object."""
+    def __init__(self, server: ChannelServer, ref: Any) -> None:
+        self._server = server
+        self.ref = ref
 
-    topic: str
-    join_ref: Any
+    async def reply(self, value: Any = None) -> None:
+        """Answer it: a value is an ok reply; or one of ``Ok``, ``Error``, ``Reply``.
 
-    def push(self, event: str, payload: Any) -> None: ...
-    async def broadcast(self, event: str, payload: Any, *, include_self: bool) -> None: ...
-    def ref(self) -> ReplyRef: ...
+        Raises:
+            EncodeError: The value can't be written.
+            WrongThread: The call comes from another thread than the event loop's.
+        """
+        server = self._server
+        server.connection.server.home.expect("ref", "reply", "self.sync.reply(ref, ...)")
+        server.answer(self.ref, Ok() if value is None else value)
 
 
 class Channel(Agent[A, S]):
@@ -159,7 +170,7 @@ class Channel(Agent[A, S]):
     emits: ClassVar[Mapping[str, Any]] = {}
     when_slow: ClassVar[WhenSlow] = "close"
 
-    _server: ChannelRuntime
+    _server: ChannelServer  # pyright: ignore[reportIncompatibleVariableOverride] - it is set once
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         refuse_keywords(cls, OPTIONS, kwargs)
@@ -222,7 +233,13 @@ class Channel(Agent[A, S]):
             WrongThread: The call comes from another thread or event loop than the endpoint's; there write
                 ``self.sync.push(...)``.
         """
-        self._server.push(event, {} if payload is None else payload)
+        server = self._server
+        server.expect_usable("push")
+        expect_event(event)
+        payload = {} if payload is None else payload
+        if server.connection.server.debug:
+            server.definition.check_emitted(event, payload)
+        server.push(event, payload)
 
     def broadcast(self, event: str, payload: Any = None) -> Awaitable[None]:
         """Send an event to all clients in this topic that are connected to this process, this one included.
@@ -237,19 +254,32 @@ class Channel(Agent[A, S]):
             WrongThread: The call comes from another thread or event loop than the endpoint's; there write
                 ``self.sync.broadcast(...)``.
         """
-        return self._server.broadcast(event, {} if payload is None else payload, include_self=True)
+        return self._broadcast(event, payload)
 
     def broadcast_from(self, event: str, payload: Any = None) -> Awaitable[None]:
         """Send an event to everyone in this topic but this client. Raises as ``broadcast``."""
-        return self._server.broadcast(event, {} if payload is None else payload, include_self=False)
+        return self._broadcast(event, payload, sender=self._server)
 
     def local_broadcast(self, event: str, payload: Any = None) -> Awaitable[None]:
         """Do what ``broadcast`` does today: reach the clients of this process. Raises as ``broadcast``."""
-        return self._server.broadcast(event, {} if payload is None else payload, include_self=True)
+        return self._broadcast(event, payload)
 
     def local_broadcast_from(self, event: str, payload: Any = None) -> Awaitable[None]:
         """Do what ``broadcast_from`` does today: reach the clients of this process. Raises as ``broadcast``."""
-        return self._server.broadcast(event, {} if payload is None else payload, include_self=False)
+        return self._broadcast(event, payload, sender=self._server)
+
+    async def _broadcast(
+        self, event: str, payload: Any, sender: ChannelServer | None = None
+    ) -> None:
+        server = self._server
+        server.expect_usable("broadcast")
+        expect_event(event)
+        payload = {} if payload is None else payload
+        shared = server.connection.server
+        if shared.debug:
+            server.definition.check_emitted(event, payload)
+        if shared.pubsub.send(server.topic, Broadcast(server.topic, event, payload), sender):
+            await asyncio.sleep(0)  # a loop of broadcasts lets others have their turn
 
     def ref(self) -> ReplyRef:
         """Return a handle to the message being handled, to answer it later from any task.
@@ -258,12 +288,20 @@ class Channel(Agent[A, S]):
             NotJoined: The join has not succeeded yet.
             NoRef: No message of the client is being handled, or it has no ref.
         """
-        return self._server.ref()
+        server = self._server
+        server.expect_joined("ref")
+        message = server.message
+        if message is None or message.ref is None:
+            raise NoRef(
+                "there is no ref to reply to: call self.ref() in a handler of a client's event,"
+                " and keep what it returns"
+            )
+        return ReplyRef(server, message.ref)
 
     @property
     def sync(self) -> BlockingChannel:
         """The same for plain ``def`` handlers, which run in a thread: every call waits."""
-        return BlockingChannel(self, self._server.home)
+        return BlockingChannel(self, self._server.connection.server.home)
 
 
 class BlockingChannel(BlockingAgent):

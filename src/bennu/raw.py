@@ -1,6 +1,6 @@
 """Raw sockets: a protocol of one's own, over the same transports and behind the same guards.
 
-A handler class is declared, :class:`RawSocket` reads it when the endpoint is made, and the runtime makes
+A handler class is declared, :class:`RawSocket` reads it when the endpoint is made, and the server makes
 one object of it for every connection. Protocol document, §1.14.
 """
 
@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 from typing_extensions import TypeVar, Unpack
 
-from .agent import Agent, AgentRuntime, BlockingAgent
+from .agent import Agent, BlockingAgent
 from .connector import Connect
 from .definition import Handler, check_options, hook_handler
 from .errors import DefinitionError
@@ -21,6 +21,9 @@ from .message import Draining, Opcode
 from .socket import SocketBase, SocketOptions
 from .user_code.mistakes import check_class, refuse_keywords
 from .user_code.options import options
+
+if TYPE_CHECKING:
+    from .server.raw_server import RawServer
 
 __all__ = ["Ping", "Pong", "RawDefinition", "RawHandler", "RawSocket", "Sendable"]
 
@@ -45,13 +48,6 @@ class Pong(Struct, frozen=True):
 
 Sendable = str | bytes | Ping | Pong
 """What can be sent: text, bytes, and the two control frames that are an application's business."""
-
-
-class RawRuntime(AgentRuntime, Protocol):
-    """What the runtime does for a raw socket's handler."""
-
-    def send(self, message: Sendable) -> None: ...
-    def close(self, code: int, reason: str) -> None: ...
 
 
 class RawHandler(Agent[A, S]):
@@ -79,7 +75,7 @@ class RawHandler(Agent[A, S]):
 
     __slots__ = ()
 
-    _server: RawRuntime
+    _server: RawServer  # pyright: ignore[reportIncompatibleVariableOverride] - it is set once
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         refuse_keywords(cls, OPTIONS, kwargs)
@@ -158,7 +154,7 @@ class RawHandler(Agent[A, S]):
     @property
     def sync(self) -> BlockingRawHandler:
         """The same for plain ``def`` methods, which run in a thread: every call waits."""
-        return BlockingRawHandler(self, self._server.home)
+        return BlockingRawHandler(self, self._server.connection.server.home)
 
 
 class BlockingRawHandler(BlockingAgent):

@@ -11,7 +11,7 @@ from bennu import Endpoint, NotJoined, Presence, RawHandler, RawSocket, Refused
 
 from ..support.clock import advance, settle, work
 from ..support.frames import error
-from ..support.inside import owners_of
+from ..support.inside import owners_of, resources_of
 from ..support.memory import Server, endpoint_of, serve
 from .rooms import Member, Present, ann_and_bob, enter, example, plain
 
@@ -189,10 +189,10 @@ async def test_an_owner_is_let_go_with_its_last_presence() -> None:
             assert (await ann.call("track", {"key": "again"}))["status"] == "ok"
             await ann.call("untrack")
         [room] = rooms
-        runtime: Any = room._server
-        assert not runtime.owned.subscriptions
+        resources = resources_of(room)
+        assert not resources.subscriptions
         assert (await ann.call("track", {"key": "again"}))["status"] == "ok"
-        assert len(runtime.owned.subscriptions) == 1
+        assert len(resources.subscriptions) == 1
         ann.client.close()
         await advance(1)
         assert len(owners) == 0

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import chain
+from types import SimpleNamespace
 from typing import Any
 
 from bennu import Broadcast, ConnectInfo, Socket
@@ -105,7 +106,7 @@ class Member:
         self.topic = topic
         self.lane: LaneKey | None = None
         self.drop_policy = drop_policy
-        self.drop_key = None
+        self.definition = SimpleNamespace(drop_policy=drop_policy, drop_key=None)
         self.intercepted: list[Broadcast] = []
 
     def intercept(self, broadcast: Broadcast) -> None:

@@ -8,15 +8,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from bennu import Endpoint, Presence
+from bennu import Channel, Endpoint, Presence
 from bennu.presence.owners import Owners
 from bennu.pubsub import PubSub
 from bennu.server.connection import ServerConnection
 from bennu.server.handshake import Accepted, shake_hands
 from bennu.server.request import Denied
+from bennu.server.resources import Resources
 from bennu.server.server import Server
 
-__all__ = ["connection_of", "connections_of", "decide", "owners_of", "server_of", "topics_of"]
+__all__ = [
+    "connection_of",
+    "connections_of",
+    "decide",
+    "owners_of",
+    "resources_of",
+    "server_of",
+    "topics_of",
+]
 
 
 def server_of(endpoint: Endpoint) -> Server:
@@ -40,6 +49,11 @@ def owners_of(presence: Presence) -> Owners:
     owners = presence._owners
     assert owners is not None
     return owners
+
+
+def resources_of(channel: Channel[Any]) -> Resources:
+    """Return the timers, subscriptions and tasks of a channel: what has ended and stays there is a leak."""
+    return channel._server.task.own("start")
 
 
 def topics_of(pubsub: PubSub) -> set[Any]:

@@ -6,7 +6,7 @@ import pytest
 
 from bennu import Endpoint
 from bennu.reasons import Limit
-from bennu.server import channel_server
+from bennu.server import task
 from tests.support.frames import error, ok
 from tests.support.servers import Server
 from tests.support.wire import broadcast, close, connect, push, reply
@@ -206,7 +206,7 @@ async def test_a_channel_that_ignores_its_end_delays_the_next_join(
         assert await client.join(topic) == ok()
         await client.send("1", "2", topic, "wait")
         await journal.read(topic, "waits")
-        monkeypatch.setattr(channel_server, "GRACE", 0.01)
+        monkeypatch.setattr(task, "GRACE", 0.01)
         await client.send("3", "3", topic, "phx_join")
         await client.send(None, "4", "phoenix", "heartbeat")
         await client.expect(

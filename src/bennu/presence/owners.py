@@ -186,7 +186,7 @@ class Owners:
         """Add an owner, and have its end told."""
         tracked = _Tracked(self, ident, next(self._actors))
         if isinstance(owner, Agent):
-            subscriptions = cast("Any", ident).own().subscriptions
+            subscriptions = owner._server.task.own("track").subscriptions
             subscriptions.add(tracked)
             tracked.release = lambda: subscriptions.discard(tracked)
         elif isinstance(owner, asyncio.Task):

@@ -326,9 +326,9 @@ class Presence:
             ``await presence.push_state(self)``
         """
         owners = self._started("push_state")
-        server: Any = channel._server
+        server = channel._server
         server.expect_joined("push_state")
-        await owners.diffs.push_state(channel.topic, server.push_own)
+        await owners.diffs.push_state(channel.topic, server.push)
 
     @property
     def sync(self) -> BlockingPresence:

@@ -141,9 +141,10 @@ LaneKey = tuple[Serializer, Framing, frozenset[str]]
 class Lane:
     """The connections of one topic that get the same bytes."""
 
-    __slots__ = ("frame", "framing", "intercepts", "members", "serializer", "size", "slow")
+    __slots__ = ("frame", "framing", "intercepts", "key", "members", "serializer", "size", "slow")
 
     def __init__(self, key: LaneKey) -> None:
+        self.key = key
         self.serializer, self.framing, self.intercepts = key
         self.frame = self.framing.frame
         self.size = self.framing.size

@@ -204,7 +204,7 @@ class PubSub:
 
     # Subscribers.
 
-    def enter(self, topic: str, key: LaneKey, outbox: Outbox, interceptor: Interceptor) -> None:
+    def enter(self, topic: str, key: LaneKey, outbox: Outbox, interceptor: Interceptor) -> LaneKey:
         """Put a connection into a lane of a topic.
 
         Args:
@@ -212,6 +212,9 @@ class PubSub:
             key: The key of the lane: serializer, framing and intercepted events.
             outbox: The connection.
             interceptor: The channel, which gets the broadcasts that it intercepts.
+
+        Returns:
+            The lane's own key, which all its members share.
         """
         self.batch.sync(outbox)
         entry = self._topics.get(topic)
@@ -222,6 +225,7 @@ class PubSub:
             lane = entry.lanes[key] = Lane(key)
         lane.put(outbox, interceptor)
         outbox.lanes += 1
+        return lane.key
 
     def leave(self, topic: str, key: LaneKey, outbox: Outbox) -> None:
         """Take a connection out of a lane of a topic; the arguments are those of :meth:`enter`."""

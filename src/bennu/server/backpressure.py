@@ -160,11 +160,11 @@ class Backpressure:
             self._dropped(broadcast.topic, DropReason.SLOW_ENDED, 1)
             return
         channel: ChannelServer = member
-        policy = channel.drop_policy
+        policy = channel.definition.drop_policy
         if policy is None:
             self._put(queue, broadcast.topic, frame, size)
         else:
-            key = self._key(policy, channel.drop_key, broadcast)
+            key = self._key(policy, channel.definition.drop_key, broadcast)
             queue.offer(broadcast.topic, frame, size, owner=channel, key=key, most=policy.max)
 
     def _put(self, queue: SendQueue, topic: str, frame: Any, size: int) -> None:
@@ -225,7 +225,7 @@ class Backpressure:
         connection = self._connection
         if self._mode is not Mode.WATCHING:
             return
-        if all(channel.drop_policy is None for channel in connection.members()):
+        if all(channel.definition.drop_policy is None for channel in connection.members()):
             return
         connection.server.pubsub.batch.sync(connection)
         if self._is_watching():

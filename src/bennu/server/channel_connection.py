@@ -225,8 +225,8 @@ class ChannelConnection(ServerConnection[Socket[Any]]):
             self.server.log.debug(
                 "Duplicate join of %r: the channel joined before ends", message.topic
             )
-            old.kill()
-        old.when_done(lambda: self._replace(message, membership))
+            old.replace()
+        old.task.when_done(lambda: self._replace(message, membership))
 
     def _replace(self, message: Message, old: Membership[ChannelServer]) -> None:
         self._holder = None
@@ -344,8 +344,12 @@ class ChannelConnection(ServerConnection[Socket[Any]]):
         self.send(self.serializer.push(None, PHOENIX, EXPIRING, payload))
 
     def reply(self, join_ref: Any, ref: Any, topic: Any, status: str, response: Any) -> None:
-        """Write a reply."""
-        self.send(self.serializer.reply(join_ref, ref, topic, status, response))
+        """Write a reply: what :meth:`send` does, in one function, because most of what is written are replies."""
+        encoded = self.serializer.reply(join_ref, ref, topic, status, response)
+        batch = self._batch
+        if batch.log:
+            batch.sync(self)
+        self.write(self._frame(*encoded))
 
     def _write_close_after(self) -> None:
         if self._close_after is not None:

@@ -1,308 +1,393 @@
-"""One joined channel: a task, its inbox, and its end. Protocol document, §2.9–2.16 and §3.
+"""Runs one joined channel: its task, its handlers, and its end. Protocol document, §2.9–2.16 and §3.
 
 Theory of operation
 -------------------
-The task runs the user's ``join``, answers it, and then handles one item of the inbox after another.
-An item is a message of the client, or something of the server: an intercepted broadcast, a message for
-``@on_info``, the news that the connection is gone.
+The connection makes a :class:`ChannelServer` for each ``phx_join``. Its task runs the user's ``join``, answers it,
+and then takes one item of the mailbox after another. An item is a message of the client, an intercepted
+broadcast, a message for ``@on_info``, or an end. For each item the task runs one handler, and writes what the handler
+returns as the reply.
 
-Each way to end is an :class:`End`: what ``terminate`` is told, and what the client is told, when:
+A channel is in one :class:`Phase`. :data:`TRANSITIONS` is the whole state machine: what moves a channel from one
+phase to the next, and what the client is told of it. If the client is told that the channel is *closed*, it is told
+before ``terminate`` runs: the topic is free at once. If it is told that the channel has *crashed*, it is told
+afterwards, because it joins again when it reads that.
 
-- CLOSE: ``phx_close`` goes out first, the topic is free, then ``terminate`` runs (a leave, a ``Stop``).
-- ERROR: ``terminate`` runs first, then ``phx_error`` goes out (an exception, a ``Stop`` for a failure).
-- NOTHING: the connection is gone; ``terminate`` runs.
-
-A duplicate join *kills*: no ``terminate``, no word; the connection writes the ``phx_close``.
-
-How the task runs, and why its end always comes, is told in :mod:`bennu.server.actor`.
+A handler that still runs when an end comes has a limit, and so does ``join``: :mod:`bennu.server.task`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any, Literal
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Any, Final, cast
 
-from ..backpressure import DropPolicy
 from ..definition import ChannelDefinition
-from ..errors import EncodeError
-from ..logs.why import why
+from ..errors import NotJoined
 from ..message import (
-    ERROR,
-    PHX_LEAVE,
+    OK,
     Broadcast,
-    Error,
     Message,
-    Ok,
-    bytes_of,
-    is_reserved,
 )
 from ..pubsub.fastlane import LaneKey
-from ..reasons import Reason
-from ..telemetry import ChannelHandledIn, ChannelJoined, MessageRefused, Telemetry
-from ..user_code.callback import Callback, crash_of
-from ..user_code.copies import copy_of
-from ..user_code.payload import InvalidPayload, anything
-from .actor import Step
-from .handle import Handle
-from .joining import CRASHED, ask_to_join
-from .line import Line
+from ..telemetry import ChannelHandledIn
+from ..user_code.callback import UNFINISHED, call_now
+from .channel_telemetry import tell_handled, tell_nobody
+from .joining import CRASHED, join
 from .mailbox import Kind
-from .owner import Phase
-from .supervised import GRACE, End, Notice
+from .steps import Step, answer, end_by, is_result, step_of
+from .task import End, Interruption, SupervisedTask, Trigger
 
-__all__ = ["ChannelServer"]
+if TYPE_CHECKING:
+    from .channel_connection import ChannelConnection
+
+__all__ = ["TRANSITIONS", "ChannelServer", "Notice", "Phase"]
 
 
-class ChannelServer(Handle):
-    """A channel object and the task that runs it.
+class Phase(Enum):
+    """How far a channel is."""
+
+    JOINING = auto()
+    """``join`` runs."""
+    JOINED = auto()
+    """Handlers run."""
+    ENDING = auto()
+    """No handler runs any more. ``terminate`` runs."""
+    REPLACED = auto()
+    """Another join of the client takes over. Everything is cancelled, and ``terminate`` does not run."""
+    ENDED = auto()
+    """Nothing runs any more."""
+
+
+class Notice(Enum):
+    """What the client is told of a transition."""
+
+    JOINED = auto()
+    """The reply to the join, with the status "ok"."""
+    REFUSED = auto()
+    """The reply to the join, with the status "error"."""
+    CLOSED = auto()
+    """The reply to its leave, if it has left, and ``phx_close``."""
+    CRASHED = auto()
+    """``phx_error``."""
+    NOTHING = auto()
+
+
+TRANSITIONS: Final = {
+    # phase           what happens          next phase       what the client is told
+    (Phase.JOINING, Trigger.ACCEPTED): (Phase.JOINED, Notice.JOINED),
+    (Phase.JOINING, Trigger.REFUSED): (Phase.ENDED, Notice.REFUSED),
+    (Phase.JOINED, Trigger.LEFT): (Phase.ENDING, Notice.CLOSED),
+    (Phase.JOINED, Trigger.STOPPED): (Phase.ENDING, Notice.CLOSED),
+    (Phase.JOINED, Trigger.FAILED): (Phase.ENDING, Notice.CRASHED),
+    (Phase.JOINED, Trigger.LOST): (Phase.ENDING, Notice.NOTHING),  # nobody is there
+    (Phase.JOINED, Trigger.REPLACED): (Phase.REPLACED, Notice.NOTHING),  # the next join says it
+    (Phase.ENDING, Trigger.REPLACED): (Phase.REPLACED, Notice.NOTHING),
+    (Phase.ENDING, Trigger.OVER): (Phase.ENDED, Notice.NOTHING),
+    (Phase.REPLACED, Trigger.OVER): (Phase.ENDED, Notice.NOTHING),
+}
+
+JOINED: Final = Phase.JOINED
+
+AFTER_JOIN: Final = (Kind.JOINED, None)
+"""The item that a task handles first."""
+
+
+class ChannelServer:
+    """One channel object, and the task that runs it.
+
+    Args:
+        connection: The client's connection.
+        definition: The tables of the channel's class.
+        message: The client's join.
+        parameters: The values of the parameters in the topic's pattern.
 
     Attributes:
-        lane: The lane of its topic that the connection is in because of it.
+        agent: The channel object.
+        join_ref: The client's join_ref, or else the ref of its join.
+        phase: How far the channel is.
+        lane: The lane of its topic that the connection is in because of this channel.
+        message: The message of the client that is being handled.
+        task: What runs it.
     """
 
-    __slots__ = ("lane",)
+    __slots__ = (
+        "agent",
+        "connection",
+        "definition",
+        "join_ref",
+        "lane",
+        "message",
+        "phase",
+        "task",
+        "topic",
+    )
 
     def __init__(
         self,
-        connection: Line,
+        connection: ChannelConnection,
         definition: ChannelDefinition,
         message: Message,
         parameters: dict[str, Any],
     ) -> None:
-        join_ref = message.ref if message.join_ref is None else message.join_ref
-        super().__init__(connection, definition, message.topic, join_ref)
+        self.connection = connection
+        self.definition = definition
+        self.topic: str = message.topic
+        self.join_ref = message.ref if message.join_ref is None else message.join_ref
+        self.phase = Phase.JOINING
         self.lane: LaneKey | None = None
+        self.message: Message | None = None
+        self.task = SupervisedTask(self)
+        self.agent = agent = call_now(definition.name, definition.channel)
+        agent._server = self
+        agent.assigns = connection.assigns
         for name, value in parameters.items():
-            setattr(self.agent, name, value)
+            setattr(agent, name, value)
+
+    @property
+    def label(self) -> str:
+        """The channel's name in logs."""
+        return f"{self.definition.name} on {self.topic!r}"
+
+    @property
+    def outbox(self) -> ChannelConnection:
+        """The connection, as the fast lane knows it."""
+        return self.connection
+
+    def move(self, trigger: Trigger) -> Notice:
+        """Go to the next phase; return what the client is to be told."""
+        self.phase, told = TRANSITIONS[self.phase, trigger]
+        return told
 
     # What the connection does.
 
     def begin(self, message: Message) -> None:
-        """Start the task with the join."""
-        self.context = self.outbox.context.copy()
-        self.task = self.outbox.server.create_task(self._run(message), self.context)
+        """Start the task with the client's join."""
+        self.task.start(self._run(message))
+
+    def deliver(self, message: Message) -> None:
+        """Take a message of the client."""
+        task = self.task
+        waiter = task.waiter
+        if waiter is None:
+            task.open_mailbox().put_message(message)
+        else:
+            task.waiter = None
+            if not waiter.done():
+                waiter.set_result(message)
+
+    def deliver_heavy(self, message: Message, size: int) -> None:
+        """Take a large message of the client, whose bytes count until it is handled."""
+        self.task.open_mailbox().weigh(message, size)
+        self.deliver(message)
 
     def leave(self, message: Message) -> None:
         """Take the client's leave: in its turn, but not beyond the grace time."""
-        self._inbox.put_anyway(message)
-        self.expect_end(End("left", Notice.CLOSE, message))
+        self.task.put_end(message, End(Trigger.LEFT, "left", message))
 
     def end(self, reason: str | Exception) -> None:
         """Take the news that the connection is gone: in its turn, but not beyond the grace time."""
         self.leave_lane()
-        super().end(reason)
+        end = End(Trigger.LOST, reason)
+        self.task.put_end(end, end)
 
-    def kill(self) -> None:
-        """End at once, without a word: another join takes over."""
-        self.is_killed = True
-        if self.task is not None and not self.task.done():
-            self.task.cancel()
-            self.set_limit(GRACE)
+    def replace(self) -> None:
+        """End at once, without ``terminate`` and without a word: the client joins again."""
+        self.move(Trigger.REPLACED)
+        self.task.replace()
 
     def enter_lane(self) -> None:
         """Hear the topic from now on."""
-        connection = self.outbox
-        self.phase = Phase.JOINED
+        connection = self.connection
         key = (connection.serializer, connection.framing, self.definition.intercepts)
-        connection.server.pubsub.enter(self.topic, key, connection, self)
-        self.lane = key
+        self.move(Trigger.ACCEPTED)
+        self.lane = connection.server.pubsub.enter(self.topic, key, connection, self)
 
     def leave_lane(self) -> None:
-        """Hear it no more."""
+        """Hear the topic no more."""
         if self.lane is not None:
             key, self.lane = self.lane, None
-            self.outbox.server.pubsub.leave(self.topic, key, self.outbox)
+            self.connection.server.pubsub.leave(self.topic, key, self.connection)
 
-    @property
-    def drop_policy(self) -> DropPolicy | None:
-        """Which messages may be dropped while the client is slow; None if none may."""
-        return self.definition.drop_policy
-
-    @property
-    def drop_key(self) -> Callback | None:
-        """Finds the key by which a newer message takes the place of an older one."""
-        return self.definition.drop_key
-
-    # What comes from the server's side.
+    # What server code does.
 
     def intercept(self, broadcast: Broadcast) -> None:
-        """Take a broadcast that ``@on_out`` wants to see first."""
-        self._put_server(Kind.OUT, broadcast)
+        """Take a broadcast that ``@on_out`` handles before the client gets it."""
+        self.task.put_item(Kind.OUT, broadcast)
+
+    def put_info(self, message: Any) -> None:
+        """Queue a message for ``@on_info``."""
+        self.task.put_item(Kind.INFO, message)
+
+    def push(self, event: str, payload: Any) -> None:
+        """Write an event to this client; write nothing after the end."""
+        if self.phase is Phase.ENDED:
+            return
+        connection = self.connection
+        encoded = connection.serializer.push(self.join_ref, self.topic, event, payload)
+        if connection.backpressure is None:
+            connection.send(encoded)
+        else:
+            connection.backpressure.push(self, event, payload, encoded)
+
+    def answer(self, ref: Any, value: Any) -> None:
+        """Write a result of a handler as the reply to the message with a ref."""
+        answer(self, ref, value)
+
+    def expect_usable(self, method: str) -> None:
+        """Check that the channel has joined, and that the call comes from the endpoint's event loop.
+
+        Raises:
+            NotJoined: It has not joined yet, or has ended.
+            WrongThread: The call comes from elsewhere.
+        """
+        if self.phase is not JOINED:
+            self.expect_joined(method)
+        self.connection.server.home.expect("self", method)
+
+    def expect_joined(self, method: str) -> None:
+        """Check that the channel can be used.
+
+        Raises:
+            NotJoined: It has not joined yet, or has ended.
+        """
+        name = self.definition.name
+        if self.phase is Phase.JOINING:
+            raise NotJoined(
+                f"{name}.{method}(...) was called before the join of {self.topic!r} succeeded:"
+                " write it in `async def after_join(self)`"
+            )
+        if self.phase is Phase.ENDED:
+            raise NotJoined(
+                f"{name}.{method}(...) was called after the channel on {self.topic!r} ended"
+            )
 
     # The task.
 
-    async def _run(self, message: Message) -> None:
+    async def _run(self, message: Any) -> None:
+        """Run the join, then a handler for each item, and at last what the end asks for."""
+        task, connection = self.task, self.connection
+        create_future = connection.server.loop.create_future
+        handlers = connection.server.telemetry.handlers
+        unanswered: Message | None = message
+        item: Any = AFTER_JOIN
+        step: Step | End | None
+        end: End | None
+        handler: Any
+        running: Any
+        value: Any
         try:
-            has_joined = await self._join(message)
-            message = message.without_payload()
-            if has_joined:
-                handler = self.definition.after_join
-                first = None
-                if handler is not None:
-                    first = (None, handler, handler.begin(self, self.agent))
-                await self._finish(await self._serve(first))
+            if not await join(self, message):
+                return
+            unanswered = None  # its payload may be large
+            while True:
+                step = step_of(self, item)
+                if step is not None:
+                    if step.__class__ is End:
+                        end = cast("End", step)
+                        break
+                    message, handler, running = step
+                    self.message = message
+                    is_told = message is not None and handlers[ChannelHandledIn]
+                    started = time.perf_counter() if is_told else 0.0
+                    try:
+                        value = await running
+                        if value is not None and type(value) in UNFINISHED:
+                            value = await handler.finish(value)
+                        if message is not None and is_told:
+                            tell_handled(self, message, started)
+                        if value is None:
+                            pass
+                        elif message is None:
+                            tell_nobody(self, handler, value)
+                        elif is_result(value.__class__):
+                            self.answer(message.ref, value)
+                        else:
+                            connection.reply(self.join_ref, message.ref, self.topic, OK, value)
+                    except BaseException as error:  # noqa: BLE001 - end_by raises what is not ours
+                        end = end_by(self, error, message, handler)
+                        if end is not None:
+                            break
+                    finally:
+                        self.message = None
+                    if task.interruption is not Interruption.NONE:
+                        task.take_interruption()  # the handler swallowed its cancellation, but is over
+                mailbox = task.mailbox
+                if mailbox is not None and mailbox.weights:
+                    mailbox.unload(item)
+                # What was handled may hold on to megabytes, and the task may wait for hours.
+                item = step = message = handler = running = value = None
+                if task.ending is None:
+                    if mailbox is not None:
+                        item = mailbox.pop()
+                    if item is None:
+                        task.waiter = create_future()
+                        item = await task.waiter
+                    mailbox = task.mailbox
+                    if mailbox is not None and mailbox.weights and mailbox.needs_turn(item):
+                        await task.wait_for_turn()
+                if task.ending is not None:
+                    end = task.ending
+                    break
+            await self._finish(end)
         except asyncio.CancelledError:
-            if not self.is_killed:
+            if self.phase is not Phase.REPLACED:
                 raise
         finally:
-            self._clean_up(message)
-
-    async def _join(self, message: Message) -> bool:
-        """Run the user's join and answer it; return whether it succeeded."""
-        connection = self.outbox
-        started = time.perf_counter()
-        outcome = await ask_to_join(self, message)
-        server = connection.server
-        is_told = server.lines.is_asked or server.telemetry.handlers[ChannelJoined]
-        if is_told and connection.socket.log and outcome.response is not CRASHED:
-            self._tell_of_join(message, outcome, time.perf_counter() - started)
-        if type(outcome) is Ok:
-            if connection.is_lost:
-                self.phase = Phase.JOINED  # it did join, so it will terminate
-                return True
-            try:
-                connection.joined(self, message, outcome.response)
-            except EncodeError:
-                self.log.exception("The join of %r returned what can't be sent", self.topic)
-                outcome = Error(CRASHED)
-            else:
-                connection.release(self)
-                return True
-        self.phase = Phase.ENDED
-        connection.not_joined(message, outcome.response)
-        connection.release(self)
-        return False
-
-    def _tell_of_join(self, message: Message, outcome: Ok | Error, duration: float) -> None:
-        """Log what came of a join, and tell the handlers of telemetry."""
-        lines, telemetry = self.outbox.server.lines, self.outbox.server.telemetry
-        reason = "" if type(outcome) is Ok else why(outcome.response)
-        if type(outcome) is Ok:
-            lines.joined(self.topic, lambda: readable(message), duration)
-        else:
-            lines.join_refused(self.topic, lambda: readable(message), reason)
-        if telemetry.handlers[ChannelJoined]:
-            result: Literal["ok", "error"] = "ok" if type(outcome) is Ok else "error"
-            telemetry.emit(
-                ChannelJoined(self.topic, self.name, readable(message), result, duration, reason)
-            )
-
-    def _step_of_message(self, message: Message) -> Step | End | None:
-        """Return what to run for a message of the client; what needs no handler is done at once."""
-        event = message.event
-        if event == PHX_LEAVE:
-            return End("left", Notice.CLOSE, message)
-        inbox = self._inbox
-        if inbox.is_full and inbox.has_drained(self.agent.max_inbox):
-            self.outbox.resume_reading()
-        definition = self.definition
-        handler = definition.events.get(event) if type(event) is str else None
-        try:
-            if handler is not None:
-                if handler.decode is None:
-                    return message, handler, handler.begin(self, self.agent)
-                payload = handler.decode(message.payload)
-                return message, handler, handler.begin(self, self.agent, payload)
-            if definition.handle_in is not None and type(event) is str and not is_reserved(event):
-                longest = self.outbox.socket.max_event_size
-                if bytes_of(event) > longest:
-                    self._refuse(message, Reason.TOO_LONG.payload(max_bytes=longest))
-                    return None
-                handler = definition.handle_in
-                payload = anything(message.payload)
-                return message, handler, handler.begin(self, self.agent, event, payload)
-        except InvalidPayload as invalid:
-            self._refuse(message, Reason.INVALID_PAYLOAD.payload(errors=invalid.errors))
-            return None
-        except BaseException as error:  # noqa: BLE001 - logged: the payload's type raised, e.g. in __post_init__
-            return self._crash(event, crash_of(error, f"the payload of {event!r}"))
-        self._refuse(message, Reason.UNKNOWN_EVENT.payload())
-        return None
-
-    def _step_of_item(self, kind: Kind, item: Any) -> Step | End | None:
-        """Return what to run for something of the server's own."""
-        if kind is Kind.END:
-            end: End = item
-            return end
-        if kind is Kind.OUT:
-            handler = self.definition.outs[item.event]
-            return None, handler, handler.begin(self, self.agent, copy_of(item.payload))
-        if kind is Kind.HEARD:
-            item = copy_of(item)
-        info = self.definition.info_handler(item)
-        if info is not None:
-            return None, info, info.begin(self, self.agent, item)
-        self.log.warning(
-            "%s got an unexpected message %r: add @on_info(%s) to handle it",
-            self.label,
-            item,
-            type(item).__name__,
-        )
-        return None
-
-    def _handled_event(self, telemetry: Telemetry, message: Message, started: float) -> None:
-        """Tell telemetry that an event has been handled."""
-        telemetry.emit(
-            ChannelHandledIn(
-                self.topic,
-                self.name,
-                message.event,
-                message.ref,
-                readable(message),
-                time.perf_counter() - started,
-            )
-        )
-
-    def _refused(self, message: Message, response: Any) -> None:
-        """Tell telemetry that a message was answered with an error."""
-        telemetry = self.outbox.server.telemetry
-        if telemetry.handlers[MessageRefused] and self.outbox.socket.log:
-            event, reason = str(message.event), why(response)
-            telemetry.emit(MessageRefused(self.topic, self.name, event, message.ref, reason))
-
-    def _refuse(self, message: Message, response: Any) -> None:
-        self._refused(message, response)
-        if message.ref is not None:
-            self.outbox.reply(self.join_ref, message.ref, self.topic, ERROR, response)
+            self._clean_up(unanswered)
 
     # The end.
 
     async def _finish(self, end: End) -> None:
-        self.take_end(end)
-        if end.notice is Notice.CLOSE:
-            self._close(end)
-        await self._terminate(end)
-        if end.notice is Notice.ERROR:
-            self.leave_lane()
-            self.outbox.crashed(self)
+        """Do what an end asks for, in the order that the client can rely on."""
+        if self.phase is Phase.REPLACED:
+            return
+        self.task.take_end(end)
+        told = self.move(end.trigger)
+        if told is Notice.CLOSED:
+            self._tell(end)
+        await self.task.terminate(self.definition.terminate, end)
+        if told is Notice.CRASHED:
+            self._tell(end)
 
-    def _close(self, end: End) -> None:
-        """Tell the client that the channel has closed; a second time is none too many."""
+    def _tell(self, end: End) -> None:
+        """Tell the client of an end, and free the topic; a second time does nothing."""
         self.leave_lane()
-        self.outbox.closed(self, end.leave)
+        if _notice_of(end) is Notice.CLOSED:
+            self.connection.closed(self, end.leave)
+        else:
+            self.connection.crashed(self)
+
+    def _clean_up(self, unanswered: Message | None) -> None:
+        """Leave nothing behind, however the task ended. This cannot be cancelled, and never waits.
+
+        Args:
+            unanswered: The client's join, if it is not answered.
+        """
+        self.leave_lane()
+        task, connection = self.task, self.connection
+        end = task.ending or End(Trigger.FAILED, "shutdown")
+        is_killed = self.phase is JOINED  # before `terminate` could run
+        if self.phase is Phase.JOINING and unanswered is not None:
+            self.move(Trigger.REFUSED)
+            connection.not_joined(unanswered, CRASHED)
+        elif self.phase is not Phase.REPLACED or _notice_of(end) is Notice.CLOSED:
+            self._tell(end)
+        task.clean_up(end)
+        if is_killed:
+            self.move(end.trigger)
+            task.terminate_late(self.definition.terminate, end, self._over)
+        else:
+            self._over()
+        connection.release(self)  # whatever happened, the channel holds nothing any more
 
     def _over(self) -> None:
-        super()._over()
-        self.outbox.over()
-
-    def _clean_up(self, message: Message) -> None:
-        """Leave nothing behind, however the task ended; this can't be cancelled, and never waits."""
-        was_joining, had_joined = self.phase is Phase.JOINING, self.phase is Phase.JOINED
-        self.leave_lane()
-        self._wind_up(terminates=had_joined and not self.is_killed)
-        if was_joining:
-            self.outbox.not_joined(message, CRASHED)
-        elif self.ending is not None and self.ending.notice is Notice.CLOSE:
-            self._close(self.ending)
-        elif not self.is_killed:
-            self.outbox.crashed(self)
-        self.outbox.release(self)  # whatever happened, it holds nothing any more
+        if self.phase is not Phase.ENDED:
+            self.move(Trigger.OVER)
+        self.task.end_resources()
+        self.connection.over()
 
 
-def readable(message: Message) -> Any:
-    """Return a payload as telemetry shows it."""
-    try:
-        return anything(message.payload)
-    except InvalidPayload:
-        return bytes(message.payload)
+def _notice_of(end: End) -> Notice:
+    """Return what the client of a joined channel is told of an end."""
+    return TRANSITIONS[JOINED, end.trigger][1]

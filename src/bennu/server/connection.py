@@ -23,7 +23,7 @@ later :meth:`ServerConnection.resume_reading`. The transport is read again when 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, Generic
 
 from typing_extensions import TypeVar
@@ -38,6 +38,7 @@ from .rate_limit import RateLimiter
 
 if TYPE_CHECKING:
     from ..pubsub import Subscription
+    from ..user_code.callback import Callback
     from .channel_server import ChannelServer
     from .handshake import Accepted
     from .server import Server
@@ -241,6 +242,10 @@ class ServerConnection(ABC, Generic[K]):
     def is_held(self) -> bool:
         """Whether the server itself does not read, so that silence says nothing about the client."""
         return self.limiter is not None and self.limiter.is_owed
+
+    def in_thread(self, callback: Callback, /, *args: Any) -> Awaitable[Any]:
+        """Run a plain method of an object on this connection in a worker thread."""
+        return self.server.pools.handlers.run(self, callback, args)
 
     # When to read.
 

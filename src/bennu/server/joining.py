@@ -1,30 +1,95 @@
-"""The user's ``join``: run within its limit, and read into an ok or an error. Protocol document, §2.9."""
+"""A join: runs the user's ``join`` within its limit, and answers the client. Protocol document, §2.9."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final
+import time
+from typing import TYPE_CHECKING, Any, Final
 
 from ..definition import Handler
-from ..errors import Refused
+from ..errors import EncodeError, Refused
 from ..message import Error, Message, Ok, Reply
 from ..reasons import Reason
 from ..user_code.callback import crash_of
 from ..user_code.functions import teach_refusal
 from ..user_code.payload import InvalidPayload
-from .handle import Handle
+from .channel_telemetry import tell_joined
+from .task import Interruption, Trigger
 
-__all__ = ["CRASHED", "ask_to_join"]
+if TYPE_CHECKING:
+    from .channel_server import ChannelServer
+
+__all__ = ["CRASHED", "join"]
 
 
 CRASHED: Final = Reason.JOIN_CRASHED.payload()
 
+_OK: Final = Ok()
 _ANSWERS: Final = (Ok, Error)
 _NO_ANSWERS: Final = (Reply, bool, BaseException)
 
 
+async def join(channel: ChannelServer, message: Message) -> bool:
+    """Run the user's join, and answer the client's; return whether the client is in.
+
+    Args:
+        channel: The channel.
+        message: The client's join.
+    """
+    connection, handler = channel.connection, channel.definition.join
+    started = time.perf_counter()
+    outcome = _OK if handler is None else await _ask(channel, handler, message)
+    if outcome.response is not CRASHED:
+        tell_joined(channel, message, outcome, started)
+    if type(outcome) is Ok:
+        if connection.is_lost:
+            channel.move(Trigger.ACCEPTED)  # the user's join has succeeded, so `terminate` will run
+            return True
+        try:
+            connection.joined(channel, message, outcome.response)
+        except EncodeError:
+            connection.server.log.exception(
+                "The join of %r returned what can't be sent", channel.topic
+            )
+            outcome = Error(CRASHED)
+        else:
+            connection.release(channel)
+            return True
+    channel.move(Trigger.REFUSED)
+    connection.not_joined(message, outcome.response)
+    connection.release(channel)
+    return False
+
+
+async def _ask(channel: ChannelServer, handler: Handler, message: Message) -> Ok | Error:
+    """Run the user's join; return what the client is answered: ``CRASHED`` for what was logged."""
+    task, limit = channel.task, channel.connection.socket.join_timeout
+    task.set_limit(limit)
+    try:
+        value = await handler.ask(channel.connection, channel.agent, *_decoded(handler, message))
+    except Refused as refused:
+        return Error(refused.payload)
+    except InvalidPayload as invalid:
+        return Error(Reason.INVALID_PAYLOAD.payload(errors=invalid.errors))
+    except asyncio.CancelledError:
+        if task.take_interruption():
+            return _too_slow(channel, limit)
+        raise
+    except Exception as error:
+        if task.interruption is Interruption.KILLED:
+            raise
+        teach_refusal(error)
+        channel.connection.server.log.exception("The join of %r crashed", channel.topic)
+        return Error(CRASHED)
+    finally:
+        task.clear_limit()
+    if task.take_interruption():
+        return _too_slow(channel, limit)
+    return _result(channel, value)
+
+
 def _decoded(handler: Handler, message: Message) -> tuple[Any, ...]:
-    """Return the arguments of a handler of a client's message."""
+    """Return the arguments of the user's join."""
     if handler.decode is None:
         return ()
     try:
@@ -35,50 +100,21 @@ def _decoded(handler: Handler, message: Message) -> tuple[Any, ...]:
         raise crash_of(error, f"the payload of {handler.name}") from error
 
 
-async def ask_to_join(channel: Handle, message: Message) -> Ok | Error:
-    """Run the user's join; return what the client is answered."""
-    handler = channel.definition.join
-    if handler is None:
-        return Ok()
-    limit = channel.outbox.socket.join_timeout
-    channel.set_limit(limit)
-    try:
-        value = await handler.ask(channel, channel.agent, *_decoded(handler, message))
-    except Refused as refused:
-        return Error(refused.payload)
-    except InvalidPayload as invalid:
-        return Error(Reason.INVALID_PAYLOAD.payload(errors=invalid.errors))
-    except asyncio.CancelledError:
-        if channel.take_interruption():
-            return _too_slow(channel, limit)
-        raise
-    except Exception as error:
-        if channel.is_dead:
-            raise
-        teach_refusal(error)
-        channel.log.exception("The join of %r crashed", channel.topic)
-        return Error(CRASHED)
-    finally:
-        channel.clear_limit()
-    if channel.is_interrupted:
-        channel.take_interruption()
-        return _too_slow(channel, limit)
-    return _result(channel, value)
-
-
-def _too_slow(channel: Handle, limit: float) -> Error:
-    if channel.ending is None:  # else it was cut short for another reason, which was said
-        channel.log.error("The join of %r took over %gs", channel.topic, limit)
+def _too_slow(channel: ChannelServer, limit: float) -> Error:
+    if (
+        channel.task.ending is None
+    ):  # else the join was cut short for another reason, which was logged
+        channel.connection.server.log.error("The join of %r took over %gs", channel.topic, limit)
     return Error(CRASHED)
 
 
-def _result(channel: Handle, value: Any) -> Ok | Error:
+def _result(channel: ChannelServer, value: Any) -> Ok | Error:
     if value is None:
         return Ok()
     if isinstance(value, _ANSWERS):
         return value
     if isinstance(value, _NO_ANSWERS):
-        channel.log.error(
+        channel.connection.server.log.error(
             "The join of %r returned %r: expected a value, Ok(...), Error(...) or None;%s",
             channel.topic,
             value,

@@ -1,99 +1,206 @@
-"""The inbox of one task: what waits, in order, and how much of it may.
+"""The mailbox of a channel or of a raw handler: what waits for its task, in order, and how much of it may wait.
 
-Two bounds, not one. The client's messages have a bound that makes us stop reading from the client, and
-read on at half of it. The server's own (intercepted broadcasts, ``@on_info``) can't be stopped, so they
-have a bound with a policy. A leave and the news of a lost connection need no place: they always fit.
+Theory of operation
+-------------------
+The client's messages and the server's items wait in two queues, because each kind has a bound of its own. If
+``max_inbox`` messages of the client wait, the connection is not read from until half of them are handled. An item
+of the server (an intercepted broadcast, a message for ``@on_info``) cannot be held back that way. So ``overflow``
+says what happens if ``max_mailbox`` of them wait.
 
-Nothing is counted as long as no bound can have been reached: the whole list is shorter than it.
+The two queues have one order. An item of the server remembers how many messages of the client were put before it,
+and is taken after those. So each operation takes the same time, however much waits: a bound compares the length
+of a queue, and the oldest item of the server stands at the front of its queue.
+
+A leave and the news of a lost connection always find a place, and count for no bound.
+
+A large message is *weighed*: its bytes count for the connection until it is handled, and it waits for a turn of the
+event loop of its own if much was handled before it.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from enum import Enum, auto
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
 from ..message import PHX_LEAVE, Message, Opcode
+from ..reasons import DropReason
 
-__all__ = ["Frame", "Inbox", "Item", "Kind"]
+if TYPE_CHECKING:
+    from .channel_server import ChannelServer
+    from .raw_server import RawServer
+    from .task import End
+
+__all__ = ["PART", "Frame", "Kind", "Mailbox"]
+
+PART: Final = 16_384
+"""Bytes of weighed messages that a task handles before it waits for a turn of its own."""
+
+LOG_EVERY: Final = 1000
+"""Dropped items between two lines of the log: a flood of items must not become a flood of lines."""
 
 
 class Kind(Enum):
-    """What an item is, unless it is a message of the client."""
+    """The kinds of items of the server."""
 
+    JOINED = auto()
+    """The news that the join has succeeded, or that the raw socket is open: the first item."""
     OUT = auto()
+    """A broadcast that ``@on_out`` intercepts."""
     INFO = auto()
+    """A message for this object alone."""
     HEARD = auto()
-    END = auto()
+    """A message of a topic. Others get the same object, so the handler gets a copy."""
 
 
 class Frame(Struct, frozen=True, gc=False):
-    """A message of a client whose socket is raw, or a ping or pong of it."""
+    """A message, ping or pong of a client of a raw socket."""
 
     opcode: Opcode
     data: str | bytes
 
 
-Item = Message | Frame | tuple[Kind, Any]
+class Mailbox:
+    """What waits for one task. It is made when the first item has to wait.
 
-
-class Inbox:
-    """What waits for one task.
+    Args:
+        server: The channel or raw handler whose task takes the items.
 
     Attributes:
-        items: In order; whoever takes one pops it off the front.
-        is_full: Whether reading has stopped, because of this task.
+        weights: The bytes of each large message that is not handled yet, by the identity of the message.
+        is_full: Whether the connection is not read from because of this mailbox.
     """
 
-    __slots__ = ("is_full", "items")
+    __slots__ = (
+        "_clients",
+        "_dropped",
+        "_free",
+        "_half",
+        "_handled",
+        "_server",
+        "_servers",
+        "_taken",
+        "is_full",
+        "weights",
+    )
 
-    def __init__(self) -> None:
-        self.items: list[Item] = []
+    def __init__(self, server: ChannelServer | RawServer) -> None:
+        self._server = server
+        self._clients: deque[Message | Frame | End] = deque()
+        self._servers: deque[tuple[int, tuple[Kind, Any]]] = deque()
+        self._taken = 0  # items that were taken out of _clients
+        self._free = 0  # items in _clients that count for no bound
+        self._half = 0
+        self._handled = 0  # bytes of weighed messages since the task last waited for a turn
+        self._dropped = 0
+        self.weights: dict[int, int] = {}
         self.is_full = False
 
-    def put_message(self, message: Message | Frame, bound: int) -> bool:
-        """Add a message of the client; return whether the inbox has just become full."""
-        items = self.items
-        items.append(message)
-        if len(items) < bound or self.is_full or self._messages() < bound:
-            return False
-        self.is_full = True
+    def __len__(self) -> int:
+        return len(self._clients) + len(self._servers)
+
+    # The client's messages.
+
+    def put_message(self, message: Message | Frame) -> None:
+        """Add a message of the client. If the mailbox becomes full by it, pause reading from the client."""
+        self._clients.append(message)
+        if not self.is_full:
+            bound = self._server.agent.max_inbox
+            if len(self._clients) - self._free >= bound:
+                self.is_full = True
+                self._half = bound // 2
+                self._server.connection.pause_reading()
+
+    def put_anyway(self, item: Message | End) -> None:
+        """Add an item that counts for no bound: the client's leave, or an end."""
+        self._free += 1
+        self._clients.append(item)
+
+    # The server's items.
+
+    def put_item(self, kind: Kind, content: Any) -> bool:
+        """Add an item of the server.
+
+        Returns:
+            False if no item has a place any more, and the object must end.
+        """
+        servers = self._servers
+        if len(servers) >= self._server.agent.max_mailbox:
+            if self._server.agent.overflow == "end":
+                return False
+            servers.popleft()
+            self._tell_dropped()
+        servers.append((self._taken + len(self._clients), (kind, content)))
         return True
 
-    def has_drained(self, bound: int) -> bool:
-        """Return whether the inbox was full, and has just been emptied by half."""
-        if not self.is_full or self._messages() > bound // 2:
-            return False
-        self.is_full = False
-        return True
+    def _tell_dropped(self) -> None:
+        server = self._server
+        server.connection.server.telemetry.dropped(server.topic, DropReason.MAILBOX_FULL)
+        self._dropped += 1
+        if self._dropped == 1 or self._dropped % LOG_EVERY == 0:
+            server.connection.server.log.warning(
+                "%s has dropped its oldest message, %d so far (max_mailbox)",
+                server.label,
+                self._dropped,
+            )
 
-    def put_server(self, kind: Kind, item: Any, bound: int) -> bool:
-        """Add something of the server's own, if there is room; return whether there was."""
-        items = self.items
-        if len(items) >= bound and sum(map(_is_servers, items)) >= bound:
-            return False
-        items.append((kind, item))
-        return True
+    # What the task does.
 
-    def drop_oldest_server(self) -> None:
-        """Make room by dropping what of the server's own has waited longest."""
-        for position, item in enumerate(self.items):
-            if _is_servers(item):
-                del self.items[position]
-                return
+    def pop(self) -> Message | Frame | End | tuple[Kind, Any] | None:
+        """Take the item that has waited longest; return None if none waits.
 
-    def put_anyway(self, item: Item) -> None:
-        """Add what needs no place."""
-        self.items.append(item)
+        If half of the messages that filled the mailbox are taken, reading from the client goes on.
+        """
+        servers = self._servers
+        if servers and servers[0][0] <= self._taken:
+            return servers.popleft()[1]
+        if not self._clients:
+            return None
+        item = self._clients.popleft()
+        self._taken += 1
+        if self._free and not _counts(item):
+            self._free -= 1
+        elif self.is_full and len(self._clients) - self._free <= self._half:
+            self.is_full = False
+            self._server.connection.resume_reading()
+        return item
 
-    def _messages(self) -> int:
-        return sum(map(_is_clients, self.items))
+    def clear(self) -> None:
+        """Drop all that waits, and let reading go on if it is paused because of this mailbox."""
+        self._clients.clear()  # they may hold megabytes, in a cycle of references that is found late
+        self._servers.clear()
+        self._free = 0
+        connection = self._server.connection
+        if self.is_full:
+            self.is_full = False
+            connection.resume_reading()
+        if self.weights:
+            connection.unload(sum(self.weights.values()))
+            self.weights.clear()
+
+    # Large messages.
+
+    def weigh(self, message: Message | Frame, size: int) -> None:
+        """Count the bytes of a large message until it is handled."""
+        self.weights[id(message)] = size
+        self._server.connection.load(size)
+
+    def unload(self, item: object) -> None:
+        """Count the bytes of a handled item no more, if they count."""
+        size = self.weights.pop(id(item), 0)
+        if size:
+            self._server.connection.unload(size)
+
+    def needs_turn(self, item: object) -> bool:
+        """Return whether an item is a large message that must wait, because much was handled before it."""
+        size = self.weights.get(id(item), 0)
+        is_next = size > 0 and self._handled >= PART
+        self._handled = size if is_next else self._handled + size
+        return is_next
 
 
-def _is_clients(item: Item) -> bool:
+def _counts(item: Message | Frame | End) -> bool:
+    """Return whether an item counts for the bound of the client's messages."""
     return type(item) is Frame or (type(item) is Message and item.event != PHX_LEAVE)
-
-
-def _is_servers(item: Item) -> bool:
-    return type(item) is tuple and item[0] is not Kind.END

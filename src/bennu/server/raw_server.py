@@ -1,23 +1,29 @@
 """Runs the handler of a raw socket for one client. Protocol document, §1.14.
 
-The client's messages go into the handler's mailbox, its pings and pongs too if the handler takes them. What the
-handler's methods return is written.
+Theory of operation
+-------------------
+The task runs ``opened``, and then one method for each item of the mailbox: a message of the client, its pings and
+pongs if the handler takes them, a message for ``info``, or an end. What a method returns is written.
+
+A connection ends in two ways. If the client or the server has ended it, the handler gets the news in its turn, and
+``closed`` runs. If a method has raised or called ``close``, the close frame goes out first, and then ``closed`` runs.
+The parts that a handler shares with a channel are :mod:`bennu.server.task` and :mod:`bennu.server.mailbox`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from ..errors import EncodeError, NotJoined
+from ..definition import Handler
+from ..errors import EncodeError, NotJoined, Stop
 from ..message import BINARY, TEXT, Draining, Encoded, Opcode
 from ..raw import Ping, Pong, RawDefinition
 from ..reasons import CloseCode
-from ..user_code.callback import call_now
+from ..user_code.callback import UNFINISHED, call_now
 from ..user_code.copies import copy_of
-from .actor import Actor, Step
 from .mailbox import Frame, Kind
-from .owner import Phase
-from .supervised import End, Notice
+from .task import End, Interruption, SupervisedTask, Trigger
 
 if TYPE_CHECKING:
     from .raw_connection import RawConnection
@@ -31,124 +37,225 @@ MAX_CLOSE_REASON: Final = 123
 RESTART: Final = "shutdown:restart"
 """The reason of a Stop after which the client shall connect again."""
 
-UNASKED: Final = object()
-"""Stands for the message where a method is called for none of the client: what it returns is sent too."""
+OPENED: Final = (Kind.JOINED, None)
+"""The item that a task handles first."""
+
+Step = tuple[Handler, Awaitable[Any]]
+"""A method, and its running, to be awaited."""
 
 
-class RawServer(Actor["RawConnection", RawDefinition]):
-    """A handler object and the task that runs it."""
+class RawServer:
+    """One handler object, and the task that runs it.
 
-    __slots__ = ()
+    Args:
+        connection: The client's connection.
+        definition: The tables of the handler's class.
+
+    Attributes:
+        agent: The handler object.
+        topic: What its dropped messages count under: the name of its class.
+        task: What runs it.
+    """
+
+    __slots__ = (
+        "_has_terminated",
+        "agent",
+        "connection",
+        "definition",
+        "task",
+        "topic",
+    )
 
     def __init__(self, connection: RawConnection, definition: RawDefinition) -> None:
-        agent = call_now(definition.name, definition.handler)
-        super().__init__(connection, definition, definition.name, agent)
+        self.connection = connection
+        self.definition = definition
+        self.topic = definition.name
+        self._has_terminated = False
+        self.task = SupervisedTask(self)
+        self.agent = agent = call_now(definition.name, definition.handler)
+        agent._server = self
+        agent.assigns = connection.assigns
 
     @property
     def label(self) -> str:
-        """What it is called in logs."""
+        """The handler's name in logs."""
         return self.definition.name
+
+    # What the connection does.
 
     def begin(self) -> None:
         """Start the task."""
-        self.phase = Phase.JOINED
-        self.context = self.outbox.context.copy()
-        self.task = self.outbox.server.create_task(self._run(), self.context)
+        self.task.start(self._run())
+
+    def deliver(self, frame: Frame) -> None:
+        """Take a message of the client."""
+        if not self.task.wake(frame):
+            self.task.open_mailbox().put_message(frame)
+
+    def deliver_heavy(self, frame: Frame, size: int) -> None:
+        """Take a large message of the client, whose bytes count until it is handled."""
+        self.task.open_mailbox().weigh(frame, size)
+        self.deliver(frame)
 
     def end(self, reason: str | Exception) -> None:
-        """Take the news that the connection is gone, unless it ends by itself."""
-        if self.ending is None:
-            super().end(reason)
+        """Take the news that the connection is gone, unless the handler ends by itself."""
+        if self.task.ending is None:
+            end = End(Trigger.LOST, reason)
+            self.task.put_end(end, end)
 
-    # What the handler object can do.
+    # What server code does.
+
+    def put_info(self, message: Any) -> None:
+        """Queue a message for ``info``."""
+        self.task.put_item(Kind.INFO, message)
 
     def send(self, message: Any) -> None:
         """Write a message to the client."""
-        self._expect_loop("send")
+        self.connection.server.home.expect("self", "send")
         self._write(_encoded(message))
 
     def close(self, code: int, reason: str) -> None:
-        """Close the connection, and end after what runs now."""
-        self._expect_loop("close")
+        """Close the connection, and end after the method that runs now."""
+        self.connection.server.home.expect("self", "close")
         _check_close(code, reason)
-        self.end_soon(End("normal", Notice.NOTHING))
-        self.outbox.close_by_handler(code, reason)
+        self.task.end_soon(End(Trigger.LOST, "normal"))
+        self.connection.close_by_handler(code, reason)
 
-    def answer(self, message: Any, value: Any) -> None:
+    def _answer(self, value: Any) -> None:
         """Send what a method returned: all of it, or nothing if a part of it can't be sent."""
         values = cast("list[Any]", value) if isinstance(value, list | tuple) else [value]
         for encoded in [_encoded(one) for one in values]:
             self._write(encoded)
 
-    def may_refuse(self, message: Any) -> bool:
-        """Whether ``raise Refused`` is an answer: this protocol knows none."""
-        return False
-
     def _write(self, encoded: Encoded) -> None:
-        if self.phase is Phase.ENDED:
+        if self.task.is_over:
             raise NotJoined(f"{self.label}.send(...) was called after its connection was over")
-        opcode, _ = encoded
+        opcode, data = encoded
         if opcode is TEXT or opcode is BINARY:
-            self.outbox.send(encoded)
+            self.connection.send(encoded)
         else:
-            self.outbox.send_control(*encoded)
+            self.connection.send_control(opcode, data)
 
     # The task.
 
     async def _run(self) -> None:
+        """Run a method for each item, and at last what the end asks for."""
+        task = self.task
+        create_future = self.connection.server.loop.create_future
+        item: Any = OPENED
+        step: Step | End | None
+        end: End | None
+        running: Any
+        value: Any
         try:
-            opened = self.definition.opened
-            first = None
-            if opened is not None:
-                first = (UNASKED, opened, opened.begin(self, self.agent))
-            await self._finish(await self._serve(first))
+            while True:
+                step = self._step_of(item)
+                if isinstance(step, End):
+                    end = step
+                    break
+                if step is not None:
+                    handler, running = step
+                    try:
+                        value = await running
+                        if value is not None and type(value) in UNFINISHED:
+                            value = await handler.finish(value)
+                        if value is not None:
+                            self._answer(value)
+                    except BaseException as error:  # noqa: BLE001 - _end_by raises what is not ours
+                        end = self._end_by(error, handler)
+                        if end is not None:
+                            break
+                    if task.interruption is not Interruption.NONE:
+                        task.take_interruption()  # the method swallowed its cancellation, but is over
+                mailbox = task.mailbox
+                if mailbox is not None and mailbox.weights:
+                    mailbox.unload(item)
+                # What was handled may hold on to megabytes, and the task may wait for hours.
+                item = step = running = value = None
+                if task.ending is None:
+                    if mailbox is not None:
+                        item = mailbox.pop()
+                    if item is None:
+                        task.waiter = create_future()
+                        item = await task.waiter
+                    mailbox = task.mailbox
+                    if mailbox is not None and mailbox.weights and mailbox.needs_turn(item):
+                        await task.wait_for_turn()
+                if task.ending is not None:
+                    end = task.ending
+                    break
+            task.take_end(end)
+            self._close(end)
+            self._has_terminated = True
+            await task.terminate(self.definition.terminate, end)
         finally:
-            self._close(self.ending or End("shutdown", Notice.ERROR))
-            self._wind_up(terminates=True)
+            self._clean_up()
 
-    def _step_of_message(self, message: Frame) -> Step:
-        """Return what to run for something of the client."""
-        inbox = self._inbox
-        if inbox.is_full and inbox.has_drained(self.agent.max_inbox):
-            self.outbox.resume_reading()
-        handler = self.definition.frames[message.opcode]
-        return message, handler, handler.begin(self, self.agent, message.data)
-
-    def _step_of_item(self, kind: Kind, item: Any) -> Step | End | None:
-        """Return what to run for something of the server's own."""
-        if kind is Kind.END:
+    def _step_of(self, item: Any) -> Step | End | None:
+        """Return what an item means: a method to run, an end, or nothing more."""
+        definition, agent = self.definition, self.agent
+        if item.__class__ is Frame:
+            handler = definition.frames[item.opcode]
+            return handler, handler.start(agent, item.data)
+        if item.__class__ is End:
             end: End = item
             return end
+        kind, content = item
+        if kind is Kind.JOINED:
+            opened = definition.opened
+            return None if opened is None else (opened, opened.start(agent))
         if kind is Kind.HEARD:
-            item = copy_of(item)
-        definition = self.definition
-        handler = definition.draining if type(item) is Draining else definition.info
-        if handler is not None:
-            return UNASKED, handler, handler.begin(self, self.agent, item)
-        self.log.warning(
+            content = copy_of(content)
+        info = definition.draining if type(content) is Draining else definition.info
+        if info is not None:
+            return info, info.start(agent, content)
+        self.connection.server.log.warning(
             "%s got an unexpected message %r: add `async def info(self, message)` to handle it",
             self.label,
-            item,
+            content,
         )
         return None
 
+    def _end_by(self, error: BaseException, handler: Handler) -> End | None:
+        """Return the end that a method's exception means, or None if the handler goes on.
+
+        Called while the exception is handled. An exception that is not the method's own is raised again.
+        """
+        task = self.task
+        if task.interruption is Interruption.KILLED:
+            raise error
+        if isinstance(error, Stop):
+            try:
+                if error.reply is not None:
+                    self._answer(error.reply)
+                return task.stop(error)
+            except EncodeError as unsendable:
+                error = unsendable
+        return task.end_by(error, handler.function.__name__)
+
     # The end.
 
-    async def _finish(self, end: End) -> None:
-        self.take_end(end)
-        self._close(end)
-        await self._terminate(end)
-
     def _close(self, end: End) -> None:
-        """Close the connection as this end wants it; a second time is none too many."""
-        connection = self.outbox
-        if end.notice is Notice.NOTHING:
+        """Close the connection as an end wants it; a second time does nothing."""
+        connection = self.connection
+        if end.trigger is Trigger.LOST:
             connection.answer_goodbye()
-        elif end.notice is Notice.ERROR:
+        elif end.trigger is Trigger.FAILED:
             connection.close(CloseCode.INTERNAL_ERROR, reason=end.reason)
         else:
             code = CloseCode.SHUTDOWN if end.reason == RESTART else CloseCode.STOPPED
             connection.close(code, reason=end.reason)
+
+    def _clean_up(self) -> None:
+        """Leave nothing behind, however the task ended. This cannot be cancelled, and never waits."""
+        task = self.task
+        end = task.ending or End(Trigger.FAILED, "shutdown")
+        self._close(end)
+        task.clean_up(end)
+        if self._has_terminated:
+            task.end_resources()
+        else:  # it was killed before
+            task.terminate_late(self.definition.terminate, end, task.end_resources)
 
 
 def _encoded(message: Any) -> Encoded:

@@ -10,6 +10,7 @@ import pytest
 from bennu import Broadcast, Error, on_info
 
 from ..support.clock import advance, running_loop, settle, work
+from ..support.inside import resources_of
 from ..support.memory import endpoint_of, error, ok, serve
 from .handles import Room, rooms
 
@@ -70,8 +71,9 @@ async def test_a_timer_that_has_fired_is_forgotten() -> None:
         cancel()
         cancel()
         assert task.done()
-        owned = room._server.owned  # type: ignore[attr-defined]
-        assert (owned.timers, owned.tasks, owned.subscriptions) == (set(), set(), set())
+        resources = resources_of(room)
+        assert (resources.timers, resources.tasks) == (set(), set())
+        assert resources.subscriptions == set()
 
 
 @pytest.mark.conformance("CS043")

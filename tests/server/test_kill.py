@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bennu.logs.log import Log
-from bennu.server.supervision import end_tasks, kill
+from bennu.server.kill import end_tasks, kill
 
 from ..support.clock import running_loop, settle
 from .bad import killed_coroutines, misbehave

@@ -1,0 +1,166 @@
+"""From an item of a channel's mailbox to a handler, and from its result to a reply. Protocol document, §2.11 and §3.
+
+The tables of the channel's class (:mod:`bennu.definition`) say which handler takes an item. A message that no handler
+takes gets an error reply.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from ..definition import Handler
+from ..errors import EncodeError, Refused, Stop
+from ..message import ERROR, OK, PHX_LEAVE, Error, Message, Ok, Reply, bytes_of, is_reserved
+from ..reasons import Reason
+from ..user_code.callback import crash_of
+from ..user_code.copies import copy_of
+from ..user_code.payload import InvalidPayload, anything
+from .channel_telemetry import tell_refused
+from .mailbox import Kind
+from .task import End, Interruption, Trigger
+
+if TYPE_CHECKING:
+    from .channel_server import ChannelServer
+
+__all__ = ["Step", "answer", "end_by", "is_result", "step_of"]
+
+
+Step = tuple[Message | None, Handler, Awaitable[Any]]
+"""The message that is answered, if there is one; the handler; and its running, to be awaited."""
+
+
+def step_of(server: ChannelServer, item: Any) -> Step | End | None:
+    """Return what an item means: a handler to run, an end, or nothing more.
+
+    Args:
+        server: The channel.
+        item: A message of the client, an item of the server, or an end.
+    """
+    if item.__class__ is not Message:
+        return item if item.__class__ is End else _step_of_item(server, *item)
+    event = item.event
+    definition = server.definition
+    handler = definition.events.get(event) if type(event) is str else None
+    try:
+        if handler is not None:
+            if handler.decode is None:
+                return item, handler, handler.start(server.agent)
+            return item, handler, handler.start(server.agent, handler.decode(item.payload))
+        if event == PHX_LEAVE:
+            return End(Trigger.LEFT, "left", item)
+        handler = definition.handle_in
+        if handler is not None and type(event) is str and not is_reserved(event):
+            longest = server.connection.socket.max_event_size
+            if bytes_of(event) > longest:
+                _refuse(server, item, Reason.TOO_LONG.payload(max_bytes=longest))
+                return None
+            return item, handler, handler.start(server.agent, event, anything(item.payload))
+    except InvalidPayload as invalid:
+        _refuse(server, item, Reason.INVALID_PAYLOAD.payload(errors=invalid.errors))
+        return None
+    except BaseException as error:  # noqa: BLE001 - logged: the payload's type raised, e.g. in __post_init__
+        return server.task.crash(crash_of(error, f"the payload of {event!r}"), event)
+    _refuse(server, item, Reason.UNKNOWN_EVENT.payload())
+    return None
+
+
+def _refuse(server: ChannelServer, message: Message, response: Any) -> None:
+    """Answer a message that no handler takes."""
+    tell_refused(server, message, response)
+    if message.ref is not None:
+        server.connection.reply(server.join_ref, message.ref, server.topic, ERROR, response)
+
+
+def _step_of_item(server: ChannelServer, kind: Kind, content: Any) -> Step | None:
+    definition, agent = server.definition, server.agent
+    if kind is Kind.JOINED:
+        handler = definition.after_join
+        return None if handler is None else (None, handler, handler.start(agent))
+    if kind is Kind.OUT:
+        handler = definition.outs[content.event]
+        return None, handler, handler.start(agent, copy_of(content.payload))
+    if kind is Kind.HEARD:
+        content = copy_of(content)
+    handler = definition.info_handler(content)
+    if handler is not None:
+        return None, handler, handler.start(agent, content)
+    server.connection.server.log.warning(
+        "%s got an unexpected message %r: add @on_info(%s) to handle it",
+        server.label,
+        content,
+        type(content).__name__,
+    )
+    return None
+
+
+@cache  # isinstance() takes half a microsecond for a Struct
+def is_result(kind: type) -> bool:
+    """Return whether values of a class say themselves what reply they are; else they are the response of an ok reply."""
+    return issubclass(kind, Ok | Error | Reply | bytes)
+
+
+def answer(server: ChannelServer, ref: Any, value: Any) -> None:
+    """Write a result of a handler as a reply.
+
+    Args:
+        server: The channel.
+        ref: The ref of the message.
+        value: An ``Ok``, ``Error`` or ``Reply``, or the response of an ok reply.
+
+    Raises:
+        EncodeError: The response can't be written.
+    """
+    connection, status = server.connection, OK
+    if isinstance(value, Ok):
+        value = value.response
+    elif isinstance(value, Error):
+        status, value = ERROR, value.response
+    elif isinstance(value, Reply):
+        status, value = value.status, value.response
+    try:
+        connection.reply(server.join_ref, ref, server.topic, status, value)
+    except EncodeError:
+        # Both the format and the transport must be able to carry bytes.
+        carries = connection.serializer.carries_binary and connection.framing.carries_binary
+        if carries or not isinstance(value, bytes):
+            raise
+        connection.server.log.warning(
+            "A reply of bytes of %s became an error: %s over %s carries none",
+            server.label,
+            connection.serializer.name,
+            connection.transport,
+        )
+        unsupported = Reason.BINARY_UNSUPPORTED.payload()
+        connection.reply(server.join_ref, ref, server.topic, ERROR, unsupported)
+
+
+def end_by(
+    server: ChannelServer, error: BaseException, message: Message | None, handler: Handler
+) -> End | None:
+    """Return the end that a handler's exception means, or None if the channel goes on.
+
+    Called while the exception is handled. An exception that is not the handler's own is raised again.
+
+    Args:
+        server: The channel.
+        error: What was raised.
+        message: The message of the client that was handled, if it was one.
+        handler: The handler.
+    """
+    task = server.task
+    if task.interruption is Interruption.KILLED:
+        raise error
+    try:
+        if isinstance(error, Stop):
+            if message is not None and error.reply is not None:
+                answer(server, message.ref, error.reply)
+            return task.stop(error)
+        if isinstance(error, Refused) and message is not None:
+            answer(server, message.ref, Error(error.payload))
+            tell_refused(server, message, error.payload)
+            return None
+    except EncodeError as unsendable:
+        error = unsendable
+    return task.end_by(error, handler.function.__name__)
