@@ -296,6 +296,10 @@ def _is_utf8(content: bytes) -> bool:
     return True
 
 
+_SHORT_TEXT: Final = [bytes((_FINAL | TEXT, length)) for length in range(126)]
+"""The heads of short text frames, by their length."""
+
+
 def frame(opcode: int, data: bytes) -> bytes:
     """Return a server's frame: final, unmasked.
 
@@ -305,6 +309,8 @@ def frame(opcode: int, data: bytes) -> bytes:
     """
     length = len(data)
     if length < 126:
+        if opcode is TEXT:  # most frames
+            return _SHORT_TEXT[length] + data
         return bytes((_FINAL | opcode, length)) + data
     if length < 65536:
         return bytes((_FINAL | opcode, 126, length >> 8, length & 255)) + data
