@@ -71,8 +71,6 @@ WITHOUT_MODULE: Final = {
     "server/test_large_messages.py": "how long large messages are kept",
     "server/test_raw.py": "raw sockets",
     "server/test_raw_ends.py": "the ends of raw connections",
-    "server/test_refresh.py": "tokens that a client renews",
-    "server/test_refused.py": "clients that are told why they were refused",
     "server/test_sizes.py": "sizes that a client can choose",
     "server/test_unhandled.py": "the bound of all mailboxes of a connection",
     "test_conformance.py": "docs/conformance.toml",
