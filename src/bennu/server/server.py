@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..limits.connections import ConnectionLimits, network_of
 from ..limits.limits import Threads
-from ..log_handler import LogHandler
 from ..loop.scheduler import Scheduler
 from ..loop.threads import Pools
 from ..loop.watch import LIMIT, Watch
 from ..pubsub import PubSub
 from ..reasons import CloseCode
-from ..telemetry import ParameterFilter, Telemetry
+from ..telemetry import LogHandler, ParameterFilter, Telemetry
 from ..user_code.callback import Callback
 
 if TYPE_CHECKING:

@@ -9,17 +9,11 @@ import logging
 from collections.abc import Callable
 from typing import Any, Final
 
-from .logs.hiding import ParameterFilter
-from .logs.log import Printed
-from .logs.printable import printable
-from .telemetry import (
-    ChannelHandledIn,
-    Event,
-    MessageRefused,
-    ReplicaChanged,
-    SocketDrain,
-    Telemetry,
-)
+from ..logs.hiding import ParameterFilter
+from ..logs.log import Printed
+from ..logs.printable import printable
+from .events import ChannelHandledIn, Event, MessageRefused, ReplicaChanged, SocketDrain
+from .telemetry import Telemetry
 
 __all__ = ["LogHandler", "readable"]
 

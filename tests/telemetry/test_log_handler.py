@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from bennu.log_handler import LogHandler, readable
 from bennu.telemetry import (
     EVENTS,
     ChannelHandledIn,
     Event,
+    LogHandler,
     MessageRefused,
     ParameterFilter,
     PresenceChanged,
@@ -20,6 +20,7 @@ from bennu.telemetry import (
     SocketDrain,
     Telemetry,
 )
+from bennu.telemetry.log_handler import readable
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,41 @@
+"""What happens in an endpoint, for logs, metrics and traces. Protocol document, §9.
+
+An endpoint has one :class:`Telemetry`. A handler is a function that gets events. It runs on the event loop, and must
+return at once. If a handler raises, that is logged, and the endpoint goes on.
+"""
+
+from ..logs.hiding import FILTERED, SECRET_TERMS, ParameterFilter
+from .events import (
+    EVENTS,
+    ChannelHandledIn,
+    ChannelJoined,
+    Event,
+    LimitExceeded,
+    MessageRefused,
+    MessagesDropped,
+    PresenceChanged,
+    ReplicaChanged,
+    SocketConnected,
+    SocketDrain,
+)
+from .log_handler import LogHandler
+from .telemetry import Telemetry
+
+__all__ = [
+    "EVENTS",
+    "FILTERED",
+    "SECRET_TERMS",
+    "ChannelHandledIn",
+    "ChannelJoined",
+    "Event",
+    "LimitExceeded",
+    "LogHandler",
+    "MessageRefused",
+    "MessagesDropped",
+    "ParameterFilter",
+    "PresenceChanged",
+    "ReplicaChanged",
+    "SocketConnected",
+    "SocketDrain",
+    "Telemetry",
+]

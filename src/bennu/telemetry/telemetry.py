@@ -1,0 +1,158 @@
+"""The handlers of an endpoint's events, and its counters. Protocol document, §9."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from threading import Lock
+from typing import Any, Final
+
+from ..errors import DefinitionError
+from ..logs.log import Log
+from ..loop.home import Home
+from ..reasons import DropReason, Limit
+from ..user_code.callback import Callback
+from .events import EVENTS, Event, LimitExceeded, MessagesDropped
+
+__all__ = ["Telemetry"]
+
+Handler = Callable[[Event], object]
+
+
+MAX_DROP_TOPICS: Final = 10_000
+"""Topics whose drops are counted one by one. Clients can choose names of topics."""
+
+MAX_TOPIC: Final = 200
+"""Characters of the longest topic that is counted by its name."""
+
+
+_EXCEEDED: Final = {
+    limit: f"Over a limit, {limit.meaning.replace('`', '')}: the client %s%s%s; %d time(s) in all"
+    for limit in Limit
+}
+
+
+class Telemetry:
+    """The handlers of one endpoint, and its counters.
+
+    Args:
+        home: The endpoint's event loop.
+
+    Attributes:
+        drops: How many messages were dropped, by topic and reason. After ten thousand different topics others are
+            counted under the topic ``"*"``; so are very long topics.
+        exceeded: How often each limit was exceeded.
+        handlers: The handlers of each class of events. An event without a handler is not made.
+        log: The endpoint's log.
+    """
+
+    __slots__ = ("_home", "_lock", "drops", "exceeded", "handlers", "log")
+
+    def __init__(self, home: Home | None = None) -> None:
+        self._home = Home() if home is None else home
+        self._lock = Lock()
+        self.log = Log()
+        self.handlers: dict[type[Event], tuple[Callback, ...]] = dict.fromkeys(EVENTS, ())
+        self.drops: Counter[tuple[str, DropReason]] = Counter()
+        self.exceeded: Counter[Limit] = Counter()
+
+    def attach(self, handler: Handler, *event_types: type[Event]) -> Callable[[], None]:
+        """Add a handler. You can call this before the start, and in any thread; the returned function too.
+
+        Args:
+            handler: A plain function of one argument, the event. It is called on the event loop, in the middle of
+                what the event is about, so it must return at once. If it raises, that is logged, and the
+                endpoint goes on.
+            event_types: The classes of the events that the handler gets; without any it gets all. Name the
+                classes that you need: an event without a handler is not made, which saves time per message.
+
+        Returns:
+            A function that removes the handler. You can call it more than once.
+
+        Raises:
+            DefinitionError: The handler is async (nothing would await it), or a class is not a class of events.
+            NotStarted: This process is a fork of the process that serves, and gets no events.
+
+        Example:
+            >>> Telemetry().attach(print, ChannelJoined)()
+        """
+        self._home.expect_process("endpoint.telemetry", "attach")
+        callback = Callback.plain(
+            "telemetry.attach(...)",
+            handler,
+            why="it is called in the midst of what it is told of, and nothing waits for it",
+            write="def handler(event): queue.put_nowait(event)",
+        )
+        kinds = _event_types(event_types)
+        with self._lock:
+            for kind in kinds:
+                self.handlers[kind] = (*self.handlers[kind], callback)
+        is_attached = True
+
+        def detach() -> None:
+            nonlocal is_attached
+            with self._lock:
+                if is_attached:
+                    is_attached = False
+                    for kind in kinds:
+                        left = list(self.handlers[kind])
+                        left.remove(callback)
+                        self.handlers[kind] = tuple(left)
+
+        return detach
+
+    def dropped(self, topic: str, reason: DropReason, count: int = 1) -> None:
+        """Count messages that were not delivered, and tell the handlers."""
+        key = (topic, reason)
+        if len(topic) > MAX_TOPIC or (key not in self.drops and len(self.drops) >= MAX_DROP_TOPICS):
+            key = ("*", reason)
+        self.drops[key] += count
+        if self.handlers[MessagesDropped]:
+            self.emit(MessagesDropped(topic, reason, count))
+
+    def limit_exceeded(
+        self, limit: Limit, peer: str | None, topic: str | None = None, event: str | None = None
+    ) -> None:
+        """Count a client that exceeded a limit, tell the handlers, and log it.
+
+        A client can exceed a limit a hundred thousand times a second. So the log gets a line for the first time of
+        each limit, and then one line in ten seconds with the number.
+
+        Args:
+            limit: The limit.
+            peer: The client's address, if that is known.
+            topic: The topic of the client's message, if the client has joined it.
+            event: The event of the client's message, if it has one.
+        """
+        self.exceeded[limit] += 1
+        if self.handlers[LimitExceeded]:
+            self.emit(LimitExceeded(limit, peer, topic, event))
+        self.log.warning(
+            _EXCEEDED[limit],
+            peer or "whose address is unknown",
+            "" if topic is None else f" in {topic!r}",
+            "" if event is None else f" with {event!r}",
+            self.exceeded[limit],
+            burst=1,
+        )
+
+    def emit(self, event: Event) -> None:
+        """Call the handlers of an event's class."""
+        kind = type(event)
+        for handler in self.handlers[kind]:
+            try:
+                handler.now(event)
+            except Exception:
+                self.log.exception("A telemetry handler failed on %s", kind.__name__)
+
+
+def _event_types(given: Sequence[Any]) -> tuple[type[Event], ...]:
+    for kind in given:
+        if kind not in EVENTS:
+            raise DefinitionError(
+                "telemetry.attach(handler, ...)",
+                expected=f"classes of events: {', '.join(one.__name__ for one in EVENTS)}",
+                got=repr(kind),
+                write="telemetry.attach(handler, ChannelJoined)",
+            )
+    return tuple(given) or EVENTS
