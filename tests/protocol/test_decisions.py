@@ -1,4 +1,4 @@
-"""The decision table of a connection, row by row (protocol, §2.8), and what never happens."""
+"""The decision table of a connection, row by row (protocol, §2.8), and its invariants."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ NUMBER = "room:number"  # joined with the join_ref 1
 
 
 def message(join_ref: Any, topic: Any, event: Any, ref: Any = "9") -> Message:
-    """A message whose payload does not matter."""
+    """Return a message with a payload that does not matter."""
     return Message(join_ref, ref, topic, event, msgspec.Raw(b"{}"))
 
 
 def session() -> Memberships[str]:
-    """A connection that has joined three topics."""
+    """Return a connection that has joined three topics."""
     made: Memberships[str] = Memberships()
     made.add(JOINED, "1", "the channel")
     made.add(NULL, None, "another")
@@ -34,10 +34,10 @@ def session() -> Memberships[str]:
 
 
 TABLE = [
-    # Row 1: a heartbeat needs no join and looks at no join_ref.
+    # Row 1: a heartbeat needs no join, and its join_ref is ignored.
     (1, None, "phoenix", "heartbeat", Decision.HEARTBEAT),
     (1, "1", "phoenix", "heartbeat", Decision.HEARTBEAT),
-    # Row 2: a join of what is not joined, whether or not any channel is there for it.
+    # Row 2: a join of a topic that is not joined, with or without a channel for it.
     (2, "2", "room:new", "phx_join", Decision.JOIN),
     (2, None, "room:new", "phx_join", Decision.JOIN),
     (2, "2", "", "phx_join", Decision.JOIN),
@@ -45,17 +45,17 @@ TABLE = [
     (2, "2", ["a"], "phx_join", Decision.JOIN),
     (2, "2", None, "phx_join", Decision.JOIN),
     (2, "2", "phoenix", "phx_join", Decision.JOIN),
-    # Row 3: a join of what is joined, whatever the join_refs.
+    # Row 3: a join of a topic that is joined, with any join_ref.
     (3, "1", JOINED, "phx_join", Decision.REJOIN),
     (3, "2", JOINED, "phx_join", Decision.REJOIN),
     (3, None, JOINED, "phx_join", Decision.REJOIN),
     (3, "2", NULL, "phx_join", Decision.REJOIN),
-    # Row 4: a leave by whoever joined, or with a join_ref of null.
+    # Row 4: a leave with the join_ref of the join, or with null.
     (4, "1", JOINED, "phx_leave", Decision.LEAVE),
     (4, None, JOINED, "phx_leave", Decision.LEAVE),
     (4, None, NULL, "phx_leave", Decision.LEAVE),
     (4, 1, NUMBER, "phx_leave", Decision.LEAVE),
-    # Row 5: a leave meant for an earlier incarnation.
+    # Row 5: a leave with the join_ref of an earlier join.
     (5, "0", JOINED, "phx_leave", Decision.STALE),
     (5, 1, JOINED, "phx_leave", Decision.STALE),
     (5, "1", NULL, "phx_leave", Decision.STALE),
@@ -70,7 +70,7 @@ TABLE = [
     (6, "1", JOINED, "", Decision.DELIVER),
     (6, "1", JOINED, {"an": "object"}, Decision.DELIVER),
     (6, "1", JOINED, None, Decision.DELIVER),
-    # Row 7: an event meant for an earlier incarnation. Only null is the wildcard.
+    # Row 7: an event with the join_ref of an earlier join. Only null is the wildcard.
     (7, "0", JOINED, "new_msg", Decision.STALE),
     (7, "", JOINED, "new_msg", Decision.STALE),
     (7, 1, JOINED, "new_msg", Decision.STALE),
@@ -80,7 +80,7 @@ TABLE = [
     (7, True, NUMBER, "new_msg", Decision.STALE),
     (7, 1.0, NUMBER, "new_msg", Decision.STALE),
     (7, "1", NUMBER, "new_msg", Decision.STALE),
-    # Row 8: a leave of what is not joined.
+    # Row 8: a leave of a topic that is not joined.
     (8, "1", "room:new", "phx_leave", Decision.LEFT_ALREADY),
     (8, None, "no:channel:at:all", "phx_leave", Decision.LEFT_ALREADY),
     (8, None, 5, "phx_leave", Decision.LEFT_ALREADY),
@@ -99,7 +99,7 @@ TABLE = [
 def test_the_decision_table(
     row: int, join_ref: Any, topic: Any, event: Any, decision: Decision
 ) -> None:
-    """The first row that applies decides; the topic's membership comes with it."""
+    """The first matching row decides. The decision has the topic's membership."""
     connection = session()
     is_joined = row in {3, 4, 5, 6, 7}
 
@@ -110,7 +110,7 @@ def test_the_decision_table(
 
 
 def test_a_channel_may_be_joined_on_phoenix_itself_and_heartbeats_still_win() -> None:
-    """Its other events go to the channel."""
+    """Other events of this topic go to the channel."""
     connection: Memberships[str] = Memberships()
     connection.add("phoenix", "1", "the channel")
 
@@ -120,7 +120,7 @@ def test_a_channel_may_be_joined_on_phoenix_itself_and_heartbeats_still_win() ->
 
 
 def test_a_channel_that_is_leaving_still_gets_its_messages() -> None:
-    """Only its end takes it out of the table."""
+    """A channel stays in the table until its end."""
     connection = session()
     connection[JOINED].leaving = True
 
@@ -130,7 +130,7 @@ def test_a_channel_that_is_leaving_still_gets_its_messages() -> None:
 
 
 def test_a_membership_remembers_the_join_ref_as_it_came() -> None:
-    """Null too; it is what phx_close will carry."""
+    """The join_ref can be null; it is sent with phx_close."""
     membership = session().add("room:2", None, "channel")
 
     assert (membership.topic, membership.join_ref, membership.channel, membership.leaving) == (
@@ -142,7 +142,7 @@ def test_a_membership_remembers_the_join_ref_as_it_came() -> None:
 
 
 def test_a_removed_channel_is_returned_and_its_topic_is_free() -> None:
-    """From then on the topic is unmatched, until it is joined again."""
+    """The topic is unmatched until the next join."""
     connection = session()
     membership = connection[JOINED]
 
@@ -153,7 +153,7 @@ def test_a_removed_channel_is_returned_and_its_topic_is_free() -> None:
 
 
 def test_a_channel_does_not_remove_the_one_that_took_its_place() -> None:
-    """The end of an old incarnation may be told after the new one has joined."""
+    """The end of an earlier channel can be reported after the next channel has joined."""
     connection = session()
     connection.remove(JOINED, "the channel")
     connection.add(JOINED, "2", "the next channel")
@@ -163,7 +163,7 @@ def test_a_channel_does_not_remove_the_one_that_took_its_place() -> None:
 
 
 def test_channels_are_told_apart_by_what_they_are_and_not_by_equality() -> None:
-    """Two channels may look alike."""
+    """Two channels can compare equal."""
     one, other = ["same"], ["same"]
     connection: Memberships[list[str]] = Memberships()
     connection.add("room:1", "1", one)
@@ -179,7 +179,7 @@ _EVENTS = st.sampled_from(["phx_join", "phx_leave", "heartbeat", "new_msg"]) | j
 @property_test
 @given(st.lists(st.builds(message, refs | json_values, _TOPICS, _EVENTS, refs), max_size=8))
 def test_no_message_raises_and_deciding_changes_nothing(messages: list[Message]) -> None:
-    """Whatever JSON the five elements are: the table is total, and a look at it is only that."""
+    """Each of the five elements can be any JSON value. A decision does not change the table."""
     connection = session()
     before = dict(connection)
 
@@ -193,7 +193,7 @@ def test_no_message_raises_and_deciding_changes_nothing(messages: list[Message])
 
 
 class Connections(RuleBasedStateMachine):
-    """A connection beside a plain dictionary of what is joined with which join_ref."""
+    """A connection, and a dict of the joined topics and their join_refs."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -205,7 +205,7 @@ class Connections(RuleBasedStateMachine):
 
     @rule(topic=topics, join_ref=join_refs)
     def join(self, topic: str, join_ref: Any) -> None:
-        """Join as the shell does: a channel that is there ends first."""
+        """Join as the server does: an earlier channel of the topic ends first."""
         decision, membership = self.session.decide(message(join_ref, topic, "phx_join"))
         if decision is Decision.REJOIN:
             assert membership is not None
@@ -226,12 +226,12 @@ class Connections(RuleBasedStateMachine):
 
     @rule(topic=topics)
     def end_what_is_gone(self, topic: str) -> None:
-        """Hear of the end of a channel that was replaced or has ended before."""
+        """Report the end of a channel that was replaced, or has ended before."""
         assert self.session.remove(topic, object()) is None
 
     @rule(topic=topics, join_ref=join_refs)
     def leave(self, topic: str, join_ref: Any) -> None:
-        """Send a leave, which changes nothing before the channel has ended."""
+        """Send a leave. It changes nothing before the channel has ended."""
         decision, _ = self.session.decide(message(join_ref, topic, "phx_leave"))
         assert decision is self._expected(topic, join_ref, Decision.LEAVE, Decision.LEFT_ALREADY)
 
@@ -251,7 +251,7 @@ class Connections(RuleBasedStateMachine):
 
     @invariant()
     def topics_change_by_adding_and_removing_alone(self) -> None:
-        """The table is what the model says, at every step."""
+        """The table equals the dict after each step."""
         assert {
             topic: (membership.join_ref, membership.channel)
             for topic, membership in self.session.items()

@@ -1,4 +1,4 @@
-"""permessage-deflate: what is agreed on, and what is written then."""
+"""permessage-deflate: the negotiation, and the messages that are written after it."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ CHROMIUM = f"{PLAIN}; client_max_window_bits"
 
 
 def response(*headers: str, **options: Any) -> str | None:
-    """What these headers of a client are answered with."""
+    """Return the response to these headers of a client."""
     agreement = negotiate(headers, Deflate(**options))
     return None if agreement is None else agreement.response
 
 
 def agreed(*headers: str, **options: Any) -> Agreement:
-    """What these headers of a client come to."""
+    """Return the agreement for these headers of a client."""
     agreement = negotiate(headers, Deflate(**options))
     assert agreement is not None
     return agreement
 
 
-# Agreeing.
+# Negotiation.
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def agreed(*headers: str, **options: Any) -> Agreement:
     ],
 )
 def test_neither_end_refers_back_by_default(offer: str) -> None:
-    """Whatever the client offers: nothing is kept for an idle connection, and broadcasts are shared."""
+    """For any offer: no window is kept for an idle connection, and broadcasts are shared."""
     assert response(offer) == NEITHER
     assert agreed(offer).client_window is None
     assert agreed(offer).server_window == 15
@@ -73,7 +73,7 @@ def test_neither_end_refers_back_by_default(offer: str) -> None:
     [(15, 15), (14, 12), (13, 12), (12, 12), (11, 9), (10, 9), (9, 9)],
 )
 def test_our_window_is_no_larger_than_asked_for(offered: int, window: int) -> None:
-    """It is one of three, so that a broadcast is compressed at most three times."""
+    """The window is one of three, so a broadcast is compressed at most three times."""
     agreement = agreed(f"{PLAIN}; server_max_window_bits={offered}")
     assert agreement.server_window == window
     assert agreement.response == (
@@ -97,7 +97,7 @@ def test_our_window_is_no_larger_than_asked_for(offered: int, window: int) -> No
 def test_a_client_may_refer_back_if_the_socket_allows_it(
     offer: str, bits: int, window: int | None, parameters: str
 ) -> None:
-    """Within the window of the socket, or not at all if it can't be told how small that is."""
+    """The client keeps a window of the socket's size. A client that can't be told this size keeps none."""
     agreement = agreed(offer, client_context=True, client_window_bits=bits)
     assert agreement.client_window == window
     assert agreement.response == SERVER + parameters
@@ -125,7 +125,7 @@ def test_a_client_may_refer_back_if_the_socket_allows_it(
     ],
 )
 def test_an_offer_that_is_wrong_is_declined_and_the_next_is_looked_at(parameters: str) -> None:
-    """RFC 7692, §7.1: doubled, unknown, or of a value that can't be."""
+    """RFC 7692, §7.1: an offer with a repeated, unknown or invalid parameter is declined."""
     offer = f"{PLAIN}; {parameters}"
     assert response(offer) is None
     assert response(f"{offer}, {PLAIN}") == NEITHER
@@ -136,7 +136,7 @@ def test_an_offer_that_is_wrong_is_declined_and_the_next_is_looked_at(parameters
     "headers", [(), ("",), ("x-webkit-deflate-frame",), (PLAIN, "malformed;"), ("per message",)]
 )
 def test_without_an_offer_that_can_be_read_nothing_is_agreed_on(headers: tuple[str, ...]) -> None:
-    """The client connects all the same."""
+    """The client connects without compression."""
     assert response(*headers) is None
 
 
@@ -157,7 +157,7 @@ def test_without_an_offer_that_can_be_read_nothing_is_agreed_on(headers: tuple[s
     ],
 )
 def test_a_malformed_header_is_none_whatever_else_it_offers(header: str) -> None:
-    """A quoted value is a word as well: RFC 6455 wants it so."""
+    """RFC 6455 allows a quoted value only if its content is a token."""
     assert response(f"{PLAIN}, {header}") is None
 
 
@@ -171,12 +171,12 @@ def test_a_malformed_header_is_none_whatever_else_it_offers(header: str) -> None
     ],
 )
 def test_a_header_may_have_spaces_empty_elements_and_quoted_values(header: str) -> None:
-    """As RFC 9110 writes lists."""
+    """The header is a list as in RFC 9110."""
     assert response(header) == NEITHER
 
 
 def test_other_extensions_are_passed_over() -> None:
-    """Of several headers and offers the first that we know counts."""
+    """Offers of other extensions are ignored. The first acceptable offer counts."""
     first = f"{PLAIN}; server_max_window_bits=9"
     assert agreed("bbf-usp-protocol, " + first, PLAIN).server_window == 9
 
@@ -209,7 +209,7 @@ def test_the_library_as_client_agrees_with_every_answer(
     context: bool,
     bits: int,
 ) -> None:
-    """And understands by it what we do."""
+    """The library as client accepts the response, and reads the server's messages."""
     if client_bits is False:
         client_bits = None
     factory = ClientPerMessageDeflateFactory(
@@ -234,7 +234,7 @@ def test_the_library_as_client_agrees_with_every_answer(
 @property_test
 @given(st.lists(st.lists(_PARAMETERS, max_size=4), max_size=3))
 def test_no_offer_raises(offers: list[list[str]]) -> None:
-    """Whatever the parameters, it is answered by something a client understands, or declined."""
+    """Each offer is declined, or answered with a response that a client accepts."""
     answer = response(", ".join("; ".join([PLAIN, *parameters]) for parameters in offers))
     if answer is not None:
         [(_, parameters)] = parse_extension(answer)
@@ -257,7 +257,7 @@ def test_no_offer_raises(offers: list[list[str]]) -> None:
 def test_an_option_out_of_its_range_says_what_to_write(
     options: dict[str, Any], expected: str
 ) -> None:
-    """At start-up."""
+    """The error at start-up says what to write."""
     with pytest.raises(DefinitionError) as caught:
         Deflate(**options)
     [(name, value)] = options.items()
@@ -269,7 +269,7 @@ def test_an_option_out_of_its_range_says_what_to_write(
 
 
 def message(size: int) -> bytes:
-    """Some JSON, as long as this or a bit more."""
+    """Return JSON of this length or a bit more."""
     rows = [
         {"id": number * 7919 % 1000, "name": f"row {number}"} for number in range(size // 20 + 1)
     ]
@@ -277,7 +277,7 @@ def message(size: int) -> bytes:
 
 
 class Inflater:
-    """The library as client: it keeps nothing from one message to the next."""
+    """The library as client, without a window between messages."""
 
     def __init__(self, window: int) -> None:
         self._protocol = Protocol(CLIENT, state=State.OPEN, max_size=None)
@@ -291,7 +291,7 @@ class Inflater:
         ]
 
     def read(self, data: bytes) -> tuple[int, bytes]:
-        """Return the one message that is in these bytes."""
+        """Return the one message in these bytes."""
         self._protocol.receive_data(data)
         assert self._protocol.parser_exc is None
         [event] = self._protocol.events_received()
@@ -300,7 +300,7 @@ class Inflater:
 
 
 def test_all_that_agreed_on_the_same_have_one_framing() -> None:
-    """By it the fast lane sees that they get the same bytes, also of a socket mounted twice."""
+    """Connections with equal agreements share a framing, also of a socket that is mounted twice."""
     here, there = agreed(PLAIN), agreed(CHROMIUM)
     assert here.framing is there.framing
     assert here.framing is not agreed(f"{PLAIN}; server_max_window_bits=12").framing
@@ -312,7 +312,7 @@ def test_all_that_agreed_on_the_same_have_one_framing() -> None:
 @pytest.mark.parametrize("level", [1, 6, 9])
 @pytest.mark.parametrize("opcode", [TEXT, BINARY])
 def test_every_message_can_be_read_by_itself(level: int, window: int, opcode: Opcode) -> None:
-    """With a window as small as agreed on, by a client that has seen none of those before."""
+    """A client without earlier messages can read each message, with the negotiated window."""
     framing = DeflateFraming(level, 0, window)
     for size in (1, 100, 1000, 5000, 70_000, 200_000):
         data = message(size)
@@ -326,14 +326,14 @@ def test_every_message_can_be_read_by_itself(level: int, window: int, opcode: Op
 @property_test
 @given(st.lists(st.binary(max_size=400) | st.integers(0, 3000).map(message), max_size=6))
 def test_what_is_written_is_what_the_library_reads(contents: list[bytes]) -> None:
-    """Any messages, one after another, compressed or not."""
+    """The library reads any sequence of messages, compressed or not."""
     framing, client = DeflateFraming(6, 0, 9), Inflater(9)
     for data in contents:
         assert client.read(framing.frame(BINARY, data)) == (BINARY, data)
 
 
 def test_what_is_short_or_would_not_shrink_goes_as_it_is() -> None:
-    """With the bit clear, as the RFC allows for each message."""
+    """The bit is clear in an uncompressed message, as the RFC allows."""
     framing = DeflateFraming(6, 512, 15)
     short, noise = b"a" * 511, os.urandom(2000)
     assert framing.frame(TEXT, short) == frame(TEXT, short)
@@ -343,12 +343,12 @@ def test_what_is_short_or_would_not_shrink_goes_as_it_is() -> None:
 
 
 def test_several_frames_are_joined_to_what_is_written_at_once() -> None:
-    """The frames of a turn of the event loop."""
+    """The frames of one turn of the event loop are joined."""
     assert DeflateFraming.join([b"a", b"b"]) == b"ab"
 
 
 def test_threads_may_share_a_framing() -> None:
-    """Endpoints in several threads may have the same options: none breaks the messages of another."""
+    """Endpoints in several threads can have the same options. No thread breaks the messages of another."""
     framing = DeflateFraming(6, 0, 15)
     data = message(100_000)
     expected = framing.frame(TEXT, data)
@@ -369,14 +369,14 @@ def test_threads_may_share_a_framing() -> None:
 
 
 def test_a_compressor_that_is_in_use_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Then there is one more, and both are kept."""
+    """If the compressor is in use, another compressor is made, and both are kept."""
     data = message(1000)
     expected = DeflateFraming(6, 0, 15).frame(TEXT, data)
     compressobj = zlib.compressobj
     made: list[Any] = []
 
     class Busy:
-        """A compressor; while the first one compresses, another message is framed."""
+        """A compressor. While the first compressor works, another message is framed."""
 
         def __init__(self, *args: Any) -> None:
             compressor = compressobj(*args)
@@ -397,7 +397,7 @@ def test_a_compressor_that_is_in_use_is_not_waited_for(monkeypatch: pytest.Monke
 
 
 def test_a_message_that_would_take_long_is_sent_as_it_is() -> None:
-    """Ten megabytes would hold the event loop for 300 ms."""
+    """To compress ten megabytes would hold the event loop for 300 ms."""
     framing = DeflateFraming(6, 0, 15, max_size=1000)
 
     assert framing.frame(TEXT, b"x" * 1001) == frame(TEXT, b"x" * 1001)

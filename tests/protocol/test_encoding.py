@@ -1,4 +1,4 @@
-"""Values to JSON, and how deep JSON may nest."""
+"""Encoding values as JSON, and the bounds of incoming JSON."""
 
 from __future__ import annotations
 
@@ -27,33 +27,33 @@ from ..support.properties import json_values, property_test
 
 
 class Point(msgspec.Struct):
-    """A value of a user."""
+    """A payload of a user."""
 
     x: int
     label: str = "é"
 
 
 class Pair(msgspec.Struct, array_like=True):
-    """A value that is no object on the wire."""
+    """A value that is an array in JSON."""
 
     x: int
 
 
 @dataclass
 class Line:
-    """Another."""
+    """Another value that is an array in JSON."""
 
     start: Point
 
 
 class Typed(TypedDict):
-    """One more."""
+    """A payload with known keys."""
 
     a: int
 
 
 class Model(pydantic.BaseModel):
-    """And one of pydantic."""
+    """A pydantic model."""
 
     when: datetime
     point: dict[str, int] = {}
@@ -80,19 +80,19 @@ class Model(pydantic.BaseModel):
     ],
 )
 def test_a_payload_of_any_usual_type_becomes_a_compact_object(value: Any, encoded: str) -> None:
-    """Structs, dataclasses, TypedDicts, dicts and pydantic models, also inside of each other."""
+    """Structs, dataclasses, TypedDicts, dicts and pydantic models are encoded, also nested."""
     assert encode_object(value) == encoded.encode()
     assert encode_json(value) == encoded.encode()
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 def test_what_json_has_no_number_for_is_null(value: float) -> None:
-    """NaN and Infinity are never written: no client could read them."""
+    """NaN and Infinity are written as null: clients can't read them."""
     assert encode_json({"a": value}) == b'{"a":null}'
 
 
 class Odd:
-    """No JSON form."""
+    """A class without a JSON form."""
 
 
 class Breaks(pydantic.BaseModel):
@@ -106,7 +106,7 @@ class Breaks(pydantic.BaseModel):
 
 
 class Unsayable(Exception):
-    """Its text can't be had."""
+    """An object whose text can't be read."""
 
     def __str__(self) -> str:
         raise RuntimeError
@@ -130,7 +130,7 @@ def _endless() -> list[Any]:
     ],
 )
 def test_a_value_without_a_json_form_is_an_encode_error(value: Any) -> None:
-    """One kind of error, whatever the reason, with the reason in it."""
+    """Each exception becomes an EncodeError with its reason."""
     with pytest.raises(EncodeError, match="the payload can't be written as JSON: "):
         encode_json(value)
 
@@ -140,7 +140,7 @@ def test_a_value_without_a_json_form_is_an_encode_error(value: Any) -> None:
     "value", [[1], "text", 5, 1.5, None, True, Pair(1), (1, 2), bytearray(b"x")]
 )
 def test_a_payload_that_is_no_object_is_refused_with_what_to_write(value: Any) -> None:
-    """Clients expect an object in every push and broadcast."""
+    """Clients expect an object in each push and broadcast. The error says what to write."""
     with pytest.raises(EncodeError, match="is a JSON object") as raised:
         encode_object(value)
 
@@ -150,7 +150,7 @@ def test_a_payload_that_is_no_object_is_refused_with_what_to_write(value: Any) -
 @property_test
 @given(json_values)
 def test_encoded_json_is_read_back_by_anyones_parser(value: Any) -> None:
-    """And it has no white space outside of texts."""
+    """The JSON has no white space outside of texts."""
     encoded = encode_json(value)
 
     assert json.loads(encoded) == value
@@ -158,7 +158,7 @@ def test_encoded_json_is_read_back_by_anyones_parser(value: Any) -> None:
 
 
 def nested(depth: int, opening: str = "[", closing: str = "]") -> bytes:
-    """JSON of this depth."""
+    """Return JSON of this depth."""
     return (opening * depth + closing * depth).encode()
 
 
@@ -180,7 +180,7 @@ def nested(depth: int, opening: str = "[", closing: str = "]") -> bytes:
     ],
 )
 def test_json_within_the_bound_passes(data: bytes) -> None:
-    """However many brackets there are, and whatever stands in its texts."""
+    """JSON within the bound passes, with any number of brackets, and any text."""
     check_nesting(data)
 
 
@@ -199,7 +199,7 @@ def test_json_within_the_bound_passes(data: bytes) -> None:
     ],
 )
 def test_json_beyond_the_bound_is_refused_unread(data: bytes) -> None:
-    """One level more is too deep; arrays and objects count alike."""
+    """One level above the bound is refused. Arrays and objects count alike."""
     with pytest.raises(DecodeError, match="deeper than 128 levels"):
         check_nesting(data)
 
@@ -222,7 +222,7 @@ _TRICKY = st.recursive(
 @property_test
 @given(_TRICKY, st.integers(MAX_NESTING - 8, MAX_NESTING + 2), st.booleans())
 def test_the_bound_is_exact_whatever_stands_in_texts(value: Any, around: int, arrays: bool) -> None:
-    """Brackets, quotes and backslashes in texts are no nesting."""
+    """Brackets, quotes and backslashes in texts do not count as nesting."""
     for _ in range(around):
         value = [value] if arrays else {"[": value}
     data = json.dumps(value).encode()
@@ -235,7 +235,7 @@ def test_the_bound_is_exact_whatever_stands_in_texts(value: Any, around: int, ar
 
 
 def _weight(value: Any) -> int:
-    """Count as the check does: a bracket for each array and object, and a comma for each value but the first."""
+    """Count values as the check does: each array and object, and a comma for each value but the first."""
     if isinstance(value, dict):
         value = list(value.values())
     if not isinstance(value, list):
@@ -246,7 +246,7 @@ def _weight(value: Any) -> int:
 @property_test
 @given(_TRICKY, st.integers(0, 12))
 def test_the_number_of_values_is_exact_whatever_stands_in_texts(value: Any, more: int) -> None:
-    """Commas, brackets, quotes and backslashes in texts are no values."""
+    """Commas, brackets, quotes and backslashes in texts do not count as values."""
     value = [value, *([0] * more)]
     data = json.dumps(value).encode()
     weight = _weight(value)
@@ -263,18 +263,18 @@ def test_the_number_of_values_is_exact_whatever_stands_in_texts(value: Any, more
     ids=["arrays", "quotes", "texts"],
 )
 def test_more_values_than_may_be_are_refused_unread(data: bytes) -> None:
-    """The text is refused whether or not it is JSON."""
+    """The text is refused also if it is no JSON."""
     with pytest.raises(DecodeError, match="more than 1000 values"):
         check_values(data, 1000)
 
 
 def test_a_long_text_is_one_value() -> None:
-    """Whatever it is about."""
+    """A long text counts as one value, for any content."""
     check_values(json.dumps('[1, "a"],\\' * 2000).encode(), 1000)
 
 
 def test_an_object_that_is_encoded_already_is_taken_as_it_is() -> None:
-    """Without a copy; anything else is encoded, and must be an object too."""
+    """An encoded object is not copied. Any other value is encoded, and must be an object."""
     raw = msgspec.Raw(b'{"a": 1}')
     assert raw_object(raw) is raw
     assert bytes(raw_object({"a": 1})) == b'{"a":1}'
@@ -284,7 +284,7 @@ def test_an_object_that_is_encoded_already_is_taken_as_it_is() -> None:
 
 
 def test_text_that_is_shorter_than_the_number_of_values_is_not_looked_at() -> None:
-    """It can't hold more of them than it has bytes, whatever it is."""
+    """Text can't hold more values than bytes, so a short text is not checked."""
     check_values(b"[" * 1000, 1000)
     with pytest.raises(DecodeError, match="more than 999 values"):
         check_values(b"[" * 1000, 999)

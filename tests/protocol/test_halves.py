@@ -1,4 +1,4 @@
-"""Half a character in a message: an error reply to that message, never the end of the connection."""
+"""Half a character in a message: the message gets an error reply, and the connection stays open."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ INVALID = {
 @property_test
 @given(st.text(st.sampled_from('\ud83d\ude00\\"ud83x\n')))
 def test_a_half_is_found_exactly_where_python_can_not_write_the_text(text: str) -> None:
-    """Escaped backslashes and whole pairs are no halves."""
+    """An escaped backslash or a whole pair is no half."""
     encoded = json.dumps(text).encode()
     whole = json.loads(encoded)
     try:
@@ -64,7 +64,7 @@ def test_a_half_is_found_exactly_where_python_can_not_write_the_text(text: str) 
 def test_the_message_has_all_that_is_whole_and_a_payload_that_fits_nothing(
     v2: list[Any], expected: tuple[Any, ...]
 ) -> None:
-    """In both formats; what holds a half is raw JSON, and has a length."""
+    """In both formats a topic, event or ref with a half is raw JSON, and has a length."""
     names = ("join_ref", "ref", "topic", "event", "payload")
     v1 = dict(zip(names, v2, strict=True))
     for serializer, sent in ((JSONV2, v2), (JSONV1, v1)):
@@ -96,7 +96,7 @@ def test_the_message_has_all_that_is_whole_and_a_payload_that_fits_nothing(
     ],
 )
 def test_what_is_no_message_in_any_case_stays_undecodable(data: str) -> None:
-    """A half excuses nothing else."""
+    """Any other mistake in a message with a half is still an error."""
     assert halved_message(data.encode()) is None
     for serializer in (JSONV1, JSONV2):
         with pytest.raises(DecodeError):
@@ -104,7 +104,7 @@ def test_what_is_no_message_in_any_case_stays_undecodable(data: str) -> None:
 
 
 class Room(Channel[Any]):
-    """It says what it is told."""
+    """A channel that replies with the payload."""
 
     async def join(self, payload: Any) -> Any:
         return payload
@@ -134,7 +134,7 @@ class Room(Channel[Any]):
 async def test_a_message_with_a_half_is_answered_and_the_connection_goes_on(
     over: Over, version: Version
 ) -> None:
-    """In a join's payload, a push's, its event, its topic and its ref."""
+    """A half in the payload of a join or push, and in the event, the topic and the ref."""
     async with serve(endpoint_of({"*": Room})) as server:
         client = await server.connect(over=over, version=version)
         assert await client.join("room", {"name": HALF}) == error(INVALID)
@@ -154,7 +154,7 @@ async def test_a_message_with_a_half_is_answered_and_the_connection_goes_on(
 async def test_a_half_of_the_server_ends_its_channel_and_says_why(
     event: str,
 ) -> None:
-    """It is a mistake of the application."""
+    """A half in a message of the server is a mistake of the application."""
     async with serve(endpoint_of({"*": Room})) as server:
         client = await server.connect()
         await client.join("room", {})
@@ -167,7 +167,7 @@ async def test_a_half_of_the_server_ends_its_channel_and_says_why(
 
 
 def test_the_error_of_the_server_says_what_to_write() -> None:
-    """Wherever the half is."""
+    """The error says what to write, for each place of the half."""
     for value in (HALF, [HALF], {HALF: 1}, {"a": {"b": HALF}}):
         with pytest.raises(EncodeError, match=r'text\.encode\(errors="replace"\)\.decode\(\)'):
             encode_json(value)

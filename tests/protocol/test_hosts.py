@@ -1,4 +1,4 @@
-"""Which Host headers fit which hosts."""
+"""The Host headers that fit the hosts of an endpoint."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_a_header_that_is_missing_or_there_twice_fits_nothing(headers: list[str]
         "127.0.0.1.evil.example": False,
         "evillocalhost": False,
         "192.0.2.1": False,
-        "0.0.0.0": False,  # noqa: S104 - nobody listens here
+        "0.0.0.0": False,  # noqa: S104 - nothing listens here
         "[2001:db8::1]": False,
     }.items(),
 )
@@ -131,7 +131,7 @@ def test_the_names_of_this_machine(header: str, fits: bool) -> None:
         ("::1", True),
         ("::ffff:127.0.0.1", True),
         ("::ffff:192.0.2.1", False),
-        ("0.0.0.0", False),  # noqa: S104 - nobody listens here
+        ("0.0.0.0", False),  # noqa: S104 - nothing listens here
         ("192.0.2.1", False),
         ("/run/bennu.sock", False),
         ("localhost", False),

@@ -1,4 +1,4 @@
-"""Compressed messages of a client, honest and hostile."""
+"""Compressed messages of honest and hostile clients."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ OFFER = "permessage-deflate; client_max_window_bits"
 
 
 def reader(max_size: int = LARGE, **options: Any) -> InflatingReader:
-    """A reader for a client that offered what Chromium does."""
+    """Return a reader for a client that offered what Chromium offers."""
     agreement = negotiate([OFFER], Deflate(**options))
     assert agreement is not None
     return InflatingReader(max_size, agreement)
 
 
 def read(*chunks: bytes, max_size: int = LARGE, **options: Any) -> list[Event]:
-    """What a new reader makes of pieces of bytes."""
+    """Return the events of a new reader for pieces of bytes."""
     one = reader(max_size, **options)
     return [event for chunk in chunks for event in one.receive(chunk)]
 
 
 def deflated(data: bytes, *, final: bool = False) -> bytes:
-    """A message's content, compressed without our help."""
+    """Return a message's content, compressed without Bennu's code."""
     compressor = zlib.compressobj(9, zlib.DEFLATED, -15)
     if final:
         return compressor.compress(data) + compressor.flush(zlib.Z_FINISH) + b"\x00"
@@ -48,13 +48,13 @@ def deflated(data: bytes, *, final: bool = False) -> bytes:
 
 
 def code(events: list[Event]) -> int:
-    """The close code of the violation that is all there is, or the last of it."""
+    """Return the close code of the violation that is the last event."""
     kind, data = events[-1]
     assert kind is FAILURE, events
     return int(data[0])
 
 
-# Honest.
+# Honest clients.
 
 
 @pytest.mark.parametrize(
@@ -67,19 +67,19 @@ def code(events: list[Event]) -> int:
     ],
 )
 def test_the_examples_of_the_rfc_are_read(content: str) -> None:
-    """RFC 7692, §7.2.3: "Hello", in whatever blocks."""
+    """RFC 7692, §7.2.3: "Hello", in each kind of block."""
     assert read(raw(0xC1, bytes.fromhex(content))) == [(TEXT, b"Hello")]
 
 
 def test_a_fragmented_message_is_inflated_when_it_is_whole() -> None:
-    """The bit stands in the first frame alone; a ping between the fragments is as it ever was."""
+    """Only the first frame has the bit. A ping can come between the fragments."""
     frames = raw(0x41, HELLO[:3]) + raw(0x89, b"still there?") + raw(0x80, HELLO[3:])
     assert read(frames) == [(PING, b"still there?"), (TEXT, b"Hello")]
     assert read(raw(0x41), raw(0x00, HELLO), raw(0x80)) == [(TEXT, b"Hello")]
 
 
 def test_a_client_need_not_compress_every_message() -> None:
-    """Compressed and plain ones, whole and in fragments, in any order."""
+    """Compressed and plain messages, whole and in fragments, can come in any order."""
     stream = (
         raw(0x81, b"plain")
         + raw(0xC1, HELLO)
@@ -106,14 +106,14 @@ def test_an_empty_message_may_be_compressed() -> None:
 
 @pytest.mark.parametrize("context", [False, True])
 def test_a_message_may_consist_of_several_last_blocks(context: bool) -> None:
-    """That is how a sender without a flush does it, once per write."""
+    """A sender without a flush writes a last block for each write."""
     content = deflated(b"one ", final=True)[:-1] + deflated(b"two", final=True)
     stream = raw(0xC1, content) + raw(0xC1, HELLO)
     assert read(stream, client_context=context) == [(TEXT, b"one two"), (TEXT, b"Hello")]
 
 
 def test_a_window_is_kept_if_that_was_agreed_on() -> None:
-    """RFC 7692, §7.2.3.2: the second "Hello" refers back to the first."""
+    """RFC 7692, §7.2.3.2: the second "Hello" refers to the first."""
     again = bytes.fromhex("f200110000")
     stream = raw(0xC1, HELLO) + raw(0xC1, again)
     assert read(stream, client_context=True) == [(TEXT, b"Hello")] * 2
@@ -130,7 +130,7 @@ def test_a_window_is_kept_if_that_was_agreed_on() -> None:
 def test_what_the_library_compresses_is_read(
     messages: list[list[bytes]], positions: list[int], context: bool, window: int
 ) -> None:
-    """In any fragments, in any pieces, with or without a context."""
+    """In any fragments and pieces, with and without a window."""
     client = Protocol(CLIENT, state=State.OPEN)
     client.extensions = [
         PerMessageDeflate(
@@ -149,30 +149,30 @@ def test_what_the_library_compresses_is_read(
     assert events == [(TEXT, b"".join(fragments)) for fragments in messages]
 
 
-# Wrong.
+# Mistakes of clients.
 
 
 @pytest.mark.parametrize("first", [0x40, 0xC0, 0xC8, 0xC9, 0xCA])
 def test_the_bit_on_anything_but_the_start_of_a_message_is_a_protocol_error(first: int) -> None:
-    """On a continuation, a close, a ping, a pong: RFC 7692, §6.1."""
+    """The bit on a continuation, a close, a ping or a pong is an error: RFC 6455, §6.1."""
     assert code(read(raw(0x41, HELLO[:3]) + raw(first, HELLO[3:]))) == 1002
 
 
 @pytest.mark.parametrize("first", [0xA1, 0x91, 0xE1, 0xF2])
 def test_the_other_reserved_bits_are_a_protocol_error_still(first: int) -> None:
-    """With the one of compression or without."""
+    """The other reserved bits are an error with and without the bit of compression."""
     assert code(read(raw(first, HELLO))) == 1002
 
 
 def test_without_an_agreement_the_bit_is_a_protocol_error() -> None:
-    """As it was before there was compression."""
+    """Without compression the bit is an error, as before."""
     assert code(Reader(LARGE).receive(raw(0xC1, HELLO))) == 1002
 
 
 @pytest.mark.parametrize("context", [False, True])
 @pytest.mark.parametrize("content", [b"\xff\xff\xff", b"\x06", b"garbage", b"\x00\x05\x00\x00\x00"])
 def test_garbage_is_invalid_data(content: bytes, context: bool) -> None:
-    """And the end: nothing after it is read."""
+    """Nothing is read after invalid data."""
     events = read(raw(0xC1, content) + raw(0x81, b"more"), client_context=context)
     assert (len(events), code(events)) == (1, 1007)
 
@@ -182,31 +182,31 @@ def test_garbage_is_invalid_data(content: bytes, context: bool) -> None:
     [*(HELLO[:length] for length in range(len(HELLO) - 1)), b"\x00\xff\x00\x00\xffshorter"],
 )
 def test_a_message_that_was_cut_short_is_invalid_data(content: bytes) -> None:
-    """Also where what is there could be inflated."""
+    """A message that was cut short is invalid, also if its data could be inflated."""
     assert code(read(raw(0xC1, content))) == 1007
 
 
 def test_text_must_be_utf_8_when_it_is_inflated() -> None:
-    """As any text; and binary need not."""
+    """Inflated text must be UTF-8, as any text. Binary messages need not."""
     assert code(read(raw(0xC1, deflated(b"\xff\xfe")))) == 1007
     assert read(raw(0xC2, deflated(b"\xff\xfe"))) == [(BINARY, b"\xff\xfe")]
     assert read(raw(0xC1, deflated("ö".encode()))) == [(TEXT, "ö".encode())]
 
 
-# Hostile.
+# Hostile clients.
 
 LIMIT = 100_000
 
 
 def bomb(size: int) -> bytes:
-    """So many zeros, a thousandth of that long."""
+    """Return a compressed message of zeros, with a thousandth of their length."""
     content = deflated(bytes(size))
     assert len(content) * 900 < size
     return content
 
 
 def fragments(content: bytes, count: int) -> Iterable[bytes]:
-    """Frames of one compressed message, with pings between them."""
+    """Return the frames of one compressed message, with pings between them."""
     size = -(-len(content) // count)
     pieces = [content[at : at + size] for at in range(0, len(content), size)]
     for number, piece in enumerate(pieces):
@@ -216,7 +216,7 @@ def fragments(content: bytes, count: int) -> Iterable[bytes]:
 
 
 def peak(one: Reader, stream: Iterable[bytes]) -> tuple[int, list[Event]]:
-    """How many bytes reading takes at most beside what was given, and the last that comes of it."""
+    """Return the most bytes that reading takes beside its input, and the last event."""
     chunks = list(stream)
     last: list[Event] = []
     tracemalloc.start()
@@ -237,11 +237,11 @@ def test_a_bomb_is_too_big_and_takes_no_more_memory_than_the_bound(
     content = bomb(100_000_000)[: LIMIT - 1]
     used, events = peak(reader(LIMIT, client_context=context), fragments(content, count))
     assert code(events) == 1009
-    assert used < 8 * LIMIT  # copies of what came, and the bound while it is put together
+    assert used < 8 * LIMIT  # copies of the input, and the bound while the message is joined
 
 
 def test_a_bomb_in_many_streams_is_counted_as_one() -> None:
-    """Each of them is below the bound."""
+    """Each stream is below the bound, and their sum is above it."""
     content = deflated(bytes(LIMIT // 2), final=True)[:-1] * 3 + b"\x00"
     used, events = peak(reader(LIMIT), [raw(0xC2, content)])
     assert code(events) == 1009
@@ -249,26 +249,26 @@ def test_a_bomb_in_many_streams_is_counted_as_one() -> None:
 
 
 def test_the_streams_of_a_message_are_counted() -> None:
-    """Each costs a new inflater: five million of two bytes each would stop the server for long."""
+    """Each stream needs a new inflater: five million streams of two bytes each would block the server."""
     allowed = b"\x03\x00" * (MAX_STREAMS - 2) + b"\x00"
     assert read(raw(0xC1, allowed)) == [(TEXT, b"")]
     assert code(read(raw(0xC1, b"\x03\x00" * 1_000_000 + b"\x00"))) == 1007
 
 
 def test_the_bound_is_met_exactly() -> None:
-    """A message may have as many bytes as it says, and not one more."""
+    """A message can have as many bytes as the bound, and not one more."""
     assert read(raw(0xC2, deflated(bytes(LIMIT))), max_size=LIMIT) == [(BINARY, bytes(LIMIT))]
     assert code(read(raw(0xC2, deflated(bytes(LIMIT + 1))), max_size=LIMIT)) == 1009
 
 
 def test_a_message_is_bounded_before_it_is_inflated_too() -> None:
-    """What is no shorter by compression is not held beyond the bound."""
+    """Compressed data above the bound is refused before it is inflated."""
     assert code(read(raw(0xC2, bytes(LIMIT + 1)), max_size=LIMIT)) == 1009
     assert code(read(raw(0x42, bytes(LIMIT)) + raw(0x00, b"x"), max_size=LIMIT)) == 1009
 
 
 def test_a_ratio_bounds_what_is_below_the_limit() -> None:
-    """For those who want it: ten times is too much, or not."""
+    """``max_ratio`` refuses a message that inflates to more than this ratio."""
     content = deflated(bytes(1000))
     stream = raw(0xC2, content)
     assert read(stream, max_ratio=1000 / len(content)) == [(BINARY, bytes(1000))]
@@ -276,7 +276,7 @@ def test_a_ratio_bounds_what_is_below_the_limit() -> None:
 
 
 def test_an_idle_reader_keeps_an_inflater_only_if_a_window_was_agreed_on() -> None:
-    """By default nothing is left of a message that was read."""
+    """By default no memory is kept of a message that was read."""
     inflater = type(zlib.decompressobj())
     forgets, keeps = reader(), reader(client_context=True)
     for one, kept in ((forgets, 0), (keeps, 1)):
@@ -286,7 +286,7 @@ def test_an_idle_reader_keeps_an_inflater_only_if_a_window_was_agreed_on() -> No
 
 
 def test_a_compressed_message_costs_what_it_may_inflate_to() -> None:
-    """Ten kilobytes may become ten megabytes: that is a call of its own."""
+    """Ten kilobytes can become ten megabytes, so such a message is read in its own call."""
     agreement = negotiate([OFFER], Deflate())
     assert agreement is not None
     one = InflatingReader(LARGE, agreement, 64)

@@ -1,4 +1,4 @@
-"""The V1 wire: JSON objects, text only (protocol, §2.2)."""
+"""The V1 wire: JSON objects in text frames (protocol, §2.2)."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ SERIALIZER: Serializer = JSONV1
 
 
 def decode(data: str) -> Message:
-    """The message of a text frame."""
+    """Return the message of a text frame."""
     return JSONV1.decode(TEXT, data.encode())
 
 
 def payload_of(message: Message) -> Any:
-    """The payload of a message, decoded."""
+    """Return the decoded payload of a message."""
     return msgspec.json.decode(message.payload)
 
 
 def read(encoded: Encoded) -> Frame:
-    """An outgoing frame as a client reads it."""
+    """Return an outgoing frame as a client reads it."""
     opcode, data = encoded
     assert opcode is TEXT
     return decode_v1(data.decode())
 
 
 def test_it_says_what_it_is() -> None:
-    """For logs and for the negotiation."""
+    """The serializer has a name for logs, and a version for the negotiation."""
     assert (JSONV1.name, JSONV1.carries_binary, JSONV1.requirement) == ("V1 JSON", False, (1, 0))
 
 
-# What a client sends.
+# Messages of a client.
 
 
 @pytest.mark.conformance("SK003", "SK023")
 def test_an_object_with_topic_event_payload_and_ref_is_a_message() -> None:
-    """Without a join_ref it is null."""
+    """Without a join_ref in the object it is null."""
     message = decode('{"topic":"t","event":"e","payload":{"m":1},"ref":"1"}')
 
     assert (message.topic, message.event, message.ref, message.join_ref) == ("t", "e", "1", None)
@@ -54,7 +54,7 @@ def test_an_object_with_topic_event_payload_and_ref_is_a_message() -> None:
 
 
 def test_a_join_ref_is_taken_and_other_keys_are_ignored() -> None:
-    """One client of V1 sends it, and needs it: without, it would close its own new channel."""
+    """One V1 client sends a join_ref. Without it, that client would close its own new channel."""
     message = decode(
         '{"x":[1],"join_ref":"7","ref":null,"payload":null,"event":"e","topic":"t","y":null}'
     )
@@ -76,7 +76,7 @@ def test_a_join_ref_is_taken_and_other_keys_are_ignored() -> None:
     ids=lambda missing: ",".join(sorted(missing)),
 )
 def test_a_missing_key_is_a_decode_error(missing: set[str]) -> None:
-    """Each must be there, though it may be null; the error names one that is not."""
+    """Each key must be there, and can be null. The error names a missing key."""
     whole = {"topic": "t", "event": "e", "payload": {}, "ref": "1"}
     part = {key: value for key, value in whole.items() if key not in missing}
 
@@ -88,7 +88,7 @@ def test_a_missing_key_is_a_decode_error(missing: set[str]) -> None:
 
 @pytest.mark.conformance("SK024")
 def test_an_array_is_a_decode_error_that_says_what_was_expected() -> None:
-    """It is what a client of V2 would send."""
+    """A V2 client would send an array."""
     with pytest.raises(DecodeError, match=r"expected a JSON object.*got `array`"):
         decode('["1","2","t","e",{}]')
 
@@ -113,7 +113,7 @@ def test_an_array_is_a_decode_error_that_says_what_was_expected() -> None:
     ids=lambda data: f"{data[:60]!r} {len(data)}",
 )
 def test_text_that_is_no_message_is_a_decode_error(data: str) -> None:
-    """Close code 1011 in the end; the error shows the beginning of what came, and no more."""
+    """The close code is 1011. The error has the first bytes of the frame, and no more."""
     with pytest.raises(DecodeError) as raised:
         decode(data)
 
@@ -123,7 +123,7 @@ def test_text_that_is_no_message_is_a_decode_error(data: str) -> None:
 @pytest.mark.parametrize("ref", [True, 1.5, 2**63, [], [1], {}], ids=repr)
 @pytest.mark.parametrize("member", ["ref", "join_ref"])
 def test_a_ref_is_null_an_integer_or_text(ref: Any, member: str) -> None:
-    """Nothing else is kept or echoed."""
+    """A ref of any other type is refused."""
     message = {"topic": "t", "event": "e", "payload": {}, "ref": "1", member: ref}
 
     with pytest.raises(DecodeError):
@@ -131,7 +131,7 @@ def test_a_ref_is_null_an_integer_or_text(ref: Any, member: str) -> None:
 
 
 def test_json_in_a_binary_frame_is_accepted_if_it_is_utf_8() -> None:
-    """The kind of frame is ignored, as in Phoenix, but not what other clients would choke on."""
+    """The kind of frame is ignored, as in Phoenix. Bytes that are no UTF-8 are refused."""
     data = '{"topic":"é","event":"e","payload":"ü","ref":"1"}'.encode()
 
     message = JSONV1.decode(BINARY, data)
@@ -146,7 +146,7 @@ def test_json_in_a_binary_frame_is_accepted_if_it_is_utf_8() -> None:
 def test_no_bytes_raise_anything_but_a_decode_error(
     opcode: Opcode, data: bytes, enveloped: bool
 ) -> None:
-    """Text has been checked for UTF-8 before it comes here; what is decoded can be answered."""
+    """The text is valid UTF-8 already. Each decoded message can be answered."""
     if opcode is TEXT:
         data = data.decode(errors="replace").encode()
     if enveloped:
@@ -161,7 +161,7 @@ def test_no_bytes_raise_anything_but_a_decode_error(
 @property_test
 @given(st.builds(Frame, refs, refs, texts, texts, json_values))
 def test_every_message_that_a_client_can_send_arrives_as_it_was(sent: Frame) -> None:
-    """With the types of its refs."""
+    """The refs keep their types."""
     message = decode(encode_v1(sent))
 
     assert repr((message.join_ref, message.ref)) == repr((sent.join_ref, sent.ref))
@@ -169,7 +169,7 @@ def test_every_message_that_a_client_can_send_arrives_as_it_was(sent: Frame) -> 
     assert payload_of(message) == sent.payload
 
 
-# What the server sends.
+# Messages of the server.
 
 
 @pytest.mark.parametrize(
@@ -218,9 +218,9 @@ def test_every_message_that_a_client_can_send_arrives_as_it_was(sent: Frame) -> 
 )
 @pytest.mark.conformance("SK043")
 def test_frames_are_compact_objects_without_a_join_ref(encoded: Encoded, data: str) -> None:
-    """To the byte; phx_close and phx_error carry the join_ref as their ref.
+    """The frames are compared byte for byte. The ref of phx_close and phx_error is the join_ref.
 
-    A status of null, which Phoenix would encode, can't be said in Python: a status is a str.
+    A status of null, which Phoenix would encode, is not possible in Python: a status is a str.
     """
     assert encoded == (TEXT, data.encode())
 
@@ -228,14 +228,14 @@ def test_frames_are_compact_objects_without_a_join_ref(encoded: Encoded, data: s
 @pytest.mark.conformance("SK026")
 @pytest.mark.parametrize("payload", [[1], "text", 5, None, True])
 def test_any_json_value_will_do_as_a_payload(payload: Any) -> None:
-    """V1 never checked it."""
+    """V1 does not check the payload's type."""
     assert read(JSONV1.push("1", "t", "e", payload)).payload == payload
     assert read(JSONV1.broadcast("t", "e", payload)).payload == payload
     assert read(JSONV1.reply("1", "2", "t", "ok", payload)).payload["response"] == payload
 
 
 def test_bytes_can_not_be_sent_and_the_error_says_what_can() -> None:
-    """V1 has no binary frames."""
+    """V1 has no binary frames. The error says what can be sent."""
     advice = r"ask the client to connect with vsn=2\.0\.0"
     with pytest.raises(EncodeError, match=advice):
         JSONV1.push("1", "t", "e", b"x")
@@ -250,7 +250,7 @@ def test_bytes_can_not_be_sent_and_the_error_says_what_can() -> None:
 def test_everything_that_is_sent_is_read_back_by_a_client(
     join_ref: Any, ref: Any, topic: str, event: str, payload: Any
 ) -> None:
-    """By the decoder of the tests, which knows nothing of ours and wants exactly four keys."""
+    """The decoder of the tests is independent of Bennu's code, and expects exactly four keys."""
     assert read(JSONV1.push(join_ref, topic, event, payload)) == Frame(
         None, None, topic, event, payload
     )

@@ -20,36 +20,36 @@ SERIALIZER: Serializer = JSONV2
 
 
 def decode(data: str | bytes) -> Message:
-    """The message of a text frame, or of a binary one."""
+    """Return the message of a text frame, or of a binary frame."""
     if isinstance(data, str):
         return JSONV2.decode(TEXT, data.encode())
     return JSONV2.decode(BINARY, data)
 
 
 def payload_of(message: Message) -> Any:
-    """What the payload of a message is: JSON, or bytes."""
+    """Return the payload of a message: decoded JSON, or bytes."""
     payload: Any = message.payload
     return payload if isinstance(payload, bytes) else msgspec.json.decode(payload)
 
 
 def read(encoded: Encoded) -> Frame:
-    """An outgoing frame as a client reads it."""
+    """Return an outgoing frame as a client reads it."""
     opcode, data = encoded
     return decode_v2(data.decode() if opcode is TEXT else data)
 
 
 def test_it_says_what_it_is() -> None:
-    """For logs and for the negotiation."""
+    """The serializer has a name for logs, and a version for the negotiation."""
     assert (JSONV2.name, JSONV2.carries_binary, JSONV2.requirement) == ("V2 JSON", True, (2, 0))
 
 
-# What a client sends.
+# Messages of a client.
 
 
 @pytest.mark.conformance("SK030", "OB001")
 @pytest.mark.parametrize("more", ["", ",6", ',{"a":[1]},null'])
 def test_an_array_of_five_or_more_elements_is_a_message(more: str) -> None:
-    """What comes after the fifth is ignored."""
+    """Elements after the fifth are ignored."""
     message = decode(f'["1","2","room:1","new_msg",{{"a":1}}{more}]')
 
     assert (message.join_ref, message.ref) == ("1", "2")
@@ -59,7 +59,7 @@ def test_an_array_of_five_or_more_elements_is_a_message(more: str) -> None:
 
 @pytest.mark.conformance("OB005")
 def test_refs_and_payload_are_any_json_values_and_white_space_is_free() -> None:
-    """Null join_refs, numbers for refs, and payloads that are no objects."""
+    """A join_ref can be null, a ref can be a number, and a payload can be any JSON value."""
     message = decode(' [ null , 7 , "room:1" , "e" , [ 1 , "two" ] ] ')
 
     assert (message.join_ref, message.ref) == (None, 7)
@@ -70,7 +70,7 @@ def test_refs_and_payload_are_any_json_values_and_white_space_is_free() -> None:
     "ref", ["1", "", 0, 1, -1, None, 2**53, 2**63 - 1, -(2**63), "é"], ids=repr
 )
 def test_a_ref_keeps_its_type(ref: Any) -> None:
-    """``"1"`` is not ``1``."""
+    """``"1"`` and ``1`` are different refs."""
     decoded = decode(json.dumps([ref, ref, "t", "e", {}]))
 
     assert repr(decoded.join_ref) == repr(decoded.ref) == repr(ref)
@@ -81,7 +81,7 @@ def test_a_ref_keeps_its_type(ref: Any) -> None:
 )
 @pytest.mark.parametrize("position", [0, 1])
 def test_a_ref_is_null_an_integer_or_text(ref: Any, position: int) -> None:
-    """Nothing else is kept or echoed: an array would take twenty times the memory of its text."""
+    """A ref of any other type is refused: an array would take twenty times the memory of its text."""
     message = ["1", "2", "t", "e", {}]
     message[position] = ref
 
@@ -93,7 +93,7 @@ def test_a_ref_is_null_an_integer_or_text(ref: Any, position: int) -> None:
     ("topic", "event"), [(5, "e"), (None, "e"), ({"a": 1}, "e"), ("t", 7), ("t", [])]
 )
 def test_topic_and_event_are_not_checked_here(topic: Any, event: Any) -> None:
-    """They just match nothing later on, as in Phoenix."""
+    """A topic or event of another type matches nothing later, as in Phoenix."""
     message = decode(json.dumps(["1", "2", topic, event, {}]))
 
     assert (message.topic, message.event) == (topic, event)
@@ -135,7 +135,7 @@ def test_topic_and_event_are_not_checked_here(topic: Any, event: Any) -> None:
     ids=lambda data: f"{data[:40]!r} {len(data)}",
 )
 def test_text_that_is_no_message_is_a_decode_error(data: str) -> None:
-    """Close code 1011 in the end; the error shows the beginning of what came, and no more."""
+    """The close code is 1011. The error has the first bytes of the frame, and no more."""
     with pytest.raises(DecodeError) as raised:
         decode(data)
 
@@ -143,7 +143,7 @@ def test_text_that_is_no_message_is_a_decode_error(data: str) -> None:
 
 
 def test_a_payload_may_nest_as_deep_as_the_bound_and_no_deeper() -> None:
-    """The envelope is one of its levels."""
+    """The envelope counts as one level."""
     deepest = '["1","2","t","e",' + "[" * 127 + "]" * 127 + "]"
 
     assert payload_of(decode(deepest)) is not None
@@ -164,7 +164,7 @@ def test_a_payload_may_nest_as_deep_as_the_bound_and_no_deeper() -> None:
     ],
 )
 def test_a_binary_push_has_a_header_of_sizes(message: Frame) -> None:
-    """Kind 0, four sizes of one byte in bytes of UTF-8, four texts, and the rest."""
+    """Kind 0, four sizes of one byte each, four texts in UTF-8, and the payload."""
     data = encode_v2(message)
     assert isinstance(data, bytes)
 
@@ -177,14 +177,14 @@ def test_a_binary_push_has_a_header_of_sizes(message: Frame) -> None:
 
 
 def test_an_empty_ref_of_a_binary_push_is_empty_text_and_not_null() -> None:
-    """So it is not the wildcard that null is; a real client never sends it to a joined channel."""
+    """An empty ref is no wildcard, as null is. Stock clients never send it to a joined channel."""
     message = decode(b"\0\0\0\1\1te")
 
     assert (message.join_ref, message.ref) == ("", "")
 
 
 def test_bytes_of_a_binary_header_that_are_not_utf_8_are_replaced() -> None:
-    """They come back in a reply, which must be text; Phoenix does not check them at all."""
+    """The texts are sent back in a reply, which must be UTF-8. Phoenix does not check them."""
     message = decode(b"\0\1\1\2\1\xff\xc3t\xffe")
 
     assert (message.join_ref, message.ref) == ("\N{REPLACEMENT CHARACTER}",) * 2
@@ -208,7 +208,7 @@ def test_bytes_of_a_binary_header_that_are_not_utf_8_are_replaced() -> None:
     ],
 )
 def test_a_binary_frame_of_another_kind_or_cut_short_is_a_decode_error(data: bytes) -> None:
-    """Kind 0 is all that a client may send."""
+    """A client can send only kind 0."""
     with pytest.raises(DecodeError, match="V2 expected"):
         decode(data)
 
@@ -245,7 +245,7 @@ _NEARLY = json_values.map(json.dumps).flatmap(
 @property_test
 @given(st.sampled_from([TEXT, BINARY]), st.binary(max_size=60))
 def test_no_bytes_raise_anything_but_a_decode_error(opcode: Opcode, data: bytes) -> None:
-    """Text has been checked for UTF-8 before it comes here; binary is anything."""
+    """The text is valid UTF-8 already. A binary frame can have any bytes."""
     if opcode is TEXT:
         data = data.decode(errors="replace").encode()
     try:
@@ -258,7 +258,7 @@ def test_no_bytes_raise_anything_but_a_decode_error(opcode: Opcode, data: bytes)
 @property_test
 @given(texts | _PIECES | _NEARLY, st.booleans())
 def test_no_text_raises_anything_but_a_decode_error(text: str, enveloped: bool) -> None:
-    """Nor what is nearly JSON, by itself or in an envelope; and what is decoded can be answered."""
+    """Text that is nearly JSON, alone or in an envelope, raises only DecodeError. Decoded messages can be answered."""
     data = f'["1","2","t","e",{text}]' if enveloped else text
     try:
         message = JSONV2.decode(TEXT, data.encode())
@@ -270,7 +270,7 @@ def test_no_text_raises_anything_but_a_decode_error(text: str, enveloped: bool) 
 @property_test
 @given(st.builds(Frame, refs, refs, texts, texts, json_values | st.binary(max_size=40)))
 def test_every_message_that_a_client_can_send_arrives_as_it_was(sent: Frame) -> None:
-    """Text or binary; in a binary frame a ref is text."""
+    """Text or binary. In a binary frame a ref is text."""
     if isinstance(sent.payload, bytes):
         sent = sent._replace(join_ref=str(sent.join_ref)[:60], ref=str(sent.ref)[:60])
 
@@ -281,7 +281,7 @@ def test_every_message_that_a_client_can_send_arrives_as_it_was(sent: Frame) -> 
     assert payload_of(decoded) == sent.payload
 
 
-# What the server sends.
+# Messages of the server.
 
 
 @pytest.mark.parametrize(
@@ -324,7 +324,7 @@ def test_every_message_that_a_client_can_send_arrives_as_it_was(sent: Frame) -> 
 )
 @pytest.mark.conformance("SK043")
 def test_text_frames_are_compact_arrays(encoded: Encoded, data: str) -> None:
-    """To the byte: one client splits them at their commas."""
+    """The frames are compared byte for byte, because one client splits them at their commas."""
     assert encoded == (TEXT, data.encode())
 
 
@@ -358,7 +358,7 @@ def test_text_frames_are_compact_arrays(encoded: Encoded, data: str) -> None:
 )
 @pytest.mark.conformance("SK043")
 def test_a_payload_of_bytes_makes_a_binary_frame(encoded: Encoded, data: bytes) -> None:
-    """Kind, sizes, texts, payload; a push has no ref. The examples are the protocol document's."""
+    """Kind, sizes, texts and payload; a push has no ref. The examples are those of docs/protocol.md."""
     assert encoded == (BINARY, data)
 
 
@@ -385,7 +385,7 @@ LONG = "x" * 256
 def test_a_field_of_a_binary_frame_has_at_most_255_bytes(
     kind: str, arguments: tuple[str, ...], field: str
 ) -> None:
-    """The error names the field; the same in a text frame is fine."""
+    """The error names the field. In a text frame the same field is allowed."""
     encode = getattr(JSONV2, kind)
 
     with pytest.raises(EncodeError, match=f"^the {field} of a binary frame has at most 255 bytes"):
@@ -397,7 +397,7 @@ def test_a_field_of_a_binary_frame_has_at_most_255_bytes(
 @pytest.mark.conformance("SK028", "SK032")
 @pytest.mark.parametrize("payload", [[1], "text", 5, None])
 def test_a_push_or_broadcast_that_is_no_object_is_refused(payload: Any) -> None:
-    """Only replies may carry any JSON value."""
+    """Only replies can have any JSON value."""
     with pytest.raises(EncodeError, match="JSON object"):
         JSONV2.push("1", "t", "e", payload)
     with pytest.raises(EncodeError, match="JSON object"):
@@ -407,7 +407,7 @@ def test_a_push_or_broadcast_that_is_no_object_is_refused(payload: Any) -> None:
 
 @pytest.mark.parametrize("payload", [{}, b""], ids=["text", "binary"])
 def test_a_lone_surrogate_in_a_topic_or_event_is_an_encode_error(payload: Any) -> None:
-    """It has no form in UTF-8, so it must not reach the wire, in neither kind of frame."""
+    """A lone surrogate has no UTF-8 form, so it is an error in both kinds of frame."""
     with pytest.raises(EncodeError):
         JSONV2.broadcast("\ud800", "e", payload)
     with pytest.raises(EncodeError):
@@ -422,7 +422,7 @@ _NAMES = texts.filter(bool)  # in a binary frame an empty text reads as null
 def test_everything_that_is_sent_is_read_back_by_a_client(
     join_ref: Any, ref: Any, topic: str, event: str, payload: Any, response: Any
 ) -> None:
-    """By the decoder of the tests, which knows nothing of ours."""
+    """The decoder of the tests is independent of Bennu's code."""
     assert read(JSONV2.push("1", topic, event, payload)) == Frame("1", None, topic, event, payload)
     assert read(JSONV2.broadcast(topic, event, payload)) == Frame(None, None, topic, event, payload)
     assert read(JSONV2.reply(join_ref, ref, topic, "ok", response)) == Frame(
@@ -435,7 +435,7 @@ def test_everything_that_is_sent_is_read_back_by_a_client(
 def test_no_white_space_stands_between_the_elements_of_a_frame(
     join_ref: Any, ref: Any, topic: str, event: str, payload: dict[str, Any]
 ) -> None:
-    """Reading the elements as raw JSON and joining them with commas gives the frame again."""
+    """The elements as raw JSON, joined with commas, are the frame again."""
     for _, data in (
         JSONV2.push(join_ref, topic, event, payload),
         JSONV2.broadcast(topic, event, payload),

@@ -1,4 +1,4 @@
-"""Long polling as data: bodies in, answers out, and what waits between."""
+"""Long polling as pure data: bodies, answers, and the buffer between them."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ from bennu.transports.longpoll.messages import (
 NDJSON = "application/x-ndjson"
 
 
-# What a POST holds.
+# The body of a POST.
 
 
 @pytest.mark.parametrize(
     "content_type", ["", "application/json", "text/plain", "application/x-ndj"]
 )
 def test_a_body_of_any_other_type_is_one_message(content_type: str) -> None:
-    """Whatever is in it: V1 clients send one object at a time."""
+    """V1 clients send one object at a time."""
     body = b'{"topic":\n"t"}\n'
     assert split_body(content_type, body) == [(TEXT, body)]
 
@@ -53,7 +53,7 @@ def test_a_body_of_any_other_type_is_one_message(content_type: str) -> None:
     "content_type", [NDJSON, f"{NDJSON}; charset=utf-8", f"{NDJSON.upper()} ;x=y"]
 )
 def test_a_batch_has_a_message_a_line(content_type: str) -> None:
-    """The media type may have parameters (Phoenix would take the batch for one message)."""
+    """The media type can have parameters. Phoenix would take the batch for one message."""
     assert split_body(content_type, b'["1"]\n["2"]\r\n["3"]') == [
         (TEXT, b'["1"]'),
         (TEXT, b'["2"]'),
@@ -62,7 +62,7 @@ def test_a_batch_has_a_message_a_line(content_type: str) -> None:
 
 
 def test_a_line_that_is_no_json_is_base64() -> None:
-    """It is a binary message; V1 objects are text."""
+    """A line of base64 is a binary message; V1 objects are text."""
     body = b'["1"]\n' + base64.b64encode(b"\x00\xff") + b'\n{"topic":"t"}'
     assert split_body(NDJSON, body) == [
         (TEXT, b'["1"]'),
@@ -73,12 +73,12 @@ def test_a_line_that_is_no_json_is_base64() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"\n", b"\r\n\n", b"\n" * 1000])
 def test_empty_lines_are_no_messages(body: bytes) -> None:
-    """A trailing line feed does no harm (in Phoenix it ends the session)."""
+    """A line feed at the end is allowed. In Phoenix it ends the session."""
     assert split_body(NDJSON, body) == []
 
 
 def test_only_the_first_hundred_lines_are_looked_at() -> None:
-    """Stock clients send no more in one batch."""
+    """Stock clients send at most a hundred messages in one batch."""
     lines = [b"[%d]" % number for number in range(MAX_MESSAGES + 1)]
     assert split_body(NDJSON, b"\n".join(lines)) == [(TEXT, line) for line in lines[:-1]]
     assert split_body(NDJSON, b"\n".join([*lines[:MAX_MESSAGES], b"!"])) == [
@@ -88,13 +88,13 @@ def test_only_the_first_hundred_lines_are_looked_at() -> None:
 
 @pytest.mark.parametrize("line", [b"!", b"AA", b"AA=", b"AAAA=", b"A\xffAA", b" AAAA", b"AAAA "])
 def test_a_line_that_is_neither_is_refused(line: bytes) -> None:
-    """With all the batch: nothing of it is handled."""
+    """No message of the batch is handled."""
     with pytest.raises(DecodeError, match="base64"):
         split_body(NDJSON, b'["1"]\n' + line)
 
 
 def test_a_binary_line_has_a_bound() -> None:
-    """Of characters, before it is decoded."""
+    """A binary line has a bound in characters, before it is decoded."""
     fits = b"A" * MAX_BASE64
     assert split_body(NDJSON, fits) == [(BINARY, bytes(MAX_BASE64 // 4 * 3))]
     with pytest.raises(DecodeError, match="10000000 characters"):
@@ -103,7 +103,7 @@ def test_a_binary_line_has_a_bound() -> None:
 
 @given(st.text(), st.binary())
 def test_any_body_is_split_or_refused(content_type: str, body: bytes) -> None:
-    """No other exception comes of it, and no more messages than may."""
+    """No other exception is raised, and the number of messages is bounded."""
     for type_ in (content_type, NDJSON):
         try:
             messages = split_body(type_, body)
@@ -113,12 +113,12 @@ def test_any_body_is_split_or_refused(content_type: str, body: bytes) -> None:
         assert all(isinstance(data, bytes) for _, data in messages)
 
 
-# What is answered.
+# Answers.
 
 
 @given(st.lists(st.text()), st.text())
 def test_an_answer_holds_each_message_as_a_string(texts: list[str], token: str) -> None:
-    """Of the exact text; framed one by one, joined or not."""
+    """An answer has the exact text of each message, framed one by one or joined."""
     texts = [text.encode(errors="replace").decode() for text in texts]
     token = token.encode(errors="replace").decode()
     frames = [FRAMING.frame(TEXT, text.encode()) for text in texts]
@@ -127,22 +127,22 @@ def test_an_answer_holds_each_message_as_a_string(texts: list[str], token: str) 
 
 
 def test_other_answers_have_a_status_only() -> None:
-    """Clients look at nothing else."""
+    """Clients read only the status of other answers."""
     assert answer_status(Status.FORBIDDEN) == b'{"status":403}'
 
 
 def test_bytes_have_no_form_in_an_answer() -> None:
-    """Whoever sends them is told."""
+    """The sender of bytes gets an error."""
     assert not FRAMING.carries_binary
     with pytest.raises(EncodeError, match="send JSON"):
         FRAMING.frame(BINARY, b"\x00")
 
 
-# What waits.
+# The buffer.
 
 
 class Told:
-    """A poll that writes down what it is told."""
+    """A poll that records what it is told."""
 
     def __init__(self) -> None:
         self.news: list[bytes | None] = []
@@ -152,7 +152,7 @@ class Told:
 
 
 def test_what_waits_is_taken_at_once_and_in_order() -> None:
-    """No poll waits then, and the buffer is empty."""
+    """No poll waits, and the buffer is empty afterwards."""
     buffer: Buffer[Told] = Buffer()
     assert buffer.put(b"a") is None
     assert buffer.put(b"b,c") is None
@@ -163,7 +163,7 @@ def test_what_waits_is_taken_at_once_and_in_order() -> None:
 
 
 def test_a_poll_that_waits_is_told_once() -> None:
-    """It then takes all that is there by then; and may wait again."""
+    """The poll then takes all messages that have come by then. It can wait again."""
     buffer, poll = Buffer[Told](), Told()
     for _ in range(2):
         assert buffer.take(poll) == b""
@@ -173,7 +173,7 @@ def test_a_poll_that_waits_is_told_once() -> None:
 
 
 def test_the_later_of_two_polls_waits() -> None:
-    """The earlier one is told nothing, and to expire it changes nothing."""
+    """The earlier poll is told nothing. If it expires, nothing changes."""
     buffer, earlier, later = Buffer[Told](), Told(), Told()
     buffer.take(earlier)
     buffer.take(later)
@@ -182,7 +182,7 @@ def test_the_later_of_two_polls_waits() -> None:
 
 
 def test_a_poll_that_expired_is_told_nothing() -> None:
-    """What comes waits for the next."""
+    """Later messages wait for the next poll."""
     buffer, poll = Buffer[Told](), Told()
     buffer.take(poll)
     buffer.expire(poll)
@@ -191,7 +191,7 @@ def test_a_poll_that_expired_is_told_nothing() -> None:
 
 
 def test_a_poll_that_was_told_and_went_away_costs_nothing() -> None:
-    """What it was told of is still there."""
+    """The messages stay in the buffer."""
     buffer, gone, next_one = Buffer[Told](), Told(), Told()
     buffer.take(gone)
     buffer.put(b"a")
@@ -202,7 +202,7 @@ def test_a_poll_that_was_told_and_went_away_costs_nothing() -> None:
 
 @pytest.mark.parametrize("told", [True, False])
 def test_at_the_end_what_is_left_goes_to_the_poll_that_waits(told: bool) -> None:
-    """Also if it was told already, and has not come to take it."""
+    """A poll that was told already, and has not taken the messages, gets them too."""
     buffer, poll = Buffer[Told](), Told()
     buffer.take(poll)
     if told:
@@ -212,7 +212,7 @@ def test_at_the_end_what_is_left_goes_to_the_poll_that_waits(told: bool) -> None
 
 
 def test_at_the_end_without_a_poll_what_is_left_stays() -> None:
-    """To be taken by a poll that is on its way."""
+    """A poll that is on its way takes the messages."""
     buffer: Buffer[Told] = Buffer()
     buffer.put(b"a")
     assert buffer.end() == (None, b"")
@@ -220,14 +220,14 @@ def test_at_the_end_without_a_poll_what_is_left_stays() -> None:
 
 
 def test_what_waits_is_counted() -> None:
-    """Small messages count more than their text."""
+    """Each message counts 64 bytes more than its text."""
     buffer: Buffer[Told] = Buffer()
     buffer.put(b"a" * 1000)
     buffer.put(b"b")
     assert buffer.size == 1001 + 2 * OVERHEAD
 
 
-# What processes say to each other.
+# Messages between processes.
 
 
 @pytest.mark.parametrize(
@@ -244,6 +244,6 @@ def test_what_waits_is_counted() -> None:
     ],
 )
 def test_what_is_said_can_travel(message: Question | Answer) -> None:
-    """It is data, told apart by its tag."""
+    """The messages are data with a tag for each type."""
     packed = msgspec.msgpack.encode(message)
     assert msgspec.msgpack.decode(packed, type=Question | Answer) == message

@@ -1,7 +1,7 @@
-"""Which pages may connect: every policy of the module's table, on the headers that browsers send.
+"""The check of origins: each policy of the module's table, with the headers that browsers send.
 
-Where Phoenix's ``true`` compares with a host in its configuration, our ``"host"`` compares with the
-Host header, so that there is nothing to configure.
+Phoenix's ``true`` compares with a host in its configuration. Bennu's ``"host"`` compares with the Host
+header, so it needs no configuration.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ WITHOUT_HOST = [
 
 
 def allows(policy: object, origin: str, requested: Requested = HERE) -> bool:
-    """Whether a page may connect."""
+    """Return whether pages of an origin may connect."""
     return compile_policy(policy)(Origin.parse(origin), requested)
 
 
@@ -50,7 +50,7 @@ def allows(policy: object, origin: str, requested: Requested = HERE) -> bool:
 def test_an_origin_is_parsed_in_lower_case_and_with_the_port_of_its_scheme(
     text: str, scheme: str | None, host: str | None, port: int | None
 ) -> None:
-    """What is no URL has no host; the text is kept for the log."""
+    """An origin that is no URL has no host. Its text is kept for the log."""
     assert Origin.parse(text) == Origin(text, scheme, host, port)
 
 
@@ -69,14 +69,14 @@ def test_an_origin_is_parsed_in_lower_case_and_with_the_port_of_its_scheme(
 def test_what_was_requested_is_read_from_the_host_header(
     scheme: str, header: str | None, expected: Requested
 ) -> None:
-    """The scheme of a WebSocket is told as that of its handshake."""
+    """The scheme of a WebSocket is that of its handshake."""
     assert Requested.parse(scheme, header) == expected
 
 
 @pytest.mark.conformance("OR001", "OR014")
 @pytest.mark.parametrize("origin", ["https://anywhere.org", *WITHOUT_HOST])
 def test_false_lets_anything_pass(origin: str) -> None:
-    """Origins that are none included."""
+    """Each origin is accepted, also a missing one."""
     assert allows(False, origin)
 
 
@@ -94,7 +94,7 @@ def test_false_lets_anything_pass(origin: str) -> None:
     ],
 )
 def test_host_compares_the_host_and_nothing_else(origin: str, allowed: bool) -> None:
-    """Any scheme and any port of the same host pass: a development server has its own port."""
+    """Any scheme and port of the same host are accepted: a development server has its own port."""
     assert allows("host", origin) is allowed
 
 
@@ -105,7 +105,7 @@ def test_host_compares_the_host_and_nothing_else(origin: str, allowed: bool) -> 
 def test_an_origin_without_a_host_is_refused(
     origin: str, policy: object, requested: Requested
 ) -> None:
-    """Also when the request names no host either: two times nothing is not the same page."""
+    """An origin without a host is refused, also if the request has no host."""
     assert not allows(policy, origin, requested)
 
 
@@ -124,7 +124,7 @@ def test_an_origin_without_a_host_is_refused(
     ],
 )
 def test_a_wildcard_matches_the_domain_and_every_depth_below_it(origin: str, allowed: bool) -> None:
-    """But not what merely ends like it."""
+    """A name that only ends with the same text is refused."""
     assert allows(["https://*.ex.com", "http://*.ex.com"], origin) is allowed
     assert allows(["//*.ex.com"], origin) is allowed
 
@@ -142,7 +142,7 @@ def test_a_wildcard_matches_the_domain_and_every_depth_below_it(origin: str, all
     ],
 )
 def test_a_wildcard_below_a_subdomain_stays_below_it(origin: str, allowed: bool) -> None:
-    """``*.foo.example.com`` says nothing of ``example.com``."""
+    """``*.foo.example.com`` does not match ``example.com``."""
     assert allows(["//*.foo.example.com"], origin) is allowed
 
 
@@ -175,12 +175,12 @@ def test_a_wildcard_below_a_subdomain_stays_below_it(origin: str, allowed: bool)
     ],
 )
 def test_an_entry_of_a_list_fixes_what_it_names(entry: str, origin: str, allowed: bool) -> None:
-    """Scheme and port count exactly if the entry has them; a known scheme has its port."""
+    """The scheme and the port must be equal if the entry has them. A known scheme has a default port."""
     assert allows(["//other.org", entry], origin) is allowed
 
 
 def test_an_empty_list_lets_no_page_in() -> None:
-    """It is a list, so it is not the same as False."""
+    """An empty list accepts no page. It is not the same as False."""
     assert not allows([], "http://example.com")
     assert not allows((), "http://example.com")
 
@@ -219,7 +219,7 @@ def test_an_empty_list_lets_no_page_in() -> None:
 def test_conn_compares_scheme_host_and_port_with_those_of_the_request(
     requested: Requested, origin: str, allowed: bool
 ) -> None:
-    """The strictest policy: exactly this page's server."""
+    """The scheme, the host and the port must be those of the request."""
     assert allows("conn", origin, requested) is allowed
 
 
@@ -227,7 +227,7 @@ def test_conn_compares_scheme_host_and_port_with_those_of_the_request(
     "entry", ["example.com", "*.example.com", "", "null", "https://", "http://[", 5, None]
 )
 def test_an_entry_without_a_host_is_refused_at_start_up(entry: object) -> None:
-    """It could never match; the error quotes it and shows the two slashes."""
+    """Such an entry could never match. The error quotes it and shows the two slashes."""
     with pytest.raises(DefinitionError) as raised:
         compile_policy([entry])
 
@@ -237,14 +237,14 @@ def test_an_entry_without_a_host_is_refused_at_start_up(entry: object) -> None:
 
 @pytest.mark.parametrize("entry", ["//*", "//*.", "//a.*.org", "//*.*.org", "//*a.org"])
 def test_a_star_that_stands_for_anything_but_subdomains_is_refused(entry: str) -> None:
-    """Nothing would ever match it, or too much."""
+    """Such an entry would match nothing, or too much."""
     with pytest.raises(DefinitionError):
         compile_policy([entry])
 
 
 @pytest.mark.parametrize("policy", [True, None, "example.com", b"host", 5, {"//a.org": 1}])
 def test_a_policy_of_no_known_kind_is_refused_at_start_up(policy: object) -> None:
-    """A bare string is no list of one."""
+    """A policy that is a text instead of a list is refused at start-up."""
     with pytest.raises(DefinitionError) as raised:
         compile_policy(policy)
 

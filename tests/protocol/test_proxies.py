@@ -1,4 +1,4 @@
-"""The X-Forwarded headers: whose word counts, and what it says."""
+"""The X-Forwarded headers: the proxies that are trusted, and the values that are read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Headers = list[tuple[bytes, bytes]]
 
 
 def headers(**values: str) -> Headers:
-    """X-Forwarded headers by the ends of their names; ``host`` alone is the Host header."""
+    """Return X-Forwarded headers by the ends of their names; ``host`` is the Host header."""
     named = {"host": "asked.example:8000", **values}
     return [
         (b"host" if name == "host" else b"x-forwarded-" + name.rstrip("_").encode(), value.encode())
@@ -32,7 +32,7 @@ def read(peer: str | None = "10.0.0.1", **values: str) -> Forwarded:
 
 @pytest.mark.parametrize("peer", ["203.0.113.9", "127.0.0.2", "::1", "11.0.0.1", "junk"])
 def test_nobody_else_is_believed(peer: str) -> None:
-    """What it says is not even read."""
+    """The headers of a client that is no trusted proxy are not read."""
     assert PROXIES.read(peer, headers(**{"for": "6.6.6.6", "proto": "https"})) is None
 
 
@@ -40,7 +40,7 @@ def test_nobody_else_is_believed(peer: str) -> None:
     "peer", ["10.255.0.1", "127.0.0.1", "::ffff:10.0.0.1", "2001:db8::7", "2001:db8::7%eth0", None]
 )
 def test_trusted_proxies_are_believed(peer: str | None) -> None:
-    """By address or network; IPv4 in IPv6 is the same; a Unix socket has no address."""
+    """A proxy is trusted by its address or network, also as IPv4 in IPv6. A Unix socket has no address."""
     said = PROXIES.read(peer, headers(**{"for": "203.0.113.9"}))
     assert said == Forwarded(("203.0.113.9", None), None, None, ())
 
@@ -67,7 +67,7 @@ def test_a_unix_socket_is_trusted_only_if_it_was_said() -> None:
 def test_the_client_is_the_first_from_the_right_that_is_no_proxy(
     chain: str, client: tuple[str, int | None]
 ) -> None:
-    """What stands left of it, the client made up. If all are proxies, it is one of them."""
+    """The client itself wrote the values to the left. If all addresses are proxies, the leftmost is used."""
     assert read(**{"for": chain}) == Forwarded(client, None, None, ())
 
 
@@ -76,18 +76,18 @@ def test_the_client_is_the_first_from_the_right_that_is_no_proxy(
     ["unknown", "_hidden", "1.2.3", "[::1", "1.2.3.4:0", "1.2.3.4:70000", "a, , ", "300.1.1.1"],
 )
 def test_a_malformed_address_is_ignored(chain: str) -> None:
-    """And said to be."""
+    """A malformed address is ignored and reported."""
     assert read(**{"for": chain}) == Forwarded(None, None, None, ("x-forwarded-for",))
 
 
 def test_behind_a_malformed_address_the_last_proxy_is_what_is_known() -> None:
-    """Nothing left of it can be believed."""
+    """Values to the left of a malformed address are not used."""
     said = read(**{"for": "203.0.113.9, junk, 10.0.0.7"})
     assert said == Forwarded(("10.0.0.7", None), None, None, ("x-forwarded-for",))
 
 
 def test_a_header_may_come_in_parts() -> None:
-    """They are one list."""
+    """Several headers of one name are one list."""
     parts = [(b"x-forwarded-for", b"6.6.6.6, 203.0.113.9"), (b"x-forwarded-for", b"10.0.0.7")]
     said = PROXIES.read("10.0.0.1", parts)
     assert said is not None
@@ -114,7 +114,7 @@ def test_the_scheme_is_the_clients(proto: str, scheme: str) -> None:
 def test_of_several_the_one_counts_that_the_first_proxy_saw(
     hops: str, proto: str, scheme: str
 ) -> None:
-    """Each proxy may add its own, or leave the first; what stands left of it the client made up."""
+    """Each proxy can append its value, or leave the first one. The client wrote the values to the left."""
     assert read(**{"for": hops, "proto": proto}).scheme == scheme
 
 
@@ -133,7 +133,7 @@ def test_of_several_the_one_counts_that_the_first_proxy_saw(
 def test_host_and_port_are_those_that_the_client_asked_for(
     values: dict[str, str], authority: str | None
 ) -> None:
-    """A port alone goes with the Host header."""
+    """A port without a host is used with the Host header."""
     assert read(**values) == Forwarded(None, None, authority, ())
 
 
@@ -155,37 +155,37 @@ def test_host_and_port_are_those_that_the_client_asked_for(
 def test_what_is_malformed_is_ignored_and_said_to_be(
     values: dict[str, str], names: list[str]
 ) -> None:
-    """It is as if it was not there."""
+    """A malformed header is ignored as if it were missing, and reported."""
     malformed = tuple(f"x-forwarded-{name}" for name in names)
     assert read(**values) == Forwarded(None, None, None, malformed)
 
 
 def test_empty_headers_are_none() -> None:
-    """Some proxies send them so."""
+    """Some proxies send empty headers."""
     said = read(**{"for": "", "proto": " ", "host_": "", "port": ""})
     assert said == Forwarded(None, None, None, ())
 
 
 @given(st.lists(st.binary(max_size=20), max_size=5), st.sampled_from(["for", "proto", "port"]))
 def test_nothing_that_a_client_sends_raises(values: list[bytes], name: str) -> None:
-    """Its proxy may pass on whatever it got."""
+    """A proxy can pass on any value of a client."""
     lines = [(f"x-forwarded-{name}".encode(), value) for value in values]
     assert PROXIES.read("10.0.0.1", lines) is not None
 
 
 @given(st.lists(st.ip_addresses().map(str), max_size=4))
 def test_a_client_can_not_choose_its_address(made_up: list[str]) -> None:
-    """Whatever it writes, the proxy adds what it saw."""
+    """The proxy appends the address that it saw."""
     assert read(**{"for": ", ".join([*made_up, "203.0.113.9"])}).client == ("203.0.113.9", None)
 
 
 @pytest.mark.parametrize("wrong", ["10.0.0.1/8", "proxy.example", "", 7, None])
 def test_a_proxy_is_named_by_its_address(wrong: Any) -> None:
-    """A name could be anybody's by tomorrow."""
+    """A host name as a proxy is refused: its address can change."""
     with pytest.raises(DefinitionError, match="trusted_proxies"):
         TrustedProxies([wrong])
 
 
 def test_one_address_needs_no_list() -> None:
-    """Or each of its characters would be one."""
+    """A single address need not be in a list."""
     assert TrustedProxies("10.0.0.0/8").trusts("10.1.2.3")

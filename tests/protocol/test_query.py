@@ -37,7 +37,7 @@ from ..support.properties import property_test, texts
 def test_pairs_are_unescaped_and_the_last_of_a_key_counts(
     query: bytes, params: dict[str, Any]
 ) -> None:
-    """Empty pairs and bad escapes are tolerated: clients send both."""
+    """Empty pairs and invalid escapes are accepted, because clients send both."""
     assert decode_query(query) == params
 
 
@@ -56,7 +56,7 @@ def test_pairs_are_unescaped_and_the_last_of_a_key_counts(
     ],
 )
 def test_brackets_nest_maps_and_make_lists(query: bytes, params: dict[str, Any]) -> None:
-    """An index is a key like any other: that is how the JavaScript client writes arrays."""
+    """An index is an ordinary key: the JavaScript client writes arrays with it."""
     assert decode_query(query) == params
 
 
@@ -74,18 +74,18 @@ def test_brackets_nest_maps_and_make_lists(query: bytes, params: dict[str, Any])
 def test_a_key_that_is_used_in_two_ways_has_its_last_meaning(
     query: bytes, params: dict[str, Any]
 ) -> None:
-    """Nonsense is decoded to something, and raises nothing."""
+    """Any combination is decoded to some value, and raises nothing."""
     assert decode_query(query) == params
 
 
 @pytest.mark.parametrize("key", ["[b]", "a[b", "a]b", "a[b]c", "a[", "[]", "]", "a" + "[b]" * 33])
 def test_a_key_with_brackets_that_do_not_nest_is_taken_as_it_is(key: str) -> None:
-    """So is one that nests too deep: nobody makes us build a tower."""
+    """A key with unbalanced brackets, or with too many, is an ordinary key."""
     assert decode_query(f"{key}=1".encode()) == {key: "1"}
 
 
 def test_nesting_is_followed_to_a_depth_that_no_client_needs() -> None:
-    """It is bounded, and the bound is known."""
+    """The depth of nesting is bounded."""
     params = decode_query(b"a" + b"[b]" * 32 + b"=1")
 
     depth = 0
@@ -98,13 +98,13 @@ def test_nesting_is_followed_to_a_depth_that_no_client_needs() -> None:
 
 @pytest.mark.parametrize("query", [b"a=%ff", b"%ff=1", b"a=\xff", b"a=%ed%a0%80", b"a=%C3"])
 def test_what_is_not_utf_8_once_unescaped_is_refused(query: bytes) -> None:
-    """HTTP 400 in the end."""
+    """The request is answered with HTTP 400."""
     with pytest.raises(DecodeError, match="not UTF-8"):
         decode_query(query)
 
 
 def test_a_query_string_has_at_most_a_million_bytes() -> None:
-    """HTTP 414 in the end; the bound itself is allowed."""
+    """A longer query is answered with HTTP 414. The bound itself is allowed."""
     longest = b"a=" + b"x" * (MAX_QUERY - 2)
 
     assert decode_query(longest) == {"a": "x" * (MAX_QUERY - 2)}
@@ -115,7 +115,7 @@ def test_a_query_string_has_at_most_a_million_bytes() -> None:
 @property_test
 @given(st.dictionaries(texts.filter(lambda text: "[" not in text), texts, max_size=6))
 def test_what_a_client_encodes_comes_out_again(params: dict[str, str]) -> None:
-    """In both spellings of a space."""
+    """Both spellings of a space are decoded."""
     assert decode_query(urlencode(params).encode()) == params
     assert decode_query(urlencode(params, quote_via=quote).encode()) == params
 
@@ -126,7 +126,7 @@ _PARTS = st.sampled_from([b"a", b"b", b"[", b"]", b"[]", b"=", b"&", b"%", b"%5B
 @property_test
 @given(st.binary(max_size=60) | st.lists(_PARTS, max_size=30).map(b"".join))
 def test_no_query_string_raises_anything_but_a_decode_error(query: bytes) -> None:
-    """And what comes out has text for keys, all the way down."""
+    """The decoded values have text as keys, on all levels."""
     try:
         params = decode_query(query)
     except DecodeError:

@@ -1,4 +1,4 @@
-"""The headers of a WebSocket handshake: what an upgrade needs, tokens and subprotocols."""
+"""The headers of a WebSocket handshake: upgrades, auth tokens and subprotocols."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_the_accept_key_is_the_one_of_the_rfc() -> None:
 @property_test
 @given(st.text(st.characters(codec="ascii")))
 def test_the_accept_key_is_the_one_that_the_websockets_library_makes(key: str) -> None:
-    """Whatever the client sends as its key."""
+    """The key is the same for any text that the client sends."""
     assert accept_key(key.encode()).decode() == accept_key_of_websockets(key)
 
 
@@ -55,7 +55,7 @@ def test_the_accept_key_is_the_one_that_the_websockets_library_makes(key: str) -
     ],
 )
 def test_a_well_formed_upgrade_has_nothing_to_explain(changes: dict[str, str]) -> None:
-    """Firefox sends ``keep-alive, Upgrade``; case does not count."""
+    """Firefox sends ``keep-alive, Upgrade``; upper and lower case are equal."""
     assert explain_upgrade(**{**GOOD, **changes}) is None
 
 
@@ -109,12 +109,12 @@ def test_a_well_formed_upgrade_has_nothing_to_explain(changes: dict[str, str]) -
 def test_what_is_wrong_with_an_upgrade_is_said_in_one_sentence(
     changes: dict[str, str], explanation: str
 ) -> None:
-    """It is the body of the 400 that the client gets."""
+    """The sentence is the body of the 400 that the client gets."""
     assert explain_upgrade(**{**GOOD, **changes}) == explanation
 
 
 def test_the_first_mistake_is_the_one_explained() -> None:
-    """A plain GET has none of the headers, and is told of ``connection``."""
+    """A plain GET has none of the headers. The explanation names ``connection``."""
     plain = {**GOOD, "connection": "", "upgrade": "", "key": "", "version": ""}
 
     assert explain_upgrade(**plain) == "'connection' header must contain 'upgrade', got []"
@@ -141,14 +141,14 @@ def test_the_first_mistake_is_the_one_explained() -> None:
 def test_exactly_one_auth_token_is_taken_out_of_the_header(
     header: str | None, token: str | None, left: str | None
 ) -> None:
-    """With none or several nothing is taken, and the header is left as it is."""
+    """With no token or several tokens, none is taken out, and the header stays unchanged."""
     assert take_auth_token(header) == (token, left)
 
 
 @pytest.mark.conformance("OB019")
 @pytest.mark.parametrize("encoded", ["!", "a", "MTIz NA", "ab!d", "é", "/w"])
 def test_a_token_that_is_no_base64_of_text_is_an_error(encoded: str) -> None:
-    """HTTP 500 in the end, as in Phoenix."""
+    """The request is answered with HTTP 500, as in Phoenix."""
     with pytest.raises(DecodeError, match="not base64"):
         take_auth_token(f"phoenix, {PREFIX}{encoded}")
 
@@ -158,9 +158,9 @@ def test_a_token_that_is_no_base64_of_text_is_an_error(encoded: str) -> None:
 def test_every_token_comes_out_as_the_client_put_it_in(
     token: str, url_safe: bool, padded: bool
 ) -> None:
-    """The JavaScript client writes the standard alphabet without padding; the others pass too.
+    """The JavaScript client writes standard base64 without padding. Other forms are accepted too.
 
-    The alphabet of URLs is a kindness of ours: Phoenix takes only the standard one.
+    Bennu also accepts URL-safe base64, and Phoenix does not.
     """
     encode = base64.urlsafe_b64encode if url_safe else base64.b64encode
     encoded = encode(token.encode()).decode()
@@ -173,7 +173,7 @@ def test_every_token_comes_out_as_the_client_put_it_in(
 @property_test
 @given(st.text(st.characters(codec="latin-1"), max_size=40))
 def test_no_header_raises_anything_but_a_decode_error(tail: str) -> None:
-    """Headers are whatever a client sends."""
+    """A header can have any value."""
     with suppress(DecodeError):
         take_auth_token(PREFIX + tail)
 
@@ -200,5 +200,5 @@ def test_no_header_raises_anything_but_a_decode_error(tail: str) -> None:
 def test_the_first_of_the_servers_subprotocols_that_was_offered_is_chosen(
     header: str | None, allowed: list[str], answer: tuple[bool, str | None]
 ) -> None:
-    """None in common is a refusal; no offer at all is not."""
+    """No common subprotocol is a refusal. A client that offers none is accepted."""
     assert select_subprotocol(header, allowed) == answer

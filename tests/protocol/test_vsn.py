@@ -1,4 +1,4 @@
-"""Which serializer a ``vsn`` chooses (protocol, §1.5)."""
+"""The serializer that a ``vsn`` selects (protocol, §1.5)."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ BOTH = (JSONV1, JSONV2)
 
 
 def test_a_client_that_names_no_version_speaks_v1() -> None:
-    """As the oldest clients do."""
+    """The oldest clients send no version."""
     assert negotiate(DEFAULT_VSN, BOTH) is JSONV1
 
 
 @pytest.mark.parametrize("vsn", ["1.0.0", "1.0.9", "1.0.1-rc.1", "1.0.0+b1", "1.0.99999999999999"])
 def test_one_zero_is_v1(vsn: str) -> None:
-    """At least 1.0.0, and below 1.1.0."""
+    """V1 is at least 1.0.0 and below 1.1.0."""
     assert negotiate(vsn, BOTH) is JSONV1
 
 
@@ -30,7 +30,7 @@ def test_one_zero_is_v1(vsn: str) -> None:
     "vsn", ["2.0.0", "2.0.7", "2.0.0+b1", "2.0.0+0.01", "2.0.1-rc.1", "2.0.1-0", "2.0.1-a.b-c+d.e"]
 )
 def test_two_zero_is_v2(vsn: str) -> None:
-    """A pre-release of 2.0.1 comes after 2.0.0; a build counts for nothing."""
+    """A pre-release of 2.0.1 comes after 2.0.0. A build is ignored."""
     assert negotiate(vsn, BOTH) is JSONV2
 
 
@@ -49,7 +49,7 @@ def test_two_zero_is_v2(vsn: str) -> None:
     ],
 )
 def test_a_version_that_nobody_speaks_is_refused(vsn: str) -> None:
-    """A pre-release of 2.0.0 comes before it."""
+    """A pre-release of 2.0.0 comes before 2.0.0."""
     assert negotiate(vsn, BOTH) is None
 
 
@@ -62,18 +62,18 @@ def test_a_version_that_nobody_speaks_is_refused(vsn: str) -> None:
     ],
 )  # fmt: skip
 def test_what_is_no_semantic_version_is_refused(vsn: str) -> None:
-    """Three numbers without leading zeros, nor may an identifier of a pre-release have them."""
+    """Neither the three numbers nor an identifier of a pre-release can have leading zeros."""
     assert negotiate(vsn, BOTH) is None
 
 
 @pytest.mark.parametrize("vsn", [None, ["2.0.0"], {"a": "2.0.0"}, 2, b"2.0.0"])
 def test_a_version_that_is_no_text_is_refused(vsn: Any) -> None:
-    """``vsn[]=`` and ``vsn[a]=`` make lists and maps; Phoenix answers a map with a 500."""
+    """``vsn[]=`` and ``vsn[a]=`` are decoded to lists and dicts. Phoenix answers a map with a 500."""
     assert negotiate(vsn, BOTH) is None
 
 
 def test_the_first_serializer_that_fits_is_chosen_of_those_there_are() -> None:
-    """A socket may speak one version alone."""
+    """A socket can have only one version."""
     assert negotiate("1.0.0", (JSONV2,)) is None
     assert negotiate("2.0.0", (JSONV2,)) is JSONV2
     assert negotiate("2.0.0", ()) is None
@@ -82,5 +82,5 @@ def test_the_first_serializer_that_fits_is_chosen_of_those_there_are() -> None:
 @property_test
 @given(json_values | st.from_regex(r"\A[0-9a-z.+-]*\Z"))
 def test_no_version_raises(vsn: Any) -> None:
-    """It is whatever a client put into the query."""
+    """A client can send any text."""
     assert negotiate(vsn, BOTH) in (None, JSONV1, JSONV2)

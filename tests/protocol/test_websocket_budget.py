@@ -1,4 +1,4 @@
-"""How much of a client's bytes a single call of the reader takes, and the bounds of a message."""
+"""The budget of one call of the reader, and the bounds of a message."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..support.properties import property_test
 
 
 def in_turns(reader: Reader, data: bytes) -> list[list[Event]]:
-    """What each call returns, until nothing is left."""
+    """Return the events of each call, until nothing is left."""
     calls = [reader.receive(data)]
     while reader.is_behind:
         calls.append(reader.more())
@@ -26,7 +26,7 @@ def in_turns(reader: Reader, data: bytes) -> list[list[Event]]:
 
 
 def test_frames_beyond_the_budget_wait_for_the_next_call() -> None:
-    """A read of the socket may bring tens of thousands."""
+    """One read of the socket can bring tens of thousands of frames."""
     reader = Reader(LARGE, 4)
     calls = in_turns(reader, b"".join(text(str(number)) for number in range(10)))
 
@@ -39,7 +39,7 @@ def test_frames_beyond_the_budget_wait_for_the_next_call() -> None:
 
 
 def test_empty_fragments_and_pings_cost_as_much_as_messages() -> None:
-    """They are work too."""
+    """Empty fragments and pings cost time too."""
     reader = Reader(LARGE, 10)
     data = raw(0x02) + raw(0x00) * 98 + raw(0x80)
 
@@ -48,7 +48,7 @@ def test_empty_fragments_and_pings_cost_as_much_as_messages() -> None:
 
 
 def test_a_large_message_is_a_call_of_its_own() -> None:
-    """It waits even if it is the first: what it costs is not to be added to what others cost."""
+    """A large message waits for its own call, also if it is the first: its cost is not added to other costs."""
     reader = Reader(LARGE, 64)
     large = raw(0x82, bytes(70_000))
 
@@ -62,7 +62,7 @@ def test_a_large_message_is_a_call_of_its_own() -> None:
 
 
 def test_the_last_fragment_costs_what_the_message_does() -> None:
-    """It is then that the message is looked at."""
+    """The message is decoded with its last fragment."""
     reader = Reader(LARGE, 64)
     half = bytes(40_000)
 
@@ -71,7 +71,7 @@ def test_the_last_fragment_costs_what_the_message_does() -> None:
 
 
 def test_what_comes_while_more_waits_is_kept() -> None:
-    """A socket may bring something after it was paused."""
+    """Bytes can arrive after the socket was paused."""
     reader = Reader(LARGE, 1)
 
     assert reader.receive(text("a") + text("b")) == [(TEXT, b"a"), (Note.BEHIND, None)]
@@ -82,7 +82,7 @@ def test_what_comes_while_more_waits_is_kept() -> None:
 
 
 def test_nothing_more_comes_of_a_reader_that_has_all_or_is_dead() -> None:
-    """A turn may have been planned before."""
+    """A call of ``more`` can have been scheduled before."""
     reader = Reader(LARGE, 1)
     assert reader.more() == []
     reader.receive(text("a") + text("b") + raw(0x83) + text("c"))
@@ -94,7 +94,7 @@ def test_nothing_more_comes_of_a_reader_that_has_all_or_is_dead() -> None:
 @property_test
 @given(st.lists(st.binary(max_size=40) | st.just(b"x" * 5000), max_size=30), st.integers(1, 20))
 def test_a_budget_changes_no_message_and_no_order(contents: list[bytes], budget: int) -> None:
-    """It only says when."""
+    """A budget only changes when messages are returned."""
     calls = in_turns(Reader(LARGE, budget), b"".join(map(binary, contents)))
 
     assert [data for call in calls for kind, data in call if kind is BINARY] == contents
@@ -102,7 +102,7 @@ def test_a_budget_changes_no_message_and_no_order(contents: list[bytes], budget:
 
 
 def test_a_message_has_a_bounded_number_of_fragments() -> None:
-    """More, if they hold something."""
+    """More fragments are allowed if they have content."""
     start = raw(0x02)
     empty = raw(0x00)
 
@@ -114,7 +114,7 @@ def test_a_message_has_a_bounded_number_of_fragments() -> None:
 
 
 def test_bytes_that_are_no_message_are_counted() -> None:
-    """With those of messages they are all that came; of a single frame the head does not count."""
+    """These bytes and those of messages are all received bytes. The header of a single frame does not count."""
     reader = Reader(LARGE)
     data = text("abc") + raw(0x89, b"ping") + raw(0x01, b"ab") + raw(0x80, b"cd") + text("x" * 200)
     reader.receive(data)

@@ -1,7 +1,7 @@
 """WebSocket frames of any kind: the reader never raises, and agrees with the ``websockets`` library.
 
-The library is asked only where both must agree. It answers a close by a rule of its own, so there is
-none among the frames that may be bad.
+The library is only compared where both must agree. It answers a close by its own rule, so no close is
+among the invalid frames.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ..support.properties import property_test
 
 
 class Sent(NamedTuple):
-    """A frame that a client may send: any header, and as much content as it announces."""
+    """A frame that a client can send: any header, and the content that it announces."""
 
     first: int
     content: bytes
@@ -35,7 +35,7 @@ _CONTENTS = st.binary(max_size=140) | st.text(max_size=40).map(str.encode) | st.
 _MASKS = st.binary(min_size=4, max_size=4)
 _FIRSTS = [0x81, 0x82, 0x01, 0x02, 0x00, 0x80, 0x89, 0x8A]
 
-# A control frame whose length is written longer than needed is let pass by the library alone.
+# Only the library accepts a control frame whose length is longer than necessary.
 any_frames = st.builds(
     Sent,
     st.sampled_from(_FIRSTS) | st.integers(0, 255).filter(lambda first: first & 0x0F != CLOSE),
@@ -47,7 +47,7 @@ any_frames = st.builds(
 
 @st.composite
 def conversations(draw: st.DrawFn) -> bytes:
-    """What a client that obeys the protocol may send, written by the library."""
+    """Frames that a correct client can send, written by the library."""
     client = Protocol(CLIENT, state=State.OPEN)
     for _ in range(draw(st.integers(1, 5))):
         send = draw(st.sampled_from([client.send_text, client.send_binary]))
@@ -64,9 +64,9 @@ def conversations(draw: st.DrawFn) -> bytes:
 
 
 def read_by_library(data: bytes) -> list[Event]:
-    """What the library's reader makes of a client's bytes, told as our events.
+    """Return the library's events for a client's bytes, in the form of the reader's events.
 
-    It reads frames and no messages, so these are put together and checked here.
+    The library reads frames, so this joins them to messages and checks them.
     """
     protocol = Protocol(SERVER, state=State.OPEN, max_size=None)
     protocol.receive_data(data)
@@ -94,7 +94,7 @@ def read_by_library(data: bytes) -> list[Event]:
 
 
 def without_reasons(events: list[Event]) -> list[Event]:
-    """Our events, of a failure no more than its code."""
+    """Return the events, with only the code of a failure."""
     return [(kind, data[0] if kind is FAILURE else data) for kind, data in events]
 
 
@@ -105,7 +105,7 @@ def without_reasons(events: list[Event]) -> list[Event]:
 def test_frames_of_any_kind_mean_what_the_library_says(
     sent: list[Sent], positions: list[int]
 ) -> None:
-    """Good and bad ones, in one piece or many: the same messages, the same close code."""
+    """Valid and invalid frames, in one piece or many, give the same messages and the same close code."""
     data = b"".join(one.bytes() for one in sent)
 
     assert without_reasons(read(cut(data, positions))) == read_by_library(data)
@@ -114,7 +114,7 @@ def test_frames_of_any_kind_mean_what_the_library_says(
 @property_test
 @given(conversations(), st.lists(st.integers(0), max_size=10))
 def test_a_conversation_is_read_without_a_failure(data: bytes, positions: list[int]) -> None:
-    """However the network cuts it; the library agrees on every message."""
+    """Each cut gives the same messages, which are those of the library."""
     events = read(cut(data, positions))
 
     assert events == read_by_library(data)
@@ -126,7 +126,7 @@ def test_a_conversation_is_read_without_a_failure(data: bytes, positions: list[i
 def test_no_bytes_at_all_raise_and_a_failure_is_the_last_event(
     chunks: list[bytes], max_size: int
 ) -> None:
-    """Whatever comes: events, and at most one end, with a code that may be sent."""
+    """Any bytes give events, and at most one end, with a code that can be sent."""
     events = read(chunks, max_size)
 
     for number, (kind, data) in enumerate(events, start=1):
@@ -145,5 +145,5 @@ def test_no_bytes_at_all_raise_and_a_failure_is_the_last_event(
 def test_where_bytes_are_cut_never_matters(
     data: bytes, positions: list[int], max_size: int
 ) -> None:
-    """Also for bytes that are no frames."""
+    """This also holds for bytes that are no frames."""
     assert read(cut(data, positions), max_size) == read([data], max_size)

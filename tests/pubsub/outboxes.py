@@ -1,6 +1,6 @@
-"""Connections for the fast lane that remember what was written to them, and how often.
+"""Connections for the fastlane that record what is written to them, and how often.
 
-A :class:`StallingOutbox` has a client that may stop reading; all between it and the lanes is the real thing.
+The client of a :class:`StallingOutbox` can stop reading. All code between the client and the lanes is Bennu's own.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ __all__ = [
 
 
 class TupleFraming:
-    """Frames are tuples of messages, so that what was joined can be taken apart again."""
+    """Frames are tuples of messages, so a test can take joined frames apart."""
 
     carries_binary = True
 
     def frame(self, opcode: Opcode, data: bytes) -> tuple[Encoded, ...]:
-        """Return one message."""
+        """Return a frame with one message."""
         return ((opcode, data),)
 
     def join(self, frames: Sequence[tuple[Encoded, ...]], /) -> tuple[Encoded, ...]:
-        """Return several."""
+        """Return a frame with the messages of several frames."""
         return tuple(chain.from_iterable(frames))
 
     def size(self, framed: tuple[Encoded, ...], /) -> int:
-        """Return their bytes."""
+        """Return the number of bytes."""
         return sum(len(data) for _, data in framed)
 
 
@@ -53,7 +53,7 @@ INFO = ConnectInfo({"path": "/", "headers": []}, transport="websocket")
 
 
 class Bus(PubSub):
-    """A PubSub whose turns end when the test says so."""
+    """A PubSub whose turns of the event loop end when the test ends them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class Bus(PubSub):
         self.batch = Batch(self.callbacks.append)
 
     def end_turn(self) -> None:
-        """Do what the event loop does between two turns."""
+        """Run the callbacks that the event loop would run between two turns."""
         callbacks = tuple(self.callbacks)
         self.callbacks.clear()
         for callback in callbacks:
@@ -73,11 +73,11 @@ class Bus(PubSub):
 
 
 class RecordingOutbox:
-    """A connection.
+    """A connection that records what is written to it.
 
     Attributes:
-        writes: How many there were.
-        received: Every message, in order, however it was written.
+        writes: The number of writes.
+        received: All messages in order, of batches and of single writes.
     """
 
     def __init__(self) -> None:
@@ -110,7 +110,7 @@ class Member:
         self.intercepted: list[Broadcast] = []
 
     def intercept(self, broadcast: Broadcast) -> None:
-        """Remember a broadcast."""
+        """Record a broadcast."""
         self.intercepted.append(broadcast)
 
 

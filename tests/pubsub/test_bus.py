@@ -1,4 +1,4 @@
-"""The seam between nodes: bytes under a topic, at most once, never to oneself."""
+"""The bus between nodes carries bytes under a topic, at most once, and never to the sending node."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..support.clock import settle
 
 
 async def node(network: Network, name: str, heard: list[Any]) -> PubSub:
-    """Return a node's PubSub that writes down what it hears on ``t``."""
+    """Return a node's PubSub that records the messages on ``t``."""
     pubsub = PubSub(bus=network.bus(name))
     await pubsub.start()
     pubsub.on_publish("t", lambda data: heard.append((name, data)))
@@ -22,7 +22,7 @@ async def node(network: Network, name: str, heard: list[Any]) -> PubSub:
 
 
 async def test_what_a_node_publishes_is_heard_by_all_others() -> None:
-    """In its order; not by itself, and not on other topics."""
+    """Messages arrive in order. The sending node does not get them, nor do handlers of other topics."""
     network = Network()
     heard: list[Any] = []
     one, _, _ = [await node(network, name, heard) for name in ("one", "two", "three")]
@@ -37,7 +37,7 @@ async def test_what_a_node_publishes_is_heard_by_all_others() -> None:
 
 
 async def test_what_is_for_one_node_is_heard_by_it_alone() -> None:
-    """For an unknown node by nobody, and for oneself neither."""
+    """A message for an unknown node, or for the sending node, is not delivered."""
     network = Network()
     heard: list[Any] = []
     one, _, _ = [await node(network, name, heard) for name in ("one", "two", "three")]
@@ -48,7 +48,7 @@ async def test_what_is_for_one_node_is_heard_by_it_alone() -> None:
 
 
 async def test_a_handler_hears_until_it_is_cancelled() -> None:
-    """It may be cancelled again; others of the topic go on."""
+    """A handler can be cancelled twice. Other handlers of the topic continue."""
     network = Network()
     heard: list[Any] = []
     one = await node(network, "one", heard)
@@ -84,7 +84,7 @@ async def test_the_last_handler_of_a_topic_may_go_too() -> None:
 
 
 async def test_a_handler_that_raises_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """The others hear it nevertheless."""
+    """The exception is logged, and the other handlers are called."""
     network = Network()
     heard: list[Any] = []
     one = await node(network, "one", heard)
@@ -105,7 +105,7 @@ async def test_a_handler_that_raises_is_logged(caplog: pytest.LogCaptureFixture)
 
 
 async def test_a_bus_that_raises_has_lost_a_message(caplog: pytest.LogCaptureFixture) -> None:
-    """That is logged; whoever published goes on."""
+    """The exception is logged, and ``publish`` raises nothing."""
     bus = Network().bus("one")
     pubsub = PubSub(bus=bus)
     with caplog.at_level(logging.ERROR, "bennu.pubsub"), pytest.MonkeyPatch.context() as patch:
@@ -116,7 +116,7 @@ async def test_a_bus_that_raises_has_lost_a_message(caplog: pytest.LogCaptureFix
 
 
 async def test_a_node_alone_has_a_name_of_its_own_and_publishes_to_nobody() -> None:
-    """A different one each time, unless it was given."""
+    """The name of a LocalBus is unique, unless it was given."""
     pubsub = PubSub()
     heard: list[Any] = []
     await pubsub.start()

@@ -1,4 +1,4 @@
-"""The fast lane: what was broadcast in one turn leaves together, and nobody can tell by the order."""
+"""The fastlane: the broadcasts of one turn are written together, in the order of single writes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .outboxes import CountingSerializer, Member, RecordingOutbox, TupleFraming,
 
 
 class Bus(outboxes.Bus):
-    """A PubSub whose members are said by name."""
+    """A PubSub whose members are named."""
 
     def member(self, topic: str, outbox: RecordingOutbox, key: LaneKey) -> Member:
         """Let a connection join a topic."""
@@ -37,7 +37,7 @@ class Bus(outboxes.Bus):
 
 
 def numbers(outbox: RecordingOutbox) -> list[object]:
-    """Return what a V2 client saw: the numbers of broadcasts, and other messages as text."""
+    """Return a V2 client's messages: broadcasts as numbers, and others as text."""
     return [
         msgspec.json.decode(data)[4]["n"] if data.startswith(b"[") else data.decode()
         for data in outbox.received
@@ -49,11 +49,11 @@ def numbers(outbox: RecordingOutbox) -> list[object]:
 TOPICS = "ABC"
 EVENTS = "xy"
 BOUND = 5
-"""Instead of MAX_LOG, so that programs reach it."""
+"""A small bound in place of MAX_LOG, so that programs reach it."""
 
 
 class Programs(RuleBasedStateMachine):
-    """Random programs, run on the fast lane and on lists that are written to at once."""
+    """Random programs, run on the fastlane, and on lists that are written to at once."""
 
     connections = st.integers(0, 4)
     topics = st.sampled_from(TOPICS)
@@ -143,12 +143,12 @@ class Programs(RuleBasedStateMachine):
 
 
 class TestOrderIsThatOfUnbatchedWrites(Programs.TestCase):  # type: ignore[misc, valid-type]
-    """Batched order equals unbatched order on every connection, for any program."""
+    """The order of batched writes equals the order of single writes on each connection, for any program."""
 
     settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
 
 
-# The same, by example; and that it is worth it.
+# Examples of the same, and of the number of writes.
 
 
 def test_broadcasts_of_one_turn_leave_in_one_write() -> None:
@@ -169,7 +169,7 @@ def test_broadcasts_of_one_turn_leave_in_one_write() -> None:
 
 
 def test_lanes_of_one_topic_are_encoded_for_each_serializer() -> None:
-    """A V1 and a V2 client of one topic each get their own form of a broadcast."""
+    """A V1 client and a V2 client of one topic each get their own form of a broadcast."""
     bus = Bus()
     old, new = RecordingOutbox(), RecordingOutbox()
     bus.member("A", old, key_for(JSONV1))
@@ -181,7 +181,7 @@ def test_lanes_of_one_topic_are_encoded_for_each_serializer() -> None:
 
 
 def test_two_topics_are_seen_in_the_order_of_broadcasting() -> None:
-    """A member of A and B sees A, B, A; one of A alone still gets its share in one write."""
+    """A member of A and B gets A, B, A. A member of A alone gets its messages in one write."""
     bus = Bus()
     both, one = RecordingOutbox(), RecordingOutbox()
     for topic in "AB":
@@ -196,7 +196,7 @@ def test_two_topics_are_seen_in_the_order_of_broadcasting() -> None:
 
 
 def test_a_reply_comes_after_what_was_broadcast_before_it() -> None:
-    """What is written to one connection first takes out what stands before it, for it alone."""
+    """Before a single write, the earlier broadcasts of this turn are written to this connection."""
     bus = Bus()
     caller, other = RecordingOutbox(), RecordingOutbox()
     for outbox in (caller, other):
@@ -212,7 +212,7 @@ def test_a_reply_comes_after_what_was_broadcast_before_it() -> None:
 
 
 def test_who_joins_in_mid_turn_hears_nothing_earlier() -> None:
-    """A member hears what is broadcast after it joined, not what waited in that turn."""
+    """A member gets broadcasts after its join, and not those of the same turn before its join."""
     bus = Bus()
     early, late = RecordingOutbox(), RecordingOutbox()
     bus.member("A", early, key_for())
@@ -225,7 +225,7 @@ def test_who_joins_in_mid_turn_hears_nothing_earlier() -> None:
 
 
 def test_who_leaves_in_mid_turn_hears_what_came_before() -> None:
-    """A member hears what was broadcast until it left, and no more."""
+    """A member gets the broadcasts before its leave, and no more."""
     bus = Bus()
     outbox = RecordingOutbox()
     bus.member("A", outbox, key_for())
@@ -238,7 +238,7 @@ def test_who_leaves_in_mid_turn_hears_what_came_before() -> None:
 
 
 def test_the_sender_of_a_broadcast_from_is_passed_by_alone() -> None:
-    """It misses its own message, not those before and after it in the turn."""
+    """The sender does not get its own message, but gets the messages before and after it in the turn."""
     bus = Bus()
     sending, other = RecordingOutbox(), RecordingOutbox()
     sender = bus.member("A", sending, key_for())
@@ -252,7 +252,7 @@ def test_the_sender_of_a_broadcast_from_is_passed_by_alone() -> None:
 
 
 def test_a_full_log_leaves_at_once() -> None:
-    """A loop of broadcasts in one turn holds neither memory nor the order up, and is told so."""
+    """A loop of broadcasts in one turn keeps bounded memory, and its caller is told to wait."""
     bus = Bus()
     outbox = RecordingOutbox()
     bus.member("A", outbox, key_for())
@@ -265,7 +265,7 @@ def test_a_full_log_leaves_at_once() -> None:
 
 
 def test_a_log_of_too_many_bytes_leaves_at_once() -> None:
-    """The log has a bound in bytes too."""
+    """The log of a turn is also bounded in bytes."""
     bus = Bus()
     outbox = RecordingOutbox()
     lane = fastlane.Lane(key_for())
@@ -281,7 +281,7 @@ def test_a_log_of_too_many_bytes_leaves_at_once() -> None:
 
 
 def test_what_is_intercepted_goes_to_the_channel_and_not_to_the_client() -> None:
-    """Only the events of ``@on_out`` take that way; the sender of a ``broadcast_from`` is skipped."""
+    """Only events of ``@on_out`` go to the channel. The sender of a ``broadcast_from`` is skipped."""
     bus = Bus()
     outbox, other = RecordingOutbox(), RecordingOutbox()
     member = bus.member("A", outbox, key_for(intercepts="x"))
@@ -295,10 +295,10 @@ def test_what_is_intercepted_goes_to_the_channel_and_not_to_the_client() -> None
 
 
 def test_a_payload_that_cannot_be_written_is_sent_to_nobody() -> None:
-    """The broadcaster gets the error, and no client half of the broadcast (kinder than Phoenix)."""
+    """The caller gets the error, and no client gets the broadcast. In Phoenix some clients get it."""
     bus = Bus()
     old, new = RecordingOutbox(), RecordingOutbox()
-    bus.member("A", old, key_for(JSONV1))  # V1 takes any JSON value, V2 only an object
+    bus.member("A", old, key_for(JSONV1))  # V1 takes any JSON value, and V2 only an object
     bus.member("A", new, key_for(JSONV2))
     with pytest.raises(EncodeError):
         bus.local_broadcast("A", Broadcast("A", "e", [1]))
@@ -309,7 +309,7 @@ def test_a_payload_that_cannot_be_written_is_sent_to_nobody() -> None:
 def test_a_binary_broadcast_passes_by_those_who_cannot_take_it(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """One V1 client must not spoil a binary broadcast for all others; it is said in the log."""
+    """A V1 client does not fail a binary broadcast for other clients. The log has a line about it."""
     bus = Bus()
     old, new = RecordingOutbox(), RecordingOutbox()
     bus.member("A", old, key_for(JSONV1))

@@ -1,4 +1,4 @@
-"""PubSub: listeners of topics, what they hear, and whom a broadcast passes by."""
+"""PubSub: the listeners of topics, their messages, and the listeners that a broadcast skips."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .outboxes import Member, RecordingOutbox, key_for
 
 
 class Price(Struct, frozen=True):
-    """A message of the application's own."""
+    """A message of the application."""
 
     cents: int
 
@@ -28,7 +28,7 @@ HELLO = Broadcast("A", "hello", {})
 
 @pytest.mark.conformance("PS002", "PS003")
 async def test_a_listener_hears_its_topic_until_it_cancels() -> None:
-    """subscribe adds a listener, cancel removes it."""
+    """``subscribe`` adds a listener, and ``cancel`` removes it."""
     pubsub = PubSub()
     heard: list[Any] = []
     subscription = pubsub.subscribe("A", heard.append)
@@ -42,7 +42,7 @@ async def test_a_listener_hears_its_topic_until_it_cancels() -> None:
 
 @pytest.mark.conformance("PS004")
 async def test_other_topics_hear_nothing() -> None:
-    """A topic is its exact text."""
+    """A listener gets only messages of exactly its topic."""
     pubsub = PubSub()
     heard: list[Any] = []
     for topic in ("B", "a", "A ", ""):
@@ -53,7 +53,7 @@ async def test_other_topics_hear_nothing() -> None:
 
 @pytest.mark.conformance("PS005")
 async def test_broadcast_from_passes_by_the_listeners_of_the_sender() -> None:
-    """The sender is the listeners' owner; a listener without an owner hears everything."""
+    """The sender is the listeners' owner. A listener without an owner gets every message."""
     pubsub = PubSub()
     sender, other = object(), object()
     heard: list[str] = []
@@ -65,7 +65,7 @@ async def test_broadcast_from_passes_by_the_listeners_of_the_sender() -> None:
 
 @pytest.mark.conformance("PS006")
 async def test_cancelling_twice_does_no_harm() -> None:
-    """Nor does it touch another subscription to the same topic."""
+    """A second ``cancel`` has no effect on other subscriptions to the topic."""
     pubsub = PubSub()
     heard: list[Any] = []
     first = pubsub.subscribe("A", heard.append)
@@ -81,7 +81,7 @@ async def test_cancelling_twice_does_no_harm() -> None:
 
 @pytest.mark.conformance("PS009", "PS010")
 async def test_local_broadcasts_reach_this_nodes_listeners() -> None:
-    """With a sender they pass by its own."""
+    """With a sender, the listeners of that sender are skipped."""
     pubsub = PubSub()
     sender = object()
     heard: list[Any] = []
@@ -93,7 +93,7 @@ async def test_local_broadcasts_reach_this_nodes_listeners() -> None:
 
 
 async def test_two_subscriptions_deliver_twice_and_end_one_by_one() -> None:
-    """Each has an end of its own, where Phoenix's unsubscribe ends all of a process at once."""
+    """Each subscription has its own end. Phoenix's unsubscribe ends all subscriptions of a process."""
     pubsub = PubSub()
     heard: list[Any] = []
     first, second = (pubsub.subscribe("A", heard.append) for _ in range(2))
@@ -106,7 +106,7 @@ async def test_two_subscriptions_deliver_twice_and_end_one_by_one() -> None:
 
 
 async def test_a_message_of_another_type_reaches_listeners_as_it_is_and_no_client() -> None:
-    """What is no Broadcast has no frame; the very object is delivered."""
+    """A message that is no Broadcast is sent to no client. Listeners get the object unchanged."""
     pubsub = PubSub()
     heard: list[Any] = []
     outbox = RecordingOutbox()
@@ -121,7 +121,7 @@ async def test_a_message_of_another_type_reaches_listeners_as_it_is_and_no_clien
 
 
 async def test_a_listener_may_cancel_itself_while_it_hears() -> None:
-    """The others of that broadcast still hear it."""
+    """The other listeners of that broadcast still get it."""
     pubsub = PubSub()
     heard: list[str] = []
 
@@ -139,7 +139,7 @@ async def test_a_listener_may_cancel_itself_while_it_hears() -> None:
 async def test_a_listener_that_raises_spoils_it_for_nobody(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """It is logged; the other listeners hear the message, and the broadcaster goes on."""
+    """The exception is logged, and the other listeners get the message. The caller gets no error."""
     pubsub = PubSub()
     heard: list[Any] = []
 
@@ -157,7 +157,7 @@ async def test_a_listener_that_raises_spoils_it_for_nobody(
 
 
 async def test_clients_and_listeners_are_counted_together() -> None:
-    """subscribers() counts both, and a topic that nobody hears is forgotten."""
+    """``subscribers()`` counts clients and listeners. A topic without subscribers is forgotten."""
     pubsub = PubSub()
     assert pubsub.subscribers("A") == 0
     first, second = RecordingOutbox(), RecordingOutbox()
@@ -173,7 +173,7 @@ async def test_clients_and_listeners_are_counted_together() -> None:
 
 
 async def test_a_broadcast_to_nobody_is_well() -> None:
-    """No subscriber, no error."""
+    """A broadcast without subscribers is no error."""
     pubsub = PubSub()
     await pubsub.broadcast("A", HELLO)
     await pubsub.broadcast_from(object(), "A", HELLO)
@@ -181,7 +181,7 @@ async def test_a_broadcast_to_nobody_is_well() -> None:
 
 @pytest.mark.parametrize("from_somebody", [False, True])
 async def test_a_loop_of_broadcasts_lets_others_have_their_turn(from_somebody: bool) -> None:
-    """Once the turn is crowded, ``await broadcast`` gives way to the other tasks."""
+    """If the batch of a turn is full, ``await broadcast`` lets other tasks run."""
     pubsub = PubSub()
     outbox = RecordingOutbox()
     pubsub.enter("A", key_for(), outbox, Member(outbox))
@@ -205,7 +205,7 @@ async def test_a_loop_of_broadcasts_lets_others_have_their_turn(from_somebody: b
 
 
 def test_it_may_be_used_on_another_loop_once_unbound() -> None:
-    """An endpoint that was stopped may start again on another event loop."""
+    """An endpoint that was stopped can start again on another event loop."""
     pubsub = PubSub()
     outbox = RecordingOutbox()
 

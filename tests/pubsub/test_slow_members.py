@@ -1,4 +1,4 @@
-"""The fast lane with clients that stop reading, and read on: the order holds, and what is lost is counted."""
+"""The fastlane with clients that stop reading and continue: the order holds, and drops are counted."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from .outboxes import Bus, Member, RecordingOutbox, StallingOutbox, TupleFraming
 
 
 def numbers(received: Sequence[bytes]) -> list[Any]:
-    """Return the numbers of broadcasts and pushes, and other messages as text."""
+    """Return broadcasts and pushes as numbers, and other messages as text."""
     return [
         json.decode(data)[4]["n"] if data.startswith(b"[") else data.decode() for data in received
     ]
 
 
 def is_part_of(part: Sequence[bytes], whole: Sequence[bytes]) -> bool:
-    """Whether these came in that order, with gaps."""
+    """Return whether these messages came in order, with gaps."""
     rest = iter(whole)
     return all(one in rest for one in part)
 
@@ -40,7 +40,7 @@ def is_part_of(part: Sequence[bytes], whole: Sequence[bytes]) -> bool:
 TOPICS = "ABC"
 EVENTS = "xy"
 BOUND = 5
-"""Instead of MAX_LOG, so that programs reach it."""
+"""A small bound in place of MAX_LOG, so that programs reach it."""
 
 OLDEST = DropOldest(max=2)
 LATEST = Latest(key="key")
@@ -51,11 +51,11 @@ POLICIES: list[dict[str, DropPolicy | None]] = [
     dict.fromkeys(TOPICS, LATEST),
     {"A": None, "B": OLDEST, "C": LATEST},
 ]
-"""By connection and topic. The first two must lose nothing."""
+"""The policy of each connection and topic. The first two policies must lose nothing."""
 
 
 class Programs(RuleBasedStateMachine):
-    """Random programs, run on the fast lane, and on lists that are written to at once."""
+    """Random programs, run on the fastlane, and on lists that are written to at once."""
 
     connections = st.integers(0, len(POLICIES) - 1)
     topics = st.sampled_from(TOPICS)
@@ -193,7 +193,7 @@ class Programs(RuleBasedStateMachine):
 
 
 class TestOrderHoldsForTheSlow(Programs.TestCase):  # type: ignore[misc, valid-type]
-    """What comes is in the order of unbatched writes; what does not come is counted."""
+    """The messages that arrive are in the order of single writes. The others are counted."""
 
     settings = settings(max_examples=60, stateful_step_count=50, deadline=None)
 
@@ -202,7 +202,7 @@ class TestOrderHoldsForTheSlow(Programs.TestCase):  # type: ignore[misc, valid-t
 
 
 def test_a_slow_connection_steps_out_of_its_lane_and_back() -> None:
-    """Meanwhile it takes no part in the turn; nobody else's writes are more or fewer."""
+    """A slow connection is not in the batch of a turn. The writes to other connections stay the same."""
     bus = Bus()
     slow, other = StallingOutbox(bus), RecordingOutbox()
     slow.join("A", OLDEST)
@@ -224,7 +224,7 @@ def test_a_slow_connection_steps_out_of_its_lane_and_back() -> None:
 
 
 def test_who_catches_up_in_mid_turn_hears_nothing_twice() -> None:
-    """What it got from its queue is not written to it again at the end of the turn."""
+    """A message from the connection's queue is not written again at the end of the turn."""
     bus = Bus()
     slow = StallingOutbox(bus)
     slow.join("A", OLDEST)
@@ -238,7 +238,7 @@ def test_who_catches_up_in_mid_turn_hears_nothing_twice() -> None:
 
 
 def test_the_sender_of_a_broadcast_from_may_be_slow() -> None:
-    """It is passed by, and its other messages are not."""
+    """The sender does not get its own message, but gets all others."""
     bus = Bus()
     slow = StallingOutbox(bus)
     member = slow.join("A", LATEST)
@@ -252,7 +252,7 @@ def test_the_sender_of_a_broadcast_from_may_be_slow() -> None:
 
 
 def test_a_transport_may_say_that_it_drained_within_a_write() -> None:
-    """As one under TLS does; what waits is written once, and in order."""
+    """A transport under TLS can drain within a write. Waiting messages are written once, and in order."""
     bus = Bus()
     slow = StallingOutbox(bus)
     slow.join("A", DropOldest(max=1000))
@@ -267,7 +267,7 @@ def test_a_transport_may_say_that_it_drained_within_a_write() -> None:
 
 
 def test_a_connection_that_is_given_up_hears_nothing_more() -> None:
-    """Whatever is said to it until it is closed is counted."""
+    """All messages until the connection is closed are counted."""
     bus = Bus()
     slow = StallingOutbox(bus, max_unsent=2000)
     slow.join("A", OLDEST)
@@ -289,7 +289,7 @@ def test_a_connection_that_is_given_up_hears_nothing_more() -> None:
 
 @pytest.mark.parametrize("policy", [None, LATEST])
 def test_a_push_to_a_slow_client_comes_after_what_was_broadcast(policy: DropPolicy | None) -> None:
-    """In the same turn, and whether or not its messages may be dropped."""
+    """The push is after the broadcast, with and without a policy that drops messages."""
     bus = Bus()
     slow = StallingOutbox(bus)
     member = slow.join("A", policy)
@@ -304,7 +304,7 @@ def test_a_push_to_a_slow_client_comes_after_what_was_broadcast(policy: DropPoli
 
 
 def test_a_transport_is_given_what_it_takes() -> None:
-    """And no more: what waits in the queue may still be dropped."""
+    """The transport gets only what it takes: messages in the queue can still be dropped."""
     bus = Bus()
     slow = StallingOutbox(bus)
     slow.join("A", DropOldest(max=500))
@@ -322,7 +322,7 @@ def test_a_transport_is_given_what_it_takes() -> None:
 
 
 def test_who_is_slow_for_long_is_still_listened_to() -> None:
-    """Once its replies are on their way, even if more broadcasts wait all the time."""
+    """The client's messages are handled once its replies are written, even if more broadcasts wait."""
     bus = Bus()
     slow = StallingOutbox(bus, max_unsent=100_000)
     slow.join("A", OLDEST)

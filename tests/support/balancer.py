@@ -1,4 +1,4 @@
-"""A load balancer: TCP connections go to servers in turn, and new ones only to those that are ready."""
+"""A load balancer: TCP connections go to servers in turn, and new connections only to servers that are ready."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Accepted:
     """A client's connection.
 
     Attributes:
-        time: When it came, by the event loop's clock.
-        server: Which server it went to.
+        time: The time of the connect, by the event loop's clock.
+        server: The index of its server.
     """
 
     time: float
@@ -32,11 +32,11 @@ class Accepted:
 
 
 class Balancer:
-    """What stands between the clients and the servers.
+    """The load balancer between clients and servers.
 
     Attributes:
         accepted: Every connection, in order.
-        port: Where clients connect.
+        port: The port for clients.
     """
 
     def __init__(self, servers: list[Server], path: str) -> None:
@@ -49,11 +49,11 @@ class Balancer:
         self._clients: set[asyncio.Task[None]] = set()
 
     def of(self, server: Server) -> list[Accepted]:
-        """Return the connections that went to a server."""
+        """Return the connections of a server."""
         return [one for one in self.accepted if one.server is server]
 
     def begin(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Take a client's connection."""
+        """Accept a client's connection."""
         task = asyncio.ensure_future(self._serve(reader, writer))
         self._clients.add(task)
         task.add_done_callback(self._clients.discard)
@@ -85,7 +85,7 @@ class Balancer:
             writer.transport.abort()
 
     async def _ready(self) -> list[Server]:
-        """Ask all servers whether they are ready; who comes meanwhile gets the next answer."""
+        """Ask all servers whether they are ready. A caller in the meantime gets the next answer."""
         if self._check is not None:
             await asyncio.wait([self._check])
         if self._check is None or self._check.done():
@@ -113,7 +113,7 @@ class Balancer:
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Pass on what comes, up to its end and with it."""
+    """Copy bytes up to the end of the stream, and pass on the end."""
     while data := await reader.read(CHUNK):
         writer.write(data)
         await writer.drain()
@@ -126,8 +126,8 @@ async def balance(servers: list[Server], path: str) -> AsyncIterator[Balancer]:
     """Run a load balancer.
 
     Args:
-        servers: What stands behind it.
-        path: The page that is answered 200 by a server that is ready.
+        servers: The ports of the servers.
+        path: The page that a ready server answers with 200.
     """
     balancer = Balancer(servers, path)
     listener = await asyncio.start_server(balancer.begin, HOST, 0, backlog=1024)

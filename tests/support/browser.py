@@ -23,7 +23,7 @@ LAUNCH_ARGS = (
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
-    # No calls to anybody else's servers.
+    # No requests to other servers.
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
@@ -33,7 +33,7 @@ _NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
 def chromium_path() -> Path:
-    """The browser to drive: $BENNU_CHROMIUM, or the first one found. Skips the test if there is none."""
+    """Return the path of the browser: $BENNU_CHROMIUM, or the first one found. Skip the test if there is none."""
     if named := os.environ.get("BENNU_CHROMIUM"):
         return Path(named)
     for name in _NAMES:
@@ -44,7 +44,7 @@ def chromium_path() -> Path:
 
 @asynccontextmanager
 async def open_browser(**options: Any) -> AsyncIterator[BrowserContext]:
-    """A browser with a new, empty profile. Options are those of Playwright's new_context."""
+    """Open a browser with a new, empty profile. The options are those of Playwright's new_context."""
     executable = chromium_path()
     playwright = pytest.importorskip("playwright.async_api")
     with TemporaryDirectory(prefix="bennu-chromium-", ignore_cleanup_errors=True) as profile:

@@ -20,7 +20,7 @@ __all__ = ["MemoryBus", "Network", "Sent"]
 
 
 class Sent(NamedTuple):
-    """A message that was published."""
+    """A published message."""
 
     sender: str
     node: str | None
@@ -29,10 +29,10 @@ class Sent(NamedTuple):
 
 
 class Network:
-    """What joins several nodes.
+    """The network of several nodes.
 
     Attributes:
-        sent: All that was published.
+        sent: All published messages.
     """
 
     def __init__(self) -> None:
@@ -41,25 +41,25 @@ class Network:
         self._cuts: set[frozenset[str]] = set()
 
     def bus(self, node_name: str) -> MemoryBus:
-        """Return the bus of a node: of a new one, or of one that starts again after its death."""
+        """Return the bus of a node: a new node, or a node that starts again after its death."""
         return MemoryBus(self, node_name)
 
     def cut(self, one: str, other: str) -> None:
-        """Let nothing pass between two nodes."""
+        """Drop all messages between two nodes."""
         self._cuts.add(frozenset((one, other)))
 
     def isolate(self, node: str) -> None:
-        """Let nothing pass between a node and all others."""
+        """Drop all messages between a node and all others."""
         for other in self._nodes:
             if other != node:
                 self.cut(node, other)
 
     def heal(self) -> None:
-        """Let everything pass again."""
+        """Deliver all messages again."""
         self._cuts.clear()
 
     def kill(self, node: str) -> None:
-        """Let a node neither send nor hear any more, for ever and without a word."""
+        """Stop a node for ever: it sends and receives nothing, and the others are not told."""
         self._nodes.pop(node)
 
     def _started(self, bus: MemoryBus) -> None:
@@ -89,7 +89,7 @@ class MemoryBus:
     """The bus of one node, from its start to its stop.
 
     Attributes:
-        receive: What takes the messages of others, while it runs.
+        receive: Gets the messages of other nodes while the bus runs.
     """
 
     def __init__(self, network: Network, node_name: str) -> None:
@@ -108,7 +108,7 @@ class MemoryBus:
         self._network._started(self)
 
     async def stop(self) -> None:
-        """Leave it."""
+        """Leave the network."""
         self.receive = None
         self._network._stopped(self)
 

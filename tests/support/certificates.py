@@ -1,4 +1,4 @@
-"""An authority of the test's own, and certificates that it gives out."""
+"""A certificate authority of the test, and the certificates that it issues."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Certificate:
     """A certificate and its key, in files.
 
     Attributes:
-        certfile: PEM.
-        keyfile: PEM.
+        certfile: The path of the certificate, in PEM.
+        keyfile: The path of the key, in PEM.
     """
 
     certfile: Path
@@ -30,11 +30,11 @@ class Certificate:
 
 
 class Authority:
-    """Gives out certificates for 127.0.0.1 and localhost.
+    """Issues certificates for 127.0.0.1 and localhost.
 
     Args:
-        folder: For the files.
-        name: Its own.
+        folder: The folder of the files.
+        name: The name of the authority.
     """
 
     def __init__(self, folder: Path, name: str = "authority") -> None:
@@ -55,11 +55,11 @@ class Authority:
         self.certfile.write_bytes(made.public_bytes(serialization.Encoding.PEM))
 
     def certify(self, name: str, password: bytes | None = None) -> Certificate:
-        """Give out a certificate.
+        """Issue a certificate.
 
         Args:
-            name: Whose; also of the files.
-            password: What the key is encrypted with.
+            name: The name of the subject, and of the files.
+            password: The key is encrypted with this password; None leaves it unencrypted.
         """
         key = ec.generate_private_key(ec.SECP256R1())
         names = x509.SubjectAlternativeName(
@@ -86,10 +86,10 @@ class Authority:
         return certificate
 
     def trusting(self, own: Certificate | None = None) -> ssl.SSLContext:
-        """Return the context of a client that trusts this authority, and no other.
+        """Return the TLS context of a client that trusts only this authority.
 
         Args:
-            own: The client's own certificate.
+            own: The client's own certificate; None for no certificate.
         """
         context = ssl.create_default_context(cafile=self.certfile)
         if own is not None:

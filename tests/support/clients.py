@@ -1,4 +1,4 @@
-"""Python clients that can't share an environment with ours, and so have one each."""
+"""Python clients that need another environment than Bennu's."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _ENVIRONMENTS = Path(__file__).parents[2] / ".venv-interop"
 
 
 def client_python(name: str) -> Path:
-    """The Python that can import the client of tests/interop/requirements-<name>.txt."""
+    """Return the Python that can import the client of tests/interop/requirements-<name>.txt."""
     path = _ENVIRONMENTS / name / "bin" / "python"
     if not path.exists():
         pytest.skip(f"the client {name} is not installed, run scripts/install")

@@ -1,10 +1,10 @@
-"""An asyncio loop under virtual time: whenever nothing is ready, its clock jumps to the next timer.
+"""An asyncio loop with virtual time: if no callback is ready, its clock jumps to the next timer.
 
-``settle()`` waits until every task is blocked, and takes no time at all. So a test waits for a state,
-never for a while, and minutes of timeouts pass in milliseconds.
+``settle()`` waits until every task is blocked, and takes no time. So a test waits for a state, and
+minutes of timeouts take milliseconds.
 
-Work in threads is real: while ``run_in_executor`` has some under way the clock stands still, unless
-``loop.waits_for_threads`` is False. What other threads or processes do is invisible to the clock.
+Work in threads is real: the clock stands still while ``run_in_executor`` has work, unless
+``loop.waits_for_threads`` is False. The clock does not see the work of other threads or processes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, Final
 __all__ = ["AUTOJUMP", "AutojumpLoop", "advance", "running_loop", "settle", "work"]
 
 DEADLOCK: Final = 20.0
-"""Real seconds after which a loop that nothing can wake any more gives up."""
+"""Real seconds after which an event loop without anything to do raises an error."""
 
 
 class _JumpingSelector(selectors.DefaultSelector):
@@ -37,9 +37,9 @@ class _JumpingSelector(selectors.DefaultSelector):
         if self.idle:
             _wake(self.idle)
             return []
-        if timeout is None:  # nothing is scheduled: only a thread can wake us
+        if timeout is None:  # nothing is scheduled: only a thread can wake the loop
             return self._select_for_real()
-        self.now += timeout  # everyone is blocked until the next timer: jump there
+        self.now += timeout  # all tasks are blocked until the next timer: jump to it
         _wake(self.jumped)
         return []
 
@@ -58,12 +58,14 @@ def _wake(futures: list[asyncio.Future[None]]) -> None:
 
 
 class AutojumpLoop(asyncio.SelectorEventLoop):
-    """The loop; its clock starts at 0."""
+    """The event loop with virtual time; its clock starts at 0."""
 
     def __init__(self) -> None:
         self._jumping = _JumpingSelector()
         super().__init__(self._jumping)
-        self._clock_resolution = 1e-6  # a finer one is lost in a float that counts months
+        self._clock_resolution = (
+            1e-6  # a finer resolution would be lost in a float that counts months
+        )
 
     def time(self) -> float:
         """The virtual time, in seconds."""
@@ -79,18 +81,18 @@ class AutojumpLoop(asyncio.SelectorEventLoop):
         self._jumping.waits_for_threads = value
 
     def run_in_executor(self, executor: Any, func: Any, *args: Any) -> asyncio.Future[Any]:  # type: ignore[override]
-        """Run in a thread, and let the clock stand still meanwhile."""
+        """Run a function in a thread. The clock stands still until it ends."""
         future: asyncio.Future[Any] = super().run_in_executor(executor, func, *args)
         self.wait_for_thread(future)
         return future
 
     def wait_for_thread(self, future: asyncio.Future[Any]) -> None:
-        """Let the clock stand still until a future is done that a thread will resolve."""
+        """Let the clock stand still until a future is done that a thread resolves."""
         self._jumping.threads += 1
         future.add_done_callback(self._thread_is_done)
 
     async def shutdown_default_executor(self, *args: Any) -> None:
-        """Let the threads end, and the clock stand still meanwhile: newer Pythons set a timeout."""
+        """Wait for the threads, without moving the clock: newer Pythons set a timeout."""
         jumping = self._jumping
         jumping.waits_for_threads = True
         jumping.threads += 1
@@ -102,13 +104,13 @@ class AutojumpLoop(asyncio.SelectorEventLoop):
         self._jumping.threads -= 1
 
     def when_idle(self) -> asyncio.Future[None]:
-        """Return a future that is done once nothing is ready and only time could change that."""
+        """Return a future that is done when nothing is ready, and only time could change that."""
         future = self.create_future()
         self._jumping.idle.append(future)
         return future
 
     async def jump(self, limit: float) -> None:
-        """Let the clock jump once: to the next timer of anybody, but not beyond a time."""
+        """Move the clock once: to the next timer, but not beyond a time."""
         future = self.create_future()
         self._jumping.jumped.append(future)
         timer = self.call_at(limit, lambda: None)
@@ -128,12 +130,12 @@ def running_loop() -> AutojumpLoop:
 
 
 async def settle() -> None:
-    """Wait until every other task is blocked; no time passes."""
+    """Wait until every other task is blocked, without moving the clock."""
     await running_loop().when_idle()
 
 
 async def advance(seconds: float) -> None:
-    """Let so much virtual time pass, and all that happens in it happen: for the test itself."""
+    """Move the clock by some seconds, and run all callbacks that are due: for a test."""
     loop = running_loop()
     deadline = loop.time() + seconds
     await settle()
@@ -143,5 +145,5 @@ async def advance(seconds: float) -> None:
 
 
 async def work(seconds: float) -> None:
-    """Be busy for so much virtual time: for the handlers of an application under test."""
+    """Wait some seconds of virtual time: for the handlers of an application under test."""
     await asyncio.sleep(seconds)

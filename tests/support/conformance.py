@@ -48,7 +48,7 @@ class Test:
         name: Of the function or class; empty for the whole module.
     """
 
-    __test__ = False  # it is no test itself
+    __test__ = False  # the class is no test itself
 
     path: str
     name: str
@@ -79,7 +79,7 @@ class Behaviour:
 
     @property
     def group(self) -> str:
-        """The two letters of its id."""
+        """The two letters of the id."""
         return self.id[:2]
 
     @property
@@ -94,8 +94,8 @@ class CheckList:
 
     Attributes:
         groups: The names of the groups, by their two letters.
-        works: What the later pieces of work are.
-        behaviours: By id, in order.
+        works: The names of later pieces of work.
+        behaviours: The behaviours by id, in order.
     """
 
     groups: dict[str, str]
@@ -107,7 +107,7 @@ class CheckList:
         """Read the TOML file.
 
         Raises:
-            ValueError: An entry is malformed; all that are, are named.
+            ValueError: Entries are malformed; the message names all of them.
         """
         content: dict[str, dict[str, str]] = tomllib.loads(text)
         checklist = cls(content.pop("groups"), content.pop("works"))
@@ -134,13 +134,13 @@ class CheckList:
             yield f"{behaviour.id}: only one of later, not_applicable and rest can be true"
 
     def unknown(self, marks: Marks) -> list[str]:
-        """Return what tests assert that is on no list."""
+        """Return the ids that tests assert and that are not on the list."""
         return [
             f"{key}: {_names(tests)}" for key, tests in marks.items() if key not in self.behaviours
         ]
 
     def contradicted(self, marks: Marks) -> list[str]:
-        """Return what is set aside, and tested all the same."""
+        """Return the ids that are set aside, and tested in spite of it."""
         return [
             f"{one.id}: {one.later or 'not applicable'}, but {_names(marks[one.id])}"
             for one in self.behaviours.values()
@@ -148,7 +148,7 @@ class CheckList:
         ]
 
     def missing(self, marks: Marks) -> list[str]:
-        """Return what no test asserts, though one should."""
+        """Return the ids that a test should assert, and none does."""
         return [
             f"{one.id}: {one.text}"
             for one in self.behaviours.values()
@@ -160,14 +160,14 @@ def _names(tests: Iterable[Test]) -> str:
     return ", ".join(f"{test.path}::{test.name}" for test in tests)
 
 
-# Which test asserts what.
+# The tests of each id.
 
 
 def find_marks(root: Path = ROOT) -> dict[str, list[Test]]:
-    """Return the tests that assert each id, of all test modules.
+    """Return the tests of each id, from all test modules.
 
     Raises:
-        ValueError: A mark stands where it can't be read.
+        ValueError: A mark can't be read at its place.
     """
     found: dict[str, set[Test]] = {}
     for path in sorted((root / "tests").rglob("*.py")):
@@ -180,10 +180,10 @@ def find_marks(root: Path = ROOT) -> dict[str, list[Test]]:
 
 
 def read_marks(source: str, path: str) -> Iterator[tuple[str, Test]]:
-    """Yield each id that a module's tests assert, and the test.
+    """Yield each id of a module's tests, and the test.
 
     Raises:
-        ValueError: A mark stands where it can't be read, or its ids are not written out.
+        ValueError: A mark can't be read at its place, or its ids are no literals.
     """
     if "conformance" not in source:
         return
@@ -202,7 +202,7 @@ def read_marks(source: str, path: str) -> Iterator[tuple[str, Test]]:
 
 
 def _carriers(module: ast.Module) -> Iterator[tuple[str, list[ast.expr]]]:
-    """Yield what can carry a mark, with the expressions in which one may stand."""
+    """Yield each node that can have a mark, and the expressions in which the mark can be."""
     yield "", _pytestmark(module.body)
     for node in module.body:
         if isinstance(node, ast.ClassDef) and node.name.startswith("Test"):
@@ -233,7 +233,7 @@ def _assignments(module: ast.Module) -> Iterator[tuple[ast.expr, list[str]]]:
 
 
 def _used(expressions: list[ast.expr], lists: Mapping[str, ast.expr]) -> list[ast.expr]:
-    """Return the lists of parameters that the decorators of a test name."""
+    """Return the lists of parameters that a test's decorators name."""
     return [
         lists[node.id]
         for expression in expressions
@@ -258,7 +258,7 @@ def _ids(mark: ast.Call, path: str) -> Iterator[str]:
         yield key
 
 
-# How it is shown.
+# The page.
 
 _HEAD: Final = """\
 # Conformance

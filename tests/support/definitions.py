@@ -1,4 +1,4 @@
-"""What becomes of a channel class at start-up: its tables, or why it is refused."""
+"""Reads channel classes, as an endpoint does at start-up."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ __all__ = ["read", "refused"]
 
 
 def read(channel: Any, pattern: str = "room:*") -> ChannelDefinition:
-    """The tables of a channel class."""
+    """Return the tables of a channel class."""
     return define(channel, Pattern(pattern))
 
 
 def refused(channel: Any, pattern: str = "room:*") -> DefinitionError:
-    """Why a channel class is refused."""
+    """Return the error for a channel class."""
     with pytest.raises(DefinitionError) as raised:
         read(channel, pattern)
     return raised.value

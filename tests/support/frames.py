@@ -1,4 +1,4 @@
-"""The client's half of the wire, V1 and V2, written from the protocol document and not with our code."""
+"""The client's side of the wire, V1 and V2, written from the protocol document and without Bennu's code."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["Frame", "decode_v1", "decode_v2", "encode_v1", "encode_v2", "error",
 
 
 class Frame(NamedTuple):
-    """One message, either way. A reply's payload is ``{"status": ..., "response": ...}``."""
+    """One message in either direction. A reply's payload is ``{"status": ..., "response": ...}``."""
 
     join_ref: Any
     ref: Any
@@ -19,12 +19,12 @@ class Frame(NamedTuple):
 
 
 def ok(response: Any = None) -> dict[str, Any]:
-    """Return the payload of an ok reply; without an argument, of the empty one."""
+    """Return the payload of an ok reply; by default with an empty response."""
     return {"status": "ok", "response": {} if response is None else response}
 
 
 def error(response: Any) -> dict[str, Any]:
-    """Return the payload of an error reply; of text, that of this reason."""
+    """Return the payload of an error reply; a text is its reason."""
     response = {"reason": response} if isinstance(response, str) else response
     return {"status": "error", "response": response}
 
@@ -51,7 +51,7 @@ def decode_v1(data: str | bytes) -> Frame:
 
 
 def encode_v2(frame: Frame) -> str | bytes:
-    """Return a message as a V2 client sends it: binary if its payload is bytes."""
+    """Return a message as a V2 client sends it; it is binary if its payload is bytes."""
     if not isinstance(frame.payload, bytes):
         return json.dumps(list(frame))
     texts = [b"" if text is None else str(text).encode() for text in frame[:4]]

@@ -1,8 +1,8 @@
-"""The stock client's Presence, from the protocol document's §6.5 and not with our code.
+"""The stock client's Presence, written from the protocol document's §6.5 and without Bennu's code.
 
-It follows ``presence_state`` and ``presence_diff`` as phoenix.js does: joins first and leaves after, diffs
-queued until a state has come. Here it also checks what a page would notice: nobody joins with a ref that
-is there, nobody leaves who is not.
+It handles ``presence_state`` and ``presence_diff`` as phoenix.js does: joins before leaves, and diffs are
+queued until a state has come. It also checks what a page would notice: no ref joins that is present,
+and no ref leaves that is absent.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ State = dict[str, dict[str, Any]]
 
 
 class JSPresence:
-    """The list of one client.
+    """The presence list of one client.
 
     Attributes:
-        state: Who is here.
-        joins: What onJoin was told: key and refs that came.
-        leaves: What onLeave was told: key and refs that went.
+        state: The present keys, with their metas.
+        joins: The calls of onJoin: the key, and its new refs.
+        leaves: The calls of onLeave: the key, and its removed refs.
     """
 
     def __init__(self) -> None:
@@ -32,12 +32,12 @@ class JSPresence:
         self._queued: list[dict[str, State]] = []
 
     def rejoin(self) -> None:
-        """Join anew: diffs wait for a state again."""
+        """Rejoin: diffs wait for a new state."""
         self._has_state = False
         self._queued = []
 
     def receive(self, event: str, payload: Any) -> None:
-        """Take a message; others than the two are passed over."""
+        """Handle a message; all other messages are ignored."""
         payload = _copy(payload)
         if event == "presence_state":
             self._has_state = True
@@ -53,7 +53,7 @@ class JSPresence:
                 self._queued.append(payload)
 
     def refs(self) -> dict[str, list[str]]:
-        """Return the refs of each key, in their order."""
+        """Return the refs of each key, in order."""
         return {key: _refs(value) for key, value in self.state.items()}
 
     def _sync_state(self, new: State) -> None:

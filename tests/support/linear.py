@@ -1,4 +1,4 @@
-"""Whether something takes time in proportion to what it is given."""
+"""Checks that an operation takes linear time."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ __all__ = ["assert_linear"]
 
 
 def assert_linear(make: Callable[[int], Callable[[], object]], n: int) -> None:
-    """Compare the CPU time of n and of 2n: it is far from four times as much.
+    """Compare the CPU time for n and for 2n: it must be far from four times as much.
 
     Args:
-        make: Returns what is to be measured, for a size; what it does itself is not measured.
-        n: A size at which a square would be seen.
+        make: Returns the function to measure, for a size. The call of ``make`` is not measured.
+        n: A size at which quadratic time is visible.
     """
     once, twice = _cpu(make(n)), _cpu(make(2 * n))
 

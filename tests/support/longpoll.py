@@ -29,7 +29,7 @@ SESSION_GONE: Final = 3410
 
 
 class HTTPAnswer(NamedTuple):
-    """What a request was answered."""
+    """The answer to a request."""
 
     http_status: int
     headers: dict[str, str]
@@ -37,7 +37,7 @@ class HTTPAnswer(NamedTuple):
 
     @property
     def body(self) -> dict[str, Any]:
-        """The JSON of an answer that a client is to understand."""
+        """The JSON of the body."""
         assert self.http_status == 200, self
         assert self.headers["content-type"] == "application/json; charset=utf-8"
         body: dict[str, Any] = json.loads(self.content)
@@ -45,19 +45,19 @@ class HTTPAnswer(NamedTuple):
 
     @property
     def status(self) -> int:
-        """What the body says."""
+        """The status in the body."""
         status: int = self.body["status"]
         return status
 
     @property
     def token(self) -> str:
-        """The session's."""
+        """The session's token."""
         token: str = self.body["token"]
         return token
 
     @property
     def messages(self) -> list[Any]:
-        """The messages, each decoded."""
+        """The decoded messages."""
         return [json.loads(message) for message in self.body["messages"]]
 
 
@@ -65,7 +65,7 @@ class Request:
     """A request that was sent.
 
     Attributes:
-        task: The application at work on it.
+        task: The task of the application.
     """
 
     def __init__(
@@ -85,12 +85,12 @@ class Request:
         self._incoming.put_nowait({"type": "http.request", "body": piece, "more_body": more})
 
     def disconnect(self) -> None:
-        """Go away without waiting for the answer: whatever is sent from now on fails."""
+        """Disconnect before the answer. Each later send of the application fails."""
         self._is_gone = True
         self._incoming.put_nowait({"type": "http.disconnect"})
 
     def stop_reading(self) -> None:
-        """Go away, and let the server find out by itself."""
+        """Disconnect without an event: the server must find out by itself."""
         self._is_gone = True
 
     async def _send(self, event: Any) -> None:
@@ -104,7 +104,7 @@ class Request:
         return len(self._sent) == 2
 
     async def answer(self) -> HTTPAnswer:
-        """Wait for the answer, however long it takes."""
+        """Wait for the answer, for any time."""
         await self.task
         start, body = self._sent
         assert start["type"] == "http.response.start"
@@ -120,10 +120,10 @@ class Browser:
 
     Args:
         endpoint: An ASGI application.
-        elsewhere: Where requests that bring a token go to, if somewhere else.
-        path: Of the long polling.
-        vsn: What is spoken.
-        params: More of the query.
+        elsewhere: Another application for requests with a token. Default: the same application.
+        path: The path of long polling.
+        vsn: The version of the wire.
+        params: More parameters of the query.
     """
 
     def __init__(
@@ -150,7 +150,7 @@ class Browser:
         stays_open: bool = False,
         **scope: Any,
     ) -> Request:
-        """Send a request; the body may come in several pieces, and some that never comes."""
+        """Send a request. The body can come in several pieces, and its end can be missing."""
         params = self._params if token is None else {**self._params, "token": token}
         given = {"host": "localhost", **(headers or {})}
         full = {
@@ -196,7 +196,7 @@ class Browser:
         headers: Mapping[str, str] | None = None,
         separator: str = "\n",
     ) -> Request:
-        """Send messages: text as it is, bytes as base64, anything else as JSON."""
+        """Send messages: text unchanged, bytes as base64, any other value as JSON."""
         body = separator.join(map(_line, lines)).encode()
         given = {} if content_type is None else {"content-type": content_type}
         return self.start("POST", token, body, headers={**given, **(headers or {})})
@@ -215,11 +215,11 @@ def _line(message: str | bytes | Sequence[Any]) -> str:
 
 
 class LongPollWire:
-    """A session, polled on and on, as phoenix.js does it.
+    """A session that is polled again and again, as phoenix.js does.
 
     Args:
-        browser: What sends its requests.
-        headers: Of the first request.
+        browser: Sends the requests.
+        headers: The headers of the first request.
     """
 
     def __init__(self, browser: Browser, headers: Mapping[str, str] | None = None) -> None:
@@ -235,7 +235,7 @@ class LongPollWire:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def open(self) -> HTTPAnswer:
-        """Begin, and return the answer to the first poll."""
+        """Begin a session, and return the answer to the first poll."""
         answer = await self._browser.get(headers=self._headers)
         if answer.http_status == 200 and answer.status == 410:
             for loop in (self._poll(answer.token), self._post(answer.token)):
@@ -245,19 +245,19 @@ class LongPollWire:
         return answer
 
     def send(self, data: str | bytes) -> None:
-        """Post a message, after those before it are answered."""
+        """Post a message, after the earlier messages are answered."""
         self._outgoing.put_nowait(data)
 
     def close(self, code: int = 1000) -> None:
-        """Poll no more: there is no other way to say good-bye."""
+        """Stop polling: a polling client has no other way to close."""
         self._stop(code)
 
     def vanish(self) -> None:
-        """Poll no more."""
+        """Stop polling."""
         self._stop(1006)
 
     def stop_reading(self) -> None:
-        """Poll no more until told to."""
+        """Stop polling until ``read_on`` is called."""
         self._reads.clear()
 
     def read_on(self) -> None:

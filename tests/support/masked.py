@@ -1,4 +1,4 @@
-"""A client's WebSocket frames, good and bad, and what our reader makes of them."""
+"""Valid and invalid WebSocket frames of a client, and the reader's events for them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LARGE = 1 << 24
 def raw(
     first: int, data: bytes = b"", *, mask: bytes | None = MASK, width: int | None = None
 ) -> bytes:
-    """A frame with any first byte, masked or not, its length written with any width."""
+    """Return a frame with any first byte, masked or not, its length written with any width."""
     length = len(data)
     if width is None:
         width = 0 if length < 126 else 2 if length < 65536 else 8
@@ -29,29 +29,29 @@ def raw(
 
 
 def text(content: str) -> bytes:
-    """A text message in one frame."""
+    """Return a text message in one frame."""
     return raw(0x81, content.encode())
 
 
 def binary(content: bytes) -> bytes:
-    """A binary message in one frame."""
+    """Return a binary message in one frame."""
     return raw(0x82, content)
 
 
 def read(chunks: Iterable[bytes], max_size: int = LARGE) -> list[Event]:
-    """What a reader makes of pieces of bytes."""
+    """Return a reader's events for pieces of bytes."""
     reader = Reader(max_size)
     return [event for chunk in chunks for event in reader.receive(chunk)]
 
 
 def cut(data: bytes, positions: Iterable[int]) -> list[bytes]:
-    """The data, cut at these positions."""
+    """Return the data, cut at these positions."""
     edges = [0, *sorted(position % (len(data) + 1) for position in positions), len(data)]
     return [data[start:end] for start, end in pairwise(edges)]
 
 
 def failure(events: list[Event]) -> int:
-    """The close code of the violation that these events end with."""
+    """Return the close code of the violation that is the last of these events."""
     kind, data = events[-1]
     assert kind is FAILURE
     code, reason = data

@@ -69,9 +69,9 @@ def endpoint_of(
     bus: Bus | None = None,
     **options: Any,
 ) -> Endpoint:
-    """Return an endpoint with one socket under ``/socket``.
+    """Return an endpoint with one socket at ``/socket``.
 
-    Its clients' assigns and ids are the parameter ``name``, unless ``connect`` or ``id`` say otherwise.
+    The assigns and the id of a client are its parameter ``name``, unless ``connect`` or ``id`` is given.
     """
     options = {"connect": _name, "id": lambda name: name, "longpoll": True, **options}
     socket: Socket[Any] = Socket(channels=channels, **options)
@@ -91,7 +91,7 @@ class Client:
 
     Attributes:
         wire: The connection.
-        join_refs: Of the topics that it has joined.
+        join_refs: The join_ref of each joined topic.
     """
 
     def __init__(self, wire: AnyWire, version: Version) -> None:
@@ -141,7 +141,7 @@ class Client:
         return await self._reply(join_ref, ref, topic, within)
 
     def _seen(self, join_ref: Any) -> Any:
-        """Return a join_ref as a reply brings it: V1 has none."""
+        """Return a join_ref as a reply has it: V1 has none."""
         return None if self._is_v1 else join_ref
 
     async def _reply(self, join_ref: Any, ref: Any, topic: Any, within: float | None) -> Any:
@@ -154,7 +154,7 @@ class Client:
     # From the server.
 
     def read(self) -> deque[Frame]:
-        """Return the frames that are here and were not looked at."""
+        """Return the frames that have arrived and were not read."""
         decode = decode_v1 if self._is_v1 else decode_v2
         while self.wire.received:
             self._frames.append(decode(self.wire.received.popleft()))
@@ -164,13 +164,13 @@ class Client:
         """Return the next frame.
 
         Args:
-            within: Virtual seconds that may pass; None lets none pass.
+            within: Virtual seconds that can pass; None lets no time pass.
         """
         await self._until(lambda: bool(self.read()), "a frame", within)
         return self._frames.popleft()
 
     async def expect(self, *frames: tuple[Any, ...], within: float | None = None) -> None:
-        """Check that exactly these frames come, in this order, and nothing else is here."""
+        """Check that exactly these frames arrive, in this order, and no other frame has arrived."""
         got: list[tuple[Any, ...]] = []
         while len(got) < len(frames):
             await self._until(lambda: bool(self.read()), f"{frames[len(got)]} after {got}", within)
@@ -182,11 +182,11 @@ class Client:
         assert got == wanted, "\n".join(("got", *map(str, got), "instead of", *map(str, wanted)))
 
     async def expect_nothing(self) -> None:
-        """Check that no frame is here, and none will come unless time passes."""
+        """Check that no frame has arrived, and none will arrive unless time passes."""
         await self.expect()
 
     async def closed(self, *, within: float | None = None) -> int | None:
-        """Wait until the server closes, and return its code; frames not looked at stay."""
+        """Wait until the server closes, and return its code. Unread frames stay."""
         await self._until(lambda: self.wire.code is not None, "the close", within)
         return self.wire.code
 
@@ -206,20 +206,20 @@ class Client:
     # The connection.
 
     def close(self, code: int = 1000) -> None:
-        """Close as a client should."""
+        """Close with a close frame."""
         self.wire.close(code)
 
     def vanish(self) -> None:
-        """Drop the connection without a word."""
+        """Drop the connection without a close frame."""
         self.wire.vanish()
 
 
 class Server:
-    """An endpoint that was started, and what became of it.
+    """An endpoint that was started.
 
     Attributes:
         endpoint: The endpoint.
-        wires: All that have connected.
+        wires: All connections.
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
@@ -241,7 +241,7 @@ class Server:
         """Connect a client.
 
         Raises:
-            HandshakeRefused: It was answered with another status than 101.
+            HandshakeRefused: The answer's status was not 101.
         """
         query = urlencode({**(params or {}), "vsn": version})
         wire = await self.open(
@@ -262,10 +262,10 @@ class Server:
         subprotocols: Sequence[str] = (),
         extensions: Sequence[ClientExtensionFactory] = (),
     ) -> AnyWire:
-        """Connect, whatever is spoken there.
+        """Open a connection without a Phoenix client.
 
         Raises:
-            HandshakeRefused: It was answered with another status than 101.
+            HandshakeRefused: The answer's status was not 101.
         """
         wire = await open_wire(
             self.endpoint,
@@ -279,11 +279,11 @@ class Server:
         return wire
 
     def logged(self, *texts: str, level: int = logging.ERROR) -> logging.LogRecord:
-        """Check that exactly one line was logged that was not asked for yet, and return it.
+        """Check that exactly one log line was written that no earlier call has returned, and return it.
 
         Args:
-            texts: What it must hold.
-            level: Its level.
+            texts: Texts in the line.
+            level: The level of the line.
         """
         lines = [record.getMessage() for record in self.records]
         assert len(lines) == 1, f"expected one line with {texts}, got {lines}"
@@ -300,20 +300,18 @@ class _Recorder(logging.Handler):
         self._records = records
 
     def emit(self, record: logging.LogRecord) -> None:
-        if not record.getMessage().startswith(
-            "NODE "
-        ):  # what becomes of nodes is told by telemetry
+        if not record.getMessage().startswith("NODE "):  # telemetry reports what happens to nodes
             self._records.append(record)
 
 
 def is_count(line: str) -> bool:
-    """Whether a line says how many lines were counted and not written."""
+    """Return whether a line says how many lines were left out."""
     return line.startswith("Not shown: ")
 
 
 @asynccontextmanager
 async def serve(endpoint: Endpoint, *, start: bool = True) -> AsyncIterator[Server]:
-    """Start an endpoint, and stop it at the end; check that it leaves nothing behind."""
+    """Start an endpoint, stop it at the end, and check that nothing is left."""
     running_loop()
     before = asyncio.all_tasks()
     server = Server(endpoint)

@@ -1,9 +1,9 @@
-"""A bus over TCP, for tests: nodes that are processes, each with a connection to each of the others.
+"""A bus over TCP, for tests: each node is a process with a connection to each other node.
 
-Every node listens, and dials all others until they answer, again and again. What it says goes out on the
-connections that it dialled; what it hears comes in on those that others dialled. A frame is a length in four
-bytes and a msgpack list of sender, topic and data. It is at most once, as a bus may be: what finds no connection
-is lost, and so is all that passes while the node is :attr:`MeshBus.is_cut` off.
+Every node listens, and connects to all others until they answer. A node sends on the connections that it
+opened, and receives on those that others opened. A frame is a length in four bytes and a msgpack list of
+sender, topic and data. Messages arrive at most once: without a connection, or while the node
+:attr:`MeshBus.is_cut`, a message is lost.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["MeshBus"]
 
 HOST: Final = "127.0.0.1"
 RETRY: Final = 0.05
-"""Seconds between two attempts to reach a node."""
+"""Seconds between two attempts to connect to a node."""
 
 _LENGTH = struct.Struct(">I")
 
@@ -31,11 +31,11 @@ class MeshBus:
     """The bus of one node.
 
     Args:
-        node_name: Its name.
-        ports: Where each node listens, this one too, by their names.
+        node_name: The name of the node.
+        ports: The port of each node by its name, including this node.
 
     Attributes:
-        is_cut: Whether nothing passes, in or out, though all connections stay open.
+        is_cut: Whether all messages are dropped, in both directions. Connections stay open.
     """
 
     def __init__(self, node_name: str, ports: Mapping[str, int]) -> None:
@@ -48,7 +48,7 @@ class MeshBus:
         self._dialling: list[asyncio.Task[None]] = []
 
     async def start(self, receive: Receive) -> None:
-        """Listen, and dial the others."""
+        """Listen, and connect to the other nodes."""
 
         async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             self._heard.add(writer)
@@ -61,7 +61,7 @@ class MeshBus:
                     if not self.is_cut:
                         receive(topic, data)
             except (asyncio.IncompleteReadError, ConnectionError):
-                pass  # its node has ended
+                pass  # the node has ended
             finally:
                 self._heard.discard(writer)
                 writer.close()
@@ -71,7 +71,7 @@ class MeshBus:
         self._dialling = [asyncio.create_task(peer.dial()) for peer in self._peers.values()]
 
     async def stop(self) -> None:
-        """Hang up, when what was said has left."""
+        """Close the connections after all messages are written."""
         for task in self._dialling:
             task.cancel()
         await asyncio.gather(*self._dialling, return_exceptions=True)
@@ -81,7 +81,7 @@ class MeshBus:
             writer.close()
 
     def publish(self, topic: str, data: bytes, node: str | None = None) -> None:
-        """Write to the others, or to one of them."""
+        """Write to all other nodes, or to one of them."""
         if self.is_cut:
             return
         body = msgspec.msgpack.encode((self.node_name, topic, data))
@@ -90,7 +90,7 @@ class MeshBus:
                 peer.write(_LENGTH.pack(len(body)) + body)
 
     async def whole(self) -> None:
-        """Wait until this node has reached all others."""
+        """Wait until this node is connected to all others."""
         for peer in self._peers.values():
             await peer.is_reached.wait()
 
@@ -104,12 +104,12 @@ class _Peer:
         self._writer: asyncio.StreamWriter | None = None
 
     def write(self, frame: bytes) -> None:
-        """Say something, if there is a connection."""
+        """Write a message, if there is a connection."""
         if self._writer is not None:
             self._writer.write(frame)
 
     async def dial(self) -> None:
-        """Reach it, and reach it again whenever it is gone."""
+        """Connect, and connect again whenever the connection is lost."""
         while True:
             try:
                 reader, writer = await asyncio.open_connection(HOST, self._port)
@@ -120,10 +120,10 @@ class _Peer:
             self.is_reached.set()
             try:
                 with suppress(ConnectionError):
-                    await reader.read()  # it never answers: this ends when its node does
+                    await reader.read()  # the node never answers: this ends with this node
             finally:
                 self._writer = None
                 self.is_reached.clear()
-                writer.close()  # what was written before still leaves
+                writer.close()  # earlier messages are still written
                 with suppress(ConnectionError):
                     await writer.wait_closed()

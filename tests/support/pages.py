@@ -17,12 +17,12 @@ _BLOCK: Final = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
 def blocks(page: str) -> list[str]:
-    """Return the Python blocks of a page, as one would paste them into one module."""
+    """Return the Python blocks of a page, as a reader would paste them into one module."""
     return _BLOCK.findall((ROOT / page).read_text())
 
 
 def run_blocks(monkeypatch: pytest.MonkeyPatch, name: str, *sources: str) -> dict[str, Any]:
-    """Run blocks as one module, which is what their annotations are resolved in; return its names."""
+    """Run blocks as one module, in which their annotations are resolved; return its names."""
     module = ModuleType(name)
     monkeypatch.setitem(sys.modules, name, module)
     for source in sources:
@@ -31,12 +31,12 @@ def run_blocks(monkeypatch: pytest.MonkeyPatch, name: str, *sources: str) -> dic
 
 
 def section(page: str, title: str) -> str:
-    """Return what stands below a heading of a page, up to the next one."""
+    """Return the text below a heading of a page, up to the next heading."""
     text = (ROOT / page).read_text()
     return text.split(f"\n## {title}\n")[1].split("\n## ")[0]
 
 
 def table(text: str) -> list[list[str]]:
-    """Return the rows of the first table in a text, without its head, each cell without its ticks."""
+    """Return the rows of the first table in a text, without its head, and each cell without backticks."""
     lines = [line for line in text.splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines[2:]]

@@ -1,4 +1,4 @@
-"""What the property tests share: their settings, and JSON values as a client may send them."""
+"""Settings of the property tests, and JSON values as a client can send them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, settings, strategies as st
 __all__ = ["json_objects", "json_values", "property_test", "refs", "texts"]
 
 property_test = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-"""No test depends on how fast the machine is."""
+"""No test depends on the speed of the machine."""
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
-"""Text without lone surrogates, which is all that UTF-8 can carry."""
+"""Text without lone surrogates, which have no UTF-8 form."""
 
 _scalars = (
     st.none()
@@ -31,4 +31,4 @@ json_values: st.SearchStrategy[Any] = st.recursive(
 json_objects: st.SearchStrategy[dict[str, Any]] = st.dictionaries(texts, json_values, max_size=4)
 
 refs: st.SearchStrategy[Any] = st.none() | texts | st.integers(-(2**63), 2**63 - 1)
-"""A ref: text or null from every client of today, or an integer of 64 bits."""
+"""A ref: text or null from known clients, or an integer of 64 bits."""

@@ -1,4 +1,4 @@
-"""A WebSocket client that is a socket and nothing else: it sends whatever bytes a test wants to send."""
+"""A WebSocket client that is only a socket: a test can send any bytes."""
 
 from __future__ import annotations
 
@@ -52,28 +52,28 @@ class Response(NamedTuple):
 
 
 class WireFrame(NamedTuple):
-    """A frame of the server, as it stands on the wire."""
+    """A frame of the server."""
 
     first: int
     data: bytes
 
     @property
     def opcode(self) -> int:
-        """What it is."""
+        """The opcode of the frame."""
         return self.first & 0x0F
 
 
 def client_frame(
     opcode: int, data: bytes, *, final: bool = True, reserved: int = 0, masked: bool = True
 ) -> bytes:
-    """Return a frame as a client sends it, or as none should.
+    """Return a frame, valid or not.
 
     Args:
-        opcode: Any of sixteen.
-        data: Its content, before it is masked.
+        opcode: A number from 0 to 15.
+        data: The content before it is masked.
         final: Whether the FIN bit is set.
         reserved: RSV1 to RSV3 as a number, 4, 2 or 1.
-        masked: Whether it is masked.
+        masked: Whether the frame is masked.
     """
     first = (0x80 if final else 0) | reserved << 4 | opcode
     size, flag = len(data), 0x80 if masked else 0
@@ -92,7 +92,7 @@ def client_frame(
 
 
 def close_payload(code: int, reason: str = "") -> bytes:
-    """Return what a close frame holds."""
+    """Return the content of a close frame."""
     return code.to_bytes(2, "big") + reason.encode()
 
 
@@ -100,8 +100,8 @@ class RawClient:
     """One TCP connection.
 
     Attributes:
-        reader: What the server sends.
-        writer: What goes to it.
+        reader: Reads from the server.
+        writer: Writes to the server.
     """
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -128,11 +128,11 @@ class RawClient:
         """Send a request to upgrade.
 
         Args:
-            target: Path and query.
-            headers: Added to those of an upgrade, or in their place; None takes one away.
-            method: Of HTTP.
-            version: Of HTTP.
-            behind: Bytes that are sent with it.
+            target: The path and query.
+            headers: Added to the headers of an upgrade, or in their place; None removes a header.
+            method: The HTTP method.
+            version: The HTTP version.
+            behind: Bytes that are sent with the request.
         """
         self.send(self.head(target, headers, method=method, version=version) + behind)
 
@@ -172,7 +172,7 @@ class RawClient:
     async def open(
         self, target: str = "/socket/websocket?vsn=2.0.0", *, behind: bytes = b""
     ) -> None:
-        """Upgrade, and see that it was granted."""
+        """Upgrade, and check that the server accepts."""
         self.request(target, behind=behind)
         response = await self.response()
         assert response.status == 101, response
@@ -203,7 +203,7 @@ class RawClient:
         return int.from_bytes(frame.data[:2], "big"), frame.data[2:].decode()
 
     async def end(self) -> bytes:
-        """Wait until the server has ended the connection; return what it sent before that."""
+        """Wait until the server ends the connection; return the bytes before the end."""
         async with asyncio.timeout(PATIENCE):
             try:
                 return await self.reader.read()
@@ -211,7 +211,7 @@ class RawClient:
                 return b""
 
     def reset(self) -> None:
-        """End the connection without a word: the server's next read fails, and so does a write."""
+        """Reset the connection: the server's next read or write fails."""
         linger = struct.pack("ii", 1, 0)  # on, for no time
         opened: socket.socket = self.writer.get_extra_info("socket")
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
@@ -223,8 +223,8 @@ async def open_raw(server: Server, **options: int) -> AsyncIterator[RawClient]:
     """Open a TCP connection; it is closed at the end.
 
     Args:
-        server: Where.
-        options: ``limit``, of the bytes that are read ahead.
+        server: The server.
+        options: ``limit``, the bytes that are read ahead.
     """
     reader, writer = await asyncio.open_connection(server.host, server.port, **options)
     try:
@@ -241,7 +241,7 @@ async def ask(
     method: str = "GET",
     version: str = "1.1",
 ) -> Response:
-    """Send a request to upgrade on a connection of its own; return the answer."""
+    """Send a request to upgrade on its own connection; return the answer."""
     async with open_raw(server) as client:
         client.request(target, headers, method=method, version=version)
         return await client.response()

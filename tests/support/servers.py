@@ -1,10 +1,10 @@
 """The servers that an endpoint runs under, each in this process, on a free port.
 
-``native`` is what ``bennu run`` starts: uvicorn with our protocol, which takes the sockets of WebSockets
-over. The others speak plain ASGI to the endpoint, each with a WebSocket implementation of its own.
+``native`` is the server of ``bennu run``: uvicorn with Bennu's protocol, which takes over the sockets of
+WebSockets. The other servers call the endpoint by plain ASGI, each with its own WebSocket code.
 
 A server is an async context manager. Leaving it stops the server as its own command would, and checks
-that nothing of it is left.
+that nothing of the server is left.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ class Server:
     """A server that listens.
 
     Attributes:
-        name: Its row in :data:`SERVERS`.
-        port: Where.
-        host: Where.
-        connections: uvicorn's set of open connections, ours among them; empty for other servers.
+        name: Its key in :data:`SERVERS`.
+        port: The port.
+        host: The address.
+        connections: uvicorn's set of open connections, WebSockets included; empty for other servers.
         tasks: uvicorn's set of tasks that serve a request; empty for other servers.
     """
 
@@ -61,11 +61,11 @@ class Server:
 
     @property
     def is_native(self) -> bool:
-        """Whether WebSockets are carried by our own transport."""
+        """Whether Bennu's own transport carries WebSockets."""
         return self.name == "native"
 
     def url(self, path: str, scheme: str = "ws") -> str:
-        """Return the address of a path."""
+        """Return the URL of a path."""
         return f"{scheme}://{self.host}:{self.port}{path}"
 
 
@@ -74,7 +74,7 @@ Serve = Callable[..., AbstractAsyncContextManager[Server]]
 
 @asynccontextmanager
 async def serve(name: str, app: Any, **options: Any) -> AsyncIterator[Server]:
-    """Run an application under a server, and see that the server leaves no task behind."""
+    """Run an application under a server, and check that the server leaves no task."""
     before = asyncio.all_tasks()
     async with SERVERS[name](app, **options) as server:
         yield server
@@ -89,7 +89,7 @@ def _left(before: set[asyncio.Task[Any]]) -> set[asyncio.Task[Any]]:
 
 
 def is_of_the_test_runner(task: asyncio.Task[Any]) -> bool:
-    """Return whether it is the task of a test, or the one in which anyio runs its fixtures."""
+    """Return whether a task is a test, or the task in which anyio runs its fixtures."""
     return task is asyncio.current_task() or "TestRunner" in repr(task.get_coro())
 
 
@@ -109,7 +109,7 @@ async def _uvicorn(app: Any) -> AsyncIterator[Server]:
 async def _uvicorn_with(
     name: str, app: Any, make_config: type[uvicorn.Config] = uvicorn.Config, **options: Any
 ) -> AsyncIterator[Server]:
-    """Do what uvicorn.Server.serve does, but for its signal handlers and its clock."""
+    """Do what uvicorn.Server.serve does, without its signal handlers and its clock."""
     config = make_config(
         app, log_config=None, lifespan="auto", timeout_graceful_shutdown=10, **options
     )
@@ -133,7 +133,7 @@ async def _hypercorn(app: Any) -> AsyncIterator[Server]:
     port = _port(listener)
     config.bind = [f"fd://{listener.detach()}"]
     config.errorlog = logging.getLogger("hypercorn.error")
-    config.graceful_timeout = 0.2  # it waits in vain for some clients that vanished
+    config.graceful_timeout = 0.2  # it waits in vain for some clients that have disappeared
     stop = asyncio.Event()
     task = asyncio.create_task(serve_hypercorn(app, config, shutdown_trigger=stop.wait))
     running = Server("hypercorn", port)
@@ -147,8 +147,8 @@ async def _hypercorn(app: Any) -> AsyncIterator[Server]:
 
 @asynccontextmanager
 async def _granian(app: Any) -> AsyncIterator[Server]:
-    # It binds by itself, once a worker, with SO_REUSEPORT. A socket that is bound but does not listen
-    # gets no connections, and keeps the port ours.
+    # granian binds by itself, once a worker, with SO_REUSEPORT. A socket that is bound and does not listen
+    # gets no connections, and keeps the port reserved.
     with socket.socket() as reserved:
         reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         reserved.bind((HOST, 0))
@@ -173,7 +173,7 @@ SERVERS: Final[dict[str, Serve]] = {
 
 
 def _bound() -> socket.socket:
-    """Return a socket that has a port; nobody listens there yet."""
+    """Return a socket with a port, which does not listen."""
     bound = socket.socket()
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     bound.bind((HOST, 0))
@@ -187,7 +187,7 @@ def _port(listener: socket.socket) -> int:
 
 
 async def until_listening(server: Server) -> None:
-    """Wait until somebody listens there."""
+    """Wait until a server listens on a port."""
     async with asyncio.timeout(20):
         while True:
             try:

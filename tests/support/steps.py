@@ -10,11 +10,11 @@ __all__ = ["Steps"]
 
 
 class Steps(list[str]):
-    """What began and ended, in its order."""
+    """Records what begins and ends, in order."""
 
     @asynccontextmanager
     async def of(self, name: str, value: Any = None) -> AsyncIterator[Any]:
-        """Write down when it begins, and when it ends."""
+        """Record when the context begins, and when it ends."""
         self.append(f"{name} begins")
         try:
             yield value

@@ -1,4 +1,4 @@
-"""Callback: every kind of function of a user's is called, awaited, or refused."""
+"""Callback: each kind of user function is called and awaited, or refused."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Threads:
 
 
 async def answer(value: int) -> int:
-    """Twice the value."""
+    """Return twice the value."""
     await asyncio.sleep(0)
     return 2 * value
 
@@ -49,7 +49,7 @@ def decorated(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def forgets_to_await(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A decorator that knows too little of them."""
+    """A decorator that returns the coroutine of an async function."""
 
     @functools.wraps(function)
     async def wrapper(*args: Any) -> Any:
@@ -59,7 +59,7 @@ def forgets_to_await(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class Answers:
-    """Objects that are called, and methods of all kinds."""
+    """Objects with ``__call__``, and methods of all kinds."""
 
     async def __call__(self, value: int) -> int:
         return await answer(value)
@@ -77,14 +77,14 @@ class Answers:
 
 
 class PlainAnswers:
-    """Called like a plain function, and returns a coroutine."""
+    """An object that is called like a plain function, and returns a coroutine."""
 
     def __call__(self, value: int) -> Awaitable[int]:
         return answer(value)
 
 
 def of_pool(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A decorator that has a thread call it, and returns the future of the thread."""
+    """A decorator that calls the function in a thread, and returns the thread's future."""
 
     def submit(*args: Any) -> Any:
         future: Future[Any] = Future()
@@ -95,7 +95,7 @@ def of_pool(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def of_loop(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A decorator that returns what is neither a coroutine nor a future, but can be awaited."""
+    """A decorator that returns an awaitable that is neither a coroutine nor a future."""
 
     class Later:
         def __init__(self, *args: Any) -> None:
@@ -130,7 +130,7 @@ PLAIN = [
 
 @pytest.mark.parametrize("function", ASYNC, ids=range(len(ASYNC)))
 async def test_what_is_async_is_awaited_on_the_loop(function: Callable[..., Any]) -> None:
-    """However it is wrapped."""
+    """An async function is awaited on the event loop, for each kind of wrapper."""
     threads = Threads()
     callback = Callback("test", function)
     assert callback.is_async
@@ -143,7 +143,7 @@ async def test_what_is_async_is_awaited_on_the_loop(function: Callable[..., Any]
 async def test_what_is_plain_runs_in_a_thread_and_its_coroutine_on_the_loop(
     function: Callable[..., Any],
 ) -> None:
-    """A coroutine is never taken for the result."""
+    """A plain function runs in a thread. If it returns a coroutine, the coroutine runs on the event loop."""
     threads = Threads()
     callback = Callback("test", function)
     assert not callback.is_async
@@ -159,7 +159,7 @@ async def test_what_is_plain_runs_in_a_thread_and_its_coroutine_on_the_loop(
 def test_where_nothing_can_be_awaited_a_coroutine_is_an_error(
     function: Callable[..., Any],
 ) -> None:
-    """It is closed: a warning that it was never awaited would fail this test."""
+    """The coroutine is closed: a warning that it was never awaited would fail this test."""
     with pytest.raises(CallbackError, match="plain function"):
         Callback("test", function).now(4)
     twice: Any = PLAIN[1]
@@ -170,21 +170,21 @@ def test_where_nothing_can_be_awaited_a_coroutine_is_an_error(
 def test_where_nothing_can_be_awaited_async_is_refused_at_once(
     function: Callable[..., Any],
 ) -> None:
-    """The error says why, and what to write."""
+    """The error says why the function can't be async, and what to write."""
     with pytest.raises(DefinitionError, match="async") as raised:
         expect_plain("Latest(key=...)", function, why="nobody waits", write="def key(): ...")
     assert raised.value.write == "def key(): ..."
 
 
 def test_where_nothing_can_be_awaited_a_future_is_an_error() -> None:
-    """Of any kind: a future is true, and would let everybody in."""
+    """A future of any kind is an error: as a true value it would accept each client."""
     for value in (Future[bool](), of_loop(answer)(4)):
         with pytest.raises(CallbackError, match="plain function"):
             Callback("test", lambda value=value: value).now()
 
 
 async def test_what_a_future_of_a_thread_raises_is_raised() -> None:
-    """It was let in before."""
+    """The exception of a thread's future is raised."""
     future: Future[Any] = Future()
     future.set_exception(Refused("no"))
     with pytest.raises(Refused):
@@ -192,7 +192,7 @@ async def test_what_a_future_of_a_thread_raises_is_raised() -> None:
 
 
 class Unsayable(BaseException):
-    """An exception whose text can't be had, and whose attempt would end the server."""
+    """An exception whose text raises SystemExit."""
 
     def __repr__(self) -> str:
         raise SystemExit
@@ -201,7 +201,7 @@ class Unsayable(BaseException):
 
 
 async def test_an_exception_that_cannot_be_shown_is_a_crash_all_the_same() -> None:
-    """Its name is shown."""
+    """The CallbackError has the name of the exception's class."""
 
     def function() -> None:
         raise Unsayable
@@ -215,18 +215,18 @@ async def test_an_exception_that_cannot_be_shown_is_a_crash_all_the_same() -> No
 
 
 def generator(value: int) -> Any:
-    """No function."""
+    """Yield a value."""
     yield value
 
 
 async def async_generator(value: int) -> Any:
-    """Nor is this."""
+    """Yield a value."""
     yield value
 
 
 @pytest.mark.parametrize("function", [generator, async_generator])
 async def test_a_generator_is_refused(function: Callable[..., Any]) -> None:
-    """At once where it shows, and when it is returned where it does not."""
+    """A generator function is refused at once; another function that returns a generator is refused at the call."""
     called: Any = type("Called", (), {"__call__": function})()
     givens: list[Any] = [function, functools.partial(function), called]
     for given in givens:
@@ -242,12 +242,12 @@ async def test_a_generator_is_refused(function: Callable[..., Any]) -> None:
 
 
 def says_bool() -> bool:
-    """What can't keep anybody out."""
+    """Return a bool."""
     return False
 
 
 async def says_bool_later() -> bool:
-    """Nor can this."""
+    """Return a bool, in an annotation that is text."""
     return False
 
 
@@ -257,14 +257,14 @@ async def says_bool_later() -> bool:
     ids=range(4),
 )
 def test_a_function_that_says_it_returns_a_bool_is_refused(function: Callable[..., Any]) -> None:
-    """Where a bool would let everybody in."""
+    """A function that is annotated to return a bool is refused in places where False would accept a client."""
     with pytest.raises(DefinitionError, match="returns a bool"):
         refuse_bool("Socket(connect=...)", function, write="raise Refused(reason)")
     refuse_bool("Socket(connect=...)", answer, write="raise Refused(reason)")
 
 
 class Odd(BaseException):
-    """No Exception."""
+    """An exception that is no Exception."""
 
 
 ODD: list[type[BaseException]] = [
@@ -282,7 +282,7 @@ USUAL: list[type[Exception]] = [RecursionError, MemoryError, ZeroDivisionError]
 async def test_whatever_a_function_raises_comes_out_as_an_exception(
     kind: type[BaseException],
 ) -> None:
-    """So that it can end nothing but what called the function."""
+    """Only an Exception leaves the callback, so it can end only the caller."""
 
     def fail() -> None:
         raise kind("as the test wanted")
@@ -294,15 +294,15 @@ async def test_whatever_a_function_raises_comes_out_as_an_exception(
     for function in (fail, fail_later):
         callback = Callback("test", function)
         for running in (callback.ask(Threads()), callback.here()):
-            with pytest.raises(Exception) as raised:  # noqa: PT011 - of any kind
+            with pytest.raises(Exception) as raised:  # noqa: PT011 - any exception
                 await running
             assert isinstance(raised.value, kind) or isinstance(raised.value.__cause__, kind)
-    with pytest.raises(Exception):  # noqa: B017, PT011 - of any kind
+    with pytest.raises(Exception):  # noqa: B017, PT011 - any exception
         Callback("test", fail).now()
 
 
 async def test_a_group_of_exceptions_is_one() -> None:
-    """One that holds what is no Exception is none."""
+    """A group with an exception that is no Exception becomes a CallbackError."""
 
     async def fail() -> None:
         raise BaseExceptionGroup("both", [SystemExit(1), ValueError()])
@@ -312,7 +312,7 @@ async def test_a_group_of_exceptions_is_one() -> None:
 
 
 async def test_a_cancellation_from_outside_passes() -> None:
-    """It is not the function's own."""
+    """A cancellation from outside is not changed to a CallbackError."""
 
     async def wait() -> None:
         await asyncio.Event().wait()
@@ -325,7 +325,7 @@ async def test_a_cancellation_from_outside_passes() -> None:
 
 
 async def test_a_coroutine_that_is_closed_ends() -> None:
-    """As asyncio ends what is left at the end of a program, and as channels are killed."""
+    """asyncio closes coroutines at the end of a program, and Bennu those of killed channels."""
 
     async def wait() -> None:
         await asyncio.Event().wait()
@@ -337,7 +337,7 @@ async def test_a_coroutine_that_is_closed_ends() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_what_a_signal_raises_passes(number: signal.Signals) -> None:
-    """Ctrl-C comes in the midst of any code, and means the program."""
+    """Ctrl-C can be raised in the middle of any code, and ends the program."""
 
     def interrupt() -> None:
         signal.raise_signal(number)
@@ -358,7 +358,7 @@ async def test_what_a_signal_raises_passes(number: signal.Signals) -> None:
 
 
 def test_what_was_never_raised_by_code_is_from_outside() -> None:
-    """Nobody can know better."""
+    """An exception without a traceback is taken as one from outside."""
     with pytest.raises(GeneratorExit):
         crash_of(GeneratorExit(), "nothing")
 
@@ -375,12 +375,12 @@ def test_what_was_never_raised_by_code_is_from_outside() -> None:
     ids=range(5),
 )
 def test_a_name_holds_no_address(function: Callable[..., Any], name: str) -> None:
-    """It goes into logs."""
+    """A name is for logs, so it contains no address."""
     assert name_of(function) == name
 
 
 def test_only_this_module_calls_a_function_of_the_users() -> None:
-    """Everywhere else they are callbacks, which can't be called otherwise (mypy sees to that)."""
+    """Only this module calls a user's function. All other modules have callbacks, which can't be called directly."""
     trees = {
         path.name: ast.parse(path.read_text())
         for path in SOURCE.rglob("*.py")

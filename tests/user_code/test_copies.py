@@ -1,4 +1,4 @@
-"""Copies of data: they share nothing that could change, and everything that is no data."""
+"""Copies of data share no mutable data. Objects that are no data are not copied."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Named(NamedTuple):
 
 
 class Attrs:
-    """As the package attrs makes them."""
+    """A class as the package attrs makes it."""
 
     __attrs_attrs__ = (type("Attribute", (), {"name": "at"}), type("Attribute", (), {"name": "no"}))
 
@@ -48,7 +48,7 @@ class Attrs:
 
 
 class Own(dict[str, Any]):
-    """A dict of a class of its own."""
+    """A subclass of dict."""
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ class Own(dict[str, Any]):
     ],
 )
 def test_a_copy_is_equal_and_shares_no_data(name: str, make: Any) -> None:
-    """Whatever is changed inside of one, the other stays what it was."""
+    """A change of one copy does not change the other."""
     del name
     inner = [1, {"x": [2]}]
     given = make(inner)
@@ -85,7 +85,7 @@ def test_a_copy_is_equal_and_shares_no_data(name: str, make: Any) -> None:
 
 
 def test_a_class_of_attrs_is_data() -> None:
-    """An attribute that is not set stays so."""
+    """An attribute that is not set stays unset in the copy."""
     given = Attrs()
 
     copied = copy_of(given)
@@ -95,7 +95,7 @@ def test_a_class_of_attrs_is_data() -> None:
 
 
 def test_what_is_no_data_or_never_changes_stays_the_same() -> None:
-    """A lock or a task that is sent to another channel is that lock or task."""
+    """A lock or a task that is sent to another channel stays the same object."""
     constants: list[object] = [None, 1, 1.5, True, "text", b"bytes", object(), asyncio.Event()]
     frozen: list[object] = [(1, "2"), Named((1,)), Point((1, 2)), Data(())]  # type: ignore[arg-type]
     for value in constants + frozen:
@@ -104,7 +104,7 @@ def test_what_is_no_data_or_never_changes_stays_the_same() -> None:
 
 
 def test_sets_and_bytearrays_are_copied() -> None:
-    """What they hold can't change, but they can."""
+    """A set or a bytearray is copied, because it can change. Its items can't change."""
     given: list[Any] = [{1}, frozenset({2}), bytearray(b"3")]
     copied = copy_of(given)
     given[0].add(4)
@@ -114,7 +114,7 @@ def test_sets_and_bytearrays_are_copied() -> None:
 
 
 def test_what_holds_itself_or_refuses_to_be_copied_stays_the_same() -> None:
-    """Neither can be a message to a client; nobody is harmed."""
+    """A value that contains itself, or that can't be copied, is returned unchanged. No client can send such a value."""
 
     class Single(dict[str, Any]):
         def __copy__(self) -> Any:

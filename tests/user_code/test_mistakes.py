@@ -1,4 +1,4 @@
-"""Mistakes in a channel class that show when the class is made: each is refused, and says what to write."""
+"""Mistakes in a channel class that are found when the class is made. Each error says what to write."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from bennu.errors import DefinitionError
 
 
 def make(**attributes: Any) -> type[Channel[Any, Any]]:
-    """A channel class with these attributes."""
+    """Return a channel class with these attributes."""
     return type("Room", (Channel,), attributes)
 
 
 async def a_handler(self: Any) -> None:
-    """Stand in for a method."""
+    """A method for the tests."""
 
 
 @pytest.mark.parametrize(
     "name", ["push", "broadcast", "topic", "state", "ref", "sync", "start", "assigns"]
 )
 def test_a_method_that_hides_one_of_every_channel_is_refused(name: str) -> None:
-    """Somebody's ``push`` would else be called for ours."""
+    """A method with the name of Bennu's own method, as ``push``, would be called instead of Bennu's."""
 
     async def method(self: Any) -> None:
-        """Stand in for it."""
+        """A method for the test."""
 
     with pytest.raises(DefinitionError) as raised:
         make(**{name: method})
@@ -37,7 +37,7 @@ def test_a_method_that_hides_one_of_every_channel_is_refused(name: str) -> None:
 
 
 def test_an_attribute_that_hides_one_of_every_channel_is_refused() -> None:
-    """The place is then that of the class."""
+    """The error has the place of the class."""
     with pytest.raises(DefinitionError) as raised:
 
         class Lobby(Channel):
@@ -52,10 +52,10 @@ def test_an_attribute_that_hides_one_of_every_channel_is_refused() -> None:
     "mark", [on("greet"), on_out("greet"), on_info(int)], ids=["on", "out", "info"]
 )
 def test_a_handler_with_the_name_of_something_else_is_refused(name: str, mark: Any) -> None:
-    """It would be called as that, too."""
+    """A handler with the name of a base class's method would also be called as that method."""
 
     async def method(self: Any) -> None:
-        """Stand in for it."""
+        """A method for the test."""
 
     with pytest.raises(DefinitionError) as raised:
         make(**{name: mark(method)})
@@ -64,20 +64,20 @@ def test_a_handler_with_the_name_of_something_else_is_refused(name: str, mark: A
 
 
 def test_what_to_write_instead_keeps_the_event_and_changes_the_name() -> None:
-    """``@on("push")`` is fine, ``def push`` is not."""
+    """``@on("push")`` is allowed, and ``def push`` is not."""
     with pytest.raises(DefinitionError) as raised:
 
         class Lobby(Channel):
             @on("shove")
             async def push(self) -> None:  # type: ignore[override]
-                """Hide the channel's own."""
+                """Hide the channel's own method."""
 
     assert raised.value.write == '@on("shove")  async def on_push(self, ...): ...'
 
 
 @pytest.mark.parametrize("value", [[], {}, set(), bytearray(), [1], {"a": 1}])
 def test_a_default_that_can_change_is_refused(value: Any) -> None:
-    """All clients would share it; it belongs into join."""
+    """All clients would share a mutable default. The error says to set it in join."""
     with pytest.raises(DefinitionError) as raised:
         make(members=value)
 
@@ -86,12 +86,12 @@ def test_a_default_that_can_change_is_refused(value: Any) -> None:
 
 
 def test_names_with_two_underscores_are_pythons_own() -> None:
-    """``__slots__`` may be a list."""
+    """Names with two underscores are Python's own: ``__slots__`` can be a list."""
     make(__slots__=["x"], __notes__=["a"])
 
 
 def test_what_a_user_may_override_and_set_is_accepted() -> None:
-    """Hooks, options, defaults that can't change, and any method of the user's own."""
+    """Hooks, options, immutable defaults, and any method of the user's own are accepted."""
 
     class Room(Channel):
         emits: ClassVar[dict[str, Any]] = {"new": dict}
@@ -118,7 +118,7 @@ def test_what_a_user_may_override_and_set_is_accepted() -> None:
 
 
 def test_a_class_without_source_is_refused_without_a_place() -> None:
-    """Code that was typed in has no file."""
+    """The error for code without a file has no place."""
     scope: dict[str, Any] = {"Channel": Channel, "__name__": "typed.in"}
 
     with pytest.raises(DefinitionError) as raised:
@@ -128,7 +128,7 @@ def test_a_class_without_source_is_refused_without_a_place() -> None:
 
 
 def test_the_mistakes_of_a_subclass_are_found_as_well() -> None:
-    """Each class of the user is looked at when it is made."""
+    """Each class of the user is checked when it is made."""
     room = make(count=0)
 
     with pytest.raises(DefinitionError, match="hides"):
@@ -149,7 +149,7 @@ def test_the_mistakes_of_a_subclass_are_found_as_well() -> None:
 def test_a_mark_without_its_argument_is_refused(
     decorator: Any, name: str, expected: str, write: str
 ) -> None:
-    """``@on`` for ``@on("event")`` would else be a handler that nothing ever reaches."""
+    """``@on`` without an event would make a handler that is never called."""
     with pytest.raises(DefinitionError) as raised:
         decorator(a_handler)
 
@@ -160,7 +160,7 @@ def test_a_mark_without_its_argument_is_refused(
 
 @pytest.mark.parametrize(("decorator", "argument"), [(on, 5), (on_out, None), (on_info, "Tick")])
 def test_a_mark_with_an_argument_of_another_kind_is_refused(decorator: Any, argument: Any) -> None:
-    """Events are text, messages have a class."""
+    """An event is text, and a message has a class."""
     with pytest.raises(DefinitionError) as raised:
         decorator(argument)
 
@@ -171,10 +171,10 @@ def test_a_mark_with_an_argument_of_another_kind_is_refused(decorator: Any, argu
 @pytest.mark.parametrize("second", [on("b"), on_out("b"), on_info(int)], ids=["on", "out", "info"])
 @pytest.mark.parametrize("first", [on("a"), on_out("a"), on_info(str)], ids=["on", "out", "info"])
 def test_a_method_that_is_marked_twice_is_refused(first: Any, second: Any) -> None:
-    """Only one of the marks would count."""
+    """A method with two marks is refused."""
 
     async def method(self: Any) -> None:
-        """Stand in for it."""
+        """A method for the test."""
 
     first(method)
     with pytest.raises(DefinitionError, match="marked as a handler twice"):

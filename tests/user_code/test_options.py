@@ -1,4 +1,4 @@
-"""Options of what users make: an unknown name, or a value of another type, is an error that says what to write."""
+"""Options of public classes: an unknown name, or a value of another type, raises an error that says what to write."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ WRONG: dict[tuple[str, str], tuple[Any, ...]] = {
 def test_a_value_that_an_option_can_not_be_is_refused(
     kind: str, option: str, values: tuple[Any, ...]
 ) -> None:
-    """With the option's name in it, and what to write."""
+    """The error has the option's name, and says what to write."""
     for value in values:
         with pytest.raises(DefinitionError) as raised:
             MAKERS[kind](**{option: value})
@@ -145,7 +145,7 @@ def define(make: Any, options: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("kind", MAKERS)
 def test_no_option_takes_just_anything(kind: str) -> None:
-    """What is of no type that anybody wants is refused by each option of each class, also of those to come."""
+    """Each option of each class, also of future classes, refuses a value of a wrong type."""
     cls = {"Socket": Socket, "RawSocket": RawSocket, "Endpoint": Endpoint}.get(kind, MAKERS[kind])
     for option in inspect.signature(cls).parameters:
         with pytest.raises(DefinitionError):
@@ -176,7 +176,7 @@ def test_no_option_takes_just_anything(kind: str) -> None:
 def test_an_unknown_option_is_refused_with_the_nearest(
     kind: str, option: str, nearest: str
 ) -> None:
-    """It is a TypeError too, as it would be without us."""
+    """The error is also a TypeError, as Python's own error is."""
     with pytest.raises(WrongOptions) as raised:
         MAKERS[kind](**{option: 1})
 
@@ -186,7 +186,7 @@ def test_an_unknown_option_is_refused_with_the_nearest(
 
 
 def test_options_that_are_missing_or_have_no_name_are_refused() -> None:
-    """With what must be there."""
+    """The error lists the options that the class needs."""
     with pytest.raises(WrongOptions) as raised:
         Socket()  # type: ignore[call-arg]
     assert raised.value.write == "Socket(connect=..., channels=...)"
@@ -212,7 +212,7 @@ def test_options_that_are_missing_or_have_no_name_are_refused() -> None:
     ids=list("abcdefghi"),
 )
 def test_an_endpoint_takes_sockets_under_their_paths(sockets: Any) -> None:
-    """Nothing else, and it shows the right form."""
+    """An endpoint refuses any other value, and the error shows the right form."""
     with pytest.raises(DefinitionError) as raised:
         Endpoint(sockets)
 
@@ -231,13 +231,13 @@ def test_channels_are_classes() -> None:
 
 
 def test_the_signature_is_that_of_the_class() -> None:
-    """For editors and help()."""
+    """Editors and help() show the signature of the class."""
     assert "sockets" in inspect.signature(Endpoint).parameters
     assert list(inspect.signature(DropOldest).parameters) == ["max"]
 
 
 def test_a_subclass_may_have_options_of_its_own() -> None:
-    """What it passes on is looked at."""
+    """The options of a subclass that it passes to its base class are checked."""
 
     class Mine(Presence):
         def __init__(self, database: str, **more: Any) -> None:
@@ -263,7 +263,7 @@ def test_a_subclass_may_have_options_of_its_own() -> None:
 def test_an_option_of_a_class_is_looked_at_when_the_endpoint_is_made(
     option: str, values: tuple[Any, ...]
 ) -> None:
-    """The class and the option are named."""
+    """The error names the class and the option."""
     for value in values:
         room = type("Room", (Channel,), {option: value})
         with pytest.raises(DefinitionError) as raised:
@@ -277,7 +277,7 @@ def test_an_option_of_a_class_is_looked_at_when_the_endpoint_is_made(
 
 @pytest.mark.parametrize("keyword", ["max_inbox", "max_inboxes", "overflow"])
 def test_options_stand_in_the_body_of_the_class(keyword: str) -> None:
-    """And not beside its base."""
+    """Options in a class statement are refused: they belong in the body of the class."""
     with pytest.raises(DefinitionError) as raised:
         type("Room", (Channel,), {}, **{keyword: 5})
 

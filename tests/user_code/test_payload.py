@@ -1,4 +1,4 @@
-"""From the payload on the wire to the annotated type, and the mistakes that are told to the client."""
+"""Decoding payloads to the annotated types, and the mistakes that a client is told."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ UserId = NewType("UserId", int)
 
 
 class NewMsg(Struct):
-    """The usual payload."""
+    """A usual payload."""
 
     body: Annotated[str, Meta(min_length=1, max_length=5)]
     tags: list[str] = []
@@ -52,52 +52,52 @@ class NewMsg(Struct):
 
 @dataclass
 class Point:
-    """Another."""
+    """Another payload."""
 
     x: int
     y: int = 0
 
 
 class Typed(TypedDict):
-    """A dictionary with known keys."""
+    """A payload with known keys."""
 
     a: int
 
 
 class Pair(NamedTuple):
-    """An array on the wire."""
+    """A payload that is an array in JSON."""
 
     x: int
     y: str
 
 
 class Color(Enum):
-    """A text on the wire."""
+    """A payload that is text in JSON."""
 
     RED = "red"
 
 
 class Tree(Struct):
-    """A type that holds itself."""
+    """A recursive type."""
 
     children: list[Tree] = []
 
 
 class Box(Struct, Generic[T]):
-    """A type that holds any other."""
+    """A generic type."""
 
     value: T
 
 
 class Model(pydantic.BaseModel):
-    """A model of pydantic."""
+    """A pydantic model."""
 
     count: pydantic.PositiveInt
     inner: list[int] = []
 
 
 class Holder(Struct):
-    """A Struct around a model."""
+    """A Struct with a pydantic model in it."""
 
     model: Model
 
@@ -107,13 +107,13 @@ class Custom:
 
 
 def decode(annotation: Any, payload: Any) -> Any:
-    """The payload, JSON as text or bytes of a binary frame, as this type."""
+    """Decode a payload, JSON as text or bytes of a binary frame, to this type."""
     decoder = decoder_for(annotation, subject="the handler", where=None)
     return decoder(payload if isinstance(payload, bytes) else Raw(payload.encode()))
 
 
 def mistakes(annotation: Any, payload: Any) -> list[tuple[str, str]]:
-    """Where the payload doesn't fit the type, and why."""
+    """Return the paths and messages of a payload's mistakes."""
     with pytest.raises(InvalidPayload) as raised:
         decode(annotation, payload)
     return [(one["path"], one["message"]) for one in raised.value.errors]
@@ -151,7 +151,7 @@ def mistakes(annotation: Any, payload: Any) -> list[tuple[str, str]]:
     ],
 )
 def test_json_becomes_the_annotated_type(annotation: Any, payload: str, value: Any) -> None:
-    """Whatever msgspec converts, and models of pydantic, also inside of it."""
+    """A payload can have any type that msgspec converts, and pydantic models, also nested."""
     decoded = decode(annotation, payload)
 
     assert decoded == value
@@ -177,12 +177,12 @@ def test_json_becomes_the_annotated_type(annotation: Any, payload: str, value: A
 def test_a_payload_that_does_not_fit_says_where_and_why(
     annotation: Any, payload: str, expected: list[tuple[str, str]]
 ) -> None:
-    """That is what the client gets: the path inside of the payload, and a message."""
+    """The client gets the path in the payload, and a message."""
     assert mistakes(annotation, payload) == expected
 
 
 def test_every_mistake_that_pydantic_finds_is_told() -> None:
-    """With paths of the same kind as msgspec's."""
+    """The client gets all of pydantic's mistakes, with paths as those of msgspec."""
     found = mistakes(Model, '{"count":0,"inner":[1,"x"]}')
 
     assert [path for path, _ in found] == ["count", "inner[1]"]
@@ -190,12 +190,12 @@ def test_every_mistake_that_pydantic_finds_is_told() -> None:
 
 
 def test_a_model_inside_of_another_type_says_where_it_does_not_fit() -> None:
-    """The path leads to the model."""
+    """The path leads to the field in the model."""
     assert [path for path, _ in mistakes(list[Model], '[{"count":1},{"count":0}]')] == ["[1].count"]
 
 
 def test_bytes_take_a_binary_frame_and_nothing_else() -> None:
-    """And every other type takes JSON alone."""
+    """A payload of type bytes takes only binary frames, and every other type takes only JSON."""
     assert decode(bytes, b"\0\xff") == b"\0\xff"
     assert mistakes(bytes, '"AA=="') == [("", "expected a binary frame, got JSON")]
     for annotation in (NewMsg, dict[str, Any], int, Model, list[Model]):
@@ -204,14 +204,14 @@ def test_bytes_take_a_binary_frame_and_nothing_else() -> None:
 
 @pytest.mark.parametrize("annotation", [bytes | NewMsg, NewMsg | bytes, bytes | NewMsg | None])
 def test_a_union_with_bytes_takes_both(annotation: Any) -> None:
-    """Bytes come through as they are, JSON becomes the rest of the union."""
+    """Bytes are passed unchanged, and JSON becomes one of the other types."""
     assert decode(annotation, b"{}") == b"{}"
     assert decode(annotation, '{"body":"hi"}') == NewMsg("hi")
     assert mistakes(annotation, '{"body":1}')[0][0] == "body"
 
 
 def test_any_takes_what_comes() -> None:
-    """Bytes of a binary frame, builtins of JSON."""
+    """``Any`` takes the bytes of a binary frame, and the builtins of JSON."""
     assert decode(Any, b"{}") == b"{}"
     assert decode(Any, "{}") == {}
 
@@ -219,7 +219,7 @@ def test_any_takes_what_comes() -> None:
 @property_test
 @given(st.text(max_size=40) | json_values.map(lambda value: msgspec.json.encode(value).decode()))
 def test_no_json_raises_anything_but_an_invalid_payload(payload: str) -> None:
-    """For no type."""
+    """Invalid JSON raises only InvalidPayload, for each type."""
     for decoder in _DECODERS:
         with suppress(InvalidPayload):
             decoder(Raw(payload.encode()))
@@ -264,7 +264,7 @@ _DECODERS = [
     ],
 )
 def test_a_type_that_json_can_not_become_is_refused_at_start_up(annotation: Any) -> None:
-    """However deep it hides; before any client could meet it."""
+    """A type that JSON can't become is refused at start-up, also if it is nested."""
     with pytest.raises(DefinitionError) as raised:
         decoder_for(annotation, subject="the handler Room.x", where="app.py:7")
 
@@ -275,7 +275,7 @@ def test_a_type_that_json_can_not_become_is_refused_at_start_up(annotation: Any)
 
 
 def test_the_class_that_does_not_fit_is_named() -> None:
-    """Also if it stands inside of another type."""
+    """The error names the class, also if it is inside of another type."""
     with pytest.raises(DefinitionError) as raised:
         check_type(dict[str, list[Custom]], subject="it", where=None)
 
@@ -283,13 +283,13 @@ def test_the_class_that_does_not_fit_is_named() -> None:
 
 
 class Unresolved(Struct):
-    """A Struct with an annotation that nobody knows."""
+    """A Struct with an unresolvable annotation."""
 
     field: Nowhere  # type: ignore[name-defined] # noqa: F821 - that is the point
 
 
 def test_a_type_with_an_annotation_that_can_not_be_resolved_is_refused() -> None:
-    """It is a mistake in the user's code like any other, with the name in it."""
+    """An unresolvable annotation in a type is a DefinitionError, which has the annotation's name."""
     with pytest.raises(DefinitionError, match="Nowhere"):
         check_type(Unresolved, subject="it", where=None)
 
@@ -298,7 +298,7 @@ def test_a_type_with_an_annotation_that_can_not_be_resolved_is_refused() -> None
 
 
 class Params(Struct):
-    """What a connect may ask for."""
+    """The parameters of a connect."""
 
     token: str
     page: int = 1
@@ -320,12 +320,12 @@ class Params(Struct):
     ],
 )
 def test_query_parameters_are_converted_leniently(params: dict[str, Any], value: Params) -> None:
-    """All of them are text, so text becomes what the type says."""
+    """All query parameters are text, which is converted to the type."""
     assert convert(params, Params) == value
 
 
 def test_query_parameters_become_a_model_or_a_typed_dict_as_well() -> None:
-    """Whatever a payload may be."""
+    """Query parameters can have each type that a payload can have."""
     assert convert({"count": "3"}, Model) == Model(count=3)
     assert convert({"model": {"count": "3"}}, Holder) == Holder(Model(count=3))
     assert convert({"a": "1"}, Typed) == {"a": 1}
@@ -344,14 +344,14 @@ def test_query_parameters_become_a_model_or_a_typed_dict_as_well() -> None:
 def test_query_parameters_that_do_not_fit_say_where(
     params: dict[str, Any], annotation: Any, path: str
 ) -> None:
-    """As for a payload."""
+    """The refusal has the path and the message, as for a payload."""
     with pytest.raises(InvalidPayload) as raised:
         convert(params, annotation)
 
     assert [one["path"] for one in raised.value.errors] == [path]
 
 
-# What goes out.
+# Outgoing payloads.
 
 
 @dataclass
@@ -387,7 +387,7 @@ class Wide:
     ],
 )
 def test_a_value_that_fits_what_was_declared_may_go_out(value: Any, annotation: Any) -> None:
-    """By its class, or by its shape."""
+    """A payload fits by its class, or by its shape."""
     to_type(value, annotation)
 
 
@@ -406,7 +406,7 @@ def test_a_value_that_fits_what_was_declared_may_go_out(value: Any, annotation: 
     ],
 )
 def test_a_value_that_does_not_fit_says_where(value: Any, annotation: Any, path: str) -> None:
-    """As for what comes in."""
+    """The error has the path and the message, as for an incoming payload."""
     with pytest.raises(InvalidPayload) as raised:
         to_type(value, annotation)
 
@@ -414,14 +414,14 @@ def test_a_value_that_does_not_fit_says_where(value: Any, annotation: Any, path:
 
 
 def test_what_nobody_knows_how_to_write_is_a_type_error() -> None:
-    """A model is written as its JSON form."""
+    """A value without a JSON form raises a TypeError. A model is written in its JSON form."""
     assert to_builtin(Model(count=1)) == {"count": 1, "inner": []}
     with pytest.raises(TypeError, match="Custom can't be written as JSON"):
         to_builtin(Custom())
 
 
 def test_pydantic_is_not_imported_for_those_who_do_not_use_it() -> None:
-    """It would cost them a tenth of a second and some megabytes."""
+    """pydantic is not imported for applications that don't use it: it would cost 0.1 s and some megabytes."""
     code = (
         "import sys, msgspec\n"
         "from bennu.user_code.payload import decoder_for\n"

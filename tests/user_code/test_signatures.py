@@ -1,4 +1,4 @@
-"""What a user's function can be called with, and what its annotations say: mistakes are found at start-up."""
+"""The signatures and annotations of user functions: mistakes are found at start-up."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class NoSelf(Channel[Any]):
 
 class NoSelfUntyped(Channel[Any]):
     @on("x")
-    async def x(payload) -> None: ...  # noqa: N805 - that is the point
+    async def x(payload) -> None: ...  # noqa: N805 - the mistake that is tested
 
 
 class NothingAtAll(Channel[Any]):
@@ -121,7 +121,7 @@ class AskingMore(Channel[Any]):
     ],
 )
 def test_parameters_that_nobody_would_fill_are_refused(channel: Any, got: str) -> None:
-    """At start-up, with the form that works."""
+    """Parameters that Bennu does not fill are refused at start-up, with the form that works."""
     found = refused(channel)
 
     assert found.got == got
@@ -129,7 +129,7 @@ def test_parameters_that_nobody_would_fill_are_refused(channel: Any, got: str) -
 
 
 def test_a_decorator_with_parameters_of_its_own_says_which_function_it_wraps() -> None:
-    """With functools.wraps its function's parameters count."""
+    """With functools.wraps the parameters of the wrapped function count."""
 
     def wrapping(function: Any) -> Any:
         @functools.wraps(function)
@@ -172,7 +172,7 @@ def test_a_decorator_with_parameters_of_its_own_says_which_function_it_wraps() -
 @pytest.mark.parametrize("kind", [staticmethod, classmethod, property])
 @pytest.mark.parametrize("is_above", [True, False])
 def test_a_handler_is_a_method(kind: Any, is_above: bool) -> None:
-    """Neither static nor of the class, wherever the decorator stands."""
+    """A handler is neither a static method nor a class method, for each order of decorators."""
 
     async def x(self: Any, payload: Msg) -> None: ...
 
@@ -186,7 +186,7 @@ def test_a_handler_is_a_method(kind: Any, is_above: bool) -> None:
 
 
 def test_a_generator_is_no_handler() -> None:
-    """Async or not."""
+    """A generator or an async generator is refused."""
 
     class Generating(Channel[Any]):
         @on("x")
@@ -200,7 +200,7 @@ def test_a_generator_is_no_handler() -> None:
 
 
 def test_a_channel_is_made_without_arguments() -> None:
-    """By Bennu, for each client."""
+    """A channel class whose ``__init__`` takes arguments is refused."""
 
     class Init(Channel[Any]):
         def __init__(self, db: Any) -> None: ...
@@ -241,7 +241,7 @@ def test_a_channel_is_made_without_arguments() -> None:
     ids=lambda value: type(value).__name__,
 )
 def test_what_all_clients_would_share_is_refused(value: Any) -> None:
-    """Whatever collection it is."""
+    """A default that all clients would share is refused, for each kind of collection."""
     with pytest.raises(DefinitionError, match="for all clients"):
         type("Room", (Channel,), {"queue": value})
 
@@ -261,7 +261,7 @@ async def _connect_unneeded(params: Msg) -> Decimal: ...  # type: ignore[empty-b
 
 
 def test_annotations_that_nobody_needs_need_not_resolve() -> None:
-    """Returns, and attributes that are no parameters of the topic."""
+    """The annotation of a result, or of an attribute that is no parameter of the topic, need not be resolvable."""
     Endpoint({"/s": Socket(connect=_connect_unneeded, channels={"r:{room_id}": Unneeded})})
 
 
@@ -269,7 +269,7 @@ def _takes_msg(params: Msg) -> None: ...
 
 
 def test_the_annotation_of_whatever_can_be_called_is_found() -> None:
-    """A method, a partial, an object and a class."""
+    """The annotation is found for a method, a partial, an object and a class."""
 
     class Callable_:  # noqa: N801 - a name that is free
         def __call__(self, params: Msg) -> None: ...
@@ -335,7 +335,7 @@ class WithBound(Channel[Any], Generic[B]):
 
 
 async def test_a_generic_base_knows_what_its_variable_stands_for() -> None:
-    """In a join, an event, inside of other types and through several bases."""
+    """A type variable is resolved in a join, an event, inside of other types and through several bases."""
     async with serve(endpoint_of({"room": Room, "deep": Deep, "default": WithDefault})) as server:
         client = await server.connect()
         assert (await client.join("room", {"body": 5}))["status"] == "error"
@@ -349,7 +349,7 @@ async def test_a_generic_base_knows_what_its_variable_stands_for() -> None:
 
 
 def test_a_variable_that_stands_for_nothing_is_refused() -> None:
-    """Unless it has a bound, or a default."""
+    """A type variable without a type is refused, unless it has a bound or a default."""
     assert refused(Base).write == "class Base(Base[NewMsg])"
     assert bind_variables(B, WithBound, WithBound, where=None) is Struct
     assert bind_variables(D, WithDefault, WithDefault, where=None) is int
@@ -358,7 +358,7 @@ def test_a_variable_that_stands_for_nothing_is_refused() -> None:
 
 
 def test_a_parameter_of_the_topic_may_have_a_variable_for_its_type() -> None:
-    """Which the subclass gives."""
+    """The subclass gives the type of the variable."""
 
     class Numbered(Channel[Any], Generic[T]):
         number: T
@@ -375,7 +375,7 @@ def test_a_parameter_of_the_topic_may_have_a_variable_for_its_type() -> None:
 
 
 async def test_an_http_exception_is_a_crash_whose_log_says_what_to_write() -> None:
-    """In a join, a handler and a connect."""
+    """The log says what to write, for an exception in a join, a handler and a connect."""
 
     class Wrong(Channel[Any]):
         async def join(self, payload: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Which arguments a ``connect`` gets, and which parameters are refused at start-up."""
+"""The arguments of ``connect``, and the parameters that are refused at start-up."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Tags(Struct, forbid_unknown_fields=True):
 def test_a_connect_whose_parameters_are_of_the_query_is_told_to_name_them_in_a_type(
     connect: str,
 ) -> None:
-    """Or whatever else keeps it from being called."""
+    """The error says to name query parameters in a type."""
     with pytest.raises(DefinitionError) as raised:
         Endpoint({"/s": Socket(connect=globals()[f"_connect_{connect}"], channels={})})
 
@@ -65,7 +65,7 @@ async def _connect_list(params: list[str]) -> None: ...
 
 
 def test_the_write_line_of_a_token_is_the_type_to_write() -> None:
-    """As code."""
+    """The ``write`` line has the type as code."""
     with pytest.raises(DefinitionError) as raised:
         Connector[Any](_connect_token).define()
 
@@ -74,7 +74,7 @@ def test_the_write_line_of_a_token_is_the_type_to_write() -> None:
 
 
 def test_connect_gets_the_info_where_it_asks_for_it() -> None:
-    """By annotation or by name, alone or in front."""
+    """``connect`` gets the info by the parameter's annotation or name, alone or as the first parameter."""
 
     async def alone(info: ConnectInfo) -> None: ...
     async def optional(request: ConnectInfo | None) -> None: ...
@@ -105,7 +105,7 @@ def test_connect_gets_the_info_where_it_asks_for_it() -> None:
 
 @pytest.mark.parametrize("kind", [Strict, Extra])
 def test_a_strict_type_of_params_does_not_meet_ours(kind: Any) -> None:
-    """`vsn`, and what guards the session; anything else stays refused, and a type may name them."""
+    """A strict type of params does not get `vsn` and the session's token. Other unknown parameters are refused."""
 
     def connect(params: Any) -> None: ...
 
@@ -124,7 +124,7 @@ def test_a_strict_type_of_params_does_not_meet_ours(kind: Any) -> None:
 
 
 async def test_the_stock_clients_parameters_reach_strict_types() -> None:
-    """Over a connection: vsn, and lists that it writes with numbers."""
+    """Over a connection: a strict type takes the stock client's vsn and its lists, which have numbers as keys."""
 
     async def connect(params: Tags) -> list[str]:
         return params.tags

@@ -1,4 +1,4 @@
-"""What a type is made of, and which library checks all of it: a constraint that nobody would check is refused."""
+"""The parts of a type, and the library that checks all of it. A constraint that would be ignored is refused."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def mistakes(annotation: Any, payload: str) -> list[tuple[str, str]]:
     ids=str,
 )
 def test_what_needs_pydantic_is_checked_by_it(annotation: Any) -> None:
-    """Whatever the class is, and wherever it stands."""
+    """A type with a part that needs pydantic is checked by pydantic, for each kind of class."""
     payload = {
         list[Bid]: '[{"amount":-5}]',
         dict[str, Plain]: '{"x":{"amount":-5}}',
@@ -179,12 +179,12 @@ def test_what_needs_pydantic_is_checked_by_it(annotation: Any) -> None:
 def test_a_mistake_has_a_path_to_the_field_and_tells_nothing_else(
     annotation: Any, payload: str, expected: list[tuple[str, str]]
 ) -> None:
-    """No value that was sent, no name of a class, no address of pydantic's pages or in memory."""
+    """A mistake has a path, and no values, no class names, no URLs of pydantic, and no addresses in memory."""
     assert mistakes(annotation, payload) == expected
 
 
 def test_what_a_client_is_told_has_a_bound() -> None:
-    """As many mistakes as anybody reads; a key of its own is cut."""
+    """The number of mistakes is bounded, and a client's own key is cut."""
     assert len(mistakes(list[Move], "[" + "5," * 999 + "5]")) == 20
     long = mistakes(Annotated[dict[str, int], Field()], '{"' + "k" * 10_000 + '":"x"}')
     assert len(long[0][0]) < 250
@@ -214,7 +214,7 @@ class TwoLibraries:
 
 
 class Attrs:
-    """As the package attrs makes them."""
+    """A class as the package attrs makes it."""
 
     __attrs_attrs__ = ()
     amount: Annotated[int, Ge(0)]
@@ -231,7 +231,7 @@ class Attrs:
     ids=str,
 )
 def test_a_constraint_that_nobody_would_check_is_refused(annotation: Any) -> None:
-    """At start-up, with what to write."""
+    """A constraint that would be ignored is refused at start-up, with what to write."""
     for make in (decoder_for, converter_for):
         with pytest.raises(DefinitionError, match="whose constraints nobody would check") as raised:
             make(annotation, subject="the handler", where="app.py:7")
@@ -252,13 +252,13 @@ def test_a_constraint_that_nobody_would_check_is_refused(annotation: Any) -> Non
     ids=str,
 )
 def test_what_msgspec_checks_stays_with_msgspec(annotation: Any) -> None:
-    """Also models inside of its Structs."""
+    """A type without pydantic's parts is checked by msgspec, also with models inside of its Structs."""
     decoder_for(annotation, subject="the handler", where=None)
 
 
 @pytest.mark.parametrize("asks", [Depends(dict), Body()])
 def test_a_dependency_of_a_web_framework_is_refused(asks: Any) -> None:
-    """Nobody would resolve it."""
+    """A dependency of a web framework is refused, because Bennu does not resolve it."""
     with pytest.raises(DefinitionError, match="that asks for") as raised:
         decoder_for(Annotated[dict[str, Any], asks], subject="the handler", where=None)
 
@@ -266,14 +266,14 @@ def test_a_dependency_of_a_web_framework_is_refused(asks: Any) -> None:
 
 
 def test_a_constraint_without_pydantic_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`annotated_types` may be there alone."""
+    """`annotated_types` can be installed without pydantic."""
     monkeypatch.setitem(sys.modules, "pydantic", None)
     with pytest.raises(DefinitionError, match="not installed"):
         decoder_for(Plain, subject="the handler", where=None)
 
 
 def test_a_type_that_pydantic_can_not_check_is_refused() -> None:
-    """With pydantic's reason, on one line."""
+    """The error has pydantic's reason, on one line."""
     with pytest.raises(DefinitionError, match="that pydantic can't check") as raised:
         decoder_for(dict[str, Move | ModuleType], subject="x", where=None)
 
@@ -304,7 +304,7 @@ def test_a_type_that_pydantic_can_not_check_is_refused() -> None:
     ids=str,
 )
 def test_the_types_of_objects(annotation: Any, expected: bool) -> None:
-    """The parameters of a query are one."""
+    """The parameters of a query must be a type of objects."""
     assert is_object(annotation) is expected
 
 
@@ -345,7 +345,7 @@ class ModelQuery(BaseModel):
 def test_a_list_of_the_stock_client_becomes_a_list(
     annotation: Any, params: dict[str, Any], value: Any
 ) -> None:
-    """It writes tags[0]=a&tags[1]=b, which is an object for everybody who does not ask for a list."""
+    """The stock client writes tags[0]=a&tags[1]=b, which is an object unless the type is a list."""
     assert converter_for(annotation, subject="it", where=None)(params) == value
 
 
@@ -364,13 +364,13 @@ def test_a_list_of_the_stock_client_becomes_a_list(
     ids=str,
 )
 def test_what_is_no_list_is_refused(params: dict[str, Any]) -> None:
-    """With the mistake that it is."""
+    """An object that is no list is refused, with its mistake."""
     with pytest.raises(InvalidPayload):
         converter_for(Query, subject="it", where=None)(params)
 
 
 def test_the_lists_of_one_query_have_a_bound() -> None:
-    """Each costs one more look at all of it."""
+    """The number of lists in a query is bounded: each list costs one more pass over the query."""
 
     class Many(Struct):
         lists: dict[str, list[int]] = {}
@@ -384,25 +384,25 @@ def test_the_lists_of_one_query_have_a_bound() -> None:
     assert raised.value.errors == [{"path": "", "message": "expected at most 32 lists"}]
 
 
-# What goes out.
+# Outgoing payloads.
 
 
 class Markup(str):
-    """As that of markupsafe, or Django's SafeString."""
+    """A subclass of str, as that of markupsafe, or Django's SafeString."""
 
     __slots__ = ()
 
 
 class Meters(float):
-    """As numpy.float64."""
+    """A subclass of float, as numpy.float64."""
 
 
 class Count(int):
-    """A number of its own kind."""
+    """A subclass of int."""
 
 
 class Blob(bytes):
-    """Bytes of their own kind."""
+    """A subclass of bytes."""
 
 
 class Level(enum.IntEnum):
@@ -433,12 +433,12 @@ class Name(enum.StrEnum):
 def test_what_is_derived_from_a_scalar_is_written_as_its_base_and_a_model_by_its_aliases(
     value: Any, encoded: bytes
 ) -> None:
-    """As json.dumps and FastAPI write them."""
+    """Payloads are written as json.dumps and FastAPI write them."""
     assert encode_json(value) == encoded
 
 
 def test_a_scalar_of_numpy_is_written_as_its_value(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If numpy is there, which is never imported for it."""
+    """A scalar of numpy is written if numpy is installed. Bennu does not import numpy."""
 
     class Generic:
         def item(self) -> int:
@@ -454,7 +454,7 @@ def test_a_scalar_of_numpy_is_written_as_its_value(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_serialization_alias_is_written() -> None:
-    """And msgspec's rename, which needs nothing."""
+    """The alias of a pydantic field is written, and so is msgspec's rename."""
 
     class Out(BaseModel):
         body: str = Field(serialization_alias="text")
@@ -467,7 +467,7 @@ def test_a_serialization_alias_is_written() -> None:
 
 
 def test_a_generic_type_is_read_through_its_arguments() -> None:
-    """Its fields have the variables alone."""
+    """The fields of a generic type have only the type variables."""
 
     class Box(Struct, Generic[T]):
         value: T

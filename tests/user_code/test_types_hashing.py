@@ -1,4 +1,4 @@
-"""Which types make a client's values the members of a set or the keys of a dictionary."""
+"""Types whose values a client can make the members of a set or the keys of a dict."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from ..support.linear import assert_linear
 
 Id = NewType("Id", int)
 PRIME = 2**61 - 1
-"""Two integers have the same hash if they differ by a multiple of it."""
+"""Two integers have the same hash if they differ by a multiple of this number."""
 
 
 class Color(enum.Enum):
@@ -79,7 +79,7 @@ class Point:
 def test_what_a_client_could_give_one_hash_is_known(
     annotation: Any, integers: bool, hashed: bool
 ) -> None:
-    """Integers of any length, and what is made of integers."""
+    """Integers of any length, and types made of integers, are found."""
     facts = read_type(annotation)
 
     assert (facts.integers is not None, facts.hashed is not None) == (integers, hashed)
@@ -98,12 +98,12 @@ def _refused(annotation: Any, payload: str) -> None:
     "annotation", [set[int], frozenset[int | str], Annotated[set[int], Field()]]
 )
 def test_integers_of_one_hash_take_linear_time(annotation: Any) -> None:
-    """Those of 64 bits are few, and longer ones are refused where there are many."""
+    """Few integers of 64 bits have the same hash. Longer integers are refused in types with many of them."""
     assert_linear(lambda n: partial(_refused, annotation, _colliding(n)), 20_000)
 
 
 def test_keys_of_one_hash_take_linear_time() -> None:
-    """In an object, a UUID and a query as well."""
+    """Keys with the same hash take linear time, also in an object, a UUID and a query."""
 
     def keys(n: int) -> str:
         return "{" + ",".join(f'"{k * PRIME}":1' for k in range(n)) + "}"
@@ -127,7 +127,7 @@ def test_keys_of_one_hash_take_linear_time() -> None:
 
 
 def test_many_keys_are_taken_where_their_hashes_can_not_be_chosen() -> None:
-    """Integers of 64 bits, or text; and a few of any kind."""
+    """Many integers of 64 bits, much text, and a few keys of any kind are accepted."""
     many = "[" + ",".join(str(2**63 - n) for n in range(2000)) + "]"
     few = "[" + ",".join(str(k * PRIME) for k in range(MAX_KEYS)) + "]"
 
@@ -141,7 +141,7 @@ def test_many_keys_are_taken_where_their_hashes_can_not_be_chosen() -> None:
 
 
 def test_a_root_literal_takes_linear_time() -> None:
-    """The message that holds what was sent is cut, and not searched by a pattern."""
+    """The message with the client's value is cut before it is searched by a pattern."""
     for text in (" - at `$", "`", "x` - at `$."):
         assert_linear(
             lambda n, text=text: partial(  # type: ignore[misc]
