@@ -263,7 +263,7 @@ class TopicDiffs:
         while self._flushes:
             flush = self._flushes[0]
             chosen = self._told.choose(flush.net, self.tally)
-            if hooks.fetch is not None and not chosen.is_empty:
+            if hooks.fetch is not None and (chosen.joins or chosen.leaves):
                 self._is_fetching = True
                 _ = hooks.spawn(self._fetch(flush, chosen))
                 return
@@ -300,7 +300,7 @@ class TopicDiffs:
             if not future.done():
                 future.set_result(None)
                 _greet(push, told)
-        if net.is_empty:
+        if not (net.joins or net.leaves):
             return
         if server.telemetry.handlers[PresenceChanged]:
             server.telemetry.emit(self._event(net))

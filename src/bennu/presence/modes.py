@@ -199,7 +199,7 @@ class Told:
                 return self.view.sift(net)
             case Sample(size):
                 return self._sampled(net, tally, size)
-            case Count():
+            case _:  # Count
                 return Net({}, {})
 
     def tells_all(self, chosen: Net, net: Net) -> bool:

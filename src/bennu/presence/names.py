@@ -1,4 +1,4 @@
-"""Names: the topics, keys, metas and refs of presences. Protocol document, §6.1."""
+"""Names: the keys, metas and refs of presences. Protocol document, §6.1."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from zlib import crc32
 
 import msgspec
 
-from ..channel import Channel
 from ..errors import EncodeError, KeyRefused, MetaRefused
 from ..logs.printable import printable
 from ..user_code.payload import to_builtin
@@ -22,10 +21,8 @@ __all__ = [
     "Refs",
     "key_of",
     "meta_of",
+    "plain_text",
     "stable_hash",
-    "topic_at",
-    "topic_for",
-    "topic_of",
 ]
 
 INHERITED: Final = frozenset(
@@ -91,53 +88,6 @@ def key_of(key: object) -> str:
     raise KeyRefused(
         f"a presence's key is text or an integer, got {key!r}: write str(user.id), for example"
     )
-
-
-def topic_of(owner: Any) -> str | None:
-    """Return the topic of a channel, or None for other owners."""
-    return owner.topic if isinstance(owner, Channel) else None
-
-
-def topic_for(method: str, owner: object, topic: str | None) -> str:
-    """Return the topic in which an owner tracks: the one that is given, or the topic of a channel.
-
-    Args:
-        method: The method of a presence that is called, for the errors.
-        owner: The owner.
-        topic: The topic; None is a channel's own.
-
-    Raises:
-        TypeError: There is no topic, or it is no text.
-        EncodeError: UTF-8 can't carry it.
-    """
-    found = topic_of(owner) if topic is None else topic
-    if isinstance(found, str):
-        if not found.isascii():
-            try:
-                found.encode()
-            except UnicodeEncodeError as error:
-                raise EncodeError(f"a topic is text that UTF-8 can carry: {error}") from error
-        return found if type(found) is str else plain_text(found)
-    if topic is None:
-        raise TypeError(
-            f"presence.{method}(...) needs a topic, since {type(owner).__name__} is no channel:"
-            ' write topic="room:1"'
-        )
-    raise TypeError(f"a topic is text, got {topic!r}")
-
-
-def topic_at(place: object) -> str:
-    """Return a topic, or the topic of a channel.
-
-    Raises:
-        TypeError: It is neither.
-    """
-    found = place if isinstance(place, str) else topic_of(place)
-    if found is None:
-        raise TypeError(
-            f'expected a channel or a topic, got {place!r}: write presence.list("room:1")'
-        )
-    return found
 
 
 def plain_text(text: str) -> str:

@@ -48,6 +48,8 @@ METAS: Final = "metas"
 REF: Final = "phx_ref"
 PREV: Final = "phx_ref_prev"
 
+_encode: Final = msgspec.json.Encoder().encode  # a meta has only plain values
+
 Meta = dict[str, Any]
 Metas = dict[str, list[Meta]]
 """Key to metas."""
@@ -65,11 +67,6 @@ class Net(NamedTuple):
 
     joins: Metas
     leaves: Metas
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is no difference."""
-        return not self.joins and not self.leaves
 
 
 class Pending:
@@ -196,14 +193,17 @@ class View:
             of_key = self._metas.setdefault(key, {})
             texts: list[Raw] = []
             for meta in value[METAS]:
-                text = Raw(encode_json(meta))
+                text = Raw(_encode(meta))
                 of_key.pop(meta[REF], None)  # it comes last now
                 of_key[meta[REF]] = (meta, text)
                 texts.append(text)
             came[key] = {**value, METAS: texts}
             self._values[key] = {METAS: None} | value  # a state has the metas first
             self._values[key][METAS] = [text for _, text in of_key.values()]
-        return came, {key: self._leave(key, value) for key, value in leaves.items()}
+        went: Presences = {}
+        for key, value in leaves.items():
+            went[key] = self._leave(key, value)
+        return came, went
 
     def _leave(self, key: str, value: dict[str, Any]) -> dict[str, Any]:
         of_key = self._metas.get(key, {})
@@ -211,7 +211,7 @@ class View:
         for meta in value[METAS]:
             known = of_key.pop(meta[REF], None)
             is_same = known is not None and known[0] is meta
-            texts.append(known[1] if known is not None and is_same else Raw(encode_json(meta)))
+            texts.append(known[1] if known is not None and is_same else Raw(_encode(meta)))
         if of_key:
             self._values[key][METAS] = [text for _, text in of_key.values()]
         elif key in self._metas:
@@ -269,7 +269,10 @@ def metas_by_key(metas: Iterable[tuple[str, Meta]]) -> Metas:
 
 def bare(metas: Metas) -> Presences:
     """Return metas as presences, with nothing beside them."""
-    return {key: {METAS: of_key} for key, of_key in metas.items()}
+    presences: Presences = {}
+    for key, of_key in metas.items():
+        presences[key] = {METAS: of_key}
+    return presences
 
 
 def copied(presences: Presences) -> Presences:

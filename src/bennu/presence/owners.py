@@ -17,21 +17,23 @@ import asyncio
 import itertools
 from collections import deque
 from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final, cast
 
 import msgspec
 
 from ..agent import Agent
-from ..errors import AlreadyTracked, NotTracked, TooManyKeys
+from ..channel import Channel
+from ..errors import AlreadyTracked, EncodeError, NotTracked, TooManyKeys
 from ..user_code.callback import call_now
 from ..user_code.functions import is_async
 from .crdt import Diff
 from .diffs import Diffs
-from .names import meta_of
+from .names import meta_of, plain_text
 from .net_effect import PREV, REF, Meta
 from .tracker import Tracker
 
-__all__ = ["Grace", "Owners", "TopicKey"]
+__all__ = ["Grace", "Owners", "topic_at", "topic_for", "topic_of"]
 
 TopicKey = tuple[str, str]
 """A topic, and a key in it."""
@@ -43,7 +45,7 @@ class _Tracked:
     """What one owner tracks: the actor under which each entry stands.
 
     Attributes:
-        release: Takes this out of the owner, if it tracks nothing any more before its end.
+        release: Takes this out of the owner; None for an owner that has no end.
     """
 
     __slots__ = ("_owners", "actor", "entries", "ident", "release")
@@ -53,9 +55,9 @@ class _Tracked:
         self.ident = ident
         self.actor = actor
         self.entries: dict[TopicKey, int] = {}
-        self.release: Callable[[], object] = _nothing
+        self.release: Callable[[], object] | None = None
 
-    def cancel(self) -> None:
+    def cancel(self, _task: object = None) -> None:
         """Note that the owner has ended."""
         self._owners.end(self)
 
@@ -151,8 +153,7 @@ class Owners:
         places = _matching(tracked.entries, topic, key)
         self._remove([(place, tracked.entries.pop(place)) for place in places])
         if not tracked.entries:
-            tracked.release()
-            self._owners.pop(tracked.ident, None)
+            self._leave(tracked)
 
     def end(self, tracked: _Tracked) -> None:
         """Drop an owner that has ended. What it tracked goes too, at once or after the grace time."""
@@ -175,11 +176,9 @@ class Owners:
         if self._timer is not None:
             self._timer.cancel()
         entries = self._grace.expire(float("inf"))
-        for tracked in self._owners.values():
-            tracked.release()
+        for tracked in tuple(self._owners.values()):
             entries.extend(tracked.entries.items())
-            tracked.entries = {}
-        self._owners.clear()
+            self._leave(tracked)
         self._remove(entries)
 
     def _enter(self, owner: Any, ident: Hashable) -> _Tracked:
@@ -193,15 +192,16 @@ class Owners:
             task = cast("asyncio.Task[Any]", owner)
             if task.done():
                 raise ValueError(f"a task that is done can't be tracked: {task!r}")
-
-            def callback(task: asyncio.Task[Any]) -> None:
-                del task
-                tracked.cancel()
-
-            task.add_done_callback(callback)
-            tracked.release = lambda: task.remove_done_callback(callback)
+            task.add_done_callback(tracked.cancel)
+            tracked.release = lambda: task.remove_done_callback(tracked.cancel)
         self._owners[ident] = tracked
         return tracked
+
+    def _leave(self, tracked: _Tracked) -> None:
+        """Drop an owner that tracks nothing any more, before its end."""
+        self._owners.pop(tracked.ident, None)
+        if tracked.release is not None:
+            tracked.release()
 
     def _replace(self, topic: str, planned: list[tuple[str, int, Meta, Meta]]) -> list[str]:
         """Give keys of one topic new metas, in one diff; each is key, actor, new and old meta."""
@@ -233,17 +233,15 @@ class Owners:
         self._remove(gone)
 
 
+@dataclass(eq=False, slots=True)
 class _Ownerless:
     """An entry without an owner."""
 
-    __slots__ = ("actor", "deadline", "is_adopted", "place", "said")
-
-    def __init__(self, place: TopicKey, actor: int, said: bytes, deadline: float) -> None:
-        self.place = place
-        self.actor = actor
-        self.said = said
-        self.deadline = deadline
-        self.is_adopted = False
+    place: TopicKey
+    actor: int
+    said: bytes
+    deadline: float
+    is_adopted: bool = False
 
 
 class Grace:
@@ -316,6 +314,47 @@ class Grace:
                 del self._found[one.place]
 
 
+def topic_of(owner: Any) -> str | None:
+    """Return the topic of a channel, or None for other owners."""
+    return owner.topic if isinstance(owner, Channel) else None
+
+
+def topic_for(method: str, owner: Any, topic: str | None) -> str:
+    """Return the topic in which an owner tracks: the given one, or a channel's own. Errors name the method.
+
+    Raises:
+        TypeError: There is no topic, or it is no text.
+        EncodeError: UTF-8 can't carry it.
+    """
+    found: Any = owner.topic if topic is None and isinstance(owner, Channel) else topic
+    if found is None:
+        raise TypeError(
+            f"presence.{method}(...) needs a topic, since {type(cast('object', owner)).__name__} is no channel:"
+            ' write topic="room:1"'
+        )
+    if not isinstance(found, str):
+        raise TypeError(f"a topic is text, got {found!r}")
+    try:
+        found.encode()
+    except UnicodeEncodeError as error:
+        raise EncodeError(f"a topic is text that UTF-8 can carry: {error}") from error
+    return found if type(found) is str else plain_text(found)
+
+
+def topic_at(place: Any) -> str:
+    """Return a topic, or the topic of a channel.
+
+    Raises:
+        TypeError: It is neither.
+    """
+    found = place if isinstance(place, str) else topic_of(place)
+    if found is None:
+        raise TypeError(
+            f'expected a channel or a topic, got {place!r}: write presence.list("room:1")'
+        )
+    return found
+
+
 def _matching(
     entries: Mapping[TopicKey, int], topic: str | None, key: str | None
 ) -> list[TopicKey]:
@@ -358,7 +397,3 @@ def _made(function: Callable[[Meta], Any], old: Meta) -> Any:
 def _said(meta: Meta) -> bytes:
     """Return the content of a meta, without its refs: the same bytes for equal content."""
     return _canonical({name: value for name, value in meta.items() if name not in (REF, PREV)})
-
-
-def _nothing() -> None:
-    """Release nothing."""

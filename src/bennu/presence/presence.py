@@ -25,9 +25,9 @@ from .crdt import Periods
 from .diffs import Diffs, PresenceCount
 from .hooks import Hooks, hook_of
 from .modes import Full, Mode
-from .names import key_of, meta_of, topic_at, topic_for, topic_of
+from .names import key_of, meta_of
 from .net_effect import Meta, Presences, copied, metas_by_key
-from .owners import Owners
+from .owners import Owners, topic_at, topic_for, topic_of
 from .tracker import Tracker
 
 __all__ = ["Presence"]

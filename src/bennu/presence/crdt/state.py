@@ -124,7 +124,12 @@ class State:
         """
         if (topic, actor, key) in self._own:
             raise AlreadyTracked(topic, key)
-        return Diff(joins=[self._add(Entry(topic, actor, key, meta))])
+        entry, told = Entry(topic, actor, key, meta), self._delta[self.ref]
+        clock = self._me.clock = told.end = self._me.clock + 1
+        self._me.values[clock] = told.values[clock] = entry
+        self._own[topic, actor, key] = clock
+        self._topics.setdefault(topic, {}).setdefault(self.ref, {})[clock] = entry
+        return Diff(joins=[entry])
 
     def untrack(self, topic: str, actor: int, key: str) -> Diff:
         """Remove an entry, if it is there."""
@@ -141,7 +146,7 @@ class State:
         if clock is None:
             raise NotTracked(topic, key)
         left = self._remove(clock)
-        return Diff(joins=[self._add(Entry(topic, actor, key, meta))], leaves=[left])
+        return Diff(self.track(topic, actor, key, meta).joins, [left])
 
     def take_delta(self) -> Delta:
         """Return what was not yet told, and regard it as told. It is empty if there is nothing to tell."""
@@ -221,14 +226,6 @@ class State:
                 diff.leaves += [entry for _, entry in left]
                 diff.joins += [entry for _, entry in joined]
         return diff
-
-    def _add(self, entry: Entry) -> Entry:
-        told = self._delta[self.ref]
-        clock = self._me.clock = told.end = self._me.clock + 1
-        self._me.values[clock] = told.values[clock] = entry
-        self._own[entry.topic, entry.actor, entry.key] = clock
-        self._topics.setdefault(entry.topic, {}).setdefault(self.ref, {})[clock] = entry
-        return entry
 
     def _remove(self, clock: int) -> Entry:
         entry = self._me.values.pop(clock)
