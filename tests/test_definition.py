@@ -14,7 +14,7 @@ from bennu import Channel, on, on_info, on_out
 from bennu.definition import define
 from bennu.errors import DefinitionError
 from bennu.topic import Pattern
-from bennu.user_code.payload import InvalidPayload
+from bennu.user_code.invalid_payload import InvalidPayload
 
 from .support.definitions import read, refused
 

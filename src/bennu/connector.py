@@ -15,8 +15,9 @@ from .logs.printable import described
 from .message import Error, Reply
 from .reasons import Reason
 from .user_code.callback import Callback, Workers, call_now
+from .user_code.converter import Converter, converter_for
 from .user_code.functions import is_response, refuse_bool
-from .user_code.payload import Converter, InvalidPayload, converter_for
+from .user_code.invalid_payload import InvalidPayload
 from .user_code.signatures import check_parameters, hint_of
 from .user_code.types import is_object
 

@@ -18,9 +18,11 @@ from .message import is_reserved
 from .topic import Pattern
 from .user_code.callback import Callback
 from .user_code.functions import refuse_bool
+from .user_code.invalid_payload import InvalidPayload
 from .user_code.mistakes import HOOKS, check_made_without_arguments
 from .user_code.options import COUNT, SECONDS, Option, check_option
-from .user_code.payload import Decoder, InvalidPayload, check_type, decoder_for, to_type
+from .user_code.outgoing import to_type
+from .user_code.payload import Decoder, check_type, decoder_for
 from .user_code.signatures import bind_variables, hint_of, hints_of_class, parameters_of
 
 __all__ = ["ChannelDefinition", "Handler", "check_options", "define", "hook_handler"]

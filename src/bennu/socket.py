@@ -24,7 +24,7 @@ from .refusals import Readable, Refusals, read_refusals
 from .session import SessionLoader, SessionReader
 from .topic import Pattern, Table
 from .user_code.callback import Callback
-from .user_code.options import COUNT, FLAG, SECONDS, TEXT, options
+from .user_code.options import COUNT, FLAG, SECONDS, TEXT, Option, instance_of, optional, options
 
 __all__ = ["Socket", "SocketBase", "SocketOptions"]
 
@@ -43,6 +43,21 @@ MAX_REF: Final = 128
 MAX_TOPIC: Final = 1024
 MAX_EVENT: Final = 256
 MAX_VALUES: Final = 50_000
+
+
+RATES: Final = instance_of(
+    Rates, "the rates of one connection", 'Rates(joins="20/10s", messages="100/10s, burst 200")'
+)
+COMPRESS: Final = Option(
+    "True, False or a Deflate",
+    lambda value: isinstance(value, bool | Deflate),
+    "Deflate(...)",
+)
+LONGPOLL: Final = Option(
+    "True, False or a LongPoll",
+    lambda value: isinstance(value, bool | LongPoll),
+    "LongPoll(window=10)",
+)
 
 
 class SocketOptions(TypedDict, Generic[A], total=False):
@@ -79,6 +94,10 @@ class SocketOptions(TypedDict, Generic[A], total=False):
     check_csrf=FLAG,
     csrf_token_key=TEXT,
     log=FLAG,
+    rates=optional(RATES),
+    compress=COMPRESS,
+    longpoll=LONGPOLL,
+    websocket=FLAG,
 )
 class SocketBase(Generic[A]):
     """What clients connect to, whatever is spoken there.
@@ -165,21 +184,24 @@ class SocketBase(Generic[A]):
             self.sessions = SessionLoader(
                 session, check_csrf=check_csrf, csrf_token_key=csrf_token_key
             )
-        self.id = _callback("id", id)
+        self.id = Callback.optional("Socket(id=...)", id, write="id=lambda ...: ...")
         self.auth_token = auth_token
         self.timeout = timeout
         self.max_frame_size = max_frame_size
-        self.rates = _rates(rates)
+        self.rates = rates
         self.is_rated = rates is not None
-        self.deflate = _deflate(compress)
+        self.deflate = Deflate() if compress is True else compress or None
         self.max_unhandled = max_unhandled
         self.max_unsent = max_unsent
         self.path = path
-        self.error_handler = _callback("error_handler", error_handler)
+        self.error_handler = Callback.optional(
+            "Socket(error_handler=...)", error_handler, write="error_handler=lambda ...: ..."
+        )
         self.log = log
-        self.longpoll = _longpoll(longpoll)
-        self.websocket = _websocket(websocket, self.longpoll)
-        self._drain: Any = _callback("drain", drain) if callable(drain) else drain
+        self.longpoll = LongPoll() if longpoll is True else longpoll or None
+        self.websocket = websocket
+        _expect_a_transport(websocket=websocket, longpoll=self.longpoll)
+        self._drain: Any = Callback("Socket(drain=...)", drain) if callable(drain) else drain
         self.subprotocols = _subprotocols(subprotocols, auth_token=auth_token)
         self.origin_check: OriginCheck | None = (
             None if check_origin is None else OriginCheck(check_origin)
@@ -330,19 +352,6 @@ class Socket(SocketBase[A]):
         )
 
 
-def _callback(name: str, given: Any) -> Callback | None:
-    if given is None:
-        return None
-    if not callable(given):
-        raise DefinitionError(
-            f"Socket({name}=...)",
-            expected="a function",
-            got=repr(given),
-            write=f"{name}=lambda ...: ...",
-        )
-    return Callback(f"Socket({name}=...)", given)
-
-
 def _channels(given: Any) -> dict[str, Any]:
     """Return the table of channels; what its values are is looked at when the endpoint is made."""
     texts = cast("Mapping[Any, Any]", given)
@@ -354,19 +363,6 @@ def _channels(given: Any) -> dict[str, Any]:
             write='channels={"room:{room_id}": RoomChannel}',
         )
     return dict(texts)
-
-
-def _deflate(given: bool | Deflate) -> Deflate | None:
-    if isinstance(given, Deflate):
-        return given
-    if isinstance(given, bool):
-        return Deflate() if given else None
-    raise DefinitionError(
-        "Socket(compress=...)",
-        expected="True, False or a Deflate",
-        got=repr(given),
-        write="compress=Deflate(...)",
-    )
 
 
 def _subprotocols(given: Sequence[str] | None, *, auth_token: bool) -> tuple[str, ...] | None:
@@ -382,43 +378,11 @@ def _subprotocols(given: Sequence[str] | None, *, auth_token: bool) -> tuple[str
     return None if given is None else tuple(given)
 
 
-def _rates(given: Any) -> Rates | None:
-    if given is None or isinstance(given, Rates):
-        return given
-    raise DefinitionError(
-        "Socket(rates=...)",
-        expected="the rates of one connection",
-        got=repr(given),
-        write='rates=Rates(joins="20/10s", messages="100/10s, burst 200")',
-    )
-
-
-def _websocket(given: bool, longpoll: LongPoll | None) -> bool:
-    if not isinstance(given, bool):
-        raise DefinitionError(
-            "Socket(websocket=...)",
-            expected="True or False",
-            got=repr(given),
-            write="websocket=False, longpoll=True",
-        )
-    if not given and longpoll is None:
+def _expect_a_transport(*, websocket: bool, longpoll: LongPoll | None) -> None:
+    if not websocket and longpoll is None:
         raise DefinitionError(
             "Socket(websocket=False)",
             expected="one way at least by which clients connect",
             got="no WebSocket, and no long polling",
             write="websocket=False, longpoll=True",
         )
-    return given
-
-
-def _longpoll(given: bool | LongPoll) -> LongPoll | None:
-    if isinstance(given, LongPoll):
-        return given
-    if not isinstance(given, bool):
-        raise DefinitionError(
-            "Socket(longpoll=...)",
-            expected="True, False or a LongPoll",
-            got=repr(given),
-            write="longpoll=LongPoll(window=10)",
-        )
-    return LongPoll() if given else None

@@ -16,7 +16,8 @@ from bennu.message import TEXT, bytes_of
 from bennu.protocol import JSONV1, JSONV2
 from bennu.protocol.encoding import encode_json
 from bennu.protocol.halves import halved_message, has_half
-from bennu.user_code.payload import HALVED, InvalidPayload, anything
+from bennu.user_code.invalid_payload import HALVED, InvalidPayload
+from bennu.user_code.payload import anything
 
 from ..support.memory import Over, Version, endpoint_of, error, ok, serve
 from ..support.properties import property_test

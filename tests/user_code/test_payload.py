@@ -27,15 +27,10 @@ from hypothesis import given, strategies as st
 from msgspec import Meta, Raw, Struct
 
 from bennu.errors import DefinitionError
-from bennu.user_code.payload import (
-    InvalidPayload,
-    anything,
-    check_type,
-    convert,
-    decoder_for,
-    to_builtin,
-    to_type,
-)
+from bennu.user_code.converter import convert
+from bennu.user_code.invalid_payload import InvalidPayload
+from bennu.user_code.outgoing import to_builtin, to_type
+from bennu.user_code.payload import anything, check_type, decoder_for
 
 from ..support.properties import json_values, property_test
 

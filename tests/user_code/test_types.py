@@ -31,8 +31,11 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 
 from bennu.errors import DefinitionError
 from bennu.protocol.encoding import encode_json
+from bennu.user_code.converter import converter_for
+from bennu.user_code.invalid_payload import InvalidPayload
 from bennu.user_code.models import tidy
-from bennu.user_code.payload import InvalidPayload, converter_for, decoder_for, to_builtin
+from bennu.user_code.outgoing import to_builtin
+from bennu.user_code.payload import decoder_for
 from bennu.user_code.types import is_object, read_type
 
 T = TypeVar("T")

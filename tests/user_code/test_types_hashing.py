@@ -20,7 +20,9 @@ import pytest
 from msgspec import Meta, Raw, Struct
 from pydantic import BaseModel, Field
 
-from bennu.user_code.payload import MAX_KEYS, InvalidPayload, converter_for, decoder_for
+from bennu.user_code.converter import converter_for
+from bennu.user_code.invalid_payload import InvalidPayload
+from bennu.user_code.payload import MAX_KEYS, decoder_for
 from bennu.user_code.types import read_type
 
 from ..support.linear import assert_linear

@@ -16,7 +16,7 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from ..errors import DefinitionError, EncodeError
+from ..errors import EncodeError
 from ..protocol.encoding import encode_json
 from ..server.server import Server
 from ..user_code.callback import Callback
@@ -224,14 +224,8 @@ def hook_of(
         DefinitionError: The argument is no function.
     """
     if given is not None:
-        if not callable(given):
-            raise DefinitionError(
-                f"Presence({name}=...)",
-                expected="a function",
-                got=repr(given),
-                write=f"async def {name}(...), in a subclass or beside it",
-            )
-        return Callback(f"Presence({name}=...)", given)
+        write = f"async def {name}(...), in a subclass or beside it"
+        return Callback.optional(f"Presence({name}=...)", given, write=write)
     if getattr(type(presence), name) is getattr(base, name):
         return None
     return Callback(f"{type(presence).__qualname__}.{name}", getattr(presence, name))

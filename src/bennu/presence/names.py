@@ -13,7 +13,7 @@ import msgspec
 
 from ..errors import EncodeError, KeyRefused, MetaRefused
 from ..logs.printable import printable
-from ..user_code.payload import to_builtin
+from ..user_code.outgoing import to_builtin
 from .net_effect import PREV, REF, Meta
 
 __all__ = [

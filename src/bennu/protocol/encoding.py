@@ -16,7 +16,7 @@ import msgspec
 
 from ..errors import DecodeError, EncodeError
 from ..logs.printable import printable
-from ..user_code.payload import to_builtin
+from ..user_code.outgoing import to_builtin
 
 __all__ = [
     "MAX_NESTING",

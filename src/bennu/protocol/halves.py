@@ -17,7 +17,7 @@ from typing import Any, Final, cast
 import msgspec
 
 from ..message import Message, Ref
-from ..user_code.payload import HALVED
+from ..user_code.invalid_payload import HALVED
 
 __all__ = ["halved_message", "has_half"]
 

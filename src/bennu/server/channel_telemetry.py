@@ -11,7 +11,8 @@ from ..logs.printable import described
 from ..logs.why import why
 from ..message import Error, Message, Ok
 from ..telemetry import ChannelHandledIn, ChannelJoined, MessageRefused
-from ..user_code.payload import InvalidPayload, anything
+from ..user_code.invalid_payload import InvalidPayload
+from ..user_code.payload import anything
 
 if TYPE_CHECKING:
     from .channel_server import ChannelServer

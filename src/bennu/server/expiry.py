@@ -32,7 +32,8 @@ from ..errors import EncodeError, Refused
 from ..message import ERROR, OK, PHOENIX, Error, Message, Ok, SocketId
 from ..reasons import CloseCode, Reason
 from ..user_code.functions import teach_refusal
-from ..user_code.payload import InvalidPayload, decoder_for
+from ..user_code.invalid_payload import InvalidPayload
+from ..user_code.payload import decoder_for
 
 if TYPE_CHECKING:
     from ..connect_info import ConnectInfo

@@ -12,7 +12,7 @@ from ..message import Error, Message, Ok, Reply
 from ..reasons import Reason
 from ..user_code.callback import crash_of
 from ..user_code.functions import teach_refusal
-from ..user_code.payload import InvalidPayload
+from ..user_code.invalid_payload import InvalidPayload
 from .channel_telemetry import tell_joined
 from .task import Interruption, Trigger
 

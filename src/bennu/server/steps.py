@@ -16,7 +16,8 @@ from ..message import ERROR, OK, PHX_LEAVE, Error, Message, Ok, Reply, bytes_of,
 from ..reasons import Reason
 from ..user_code.callback import crash_of
 from ..user_code.copies import copy_of
-from ..user_code.payload import InvalidPayload, anything
+from ..user_code.invalid_payload import InvalidPayload
+from ..user_code.payload import anything
 from .channel_telemetry import tell_refused
 from .mailbox import Kind
 from .task import End, Interruption, Trigger

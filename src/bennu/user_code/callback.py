@@ -41,7 +41,7 @@ from types import (
 )
 from typing import Any, Final, Protocol, cast
 
-from ..errors import CallbackError
+from ..errors import CallbackError, DefinitionError
 from ..logs.printable import described
 from .functions import expect_awaitable_or_plain, expect_plain, is_async, name_of
 
@@ -100,6 +100,24 @@ class Callback:
         """
         expect_plain(subject, function, why=why, write=write)
         return cls(subject, function)
+
+    @classmethod
+    def optional(cls, subject: str, given: Any, *, write: str) -> Callback | None:
+        """Return the callback of an option that can be left out; None if it is None.
+
+        Args:
+            subject: The option, for errors: ``Socket(id=...)``.
+            given: What the user gave.
+            write: The code to write instead, for the error.
+
+        Raises:
+            DefinitionError: It is no function.
+        """
+        if given is None:
+            return None
+        if not callable(given):
+            raise DefinitionError(subject, expected="a function", got=repr(given), write=write)
+        return cls(subject, given)
 
     # The four ways.
 

@@ -1,0 +1,74 @@
+"""Values that an application sends: as JSON, and checked against a type."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from ..logs.printable import described, printable
+from .invalid_payload import InvalidPayload
+from .models import mistake, tidy
+from .payload import Decoder, decoder_for
+
+__all__ = ["to_builtin", "to_type"]
+
+
+def to_builtin(value: Any) -> Any:
+    """Turn what msgspec doesn't know into what it does.
+
+    A pydantic model becomes its JSON form, with its aliases. What is derived from text, numbers or bytes
+    becomes what it is derived from, and so does a scalar of numpy.
+
+    Raises:
+        TypeError: It can't be written as JSON, or its own code raised what is no Exception.
+        Exception: What its own code raised.
+    """
+    try:
+        return _to_builtin(value)
+    except Exception:
+        raise
+    except BaseException as error:
+        raise TypeError(f"{type(value).__name__} raised {described(error)}") from error
+
+
+def _to_builtin(value: Any) -> Any:
+    dump = getattr(value, "model_dump", None)
+    if dump is not None:
+        return dump(mode="json", by_alias=True)
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        return int.__int__(value)
+    if isinstance(value, float):
+        return float.__float__(value)
+    if isinstance(value, bytes):
+        return bytes.__getitem__(value, slice(None))
+    numpy: Any = sys.modules.get("numpy")
+    if numpy is not None and isinstance(value, numpy.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} can't be written as JSON")
+
+
+def to_type(value: Any, annotation: Any) -> None:
+    """Check that a value to be sent fits a type, as its JSON is.
+
+    Raises:
+        InvalidPayload: It doesn't.
+    """
+    with suppress(TypeError):  # a TypedDict is no class that can be asked
+        if isinstance(value, annotation):
+            return
+    try:
+        encoded = msgspec.json.encode(value, enc_hook=to_builtin)
+    except Exception as error:  # of any kind: models and other objects have code of their own
+        raise InvalidPayload([mistake("", tidy(printable(error)))]) from error
+    _decoder(annotation)(msgspec.Raw(encoded))
+
+
+@cache
+def _decoder(annotation: Any) -> Decoder:
+    return decoder_for(annotation, subject="what is sent", where=None)
