@@ -23,8 +23,6 @@ LONGEST_TEST: Final = 500
 
 LONG_MODULES: Final[set[str]] = {
     "pubsub/pubsub.py",
-    "socket.py",
-    "user_code/payload.py",
 }
 LONG_TESTS: Final[set[str]] = {
     "server/test_crashes.py",
