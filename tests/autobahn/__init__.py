@@ -1,1 +1,1 @@
-"""The Autobahn test suite against our frames: ``scripts/autobahn``, or ``python -m tests.autobahn``."""
+"""The Autobahn test suite against Bennu's frames: ``scripts/autobahn``, or ``python -m tests.autobahn``."""

@@ -1,4 +1,4 @@
-"""Run the suite against ``bennu run``, and judge its report: what scripts/autobahn runs."""
+"""Runs the suite against ``bennu run``, and judges its report: scripts/autobahn runs this module."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ROOT: Final = Path(__file__).parents[2]
 
 
 class Run(NamedTuple):
-    """A part of the suite: which cases, against which of our paths."""
+    """A part of the suite: its cases, and the path of the server."""
 
     name: str
     path: str
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def chosen(cases: Sequence[str]) -> Sequence[Run]:
-    """Return the parts that hold some cases, with no others.
+    """Return the parts with only these cases.
 
     Raises:
         SystemExit: There is no such case.
@@ -77,7 +77,7 @@ def chosen(cases: Sequence[str]) -> Sequence[Run]:
 
 
 async def run_all(runs: Sequence[Run], wstest: Path, reports: Path) -> list[str]:
-    """Start our server and run the parts one after another; return what is wrong."""
+    """Start the server and run the parts one after another; return the faults."""
     findings: list[str] = []
     options = ("tests.autobahn.endpoint:endpoint", "--port", "0", "--no-access-log")
     async with bennu(ROOT, *options) as command:
@@ -93,7 +93,7 @@ async def run_all(runs: Sequence[Run], wstest: Path, reports: Path) -> list[str]
 
 
 async def drain(command: Command) -> None:
-    """Read what the server logs, of which there is much: else it would wait for us."""
+    """Read the server's log, which is large: else the server would block."""
     assert command.process.stdout is not None
     while await command.process.stdout.read(65536):
         pass
@@ -102,7 +102,7 @@ async def drain(command: Command) -> None:
 async def run_suite(
     run: Run, server: Server, wstest: Path, reports: Path
 ) -> Mapping[str, Mapping[str, Any]]:
-    """Run a part of the suite; return what its report says of each case."""
+    """Run a part of the suite; return the result of each case."""
     spec = write_spec(run, server, reports)
     process = await asyncio.create_subprocess_exec(
         *(str(wstest), "-m", "fuzzingclient", "-s", str(spec)),
@@ -121,7 +121,7 @@ async def run_suite(
 
 
 def write_spec(run: Run, server: Server, reports: Path) -> Path:
-    """Write down for the suite what it shall do."""
+    """Write the specification file of the suite."""
     reports.mkdir()
     spec = {
         "outdir": str(reports),
@@ -136,7 +136,7 @@ def write_spec(run: Run, server: Server, reports: Path) -> Path:
 
 
 def read_report(run: Run, reports: Path) -> Mapping[str, Mapping[str, Any]]:
-    """Return what the suite reports of each case; nothing if it reports nothing."""
+    """Return the suite's result of each case; nothing if there is no report."""
     index = reports / "index.json"
     if not index.exists():
         return {}
@@ -145,7 +145,7 @@ def read_report(run: Run, reports: Path) -> Mapping[str, Mapping[str, Any]]:
 
 
 async def show_progress(process: asyncio.subprocess.Process, total: int) -> None:
-    """Show which case runs, on a terminal."""
+    """Show the running case, on a terminal."""
     assert process.stdout is not None
     done = 0
     while line := await process.stdout.readline():

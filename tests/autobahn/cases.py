@@ -1,4 +1,4 @@
-"""The cases of the Autobahn test suite 25.10.1, and which of them need not end with OK."""
+"""The cases of the Autobahn test suite 25.10.1, and the cases whose result need not be OK."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ GROUPS: Final = """
 9.1:6 9.2:6 9.3:9 9.4:9 9.5:6 9.6:6 9.7:6 9.8:6 10.1:1
 12.1:18 12.2:18 12.3:18 12.4:18 12.5:18 13.1:18 13.2:18 13.3:18 13.4:18 13.5:18 13.6:18 13.7:18
 """
-"""How many cases each group has: 6.1:3 is 6.1.1 to 6.1.3."""
+"""The number of cases of each group: 6.1:3 means 6.1.1 to 6.1.3."""
 
 
 def _cases(*sections: int) -> Iterator[str]:
@@ -26,16 +26,16 @@ def _cases(*sections: int) -> Iterator[str]:
 
 
 CORE: Final = tuple(_cases(*range(1, 11)))
-"""Frames, pings, reserved bits, fragments, UTF-8, closing, sizes."""
+"""Cases of frames, pings, reserved bits, fragments, UTF-8, closing and sizes."""
 
 QUICK: Final = tuple(_cases(*range(1, 9), 10))
-"""The same without section 9, which sends up to 16 MB in a message."""
+"""The same cases without section 9, which sends messages of up to 16 MB."""
 
 COMPRESSION: Final = tuple(_cases(12, 13))
-"""permessage-deflate."""
+"""Cases of permessage-deflate."""
 
 INFORMATIONAL: Final = frozenset({"7.1.6", "7.13.1", "7.13.2"})
-"""Cases to which the RFC has no answer; the suite only notes what was done."""
+"""Cases without an answer in the RFC. The suite only records the result."""
 
 NON_STRICT: Final = frozenset(
     {
@@ -45,5 +45,6 @@ NON_STRICT: Final = frozenset(
         *("6.4.1", "6.4.2", "6.4.3", "6.4.4"),
     }
 )
-"""Cases in which a server may be less strict: it need not answer a message that stands before a broken
-frame, nor find broken UTF-8 before the message has ended."""
+"""Cases in which a server can be less strict: it need not answer a message before a broken frame, nor detect invalid
+UTF-8 before the end of the message.
+"""

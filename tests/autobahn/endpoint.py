@@ -1,26 +1,26 @@
-"""What the suite talks to: a raw socket that echoes, once as it is, once with compression."""
+"""The server of the suite: raw sockets that echo, one without and one with compression."""
 
 from bennu import Endpoint, RawHandler, RawSocket
 
 __all__ = ["endpoint"]
 
 MAX_MESSAGE = 32 * 1024 * 1024
-"""Bytes; the longest message of the suite has half of that."""
+"""Bytes; the longest message of the suite has half of them."""
 
 
 class Echo(RawHandler[None]):
-    """It sends back what it gets, as it got it."""
+    """Sends each message back unchanged."""
 
     async def receive(self, message: str | bytes) -> str | bytes:
         return message
 
 
 async def connect() -> None:
-    """Everybody is welcome."""
+    """Accept every client."""
 
 
 def socket(*, compress: bool) -> RawSocket[None]:
-    """Return a socket right at its mount."""
+    """Return a socket whose path is its mount."""
     return RawSocket(
         connect=connect,
         handler=Echo,

@@ -1,4 +1,4 @@
-"""What a report of the suite means. The suite itself ends with status 0 whatever has happened."""
+"""Judges a report of the suite. The suite itself exits with 0 for any result."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from .cases import INFORMATIONAL, NON_STRICT
 __all__ = ["judge", "tally"]
 
 ALLOWED: Final = {"INFORMATIONAL": INFORMATIONAL, "NON-STRICT": NON_STRICT}
-"""The cases that may have such a result."""
+"""The cases that can have such a result."""
 
 
 def judge(results: Mapping[str, Mapping[str, Any]], expected: Collection[str]) -> list[str]:
-    """Return what is wrong, a sentence for each case; nothing if all is well.
+    """Return a sentence for each fault; nothing if there is none.
 
     Args:
-        results: The part of ``index.json`` that is about one server.
-        expected: The cases that were to be run.
+        results: The part of ``index.json`` about one server.
+        expected: The cases that were run.
     """
     findings = [_judge_case(case, results.get(case)) for case in expected]
     strangers = [f"{case}: nobody asked for it" for case in results if case not in expected]
@@ -38,7 +38,7 @@ def _judge_case(case: str, result: Mapping[str, Any] | None) -> str | None:
 
 
 def tally(results: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return how many cases ended how, in a line.
+    """Return the number of cases of each result, in one line.
 
     Example:
         >>> tally({"1.1.1": {"behavior": "OK"}})

@@ -1,4 +1,4 @@
-"""The suite itself, in its quick form. It needs a Python 2.7, which not every machine has."""
+"""Runs the quick form of the suite. It needs Python 2.7, which not every machine has."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import pytest
 SCRIPT: Final = Path(__file__).parents[2] / "scripts" / "autobahn"
 
 NO_PYTHON_2: Final = 77
-"""The script's exit code where there is none; every other failure is one."""
+"""The script's exit code without Python 2.7; all other failures have another code."""
 
 
-@pytest.mark.timeout(900)  # a minute where the suite is installed already
+@pytest.mark.timeout(900)  # one minute if the suite is already installed
 def test_our_frames_are_those_of_the_rfc() -> None:
-    """All cases but those of sections 9, 12 and 13, which ``scripts/autobahn`` has too."""
+    """All cases except those of sections 9, 12 and 13, which ``scripts/autobahn`` also runs."""
     done = subprocess.run([SCRIPT, "--quick"], capture_output=True, text=True, check=False)
     if done.returncode == NO_PYTHON_2:
         pytest.skip(done.stderr.strip())
@@ -26,7 +26,7 @@ def test_our_frames_are_those_of_the_rfc() -> None:
 
 
 def test_a_machine_without_python_2(tmp_path: Path) -> None:
-    """The script says what is missing, and ends with a code of its own."""
+    """The script says what is missing, and exits with its own code."""
     there = {name: value for name, value in os.environ.items() if name != "AUTOBAHN_PYTHON"}
     nowhere = {
         "PATH": "/usr/bin:/bin",

@@ -1,4 +1,4 @@
-"""Where a joined channel stands, and what passes it by."""
+"""The attributes of a joined channel, and the messages that it does not get."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ class User:
 
 
 def connect(params: dict[str, Any]) -> User:
-    """Let everybody in."""
+    """Accept every client."""
     return User(params["name"])
 
 
 @pytest.mark.parametrize("over", ["native", "asgi"])
 @pytest.mark.conformance("CS012")
 async def test_a_joined_channel_knows_where_it_stands(over: Over) -> None:
-    """Its topic and what the topic says, join_ref, connection, endpoint, assigns: in join already.
+    """The topic and its parameters, join_ref, connection, endpoint and assigns are set in join already.
 
-    What Phoenix has in the socket are attributes here; `joined` shows in who hears the topic.
+    Phoenix has them in the socket, and Bennu as attributes. A joined channel is a subscriber of its topic.
     """
     rooms: list[Room] = []
 
@@ -63,7 +63,7 @@ async def test_a_joined_channel_knows_where_it_stands(over: Over) -> None:
 @pytest.mark.conformance("WS051")
 @pytest.mark.parametrize("content", [b"", b"hello", bytes(125)], ids=len)
 async def test_a_ping_is_answered_with_what_it_held(content: bytes) -> None:
-    """By our own server; under others theirs does it. The channels hear nothing of it."""
+    """``bennu run`` answers a ping, and other servers answer it themselves. Channels do not get it."""
 
     class Room(Channel[Any]):
         async def handle_in(self, event: str, payload: Any) -> None:

@@ -1,1 +1,1 @@
-"""Clients that mean harm, over real sockets, against `bennu run`."""
+"""Hostile clients, over real sockets, against `bennu run`."""

@@ -1,4 +1,4 @@
-"""`bennu run` with small limits, and what its process weighs."""
+"""`bennu run` with small limits, and the memory of its process."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Target:
     """A server that is attacked.
 
     Attributes:
-        command: Its process.
-        server: Where it listens.
+        command: The process of the server.
+        server: The address of the server.
     """
 
     def __init__(self, command: Command, server: Server) -> None:
@@ -42,13 +42,13 @@ class Target:
         self.server = server
 
     def memory(self) -> int:
-        """Return the bytes that it has in memory."""
+        """Return the bytes of memory of the process."""
         status = Path(f"/proc/{self.command.process.pid}/status").read_text()
         (line,) = [line for line in status.splitlines() if line.startswith("VmRSS:")]
         return int(line.split()[1]) * 1024
 
     async def connections(self) -> int:
-        """Return how many it has open, as an honest client is told, which is not counted."""
+        """Return the number of open connections, without the honest client that asks."""
         async with connect(self.server) as client:
             assert await client.join("room:honest") == ok()
             await client.send("1", "2", "room:honest", "count")
@@ -57,7 +57,7 @@ class Target:
         return count - 1
 
     async def is_left_alone(self) -> None:
-        """Wait until no connection is open but an honest client's.
+        """Wait until only an honest client's connection is open.
 
         A server with a short limit of handshakes answers that client 408 if the machine is busy; the client tries again.
         """
@@ -78,7 +78,7 @@ Attack = Callable[..., AbstractAsyncContextManager[Target]]
 
 @pytest.fixture
 def attack(tmp_path: Path) -> Attack:
-    """Return what starts a server, and checks at its end that it has seen nothing amiss."""
+    """Return a function that starts a server, and check at its end that the server has logged no error."""
     (tmp_path / "app.py").write_text(APP)
 
     @asynccontextmanager

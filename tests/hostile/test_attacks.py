@@ -1,6 +1,6 @@
-"""The attacks of ``benchmarks.attacks``, shortened: what they may make a server keep, log and let in.
+"""Short runs of the attacks of ``benchmarks.attacks``: the server's memory, its log, and its counts.
 
-How long others wait is not judged here, since that needs a machine with nothing else to do.
+The delay of other clients is not checked, because that needs an idle machine.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ CHOSEN: Final = (
     "deflate_bombs",
     "many_connections",
 )
-"""Those that no other test has, at least one of each kind."""
+"""The attacks that no other test covers, at least one of each kind."""
 
 SLOW: Final = "sessions_that_are_not_polled"
-"""One whose memory comes back after half a minute."""
+"""An attack whose memory is returned after half a minute."""
 
 
-@pytest.mark.timeout(240)  # since each has three processes, and waits for memory to come back
+@pytest.mark.timeout(240)  # because each has three processes, and waits until memory is returned
 @pytest.mark.parametrize("name", [*CHOSEN, pytest.param(SLOW, marks=pytest.mark.long)])
 def test_an_attack_exceeds_no_bound(name: str) -> None:
-    """Neither of memory, nor of the log, nor of what is counted; and no traceback is logged."""
+    """The memory, the log and the counts stay within their bounds, and no traceback is logged."""
     attack = replace(ATTACKS[name], seconds=1)
     assert excessive(attack, fight(attack, calm=0.1)) == []
 
@@ -44,16 +44,16 @@ def test_every_kind_of_attack_is_tried_here() -> None:
     assert {ATTACKS[name].kind for name in CHOSEN} == {one.kind for one in ATTACKS.values()}
 
 
-# The command itself.
+# The command.
 
 
 def quiet(took: float) -> Waits:
-    """Return waits that are all the same."""
+    """Return equal delays."""
     return Waits.of([Sample("beat", 0.0, took, 0.0)] * 3)
 
 
 def outcome(**changes: Any) -> Outcome:
-    """Return an outcome with nothing wrong, but for these."""
+    """Return an outcome without faults, except these changes."""
     calm = quiet(0.001)
     return replace(
         Outcome(calm, calm, calm, calm, 40.0, 45.0, 41.0, 0.5, 0.1, 0.01, [], {"accepted": 1}),
@@ -113,7 +113,7 @@ def test_the_table_takes_the_place_of_the_last_one(tmp_path: Path) -> None:
 
 
 def test_figures_can_be_read_again(tmp_path: Path) -> None:
-    """Also those of several runs, of which the last counts."""
+    """With several runs the last run counts."""
     files = [tmp_path / "first.json", tmp_path / "second.json"]
     for number, file in enumerate(files):
         figures = asdict(outcome(peak=41.0 + number))
@@ -124,7 +124,7 @@ def test_figures_can_be_read_again(tmp_path: Path) -> None:
 
 
 def rows() -> Iterator[str]:
-    """Yield the names of the attacks on the page."""
+    """Yield the names of the attacks on docs/security.md."""
     table = PAGE.read_text().partition(START)[2].partition(END)[0]
     for line in table.splitlines():
         if line.startswith("| `"):
@@ -132,7 +132,7 @@ def rows() -> Iterator[str]:
 
 
 def test_the_page_has_every_attack() -> None:
-    """In the order in which they are run."""
+    """The page lists the attacks in the order in which they run."""
     assert list(rows()) == list(ATTACKS)
 
 

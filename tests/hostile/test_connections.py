@@ -1,4 +1,4 @@
-"""Connections that are open, and that break."""
+"""Open connections, and connections that break."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ HALF: Final = {
     4: b"\x82\xff\x00\x00\x00\x00\x00\x90",
     5: client_frame(TEXT, b'["1","1","room:1","phx_join",{}]') + b"\x81\xfe\x00",
 }
-"""What is sent before the connection breaks: a frame, or a message, that is not whole."""
+"""The bytes before the connection breaks: an incomplete frame or message."""
 
 
 async def break_in_mid_frame(target: Target, number: int) -> None:
-    """Connect, send something that is not whole, and vanish: with a reset, or without a close frame."""
+    """Connect, send an incomplete frame or message, and end with a reset, or without a close frame."""
     async with open_raw(target.server) as client:
         await client.open()
         client.send(HALF[number % len(HALF)])
@@ -35,7 +35,7 @@ async def break_in_mid_frame(target: Target, number: int) -> None:
 
 
 async def test_a_thousand_connections_that_break_in_mid_frame(attack: Attack) -> None:
-    """Nothing is left of any: no connection, and no memory."""
+    """No connection and no memory is left."""
     async with attack() as target:
         numbers = iter(range(CONNECTIONS))
 

@@ -1,4 +1,4 @@
-"""Clients that send as fast as they can: others are served meanwhile, and memory stays bounded."""
+"""Clients that send at full speed: other clients are served, and memory stays bounded."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FLOODS: Final = {
 
 
 async def flood(target: Target, start: bytes, chunk: bytes) -> None:
-    """Send without end; when the server closes, connect again."""
+    """Send without end. If the server closes, connect again."""
     while True:
         async with open_raw(target.server) as client:
             await client.open()
@@ -56,7 +56,7 @@ async def _discard(client: RawClient) -> None:
 async def test_who_is_honest_is_served_during_a_flood(
     attack: Attack, start: bytes, chunk: bytes
 ) -> None:
-    """Thirty messages are answered in turn; each took five seconds when a read was handled to its end."""
+    """Thirty messages are answered one after another. Each took five seconds when each read was handled at once."""
     async with attack() as target:
         async with connect(target.server) as honest:
             assert await honest.join("room:honest") == ok()
@@ -72,7 +72,7 @@ async def test_who_is_honest_is_served_during_a_flood(
 
 
 async def test_one_connection_takes_a_bounded_part_of_memory(attack: Attack) -> None:
-    """Long topics, refs that are lists, joins and leaves with large payloads: nothing of them is kept."""
+    """Long topics, refs that are lists, and joins and leaves with large payloads are not kept."""
     async with attack() as target:
         assert await target.connections() == 0
         before = target.memory()

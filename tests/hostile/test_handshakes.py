@@ -1,4 +1,4 @@
-"""Handshakes that never come to an end, and those that are too large: while they go on, others are served."""
+"""Handshakes without an end, and handshakes that are too large: other clients are served."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from .conftest import Attack, Target
 MEGABYTE: Final = 1024 * 1024
 
 ALLOWED: Final = 32 * MEGABYTE
-"""Of memory that a server may come to need while it is attacked: its first clients, and the allocator."""
+"""Bytes of memory that a server can additionally need for its first clients, and for the allocator."""
 
 
 async def status(client: RawClient) -> int:
-    """Return the status of the answer, after which the connection must end."""
+    """Return the status of the answer. The connection must end after it."""
     response = await client.response()
     assert await client.end() == b""
     return response.status
 
 
 async def drip(client: RawClient) -> int:
-    """Send a header a byte at a time, until there is an answer; return its status."""
+    """Send a header byte by byte until there is an answer; return its status."""
     client.send(b"GET /socket/websocket?vsn=2.0.0 HTTP/1.1\r\nX-Slow: ")
     answer = asyncio.create_task(status(client))
     try:
@@ -40,7 +40,7 @@ async def drip(client: RawClient) -> int:
 
 
 Handshake = tuple[Callable[[RawClient], Coroutine[Any, Any, int]], int]
-"""What a client does, and how many clients do so."""
+"""The attack of one client, and the number of clients."""
 
 HANDSHAKES: Final[dict[str, Handshake]] = {
     "slow": (drip, 200),
@@ -52,7 +52,7 @@ HANDSHAKES: Final[dict[str, Handshake]] = {
 async def test_handshakes_without_an_end_hold_nobody_up(
     attack: Attack, handshake: Handshake
 ) -> None:
-    """An honest client is served beside them. They have longer than a test may take."""
+    """An honest client is served in the meantime. The handshakes have more time than the test."""
     begin, number = handshake
     async with attack("--handshake-timeout", "600") as target, AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(open_raw(target.server)) for _ in range(number)]
@@ -73,7 +73,7 @@ async def test_handshakes_without_an_end_are_cut_off(attack: Attack, handshake: 
 
 
 async def second_request(target: Target) -> int | None:
-    """Return the status of a request without an end, after a whole one. None: the whole one came too late."""
+    """Return the status of an endless request after a complete one. None: the complete request was too late."""
     async with open_raw(target.server) as client:
         client.request("/nothing", {"Connection": None, "Upgrade": None})
         first = (await client.response()).status
@@ -85,7 +85,7 @@ async def second_request(target: Target) -> int | None:
 
 
 async def test_a_connection_that_is_kept_alive_is_cut_off_too(attack: Attack) -> None:
-    """On a busy machine the first request may need several attempts."""
+    """On a busy machine the first request can need several attempts."""
     async with attack("--handshake-timeout", "1") as target:
         while (found := await second_request(target)) is None:
             pass
@@ -93,7 +93,7 @@ async def test_a_connection_that_is_kept_alive_is_cut_off_too(attack: Attack) ->
 
 
 async def throw(target: Target, begin: bytes, piece: bytes, megabytes: int) -> int:
-    """Send so much of a head that has no end; return the status of the answer."""
+    """Send this much of an endless head; return the status of the answer."""
     async with open_raw(target.server) as client:
         client.send(begin)
         answer = asyncio.create_task(client.response())
@@ -106,7 +106,7 @@ async def throw(target: Target, begin: bytes, piece: bytes, megabytes: int) -> i
                 async with asyncio.timeout(PATIENCE):
                     await client.writer.drain()
             except OSError:
-                break  # it is gone: nobody reads sixty megabytes
+                break  # the connection is closed: the server does not read sixty megabytes
         return (await answer).status
 
 
@@ -122,7 +122,7 @@ BOMBS: Final = {
 async def test_a_head_of_sixty_megabytes_costs_no_memory(
     attack: Attack, bomb: tuple[bytes, bytes, int]
 ) -> None:
-    """Ten of them at once: each is answered when it is too large, and what follows is thrown away."""
+    """Each of ten is answered when it is too large, and the rest is dropped."""
     begin, piece, status = bomb
     async with attack() as target:
         assert await target.connections() == 0
@@ -134,11 +134,14 @@ async def test_a_head_of_sixty_megabytes_costs_no_memory(
 
 
 async def test_what_is_hidden_behind_a_body_costs_no_memory(attack: Attack) -> None:
-    """Trailers have no bound in the parser either; they are answered 431 if nothing else was by then."""
+    """The parser has no bound for trailers. They are answered with 431 if there was no other answer."""
     begin = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: "
     async with attack() as target:
         assert await target.connections() == 0
         before = target.memory()
         statuses = await asyncio.gather(*(throw(target, begin, b"a", 60) for _ in range(5)))
-        assert set(statuses) <= {404, 431}  # the first needs no body, and may be out before
+        assert set(statuses) <= {
+            404,
+            431,
+        }  # the first request needs no body, so its answer can be earlier
         assert target.memory() - before < ALLOWED

@@ -1,4 +1,4 @@
-"""Clients that stop answering, and clients that ask for everything: in memory, under virtual time."""
+"""Clients that stop answering, and clients that join without end: in memory, under virtual time."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ended: list[Any] = []
 
 
 class Room(Channel[Any]):
-    """A room in which one may talk without end."""
+    """A channel with an unlimited event."""
 
     @on("flood")
     async def flood(self) -> None:
@@ -42,12 +42,12 @@ class Room(Channel[Any]):
 CHANNELS: Final = {"room:*": Room}
 
 
-# Half of a connection.
+# Half-open connections.
 
 
 @both_transports
 async def test_a_client_that_vanished_without_a_word_is_found_out(over: Over) -> None:
-    """Its machine lost power: it neither sends nor reads nor ends. The idle time is what tells."""
+    """A client whose machine lost power neither sends, reads nor closes. The idle timeout detects it."""
     ended.clear()
     async with serve(endpoint_of(CHANNELS, timeout=60)) as server:
         client = await server.connect(over=over)
@@ -63,7 +63,7 @@ async def test_a_client_that_vanished_without_a_word_is_found_out(over: Over) ->
 
 
 async def test_its_socket_does_not_stay_either() -> None:
-    """It acknowledges neither what was written nor the close: after five seconds it is cut off."""
+    """The client acknowledges neither the data nor the close, so the connection is aborted after five seconds."""
     async with serve(endpoint_of(CHANNELS, timeout=60)) as server:
         client = await server.connect()
         assert isinstance(client.wire, NativeWire)
@@ -79,7 +79,7 @@ async def test_its_socket_does_not_stay_either() -> None:
 
 
 async def test_a_client_that_only_sends_half_a_frame_is_found_out() -> None:
-    """And one that sends a byte of it now and then is not: it is alive, and pays for it."""
+    """A client that sends a byte of a frame now and then is alive, and its connection stays open."""
     async with serve(endpoint_of(CHANNELS, timeout=60)) as server:
         silent, slow = await server.connect(), await server.connect()
         assert isinstance(silent.wire, NativeWire)
@@ -95,7 +95,7 @@ async def test_a_client_that_only_sends_half_a_frame_is_found_out() -> None:
         slow.vanish()
 
 
-# Joins of everything.
+# Endless joins.
 
 
 def _topics(count: int) -> list[str]:
@@ -117,7 +117,7 @@ def _topics(count: int) -> list[str]:
 async def test_joins_of_random_topics_without_end(
     options: dict[str, Any], joins: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Each is answered, a hundred channels are joined at most, and no memory is kept for the others."""
+    """Each join is answered, at most a hundred channels are joined, and the others keep no memory."""
     caplog.set_level(logging.CRITICAL, "bennu")
     topics = _topics(joins)
     reasons: Counter[str] = Counter()

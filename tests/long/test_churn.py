@@ -35,11 +35,11 @@ class Room(Channel[Any]):
 
 
 async def connect() -> None:
-    """Everybody may."""
+    """Accept every client."""
 
 
 async def live(client: Client, rng: random.Random) -> None:
-    """Do some things that clients do, good and bad, and go without a word, or with one."""
+    """Act as a client, correctly and not, and end with or without a close frame."""
     for _ in range(rng.randrange(1, 12)):
         topic = f"room:{rng.randrange(5)}"
         match rng.randrange(6):
@@ -61,7 +61,7 @@ async def live(client: Client, rng: random.Random) -> None:
 
 
 async def generation(server: Server, rng: random.Random) -> None:
-    """Let twenty clients live at once, and see that all of them have gone."""
+    """Let twenty clients act at once, and check that all of them are gone."""
     clients = [await server.connect() for _ in range(20)]
     await asyncio.gather(*(live(client, rng) for client in clients))
     await settle()
@@ -70,8 +70,8 @@ async def generation(server: Server, rng: random.Random) -> None:
 
 
 async def test_ten_thousand_lives_leave_nothing_behind(caplog: pytest.LogCaptureFixture) -> None:
-    """No connection, no subscriber, no task; and as many objects after half of them as after all."""
-    caplog.set_level(logging.CRITICAL, logger="bennu")  # kept records are objects too
+    """No connection, subscriber or task is left, and after all clients there are as many objects as after half of them."""
+    caplog.set_level(logging.CRITICAL, logger="bennu")  # the records of caplog are objects too
     rng = random.Random(20_261_122)
     endpoint = Endpoint(sockets={"/socket": Socket(connect=connect, channels={"room:*": Room})})
     counts: list[int] = []

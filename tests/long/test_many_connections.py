@@ -30,13 +30,13 @@ def _generator() -> None:
 
 
 async def load(*options: str) -> dict[str, Any]:
-    """Put a load on a server of its own; return what the generator counted."""
+    """Put load on a new server; return the counts of the generator."""
     async with bennu(
         ROOT, "benchmarks.endpoint:endpoint", "--port", "0", "--no-access-log"
     ) as server:
         where = await server.listening()
         assert server.process.stdout is not None
-        # It logs each connect, and would wait for whoever does not read that.
+        # The server logs each connect, and would block if its output were not read.
         log = asyncio.create_task(server.process.stdout.read())
         process = await asyncio.create_subprocess_exec(
             WSLOAD, "--port", str(where.port), *options, stdout=asyncio.subprocess.PIPE
@@ -50,13 +50,13 @@ async def load(*options: str) -> dict[str, Any]:
 
 
 async def test_ten_thousand_join_and_stay() -> None:
-    """Each of them is still there at the end."""
+    """Each client is still connected at the end."""
     counted = await load("--mode", "hold", "--conns", "10000", "--secs", "5")
     assert counted["still"] == counted["conns"] == 10_000
 
 
 async def test_a_broadcast_reaches_ten_thousand() -> None:
-    """Everything that was sent is delivered to everybody."""
+    """Every broadcast is delivered to every client."""
     counted = await load(
         *("--mode", "fanout", "--conns", "10000", "--secs", "10", "--rate", "5", "--drain", "30")
     )

@@ -11,7 +11,7 @@ from .clock import advance, running_loop, settle, work
 
 
 async def test_time_jumps_to_the_next_timer() -> None:
-    """Tasks that wait for different times end in their order, and nobody waits for real."""
+    """Tasks that wait for different times end in order, and no real time passes."""
     loop = running_loop()
     ended: list[tuple[str, float]] = []
 
@@ -24,14 +24,14 @@ async def test_time_jumps_to_the_next_timer() -> None:
 
 
 async def test_settle_waits_for_everybody_and_takes_no_time() -> None:
-    """Until the last of a long chain of tasks is blocked."""
+    """``settle`` waits until the last of a long chain of tasks is blocked."""
     loop = running_loop()
     steps = 0
 
     async def chain() -> None:
         nonlocal steps
         for _ in range(100):
-            await asyncio.sleep(0)  # gives way, and is ready again
+            await asyncio.sleep(0)  # yields, and is ready again
             steps += 1
         await asyncio.Event().wait()
 
@@ -43,7 +43,7 @@ async def test_settle_waits_for_everybody_and_takes_no_time() -> None:
 
 
 async def test_advance_lets_everything_happen_that_is_due() -> None:
-    """And nothing that is due later."""
+    """Callbacks that are due later do not run."""
     loop = running_loop()
     fired: list[float] = []
     for when in (1, 2, 3):
@@ -58,7 +58,7 @@ async def test_advance_lets_everything_happen_that_is_due() -> None:
 
 
 async def test_time_stands_still_while_a_thread_works() -> None:
-    """Unless the test lets it go on."""
+    """The clock waits for the thread, unless the test turns that off."""
     loop = running_loop()
     go_on = threading.Event()
     loop.call_later(1, go_on.set)
@@ -73,7 +73,7 @@ async def test_time_stands_still_while_a_thread_works() -> None:
 
 
 def test_it_is_for_tests_that_ask_for_it() -> None:
-    """On another loop it says what to do."""
+    """On another event loop the functions raise an error that says what to do."""
 
     async def wait() -> None:
         await settle()

@@ -1,4 +1,4 @@
-"""The client in memory: what it sees, and that a test which expects something else fails, and says so."""
+"""The client in memory: its frames, and the failures of tests that expect other frames."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .wires import NativeWire
 
 
 class Room(Channel[Any]):
-    """It echoes, at once or later."""
+    """Echoes, at once or later."""
 
     @on("echo")
     async def echo(self, payload: Any) -> Any:
@@ -54,7 +54,7 @@ async def test_a_client_joins_calls_and_leaves(over: Over, version: Version) -> 
 
 @pytest.mark.parametrize("over", ["native", "asgi"])
 async def test_what_does_not_come_fails_the_test(over: Over) -> None:
-    """At once if no time may pass, else when it has passed."""
+    """The test fails at once if no time can pass, else after that time."""
     async with serve(endpoint_of(CHANNELS)) as server:
         client = await server.connect(over=over)
         await client.join("room:1")
@@ -69,7 +69,7 @@ async def test_what_does_not_come_fails_the_test(over: Over) -> None:
 
 
 async def test_what_comes_and_is_not_expected_fails_the_test() -> None:
-    """Another frame, another order, or one too many."""
+    """Another frame, another order, and one frame too many fail the test."""
     async with serve(endpoint_of(CHANNELS)) as server:
         client = await server.connect()
         await client.join("room:1")
@@ -97,7 +97,7 @@ async def test_what_comes_and_is_not_expected_fails_the_test() -> None:
 
 @pytest.mark.parametrize("over", ["native", "asgi"])
 async def test_a_refused_handshake(over: Over) -> None:
-    """It has a status and a body."""
+    """The exception has the status and the body."""
     async with serve(endpoint_of(CHANNELS)) as server:
         with pytest.raises(HandshakeRefused) as refused:
             await server.connect("/nowhere", over=over)
@@ -106,7 +106,7 @@ async def test_a_refused_handshake(over: Over) -> None:
 
 @pytest.mark.parametrize("over", ["native", "asgi"])
 async def test_a_client_that_does_not_read_gets_it_later(over: Over) -> None:
-    """In order."""
+    """The frames arrive later, in order."""
     async with serve(endpoint_of(CHANNELS)) as server:
         client = await server.connect(over=over)
         await client.join("room:1")
@@ -118,7 +118,7 @@ async def test_a_client_that_does_not_read_gets_it_later(over: Over) -> None:
         await client.expect(*(("1", str(2 + n), "room:1", "phx_reply", ok(n)) for n in range(3)))
 
 
-# What serve() looks for at its end.
+# The checks of serve() at its end.
 
 
 async def crash(endpoint: Endpoint) -> None:
@@ -130,7 +130,7 @@ async def crash(endpoint: Endpoint) -> None:
 
 
 async def test_a_line_in_the_log_must_be_asked_for() -> None:
-    """With its text and its level."""
+    """A log line that the test does not ask for, with its text and level, fails the test."""
     with pytest.raises(AssertionError, match=r"logged, and not expected.*crashed in crash"):
         await crash(endpoint_of(CHANNELS))
     async with serve(endpoint_of(CHANNELS)) as server:
@@ -144,7 +144,7 @@ async def test_a_line_in_the_log_must_be_asked_for() -> None:
 
 
 async def test_a_task_must_not_be_left_behind() -> None:
-    """Whoever began it."""
+    """A task that is left fails the test."""
     tasks: list[asyncio.Task[Any]] = []
 
     async def leave_a_task() -> None:
@@ -157,7 +157,7 @@ async def test_a_task_must_not_be_left_behind() -> None:
 
 
 async def test_a_subscription_must_not_be_left_behind() -> None:
-    """Nor must one who hears a topic."""
+    """A subscription that is left fails the test."""
 
     async def leave_a_subscription() -> None:
         async with serve(endpoint_of(CHANNELS)) as server:
@@ -168,7 +168,7 @@ async def test_a_subscription_must_not_be_left_behind() -> None:
 
 
 async def test_nothing_must_be_written_after_the_close() -> None:
-    """It would reach nobody."""
+    """A write after the close fails the test, because no client would get it."""
 
     async def write_too_late() -> None:
         async with serve(endpoint_of(CHANNELS)) as server:

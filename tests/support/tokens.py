@@ -1,4 +1,4 @@
-"""Keys of each algorithm, JSON Web Tokens signed with them, and a connect that verifies those."""
+"""Keys of each algorithm, JSON Web Tokens signed with them, and a connect that verifies the tokens."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SECRET = "a secret of at least 32 bytes, as one should have"
 
 RSA = rsa.generate_private_key(65537, 2048)
 OTHER_RSA = rsa.generate_private_key(65537, 2048)
-WEAK_RSA = rsa.generate_private_key(65537, 1024)  # noqa: S505 - that it is refused is the point
+WEAK_RSA = rsa.generate_private_key(65537, 1024)  # noqa: S505 - the weak key that is refused
 EC = ec.generate_private_key(ec.SECP256R1())
 ED = ed25519.Ed25519PrivateKey.generate()
 
@@ -37,7 +37,7 @@ PRIVATE: dict[str, Any] = {"RS256": RSA, "PS256": RSA, "ES256": EC, "EdDSA": ED,
 
 
 def pem(key: Any) -> str:
-    """The public key of a private one, as text."""
+    """Return the public key of a private key, as text."""
     text: bytes = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     return text.decode()
 
@@ -47,7 +47,7 @@ PUBLIC["HS256"] = SECRET
 
 
 def make(algorithm: str = "RS256", key: Any = None, kid: str | None = None, **claims: Any) -> str:
-    """A token of ann's, good for a minute."""
+    """Return a token of the user ann, which is valid for a minute."""
     claims = {"sub": "ann", "exp": time.time() + 60, **claims}
     claims = {name: value for name, value in claims.items() if value is not None}
     headers = None if kid is None else {"kid": kid}
@@ -55,7 +55,7 @@ def make(algorithm: str = "RS256", key: Any = None, kid: str | None = None, **cl
 
 
 def connector(*algorithms: str, **options: Any) -> JWTConnect[str]:
-    """A connect whose users are the subjects of their tokens."""
+    """Return a connect whose users are the subjects of their tokens."""
     algorithms = algorithms or ("RS256",)
     if not options.keys() & {"key", "jwks_url"}:
         options["key"] = [PUBLIC[name] for name in algorithms]

@@ -1,7 +1,7 @@
-"""A socket that exists in memory only: bytes in both directions, a buffer in each, and its ends.
+"""A socket in memory: bytes in both directions, a buffer for each, and its ends.
 
-It behaves as asyncio's does: bytes of the client come in a turn of their own, reading can be paused, a
-client that does not read fills the write buffer until the protocol is told to pause.
+It behaves as asyncio's transport: a client's bytes arrive in their own turn of the event loop, and reading can
+be paused. A client that does not read fills the write buffer until the protocol is told to pause.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ __all__ = ["MemoryTransport"]
 
 
 class Peer(Protocol):
-    """The client's end."""
+    """The client's end of the socket."""
 
     def take(self, data: bytes) -> None:
-        """Read what the server wrote."""
+        """Take bytes of the server."""
         ...
 
     def ended(self) -> None:
@@ -26,12 +26,12 @@ class Peer(Protocol):
 
 
 class MemoryTransport(asyncio.Transport):
-    """The server's end of a socket that exists in memory only.
+    """The server's end of a socket in memory.
 
     Attributes:
-        is_reading_on: Whether the server wants to be given bytes.
-        peer_reads: Whether the client takes what was written, or it stays in the buffer.
-        late_writes: What the server wrote after it had closed.
+        is_reading_on: Whether the server reads.
+        peer_reads: Whether the client reads; else the bytes stay in the buffer.
+        late_writes: The bytes that the server wrote after its close.
     """
 
     def __init__(self, peer: Peer, *, high: int = 64 * 1024, low: int = 16 * 1024) -> None:
@@ -51,47 +51,47 @@ class MemoryTransport(asyncio.Transport):
         self._is_reset = False
         self._wrote_eof = False
 
-    # What the server calls.
+    # Methods for the server.
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        """Take who is told of what happens."""
+        """Set the protocol."""
         self._protocol = protocol
 
     def get_protocol(self) -> asyncio.BaseProtocol:
-        """Return it."""
+        """Return the protocol."""
         assert self._protocol is not None
         return self._protocol
 
     def is_closing(self) -> bool:
-        """Whether it is closed, or will be when the buffer is empty."""
+        """Return whether the transport is closed, or closes when the buffer is empty."""
         return self._is_closing
 
     def is_reading(self) -> bool:
-        """Whether the server wants to be given bytes."""
+        """Return whether the server reads."""
         return self.is_reading_on and not self._is_closing
 
     def pause_reading(self) -> None:
-        """Give the server no bytes for now."""
+        """Pause the server's reading."""
         assert self.is_reading_on, "paused twice"
         self.is_reading_on = False
 
     def resume_reading(self) -> None:
-        """Give it those that wait, and those that come."""
+        """Give the server the waiting bytes, and later bytes."""
         assert not self.is_reading_on, "resumed without a pause"
         self.is_reading_on = True
         self._loop.call_soon(self._read)
 
     def get_write_buffer_size(self) -> int:
-        """Return how many bytes the client has not taken."""
+        """Return the number of bytes that the client has not read."""
         return len(self._outgoing)
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """Take when to tell the server that the client does not read."""
+        """Set the limits at which the protocol is told to pause and to resume."""
         assert high is not None
         self._high, self._low = high, high // 4 if low is None else low
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Give bytes to the client, or to the buffer."""
+        """Write bytes to the client, or to the buffer."""
         if self._is_closing or self._wrote_eof:
             if not self._is_reset:
                 self.late_writes.append(bytes(data))
@@ -103,34 +103,34 @@ class MemoryTransport(asyncio.Transport):
             self.get_protocol().pause_writing()
 
     def can_write_eof(self) -> bool:
-        """As a TCP socket can."""
+        """Return True, as a TCP socket does."""
         return True
 
     def write_eof(self) -> None:
-        """Write no more."""
+        """Close the server's side of the socket."""
         self._wrote_eof = True
         self._drain()
 
     def close(self) -> None:
-        """Close when the buffer is empty."""
+        """Close the socket when the buffer is empty."""
         if not self._is_closing:
             self._is_closing = True
             self._drain()
 
     def abort(self) -> None:
-        """Close at once, whatever is in the buffer."""
+        """Close the socket at once, and drop the buffer."""
         self._outgoing.clear()
         self.lose(None)
 
-    # What the client does.
+    # Methods for the client.
 
     def feed(self, data: bytes) -> None:
-        """Bring bytes of the client, as one read."""
+        """Send bytes of the client, as one read of the server."""
         self._incoming.append(data)
         self._loop.call_soon(self._read)
 
     def feed_eof(self) -> None:
-        """Say that the client will send no more."""
+        """Close the client's side of the socket."""
         if not self._is_lost and not self.get_protocol().eof_received():  # type: ignore[attr-defined]
             self.close()
 
@@ -143,7 +143,7 @@ class MemoryTransport(asyncio.Transport):
             self._peer.ended()
 
     def take(self, size: int | None = None) -> None:
-        """Go on taking what is written; or take so many bytes once."""
+        """Read the bytes of the server from now on; or read this number of bytes once."""
         if size is None:
             self.peer_reads = True
             self._drain()

@@ -1,4 +1,4 @@
-"""Waiting for a state that nothing announces."""
+"""Waits for a state that has no event."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Final
 __all__ = ["until"]
 
 PATIENCE: Final = 20.0
-"""Seconds after which a test says that it waits in vain."""
+"""Seconds after which a test fails because its state has not come."""
 
 
 async def until(condition: Callable[[], object]) -> None:
-    """Wait until something holds, while everything else goes on."""
+    """Wait until a condition is true, while other tasks run."""
     async with asyncio.timeout(PATIENCE):
         while not condition():  # noqa: ASYNC110 - there is no event to wait for
             await asyncio.sleep(0)

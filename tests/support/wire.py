@@ -35,11 +35,11 @@ V1: Final = "1.0.0"
 V2: Final = "2.0.0"
 
 PATIENCE: Final = 20.0
-"""Seconds after which a test that waits in vain says what it waits for."""
+"""Seconds after which a test fails, and says what it waits for."""
 
 
 def reply(join_ref: Any, ref: Any, topic: Any, payload: Any) -> Frame:
-    """Return a reply; the payload is made by ``ok`` or ``error``."""
+    """Return a reply, with a payload of ``ok`` or ``error``."""
     return Frame(join_ref, ref, topic, "phx_reply", payload)
 
 
@@ -54,12 +54,12 @@ def broadcast(topic: str, event: str, payload: Any) -> Frame:
 
 
 def close(join_ref: Any, topic: str) -> Frame:
-    """Return the news that a channel closed."""
+    """Return the message that a channel has closed."""
     return Frame(join_ref, join_ref, topic, "phx_close", {})
 
 
 def crash(join_ref: Any, topic: str) -> Frame:
-    """Return the news that a channel crashed."""
+    """Return the message that a channel has crashed."""
     return Frame(join_ref, join_ref, topic, "phx_error", {"reason": "channel_crash"})
 
 
@@ -68,8 +68,8 @@ class Phoenix:
 
     Attributes:
         websocket: The connection.
-        vsn: The version that it asked for. A V1 frame carries no ``join_ref``, so what is expected is
-            compared without it.
+        vsn: The version of the client. A V1 frame has no ``join_ref``, so expected messages are compared
+            without it.
     """
 
     def __init__(self, websocket: ClientConnection, vsn: str) -> None:
@@ -84,16 +84,16 @@ class Phoenix:
     async def send(
         self, join_ref: Any, ref: Any, topic: Any, event: Any, payload: Any = None
     ) -> None:
-        """Send a message; of bytes, as a binary frame."""
+        """Send a message; a payload of bytes is sent as a binary frame."""
         message = Frame(join_ref, ref, topic, event, {} if payload is None else payload)
         await self.websocket.send(self._encode(message))
 
     async def send_raw(self, data: str | bytes) -> None:
-        """Send a frame as it is."""
+        """Send a frame unchanged."""
         await self.websocket.send(data)
 
     async def receive_raw(self) -> str | bytes:
-        """Return the next frame as it came."""
+        """Return the next frame unchanged."""
         async with asyncio.timeout(PATIENCE):
             return await self.websocket.recv()
 
@@ -109,7 +109,7 @@ class Phoenix:
             assert received == seen, f"expected {seen}, got {received}"
 
     async def expect_silence(self) -> None:
-        """Check that nothing else has been sent, by a heartbeat whose answer must be the next frame."""
+        """Check that no other message was sent: the answer to a heartbeat must be the next frame."""
         ref = f"beat-{next(self._heartbeats)}"
         await self.send(None, ref, "phoenix", "heartbeat")
         await self.expect(reply(None, ref, "phoenix", ok()))
@@ -131,13 +131,13 @@ class Phoenix:
 
     @property
     def is_closed(self) -> bool:
-        """Whether the closing handshake is over, by now."""
+        """Whether the closing handshake has ended."""
         return self.websocket.state is State.CLOSED
 
     async def closed(self) -> tuple[int | None, str]:
-        """Wait until the server has closed the connection; return the code and reason that it gave.
+        """Wait until the server has closed the connection; return its code and reason.
 
-        Nothing else may come before.
+        A message before the close fails the test.
         """
         try:
             frame = await self.receive_raw()
@@ -162,13 +162,13 @@ async def connect(
     """Connect; the connection is closed at the end.
 
     Args:
-        server: Where.
+        server: The server.
         path: The mount.
         vsn: The version to ask for; None asks for none, which means V1.
-        params: More of the query.
-        headers: More than those of the upgrade.
-        subprotocols: To be offered.
-        transport_path: What follows the mount.
+        params: More parameters of the query.
+        headers: More headers than those of the upgrade.
+        subprotocols: The subprotocols to offer.
+        transport_path: The part of the path behind the mount.
 
     Raises:
         websockets.exceptions.InvalidStatus: The server refused.

@@ -1,7 +1,8 @@
-"""The two ends of a connection in memory: a WebSocket client, and an endpoint that can't tell.
+"""Connections in memory: a WebSocket client, and an endpoint that can't tell the difference.
 
-:class:`NativeWire` has the client of the ``websockets`` library at one end and our native transport at
-the other, with a :class:`~tests.support.transport.MemoryTransport` between them. :class:`ASGIWire` plays the ASGI server: two queues, straight into ``endpoint(scope, receive, send)``.
+:class:`NativeWire` connects the client of the ``websockets`` library with Bennu's native transport, through a
+:class:`~tests.support.transport.MemoryTransport`. :class:`ASGIWire` plays the ASGI server: two queues, straight into
+``endpoint(scope, receive, send)``.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ __all__ = [
 Over = Literal["native", "asgi", "longpoll"]
 
 ABNORMAL = 1006
-"""What a client sees as code when the connection just ends."""
+"""The code that a client sees if the connection ends without a close frame."""
 
 
 class HandshakeRefused(Exception):
@@ -53,14 +54,14 @@ class HandshakeRefused(Exception):
 
 
 class Wire(Protocol):
-    """The client's end."""
+    """The client's end of a connection."""
 
     received: deque[str | bytes]
-    """Messages that have come and were not looked at yet."""
+    """Messages that have arrived and were not read."""
     code: int | None
-    """The code that the server closed with, or 1006 if it just went away; None while it is open."""
+    """The code that the server closed with, or 1006 without a close frame; None while the connection is open."""
     reason: str
-    """What the close frame said beside its code."""
+    """The reason of the close frame."""
     subprotocol: str | None
 
     def send(self, data: str | bytes) -> None:
@@ -68,19 +69,19 @@ class Wire(Protocol):
         ...
 
     def close(self, code: int = 1000) -> None:
-        """Close as a client should."""
+        """Close with a close frame."""
         ...
 
     def vanish(self) -> None:
-        """Drop the connection without a word."""
+        """Drop the connection without a close frame."""
         ...
 
     def stop_reading(self) -> None:
-        """Leave what the server sends in its buffer."""
+        """Leave the server's bytes in its buffer."""
         ...
 
     def read_on(self) -> None:
-        """Take it, and what comes."""
+        """Read these bytes, and later bytes."""
         ...
 
 
@@ -97,14 +98,14 @@ async def open_wire(
 
     Args:
         endpoint: The endpoint.
-        url: Path and query.
-        over: Which of our transports.
-        headers: More of them.
-        subprotocols: What the client offers.
-        extensions: What it offers of these.
+        url: The path and query.
+        over: The transport of Bennu.
+        headers: More headers.
+        subprotocols: The subprotocols to offer.
+        extensions: The extensions to offer.
 
     Raises:
-        HandshakeRefused: It was answered with another status than 101.
+        HandshakeRefused: The answer's status was not 101.
     """
     if over == "longpoll":
         return await _open_longpoll(endpoint, url, headers)
@@ -162,10 +163,10 @@ async def _open_longpoll(
 
 
 class NativeWire:
-    """A connection over our native transport.
+    """A connection over Bennu's native transport.
 
     Attributes:
-        raw: All bytes of the server, the answer to the handshake included.
+        raw: All bytes of the server, with the answer to the handshake.
     """
 
     def __init__(self, client: ClientProtocol) -> None:
@@ -181,7 +182,7 @@ class NativeWire:
         self._response: Response | None = None
 
     async def open(self, endpoint: Endpoint, scope: Mapping[str, Any]) -> None:
-        """Walk through the endpoint, as the server of ``bennu run`` does."""
+        """Call the endpoint, as the server of ``bennu run`` does."""
         native = Upgrade(self.transport, b"", set())
         self.transport.set_protocol(native)
         await endpoint.serve_native({**scope, "extensions": {EXTENSION: native}}, native)
@@ -208,7 +209,7 @@ class NativeWire:
         self._give()
 
     def pong(self, data: bytes = b"") -> None:
-        """Send a pong that nobody asked for."""
+        """Send a pong without a ping."""
         self._client.send_pong(data)
         self._give()
 
@@ -222,17 +223,17 @@ class NativeWire:
         self.transport.lose(ConnectionResetError("the client vanished"))
 
     def stop_reading(self) -> None:
-        """Leave what is written in the buffer."""
+        """Leave the server's bytes in the buffer."""
         self.transport.peer_reads = False
 
     def read_on(self) -> None:
-        """Take it."""
+        """Read these bytes."""
         self.transport.take()
 
-    # What the transport calls.
+    # Methods for the transport.
 
     def take(self, data: bytes) -> None:
-        """Read what the server wrote."""
+        """Take bytes of the server."""
         self.raw += data
         self._client.receive_data(data)
         self._read_events()
@@ -299,21 +300,21 @@ class ASGIWire:
         self._incoming.put_nowait({"type": "websocket.receive", key: data})
 
     def close(self, code: int = 1000) -> None:
-        """Close; the ASGI server answers the close frame by itself."""
+        """Close; the ASGI server itself answers the close frame."""
         self._disconnect(code)
 
     def vanish(self) -> None:
-        """Drop the connection: whatever is sent from now on fails."""
+        """Drop the connection: each later send of the application fails."""
         self._is_gone = True
         self._reads.set()
         self._disconnect(ABNORMAL)
 
     def stop_reading(self) -> None:
-        """Let the application's ``send`` wait."""
+        """Block the application's ``send``."""
         self._reads.clear()
 
     def read_on(self) -> None:
-        """Let it go on."""
+        """Unblock the application's ``send``."""
         self._reads.set()
 
     def _disconnect(self, code: int) -> None:
@@ -335,7 +336,7 @@ class ASGIWire:
             self.received.append(event["bytes"] if text is None else text)
         elif kind == "websocket.close":
             if not self._status:
-                self._status = 403  # what every server makes of a close before the accept
+                self._status = 403  # each server answers a close before the accept so
                 self._answered.set()
             self.reason = event.get("reason", "")
             self._disconnect(event.get("code", 1000))

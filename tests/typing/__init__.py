@@ -1,1 +1,1 @@
-"""Types are tested as behaviour: mypy and pyright read these modules, nothing runs them."""
+"""Tests of types: mypy and pyright check these modules, which are never run."""

@@ -1,5 +1,6 @@
-"""What a user's editor knows, and which mistakes it marks. Each ignore below must be needed: both
-checkers report one that isn't.
+"""The types that a user's editor shows, and the mistakes that it marks.
+
+Each ignore below must be needed: both checkers report an unnecessary ignore.
 """
 # pyright: strict, reportUnnecessaryTypeIgnoreComment=true
 
@@ -87,7 +88,7 @@ class Echo(RawHandler[User, State]):
 
 
 class Counter(RawHandler[int]):
-    """For another kind of assigns than the sockets below have."""
+    """A channel for another type of assigns than the sockets below have."""
 
 
 class Untyped(Channel):
@@ -96,7 +97,7 @@ class Untyped(Channel):
 
 
 class Numbers(Channel[int]):
-    """For another kind of assigns than the sockets below have."""
+    """A raw handler for another type of assigns than the sockets below have."""
 
 
 async def connect(params: Params, info: ConnectInfo) -> User:

@@ -1,1 +1,1 @@
-"""The wire, from outside: one suite, four servers, two serializers."""
+"""The wire, from outside: one suite for four servers and two serializers."""

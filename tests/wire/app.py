@@ -1,7 +1,7 @@
-"""The application of the suite: one endpoint with a socket for each thing that a socket can be told.
+"""The application of the suite: one endpoint with a socket for each set of options.
 
-Its channels do what the integration tests of Phoenix have theirs do. A test steers them by the topic
-that it joins and the events that it sends, and reads in the :class:`Journal` what no client can see.
+Its channels do what the channels of Phoenix's integration tests do. A test controls them by the topic of its
+join and by its events, and reads in the :class:`Journal` what no client can see.
 """
 
 from __future__ import annotations
@@ -46,45 +46,45 @@ class User:
 
     @property
     def name(self) -> str | None:
-        """The connection's id."""
+        """The id of the connection."""
         return self.params.get("name")
 
 
 class Journal:
-    """What happened, and what waits to be told to go on: the endpoint's state."""
+    """The state of the endpoint: what has happened, and the gates of slow channels."""
 
     def __init__(self) -> None:
         self._gates: dict[str, asyncio.Event] = {}
         self._notes: dict[tuple[str, str], asyncio.Queue[Any]] = {}
 
     def note(self, topic: str, what: str, value: Any) -> None:
-        """Write something down."""
+        """Record an entry."""
         self._queue(topic, what).put_nowait(value)
 
     async def read(self, topic: str, what: str) -> Any:
-        """Return what was written down, once it has been."""
+        """Wait for an entry, and return it."""
         async with asyncio.timeout(20):
             return await self._queue(topic, what).get()
 
     def has(self, topic: str, what: str) -> bool:
-        """Whether something has been written down."""
+        """Return whether there is an entry."""
         return not self._queue(topic, what).empty()
 
     async def end_of(self, topic: str) -> str | Exception:
-        """Return why a channel ended, once its ``terminate`` has run."""
+        """Return the reason of a channel's end, after its ``terminate`` has run."""
         reason: str | Exception = await self.read(topic, "ended")
         return reason
 
     def gate(self, topic: str) -> asyncio.Event:
-        """Return what a slow channel waits for."""
+        """Return the event that a slow channel waits for."""
         return self._gates.setdefault(topic, asyncio.Event())
 
     def close_gates(self) -> None:
-        """Let everybody wait again."""
+        """Make all slow channels wait again."""
         self._gates.clear()
 
     async def pass_gate(self, topic: str) -> None:
-        """Say that a channel waits, and wait."""
+        """Record that a channel waits, and wait."""
         self.note(topic, "waits", True)
         await self.gate(topic).wait()
 
@@ -93,7 +93,7 @@ class Journal:
 
 
 class Recording(Channel[User, Journal]):
-    """A channel whose end is written down."""
+    """A channel that records its end."""
 
     async def terminate(self, reason: str | Exception) -> None:
         self.state.note(self.topic, "ended", reason)
@@ -101,13 +101,13 @@ class Recording(Channel[User, Journal]):
 
 @dataclass
 class Answer:
-    """A message to oneself: answer this later."""
+    """A message of the channel to itself: answer this later."""
 
     ref: ReplyRef
 
 
 class Room(Recording):
-    """What most tests talk to."""
+    """The channel that most tests use."""
 
     @on("echo")
     async def echo(self, payload: Any) -> Any:
@@ -115,7 +115,7 @@ class Room(Recording):
 
     @on("silent")
     async def silent(self) -> None:
-        """Answer nothing."""
+        """Send no reply."""
 
     @on("push")
     async def pushes(self, payload: Any) -> None:
@@ -169,7 +169,7 @@ class Room(Recording):
 
     @on("typed")
     async def typed(self, payload: Typed) -> None:
-        """Want a number."""
+        """Take a number."""
 
     @on("transport")
     async def transport(self) -> dict[str, Any]:
@@ -188,7 +188,7 @@ class Typed(Struct):
 
 
 class Intercepting(Recording):
-    """A channel that changes what is shouted before its client gets it."""
+    """A channel that changes an intercepted broadcast."""
 
     @on("shout")
     async def shout(self, payload: dict[str, Any]) -> Ok:
@@ -201,7 +201,7 @@ class Intercepting(Recording):
 
 
 class Eager(Recording):
-    """A channel that speaks as soon as it has joined, and once more when it ends."""
+    """A channel that pushes after its join, and in its terminate."""
 
     async def join(self, payload: dict[str, Any]) -> dict[str, Any]:
         return {"joined": payload}
@@ -225,35 +225,35 @@ class Eager(Recording):
 
 
 class Binary(Recording):
-    """A channel whose join is answered in binary."""
+    """A channel whose join has a binary reply."""
 
     async def join(self) -> bytes:
         return b"\x01\x02\x03"
 
 
 class Refusing(Recording):
-    """A channel that nobody may join."""
+    """A channel that refuses each join."""
 
     async def join(self, payload: dict[str, Any]) -> None:
         raise Refused("unauthorized", **payload)
 
 
 class Crashing(Recording):
-    """A channel that nobody can join."""
+    """A channel whose join crashes."""
 
     async def join(self) -> None:
         raise RuntimeError("as the test wanted")
 
 
 class Slow(Room):
-    """A channel whose join waits until the test says go on."""
+    """A channel whose join waits until the test opens its gate."""
 
     async def join(self) -> None:
         await self.state.pass_gate(self.topic)
 
 
 class Stubborn(Recording):
-    """A channel whose handler does not heed that it shall end."""
+    """A channel whose handler ignores its cancellation."""
 
     @on("wait")
     async def wait(self) -> None:
@@ -265,14 +265,14 @@ class Stubborn(Recording):
 
 
 class Catching(Recording):
-    """A channel that takes whatever no handler is named for."""
+    """A channel that handles each event without a handler."""
 
     async def handle_in(self, event: str, payload: Any) -> dict[str, Any]:
         return {"event": event, "payload": payload}
 
 
 class Listening(Recording):
-    """A channel that hears another topic."""
+    """A channel that listens to another topic."""
 
     async def after_join(self) -> None:
         self.subscribe("news")
@@ -283,7 +283,7 @@ class Listening(Recording):
 
 
 class Informed(Recording):
-    """A channel that tells what is known of the request."""
+    """A channel that replies with the info of the request."""
 
     async def join(self) -> dict[str, Any]:
         info = self.assigns.info
@@ -315,22 +315,22 @@ class Renaming(Recording):
 
 
 async def admit(params: dict[str, Any], info: ConnectInfo) -> User:
-    """Let everybody in."""
+    """Accept every client."""
     return User(params, info)
 
 
 async def refuse() -> User:
-    """Let nobody in."""
+    """Refuse every client."""
     raise Refused("bad token")
 
 
 async def crash() -> User:
-    """Be of no use."""
+    """Raise an error."""
     raise RuntimeError("as the test wanted")
 
 
 async def wait(params: dict[str, Any], info: ConnectInfo) -> User:
-    """Let everybody in, once the test says so."""
+    """Accept every client after the test opens the gate."""
     try:
         await info.state.pass_gate(params["gate"])
     except asyncio.CancelledError:
@@ -340,7 +340,7 @@ async def wait(params: dict[str, Any], info: ConnectInfo) -> User:
 
 
 class Paged(Struct):
-    """What the query of one socket must hold."""
+    """The required query of one socket."""
 
     page: int
 
@@ -367,7 +367,7 @@ CHANNELS = {
 
 
 def socket(**options: Any) -> Socket[User]:
-    """Return a socket that has all channels and admits everybody, but for what is said otherwise."""
+    """Return a socket with all channels that accepts every client, with these options."""
     defaults: dict[str, Any] = {
         "connect": admit,
         "channels": CHANNELS,
@@ -377,7 +377,7 @@ def socket(**options: Any) -> Socket[User]:
 
 
 class Raw(RawHandler[User, Journal]):
-    """A raw socket that echoes, until it is told to end."""
+    """A raw socket that echoes, until a message ends it."""
 
     async def opened(self) -> str:
         return f"welcome, {self.assigns.name}"
@@ -394,7 +394,7 @@ class Raw(RawHandler[User, Journal]):
 
 
 def make_endpoint(*, trusted_proxies: Sequence[str] = ()) -> Endpoint:
-    """Return the application."""
+    """Return the endpoint of the application."""
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[Journal]:

@@ -1,4 +1,4 @@
-"""The suite runs under every server, each started once a module, and with both serializers."""
+"""The suite runs under every server, which is started once for each module, and with both serializers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .app import Journal, make_endpoint
 from .divergence import servers_for
 
 UNFOUNDED: Final = "ASGI callable returned without completing handshake."
-"""What uvicorn logs after every HTTP answer to a WebSocket request but an empty 403."""
+"""uvicorn logs this after each HTTP answer to a WebSocket request, except an empty 403."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -44,11 +44,11 @@ async def running(request: pytest.FixtureRequest, endpoint: Endpoint) -> AsyncIt
 async def server(
     running: Server, endpoint: Endpoint, caplog: pytest.LogCaptureFixture
 ) -> AsyncIterator[Server]:
-    """The server; after each test the endpoint must have let go of every connection.
+    """The server. After each test no connection is left in the endpoint.
 
-    And neither the server nor the event loop may have found anything to complain about.
+    The server and the event loop must not have logged errors.
     """
-    endpoint.telemetry.log.stop()  # what the test before has logged often is not counted here
+    endpoint.telemetry.log.stop()  # lines that the test before has logged often are not counted here
     yield running
     await until(lambda: not endpoint.connections)
     complaints = [

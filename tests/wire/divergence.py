@@ -1,4 +1,4 @@
-"""What an ASGI server decides itself, and what can therefore differ from Phoenix and from ``bennu run``.
+"""The behaviours that an ASGI server decides, so they can differ from Phoenix and from ``bennu run``.
 
 An ASGI server checks the upgrade, reads the frames, answers pings and writes the close frames. Under
 ``bennu run`` Bennu does all of that. For each such row of the protocol document, this table says what
@@ -20,7 +20,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Divergence:
-    """One row.
+    """One row of the table.
 
     Attributes:
         section: The section of the protocol document.
@@ -104,7 +104,7 @@ _ATTRIBUTE: Final = "__decided_by_server__"
 
 
 def decided_by_server(row: str) -> Callable[[F], F]:
-    """Mark a test of a row that some servers decide themselves."""
+    """Mark a test of a row that some servers decide."""
     if row not in DIVERGENCES:
         raise LookupError(f"the table has no row {row!r}")
 

@@ -18,7 +18,7 @@ from .divergence import decided_by_server
 async def test_a_disconnect_ends_every_connection_of_that_id(
     server: Server, vsn: str, endpoint: Endpoint, journal: Journal
 ) -> None:
-    """With 1001 and no reason, after which stock clients reconnect; all channels end."""
+    """The code is 1001 without a reason, after which stock clients reconnect. All channels end."""
     topics = [f"room:out-{vsn}-1", f"room:out-{vsn}-2"]
     async with (
         connect(server, vsn=vsn, params={"name": "users:1"}) as ann,
@@ -41,7 +41,7 @@ async def test_a_disconnect_ends_every_connection_of_that_id(
 async def test_the_id_of_a_connection_hears_nothing_else(
     server: Server, endpoint: Endpoint, vsn: str
 ) -> None:
-    """An id is no topic: what is broadcast to the topic of that name ends nothing, and reaches no client."""
+    """An id is no topic: a broadcast to the topic of that name closes no connection and reaches no client."""
     async with connect(server, vsn=vsn, params={"name": "users:1"}) as client:
         await endpoint.broadcast("users:1", "hello", {})
         await endpoint.broadcast("users:2", "disconnect", {})
@@ -65,7 +65,7 @@ async def test_what_was_said_before_a_disconnect_arrives(
 
 @pytest.mark.conformance("WS034")
 async def test_a_silent_client_is_closed(server: Server, vsn: str, journal: Journal) -> None:
-    """With 1002, after the socket's timeout; its channels end."""
+    """The code is 1002, after the socket's timeout. The channels end."""
     topic = f"room:silent-{vsn}"
     async with connect(server, "/impatient", vsn=vsn) as client:
         assert await client.join(topic) == ok()
@@ -74,7 +74,7 @@ async def test_a_silent_client_is_closed(server: Server, vsn: str, journal: Jour
 
 
 async def test_what_the_server_sends_does_not_count(server: Server, endpoint: Endpoint) -> None:
-    """Only what is received from a client proves that it is there."""
+    """Only messages of a client count as activity, and not those of the server."""
     async with connect(server, "/impatient") as client:
         assert await client.join("room:1") == ok()
         while await client.receive_or_close() is not None:
@@ -82,11 +82,11 @@ async def test_what_the_server_sends_does_not_count(server: Server, endpoint: En
 
 
 async def test_a_client_that_speaks_stays(server: Server) -> None:
-    """It is heard more often than the timeout (0.2 s), for longer than that."""
+    """A client that sends more often than the timeout (0.2 s) stays connected for longer than the timeout."""
     async with connect(server, "/impatient") as busy, connect(server, "/impatient") as silent:
         closed = False
         while not closed:
-            await busy.expect_silence()  # that is a heartbeat and its answer
+            await busy.expect_silence()  # a heartbeat and its answer
             closed = silent.is_closed
         await busy.expect_silence()
 
@@ -105,7 +105,7 @@ async def test_a_ping_counts_as_a_sign_of_life(server: Server) -> None:
 
 
 async def test_a_message_that_is_too_big(server: Server, journal: Journal) -> None:
-    """1009, and the channels end."""
+    """The code is 1009, and the channels end."""
     topic = "room:big"
     async with connect(server, "/small") as client:
         assert await client.join(topic) == ok()
@@ -124,7 +124,7 @@ async def test_messages_up_to_the_limit_pass(server: Server) -> None:
 
 
 async def test_fragments_count_together(server: Server) -> None:
-    """A message in many frames is as big as all of them."""
+    """The size of a message is the sum of its fragments."""
     async with open_raw(server) as client:
         await client.open("/small/websocket?vsn=2.0.0")
         client.send(client_frame(TEXT, b'["1"', final=False))
@@ -180,7 +180,7 @@ ANSWERS: dict[int | None, int] = {
 @pytest.mark.parametrize(("sent", "answered"), ANSWERS.items(), ids=map(str, ANSWERS))
 @decided_by_server("the answer to a close frame")
 async def test_a_close_frame_is_answered(server: Server, sent: int | None, answered: int) -> None:
-    """With 1000 for a code that a client may send or none, else 1002; then the connection ends."""
+    """The answer is 1000 for a code that a client can send and for none, else 1002. Then the connection ends."""
     async with open_raw(server) as client:
         await client.open()
         client.send(client_frame(CLOSE, b"" if sent is None else close_payload(sent, "bye")))
@@ -190,7 +190,7 @@ async def test_a_close_frame_is_answered(server: Server, sent: int | None, answe
 
 @decided_by_server("1012 when the server stops")
 async def test_a_server_that_stops_says_1012(server: Server) -> None:
-    """Better than Phoenix, which says 1000, after which a stock client stays away."""
+    """Phoenix closes with 1000, after which a stock client does not reconnect."""
     async with serve(server.name, make_endpoint()) as stopping:
         joined = connect(stopping)
         client = await joined.__aenter__()

@@ -1,4 +1,4 @@
-"""The table of what servers decide by themselves."""
+"""The table of the behaviours that servers decide."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .divergence import DIVERGENCES, decided_by_server, servers_for
 
 @pytest.mark.parametrize("row", DIVERGENCES)
 def test_every_row_excuses_some_server_from_some_test(row: str) -> None:
-    """Never ours: what happens under ``bennu run`` is tested without exception."""
+    """Each row excludes a server from a test. ``bennu run`` is excluded from none."""
     others = set(SERVERS) - {"native"}
     assert set(DIVERGENCES[row].instead) <= others
     assert DIVERGENCES[row].instead
@@ -23,11 +23,11 @@ def test_every_row_excuses_some_server_from_some_test(row: str) -> None:
 
 def test_a_test_runs_under_all_servers_but_those_of_its_row() -> None:
     def usual() -> None:
-        """Hold everywhere."""
+        """Run under every server."""
 
     @decided_by_server("padding of a token")
     def excused() -> None:
-        """Hold everywhere but where the row says so."""
+        """Run under every server that the row does not exclude."""
 
     assert servers_for(usual, list(SERVERS)) == list(SERVERS)
     assert servers_for(excused, list(SERVERS)) == ["native", "hypercorn", "granian"]

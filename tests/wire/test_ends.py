@@ -1,4 +1,4 @@
-"""How channels end: left, stopped, lost with their connection. Who is told what, in which order."""
+"""The ends of channels: left, stopped, or lost with their connection; and the order of their messages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .app import Journal
 
 
 async def join_eager(client: Phoenix, topic: str) -> None:
-    """Join a channel that speaks when it begins and when it ends."""
+    """Join a channel that pushes in its join and in its terminate."""
     await client.send("1", "1", topic, "phx_join")
     await client.expect(
         reply("1", "1", topic, ok({"joined": {}})),
@@ -23,7 +23,7 @@ async def join_eager(client: Phoenix, topic: str) -> None:
 
 @pytest.mark.conformance("WS006", "OB010")
 async def test_a_leave(server: Server, vsn: str, journal: Journal) -> None:
-    """Reply, close, and then what terminate pushes."""
+    """The reply is first, then the close, and then the pushes of terminate."""
     topic = "eager:leave"
     async with connect(server, vsn=vsn) as client:
         await join_eager(client, topic)
@@ -39,7 +39,7 @@ async def test_a_leave(server: Server, vsn: str, journal: Journal) -> None:
 
 @pytest.mark.conformance("WS007")
 async def test_after_a_leave_the_topic_is_free(server: Server, vsn: str, journal: Journal) -> None:
-    """A message is refused and reaches nobody; a second leave is answered; a join works."""
+    """A message is refused and not broadcast, a second leave is answered, and a join works."""
     topic = "room:left"
     async with connect(server, vsn=vsn) as client:
         assert await client.join(topic) == ok()
@@ -57,7 +57,7 @@ async def test_after_a_leave_the_topic_is_free(server: Server, vsn: str, journal
 
 
 async def test_a_leave_of_what_was_never_joined_is_fine(server: Server, vsn: str) -> None:
-    """Even if there is no channel for the topic."""
+    """A leave is answered with ok, also if no channel has the topic."""
     async with connect(server, vsn=vsn) as client:
         await client.send("1", "2", "room:1", "phx_leave")
         await client.send(None, "3", "nothing", "phx_leave")
@@ -72,7 +72,7 @@ async def test_a_leave_with_null_is_meant_for_whatever_is_joined(server: Server,
 
 
 async def test_a_leave_waits_for_its_turn(server: Server, vsn: str, journal: Journal) -> None:
-    """What was sent before it is handled before it."""
+    """Earlier messages are handled before the leave."""
     topic = f"room:turn-{vsn}"
     async with connect(server, vsn=vsn) as client:
         assert await client.join(topic) == ok()
@@ -90,7 +90,7 @@ async def test_a_leave_waits_for_its_turn(server: Server, vsn: str, journal: Jou
 
 
 async def test_a_join_behind_a_leave(server: Server, vsn: str, journal: Journal) -> None:
-    """The leave is let through first; both are answered, and the new channel works."""
+    """The leave is handled first. Both are answered, and the new channel works."""
     topic = f"room:again-{vsn}"
     async with connect(server, vsn=vsn) as client:
         assert await client.join(topic) == ok()
@@ -111,7 +111,7 @@ async def test_a_join_behind_a_leave(server: Server, vsn: str, journal: Journal)
 async def test_a_channel_that_stops_normally_closes(
     server: Server, vsn: str, reason: str, journal: Journal
 ) -> None:
-    """The client gets phx_close, and will not rejoin."""
+    """The client gets phx_close, and does not rejoin."""
     topic = f"eager:{reason}"
     async with connect(server, vsn=vsn) as client:
         await join_eager(client, topic)
@@ -123,7 +123,7 @@ async def test_a_channel_that_stops_normally_closes(
 
 @pytest.mark.conformance("OB011")
 async def test_a_channel_that_stops_with_a_reply(server: Server, vsn: str) -> None:
-    """Reply, close, and then what terminate pushes."""
+    """The reply is first, then the close, and then the pushes of terminate."""
     topic = "eager:1"
     async with connect(server, vsn=vsn) as client:
         await join_eager(client, topic)
@@ -139,7 +139,7 @@ async def test_a_channel_that_stops_with_a_reply(server: Server, vsn: str) -> No
 async def test_a_channel_that_stops_for_any_other_reason_failed(
     server: Server, vsn: str, journal: Journal
 ) -> None:
-    """Reply, then what terminate pushes, and phx_error at last: the client will rejoin."""
+    """The reply is first, then the pushes of terminate, and phx_error is last: the client rejoins."""
     topic = f"eager:odd-{vsn}"
     async with connect(server, vsn=vsn) as client:
         await join_eager(client, topic)
@@ -157,7 +157,7 @@ async def test_a_channel_that_stops_for_any_other_reason_failed(
 async def test_a_client_that_closes_ends_its_channels(
     server: Server, vsn: str, journal: Journal
 ) -> None:
-    """Every one, and terminate is told that the connection is gone."""
+    """The terminate of each channel gets the reason that the connection is closed."""
     topics = [f"room:closing-{vsn}-{number}" for number in range(3)]
     async with connect(server, vsn=vsn) as client:
         for topic in topics:
@@ -166,7 +166,7 @@ async def test_a_client_that_closes_ends_its_channels(
 
 
 async def test_a_client_that_vanishes_ends_its_channels(server: Server, journal: Journal) -> None:
-    """As one that closes does; a socket that is simply cut is no error of ours."""
+    """The channels end as after a close. A lost socket is not logged as an error."""
     topic = "room:vanishing"
     async with connect(server) as client:
         assert await client.join(topic) == ok()
@@ -189,7 +189,7 @@ async def test_a_running_handler_finishes_when_its_client_is_gone(
 async def test_a_client_that_is_gone_before_its_join_is_answered(
     server: Server, journal: Journal
 ) -> None:
-    """The join runs to its end, and as it did succeed, terminate runs too."""
+    """The join runs to its end. Because it succeeds, terminate runs too."""
     topic = "slow:gone"
     async with connect(server) as client:
         await client.send("1", "1", topic, "phx_join")

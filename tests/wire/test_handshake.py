@@ -1,4 +1,4 @@
-"""Who may connect: versions, the user's word, origins, subprotocols and the token among them."""
+"""The handshake: versions, the user's connect, origins, subprotocols and the auth token."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ V2 = "vsn=2.0.0"
 
 
 def bearer(token: str) -> str:
-    """Return the subprotocol in which the stock client hides a token."""
+    """Return the subprotocol that carries the stock client's token."""
     encoded = base64.b64encode(token.encode()).decode().rstrip("=")
     return f"base64url.bearer.phx.{encoded}"
 
 
 async def learn(server: Server, path: str = "/socket", **options: Any) -> dict[str, Any]:
-    """Connect, and return what the channel knows of the request."""
+    """Connect, and return the channel's info of the request."""
     async with connect(server, path, **options) as client:
         answer = await client.join("info:1")
         assert answer["status"] == "ok", answer
@@ -63,7 +63,7 @@ async def test_a_version_that_is_a_list_is_refused(server: Server) -> None:
     assert (await ask(server, "/socket/websocket?vsn[]=2.0.0")).status == 403
 
 
-# The user's word.
+# The user's connect.
 
 
 @pytest.mark.conformance("WS028")
@@ -79,7 +79,7 @@ async def test_a_refused_connect_with_an_error_handler(server: Server, vsn: str)
 
 
 async def test_a_connect_that_crashes(server: Server, caplog: pytest.LogCaptureFixture) -> None:
-    """500, and the client is not told why; that is in the log."""
+    """The answer is 500 without the reason, which is in the log."""
     response = await ask(server, f"/crashing/websocket?{V2}")
     assert response.status == 500
     assert "as the test wanted" not in response.body
@@ -92,7 +92,7 @@ async def test_an_id_that_is_no_text_refuses(server: Server) -> None:
 
 @pytest.mark.parametrize(("query", "status"), [("page=7", 101), ("page=x", 403), ("", 403)])
 async def test_params_are_converted_to_their_type(server: Server, query: str, status: int) -> None:
-    """Leniently, as a query holds text only; what does not fit refuses the connection."""
+    """The conversion is lenient, because a query has only text. A value that does not fit refuses the client."""
     assert (await ask(server, f"/paged/websocket?{V2}&{query}")).status == status
 
 
@@ -142,7 +142,7 @@ async def test_a_list_of_origins(
 
 @pytest.mark.conformance("OR002", "OR009")
 async def test_by_default_a_page_of_the_same_host_may_connect(server: Server) -> None:
-    """Phoenix compares with the host it is configured with; ours with the Host header."""
+    """Phoenix compares with its configured host, and Bennu with the Host header."""
     target = f"/socket/websocket?{V2}"
     for origin in ("http://127.0.0.1", "https://127.0.0.1:1234"):
         assert (await ask(server, target, {"Origin": origin})).status == 101
@@ -160,7 +160,7 @@ async def test_without_a_check_every_page_may_connect(server: Server) -> None:
 
 @pytest.mark.conformance("OR011", "OR012")
 async def test_the_very_same_origin(server: Server) -> None:
-    """With ``"conn"`` scheme, host and port must be those of the request."""
+    """With ``"conn"`` the scheme, host and port must be those of the request."""
     own = f"{server.host}:{server.port}"
     for origin, status in (
         (f"http://{own}", 101),
@@ -175,7 +175,7 @@ async def test_the_very_same_origin(server: Server) -> None:
 
 @pytest.mark.conformance("OR010", "OR020")
 async def test_a_function_decides_on_origins(server: Server) -> None:
-    """It is asked even about origins without a host."""
+    """The function is also called for an origin without a host."""
     for origin, status in (("null", 101), ("http://127.0.0.1", 403)):
         response = await ask(server, f"/asked/websocket?{V2}", {"Origin": origin})
         assert response.status == status
@@ -198,7 +198,7 @@ async def test_a_function_decides_on_origins(server: Server) -> None:
 async def test_a_subprotocol_is_agreed_on(
     server: Server, offered: str | None, status: int, chosen: str | None
 ) -> None:
-    """The server's list says which is preferred; none in common is refused."""
+    """The order of the server's list decides. Without a common subprotocol the client is refused."""
     response = await ask(server, f"/sub/websocket?{V2}", {"Sec-WebSocket-Protocol": offered})
     assert (response.status, response.headers.get("sec-websocket-protocol")) == (status, chosen)
 
@@ -229,7 +229,7 @@ async def test_without_a_list_subprotocols_are_ignored(server: Server) -> None:
 async def test_a_token_among_the_subprotocols(
     server: Server, offered: str | None, status: int, chosen: str | None
 ) -> None:
-    """It is taken out, and the rest is agreed on; what is no base64 is an error of the client's."""
+    """The token is taken out, and the rest is negotiated. Invalid base64 is an error of the client."""
     response = await ask(server, f"/auth/websocket?{V2}", {"Sec-WebSocket-Protocol": offered})
     assert (response.status, response.headers.get("sec-websocket-protocol")) == (status, chosen)
 
@@ -244,7 +244,7 @@ async def test_a_token_may_be_padded(server: Server) -> None:
 
 @pytest.mark.conformance("OB019")
 async def test_a_token_alone_needs_no_answer(server: Server) -> None:
-    """The header is gone once the token is out, so there is nothing to agree on."""
+    """Without the token the header is empty, so there is nothing to negotiate."""
     response = await ask(server, f"/auth/websocket?{V2}", {"Sec-WebSocket-Protocol": bearer("x")})
     assert response.status == 101
     assert "sec-websocket-protocol" not in response.headers
@@ -253,7 +253,7 @@ async def test_a_token_alone_needs_no_answer(server: Server) -> None:
 @pytest.mark.conformance("OB019")
 @pytest.mark.parametrize("token", ["1234", "å/?>~ü", "a" * 1000, ""])
 async def test_the_token_reaches_connect(server: Server, token: str) -> None:
-    """And nothing else: the headers that a channel sees don't hold it any more."""
+    """Only connect gets the token: the headers that a channel sees do not contain it."""
     offered = ["phoenix", bearer(token)]
     info = await learn(server, "/auth", subprotocols=offered)
     assert info["auth_token"] == token

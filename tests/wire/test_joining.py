@@ -1,4 +1,4 @@
-"""Joins: who gets in, what is answered, and what happens to everything else meanwhile."""
+"""Joins: their replies, and the messages that come during a join."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .app import Journal
 
 @pytest.mark.conformance("WS001", "WS002", "WS038")
 async def test_a_join_is_answered_with_its_refs(server: Server, vsn: str) -> None:
-    """The mount may have several segments; the reply carries what join returned."""
+    """The mount can have several segments. The reply has the result of join."""
     async with connect(server, "/ws/admin", vsn=vsn) as client:
         await client.send("7", "8", "room:1", "phx_join")
         await client.expect(reply("7", "8", "room:1", ok()))
@@ -30,7 +30,7 @@ async def test_a_join_is_answered_with_its_refs(server: Server, vsn: str) -> Non
 
 @pytest.mark.conformance("WS003", "WS004")
 async def test_after_the_join_come_push_and_broadcast(server: Server) -> None:
-    """A push carries the join_ref, a broadcast neither ref; both come behind the join's reply."""
+    """A push has the join_ref, and a broadcast has neither ref. Both come after the join's reply."""
     async with connect(server) as client:
         await client.send("6", "17", "eager:2", "phx_join")
         await client.expect(
@@ -42,7 +42,7 @@ async def test_after_the_join_come_push_and_broadcast(server: Server) -> None:
 
 @pytest.mark.conformance("WS042")
 async def test_refs_are_opaque(server: Server) -> None:
-    """The join_ref and the ref of a message have nothing to do with each other."""
+    """The join_ref and the ref of a message are independent."""
     async with connect(server) as client:
         await client.send("first", "12345", "room:1", "phx_join")
         await client.send("first", "3", "room:1", "echo", {})
@@ -66,7 +66,7 @@ async def test_refs_of_any_type_come_back_as_they_were(server: Server, ref: obje
 
 
 async def test_join_refs_are_compared_with_their_type(server: Server) -> None:
-    """The join_ref ``1`` is not ``"1"``, so a message with the one is stale for the other."""
+    """The join_ref ``1`` is not ``"1"``, so a message with the wrong type is stale."""
     async with connect(server) as client:
         await client.send(1, 1, "room:1", "phx_join")
         await client.send("1", "2", "room:1", "echo")
@@ -76,7 +76,7 @@ async def test_join_refs_are_compared_with_their_type(server: Server) -> None:
 
 @pytest.mark.conformance("OB014")
 async def test_a_join_without_join_ref(server: Server) -> None:
-    """Its pushes carry the join's ref, its close nothing; a message with any join_ref is stale."""
+    """The pushes have the join's ref, and the close has none. A message with any join_ref is stale."""
     async with connect(server) as client:
         await client.send(None, "4", "room:1", "phx_join")
         await client.send(None, "5", "room:1", "push", {"a": 1})
@@ -92,9 +92,9 @@ async def test_a_join_without_join_ref(server: Server) -> None:
 
 @pytest.mark.conformance("WS036", "OB013")
 async def test_a_refused_join(server: Server, vsn: str, journal: Journal) -> None:
-    """The client reads why, and the topic stays free; terminate does not run, as nothing was joined.
+    """The client gets the reason, and the topic stays free. terminate does not run.
 
-    Phoenix calls terminate here (OB013); ours runs only if the join succeeded.
+    Phoenix calls terminate here (OB013). Bennu calls it only if the join succeeded.
     """
     async with connect(server, vsn=vsn) as client:
         for ref in ("1", "2"):
@@ -112,7 +112,7 @@ async def test_a_refused_join(server: Server, vsn: str, journal: Journal) -> Non
 async def test_a_join_that_crashes(
     server: Server, vsn: str, journal: Journal, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The client learns that it crashed, not why; that is in the log. There is no terminate."""
+    """The client is told that the join crashed, and the reason is in the log. terminate does not run."""
     async with connect(server, vsn=vsn) as client:
         assert await client.join("crashing:1") == error("join crashed")
         assert await client.join("room:crashed", ref="2") == ok()
@@ -145,7 +145,7 @@ async def test_a_message_to_a_topic_that_was_never_joined(server: Server, vsn: s
 
 @pytest.mark.parametrize("topic", [5, None, ["room:1"], {"a": 1}, True], ids=repr)
 async def test_a_topic_that_is_no_text_matches_nothing(server: Server, topic: object) -> None:
-    """It is echoed as it came. Phoenix crashes on a join of some of these; we need not."""
+    """The topic is sent back unchanged. Phoenix crashes on a join of some of these topics."""
     async with connect(server) as client:
         await client.send("1", "1", topic, "phx_join")
         await client.send("1", "2", topic, "echo")
@@ -171,7 +171,7 @@ async def test_a_hundred_channels_may_be_joined(server: Server, vsn: str) -> Non
 async def test_the_limit_of_channels_can_be_set(
     server: Server, endpoint: Endpoint, vsn: str
 ) -> None:
-    """A rejoin at the limit works, since the old channel ends first. The refusal is counted."""
+    """A rejoin at the limit works, because the old channel ends first. The refusal is counted."""
     before = endpoint.telemetry.exceeded[Limit.CHANNELS]
     async with connect(server, "/one", vsn=vsn) as client:
         assert await client.join("room:1", ref="1") == ok()
@@ -184,7 +184,7 @@ async def test_the_limit_of_channels_can_be_set(
 
 @pytest.mark.conformance("WS031", "OB008")
 async def test_a_second_join_replaces_the_first(server: Server, vsn: str, journal: Journal) -> None:
-    """Both are answered; the old channel's close comes behind the new reply. No terminate runs."""
+    """Both joins are answered. The old channel's close comes after the new reply, and terminate does not run."""
     async with connect(server, vsn=vsn) as client:
         assert await client.join("room:twice", ref="1") == ok()
         await client.send("2", "2", "room:twice", "phx_join")
@@ -200,7 +200,7 @@ async def test_a_second_join_replaces_the_first(server: Server, vsn: str, journa
 async def test_a_channel_that_ignores_its_end_delays_the_next_join(
     server: Server, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not for ever: after the grace time (5 s, here none to speak of) it is killed."""
+    """After the grace time (5 s, and nearly 0 here) the channel is killed."""
     topic = "stubborn:1"
     async with connect(server) as client:
         assert await client.join(topic) == ok()
@@ -216,7 +216,7 @@ async def test_a_channel_that_ignores_its_end_delays_the_next_join(
 
 
 async def test_a_join_holds_the_line(server: Server, journal: Journal) -> None:
-    """What the client sends during a join waits for it, heartbeats too; nothing is lost."""
+    """All messages during a join wait for the join, also heartbeats. No message is lost."""
     topic = "slow:1"
     async with connect(server) as client:
         assert await client.join("room:1") == ok()
@@ -235,7 +235,7 @@ async def test_a_join_holds_the_line(server: Server, journal: Journal) -> None:
 async def test_what_is_broadcast_during_a_join_is_not_heard(
     server: Server, endpoint: Endpoint, journal: Journal
 ) -> None:
-    """From the subscription on everything is, and it comes behind the join's reply."""
+    """The channel gets broadcasts after its subscription. They come after the join's reply."""
     topic = "slow:2"
     async with connect(server) as client:
         assert await client.join("room:1") == ok()

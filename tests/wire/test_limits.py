@@ -1,4 +1,4 @@
-"""What a client that must wait is told, under every server."""
+"""The answer to a client that must wait, under every server."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TARGET = "/socket/websocket?vsn=2.0.0"
 async def test_who_is_refused_for_a_limit_is_told_when_to_come_again(
     name: str, limits: dict[str, Any], status: int, body: str
 ) -> None:
-    """By the status, the header Retry-After, and a reason. Who is in stays in."""
+    """The answer has a status, the header Retry-After, and a reason. Connected clients stay connected."""
     endpoint = Endpoint(sockets={"/socket": socket()}, limits=Limits(**limits))
     async with serve(name, endpoint) as server:
         async with open_raw(server) as client:

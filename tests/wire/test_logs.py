@@ -1,4 +1,4 @@
-"""What is written into the log, and what is kept out of it. Protocol document, §9."""
+"""The lines of the log, without secrets. Protocol document, §9."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .app import make_endpoint
 
 
 def messages(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Return what was written of clients."""
+    """Return the log lines about clients."""
     return [record.getMessage() for record in caplog.records if record.name == "bennu.access"]
 
 
@@ -23,7 +23,7 @@ def messages(caplog: pytest.LogCaptureFixture) -> list[str]:
 async def test_connects_joins_and_events_are_logged(
     server: Server, vsn: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Secrets are hidden, by the name of their key."""
+    """Secrets are hidden by the name of their key."""
     caplog.set_level(logging.DEBUG, "bennu")
     async with (
         serve(server.name, make_endpoint()) as logging_server,

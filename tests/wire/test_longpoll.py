@@ -23,7 +23,7 @@ PATIENCE: Final = 20.0
 
 @asynccontextmanager
 async def polling(server: Server, name: str) -> AsyncIterator[httpx.AsyncClient]:
-    """Ask for one path again and again; no proxy of the machine has a say."""
+    """Return a function that sends requests to one path, without the machine's proxy."""
     async with httpx.AsyncClient(
         base_url=server.url("/poll/longpoll", "http"),
         params={"vsn": "2.0.0", "name": name},
@@ -44,7 +44,7 @@ async def get(client: httpx.AsyncClient, token: str | None = None) -> dict[str, 
 
 
 async def messages(client: httpx.AsyncClient, token: str) -> list[Any]:
-    """Poll, and return what came."""
+    """Poll, and return the messages."""
     body = await get(client, token)
     assert body["status"] == 200, body
     return [json.loads(message) for message in body["messages"]]
@@ -60,14 +60,14 @@ async def post(client: httpx.AsyncClient, token: str, *lines: Any) -> dict[str, 
 
 
 async def until_waiting(endpoint: Endpoint, waiting: bool = True) -> None:
-    """Wait until the only session has a poll that waits, or has none any more."""
+    """Wait until the only session has a waiting poll, or has none."""
     (session,) = endpoint._dispatch.longpolling._sessions.values()
     await until(lambda: (session._buffer._waiting is not None) is waiting)
 
 
 @pytest.mark.conformance("LP001", "LP002", "LP011", "LP015", "LP029")
 async def test_a_session(server: Server, endpoint: Endpoint) -> None:
-    """It begins, joins, hears what others say, is answered, and ends."""
+    """The session begins, joins, gets broadcasts and replies, and ends."""
     async with polling(server, "ann") as client:
         token = (await get(client))["token"]
         joins: list[Any] = [
@@ -87,7 +87,7 @@ async def test_a_session(server: Server, endpoint: Endpoint) -> None:
 
 
 async def test_a_client_that_goes_away_frees_its_poll(server: Server, endpoint: Endpoint) -> None:
-    """What comes then waits for the next."""
+    """Later messages wait for the next poll."""
     async with polling(server, "bob") as client:
         token = (await get(client))["token"]
         await post(client, token, ["1", "1", "room:gone", "phx_join", {}])
@@ -105,7 +105,7 @@ async def test_a_client_that_goes_away_frees_its_poll(server: Server, endpoint: 
 
 @pytest.mark.conformance("OB020")
 async def test_what_is_no_poll(server: Server, endpoint: Endpoint) -> None:
-    """Other methods, a preflight, a body that is too long: under every server the same."""
+    """Other methods, a preflight and a too long body have the same answers under every server."""
     async with polling(server, "eve") as client:
         token = (await get(client))["token"]
         assert (await client.delete("")).status_code == 400
@@ -121,7 +121,7 @@ async def test_what_is_no_poll(server: Server, endpoint: Endpoint) -> None:
 
 @pytest.mark.conformance("LP009", "LP010")
 async def test_connect_knows_the_request(server: Server, endpoint: Endpoint) -> None:
-    """Its address and URI."""
+    """connect gets the address and the URI of the request."""
     async with polling(server, "info") as client:
         await get(client)
         (session,) = endpoint._dispatch.longpolling._sessions.values()

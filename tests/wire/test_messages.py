@@ -1,4 +1,4 @@
-"""Messages of joined channels: replies, pushes, broadcasts, and what is ignored."""
+"""Messages of joined channels: replies, pushes, broadcasts, and messages that are ignored."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .app import Journal
 
 @pytest.mark.conformance("WS033")
 async def test_a_heartbeat_is_answered(server: Server, vsn: str) -> None:
-    """Without any join; and its reply has no join_ref, even if the heartbeat had one."""
+    """A heartbeat needs no join. Its reply has no join_ref, also if the heartbeat has one."""
     async with connect(server, vsn=vsn) as client:
         await client.send(None, "1", "phoenix", "heartbeat")
         await client.send("9", "2", "phoenix", "heartbeat")
@@ -38,7 +38,7 @@ async def test_a_handler_replies(server: Server, vsn: str, payload: dict[str, An
 @pytest.mark.conformance("OB006")
 @pytest.mark.parametrize("payload", [5, "text", [1, 2], True, 1.5], ids=repr)
 async def test_payloads_need_not_be_objects(server: Server, vsn: str, payload: Any) -> None:
-    """They reach the handler as they are, and a reply may carry any JSON value too."""
+    """The handler gets any JSON value, and a reply can have any JSON value."""
     async with connect(server, vsn=vsn) as client:
         assert await client.join("room:1") == ok()
         await client.send("1", "2", "room:1", "echo", payload)
@@ -46,7 +46,7 @@ async def test_payloads_need_not_be_objects(server: Server, vsn: str, payload: A
 
 
 async def test_the_kinds_of_reply(server: Server, vsn: str) -> None:
-    """An error, a refusal, a status of the application's own; and None is no reply."""
+    """An error, a refusal and a status of the application are replies. None is no reply."""
     async with connect(server, vsn=vsn) as client:
         assert await client.join("room:1") == ok()
         for ref, event in enumerate(("silent", "failed", "refuse", "custom"), 2):
@@ -70,7 +70,7 @@ async def test_a_message_may_be_answered_later_and_twice(server: Server, vsn: st
 
 
 async def test_an_unknown_event_and_a_wrong_payload_are_refused(server: Server, vsn: str) -> None:
-    """Kinder than Phoenix, which crashes the channel: ours lives, and says what is wrong."""
+    """Phoenix crashes the channel. In Bennu the channel continues, and the reply says what is wrong."""
     async with connect(server, vsn=vsn) as client:
         assert await client.join("room:1") == ok()
         await client.send("1", "2", "room:1", "nothing")
@@ -105,7 +105,7 @@ async def test_messages_are_handled_in_their_order(server: Server, vsn: str) -> 
 async def test_a_full_inbox_pauses_the_client_and_loses_nothing(
     server: Server, journal: Journal
 ) -> None:
-    """The handler waits for the test, while far more arrives than the inbox may hold (64)."""
+    """The handler waits for the test, while many more messages arrive than the inbox can hold (64)."""
     topic = "room:full"
     async with connect(server) as client:
         assert await client.join(topic, ref="0") == ok()
@@ -127,7 +127,7 @@ async def test_a_push_carries_the_join_ref_and_no_ref(server: Server, vsn: str) 
 
 
 async def test_a_broadcast_reaches_everyone_in_the_topic(server: Server) -> None:
-    """In the client's own format, whichever that is; nobody else hears it."""
+    """Each client gets the broadcast in its own format. Clients of other topics get nothing."""
     async with (
         connect(server, vsn=V2) as ann,
         connect(server, vsn=V1) as bob,
@@ -166,7 +166,7 @@ async def test_a_reply_comes_behind_what_was_broadcast_before_it(server: Server,
 async def test_an_intercepted_broadcast_is_what_the_channel_makes_of_it(
     server: Server, vsn: str
 ) -> None:
-    """It goes through the channel's own queue, so the reply comes first; then it is a push."""
+    """The broadcast goes through the channel's mailbox, so the reply is first. Then it is sent as a push."""
     async with connect(server, vsn=vsn) as client:
         assert await client.join("out:1") == ok()
         await client.send("1", "2", "out:1", "shout", {"a": 1})
@@ -189,7 +189,7 @@ async def test_server_code_broadcasts(server: Server, endpoint: Endpoint, vsn: s
 async def test_what_is_published_to_two_topics_arrives_in_its_order(
     server: Server, endpoint: Endpoint, vsn: str
 ) -> None:
-    """Also across topics, and also if one client is in both and another in one."""
+    """The order holds across topics, also if one client is in both topics and another in one."""
     async with connect(server, vsn=vsn) as both, connect(server, vsn=vsn) as one:
         assert await both.join("room:1") == ok()
         assert await both.join("room:2") == ok()
@@ -213,7 +213,7 @@ async def test_a_channel_may_listen_to_another_topic(
 
 @pytest.mark.conformance("OB007")
 async def test_stale_messages_are_ignored(server: Server, vsn: str) -> None:
-    """A leave or message of an earlier join produces no frame at all; null is a wildcard."""
+    """A leave or message of an earlier join sends no frame. null is a wildcard."""
     async with connect(server, vsn=vsn) as client:
         assert await client.join("room:1", ref="2") == ok()
         await client.send("1", "3", "room:1", "echo", {"a": 1})
@@ -239,7 +239,7 @@ async def test_the_transport_is_called_websocket(server: Server, vsn: str) -> No
 async def test_a_handler_that_raises_ends_its_channel_alone(
     server: Server, vsn: str, journal: Journal, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Its client is told and may rejoin; the push that did it gets no reply; others notice nothing."""
+    """The client is told and can rejoin. The push that crashed gets no reply. Other channels continue."""
     topic = f"room:crash-{vsn}"
     async with connect(server, vsn=vsn) as client, connect(server, vsn=vsn) as other:
         assert await client.join(topic, ref="1") == ok()

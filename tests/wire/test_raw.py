@@ -13,7 +13,7 @@ from .app import Journal
 
 @pytest.mark.conformance("WS046")
 async def test_what_is_sent_comes_back(server: Server, journal: Journal) -> None:
-    """Text as text, bytes as bytes, in order; the end is told."""
+    """Text is sent back as text, and bytes as bytes, in order. ``closed`` runs at the end."""
     async with connect(server, "/raw", vsn=None, params={"name": "ann"}) as client:
         assert await client.receive_raw() == "welcome, ann"
         for message in ("text", b"\x00bytes", "ünïcödé", ""):
@@ -34,7 +34,7 @@ async def test_what_is_sent_comes_back(server: Server, journal: Journal) -> None
 async def test_its_handler_ends(
     server: Server, journal: Journal, message: str, code: int, text: str, told: str
 ) -> None:
-    """The client reads the code and the reason, whichever server carries them."""
+    """The client gets the code and the reason under every server."""
     async with connect(server, "/raw", vsn=None, params={"name": message}) as client:
         await client.receive_raw()
         await client.send_raw(message)
@@ -45,7 +45,7 @@ async def test_its_handler_ends(
 async def test_it_is_disconnected_by_its_id(
     server: Server, endpoint: Endpoint, journal: Journal
 ) -> None:
-    """As every connection."""
+    """A raw connection is closed by its id, as every connection."""
     async with connect(server, "/raw", vsn=None, params={"name": "bob"}) as client:
         await client.receive_raw()
         await endpoint.disconnect("bob")

@@ -1,4 +1,4 @@
-"""What is known of a request to upgrade, and what keeps it from being one."""
+"""The info of an upgrade request, and requests that are no valid upgrade."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ V2 = "vsn=2.0.0"
 
 
 async def learn(server: Server, path: str = "/socket", **options: Any) -> dict[str, Any]:
-    """Connect, and return what the channel knows of the request."""
+    """Connect, and return the channel's info of the request."""
     async with connect(server, path, **options) as client:
         answer = await client.join("info:1")
         assert answer["status"] == "ok", answer
@@ -76,13 +76,13 @@ async def test_the_request_reaches_connect(server: Server) -> None:
 
 @pytest.mark.conformance("WS019")
 async def test_the_state_of_the_application_reaches_connect(server: Server) -> None:
-    """What Phoenix passes through as keys of its own is the endpoint's state with us."""
+    """Phoenix passes keys of its own; Bennu passes the endpoint's state."""
     assert (await learn(server))["state"] == "Journal"
 
 
 @pytest.mark.conformance("WS049", "WS050")
 async def test_a_path_with_variables(server: Server) -> None:
-    """They come with the params and win over them; those with an underscore stay hidden."""
+    """The variables are merged into the params, and win over them. Those with an underscore are hidden."""
     info = await learn(
         server,
         "/tenants/acme",
@@ -104,12 +104,12 @@ async def test_params_are_decoded_as_phoenix_does(server: Server) -> None:
     }
 
 
-# What is no upgrade.
+# Requests that are no upgrade.
 
 
 @pytest.mark.conformance("OB018", "WS043")
 async def test_a_plain_request_is_told_what_is_missing(server: Server) -> None:
-    """Once connect has accepted it: connect runs first, and if it refuses, that is the answer."""
+    """connect runs first: if it refuses, that is the answer. Else the answer says what is missing."""
     plain = {
         "Connection": None,
         "Upgrade": None,
@@ -216,7 +216,7 @@ async def test_an_upgrade_by_another_method_is_refused(server: Server) -> None:
 
 
 async def test_a_query_may_be_long(server: Server, endpoint: Endpoint) -> None:
-    """As far as the servers go, which take some 60 KB of request; ours ends at 1,000,000 bytes."""
+    """Servers take about 60 KB of request. Bennu's own limit is 1,000,000 bytes."""
     async with connect(server, params={"a": "x" * 8000}) as client:
         await client.send("1", "1", "room:1", "nothing")
         await client.expect(reply(None, "1", "room:1", error("unmatched topic")))

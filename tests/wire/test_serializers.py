@@ -1,4 +1,4 @@
-"""The two wire formats, to the byte, and what is no message in either."""
+"""The two wire formats, byte for byte, and frames that are no message in them."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ NOT_V1: Final[dict[str, str | bytes]] = {
 
 
 async def test_v2_is_compact_json(server: Server, endpoint: Endpoint) -> None:
-    """One client splits the text at its commas: there is no white space, and no escaped Unicode."""
+    """One client splits the text at its commas, so there is no white space, and no escaped Unicode."""
     async with connect(server) as client:
         await client.send("1", "2", "room:1", "phx_join")
         assert await client.receive_raw() == (
@@ -65,7 +65,7 @@ async def test_v2_is_compact_json(server: Server, endpoint: Endpoint) -> None:
 
 
 async def test_v1_never_sends_a_join_ref(server: Server, endpoint: Endpoint) -> None:
-    """Close and error carry it as their ref."""
+    """The ref of close and error is the join_ref."""
     async with connect(server, vsn=V1) as client:
         await client.send("1", "2", "room:1", "phx_join")
         answers = [json.loads(await client.receive_raw())]
@@ -89,7 +89,7 @@ async def test_v1_never_sends_a_join_ref(server: Server, endpoint: Endpoint) -> 
 
 
 async def test_v1_needs_no_join_ref(server: Server) -> None:
-    """The client of old sends none; then the close has no ref."""
+    """An old client sends no join_ref. Then the close has no ref."""
     async with connect(server, vsn=None) as client:
         join = {"topic": "room:1", "event": "phx_join", "payload": {}, "ref": "1"}
         await client.send_raw(json.dumps(join))
@@ -112,7 +112,7 @@ async def test_v1_in_a_binary_frame_is_accepted(server: Server) -> None:
 
 @pytest.mark.conformance("WS040")
 async def test_binary_in_and_out(server: Server) -> None:
-    """A handler that gets bytes and returns them answers with a binary frame of kind 1."""
+    """A handler that gets bytes and returns bytes sends a binary frame of kind 1."""
     async with connect(server) as client:
         assert await client.join("room:1") == ok()
         await client.send_raw(b"\x00\x01\x01\x06\x0412room:1echo\x00\xff\xfe")
@@ -123,7 +123,7 @@ async def test_binary_in_and_out(server: Server) -> None:
 
 @pytest.mark.conformance("WS041")
 async def test_a_binary_push(server: Server) -> None:
-    """Kind 0, and without a field for the ref."""
+    """The frame has kind 0, and no field for the ref."""
     async with connect(server) as client:
         assert await client.join("room:1") == ok()
         await client.send("1", "2", "room:1", "push", b"\x07\x07")
@@ -131,7 +131,7 @@ async def test_a_binary_push(server: Server) -> None:
 
 
 async def test_a_binary_broadcast(server: Server, endpoint: Endpoint) -> None:
-    """Kind 2; who speaks V1 can't be sent it, and is left out."""
+    """The frame has kind 2. A V1 client does not get the broadcast."""
     async with connect(server) as client, connect(server, vsn=V1) as old:
         assert await client.join("room:1") == ok()
         assert await old.join("room:1") == ok()
@@ -143,7 +143,7 @@ async def test_a_binary_broadcast(server: Server, endpoint: Endpoint) -> None:
 
 @pytest.mark.conformance("OB004")
 async def test_heartbeat_join_and_leave_in_binary(server: Server) -> None:
-    """They are answered as text; a ref of no length is an empty text, not null."""
+    """The answers are text. An empty ref is an empty text, and not null."""
     async with connect(server) as client:
         await client.send_raw(b"\x00\x00\x01\x07\x095phoenixheartbeat")
         assert await client.receive_raw() == (
@@ -161,7 +161,7 @@ async def test_heartbeat_join_and_leave_in_binary(server: Server) -> None:
 
 @pytest.mark.conformance("OB003")
 async def test_a_binary_message_without_join_ref_is_stale(server: Server) -> None:
-    """An empty join_ref is no wildcard, only null is, which binary frames can't say."""
+    """An empty join_ref is no wildcard. Only null is, which binary frames can't contain."""
     async with connect(server) as client:
         assert await client.join("room:1") == ok()
         await client.send_raw(b"\x00\x00\x01\x06\x042room:1echo")
@@ -180,7 +180,7 @@ async def test_elements_after_the_fifth_are_ignored(server: Server) -> None:
 async def test_what_v2_cannot_decode_closes_the_connection(
     server: Server, frame: str | bytes, journal: Journal, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """With 1011, and all channels end; there is no error frame."""
+    """The code is 1011, and all channels end. No error frame is sent."""
     async with connect(server) as client:
         assert await client.join("room:bad", ref="1") == ok()
         assert await client.join("room:good", ref="2") == ok()
@@ -197,7 +197,7 @@ async def test_what_v2_cannot_decode_closes_the_connection(
 async def test_what_v1_cannot_decode_closes_the_connection(
     server: Server, frame: str | bytes
 ) -> None:
-    """Each of the four keys must be there."""
+    """Each of the four keys is required."""
     async with connect(server, vsn=V1) as client:
         await client.send_raw(frame)
         code, _ = await client.closed()

@@ -1,4 +1,4 @@
-"""How servers stop, and how an endpoint drains under them: docs/deploys.md."""
+"""The stop of a server, and the drain of an endpoint: docs/deploys.md."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def make() -> Endpoint:
 
 
 class Watched:
-    """An application that writes down in which order things end."""
+    """An application that records the order of ends."""
 
     def __init__(self, app: Any) -> None:
         self.app = app
@@ -50,9 +50,9 @@ class Watched:
 
 @pytest.mark.parametrize("name", ["uvicorn", "hypercorn"])
 async def test_others_close_connections_before_they_tell_the_application(name: str) -> None:
-    """So its lifespan comes too late to let anybody go.
+    """The lifespan ends too late to drain.
 
-    From Python 3.12 on hypercorn closes none: it waits for all clients to go by themselves, as long as it takes.
+    From Python 3.12 on, hypercorn closes no connection: it waits for all clients, for any time.
     """
     app = Watched(make())
     async with AsyncExitStack() as stack:
@@ -68,7 +68,7 @@ async def test_others_close_connections_before_they_tell_the_application(name: s
 
 @pytest.mark.parametrize("name", SERVERS)
 async def test_an_endpoint_drains_under_any_server(name: str) -> None:
-    """If somebody asks it to while the server runs: 1012, unready, and 503 for newcomers."""
+    """A drain while the server runs: 1012 for clients, not ready, and 503 for new clients."""
     endpoint = make()
     async with serve(name, endpoint) as server, connect(server) as client:
         assert (await ask(server, "/health/ready", PLAIN)).status == 200
