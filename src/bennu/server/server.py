@@ -81,8 +81,9 @@ class Server:
         self.connects = _Connects(self.pools)
         self._watch: Watch | None = None
         self._background: set[asyncio.Task[Any]] = set()
-        # One bound method for all tasks, since the task of a joined channel keeps it for days.
+        # One bound method and one context for all tasks, since the task of a joined channel keeps both for days.
         self._forget_task = self._background.discard
+        self._nowhere = Context()
         self._sweepers: dict[float, _Sweeper] = {}
 
     @property
@@ -165,7 +166,7 @@ class Server:
         """
         task = self.home.loop.create_task(coroutine, context=context)
         self._background.add(task)
-        task.add_done_callback(self._forget_task)
+        task.add_done_callback(self._forget_task, context=self._nowhere)
         return task
 
     def spawn(self, coroutine: Coroutine[Any, Any, Any]) -> None:
