@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -225,3 +227,35 @@ async def test_a_handler_may_disconnect_its_own_client() -> None:
         assert await ann.closed() == 1001
         await bob.expect((None, None, "room", "gone", {}), within=1)
         assert reasons == [("ann", "disconnected")]
+
+
+@pytest.mark.parametrize("end", ["leave", "close", "rejoin"])
+async def test_what_has_ended_needs_no_garbage_collector(end: str) -> None:
+    """It is freed at once: a server of many short connections would wait long for a full collection."""
+    ended: list[weakref.ref[Any]] = []
+
+    class Weak(Channel[Any]):
+        def __init__(self) -> None:
+            ended.append(weakref.ref(self))
+
+        @on("echo")
+        async def echo(self, payload: Any) -> Any:
+            return payload
+
+    async with serve(endpoint_of({"room": Weak})) as server:
+        client = await server.connect()
+        await client.join("room")
+        assert await client.call("room", "echo", {}) == ok({})
+        gc.disable()
+        try:
+            if end == "leave":
+                client.leave("room")
+            elif end == "close":
+                client.close()
+            else:
+                client.start_join("room")
+            await settle()
+            assert ended[0]() is None
+        finally:
+            gc.enable()
+        client.read().clear()

@@ -18,8 +18,8 @@ from msgspec import Raw
 from bennu import Channel, on, on_info, on_out
 from bennu.message import Message
 from bennu.reasons import DropReason
+from bennu.server.end import End, Trigger
 from bennu.server.mailbox import Kind, Mailbox
-from bennu.server.task import End, Trigger
 from bennu.telemetry import Telemetry
 
 from ..support.clock import advance, settle

@@ -33,10 +33,11 @@ from ..pubsub.fastlane import LaneKey
 from ..telemetry import ChannelHandledIn
 from ..user_code.callback import UNFINISHED, call_now
 from .channel_telemetry import tell_handled, tell_nobody
+from .end import End, Trigger
 from .joining import CRASHED, join
 from .mailbox import Kind
 from .steps import Step, answer, end_by, is_result, step_of
-from .task import End, Interruption, SupervisedTask, Trigger
+from .task import Interruption, SupervisedTask
 
 if TYPE_CHECKING:
     from .channel_connection import ChannelConnection
@@ -384,7 +385,7 @@ class ChannelServer:
     def _over(self) -> None:
         if self.phase is not Phase.ENDED:
             self.move(Trigger.OVER)
-        self.task.end_resources()
+        self.task.end()
         self.connection.over()
 
 

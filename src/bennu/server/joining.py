@@ -14,7 +14,8 @@ from ..user_code.callback import crash_of
 from ..user_code.functions import teach_refusal
 from ..user_code.invalid_payload import InvalidPayload
 from .channel_telemetry import tell_joined
-from .task import Interruption, Trigger
+from .end import Trigger
+from .task import Interruption
 
 if TYPE_CHECKING:
     from .channel_server import ChannelServer

@@ -27,11 +27,11 @@ from msgspec import Struct
 
 from ..message import PHX_LEAVE, Message, Opcode
 from ..reasons import DropReason
+from .end import End
 
 if TYPE_CHECKING:
     from .channel_server import ChannelServer
     from .raw_server import RawServer
-    from .task import End
 
 __all__ = ["PART", "Frame", "Kind", "Mailbox"]
 

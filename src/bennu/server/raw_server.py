@@ -22,8 +22,9 @@ from ..raw import Ping, Pong, RawDefinition
 from ..reasons import CloseCode
 from ..user_code.callback import UNFINISHED, call_now
 from ..user_code.copies import copy_of
+from .end import End, Trigger
 from .mailbox import Frame, Kind
-from .task import End, Interruption, SupervisedTask, Trigger
+from .task import Interruption, SupervisedTask
 
 if TYPE_CHECKING:
     from .raw_connection import RawConnection
@@ -89,13 +90,14 @@ class RawServer:
 
     def deliver(self, frame: Frame) -> None:
         """Take a message of the client."""
-        if not self.task.wake(frame):
+        if not self.task.wake(frame) and self.task.over is None:
             self.task.open_mailbox().put_message(frame)
 
     def deliver_heavy(self, frame: Frame, size: int) -> None:
         """Take a large message of the client, whose bytes count until it is handled."""
-        self.task.open_mailbox().weigh(frame, size)
-        self.deliver(frame)
+        if self.task.over is None:
+            self.task.open_mailbox().weigh(frame, size)
+            self.deliver(frame)
 
     def end(self, reason: str | Exception) -> None:
         """Take the news that the connection is gone, unless the handler ends by itself."""
@@ -128,7 +130,7 @@ class RawServer:
             self._write(encoded)
 
     def _write(self, encoded: Encoded) -> None:
-        if self.task.is_over:
+        if self.task.over is not None:
             raise NotJoined(f"{self.label}.send(...) was called after its connection was over")
         opcode, data = encoded
         if opcode is TEXT or opcode is BINARY:
@@ -253,9 +255,9 @@ class RawServer:
         self._close(end)
         task.clean_up(end)
         if self._has_terminated:
-            task.end_resources()
+            task.end()
         else:  # it was killed before
-            task.terminate_late(self.definition.terminate, end, task.end_resources)
+            task.terminate_late(self.definition.terminate, end, task.end)
 
 
 def _encoded(message: Any) -> Encoded:

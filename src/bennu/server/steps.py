@@ -19,8 +19,9 @@ from ..user_code.copies import copy_of
 from ..user_code.invalid_payload import InvalidPayload
 from ..user_code.payload import anything
 from .channel_telemetry import tell_refused
+from .end import End, Trigger
 from .mailbox import Kind
-from .task import End, Interruption, Trigger
+from .task import Interruption
 
 if TYPE_CHECKING:
     from .channel_server import ChannelServer

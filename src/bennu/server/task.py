@@ -19,7 +19,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from contextvars import Context
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from ..definition import Handler
 from ..errors import CallbackError, NotJoined, Stop
@@ -27,6 +27,7 @@ from ..logs.printable import described
 from ..message import Message
 from ..user_code.callback import crash_of
 from ..user_code.functions import teach_refusal
+from .end import End, Trigger
 from .kill import kill
 from .mailbox import Kind, Mailbox
 from .resources import Resources
@@ -35,45 +36,10 @@ if TYPE_CHECKING:
     from .channel_server import ChannelServer
     from .raw_server import RawServer
 
-__all__ = ["GRACE", "End", "Interruption", "SupervisedTask", "Trigger"]
+__all__ = ["GRACE", "Interruption", "SupervisedTask"]
 
 GRACE: Final = 5.0
 """Seconds that a running handler has to finish when its end comes."""
-
-
-class Trigger(Enum):
-    """What moves a channel or a raw handler on."""
-
-    ACCEPTED = auto()
-    """``join`` has let the client in."""
-    REFUSED = auto()
-    """``join`` has refused the client, raised, or taken too long."""
-    LEFT = auto()
-    """The client leaves."""
-    STOPPED = auto()
-    """A handler raised ``Stop()``: a wanted end."""
-    FAILED = auto()
-    """A handler raised an exception or a ``Stop`` for a failure, the mailbox overflowed, or the task was killed."""
-    LOST = auto()
-    """The connection is gone."""
-    REPLACED = auto()
-    """The client joins the same topic again."""
-    OVER = auto()
-    """Nothing of it runs any more."""
-
-
-class End(NamedTuple):
-    """An end that is due.
-
-    Attributes:
-        trigger: What caused it.
-        reason: What ``terminate`` gets.
-        leave: The client's leave, which is answered.
-    """
-
-    trigger: Trigger
-    reason: str | Exception
-    leave: Message | None = None
 
 
 class Interruption(Enum):
@@ -97,12 +63,12 @@ class SupervisedTask:
     Attributes:
         task: The asyncio task, once it has begun.
         context: The context variables that the task sees: its own copy of the connection's.
-        waiter: What the task waits for if it has nothing to do; its result is the next item, or None.
+        waiter: What the task waits for if it has nothing to do. Its result is the next item, or None.
         mailbox: What waits for the task, once something has had to wait.
         ending: The end that is due after what runs now.
         interruption: How far the task is from its end by force.
-        is_over: Whether nothing of the object runs any more.
-        resources: What the object has started, if it has started anything.
+        over: The name of the object in errors, once nothing of it runs any more; else None.
+        resources: What the object has started.
     """
 
     __slots__ = (
@@ -111,8 +77,8 @@ class SupervisedTask:
         "context",
         "ending",
         "interruption",
-        "is_over",
         "mailbox",
+        "over",
         "resources",
         "task",
         "waiter",
@@ -125,7 +91,7 @@ class SupervisedTask:
         self.waiter: asyncio.Future[Any] | None = None
         self.mailbox: Mailbox | None = None
         self.ending: End | None = None
-        self.is_over = False
+        self.over: str | None = None
         self.resources: Resources | None = None
         self.interruption = Interruption.NONE
         self._limit: asyncio.TimerHandle | None = None
@@ -143,10 +109,10 @@ class SupervisedTask:
 
     def when_done(self, callback: Callable[[], None]) -> None:
         """Call back once the task is over."""
-        if self.task is None or self.task.done():
-            callback()
-        else:
+        if self.task is not None and self.is_running:
             self.task.add_done_callback(lambda _: callback())
+        else:
+            callback()
 
     # What waits.
 
@@ -186,7 +152,7 @@ class SupervisedTask:
         """Queue an end in its turn, but not beyond the grace time.
 
         Args:
-            item: What waits in the mailbox: the end, or the client's leave.
+            item: The item: the end itself, or the client's leave.
             end: The end.
         """
         if not self.wake(item):
@@ -221,7 +187,7 @@ class SupervisedTask:
     def replace(self) -> None:
         """Cancel the whole task: another join takes over."""
         self.interruption = Interruption.REPLACED
-        if self.task is not None and not self.task.done():
+        if self.task is not None and self.is_running:
             self.task.cancel()
             self.set_limit(GRACE)
 
@@ -253,7 +219,7 @@ class SupervisedTask:
 
         Args:
             handler: The method.
-            end: What it is told.
+            end: The end.
             over: Called when nothing runs any more.
         """
 
@@ -271,8 +237,9 @@ class SupervisedTask:
         """Drop all that waits, and take nothing more."""
         self.ending = end
         self.clear_limit()
-        if self.mailbox is not None:
-            self.mailbox.clear()
+        mailbox, self.mailbox = self.mailbox, None
+        if mailbox is not None:
+            mailbox.clear()
 
     # What the object has started.
 
@@ -286,28 +253,29 @@ class SupervisedTask:
             NotJoined: The object has ended.
             WrongThread: The call comes from another thread than the event loop's.
         """
+        if self.over is not None:
+            raise NotJoined(f"{self.over} has ended")
         server = self._server
         server.connection.server.home.expect("self", method)
-        if self.is_over:
-            raise NotJoined(f"{server.label} has ended")
         if self.resources is None:
             self.resources = Resources(server)
         return self.resources
 
-    def end_resources(self) -> None:
+    def end(self) -> None:
         """End what the object has started: nothing of it runs any more."""
-        self.is_over = True
         resources, self.resources = self.resources, None
         if resources is not None:
             resources.end()
+        self.over = self._server.label
+        # They hold each other and the connection: without this only the garbage collector would find them.
+        del self._server.agent, self._server
 
     # What an exception means.
 
     def end_by(self, error: BaseException, name: str) -> End | None:
         """Return the end that a handler's exception means, or None if the task goes on.
 
-        Called while the exception is handled. An exception that is not the handler's own is raised again: the
-        cancellation of the whole task.
+        Called while the exception is handled. A cancellation of the whole task is raised again.
 
         Args:
             error: What was raised.
@@ -316,9 +284,8 @@ class SupervisedTask:
         if isinstance(error, asyncio.CancelledError):
             if self.take_interruption():
                 return self.ending
-            if self.interruption is Interruption.REPLACED:
-                raise error
-            if self.task is not None and self.task.cancelling() > 0:
+            is_replaced = self.interruption is Interruption.REPLACED
+            if is_replaced or (self.task is not None and self.task.cancelling() > 0):
                 raise error
             error = CallbackError(f"it awaited what was cancelled: {described(error)}")
         return self.crash(crash_of(error, name), name)
@@ -354,7 +321,7 @@ class SupervisedTask:
 
         Args:
             seconds: The limit.
-            end: The end that is due, if it is one.
+            end: The end that is due, if one is.
         """
         self.clear_limit()
         loop = self._server.connection.server.loop
@@ -369,7 +336,7 @@ class SupervisedTask:
     def _interrupt(self, seconds: float, end: End | None) -> None:
         """Cancel what has run too long; kill it if it was cancelled before."""
         task, server = self.task, self._server
-        if task is None or task.done():
+        if task is None or not self.is_running:
             return
         if self.interruption is not Interruption.NONE:
             server.connection.server.log.error(
