@@ -1,8 +1,14 @@
-"""The tracker: who is where, on all nodes, without a clock, a network or a loop. Protocol document, §6.6–6.8.
+"""The CRDT of presences on all nodes, without a clock, a network or an event loop. Protocol document, §6.6–6.8.
 
-From the floor up: ``clocks`` and ``entry`` are words; ``delta`` is what one replica tells another, and the
-theory of why that converges; ``generations`` keeps the last deltas; ``state`` is what one replica knows;
-``replicas`` who lives; ``messages`` how it is written; ``shard`` the protocol, which is all that a shell needs.
+From the bottom up:
+
+- ``clocks`` and ``entry`` define the terms.
+- ``delta`` is what one replica tells another. Its docstring says why replicas converge.
+- ``generations`` keeps the last deltas.
+- ``state`` is what one replica knows.
+- ``replicas`` knows which replicas live.
+- ``messages`` writes and reads messages between replicas.
+- ``shard`` is the protocol; :mod:`bennu.presence.tracker` uses only it.
 """
 
 from .clocks import Ref

@@ -1,4 +1,4 @@
-"""Vector clocks, as plain dicts: how much a replica knows of each replica. Protocol document, §6.7 and §6.8."""
+"""Vector clocks, as plain dicts: up to which clock a replica knows each replica. Protocol document, §6.7 and §6.8."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from functools import reduce
 __all__ = ["Clocks", "Ref", "append_clocks", "dominates", "restrict", "upper_bound"]
 
 Ref = tuple[str, int]
-"""A replica: the name of its node, and its vsn, which is another at every start."""
+"""A replica: the name of its node, and its vsn, which differs at each start."""
 
 Clocks = dict[Ref, int]
-"""Of each replica the clock up to which everything is known."""
+"""For each replica, the clock up to which everything of it is known."""
 
 
 def dominates(clocks: Clocks, others: Clocks) -> bool:
@@ -42,7 +42,7 @@ def append_clocks(
     Args:
         dominant: The fewest so far, each with its owner.
         owner: Whose clocks are added.
-        clocks: What is added. Clocks that add nothing are left out; what they make needless goes.
+        clocks: What is added. Clocks that add nothing are left out. Clocks that they make needless are removed.
     """
     together = reduce(upper_bound, (known for _, known in dominant), Clocks())
     if not clocks:

@@ -1,23 +1,24 @@
-"""What one replica tells another: a part of what it knows. Protocol document, §6.7.
+"""Deltas: what one replica tells another, a part of what it knows. Protocol document, §6.7.
 
-Whatever is tracked or untracked takes a *clock* of the replica that does it; an entry's clock is its name.
-What anybody knows of a replica is therefore two sets: the clocks it has heard of, and, of these, those whose
-entry is still there. A clock that is known and has no entry is gone for good, or never had one. So
+Each track and each untrack takes a *clock* of the replica that does it. The clock of an entry is its name.
+So what anybody knows of a replica is two sets: the clocks that are known, and the subset of them whose entry is still
+there. A clock that is known and has no entry is gone for good, or never had an entry. From that follows:
 
-- to learn something is to unite: what either side knows is known, and an entry is there if both have it, or
-  if one has it and the other never heard of it. That is commutative, associative and idempotent, so
-  messages may come late, twice, or in any order;
-- a removal needs no message of its own: it is a clock that is known, without an entry.
+- To merge is to unite. What either side knows is known. An entry is there if both sides have it, or if one side has it
+  and the other never heard of its clock. This is commutative, associative and idempotent, so messages can be late,
+  doubled, or out of order.
+- A removal needs no message of its own: it is a clock that is known, without an entry.
 
-A ``Part`` is such a pair of sets about one replica. Almost all that it knows is one span of clocks, which is
-written as its two ends; the ``cloud`` is the rest: entries from before the span that are gone, and what is
-known from beyond a gap. A removal takes a clock too, and whoever tells of that clock tells of what was
-removed. So who knows all clocks up to some c has also removed all that was removed until then, which is why
-comparing clocks is enough to see whether something was missed.
+A ``Part`` is such a pair of sets about one replica. Almost all clocks that it knows are one span, which is written as
+its two ends. The ``cloud`` is the rest: entries from before the span that are gone, and clocks from beyond a gap.
 
-A ``Delta`` has one part for each replica that it tells of. What Phoenix calls a state's extract is the same
-here, with a span from the beginning. Where Phoenix holds every known clock of a delta in its clouds we hold
-the span alone: so a delta costs what is present, not what has happened.
+A removal takes a clock too, and a message that tells this clock also tells what was removed. So a replica that knows all
+clocks up to some c has also removed all that was removed until then. That is why a comparison of clocks is enough to see
+whether something was missed.
+
+A ``Delta`` has one part for each replica that it tells about. An *extract* of Phoenix is a part here whose span begins
+at 0. Phoenix holds every known clock of a delta in its clouds. We hold the span alone, so the size of a delta follows
+from what is present, not from what has happened.
 """
 
 from __future__ import annotations
@@ -39,13 +40,13 @@ class Part(Struct, array_like=True):
     """What is told about one replica.
 
     Attributes:
-        start: Where the span begins: everything after it is known,
-        end: up to this clock. If they are equal, there is no span.
-        cloud: Clocks known beside the span.
+        start: The begin of the span: each clock after it is known, up to ``end``.
+        end: The end of the span. If it equals ``start``, there is no span.
+        cloud: Clocks that are known beside the span.
         values: The entries that are still there, by their clock.
 
     Raises:
-        ValueError: The span ends before it begins, or there is an entry whose clock is not known.
+        ValueError: The span ends before it begins, or an entry has a clock that is not known.
     """
 
     start: Clock = 0
@@ -62,7 +63,7 @@ class Part(Struct, array_like=True):
 
     @property
     def size(self) -> int:
-        """How many things it has to tell: entries, and clocks beside the span."""
+        """The number of entries, and of clocks beside the span."""
         return len(self.values) + len(self.cloud)
 
     def spans(self, clock: int) -> bool:
@@ -70,17 +71,17 @@ class Part(Struct, array_like=True):
         return self.start < clock <= self.end
 
     def knows(self, clock: int) -> bool:
-        """Return whether it tells of this clock, be it there or gone."""
+        """Return whether it tells of this clock, whether its entry is there or gone."""
         return self.spans(clock) or clock in self.cloud
 
     def touches(self, other: Part) -> bool:
-        """Return whether both spans together are one, without a gap."""
+        """Return whether both spans together make one span, without a gap."""
         if self.start == self.end or other.start == other.end:
             return True
         return other.start <= self.end and self.start <= other.end
 
     def absorb(self, other: Part) -> None:
-        """Learn what the other tells, in the time that the other takes. They must touch."""
+        """Learn what the other part tells, in time proportional to its size. The two must touch."""
         for clock in gone(self.values, other):
             del self.values[clock]
         for clock, entry in other.values.items():
@@ -94,18 +95,18 @@ class Part(Struct, array_like=True):
             self.start, self.end = min(self.start, other.start), max(self.end, other.end)
 
     def copy(self) -> Part:
-        """Return another one that knows the same."""
+        """Return another part that knows the same."""
         return Part(self.start, self.end, set(self.cloud), dict(self.values))
 
 
 Delta = dict[Ref, Part]
-"""Of each replica that there is something to tell about, what that is."""
+"""The parts that are told, by their replica."""
 
 
 def gone(values: Mapping[int, Entry], part: Part) -> list[int]:
     """Return the clocks of values that the part knows to be gone.
 
-    It looks at the values or at the span, whichever is less.
+    It goes through the values or through the span, whichever is shorter.
     """
     if part.end - part.start < len(values):
         known = [clock for clock in range(part.start + 1, part.end + 1) if clock in values]
@@ -116,7 +117,7 @@ def gone(values: Mapping[int, Entry], part: Part) -> list[int]:
 
 
 def drop_span(cloud: set[int], start: int, end: int) -> None:
-    """Take the clocks after ``start`` up to ``end`` out of a cloud, whichever of the two is less work."""
+    """Take the clocks after ``start`` up to ``end`` out of a cloud; go through the span or the cloud, the shorter one."""
     if end - start < len(cloud):
         cloud.difference_update(range(start + 1, end + 1))
     else:
@@ -124,14 +125,14 @@ def drop_span(cloud: set[int], start: int, end: int) -> None:
 
 
 def merge_deltas(delta: Delta, news: Delta) -> bool:
-    """Let a delta learn the news, if they follow on each other without a gap.
+    """Let a delta learn the news, if there is no gap between them.
 
     Args:
-        delta: Is changed.
-        news: Is not changed, and nothing of it that could change is kept.
+        delta: The delta, which is changed.
+        news: The news, which are not changed. Nothing mutable of them is kept.
 
     Returns:
-        Whether they could be merged. If not, the delta is what it was.
+        Whether they could be merged. If not, the delta is unchanged.
     """
     if not all(ref not in delta or delta[ref].touches(part) for ref, part in news.items()):
         return False
@@ -146,5 +147,5 @@ def copy_delta(delta: Delta) -> Delta:
 
 
 def delta_size(delta: Delta) -> int:
-    """Return how many things a delta tells, of all replicas together."""
+    """Return the size of a delta: the sizes of its parts together."""
     return sum(part.size for part in delta.values())

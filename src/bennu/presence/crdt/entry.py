@@ -1,4 +1,4 @@
-"""What is tracked, and what changed of it."""
+"""Entries, which are what is tracked, and diffs of them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class Entry(Struct, frozen=True, array_like=True):
     """An actor that is present in a topic.
 
     Attributes:
-        topic: Where.
-        actor: Who: a number that is unique within its replica.
-        key: As what; one actor may have several keys in a topic.
-        meta: What is known about it, ``phx_ref`` included. It must not be changed: an update replaces it.
+        topic: The topic.
+        actor: The number of the owner, unique within its replica.
+        key: The key. One actor can have several keys in a topic.
+        meta: The meta, ``phx_ref`` included. It must not be changed: an update replaces it.
     """
 
     topic: str
@@ -28,7 +28,7 @@ class Entry(Struct, frozen=True, array_like=True):
 
 @dataclass(slots=True)
 class Diff:
-    """What joined and what left, as one change: an update is both, in one diff. False if it is neither.
+    """What joined and what left in one change. An update is both. An empty diff is false.
 
     Example:
         >>> bool(Diff())

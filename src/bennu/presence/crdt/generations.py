@@ -1,8 +1,8 @@
-"""The last deltas, added up: for whoever missed some of them. Protocol document, §6.7.
+"""The last deltas, added up, for replicas that missed some of them. Protocol document, §6.7.
 
-A replica that missed a heartbeat needs not all that there is, only what is newer than what it knows. So all
-deltas that come by are merged into a few generations, each with a bound on its size. When one grows beyond
-its bound it becomes a copy of the one below, which reaches less far back.
+A replica that missed a heartbeat does not need everything, only what is newer than what it knows. So all deltas that are
+told or heard are merged into a few generations. Each generation has a bound on its size. A generation that grows beyond
+its bound becomes a copy of the next smaller one, which reaches less far back.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Generations:
     """Deltas of growing size.
 
     Args:
-        max_sizes: How many entries and tombstones each may have, in growing order.
+        max_sizes: How many entries and tombstones each generation can have, in growing order.
 
     Attributes:
         deltas: The generations, the smallest first.
@@ -32,7 +32,7 @@ class Generations:
         self.deltas: list[Delta] = [{} for _ in self._max_sizes]
 
     def push(self, delta: Delta) -> None:
-        """Add a delta to every generation that it follows on without a gap; it takes the delta's time."""
+        """Add a delta to each generation that it touches, in time proportional to the size of the delta."""
         below = delta
         for index, max_size in enumerate(self._max_sizes):
             generation = self.deltas[index]
@@ -50,11 +50,11 @@ class Generations:
 
         Args:
             ref: The replica.
-            start: Up to where everything is known already.
-            end: Up to where it shall be known then.
+            start: The clock up to which everything is known already.
+            end: The clock up to which everything shall be known.
 
         Returns:
-            None if no generation reaches back so far, or forth.
+            The part, or None if no generation has all clocks between the two.
         """
         for generation in self.deltas:
             part = generation.get(ref)

@@ -1,7 +1,7 @@
-"""What replicas say to each other. Protocol document, §6.8.
+"""Messages between the shards of one number on all nodes. Protocol document, §6.8.
 
-They go over the bus as MessagePack. A transfer has no number: to merge something twice, late, or unasked
-changes nothing that is true, so an answer needs not be matched with its question.
+They go over the bus as MessagePack. A transfer has no number: an answer that is merged twice, late, or unasked
+changes nothing. So an answer needs not be matched with its request.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ __all__ = [
 
 
 class Heartbeat(Struct, frozen=True, array_like=True, tag="heartbeat"):
-    """To all others: a replica lives.
+    """Tells all others that a replica lives, and what is new.
 
     Attributes:
-        ref: Which replica.
-        delta: What is new, if anything.
-        clocks: Up to where it knows everything of each replica that is up.
+        ref: The replica.
+        delta: What is new; empty if nothing is.
+        clocks: For each replica that is up, the clock up to which everything is known.
     """
 
     ref: Ref
@@ -40,11 +40,11 @@ class Heartbeat(Struct, frozen=True, array_like=True, tag="heartbeat"):
 
 
 class TransferRequest(Struct, frozen=True, array_like=True, tag="transfer_req"):
-    """To one: tell what is missing here.
+    """Asks one replica for what is missing.
 
     Attributes:
-        ref: Who asks.
-        clocks: Up to where it knows everything of each replica, down ones included.
+        ref: The replica that asks.
+        clocks: For each replica, also one that is down, the clock up to which everything is known.
     """
 
     ref: Ref
@@ -52,11 +52,11 @@ class TransferRequest(Struct, frozen=True, array_like=True, tag="transfer_req"):
 
 
 class TransferAck(Struct, frozen=True, array_like=True, tag="transfer_ack"):
-    """To who asked: what is missing there.
+    """Answers a request.
 
     Attributes:
-        ref: Who answers.
-        delta: For each replica of which something is missing, all from there on.
+        ref: The replica that answers.
+        delta: For each replica of which something is missing, everything after the known clock.
     """
 
     ref: Ref
@@ -64,10 +64,10 @@ class TransferAck(Struct, frozen=True, array_like=True, tag="transfer_ack"):
 
 
 class Goodbye(Struct, frozen=True, array_like=True, tag="graceful_permdown"):
-    """To all others: a replica ends now.
+    """Tells all others that a replica ends now.
 
     Attributes:
-        ref: Which replica.
+        ref: The replica.
     """
 
     ref: Ref

@@ -1,4 +1,4 @@
-"""How often replicas speak, and how long they may be silent. Protocol document, §6.6."""
+"""The times of the replication: how often replicas speak, and how long they can be silent. Protocol document, §6.6."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class Periods:
 
     Args:
         broadcast: Seconds between two ticks.
-        max_silent: So many ticks in a row may pass without a heartbeat if there is nothing to tell.
+        max_silent: Number of ticks in a row without a heartbeat, if there is nothing to tell.
         down: Seconds of silence after which a replica's entries are hidden.
         permdown: Seconds of silence after which they are deleted.
-        clock_samples: Ticks between two looks at what was missed.
+        clock_samples: Number of ticks between two checks of what was missed.
 
     Raises:
         ValueError: A rule is broken; the text names it.
@@ -55,11 +55,10 @@ class Periods:
 
     @property
     def silent_ticks(self) -> int:
-        """How many ticks an idle replica is silent.
+        """The number of ticks for which an idle replica is silent.
 
-        That is ``max_silent``, or less if ``down`` is so short that a replica which is merely idle would be
-        taken for dead: two heartbeats fit into two thirds of it at least, unless every tick has one. (Phoenix
-        leaves that to whoever sets the periods.)
+        That is ``max_silent``, or less if ``down`` is so short that an idle replica would count as dead: at least two
+        heartbeats fit into two thirds of ``down``, unless every tick has one. Phoenix does not check that.
         """
         return min(self.max_silent, max(0, int(self.down / (1.5 * self.broadcast)) - 1))
 

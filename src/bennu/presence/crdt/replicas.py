@@ -1,12 +1,13 @@
-"""Which other replicas there are, and whether they live: a table of when each was last heard.
+"""The table of the other replicas: when each was last heard, and whether it counts as alive.
 
-A replica comes UP when it is heard, goes DOWN after some silence, and PERMDOWN after more of it, or when it
-says goodbye, or when another one is heard under its name: then its node was started anew.
+A replica comes UP when it is heard. It goes DOWN after some silence. It goes PERMDOWN after more silence, when it says
+good-bye, or when another replica is heard under the name of its node, which was then started anew.
 
-Messages may come late, so two kinds of them must not bring back what is over. Of two replicas of one name
-the one with the lower vsn is the older; it is not heard while the newer one is up. (Not forever: if the wall
-clock of a node was set back, its next start has the lower vsn, and is heard when the old one is down.) And
-one that said goodbye is not heard again.
+Messages can be late, so two kinds of messages must not bring back a replica that has ended:
+
+- Of two replicas of one name, the one with the lower vsn is the older. It is not heard while the newer one is up. If the
+  wall clock of a node was set back, its next start has the lower vsn; it is heard when the old replica is down.
+- A replica that said good-bye is not heard again.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ __all__ = ["Change", "Changes", "ReplicaStatus", "Replicas"]
 
 
 class ReplicaStatus(Enum):
-    """Whether a replica lives, as far as is known."""
+    """Whether a replica counts as alive."""
 
     UP = "up"
     DOWN = "down"
 
 
 class Change(Enum):
-    """What became of a replica."""
+    """A change of a replica's status."""
 
     UP = "up"  # it is new, or was down
     DOWN = "down"
@@ -35,13 +36,13 @@ class Change(Enum):
 
 
 Changes = list[tuple[Ref, Change]]
-"""What became of which replica, in order."""
+"""Replicas and their changes, in order."""
 
 _ENDS = {
     ReplicaStatus.UP: (Change.DOWN, Change.PERMDOWN),
     ReplicaStatus.DOWN: (Change.PERMDOWN,),
 }
-"""What happens to a replica of which status until it is out of the table."""
+"""The changes of a replica of each status, until it is out of the table."""
 
 
 @dataclass(slots=True)
@@ -55,8 +56,8 @@ class Replicas:
     """The table of the other replicas, by the name of their node.
 
     Args:
-        down: Seconds of silence after which one is down.
-        permdown: Seconds of silence after which one is out of the table.
+        down: Seconds of silence after which a replica is down.
+        permdown: Seconds of silence after which a replica is out of the table.
     """
 
     __slots__ = ("_byes", "_down", "_permdown", "_table")
@@ -72,10 +73,10 @@ class Replicas:
         return {name: replica.status for name, replica in self._table.items()}
 
     def heard(self, ref: Ref, now: float) -> Changes | None:
-        """A replica gave a sign of life.
+        """Note a sign of life of a replica.
 
         Returns:
-            What that changes, in order; None if it must not be listened to.
+            The changes that follow, in order; None if the replica must not be heard.
         """
         name, vsn = ref
         known = self._table.get(name)
@@ -91,13 +92,13 @@ class Replicas:
         return [*changes, (ref, Change.UP)]
 
     def said_goodbye(self, ref: Ref, now: float) -> Changes:
-        """A replica has ended. It is not heard any more, whatever comes late."""
+        """Note that a replica has ended. It is not heard any more, even if a message of it comes late."""
         self._byes[ref] = now
         known = self._table.get(ref[0])
         return self._end(ref[0]) if known and known.vsn == ref[1] else []
 
     def passed(self, now: float) -> Changes:
-        """Return who has been silent for too long by now."""
+        """Return the changes of replicas that have been silent for too long."""
         changes: Changes = []
         for name, replica in list(self._table.items()):
             silence = now - replica.heard

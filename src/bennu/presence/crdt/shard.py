@@ -1,27 +1,26 @@
 """The protocol of one shard, without clock and network. Protocol document, §6.8.
 
-All shards of one number, one on each node, tell each other what they track. The shell around this one calls
-``tick`` once every broadcast period, ``receive`` with what comes, and does what is in the ``Outcome``: sends
-messages, and reports diffs. ``now`` is any clock that does not run backwards, in seconds.
+The shards of one number, one on each node, tell each other what they track. :mod:`bennu.presence.tracker` calls ``tick``
+once every broadcast period and ``receive`` with each message. Then it does what is in the ``Outcome``: it sends messages,
+and reports diffs. ``now`` is any clock that does not run backwards, in seconds.
 
-1. **Heartbeats** carry what is new (the delta), once, to all. Nobody acknowledges them.
-2. **Sampling** finds what was lost: every heartbeat says up to where its sender knows everything. From those
-   who together know more than we do we request a **transfer**, and get what is missing. Whether something is
-   missing is asked only for replicas that we have heard ourselves; else one who starts while another is down
-   would ask without end for what it can't use.
-3. **Silence** of a replica hides its entries, and after more of it deletes them.
+1. A **heartbeat** tells all others what is new (the delta), once. It is not acknowledged.
+2. **Sampling** finds what was lost. Each heartbeat says up to which clock its sender knows everything. From the replicas
+   that together know more than this one, a **transfer** is requested. This is asked only about replicas that were heard
+   directly. Otherwise a replica that starts while another is down would ask without end for what it can't use.
+3. The **silence** of a replica hides its entries, and more silence deletes them.
 
-Where this differs from Phoenix, on purpose:
+Bennu differs from Phoenix on purpose:
 
-- A replica that is new or back makes us speak at our next tick, instead of when our silence is over: it knows
+- A replica that is new or back makes a shard speak at its next tick, not after its silent ticks: the other one knows
   nothing until then.
-- A transfer brings exactly the replicas of which something is missing, each from the smallest generation that
-  is enough or whole. So one transfer is always enough.
-- A replica that is back is shown when what its heartbeat tells is merged, so what it says to be gone does not
-  join again. What it does not say in that first heartbeat joins from memory, once, and may leave after the
-  transfer. What is learned of it through a third one meanwhile is no diff before (``state.py`` says more).
-- Whoever speaks under our own name is not heard: it is our own echo, or a second process with our name. The
-  others hear the one of these that started last.
+- A transfer brings exactly the replicas of which something is missing, each from the smallest generation that is
+  enough, or whole. So one transfer is always enough.
+- A replica that is back is shown after its heartbeat is merged, so an entry that the heartbeat removes does not join
+  again. Other entries join from memory, once, and can leave after the transfer. What is learned of the replica through
+  a third one meanwhile is in no diff before (see ``state.py``).
+- A replica that speaks under our own name is not heard: it is our own echo, or a second process with our name. Other
+  nodes hear the one of the two that started last.
 """
 
 from __future__ import annotations
@@ -41,18 +40,18 @@ from .state import State
 __all__ = ["Outcome", "Send", "Shard"]
 
 Send = tuple[str | None, ShardMessage]
-"""To which node, or None for all others; and what."""
+"""The node, or None for all others; and the message."""
 
 DEFAULTS: Final = Periods()
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What the shell has to do now.
+    """What the tracker has to do now.
 
     Attributes:
         sends: Messages, in order.
-        diffs: What readers see changed, in order; none of them is empty.
+        diffs: The changes that readers see, in order. None of them is empty.
     """
 
     sends: list[Send] = field(default_factory=list[Send])
@@ -70,8 +69,8 @@ class Shard:
     Args:
         ref: The name of the node, unique among the nodes, and a vsn, unique among the starts of this node and
             growing: microseconds since 1970.
-        periods: How often it speaks, and how long others may be silent.
-        max_delta_sizes: How many entries and tombstones each generation of deltas may have.
+        periods: How often it speaks, and how long others can be silent.
+        max_delta_sizes: How many entries and tombstones each generation of deltas can have.
 
     Attributes:
         ref: The replica.
@@ -115,7 +114,7 @@ class Shard:
         return self._replicas.statuses()
 
     def tick(self, now: float) -> Outcome:
-        """A broadcast period is over: speak, look for what was missed, and for who is silent."""
+        """End a broadcast period: speak, look for what was missed, and for replicas that are silent."""
         outcome = Outcome()
         self._speak(outcome)
         self._ticks += 1
@@ -125,7 +124,7 @@ class Shard:
         return outcome
 
     def hurry(self) -> Outcome:
-        """Tell what is new before the period is over. If nothing is, nothing happens."""
+        """Tell what is new before the period is over. If nothing is new, nothing happens."""
         outcome = Outcome()
         delta = self.state.take_delta()
         if delta:
@@ -133,7 +132,7 @@ class Shard:
         return outcome
 
     def receive(self, message: ShardMessage, now: float) -> Outcome:
-        """Take in what another replica says."""
+        """Handle a message of another replica."""
         outcome = Outcome()
         if message.ref[0] == self.ref[0]:
             return outcome

@@ -1,19 +1,18 @@
 """What one replica knows of all: an add-wins observed-remove set. Protocol document, §6.7.
 
-Of every replica that it has heard of, itself included, it holds what ``delta.py`` calls a part whose span
-begins with the first clock. Each replica's entries are added and removed by itself alone; the others merge
-what they are told. An actor's number means something within its replica only, so entries of two replicas
-are never the same one.
+For each replica that it has heard of, itself included, it holds a part (``delta.py``) whose span begins with the first
+clock. Only a replica itself adds and removes its entries. The others merge what they are told. The number of an actor is
+unique only within its replica, so entries of two replicas are never the same one.
 
-What readers see are the entries of replicas that are not *hidden*. A replica is introduced hidden, and is
-hidden again while it is down; whatever is merged meanwhile is not seen, and not in a diff. Showing it gives
-all its entries as joins, hiding it gives them as leaves. So the diffs are exactly the changes of what readers
-see: who replays them all has what ``entries`` returns. In this we differ from Phoenix, whose merge reports
-joins of a replica that is down, if a third one tells of them, and again when it is up.
+Readers see the entries of replicas that are not *hidden*. A replica is introduced hidden, and is hidden again while it is
+down. What is merged meanwhile is not seen, and is in no diff. When a replica is shown, all its entries join. When it is
+hidden, all its entries leave. So the diffs are exactly the changes of what readers see: all diffs together give what
+``entries`` returns. Phoenix differs: its merge reports joins of a replica that is down if a third one tells of them, and
+reports them again when that replica is up.
 
-Our own changes gather in a delta until it is taken for a heartbeat. Entries that others removed are noted
-in it as well, as tombstones in the cloud of their replica, so that who missed the removal learns of it from
-us. Joins of others are not: they are told by their replica, or in a transfer.
+Changes of this replica gather in a delta, until it is taken for a heartbeat. Entries that other replicas removed are noted
+in the delta too, as tombstones in the cloud of their replica. So a replica that missed the removal learns of it from us.
+Joins of other replicas are not noted: their replica tells them, or a transfer brings them.
 """
 
 from __future__ import annotations
@@ -28,11 +27,11 @@ from .entry import Diff, Entry
 __all__ = ["State"]
 
 LONGEST: Final = 100_000
-"""Clocks that a span may have beyond a gap. A transfer brings what was taken for lost."""
+"""The most clocks of a span beyond a gap. A longer span counts as lost, and a transfer brings it."""
 
 
 class _Holding:
-    """What is known of one replica: everything up to a clock, a cloud beyond it, and the entries."""
+    """What is known of one replica: each clock up to ``clock``, a cloud of clocks beyond it, and the entries."""
 
     __slots__ = ("clock", "cloud", "hidden", "values")
 
@@ -46,14 +45,14 @@ class _Holding:
         return clock <= self.clock or clock in self.cloud
 
     def is_beyond(self, part: Part) -> bool:
-        """Return whether a part lies beyond a gap and is so long that it must be taken for lost.
+        """Return whether a part lies beyond a gap and is so long that it counts as lost.
 
-        What is known beyond a gap is held clock by clock, and a few bytes may tell of any number of them.
+        Each clock beyond a gap takes memory, and a few bytes of a message can tell any number of clocks.
         """
         return part.start > self.clock and part.end - part.start > LONGEST
 
     def learn(self, part: Part) -> None:
-        """Know the clocks that a part knows."""
+        """Note the clocks that a part knows."""
         self.cloud |= part.cloud
         if part.start <= self.clock:
             self.clock = max(self.clock, part.end)
@@ -70,7 +69,7 @@ class State:
     """The state of one replica.
 
     Args:
-        ref: Which one it is.
+        ref: The replica.
     """
 
     __slots__ = ("_delta", "_holdings", "_me", "_own", "_topics", "ref")
@@ -87,7 +86,7 @@ class State:
     # What is there.
 
     def get(self, topic: str, actor: int, key: str) -> dict[str, Any] | None:
-        """Return the meta of one of our own entries, or None."""
+        """Return the meta of an entry of this replica, or None."""
         clock = self._own.get((topic, actor, key))
         return None if clock is None else self._me.values[clock].meta
 
@@ -114,10 +113,10 @@ class State:
         """Add an entry.
 
         Args:
-            topic: Where.
-            actor: Who.
-            key: As what.
-            meta: Of values that MessagePack carries. It must not be changed from now on.
+            topic: The topic.
+            actor: The number of the owner, unique within this replica.
+            key: The key.
+            meta: The meta, with its ``phx_ref``, of values that MessagePack carries. It must not be changed later.
 
         Raises:
             AlreadyTracked: The actor has this key in this topic.
@@ -149,7 +148,7 @@ class State:
         return Diff(self.track(topic, actor, key, meta).joins, [left])
 
     def take_delta(self) -> Delta:
-        """Return what was not yet told, and regard it as told. It is empty if there is nothing to tell."""
+        """Return what was not told yet, and count it as told. The delta is empty if there is nothing to tell."""
         taken, clock = self._delta, self._me.clock
         self._delta = {self.ref: Part(clock, clock)}
         if taken[self.ref].start == clock:
@@ -159,7 +158,7 @@ class State:
     # Other replicas.
 
     def introduce(self, ref: Ref) -> None:
-        """Begin to listen to what is told of a replica. It is hidden at first."""
+        """Begin to learn what is told of a replica. It is hidden at first."""
         self._holdings.setdefault(ref, _Holding())
 
     def show(self, ref: Ref) -> Diff:
@@ -183,7 +182,7 @@ class State:
         return diff
 
     def clocks(self, *, hidden: bool = False) -> Clocks:
-        """Return up to where everything is known of each replica; of hidden ones too, if they are wanted."""
+        """Return, for each replica, the clock up to which everything is known; for hidden replicas only if asked."""
         return {
             ref: holding.clock
             for ref, holding in self._holdings.items()
@@ -191,7 +190,7 @@ class State:
         }
 
     def told_clocks(self) -> Clocks:
-        """Return the clocks of all replicas; of this one, up to where its delta was taken."""
+        """Return the clocks of all replicas; for this one, the clock up to which its deltas were taken."""
         return self.clocks(hidden=True) | {self.ref: self._delta[self.ref].start}
 
     def extract(self, ref: Ref) -> Part:
@@ -208,7 +207,7 @@ class State:
         }
 
     def merge(self, delta: Delta) -> Diff:
-        """Learn what a delta tells. What is not relevant in it is left out, and nothing of it is changed."""
+        """Learn what a delta tells. Parts that are not relevant are left out. The delta is not changed."""
         diff = Diff()
         for ref, part in self.relevant(delta).items():
             holding = self._holdings[ref]
@@ -236,12 +235,12 @@ class State:
             del told.values[clock]
         else:
             told.cloud.add(clock)
-        # Without a clock of its own, nobody could tell from our clock that something was removed.
+        # A removal takes a clock too: else nobody could see from our clock that something was removed.
         self._me.clock = told.end = self._me.clock + 1
         return entry
 
     def _unlist(self, ref: Ref, clock: int, entry: Entry) -> None:
-        """Have an entry not found by its topic any more."""
+        """Remove an entry from its topic."""
         replicas = self._topics[entry.topic]
         entries = replicas[ref]
         del entries[clock]
