@@ -20,6 +20,7 @@ from starlette.routing import Mount, Route
 
 from bennu import Channel, ConnectInfo, Endpoint, Socket, on
 from tests.support.frames import ok
+from tests.support.inside import polls_of
 from tests.support.raw import ask
 from tests.support.servers import SERVERS, Server, serve
 from tests.support.steps import Steps
@@ -381,8 +382,7 @@ async def test_a_poll_that_is_abandoned_under_middleware_logs_nothing(
             url = server.url("/rt/socket/longpoll?vsn=2.0.0", "http")
             token = (await http.get(url)).json()["token"]
             poll = asyncio.create_task(http.get(url, params={"vsn": "2.0.0", "token": token}))
-            polls = endpoint._dispatch.longpolling._polls._waiting
-            await until(lambda: polls)
+            await until(lambda: polls_of(endpoint))
             poll.cancel()
         await until(ended.is_set)
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]

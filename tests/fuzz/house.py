@@ -46,7 +46,7 @@ from bennu import (
 from bennu.cli.config import Config
 from bennu.cli.http_protocol import BennuProtocol
 from tests.support.clock import AutojumpLoop, advance, settle
-from tests.support.inside import server_of, topics_of
+from tests.support.inside import polls_of, server_of, sessions_of, topics_of
 from tests.support.transport import MemoryTransport
 
 from .outcome import outcome_of
@@ -365,12 +365,12 @@ class House:
     def _left(self) -> list[str]:
         """Return what there is besides the honest client."""
         endpoint, me = self.endpoint, self._me()
-        polling = endpoint._dispatch.longpolling
         counts = {
             "connections": endpoint.connections - 1,
             "refused": len(server_of(endpoint).refused),
             "topics": len(topics_of(endpoint.pubsub)),
-            "sessions": len(polling._sessions) + sum(polling._counts.values()),
+            "sessions": sessions_of(endpoint),
+            "polls": polls_of(endpoint),
             "protocols": len(self.state.connections) - 1,
             "requests": len(self.state.tasks),
             "tasks": len([t for t in asyncio.all_tasks() - self._tasks if t is not me]),

@@ -22,8 +22,10 @@ __all__ = [
     "connections_of",
     "decide",
     "owners_of",
+    "polls_of",
     "resources_of",
     "server_of",
+    "sessions_of",
     "topics_of",
 ]
 
@@ -54,6 +56,18 @@ def owners_of(presence: Presence) -> Owners:
 def resources_of(channel: Channel[Any]) -> Resources:
     """Return the timers, subscriptions and tasks of a channel: what has ended and stays there is a leak."""
     return channel._server.task.own("start")
+
+
+def sessions_of(endpoint: Endpoint) -> int:
+    """Return the number of sessions of long polling, with those that a client is about to get."""
+    polling = endpoint._dispatch.longpolling
+    return max(len(polling._sessions), len(polling._counts))
+
+
+def polls_of(endpoint: Endpoint) -> int:
+    """Return the number of polls and bodies that are being served: an entry that stays behind is a leak."""
+    polling = endpoint._dispatch.longpolling
+    return polling._bodies.size + len(polling._polls._waiting)
 
 
 def topics_of(pubsub: PubSub) -> set[Any]:

@@ -13,6 +13,7 @@ from bennu import LongPoll
 from bennu.errors import DefinitionError
 from bennu.transports.longpoll.bodies import OVERHEAD
 from tests.support.clock import advance, running_loop, settle
+from tests.support.inside import polls_of, sessions_of
 from tests.support.longpoll import Browser, Request
 
 from .polling import Reach, joined, polling
@@ -37,11 +38,7 @@ def unfinished(browser: Browser, token: str, piece: bytes = b"x", **scope: Any) 
 
 def tables(polled: Any) -> int:
     """Return how many entries are left of the requests that were served."""
-    endpoints = (polled.server.endpoint, polled.elsewhere)
-    return sum(
-        one._dispatch.longpolling._bodies.size + len(one._dispatch.longpolling._polls._waiting)
-        for one in endpoints
-    )
+    return polls_of(polled.server.endpoint) + polls_of(polled.elsewhere)
 
 
 # Bodies: number and time.
@@ -262,7 +259,7 @@ async def test_a_client_that_goes_while_it_is_decided_on_leaves_its_place() -> N
             await settle()
             assert poll.task.done()
             assert len(cancelled) == number
-        assert not polled.server.endpoint._dispatch.longpolling._counts
+        assert not sessions_of(polled.server.endpoint)
 
 
 # What may be set.

@@ -14,6 +14,7 @@ import pytest
 from bennu import Endpoint
 from bennu.connect_info import URI
 from tests.support.frames import ok
+from tests.support.inside import connection_of, polls_of
 from tests.support.servers import Server
 from tests.support.until import until
 
@@ -61,8 +62,7 @@ async def post(client: httpx.AsyncClient, token: str, *lines: Any) -> dict[str, 
 
 async def until_waiting(endpoint: Endpoint, waiting: bool = True) -> None:
     """Wait until the only session has a waiting poll, or has none."""
-    (session,) = endpoint._dispatch.longpolling._sessions.values()
-    await until(lambda: (session._buffer._waiting is not None) is waiting)
+    await until(lambda: (polls_of(endpoint) > 0) is waiting)
 
 
 @pytest.mark.conformance("LP001", "LP002", "LP011", "LP015", "LP029")
@@ -124,9 +124,7 @@ async def test_connect_knows_the_request(server: Server, endpoint: Endpoint) -> 
     """connect gets the address and the URI of the request."""
     async with polling(server, "info") as client:
         await get(client)
-        (session,) = endpoint._dispatch.longpolling._sessions.values()
-        assert session._connection is not None
-        info = session._connection.info
+        info = connection_of(endpoint).info
         assert info.transport == "longpoll"
         assert info.peer.host == "127.0.0.1"
         query = "vsn=2.0.0&name=info"
