@@ -10,6 +10,7 @@ from uvicorn.server import ServerState
 from bennu.cli.config import Config
 from bennu.cli.head_limits import DEFAULT_LIMITS, HeadLimits
 from bennu.cli.http_protocol import BennuProtocol
+from bennu.cli.limited_protocol import LIMITS
 from tests.support.transport import MemoryTransport
 
 __all__ = ["REQUEST", "UPGRADE", "Client", "Server"]
@@ -77,6 +78,11 @@ class Server:
             await self.go.wait()
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"%d" % size})
+
+    @property
+    def awaited(self) -> int:
+        """The number of connections whose next head is awaited."""
+        return len(vars(self.state)[LIMITS].heads)
 
     def connect(self) -> tuple[Client, MemoryTransport]:
         """Return a new connection."""

@@ -8,7 +8,6 @@ import pytest
 
 from bennu import Channel, Endpoint, Socket
 from bennu.cli.head_limits import HeadLimits
-from bennu.cli.http_protocol import BennuProtocol
 from bennu.cli.limited_protocol import LINGER
 from bennu.reasons import Limit
 from tests.support.clock import advance, settle
@@ -115,12 +114,10 @@ async def test_a_client_that_goes_is_awaited_no_more() -> None:
     client, transport = server.connect()
     transport.feed(REQUEST[:9])
     await settle()
-    (protocol,) = server.state.connections
-    assert isinstance(protocol, BennuProtocol)
-    assert len(protocol._limits.heads) == 1
+    assert server.awaited == 1
     transport.lose(ConnectionResetError())
     await settle()
-    assert len(protocol._limits.heads) == 0
+    assert server.awaited == 0
     await advance(20)
     assert not client.got
 
@@ -146,12 +143,10 @@ async def test_a_websocket_is_awaited_no_more() -> None:
     await endpoint.start()
     server = Server(app=endpoint)
     client, transport = server.connect()
-    (protocol,) = server.state.connections
-    assert isinstance(protocol, BennuProtocol)
     transport.feed(UPGRADE)
     await settle()
     assert client.status == 101
-    assert len(protocol._limits.heads) == 0
+    assert server.awaited == 0
     await advance(30)
     assert endpoint.connections == 1
     await endpoint.stop()

@@ -10,7 +10,7 @@ from hypothesis import given, strategies as st
 from bennu import Presence
 from bennu.presence.owners import Grace
 
-from ..support.clock import advance, running_loop, settle, work
+from ..support.clock import advance, settle, timers, work
 from ..support.memory import endpoint_of, serve
 from ..support.properties import property_test
 from .rooms import ann_and_bob, enter, example, plain
@@ -164,8 +164,7 @@ async def test_the_stop_of_the_endpoint_waits_for_no_grace() -> None:
         assert gone == []
         await bob.news()
     assert sorted(gone) == ["ann", "bob"]
-    loop: Any = running_loop()
-    assert not [timer for timer in loop._scheduled if not timer.cancelled()], "a timer was left"
+    assert not timers(), "a timer was left"
 
 
 # Entries that wait for a new owner: which owner gets which, and when they expire.

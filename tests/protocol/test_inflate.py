@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import tracemalloc
 import zlib
 from collections.abc import Iterable
@@ -19,6 +18,7 @@ from bennu.protocol.deflate import negotiate
 from bennu.protocol.inflate import MAX_STREAMS, InflatingReader
 from bennu.protocol.websocket import CLOSE, FAILURE, PING, Event, Note, Reader
 
+from ..support.inside import held_by
 from ..support.masked import LARGE, cut, raw
 from ..support.properties import property_test, texts
 
@@ -281,7 +281,7 @@ def test_an_idle_reader_keeps_an_inflater_only_if_a_window_was_agreed_on() -> No
     forgets, keeps = reader(), reader(client_context=True)
     for one, kept in ((forgets, 0), (keeps, 1)):
         one.receive(raw(0xC1, HELLO))
-        assert len([held for held in gc.get_referents(one) if isinstance(held, inflater)]) == kept
+        assert len(held_by(one, inflater)) == kept
     assert keeps.receive(raw(0x88)) == [(CLOSE, b"")]
 
 

@@ -5,8 +5,6 @@ The comparison with the ``websockets`` library is in test_websocket_properties.
 
 from __future__ import annotations
 
-import gc
-
 import pytest
 from hypothesis import given, strategies as st
 from websockets.frames import Frame, Opcode as LibraryOpcode
@@ -24,6 +22,7 @@ from bennu.protocol.websocket import (
     frame,
 )
 
+from ..support.inside import held_by
 from ..support.masked import LARGE, binary, failure, raw, read, text
 from ..support.properties import property_test
 
@@ -158,8 +157,7 @@ def test_a_reader_that_has_read_whole_frames_holds_nothing() -> None:
     for data in (text("x"), text("x") + raw(0x89), raw(0x01, b"a"), raw(0x80, b"b")):
         reader.receive(data)
 
-    held = [one for one in gc.get_referents(reader) if isinstance(one, bytes | bytearray | list)]
-    assert held == []
+    assert held_by(reader, bytes, bytearray, list) == []
 
 
 @pytest.mark.parametrize("opcode", [0x3, 0x4, 0x5, 0x6, 0x7, 0xB, 0xC, 0xD, 0xE, 0xF])

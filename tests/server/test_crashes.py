@@ -33,7 +33,7 @@ from bennu.message import Draining
 from bennu.server.raw_connection import RawConnection
 
 from ..support.clock import advance, settle, work
-from ..support.inside import connections_of
+from ..support.inside import connections_of, presence_of
 from ..support.memory import Client, HandshakeRefused, Server, ok, serve
 from .bad import CRASH
 
@@ -372,7 +372,7 @@ async def crashes_refresh(server: Server) -> None:
 
 
 async def crashes_hook(server: Server) -> None:
-    presence = server.endpoint._lifecycle.presences[0]
+    presence = presence_of(server.endpoint)
     owner = object()
     await presence.track(owner, "ann", topic="lobby")
     await work(0.1)
@@ -406,8 +406,8 @@ async def crashes_info(server: Server) -> None:
     client = await raw_client(server)
     await settle()
     for connection in connections_of(server.endpoint):
-        if isinstance(connection, RawConnection) and connection._running is not None:
-            connection._running.put_info("hello")
+        if isinstance(connection, RawConnection):
+            connection.tell("hello")
     assert await client.closed() == 1011
 
 

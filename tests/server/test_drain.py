@@ -306,10 +306,11 @@ async def test_a_stop_ends_the_drain() -> None:
 @pytest.mark.conformance("SK015")
 async def test_a_socket_without_a_drain_keeps_its_clients() -> None:
     """Until the endpoint stops; another socket's clients leave meanwhile."""
-    room = endpoint_of(CHANNELS_HERE)._routes.find({"path": "/socket/websocket"})
-    assert room is not None
-    staying = Socket(connect=lambda: None, channels=CHANNELS_HERE, drain=False)
-    endpoint = Endpoint(sockets={"/staying": staying, "/socket": room.socket})
+    staying, leaving = (
+        Socket(connect=lambda: None, channels=CHANNELS_HERE, drain=drain)
+        for drain in (False, Drain())
+    )
+    endpoint = Endpoint(sockets={"/staying": staying, "/socket": leaving})
     async with serve(endpoint) as server:
         heard = drains(endpoint)
         stays = await server.connect("/staying/websocket")

@@ -11,7 +11,8 @@ from bennu import Channel, ConnectInfo
 from bennu.errors import TokenError, TokenExpired, TokenInvalid, TokenMissing
 from bennu.server.expiry import Expiry
 
-from ..support.inside import connection_of
+from ..support.clock import timers
+from ..support.inside import connection_of, topics_of
 from ..support.memory import HandshakeRefused, Over, endpoint_of, error, ok, serve
 from .rooms import CHANNELS, ended
 
@@ -48,12 +49,13 @@ async def test_a_connection_ends_when_its_time_comes(over: Over) -> None:
 async def test_a_connection_that_ends_before_its_time_leaves_no_timer() -> None:
     """Nothing happens then any more."""
     async with serve(endpoint_of(CHANNELS, connect=bound, id=name_of)) as server:
+        await (await server.connect()).join("room:1")
+        before = timers(), topics_of(server.endpoint.pubsub)
         client = await server.connect(params={"seconds": "60", "ids": "a"})
-        link = connection_of(server.endpoint)
-        expiry: Any = link.expiry
+        assert timers() > before[0]
         client.close()
         assert await client.closed() == 1000
-        assert (expiry._timer, expiry._subscriptions) == (None, [])
+        assert (timers(), topics_of(server.endpoint.pubsub)) == before
 
 
 @pytest.mark.parametrize("seconds", ["0", "-1"])

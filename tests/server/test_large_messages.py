@@ -15,7 +15,7 @@ from bennu.loop.scheduler import Scheduler
 from bennu.message import Message
 
 from ..support.clock import advance, running_loop, settle
-from ..support.inside import connection_of, server_of
+from ..support.inside import connection_of, waiting_turns_of
 from ..support.memory import endpoint_of, ok, serve
 
 LARGE = "x" * 20_000
@@ -163,4 +163,4 @@ async def test_an_end_waits_for_no_turn_for_ever(end: str, monkeypatch: pytest.M
         else:
             assert noted.reasons == [{"leave": "left", "closed": "closed"}[end]]
             server.logged("did not finish in 5s")
-            assert not server_of(server.endpoint).scheduler._waiting
+            assert not waiting_turns_of(server.endpoint)

@@ -9,7 +9,7 @@ import pytest
 
 from bennu import Broadcast, Error, on_info
 
-from ..support.clock import advance, running_loop, settle, work
+from ..support.clock import advance, settle, timers, work
 from ..support.inside import resources_of
 from ..support.memory import endpoint_of, error, ok, serve
 from .handles import Room, rooms
@@ -40,11 +40,6 @@ async def test_a_message_may_be_sent_after_a_time_and_again_and_again() -> None:
 
 async def test_no_timer_outlives_its_channel() -> None:
     """Not even one that would find nobody there."""
-    loop = running_loop()
-
-    def timers() -> int:
-        return sum(not timer.cancelled() for timer in loop._scheduled)  # type: ignore[attr-defined]
-
     async with serve(endpoint_of({"room": Room})) as server:
         client = await server.connect()
         before = timers()

@@ -14,9 +14,9 @@ from bennu.server.server import Server
 from bennu.telemetry import Telemetry
 from bennu.user_code.callback import Callback
 
-from ..support.clock import advance, running_loop, settle, work
-from ..support.inside import server_of
+from ..support.clock import advance, running_loop, settle, timers, work
 from ..support.memory import Over, endpoint_of, ok, serve
+from ..support.until import until
 
 
 class Room(Channel[Any]):
@@ -139,8 +139,7 @@ async def test_the_idle_timers_end_with_the_endpoint() -> None:
     endpoint = endpoint_of({"room": Room})
     async with serve(endpoint) as server:
         await server.connect()
-    loop = running_loop()
-    assert not [timer for timer in loop._scheduled if not timer.cancelled()]  # type: ignore[attr-defined]
+    assert not timers()
 
 
 # Threads.
@@ -210,15 +209,9 @@ async def test_what_comes_too_late_from_a_thread_is_dropped_and_logged() -> None
         )
         loop.waits_for_threads = True
         go_on.set()
-        await asyncio.to_thread(_wait_for_the_pool, server.endpoint)
+        await until(lambda: server.records)
         server.logged("save ended after its channel", "dropped", level=30)
         await client.expect_nothing()
-
-
-def _wait_for_the_pool(endpoint: Endpoint) -> None:
-    pool = server_of(endpoint).pools.handlers._executor
-    assert pool is not None
-    pool.shutdown(wait=True)
 
 
 async def test_it_may_start_again() -> None:

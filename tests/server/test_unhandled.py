@@ -11,7 +11,7 @@ from bennu.message import Message
 from bennu.refusals import Readable
 
 from ..support.clock import advance, settle, work
-from ..support.inside import connection_of
+from ..support.inside import connection_of, unhandled_of
 from ..support.memory import Client, Over, endpoint_of, error, ok, serve
 from .raws import said, talking
 
@@ -117,7 +117,7 @@ async def test_however_a_message_is_handled_its_bytes_count_no_more(event: str) 
         if event == "crash":
             server.logged("crashed")
         link = connection_of(server.endpoint)
-        assert link._unhandled == 0
+        assert unhandled_of(link) == 0
         assert await heartbeat(client)
 
 
@@ -134,7 +134,7 @@ async def test_a_leave_frees_what_waits() -> None:
         client.leave("slow:1")
         await advance(10)
         link = connection_of(server.endpoint)
-        assert link._unhandled == 0
+        assert unhandled_of(link) == 0
         client.close()
 
 

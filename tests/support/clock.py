@@ -13,7 +13,7 @@ import asyncio
 import selectors
 from typing import Any, Final
 
-__all__ = ["AUTOJUMP", "AutojumpLoop", "advance", "running_loop", "settle", "work"]
+__all__ = ["AUTOJUMP", "AutojumpLoop", "advance", "running_loop", "settle", "timers", "work"]
 
 DEADLOCK: Final = 20.0
 """Real seconds after which an event loop without anything to do raises an error."""
@@ -127,6 +127,11 @@ def running_loop() -> AutojumpLoop:
     loop = asyncio.get_running_loop()
     assert isinstance(loop, AutojumpLoop), "let the fixture anyio_backend return AUTOJUMP"
     return loop
+
+
+def timers() -> int:
+    """Return the number of timers that the running loop waits for."""
+    return sum(not timer.cancelled() for timer in running_loop()._scheduled)  # type: ignore[attr-defined]
 
 
 async def settle() -> None:

@@ -5,10 +5,12 @@ A test that wants to see more of the inside gets a function here, with the reaso
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from typing import Any
 
 from bennu import Channel, Endpoint, Presence
+from bennu.presence.crdt import Shard
 from bennu.presence.owners import Owners
 from bennu.pubsub import PubSub
 from bennu.server.connection import ServerConnection
@@ -16,17 +18,26 @@ from bennu.server.handshake import Accepted, shake_hands
 from bennu.server.request import Denied
 from bennu.server.resources import Resources
 from bennu.server.server import Server
+from bennu.transports.native import NativeWebSocket
 
 __all__ = [
     "connection_of",
     "connections_of",
     "decide",
+    "generations_of",
+    "has_input",
+    "held_by",
+    "is_behind",
     "owners_of",
     "polls_of",
+    "presence_of",
     "resources_of",
     "server_of",
     "sessions_of",
     "topics_of",
+    "unhandled_of",
+    "unread_of",
+    "waiting_turns_of",
 ]
 
 
@@ -56,6 +67,48 @@ def owners_of(presence: Presence) -> Owners:
 def resources_of(channel: Channel[Any]) -> Resources:
     """Return the timers, subscriptions and tasks of a channel: what has ended and stays there is a leak."""
     return channel._server.task.own("start")
+
+
+def presence_of(endpoint: Endpoint) -> Presence:
+    """Return the presence of an endpoint that a test did not make itself."""
+    (presence,) = endpoint._lifecycle.presences
+    return presence
+
+
+def unread_of(connection: ServerConnection[Any]) -> int:
+    """Return the bytes that a client has not read: those in the transport, and those in the send queue."""
+    queue = connection.backpressure and connection.backpressure._queue
+    return connection._transport.unsent + (queue.size if queue else 0)
+
+
+def held_by(thing: object, *kinds: type) -> list[Any]:
+    """Return the objects of some kinds that an object refers to: how much memory it takes is no behaviour."""
+    return [one for one in gc.get_referents(thing) if isinstance(one, kinds)]
+
+
+def unhandled_of(connection: ServerConnection[Any]) -> int:
+    """Return the bytes of messages that wait to be handled. Below ``max_unhandled`` they have no effect."""
+    return connection._unhandled
+
+
+def waiting_turns_of(endpoint: Endpoint) -> int:
+    """Return the number of channels that wait for their turn to handle a large message."""
+    return len(server_of(endpoint).scheduler._waiting)
+
+
+def has_input(transport: NativeWebSocket) -> bool:
+    """Return whether a transport has bytes or events that are not handled yet."""
+    return bool(transport._held) or held_by(transport._reader, bytes, bytearray) != []
+
+
+def is_behind(transport: NativeWebSocket) -> bool:
+    """Return whether a transport handles what has come in several turns of the event loop."""
+    return transport._is_behind
+
+
+def generations_of(shard: Shard) -> list[Any]:
+    """Return the deltas that a shard keeps for replicas: they hold entries in memory."""
+    return [one for one in shard._generations.deltas if one]
 
 
 def sessions_of(endpoint: Endpoint) -> int:

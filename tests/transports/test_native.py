@@ -12,6 +12,7 @@ import pytest
 from bennu import Endpoint
 from bennu.loop import scheduler
 from tests.support.frames import ok
+from tests.support.inside import has_input, is_behind
 from tests.support.raw import (
     BINARY,
     CLOSE,
@@ -299,10 +300,8 @@ async def test_who_sends_much_at_once_makes_nobody_wait(server: Server, flood: b
         much.send(flood)
         for _ in range(10):
             await is_alive(little)
-        (busy,) = (
-            one for one in server.connections if one._reader._buffer is not None or one._held
-        )
-        assert busy._is_behind
+        (busy,) = (one for one in server.connections if has_input(one))
+        assert is_behind(busy)
 
 
 @pytest.mark.usefixtures("one_part_a_turn")
@@ -335,7 +334,7 @@ async def test_a_connection_that_is_closed_while_more_waits_ends(
     async with open_raw(server) as client:
         await client.open("/socket/websocket?vsn=2.0.0&name=busy")
         client.send(client_frame(PING, b"") * 5_000 + client_frame(CLOSE, close_payload(1001)))
-        await until(lambda: any(one._is_behind for one in server.connections))
+        await until(lambda: any(is_behind(one) for one in server.connections))
         await endpoint.disconnect("busy")
         while (frame := await client.frame()).opcode != CLOSE:
             assert frame.opcode == PONG
