@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from bennu import DefinitionError, Drain
-from bennu.drain import Batch, plan_drain
+from bennu.drain import DrainBatch, plan_drain
 
 from .support.properties import property_test
 
@@ -25,7 +25,7 @@ totals = st.integers(0, 200)
 seeds = st.integers()
 
 
-def times(batches: list[Batch]) -> list[float]:
+def times(batches: list[DrainBatch]) -> list[float]:
     """Return the time of each close, in seconds from the start of the drain."""
     found: list[float] = []
     begin = 0.0
@@ -39,9 +39,9 @@ def test_connections_leave_in_batches_that_begin_an_interval_apart() -> None:
     """Each connection is closed in its slot. A smaller batch takes its share of the interval."""
     batches = list(plan_drain(Drain(batch_size=2, batch_interval=4.0), 5, 30.0, lambda: 0.5))
     assert batches == [
-        Batch(1, 3, (1.0, 3.0), 4.0),
-        Batch(2, 3, (1.0, 3.0), 4.0),
-        Batch(3, 3, (1.0,), 2.0),
+        DrainBatch(1, 3, (1.0, 3.0), 4.0),
+        DrainBatch(2, 3, (1.0, 3.0), 4.0),
+        DrainBatch(3, 3, (1.0,), 2.0),
     ]
     assert [batch.count for batch in batches] == [2, 2, 1]
 

@@ -32,11 +32,7 @@ LONG_TESTS: Final[set[str]] = {
     "transports/test_longpoll_requests.py",
 }
 
-SAME_NAMES: Final[set[str]] = {
-    "Batch",
-    "Framing",
-    "_Entry",
-}
+SAME_NAMES: Final[set[str]] = set()
 """Names that more than one class has."""
 
 SUITES: Final = {

@@ -17,7 +17,7 @@ from typing import Literal
 from .errors import DefinitionError
 from .user_code.options import COUNT, FLAG, NUMBER, options
 
-__all__ = ["Batch", "Drain", "DrainPolicy", "plan_drain"]
+__all__ = ["Drain", "DrainBatch", "DrainPolicy", "plan_drain"]
 
 
 @options(batch_size=COUNT, batch_interval=NUMBER, timeout=NUMBER, log=FLAG)
@@ -69,7 +69,7 @@ def _expect(fits: bool, name: str, got: float, expected: str, example: float) ->
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class DrainBatch:
     """Connections that are closed one after another.
 
     Attributes:
@@ -92,7 +92,7 @@ class Batch:
 
 def plan_drain(
     drain: Drain, total: int, within: float, random: Callable[[], float]
-) -> Iterator[Batch]:
+) -> Iterator[DrainBatch]:
     """Yield batches with the time at which each connection is closed.
 
     Args:
@@ -113,4 +113,4 @@ def plan_drain(
     for index in range(rounds):
         count = min(size, total - index * size)
         delays = tuple(slot * (place + random()) for place in range(count))
-        yield Batch(index + 1, rounds, delays, slot * count)
+        yield DrainBatch(index + 1, rounds, delays, slot * count)

@@ -53,6 +53,7 @@ COMPRESS: Final = Option(
     lambda value: isinstance(value, bool | Deflate),
     "Deflate(...)",
 )
+WEBSOCKET: Final = Option(FLAG.expected, FLAG.fits, "False, longpoll=True")
 LONGPOLL: Final = Option(
     "True, False or a LongPoll",
     lambda value: isinstance(value, bool | LongPoll),
@@ -97,7 +98,7 @@ class SocketOptions(TypedDict, Generic[A], total=False):
     rates=optional(RATES),
     compress=COMPRESS,
     longpoll=LONGPOLL,
-    websocket=FLAG,
+    websocket=WEBSOCKET,
 )
 class SocketBase(Generic[A]):
     """What clients connect to, whatever is spoken there.

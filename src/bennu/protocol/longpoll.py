@@ -1,10 +1,10 @@
-"""Long polling as data: what a POST holds, what is answered, and what waits between two polls.
+"""Long polling as data: the body of a POST, the answers, and the messages between two polls.
 
-Protocol document, §4. A session is the connection of a client that has no WebSocket. The client *posts*
-its messages, and *polls* for those of the server, which wait in the session's :class:`Buffer` meanwhile.
+Protocol document, §4. A session is the connection of a client without a WebSocket. The client *posts* its messages, and
+*polls* for the server's messages, which wait in the session's :class:`Buffer`.
 
-Where Phoenix is unforgiving this is kinder: the media type may have parameters, empty lines are skipped
-instead of ending the session, and a line that begins with ``{`` is text, so V1 clients may send batches.
+Bennu accepts more than Phoenix: the media type can have parameters, empty lines are skipped and do not end the session,
+and a line that begins with ``{`` is text, so V1 clients can send batches.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ..message import BINARY, TEXT, Encoded, Opcode
 __all__ = [
     "FRAMING",
     "Buffer",
-    "Framing",
+    "LongPollFraming",
     "Poll",
     "Status",
     "answer_poll",
@@ -31,19 +31,19 @@ __all__ = [
 ]
 
 MAX_MESSAGES: Final = 100
-"""Lines of one POST that are looked at; clients send what is more in POSTs of their own."""
+"""Lines of one POST that are read. Clients send more messages in further POSTs."""
 
 MAX_BASE64: Final = 10_000_000
 """Characters of one binary message."""
 
 OVERHEAD: Final = 64
-"""Bytes that are counted for each piece in a buffer beside its text."""
+"""Bytes that each piece in a buffer counts besides its text."""
 
 NDJSON: Final = "application/x-ndjson"
 
 
 class Status(IntEnum):
-    """The ``status`` member of an answer's body; the HTTP status is 200 whatever it says."""
+    """The member ``status`` of an answer's body. The HTTP status is 200 in each case."""
 
     OK = 200
     NOTHING = 204
@@ -53,16 +53,16 @@ class Status(IntEnum):
     ENDED = 500
 
 
-# What a POST holds.
+# The body of a POST.
 
 
 def split_body(content_type: str, body: bytes) -> list[Encoded]:
     """Return the messages of a POST.
 
     Args:
-        content_type: The header, maybe empty. ``application/x-ndjson`` is a batch, one message a line;
-            of anything else the whole body is one text message.
-        body: Its bytes.
+        content_type: The header, or empty text. ``application/x-ndjson`` is a batch with one message per line.
+            With any other type the whole body is one text message.
+        body: The bytes of the body.
 
     Raises:
         DecodeError: A binary line is too long, or is not base64.
@@ -81,7 +81,7 @@ def _message(line: bytes) -> Encoded:
         raise DecodeError(f"a binary line has at most {MAX_BASE64} characters, got {len(line)}")
     try:
         if len(line) % 4:
-            raise binascii.Error("it is cut off")  # noqa: TRY301 - what Python's own does not see
+            raise binascii.Error("it is cut off")  # noqa: TRY301 - Python's own function does not see it
         return BINARY, binascii.a2b_base64(line, strict_mode=True)
     except binascii.Error as error:
         raise DecodeError(
@@ -89,31 +89,31 @@ def _message(line: bytes) -> Encoded:
         ) from error
 
 
-# What is answered.
+# The answers.
 
 
 def answer_poll(status: Status, token: str, messages: bytes = b"") -> bytes:
     """Return the body of the answer to a poll.
 
     Args:
-        status: What it says.
-        token: The session's.
-        messages: As :data:`FRAMING` made them.
+        status: The status.
+        token: The session's token.
+        messages: The messages, joined by :data:`FRAMING`.
     """
     quoted = msgspec.json.encode(token)
     return b'{"messages":[%b],"status":%d,"token":%b}' % (messages, status, quoted)
 
 
 def answer_status(status: Status) -> bytes:
-    """Return the body of every other answer."""
+    """Return the body of each other answer."""
     return b'{"status":%d}' % status
 
 
-# What waits.
+# The messages between two polls.
 
 
-class Framing:
-    """Messages as an answer holds them: JSON strings with commas between."""
+class LongPollFraming:
+    """Messages in the form of an answer: JSON strings, with commas between them."""
 
     __slots__ = ()
 
@@ -125,7 +125,7 @@ class Framing:
         """Return one message.
 
         Raises:
-            EncodeError: It is binary: no client could read it.
+            EncodeError: The message is binary, and no client could read it.
         """
         if opcode is not TEXT:
             raise EncodeError(
@@ -136,22 +136,22 @@ class Framing:
 
     @staticmethod
     def join(frames: Sequence[bytes], /) -> bytes:
-        """Return several."""
+        """Return several messages as one text."""
         return b",".join(frames)
 
 
-FRAMING: Final = Framing()
+FRAMING: Final = LongPollFraming()
 
 
 class Poll(Protocol):
-    """A poll that found nothing, and waits."""
+    """A poll that waits for messages."""
 
     def tell(self, rest: bytes | None) -> None:
-        """Learn that there is something.
+        """Learn of messages, or of the end of the session.
 
         Args:
-            rest: None if it is to be taken from the buffer; else the session is over, and this is
-                what was left in it.
+            rest: None if messages wait in the buffer. Otherwise the session is over, and these are its last
+                messages.
         """
         ...
 
@@ -160,13 +160,13 @@ P = TypeVar("P", bound=Poll)
 
 
 class Buffer(Generic[P]):
-    """What waits for a client, and the poll that waits for it.
+    """The messages for a client, and the poll that waits for them.
 
-    A poll that waits is only told that there is something, and then takes what is there by then: so what
-    comes in one turn leaves in one answer, and nothing is lost with a client that went away meanwhile.
+    A waiting poll is only told that there are messages, and takes all of them a little later. So messages of one turn of
+    the event loop leave in one answer, and no message is lost with a client that went away meanwhile.
 
     Attributes:
-        size: Bytes that wait, and some more for each piece.
+        size: Bytes that wait, with :data:`OVERHEAD` for each piece.
     """
 
     __slots__ = ("_is_told", "_pieces", "_waiting", "size")
@@ -178,7 +178,7 @@ class Buffer(Generic[P]):
         self._is_told = False
 
     def put(self, piece: bytes) -> P | None:
-        """Add what the framing made; return the poll to be told of it, once."""
+        """Add a message; return the waiting poll, if it was not told yet."""
         self._pieces.append(piece)
         self.size += len(piece) + OVERHEAD
         if self._is_told:
@@ -187,7 +187,7 @@ class Buffer(Generic[P]):
         return self._waiting
 
     def take(self, poll: P | None = None) -> bytes:
-        """Return all that waits, in order; if that is nothing, the poll waits, and no other does."""
+        """Return all messages in order. If there are none, this poll waits, and no other one does."""
         messages = b",".join(self._pieces)
         self._pieces.clear()
         self.size = 0
@@ -196,11 +196,11 @@ class Buffer(Generic[P]):
         return messages
 
     def expire(self, poll: P) -> None:
-        """Let a poll wait no more, if it still does."""
+        """Let a poll wait no more."""
         if self._waiting == poll:
             self._waiting = None
 
     def end(self) -> tuple[P | None, bytes]:
-        """Return the poll that waits, and what is left for it; without one, it stays to be taken."""
+        """Return the waiting poll and its last messages. Without a waiting poll the messages stay in the buffer."""
         poll = self._waiting
         return poll, b"" if poll is None else self.take()

@@ -93,7 +93,7 @@ def compile_policy(policy: object) -> Check:
     if policy == "conn":
         return _same_connection
     if isinstance(policy, Sequence) and not isinstance(policy, str | bytes):
-        entries = [_Entry.parse(entry) for entry in cast("Sequence[object]", policy)]
+        entries = [_AllowedOrigin.parse(entry) for entry in cast("Sequence[object]", policy)]
         return lambda origin, requested: any(entry.fits(origin) for entry in entries)
     raise DefinitionError(
         "check_origin",
@@ -112,14 +112,14 @@ def _same_connection(origin: Origin, requested: Requested) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class _AllowedOrigin:
     scheme: str | None
     host: str
     port: int | None
     wildcard: bool
 
     @classmethod
-    def parse(cls, text: object) -> _Entry:
+    def parse(cls, text: object) -> _AllowedOrigin:
         parts, port = _split(text) if isinstance(text, str) else (None, None)
         host = parts.hostname if parts is not None else None
         if parts is None or not host or "*" in host.removeprefix("*.") or host == "*.":

@@ -24,7 +24,7 @@ from random import random
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet
 
-from ..drain import Batch, Drain, plan_drain
+from ..drain import Drain, DrainBatch, plan_drain
 from ..logs.log import Log
 from ..message import Draining
 from ..reasons import CloseCode
@@ -169,7 +169,7 @@ class Drainer:
             _close(connection)
 
     async def _let_go(
-        self, batch: Batch, leaving: Iterator[ServerConnection[Any]], deadline: float
+        self, batch: DrainBatch, leaving: Iterator[ServerConnection[Any]], deadline: float
     ) -> None:
         begin = self._server.loop.time()
         for delay, connection in zip(batch.delays, leaving, strict=True):

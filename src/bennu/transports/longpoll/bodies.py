@@ -1,8 +1,8 @@
-"""The bodies of POSTs that are being read or handled: how many a session has, and how many bytes there are in all.
+"""The limits of POST bodies that are read or handled: their number per session, and their bytes.
 
-A slot is taken before the first byte of a body is read, so a client can't have more bodies under way than slots. Bytes
-count from the moment at which they are read until their messages are handled: by session, by address and in all.
-Each POST counts with some bytes more, so that many tiny ones are bounded too.
+A POST takes a slot before the first byte of its body is read, so a client can't have more bodies than slots. Bytes count
+from the moment they are read until their messages are handled: by session, by address, and in all. Each POST counts
+with additional bytes, so many tiny bodies are limited too.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from ...longpoll import LongPoll
 __all__ = ["Bodies", "Body", "NoRoom"]
 
 OVERHEAD: Final = 16 * 1024
-"""Bytes that are counted for each POST beside its body: what its connection and its request weigh."""
+"""Bytes that each POST counts besides its body: the memory of its connection and request."""
 
 
 class NoRoom(Exception):
-    """The bodies of a session, an address or a socket have as many bytes as they may have."""
+    """The bodies of a session, an address or a socket have too many bytes."""
 
 
 class Body:
     """A POST under way.
 
     Attributes:
-        is_over: Whether its session has ended meanwhile.
-        limit: The time in which the body must have come, while it is read.
+        is_over: Whether the session has ended.
+        limit: The time limit of the body, while it is read.
     """
 
     def __init__(self, bodies: Bodies, options: LongPoll, keys: tuple[Any, ...]) -> None:
@@ -42,14 +42,17 @@ class Body:
         self._size = 0
 
     def grow(self, size: int) -> None:
-        """Count bytes that have come.
+        """Count bytes of the body.
+
+        Args:
+            size: Bytes.
 
         Raises:
-            NoRoom: There would be too many.
+            NoRoom: There would be too many bytes.
         """
         options, counts = self._options, self._bodies._bytes
         share = max(options.max_body, options.max_bodies // 4)
-        # A body of the largest size fits, whatever else is counted for it.
+        # A body of the largest size fits, with the bytes that it counts besides.
         bounds = (
             options.max_body + options.max_posts * OVERHEAD,
             share + OVERHEAD,
@@ -64,13 +67,13 @@ class Body:
                 counts[key] += size
 
     def end(self) -> None:
-        """Read no more: its session is over."""
+        """Stop reading: the session is over."""
         self.is_over = True
         if self.limit is not None:
             self.limit.reschedule(asyncio.get_running_loop().time())
 
     def close(self) -> None:
-        """Count it no more."""
+        """Remove the body from the counts."""
         counts = self._bodies._bytes
         for key in self._keys:
             if key is not None:
@@ -88,27 +91,27 @@ class Bodies:
 
     @property
     def size(self) -> int:
-        """How many entries its tables have."""
+        """The number of entries in all tables."""
         return len(self._of) + len(self._bytes)
 
     def is_full(self, options: LongPoll, session: str) -> bool:
-        """Return whether a session has as many bodies as it may have."""
+        """Return whether a session has the largest number of bodies."""
         return len(self._of.get(session, ())) >= options.max_posts
 
     @contextmanager
     def enter(
         self, options: LongPoll, session: str, network: str | None, socket: object
     ) -> Generator[Body]:
-        """Have a slot for a body, while it is read and handled.
+        """Take a slot for a body, until it is handled.
 
         Args:
-            options: Of the socket.
+            options: The socket's options of long polling.
             session: The session's topic.
-            network: What the client is known by; None if nothing is known of it.
+            network: The client's network; None if its address is unknown.
             socket: The socket.
 
         Raises:
-            NoRoom: There are too many bytes.
+            NoRoom: There would be too many bytes.
         """
         of_session = self._of.get(session, set())
         address = None if network is None else (socket, network)
@@ -125,6 +128,6 @@ class Bodies:
                 self._of.pop(session, None)
 
     def end(self, session: str) -> None:
-        """Have the bodies of a session end, since it is over."""
+        """End the bodies of a session that is over."""
         for body in tuple(self._of.get(session, ())):
             body.end()

@@ -1,4 +1,4 @@
-"""One HTTP request and its answer, with the headers that pages of other origins need."""
+"""One HTTP request and its answer, with the headers for pages of other origins."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ PREFLIGHT: Final = (
     (b"access-control-max-age", b"3600"),
 )
 MAX_DIGITS: Final = 20
-"""Of a Content-Length; a server bounds it too."""
+"""Digits of a Content-Length."""
 ASKED_HEADERS: Final = b"access-control-request-headers"
 _NAMES: Final = re.compile(rb"[A-Za-z0-9!#$%&'*+.^_`|~, -]{1,2000}")
-"""Names of headers, which may stand in an answer."""
+"""Names of headers that the answer can repeat."""
 
 
 class ClientGone(Exception):
-    """The client went away before it was answered."""
+    """The client went away before the answer."""
 
 
 class BodyTooLong(Exception):
-    """The request brings more than it may."""
+    """The body of a request has too many bytes."""
 
 
 class Exchange:
-    """A request, and how it is answered.
+    """One request and its answer.
 
     Args:
         scope: ASGI's.
@@ -51,7 +51,7 @@ class Exchange:
         send: ASGI's.
 
     Attributes:
-        headers: By name; of several, the first.
+        headers: The headers by name; the first value of a repeated header.
     """
 
     def __init__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -63,7 +63,7 @@ class Exchange:
 
     @property
     def method(self) -> str:
-        """Of HTTP."""
+        """The HTTP method."""
         method: str = self.scope["method"]
         return method
 
@@ -75,11 +75,11 @@ class Exchange:
         """Return the body.
 
         Args:
-            limit: Bytes that it may have.
+            limit: The largest number of bytes.
             grow: Called with the size of each piece, before it is kept.
 
         Raises:
-            BodyTooLong: It has more bytes than the limit.
+            BodyTooLong: The body has more bytes than the limit.
             ClientGone: The client went away.
         """
         said = self.headers.get(b"content-length", b"0")
@@ -105,7 +105,7 @@ class Exchange:
 
     @asynccontextmanager
     async def watched(self) -> AsyncGenerator[asyncio.Task[None]]:
-        """Watch out for the client while nothing is sent: the task is done when it goes away."""
+        """Watch whether the client goes away; then the yielded task is done."""
         watch = asyncio.create_task(self._until_gone())
         try:
             yield watch
@@ -115,10 +115,10 @@ class Exchange:
 
     @asynccontextmanager
     async def while_there(self) -> AsyncGenerator[None]:
-        """Cancel what is done within if the client goes away.
+        """Cancel the ``with`` block if the client goes away.
 
         Raises:
-            ClientGone: It has gone.
+            ClientGone: The client went away.
         """
         limit = asyncio.timeout(None)
 
@@ -145,11 +145,11 @@ class Exchange:
     # Answers.
 
     async def answer(self, body: bytes) -> None:
-        """Answer with JSON, and the status 200."""
+        """Answer with JSON and the status 200."""
         await self._respond(HTTPStatus.OK, JSON, body)
 
     async def refuse(self, status: int, text: str = "", *, retry_after: int | None = None) -> None:
-        """Answer with an HTTP status, and the connection closed, since a body may be left unread."""
+        """Answer with an HTTP status, and close the connection, because its body can be unread."""
         headers = [(b"connection", b"close")]
         if text:
             headers.append(TEXT)
@@ -158,17 +158,17 @@ class Exchange:
         await self._respond(status, headers, text.encode())
 
     async def forbid(self, status: int, text: bytes) -> None:
-        """Answer with an HTTP status; a 403 also says so in its body, as stock clients understand it."""
+        """Answer with an HTTP status. A 403 has the same status in its body, for stock clients."""
         is_forbidden = status == HTTPStatus.FORBIDDEN
         body = answer_status(Status.FORBIDDEN) if is_forbidden else text
         await self._respond(status, JSON if is_forbidden else (TEXT,), body)
 
     async def answer_nobody(self) -> None:
-        """Answer a client that has gone: middleware takes no answer at all for an error."""
+        """Answer a client that has gone. Without an answer, middleware raises an error."""
         await self._respond(HTTPStatus.NO_CONTENT, (), b"")
 
     async def answer_preflight(self) -> None:
-        """Allow a page of another origin what it asks for."""
+        """Allow the request that a page of another origin asks for."""
         asked = [value for name, value in self.scope["headers"] if name == ASKED_HEADERS]
         names = b", ".join(asked)
         allowed = ((b"access-control-allow-headers", names),) if _NAMES.fullmatch(names) else ()
@@ -181,4 +181,4 @@ class Exchange:
             await self._send({"type": "http.response.start", **head})
             await self._send({"type": "http.response.body", "body": body})
         except OSError:
-            pass  # the client went away meanwhile; what a server raises then is its own choice
+            pass  # the client went away meanwhile; servers raise different errors then

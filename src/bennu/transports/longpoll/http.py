@@ -1,8 +1,7 @@
-"""The requests of clients that poll: who asks for what, and what is answered. Protocol document, §4.
+"""The requests of clients that poll, and their answers. Protocol document, §4.
 
-Every answer that a client is to understand has the HTTP status 200 and says in its body what is meant:
-stock clients look at nothing else. What has another HTTP status (a body that is too long, a crash, no
-room) makes them connect again after a while.
+An answer for stock clients has the HTTP status 200, and its real status in the body: they look at nothing else. Another
+HTTP status (a body that is too long, a crash, no room) makes a stock client connect again after a delay.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ from ...server.server import Server
 from .bodies import Bodies, NoRoom
 from .exchange import BodyTooLong, ClientGone, Exchange
 from .polls import Polls
-from .reach import Elsewhere, Here, Way
+from .route import LocalSession, RemoteSession, Route
 from .session import Session
 from .tokens import SessionName, SessionTokens
 
@@ -41,12 +40,12 @@ __all__ = ["LongPolling"]
 TOPIC: Final = "phx:lp:"
 
 RETRY_AFTER: Final = 5
-"""Seconds after which to come again where nobody can know when there will be room."""
+"""Seconds of ``Retry-After``, where it is unknown when there will be room."""
 
 RETRIED: Final = frozenset(
     (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_URI_TOO_LONG, HTTPStatus.TOO_MANY_REQUESTS)
 )
-"""Of the refusals of a connect, those that are no verdict on the client: they stay HTTP statuses."""
+"""Refusals of a connect that say nothing about the client: they stay HTTP statuses."""
 
 
 class LongPolling:
@@ -54,7 +53,7 @@ class LongPolling:
 
     Args:
         server: The endpoint's.
-        secret: What signs the sessions' tokens; None makes one that no other process knows.
+        secret: Signs the tokens of sessions; None makes a random secret, which no other process knows.
     """
 
     def __init__(self, server: Server, secret: Secret | None) -> None:
@@ -66,7 +65,7 @@ class LongPolling:
         self._polls = Polls()
 
     def abandon(self) -> None:
-        """Forget every session: the event loop was closed without a stop, or is the parent process's."""
+        """Forget all sessions: their event loop was closed without a stop, or belongs to the parent process."""
         self._sessions.clear()
         self._counts.clear()
 
@@ -74,8 +73,8 @@ class LongPolling:
         """Answer one request.
 
         Args:
-            target: The socket that its path leads to.
-            options: Of its long polling.
+            target: The socket of the request's path.
+            options: The socket's options of long polling.
             exchange: The request.
         """
         try:
@@ -100,50 +99,50 @@ class LongPolling:
 
     async def _get(self, target: Target, options: LongPoll, exchange: Exchange) -> None:
         token = self._token(exchange)
-        way = self._way(target, options, token)
+        route = self._route(target, options, token)
         answer: bytes | None = None
-        if way is not None and token is not None:
+        if route is not None and token is not None:
             try:
-                answer = await self._poll(way, options, exchange, token)
+                answer = await self._poll(route, options, exchange, token)
             finally:
-                await way.close()
+                await route.close()
         if answer is None:
             await self._open(target, options, exchange)
         else:
             await exchange.answer(answer)
 
     async def _poll(
-        self, way: Way, options: LongPoll, exchange: Exchange, token: str
+        self, route: Route, options: LongPoll, exchange: Exchange, token: str
     ) -> bytes | None:
-        """Return the answer to a poll, after at most a window; None if there is no session."""
-        messages = await way.take()
+        """Return the answer to a poll after at most one window; None if there is no session."""
+        messages = await route.take()
         if messages is None:
             return None
         if messages:
             return answer_poll(Status.OK, token, messages)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + options.window
-        with self._polls.wait(way.topic, options.max_polls) as replaced:
+        with self._polls.wait(route.topic, options.max_polls) as replaced:
             async with exchange.watched() as gone:
                 while True:
                     await asyncio.wait(
-                        (gone, replaced, way.news),
+                        (gone, replaced, route.news),
                         timeout=deadline - loop.time(),
                         return_when=asyncio.FIRST_COMPLETED,
                     )
                     if gone.done():
                         raise ClientGone
-                    if not way.news.done():
+                    if not route.news.done():
                         return answer_poll(Status.NOTHING, token)
-                    messages = await way.take()
+                    messages = await route.take()
                     if messages is None:
-                        # Not GONE: clients of 1.7 would take that for a new session, and not rejoin.
+                        # Not GONE: clients of Phoenix 1.7 would take it for a new session, and not rejoin.
                         return answer_status(Status.ENDED)
                     if messages:
                         return answer_poll(Status.OK, token, messages)
 
     async def _open(self, target: Target, options: LongPoll, exchange: Exchange) -> None:
-        """Begin a session: the answer to a poll that has none."""
+        """Begin a session, for a poll without one."""
         peer = ConnectInfo(exchange.scope, transport="longpoll").peer.host
         keys = _keys(target, peer)
         refusal = self._refuse_session(options, keys, peer)
@@ -171,7 +170,7 @@ class LongPolling:
     def _refuse_session(
         self, options: LongPoll, keys: Sequence[Any], peer: str | None
     ) -> HTTPStatus | None:
-        """Return the status for a client that would have one session too many, or None."""
+        """Return the status for a client that has too many sessions, or None."""
         limit, status = Limit.SESSIONS, HTTPStatus.SERVICE_UNAVAILABLE
         bounds = (options.max_sessions, options.max_sessions_per_ip)
         for key, bound in zip(keys, bounds, strict=False):
@@ -182,7 +181,7 @@ class LongPolling:
         return None
 
     def _leave(self, keys: Sequence[Any]) -> None:
-        """Count a session no more."""
+        """Remove a session from the counts."""
         for key in keys:
             self._counts[key] -= 1
             if not self._counts[key]:
@@ -204,26 +203,26 @@ class LongPolling:
     # Posts.
 
     async def _post(self, target: Target, options: LongPoll, exchange: Exchange) -> None:
-        way = self._way(target, options, self._token(exchange))
-        if way is None:
+        route = self._route(target, options, self._token(exchange))
+        if route is None:
             await exchange.answer(answer_status(Status.GONE))
             return
         try:
-            status = await self._post_to(way, target, options, exchange)
+            status = await self._post_to(route, target, options, exchange)
         finally:
-            await way.close()
+            await route.close()
         if status is not None:
             await exchange.answer(answer_status(status))
 
     async def _post_to(
-        self, way: Way, target: Target, options: LongPoll, exchange: Exchange
+        self, route: Route, target: Target, options: LongPoll, exchange: Exchange
     ) -> Status | None:
-        """Read a body and have its messages handled; return None if it was answered by HTTP's status."""
+        """Read a body and handle its messages. Return None if the request was answered with an HTTP status."""
         peer = ConnectInfo(exchange.scope, transport="longpoll").peer.host
-        if way.is_busy or self._bodies.is_full(options, way.topic):
+        if route.is_busy or self._bodies.is_full(options, route.topic):
             return Status.TIMEOUT
         try:
-            with self._bodies.enter(options, way.topic, network_of(peer), target.socket) as body:
+            with self._bodies.enter(options, route.topic, network_of(peer), target.socket) as body:
                 try:
                     async with asyncio.timeout(options.body_timeout) as body.limit:
                         content = await exchange.body(options.max_body, body.grow)
@@ -237,7 +236,7 @@ class LongPolling:
                 body.limit = None
                 messages = split_body(exchange.header(b"content-type"), content)
                 del content
-                return await way.post(messages)
+                return await route.post(messages)
         except NoRoom:
             self._server.telemetry.limit_exceeded(Limit.BODIES, peer)
             await exchange.refuse(HTTPStatus.SERVICE_UNAVAILABLE, retry_after=RETRY_AFTER)
@@ -247,7 +246,7 @@ class LongPolling:
 
     @staticmethod
     def _token(exchange: Exchange) -> str | None:
-        """Return the token of a request: the header's, or else the query's."""
+        """Return the token of a request, from the header or the query. The header wins."""
         header = exchange.headers.get(b"x-phoenix-longpoll-token")
         if header is not None:
             return header.decode("latin-1")
@@ -257,21 +256,21 @@ class LongPolling:
         token = decode_query(query).get("token")
         return token if isinstance(token, str) else None
 
-    def _way(self, target: Target, options: LongPoll, token: str | None) -> Way | None:
-        """Return the way to the session that a token names, if it may still be there."""
+    def _route(self, target: Target, options: LongPoll, token: str | None) -> Route | None:
+        """Return the route to the session that a token names; None without a valid token or a session."""
         name = self._tokens.read(token)
         if name is None or name.mount != target.mount:
             return None
         topic = name.topic
         session = self._sessions.get(topic)
         if session is not None:
-            return Here(session, topic)
+            return LocalSession(session, topic)
         if not self._server.pubsub.may_reach(topic):
             return None
-        return Elsewhere(self._server.pubsub, topic, options)
+        return RemoteSession(self._server.pubsub, topic, options)
 
 
 def _keys(target: Target, peer: str | None) -> tuple[Any, ...]:
-    """Return under what a session is counted: its socket, and its address, if that is known."""
+    """Return the keys that count a session: its socket, and its address, if that is known."""
     network = network_of(peer)
     return (target.socket,) if network is None else (target.socket, (target.socket, network))

@@ -1,7 +1,7 @@
-"""What processes say to each other about a session of one of them. Protocol document, §4.2.
+"""The messages between processes about a session of one of them. Protocol document, §4.2.
 
-A session listens to a topic of its own, which nobody can guess. A request that lands in another process
-puts its question there and hears the answer there, each with the request's ``ref``.
+A session listens to a private topic. A request in another process broadcasts its question there, and gets its answer
+there. Both have the request's ``ref``.
 """
 
 from __future__ import annotations
@@ -25,46 +25,46 @@ __all__ = [
 
 
 class Polled(Struct, frozen=True, tag="lp_polled"):
-    """Asked: what is there?"""
+    """A question: which messages wait?"""
 
     ref: str
 
 
 class Taken(Struct, frozen=True, tag="lp_taken"):
-    """Answered: this is there; if it is nothing, the poll waits."""
+    """The answer: these messages. Without messages the poll waits."""
 
     ref: str
     messages: bytes
 
 
 class Arrived(Struct, frozen=True, tag="lp_arrived"):
-    """Said to a poll that waits: ask again."""
+    """For a poll that waits: messages have arrived, ask again."""
 
     ref: str
 
 
 class Ended(Struct, frozen=True, tag="lp_ended"):
-    """Said to a poll that waits: the session is over, and this was left in it."""
+    """For a poll that waits: the session is over, and these are its last messages."""
 
     ref: str
     rest: bytes
 
 
 class Expired(Struct, frozen=True, tag="lp_expired"):
-    """Said by a poll: it waits no more."""
+    """From a poll: it waits no more."""
 
     ref: str
 
 
 class Posted(Struct, frozen=True, tag="lp_posted"):
-    """Asked: handle these messages."""
+    """A question: handle these messages."""
 
     ref: str
     messages: list[tuple[Opcode, bytes]]
 
 
 class Progress(Struct, frozen=True, tag="lp_progress"):
-    """Answered: the session is at it (no status yet), or done with it."""
+    """The answer to :class:`Posted`: the session handles a message (no status), or is finished."""
 
     ref: str
     status: Status | None = None

@@ -1,7 +1,7 @@
-"""The polls that wait: each session has some, and a newer one replaces the oldest.
+"""The polls that wait. A session can have several, up to a limit.
 
-In Phoenix the later of two polls gets the messages, and the earlier one waits until its window is over. So does the
-earlier one here, unless there are too many: then the oldest is answered at once that nothing came.
+As in Phoenix, the later of two polls gets the messages, and the earlier poll waits until its window is over. If a session
+has too many polls, the oldest is answered at once, without messages.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ __all__ = ["Polls"]
 
 
 class Polls:
-    """The polls of an endpoint that wait."""
+    """The waiting polls of an endpoint."""
 
     def __init__(self) -> None:
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
 
     @contextmanager
     def wait(self, session: str, limit: int) -> Generator[asyncio.Future[None]]:
-        """Be one of a session's polls; what it yields is done when a newer poll takes the place.
+        """Count a poll as waiting. The yielded future is done when a newer poll takes its place.
 
         Args:
             session: The session's topic.
-            limit: How many may wait.
+            limit: Polls of the session that can wait.
         """
         mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         waiting = self._waiting.setdefault(session, deque())

@@ -2,7 +2,7 @@
 
 Requests come and go; the session stays as long as its client polls. Requests reach the session in two ways: a request in
 this process calls it, and a request in another process asks over the session's topic
-(:mod:`~bennu.transports.longpoll.reach`).
+(:mod:`~bennu.transports.longpoll.route`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["Session"]
 
 
 PATIENCE: Final = 1.5
-"""Windows without a poll after which a session may end, and between two looks at it."""
+"""Windows without a poll after which a session ends, and between two checks of that."""
 
 HIGH_WATER: Final = 64 * 1024
 """Bytes that wait for a poll above which the client counts as slow."""

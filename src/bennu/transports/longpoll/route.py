@@ -1,10 +1,10 @@
-"""How a request reaches the session that its token names: in this process, or in whichever has it."""
+"""The route of a request to the session that its token names, in this process or in another one."""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-from typing import Any, Protocol
+from typing import Any
 
 from ...longpoll import LongPoll
 from ...message import Encoded
@@ -13,40 +13,20 @@ from ...pubsub import PubSub
 from .messages import Arrived, Ended, Expired, Polled, Posted, Progress, Taken
 from .session import Session
 
-__all__ = ["Elsewhere", "Here", "Way"]
+__all__ = ["LocalSession", "RemoteSession", "Route"]
 
 
-class Way(Protocol):
-    """One request's way to its session.
+class LocalSession:
+    """The route to a session in this process.
+
+    Args:
+        session: The session.
+        topic: The session's topic.
 
     Attributes:
-        topic: The session's.
-        news: After a :meth:`take` that found nothing: done when it is time for the next.
+        topic: As given.
+        news: After a :meth:`take` that found nothing: done when the next :meth:`take` can find something.
     """
-
-    topic: str
-    news: asyncio.Future[None]
-
-    async def take(self) -> bytes | None:
-        """Return what is there, and wait for news if that is nothing; None if there is no session."""
-        ...
-
-    async def post(self, messages: list[Encoded]) -> Status:
-        """Have messages handled, one after another."""
-        ...
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether it is known to take no more posts just now."""
-        ...
-
-    async def close(self) -> None:
-        """Wait for news no more."""
-        ...
-
-
-class Here:
-    """The way to a session in this process."""
 
     def __init__(self, session: Session, topic: str) -> None:
         self.topic = topic
@@ -56,41 +36,49 @@ class Here:
 
     @property
     def is_busy(self) -> bool:
-        """Whether it takes no more posts just now."""
+        """Whether the session takes no more posts at the moment."""
         return self._session.is_busy
 
     async def take(self) -> bytes | None:
-        """Take what is there."""
+        """Return the messages, and wait for news if there are none; None if the session is over."""
         if self._rest is not None:
             return self._rest or None
         self.news = asyncio.get_running_loop().create_future()
         return self._session.take(self)
 
     def tell(self, rest: bytes | None) -> None:
-        """Learn of news: the session calls it."""
+        """Learn of news. The session calls this.
+
+        Args:
+            rest: None if messages wait; the last messages if the session is over.
+        """
         self._rest = rest
         if not self.news.done():
             self.news.set_result(None)
 
     async def post(self, messages: list[Encoded]) -> Status:
-        """Have the session handle them."""
+        """Let the session handle messages, one after another."""
         return await self._session.post(messages)
 
     async def close(self) -> None:
-        """Wait no more."""
+        """Wait for news no more."""
         self._session.expire(self)
 
 
-class Elsewhere:
-    """The way to a session in another process.
+class RemoteSession:
+    """The route to a session in another process: questions and answers on the session's topic.
 
     Args:
-        pubsub: What joins the processes.
-        topic: The session's.
-        options: Of the socket.
+        pubsub: Carries messages between the processes.
+        topic: The session's topic.
+        options: The socket's options of long polling.
+
+    Attributes:
+        topic: As given.
+        news: After a :meth:`take` that found nothing: done when the next :meth:`take` can find something.
     """
 
-    is_busy = False
+    is_busy = False  # that is known only in the session's process
 
     def __init__(self, pubsub: PubSub, topic: str, options: LongPoll) -> None:
         self._pubsub = pubsub
@@ -105,7 +93,7 @@ class Elsewhere:
         self._answers = pubsub.listen(topic, self._heard, owner=self)
 
     async def take(self) -> bytes | None:
-        """Ask what is there."""
+        """Return the messages, and wait for news if there are none; None if no session answers."""
         if self._rest:
             return self._rest[0] or None
         loop = asyncio.get_running_loop()
@@ -123,7 +111,7 @@ class Elsewhere:
         return taken.messages
 
     async def post(self, messages: list[Encoded]) -> Status:
-        """Ask for them to be handled; the session says at each that it is at it."""
+        """Let the session handle messages. The session answers before each message, and at the end."""
         await self._ask(Posted(self._ref, messages))
         patience, late = self._options.pubsub_timeout, Status.GONE
         while True:
@@ -138,7 +126,7 @@ class Elsewhere:
             late = Status.TIMEOUT
 
     async def close(self) -> None:
-        """Say that nobody waits any more."""
+        """Tell the session that this poll waits no more."""
         self._answers.cancel()
         if self._is_waiting:
             await self._ask(Expired(self._ref))
@@ -161,8 +149,12 @@ class Elsewhere:
             case Progress(self._ref, status):
                 self._progress.put_nowait(status)
             case _:
-                pass  # other requests are answered here too
+                pass  # an answer to another request
 
     def _wake(self) -> None:
         if not self.news.done():
             self.news.set_result(None)
+
+
+Route = LocalSession | RemoteSession
+"""The two kinds of routes: both have ``take``, ``post``, ``close``, ``news``, ``topic`` and ``is_busy``."""
