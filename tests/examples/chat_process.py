@@ -1,4 +1,4 @@
-"""The chat demo as its users run it: ``bennu run``, in a process of its own."""
+"""The chat demo as its users run it: ``bennu run``, in its own process."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class ChatProcess:
     """A server that can be killed and started again, on the same port and with the same database.
 
     Args:
-        database: Where it keeps its messages.
-        grace: Seconds for which somebody stays who has lost their connection.
+        database: The path of the database.
+        grace: Seconds until a person whose connection is lost counts as gone.
 
     Attributes:
-        port: Where it listens; 0 before the first start.
-        lines: What it has logged.
+        port: The port of the server; 0 before the first start.
+        lines: The lines of its log.
     """
 
     def __init__(self, database: Path, grace: float) -> None:
@@ -43,11 +43,11 @@ class ChatProcess:
 
     @property
     def url(self) -> str:
-        """The address of the page."""
+        """The URL of the page."""
         return f"http://127.0.0.1:{self.port}/"
 
     async def start(self) -> None:
-        """Start it, and return when it listens."""
+        """Start the server, and wait until it listens."""
         listens: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "bennu", "run", "examples.chat.app:app"),
@@ -72,13 +72,13 @@ class ChatProcess:
             listens.set_exception(RuntimeError("it did not start:\n" + "".join(self.lines)))
 
     async def kill(self) -> None:
-        """End it at once, as a crash or the system would."""
+        """Kill the server, as a crash or the system would."""
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
         await self._ended()
 
     async def stop(self) -> None:
-        """End it as Ctrl-C does."""
+        """Stop the server as Ctrl-C does."""
         if self._process is not None and self._process.returncode is None:
             self._process.terminate()
         await self._ended()
@@ -91,7 +91,7 @@ class ChatProcess:
 
 @asynccontextmanager
 async def run_chat(database: Path, *, grace: float = 0.5) -> AsyncIterator[ChatProcess]:
-    """Run the chat; see at the end that it had nothing to complain of."""
+    """Run the chat; check at the end that it has logged no errors."""
     server = ChatProcess(database, grace)
     try:
         await server.start()

@@ -1,4 +1,4 @@
-"""The chat demo: served in this process, or by a process of its own for real browser windows."""
+"""The chat demo, served in this process, or by its own process for real browser windows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .windows import PATIENCE, Company
 
 @pytest.fixture
 def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the chat keeps its messages, in a folder that is not there yet."""
+    """The path of the chat's database, in a folder that does not exist yet."""
     path = tmp_path / "new" / "chat.db"
     monkeypatch.setenv("CHAT_DATABASE", str(path))
     return path
@@ -37,7 +37,7 @@ async def chat(database: Path) -> AsyncIterator[Server]:
 
 
 class _SeenByTheClock(SimpleQueue[Any]):
-    """What a database's thread is to do; virtual time stands still until it is done."""
+    """The calls for a database's thread; virtual time stands still until they are done."""
 
     def put_nowait(self, item: tuple[Future[Any] | None, Any]) -> None:
         if item[0] is not None:
@@ -47,7 +47,7 @@ class _SeenByTheClock(SimpleQueue[Any]):
 
 @pytest.fixture
 def virtual_database(database: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The same for tests under virtual time."""
+    """The same path, for tests under virtual time."""
     monkeypatch.setattr("aiosqlite.core.SimpleQueue", _SeenByTheClock)
     return database
 
@@ -67,7 +67,7 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest.fixture
 def grace() -> float:
-    """Seconds after which a person who lost the connection counts as gone."""
+    """Seconds until a person whose connection is lost counts as gone."""
     return 0.5
 
 
@@ -80,7 +80,7 @@ async def server(tmp_path: Path, grace: float) -> AsyncIterator[ChatProcess]:
 
 @pytest.fixture
 async def company(browser: Browser, server: ChatProcess) -> AsyncIterator[Company]:
-    """People in front of browser windows."""
+    """People with browser windows."""
     company = Company(browser, server.url)
     yield company
     await company.end()

@@ -1,4 +1,4 @@
-"""The chat demo, in two real browser windows, on a real server that can be killed."""
+"""The chat demo, in two real browser windows, with a real server that can be killed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HTML: Final = "<img src=x onerror=\"document.title='broken into'\">"
 
 
 async def test_two_people_chat(company: Company) -> None:
-    """Both see who comes, what both say, and who goes."""
+    """Each page shows who comes, all messages, and who leaves."""
     ann = await company.invite("Ann")
     await expect(ann.page.get_by_text("No messages in #lobby yet")).to_be_visible()
     bo = await company.invite("Bo")
@@ -27,7 +27,7 @@ async def test_two_people_chat(company: Company) -> None:
     await bo.say("Yes\nI am")
     for person in (ann, bo):
         await expect(person.messages).to_have_text(["Hello", "Is anybody here?", "Yes\nI am"])
-        # Ann is named once for the two that she said, one after another.
+        # Ann's name is shown once for her two messages in a row.
         names = ["You", "Bo"] if person is ann else ["Ann", "You"]
         await expect(person.page.get_by_role("log").locator(".name")).to_have_text(names)
     await expect(ann.page.get_by_text("No messages in #lobby yet")).to_be_hidden()
@@ -36,7 +36,7 @@ async def test_two_people_chat(company: Company) -> None:
 
 
 async def test_browser_and_chat_compress(company: Company) -> None:
-    """Chromium offers it, and reads long messages and the history of a room."""
+    """Chromium offers compression, and reads long messages and the history of a room."""
     ann = await company.invite("Ann")
     agreed = await ann.page.evaluate(
         """() => new Promise((resolve, reject) => {
@@ -55,7 +55,7 @@ async def test_browser_and_chat_compress(company: Company) -> None:
 
 
 async def test_history_is_there_for_who_comes_later(company: Company) -> None:
-    """A page that is opened later, or again, shows what was said before."""
+    """A page that is opened later, or again, shows the earlier messages."""
     ann = await company.invite("Ann")
     await ann.say("One", "Two")
     bo = await company.invite("Bo")
@@ -66,7 +66,7 @@ async def test_history_is_there_for_who_comes_later(company: Company) -> None:
 
 
 async def test_typing_is_seen_and_moves_nothing(company: Company) -> None:
-    """Who types is named in a place that was kept for it, until the message is there."""
+    """The name of a typing person is in a reserved place, until the message arrives."""
     ann = await company.invite("Ann")
     bo = await company.invite("Bo")
     await expect(ann.notices).to_have_text("Bo joined")
@@ -83,7 +83,7 @@ async def test_typing_is_seen_and_moves_nothing(company: Company) -> None:
 
 
 async def test_html_is_shown_as_text(company: Company) -> None:
-    """What looks like HTML is text, in messages and in names."""
+    """Text that looks like HTML is shown as text, in messages and in names."""
     ann = await company.invite("Ann")
     bo = await company.invite("<b onclick=x>Bo</b>")
     await expect(ann.notices).to_have_text("<b onclick=x>Bo</b> joined")
@@ -98,7 +98,7 @@ async def test_html_is_shown_as_text(company: Company) -> None:
 async def test_pages_come_back_after_the_server_was_killed(
     company: Company, server: ChatProcess
 ) -> None:
-    """Both pages say that the server is gone, come back by themselves, and miss and double nothing."""
+    """Both pages say that the server is gone, reconnect by themselves, and neither lose nor double a message."""
     ann = await company.invite("Ann")
     bo = await company.invite("Bo")
     await ann.say("Before")
@@ -126,14 +126,14 @@ async def test_pages_come_back_after_the_server_was_killed(
         everything = ["Before", "Before, too", "Meanwhile", "After"]
         await expect(person.messages).to_have_text(everything)
         await expect(person.banner).to_be_hidden()
-        # They asked for nothing that they had, and came back by WebSocket.
+        # They asked only for new messages, and reconnected by WebSocket.
         assert [join["last_id"] for join in person.joins] == [0, 2]
         assert person.sockets > 1
         assert person.polls == 0
 
 
 async def test_rooms_are_kept_apart_and_show_what_is_unread(company: Company) -> None:
-    """What is said elsewhere marks its room in the list, and is there when one goes there."""
+    """Messages in another room mark that room in the list, and are shown in that room."""
     ann = await company.invite("Ann")
     bo = await company.invite("Bo", "python")
     await expect(bo.page).to_have_title("#python · Bennu chat")
@@ -150,12 +150,12 @@ async def test_rooms_are_kept_apart_and_show_what_is_unread(company: Company) ->
     await ann.page.go_back()
     await expect(ann.messages).to_have_text("In the lobby")
     await expect(bo.notices).to_have_text("Ann left")
-    # What it had of the lobby, it did not ask for again.
+    # It did not ask again for the messages of the lobby.
     assert [join["last_id"] for join in ann.joins] == [0, 0, 1]
 
 
 async def test_new_room(company: Company) -> None:
-    """A room is opened for all; a name that can't be is refused in words."""
+    """A room is opened for everyone. An invalid name is refused with a text."""
     ann = await company.invite("Ann")
     bo = await company.invite("Bo")
     await ann.page.get_by_role("button", name="New room").click()
@@ -175,7 +175,7 @@ async def test_new_room(company: Company) -> None:
 
 
 async def test_room_that_is_not_there(company: Company) -> None:
-    """An address of no room says so, and there is nowhere to write."""
+    """The page says that the room does not exist, and has no box to write in."""
     ann = await company.invite("Ann")
     await ann.page.evaluate("location.hash = 'nowhere'")
     await expect(ann.page.get_by_text("There is no room with this name.")).to_be_visible()
@@ -185,9 +185,9 @@ async def test_room_that_is_not_there(company: Company) -> None:
 
 
 async def test_refused_message_is_not_lost(company: Company) -> None:
-    """The server's reason is given in words, and the text can be mended."""
+    """The page shows the server's reason, and the text can be changed."""
     ann = await company.invite("Ann")
-    await ann.write("\x1f")  # which is a space for Python, and none for JavaScript
+    await ann.write("\x1f")  # this is a space for Python, and none for JavaScript
     await expect(ann.page.get_by_text("Not sent. The message is empty.")).to_be_visible()
     await ann.page.get_by_role("button", name="Edit").click()
     await expect(ann.composer).to_have_value("\x1f")
@@ -198,7 +198,7 @@ async def test_refused_message_is_not_lost(company: Company) -> None:
 
 @pytest.mark.parametrize("character", ["x", "🙂"])
 async def test_message_over_the_limit_cannot_be_sent(company: Company, character: str) -> None:
-    """The page counts as the server does, says how many characters are left, and sends what fits."""
+    """The page counts as the server does, shows how many characters are left, and sends only text that fits."""
     ann = await company.invite("Ann")
     count = ann.page.locator("#composer-count")
     send = ann.page.get_by_role("button", name="Send")
@@ -270,7 +270,7 @@ async def test_who_opens_too_many_rooms_is_told_when_to_go_on(company: Company) 
 
 
 async def test_long_message_in_the_box_keeps_the_end_in_sight(company: Company) -> None:
-    """Whatever height the box has, who was at the end of the conversation stays there."""
+    """A page at the end of the conversation stays at the end, for each height of the box."""
     ann = await company.invite("Ann", viewport=NARROW)
     await ann.say(*(f"Message {number}" for number in range(15)))
     for text in ("line\n" * 20, "word " * 300, "line\n" * 30, "short", ""):
@@ -280,7 +280,7 @@ async def test_long_message_in_the_box_keeps_the_end_in_sight(company: Company) 
 
 
 async def test_enter_sends_and_shift_enter_does_not(company: Company) -> None:
-    """A message may have several lines, and one needs no mouse."""
+    """A message can have several lines, and can be sent without a mouse."""
     ann = await company.invite("Ann")
     await expect(ann.composer).to_be_focused()
     await ann.page.keyboard.type("One")
@@ -292,13 +292,13 @@ async def test_enter_sends_and_shift_enter_does_not(company: Company) -> None:
 
 
 async def test_who_reads_above_is_not_disturbed(company: Company) -> None:
-    """New messages don't move what one reads; a button counts them and leads to them."""
+    """New messages don't move the conversation. A button counts them and leads to them."""
     ann = await company.invite("Ann", viewport={"width": 1280, "height": 480})
     bo = await company.invite("Bo")
     await bo.say(*(f"Message {number}" for number in range(12)))
     last = ann.messages.last
     await expect(last).to_have_text("Message 11")
-    await expect(last).to_be_in_viewport()  # at the end, one stays at the end
+    await expect(last).to_be_in_viewport()  # at the end, the page stays at the end
     await ann.page.get_by_role("region", name="Messages").evaluate("box => box.scrollTo(0, 0)")
     jump = ann.page.get_by_role("button", name="To the latest message")
     await expect(jump).to_be_visible()
@@ -314,7 +314,7 @@ async def test_who_reads_above_is_not_disturbed(company: Company) -> None:
 
 
 async def test_narrow_window(company: Company) -> None:
-    """On a phone the rooms come in from the side, and nothing is wider than the screen."""
+    """On a phone the list of rooms is a drawer, and nothing is wider than the screen."""
     ann = await company.invite("Ann", viewport=NARROW, has_touch=True, color_scheme="dark")
     bo = await company.invite("Bo")
     rooms = ann.page.get_by_role("navigation", name="Rooms")

@@ -1,4 +1,4 @@
-"""The colours of the people of the chat demo: all different, all readable, by day and by night."""
+"""The colours of people in the chat demo: all are different and readable, on light and dark pages."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Colour = tuple[float, float, float]
 
 CSS: Final = Path(__file__).parents[2] / "examples" / "chat" / "static" / "css" / "colours.css"
 READABLE: Final = 4.5
-"""The contrast that WCAG asks of text."""
+"""The contrast that WCAG requires for text."""
 DIFFERENT: Final = 0.08
-"""A distance in OKLab that anybody sees who sees colours; the least that can be seen is about 0.02."""
+"""A clearly visible distance in OKLab; the smallest visible distance is about 0.02."""
 
 MEASURE: Final = """
 () => {
@@ -48,7 +48,7 @@ def _linear(part: float) -> float:
 
 
 def contrast(one: Colour, other: Colour) -> float:
-    """Return how well one colour can be read on the other, as WCAG defines it."""
+    """Return the contrast of two colours, as WCAG defines it."""
     light, dark = sorted(
         (0.2126 * red + 0.7152 * green + 0.0722 * blue for red, green, blue in (one, other)),
         reverse=True,
@@ -69,7 +69,7 @@ def oklab(colour: Colour) -> Colour:
 
 
 def closest(colours: list[Colour]) -> float:
-    """Return the distance of the two colours that are most alike."""
+    """Return the smallest distance between two of the colours."""
     return min(math.dist(oklab(one), oklab(other)) for one, other in combinations(colours, 2))
 
 
@@ -91,7 +91,7 @@ async names => {
 
 
 async def gather(company: Company, count: int) -> Person:
-    """Have a window in a room with so many people, each of whom has said something."""
+    """Return a window in a room with this number of people, each with one message."""
     ann = await company.invite("Ann")
     await ann.page.evaluate(CROWD, [f"Person {number}" for number in range(count - 1)])
     await expect(ann.people).to_have_count(count)
@@ -101,7 +101,7 @@ async def gather(company: Company, count: int) -> Person:
 
 @pytest.mark.parametrize("count", [4, 25])
 async def test_no_two_people_in_a_room_look_alike(company: Company, count: int) -> None:
-    """Their avatars and names differ so that one sees it, and can be read."""
+    """Avatars and names differ visibly, and are readable."""
     ann = await gather(company, count)
     schemes: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
     for scheme in schemes:
@@ -135,7 +135,7 @@ async () => {
 
 
 async def test_palette_gives_each_colour_once(company: Company) -> None:
-    """Those who are here keep theirs; those who have gone make room; beyond 32 somebody shares."""
+    """People who are here keep their colours, and those who have left release theirs. Above 32, colours are shared."""
     ann = await company.invite("Ann")
     seen: Any = await ann.page.evaluate(PALETTE)
     assert len(set(seen["first"])) == 32
@@ -145,7 +145,7 @@ async def test_palette_gives_each_colour_once(company: Company) -> None:
 
 
 async def test_every_colour_of_the_palette_is_readable_and_its_own(company: Company) -> None:
-    """Each pair differs, on a light page and on a dark one, and each can be read on every ground."""
+    """Each two colours differ, on a light page and on a dark page, and each is readable on every background."""
     ann = await company.invite("Ann")
     seen: Any = await ann.page.evaluate(PALETTE)
     hexes = [re.findall(r"#\w{6}", colour) for colour in seen["first"]]

@@ -1,4 +1,4 @@
-"""Addresses in messages of the chat demo are links, and nothing else becomes one."""
+"""Addresses in messages of the chat demo are links. No other text is a link."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ async text => {
 
 
 async def parts(person: Person, text: str) -> Any:
-    """Return what the page makes of a text: strings, and links as [text, address]."""
+    """Return the parts of a text on the page: strings, and links as [text, address]."""
     return await person.page.evaluate(PARTS, text)
 
 
 async def test_address_is_a_link_that_leads_there_safely(company: Company) -> None:
-    """It opens in a window of its own, which learns nothing of the chat and can't change it."""
+    """The link opens in its own window, which gets no access to the chat."""
     ann = await company.invite("Ann")
     bo = await company.invite("Bo")
     await ann.say("See https://example.com/a?b=c&d=e#f, please")
@@ -57,7 +57,7 @@ HOSTILE: Final = [
 
 
 async def test_what_is_no_address_is_text(company: Company) -> None:
-    """No other scheme becomes a link, and neither does what no browser could open."""
+    """Text with another scheme, or an address that no browser can open, is no link."""
     ann = await company.invite("Ann")
     for text in HOSTILE:
         assert await parts(ann, text) == [text], text
@@ -72,11 +72,11 @@ ADDRESSES: Final = [
     "https://javascript:alert(1)@example.com/",
     "javascript:alert(1)//https://example.com",
 ]
-"""Texts with an address that become a link in part, and would do more if they were taken for markup."""
+"""Texts with an address in them, which would be dangerous as markup."""
 
 
 async def test_hostile_address_brings_no_markup(company: Company) -> None:
-    """The text reads as it was written; a link in it leads to http or https and has no handler."""
+    """The text reads as it was written. A link in it leads to http or https and has no handler."""
     ann = await company.invite("Ann")
     bo = await company.invite("Bo")
     for number, hostile in enumerate(ADDRESSES):
@@ -107,7 +107,7 @@ ENDS: Final = [
 
 
 async def test_link_ends_where_the_address_does(company: Company) -> None:
-    """Punctuation of the sentence is no part of it, nor is anything that can't be seen."""
+    """Punctuation of the sentence and invisible characters are no part of the link."""
     ann = await company.invite("Ann")
     for text, address in ENDS:
         before, rest = text.split(address, 1)
@@ -118,7 +118,7 @@ async def test_link_ends_where_the_address_does(company: Company) -> None:
 
 
 async def test_host_in_other_letters_is_shown_in_ascii(company: Company) -> None:
-    """The title of the link tells apart what looks alike."""
+    """The title of the link shows the difference between similar letters."""
     ann = await company.invite("Ann")
     await ann.say("https://ex\u0430mple.com/")  # with a Cyrillic letter
     link = ann.messages.get_by_role("link")
@@ -126,7 +126,7 @@ async def test_host_in_other_letters_is_shown_in_ascii(company: Company) -> None
 
 
 async def test_several_addresses_and_long_texts(company: Company) -> None:
-    """Each is a link, and a text of nothing but brackets takes no time."""
+    """Each address is a link. A text of only brackets takes no time."""
     ann = await company.invite("Ann")
     made = await parts(ann, "http://a.example and http://b.example")
     links = [["http://a.example", "http://a.example/"], ["http://b.example", "http://b.example/"]]

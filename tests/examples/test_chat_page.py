@@ -1,4 +1,4 @@
-"""What the page of the chat is made of."""
+"""The source of the chat's page."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ STATIC = Path(__file__).parents[2] / "examples" / "chat" / "static"
 
 
 def test_page_has_no_way_to_parse_html() -> None:
-    """No module of the page uses what would turn a message into HTML."""
+    """No module of the page uses a function that could make HTML of a message."""
     parsers = re.compile(
         r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|createContextualFragment"
         r"|DOMParser|setHTML|srcdoc|\beval\b|new Function"
@@ -23,7 +23,7 @@ def test_page_has_no_way_to_parse_html() -> None:
 
 
 def test_page_loads_the_client_that_the_endpoint_serves() -> None:
-    """It has no copy of its own."""
+    """The page has no copy of the client."""
     connection = (STATIC / "js" / "connection.js").read_text()
     assert f'from "../socket/{FILE.name}"' in connection
     assert not list(STATIC.rglob("phoenix*"))

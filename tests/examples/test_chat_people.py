@@ -1,4 +1,4 @@
-"""The people beside the messages of the chat demo, in real browser windows."""
+"""The list of people of the chat demo, in real browser windows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HTML: Final = "<img src=x onerror=alert(1)>"
 
 
 async def test_list_shows_who_is_here(company: Company) -> None:
-    """Everybody has a row, oneself too; whoever goes is below, with the time."""
+    """Each person has a row, also the page's own user. People who have left are below, with the time."""
     ann = await company.invite("Ann")
     await expect(ann.listed).to_have_text(["Ann you online"])
     await expect(ann.gone).to_have_count(0)
@@ -33,11 +33,11 @@ async def test_list_shows_who_is_here(company: Company) -> None:
     await bo.page.close()
     await expect(ann.listed).to_have_text(["Ann you online"])
     await expect(ann.gone).to_have_text("Bo just now")
-    await expect(ann.notices).to_have_text("Bo left")  # it joined on the same line
+    await expect(ann.notices).to_have_text("Bo left")  # the join is in the same line
 
 
 async def test_two_pages_of_a_person_are_one_person_with_two_devices(company: Company) -> None:
-    """There is one row and one notice; it says how many devices there are, and of which kind."""
+    """A person with two pages has one row and one notice. The row shows the number and kinds of devices."""
     ann = await company.invite("Ann")
     await company.invite("Bo")
     phone = await company.invite("Bo", user_agent=PHONE)
@@ -55,7 +55,7 @@ async def test_two_pages_of_a_person_are_one_person_with_two_devices(company: Co
 
 
 async def test_who_has_a_hidden_page_is_away(company: Company) -> None:
-    """They are seen so until they look at it again; and are online as long as they look at one page."""
+    """A person is shown as away until one page is visible again, and is online while one page is visible."""
     ann = await company.invite("Ann")
     bo = await company.invite("Bo")
     row = ann.people.filter(has_text="Bo")
@@ -69,12 +69,12 @@ async def test_who_has_a_hidden_page_is_away(company: Company) -> None:
     await expect(row).to_have_attribute("data-status", "away")
     await bo.hide(is_hidden=False)
     await expect(row).to_have_attribute("data-status", "online")
-    # To be away is no news in the room.
+    # A person who is away is no news in the room.
     await expect(ann.notices).to_have_text("Bo joined")
 
 
 async def test_hidden_page_that_goes_to_another_room_is_away_there(company: Company) -> None:
-    """A join says at once whether anybody looks at the page."""
+    """A join says whether the page is visible."""
     ann = await company.invite("Ann", "python")
     bo = await company.invite("Bo")
     await bo.hide()
@@ -85,7 +85,7 @@ async def test_hidden_page_that_goes_to_another_room_is_away_there(company: Comp
 
 
 async def test_who_does_nothing_for_minutes_is_away(company: Company, browser: Browser) -> None:
-    """Until they do something."""
+    """A person without input is away, until there is input."""
     ann = await company.invite("Ann")
     context = await browser.new_context()
     bo = Person(await context.new_page(), "Bo")
@@ -107,7 +107,7 @@ async def test_who_does_nothing_for_minutes_is_away(company: Company, browser: B
 
 @pytest.mark.parametrize("grace", [300.0])
 async def test_page_that_is_loaded_again_is_no_news(company: Company) -> None:
-    """Nobody sees the person go or come, and they are no device more."""
+    """No page shows the person leaving or coming, or as one more device."""
     ann = await company.invite("Ann")
     bo = await company.invite("Bo")
     await bo.say("Before")
@@ -123,12 +123,12 @@ async def test_page_that_is_loaded_again_is_no_news(company: Company) -> None:
 
 
 async def test_who_was_here_is_known_to_who_comes_later(company: Company) -> None:
-    """The server remembers, for each room; whoever is back is above again."""
+    """The server remembers visits for each room. A person who comes back is above again."""
     ann = await company.invite("Ann")
     bo = await company.invite("Bo")
     await bo.page.close()
     await expect(ann.gone).to_have_text("Bo just now")
-    await expect(ann.room("lobby")).to_contain_text("1 here")  # which is told once it is kept
+    await expect(ann.room("lobby")).to_contain_text("1 here")  # the push comes after the visit is stored
     cy = await company.invite("Cy")
     await expect(cy.gone).to_have_text("Bo just now")
     await cy.room("python").click()
@@ -141,7 +141,7 @@ async def test_who_was_here_is_known_to_who_comes_later(company: Company) -> Non
 
 
 async def test_time_goes_on_since_somebody_was_here(company: Company, browser: Browser) -> None:
-    """The list says how long ago, though nothing happens."""
+    """The time since the visit grows without any event."""
     context = await browser.new_context()
     ann = Person(await context.new_page(), "Ann")
     company.people.append(ann)
@@ -159,7 +159,7 @@ async def test_time_goes_on_since_somebody_was_here(company: Company, browser: B
 
 @pytest.mark.parametrize("name", ["constructor", "__proto__", HTML])
 async def test_any_name_is_shown_as_it_is(company: Company, name: str) -> None:
-    """Names that mean something to JavaScript or HTML mean nothing here."""
+    """Names with a meaning in JavaScript or HTML have no effect."""
     ann = await company.invite("Ann")
     odd = await company.invite(name)
     await expect(ann.notices).to_have_text(f"{name} joined")
@@ -176,7 +176,7 @@ async def test_any_name_is_shown_as_it_is(company: Company, name: str) -> None:
 
 
 async def test_list_is_a_drawer_where_the_window_is_narrow(company: Company) -> None:
-    """A button names how many there are and opens it; Escape and its own button close it."""
+    """A button shows the number of people, and opens the list. Escape and the list's own button close it."""
     ann = await company.invite("Ann", viewport=NARROW)
     await company.invite("Bo")
     drawer = ann.page.get_by_role("complementary", name="People in this room")
@@ -198,7 +198,7 @@ async def test_list_is_a_drawer_where_the_window_is_narrow(company: Company) -> 
 
 @pytest.mark.parametrize("count", [1, 2])
 async def test_narrow_header_says_how_many_people_are_here(company: Company, count: int) -> None:
-    """The number is in sight without a tap, at every width of a phone."""
+    """The number is visible without a tap, at each width of a phone."""
     ann = await company.invite("Ann", viewport=NARROW)
     for name in ["Bo", "Cy"][: count - 1]:
         await company.invite(name)
@@ -213,7 +213,7 @@ async def test_narrow_header_says_how_many_people_are_here(company: Company, cou
 async def test_offline_page_shows_nobody_online(
     company: Company, server: ChatProcess, viewport: Any
 ) -> None:
-    """While the server is away the page knows of nobody, and says that it is offline; then all are back."""
+    """Without the server the page shows no people, and says that it is offline. Later all are shown again."""
     ann = await company.invite("Ann", viewport=viewport)
     await company.invite("Bo")
     await expect(ann.people).to_have_count(2)
@@ -227,7 +227,7 @@ async def test_offline_page_shows_nobody_online(
 
 
 async def test_browser_without_network_shows_nobody_online(company: Company) -> None:
-    """The page believes the browser, and does not wait for a heartbeat that is late."""
+    """The page uses the browser's state, and does not wait for a late heartbeat."""
     ann = await company.invite("Ann")
     bo = await company.invite("Bo")
     await expect(ann.people).to_have_count(2)
@@ -243,7 +243,7 @@ async def test_browser_without_network_shows_nobody_online(company: Company) -> 
 
 
 async def test_intro_keeps_its_words_together(company: Company) -> None:
-    """No line ends between "no" and "password", however narrow the window is."""
+    """No line breaks between "no" and "password", at any width of the window."""
     ann = await company.invite("Ann")
     await ann.page.get_by_role("button", name="Change your name").click()
     lead = ann.page.locator("#name-dialog .lead")
@@ -280,7 +280,7 @@ async () => {
 
 
 async def test_who_comes_back_after_a_lost_connection_is_no_news(company: Company) -> None:
-    """When all have lost the server, only those who stay away are said to have left."""
+    """After all clients have lost the server, only those who stay away are reported as gone."""
     ann = await company.invite("Ann")
     await ann.page.clock.install()
     await ann.page.evaluate(LOST)

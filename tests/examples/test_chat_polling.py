@@ -1,6 +1,6 @@
-"""The chat where no WebSocket comes through, with `longPollFallbackMs`: the stock client changes to long polling.
+"""The chat without WebSockets, with `longPollFallbackMs`: the stock client changes to long polling.
 
-The page of the demo has no fallback (see its connection.js), so the tests add it, as an application would.
+The demo's page has no fallback (see its connection.js), so the tests add one, as an application would.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ window.WebSocket = class extends RealWebSocket {
   constructor(address, protocols) { super(address.replace("/websocket", "/nowhere"), protocols); }
 };
 """
-"""As where a proxy answers the upgrade with an error."""
+"""A proxy that answers the upgrade with an error."""
 
 SILENT: Final = """
 window.WebSocket = class {
@@ -30,11 +30,11 @@ window.WebSocket = class {
   send() {}
 };
 """
-"""As where a proxy swallows it."""
+"""A proxy that drops the upgrade."""
 
 
 async def fall_back(route: Route) -> None:
-    """Answer with the page's module as it would be with a fallback."""
+    """Answer with the page's module, changed to have a fallback."""
     response = await route.fetch()
     text = await response.text()
     options = "{ params: { name } }"
@@ -44,7 +44,7 @@ async def fall_back(route: Route) -> None:
 
 
 async def visit(browser: Browser, server: ChatProcess, name: str, script: str = "") -> Person:
-    """Come with a browser in which this script has run before any of the page."""
+    """Open the page in a browser that runs this script before the page's own."""
     context = await browser.new_context()
     await context.add_init_script(script)
     await context.route("**/js/connection.js", fall_back)
@@ -58,7 +58,7 @@ async def visit(browser: Browser, server: ChatProcess, name: str, script: str = 
 async def test_who_has_no_websocket_polls(
     browser: Browser, server: ChatProcess, blocked: str
 ) -> None:
-    """They chat with those who have one, both ways; and the next page polls from the start."""
+    """Polling clients chat with clients on WebSockets, in both directions. The next page polls from the start."""
     ann = await visit(browser, server, "Ann", blocked)
     bo = await visit(browser, server, "Bo")
     await expect(ann.notices).to_have_text("Bo joined")

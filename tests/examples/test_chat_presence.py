@@ -1,4 +1,4 @@
-"""Who is in the rooms of the chat: what the pages are told, under virtual time, and what is remembered."""
+"""The presences of the chat: the pages' lists, under virtual time, and the stored visits."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ async def chat(virtual_database: Path) -> AsyncIterator[Server]:
 
 
 class Page(Member):
-    """A page in a room, or at the list of rooms, that follows who is here.
+    """A page in a room, or at the list of rooms, that follows the presences.
 
     Attributes:
-        reply: What its join was answered.
+        reply: The reply to its join.
     """
 
     reply: dict[str, Any]
 
     async def come(self, status: str | None = None) -> Page:
-        """Join; return when it knows who is here."""
+        """Join, and wait for the presence state."""
         answer = await self.client.join(self.topic, {} if status is None else {"status": status})
         assert answer["status"] == "ok", answer
         self.reply = answer["response"]
@@ -51,7 +51,7 @@ class Page(Member):
         return self
 
     async def people(self) -> dict[str, list[tuple[str, str]]]:
-        """Return what it shows: of each name the devices, and whether anybody is at them."""
+        """Return the page's list: for each name the devices and their status."""
         await self.news()
         return {
             name_of(key): [(meta["device"], meta["status"]) for meta in value["metas"]]
@@ -59,7 +59,7 @@ class Page(Member):
         }
 
     async def crowds(self) -> list[Any]:
-        """Wait until everything is quiet; return what a list of rooms was told of their people."""
+        """Wait until nothing happens; return the numbers of people in the list of rooms."""
         await advance(1)
         frames = list(self.client.read())
         self.client.read().clear()
@@ -74,13 +74,13 @@ async def open_page(
     user_agent: str = COMPUTER,
     status: str | None = None,
 ) -> Page:
-    """Have somebody open a page."""
+    """Open a page for a person."""
     client = await chat.connect(params={"name": name}, headers=[("user-agent", user_agent)])
     return await Page(client, topic).come(status)
 
 
 async def test_a_room_shows_each_person_with_their_devices(chat: Server) -> None:
-    """Two pages of one name are one person; what they are open on is guessed from the browser."""
+    """Two pages with one name are one person. The device is guessed from the browser."""
     ann = await open_page(chat, "Ann")
     bo = await open_page(chat, "Bo", user_agent=PHONE)
     also_bo = await open_page(chat, "Bo", user_agent=TABLET)
@@ -96,7 +96,7 @@ async def test_a_room_shows_each_person_with_their_devices(chat: Server) -> None
 
 
 async def test_rooms_are_apart(chat: Server) -> None:
-    """Who is in one room is not in another."""
+    """People in one room are not in another."""
     ann = await open_page(chat, "Ann")
     bo = await open_page(chat, "Bo", "room:python")
     await advance(1)
@@ -107,7 +107,7 @@ async def test_rooms_are_apart(chat: Server) -> None:
 
 
 async def test_who_leaves_their_page_alone_is_away(chat: Server) -> None:
-    """It is told to all as one change, with the time; so is their return."""
+    """All pages get one change with the time. The return is one change too."""
     ann = await open_page(chat, "Ann")
     bo = await open_page(chat, "Bo")
     await advance(1)
@@ -130,7 +130,7 @@ async def test_who_leaves_their_page_alone_is_away(chat: Server) -> None:
 
 
 async def test_what_has_not_changed_is_not_told(chat: Server) -> None:
-    """A page that says again that it is online costs nobody anything."""
+    """A page that reports the same status again sends no diff to others."""
     ann = await open_page(chat, "Ann")
     ann.client.push(LOBBY, "status", {"status": "online"})
     await advance(1)
@@ -139,7 +139,7 @@ async def test_what_has_not_changed_is_not_told(chat: Server) -> None:
 
 
 async def test_a_page_may_come_hidden(chat: Server) -> None:
-    """The join says whether anybody looks at the page: it may be the rejoin of a hidden one."""
+    """The join says whether the page is visible: it can be the rejoin of a hidden page."""
     ann = await open_page(chat, "Ann", status="away")
     assert await ann.people() == {"Ann": [("computer", "away")]}
     ann.client.close()
@@ -147,7 +147,7 @@ async def test_a_page_may_come_hidden(chat: Server) -> None:
 
 @pytest.mark.parametrize("status", ["asleep", None, 1])
 async def test_a_status_that_is_none_is_refused(chat: Server, status: Any) -> None:
-    """Only what pages know to show gets to them."""
+    """Other pages get only statuses that they can show."""
     ann = await open_page(chat, "Ann")
     answer = await ann.call("status", {"status": status})
     assert (answer["status"], answer["response"]["reason"]) == ("error", "invalid_payload")
@@ -157,7 +157,7 @@ async def test_a_status_that_is_none_is_refused(chat: Server, status: Any) -> No
 
 @pytest.mark.parametrize("name", ["constructor", "__proto__", "toString", "user:Ann", "Ü İ 李"])
 async def test_any_name_can_be_in_the_list(chat: Server, name: str) -> None:
-    """Even one that means something to JavaScript."""
+    """A name with a meaning in JavaScript is shown as any other."""
     ann = await open_page(chat, "Ann")
     odd = await open_page(chat, name)
     await advance(1)
@@ -171,11 +171,11 @@ async def test_any_name_can_be_in_the_list(chat: Server, name: str) -> None:
         page.client.close()
 
 
-# Coming back, and going.
+# Leaving and coming back.
 
 
 async def test_a_page_that_is_loaded_again_is_no_news(chat: Server) -> None:
-    """Whoever is back in a moment was never away, neither in the room nor in the list of rooms."""
+    """A person who is back at once has not left, in the room and in the list of rooms."""
     ann = await open_page(chat, "Ann")
     bo = await open_page(chat, "Bo")
     rooms = await open_page(chat, "Cy", "rooms")
@@ -188,7 +188,7 @@ async def test_a_page_that_is_loaded_again_is_no_news(chat: Server) -> None:
     bo = await open_page(chat, "Bo")
     await advance(2 * GRACE)
     seen = [name_of(key) for event, diff in await ann.news() for key in diff["joins"]]
-    assert set(seen) <= {"Bo"}  # by now it may be here since a later time
+    assert set(seen) <= {"Bo"}  # the time of the presence can be later by now
     assert (await ann.people())["Bo"] == [("computer", "online")]
     assert await rooms.crowds() == []
     for page in (ann, bo, rooms):
@@ -196,7 +196,7 @@ async def test_a_page_that_is_loaded_again_is_no_news(chat: Server) -> None:
 
 
 async def test_a_page_that_joins_twice_counts_once(chat: Server) -> None:
-    """A second join on one connection takes the first one's place, and leaves nobody behind."""
+    """A second join on one connection replaces the first, and leaves no presence."""
     ann = await open_page(chat, "Ann")
     bo = await open_page(chat, "Bo")
     bo.client.start_join(LOBBY)
@@ -209,7 +209,7 @@ async def test_a_page_that_joins_twice_counts_once(chat: Server) -> None:
 
 
 async def test_who_is_lost_is_gone_after_a_while(chat: Server) -> None:
-    """They stay for the time in which they may be back, and no longer."""
+    """A lost person stays for the grace time, and no longer."""
     ann = await open_page(chat, "Ann")
     bo = await open_page(chat, "Bo")
     bo.client.vanish()
@@ -232,7 +232,7 @@ async def test_who_goes_to_another_room_is_gone_at_once(chat: Server) -> None:
 
 
 async def test_the_list_of_rooms_hears_how_many_people_are_there(chat: Server) -> None:
-    """It counts people, not pages, and begins with the right numbers."""
+    """The list counts people and not pages, and starts with the right numbers."""
     rooms = await open_page(chat, "Ann", "rooms")
     bo = await open_page(chat, "Bo")
     assert await rooms.crowds() == [{"room": "lobby", "people": 1}]
@@ -250,11 +250,11 @@ async def test_the_list_of_rooms_hears_how_many_people_are_there(chat: Server) -
         page.client.close()
 
 
-# Who was here.
+# Earlier visits.
 
 
 async def test_a_join_tells_who_was_here(chat: Server) -> None:
-    """Whoever went with their last page is named with the time, the latest first."""
+    """People who left with their last page are listed with the time, the latest first."""
     start = time.time_ns() // 1_000_000
     for name in ("Bo", "constructor"):
         page = await open_page(chat, name)
@@ -282,7 +282,7 @@ async def open_page_and_go(chat: Server) -> Page:
 
 
 async def test_who_was_here_when_the_server_stopped_is_remembered(virtual_database: Path) -> None:
-    """The end of the server is the end of their visit."""
+    """The stop of the server ends the visits."""
     async with serve(endpoint) as chat:
         await open_page(chat, "Ann")
     async with open_store(virtual_database) as store:

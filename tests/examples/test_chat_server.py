@@ -1,4 +1,4 @@
-"""The server of the chat demo: what a page may rely on, frame by frame."""
+"""The server of the chat demo, frame by frame."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from .visitor import LOBBY, Visitor, new_key, visit
 
 PYTHON = "room:python"
 BURST = 20
-"""How many messages somebody may send at once."""
+"""Messages that a person can send at once."""
 
 
 # The page.
 
 
 async def test_page_and_endpoint_are_one_application(chat: Server) -> None:
-    """The same server answers the page, its modules and the socket."""
+    """One server answers the page, its modules and the socket."""
     async with httpx.AsyncClient(base_url=chat.url("", "http"), trust_env=False) as http:
         page = await http.get("/")
         module = await http.get("/socket/phoenix.mjs")
@@ -47,7 +47,7 @@ async def test_page_and_endpoint_are_one_application(chat: Server) -> None:
 
 
 async def test_page_may_load_nothing_from_elsewhere(chat: Server) -> None:
-    """The page allows no script but its own files: what slipped in as HTML would not run."""
+    """The page allows only scripts of its own files, so injected HTML would not run."""
     async with httpx.AsyncClient(base_url=chat.url("", "http"), trust_env=False) as http:
         page = await http.get("/")
     assert """http-equiv="Content-Security-Policy" content="default-src 'self'">""" in page.text
@@ -57,7 +57,7 @@ async def test_page_may_load_nothing_from_elsewhere(chat: Server) -> None:
 
 
 async def test_message_is_told_to_everybody_in_the_room(chat: Server) -> None:
-    """A message reaches all, its author too, with an id, the room, the author and the time."""
+    """All people in the room, also the author, get a message with an id, the room, the author and the time."""
     async with visit(chat, "Ann", LOBBY) as ann, visit(chat, "Bo", LOBBY) as bo:
         before = time.time_ns() // 1_000_000
         key = new_key()
@@ -69,14 +69,14 @@ async def test_message_is_told_to_everybody_in_the_room(chat: Server) -> None:
 
 
 async def test_html_is_text_like_any_other(chat: Server) -> None:
-    """The server changes nothing in a message: making it harmless is for who shows it."""
+    """The server does not change messages. The page must show them safely."""
     async with visit(chat, "Ann", LOBBY) as ann:
         body = '<img src=x onerror="alert(1)">\n& 🙂 \u202e'
         assert (await ann.says(body))["body"] == body.strip()
 
 
 async def test_message_has_a_limit(chat: Server) -> None:
-    """The longest message passes, a longer one is refused, and the room goes on."""
+    """The longest message is accepted, a longer one is refused, and the channel continues."""
     async with visit(chat, "Ann", LOBBY) as ann:
         assert len((await ann.says("x" * MAX_BODY))["body"]) == MAX_BODY
         answer = await ann.call("message", {"body": "x" * (MAX_BODY + 1), "key": new_key()})
@@ -87,7 +87,7 @@ async def test_message_has_a_limit(chat: Server) -> None:
 
 
 async def test_message_of_nothing_is_refused(chat: Server) -> None:
-    """Space around a message is cut off, and what is then empty is refused."""
+    """Space around a message is removed. A message that is empty then is refused."""
     async with visit(chat, "Ann", LOBBY) as ann:
         assert (await ann.says("  Hello\n\n"))["body"] == "Hello"
         await ann.is_refused("empty_message", "message", {"body": " \n\t ", "key": new_key()})
@@ -95,7 +95,7 @@ async def test_message_of_nothing_is_refused(chat: Server) -> None:
 
 
 async def test_message_sent_twice_is_told_once(chat: Server) -> None:
-    """A page that got no answer sends again; by the key the server knows the message."""
+    """A page without an answer sends again. The server recognises the message by its key."""
     async with visit(chat, "Ann", LOBBY) as ann, visit(chat, "Bo", LOBBY) as bo:
         key = new_key()
         told = await ann.says("Once", key=key)
@@ -106,7 +106,7 @@ async def test_message_sent_twice_is_told_once(chat: Server) -> None:
 
 
 async def test_keys_of_two_people_are_apart(chat: Server) -> None:
-    """Nobody can keep another's message out by using its key."""
+    """A person can't suppress another person's message by using its key."""
     async with visit(chat, "Ann", LOBBY) as ann, visit(chat, "Bo", LOBBY) as bo:
         key = new_key()
         await ann.says("Mine", key=key)
@@ -115,7 +115,7 @@ async def test_keys_of_two_people_are_apart(chat: Server) -> None:
 
 
 async def test_typing_is_told_to_the_others(chat: Server) -> None:
-    """Who types does not hear of it, and nobody is answered."""
+    """The typing person gets no message, and there is no reply."""
     async with visit(chat, "Ann", LOBBY) as ann, visit(chat, "Bo", LOBBY) as bo:
         await ann.push("typing")
         assert await bo.hears("typing") == {"name": "Ann"}
@@ -126,7 +126,7 @@ async def test_typing_is_told_to_the_others(chat: Server) -> None:
 
 
 async def test_join_brings_what_was_said(chat: Server) -> None:
-    """Who joins gets the messages of the room, oldest first."""
+    """The reply of a join has the messages of the room, oldest first."""
     async with visit(chat, "Ann", LOBBY, PYTHON) as ann:
         said = [await ann.says("One"), await ann.says("Two")]
         await ann.says("Elsewhere", topic=PYTHON)
@@ -136,7 +136,7 @@ async def test_join_brings_what_was_said(chat: Server) -> None:
 
 
 async def talked_before(database: Path, count: int) -> list[Any]:
-    """Keep so many messages in the lobby, more than anybody may send at once, and return them."""
+    """Store this number of messages in the lobby, more than a person can send at once, and return them."""
     async with open_store(database) as store:
         kept = [
             await store.add_message("lobby", "Ann", str(number), new_key())
@@ -146,14 +146,14 @@ async def talked_before(database: Path, count: int) -> list[Any]:
 
 
 async def test_join_brings_the_latest_messages_only(chat: Server, database: Path) -> None:
-    """However much was said, a join brings no more than a page can show at once."""
+    """A join brings at most as many messages as a page can show at once."""
     said = await talked_before(database, HISTORY + 3)
     async with visit(chat, "Bo") as bo:
         assert (await bo.enter())["messages"] == said[-HISTORY:]
 
 
 async def test_rejoin_brings_what_was_missed(chat: Server) -> None:
-    """A page that says what it has gets only what is newer."""
+    """A page that names its last message gets only newer messages."""
     async with visit(chat, "Ann", LOBBY) as ann:
         said = await ann.talks(4)
     async with visit(chat, "Bo") as bo:
@@ -165,7 +165,7 @@ async def test_rejoin_brings_what_was_missed(chat: Server) -> None:
 
 
 async def test_rejoin_after_too_much_begins_anew(chat: Server, database: Path) -> None:
-    """If more was missed than a join brings, the page is told so: it would show a gap."""
+    """If more messages were missed than a join brings, the reply says so: else the page would have a gap."""
     said = await talked_before(database, HISTORY + 2)
     async with visit(chat, "Bo") as bo:
         reply = await bo.enter(last_id=said[1]["id"])
@@ -176,7 +176,7 @@ async def test_rejoin_after_too_much_begins_anew(chat: Server, database: Path) -
 
 
 async def test_rejoin_of_another_database_begins_anew(chat: Server) -> None:
-    """A page that has messages which the server never had is told to put them away."""
+    """A page with messages that the server never had is told to remove them."""
     async with visit(chat, "Ann", LOBBY) as ann:
         said = await ann.says("Hello")
     async with visit(chat, "Bo") as bo:
@@ -186,7 +186,7 @@ async def test_rejoin_of_another_database_begins_anew(chat: Server) -> None:
 
 @pytest.mark.usefixtures("database")
 async def test_messages_outlive_the_server() -> None:
-    """What was said is there after a restart, and ids go on from it."""
+    """The messages are there after a restart, and ids continue."""
     async with serve("native", app) as server, visit(server, "Ann", LOBBY) as ann:
         first = await ann.says("Before")
     async with serve("native", app) as server, visit(server, "Ann") as ann:
@@ -195,7 +195,7 @@ async def test_messages_outlive_the_server() -> None:
 
 
 async def test_join_in_the_middle_of_a_talk_misses_nothing(chat: Server) -> None:
-    """What the join's answer does not hold comes after it: nothing is lost, nothing doubled."""
+    """Messages that are not in the join's reply come after it: none is lost or doubled."""
 
     one_by_one = asyncio.Lock()
 
@@ -219,21 +219,21 @@ async def test_join_in_the_middle_of_a_talk_misses_nothing(chat: Server) -> None
 
 
 async def test_name_is_tidied(chat: Server) -> None:
-    """Space at the ends of a name is cut off, and elsewhere becomes a single one."""
+    """Space at the ends of a name is removed, and other space becomes a single character."""
     async with visit(chat, "  Ann \n Lee ", LOBBY) as ann:
         assert (await ann.says("Hello"))["author"] == "Ann Lee"
 
 
 @pytest.mark.parametrize("name", ["x" * MAX_NAME, "Çiğdem", "李", "7"])
 async def test_name_may_be_in_any_script(chat: Server, name: str) -> None:
-    """Letters and digits of every script make a name."""
+    """A name can have letters and digits of any script."""
     async with visit(chat, name, LOBBY) as visitor:
         assert (await visitor.says("Hello"))["author"] == name
 
 
 @pytest.mark.parametrize("name", ["", "   ", "x" * (MAX_NAME + 1), "\u202e\u200b", "…"])
 async def test_name_that_is_none_is_refused(chat: Server, name: str) -> None:
-    """A name that is too long, or that nobody could read, is not let in."""
+    """A name that is too long or unreadable is refused."""
     with pytest.raises(InvalidStatus) as refused:
         async with visit(chat, name):
             pass
@@ -241,7 +241,7 @@ async def test_name_that_is_none_is_refused(chat: Server, name: str) -> None:
 
 
 async def test_name_is_required(chat: Server) -> None:
-    """Without a name there is no connection."""
+    """A connect without a name is refused."""
     with pytest.raises(InvalidStatus) as refused:
         async with connect(chat):
             pass
@@ -252,7 +252,7 @@ async def test_name_is_required(chat: Server) -> None:
 
 
 async def test_rooms_are_kept_apart(chat: Server) -> None:
-    """What is said, typed and noticed in one room is not heard in another."""
+    """Messages, typing and notices of one room are not sent to another room."""
     async with visit(chat, "Ann", LOBBY) as ann, visit(chat, "Bo", PYTHON) as bo:
         await bo.says("Only here", topic=PYTHON)
         await bo.push("typing", topic=PYTHON)
@@ -263,13 +263,13 @@ async def test_rooms_are_kept_apart(chat: Server) -> None:
 
 
 async def test_room_that_is_not_there_is_refused(chat: Server) -> None:
-    """A topic does not make a room: somebody has to open it first."""
+    """A topic does not create a room: a person must open the room first."""
     async with visit(chat, "Ann") as ann:
         assert await ann.try_to_enter("room:nowhere") == error("no_such_room")
 
 
 async def test_list_of_rooms_shows_what_goes_on(chat: Server) -> None:
-    """The list names each room with its last message and its people, and hears what changes."""
+    """The list has each room with its last message and its people, and gets changes."""
     async with visit(chat, "Ann", LOBBY) as ann:
         said = await ann.says("Hello")
         async with visit(chat, "Bo") as bo:
@@ -292,7 +292,7 @@ async def open_room(visitor: Visitor, name: str) -> str:
 
 
 async def test_new_room_is_told_and_can_be_entered(chat: Server) -> None:
-    """Who opens a room learns how it is written; everybody sees it in the list."""
+    """The person who opens a room gets its final name. All lists get the room."""
     async with visit(chat, "Ann", "rooms") as ann, visit(chat, "Bo", "rooms") as bo:
         ref = await ann.push("new_room", {"name": " Summer  Party "}, topic="rooms")
         new = {"name": "summer-party", "people": 0, "last": None}
@@ -304,7 +304,7 @@ async def test_new_room_is_told_and_can_be_entered(chat: Server) -> None:
 
 
 async def test_opening_a_room_that_is_there_is_no_news(chat: Server) -> None:
-    """It answers as if it were new, so that one can go there, and tells nobody."""
+    """The answer is that of a new room, and no list is told."""
     async with visit(chat, "Ann", "rooms") as ann:
         assert await open_room(ann, "Lobby") == "lobby"
         await ann.hears_nothing()
@@ -312,7 +312,7 @@ async def test_opening_a_room_that_is_there_is_no_news(chat: Server) -> None:
 
 @pytest.mark.parametrize("name", ["x" * MAX_ROOM, "größe", "3-14", "李"])
 async def test_room_may_be_named_in_any_script(chat: Server, name: str) -> None:
-    """Letters and digits of every script, with single hyphens, name a room."""
+    """A room's name can have letters and digits of any script, and single hyphens."""
     async with visit(chat, "Ann", "rooms") as ann:
         await ann.push("new_room", {"name": name}, topic="rooms")
         assert (await ann.hears("room", topic="rooms"))["name"] == name
@@ -322,13 +322,13 @@ async def test_room_may_be_named_in_any_script(chat: Server, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["", " ", "x" * (MAX_ROOM + 1), "a:b", "-a", "a--b", "a_b", "🙂"])
 async def test_room_name_that_is_none_is_refused(chat: Server, name: str) -> None:
-    """What can't stand in an address, or is too long, names no room."""
+    """A name that is too long, or can't be in a URL, is refused."""
     async with visit(chat, "Ann", "rooms") as ann:
         await ann.is_refused("bad_room_name", "new_room", {"name": name}, topic="rooms")
 
 
 async def test_rooms_are_not_endless(chat: Server, database: Path) -> None:
-    """Nobody can fill the list; rooms that are there can still be opened."""
+    """The number of rooms is limited. Existing rooms can still be opened."""
     async with open_store(database) as store:
         for number in range(MAX_ROOMS - len(ROOMS)):
             await store.add_room(f"room-{number}")
@@ -341,7 +341,7 @@ async def test_rooms_are_not_endless(chat: Server, database: Path) -> None:
 
 
 async def test_messages_have_a_rate(chat: Server) -> None:
-    """Beyond it a message is refused, with the time after which it may come again."""
+    """A message above the rate is refused, with the time to wait."""
     async with visit(chat, "Ann", LOBBY) as ann:
         await ann.talks(BURST)
         for _ in range(BURST):
@@ -353,7 +353,7 @@ async def test_messages_have_a_rate(chat: Server) -> None:
 
 
 def test_everything_that_a_client_can_do_has_a_bound() -> None:
-    """The demo is made to be copied: joins, messages, bytes, each event and each address have a limit."""
+    """The demo is a template: joins, messages, bytes, each event and each address have a limit."""
     limits = chat_app.limits
     assert limits.connections
     assert limits.connections_per_ip
@@ -369,7 +369,7 @@ def test_everything_that_a_client_can_do_has_a_bound() -> None:
 
 
 async def test_longest_message_fits_into_a_frame(chat: Server) -> None:
-    """However it is written as JSON."""
+    """The longest message fits into a frame in each form of its JSON."""
     async with visit(chat, "Ann", LOBBY) as ann:
         body = "\U0001f642" * MAX_BODY
         assert (await ann.says(body))["body"] == body
@@ -379,13 +379,13 @@ async def test_longest_message_fits_into_a_frame(chat: Server) -> None:
     assert len(text) < chat_app.socket.max_frame_size / 2
 
 
-# Where it is kept.
+# The database.
 
 
 async def test_database_has_a_place_of_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If nothing is said about it, the database is in a folder beside the program, made if need be."""
+    """By default the database is in a folder beside the program, which is created."""
     monkeypatch.delenv("CHAT_DATABASE", raising=False)
     monkeypatch.setattr(chat_app, "HERE", tmp_path)
     async with serve("native", app) as server, visit(server, "Ann", LOBBY) as ann:

@@ -1,4 +1,4 @@
-"""What the chat remembers of visits."""
+"""The stored visits of the chat."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def now() -> int:
 
 
 async def test_visits_are_kept_by_room_and_the_latest_comes_first(store: Store, now: int) -> None:
-    """Each room has its own."""
+    """Each room has its own visits."""
     await store.add_visit("lobby", "Ann", now - 2)
     await store.add_visit("lobby", "Bo", now - 1)
     await store.add_visit("python", "Cy", now)
@@ -34,7 +34,7 @@ async def test_visits_are_kept_by_room_and_the_latest_comes_first(store: Store, 
 
 
 async def test_the_last_visit_counts(store: Store, now: int) -> None:
-    """Whoever comes and goes often is named once."""
+    """A person with several visits is listed once."""
     await store.add_visit("lobby", "Ann", now - 9)
     await store.add_visit("lobby", "Bo", now - 5)
     await store.add_visit("lobby", "Ann", now)
@@ -42,14 +42,14 @@ async def test_the_last_visit_counts(store: Store, now: int) -> None:
 
 
 async def test_long_ago_is_not_lately(store: Store, now: int) -> None:
-    """Visits before the last week are not told."""
+    """Visits before the last week are not listed."""
     await store.add_visit("lobby", "Ann", now - RECENTLY)
     await store.add_visit("lobby", "Bo", now - RECENTLY + 600_000)
     assert [seen.name for seen in await store.recent("lobby")] == ["Bo"]
 
 
 async def test_no_more_are_told_than_a_page_shows(store: Store, now: int) -> None:
-    """The latest are."""
+    """The latest visits are listed."""
     for number in range(RECENT + 3):
         await store.add_visit("lobby", f"Number {number}", now + number)
     names = [seen.name for seen in await store.recent("lobby")]
@@ -57,7 +57,7 @@ async def test_no_more_are_told_than_a_page_shows(store: Store, now: int) -> Non
 
 
 async def test_visits_outlive_the_server(tmp_path: Path, now: int) -> None:
-    """They are there after a restart."""
+    """The visits are there after a restart."""
     async with open_store(tmp_path / "chat.db") as store:
         await store.add_visit("lobby", "Ann", now)
     async with open_store(tmp_path / "chat.db") as store:

@@ -1,6 +1,6 @@
-"""Somebody who chats, over a real socket, frame by frame.
+"""A client of the chat, over a real socket, frame by frame.
 
-They pass over who is here: when that is told is not for frame-by-frame tests to say.
+It skips presence messages, because their time is not fixed.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class Visitor:
     """A client of the chat.
 
     Attributes:
-        client: Its connection.
-        name: What it calls itself.
+        client: The connection.
+        name: The name of the person.
     """
 
     def __init__(self, client: Phoenix, name: str) -> None:
@@ -36,7 +36,7 @@ class Visitor:
         self._join_refs: dict[str, str] = {}
 
     async def enter(self, topic: str = LOBBY, *, last_id: int | None = None) -> Any:
-        """Join a topic, and return what the server answers."""
+        """Join a topic, and return the server's response."""
         answer = await self.try_to_enter(topic, last_id=last_id)
         assert answer["status"] == "ok", answer
         return answer["response"]
@@ -51,14 +51,14 @@ class Visitor:
         return answer.payload
 
     async def leave(self, topic: str = LOBBY) -> None:
-        """Leave a topic; return when the server has let us go."""
+        """Leave a topic, and wait for the server's close."""
         ref = await self.push("phx_leave", topic=topic)
         join_ref = self._join_refs.pop(topic)
         assert await self.receive() == reply(join_ref, ref, topic, ok())
         assert await self.receive() == Frame(join_ref, join_ref, topic, "phx_close", {})
 
     async def receive(self) -> Frame:
-        """Return the next frame that does not tell who is here."""
+        """Return the next frame that is no presence message."""
         while True:
             frame = await self.client.receive()
             if not frame.event.startswith("presence_"):
@@ -84,13 +84,13 @@ class Visitor:
         return frame.payload
 
     async def hears_nothing(self) -> None:
-        """Check that nothing else was sent, by a heartbeat whose answer must be the next frame."""
+        """Check that no other frame was sent: the answer to a heartbeat must be the next frame."""
         ref = f"beat-{next(self._refs)}"
         await self.client.send(None, ref, "phoenix", "heartbeat")
         assert await self.receive() == reply(None, ref, "phoenix", ok())
 
     async def says(self, body: str, *, topic: str = LOBBY, key: str | None = None) -> Any:
-        """Send a message, see it told and then answered, and return it as it was told."""
+        """Send a message, check its broadcast and then its reply, and return the broadcast."""
         message = {"body": body, "key": key or new_key()}
         ref = await self.push("message", message, topic=topic)
         told = await self.hears("message", topic=topic)
@@ -99,7 +99,7 @@ class Visitor:
         return told
 
     async def talks(self, count: int) -> list[Any]:
-        """Send so many messages at once, see each told and answered, and return them."""
+        """Send this number of messages at once, check each broadcast and reply, and return the broadcasts."""
         for number in range(count):
             await self.push("message", {"body": str(number), "key": new_key()})
         told = []
@@ -112,7 +112,7 @@ class Visitor:
     async def is_refused(
         self, reason: str, event: str, payload: Any = None, *, topic: str = LOBBY
     ) -> None:
-        """Send an event, and see it refused."""
+        """Send an event, and check that it is refused."""
         assert await self.call(event, payload, topic=topic) == error(reason)
 
 
@@ -123,7 +123,7 @@ def new_key() -> str:
 
 @asynccontextmanager
 async def visit(server: Server, name: str, *topics: str) -> AsyncIterator[Visitor]:
-    """Connect under a name, and join topics; the connection is closed at the end."""
+    """Connect with a name, and join topics; the connection is closed at the end."""
     async with connect(server, params={"name": name}) as client:
         visitor = Visitor(client, name)
         for topic in topics:

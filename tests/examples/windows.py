@@ -1,4 +1,4 @@
-"""People in front of browser windows that show the chat demo."""
+"""People with browser windows that show the chat demo."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from playwright.async_api import (
 __all__ = ["NARROW", "PATIENCE", "WIDE", "Company", "Person"]
 
 PATIENCE: Final = 30_000
-"""Milliseconds after which a test that waits in vain says what it waits for."""
+"""Milliseconds after which a test fails, and says what it waits for."""
 
 WIDE: Final = {"width": 1280, "height": 800}
 NARROW: Final = {"width": 390, "height": 844}
 
 
 class Person:
-    """Somebody in front of a window of their own.
+    """A person with a browser window.
 
     Attributes:
-        page: What they see.
-        name: What they call themselves.
-        joins: The parameters of the room joins that their page sent.
-        polls: How many requests of long polling their page made.
-        sockets: How many WebSockets their page opened.
-        complaints: What the browser complained of; a lost connection is no complaint.
+        page: The page in the window.
+        name: The name of the person.
+        joins: The parameters of the page's joins of rooms.
+        polls: The number of requests of long polling.
+        sockets: The number of WebSockets that the page opened.
+        complaints: The browser's errors, except those of lost connections.
     """
 
     def __init__(self, page: Page, name: str) -> None:
@@ -57,7 +57,7 @@ class Person:
 
     def _request(self, request: Request) -> None:
         self.polls += "/longpoll" in request.url
-        if request.method == "POST":  # the page polls once its WebSocket has been refused
+        if request.method == "POST":  # the page polls after its WebSocket was refused
             for line in (request.post_data or "").splitlines():
                 self._sent(json.loads(line))
 
@@ -70,7 +70,7 @@ class Person:
         if event == "phx_join" and topic.startswith("room:"):
             self.joins.append(payload)
 
-    # What they see.
+    # The content of the page.
 
     @property
     def composer(self) -> Locator:
@@ -78,7 +78,7 @@ class Person:
 
     @property
     def messages(self) -> Locator:
-        """What was said, in order; not what is not sent yet."""
+        """The messages in order, without those that are not sent yet."""
         return self.page.get_by_role("log").locator(".bubble")
 
     @property
@@ -87,17 +87,17 @@ class Person:
 
     @property
     def people(self) -> Locator:
-        """The list of those who are here, a row for each."""
+        """The list of people who are here, with a row for each."""
         return self.page.locator("#people-list > li")
 
     @property
     def listed(self) -> Locator:
-        """What these rows say: the name, and how they are."""
+        """The content of these rows: the name and the status."""
         return self.people.locator(".person-text")
 
     @property
     def gone(self) -> Locator:
-        """What the list says of those who were here lately: the name, and when that was."""
+        """The rows of people who were here lately: the name and the time."""
         return self.page.locator("#recent-list .person-text")
 
     @property
@@ -116,22 +116,22 @@ class Person:
         """The row of a room in the list."""
         return self.page.get_by_role("link", name=re.compile(rf"^{name} "))
 
-    # What they do.
+    # The actions of the person.
 
     async def come(self, url: str) -> None:
-        """Open the page, and give their name with the keyboard alone."""
+        """Open the page, and enter the name, with the keyboard alone."""
         await self.page.goto(url)
         await self.page.get_by_role("textbox", name="Your name").fill(self.name)
         await self.page.keyboard.press("Enter")
         await self.is_online()
 
     async def is_online(self) -> None:
-        """See that they are connected, and in a room."""
+        """Check that the page is connected, and in a room."""
         await expect(self.page.locator("#me-state")).to_have_text("Online")
         await expect(self.page.locator("#people-count")).to_contain_text("here")
 
     async def shows_nobody(self) -> None:
-        """See that the page says it is offline, and says of nobody that they are here."""
+        """Check that the page says that it is offline, and shows nobody as here."""
         await expect(self.page.locator("#me-state")).to_have_text("Offline")
         await expect(self.page.locator("#people-count")).to_have_text("Offline")
         await expect(self.people).to_have_count(0)
@@ -143,7 +143,7 @@ class Person:
         ).to_have_count(0)
 
     async def hide(self, *, is_hidden: bool = True) -> None:
-        """Look at another window; headless, none is ever hidden, so the page is told that it is."""
+        """Look at another window. A headless window is never hidden, so the page is told that it is."""
         await self.page.evaluate(
             """isHidden => {
                 Object.defineProperty(document, "hidden", { value: isHidden, configurable: true });
@@ -153,20 +153,20 @@ class Person:
         )
 
     async def say(self, *texts: str) -> None:
-        """Send messages, and see them sent."""
+        """Send messages, and wait until they are sent."""
         for text in texts:
             await self.write(text)
         await expect(self.unsent).to_have_count(0)
 
     async def write(self, text: str) -> None:
-        """Send a message, whatever becomes of it."""
+        """Send a message without waiting."""
         await self.composer.fill(text)
         await self.composer.press("Enter")
         await expect(self.composer).to_have_value("")
 
 
 class Company:
-    """Whoever takes part in a test."""
+    """The people of a test."""
 
     def __init__(self, browser: Browser, url: str) -> None:
         self._browser = browser
@@ -174,7 +174,7 @@ class Company:
         self.people: list[Person] = []
 
     async def invite(self, name: str, room: str = "", **options: Any) -> Person:
-        """Have somebody come, with a browser profile of their own."""
+        """Open a window with its own browser profile."""
         context = await self._browser.new_context(**{"viewport": WIDE, **options})
         person = Person(await context.new_page(), name)
         self.people.append(person)
@@ -182,7 +182,7 @@ class Company:
         return person
 
     async def end(self) -> None:
-        """Send everybody home; see that no browser had anything to complain of."""
+        """Close all windows; check that no browser has reported an error."""
         for person in self.people:
             await person.page.context.close()
         assert [person.complaints for person in self.people] == [[] for _ in self.people]

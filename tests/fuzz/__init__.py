@@ -1,11 +1,11 @@
-"""Hostile bytes, by the million, for everything that reads what strangers send.
+"""Feeds millions of hostile inputs to each function that reads a stranger's bytes.
 
-- ``targets``: what is fed, and what must hold of the outcome;
-- ``mutate``: how inputs are made, from those in ``corpus/<target>`` and from each other;
-- ``engine``: the loop, and what it finds;
-- ``corpus/<target>``: real inputs, and past findings, each a small file.
+- ``targets``: the functions that are fed, and what must be true of the outcome;
+- ``mutate``: makes inputs from those in ``corpus/<target>`` and from each other;
+- ``engine``: the loop, and the findings;
+- ``corpus/<target>``: real inputs and past findings, each a small file.
 
-``scripts/fuzz`` runs it for as long as one likes. It is not coverage-guided: what is worth keeping is told
-by what became of an input, which error with which words, or which shape of result. Our decoders are small
-and say precisely what is wrong, so that is nearly as good, runs on every Python, and costs nothing.
+``scripts/fuzz`` runs it for any time. It is not coverage-guided: an input is kept if its outcome is new, which is an
+error with other words, or another shape of result. Bennu's decoders are small and say precisely what is wrong. So
+this is nearly as good as coverage, and it runs on every Python.
 """

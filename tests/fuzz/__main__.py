@@ -1,12 +1,12 @@
-"""Feed hostile bytes to all that reads what strangers send, for as long as one likes.
+"""Feeds hostile bytes to each function that reads a stranger's bytes, for any time.
 
-    scripts/fuzz                      a minute, all targets in turn
+    scripts/fuzz                      one minute, all targets in turn
     scripts/fuzz 600                  ten minutes
-    scripts/fuzz 600 frames term      these alone
-    scripts/fuzz --input BASE64 term  one input, to see what it does
+    scripts/fuzz 600 frames term      only these targets
+    scripts/fuzz --input BASE64 term  one input, to see its outcome
 
-It exits with 1 if something was found, and says how to see it again. With --add a finding becomes a file of
-the corpus, which every test run feeds from then on.
+It exits with 1 if there is a finding, and prints how to repeat it. With --add a finding becomes a file of
+the corpus, which every later test run uses.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from .engine import Finding, Run, grown_by, replay
 from .targets import CORPUS, TARGETS, Target
 
 SLICE: Final = 5.0
-"""Seconds of one target before the next has its turn."""
+"""Seconds of one target before the next target runs."""
 BATCH: Final = 2000
 MAX_GROWTH: Final = 100_000
-"""Bytes by which memory may grow over a batch of inputs: less than a byte for each of theirs."""
+"""Bytes by which memory can grow over a batch of inputs: less than one byte for each input."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _sort(words: list[str]) -> tuple[float, list[str]]:
-    """Tell the seconds, if they are given, from the targets."""
+    """Split the arguments into the seconds, if they are given, and the targets."""
     try:
         return float(words[0]), words[1:]
     except (IndexError, ValueError):
@@ -101,7 +101,7 @@ def progress(run: Run) -> str:
 
 
 def explain(finding: Finding, *, add: bool) -> None:
-    """Say what was found, and how to see it again."""
+    """Print a finding, and how to repeat it."""
     tell(f"\nFOUND in {finding.target}: {finding.error}")
     if not finding.data:
         return
@@ -117,8 +117,8 @@ def explain(finding: Finding, *, add: bool) -> None:
 
 
 def tell(text: str) -> None:
-    """Write a line at once."""
-    print(text, flush=True)  # noqa: T201 - it is a command
+    """Print a line at once."""
+    print(text, flush=True)  # noqa: T201 - this is a command
 
 
 if __name__ == "__main__":

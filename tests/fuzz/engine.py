@@ -1,7 +1,7 @@
-"""The loop: make an input, feed it, see what becomes of it.
+"""The loop: make an input, feed it, and check the outcome.
 
-An input that ends as none before it did joins the pool that the next ones are made of. One that raises
-what its target does not document is a finding; it is made as short as it will go, and told.
+An input with a new outcome joins the pool that later inputs are made of. An input that raises an undocumented
+exception is a finding. A finding is shortened as far as possible, and reported.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ __all__ = ["Finding", "Run", "grown_by", "replay"]
 
 MAX_POOL: Final = 2000
 MAX_FINDINGS: Final = 10
-"""Of one target: then it stops, for the rest is likely the same."""
+"""Findings of one target, after which the target is stopped: the others are probably the same."""
 
 _VARIABLE: Final = re.compile(r"[0-9]+|b?['\"`].*|[^\x00-\x7f]+", re.DOTALL)
-"""What in an error's words depends on the input."""
+"""The part of an error's words that depends on the input."""
 
 
 class Finding(NamedTuple):
-    """An input that something is wrong with."""
+    """An input whose outcome is wrong."""
 
     target: str
     data: bytes
@@ -38,10 +38,10 @@ class Finding(NamedTuple):
 
 
 def replay(target: Target, data: bytes) -> Hashable:
-    """Feed one input; return what became of it.
+    """Feed one input; return its outcome.
 
     Raises:
-        Exception: What the target does not document: a finding.
+        Exception: A finding: the target does not document this exception.
     """
     try:
         return target.feed(data)
@@ -54,12 +54,12 @@ class Run:
     """The fuzzing of one target.
 
     Attributes:
-        target: It.
-        rng: The source of chance.
-        inputs: How many were fed.
-        seconds: Spent on that.
-        findings: What was found.
-        slowest: The longest that one input took, in seconds, and how long it was.
+        target: The target.
+        rng: The random source.
+        inputs: The number of inputs.
+        seconds: The seconds of all inputs.
+        findings: The findings.
+        slowest: The longest time of one input in seconds, and the length of that input.
     """
 
     target: Target
@@ -79,16 +79,16 @@ class Run:
 
     @property
     def behaviours(self) -> int:
-        """How many different things became of inputs."""
+        """The number of different outcomes."""
         return len(self._seen)
 
     @property
     def is_over(self) -> bool:
-        """Whether so much was found that more would not help."""
+        """Whether the target has so many findings that it is stopped."""
         return len(self.findings) >= MAX_FINDINGS
 
     def go_on(self, seconds: float = math.inf, *, inputs: int = 1 << 62) -> None:
-        """Feed inputs for so long, or so many."""
+        """Feed inputs for this time, or this number of inputs."""
         begun = time.monotonic()
         end, last = begun + seconds, self.inputs + inputs
         while time.monotonic() < end and self.inputs < last and not self.is_over:
@@ -106,7 +106,7 @@ class Run:
         begun = time.thread_time()
         try:
             outcome = replay(self.target, data)
-        except Exception as error:  # noqa: BLE001 - that is what we are after
+        except Exception as error:  # noqa: BLE001 - the exceptions are the findings
             self._found(data, error)
             return
         took = time.thread_time() - begun
@@ -128,7 +128,7 @@ class Run:
 
 
 def _describe(error: Exception) -> str:
-    """Return where an error comes from, which tells it from others."""
+    """Return the place of an error, which tells it from other errors."""
     place, traceback = "", error.__traceback__
     while traceback is not None:
         code = traceback.tb_frame.f_code
@@ -140,13 +140,13 @@ def _describe(error: Exception) -> str:
 def _error_of(target: Target, data: bytes) -> str | None:
     try:
         replay(target, data)
-    except Exception as error:  # noqa: BLE001 - that is what we are after
+    except Exception as error:  # noqa: BLE001 - the exceptions are the findings
         return _describe(error)
     return None
 
 
 def shortened(data: bytes, is_still_wrong: Callable[[bytes], bool]) -> bytes:
-    """Return less of an input, that something is wrong with all the same."""
+    """Return a shorter input with a wrong outcome."""
     size = len(data)
     while size := size // 2:
         at = 0
@@ -160,14 +160,14 @@ def shortened(data: bytes, is_still_wrong: Callable[[bytes], bool]) -> bytes:
 
 
 def grown_by(run: Run, inputs: int) -> tuple[int, int]:
-    """Return by how many bytes and objects memory grew from the end of one batch to that of the next."""
+    """Return by how many bytes and objects memory grew from the end of one batch to the end of the next."""
     batches = [[run.make() for _ in range(inputs)] for _ in range(2)]
 
     def feed(batch: list[bytes]) -> None:
         for data in batch:
             try:
                 replay(run.target, data)
-            except Exception:  # noqa: BLE001, S112 - a finding is told elsewhere
+            except Exception:  # noqa: BLE001, S112 - another function reports findings
                 continue
 
     feed(batches[0])

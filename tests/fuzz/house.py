@@ -1,12 +1,12 @@
-"""The whole server of ``bennu run`` in memory, which goes on from one input to the next.
+"""The whole server of ``bennu run`` in memory, which is used for one input after another.
 
-The HTTP protocol, the WebSocket behind it, an endpoint with all kinds of sockets, long polling, presence, and routes
-of another application: all of it real, on a loop whose clock jumps. Between the server and its clients there is a
-:class:`~tests.support.transport.MemoryTransport` each.
+The HTTP protocol, its WebSockets, an endpoint with all kinds of sockets, long polling, presence, and routes of
+another application: all are real, on an event loop whose clock jumps. Each client is connected by a
+:class:`~tests.support.transport.MemoryTransport`.
 
-:meth:`House.play` plays a program (:mod:`tests.fuzz.program`) and then looks at what must hold after each: nothing
-reached the loop's exception handler, nothing was logged as an error, an honest client is answered, and nothing is
-left when the clients have gone.
+:meth:`House.play` runs a program (:mod:`tests.fuzz.program`), and then checks what must be true after each program:
+the loop's exception handler was not called, no error was logged, an honest client is answered, and nothing is left of
+the clients.
 """
 
 from __future__ import annotations
@@ -55,17 +55,17 @@ __all__ = ["House", "Visitor"]
 
 BEAT: Final = b"\x81\xa3\0\0\0\0" + b'[null,"9","phoenix","heartbeat",{}]'
 PATIENCE: Final = 150.0
-"""Seconds of the virtual clock after which nothing may be left of clients that are gone."""
+"""Seconds of virtual time after which nothing of closed clients can be left."""
 STEP: Final = 10.0
 
 DOCUMENTED: Final = re.compile(
     r"(Not shown: \d+ more like \")?(Refusing a connection to |(Room on '.*'|…) did not finish in )"
 )
-"""Errors in the log that a client may bring about: pages of other sites, as in Phoenix, and handlers that are slow."""
+"""Log lines of errors that a client can cause: pages of other sites, as in Phoenix, and slow handlers."""
 
 
 class Room(Channel[str]):
-    """Does all that a handler may do."""
+    """Does all that a handler can do."""
 
     async def join(self, payload: dict[str, Any]) -> dict[str, Any]:
         if "refuse" in payload:
@@ -99,21 +99,21 @@ class Room(Channel[str]):
 
 
 class Numbered(Channel[str]):
-    """A topic with a number and a text in it."""
+    """A channel whose topic has a number and a text."""
 
     number: int
     text: str
 
 
 class Mirror(RawHandler[str]):
-    """A raw socket that says what it hears."""
+    """A raw socket that replies with a description of each message."""
 
     async def receive(self, message: str | bytes) -> str | bytes:
         return f"heard {message}" if isinstance(message, str) else message
 
 
 async def connect(params: dict[str, Any]) -> str:
-    """Let everybody in who does not ask to be refused; some wait for it."""
+    """Accept every client that does not ask to be refused; some connects wait first."""
     if "slow" in params:
         await asyncio.sleep(3)
     if "refuse" in params:
@@ -122,7 +122,7 @@ async def connect(params: dict[str, Any]) -> str:
 
 
 def make_here(presence: Presence) -> type[Channel[str, Any]]:
-    """Return a channel that shows who is there."""
+    """Return a channel with presences."""
 
     class Here(Channel[str]):
         async def after_join(self) -> None:
@@ -175,7 +175,7 @@ def make_endpoint() -> Endpoint:
 
 
 async def refresh(token: str, _info: ConnectInfo) -> str:
-    """Take a token, if it is long enough."""
+    """Accept a token that is long enough."""
     if len(token) < 3:
         raise Refused("short")
     return token
@@ -201,12 +201,12 @@ async def stream(_request: Request) -> Response:
 
 
 class Visitor:
-    """A client: what it has sent and not been read of, and what it has got.
+    """A client: the bytes that the server has not read, and the bytes that it has received.
 
     Attributes:
         transport: The server's end.
         received: All bytes of the server.
-        has_ended: Whether the connection is over.
+        has_ended: Whether the connection has ended.
     """
 
     def __init__(self, house: House, address: str) -> None:
@@ -218,7 +218,7 @@ class Visitor:
         protocol.connection_made(self.transport)
 
     def take(self, data: bytes) -> None:
-        """Read what the server wrote."""
+        """Take bytes of the server."""
         self.received += data
 
     def ended(self) -> None:
@@ -226,39 +226,39 @@ class Visitor:
         self.has_ended = True
 
     def vanish(self) -> None:
-        """Go away without a word."""
+        """Drop the connection without a close."""
         if not self.has_ended:
             self.transport.lose(ConnectionResetError("the client vanished"))
 
 
 class Wire(MemoryTransport):
-    """A transport with an address, that may be paused twice, as those of event loops may."""
+    """A transport with an address, whose reading can be paused twice, as that of event loops."""
 
     def __init__(self, visitor: Visitor, address: str) -> None:
         super().__init__(visitor)
         self._address = (address, 50_000)
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """Return the client's address, and ours."""
+        """Return the addresses of the client and the server."""
         known = {"peername": self._address, "sockname": ("127.0.0.1", 4000)}
         return known.get(name, default)
 
     def pause_reading(self) -> None:
-        """Give the server no bytes for now."""
+        """Pause the server's reading."""
         if self.is_reading_on:
             super().pause_reading()
 
     def resume_reading(self) -> None:
-        """Give it those that wait."""
+        """Give the server the waiting bytes."""
         if not self.is_reading_on:
             super().resume_reading()
 
 
 class House:
-    """The server; made once, and used for one input after another.
+    """The server, which is made once and used for one input after another.
 
     Args:
-        is_mounted: Whether the endpoint is mounted in an application with routes of its own.
+        is_mounted: Whether the endpoint is mounted in an application with its own routes.
     """
 
     def __init__(self, *, is_mounted: bool) -> None:
@@ -312,13 +312,13 @@ class House:
     # One input.
 
     def play(self, program: Any) -> Hashable:
-        """Play a program, and see that all is well; return what the clients have seen of it.
+        """Run a program, and check the server; return the outcome that its clients have seen.
 
         Args:
-            program: A coroutine function that takes this and returns its visitors.
+            program: A coroutine function that takes this object and returns its visitors.
 
         Raises:
-            Exception: What went wrong inside the server, or an AssertionError about what is left.
+            Exception: An error of the server, or an AssertionError about what is left.
         """
         self._failures.clear()
         with self._log:
@@ -340,14 +340,14 @@ class House:
         return visitors
 
     async def pass_time(self, seconds: float) -> None:
-        """Let time pass, in which the honest client goes on as it should."""
+        """Let time pass, while the honest client sends its heartbeats."""
         while seconds > 0:
             await advance(min(seconds, STEP))
             await self._beat()
             seconds -= STEP
 
     async def _beat(self) -> None:
-        """Send the honest client's heartbeat: it is answered at once, before any time passes."""
+        """Send the honest client's heartbeat, which must be answered before any time passes."""
         self.honest.received.clear()
         self.honest.transport.feed(BEAT)
         await settle()
@@ -363,7 +363,7 @@ class House:
         assert not left, f"left behind: {left}"
 
     def _left(self) -> list[str]:
-        """Return what there is besides the honest client."""
+        """Return all that exists besides the honest client."""
         endpoint, me = self.endpoint, self._me()
         counts = {
             "connections": endpoint.connections - 1,
@@ -378,7 +378,7 @@ class House:
         return [f"{name}: {count}" for name, count in counts.items() if count]
 
     def _failed(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Note what reached the loop's exception handler: nothing should."""
+        """Record a call of the loop's exception handler: there must be none."""
         error = context.get("exception")
         self._failures.append(
             error if isinstance(error, Exception) else AssertionError(context["message"])
@@ -386,9 +386,9 @@ class House:
 
 
 class _Log(logging.Handler):
-    """Takes all that is logged, for as long as it is entered.
+    """Gets all log lines while it is entered.
 
-    A line is one line, whatever clients send; and none is an error.
+    Each line must be a single line, and no line can be an error.
     """
 
     def __init__(self, failures: list[Exception]) -> None:
@@ -414,7 +414,7 @@ class _Log(logging.Handler):
             one.propagate = propagate
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Look at a record."""
+        """Check a record."""
         text = record.getMessage()
         if record.levelno >= logging.ERROR and not DOCUMENTED.match(text):
             error = record.exc_info[1] if record.exc_info else None

@@ -1,4 +1,4 @@
-"""Inputs made of inputs: bytes changed, dropped, doubled, spliced, nested deep."""
+"""Makes inputs of inputs: bytes are changed, removed, doubled, spliced, or nested deeply."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 __all__ = ["MAX_SIZE", "mutated"]
 
 MAX_SIZE: Final = 4096
-"""Bytes of an input; longer ones are cut."""
+"""Bytes of an input; a longer input is cut."""
 
 TOKENS: Final = (
     *(bytes((value,)) for value in (0, 1, 0x7F, 0x80, 0xFF)),
@@ -26,7 +26,7 @@ TOKENS: Final = (
     b"9" * 30,
     *(bytes((value,)) for value in b'[]{}",:;=.%&+-\\ \n'),
 )
-"""What parsers stumble over, whatever they parse."""
+"""Bytes with which parsers of any kind have trouble."""
 
 Operation = Callable[[random.Random, bytearray, int, Sequence[bytes], Sequence[bytes]], None]
 
@@ -37,10 +37,10 @@ def mutated(
     """Return an input with some of its bytes changed.
 
     Args:
-        rng: The source of chance.
+        rng: The random source.
         data: The input.
-        pool: Others, to take pieces from.
-        words: What means something to the target.
+        pool: Other inputs, to take pieces from.
+        words: Bytes with a meaning for the target.
     """
     changed = bytearray(data)
     for _ in range(1 + int(rng.random() * rng.random() * 8)):
@@ -60,7 +60,7 @@ def _set(rng: random.Random, data: bytearray, at: int, *_: Sequence[bytes]) -> N
 
 
 def _count(rng: random.Random, data: bytearray, at: int, *_: Sequence[bytes]) -> None:
-    """Change what may be a length by a little."""
+    """Change a number that can be a length by a little."""
     if at < len(data):
         data[at] = (data[at] + int(rng.random() * 9) - 4) % 256
 

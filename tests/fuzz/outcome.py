@@ -1,4 +1,4 @@
-"""What clients have seen of the server, in a few words; and whether it is what a server may say."""
+"""Describes what clients have seen of the server, in a few words, and checks that a server can send it."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class _Client(Protocol):
 
 
 def outcome_of(clients: Iterable[_Client]) -> Hashable:
-    """Return what tells one outcome from others.
+    """Return words that tell this outcome from others.
 
     Raises:
-        AssertionError: A server may not say that.
+        AssertionError: A server must not send this.
     """
     return frozenset(_seen_by(bytes(one.received), has_ended=one.has_ended) for one in clients)
 
@@ -47,7 +47,7 @@ def _seen_by(received: bytes, *, has_ended: bool) -> Hashable:
 
 
 def _frames(data: bytes, *, is_deflated: bool) -> list[tuple[int, bytes]]:
-    """Return what the server sent in frames; the last may be cut off."""
+    """Return the server's frames; the last frame can be incomplete."""
     frames: list[tuple[int, bytes]] = []
     at, is_closed = 0, False
     while at + 2 <= len(data):

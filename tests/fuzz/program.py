@@ -1,10 +1,10 @@
-r"""Programs: bytes that say what clients do, one thing a line. Any bytes are a program, so they can be mutated.
+r"""Programs: bytes with the actions of clients, one action a line. Any bytes are a program, so they can be mutated.
 
-The first byte of a line is what is done, the rest is with what. In the rest ``|`` stands for CR LF, and ``$T`` for
-the last token of long polling that this client has been given.
+The first byte of a line is the action, and the rest is its argument. In the argument ``|`` stands for CR LF, and
+``$T`` for the client's last token of long polling.
 
 =====  ====================================================================================================
-``@n``  goes on as another client; each opens its connection when it first sends something
+``@n``  continues as another client; a client opens its connection with its first sending
 ``Hx``  sends the head of a request, with an empty line behind it
 ``Bx``  sends bytes
 ``Cx``  sends a chunk of a body
@@ -14,14 +14,15 @@ the last token of long polling that this client has been given.
         with 64, ``3`` a byte too many, ``4`` without a mask, ``5`` a lie of gigabytes), then its content
 ``Tx``  sends a text; ``Dx`` a binary message; ``Px`` a ping
 ``Jx``  joins a topic; ``Lx`` leaves it; ``K`` is a heartbeat; ``Mx`` is ``topic event payload``
-``/n``  from now on sends in pieces of n bytes
-``*n``  what was put aside last is sent n times more
-``.``   lets everything happen that can; ``+n`` lets n seconds pass
-``-``   reads no more; ``=`` reads again; ``~n`` takes n times 100 bytes
-``E``   sends no more; ``V`` vanishes
+``/n``  sends in pieces of n bytes from now on
+``*n``  sends the last sent bytes n times more
+``.``   waits until all tasks are blocked; ``+n`` lets n seconds pass
+``-``   stops reading; ``=`` reads again; ``~n`` reads n times 100 bytes
+``E``   closes its sending side; ``V`` drops the connection
 =====  ====================================================================================================
 
-What is sent waits until the next line that is no sending, or until the end: so lines become one read of the server.
+Bytes to send wait until the next line that sends nothing, or until the end. So several lines become one read of the
+server.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ DEFLATE: Final = b"|Sec-WebSocket-Extensions: permessage-deflate; client_no_cont
 
 
 class _Player:
-    """Plays one program."""
+    """Runs one program."""
 
     def __init__(self, house: House, visitors: list[Visitor]) -> None:
         self._house = house
@@ -79,7 +80,7 @@ class _Player:
 
     @property
     def client(self) -> Visitor:
-        """The client whose turn it is."""
+        """The current client."""
         client = self._clients[self._at]
         if client is None or client.has_ended:
             client = Visitor(self._house, f"10.0.0.{self._at + 1}")
@@ -89,7 +90,7 @@ class _Player:
 
     @property
     def token(self) -> bytes:
-        """Its last token."""
+        """The client's last token."""
         client = self._clients[self._at]
         if client is not None and (found := _TOKEN.findall(client.received)):
             self._tokens[self._at] = found[-1]
@@ -101,7 +102,7 @@ class _Player:
         pending += data[: MAX_PENDING - len(pending)]
 
     def _give(self) -> None:
-        """Send what waits, as one read of the server or as many."""
+        """Send the waiting bytes, as one read of the server or as many."""
         data = bytes(self._pending[self._at])
         self._pending[self._at].clear()
         if data:
@@ -111,7 +112,7 @@ class _Player:
             for at in range(0, len(data), step):
                 transport.feed(data[at : at + step])
 
-    # What is sent.
+    # Lines that send bytes.
 
     def head(self, rest: bytes) -> bytes:
         return rest + b"\r\n\r\n"
@@ -187,7 +188,7 @@ class _Player:
     def again(self, rest: bytes) -> bytes:
         return self._last * min(_number(rest, 50), MAX_PENDING // (len(self._last) or 1))
 
-    # What is done.
+    # Lines that do something else.
 
     async def switch(self, rest: bytes) -> None:
         self._at = _number(rest, 9) % CLIENTS
@@ -302,7 +303,7 @@ WORDS: Final = (
         b"\nD\x00\x01\x01\x06\x0411room:1echo",
     ),
 )
-"""Pieces that mean something."""
+"""Bytes with a meaning in a program."""
 
 
 def program_of(text: bytes) -> Callable[[House, list[Visitor]], Awaitable[None]]:
@@ -323,6 +324,6 @@ def _length(size: int) -> bytes:
 
 
 def _number(text: bytes, most: int) -> int:
-    """Return the number that a text begins with, or 0."""
+    """Return the number at the start of a text, or 0."""
     digits = re.match(rb"[0-9]{0,6}", text)
     return min(int(digits[0] or 0), most) if digits else 0

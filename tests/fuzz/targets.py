@@ -1,7 +1,7 @@
-"""What is fed: everything that reads what strangers send, and what must hold of the outcome.
+"""The targets: each function that reads a stranger's bytes, and what must be true of its outcome.
 
-A target takes bytes and returns in a few words what became of them. It may raise what its function
-documents; all else, a failed assertion too, is a finding.
+A target takes bytes and returns the outcome in a few words. It can raise the documented exceptions of its function.
+Any other exception, also a failed assertion, is a finding.
 """
 
 from __future__ import annotations
@@ -45,21 +45,21 @@ CORPUS: Final = Path(__file__).parent / "corpus"
 
 MAX_SIZE: Final = 3000
 MORE: Final = b"\x80\x80\0\0\0\0"
-"""A last fragment without content: what comes of it tells what the reader waits for."""
+"""An empty last fragment: its outcome shows what the reader waits for."""
 SECRET: Final = "for nothing but these tests, and long enough"
 NOW: Final = 1_763_800_000.0
 
 
 @dataclass(frozen=True)
 class Target:
-    """Something that is fed.
+    """A function that is fed.
 
     Attributes:
-        name: Of it, and of the folder of its corpus.
-        feed: Takes an input, and returns what became of it.
-        documented: What it may raise.
-        words: What means something to it.
-        weight: How many inputs of others take as long as one of its.
+        name: The name of the target, and of its corpus.
+        feed: Takes an input, and returns its outcome.
+        documented: The exceptions that it can raise.
+        words: Bytes with a meaning for it.
+        weight: The number of other targets' inputs that take as long as one input of this target.
     """
 
     name: str
@@ -69,7 +69,7 @@ class Target:
     weight: int = 1
 
     def corpus(self) -> list[bytes]:
-        """Return the inputs that are kept in the repository."""
+        """Return the inputs in the repository."""
         return [path.read_bytes() for path in sorted((CORPUS / self.name).iterdir())]
 
 
@@ -77,9 +77,9 @@ class Target:
 
 
 def _message(serializer: Serializer, opcode: Opcode, data: bytes) -> Hashable:
-    """Decode a message; what is answered to it can be read by the client, whatever it said."""
+    """Decode a message. A client can read the answer to any message."""
     if opcode is TEXT:
-        data.decode()  # the transport has seen to that
+        data.decode()  # the transport has checked this
     message = serializer.decode(opcode, data)
     answered = [
         serializer.reply(message.join_ref, message.ref, message.topic, "ok", {}),
@@ -107,7 +107,7 @@ def _of(serializer: Serializer, opcode: Opcode) -> Callable[[bytes], Hashable]:
 
 
 def _post(data: bytes) -> Hashable:
-    """Take the body of a POST apart; a poll that brings the same back is JSON."""
+    """Split the body of a POST; the answer of a poll with the same messages is JSON."""
     messages = split_body("application/x-ndjson", data)
     assert len(messages) <= MAX_MESSAGES
     framed = [FRAMING.frame(opcode, one) for opcode, one in messages if opcode is TEXT]
@@ -123,7 +123,7 @@ def _post(data: bytes) -> Hashable:
 
 @lru_cache
 def _house(*, is_mounted: bool) -> House:
-    """Return the server of a target: it goes on from input to input."""
+    """Return the server of a target, which is used for one input after another."""
     return House(is_mounted=is_mounted)
 
 
@@ -135,7 +135,7 @@ def _server(*, is_mounted: bool) -> Callable[[bytes], Hashable]:
 
 
 def _pieces(data: bytes) -> list[bytes]:
-    """Cut bytes, in a way that only they decide on."""
+    """Cut bytes at positions that depend only on the bytes."""
     step = 1 + zlib.crc32(data) % 61
     return [data[at : at + step] for at in range(0, len(data), step)]
 
@@ -145,7 +145,7 @@ def _read(reader: Reader, chunks: Sequence[bytes]) -> list[Event]:
 
 
 def _frames(make: Callable[[], Reader]) -> Callable[[bytes], Hashable]:
-    """Feed a reader; where the bytes are cut never matters, and every event is as promised."""
+    """Feed a reader. The cuts make no difference, and each event is valid."""
 
     def feed(data: bytes) -> Hashable:
         whole, cut = make(), make()
@@ -183,7 +183,7 @@ _COMPRESSING: Final = DeflateFraming(6, 0, 15)
 
 
 def _compressed_text(data: bytes) -> Hashable:
-    """Compress anything; the client gets back what it was."""
+    """Compress any text; the client reads the same text."""
     framed = _COMPRESSING.frame(BINARY, data)
     if not framed[0] & 0x40:
         return "as it is"
@@ -216,7 +216,7 @@ def _query(data: bytes) -> Hashable:
 
 
 def _shape(value: Any, depth: int = 2) -> Hashable:
-    """Return what a value is made of, roughly."""
+    """Return the rough structure of a value."""
     if isinstance(value, dict) and depth:
         return "dict", frozenset(_shape(one, depth - 1) for one in value.values())
     if isinstance(value, list | tuple) and depth:
@@ -225,7 +225,7 @@ def _shape(value: Any, depth: int = 2) -> Hashable:
 
 
 def _headers(data: bytes) -> Hashable:
-    """Feed one text to everything that reads a header."""
+    """Feed one text to each function that reads a header."""
     text = data.decode("latin-1")
     raw = [(b"host", data), (b"cookie", data), (b"origin", data), (b"x-a", data)]
     info = ConnectInfo({"path": "/", "headers": raw}, transport="websocket")
@@ -257,28 +257,26 @@ def _key() -> bytes:
 
 
 def _payload(data: bytes) -> Hashable:
-    """Feed what only somebody with the key could have signed."""
+    """Feed a payload that only an owner of the key can sign."""
     payload = signed.verify(signed.sign(data, _key()), [_key()])
     assert payload == data
     return _shape(signed.read_payload(payload, now_ms=int(NOW * 1000), max_age=None))
 
 
 def _term(data: bytes) -> Hashable:
-    """Decode a term; what can be written is the same when it is read and written again."""
+    """Decode a term; a term that can be encoded is the same after encoding and decoding."""
     value = etf.decode(data)
     try:
         written = etf.encode(value)
     except EncodeError:
         return "not written", _shape(value)
-    assert (
-        etf.encode(etf.decode(written)) == written
-    )  # a map is written in Erlang's order of its keys
+    assert etf.encode(etf.decode(written)) == written  # a map is encoded in Erlang's order of keys
     assert etf.decode(written) == value
     return _shape(value)
 
 
 def _jwt(data: bytes) -> Hashable:
-    """Feed a JSON Web Token: as it is, or what only the issuer could have signed, behind a line."""
+    """Feed a JSON Web Token, or, behind a line, claims that only the issuer can sign."""
     head, line, claims = data.partition(b"\n")
     text = data.decode("latin-1")
     if line:
@@ -301,11 +299,11 @@ _JWT_SECRET: Final = SECRET.encode()
 _JWT: Final = JWTConnect(key=SECRET, algorithms=["HS256"], user=_claims, leeway=10**10, require=[])
 
 
-# What frameworks and proxies add.
+# Headers of frameworks and proxies.
 
 
 def _sessions(data: bytes) -> Hashable:
-    """Feed a cookie to everything that reads a session from one."""
+    """Feed a cookie to each function that reads a session."""
     info = ConnectInfo({"path": "/", "headers": [(b"cookie", b"s=" + data)]}, transport="websocket")
     read = [session(info) for session in _SESSIONS]
     return tuple(_shape(one) for one in read)
@@ -319,13 +317,13 @@ _SESSIONS: Final = (
 
 
 def _csrf(data: bytes) -> Hashable:
-    """Take one half for the state, and the other for the token."""
+    """Use one half as the state, and the other half as the token."""
     state, _, given = data.decode("latin-1").partition("\n")
     return matches(state, given), len(state) == 24, len(given) == 56, state.isascii()
 
 
 def _forwarded(data: bytes) -> Hashable:
-    """Take lines for the headers of proxies."""
+    """Use lines as the headers of proxies."""
     names = (b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-forwarded-port")
     headers = [*zip(names, data.split(b"\n"), strict=False), (b"host", b"localhost:4000")]
     found = _PROXIES.read("10.0.0.1", headers)

@@ -1,4 +1,4 @@
-"""The fuzzer for half a minute, on the whole corpus; and the fuzzer itself."""
+"""Half a minute of fuzzing with the whole corpus, and tests of the fuzzer itself."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from tests.fuzz.mutate import MAX_SIZE, mutated
 from tests.fuzz.targets import CORPUS, TARGETS, Target
 
 SECONDS = 24 / len(TARGETS)
-"""For each target: as many inputs as that makes, at least some hundred."""
+"""Seconds of each target, which is enough for at least some hundred inputs."""
 SEED = 20_261_122
 SMALL = 1000
-"""Bytes of a file of the corpus."""
+"""Bytes of a file of the corpus, at most."""
 
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_no_input_does_what_is_not_documented(name: str) -> None:
-    """Neither those that are kept nor new ones; and memory does not grow by them."""
+    """Neither the corpus nor new inputs have findings, and memory does not grow."""
     run = Run(TARGETS[name], random.Random(SEED))
     run.go_on(SECONDS)
     assert run.findings == []
@@ -35,7 +35,7 @@ def test_no_input_does_what_is_not_documented(name: str) -> None:
 
 
 def test_each_target_has_a_corpus_and_each_corpus_a_target() -> None:
-    """Of small files."""
+    """The files of a corpus are small."""
     assert {path.name for path in CORPUS.iterdir()} == set(TARGETS)
     for target in TARGETS.values():
         assert target.corpus()
@@ -44,7 +44,7 @@ def test_each_target_has_a_corpus_and_each_corpus_a_target() -> None:
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_a_corpus_reaches_what_a_target_does_well(name: str) -> None:
-    """Not all of it is refused: else the fuzzer would never leave the doorstep."""
+    """Some inputs of each corpus are accepted: else the fuzzer would only test refusals."""
     target = TARGETS[name]
 
     def is_read(data: bytes) -> bool:
@@ -60,7 +60,7 @@ def test_a_corpus_reaches_what_a_target_does_well(name: str) -> None:
 
 
 def brittle(data: bytes) -> str:
-    """A decoder with a mistake in it: a colon directly behind a number is too much for it."""
+    """A decoder with a mistake: a colon directly behind a number raises an undocumented exception."""
     text = data.decode("ascii")
     if "{" not in text:
         raise ValueError("expected a brace")
@@ -72,7 +72,7 @@ def brittle(data: bytes) -> str:
 
 @pytest.fixture
 def corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A corpus of its own."""
+    """Return a corpus for the decoder."""
     monkeypatch.setattr(targets_module, "CORPUS", tmp_path)
     monkeypatch.setattr(command, "CORPUS", tmp_path)
     (tmp_path / "brittle").mkdir()
@@ -81,13 +81,13 @@ def corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def target(feed: Callable[[bytes], str] = brittle) -> Target:
-    """It, as a target that documents its ValueErrors."""
+    """Return the decoder as a target that documents its ValueErrors."""
     return Target("brittle", feed, (ValueError,), (b'"a"',))
 
 
 @pytest.fixture
 def brittle_alone(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> Target:
-    """The only target that there is."""
+    """Make this decoder the only target."""
     one = target()
     assert one.corpus() == [path.read_bytes() for path in (corpus / one.name).iterdir()]
     monkeypatch.setattr(command, "TARGETS", {"brittle": one})
@@ -96,7 +96,7 @@ def brittle_alone(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> Target:
 
 @pytest.mark.usefixtures("corpus")
 def test_a_mistake_is_found_and_made_short() -> None:
-    """Once, however many inputs meet it."""
+    """Several inputs with one mistake are one finding."""
     run = Run(target(), random.Random(SEED))
     run.go_on(inputs=20_000)
     [finding] = run.findings
@@ -109,7 +109,7 @@ def test_a_mistake_is_found_and_made_short() -> None:
 
 @pytest.mark.usefixtures("corpus")
 def test_what_is_documented_is_no_finding_but_a_behaviour() -> None:
-    """Whatever number stands in its words."""
+    """Numbers in the words of an error make no new outcome."""
     assert (
         replay(target(), b"no 12")
         == replay(target(), b"no 345")
@@ -120,7 +120,7 @@ def test_what_is_documented_is_no_finding_but_a_behaviour() -> None:
 
 @pytest.mark.usefixtures("corpus")
 def test_a_run_with_one_seed_is_the_same_twice() -> None:
-    """So that a finding can be met again."""
+    """A finding can be repeated."""
     made = []
     for _ in range(2):
         run = Run(target(), random.Random(SEED))
@@ -131,7 +131,7 @@ def test_a_run_with_one_seed_is_the_same_twice() -> None:
 
 @pytest.mark.usefixtures("corpus")
 def test_growth_is_measured() -> None:
-    """What keeps its inputs shows."""
+    """The growth of a target that keeps its inputs is reported."""
     kept: list[bytes] = []
 
     def hoard(data: bytes) -> str:
@@ -144,7 +144,7 @@ def test_growth_is_measured() -> None:
 
 @pytest.mark.usefixtures("corpus")
 def test_a_target_with_too_many_findings_is_given_up() -> None:
-    """The rest is likely the same."""
+    """The other findings are probably the same."""
 
     def hopeless(data: bytes) -> str:
         raise [KeyError, IndexError, TypeError, OSError, EOFError][len(data) % 5]("so")
@@ -160,7 +160,7 @@ def test_a_target_with_too_many_findings_is_given_up() -> None:
 
 
 def test_mutations_change_and_are_bounded() -> None:
-    """They come in every size, also empty."""
+    """Inputs have every size up to the limit, also 0."""
     rng = random.Random(SEED)
     made = {mutated(rng, b"some input", [b"another", b""], [b"word"]) for _ in range(3000)}
     assert len(made) > 2000
@@ -170,14 +170,14 @@ def test_mutations_change_and_are_bounded() -> None:
 
 
 def test_what_is_shortened_is_wrong_still() -> None:
-    """And nothing can be taken away from it."""
+    """The shortened input still has a wrong outcome, and can't be shortened further."""
     assert shortened(b"abcXdefYghi", lambda data: b"X" in data and b"Y" in data) == b"XY"
 
 
 def test_the_command_says_how_to_see_a_finding_again(
     brittle_alone: Target, corpus: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """And with --add it is in the corpus from then on."""
+    """The command prints how to repeat a finding. With --add the finding is in the corpus."""
     assert command.main(["0.5", "--seed", "1", "--add"]) == 1
     said = capsys.readouterr().out
     assert "seed 1, 0.5 s, 1 targets" in said
@@ -194,7 +194,7 @@ def test_the_command_says_how_to_see_a_finding_again(
 
 @pytest.mark.usefixtures("brittle_alone")
 def test_the_command_knows_its_targets(capsys: pytest.CaptureFixture[str]) -> None:
-    """And says which there are."""
+    """The error for an unknown target lists the targets."""
     with pytest.raises(SystemExit, match="2"):
         command.main(["5", "frame"])
     assert "no such target: frame; there are brittle" in capsys.readouterr().err
@@ -204,7 +204,7 @@ def test_the_command_knows_its_targets(capsys: pytest.CaptureFixture[str]) -> No
 def test_the_command_tells_of_memory(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A leak is a finding, though no input alone brings it about."""
+    """A leak is a finding, though no single input causes it."""
     kept: list[bytes] = []
     leaky = target(lambda data: kept.append(data + bytes(100)) or "kept")  # type: ignore[func-returns-value]
     monkeypatch.setattr(command, "TARGETS", {"brittle": leaky})

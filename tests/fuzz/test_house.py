@@ -1,4 +1,4 @@
-"""The server that is fuzzed: programs do what they say, and what is wrong is found."""
+"""The fuzzed server: programs do what they describe, and mistakes are found."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from .program import program_of
 
 @pytest.fixture
 def house() -> Iterator[House]:
-    """A server of the test's own."""
+    """A server of the test."""
     house = House(is_mounted=True)
     yield house
     house.close()
 
 
 def heard(house: House, text: bytes) -> list[bytes]:
-    """Play a program; return what each client has received."""
+    """Run a program; return the messages of each client."""
     received: list[bytes] = []
 
     async def program(house: House, visitors: list[Visitor]) -> None:
@@ -100,7 +100,7 @@ def test_what_is_left_behind_is_found(house: House) -> None:
 
 
 class Said:
-    """What a client has received of a server that says what it may not."""
+    """The bytes that a client has received, of a server that sends invalid bytes."""
 
     has_ended = False
 

@@ -1,1 +1,1 @@
-"""Other people's clients, unmodified, against a running server."""
+"""Third-party clients, unmodified, against a running server."""

@@ -1,11 +1,11 @@
 """A channel that answers GraphQL documents as Absinthe (Elixir's GraphQL) does on Phoenix channels.
 
-A client joins `__absinthe__:control` and pushes `doc`. A query or mutation is answered by its result;
-a subscription by `{"subscriptionId": id}`, and its results follow as `subscription:data`, until the
-client pushes `unsubscribe`. Absinthe writes these frames on a topic named after the subscription, this
-channel pushes them on its own: the client goes by the `subscriptionId` in the payload.
+A client joins `__absinthe__:control` and pushes `doc`. The reply to a query or mutation is its result. The reply
+to a subscription is `{"subscriptionId": id}`, and its results follow as `subscription:data`, until the client
+pushes `unsubscribe`. Absinthe sends these frames on a topic named after the subscription. This channel pushes them
+on its own topic, because the client uses the `subscriptionId` in the payload.
 
-An operation named Crash crashes the channel, one named Disconnect closes the connection.
+An operation named Crash crashes the channel, and one named Disconnect closes the connection.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Document(Struct):
 
 
 class ControlChannel(Channel[str]):
-    """The one channel that a client joins."""
+    """The channel that each client joins."""
 
     subscriptions: dict[str, Callable[[], None]]
 
@@ -116,7 +116,7 @@ def name_of(operation: OperationDefinitionNode | None) -> str | None:
 
 
 class Params(Struct):
-    """The query of a connect."""
+    """The query parameters of a connect."""
 
     user: str = "anonymous"
 

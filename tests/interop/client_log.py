@@ -1,4 +1,4 @@
-"""What a client in this process logs, to be waited for where it has no event for it."""
+"""Waits for log lines of a client in this process, for states without an event of the client."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ClientLog(logging.Handler):
         self._lines.put_nowait(record.getMessage())
 
     async def wait_for(self, pattern: str) -> None:
-        """Wait for a line in which this pattern occurs."""
+        """Wait for a line that contains this pattern."""
         async with asyncio.timeout(PATIENCE):
             while re.search(pattern, await self._lines.get()) is None:
                 pass

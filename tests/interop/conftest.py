@@ -1,4 +1,4 @@
-"""The running server, and the clients in processes of their own."""
+"""The running server, and clients in their own processes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ UNEXPECTED = (
     "was never awaited",
     "A task of the server's own failed",
 )
-"""What no client may make the server say, whatever it does."""
+"""Log lines that no client can cause."""
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +39,7 @@ def shared_server() -> Iterator[Server]:
 
 @pytest.fixture
 def server(shared_server: Server) -> Iterator[Server]:
-    """A running server, the same for many tests; a failing test shows what it logged meanwhile."""
+    """A running server for many tests. A failing test shows the log lines of its time."""
     seen = len(shared_server.lines)
     yield shared_server
     print("".join(shared_server.lines[seen:]))  # noqa: T201 - pytest shows it if the test failed
@@ -47,7 +47,7 @@ def server(shared_server: Server) -> Iterator[Server]:
 
 @pytest.fixture
 def own_server() -> Iterator[Server]:
-    """A server of the test's own, to be killed and started again."""
+    """A server of one test, which can be killed and started again."""
     server = Server()
     yield server
     server.kill()
@@ -63,7 +63,7 @@ def clients() -> Iterator[Clients]:
 
 @pytest.fixture
 def run_js(clients: Clients) -> RunScript:
-    """Starts a script of tests/interop/js in Node: its name, and its arguments."""
+    """Return a function that starts a script of tests/interop/js in Node, from its name and arguments."""
     js_modules()
 
     def run(script: str, *arguments: str) -> Client:
@@ -81,13 +81,13 @@ def package(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def scenario(run_js: RunScript, server: Server, package: str) -> Scenario:
-    """Runs a scenario of phoenix.js against the shared server."""
+    """Return the runner of phoenix.js scenarios against the shared server."""
     return Scenario(run_js, server, package)
 
 
 @pytest.fixture
 def run_python(clients: Clients) -> RunScript:
-    """Starts a script of tests/interop/clients in the environment of its client."""
+    """Return a function that starts a script of tests/interop/clients in the environment of its client."""
 
     def run(client: str, *arguments: str) -> Client:
         script = HERE / "clients" / f"{client.replace('-', '_')}_client.py"
@@ -98,7 +98,7 @@ def run_python(clients: Clients) -> RunScript:
 
 @pytest.fixture
 def listen_to_log() -> Iterator[ListenToLog]:
-    """Listens to the logger of this name, and to those below it."""
+    """Return a function that records the log of a logger and its children."""
     with ExitStack() as stack:
 
         def listen(name: str) -> ClientLog:

@@ -1,7 +1,7 @@
-"""The server that is deployed: `bennu run tests.interop.deploys:endpoint`.
+"""The server of a deploy: `bennu run tests.interop.deploys:endpoint`.
 
-Whoever publishes does so on a socket of its own, which stays until the server stops. How fast clients
-leave comes from the environment.
+The publisher has its own socket, which stays open until the server stops. The rate at which clients are closed
+comes from the environment.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ __all__ = ["endpoint"]
 
 
 class Numbers(Channel[None]):
-    """Numbers that somebody publishes. Its server tells when a client is let go."""
+    """Sends published numbers to its client. The server prints when a client is closed."""
 
     async def terminate(self, reason: str | Exception) -> None:
-        print(f"{reason} at {time.monotonic():.6f}")  # noqa: T201 - the test reads it
+        print(f"{reason} at {time.monotonic():.6f}")  # noqa: T201 - the test reads this output
 
 
 class Publisher(Channel[None]):
-    """It publishes them."""
+    """Publishes the numbers."""
 
     @on("publish")
     async def publish(self, payload: dict[str, int]) -> Ok:
@@ -41,7 +41,7 @@ endpoint = Endpoint(
             connect=lambda: None,
             channels={"numbers": Numbers},
             drain=DRAIN,
-            longpoll=True,  # which no client shall have to use
+            longpoll=True,  # no client should have to use it
             log=False,
         ),
         "/publisher": Socket(

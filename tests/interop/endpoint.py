@@ -1,11 +1,10 @@
-"""The server that other people's clients are tried on: `bennu run tests.interop.endpoint:endpoint`.
+"""The server for third-party clients: `bennu run tests.interop.endpoint:endpoint`.
 
-What a test wants of the server it asks for on a channel, as any client could: an event that crashes
-the channel, one that closes the connection, a topic whose join waits. So the tests need no way into
-the server's process, and the server knows nothing of the tests.
+A test controls the server through a channel, as any client could: an event that crashes the channel, one that closes
+the connection, a topic whose join waits. So the tests need no access to the server's process.
 
-The channels that speak an application's protocol (Supabase's, Absinthe's), and those that show who is present,
-are in the modules beside this one.
+The channels with an application's protocol (Supabase's, Absinthe's), and those with presences, are in the modules
+beside this one.
 """
 
 from __future__ import annotations
@@ -44,27 +43,27 @@ __all__ = ["endpoint"]
 
 @dataclass
 class State:
-    """What all clients share."""
+    """The state that all clients share."""
 
     gates: dict[str, asyncio.Event] = field(default_factory=lambda: defaultdict(asyncio.Event))
     members: Counter[str] = field(default_factory=Counter)
 
 
 class User(Struct, frozen=True):
-    """Who connected; a name of one's own lets a test disconnect nobody else."""
+    """The assigns of a client. With its own name, a test disconnects no other client."""
 
     name: str
     token: str | None = None
 
 
 class Text(Struct):
-    """Something to say."""
+    """A payload with text."""
 
     text: str
 
 
 class RoomChannel(Channel[User, State]):
-    """All that a client can ask of a channel, one event for each."""
+    """Has an event for each thing that a client can ask of a channel."""
 
     async def join(self, payload: dict[str, Any]) -> dict[str, Any]:
         if self.topic == "room:private":
@@ -91,7 +90,7 @@ class RoomChannel(Channel[User, State]):
 
     @on("silent")
     async def silent(self) -> None:
-        """Never reply."""
+        """Send no reply."""
 
     @on("say")
     async def say(self, payload: Text) -> None:
@@ -123,7 +122,7 @@ class RoomChannel(Channel[User, State]):
 
     @on("to_others")
     async def to_others(self, payload: Text) -> None:
-        """Crash or stop the channels of the others, who may be unable to ask for it."""
+        """Crash or stop the channels of other clients, which possibly can't push."""
         await self.broadcast_from(payload.text)
 
     @on_out("crash")
@@ -157,7 +156,7 @@ class RoomChannel(Channel[User, State]):
 
 
 class GateChannel(RoomChannel):
-    """A room whose join waits until somebody opens its gate."""
+    """A room whose join waits until its gate is opened."""
 
     name: str
 
@@ -167,7 +166,7 @@ class GateChannel(RoomChannel):
 
 
 class RosterChannel(Channel[User, State]):
-    """Tells its members how many they are."""
+    """Tells its clients how many they are."""
 
     async def join(self) -> dict[str, int]:
         self.state.members[self.topic] += 1
@@ -184,7 +183,7 @@ class RosterChannel(Channel[User, State]):
 
 
 class Params(Struct):
-    """What a client may say in the URL. Clients add parameters of their own."""
+    """The query parameters of a client. Clients add their own parameters."""
 
     user: str = "anonymous"
     refuse: bool = False
@@ -208,7 +207,7 @@ async def connect_for_a_while(params: Params, info: ConnectInfo) -> User:
 
 
 async def refresh(token: str, info: ConnectInfo) -> None:
-    """Let the client say for how many seconds its new token is good."""
+    """Use the number of seconds in the token as the time for which it is valid."""
     if not token.isdigit():
         raise TokenInvalid(token)
     info.expire_at(time.time() + int(token))

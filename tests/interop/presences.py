@@ -1,4 +1,4 @@
-"""Rooms that show who is in them, as other people's clients see it; one kind of topic for each kind of presence."""
+"""Channels with presences for third-party clients; each kind of presence has its own kind of topic."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ __all__ = ["presence_channels", "presences"]
 
 
 class Arrival(Struct):
-    """How somebody comes in.
+    """The payload of a join.
 
     Attributes:
-        key: Who it is.
-        meta: What they say of themselves.
-        watch: Whether they only look on.
-        state_first: Whether they get the state before they are tracked.
+        key: The presence's key.
+        meta: The presence's meta.
+        watch: Whether the client tracks no presence.
+        state_first: Whether the client gets the state before it is tracked.
     """
 
     key: str = "somebody"
@@ -35,14 +35,14 @@ class Tracked(Struct):
 
 
 class Names(Struct):
-    """What the two events of presence shall be called."""
+    """The names of the two presence events."""
 
     state: str
     diff: str
 
 
 class PresentChannel(Channel[Any]):
-    """All that a client can ask of who is present."""
+    """Has an event for each thing that a client can ask of a presence."""
 
     presence: ClassVar[Presence]
 
@@ -77,7 +77,7 @@ class PresentChannel(Channel[Any]):
 
     @on("rename")
     async def rename(self, names: Names) -> None:
-        """Tell who is here, and then that they have all gone, in events of other names."""
+        """Push the state, and then a diff in which all leave, in events with other names."""
         everybody = await self.presence.list(self)
         await self.push(names.state, everybody)
         await self.push(names.diff, {"joins": {}, "leaves": everybody})

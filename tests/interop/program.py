@@ -1,7 +1,7 @@
-"""Programs that the tests start: the server, and clients that need a process of their own.
+"""Programs that the tests start: the server, and clients that need their own process.
 
-A program's output is read line by line by a thread, into a queue; a test waits for a line, never for a
-while. What doesn't come within PATIENCE fails the test, which then shows all that was said.
+A thread reads a program's output line by line into a queue, and a test waits for a line. A line that does not come
+within PATIENCE fails the test, which then shows the whole output.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ __all__ = ["PATIENCE", "Client", "Clients", "Program", "RunScript", "Server"]
 
 ROOT: Final = Path(__file__).parents[2]
 PATIENCE: Final = 20.0
-"""Seconds that anything may take, on a machine that is busy with other things."""
+"""Seconds that any step can take, on a busy machine."""
 
 
 class Program:
     """A process whose output is read while it runs. Stop it with :meth:`kill`, or let it end.
 
     Args:
-        command: What to run.
-        lines: Where its output goes.
+        command: The command line.
+        lines: Gets the lines of the output.
     """
 
     def __init__(self, command: Sequence[str | Path], lines: list[str]) -> None:
@@ -57,14 +57,14 @@ class Program:
         self._fresh.put(None)
 
     def next_line(self, wanted: str) -> str | None:
-        """Wait for the next line of the output; None at its end."""
+        """Wait for the next line of the output; return None at its end."""
         try:
             return self._fresh.get(timeout=PATIENCE)
         except Empty:
             raise AssertionError(f"{self}: no {wanted} within {PATIENCE} s") from None
 
     def end(self, sign: signal.Signals | None = None) -> int:
-        """Wait until it has ended, by this signal if one is given; return its exit status."""
+        """Wait until the process has ended, after a signal if one is given; return its exit status."""
         if sign is not None:
             self._process.send_signal(sign)
         try:
@@ -76,7 +76,7 @@ class Program:
         return status
 
     def kill(self) -> None:
-        """End it at once, without a chance to say goodbye."""
+        """End the process at once, without a chance to clean up."""
         self._process.kill()
         self._process.wait(PATIENCE)
         self._reader.join(PATIENCE)
@@ -96,11 +96,11 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The URL of the server."""
         return f"ws://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        """Start it, and wait until it listens."""
+        """Start the server, and wait until it listens."""
         target = "tests.interop.endpoint:endpoint"
         command = [sys.executable, "-m", "bennu", "run", target, "--port", str(self.port)]
         program = self._program = Program(command, self.lines)
@@ -113,20 +113,20 @@ class Server:
                 return
 
     def kill(self) -> None:
-        """End the process as a crash of the machine would."""
+        """Kill the process, as a crash of the machine would."""
         assert self._program is not None
         self._program.kill()
 
     def stop(self) -> int:
-        """End it as a deployment does; return its exit status."""
+        """Stop the server as a deploy does; return its exit status."""
         assert self._program is not None
         return self._program.end(signal.SIGTERM)
 
 
 class Client:
-    """Someone else's client in a process of its own. It prints a line of JSON for each thing it did.
+    """A third-party client in its own process. It prints a line of JSON for each step.
 
-    Lines that are no JSON are what the client itself has to say; a failing test shows them.
+    Other lines are the client's own output; a failing test shows them.
     """
 
     def __init__(self, command: Sequence[str | Path]) -> None:
@@ -134,12 +134,12 @@ class Client:
         self._program = Program(command, [])
 
     def close(self) -> str:
-        """End it, if it hasn't ended; return all that it said."""
+        """End the client if it runs; return all of its output."""
         self._program.kill()
         return str(self._program)
 
     def wait_for(self, step: str) -> Any:
-        """Wait until it reports this step; return what it says of it."""
+        """Wait until the client reports this step; return the report."""
         while step not in self.reports:
             line = self._program.next_line(f"report of {step!r}")
             if line is None:
@@ -148,7 +148,7 @@ class Client:
         return self.reports[step]
 
     def finish(self) -> dict[str, Any]:
-        """Wait until it ends well; return all that it reported."""
+        """Wait until the client exits with 0; return all of its reports."""
         while (line := self._program.next_line("end of its output")) is not None:
             self._take(line)
         status = self._program.end()
@@ -164,7 +164,7 @@ class Client:
 
 
 class Clients:
-    """The clients that a test started; a failing test shows what they said."""
+    """The clients that a test started; a failing test shows their output."""
 
     def __init__(self) -> None:
         self._started: list[Client] = []
@@ -176,8 +176,8 @@ class Clients:
 
     def close(self) -> None:
         for client in self._started:
-            print(client.close())  # noqa: T201 - pytest shows it if the test failed
+            print(client.close())  # noqa: T201 - pytest shows it if the test fails
 
 
 RunScript = Callable[..., Client]
-"""Starts a script: its name, and its arguments."""
+"""Starts a script, from its name and arguments."""

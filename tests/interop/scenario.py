@@ -13,8 +13,8 @@ class Scenario:
     """Runs scenarios of tests/interop/js.
 
     Args:
-        run_js: Starts one.
-        server: What it connects to.
+        run_js: Starts a script.
+        server: The server of the clients.
         package: The npm package of the client.
     """
 
@@ -28,15 +28,15 @@ class Scenario:
 
     @property
     def is_1_7(self) -> bool:
-        """Whether it is the older client, which tells its callbacks less."""
+        """Whether this is phoenix.js 1.7, whose callbacks get fewer arguments."""
         return self.package == "phoenix-1.7"
 
 
 def ok(response: Any = None) -> dict[str, Any]:
-    """What a push comes to that is answered well."""
+    """Return the report of a push with an ok reply."""
     return {"status": "ok", "response": {} if response is None else response}
 
 
 def error(reason: str) -> dict[str, Any]:
-    """What a push comes to that is refused."""
+    """Return the report of a push with an error reply."""
     return {"status": "error", "response": {"reason": reason}}

@@ -1,8 +1,8 @@
-"""So much of Supabase's application protocol as its clients need to subscribe and to broadcast.
+"""The part of Supabase's application protocol that its clients need to subscribe and to broadcast.
 
-Everything that they say here is plain Phoenix: a join with a `config`, and the events `broadcast` and
-`access_token`. Their V2 also has binary frames of kinds that Phoenix does not know (3 and 4); they are
-Supabase's own, and our server closes a connection that sends one, as Phoenix does.
+All of their messages here are plain Phoenix: a join with a `config`, and the events `broadcast` and `access_token`.
+Their V2 also has binary frames of kinds that Phoenix does not know (3 and 4). These are Supabase's own. Bennu closes
+a connection that sends one, as Phoenix does.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ ACCESS_TOKEN = "user-jwt"
 
 
 class BroadcastConfig(Struct):
-    """How a client wants its broadcasts handled."""
+    """The client's options for its broadcasts."""
 
     ack: bool = False
     own: bool = field(name="self", default=False)
 
 
 class Config(Struct):
-    """What a client subscribes to."""
+    """The client's options for a subscription."""
 
     broadcast: BroadcastConfig
     private: bool = False
@@ -41,7 +41,7 @@ class Subscription(Struct):
 
 
 class UserBroadcast(Struct):
-    """A broadcast, as it comes from a client and as it goes out."""
+    """A broadcast of a client, which is sent out unchanged."""
 
     event: str
     payload: dict[str, Any]
@@ -55,7 +55,7 @@ class AccessToken(Struct):
 
 
 class RealtimeChannel(Channel[str]):
-    """A channel of Supabase Realtime. A client has no events of its own there: it broadcasts them."""
+    """A channel of Supabase Realtime. A client can only broadcast: it has no other events."""
 
     wants: BroadcastConfig
     token: str | None
@@ -101,7 +101,7 @@ class RealtimeChannel(Channel[str]):
 
 
 class Params(Struct):
-    """The query of a connect."""
+    """The query parameters of a connect."""
 
     apikey: str
     user: str = "anonymous"

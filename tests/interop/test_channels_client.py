@@ -1,10 +1,9 @@
 """PyPI `phoenix-channels-python-client`, mostly in V1.
 
-In V2 it drops every message whose join_ref is not that of its join, null included; and Phoenix sends
-every broadcast with null. So in V2 it never hears a broadcast, of Phoenix's or of ours; what is sent to
-it alone it gets. One test here shows both.
+In V2 the client drops every message whose join_ref is not that of its join, also null. Phoenix and Bennu send every
+broadcast with null, so in V2 the client gets only pushes and replies. One test here shows both.
 
-It has no call to push with: the messages go through its protocol handler, which is public.
+The client has no method for a push, so the tests use its protocol handler, which is public.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ AT_ONCE = ReconnectPolicy(
 
 
 class Member:
-    """A client, a member of one topic, and what it hears there."""
+    """A client that has joined one topic, and the messages that it gets."""
 
     def __init__(self, client: Any, topic: str) -> None:
         self.client = client
@@ -55,7 +54,7 @@ class Member:
         return await self._heard.get()
 
     async def push(self, event: str, payload: dict[str, Any], ref: str | None = None) -> None:
-        """Push an event; with a ref, there is a reply to be heard."""
+        """Push an event; with a ref, a reply follows."""
         message = make_message(event, self.topic, ref, payload, self.join_ref)
         await self.client.get_protocol_handler().send_message(self.client.connection, message)
 
@@ -75,7 +74,7 @@ async def join(client: Any, topic: str) -> Member:
 
 
 async def test_joins_is_refused_and_leaves(server: Server) -> None:
-    """An error reply is an error with its reason; a topic that was left can be joined again."""
+    """An error reply raises an error with its reason. A topic that was left can be joined again."""
     async with connected(server) as client:
         member = await join(client, "room:channels")
         assert client.is_topic_joined(member.topic)
@@ -91,7 +90,7 @@ async def test_joins_is_refused_and_leaves(server: Server) -> None:
 
 @pytest.mark.parametrize("version", [V1, V2])
 async def test_pushes_and_gets_replies(server: Server, version: str) -> None:
-    """Ok and error, with the ref of the push."""
+    """Ok and error replies have the ref of the push."""
     async with connected(server, protocol_version=version) as client:
         member = await join(client, "room:channels")
         await member.push("echo", {"text": "hi"}, ref="a")
@@ -104,7 +103,7 @@ async def test_pushes_and_gets_replies(server: Server, version: str) -> None:
 
 
 async def test_hears_broadcasts(server: Server) -> None:
-    """Each of two clients hears the other, in V1."""
+    """Each of two clients gets the other's broadcasts, in V1."""
     async with connected(server) as one, connected(server) as other:
         ann, bob = [await join(client, "room:broadcast") for client in (one, other)]
         for speaker, text in ((ann, "from ann"), (bob, "from bob")):
@@ -115,9 +114,9 @@ async def test_hears_broadcasts(server: Server) -> None:
 
 
 async def test_in_v2_drops_every_broadcast(server: Server) -> None:
-    """Its own rule: the join_ref of a message must be that of the join, and a broadcast has none.
+    """The join_ref of a message must be that of the join, and a broadcast has none.
 
-    So what it hears first is what was pushed to it alone, behind the broadcast.
+    So the first message that the client gets is the push after the broadcast.
     """
     async with connected(server, protocol_version=V2) as client:
         member = await join(client, "room:broadcast-v2")
@@ -127,7 +126,7 @@ async def test_in_v2_drops_every_broadcast(server: Server) -> None:
 
 
 async def test_sends_heartbeats(server: Server) -> None:
-    """Each is acknowledged."""
+    """Each heartbeat is acknowledged."""
     acknowledged = asyncio.Event()
     async with connected(server, heartbeat_interval_s=0.01, on_heartbeat_ack=acknowledged.set):
         await acknowledged.wait()
@@ -135,7 +134,7 @@ async def test_sends_heartbeats(server: Server) -> None:
 
 @pytest.mark.parametrize("version", [V1, V2])
 async def test_comes_back(server: Server, version: str, listen_to_log: ListenToLog) -> None:
-    """After a close of the connection (1001), and after a crash of its channel, which it rejoins."""
+    """It reconnects after a close of the connection (1001), and rejoins after a crash of its channel."""
     log = listen_to_log("phoenix_channels_python_client")
     reconnected = asyncio.Event()
 
@@ -154,13 +153,13 @@ async def test_comes_back(server: Server, version: str, listen_to_log: ListenToL
         assert (await member.hear()).payload["response"] == {"after": "disconnect"}
 
         await member.push("crash", {})
-        await log.wait_for("Recovered channel")  # it has no other event for it
+        await log.wait_for("Recovered channel")  # the client has no other event for this
         await member.push("echo", {"after": "crash"}, ref="2")
         assert (await member.hear()).payload["response"] == {"after": "crash"}
 
 
 async def test_loses_a_topic_that_the_server_closes(server: Server) -> None:
-    """`phx_close` is final."""
+    """`phx_close` is final for this client."""
     lost: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
 
     async def on_topic_lost(topic: str, error: Exception) -> None:
@@ -175,7 +174,7 @@ async def test_loses_a_topic_that_the_server_closes(server: Server) -> None:
 
 
 async def test_is_refused_a_connection(server: Server) -> None:
-    """A 403 is final to it."""
+    """A 403 is final for this client."""
     with pytest.raises(PHXConnectionError, match="403"):
         async with connected(server, "refuse=true"):
             pytest.fail("it connected")

@@ -1,4 +1,4 @@
-"""phoenix.js over connections that compress: with Node's own WebSocket, and that of the package ws."""
+"""phoenix.js with compression: with Node's own WebSocket, and that of the package ws."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.interop
 
 @pytest.mark.parametrize("transport", ["global", "ws"])
 def test_talks_over_a_compressed_connection(scenario: Scenario, transport: str) -> None:
-    """Both offer compression, accept that neither end refers back, and read what the server compressed."""
+    """Both offer compression, accept that neither side keeps a window, and read the server's messages."""
     seen = scenario("compressed", transport)
     extensions = seen["extensions"]
     assert extensions.startswith("permessage-deflate")

@@ -1,6 +1,6 @@
-"""A deploy, as stock clients see it: one of two servers goes, and all of its clients are on the other.
+"""A deploy with stock clients: one of two servers stops, and all of its clients move to the other server.
 
-On WebSockets still, no faster than the server lets them, and nothing is handed to anybody twice.
+The clients stay on WebSockets, are closed no faster than the server's policy, and get no message twice.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SIZES: Final = {
     "small": (60, 10, 1.0),
     "large": (1000, 100, 2.0),
 }
-"""Clients on both servers together, and what the servers let go."""
+"""The number of clients of both servers, and the drain policy."""
 
 
 @pytest.fixture(autouse=True)
@@ -42,10 +42,10 @@ def _many_sockets() -> Iterator[None]:
 
 
 class Deployed:
-    """A server whose output is read, so that it never waits for us.
+    """A server whose output is read, so that it never blocks.
 
     Attributes:
-        server: Where it listens.
+        server: The address of the server.
     """
 
     def __init__(self, process: asyncio.subprocess.Process, server: Server) -> None:
@@ -55,21 +55,21 @@ class Deployed:
         self._log = asyncio.create_task(process.stdout.read())
 
     async def stop(self) -> int:
-        """Do what a deploy does; return the exit code."""
+        """Stop the server as a deploy does; return the exit code."""
         self._process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(PATIENCE):
             self.log = (await self._log).decode()
             return await self._process.wait()
 
     async def discard(self) -> None:
-        """Let it go."""
+        """Release the process."""
         self._log.cancel()
         await asyncio.wait([self._log])
 
 
 @asynccontextmanager
 async def deployed(batch_size: int, batch_interval: float) -> AsyncIterator[Deployed]:
-    """Run a server that lets its clients go like this."""
+    """Run a server with this drain policy."""
     arguments = ("--port", "0", "--no-access-log", "--drain-delay", str(DELAY), "--grace", "120")
     env = {"BATCH_SIZE": str(batch_size), "BATCH_INTERVAL": str(batch_interval)}
     async with bennu(ROOT, "tests.interop.deploys:endpoint", *arguments, env=env) as command:
@@ -84,13 +84,13 @@ async def deployed(batch_size: int, batch_interval: float) -> AsyncIterator[Depl
 
 
 class Browsers:
-    """The clients: one process of Node."""
+    """The clients, in one process of Node."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
 
     async def report(self, step: str) -> Any:
-        """Wait for a report; return what it says."""
+        """Wait for a report; return it."""
         assert self._process.stdout is not None
         said = ""
         async with asyncio.timeout(PATIENCE):
@@ -101,7 +101,7 @@ class Browsers:
         raise AssertionError(f"the clients ended before they reported {step!r}:\n{said}")
 
     async def end(self) -> int:
-        """Wait until they have ended."""
+        """Wait until the process has ended."""
         async with asyncio.timeout(PATIENCE):
             return await self._process.wait()
 
@@ -126,12 +126,12 @@ async def browsers(*arguments: str) -> AsyncIterator[Browsers]:
 
 
 def left_at(log: str) -> list[float]:
-    """Return when the server let its clients go, by its own clock."""
+    """Return the times at which the server closed its clients, by its own clock."""
     return sorted(map(float, re.findall(r"^draining at ([\d.]+)$", log, re.MULTILINE)))
 
 
 def most_within(times: list[float], seconds: float) -> int:
-    """Return how many of these times, which are in order, at most lie within so many seconds."""
+    """Return the largest number of these ordered times within this number of seconds."""
     return max(bisect_left(times, begin + seconds) - place for place, begin in enumerate(times))
 
 
@@ -144,7 +144,7 @@ def most_within(times: list[float], seconds: float) -> int:
     ],
 )
 async def test_clients_move_to_the_other_server(package: str, size: str) -> None:
-    """All of them, once, on a WebSocket; nobody gets a number twice, or one before another."""
+    """All clients move once, on a WebSocket. No client gets a number twice or out of order."""
     many, batch_size, batch_interval = SIZES[size]
     async with (
         deployed(batch_size, batch_interval) as leaving,
@@ -167,8 +167,8 @@ async def test_clients_move_to_the_other_server(package: str, size: str) -> None
 
     came_back = balancer.accepted[before:]
     assert [one.server for one in came_back] == [staying.server] * moving
-    # A busy machine makes everything later, and never earlier: so the load balancer sees nobody before
-    # the plan lets it go, and the server itself is never faster than two batches in an interval.
+    # A busy machine makes every step later, and never earlier. So the load balancer sees no client before
+    # its planned time, and the server itself is never faster than two batches in an interval.
     slot = batch_interval / batch_size
     ahead = max(begin + place * slot - one.time for place, one in enumerate(came_back)) / slot
     assert ahead <= 1.0, f"somebody is back {ahead:.1f} slots before the plan lets it go"

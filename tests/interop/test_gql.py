@@ -1,6 +1,6 @@
 """gql with its PhoenixChannelWebsocketsTransport: V1, one channel, `__absinthe__:control`.
 
-It sends its refs as numbers, and no join_ref. Our channel answers as Absinthe does.
+The client sends its refs as numbers, and no join_ref. The channel answers as Absinthe does.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SAY = "mutation ($text: String!) { say(text: $text) }"
 
 @pytest.fixture
 def log(listen_to_log: ListenToLog) -> ClientLog:
-    """What the client logs: the frames that it sends, `>>>`, and receives, `<<<`."""
+    """The client's log: the frames that it sends, `>>>`, and receives, `<<<`."""
     return listen_to_log("gql.transport")
 
 
@@ -54,7 +54,7 @@ def document(source: str, /, **variables: Any) -> Any:
 
 
 async def test_executes_documents(server: Server) -> None:
-    """A query and a mutation are answered; one with mistakes is an error that says them."""
+    """A query and a mutation are answered. A document with mistakes raises an error that lists them."""
     async with connected(transport(server)) as session:
         assert await session.execute(document(GREETING, name="Ann")) == {"greeting": "Hello, Ann!"}
         assert await session.execute(document(SAY, text="hi")) == {"say": "hi"}
@@ -63,7 +63,7 @@ async def test_executes_documents(server: Server) -> None:
 
 
 async def test_is_refused(server: Server) -> None:
-    """A refused join is an error with its reason; so is one of a channel that isn't there."""
+    """A refused join raises an error with its reason, as does a join without a channel."""
     with pytest.raises(TransportQueryError, match="unauthorized"):
         async with connected(transport(server, "mallory")):
             pytest.fail("it joined")
@@ -73,7 +73,7 @@ async def test_is_refused(server: Server) -> None:
 
 
 async def test_hears_what_it_subscribes_to(server: Server, log: ClientLog) -> None:
-    """Each of two clients hears what either says, until it unsubscribes."""
+    """Each of two clients gets the other's results, until it unsubscribes."""
     async with connected(transport(server)) as ann, connected(transport(server)) as bob:
         heard: dict[str, list[str]] = {"ann": [], "bob": []}
         listening = [
@@ -87,7 +87,7 @@ async def test_hears_what_it_subscribes_to(server: Server, log: ClientLog) -> No
         await ann.execute(document(SAY, text="enough"))
         await asyncio.gather(*listening)
         assert heard == {"ann": ["from ann", "from bob"], "bob": ["from ann", "from bob"]}
-        # It takes data of a subscription that it has ended for a broken protocol, and would close.
+        # The client takes data of an ended subscription for a protocol error, and would close.
         assert await ann.execute(document(SAY, text="to nobody")) == {"say": "to nobody"}
         assert await bob.execute(document(GREETING, name="Bob")) == {"greeting": "Hello, Bob!"}
 
@@ -102,23 +102,23 @@ async def listen(session: Any, heard: list[str]) -> None:
 
 
 async def test_sends_heartbeats(server: Server, log: ClientLog) -> None:
-    """Each is answered, as the client's log tells."""
+    """Each heartbeat is answered, as the client's log shows."""
     async with connected(transport(server, heartbeat_interval=0.01)) as session:
         await log.wait_for(r'<<< .*"topic":"phoenix","event":"phx_reply".*"status":"ok"')
         assert await session.execute(document(GREETING, name="Ann")) == {"greeting": "Hello, Ann!"}
 
 
 async def test_leaves(server: Server, log: ClientLog) -> None:
-    """It leaves its channel before it closes."""
+    """The client leaves its channel before it closes."""
     async with connected(transport(server)):
         pass
     await log.wait_for('>>> .*"event": "phx_leave"')
 
 
 async def test_comes_back(server: Server) -> None:
-    """With `reconnecting=True`: after a close of the connection, and after a crash of its channel.
+    """With `reconnecting=True` it reconnects after a close of the connection, and after a crash of its channel.
 
-    A crash of the channel is to this client an error of the server: it closes the connection.
+    The client takes a crash of the channel for an error of the server, and closes the connection.
     """
     retry_execute = retry(
         retry=retry_if_exception_type(TransportConnectionFailed),

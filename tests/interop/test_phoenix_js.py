@@ -1,7 +1,7 @@
-"""phoenix.js, the official client, of 1.8 and of 1.7: what clients do while all goes well.
+"""phoenix.js, the official client, in 1.8 and 1.7, without failures.
 
-Each test runs a scenario of tests/interop/js in Node. The server's own behaviour is tested elsewhere;
-here it is the client that has to be content with it.
+Each test runs a scenario of tests/interop/js in Node. Other tests check the server's own behaviour. These tests
+check that the client works with it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.interop
 
 @pytest.mark.conformance("JS002", "JS034", "JS035", "JS036", "JS041", "JS043")
 def test_joins_and_is_refused(scenario: Scenario) -> None:
-    """Parameters of connect and join may be functions; an error reply leaves the channel errored."""
+    """Parameters of connect and join can be functions. An error reply leaves the channel errored."""
     seen = scenario("join")
     assert seen["joining"] == {"state": "joining", "timeout": 1234}
     user = {"user": "ann-1", "payload": {"asked": "nicely"}}
@@ -36,9 +36,9 @@ def test_joins_and_is_refused(scenario: Scenario) -> None:
 
 @pytest.mark.conformance("JS017", "JS018", "JS031", "JS033", "JS041", "JS047", "JS049")
 def test_pushes_and_gets_replies(scenario: Scenario) -> None:
-    """A reply has the status that the handler gave it; a handler that gives none lets the push time out.
+    """A reply has the handler's status. Without a reply, the push times out.
 
-    An event that no handler takes is an error: Phoenix would crash the channel, ours lives on.
+    An unknown event is an error: Phoenix would crash the channel, and in Bennu the channel continues.
     """
     seen = scenario("push")
     assert "before joining" in seen["before joining"]
@@ -76,9 +76,9 @@ def test_pushes_and_gets_replies(scenario: Scenario) -> None:
 @pytest.mark.conformance("JS030", "JS048")
 @pytest.mark.parametrize("transport", ["global", "ws"])
 def test_hears_broadcasts(scenario: Scenario, transport: str) -> None:
-    """Both clients hear a broadcast, only the other one a `broadcast_from`, nobody else a push.
+    """Both clients get a broadcast, only the other one gets a `broadcast_from`, and no other client gets a push.
 
-    So it is with Node's own WebSocket and with that of the package ws.
+    This holds with Node's own WebSocket and with that of the package ws.
     """
     seen = scenario("broadcast", transport)
     assert seen["heard"] == {
@@ -98,7 +98,7 @@ def test_hears_broadcasts(scenario: Scenario, transport: str) -> None:
 @pytest.mark.conformance("JS030", "JS031", "JS060")
 @pytest.mark.parametrize("transport", ["global", "ws"])
 def test_exchanges_binary_frames(scenario: Scenario, transport: str) -> None:
-    """A binary push and its binary reply, a binary push of the server's, a binary broadcast."""
+    """A binary push, its binary reply, the server's binary push, and a binary broadcast."""
     seen = scenario("binary", transport)
     frame, join_ref = (
         bytes.fromhex(seen["sent"]["frame"]["binary"]),
@@ -125,7 +125,7 @@ def test_exchanges_binary_frames(scenario: Scenario, transport: str) -> None:
 
 @pytest.mark.conformance("JS059")
 def test_counts_the_bytes_of_a_binary_header(run_js: RunScript, server: Server) -> None:
-    """Topic and event may be any text of up to 255 bytes. (1.7 counts characters, and can't.)"""
+    """Topic and event can be any text of up to 255 bytes. (1.7 counts characters, which fails.)"""
     seen = run_js("binary_utf8", server.url, "phoenix").finish()
     assert seen["event"] == ok({"bytes": 1000})
     assert seen["reply"] == {"status": "ok", "bytes": 1000}
@@ -137,7 +137,7 @@ def test_counts_the_bytes_of_a_binary_header(run_js: RunScript, server: Server) 
 
 @pytest.mark.conformance("JS019", "JS032")
 def test_sends_heartbeats(scenario: Scenario) -> None:
-    """The frame is exactly `[null,"1","phoenix","heartbeat",{}]`, and each one is answered."""
+    """The frame is exactly `[null,"1","phoenix","heartbeat",{}]`, and each heartbeat is answered."""
     seen = scenario("heartbeat")
     assert seen["not connected"] == []
     frames = seen["frames"]
@@ -152,7 +152,7 @@ def test_sends_heartbeats(scenario: Scenario) -> None:
 
 @pytest.mark.conformance("JS016", "JS050")
 def test_leaves(scenario: Scenario) -> None:
-    """A leave ends one channel alone; its topic can be joined again at once."""
+    """A leave ends only one channel. Its topic can be joined again at once."""
     seen = scenario("leave")
     assert seen["reply"] == {**ok(), "state": "closed", "closes": ["leave"]}
     join_ref, ref, *rest = seen["frame"]["sent"]
@@ -172,7 +172,7 @@ def test_leaves(scenario: Scenario) -> None:
 
 @pytest.mark.conformance("JS017", "JS040", "JS049")
 def test_joins_before_it_is_connected(scenario: Scenario) -> None:
-    """The join and the push wait for the socket, and are sent in their order."""
+    """The join and the push wait for the socket, and are sent in order."""
     seen = scenario("delayed")
     unconnected = seen["unconnected"]
     assert (unconnected["state"], unconnected["buffered"]) == ("joining", 1)
@@ -183,7 +183,7 @@ def test_joins_before_it_is_connected(scenario: Scenario) -> None:
 
 @pytest.mark.conformance("JS037")
 def test_leaves_the_old_channel_of_a_topic_for_a_new_one(scenario: Scenario) -> None:
-    """One connection is a member of a topic once, whatever it joins."""
+    """A connection has one channel for each topic, for any number of joins."""
     seen = scenario("duplicate")
     assert seen["states"] == {"first": "closed", "second": "joined", "channels": 1}
     assert seen["sent"] == ["phx_join", "phx_leave", "phx_join"]
@@ -200,7 +200,7 @@ def test_leaves_the_old_channel_of_a_topic_for_a_new_one(scenario: Scenario) -> 
 
 @pytest.mark.conformance("WS031", "OB008")
 def test_ignores_the_close_of_a_channel_that_it_joined_twice(scenario: Scenario) -> None:
-    """A join that replaces another is answered first; the `phx_close` behind it is the old one's."""
+    """A join that replaces another is answered first. The later `phx_close` belongs to the old channel."""
     seen = scenario("duplicate_join")
     assert seen["frames"] == [
         {"of": "new", "own": True, "event": "phx_reply"},
@@ -211,7 +211,7 @@ def test_ignores_the_close_of_a_channel_that_it_joined_twice(scenario: Scenario)
 
 @pytest.mark.conformance("JS011")
 def test_sends_a_token_beside_the_url(run_js: RunScript, server: Server) -> None:
-    """The token is asked for at each connect; one that is refused is followed by the next. (1.8 only.)"""
+    """The client gets a new token for each connect. After a refused token it tries the next one. (Only 1.8.)"""
     seen = run_js("auth", server.url, "phoenix").finish()
     assert (seen["first"], seen["third"]) == ("1234", "5678")
     prefix = "base64url.bearer.phx."

@@ -1,6 +1,6 @@
 """phoenix.js over long polling: in Node, which has fetch, and in a page, which has XMLHttpRequest.
 
-The client of 1.7 polls in pages only: it knows no fetch.
+phoenix.js 1.7 polls only in pages, because it does not use fetch.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PATIENCE: Final = 30_000
 
 
 def is_content(seen: dict[str, Any], server: Server, *, prefers_xhr: bool) -> None:
-    """Check what the scenario reported."""
+    """Check the reports of the scenario."""
     address = server.url.replace("ws://", "http://")
     endpoint = seen["endpoint"]
     assert endpoint["pollEndpoint"].startswith(f"{address}/socket/longpoll?")
@@ -40,7 +40,7 @@ def is_content(seen: dict[str, Any], server: Server, *, prefers_xhr: bool) -> No
     assert first["method"] == "GET"
     accepts = first["headers"].get(
         "Accept", first["headers"].get("Content-Type")
-    )  # 1.7 mixes them up
+    )  # 1.7 confuses them
     assert accepts == "application/json"
     assert "X-Phoenix-AuthToken" not in first["headers"]
     assert second["method"] in {"GET", "POST"}
@@ -78,9 +78,9 @@ def is_content(seen: dict[str, Any], server: Server, *, prefers_xhr: bool) -> No
 
 
 def recovers(seen: dict[str, Any]) -> None:
-    """Check what it reported of sessions that end, and of refusals.
+    """Check the reports about ended sessions, and about refusals.
 
-    A session that ends is seen as an error or as gone, depending on whether a poll waits just then.
+    An ended session is reported as an error or as gone, depending on whether a poll waits at that time.
     """
     ended = seen["session ended"]
     assert (ended["code"], ended["reason"]) in {
@@ -93,7 +93,7 @@ def recovers(seen: dict[str, Any]) -> None:
 
 
 def sends_its_token(seen: dict[str, Any]) -> None:
-    """Check what the scenario reported of the token."""
+    """Check the reports about the token."""
     assert seen["token"] == {
         "token": "1234",
         "headers": ["GET 1234", "POST undefined"],
@@ -106,7 +106,7 @@ def sends_its_token(seen: dict[str, Any]) -> None:
     "JS012", "JS033", "JS051", "JS052", "JS053", "JS054", "JS055", "JS056", "JS058"
 )
 def test_polls_by_fetch(run_js: RunScript, server: Server) -> None:
-    """In Node, which has no XMLHttpRequest."""
+    """Node has no XMLHttpRequest."""
     seen = run_js("polling_node", server.url, "phoenix").finish()
     is_content(seen, server, prefers_xhr=False)
     recovers(seen)
@@ -119,7 +119,7 @@ def test_polls_by_fetch(run_js: RunScript, server: Server) -> None:
 @pytest.mark.browser
 @pytest.mark.conformance("JS012", "JS054", "JS055", "JS056", "JS058")
 async def test_polls_by_xml_http_request(server: Server, package: str) -> None:
-    """In a page, which would have fetch too."""
+    """A page also has fetch."""
     modules = js_modules()
     files = {
         "polling.html": (PAGE, "text/html"),
@@ -153,7 +153,7 @@ async def test_polls_by_xml_http_request(server: Server, package: str) -> None:
 
 @pytest.mark.conformance("JS057")
 def test_tries_again_when_a_post_is_not_answered(run_js: RunScript, server: Server) -> None:
-    """It says so, connects again, and what it sends then is a new batch."""
+    """The client reports an error, connects again, and sends a new batch."""
     seen = run_js("polling_timeout", server.url, "phoenix").finish()
     assert seen["timeout"] == {"error": "timeout", "code": 1005, "reason": "timeout"}
     assert seen["back"] == ok({"back": True})
@@ -166,7 +166,7 @@ def test_tries_again_when_a_post_is_not_answered(run_js: RunScript, server: Serv
 
 
 def test_comes_back_when_the_server_does(run_js: RunScript, own_server: Server) -> None:
-    """Killed or stopped: the new process knows nothing of the session, and the client begins another."""
+    """Killed or stopped: the new process does not know the session, and the client begins a new one."""
     client = run_js("polling_restart", own_server.url, "phoenix")
     for time in ("killed", "stopped"):
         client.wait_for(f"to be {time}")

@@ -1,4 +1,4 @@
-"""phoenix.js, the official client, of 1.8 and of 1.7: what clients do when something is lost."""
+"""phoenix.js, the official client, in 1.8 and 1.7, after failures."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.interop
 
 @pytest.mark.conformance("JS045", "JS046")
 def test_stays_away_from_a_channel_that_closed(scenario: Scenario) -> None:
-    """A channel that stops normally is closed and gone; one that stops for a failure is rejoined."""
+    """A channel that stops normally is closed and removed. A channel that fails is rejoined."""
     seen = scenario("stop")
     assert seen["reply"] == ok({"stopping": "normal"})
     closed = seen["closed"]
@@ -27,7 +27,7 @@ def test_stays_away_from_a_channel_that_closed(scenario: Scenario) -> None:
 
 @pytest.mark.conformance("JS044", "JS045")
 def test_rejoins_a_channel_that_crashed(scenario: Scenario) -> None:
-    """It waits a second, then joins once, with its parameters asked for anew; others notice nothing."""
+    """The client waits a second, then joins once with new parameters. Other channels do not change."""
     seen = scenario("crash")
     error = seen["error"]
     join_ref, reason = error["join_ref"], {"reason": "channel_crash"}
@@ -37,16 +37,16 @@ def test_rejoins_a_channel_that_crashed(scenario: Scenario) -> None:
     assert seen["neighbour"] == ok({"alive": True})
     assert seen["rejoined"] == {"payload": {"join": 2}, "new_ref": True}
     assert seen["waited"] == ok({"waited": True})
-    assert seen["joins"] == 3  # two of this client, one of its neighbour
+    assert seen["joins"] == 3  # two of this client, and one of the other client
     assert seen["hears"] == {"text": "welcome back"}
-    # And who left does not rejoin.
+    # A client that has left does not rejoin.
     assert seen["left"] == {**ok(), "state": "closed"}
     assert seen["left frames"] == {"joins": 3, "timer": 0}
 
 
 @pytest.mark.conformance("JS006", "JS022", "JS024", "JS027", "JS034")
 def test_reconnects_when_the_server_disconnects_it(scenario: Scenario) -> None:
-    """It is closed with 1001, comes back by itself, as often as that happens, and rejoins."""
+    """The connection is closed with 1001. The client reconnects each time, and rejoins."""
     seen = scenario("reconnect")
     user = seen["joined"]["user"]
     assert seen["joined"] == {"user": user, "payload": {"join": 1}}
@@ -61,7 +61,7 @@ def test_reconnects_when_the_server_disconnects_it(scenario: Scenario) -> None:
             "tries": 0,
         }
         if scenario.is_1_7:
-            del expected["error"]  # it has no word for it
+            del expected["error"]  # the client has no event for it
         assert seen[f"{time} time"] == expected
     assert seen["attempts"] == ["1", "2", "3"]
     assert [close["code"] for close in seen["closes"]] == [1001, 1001]
@@ -70,7 +70,7 @@ def test_reconnects_when_the_server_disconnects_it(scenario: Scenario) -> None:
 
 @pytest.mark.conformance("JS027")
 def test_tries_a_join_again_that_was_under_way(scenario: Scenario) -> None:
-    """The connection goes, the join with it; on the next connection it is made again."""
+    """The connection is lost during a join. The client joins again on the next connection."""
     seen = scenario("joining")
     closed = {"source": "transport", "reason": "connection_closed"}
     assert (seen["before"], seen["after"]) == ("joining", "errored")
@@ -82,7 +82,7 @@ def test_tries_a_join_again_that_was_under_way(scenario: Scenario) -> None:
 def test_reconnects_when_the_server_is_started_again(
     run_js: RunScript, own_server: Server, package: str
 ) -> None:
-    """Killed (1006) or stopped (1012): the client finds the next process, and what it pushed goes there."""
+    """Killed (1006) or stopped (1012): the client connects to the next process, and its pushes go there."""
     client = run_js("restart", own_server.url, package)
     client.wait_for("to be killed")
     own_server.kill()
@@ -98,7 +98,7 @@ def test_reconnects_when_the_server_is_started_again(
 
 @pytest.mark.conformance("JS010", "JS013", "JS025", "JS026")
 def test_stays_away_when_it_disconnects_itself(scenario: Scenario) -> None:
-    """Its code and reason go into the close frame; it does not reconnect until it is told to connect."""
+    """The close frame has the client's code and reason. The client reconnects only when it is told to connect."""
     seen = scenario("disconnect")
     assert seen["unconnected"] == "closed"
     assert seen["connected twice"] == {"same": True, "opened": 1}
@@ -113,7 +113,7 @@ def test_stays_away_when_it_disconnects_itself(scenario: Scenario) -> None:
 
 @pytest.mark.conformance("JS002", "JS022")
 def test_tries_again_when_its_connect_is_refused(scenario: Scenario) -> None:
-    """What it joined and pushed meanwhile is sent once it gets in."""
+    """Its joins and pushes are sent after a connect is accepted."""
     seen = scenario("refused")
     assert seen["errors"] == [{"transport": True, "established": 0}] * 2
     if not scenario.is_1_7:
@@ -125,7 +125,7 @@ def test_tries_again_when_its_connect_is_refused(scenario: Scenario) -> None:
 
 @pytest.mark.conformance("JS036", "JS038", "JS039", "JS042", "JS049")
 def test_gives_up_a_slow_join_and_tries_again(scenario: Scenario) -> None:
-    """Each round is a leave and a join; a late reply counts for nothing, and at last it is in."""
+    """Each round is a leave and a join. A late reply is ignored, and at last the join succeeds."""
     seen = scenario("timeout")
     assert seen["first"] == {
         "state": "errored",
@@ -147,7 +147,7 @@ def test_gives_up_a_slow_join_and_tries_again(scenario: Scenario) -> None:
 
 @pytest.mark.conformance("JS020", "JS021")
 def test_leaves_a_connection_that_answers_no_heartbeat(scenario: Scenario) -> None:
-    """A join that takes long holds up its connection, heartbeats included, as in Phoenix."""
+    """A slow join holds up its connection, also heartbeats, as in Phoenix."""
     seen = scenario("heartbeat_timeout")
     expected = {"source": "transport", "reason": "heartbeat_timeout"}
     assert seen["error"] == (None if scenario.is_1_7 else expected)
@@ -157,7 +157,7 @@ def test_leaves_a_connection_that_answers_no_heartbeat(scenario: Scenario) -> No
 
 @pytest.mark.conformance("JS014")
 def test_connects_again_while_it_is_still_disconnecting(run_js: RunScript, server: Server) -> None:
-    """It ends with one connection, on the server's side too. (1.7 forgets its callbacks, and the old one.)"""
+    """It ends with one connection, also on the server. (1.7 loses its callbacks, and keeps the old connection.)"""
     seen = run_js("roster", server.url, "phoenix").finish()
     assert seen["first"] == {"members": 1}
     assert seen["slow"] is True

@@ -1,4 +1,4 @@
-"""phoenix.js, and tokens that expire, are renewed, or are refused."""
+"""phoenix.js with tokens that expire, are renewed, or are refused."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.interop
 
 
 def test_brings_a_new_token(run_js: RunScript, server: Server) -> None:
-    """In the middle of the connection with ``socket.push``; and when it was closed, by its function.
+    """The new token comes by ``socket.push`` on an open connection, and by ``authToken`` after a close.
 
     (1.7 has no ``authToken``.)
     """
@@ -29,7 +29,7 @@ def test_brings_a_new_token(run_js: RunScript, server: Server) -> None:
 
 
 def test_reads_why_it_was_refused(scenario: Scenario) -> None:
-    """And does not come back more often than one that is refused by a status."""
+    """The client reads the reason, and reconnects no more often than a client that is refused by a status."""
     seen = scenario("readable")
     assert seen["told"]["reason"] == "asked to"
     assert 1000 <= seen["told"]["retry_after_ms"] <= 2000

@@ -1,7 +1,7 @@
-"""PyPI `phx-events`: V1, in an environment of its own.
+"""PyPI `phx-events`: V1, in its own environment.
 
-It only listens: it has no way to push, sends no heartbeat, never leaves, and ends with its connection
-or its channel. So another client does here what is to be heard.
+The client only listens: it can't push, sends no heartbeat, never leaves, and ends with its connection or its
+channel. So another client sends the messages here.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ TOPIC = "room:phx-events"
 
 
 class Speaker:
-    """A member of the topic that can speak."""
+    """A client of the topic that can push."""
 
     def __init__(self, connection: ClientConnection) -> None:
         self._connection = connection
@@ -45,7 +45,7 @@ def url_of(server: Server) -> str:
 
 
 def test_hears_broadcasts(run_python: RunScript, server: Server, speaker: Speaker) -> None:
-    """It joins, and its handlers run, in its loop and in a thread."""
+    """The client joins, and its handlers run, on its loop and in a thread."""
     client = run_python("phx-events", url_of(server), TOPIC)
     assert client.wait_for("joined") == ["SUCCESS", {"user": USER, "payload": {}}]
     speaker.push("say", {"text": "one"})
@@ -54,7 +54,7 @@ def test_hears_broadcasts(run_python: RunScript, server: Server, speaker: Speake
 
 
 def test_is_refused(run_python: RunScript, server: Server) -> None:
-    """A refused join is a failed one, with the reason."""
+    """A refused join is reported as failed, with the reason."""
     client = run_python("phx-events", url_of(server), "room:private")
     assert client.wait_for("joined") == ["FAILED", {"reason": "unauthorized"}]
 
@@ -75,7 +75,7 @@ def test_ends(
     payload: dict[str, Any],
     reason: str,
 ) -> None:
-    """It ends, by its own rule, at a close of the connection, at `phx_error` and at `phx_close`."""
+    """The client ends at a close of the connection, at `phx_error` and at `phx_close`."""
     client = run_python("phx-events", url_of(server), TOPIC)
     client.wait_for("joined")
     speaker.push(event, payload)

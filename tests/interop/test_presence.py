@@ -1,4 +1,4 @@
-"""phoenix.js's own Presence follows who is here: over WebSocket and by polling, in Node and in pages."""
+"""phoenix.js's own Presence: over WebSocket and by polling, in Node and in pages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PATIENCE: Final = 30_000
 
 
 def follows(seen: dict[str, Any]) -> None:
-    """Check what the scenario reported."""
+    """Check the reports of the scenario."""
     assert seen["alone"] == {
         "list": {"ann": ["a1"]},
         "events": ["presence_diff", "presence_state"],
@@ -93,18 +93,18 @@ def follows(seen: dict[str, Any]) -> None:
 @pytest.mark.conformance("JS069", "JS070", "JS072", "OB023")
 @pytest.mark.parametrize("kind", ["present", "instant"])
 def test_lists_who_is_here(scenario: Scenario, kind: str) -> None:
-    """Joins, leaves, updates and crashes of others, with merged diffs and with a diff for each change."""
+    """Joins, leaves, updates and crashes of other clients, with merged diffs and with a diff for each change."""
     follows(scenario("presence", kind))
 
 
 def test_lists_who_is_here_by_polling(run_js: RunScript, server: Server) -> None:
-    """The same without a socket. (1.7 polls in pages only.)"""
+    """The same over long polling. (1.7 polls only in pages.)"""
     follows(run_js("presence", server.url, "phoenix", "present", "polling").finish())
 
 
 @pytest.mark.conformance("JS061", "JS064", "JS065", "JS067", "JS068", "JS071")
 def test_its_functions_understand_what_the_server_sends(scenario: Scenario) -> None:
-    """Without a Presence object, on states and diffs as they came; and with events of other names."""
+    """Without a Presence object, with states and diffs as they arrive, and with other event names."""
     seen = scenario("presence_api")
     assert seen["state"] == {"from_empty": {"ann": ["a1"]}, "original": {}, "default_list": True}
     assert seen["diff"] == {"ann": ["a1"]}
@@ -118,7 +118,7 @@ def test_its_functions_understand_what_the_server_sends(scenario: Scenario) -> N
 
 @pytest.mark.browser
 async def test_pages_list_each_other(server: Server, package: str) -> None:
-    """Two pages show both of their users, until one is closed; then the other shows one."""
+    """Two pages show both of their users. After one page is closed, the other shows one user."""
     files = {
         "presence.html": (PAGE, "text/html"),
         "phoenix.mjs": ((js_modules() / package / "priv/static/phoenix.mjs").read_text(), ""),
@@ -132,7 +132,7 @@ async def test_pages_list_each_other(server: Server, package: str) -> None:
         await route.fulfill(body=text, content_type=kind or "text/javascript")
 
     async with open_browser() as context:
-        # Chromium takes a page that we hand it for one of a public site, which may not call a local server.
+        # Chromium takes this page for one of a public site, which can't call a local server.
         await context.grant_permissions(["local-network-access"])
         await context.route("**/files/*", serve_file)
 

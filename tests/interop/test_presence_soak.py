@@ -1,6 +1,6 @@
-"""Many stock clients follow random joins, leaves, updates, crashes and reconnects, and agree when it is quiet.
+"""Many stock clients do random joins, leaves, updates, crashes and reconnects; at the end their lists are equal.
 
-BENNU_SOAK_SEED repeats a long run that failed: its output says which seed it had.
+Set BENNU_SOAK_SEED to repeat a failed long run: its output has its seed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ KINDS = ("present", "instant")
 
 
 def soak(run_js: RunScript, server: Server, kind: str, seed: int, size: int, actions: int) -> None:
-    """Let so many clients do so many things."""
+    """Run this number of clients and actions."""
     numbers = map(str, (seed, size, actions))
     seen = run_js("presence_soak", server.url, "phoenix", kind, *numbers).finish()
     assert sum(seen["done"].values()) == actions
@@ -38,6 +38,6 @@ def test_twenty_clients_agree(run_js: RunScript, server: Server, kind: str, seed
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("kind", KINDS)
 def test_two_hundred_clients_agree(run_js: RunScript, own_server: Server, kind: str) -> None:
-    """Two hundred clients, 2,000 actions, another story each time."""
+    """Two hundred clients, 2,000 actions, with a new seed each time."""
     seed = int(os.environ.get("BENNU_SOAK_SEED") or random.randrange(2**31))
     soak(run_js, own_server, kind, seed, size=200, actions=2000)

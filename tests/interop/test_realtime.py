@@ -1,4 +1,4 @@
-"""PyPI `realtime`, Supabase's Python client: V1, topics `realtime:*`, in an environment of its own."""
+"""PyPI `realtime`, Supabase's Python client: V1, topics `realtime:*`, in its own environment."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ REASON = "Unauthorized: You do not have permissions to read from this Channel to
 
 
 def test_subscribes_and_broadcasts(run_python: RunScript, server: Server) -> None:
-    """It subscribes or is refused, hears broadcasts, gets replies and heartbeats, unsubscribes."""
+    """It subscribes or is refused, gets broadcasts, replies and heartbeats, and unsubscribes."""
     seen = run_python("realtime", "basics", server.url).finish()
     assert "heartbeat" in seen
     status, _, payload = seen["refused"].partition(": ")
@@ -23,7 +23,7 @@ def test_subscribes_and_broadcasts(run_python: RunScript, server: Server) -> Non
     assert seen["subscribed"] == ["SUBSCRIBED", "SUBSCRIBED"]
     assert seen["from ann"] == [{"event": "said", "payload": {"text": "from ann"}}] * 2
     assert seen["from bob"] == {"event": "said", "payload": {"text": "from bob"}}
-    assert seen["bob's own"] == 0  # he did not ask for it
+    assert seen["bob's own"] == 0  # bob did not ask for his own broadcasts
     assert seen["echo"] == ["ok", {}]  # the client shows nothing of an ok response
     assert seen["fail"] == ["error", {"reason": "failed"}]
     assert seen["unsubscribed"] == "CLOSED"
@@ -31,7 +31,7 @@ def test_subscribes_and_broadcasts(run_python: RunScript, server: Server) -> Non
 
 
 def test_subscribes_again(run_python: RunScript, server: Server) -> None:
-    """After a close of the connection (1001), and after a crash of the channel."""
+    """It subscribes again after a close of the connection (1001), and after a crash of the channel."""
     seen = run_python("realtime", "recovery", server.url).finish()
     assert seen["subscribed"] == "SUBSCRIBED"
     for event in ("disconnect", "crash"):

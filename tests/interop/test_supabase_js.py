@@ -1,7 +1,7 @@
 """@supabase/realtime-js, in both versions of the wire, on topics `realtime:*`.
 
-It is built on a fork of phoenix.js. In V2 it sends its broadcasts as binary frames of a kind that is
-not Phoenix's, unless it is given an encoder; it is given one here, but for the last test.
+It is built on a fork of phoenix.js. In V2 it sends its broadcasts as binary frames of a kind that is not Phoenix's,
+unless it has another encoder. All tests except the last give it one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ REFUSED = "CHANNEL_ERROR: Unauthorized: You do not have permissions to read from
 
 @pytest.mark.parametrize("vsn", ["2.0.0", "1.0.0"])
 def test_subscribes_and_broadcasts(run_js: RunScript, server: Server, vsn: str) -> None:
-    """It subscribes or is refused, hears broadcasts, gets replies and heartbeats, unsubscribes."""
+    """It subscribes or is refused, gets broadcasts, replies and heartbeats, and unsubscribes."""
     seen = run_js("supabase", server.url, PACKAGE, vsn).finish()
     assert seen["refused"] == REFUSED
     assert seen["removed"] == "ok"
@@ -39,7 +39,7 @@ def test_subscribes_and_broadcasts(run_js: RunScript, server: Server, vsn: str) 
 
 @pytest.mark.parametrize("vsn", ["2.0.0", "1.0.0"])
 def test_subscribes_again(run_js: RunScript, server: Server, vsn: str) -> None:
-    """After a close of the connection (1001), and after a crash of the channel."""
+    """It subscribes again after a close of the connection (1001), and after a crash of the channel."""
     seen = run_js("supabase_recovery", server.url, PACKAGE, vsn).finish()
     assert seen["subscribed"] == "SUBSCRIBED"
     for event in ("disconnect", "crash"):
@@ -51,7 +51,7 @@ def test_subscribes_again(run_js: RunScript, server: Server, vsn: str) -> None:
 
 
 def test_its_private_frames_close_the_connection(run_js: RunScript, server: Server) -> None:
-    """As Phoenix does, our server closes with 1011 at a frame of kind 3; the client subscribes again."""
+    """The server closes with 1011 at a frame of kind 3, as Phoenix does. The client subscribes again."""
     seen = run_js("supabase_kind_3", server.url, PACKAGE, "2.0.0").finish()
     assert seen["subscribed"] == "SUBSCRIBED"
     assert seen["kind"] == "03"

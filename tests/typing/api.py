@@ -88,7 +88,7 @@ class Echo(RawHandler[User, State]):
 
 
 class Counter(RawHandler[int]):
-    """A channel for another type of assigns than the sockets below have."""
+    """A raw handler for another type of assigns than the sockets below have."""
 
 
 class Untyped(Channel):
@@ -97,7 +97,7 @@ class Untyped(Channel):
 
 
 class Numbers(Channel[int]):
-    """A raw handler for another type of assigns than the sockets below have."""
+    """A channel for another type of assigns than the sockets below have."""
 
 
 async def connect(params: Params, info: ConnectInfo) -> User:

@@ -1,8 +1,8 @@
-"""The client phx-events, run by a test in an environment of its own.
+"""The client phx-events, which a test runs in its own environment.
 
     python phx_events_client.py <url of the socket> <topic>
 
-It joins the topic, and prints a line of JSON for each thing that happened, until its connection ends.
+It joins the topic, and prints a line of JSON for each event, until its connection ends.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ async def main(url: str, topic: str) -> None:
 
         async def tell_of_the_join() -> None:
             await registered.wait()
-            # It has no public place to read the reply from.
+            # The client has no public attribute for the reply.
             result = client._topic_registration_status[topic].result
             report("joined", [result.status.name, result.result_message.payload["response"]])
 

@@ -1,8 +1,8 @@
-"""Supabase's Python client, run by a test in an environment of its own.
+"""Supabase's Python client, which a test runs in its own environment.
 
     python realtime_client.py basics|recovery <url of the server>
 
-It prints a line of JSON for each thing it did.
+It prints a line of JSON for each step.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def report(step: str, value: Any = None) -> None:
 
 
 class Statuses:
-    """What a channel says of its subscription, one thing after another."""
+    """The states of a channel's subscription, in order."""
 
     def __init__(self) -> None:
         self._queue: asyncio.Queue[str] = asyncio.Queue()
@@ -41,7 +41,7 @@ class Statuses:
 
 
 async def reply(channel: AsyncRealtimeChannel, event: str) -> list[Any]:
-    """Push an event; return the status of its reply, and what the client shows of the response."""
+    """Push an event; return the status of its reply, and the response that the client shows."""
     replied: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
     push = await channel.push(event, {"text": "hi"})
     for status in (RealtimeAcknowledgementStatus.Ok, RealtimeAcknowledgementStatus.Error):
@@ -53,7 +53,7 @@ async def reply(channel: AsyncRealtimeChannel, event: str) -> list[Any]:
 
 
 class Heartbeats(logging.Handler):
-    """Sees in the client's log that the server answered one."""
+    """Reads in the client's log that the server answered a heartbeat."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
