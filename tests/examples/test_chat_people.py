@@ -128,7 +128,7 @@ async def test_who_was_here_is_known_to_who_comes_later(company: Company) -> Non
     bo = await company.invite("Bo")
     await bo.page.close()
     await expect(ann.gone).to_have_text("Bo just now")
-    await expect(ann.room("lobby")).to_contain_text("1 here")  # the push comes after the visit is stored
+    await expect(ann.room("lobby")).to_contain_text("1 here")  # pushed after it is stored
     cy = await company.invite("Cy")
     await expect(cy.gone).to_have_text("Bo just now")
     await cy.room("python").click()
