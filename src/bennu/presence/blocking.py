@@ -19,7 +19,7 @@ T = TypeVar("T")
 class BlockingPresence:
     """The awaitable methods of a presence, for code in other threads.
 
-    Each waits for the event loop to do it. On an event loop it raises ``WrongThread``.
+    Each method waits until the event loop has done the call. Called on an event loop, it raises ``WrongThread``.
     """
 
     __slots__ = ("_presence",)

@@ -48,13 +48,13 @@ class Full:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Some of the keys, with all of their metas, and ``presence_count`` for the whole.
+    """Some of the keys, with all metas of these keys, and ``presence_count`` for the whole topic.
 
-    The sample is stable: a key stays in it until it leaves, and another takes its place. Stock clients
-    show it as they would show everybody.
+    The sample is stable: a key stays in it until it leaves the topic, and then another key takes its place. Stock
+    clients show the sample as their list.
 
     Args:
-        size: How many keys.
+        size: The number of keys.
 
     Raises:
         DefinitionError: It is not at least 1.
@@ -78,7 +78,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """Only how many: ``presence_count`` with ``{"keys": n, "metas": m}``."""
+    """Only the size of the topic: ``presence_count`` with ``{"keys": n, "metas": m}``."""
 
 
 Simple = Full | Sample | Count
@@ -86,16 +86,16 @@ Simple = Full | Sample | Count
 
 @dataclass(frozen=True, slots=True)
 class BySize:
-    """A mode chosen by how many keys the topic has.
+    """A mode that follows the number of keys of the topic.
 
-    A topic that shrinks returns to the mode below at 80 % of the threshold. At a switch everybody gets
-    the new ``presence_state``, empty for :class:`Count`. ``presence_count`` is sent in every mode.
+    A topic that shrinks returns to the mode below at 80 % of the threshold. At a switch all clients get
+    the new ``presence_state``, which is empty for :class:`Count`. ``presence_count`` is sent in every mode.
 
     Args:
-        modes: From how many keys on which mode applies; one must begin at 0.
+        modes: The modes by their thresholds: the numbers of keys from which they apply. One threshold must be 0.
 
     Raises:
-        DefinitionError: None begins at 0, or something else is no mode.
+        DefinitionError: No threshold is 0, or something else is no mode.
 
     Example:
         >>> BySize({0: Full(), 100: Sample(50), 5000: Count()}).threshold(0, 700)
@@ -125,8 +125,8 @@ class BySize:
         """Return the threshold whose mode applies.
 
         Args:
-            current: The one that applied until now.
-            keys: How many keys there are.
+            current: The threshold whose mode applied until now.
+            keys: The number of keys.
         """
         reached = max(size for size in self.modes if size <= keys)
         if reached >= current or keys > current * BACK:

@@ -41,12 +41,12 @@ INHERITED: Final = frozenset(
         "valueOf",
     }
 )
-"""What every JavaScript object inherits. The stock client looks a key up in an object, so it takes these for
-presences that are there already; some make it crash (CVE-2026-56812)."""
+"""The names that every JavaScript object inherits. The stock client looks a key up in an object, so it takes these names
+for existing presences. Some of them crash it (CVE-2026-56812)."""
 
 
 MAX_KEY: Final = 1024
-"""Bytes of a key: everybody in the topic gets it."""
+"""Bytes of a key: all clients of the topic get it."""
 
 MAX_META: Final = 65_536
 """Bytes of a meta as MessagePack, for the same reason."""
@@ -62,7 +62,7 @@ def key_of(key: object) -> str:
         key: Text, or an integer, which is written as text.
 
     Raises:
-        KeyRefused: It is of another type, is too long, or would harm the stock client.
+        KeyRefused: The key is of another type, is too long, or would harm the stock client.
     """
     if isinstance(key, str):
         if key in INHERITED:
@@ -91,7 +91,7 @@ def key_of(key: object) -> str:
 
 
 def plain_text(text: str) -> str:
-    """Return a text as a plain ``str``: other nodes can't be told of a subclass, an enum's value for example."""
+    """Return a text as a plain ``str``: other nodes can't be told of a subclass, such as the value of an enum."""
     return text if type(text) is str else str.__str__(text)
 
 
@@ -105,8 +105,8 @@ def meta_of(meta: Any) -> Meta:
         meta: A dict, Struct, dataclass or model; None is empty.
 
     Raises:
-        EncodeError: It is no JSON object.
-        MetaRefused: It is too large.
+        EncodeError: The meta is no JSON object.
+        MetaRefused: The meta is too large.
     """
     if meta is None:
         return {}
@@ -133,7 +133,7 @@ def meta_of(meta: Any) -> Meta:
 
 
 class Refs:
-    """Makes the phx_refs of one shard: 16 characters, none twice in any cluster.
+    """Makes the phx_refs of one shard: 16 characters each, and all different in any cluster.
 
     Args:
         node: The name of this node.
@@ -147,7 +147,7 @@ class Refs:
         self._count = secrets.randbelow(0x10000)
 
     def make(self) -> str:
-        """Return the next: the time in ns, who made it, and a counter, in URL-safe base64."""
+        """Return the next ref: the time in ns, a hash of node and shard, and a counter, in URL-safe base64."""
         self._count = (self._count + 1) & 0xFFFF
         packed = struct.pack(">QHH", time.time_ns(), self._hash, self._count)
         return urlsafe_b64encode(packed).decode()
