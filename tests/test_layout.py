@@ -28,8 +28,6 @@ LONG_TESTS: Final[set[str]] = {
     "server/test_crashes.py",
     "server/test_rate_limit.py",
     "server/test_raw.py",
-    "transports/test_longpoll.py",
-    "transports/test_longpoll_requests.py",
 }
 
 SAME_NAMES: Final[set[str]] = set()

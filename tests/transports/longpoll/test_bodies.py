@@ -17,15 +17,9 @@ from tests.support.inside import polls_of, sessions_of
 from tests.support.longpoll import Browser, Request
 
 from .polling import Reach, joined, polling
-from .test_longpoll import CHANNELS
+from .rooms import CHANNELS
 
 pytestmark = pytest.mark.clock("virtual")
-
-
-@pytest.fixture(params=["here", "elsewhere"])
-def reach(request: pytest.FixtureRequest) -> Reach:
-    found: Reach = request.param
-    return found
 
 
 BEAT = json.dumps([None, "9", "phoenix", "heartbeat", {}]).encode()

@@ -7,11 +7,12 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, Literal, NamedTuple
 
 from bennu import Channel, Endpoint, LongPoll
+from bennu.transports.longpoll.tokens import SessionName, SessionTokens
 from tests.support.inside import server_of
 from tests.support.longpoll import Browser
 from tests.support.memory import Server, endpoint_of, serve
 
-__all__ = ["SECRET", "Polling", "Reach", "joined", "polling"]
+__all__ = ["SECRET", "Polling", "Reach", "joined", "polling", "token_of"]
 
 SECRET: Final = "a secret that both of the endpoints know"
 
@@ -62,3 +63,9 @@ async def joined(browser: Browser, topic: str = "room:1", join_ref: str = "1") -
     reply = [join_ref, join_ref, topic, "phx_reply", {"status": "ok", "response": {}}]
     assert (await browser.get(token)).messages == [reply]
     return token
+
+
+def token_of(
+    topic: str, *, mount: str = "/socket", secret: str = SECRET, max_age: float = 60
+) -> str:
+    return SessionTokens(secret).make(SessionName(topic, mount), max_age)

@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from bennu import Channel, Drain
+from bennu import Drain
 from tests.support.clock import settle
 
 from .polling import Reach, joined, polling
+from .rooms import CHANNELS, ended
 
 pytestmark = pytest.mark.clock("virtual")
 
 
-ended: list[tuple[str, Any]] = []
-
-
-class Room(Channel[Any]):
-    """What they have joined."""
-
-    async def terminate(self, reason: Any) -> None:
-        ended.append((self.topic, reason))
-
-
-@pytest.mark.parametrize("reach", ["here", "elsewhere"])
 async def test_a_session_ends_when_its_turn_comes(reach: Reach) -> None:
     """A poll that waits learns it; whoever comes anew is refused with 503, as an HTTP status, and tries again."""
-    ended.clear()
-    async with polling(reach, {"room:*": Room}, drain=Drain(batch_size=1)) as (server, browser, _):
+    async with polling(reach, CHANNELS, drain=Drain(batch_size=1)) as (server, browser, _):
         token = await joined(browser)
         await browser.get(token)
         waiting = browser.start("GET", token)
