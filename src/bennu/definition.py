@@ -37,8 +37,8 @@ class Handler(Callback):
     Attributes:
         decode: Decodes the raw payload to the annotated type; None if the method takes no payload.
         rate: How often one connection can call the method; None for no limit.
-        start: Takes the object and the arguments; returns the method's running, to be awaited at once. For an async
-            method that is the method itself, so that a message passes one function less.
+        start: Takes the object and the arguments, and returns an awaitable call of the method, which the caller
+            awaits at once. For an async method it is the method itself, which saves a function call.
     """
 
     decode: Decoder | None = None

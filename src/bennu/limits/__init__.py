@@ -1,4 +1,4 @@
-"""Limits that are off until set: how many clients may connect, and how fast each may send."""
+"""Limits that are off until set: how many clients can connect, and how fast each can send."""
 
 from .limits import Limits, Rates, Threads
 from .rate import Rate

@@ -22,7 +22,7 @@ from .rate import Bucket, Rate
 __all__ = ["ConnectionLimits", "Refusal", "network_of"]
 
 RETRY_AFTER: Final = 5.0
-"""Seconds after which a refused client may try again if the time until a place is free can't be known."""
+"""Seconds after which a refused client can try again, if the time until a connection is free is unknown."""
 
 MAX_BUCKETS: Final = 50_000
 """Networks whose rates are remembered: some 15 MB."""
@@ -37,7 +37,7 @@ class Refusal:
 
     Attributes:
         limit: The limit that the client would exceed.
-        retry_after: Whole seconds after which it may try.
+        retry_after: Whole seconds after which the client can try again.
     """
 
     limit: Limit
@@ -45,7 +45,7 @@ class Refusal:
 
 
 def network_of(host: str | None) -> str | None:
-    """Return the network of a client, or None if its address is not known at all.
+    """Return the network of a client; None if its address is unknown.
 
     Args:
         host: The client's address.
@@ -73,7 +73,7 @@ class ConnectionLimits:
     Args:
         connections: Open connections; None is no limit, here and below.
         connections_per_ip: Open connections of one network.
-        connects_per_ip: How fast clients of one network may connect.
+        connects_per_ip: How fast clients of one network can connect.
         max_buckets: Networks whose rates are remembered.
     """
 
@@ -94,10 +94,10 @@ class ConnectionLimits:
         self._buckets: OrderedDict[str, Bucket] = OrderedDict()
 
     def enter(self, network: str | None, now: float) -> Refusal | None:
-        """Count a client until :meth:`leave`, or refuse it.
+        """Count a client until :meth:`leave`; or return a refusal, without counting the client.
 
         Args:
-            network: The client's; None counts only among all connections.
+            network: The client's network; None counts the client only among all connections.
             now: The time in seconds.
         """
         if self._open >= self._limit:
@@ -119,7 +119,7 @@ class ConnectionLimits:
             self._open_of[network] += 1
 
     def leave(self, network: str | None) -> None:
-        """Count a client no more."""
+        """Stop counting a client."""
         self._open -= 1
         if network is not None:
             self._open_of[network] -= 1
@@ -127,12 +127,12 @@ class ConnectionLimits:
                 del self._open_of[network]
 
     def forget_rates(self) -> None:
-        """Forget how fast clients came: the clock of another event loop starts elsewhere."""
+        """Forget the rates of clients: the clock of another event loop starts at another time."""
         self._buckets.clear()
 
     @property
     def size(self) -> int:
-        """Entries in both tables."""
+        """The number of entries in both tables."""
         return len(self._open_of) + len(self._buckets)
 
     def _bucket(self, network: str, rate: Rate, now: float) -> Bucket:

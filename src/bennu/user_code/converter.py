@@ -1,6 +1,6 @@
-"""From the parameters of a query to the type that ``connect`` asks for.
+"""Converts the parameters of a query to the type of ``connect``'s params.
 
-The values of a query are text. So numbers and booleans are read leniently.
+The values of a query are text, so numbers and booleans are converted leniently.
 """
 
 from __future__ import annotations
@@ -20,17 +20,22 @@ __all__ = ["Converter", "convert", "converter_for"]
 Converter = Callable[[Any], Any]
 
 MAX_LISTS: Final = 32
-"""Lists of one query."""
+"""Lists of one query, at most."""
 
 
 def converter_for(annotation: Any, *, subject: str, where: str | None) -> Converter:
-    """Return the function that turns builtins whose scalars are text (query parameters) into a type, leniently.
+    """Return the function that converts query parameters (builtins with text as scalars) to a type, leniently.
 
-    It raises InvalidPayload if they don't fit. A list that came as an object with the keys ``"0"``, ``"1"`` and
-    so on, as the stock client writes it, is taken for a list where the type wants one.
+    The function raises InvalidPayload for parameters that don't fit. The stock client writes a list as an object with
+    the keys ``"0"``, ``"1"`` and so on. If the type has a list there, this object is converted to a list.
+
+    Args:
+        annotation: The type.
+        subject: What the type belongs to, for the error.
+        where: The ``file:line`` of the function with this type, for the error; None if it is unknown.
 
     Raises:
-        DefinitionError: They can't become this type.
+        DefinitionError: Query parameters can't become this type.
     """
     facts = read_type(annotation)
     adapter = adapter_of(annotation, facts, subject=subject, where=where)
@@ -57,17 +62,17 @@ def converter_for(annotation: Any, *, subject: str, where: str | None) -> Conver
 
 
 def convert(value: Any, annotation: Any) -> Any:
-    """Turn builtins whose scalars are text into a type, once: see :func:`converter_for`.
+    """Convert query parameters to a type, once: see :func:`converter_for`.
 
     Raises:
-        InvalidPayload: They don't fit.
-        DefinitionError: They can't become this type.
+        InvalidPayload: The parameters don't fit the type.
+        DefinitionError: Query parameters can't become this type.
     """
     return converter_for(annotation, subject="a value", where=None)(value)
 
 
 def _with_list(value: Any, steps: list[Any]) -> Any:
-    """Return a copy of a value in which the object at the end of some steps is a list, or None if it can't be."""
+    """Return a copy of a value with the object at the end of these steps as a list; None if that is impossible."""
     if not steps:
         return _as_list(value)
     step, *others = steps
@@ -85,7 +90,7 @@ def _with_list(value: Any, steps: list[Any]) -> Any:
 
 
 def _with_lists_inside(value: Any, steps: list[Any]) -> Any:
-    """Do so for each value of an object, since it is not known which one is meant."""
+    """Do the same for each value of an object, because msgspec's error does not name the key."""
     if not isinstance(value, dict):
         return None
     given = cast("dict[str, Any]", value)

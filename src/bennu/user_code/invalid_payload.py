@@ -1,4 +1,4 @@
-"""A payload that does not fit its type, and what its client is told about that."""
+"""The error for a payload that does not fit its type, with the mistakes for the client."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from .models import ModelError, mistake, path_of, tidy
 __all__ = ["HALVED", "InvalidPayload", "explain", "steps_of"]
 
 HALVED: Final = msgspec.Raw(rb'"\ud800"')
-"""Stands for a payload of which some text ends in half a character: no type takes it."""
+"""The payload of a message with half a character. It fits no type."""
 
 
 class InvalidPayload(BennuError):
-    """The payload doesn't fit the type.
+    """The payload does not fit its type.
 
     Attributes:
-        errors: ``{"path": ..., "message": ...}`` of each mistake.
+        errors: ``{"path": ..., "message": ...}`` for each mistake.
     """
 
     def __init__(self, errors: list[dict[str, str]]) -> None:
@@ -31,7 +31,7 @@ def explain(error: Exception, given: Any) -> InvalidPayload:
     """Return the error that tells a client about the mistakes of its payload.
 
     Args:
-        error: What msgspec or pydantic raised.
+        error: The exception of msgspec or pydantic.
         given: The payload.
     """
     if given is HALVED:
@@ -52,7 +52,7 @@ def _joined(outer: str, inner: str) -> str:
 
 
 def steps_of(error: Exception) -> list[Any]:
-    """Return the steps to the first mistake; ``...`` is a key that is not told."""
+    """Return the steps to the first mistake; ``...`` stands for a key that the error does not name."""
     inner = error if isinstance(error, ModelError) else error.__cause__
     outer: list[Any] = []
     if inner is not error:
@@ -69,7 +69,7 @@ def steps_of(error: Exception) -> list[Any]:
 
 
 def _split_message(text: str) -> tuple[str, str]:
-    """Return the path and the message of what msgspec says, without what the client sent."""
+    """Return the path and the message of msgspec's error, without the client's data."""
     path = ""
     if text.endswith("`"):
         message, separator, place = text[:-1].rpartition(" - at `$")

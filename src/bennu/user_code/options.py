@@ -93,8 +93,8 @@ def instance_of(kind: type[Any], expected: str, example: str) -> Option:
 
     Args:
         kind: The class.
-        expected: What the value says, in words: ``"how many clients may connect"``.
-        example: One value, as it is written.
+        expected: The values in words, for errors: ``"how many clients can connect"``.
+        example: One value as source code, for errors.
 
     Example:
         >>> instance_of(range, "some numbers", "range(7)").fits(range(3))

@@ -18,14 +18,14 @@ __all__ = ["to_builtin", "to_type"]
 
 
 def to_builtin(value: Any) -> Any:
-    """Turn what msgspec doesn't know into what it does.
+    """Convert a value of another type to a type that msgspec can encode.
 
-    A pydantic model becomes its JSON form, with its aliases. What is derived from text, numbers or bytes
-    becomes what it is derived from, and so does a scalar of numpy.
+    A pydantic model becomes its JSON form, with its aliases. An object of a subclass of str, int, float or bytes
+    becomes an object of the base class. A scalar of numpy becomes a Python number.
 
     Raises:
-        TypeError: It can't be written as JSON, or its own code raised what is no Exception.
-        Exception: What its own code raised.
+        TypeError: The value can't be written as JSON, or its own code raised something other than an Exception.
+        Exception: The value's own code raised it.
     """
     try:
         return _to_builtin(value)
@@ -54,17 +54,17 @@ def _to_builtin(value: Any) -> Any:
 
 
 def to_type(value: Any, annotation: Any) -> None:
-    """Check that a value to be sent fits a type, as its JSON is.
+    """Check that the JSON of an outgoing value fits a type.
 
     Raises:
-        InvalidPayload: It doesn't.
+        InvalidPayload: The value does not fit.
     """
-    with suppress(TypeError):  # a TypedDict is no class that can be asked
+    with suppress(TypeError):  # isinstance does not work for a TypedDict
         if isinstance(value, annotation):
             return
     try:
         encoded = msgspec.json.encode(value, enc_hook=to_builtin)
-    except Exception as error:  # of any kind: models and other objects have code of their own
+    except Exception as error:  # any exception: models and other objects run user code
         raise InvalidPayload([mistake("", tidy(printable(error)))]) from error
     _decoder(annotation)(msgspec.Raw(encoded))
 

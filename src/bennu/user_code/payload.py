@@ -1,10 +1,9 @@
-"""From the payload on the wire to the type that a handler asks for.
+"""Decodes a client's payload to the type of a handler.
 
-The handler's annotation decides: ``bytes`` takes a binary frame, ``Any`` any payload, and every other type takes
-JSON that fits it. msgspec checks Structs, dataclasses, TypedDicts, classes of attrs and builtins. pydantic checks
-types that hold anything of pydantic: a model, one of its dataclasses, or a constraint (``Field``,
-``annotated_types``). Models may stand inside of a Struct; constraints of pydantic may not, since msgspec would
-ignore them.
+The handler's annotation decides: ``bytes`` takes a binary frame, ``Any`` takes any payload, and every other type takes
+JSON that fits. msgspec checks Structs, dataclasses, TypedDicts, classes of attrs and builtins. pydantic checks types
+with a part of pydantic: a model, one of its dataclasses, or a constraint (``Field``, ``annotated_types``). A Struct can
+contain a model. It can't contain a constraint of pydantic, because msgspec would ignore it.
 """
 
 from __future__ import annotations
@@ -30,26 +29,26 @@ __all__ = [
     "from_builtin",
 ]
 
-# msgspec.Raw or bytes; the checkers take Raw for a subclass of bytes, which it is not.
+# msgspec.Raw or bytes. The type checkers wrongly take Raw for a subclass of bytes.
 Payload = Any
 Decoder = Callable[[Payload], Any]
 
 MAX_KEYS: Final = 500
-"""Values of a payload, if some are hashed whose hash a client could choose."""
+"""Values of a payload, if its type hashes values for which a client can choose many with the same hash."""
 
 LONG: Final = 21
-"""Digits of an integer of which a client can choose many with the same hash: over 64 bits."""
+"""Digits of an integer of more than 64 bits: a client can choose many of these with the same hash."""
 
 _AS_ZERO: Final = bytes.maketrans(b"123456789", b"000000000")
 
 
 def decoder_for(annotation: Any, *, subject: str, where: str | None) -> Decoder:
-    """Return the function that turns a payload into what an annotation says.
+    """Return the function that decodes a payload to a type.
 
     Args:
-        annotation: The resolved type.
-        subject: Whose payload it is, for the message.
-        where: Its ``file:line``.
+        annotation: The type, resolved.
+        subject: The handler of the payload, for the error.
+        where: The ``file:line`` of the handler, for the error; None if it is unknown.
 
     Raises:
         DefinitionError: JSON can't become this type.
@@ -95,9 +94,9 @@ def _decode_by(adapter: Adapter) -> Callable[[Any], Any]:
 
 
 def _bounded(decode: Callable[[Any], Any], facts: Facts) -> Callable[[Any], Any]:
-    """Return a function that refuses many keys first, if a client could choose ones that have the same hash.
+    """Return a function that first refuses many keys, if a client can choose many keys with the same hash.
 
-    The time to put n of them into a set or dict grows with the square of n.
+    The time to put n such keys into a set or dict grows with the square of n.
     """
     if facts.integers is None and facts.hashed is None:
         return decode
@@ -110,6 +109,15 @@ def _bounded(decode: Callable[[Any], Any], facts: Facts) -> Callable[[Any], Any]
 
 
 def check_keys(data: bytes, facts: Facts) -> None:
+    """Refuse JSON with many values that could have the same hash.
+
+    Args:
+        data: The JSON text.
+        facts: The parts of the type.
+
+    Raises:
+        InvalidPayload: The JSON has too many values, or an integer of more than 64 bits.
+    """
     if data.count(b",") < MAX_KEYS:
         return
     if facts.hashed is not None:
@@ -119,19 +127,24 @@ def check_keys(data: bytes, facts: Facts) -> None:
 
 
 def check_type(annotation: Any, *, subject: str, where: str | None) -> None:
-    """Refuse a type that JSON can't become, or that holds one.
+    """Refuse a type that JSON can't become.
+
+    Args:
+        annotation: The type.
+        subject: What the type belongs to, for the error.
+        where: The ``file:line`` of the type, for the error; None if it is unknown.
 
     Raises:
-        DefinitionError: It is one.
+        DefinitionError: JSON can't become the type, or a part of the type.
     """
     adapter_of(annotation, read_type(annotation), subject=subject, where=where)
 
 
 def adapter_of(annotation: Any, facts: Facts, *, subject: str, where: str | None) -> Adapter | None:
-    """Return what checks a type by pydantic, or None if msgspec does.
+    """Return the adapter that checks a type with pydantic; None if msgspec checks the type.
 
     Raises:
-        DefinitionError: Neither can check all of it.
+        DefinitionError: Neither library can check the whole type.
     """
     if facts.foreign is not None:
         raise DefinitionError(
@@ -170,7 +183,7 @@ def adapter_of(annotation: Any, facts: Facts, *, subject: str, where: str | None
 
 
 def _foreign(info: Any, seen: set[int]) -> Any:
-    """Return a class somewhere in a type that neither msgspec nor pydantic knows, or None."""
+    """Return a class in a type that neither msgspec nor pydantic can check; None if there is none."""
     if isinstance(info, msgspec.inspect.CustomType):
         return None if info.cls is object or is_model(info.cls) else info.cls
     if isinstance(info, tuple):
@@ -184,7 +197,7 @@ def _foreign(info: Any, seen: set[int]) -> Any:
 
 
 def from_builtin(kind: Any, value: Any) -> Any:
-    """Make what msgspec does not know: a pydantic model somewhere inside of a type."""
+    """Return a pydantic model for msgspec, which calls this for each class that it can't make itself."""
     if not is_model(kind):
         return value
     adapter = _adapters.get(kind)
@@ -194,7 +207,7 @@ def from_builtin(kind: Any, value: Any) -> Any:
 
 
 _adapters: dict[type, Adapter] = {}
-"""Of the models that stand inside of other types: as many as the application has."""
+"""The adapters of models inside of other types: one for each model of the application."""
 
 
 def _binary_only(payload: Payload) -> Any:
@@ -207,7 +220,7 @@ _decode_any = msgspec.json.Decoder().decode
 
 
 def anything(payload: Payload) -> Any:
-    """Return the builtins of a JSON payload, or the bytes of a binary one."""
+    """Return the builtins of a JSON payload, or the bytes of a binary payload."""
     if isinstance(payload, bytes):
         return payload
     try:
