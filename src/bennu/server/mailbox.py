@@ -79,6 +79,7 @@ class Mailbox:
         "_free",
         "_half",
         "_handled",
+        "_put",
         "_server",
         "_servers",
         "_taken",
@@ -88,9 +89,11 @@ class Mailbox:
 
     def __init__(self, server: ChannelServer | RawServer) -> None:
         self._server = server
-        self._clients: deque[Message | Frame | End] = deque()
-        self._servers: deque[tuple[int, tuple[Kind, Any]]] = deque()
-        self._taken = 0  # items that were taken out of _clients
+        # An empty deque takes 624 bytes, so a queue is there only while something waits in it.
+        self._clients: deque[Message | Frame | End] | None = None
+        self._servers: deque[tuple[int, tuple[Kind, Any]]] | None = None
+        self._put = 0  # items that were put into _clients so far
+        self._taken = 0  # items that were taken out of _clients so far
         self._free = 0  # items in _clients that count for no bound
         self._half = 0
         self._handled = 0  # bytes of weighed messages since the task last waited for a turn
@@ -99,16 +102,16 @@ class Mailbox:
         self.is_full = False
 
     def __len__(self) -> int:
-        return len(self._clients) + len(self._servers)
+        return self._put - self._taken + len(self._servers or ())
 
     # The client's messages.
 
     def put_message(self, message: Message | Frame) -> None:
         """Add a message of the client. If the mailbox becomes full by it, pause reading from the client."""
-        self._clients.append(message)
+        self._append(message)
         if not self.is_full:
             bound = self._server.agent.max_inbox
-            if len(self._clients) - self._free >= bound:
+            if self._put - self._taken - self._free >= bound:
                 self.is_full = True
                 self._half = bound // 2
                 self._server.connection.pause_reading()
@@ -116,7 +119,14 @@ class Mailbox:
     def put_anyway(self, item: Message | End) -> None:
         """Add an item that counts for no bound: the client's leave, or an end."""
         self._free += 1
-        self._clients.append(item)
+        self._append(item)
+
+    def _append(self, item: Message | Frame | End) -> None:
+        self._put += 1
+        if self._clients is None:
+            self._clients = deque((item,))
+        else:
+            self._clients.append(item)
 
     # The server's items.
 
@@ -127,12 +137,14 @@ class Mailbox:
             False if no item has a place any more, and the object must end.
         """
         servers = self._servers
-        if len(servers) >= self._server.agent.max_mailbox:
+        if servers is None:
+            servers = self._servers = deque()
+        elif len(servers) >= self._server.agent.max_mailbox:
             if self._server.agent.overflow == "end":
                 return False
             servers.popleft()
             self._tell_dropped()
-        servers.append((self._taken + len(self._clients), (kind, content)))
+        servers.append((self._put, (kind, content)))
         return True
 
     def _tell_dropped(self) -> None:
@@ -153,25 +165,29 @@ class Mailbox:
 
         If half of the messages that filled the mailbox are taken, reading from the client goes on.
         """
-        servers = self._servers
-        if servers and servers[0][0] <= self._taken:
-            return servers.popleft()[1]
-        if not self._clients:
+        servers, clients = self._servers, self._clients
+        if servers is not None and servers[0][0] <= self._taken:
+            item = servers.popleft()[1]
+            if not servers:
+                self._servers = None
+            return item
+        if clients is None:
             return None
-        item = self._clients.popleft()
+        message = clients.popleft()
+        if not clients:
+            self._clients = None
         self._taken += 1
-        if self._free and not _counts(item):
+        if self._free and not _counts(message):
             self._free -= 1
-        elif self.is_full and len(self._clients) - self._free <= self._half:
+        elif self.is_full and self._put - self._taken - self._free <= self._half:
             self.is_full = False
             self._server.connection.resume_reading()
-        return item
+        return message
 
     def clear(self) -> None:
         """Drop all that waits, and let reading go on if it is paused because of this mailbox."""
-        self._clients.clear()  # they may hold megabytes, in a cycle of references that is found late
-        self._servers.clear()
-        self._free = 0
+        self._clients = self._servers = None  # they may hold megabytes
+        self._taken, self._free = self._put, 0
         connection = self._server.connection
         if self.is_full:
             self.is_full = False
