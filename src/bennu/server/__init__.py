@@ -1,1 +1,1 @@
-"""The life of a connection and of its channels: tasks, inboxes, and how they end."""
+"""The life of a connection and of its channels: tasks, mailboxes, and how they end."""
