@@ -1,7 +1,7 @@
 """The endpoint: sockets under their paths, as an ASGI application.
 
-It runs by itself (``bennu run module:endpoint``), is mounted in a FastAPI or Starlette application, or
-wraps any other (``endpoint.wrap(django_application)``). Protocol document, §1.1.
+An endpoint runs by itself (``bennu run module:endpoint``), is mounted in a FastAPI or Starlette application, or
+wraps another application (``endpoint.wrap(django_application)``). Protocol document, §1.1.
 """
 
 from __future__ import annotations
@@ -77,39 +77,38 @@ class Endpoint:
     """Where clients connect: an ASGI application.
 
     Args:
-        sockets: Each under the path that it is mounted on. A path may hold variables,
-            ``/ws/{tenant}``; they are added to the parameters of ``connect``, and win over the
-            query's.
-        lifespan: An async context manager, entered at start-up; what it yields is ``state``. It may
-            take the endpoint.
+        sockets: The sockets by their mount paths. A path can contain variables: ``/ws/{tenant}``. Variables are
+            parameters of ``connect``, and win over parameters of the query.
+        lifespan: A function that returns an async context manager, entered at start-up. What it yields is
+            ``state``. The function can take the endpoint.
         check_origin: Which pages may connect: ``"host"`` (their host is the Host header), ``"conn"``
             (scheme and port too), a list of origins, a function, or False for all.
-        limits: How many clients may connect, and how fast; None is no limit.
-        threads: How many worker threads run plain functions, and what runs around each call;
-            None is :class:`~bennu.Threads` with its defaults.
-        trusted_proxies: Addresses and networks of proxies (``"10.0.0.0/8"``, and ``"unix"`` for a Unix
-            socket), whose X-Forwarded headers say who the client is and what it asked for. Nobody
-            is trusted by default.
+        limits: The number of clients, and how fast clients can connect; None means no limit.
+        threads: The worker threads for plain functions, and what runs around each call; None means
+            :class:`~bennu.Threads` with its defaults.
+        trusted_proxies: Addresses and networks of proxies (``"10.0.0.0/8"``, or ``"unix"`` for a Unix socket).
+            Their X-Forwarded headers name the client, and the scheme and host of its request. By default no
+            proxy is trusted.
         hosts: The hosts that are served, by the Host header: ``["example.com", "*.example.com"]``, without
-            ports; ``"*"`` is all. Other requests to its sockets get 403, and malformed headers 400.
-            None serves all hosts, but in development (``debug``) only loopback names where the listener
-            is on loopback. The health pages are for all.
-        native: Whether WebSockets leave the ASGI application at accept, under ``bennu run``.
-            With False middleware sees their whole life, at a price.
-        filter_parameters: Values in logs are hidden if their key contains one of these words, whatever its case
-            and separators. The default has the usual ones: ``password``, ``token``, ``secret`` and so on.
-        debug: Whether outgoing payloads are checked against ``emits``. None looks at the variable
+            ports; ``"*"`` means all. Other requests to the sockets get 403, and malformed headers get 400.
+            None serves all hosts. In development (``debug``) None serves only loopback names, if the listener
+            is on loopback. The health pages are served for all hosts.
+        native: Whether WebSockets leave the ASGI application at accept, under ``bennu run``. With False
+            middleware sees the whole life of a WebSocket, at a higher cost.
+        filter_parameters: Hides values in logs whose key contains one of these words, in any case and with any
+            separators. The default has the usual words: ``password``, ``token``, ``secret`` and so on.
+        debug: Whether outgoing payloads are checked against ``emits``. None reads the variable
             BENNU_DEBUG, which ``bennu run --reload`` sets.
-        secret_key: At least 20 bytes that sign what clients are given to bring back: the sessions of
-            long polling. None makes one at random, which no other process knows: fine for one.
-        presence: A :class:`~bennu.Presence`, or several, each with a name of its own.
-        bus: What replicates presences between nodes; None is a node alone. Broadcasts, disconnects and long
-            polling stay inside one process. No bus comes with Bennu yet.
-        health: A path; ``<health>/ready`` and ``<health>/live`` say below it how the server is. None
-            has no such pages.
+        secret_key: At least 20 bytes that sign the tokens of long polling; several during a rotation. None
+            makes a random secret, which no other process knows.
+        presence: A :class:`~bennu.Presence`, or several with different names.
+        bus: Replicates presences between nodes; None means a single node. Broadcasts, disconnects and long
+            polling stay inside one process. Bennu includes no bus yet.
+        health: The path of the health pages ``<health>/ready`` and ``<health>/live``. None serves no such
+            pages.
 
     Raises:
-        DefinitionError: A socket or channel can't work; it says what to write.
+        DefinitionError: A socket or channel can't work. The error says what to write.
 
     Example:
         >>> endpoint = Endpoint(sockets={})
@@ -176,50 +175,50 @@ class Endpoint:
 
     @property
     def state(self) -> Any:
-        """What the lifespan yielded."""
+        """The value that the lifespan yielded."""
         return self._server.state
 
     @property
     def is_started(self) -> bool:
-        """Whether it has been started in this process, and not stopped since."""
+        """Whether the endpoint is started in this process."""
         return self._lifecycle.is_started
 
     @property
     def mounts(self) -> dict[str, list[str]]:
-        """The sockets: the mount path of each, and its transports (``"websocket"``, ``"longpoll"``)."""
+        """The mount paths of the sockets, and the transports of each (``"websocket"``, ``"longpoll"``)."""
         return self._routes.mounts()
 
     @property
     def is_ready(self) -> bool:
-        """Whether clients shall be sent here: it has been started, and does not drain."""
+        """Whether a load balancer can send clients here: the endpoint is started, and does not drain."""
         return self._lifecycle.is_ready
 
     @property
     def connections(self) -> int:
-        """How many clients are connected to this process."""
+        """The number of clients that are connected to this process."""
         return len(self._server.connections)
 
     async def start(self) -> None:
-        """Enter the lifespan. A server does it, or the application that it is mounted in.
+        """Start the endpoint, and enter the lifespan. The server or the mounting application does it.
 
-        From here to :meth:`stop` the endpoint belongs to the running event loop. An endpoint whose event loop
-        was closed without a stop starts anew.
+        Until :meth:`stop` the endpoint belongs to the running event loop. An endpoint whose event loop was closed
+        without a stop starts anew.
 
         Raises:
-            WrongThread: It is started on another event loop.
+            WrongThread: The endpoint is started on another event loop.
         """
         await self._lifecycle.start()
 
     async def drain(self, *, delay: float = 0.0, timeout: float | None = None) -> None:  # noqa: ASYNC109 - shared out among steps
-        """Let all clients go, a few at a time, before the server stops; ``bennu run`` does it by itself.
+        """Let all clients go, in batches, before the server stops. ``bennu run`` does it by itself.
 
-        From now on ``is_ready`` is False. After ``delay`` newcomers are refused with 503, channels
-        that handle :class:`~bennu.Draining` are told, and connections are closed with 1012, each socket's as
-        its ``drain`` says. It ends when their channels have ended. A second call waits for the first.
+        From now on ``is_ready`` is False. After ``delay`` new clients are refused with 503, channels that handle
+        :class:`~bennu.Draining` are called, and connections are closed with 1012, as the ``drain`` of each socket
+        says. The call ends when the channels of these connections have ended. A second call waits for the first.
 
         Args:
             delay: Seconds in which all goes on, so that load balancers notice.
-            timeout: Seconds that the rest may take, if the sockets would take longer.
+            timeout: The most seconds for the rest; None means the times of the sockets.
 
         Raises:
             WrongThread: The call comes from another thread or event loop than the endpoint's.
@@ -228,9 +227,9 @@ class Endpoint:
         await self._lifecycle.drain(delay=delay, timeout=timeout)
 
     async def stop(self) -> None:
-        """Close every connection, wait for the channels to end, and leave the lifespan.
+        """Close all connections, wait for the channels to end, and leave the lifespan.
 
-        It does nothing if the endpoint is not started.
+        If the endpoint is not started, this does nothing.
 
         Raises:
             WrongThread: The call comes from another thread or event loop than the endpoint's.
@@ -244,7 +243,7 @@ class Endpoint:
         """Return a lifespan for the application that this endpoint is mounted in.
 
         Args:
-            inner: The application's own, if it has one.
+            inner: The application's own lifespan, if it has one.
 
         Example:
             ``app = FastAPI(lifespan=endpoint.lifespan(mine)); app.mount("/rt", endpoint)``
@@ -276,22 +275,22 @@ class Endpoint:
             await self._lifecycle.start_late()
         await self._dispatch.serve_native(scope, native)
 
-    # What server code says.
+    # Broadcasts and disconnects, for server code.
 
     async def broadcast(self, topic: str, event: str, payload: Any = None) -> None:
         """Send an event to the clients of a topic that are connected to this process.
 
         Args:
             topic: The topic.
-            event: Its name.
+            event: The name of the event.
             payload: A JSON object (a dict, Struct, dataclass or model), or ``bytes``.
 
         Raises:
-            EncodeError: The payload can't be written.
-            ReservedEvent: The event is the protocol's own.
+            EncodeError: The payload can't be encoded.
+            ReservedEvent: The event is reserved by the protocol.
             WrongThread: The call comes from another thread or event loop than the endpoint's; there write
                 ``endpoint.sync.broadcast(...)``.
-            NotStarted: The endpoint is not started in this process, so that nobody can be reached from it.
+            NotStarted: The endpoint is not started in this process, so no client can be reached.
         """
         self._home.expect("endpoint", "broadcast")
         await self._send(topic, event, payload)
@@ -299,7 +298,7 @@ class Endpoint:
     async def broadcast_from(
         self, sender: object, topic: str, event: str, payload: Any = None
     ) -> None:
-        """Send an event to all clients of a topic but the sender's: a channel, or a listener's owner.
+        """Send an event to all clients of a topic except the sender: a channel, or the owner of a listener.
 
         Raises as :meth:`broadcast`.
         """
@@ -314,17 +313,20 @@ class Endpoint:
     async def local_broadcast_from(
         self, sender: object, topic: str, event: str, payload: Any = None
     ) -> None:
-        """Send an event to the clients of a topic in this process but the sender's."""
+        """Send an event to the clients of a topic in this process, except the sender."""
         self._home.expect("endpoint", "local_broadcast_from")
         await self._send(topic, event, payload, _sender(sender))
 
     async def disconnect(self, id: str) -> None:  # noqa: A002 - Phoenix's name
-        """Close every connection to this process that has this id, with the code 1001.
+        """Close all connections to this process that have an id, with the code 1001.
 
-        Ids are no topics: a broadcast of ``"disconnect"`` is an ordinary broadcast, unlike in Phoenix, and
-        closes nothing.
+        Ids are not topics. Unlike in Phoenix, a broadcast of ``"disconnect"`` is an ordinary broadcast, and closes
+        nothing.
 
-        Stock clients reconnect after it: refuse them in ``connect`` if they shall stay out.
+        Stock clients connect again. To keep them out, refuse them in ``connect``.
+
+        Args:
+            id: The id that ``Socket(id=...)`` returned, or an id of ``info.add_id``.
 
         Raises:
             WrongThread: The call comes from another thread or event loop than the endpoint's.
@@ -345,7 +347,7 @@ class Endpoint:
 
     @property
     def sync(self) -> BlockingEndpoint:
-        """The same for threads: every call waits."""
+        """The same methods for other threads: each call blocks until the event loop has done it."""
         return BlockingEndpoint(self, self._home)
 
 
@@ -386,5 +388,5 @@ def _secret(given: Secret | None) -> Secret | None:
 
 
 def _sender(sender: object) -> object:
-    """Return a sender as PubSub knows it: of a channel, what is in the lane."""
+    """Return a sender as PubSub knows it: for a channel, its server."""
     return sender._server if isinstance(sender, Channel) else sender

@@ -62,7 +62,7 @@ LONGPOLL: Final = Option(
 
 
 class SocketOptions(TypedDict, Generic[A], total=False):
-    """What every kind of socket may be given beside what it speaks: see :class:`SocketBase`."""
+    """The options that all kinds of sockets have: see :class:`SocketBase`."""
 
     id: IdOf[A] | None
     check_origin: OriginPolicy | None
@@ -101,58 +101,57 @@ class SocketOptions(TypedDict, Generic[A], total=False):
     websocket=WEBSOCKET,
 )
 class SocketBase(Generic[A]):
-    """What clients connect to, whatever is spoken there.
+    """A socket of any protocol: the base class of :class:`Socket` and :class:`~bennu.RawSocket`.
 
     Args:
-        connect: ``async def connect(params, info)``: returns the assigns of the connection, or
-            refuses it with ``raise Refused(reason)``. ``params`` are the query's, converted to the
-            annotated type, leniently, since query values are text. Both parameters may be left out.
-            A plain ``def`` runs in a worker thread.
-        id: Makes of the assigns the name by which ``endpoint.disconnect`` finds the connection: a
-            function, async if it waits.
-        check_origin: Which pages may connect; None takes the endpoint's.
-        subprotocols: What the handshake may agree on, in order of preference; None ignores what the
-            client offers.
-        auth_token: Whether clients may send a token beside the URL; it comes in ``info.auth_token``.
-        timeout: Seconds of silence after which a client counts as gone (clients send a heartbeat
-            every 30 s).
-        max_frame_size: Bytes of one message; of a compressed one also when it is inflated.
-        rates: How fast one connection may send; None is as fast as it can.
-        compress: Whether messages are compressed for clients that offer it (permessage-deflate), and
-            how: :class:`~bennu.Deflate`. Under ``bennu run``; another server decides by itself.
-        max_unhandled: Bytes of a client's messages that may wait or be under way in all channels of one
-            connection; beyond that reading from the client pauses until half of it is handled. One message of any
-            size always fits. It should exceed ``max_frame_size``, so that heartbeats are answered while a large
-            message is handled.
-        max_unsent: Bytes that may wait for a client that does not read; beyond that it is closed with
-            1013, or its channels' ``when_slow`` drops messages. It should exceed what is sent to one
-            client at once, as the replies of its first joins.
-        path: Of the WebSocket, below the mount; it may hold variables, ``{name}``.
-        error_handler: Makes of a refused connect the HTTP status (200 to 599) and body, ``(429, b"later")``;
-            403 and none by default. A function, async if it waits.
+        connect: ``async def connect(params, info)``: returns the assigns of the connection, or refuses it with
+            ``raise Refused(reason)``. ``params`` are the parameters of the query, converted to the annotated
+            type. The conversion is lenient, because values of a query are text. Both parameters can be left
+            out. A plain ``def`` runs in a worker thread.
+        id: A function that makes the connection's id of the assigns, for ``endpoint.disconnect``. It can be
+            async.
+        check_origin: Which pages may connect; None takes the endpoint's policy.
+        subprotocols: The subprotocols of the handshake, in order of preference; None ignores the offer of a
+            client.
+        auth_token: Whether clients can send a token beside the URL. It is in ``info.auth_token``.
+        timeout: Seconds of silence after which a client counts as gone. Clients send a heartbeat every 30 s.
+        max_frame_size: The largest message in bytes. A compressed message is measured inflated too.
+        rates: How fast one connection can send; None means no limit.
+        compress: Whether messages are compressed for clients that offer it (permessage-deflate), and how:
+            :class:`~bennu.Deflate`. This holds under ``bennu run``; another server decides by itself.
+        max_unhandled: Bytes of a client's messages that can wait or be handled, in all channels of one
+            connection. Beyond it the server stops reading from the client until half of them are handled. One
+            message of any size always fits. Choose more than ``max_frame_size``, so that heartbeats are
+            answered while a large message is handled.
+        max_unsent: Bytes that can wait for a client that does not read. Beyond it the connection is closed with
+            1013, or ``when_slow`` of its channels drops messages. Choose more than the server sends to one
+            client at once, for example the replies to its first joins.
+        path: The path of the WebSocket below the mount path. It can contain variables: ``{name}``.
+        error_handler: A function that makes an HTTP status (200 to 599) and a body of a refusal:
+            ``(429, b"later")``. It can be async. The default is 403 without a body.
         session: Reads ``info.session``: a reader of :mod:`bennu.auth.session` or :mod:`bennu.phoenix`, or a
-            function of the info, async if it waits.
-        check_csrf: Whether a client must show that its page is ours to have its session: it sends
-            a token of :mod:`bennu.csrf` as the parameter ``_csrf_token``.
-        csrf_token_key: Under which the session holds what the token is checked against.
+            function of the info, which can be async.
+        check_csrf: Whether a client gets its session only with a token of your own page: the parameter
+            ``_csrf_token``, made by :mod:`bennu.csrf`.
+        csrf_token_key: The key of the token's state in the session.
         log: Whether connects, joins and events are logged.
-        websocket: Whether clients may connect by WebSocket. With False they can only poll, and the path of the
-            WebSocket is no path of this socket.
-        longpoll: Whether clients may poll where no WebSocket comes through, and how.
-        drain: How clients are let go before the server stops; a function is asked when the endpoint
-            starts. With False they stay until it stops.
+        websocket: Whether clients can connect by WebSocket. With False they can only poll, and the path of the
+            WebSocket is unknown.
+        longpoll: Whether clients without WebSockets can poll, and how: :class:`~bennu.LongPoll`.
+        drain: How clients are let go before the server stops. A function is called when the endpoint starts.
+            With False the clients stay until the server stops.
 
     Attributes:
-        is_rated: Whether anything that a client sends has a rate.
+        is_rated: Whether messages of clients have a rate.
 
     Raises:
-        DefinitionError: Something about it can't work.
+        DefinitionError: An option has a wrong value.
     """
 
     serializers: Sequence[Serializer] = ()
-    """The formats of which the client's ``vsn`` chooses one; if there is none, it has no ``vsn``."""
+    """The formats, of which the client's ``vsn`` chooses one. Without formats there is no ``vsn``."""
     refusals: Readable | None = None
-    """How refused clients can read why, if they can."""
+    """How a refused client can read the reason; None if it can't."""
 
     def __init__(
         self,
@@ -210,10 +209,13 @@ class SocketBase(Generic[A]):
         self.connector = Connector(connect)
 
     def expect_guard(self, check_origin: OriginPolicy) -> None:
-        """Raise a DefinitionError if any site could use a visitor's session.
+        """Refuse a socket whose session any other site could use.
 
         Args:
             check_origin: The endpoint's policy.
+
+        Raises:
+            DefinitionError: Neither the origin nor a token is checked.
         """
         policy = check_origin if self._policy is None else self._policy
         if self.sessions is not None and policy is False and not self._check_csrf:
@@ -225,10 +227,10 @@ class SocketBase(Generic[A]):
             )
 
     def define(self) -> None:
-        """Read what was given: done when the endpoint is made, when all modules are loaded.
+        """Read the signature of ``connect``. The endpoint calls this, when all modules are loaded.
 
         Raises:
-            DefinitionError: Something about it can't work.
+            DefinitionError: ``connect`` has a wrong signature.
         """
         reserved = (["vsn"] if self.serializers else []) + (
             ["_csrf_token"] if self.sessions else []
@@ -236,10 +238,10 @@ class SocketBase(Generic[A]):
         self.connector.define(reserved)
 
     async def drainer(self) -> Drain | None:
-        """Return how its clients are let go before the server stops, or None if they are not.
+        """Return how clients are let go before the server stops; None if they stay.
 
         Raises:
-            DefinitionError: It was given something else, or the function returned it.
+            DefinitionError: The option, or the result of the function, is no Drain.
         """
         drain: Any = self._drain
         asked = isinstance(drain, Callback)
@@ -257,10 +259,10 @@ class SocketBase(Generic[A]):
         )
 
     async def id_of(self, assigns: A) -> str | None:
-        """Return the name of a connection.
+        """Return the id of a connection.
 
         Raises:
-            Refused: The user's ``id`` returned neither text nor None; that refuses the connection.
+            Refused: The user's ``id`` returned neither text nor None.
         """
         name: Any = None if self.id is None else await self.id.here(assigns)
         if name is None or isinstance(name, str):
@@ -279,32 +281,32 @@ class SocketBase(Generic[A]):
     refresh_before=SECONDS,
 )
 class Socket(SocketBase[A]):
-    """What Phoenix clients connect to: a value, given to the endpoint under a path.
+    """A socket for Phoenix clients: a value that the endpoint mounts under a path.
 
     Args:
-        connect: Who may connect; see :class:`SocketBase`, also for the other options.
-        channels: Topic patterns and the channels that they lead to; the first that matches counts.
-        join_timeout: Seconds that a join may take before it is answered as crashed.
-        max_channels: Channels that one connection may have: those that it has joined, and those that have not
-            ended yet after a leave.
-        max_ref_size: Bytes of a ref or join_ref; a longer one closes the connection with 1011.
-        max_topic_size: Bytes of the topic of a join; a longer one is refused as ``too_long``.
-        max_event_size: Bytes of the event of a push; a longer one is refused as ``too_long``.
-        max_values: Values in the JSON of one message, at all its depths. A message of more closes the connection
-            with 1011: 10 MB of empty lists would take 450 MB when a handler gets them.
-        refresh: ``async def refresh(token, info)``, for a client that has a new token before its time
-            is over (``info.expire_at``): it pushes the event ``token`` with ``{"token": "..."}`` on
-            the topic ``phoenix``. What it returns are the assigns of channels joined from then on,
-            unless it is None; a new time it sets with ``info.expire_at``. It refuses as ``connect``
-            does. Without it no client can send a token so.
-        refresh_before: How many seconds before its time the client is told: it gets the event
-            ``token_expiring`` with ``{"expires_in_ms": ...}`` on the topic ``phoenix``.
-        refusals: How a client learns that its connect was refused: ``"http"``, by a status that a
-            browser shows to no page; or ``"readable"``, by an error reply to whatever it asks, and
-            a close some seconds later. See :class:`~bennu.refusals.Readable`.
+        connect: Decides which clients may connect. :class:`SocketBase` describes it, and the other options.
+        channels: The channel class of each topic pattern. The first pattern that matches counts.
+        join_timeout: Seconds of the longest join; after that the join is answered as crashed.
+        max_channels: Channels of one connection: joined channels, and channels that have not ended yet after a
+            leave.
+        max_ref_size: Bytes of a ref or join_ref. A longer one closes the connection with 1011.
+        max_topic_size: Bytes of the topic of a join. A longer topic is refused as ``too_long``.
+        max_event_size: Bytes of the event of a push. A longer event is refused as ``too_long``.
+        max_values: Values in the JSON of one message, at all depths. A message with more closes the connection
+            with 1011: 10 MB of empty lists would take 450 MB in a handler.
+        refresh: ``async def refresh(token, info)``: takes a new token on an open connection, before its time is
+            over (``info.expire_at``). The client pushes the event ``token`` with ``{"token": "..."}`` on the
+            topic ``phoenix``. The function sets the new time with ``info.expire_at``. Its result, unless it is
+            None, is the assigns of channels that are joined from then on. It refuses like ``connect``.
+            Without this function a client can't renew its token.
+        refresh_before: Seconds before the expiry at which the client gets the event ``token_expiring`` with
+            ``{"expires_in_ms": ...}`` on the topic ``phoenix``.
+        refusals: How a client learns that its connect was refused. With ``"http"`` it gets an HTTP status, which
+            a browser hides from the page. With ``"readable"`` it gets an error reply to each message, and a
+            close some seconds later: see :class:`~bennu.refusals.Readable`.
 
     Raises:
-        DefinitionError: Something about it can't work.
+        DefinitionError: An option has a wrong value.
 
     Example:
         >>> class Room(Channel): ...
@@ -344,7 +346,7 @@ class Socket(SocketBase[A]):
         self.table: Table[ChannelDefinition] = Table([])
 
     def define(self) -> None:
-        """Read the channel classes too."""
+        """Read the signature of ``connect``, and the channel classes."""
         super().define()
         patterns = [(Pattern(text), channel) for text, channel in self._channels.items()]
         self.table = Table([(pattern, define(channel, pattern)) for pattern, channel in patterns])
@@ -354,7 +356,7 @@ class Socket(SocketBase[A]):
 
 
 def _channels(given: Any) -> dict[str, Any]:
-    """Return the table of channels; what its values are is looked at when the endpoint is made."""
+    """Return the table of channels. Its values are checked when the endpoint is made."""
     texts = cast("Mapping[Any, Any]", given)
     if not isinstance(given, Mapping) or not all(isinstance(one, str) for one in texts):
         raise DefinitionError(
@@ -383,7 +385,7 @@ def _expect_a_transport(*, websocket: bool, longpoll: LongPoll | None) -> None:
     if not websocket and longpoll is None:
         raise DefinitionError(
             "Socket(websocket=False)",
-            expected="one way at least by which clients connect",
+            expected="at least one transport for clients",
             got="no WebSocket, and no long polling",
             write="websocket=False, longpoll=True",
         )

@@ -243,7 +243,7 @@ def private_pem() -> str:
         ({"algorithms": ["none"]}, "a list of"),
         ({"algorithms": ["RS256", "none"]}, "a list of"),
         ({"algorithms": ["RS257"]}, "a list of"),
-        ({"algorithms": ["RS256", "HS256"]}, "those of one kind"),
+        ({"algorithms": ["RS256", "HS256"]}, "algorithms of one kind"),
         ({"algorithms": ["HS256"], "key": PUBLIC["RS256"]}, "no such key"),
         ({"algorithms": ["HS256"], "key": "too short"}, "no such key"),
         ({"algorithms": ["HS512"], "key": SECRET}, "no such key"),

@@ -10,8 +10,8 @@
     )
     socket = Socket(connect=tokens, refresh=tokens.refresh, auth_token=True, ...)
 
-The algorithms are the server's choice and never the token's: each is tied to its keys at start-up, and a
-token that names another one is refused before any key is looked at.
+The server chooses the algorithms, and never the token. Each algorithm is tied to its keys at start-up. A token that
+names another algorithm is refused before any key is looked at.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ try:
         InvalidSignatureError,
         InvalidTokenError,
     )
-except ImportError as error:  # pragma: no cover - _jwks has said so before
+except ImportError as error:  # pragma: no cover - key_set raises it before
     raise ImportError("JSON Web Tokens need PyJWT: pip install 'bennu[jwt]'") from error
 
 __all__ = ["JWTConnect", "JWTOptions"]
@@ -45,28 +45,28 @@ A = TypeVar("A")
 Claims = dict[str, Any]
 
 MAX_TOKEN: Final = 64 * 1024
-"""Characters that a token may have."""
+"""Characters of the longest token."""
 
 _SYMMETRIC: Final = {"HS256", "HS384", "HS512"}
 
 
 class JWTOptions(TypedDict, total=False):
-    """What tokens must be like.
+    """What a token must contain, and where its keys come from.
 
     Attributes:
-        key: The public key as PEM, or the secret of the HS algorithms; or several, of a rotation.
-        jwks_url: Where the public keys are instead: a JSON Web Key Set behind a URL of https (of http only on this
-            machine). No redirect is followed; the answer has at most 512 KB.
+        key: The public key as PEM, or the secret of the HS algorithms; or several keys during a rotation.
+        jwks_url: The URL of the public keys instead: a JSON Web Key Set. It must be https (http only on this
+            machine). No redirect is followed. The answer has at most 512 KB.
         audience: Audiences. The token must name one of these. Without this option, a token that names an audience is
             refused.
         issuer: The issuer that the token must name.
-        leeway: Seconds by which clocks may differ.
-        require: The claims that it must have; ``["exp"]`` by default.
-        param: The query's parameter that holds the token, where the client sends none beside the
-            URL; ``"token"`` by default.
-        jwks_timeout: Seconds that fetching the keys may take; 5 by default.
-        jwks_lifespan: Seconds after which they are fetched again; 300 by default.
-        jwks_cooldown: Seconds between two fetches at least, whatever clients send; 30 by default.
+        leeway: Seconds by which clocks can differ; 0 by default.
+        require: The claims that a token must have; ``["exp"]`` by default.
+        param: The parameter of the query with the token, for a client that sends none beside the URL;
+            ``"token"`` by default.
+        jwks_timeout: The most seconds of one fetch of the keys; 5 by default.
+        jwks_lifespan: Seconds after which the keys are fetched again; 300 by default.
+        jwks_cooldown: The least seconds between two fetches; 30 by default.
         jwks_max_age: Seconds for which keys stay in use while they can't be fetched again; 86,400 (a day) by
             default.
     """
@@ -85,19 +85,18 @@ class JWTOptions(TypedDict, total=False):
 
 
 class JWTConnect(Generic[A]):
-    """A ``connect`` that takes a JSON Web Token, and closes the connection when that expires.
+    """A ``connect`` that takes a JSON Web Token, and closes the connection when the token expires.
 
-    The token is the one beside the URL (``Socket(auth_token=True)``), else the parameter ``token``.
+    The token is the auth token beside the URL (``Socket(auth_token=True)``), else the parameter ``token``.
     A token with an id (``jti``) can be revoked: ``endpoint.disconnect(f"tokens:{jti}")``.
 
     Args:
-        algorithms: Those that are accepted, as ``["RS256"]``.
-        user: Makes the assigns of the claims: ``async def user(claims, info)``. It may raise
-            ``Refused``.
-        **options: See :class:`JWTOptions`; ``key`` or ``jwks_url`` is one of them.
+        algorithms: The algorithms that are accepted: ``["RS256"]``.
+        user: Makes assigns of the claims: ``async def user(claims, info)``. It can raise ``Refused``.
+        **options: See :class:`JWTOptions`. Either ``key`` or ``jwks_url`` is needed.
 
     Raises:
-        DefinitionError: Something about it can't work, or would not be safe.
+        DefinitionError: The options can't work, or are not safe.
 
     Example:
         >>> async def user(claims, info):
@@ -133,7 +132,7 @@ class JWTConnect(Generic[A]):
         """Admit a client by its token.
 
         Raises:
-            Refused: The token is not accepted (a TokenError), or ``user`` says no.
+            Refused: The token is not accepted (a TokenError), or ``user`` refused the client.
         """
         token = info.auth_token
         return await self._admit(params.get(self._param) if token is None else token, info)
@@ -142,7 +141,7 @@ class JWTConnect(Generic[A]):
         """Admit a new token of a connected client: ``Socket(refresh=tokens.refresh)``.
 
         Raises:
-            Refused: The token is not accepted, or ``user`` says no.
+            Refused: The token is not accepted, or ``user`` refused the client.
         """
         return await self._admit(token, info)
 
@@ -150,13 +149,13 @@ class JWTConnect(Generic[A]):
         """Return the claims of a token.
 
         Args:
-            token: What the client sent, whatever it is.
+            token: What the client sent, of any type.
 
         Raises:
-            TokenExpired: It is too old.
-            TokenInvalid: It is not for us, not of the issuer, was changed, or is no token.
-            TokenMissing: It is None or empty.
-            Refused: There are no keys, since their URL does not answer.
+            TokenExpired: The token is too old.
+            TokenInvalid: The token has another audience or issuer, was changed, or is no token.
+            TokenMissing: The token is None or empty.
+            Refused: There are no keys, because their URL does not answer.
         """
         if token is None or token == "":
             raise TokenMissing("there is no token")
@@ -169,7 +168,7 @@ class JWTConnect(Generic[A]):
                 raise TokenInvalid(f"the token's algorithm is {algorithm!r}, which is not accepted")
             keys = await self._keys_for(algorithm, header)
             claims = self._decode(token, algorithm, keys)
-            float(claims.get("exp", 0))  # what reads it next relies on that
+            float(claims.get("exp", 0))  # the caller relies on a number
         except InvalidTokenError as error:
             raise TokenInvalid(str(error)) from error
         except OverflowError as error:  # an integer of 400 digits
@@ -179,14 +178,14 @@ class JWTConnect(Generic[A]):
     async def _admit(self, token: object, info: ConnectInfo) -> A:
         claims = await self.verify(token)
         if "exp" in claims:
-            # Until then verify would take it: to close before would have the client go round.
+            # verify accepts the token until then. After an earlier close the client would connect again with it.
             info.expire_at(float(claims["exp"]) + self._leeway)
         if isinstance(token_id := claims.get("jti"), str):
             info.add_id(f"tokens:{token_id}")
-        return cast("A", await self._user.here(claims, info))  # plain functions do as well
+        return cast("A", await self._user.here(claims, info))
 
     async def _keys_for(self, algorithm: str, header: Mapping[str, Any]) -> list[Any]:
-        """Return the keys that may have made a token: none is of another kind than the algorithm."""
+        """Return the keys that can have signed a token. Each is a key for this algorithm."""
         if self._key_set is None:
             return self._keys[algorithm]
         key_id = header.get("kid")
@@ -237,7 +236,7 @@ def _check_algorithms(algorithms: object) -> tuple[str, ...]:
     if (symmetric := set(given) & _SYMMETRIC) and symmetric != set(given):
         raise DefinitionError(
             "JWTConnect(algorithms=...)",
-            expected="those of one kind: with both, a public key could be taken for a secret",
+            expected="algorithms of one kind: with both, a public key could be used as a secret",
             got=repr(algorithms),
             write='algorithms=["RS256"]',
         )
@@ -273,7 +272,7 @@ def _key_set(url: str, algorithms: Sequence[str], options: JWTOptions) -> KeySet
     except ValueError as error:
         raise DefinitionError(
             "JWTConnect(jwks_url=...)",
-            expected="a URL of https: without TLS anybody on the way could name keys",
+            expected="a URL of https: without TLS an attacker on the network could name keys",
             got=repr(url),
             write='jwks_url="https://id.example.com/.well-known/jwks.json"',
         ) from error
@@ -297,7 +296,7 @@ def _prepare(given: Any, algorithms: Sequence[str]) -> dict[str, list[Any]]:
 
 
 def _prepared(key: Any, algorithm: str) -> list[Any]:
-    """Return a key as the algorithm takes it, or nothing if it is none for it, or too weak."""
+    """Return a key in the form of the algorithm; nothing if it is a key of another kind, or too weak."""
     how = pyjwt.get_algorithm_by_name(algorithm)
     try:
         prepared: Any = how.prepare_key(key)

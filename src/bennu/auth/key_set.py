@@ -1,12 +1,13 @@
-"""The public keys of who issues tokens: a JSON Web Key Set behind a URL (RFC 7517).
+"""The public keys of an issuer of tokens: a JSON Web Key Set behind a URL (RFC 7517).
 
-Theory of operation. The set is fetched in a thread, and kept. It is fetched again when it is old, and when a token
-names a key that is not in it, which is how a new key is noticed. Whatever clients send, between two fetches lie
-``cooldown`` seconds; whoever asks while one is under way waits for that one. A fetch that fails leaves the old keys in use
-until they are ``max_age`` seconds old: an outage of the issuer locks nobody out, and an issuer that is gone vouches for
-nobody. A set without keys is an answer, and takes effect at once.
+Theory of operation. The set is fetched in a thread, and kept. It is fetched again when it is old, and when a token names a
+key that is not in the set: that key can be new. Between two fetches there are at least ``cooldown`` seconds, whatever
+clients send. A call during a fetch waits for that fetch. After a failed fetch the old keys stay in use, until they are
+``max_age`` seconds old. So a short outage of the issuer locks no client out, and keys of an issuer that is gone expire. A
+set without keys takes effect at once.
 
-Keys decide who is let in, so they come by TLS only, from the address itself (no redirect is followed), within a size.
+Keys decide which clients are accepted. So they are fetched by TLS only, from the URL itself (no redirect is followed), and
+with a limited size.
 """
 
 from __future__ import annotations
@@ -37,24 +38,24 @@ __all__ = ["KeySet"]
 _NEVER: Final = float("-inf")
 
 MAX_BYTES: Final = 512 * 1024
-"""Bytes of a key set: some hundred keys, or one with a long chain of certificates."""
+"""Bytes of the largest key set: some hundred keys, or one key with a long chain of certificates."""
 
 PIECE: Final = 16 * 1024
-"""Bytes that are read between two looks at the clock."""
+"""Bytes that are read between two checks of the time."""
 
 
 class KeySet:
     """The keys behind a URL.
 
     Args:
-        url: Of the key set.
-        timeout: Seconds that fetching it may take.
-        lifespan: Seconds after which it is fetched again.
-        cooldown: Seconds that lie between two fetches at least.
-        max_age: Seconds after which keys are used no more that could not be fetched again.
+        url: The URL of the key set.
+        timeout: The most seconds of one fetch.
+        lifespan: Seconds after which the set is fetched again.
+        cooldown: The least seconds between two fetches.
+        max_age: Seconds for which keys stay in use while they can't be fetched again.
 
     Raises:
-        ValueError: The URL is none of https. One of http is taken for this machine's own addresses.
+        ValueError: The URL is not https. A URL of http is accepted for addresses of this machine.
     """
 
     def __init__(
@@ -80,13 +81,13 @@ class KeySet:
         self._fetching: asyncio.Task[None] | None = None
 
     async def find(self, key_id: str | None) -> list[PyJWK]:
-        """Return the keys that may have signed a token.
+        """Return the keys that can have signed a token.
 
         Args:
-            key_id: The ``kid`` that the token names; None is all keys.
+            key_id: The ``kid`` of the token; None returns all keys.
 
         Raises:
-            Refused: There are no keys at all, since the URL does not answer.
+            Refused: There are no keys, because the URL does not answer.
         """
         now = asyncio.get_running_loop().time()
         found = self._matching(key_id)
@@ -95,7 +96,7 @@ class KeySet:
             await self._fetch(now)
             found = self._matching(key_id)
         if self._keys and now - self._fetched_at >= self._max_age:
-            self._log.error("The keys of %s are too old, and are used no more", self.url)
+            self._log.error("The keys of %s are too old, and are no longer used", self.url)
             self._keys = found = []
         if not self._keys:
             wait = max(0.0, self._tried_at + self._cooldown - now)
@@ -109,7 +110,7 @@ class KeySet:
         if self._fetching is None:
             self._tried_at = now
             self._fetching = asyncio.create_task(self._fetch_once(now))
-        await asyncio.shield(self._fetching)  # one that waits may go away
+        await asyncio.shield(self._fetching)  # the caller can be cancelled
 
     async def _fetch_once(self, now: float) -> None:
         try:
@@ -125,14 +126,14 @@ class KeySet:
             self._fetching = None
 
     def _download(self) -> bytes:
-        """Return the answer, in a thread; one at a time, for an issuer may keep a thread for long.
+        """Return the answer. This runs in a thread, one call at a time, because an issuer can hold the thread for long.
 
         Raises:
-            OSError: It does not come, or not in time.
-            ValueError: It is too long.
+            OSError: No answer arrived in time.
+            ValueError: The answer is too long.
         """
         if not self._under_way.acquire(blocking=False):
-            raise OSError("the fetch before it is still under way")
+            raise OSError("the previous fetch is still under way")
         try:
             deadline = time.monotonic() + self._timeout
             opener = urllib.request.build_opener(_NoRedirects())
@@ -151,14 +152,14 @@ class KeySet:
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """Lets a redirect be the error that it is: it could lead to an address without TLS, or into our own network."""
+    """Makes each redirect an error: it could lead to a URL without TLS, or into the server's own network."""
 
     def redirect_request(self, *args: Any, **more: Any) -> None:
-        """Follow none."""
+        """Follow no redirect."""
 
 
 def _check(url: object) -> None:
-    """Raise ValueError unless the answer can only come from whom the URL names."""
+    """Raise ValueError, unless only the host of the URL can answer."""
     parts = urlsplit(url) if isinstance(url, str) else None
     if parts is None or not parts.hostname:
         raise ValueError("it is no URL")
@@ -168,10 +169,10 @@ def _check(url: object) -> None:
 
 
 def _signing_keys(content: bytes, log: Log) -> list[PyJWK]:
-    """Return the keys that verify signatures. A secret has no place in a public set; what can't be used is left out.
+    """Return the keys that verify signatures. Secrets and unusable keys are left out.
 
     Raises:
-        ValueError: This is no key set.
+        ValueError: The content is no key set.
     """
     try:
         document: Any = json.loads(content)
@@ -181,7 +182,7 @@ def _signing_keys(content: bytes, log: Log) -> list[PyJWK]:
         cast("dict[str, Any]", document).get("keys") if isinstance(document, dict) else None
     )
     if not isinstance(found, list):
-        raise ValueError('the answer is no key set: it has no list "keys"')  # noqa: TRY004 - of its content
+        raise ValueError('the answer is no key set: it has no list "keys"')  # noqa: TRY004 - the content has a wrong value
     keys: list[PyJWK] = []
     for data in cast("list[Any]", found):
         try:

@@ -1,9 +1,9 @@
 """Encrypted tokens (protocol, §8.4).
 
     XCP.<nonce, tag, ciphertext>                                XChaCha20-Poly1305
-    QTEyOEdDTQ.<wrapped key>.<iv>.<ciphertext>.<tag>            AES-GCM, of Plug.Crypto before 2.0: only read
+    QTEyOEdDTQ.<wrapped key>.<iv>.<ciphertext>.<tag>            AES-GCM, of Plug.Crypto before 2.0: read only
 
-The packages that know the ciphers are optional: they are imported by the first token that needs them.
+The packages of the ciphers are optional. The first token that needs a package imports it.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from .signed import from_base64, split, to_base64
 __all__ = ["AAD", "KEY_SIZE", "NONCE_SIZE", "decrypt", "encrypt"]
 
 AAD: Final = b"A128GCM"
-"""What Phoenix authenticates beside the data, whatever the cipher."""
+"""What Phoenix authenticates besides the data, with each cipher."""
 
 KEY_SIZE: Final = 32
 NONCE_SIZE: Final = 24
 _TAG_SIZE: Final = 16
 
-# Of legacy tokens.
+# Sizes of legacy tokens.
 _IV_SIZE: Final = 12
 _AES_KEY_SIZES: Final = frozenset((16, 24, 32))
 
@@ -36,10 +36,10 @@ def encrypt(payload: bytes, key: bytes, nonce: bytes, aad: bytes = AAD) -> str:
     """Return the encrypted token of a payload.
 
     Args:
-        payload: What to hide.
+        payload: The content.
         key: 32 bytes.
         nonce: 24 bytes that were never used with this key before.
-        aad: What is authenticated beside it.
+        aad: What is authenticated besides the payload.
 
     Raises:
         ImportError: PyNaCl is missing.
@@ -56,15 +56,15 @@ def decrypt(
 
     Args:
         token: The token.
-        keys: Of 32 bytes; those of 16 and 24 open legacy tokens only.
-        aad: What was authenticated beside it.
-        sign_key: The second key of a legacy token. Those of Phoenix.Token have none.
+        keys: Keys of 32 bytes. Keys of 16 and 24 bytes open legacy tokens only.
+        aad: What was authenticated besides the payload.
+        sign_key: The second key of a legacy token. Tokens of Phoenix.Token have none.
 
     Raises:
-        TokenInvalid: None of them opens it.
+        TokenInvalid: No key opens the token.
         ImportError: PyNaCl is missing.
     """
-    _xchacha()  # its absence is found by the first token, be it good or not
+    _xchacha()  # a missing package is found with the first token, valid or not
     head, *rest = split(token)
     sealed = [from_base64(part) for part in rest]
     for key in keys:
@@ -104,12 +104,12 @@ def _open(sealed: list[bytes], key: bytes, aad: bytes) -> bytes | None:
 
 
 def _open_legacy(sealed: list[bytes], key: bytes, aad: bytes, sign_key: bytes) -> bytes | None:
-    """Open what Plug.Crypto before 2.0 made: AES-GCM with a key that is wrapped in AES-GCM."""
+    """Open a token of Plug.Crypto before 2.0: AES-GCM, with a key that is wrapped in AES-GCM."""
     try:
         from cryptography.exceptions import InvalidTag
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
     except ImportError as error:
-        # Not an ImportError: a client decides which kind of token it sends.
+        # Not an ImportError, because a client chooses the kind of its token.
         raise TokenInvalid("a token of Plug.Crypto before 2.0 needs cryptography") from error
 
     if len(sealed) != 4:

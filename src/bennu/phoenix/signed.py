@@ -50,7 +50,7 @@ DAY: Final = 86_400
 """Seconds that a token is valid if it does not name its own age."""
 
 MAX_TOKEN: Final = 2 * etf.MAX_SIZE
-"""Characters that a token may have."""
+"""Characters of the longest token."""
 
 _MAX_AHEAD: Final = 60_000
 """Milliseconds by which the clock of the signer may be ahead of ours."""
@@ -78,7 +78,7 @@ def derive_key(
     """Return the key that PBKDF2 makes of a secret for one purpose.
 
     Raises:
-        ValueError: The parameters are none that PBKDF2 takes.
+        ValueError: PBKDF2 does not take these parameters.
     """
     if type(iterations) is not int or iterations < 1:
         raise ValueError(f"iterations must be an integer from 1 on, got {iterations!r}")
@@ -93,10 +93,10 @@ def derive_key(
 
 
 def split(token: str | bytes) -> list[bytes]:
-    """Return the parts of a token, or six of anything else.
+    """Return the parts of a token. A text with too many parts has six.
 
     Raises:
-        TokenInvalid: It is too long, or not ASCII.
+        TokenInvalid: The token is too long, or not ASCII.
     """
     if len(token) > MAX_TOKEN:
         raise TokenInvalid(f"a token has at most {MAX_TOKEN} characters, got {len(token)}")
@@ -113,10 +113,10 @@ def to_base64(data: bytes) -> bytes:
 
 
 def from_base64(text: bytes) -> bytes:
-    """Return what a part of a token says.
+    """Return the bytes of a part of a token.
 
     Raises:
-        TokenInvalid: It is not the base64 of anything, with its padding or without.
+        TokenInvalid: The part is not the only base64 of any bytes, with padding or without.
     """
     unpadded = text.rstrip(b"=")
     try:
@@ -136,12 +136,12 @@ def write_payload(data: Any, *, signed_at_ms: int, max_age: float) -> bytes:
     """Return the term of some data.
 
     Args:
-        data: What the token carries.
-        signed_at_ms: When it was made, in milliseconds.
-        max_age: How many seconds it is good; ``math.inf`` for ever.
+        data: The content of the token.
+        signed_at_ms: The time of the signature, in milliseconds since 1970.
+        max_age: Seconds that the token is valid; ``math.inf`` means forever.
 
     Raises:
-        EncodeError: The data is no Erlang term.
+        EncodeError: The data can't be an Erlang term.
     """
     age = _INFINITY if max_age == math.inf else max_age
     return etf.encode((data, signed_at_ms, age))
@@ -150,17 +150,18 @@ def write_payload(data: Any, *, signed_at_ms: int, max_age: float) -> bytes:
 def read_payload(
     payload: bytes, *, now_ms: int, max_age: float | None = None, text: bool = True
 ) -> Any:
-    """Return the data of a payload, if its age allows.
+    """Return the data of a payload that is not too old.
 
     Args:
         payload: The term.
-        now_ms: The time, in milliseconds.
-        max_age: How many seconds it may be old, whatever it says itself; ``math.inf`` any number.
+        now_ms: The current time, in milliseconds since 1970.
+        max_age: The most seconds since the signature; None takes the age in the payload; ``math.inf`` means no
+            limit.
         text: Whether binaries that are UTF-8 become str.
 
     Raises:
-        TokenExpired: It is older.
-        TokenInvalid: It is no payload, or was signed in the future.
+        TokenExpired: The payload is too old.
+        TokenInvalid: This is no payload, or it was signed in the future.
     """
     try:
         term = etf.decode(payload, text=text)
@@ -172,7 +173,7 @@ def read_payload(
 
 
 def _parts(term: Any) -> tuple[Any, int, float]:
-    """Return data, time and age of what Plug.Crypto puts into a token, or an old Phoenix did."""
+    """Return data, time and age of a payload of Plug.Crypto, or of an old Phoenix."""
     parts: tuple[Any, ...] = ()
     if isinstance(term, tuple):
         parts = cast("tuple[Any, ...]", term)
@@ -213,7 +214,7 @@ def verify(token: str | bytes, keys: Iterable[bytes]) -> bytes:
     """Return the payload of a token that one of these keys signed.
 
     Raises:
-        TokenInvalid: None of them did.
+        TokenInvalid: No key signed the token.
     """
     parts = split(token)
     if len(parts) != 3 or parts[0] not in _DIGESTS:

@@ -1,7 +1,7 @@
-"""Signed and encrypted tokens that Phoenix.Token reads, and the other way round (protocol, §8).
+"""Signed and encrypted tokens of Phoenix.Token: made here and read there, or the other way round (protocol, §8).
 
-    token.sign(SECRET, "user socket", user.id)              to the client
-    token.verify(SECRET, "user socket", params.token)       from it
+    token.sign(SECRET, "user socket", user.id)              for the client
+    token.verify(SECRET, "user socket", params.token)       from the client
 
 The pure modules ``signed`` and ``encrypted`` make and read the text. This module adds the clock, the random
 bytes, and a cache of derived keys.
@@ -40,16 +40,16 @@ __all__ = [
 ]
 
 _MAX_KEYS: Final = 256
-"""How many derived keys are kept."""
+"""Derived keys that are kept."""
 
 
 class KeyOptions(TypedDict, total=False):
-    """How a key is derived from a secret; both sides must say the same.
+    """How a key is derived from a secret. Both sides need the same options.
 
     Attributes:
-        key_iterations: Of PBKDF2; 1000 by default.
-        key_length: In bytes; 32 by default, and always for encryption.
-        key_digest: Of PBKDF2; ``"sha256"`` by default. Tokens are signed with SHA-256 in any case.
+        key_iterations: Iterations of PBKDF2; 1000 by default.
+        key_length: Bytes of the key; 32 by default. Encryption needs 32.
+        key_digest: The digest of PBKDF2; ``"sha256"`` by default. Tokens are signed with SHA-256 in each case.
     """
 
     key_iterations: int
@@ -66,14 +66,14 @@ def sign(
     signed_at: float | None = None,
     **options: Unpack[KeyOptions],
 ) -> str:
-    """Return a token that everybody can read, and nobody can change.
+    """Return a signed token: each client can read it, and no client can change it.
 
     Args:
-        secret: The secret, or the current one and its predecessors.
-        salt: What the token is for.
+        secret: The secret, or several during a rotation: the first signs.
+        salt: The purpose of the token.
         data: None, bool, int, float, str, bytes, or lists, tuples and dicts of them.
-        max_age: How many seconds it is good, unless ``verify`` says otherwise; ``math.inf`` for ever.
-        signed_at: When it was made, in seconds since 1970; now by default.
+        max_age: Seconds that the token is valid, unless ``verify`` gives another age; ``math.inf`` means forever.
+        signed_at: The time of the signature, in seconds since 1970; now by default.
         **options: See :class:`KeyOptions`.
 
     Raises:
@@ -101,19 +101,18 @@ def verify(
     """Return the data of a token that ``sign`` or Phoenix made.
 
     Args:
-        secret: The secret, or all whose tokens are still good.
-        salt: What the token is for.
-        token: What the client sent, maybe None.
-        max_age: How many seconds it may be old; by default as many as it says itself.
-        text: False leaves all of Erlang's binaries as bytes. By default those that are UTF-8
-            become str, be they meant so or not.
-        now: The time by which to judge, in seconds since 1970; the clock's by default.
+        secret: The secret, or several during a rotation: each is tried.
+        salt: The purpose of the token.
+        token: What the client sent, of any type.
+        max_age: The most seconds since the signature; by default the age in the token.
+        text: Whether binaries of Erlang that are UTF-8 become str. With False all binaries are bytes.
+        now: The current time, in seconds since 1970; by default the clock's.
         **options: See :class:`KeyOptions`.
 
     Raises:
-        TokenExpired: It is too old.
-        TokenInvalid: It was made with another secret or salt, was changed, or is no token.
-        TokenMissing: It is None.
+        TokenExpired: The token is too old.
+        TokenInvalid: The token was made with another secret or salt, was changed, or is no token.
+        TokenMissing: The token is None.
     """
     keys = derive(secret, salt, **options)
     payload = signed.verify(_given(token), keys)
@@ -129,7 +128,7 @@ def encrypt(
     signed_at: float | None = None,
     **options: Unpack[KeyOptions],
 ) -> str:
-    """Return a token that nobody can read or change. The arguments are those of :func:`sign`.
+    """Return an encrypted token: no client can read or change it. The arguments are those of :func:`sign`.
 
     Raises:
         EncodeError: The data can't be put into a token.
@@ -154,12 +153,12 @@ def decrypt(
 ) -> Any:
     """Return the data of a token that ``encrypt`` or Phoenix made. The arguments are those of :func:`verify`.
 
-    Tokens of Plug.Crypto before 2.0 are read too, if the package ``cryptography`` is there.
+    Tokens of Plug.Crypto before 2.0 are read too, if the package ``cryptography`` is installed.
 
     Raises:
-        TokenExpired: It is too old.
-        TokenInvalid: It was made with another secret or salt, was changed, or is no token.
-        TokenMissing: It is None.
+        TokenExpired: The token is too old.
+        TokenInvalid: The token was made with another secret or salt, was changed, or is no token.
+        TokenMissing: The token is None.
         ImportError: PyNaCl is missing; it comes with ``bennu[crypto]``.
     """
     keys = derive(secret, salt, **options)
@@ -176,7 +175,12 @@ def _milliseconds(seconds: float | None) -> int:
 
 
 def _given(token: object) -> str | bytes:
-    """Return the token, whatever the client sent in its place."""
+    """Return a token that is text or bytes.
+
+    Raises:
+        TokenMissing: It is None.
+        TokenInvalid: It has another type.
+    """
     if token is None:
         raise TokenMissing("there is no token")
     if not isinstance(token, (str, bytes)):
@@ -185,7 +189,7 @@ def _given(token: object) -> str | bytes:
 
 
 def derive(secret: Secret, salt: str | bytes, **options: Unpack[KeyOptions]) -> list[bytes]:
-    """Return the keys that secrets have for one purpose."""
+    """Return the key of each secret for one purpose."""
     purpose = salt.encode() if isinstance(salt, str) else salt
     iterations = options.get("key_iterations", 1000)
     length = options.get("key_length", KEY_SIZE)
@@ -193,6 +197,6 @@ def derive(secret: Secret, salt: str | bytes, **options: Unpack[KeyOptions]) -> 
     return [_key(one, purpose, iterations, length, digest) for one in secrets_of(secret)]
 
 
-@lru_cache(_MAX_KEYS, typed=True)  # a cached 1000 must not let a 1000.0 pass
+@lru_cache(_MAX_KEYS, typed=True)  # else a cached key of 1000 would be returned for 1000.0
 def _key(secret: bytes, salt: bytes, iterations: int, length: int, digest: Digest) -> bytes:
     return signed.derive_key(secret, salt, iterations=iterations, length=length, digest=digest)

@@ -19,7 +19,7 @@ _ATOMS: Final = {
     Tag.ATOM_UTF8: (2, "utf-8"),
     Tag.SMALL_ATOM_UTF8: (1, "utf-8"),
 }
-"""How many bytes hold the length of an atom, and how it is written."""
+"""Bytes of the length of an atom, and the encoding of its name."""
 
 _OF_NODES: Final = {
     Tag.PID: 9,
@@ -29,10 +29,10 @@ _OF_NODES: Final = {
     Tag.V4_PORT: 12,
     Tag.REFERENCE: 5,
 }
-"""How many bytes follow the name of the node."""
+"""Bytes behind the name of the node."""
 
 _REFERENCES: Final = {Tag.NEW_REFERENCE: 1, Tag.NEWER_REFERENCE: 4}
-"""The same without its words of four bytes, whose number stands before that name."""
+"""The same, without the words of four bytes whose number stands before the name."""
 
 _CONSTANTS: Final[dict[str, bool | None]] = {"nil": None, "true": True, "false": False}
 _TAGS: Final = {int(tag): tag.name for tag in Tag}
@@ -44,7 +44,7 @@ def decode(data: bytes, *, text: bool = True) -> Any:
 
     Args:
         data: The term, with its version byte.
-        text: Whether a binary that is UTF-8 becomes a str; else every binary becomes bytes.
+        text: Whether a binary that is UTF-8 becomes a str. With False each binary becomes bytes.
 
     Raises:
         DecodeError: It is no term, is too big, too deep, holds a function, or something else that
@@ -65,7 +65,9 @@ def _decompress(data: bytes) -> bytes:
         raise DecodeError(f"a term has at most {MAX_SIZE} bytes, got {size}")
     decompressor = zlib.decompressobj()
     try:
-        term = decompressor.decompress(data[6:], size + 1)  # one more would show that it lied
+        term = decompressor.decompress(
+            data[6:], size + 1
+        )  # one byte more shows that the size is wrong
     except zlib.error as error:
         raise DecodeError("a compressed term that does not decompress") from error
     if len(term) != size or not decompressor.eof:
@@ -84,7 +86,7 @@ class _Reader:
         self._text = text
 
     def term(self, depth: int) -> Any:
-        """Read a term that stands in so many others."""
+        """Read a term at some depth."""
         start = self._position
         tag = self._number(1)
         if tag in _ATOMS:
@@ -164,7 +166,7 @@ class _Reader:
         if tag != Tag.LIST:
             return tuple(terms)
         if self._number(1) != Tag.NIL:
-            raise DecodeError("an improper list, which Python has not")
+            raise DecodeError("an improper list, which Python does not have")
         return terms
 
     def _map(self, count: int, depth: int) -> dict[Any, Any]:
@@ -180,7 +182,7 @@ class _Reader:
         return result
 
     def _skip(self, tag: int) -> None:
-        """Go to the end of a term that only Erlang understands."""
+        """Skip a term that has a meaning for Erlang only."""
         if tag == Tag.BIT_BINARY:
             size, bits = self._number(4), self._number(1)
             if not size or not 1 <= bits <= 8:

@@ -137,7 +137,7 @@ def _write_map(out: bytearray, value: dict[Any, Any], depth: int) -> None:
 
 
 def _order(key: Any) -> tuple[Any, ...]:
-    """Return what sorts keys as OTP does: an integer is before every float."""
+    """Return the sort key of a key: OTP sorts integers before floats."""
     if key is None or isinstance(key, (bool, Atom)):
         return 2, _name(key)
     if isinstance(key, int):

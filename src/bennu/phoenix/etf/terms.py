@@ -1,4 +1,4 @@
-"""What terms are made of, and how big they may be."""
+"""The parts of terms, and their limits."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Final
 __all__ = ["MAX_ATOM", "MAX_DEPTH", "MAX_SIZE", "VERSION", "Atom", "Opaque", "Tag"]
 
 MAX_SIZE: Final = 1_000_000
-"""Bytes that a term may have, once it is decompressed."""
+"""Bytes of the largest term, decompressed."""
 
 MAX_DEPTH: Final = 64
-"""How many containers may stand in each other."""
+"""Levels of containers in one another."""
 
 MAX_ATOM: Final = 255
-"""Characters that an atom may have."""
+"""Characters of the longest atom."""
 
 VERSION: Final = 131
 
 
 class Tag(IntEnum):
-    """What a term begins with, by OTP's names."""
+    """The first byte of a term, by OTP's name for it."""
 
     BIT_BINARY = 77
     COMPRESSED = 80
@@ -71,10 +71,10 @@ class Atom:
 
 @dataclass(frozen=True, slots=True)
 class Opaque:
-    """A term that means something to Erlang alone: a pid, port, reference or bitstring.
+    """A term that only Erlang understands: a pid, port, reference or bitstring.
 
     Attributes:
-        external: Its bytes, as they came and as they are written again.
+        external: The bytes of the term. They are written again unchanged.
     """
 
     external: bytes
