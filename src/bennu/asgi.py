@@ -16,7 +16,7 @@ from typing import Any, Final
 from .longpoll import LongPoll
 from .protocol.proxies import TrustedProxies
 from .server.handshake import Accepted, shake_hands
-from .server.request import Denied, Target, explain_request
+from .server.request import ConnectRequest, Denied, Target
 from .server.server import Server
 from .transports.asgi import ASGIWebSocket, deny
 from .transports.health import Health
@@ -25,7 +25,7 @@ from .transports.longpoll import Exchange, LongPolling
 from .transports.proxied import forwarded_scope
 from .transports.routes import Routes
 from .transports.script import ClientScript
-from .transports.upgrade import EXTENSION, Upgrade, key_of
+from .transports.upgrade import EXTENSION, Upgrade
 
 __all__ = ["ASGIApp", "Dispatch", "Event", "Receive", "Scope", "Send"]
 
@@ -109,12 +109,16 @@ class Dispatch:
         if native is not None and not native.is_taken:  # else some middleware has begun to receive
             await self._upgrade(target, scope, native)
             return
-        outcome = await self._shake_hands(target, scope)
+        request = self._request(target, scope)
+        if isinstance(request, Denied):
+            await deny(scope, receive, send, request)
+            return
+        outcome = await shake_hands(self._server, request)
         if isinstance(outcome, Accepted):
             if scope["type"] == "websocket":
                 await ASGIWebSocket(receive, send).run(self._server, outcome)
                 return
-            reason = explain_request(scope) or "the server did not upgrade the connection"
+            reason = request.explain_upgrade() or "the server did not upgrade the connection"
             outcome = Denied(400, reason.encode())
         await deny(scope, receive, send, outcome)
 
@@ -129,11 +133,15 @@ class Dispatch:
         await self._upgrade(target, self._forwarded_scope(scope), native)
 
     async def _upgrade(self, target: Target | None, scope: Scope, native: Upgrade) -> None:
-        outcome = await self._shake_hands(target, scope)
+        request = self._request(target, scope)
+        if isinstance(request, Denied):
+            native.deny(request)
+            return
+        outcome = await shake_hands(self._server, request)
         if isinstance(outcome, Accepted):
-            reason = explain_request(scope)
+            reason = request.explain_upgrade()
             if reason is None:
-                native.accept(self._server, outcome, key_of(scope))
+                native.accept(self._server, outcome, request.key)
                 return
             self._server.log.info("REFUSED CONNECTION TO %s: %s", scope["path"], reason)
             outcome = Denied(400, reason.encode())
@@ -147,8 +155,8 @@ class Dispatch:
         else:
             await exchange.forbid(denied.status, denied.body)
 
-    async def _shake_hands(self, target: Target | None, scope: Scope) -> Accepted | Denied:
-        """Decide on a request for a WebSocket. A path of long polling leads to none."""
+    def _request(self, target: Target | None, scope: Scope) -> ConnectRequest | Denied:
+        """Return a request for a WebSocket, if its path leads to one and its host is served."""
         if target is None or target.longpoll is not None:
             if scope["type"] == "websocket":
                 self._server.log.info(
@@ -158,7 +166,7 @@ class Dispatch:
                 )
             return NOT_FOUND
         denied = self._host_guard.refuse(scope, target.mount)
-        return denied or await shake_hands(self._server, target, scope, "websocket")
+        return denied or ConnectRequest(target, scope, "websocket")
 
     def _forwarded_scope(self, scope: Scope) -> Scope:
         if self._proxies is None:

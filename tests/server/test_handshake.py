@@ -14,7 +14,7 @@ from msgspec import Struct
 from bennu import Channel, ConnectInfo, Endpoint, Refused, Socket
 from bennu.protocol import JSONV1, JSONV2
 from bennu.server.handshake import Accepted
-from bennu.server.request import Denied, explain_request
+from bennu.server.request import ConnectRequest, Denied
 from bennu.telemetry import Event, SocketConnected
 
 from ..support.inside import decide
@@ -342,7 +342,12 @@ def test_an_upgrade_is_explained_from_its_scope() -> None:
         (b"sec-websocket-key", b"x"),
         (b"sec-websocket-version", b"13"),
     ]
-    assert explain_request({"headers": headers}) is None
-    assert "13" in str(explain_request({"headers": headers[:-1]}))
-    assert "GET" in str(explain_request({"headers": headers, "method": "POST"}))
-    assert "1.1" in str(explain_request({"headers": headers, "http_version": "1.0"}))
+
+    def explain(**scope: Any) -> str | None:
+        target: Any = None
+        return ConnectRequest(target, {"headers": headers, **scope}, "websocket").explain_upgrade()
+
+    assert explain() is None
+    assert "13" in str(explain(headers=headers[:-1]))
+    assert "GET" in str(explain(method="POST"))
+    assert "1.1" in str(explain(http_version="1.0"))

@@ -15,7 +15,7 @@ from bennu.presence.owners import Owners
 from bennu.pubsub import PubSub
 from bennu.server.connection import ServerConnection
 from bennu.server.handshake import Accepted, shake_hands
-from bennu.server.request import Denied
+from bennu.server.request import ConnectRequest, Denied
 from bennu.server.resources import Resources
 from bennu.server.server import Server
 from bennu.transports.native import NativeWebSocket
@@ -154,4 +154,4 @@ async def decide(
     }
     target = endpoint._routes.find(scope)
     assert target is not None
-    return await shake_hands(server_of(endpoint), target, scope, "websocket")
+    return await shake_hands(server_of(endpoint), ConnectRequest(target, scope, "websocket"))

@@ -30,7 +30,7 @@ from ..user_code.functions import teach_refusal
 from .channel_connection import ChannelConnection
 from .raw_connection import RawConnection
 from .refused_connection import MAX_REFUSED, RefusedConnection
-from .request import FORBIDDEN, ConnectRequest, Denied, Target, read_request
+from .request import FORBIDDEN, ConnectRequest, Denied
 
 if TYPE_CHECKING:
     from .connection import ServerConnection
@@ -94,59 +94,53 @@ DRAINING = Denied(503, Reason.DRAINING.text.encode(), retry_after=1)
 """The answer to new clients while the server drains. A client that tries again reaches another process."""
 
 
-async def shake_hands(
-    server: Server, target: Target, scope: Mapping[str, Any], transport: str
-) -> Accepted | Denied:
+async def shake_hands(server: Server, request: ConnectRequest) -> Accepted | Denied:
     """Decide on a request to connect.
 
     Args:
         server: The endpoint's.
-        target: The socket that the path leads to.
-        scope: The ASGI scope of the request, of HTTP or of a WebSocket.
-        transport: The transport's name.
+        request: The request, which is read here.
     """
+    target = request.target
     server.lines.follow()
     if server.is_draining:
         server.log.info("REFUSED CONNECTION TO %s: draining", target.mount)
         return DRAINING
-    if scope.get("method", "GET") != "GET":
+    if request.scope.get("method", "GET") != "GET":
         return Denied(400)
     if server.connection_limits is None:
-        outcome = await _decide(server, target, scope, transport)
+        outcome = await _decide(server, request)
     else:
-        outcome = await _decide_within(server.connection_limits, server, target, scope, transport)
+        outcome = await _decide_within(server.connection_limits, server, request)
     if isinstance(outcome, Denied) and outcome.refusal and target.socket.refusals is not None:
-        return await _make_readable(server, target, scope, transport, outcome)
+        return await _make_readable(server, request, outcome)
     return outcome
 
 
 async def _make_readable(
-    server: Server, target: Target, scope: Mapping[str, Any], transport: str, denied: Denied
+    server: Server, request: ConnectRequest, denied: Denied
 ) -> Accepted | Denied:
     """Accept a refused client that reads the reason, if it speaks the protocol and not too many are held."""
-    readable = target.socket.refusals
+    socket = request.target.socket
+    readable = socket.refusals
     if readable is None or len(server.refused) >= readable.max_held:
         return denied
-    request = await read_request(server, target, scope, transport)
-    if isinstance(request, Denied):
-        return request
-    serializer = closest(request.params.get("vsn", DEFAULT_VSN), target.socket.serializers)
+    unread = await request.read(server)  # anew: the connection is not bound to what `connect` said
+    if unread is not None:
+        return unread
+    serializer = closest(request.params.get("vsn", DEFAULT_VSN), socket.serializers)
     if serializer is None:
         return denied
     subprotocol, refusal = request.subprotocol, denied.refusal
-    return Accepted(target.socket, serializer, request.info, None, None, subprotocol, refusal)
+    return Accepted(socket, serializer, request.info, None, None, subprotocol, refusal)
 
 
 async def _decide_within(
-    limits: ConnectionLimits,
-    server: Server,
-    target: Target,
-    scope: Mapping[str, Any],
-    transport: str,
+    limits: ConnectionLimits, server: Server, request: ConnectRequest
 ) -> Accepted | Denied:
     # The client counts while the request is looked at, and again from the opening of its connection on. Under
     # our own server no turn of the event loop lies between the two.
-    peer = ConnectInfo(scope, transport=transport).peer.host
+    peer = ConnectInfo(request.scope, transport=request.transport).peer.host
     network = network_of(peer)
     now = server.loop.time()
     refusal = limits.enter(network, now)
@@ -156,7 +150,7 @@ async def _decide_within(
         told = reason.payload(retry_after_ms=refusal.retry_after * 1000)
         return Denied(status, reason.text.encode(), refusal.retry_after, told)
     try:
-        return await _decide(server, target, scope, transport)
+        return await _decide(server, request)
     finally:
         limits.leave(network)
 
@@ -168,13 +162,12 @@ _REFUSALS = {
 }
 
 
-async def _decide(
-    server: Server, target: Target, scope: Mapping[str, Any], transport: str
-) -> Accepted | Denied:
-    request = await read_request(server, target, scope, transport)
-    if isinstance(request, Denied):
-        return request
+async def _decide(server: Server, request: ConnectRequest) -> Accepted | Denied:
+    denied = await request.read(server)
+    if denied is not None:
+        return denied
     serializer: Serializer | None = None
+    target = request.target
     serializers = target.socket.serializers
     if serializers:
         vsn = request.params.get("vsn", DEFAULT_VSN)
@@ -187,17 +180,15 @@ async def _decide(
                 ", ".join("{}.{}.x".format(*one.requirement) for one in serializers),
             )
             return Denied(FORBIDDEN, refusal=Reason.UNSUPPORTED_VSN.payload())
-    outcome = await _connect(server, target, request, serializer)
+    outcome = await _connect(server, request, serializer)
     return DRAINING if server.is_draining else outcome  # connect may have taken long
 
 
 async def _connect(
-    server: Server,
-    target: Target,
-    request: ConnectRequest,
-    serializer: Serializer | None,
+    server: Server, request: ConnectRequest, serializer: Serializer | None
 ) -> Accepted | Denied:
-    socket, params, info = target.socket, request.params, request.info
+    target, params, info = request.target, request.params, request.info
+    socket = target.socket
     started = time.perf_counter()
     outcome: Accepted | Denied
     reason = ""
@@ -222,13 +213,12 @@ async def _connect(
     else:
         outcome = Accepted(socket, serializer, info, assigns, name, request.subprotocol)
     if socket.log and (server.lines.is_asked or server.telemetry.handlers[SocketConnected]):
-        _tell(server, target, request, serializer, outcome, reason, time.perf_counter() - started)
+        _tell(server, request, serializer, outcome, reason, time.perf_counter() - started)
     return outcome
 
 
 def _tell(
     server: Server,
-    target: Target,
     request: ConnectRequest,
     serializer: Serializer | None,
     outcome: Accepted | Denied,
@@ -236,7 +226,7 @@ def _tell(
     duration: float,
 ) -> None:
     """Log what came of a connect, and tell the handlers of telemetry."""
-    mount, transport, params = target.mount, request.info.transport, request.params
+    mount, transport, params = request.target.mount, request.transport, request.params
     name = None if serializer is None else serializer.name
     is_accepted = isinstance(outcome, Accepted)
     if is_accepted:

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from msgspec import Struct
-
 from ..connect_info import AUTHORITY, ConnectInfo
 from ..errors import DecodeError
 from ..protocol.origin import Origin, Requested
@@ -27,9 +25,7 @@ __all__ = [
     "ConnectRequest",
     "Denied",
     "Target",
-    "explain_request",
     "origin_fits",
-    "read_request",
 ]
 
 FORBIDDEN: Final = 403
@@ -74,73 +70,120 @@ class Denied:
     refusal: Mapping[str, Any] | None = field(default=None, compare=False)
 
 
-class ConnectRequest(Struct, frozen=True):
-    """What a request to connect says.
-
-    Attributes:
-        params: The parameters of the query and the path.
-        info: What ``connect`` can ask about the request.
-        subprotocol: The subprotocol that was agreed on.
-    """
-
-    params: dict[str, Any]
-    info: ConnectInfo
-    subprotocol: str | None
-
-
-async def read_request(
-    server: Server, target: Target, scope: Mapping[str, Any], transport: str
-) -> ConnectRequest | Denied:
-    """Read a request in the order of the protocol: query, origin, auth token, subprotocol.
+class ConnectRequest:
+    """A request to connect.
 
     Args:
-        server: The endpoint's.
         target: The socket that the path leads to.
-        scope: The ASGI scope of the request.
-        transport: The transport's name.
+        scope: The ASGI scope of the request, of HTTP or of a WebSocket.
+        transport: ``"websocket"`` or ``"longpoll"``.
+
+    Attributes:
+        headers: The headers by their names, in lower case; of several of one name the first.
+        params: The parameters of the query and the path, once the request is read.
+        info: What ``connect`` can ask about the request, once the request is read.
+        subprotocol: The subprotocol that was agreed on, once the request is read.
     """
-    headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))  # the first of several
-    query: bytes = scope.get("query_string", b"")
-    try:
-        params = decode_query(query)
-    except DecodeError as error:
-        server.log.warning("Refusing a connection to %s: %s", target.mount, error)
-        return Denied(414 if len(query) > MAX_QUERY else 400)
-    params.update(target.variables)
-    if b"origin" in headers and not await origin_fits(server.log, target, scope, headers):
-        return Denied(FORBIDDEN)
-    socket = target.socket
-    offered = headers.get(b"sec-websocket-protocol")
-    protocols = None if offered is None else offered.decode("latin-1")
-    token = None
-    is_polling = transport == "longpoll"  # polling has no subprotocols
-    if is_polling and socket.auth_token:
-        sent = headers.get(AUTH_TOKEN_HEADER)
-        token = None if sent is None else sent.decode("latin-1")
-    elif socket.auth_token:
+
+    __slots__ = ("headers", "info", "params", "scope", "subprotocol", "target", "transport")
+
+    info: ConnectInfo
+    params: dict[str, Any]
+    subprotocol: str | None
+
+    def __init__(self, target: Target, scope: Mapping[str, Any], transport: str) -> None:
+        self.target = target
+        self.scope = scope
+        self.transport = transport
+        self.headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))
+
+    async def read(self, server: Server) -> Denied | None:
+        """Read the request in the order of the protocol: query, origin, auth token, subprotocol.
+
+        Args:
+            server: The endpoint's.
+
+        Returns:
+            The answer if the request is denied.
+        """
+        target, scope, headers = self.target, self.scope, self.headers
+        query: bytes = scope.get("query_string", b"")
         try:
-            token, protocols = take_auth_token(protocols)
+            params = self.params = decode_query(query)
         except DecodeError as error:
             server.log.warning("Refusing a connection to %s: %s", target.mount, error)
-            return Denied(500)
-    subprotocol = None
-    if socket.subprotocols is not None and not is_polling:
-        fits, subprotocol = select_subprotocol(protocols, socket.subprotocols)
-        if not fits:
-            server.log.error(
-                "Refusing a connection to %s: it offers the subprotocols %s, the socket speaks %s",
-                target.mount,
-                _without_bearer(protocols),
-                socket.subprotocols,
-            )
+            return Denied(414 if len(query) > MAX_QUERY else 400)
+        params.update(target.variables)
+        if b"origin" in headers and not await origin_fits(server.log, target, scope, headers):
             return Denied(FORBIDDEN)
-    kept = None if token is None else _without_token(scope["headers"], protocols)
-    info = ConnectInfo(
-        scope, transport=transport, state=server.state, auth_token=token, headers=kept
-    )
-    if socket.sessions is not None:
-        info.scope_session = scope.get("session")
-    return ConnectRequest(params, info, subprotocol)
+        socket = target.socket
+        offered = headers.get(b"sec-websocket-protocol")
+        protocols = None if offered is None else offered.decode("latin-1")
+        token = None
+        is_polling = self.transport == "longpoll"  # polling has no subprotocols
+        if is_polling and socket.auth_token:
+            sent = headers.get(AUTH_TOKEN_HEADER)
+            token = None if sent is None else sent.decode("latin-1")
+        elif socket.auth_token:
+            try:
+                token, protocols = take_auth_token(protocols)
+            except DecodeError as error:
+                server.log.warning("Refusing a connection to %s: %s", target.mount, error)
+                return Denied(500)
+        self.subprotocol = None
+        if socket.subprotocols is not None and not is_polling:
+            fits, self.subprotocol = select_subprotocol(protocols, socket.subprotocols)
+            if not fits:
+                server.log.error(
+                    "Refusing a connection to %s: it offers the subprotocols %s, the socket speaks %s",
+                    target.mount,
+                    _without_bearer(protocols),
+                    socket.subprotocols,
+                )
+                return Denied(FORBIDDEN)
+        kept = None if token is None else _without_token(scope["headers"], protocols)
+        self.info = ConnectInfo(
+            scope, transport=self.transport, state=server.state, auth_token=token, headers=kept
+        )
+        if socket.sessions is not None:
+            self.info.scope_session = scope.get("session")
+        return None
+
+    @property
+    def key(self) -> bytes:
+        """The Sec-WebSocket-Key."""
+        return self.headers.get(b"sec-websocket-key", b"")
+
+    def explain_upgrade(self) -> str | None:
+        """Return what keeps the request from becoming a WebSocket, in one sentence; None if nothing does."""
+        scope, headers = self.scope, self.headers
+        method: str = scope.get("method", "GET")
+        http_version: str = scope.get("http_version", "1.1")
+        is_usual = _USUAL.items() <= headers.items() and headers.keys() >= _NEEDED
+        if is_usual and http_version == "1.1" and method == "GET":
+            return None
+
+        def header(name: bytes) -> str:
+            return headers.get(name, b"").decode("latin-1")
+
+        return explain_upgrade(
+            method=method,
+            http_version=http_version,
+            host=header(b"host"),
+            connection=header(b"connection"),
+            upgrade=header(b"upgrade"),
+            key=header(b"sec-websocket-key"),
+            version=header(b"sec-websocket-version"),
+        )
+
+
+_USUAL: Final = {
+    b"connection": b"Upgrade",
+    b"upgrade": b"websocket",
+    b"sec-websocket-version": b"13",
+}
+"""Headers of most requests to upgrade, whose values need not be parsed."""
+_NEEDED: Final = {b"host", b"sec-websocket-key"}
 
 
 async def origin_fits(
@@ -181,28 +224,3 @@ def _without_token(
     name = b"sec-websocket-protocol"
     kept = [pair for pair in headers if pair[0].lower() not in (name, AUTH_TOKEN_HEADER)]
     return kept if protocols is None else [*kept, (name, protocols.encode("latin-1"))]
-
-
-_USUAL = {b"connection": b"Upgrade", b"upgrade": b"websocket", b"sec-websocket-version": b"13"}
-_NEEDED = {b"host", b"sec-websocket-key"}
-
-
-def explain_request(scope: Mapping[str, Any]) -> str | None:
-    """Return what keeps a request from becoming a WebSocket, in one sentence; None if nothing does."""
-    headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))
-    is_http_1_1 = scope.get("http_version", "1.1") == "1.1" and scope.get("method", "GET") == "GET"
-    if is_http_1_1 and _USUAL.items() <= headers.items() and headers.keys() >= _NEEDED:
-        return None
-
-    def header(name: bytes) -> str:
-        return headers.get(name, b"").decode("latin-1")
-
-    return explain_upgrade(
-        method=scope.get("method", "GET"),
-        http_version=scope.get("http_version", "1.1"),
-        host=header(b"host"),
-        connection=header(b"connection"),
-        upgrade=header(b"upgrade"),
-        key=header(b"sec-websocket-key"),
-        version=header(b"sec-websocket-version"),
-    )

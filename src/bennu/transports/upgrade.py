@@ -15,7 +15,7 @@ bound. There are three outcomes:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -29,7 +29,7 @@ from ..server.request import Denied
 from ..server.server import Server
 from .native import BUDGET, FRAMING, MeteredReader, NativeWebSocket
 
-__all__ = ["EXTENSION", "Upgrade", "key_of"]
+__all__ = ["EXTENSION", "Upgrade"]
 
 
 EXTENSION: Final = "bennu.native"
@@ -178,12 +178,3 @@ def _reading(accepted: Accepted, head: list[bytes]) -> tuple[Reader | MeteredRea
     if socket.rates is None or socket.rates.bytes is None:
         return reader, framing
     return MeteredReader(reader), framing
-
-
-def key_of(scope: Mapping[str, Any]) -> bytes:
-    """Return the Sec-WebSocket-Key of a request."""
-    for name, value in scope["headers"]:
-        if name == b"sec-websocket-key":
-            key: bytes = value
-            return key
-    return b""

@@ -25,7 +25,7 @@ from ...protocol.query import MAX_QUERY, decode_query
 from ...reasons import Limit
 from ...secret_key import Secret
 from ...server.handshake import shake_hands
-from ...server.request import Denied, Target, origin_fits
+from ...server.request import ConnectRequest, Denied, Target, origin_fits
 from ...server.server import Server
 from .bodies import Bodies, NoRoom
 from .exchange import BodyTooLong, ClientGone, Exchange
@@ -152,7 +152,8 @@ class LongPolling:
         self._counts.update(keys)
         try:
             async with exchange.while_there():
-                outcome = await shake_hands(self._server, target, exchange.scope, "longpoll")
+                request = ConnectRequest(target, exchange.scope, "longpoll")
+                outcome = await shake_hands(self._server, request)
         except BaseException:
             self._leave(keys)
             raise
