@@ -301,7 +301,7 @@ def test_two_handlers_of_one_thing_are_refused(mark: Any, what: str) -> None:
 
     error = refused(type("Lobby", (Channel,), {"one": mark(one), "two": mark(two)}))
 
-    assert error.subject == f"the handler Lobby.two {what} is the second of its kind"
+    assert error.subject == f"the handler Lobby.two {what} is a second handler"
     assert error.got == f"{one.__qualname__} at {line(one)}"
     assert error.where == line(two)
 

@@ -273,8 +273,8 @@ def _enter(definition: ChannelDefinition, name: str, value: Any, marked: Any) ->
 def _refuse_second(subject: str, earlier: Handler | None, function: Callable[..., Any]) -> None:
     if earlier is not None:
         raise DefinitionError(
-            f"{subject} is the second of its kind",
-            expected="one handler for each",
+            f"{subject} is a second handler",
+            expected="one handler for each event and each type of message",
             got=f"{earlier.function.__qualname__} at {source_line(earlier.function)}",
             write="one of the two, or one that calls both",
             where=source_line(function),

@@ -167,7 +167,9 @@ class Pattern:
                     f'"{self.text.replace(":" + kind, "")}" and `{name}: {kind}` in the class',
                 )
             if any(name == earlier.name for earlier in parameters):
-                raise _bad_pattern(self.text, f"{{{name}}} twice", "a name of its own for each")
+                raise _bad_pattern(
+                    self.text, f"{{{name}}} twice", "another name for each parameter"
+                )
             rest = kind == "path"
             if rest and found.end() != len(self.text):
                 raise _bad_pattern(self.text, f"text after {{{name}:path}}", "put it at the end")

@@ -181,7 +181,7 @@ def test_a_call_that_the_event_loop_does_not_finish_ends_too(
     caller.join(30)
     loop.run_until_complete(_cancel_all(loop))
     loop.close()
-    assert raised == ["sync.hold(...) was not finished: the event loop ended meanwhile"]
+    assert raised == ["sync.hold(...) was not finished, because the event loop ended"]
 
 
 async def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:

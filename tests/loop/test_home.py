@@ -203,7 +203,7 @@ def test_before_the_start_and_in_a_process_that_serves_nobody(name: str) -> None
     """The error says that the application is imported by a script or a worker of a task queue."""
     endpoint = endpoint_of({"room:*": Room})
     with pytest.raises(
-        NotStarted, match=rf"{name}.* reaches nobody.*this process \({os.getpid()}\)"
+        NotStarted, match=rf"{name}.* reaches no client.*this process \({os.getpid()}\)"
     ):
         made_before(BEFORE[name], endpoint)
 

@@ -375,7 +375,7 @@ async def test_an_endpoint_that_starts_again_is_ready_again() -> None:
     """Nothing of the drain is left."""
     endpoint = make()
     assert not ready(endpoint)
-    with pytest.raises(NotStarted, match="reaches nobody"):
+    with pytest.raises(NotStarted, match="reaches no client"):
         await endpoint.drain()
     async with serve(endpoint) as server:
         await endpoint.drain()

@@ -114,7 +114,7 @@ def _around(given: Any) -> Callback:
             write=write,
         ) from error
     return Callback.plain(
-        subject, given, why="what it makes is entered in a worker thread", write=write
+        subject, given, why="its context manager is entered in a worker thread", write=write
     )
 
 

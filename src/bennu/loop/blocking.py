@@ -42,12 +42,12 @@ def blocking(
     else:
         if running is not loop:
             raise WrongThread(
-                f"sync.{name}(...) blocks, and was called on an event loop, though not on the endpoint's:"
+                f"sync.{name}(...) blocks, and was called on another event loop than the endpoint's:"
                 f" write `await asyncio.to_thread(....sync.{name}, ...)`"
             )
         raise WrongThread(
             f"sync.{name}(...) blocks, and was called on the event loop:"
-            f" write `await ....{name}(...)` there, and keep sync for threads"
+            f" write `await ....{name}(...)` there, and use sync only in threads"
         )
 
     async def call() -> T:
@@ -73,4 +73,4 @@ def blocking(
 
 
 def _ended(name: str) -> NotStarted:
-    return NotStarted(f"sync.{name}(...) was not finished: the event loop ended meanwhile")
+    return NotStarted(f"sync.{name}(...) was not finished, because the event loop ended")

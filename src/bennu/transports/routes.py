@@ -121,7 +121,7 @@ def expect_sockets(given: Any) -> None:
     if not isinstance(given, Mapping):
         raise DefinitionError(
             "Endpoint(...)",
-            expected="sockets, each under the path that it is mounted on",
+            expected="sockets by the path of their mount",
             got=repr(given),
             write='Endpoint(sockets={"/socket": socket})',
         )

@@ -192,7 +192,7 @@ class Callback:
             )
         if type(value) in UNFINISHED:
             raise CallbackError(
-                f"{self.subject}: {self.name} returned a generator, of which nothing runs:"
+                f"{self.subject}: {self.name} returned a generator, whose body never runs:"
                 " return the result, without `yield`"
             )
         return value
@@ -242,7 +242,7 @@ def call_now(name: str, function: Callable[..., Any], /, *args: Any) -> Any:
     if isinstance(value, CoroutineType):
         value.close()
     raise CallbackError(
-        f"{name} returned something to be awaited, where nothing can be: write a plain function"
+        f"{name} returned an awaitable, which can't be awaited here: write a plain function"
         " that returns its result"
     )
 

@@ -155,7 +155,7 @@ def check_made_without_arguments(cls: type) -> None:
                 f"{cls.__qualname__}.{name} takes arguments",
                 expected="nothing but self: Bennu makes an object for each client",
                 got=", ".join(needed),
-                write="what all clients share in the lifespan's state (self.state); what is a client's own in join",
+                write="state of all clients in the lifespan's state (self.state), and state of one client in join",
                 where=source_line(made),
             )
 

@@ -93,7 +93,7 @@ def adapter_for(annotation: Any, *, subject: str, where: str | None) -> Adapter:
         pydantic: Any = importlib.import_module("pydantic")
     except ImportError as error:
         raise DefinitionError(
-            f"{subject} with a constraint that only pydantic checks, which is not installed",
+            f"{subject} with a constraint that needs pydantic, which is not installed",
             expected="a constraint of msgspec",
             got=repr(annotation),
             write="Annotated[int, msgspec.Meta(ge=0)]",

@@ -151,7 +151,7 @@ def adapter_of(annotation: Any, facts: Facts, *, subject: str, where: str | None
             f"{subject} that asks for {type(facts.foreign).__name__}(...)",
             expected="a type: Bennu resolves no dependencies of a web framework",
             got=repr(annotation),
-            write="what it needs in the lifespan's state (self.state, info.state), or call it yourself",
+            write="its objects in the lifespan's state (self.state, info.state), or a call of your own",
             where=where,
         )
     if facts.pydantic is not None and facts.native is None:
@@ -159,7 +159,7 @@ def adapter_of(annotation: Any, facts: Facts, *, subject: str, where: str | None
     ignored = facts.constraint if facts.constraint is not None else facts.validated
     if ignored is not None:
         raise DefinitionError(
-            f"{subject} whose constraints nobody would check",
+            f"{subject} with constraints that would be ignored",
             expected="constraints of one library: of msgspec in Structs, of pydantic in models",
             got=f"{ignored!r} beside {facts.native!r}",
             write="Annotated[int, msgspec.Meta(ge=0)], or a pydantic.BaseModel for all of it",

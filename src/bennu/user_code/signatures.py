@@ -89,15 +89,15 @@ def check_parameters(
                 f"{subject} has a parameter with a default of {asks}",
                 expected="parameters that Bennu fills: it resolves no dependencies of a web framework",
                 got=f"{one.name}={type(one.default).__name__}(...)",
-                write="what it needs in the lifespan's state (self.state, info.state), or call it yourself",
+                write="its objects in the lifespan's state (self.state, info.state), or a call of your own",
                 where=source_line(function),
             )
         if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD):
             continue
         wraps = one.kind is not one.KEYWORD_ONLY and not hasattr(function, "__wrapped__")
         raise DefinitionError(
-            f"{subject} has a parameter that nobody fills",
-            expected="positional parameters alone",
+            f"{subject} has a parameter that Bennu does not fill",
+            expected="only positional parameters",
             got=f"{one} ({_KINDS[one.kind]})",
             write=written
             if not wraps
@@ -107,9 +107,9 @@ def check_parameters(
 
 
 _KINDS: Final = {
-    inspect.Parameter.KEYWORD_ONLY: "for keywords only",
-    inspect.Parameter.VAR_POSITIONAL: "all that is left",
-    inspect.Parameter.VAR_KEYWORD: "all keywords that are left",
+    inspect.Parameter.KEYWORD_ONLY: "keyword-only",
+    inspect.Parameter.VAR_POSITIONAL: "all other positional arguments",
+    inspect.Parameter.VAR_KEYWORD: "all other keyword arguments",
 }
 
 
