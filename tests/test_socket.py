@@ -191,9 +191,9 @@ async def test_what_is_meant_as_a_no_lets_nobody_in(value: Any) -> None:
 
     workers = cast("Any", None)
     with pytest.raises(CallbackError, match="raise Refused"):
-        await socket(connect).connector.ask(workers, {}, INFO)
+        await socket(connect).connector.call(workers, {}, INFO)
     with pytest.raises(CallbackError, match="raise Refused"):
-        await Refresher(answer).ask(workers, "token", INFO)
+        await Refresher(answer).call(workers, "token", INFO)
 
 
 @pytest.mark.parametrize("value", [None, 0, "", {}, Params, Params("ann"), Ok()], ids=str)
@@ -205,7 +205,7 @@ async def test_anything_else_is_the_assigns(value: Any) -> None:
 
     taken = socket(connect)
     taken.define()
-    assert await taken.connector.ask(cast("Any", None), {}, INFO) is value
+    assert await taken.connector.call(cast("Any", None), {}, INFO) is value
 
 
 @pytest.mark.parametrize("connect", [Authenticator(), Authenticator().method])

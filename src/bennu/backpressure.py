@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from .errors import DefinitionError, source_line
-from .user_code.functions import expect_awaitable_or_plain, expect_plain
+from .user_code.functions import refuse_async, refuse_generator
 from .user_code.options import options
 
 __all__ = ["DropOldest", "DropPolicy", "Latest", "WhenSlow"]
@@ -73,8 +73,8 @@ class Latest:
                 write='Latest(key="symbol")',
             )
         if callable(self.key):
-            expect_awaitable_or_plain("Latest(key=...)", self.key)
-            expect_plain(
+            refuse_generator("Latest(key=...)", self.key)
+            refuse_async(
                 "Latest(key=...)",
                 self.key,
                 why="it is called for each message, and nothing waits for it",

@@ -128,7 +128,7 @@ class Connector(Generic[A]):
         if not is_object(annotation):
             raise _one_parameter_each(function, parameter)
 
-    async def ask(self, workers: Workers, params: dict[str, Any], info: ConnectInfo) -> Any:
+    async def call(self, workers: Workers, params: dict[str, Any], info: ConnectInfo) -> Any:
         """Call ``connect`` and return the assigns of a client.
 
         Args:
@@ -146,7 +146,7 @@ class Connector(Generic[A]):
             arguments = call_now("the type of the params", self.arguments, params, info)
         elif self._roles:
             arguments = self.arguments(params, info)
-        assigns = await self.callback.ask(workers, *arguments)
+        assigns = await self.callback.call(workers, *arguments)
         if assigns is not None:
             check_assigns(self.callback, assigns)
         return assigns
@@ -285,7 +285,7 @@ class Refresher:
         refuse_bool("Socket(refresh=...)", function, write=_REFUSE)
         self.callback = Callback("Socket(refresh=...)", function)
 
-    async def ask(self, workers: Workers, token: str, info: ConnectInfo) -> Any:
+    async def call(self, workers: Workers, token: str, info: ConnectInfo) -> Any:
         """Call ``refresh`` and return the new assigns; None if the assigns stay the same.
 
         Args:
@@ -298,6 +298,6 @@ class Refresher:
             CallbackError: ``refresh`` returned a value that can't be assigns.
             Exception: ``refresh`` raised it.
         """
-        assigns = await self.callback.ask(workers, token, info)
+        assigns = await self.callback.call(workers, token, info)
         check_assigns(self.callback, assigns)
         return assigns

@@ -159,7 +159,9 @@ class Lifecycle:
             presence.start(server)
         if self._lifespan is not None:
             takes_endpoint = bool(inspect.signature(self._lifespan.function).parameters)
-            context = await self._lifespan.here(*((server.endpoint,) if takes_endpoint else ()))
+            context = await self._lifespan.call_on_loop(
+                *((server.endpoint,) if takes_endpoint else ())
+            )
             if not hasattr(context, "__aenter__"):
                 raise DefinitionError(
                     "Endpoint(lifespan=...)",

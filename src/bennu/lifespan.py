@@ -62,7 +62,7 @@ def mounted_lifespan(
             if context is None:
                 yield
             else:
-                async with await context.here(app) as state:
+                async with await context.call_on_loop(app) as state:
                     yield state
         finally:
             await lifecycle.stop()

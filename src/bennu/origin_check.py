@@ -39,7 +39,7 @@ class OriginCheck:
         callback = self._callback
         assert callback is not None  # noqa: S101 - for the type checkers
         try:
-            found = await callback.here(origin)
+            found = await callback.call_on_loop(origin)
         except Exception:
             self.log.exception("check_origin crashed in %s: the page is refused", callback.name)
             return False

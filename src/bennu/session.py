@@ -65,7 +65,7 @@ class SessionLoader:
             CallbackError: The reader returned neither a mapping nor None.
             Exception: Whatever the reader raised.
         """
-        session: Any = await self._reader.here(info)
+        session: Any = await self._reader.call_on_loop(info)
         if session is not None and not isinstance(session, Mapping):
             raise CallbackError(
                 f"Socket(session=...): {self._reader.name} returned {described(session)}: expected a mapping"

@@ -246,7 +246,7 @@ class SocketBase(Generic[A]):
         drain: Any = self._drain
         asked = isinstance(drain, Callback)
         if asked:
-            drain = await drain.here()
+            drain = await drain.call_on_loop()
         if drain is False:
             return None
         if isinstance(drain, Drain):
@@ -264,7 +264,7 @@ class SocketBase(Generic[A]):
         Raises:
             Refused: The user's ``id`` returned neither text nor None.
         """
-        name: Any = None if self.id is None else await self.id.here(assigns)
+        name: Any = None if self.id is None else await self.id.call_on_loop(assigns)
         if name is None or isinstance(name, str):
             return name
         log.warning("Socket.id returned %r: expected a str or None; the connect is refused", name)

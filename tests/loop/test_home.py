@@ -335,7 +335,7 @@ READS = {
         "enter",
         "leave",
         "move",
-        "may_reach",
+        "has_subscribers",
         "subscribers",
     },
     "Channel": {"ref", "join", "after_join", "handle_in", "terminate"},

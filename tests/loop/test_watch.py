@@ -80,7 +80,7 @@ async def test_a_function_that_holds_the_loop_is_named(
 
     watch = Watch.begin(0.02)
     try:
-        await Callback("Socket(connect=...)", connect).here()
+        await Callback("Socket(connect=...)", connect).call_on_loop()
         line = await told.line()
     finally:
         watch.end()

@@ -16,7 +16,7 @@ import pytest
 import bennu
 from bennu.errors import CallbackError, DefinitionError, Refused
 from bennu.user_code.callback import Callback, crash_of
-from bennu.user_code.functions import expect_plain, name_of, refuse_bool
+from bennu.user_code.functions import name_of, refuse_async, refuse_bool
 
 SOURCE = Path(bennu.__file__).parent
 
@@ -134,8 +134,8 @@ async def test_what_is_async_is_awaited_on_the_loop(function: Callable[..., Any]
     threads = Threads()
     callback = Callback("test", function)
     assert callback.is_async
-    assert await callback.ask(threads, 4) == 8
-    assert await callback.here(4) == 8
+    assert await callback.call(threads, 4) == 8
+    assert await callback.call_on_loop(4) == 8
     assert threads.calls == 0
 
 
@@ -147,9 +147,9 @@ async def test_what_is_plain_runs_in_a_thread_and_its_coroutine_on_the_loop(
     threads = Threads()
     callback = Callback("test", function)
     assert not callback.is_async
-    assert await callback.ask(threads, 4) == 8
+    assert await callback.call(threads, 4) == 8
     assert threads.calls == 1
-    assert await callback.here(4) == 8
+    assert await callback.call_on_loop(4) == 8
     assert threads.calls == 1
 
 
@@ -161,9 +161,9 @@ def test_where_nothing_can_be_awaited_a_coroutine_is_an_error(
 ) -> None:
     """The coroutine is closed: a warning that it was never awaited would fail this test."""
     with pytest.raises(CallbackError, match="plain function"):
-        Callback("test", function).now(4)
+        Callback("test", function).call_now(4)
     twice: Any = PLAIN[1]
-    assert Callback("test", twice).now(4) == 8
+    assert Callback("test", twice).call_now(4) == 8
 
 
 @pytest.mark.parametrize("function", ASYNC, ids=range(len(ASYNC)))
@@ -172,7 +172,7 @@ def test_where_nothing_can_be_awaited_async_is_refused_at_once(
 ) -> None:
     """The error says why the function can't be async, and what to write."""
     with pytest.raises(DefinitionError, match="async") as raised:
-        expect_plain("Latest(key=...)", function, why="nobody waits", write="def key(): ...")
+        refuse_async("Latest(key=...)", function, why="nobody waits", write="def key(): ...")
     assert raised.value.write == "def key(): ..."
 
 
@@ -180,7 +180,7 @@ def test_where_nothing_can_be_awaited_a_future_is_an_error() -> None:
     """A future of any kind is an error: as a true value it would accept each client."""
     for value in (Future[bool](), of_loop(answer)(4)):
         with pytest.raises(CallbackError, match="plain function"):
-            Callback("test", lambda value=value: value).now()
+            Callback("test", lambda value=value: value).call_now()
 
 
 async def test_what_a_future_of_a_thread_raises_is_raised() -> None:
@@ -188,7 +188,7 @@ async def test_what_a_future_of_a_thread_raises_is_raised() -> None:
     future: Future[Any] = Future()
     future.set_exception(Refused("no"))
     with pytest.raises(Refused):
-        await Callback("test", lambda: future).ask(Threads())
+        await Callback("test", lambda: future).call(Threads())
 
 
 class Unsayable(BaseException):
@@ -207,11 +207,11 @@ async def test_an_exception_that_cannot_be_shown_is_a_crash_all_the_same() -> No
         raise Unsayable
 
     callback = Callback("test", function)
-    for call in (callback.here, functools.partial(callback.ask, Threads())):
+    for call in (callback.call_on_loop, functools.partial(callback.call, Threads())):
         with pytest.raises(CallbackError, match="raised Unsayable"):
             await call()
     with pytest.raises(CallbackError, match="raised Unsayable"):
-        callback.now()
+        callback.call_now()
 
 
 def generator(value: int) -> Any:
@@ -234,11 +234,11 @@ async def test_a_generator_is_refused(function: Callable[..., Any]) -> None:
             Callback("Socket(connect=...)", given)
     callback = Callback("test", decorated(function))
     with pytest.raises(CallbackError, match="returned a generator"):
-        await callback.ask(Threads(), 1)
+        await callback.call(Threads(), 1)
     with pytest.raises(CallbackError, match="returned a generator"):
-        await callback.here(1)
+        await callback.call_on_loop(1)
     with pytest.raises(CallbackError, match="plain function"):
-        callback.now(1)
+        callback.call_now(1)
 
 
 def says_bool() -> bool:
@@ -293,12 +293,12 @@ async def test_whatever_a_function_raises_comes_out_as_an_exception(
 
     for function in (fail, fail_later):
         callback = Callback("test", function)
-        for running in (callback.ask(Threads()), callback.here()):
+        for running in (callback.call(Threads()), callback.call_on_loop()):
             with pytest.raises(Exception) as raised:  # noqa: PT011 - any exception
                 await running
             assert isinstance(raised.value, kind) or isinstance(raised.value.__cause__, kind)
     with pytest.raises(Exception):  # noqa: B017, PT011 - any exception
-        Callback("test", fail).now()
+        Callback("test", fail).call_now()
 
 
 async def test_a_group_of_exceptions_is_one() -> None:
@@ -308,7 +308,7 @@ async def test_a_group_of_exceptions_is_one() -> None:
         raise BaseExceptionGroup("both", [SystemExit(1), ValueError()])
 
     with pytest.raises(CallbackError, match="BaseExceptionGroup"):
-        await Callback("test", fail).here()
+        await Callback("test", fail).call_on_loop()
 
 
 async def test_a_cancellation_from_outside_passes() -> None:
@@ -317,7 +317,7 @@ async def test_a_cancellation_from_outside_passes() -> None:
     async def wait() -> None:
         await asyncio.Event().wait()
 
-    task = asyncio.create_task(Callback("test", wait).ask(Threads()))
+    task = asyncio.create_task(Callback("test", wait).call(Threads()))
     await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -330,7 +330,7 @@ async def test_a_coroutine_that_is_closed_ends() -> None:
     async def wait() -> None:
         await asyncio.Event().wait()
 
-    running = Callback("test", wait).ask(Threads())
+    running = Callback("test", wait).call(Threads())
     running.send(None)
     running.close()
 
@@ -348,11 +348,11 @@ async def test_what_a_signal_raises_passes(number: signal.Signals) -> None:
     before = signal.signal(number, leave)
     try:
         with pytest.raises(SystemExit):
-            Callback("test", interrupt).now()
+            Callback("test", interrupt).call_now()
         if number is signal.SIGINT:
             signal.signal(number, signal.default_int_handler)
             with pytest.raises(KeyboardInterrupt):
-                Callback("test", interrupt).now()
+                Callback("test", interrupt).call_now()
     finally:
         signal.signal(number, before)
 

@@ -182,7 +182,7 @@ class JWTConnect(Generic[A]):
             info.expire_at(float(claims["exp"]) + self._leeway)
         if isinstance(token_id := claims.get("jti"), str):
             info.add_id(f"tokens:{token_id}")
-        return cast("A", await self._user.here(claims, info))
+        return cast("A", await self._user.call_on_loop(claims, info))
 
     async def _keys_for(self, algorithm: str, header: Mapping[str, Any]) -> list[Any]:
         """Return the keys that can have signed a token. Each is a key for this algorithm."""

@@ -135,7 +135,7 @@ class _Job:
     def _call(self) -> Any:
         if self._around is None:
             return self._callback.work(*self._args)
-        context = self._around.now()
+        context = self._around.call_now()
         if not hasattr(context, "__enter__"):
             raise CallbackError(
                 f"Threads(around=...): {self._around.name} returned {described(context)}: expected a context"

@@ -77,7 +77,7 @@ class Hooks:
             return bare(metas)
         try:
             async with asyncio.timeout(FETCH_LIMIT):
-                found = await fetch.ask(self._server, topic, copied(bare(metas)))
+                found = await fetch.call(self._server, topic, copied(bare(metas)))
             extended: Presences = {}
             for key, of_key in metas.items():
                 extended[key] = {**cast("Presences", found).get(key, {}), METAS: of_key}
@@ -104,7 +104,7 @@ class Hooks:
     async def call(self, hook: Callback, topic: str, *args: Any) -> None:
         """Call a hook of a topic. If it fails, that is logged."""
         try:
-            await hook.ask(self._server, topic, *args)
+            await hook.call(self._server, topic, *args)
         except Exception:
             self.log.exception("%s failed for %r", hook.name, topic)
 

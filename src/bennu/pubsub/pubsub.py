@@ -284,7 +284,7 @@ class PubSub:
             why="it is called during a broadcast, which does not wait",
             write="def deliver(message): queue.put_nowait(message)",
         )
-        return self._listen(topic, callback.now, owner, shares=shares)
+        return self._listen(topic, callback.call_now, owner, shares=shares)
 
     def listen(
         self, topic: str | SocketId, deliver: Callable[[Any], object], *, owner: object = None
@@ -315,7 +315,7 @@ class PubSub:
         if entry.is_empty:
             del self._topics[topic]
 
-    def may_reach(self, topic: str) -> bool:
+    def has_subscribers(self, topic: str) -> bool:
         """Return whether a topic can have a subscriber in this process."""
         return topic in self._topics
 

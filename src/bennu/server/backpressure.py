@@ -187,7 +187,7 @@ class Backpressure:
             if drop_key is None:
                 key = policy.key_of(event, payload)
             else:
-                key = drop_key.now(event, payload)
+                key = drop_key.call_now(event, payload)
             hash(key)
         except Exception:
             if not self._has_complained:

@@ -207,7 +207,7 @@ class RenewableExpiry(Expiry):
 
     async def _call(self, token: str, info: ConnectInfo) -> Any:
         async with asyncio.timeout(self._channels.socket.join_timeout):
-            return await self._refresher.ask(self, token, info)
+            return await self._refresher.call(self, token, info)
 
     def in_thread(self, callback: Callback, /, *args: Any) -> Awaitable[Any]:
         """Run a plain ``refresh`` in a worker thread."""

@@ -195,7 +195,7 @@ async def _connect(
     try:
         if socket.sessions is not None:
             info.session = await socket.sessions.load(params, info)
-        assigns = await socket.connector.ask(server.connects, params, info)
+        assigns = await socket.connector.call(server.connects, params, info)
         name = None if socket.id is None else await socket.id_of(assigns)
         if info.is_bound:
             _check_time(info)
@@ -253,7 +253,7 @@ async def _refuse(socket: SocketBase[Any], refused: Refused) -> Denied:
         if socket.refusals is not None:
             encode_object(payload)  # raises here, and not in the midst of a connection
         return Denied(FORBIDDEN, refusal=payload)
-    answer: Any = await socket.error_handler.here(refused)
+    answer: Any = await socket.error_handler.call_on_loop(refused)
     if isinstance(answer, tuple | list) and len(cast("Sequence[Any]", answer)) == 2:
         status, body = cast("Sequence[Any]", answer)
         is_status = isinstance(status, int) and not isinstance(status, bool) and 200 <= status < 600

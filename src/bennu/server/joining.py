@@ -67,7 +67,7 @@ async def _ask(channel: ChannelServer, handler: Handler, message: Message) -> Ok
     task, limit = channel.task, channel.connection.socket.join_timeout
     task.set_limit(limit)
     try:
-        value = await handler.ask(channel.connection, channel.agent, *_decoded(handler, message))
+        value = await handler.call(channel.connection, channel.agent, *_decoded(handler, message))
     except Refused as refused:
         return Error(refused.payload)
     except InvalidPayload as invalid:

@@ -200,7 +200,7 @@ class SupervisedTask:
         limit = server.agent.terminate_timeout
         self.set_limit(limit)
         try:
-            await handler.ask(server.connection, server.agent, end.reason)
+            await handler.call(server.connection, server.agent, end.reason)
         except asyncio.CancelledError:
             if not self.take_interruption():
                 raise

@@ -141,7 +141,7 @@ class Telemetry:
         kind = type(event)
         for handler in self.handlers[kind]:
             try:
-                handler.now(event)
+                handler.call_now(event)
             except Exception:
                 self.log.exception("A telemetry handler failed on %s", kind.__name__)
 

@@ -6,10 +6,10 @@ A user's function can be ``async def`` or ``def``, a lambda or a decorator that 
 ``functools.partial``, or an object with ``__call__``. Each place that takes a function makes a
 :class:`Callback` of the function, and calls it by one of four methods:
 
-- :meth:`Callback.ask` awaits an async function, and runs a plain function in a worker thread;
-- :meth:`Callback.here` is for short functions of the handshake: a plain function runs on the event loop;
-- :meth:`Callback.now` is for places that can't wait: there an awaitable result is an error;
-- :meth:`Callback.begin` is ``ask`` for the handlers of messages: its caller handles the result and the errors.
+- :meth:`Callback.call` awaits an async function, and runs a plain function in a worker thread;
+- :meth:`Callback.call_on_loop` is for short functions of the handshake: a plain function runs on the event loop;
+- :meth:`Callback.call_now` is for places that can't wait: there an awaitable result is an error;
+- :meth:`Callback.begin` is ``call`` for the handlers of messages: its caller handles the result and the errors.
 
 All four follow three rules:
 
@@ -43,7 +43,7 @@ from typing import Any, Final, Protocol, cast
 
 from ..errors import CallbackError, DefinitionError
 from ..logs.printable import described
-from .functions import expect_awaitable_or_plain, expect_plain, is_async, name_of
+from .functions import is_async, name_of, refuse_async, refuse_generator
 
 __all__ = ["UNFINISHED", "Callback", "Workers", "call_now", "crash_of"]
 
@@ -81,13 +81,13 @@ class Callback:
     name: str = field(init=False)
 
     def __post_init__(self) -> None:
-        expect_awaitable_or_plain(self.subject, self.function)
+        refuse_generator(self.subject, self.function)
         object.__setattr__(self, "is_async", is_async(self.function))
         object.__setattr__(self, "name", name_of(self.function))
 
     @classmethod
     def plain(cls, subject: str, function: Callable[..., Any], *, why: str, write: str) -> Callback:
-        """Return a callback for a place that can't wait, which calls it with :meth:`now`.
+        """Return a callback for a place that can't wait, which calls it with :meth:`call_now`.
 
         Args:
             subject: The option that the user gave the function as, for errors.
@@ -98,7 +98,7 @@ class Callback:
         Raises:
             DefinitionError: The function is async.
         """
-        expect_plain(subject, function, why=why, write=write)
+        refuse_async(subject, function, why=why, write=write)
         return cls(subject, function)
 
     @classmethod
@@ -121,7 +121,7 @@ class Callback:
 
     # The four ways.
 
-    async def ask(self, workers: Workers, /, *args: Any) -> Any:
+    async def call(self, workers: Workers, /, *args: Any) -> Any:
         """Call the function, in a worker thread if it is plain; return its result.
 
         Args:
@@ -140,7 +140,7 @@ class Callback:
         except BaseException as error:
             raise crash_of(error, self.name) from error
 
-    async def here(self, /, *args: Any) -> Any:
+    async def call_on_loop(self, /, *args: Any) -> Any:
         """Call the function on the event loop, also a plain one; return its result.
 
         Raises:
@@ -154,7 +154,7 @@ class Callback:
         except BaseException as error:
             raise crash_of(error, self.name) from error
 
-    def now(self, /, *args: Any) -> Any:
+    def call_now(self, /, *args: Any) -> Any:
         """Call the function where nothing can be awaited; return its result.
 
         Raises:
@@ -220,7 +220,7 @@ class Callback:
 
 
 def call_now(name: str, function: Callable[..., Any], /, *args: Any) -> Any:
-    """Call a user's function where nothing can be awaited; see :meth:`Callback.now`.
+    """Call a user's function where nothing can be awaited; see :meth:`Callback.call_now`.
 
     Args:
         name: The function's name in errors.

@@ -13,12 +13,12 @@ from typing import Any, cast
 from ..errors import DefinitionError, source_line
 
 __all__ = [
-    "expect_awaitable_or_plain",
-    "expect_plain",
     "is_async",
     "is_response",
     "name_of",
+    "refuse_async",
     "refuse_bool",
+    "refuse_generator",
     "teach_refusal",
 ]
 
@@ -35,7 +35,7 @@ def name_of(function: Callable[..., Any]) -> str:
     return next((name for name in names if isinstance(name, str)), type(faces[0]).__qualname__)
 
 
-def expect_awaitable_or_plain(subject: str, function: Callable[..., Any]) -> None:
+def refuse_generator(subject: str, function: Callable[..., Any]) -> None:
     """Refuse a generator function: Bennu does not iterate over results, so its body would never run.
 
     Args:
@@ -56,7 +56,7 @@ def expect_awaitable_or_plain(subject: str, function: Callable[..., Any]) -> Non
             )
 
 
-def expect_plain(subject: str, function: Callable[..., Any], *, why: str, write: str) -> None:
+def refuse_async(subject: str, function: Callable[..., Any], *, why: str, write: str) -> None:
     """Refuse an async function where nothing can be awaited.
 
     Args:

@@ -266,7 +266,7 @@ class LongPolling:
         session = self._sessions.get(topic)
         if session is not None:
             return LocalSession(session, topic)
-        if not self._server.pubsub.may_reach(topic):
+        if not self._server.pubsub.has_subscribers(topic):
             return None
         return RemoteSession(self._server.pubsub, topic, options)
 
