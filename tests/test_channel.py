@@ -11,9 +11,18 @@ from msgspec import Struct
 from bennu import Broadcast, Channel, Stop, on, on_info, on_out
 
 from .support.clock import advance, settle
-from .support.memory import Client, Over, Version, endpoint_of, error, ok, serve
+from .support.memory import (
+    Client,
+    Over,
+    Version,
+    all_transports,
+    both_versions,
+    endpoint_of,
+    error,
+    ok,
+    serve,
+)
 
-all_transports = pytest.mark.parametrize("over", ["native", "asgi", "longpoll"])
 CRASH = {"reason": "channel_crash"}
 
 
@@ -52,7 +61,7 @@ async def three(server: Any, over: Over, version: Version) -> tuple[Client, Clie
 
 
 @all_transports
-@pytest.mark.parametrize("version", ["1.0.0", "2.0.0"])
+@both_versions
 @pytest.mark.conformance("CS001", "CS002", "CS003", "CS004", "CS007", "CS028", "CS029")
 @pytest.mark.parametrize("how", ["broadcast", "local_broadcast", "broadcast_from", "push"])
 async def test_who_hears_what_a_channel_says(how: str, over: Over, version: Version) -> None:

@@ -10,7 +10,7 @@ from msgspec import Struct
 from bennu import Broadcast, Channel, Ok, ReservedEvent, on, on_info, on_out
 
 from .support.clock import settle
-from .support.memory import Over, endpoint_of, error, ok, serve
+from .support.memory import Over, all_transports, endpoint_of, error, ok, serve
 
 
 class Note(Struct):
@@ -98,7 +98,7 @@ class Free(Channel[Any]):
         return Ok()
 
 
-@pytest.mark.parametrize("over", ["native", "asgi", "longpoll"])
+@all_transports
 async def test_no_topic_reaches_an_id(over: Over) -> None:
     """A client that joins a topic with the name of an id gets no messages of that id."""
     async with serve(endpoint_of({"*": Free})) as server:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 from bennu import Channel, Error, Ok, Refused, Reply, on, on_out
 
 from .support.clock import settle
-from .support.memory import Over, endpoint_of, error, ok, serve
+from .support.memory import Over, all_transports, endpoint_of, error, ok, serve
 
 # Results of a handler.
 
@@ -57,7 +57,7 @@ class Colour(Enum):
     RED = "red"
 
 
-@pytest.mark.parametrize("over", ["native", "asgi", "longpoll"])
+@all_transports
 @pytest.mark.conformance("CS018", "CS019", "CS020", "CS021")
 @pytest.mark.parametrize(
     ("value", "reply"),

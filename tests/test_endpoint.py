@@ -18,7 +18,7 @@ from bennu import (
     on,
 )
 
-from .support.memory import HandshakeRefused, Over, endpoint_of, error, ok, serve
+from .support.memory import HandshakeRefused, Over, both_transports, endpoint_of, error, ok, serve
 
 Event = MutableMapping[str, Any]
 App = Callable[[Any, Any, Any], Awaitable[None]]
@@ -41,9 +41,6 @@ CHANNELS = {"room:*": Room}
 
 def started(endpoint: Endpoint) -> bool:
     return endpoint.is_started
-
-
-both_transports = pytest.mark.parametrize("over", ["native", "asgi"])
 
 
 # Paths.

@@ -15,7 +15,7 @@ from bennu.telemetry import SocketConnected
 
 from .support.clock import settle
 from .support.inside import server_of
-from .support.memory import Over, endpoint_of, ok, serve
+from .support.memory import Over, both_transports, endpoint_of, ok, serve
 
 Event = MutableMapping[str, Any]
 App = Callable[[Any, Any, Any], Awaitable[None]]
@@ -359,7 +359,7 @@ async def test_wrapped_paths() -> None:
 # An endpoint without a start.
 
 
-@pytest.mark.parametrize("over", ["native", "asgi"])
+@both_transports
 async def test_an_endpoint_that_nobody_started_starts_at_its_first_request(over: Over) -> None:
     """The endpoint starts at the first of several requests, and logs one warning."""
     life = Life()

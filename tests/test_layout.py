@@ -24,11 +24,7 @@ LONGEST_TEST: Final = 500
 LONG_MODULES: Final[set[str]] = {
     "pubsub/pubsub.py",
 }
-LONG_TESTS: Final[set[str]] = {
-    "server/test_crashes.py",
-    "server/test_rate_limit.py",
-    "server/test_raw.py",
-}
+LONG_TESTS: Final[set[str]] = set()
 
 SAME_NAMES: Final[set[str]] = set()
 """Names that more than one class has."""
@@ -61,8 +57,6 @@ WITHOUT_MODULE: Final = {
     "server/test_fail_open.py": "mistakes of an application admit nobody",
     "server/test_flood.py": "bad clients among good ones",
     "server/test_large_messages.py": "how long large messages are kept",
-    "server/test_raw.py": "raw sockets",
-    "server/test_raw_ends.py": "the ends of raw connections",
     "server/test_sizes.py": "sizes that a client can choose",
     "server/test_unhandled.py": "the bound of all mailboxes of a connection",
     "test_conformance.py": "docs/conformance.toml",

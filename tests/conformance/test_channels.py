@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bennu import Channel
-from tests.support.memory import Over, endpoint_of, ok, serve
+from tests.support.memory import Over, both_transports, endpoint_of, ok, serve
 from tests.support.wires import NativeWire
 
 
@@ -24,7 +24,7 @@ def connect(params: dict[str, Any]) -> User:
     return User(params["name"])
 
 
-@pytest.mark.parametrize("over", ["native", "asgi"])
+@both_transports
 @pytest.mark.conformance("CS012")
 async def test_a_joined_channel_knows_where_it_stands(over: Over) -> None:
     """The topic and its parameters, join_ref, connection, endpoint and assigns are set in join already.

@@ -15,13 +15,11 @@ from bennu.reasons import Limit
 from tests.support.clock import advance, settle
 from tests.support.frames import error, ok
 from tests.support.inside import topics_of
-from tests.support.memory import Over, endpoint_of, serve
+from tests.support.memory import Over, both_transports, endpoint_of, serve
 from tests.support.raw import TEXT, client_frame
 from tests.support.wires import NativeWire
 
 pytestmark = pytest.mark.clock("virtual")
-
-both_transports = pytest.mark.parametrize("over", ["native", "asgi"])
 
 
 ended: list[Any] = []

@@ -20,10 +20,9 @@ from bennu.loop.threads import Pool, Pools
 from bennu.user_code.callback import Callback
 
 from ..support.clock import running_loop, settle, work
-from ..support.memory import Over, endpoint_of, ok, serve
+from ..support.memory import Over, all_transports, endpoint_of, ok, serve
 
 USER: ContextVar[str] = ContextVar("user", default="nobody")
-OVER: list[Over] = ["native", "asgi", "longpoll"]
 
 
 class Gate:
@@ -186,7 +185,7 @@ def connect_plain(params: dict[str, str]) -> None:
     USER.set(params["name"])
 
 
-@pytest.mark.parametrize("over", OVER)
+@all_transports
 @pytest.mark.parametrize("connect", [connect_async, connect_plain])
 async def test_a_channel_sees_what_connect_set(over: Over, connect: Any) -> None:
     """Under every transport, in a thread and on the event loop. No client sees the value of another client."""
@@ -199,7 +198,7 @@ async def test_a_channel_sees_what_connect_set(over: Over, connect: Any) -> None
                 assert await client.call("room:1", event) == ok({"user": name})
 
 
-@pytest.mark.parametrize("over", OVER)
+@all_transports
 async def test_what_a_plain_handler_sets_is_seen_by_nobody_else(over: Over) -> None:
     """Each call has a copy of its channel's context, as with asyncio.to_thread."""
     async with serve(endpoint_of({"room:*": Room}, id=None)) as server:
@@ -217,7 +216,7 @@ async def test_what_a_plain_handler_sets_is_seen_by_nobody_else(over: Over) -> N
         assert await bob.call("room:1", "get") == ok({"user": "nobody"})
 
 
-@pytest.mark.parametrize("over", OVER)
+@all_transports
 async def test_a_channel_sees_what_middleware_set(over: Over) -> None:
     """A variable that a middleware sets is set when connect runs, and stays set."""
 

@@ -19,7 +19,16 @@ from bennu.protocol.halves import halved_message, has_half
 from bennu.user_code.invalid_payload import HALVED, InvalidPayload
 from bennu.user_code.payload import anything
 
-from ..support.memory import Over, Version, endpoint_of, error, ok, serve
+from ..support.memory import (
+    Over,
+    Version,
+    all_transports,
+    both_versions,
+    endpoint_of,
+    error,
+    ok,
+    serve,
+)
 from ..support.properties import property_test
 
 HALF = "hello \ud83d"
@@ -130,8 +139,8 @@ class Room(Channel[Any]):
         return Ok(event)
 
 
-@pytest.mark.parametrize("over", ["native", "asgi", "longpoll"])
-@pytest.mark.parametrize("version", ["1.0.0", "2.0.0"])
+@all_transports
+@both_versions
 async def test_a_message_with_a_half_is_answered_and_the_connection_goes_on(
     over: Over, version: Version
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from .handles import rooms
+from .raws import Echo
 from .rooms import ended
 
 
@@ -12,3 +13,4 @@ from .rooms import ended
 def _forget() -> None:
     ended.clear()
     rooms.clear()
+    Echo.reasons.clear()

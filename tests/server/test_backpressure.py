@@ -12,10 +12,8 @@ from bennu.reasons import DropReason
 
 from ..support.clock import advance, settle
 from ..support.inside import connection_of, connections_of, unread_of
-from ..support.memory import Client, Over, endpoint_of, ok, serve
+from ..support.memory import Client, Over, both_transports, endpoint_of, ok, serve
 from ..support.wires import NativeWire
-
-both_transports = pytest.mark.parametrize("over", ["native", "asgi"])
 
 FILLER = "x" * 200
 MAX_UNSENT = 20_000

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ..support.clock import advance, running_loop, settle
-from ..support.memory import Over, endpoint_of, error, ok, serve
+from ..support.memory import Over, both_transports, endpoint_of, error, ok, serve
 from .bad import (
     CRASH,
     LOST,
@@ -130,7 +130,7 @@ async def test_a_leave_is_not_held_up_for_ever(place: str, how: How, seconds: fl
         assert_said(s, how, "left")
 
 
-@pytest.mark.parametrize("over", ["native", "asgi"])
+@both_transports
 @each_place
 @each_loss
 @pytest.mark.parametrize(("how", "seconds"), [("hangs", 5), ("ignores", 10), ("catches_all", 10)])

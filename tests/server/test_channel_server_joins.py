@@ -10,7 +10,7 @@ import pytest
 from bennu import Channel, Error, Ok, Refused, Reply, Stop, on, on_info
 
 from ..support.clock import advance, settle, work
-from ..support.memory import Over, endpoint_of, error, ok, serve
+from ..support.memory import Over, all_transports, endpoint_of, error, ok, serve
 from .rooms import Told
 
 
@@ -221,7 +221,7 @@ async def test_a_join_that_awaits_what_was_cancelled_crashes() -> None:
         server.logged("The join of 'room' crashed")
 
 
-@pytest.mark.parametrize("over", ["native", "asgi", "longpoll"])
+@all_transports
 @pytest.mark.conformance("WS003")
 async def test_after_join_runs_once_the_reply_is_out(over: Over) -> None:
     """What it pushes and broadcasts comes behind the reply, before any event of the client."""

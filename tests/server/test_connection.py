@@ -7,12 +7,17 @@ from typing import Any
 
 import pytest
 
-from ..support.memory import Over, Version, endpoint_of, error, ok, serve
+from ..support.memory import (
+    Over,
+    Version,
+    both_transports,
+    both_versions,
+    endpoint_of,
+    error,
+    ok,
+    serve,
+)
 from .rooms import CHANNELS
-
-both_transports = pytest.mark.parametrize("over", ["native", "asgi"])
-both_versions = pytest.mark.parametrize("version", ["1.0.0", "2.0.0"])
-
 
 # Messages that need no channel.
 

@@ -13,11 +13,8 @@ from bennu.protocol import JSONV2
 
 from ..support.clock import advance, settle
 from ..support.inside import topics_of
-from ..support.memory import Over, Version, endpoint_of, ok, serve
+from ..support.memory import Over, Version, both_transports, endpoint_of, ok, serve
 from .rooms import CHANNELS, ended
-
-both_transports = pytest.mark.parametrize("over", ["native", "asgi"])
-
 
 V1_BAD: list[str | bytes] = ["", "[]", "nonsense", '{"topic":"a"}', b"\xff"]
 V2_BAD: list[str | bytes] = [

@@ -10,11 +10,18 @@ import pytest
 from bennu import Channel, Error, Ok, on
 
 from ..support.clock import work
-from ..support.memory import Over, Version, endpoint_of, error, ok, serve
+from ..support.memory import (
+    Over,
+    Version,
+    all_transports,
+    both_transports,
+    both_versions,
+    endpoint_of,
+    error,
+    ok,
+    serve,
+)
 from .rooms import CHANNELS, Room, ended
-
-all_transports = pytest.mark.parametrize("over", ["native", "asgi", "longpoll"])
-both_versions = pytest.mark.parametrize("version", ["1.0.0", "2.0.0"])
 
 
 @all_transports
@@ -230,7 +237,7 @@ async def test_a_join_holds_the_line(over: Over) -> None:
         )
 
 
-@pytest.mark.parametrize("over", ["native", "asgi"])  # a session keeps its own time
+@both_transports  # a session keeps its own time
 async def test_the_idle_timer_stands_still_while_a_join_runs(over: Over) -> None:
     """A client can't be blamed for a silence that we imposed on it."""
     async with serve(endpoint_of(CHANNELS, timeout=1)) as server:

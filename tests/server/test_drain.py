@@ -23,10 +23,17 @@ from bennu.telemetry import Event, SocketDrain
 
 from ..support.clock import advance, running_loop, settle, work
 from ..support.inside import server_of
-from ..support.memory import Client, HandshakeRefused, Over, Server, endpoint_of, ok, serve
+from ..support.memory import (
+    Client,
+    HandshakeRefused,
+    Over,
+    Server,
+    both_transports,
+    endpoint_of,
+    ok,
+    serve,
+)
 from .rooms import CHANNELS, ended
-
-both_transports = pytest.mark.parametrize("over", ["native", "asgi"])
 
 
 class Timed(Channel[Any]):

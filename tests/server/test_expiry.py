@@ -13,10 +13,8 @@ from bennu.server.expiry import Expiry
 
 from ..support.clock import timers
 from ..support.inside import connection_of, topics_of
-from ..support.memory import HandshakeRefused, Over, endpoint_of, error, ok, serve
+from ..support.memory import HandshakeRefused, Over, both_transports, endpoint_of, error, ok, serve
 from .rooms import CHANNELS, ended
-
-both_transports = pytest.mark.parametrize("over", ["native", "asgi"])
 
 
 async def bound(params: dict[str, str], info: ConnectInfo) -> str:

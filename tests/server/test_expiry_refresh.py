@@ -14,9 +14,18 @@ from bennu.errors import DefinitionError, TokenInvalid
 from ..support.clock import advance, work
 from ..support.inside import topics_of
 from ..support.longpoll import SESSION_GONE
-from ..support.memory import Client, Over, Server, Version, endpoint_of, error, ok, serve
-
-both_transports = pytest.mark.parametrize("over", ["native", "asgi"])
+from ..support.memory import (
+    Client,
+    Over,
+    Server,
+    Version,
+    both_transports,
+    both_versions,
+    endpoint_of,
+    error,
+    ok,
+    serve,
+)
 
 EXPIRING = ("phoenix", "token_expiring", {"expires_in_ms": 30_000})
 
@@ -84,7 +93,7 @@ async def is_open(client: Client, server: Server) -> bool:
 
 
 @both_transports
-@pytest.mark.parametrize("version", ["1.0.0", "2.0.0"])
+@both_versions
 async def test_a_client_is_told_before_its_time_is_over(over: Over, version: Version) -> None:
     """On a topic that stock clients ignore; half a minute before, unless the socket says otherwise."""
     async with serve(endpoint()) as server:
@@ -294,7 +303,7 @@ async def test_a_plain_function_runs_in_a_thread() -> None:
         assert await send(client, "ann") == ok()
 
 
-@pytest.mark.parametrize("version", ["1.0.0", "2.0.0"])
+@both_versions
 async def test_without_refresh_nothing_is_different(version: Version) -> None:
     """The message is one for a topic that nobody joined, and nothing is said before the end."""
     async with serve(endpoint(refresh=None)) as server:

@@ -12,19 +12,10 @@ from bennu.reasons import Limit
 
 from ..support.clock import advance, settle
 from ..support.inside import connection_of
-from ..support.memory import Over, Server
+from ..support.memory import Over, all_transports
 from ..support.wires import NativeWire
+from .rates import warned
 from .raws import Echo, said, talking
-
-all_transports = pytest.mark.parametrize("over", ["native", "asgi", "longpoll"])
-
-
-def warned(server: Server, text: str) -> None:
-    """Check that nothing was logged but lines about one limit, and at least one of them."""
-    lines = [record.getMessage() for record in server.records]
-    assert lines
-    assert all("Over a limit" in line and text in line for line in lines), lines
-    server.records.clear()
 
 
 @all_transports

@@ -14,9 +14,18 @@ from bennu.refusals import MAX_HOLD, Readable
 from ..support.clock import advance
 from ..support.inside import topics_of
 from ..support.longpoll import SESSION_GONE
-from ..support.memory import Client, HandshakeRefused, Over, Version, endpoint_of, error, ok, serve
-
-both_transports = pytest.mark.parametrize("over", ["native", "asgi"])
+from ..support.memory import (
+    Client,
+    HandshakeRefused,
+    Over,
+    Version,
+    both_transports,
+    both_versions,
+    endpoint_of,
+    error,
+    ok,
+    serve,
+)
 
 
 class Room(Channel[str]):
@@ -53,7 +62,7 @@ async def join(client: Client, topic: str = "room:1") -> dict[str, Any]:
 
 
 @both_transports
-@pytest.mark.parametrize("version", ["1.0.0", "2.0.0"])
+@both_versions
 async def test_a_refused_client_is_told_why(over: Over, version: Version) -> None:
     """At each join and push, with the time after which it may come again; and then closed."""
     async with serve(endpoint()) as server:

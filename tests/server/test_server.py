@@ -15,7 +15,7 @@ from bennu.telemetry import Telemetry
 from bennu.user_code.callback import Callback
 
 from ..support.clock import advance, running_loop, settle, timers, work
-from ..support.memory import Over, endpoint_of, ok, serve
+from ..support.memory import Over, both_transports, endpoint_of, ok, serve
 from ..support.until import until
 
 
@@ -43,7 +43,7 @@ async def test_it_belongs_to_the_loop_that_it_was_started_on() -> None:
         _ = one.loop
 
 
-@pytest.mark.parametrize("over", ["native", "asgi"])
+@both_transports
 async def test_stop_closes_every_connection_and_waits_for_the_channels(over: Over) -> None:
     """With 1012, so that clients come back; each terminate is told, and may finish."""
     ended: list[Any] = []

@@ -9,10 +9,16 @@ import pytest
 
 from bennu import Channel, Ok, on
 
-from ..support.memory import Over, Version, endpoint_of, error, ok, serve
-
-both_versions = pytest.mark.parametrize("version", ["1.0.0", "2.0.0"])
-over_all = pytest.mark.parametrize("over", ["native", "asgi", "longpoll"])
+from ..support.memory import (
+    Over,
+    Version,
+    all_transports,
+    both_versions,
+    endpoint_of,
+    error,
+    ok,
+    serve,
+)
 
 
 class Room(Channel[Any]):
@@ -39,7 +45,7 @@ def too_long(most: int) -> Any:
 
 
 @both_versions
-@over_all
+@all_transports
 async def test_a_topic_or_event_has_at_most_so_many_bytes(over: Over, version: Version) -> None:
     """A longer one gets an error reply with its refs, and the connection goes on."""
     async with serve(endpoint_of(CHANNELS)) as server:
@@ -56,7 +62,7 @@ async def test_a_topic_or_event_has_at_most_so_many_bytes(over: Over, version: V
 
 
 @both_versions
-@over_all
+@all_transports
 @pytest.mark.parametrize(
     "ref", ["x" * 129, "é" * 65, 2**63, 1.5, True, [], {}, [[]] * 100], ids=str
 )
@@ -135,7 +141,7 @@ async def test_an_array_or_object_is_as_short_as_a_text(version: Version, member
 
 
 @both_versions
-@over_all
+@all_transports
 async def test_a_message_has_at_most_so_many_values(over: Over, version: Version) -> None:
     """One that would take hundreds of megabytes is never decoded."""
     async with serve(endpoint_of(CHANNELS)) as server:

@@ -12,10 +12,17 @@ from bennu.refusals import Readable
 
 from ..support.clock import advance, settle, work
 from ..support.inside import connection_of, unhandled_of
-from ..support.memory import Client, Over, endpoint_of, error, ok, serve
+from ..support.memory import (
+    Client,
+    Over,
+    all_transports,
+    both_transports,
+    endpoint_of,
+    error,
+    ok,
+    serve,
+)
 from .raws import said, talking
-
-over_all = pytest.mark.parametrize("over", ["native", "asgi", "longpoll"])
 
 KILOBYTE = "x" * 1000
 
@@ -60,7 +67,7 @@ async def heartbeat(client: Client) -> bool:
     return any(frame.ref == "beat" for frame in frames)
 
 
-@over_all
+@all_transports
 async def test_reading_pauses_beyond_the_bound_and_goes_on_at_half(over: Over) -> None:
     """Of all channels together, those included that are being handled."""
     async with serve(endpoint_of(CHANNELS, max_unhandled=10_500)) as server:
@@ -93,7 +100,7 @@ async def test_small_messages_are_bounded_too() -> None:
         assert await heartbeat(client)
 
 
-@over_all
+@all_transports
 async def test_one_message_of_any_size_fits(over: Over) -> None:
     """It is handled, and reading goes on behind it."""
     async with serve(endpoint_of(CHANNELS, max_unhandled=100)) as server:
@@ -171,7 +178,7 @@ class Leaver(Channel[Any]):
         await work(4)
 
 
-@over_all
+@all_transports
 async def test_channels_that_end_count_until_they_have_ended(over: Over) -> None:
     """Else a client that joins and leaves has any number of them at once."""
     async with serve(endpoint_of({"leaver:*": Leaver}, max_channels=3)) as server:
@@ -249,7 +256,7 @@ def refusing(**options: Any) -> Any:
     return endpoint_of(CHANNELS, connect=connect, refusals=Readable(hold=30), **options)
 
 
-@pytest.mark.parametrize("over", ["native", "asgi"])
+@both_transports
 async def test_a_refused_client_has_a_rate(over: Over) -> None:
     """No rates of the socket are held for it. All joins of a page are answered."""
     async with serve(refusing()) as server:
@@ -271,7 +278,7 @@ async def test_pings_of_a_refused_client_count() -> None:
         assert await client.closed() == 1008
 
 
-@pytest.mark.parametrize("over", ["native", "asgi"])
+@both_transports
 async def test_a_message_of_a_refused_client_is_small(over: Over) -> None:
     """Its payload is not looked at."""
     async with serve(refusing()) as server:

@@ -25,6 +25,7 @@ from itertools import count
 from typing import Any, Final, Literal
 from urllib.parse import urlencode
 
+import pytest
 from websockets.extensions import ClientExtensionFactory
 
 from bennu import Bus, Channel, Endpoint, Presence, Socket
@@ -43,6 +44,9 @@ __all__ = [
     "Server",
     "Version",
     "Wire",
+    "all_transports",
+    "both_transports",
+    "both_versions",
     "endpoint_of",
     "error",
     "ok",
@@ -84,6 +88,14 @@ def endpoint_of(
         presence=presence,
         bus=bus,
     )
+
+
+both_transports: Final = pytest.mark.parametrize("over", ["native", "asgi"])
+"""Runs a test over WebSockets of both kinds: ours, and an ASGI server's."""
+all_transports: Final = pytest.mark.parametrize("over", ["native", "asgi", "longpoll"])
+"""Runs a test over WebSockets of both kinds, and over long polling."""
+both_versions: Final = pytest.mark.parametrize("version", ["1.0.0", "2.0.0"])
+"""Runs a test with both versions of the protocol."""
 
 
 class Client:

@@ -11,7 +11,17 @@ import pytest
 from bennu import Channel, Endpoint, on
 
 from .clock import settle, work
-from .memory import HandshakeRefused, Over, Version, endpoint_of, error, ok, serve
+from .memory import (
+    HandshakeRefused,
+    Over,
+    Version,
+    both_transports,
+    both_versions,
+    endpoint_of,
+    error,
+    ok,
+    serve,
+)
 from .wires import NativeWire
 
 
@@ -35,8 +45,8 @@ class Room(Channel[Any]):
 CHANNELS = {"room:*": Room}
 
 
-@pytest.mark.parametrize("over", ["native", "asgi"])
-@pytest.mark.parametrize("version", ["1.0.0", "2.0.0"])
+@both_transports
+@both_versions
 async def test_a_client_joins_calls_and_leaves(over: Over, version: Version) -> None:
     """Over both transports and in both versions of the wire."""
     async with serve(endpoint_of(CHANNELS)) as server:
@@ -52,7 +62,7 @@ async def test_a_client_joins_calls_and_leaves(over: Over, version: Version) -> 
         assert await client.closed() == 1000
 
 
-@pytest.mark.parametrize("over", ["native", "asgi"])
+@both_transports
 async def test_what_does_not_come_fails_the_test(over: Over) -> None:
     """The test fails at once if no time can pass, else after that time."""
     async with serve(endpoint_of(CHANNELS)) as server:
@@ -95,7 +105,7 @@ async def test_what_comes_and_is_not_expected_fails_the_test() -> None:
         await client.expect_nothing()
 
 
-@pytest.mark.parametrize("over", ["native", "asgi"])
+@both_transports
 async def test_a_refused_handshake(over: Over) -> None:
     """The exception has the status and the body."""
     async with serve(endpoint_of(CHANNELS)) as server:
@@ -104,7 +114,7 @@ async def test_a_refused_handshake(over: Over) -> None:
         assert (refused.value.status, refused.value.body) == (404, b"Not Found")
 
 
-@pytest.mark.parametrize("over", ["native", "asgi"])
+@both_transports
 async def test_a_client_that_does_not_read_gets_it_later(over: Over) -> None:
     """The frames arrive later, in order."""
     async with serve(endpoint_of(CHANNELS)) as server:

@@ -18,11 +18,9 @@ from bennu.telemetry import Event, LimitExceeded
 
 from ..support import inside
 from ..support.clock import advance, settle
-from ..support.memory import HandshakeRefused, Over, Server, serve
+from ..support.memory import HandshakeRefused, Over, Server, both_transports, serve
 
 pytestmark = pytest.mark.clock("virtual")
-
-both_transports = pytest.mark.parametrize("over", ["native", "asgi"])
 
 
 class Room(Channel[Any]):

@@ -8,7 +8,7 @@ import pytest
 
 from bennu import Channel, ConnectInfo, Endpoint, Socket
 from bennu.connect_info import URI, Peer
-from tests.support.memory import HandshakeRefused, Over, serve
+from tests.support.memory import HandshakeRefused, Over, both_transports, serve
 
 pytestmark = pytest.mark.clock("virtual")
 
@@ -17,8 +17,6 @@ PROXIED = [
     ("X-Forwarded-Proto", "https"),
     ("X-Forwarded-Host", "app.example"),
 ]
-
-both_transports = pytest.mark.parametrize("over", ["native", "asgi"])
 
 
 class Seen(Channel[None]):

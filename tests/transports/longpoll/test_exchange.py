@@ -14,7 +14,7 @@ from bennu import (
 )
 from tests.support.clock import settle
 from tests.support.longpoll import Browser
-from tests.support.memory import HandshakeRefused, Over, endpoint_of, serve
+from tests.support.memory import HandshakeRefused, Over, both_transports, endpoint_of, serve
 
 from .polling import Reach, joined, polling
 from .rooms import CHANNELS
@@ -135,7 +135,7 @@ async def test_text_that_is_not_utf8_ends_the_session() -> None:
         server.logged("not UTF-8", level=logging.WARNING)
 
 
-@pytest.mark.parametrize("over", ["native", "asgi"])
+@both_transports
 async def test_no_websocket_is_to_be_had_there(over: Over) -> None:
     """The path is for polling alone."""
     async with serve(endpoint_of(CHANNELS, longpoll=True)) as server:

@@ -18,17 +18,9 @@ from bennu import (
 )
 
 from ..support.clock import advance, settle
-from ..support.memory import Over, Server, serve
+from ..support.memory import Over, Server, both_transports, serve
 from .bad import How, killed_coroutines, misbehave
 from .raws import PATH, Echo, Recording, endpoint_of, said, talking
-
-both_transports = pytest.mark.parametrize("over", ["native", "asgi"])
-
-
-@pytest.fixture(autouse=True)
-def _forget() -> None:
-    Echo.reasons.clear()
-
 
 # How it ends from inside.
 
