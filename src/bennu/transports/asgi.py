@@ -1,8 +1,8 @@
 """A WebSocket under any ASGI server.
 
-The ASGI server itself handles frames, pings, timeouts of the handshake and close codes; it gives us messages. One task
-reads, and the endpoint's own task writes, since ``send`` may wait and nothing in a channel may wait for one client's
-buffer. When more waits to be sent than a high-water mark, the connection is told that it is congested.
+The ASGI server itself handles frames, pings, timeouts of the handshake and close codes, and gives messages to the
+endpoint. One task reads. The endpoint's own task writes, because ``send`` can wait, and a channel must not wait for a
+client's buffer. If more bytes wait than a high-water mark, the connection is told that it is congested.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 HIGH_WATER: Final = 64 * 1024
-"""Bytes not sent yet above which the client counts as slow; below a quarter it has caught up."""
+"""Unsent bytes above which the connection is congested. Below a quarter of them it is drained."""
 BUDGET: Final = 64
-"""Messages, or kilobytes of them, that are handled before others have their turn."""
+"""Messages, or kilobytes of messages, that are handled before other tasks run."""
 KILOBYTE: Final = 10
-"""As a power of two."""
+"""A kilobyte as a power of two."""
 CLOSE_TIMEOUT: Final = 5.0
-"""Seconds in which the client must take what was written before it was closed."""
+"""Seconds within which the client must read the bytes that were written before the close."""
 
 
 class _ASGIFraming:
-    """Tuples of ASGI events, each with the size of its content."""
+    """Makes ASGI events of messages. A frame is a tuple of pairs: the bytes of the content, and the event."""
 
     __slots__ = ()
 
@@ -56,7 +56,7 @@ class _ASGIFraming:
 
     @staticmethod
     def size(framed: tuple[tuple[int, dict[str, Any]], ...], /) -> int:
-        """Return how many bytes of content events have."""
+        """Return the number of bytes in the content of events."""
         return sum(size for size, _ in framed)
 
 
@@ -67,18 +67,18 @@ class ASGIWebSocket:
     """A WebSocket that an ASGI server carries.
 
     Args:
-        receive: The application's.
-        send: The application's.
+        receive: The ASGI ``receive`` of the connection.
+        send: The ASGI ``send`` of the connection.
 
     Attributes:
-        unsent: Bytes that the server has not taken.
+        unsent: Bytes that the ASGI server has not taken.
     """
 
     name = "websocket"
     framing = FRAMING
     keeps_time = False
     counts_bytes = False
-    is_left = False  # the server knows
+    is_left = False  # the ASGI server detects a client that is gone
 
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive = receive
@@ -96,7 +96,12 @@ class ASGIWebSocket:
         self._connection: ServerConnection | None = None
 
     async def run(self, server: Server, accepted: Accepted) -> None:
-        """Accept, and stay until the connection is over."""
+        """Accept the WebSocket, and return after the connection has ended.
+
+        Args:
+            server: The server of the connection.
+            accepted: The result of the handshake.
+        """
         opening = await self._receive()
         if opening["type"] != "websocket.connect":
             return
@@ -111,7 +116,7 @@ class ASGIWebSocket:
                 if self._closing is not None:
                     await _cancel(reader)  # granian sends no close while a receive waits
                     await self._send(self._closing)
-        except (OSError, RuntimeError) as error:  # what a server raises is its own choice
+        except (OSError, RuntimeError) as error:  # each ASGI server raises another exception
             server.log.debug("The client went away while something was sent to it", exc_info=error)
         finally:
             self._limit = None
@@ -120,7 +125,7 @@ class ASGIWebSocket:
         if not reader.cancelled():
             reader.result()
 
-    # What the connection calls.
+    # Methods for the connection.
 
     def write(self, events: Any) -> None:
         """Queue events to be sent."""
@@ -133,19 +138,19 @@ class ASGIWebSocket:
                 self._connection.congested()
 
     def control(self, opcode: Opcode, data: bytes) -> None:
-        """Do nothing: pings are the server's."""
+        """Do nothing: the ASGI server sends pings."""
 
     def close(self, code: int, reason: str = "") -> None:
-        """Queue the close, behind all that is to be sent."""
+        """Queue the close, behind all waiting events."""
         self._closing = {"type": "websocket.close", "code": code, "reason": reason}
         self._finish()
 
     def pause_reading(self) -> None:
-        """Bring no more messages until told to."""
+        """Stop reading messages until :meth:`resume_reading`."""
         self._may_read.clear()
 
     def resume_reading(self) -> None:
-        """Go on."""
+        """Read messages again."""
         self._may_read.set()
 
     # The two loops.
@@ -153,7 +158,7 @@ class ASGIWebSocket:
     async def _read(self, connection: ServerConnection) -> None:
         left = BUDGET
         while True:
-            if left <= 0:  # neither of the two below waits if it need not
+            if left <= 0:  # the two awaits below need not give way to other tasks
                 await asyncio.sleep(0)
                 left = BUDGET
             await self._may_read.wait()
@@ -213,7 +218,14 @@ async def _cancel(task: asyncio.Task[None]) -> None:
 
 
 async def deny(scope: Mapping[str, Any], receive: Receive, send: Send, denied: Denied) -> None:
-    """Answer a request with an HTTP status: of HTTP, or of a WebSocket as far as the server can."""
+    """Answer a request with an HTTP status. For a WebSocket the ASGI server must have an extension for this.
+
+    Args:
+        scope: The ASGI scope of the request.
+        receive: The ASGI ``receive``.
+        send: The ASGI ``send``.
+        denied: The status, the body and the headers.
+    """
     headers = [(b"content-length", str(len(denied.body)).encode())]
     if denied.body:
         headers.append((b"content-type", b"text/plain; charset=utf-8"))
@@ -225,8 +237,7 @@ async def deny(scope: Mapping[str, Any], receive: Receive, send: Send, denied: D
         await send({"type": "http.response.body", "body": denied.body})
         return
     await receive()
-    # A close before accept is an empty 403, under any server and without ado; uvicorn logs an error
-    # after any other answer.
+    # A close before accept is an empty 403 under any server. After any other answer uvicorn logs an error.
     is_plain = denied.status == HTTPStatus.FORBIDDEN and not denied.body
     if "websocket.http.response" in scope.get("extensions", {}) and not is_plain:
         await send({"type": "websocket.http.response.start", **start})
