@@ -1,4 +1,4 @@
-"""``bennu run``: its options, and what each of them means for the server."""
+"""``bennu run``: the command and its options."""
 
 from __future__ import annotations
 
@@ -61,13 +61,13 @@ def main() -> None:
     "--fd",
     metavar="NUMBER",
     type=click.IntRange(0),
-    help="Listen on an open socket that was inherited.",
+    help="Listen on an inherited open socket instead.",
 )
 @click.option(
     "--app-dir",
     default=".",
     type=click.Path(exists=True, file_okay=False),
-    help="The folder in which MODULE is looked for; by default this one.",
+    help="The folder of MODULE; by default the current one.",
 )
 @click.option(
     "--env-file",
@@ -75,14 +75,14 @@ def main() -> None:
     expose_value=False,
     is_eager=True,
     callback=read_env_file,
-    help="A file of variables, NAME=value in each line; those that are set already stay.",
+    help="A file of variables, NAME=value in each line. Variables that are set already stay.",
 )
 @click.option(
     "--root-path",
     default="",
     metavar="PATH",
     callback=check_root_path,
-    help="The path that a proxy takes away from the front of all paths.",
+    help="The prefix that a proxy removes from all paths.",
 )
 @click.option("--reload", is_flag=True, help="Start again when a Python file changes.")
 @click.option(
@@ -90,7 +90,7 @@ def main() -> None:
     default="info",
     show_default=True,
     type=click.Choice(LEVELS),
-    help="How much is logged.",
+    help="The level of the log.",
 )
 @click.option(
     "--log-config",
@@ -104,48 +104,50 @@ def main() -> None:
     default=30.0,
     show_default=True,
     type=Seconds(min=0, min_open=True),
-    help="Seconds from being told to stop to the end, at most.",
+    help="The most seconds from the signal to stop to the end of the process.",
 )
 @click.option(
     "--drain-delay",
     default=0.0,
     show_default=True,
     type=Seconds(min=0),
-    help="Seconds of them in which load balancers may notice, before clients are let go.",
+    help="Seconds of --grace in which load balancers can notice, before clients are let go.",
 )
 @click.option("--ssl-certfile", type=READABLE, help="The certificate (PEM): serves https and wss.")
-@click.option("--ssl-keyfile", type=READABLE, help="Its key, if that is in a file of its own.")
+@click.option(
+    "--ssl-keyfile", type=READABLE, help="The key of the certificate, if it is in another file."
+)
 @click.option(
     "--ssl-keyfile-password",
     envvar="BENNU_SSL_KEYFILE_PASSWORD",
     show_envvar=True,
-    help="What the key is encrypted with.",
+    help="The password of an encrypted key.",
 )
 @click.option(
     "--ssl-ca-certs",
     type=READABLE,
-    help="Authorities (PEM): clients must have a certificate of one of them.",
+    help="Certificates of authorities (PEM): each client needs a certificate of one of them.",
 )
 @click.option(
     "--handshake-timeout",
     default=DEFAULT_LIMITS.timeout,
     show_default=True,
     type=Seconds(min=0, min_open=True),
-    help="Seconds that the head of a request may take; then it is answered 408.",
+    help="The most seconds for the head of a request; a later head is answered 408.",
 )
 @click.option(
     "--handshake-bytes",
     default=DEFAULT_LIMITS.max_bytes,
     show_default=True,
     type=click.IntRange(min=1),
-    help="Bytes that it may have; a larger one is answered 414 or 431.",
+    help="The most bytes of the head of a request; a larger head is answered 414 or 431.",
 )
 @click.option(
     "--body-timeout",
     default=DEFAULT_BODY_TIMEOUT,
     show_default=True,
     type=Seconds(min=0, min_open=True),
-    help="Seconds in which a body must bring 500 bytes each; else it is answered 408.",
+    help="Seconds in which a body must bring 500 bytes per second; a slower body is answered 408.",
 )
 @click.option(
     "--trusted-proxies",
@@ -154,7 +156,7 @@ def main() -> None:
     envvar="BENNU_TRUSTED_PROXIES",
     show_envvar=True,
     callback=read_proxies,
-    help="Proxies whose X-Forwarded headers count, for the whole application: addresses, networks, unix.",
+    help="Proxies whose X-Forwarded headers count for the whole application: addresses, networks, unix.",
 )
 def run(
     target: str | None,
@@ -179,7 +181,7 @@ def run(
 ) -> None:
     """Serve an endpoint, or an ASGI application that one is mounted in.
 
-    MODULE:ENDPOINT says where it is; without it, app:endpoint is served: the name endpoint in app.py.
+    MODULE:ENDPOINT names it. The default is app:endpoint: the name endpoint in app.py.
 
     \b
     bennu run                          the endpoint in app.py, on port 4000
@@ -225,7 +227,7 @@ def run(
             config = _config(wanted, reload=True, reload_dirs=dirs, **settings)
             where = ", ".join(addresses(listeners, host, "https" if config.is_ssl else "http"))
             log.info(
-                "Bennu starts anew when a Python file changes, running on %s (Press CTRL+C to quit)",
+                "Bennu starts again when a Python file changes, running on %s (Press CTRL+C to quit)",
                 Printed(where),
             )
             ChangeReload(config, target=Reloaded(make), sockets=listeners).run()
@@ -255,10 +257,10 @@ def _make(
     reloads: bool,
     drain_delay: float = 0.0,
 ) -> UvicornServer:
-    """Import what is to be served, and make a server for it.
+    """Import the application, and make a server for it.
 
     Raises:
-        click.ClickException: It can't be had.
+        click.ClickException: The application can't be imported.
     """
     app = load(target, folder=folder, is_given=is_given)
     return UvicornServer(
@@ -267,7 +269,7 @@ def _make(
 
 
 def _config(app: Any, **settings: Any) -> Config:
-    """Return the settings as uvicorn wants them.
+    """Return the configuration of the server.
 
     Raises:
         click.UsageError: The file of --log-config can't be used.
@@ -285,7 +287,7 @@ def _config(app: Any, **settings: Any) -> Config:
 
 
 def _warn_of_others(target: str) -> None:
-    """Warn of other processes that serve the same, since no call reaches their clients."""
+    """Warn of other processes that serve the same application, because no call reaches their clients."""
     workers = os.environ.get("WEB_CONCURRENCY", "1")
     if workers not in ("", "0", "1"):
         log.warning(
