@@ -74,19 +74,21 @@ class Notice(Enum):
     NOTHING = auto()
 
 
+# fmt: off
 TRANSITIONS: Final = {
-    # phase           what happens          next phase       what the client is told
-    (Phase.JOINING, Trigger.ACCEPTED): (Phase.JOINED, Notice.JOINED),
-    (Phase.JOINING, Trigger.REFUSED): (Phase.ENDED, Notice.REFUSED),
-    (Phase.JOINED, Trigger.LEFT): (Phase.ENDING, Notice.CLOSED),
-    (Phase.JOINED, Trigger.STOPPED): (Phase.ENDING, Notice.CLOSED),
-    (Phase.JOINED, Trigger.FAILED): (Phase.ENDING, Notice.CRASHED),
-    (Phase.JOINED, Trigger.LOST): (Phase.ENDING, Notice.NOTHING),  # nobody is there
-    (Phase.JOINED, Trigger.REPLACED): (Phase.REPLACED, Notice.NOTHING),  # the next join says it
-    (Phase.ENDING, Trigger.REPLACED): (Phase.REPLACED, Notice.NOTHING),
-    (Phase.ENDING, Trigger.OVER): (Phase.ENDED, Notice.NOTHING),
-    (Phase.REPLACED, Trigger.OVER): (Phase.ENDED, Notice.NOTHING),
+    # phase          what happens          next phase       what the client is told
+    (Phase.JOINING,  Trigger.ACCEPTED): (Phase.JOINED,   Notice.JOINED),
+    (Phase.JOINING,  Trigger.REFUSED):  (Phase.ENDED,    Notice.REFUSED),
+    (Phase.JOINED,   Trigger.LEFT):     (Phase.ENDING,   Notice.CLOSED),
+    (Phase.JOINED,   Trigger.STOPPED):  (Phase.ENDING,   Notice.CLOSED),
+    (Phase.JOINED,   Trigger.FAILED):   (Phase.ENDING,   Notice.CRASHED),
+    (Phase.JOINED,   Trigger.LOST):     (Phase.ENDING,   Notice.NOTHING),  # no client is there to read it
+    (Phase.JOINED,   Trigger.REPLACED): (Phase.REPLACED, Notice.NOTHING),  # the connection writes phx_close
+    (Phase.ENDING,   Trigger.REPLACED): (Phase.REPLACED, Notice.NOTHING),
+    (Phase.ENDING,   Trigger.OVER):     (Phase.ENDED,    Notice.NOTHING),
+    (Phase.REPLACED, Trigger.OVER):     (Phase.ENDED,    Notice.NOTHING),
 }
+# fmt: on
 
 JOINED: Final = Phase.JOINED
 
