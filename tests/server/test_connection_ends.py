@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
+import time
+import weakref
 from typing import Any
 
 import pytest
 
-from bennu import Channel, Endpoint, Socket
+from bennu import Channel, ConnectInfo, Endpoint, Rates, Socket
 from bennu.errors import DecodeError
 from bennu.message import Disconnect, SocketId
 from bennu.protocol import JSONV2
@@ -209,3 +212,57 @@ async def test_what_is_written_to_a_lost_connection_is_lost() -> None:
         client.vanish()
         await other.expect((None, None, "talk", "gone", {}))
         assert ended == [("talk", "closed")]
+
+
+class Client:
+    """The assigns of a connection, which live as long as it does."""
+
+
+async def bind(params: dict[str, str], info: ConnectInfo) -> Client:
+    """Bind the connection to whatever its parameters say."""
+    if "seconds" in params:
+        info.expire_at(time.time() + float(params["seconds"]))
+    if "id" in params:
+        info.add_id(params["id"])
+    return Client()
+
+
+@pytest.mark.parametrize("over", ["native", "asgi", "longpoll"])
+@pytest.mark.parametrize(
+    ("options", "params"),
+    [
+        ({}, {}),
+        ({"id": lambda _: "users:1"}, {}),
+        ({}, {"seconds": "60"}),
+        ({}, {"id": "tokens:1"}),
+        ({"refresh": lambda token, info: None}, {"seconds": "60"}),
+        ({"rates": Rates(messages="100/s", bytes="1M/s")}, {}),
+    ],
+    ids=["plain", "id", "time", "more ids", "refresh", "rates"],
+)
+async def test_a_connection_that_has_ended_needs_no_garbage_collector(
+    over: Over, options: dict[str, Any], params: dict[str, str]
+) -> None:
+    """The connection is freed at once: many short connections would wait long for a full collection."""
+    made: list[weakref.ref[Client]] = []
+
+    async def connect(params: dict[str, str], info: ConnectInfo) -> Client:
+        client = await bind(params, info)
+        made.append(weakref.ref(client))
+        return client
+
+    options = {"id": None, **options}
+    async with serve(endpoint_of(CHANNELS, connect=connect, **options)) as server:
+        client = await server.connect(over=over, params=params)
+        assert await client.join("room:1") == ok()
+        gc.disable()
+        try:
+            client.close()
+            if over == "longpoll":  # nothing says that a client polls no more
+                await advance(40)
+            else:
+                await client.closed()
+            await settle()
+            assert made[0]() is None
+        finally:
+            gc.enable()

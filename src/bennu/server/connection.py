@@ -119,7 +119,9 @@ class ServerConnection(ABC, Generic[K]):
         self._transport = transport
         self._frame = transport.framing.frame
         self._batch = server.pubsub.batch
-        self.limiter = RateLimiter(self, transport) if socket.is_rated else None
+        self.limiter: RateLimiter | None = None
+        if socket.is_rated:
+            self.limiter = RateLimiter(self, transport)
         self.expiry: Expiry | Subscription | None = self._make_expiry()
         self._enter()
 
@@ -189,10 +191,13 @@ class ServerConnection(ABC, Generic[K]):
         if backpressure is not None:
             backpressure.drop_all()
         self._exit()
-        if self.expiry is not None:
-            self.expiry.cancel()
-        if self.limiter is not None:
-            self.limiter.stop()
+        # These know the connection: it lets go of them, so that it is freed without the garbage collector.
+        expiry, self.expiry = self.expiry, None
+        if expiry is not None:
+            expiry.cancel()
+        limiter, self.limiter = self.limiter, None
+        if limiter is not None:
+            limiter.stop()
         self.ended(reason)
 
     @abstractmethod

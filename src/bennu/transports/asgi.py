@@ -120,6 +120,7 @@ class ASGIWebSocket:
             server.log.debug("The client went away while something was sent to it", exc_info=error)
         finally:
             self._limit = None
+            self._connection = None
             connection.lost("closed")
             await _cancel(reader)
         if not reader.cancelled():
