@@ -327,6 +327,7 @@ READS = {
     "Endpoint": {"lifespan", "wrap", "serve_native"},
     "PubSub": {
         "listen",  # subscribe, for the parts of Bennu
+        "unsubscribe",  # Subscription.cancel
         "send",  # local_broadcast, for a caller that has checked the event loop
         "start",
         "stop",

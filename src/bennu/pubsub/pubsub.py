@@ -24,8 +24,9 @@ from ..user_code.callback import Callback
 from ..user_code.copies import copy_of
 from .bus import Bus, LocalBus
 from .fastlane import Batch, Interceptor, Lane, LaneKey, Outbox
+from .subscription import Subscription
 
-__all__ = ["PubSub", "Subscription"]
+__all__ = ["PubSub"]
 
 
 LATER: Final = (
@@ -43,42 +44,6 @@ ON_LOOP: Final = (
     " event loop,"
 )
 """The code with which a worker thread calls an async method, for errors."""
-
-
-class Subscription:
-    """A listener's subscription of one topic. ``cancel()`` ends it.
-
-    Attributes:
-        topic: The topic, or the id of connections.
-        deliver: Called with each message.
-        owner: The sender whose ``broadcast_from`` skips this listener; None if there is none.
-        shares: Whether ``deliver`` gets the same object as other listeners, and not a copy.
-    """
-
-    __slots__ = ("_pubsub", "deliver", "owner", "shares", "topic")
-
-    def __init__(
-        self,
-        pubsub: PubSub,
-        topic: str | SocketId,
-        deliver: Callable[[Any], object],
-        owner: object,
-        shares: bool,
-    ) -> None:
-        self._pubsub = pubsub
-        self.topic = topic
-        self.deliver = deliver
-        self.owner = owner
-        self.shares = shares
-
-    def cancel(self) -> None:
-        """Stop listening. A second call has no effect."""
-        home = self._pubsub.home
-        if (
-            home.is_in_process or home.is_abandoned
-        ):  # else the endpoint is stopped, and any thread can cancel
-            home.expect("subscription", "cancel", CANCEL)
-        self._pubsub._cancel(self)
 
 
 class _Topic:
@@ -284,28 +249,27 @@ class PubSub:
             why="it is called during a broadcast, which does not wait",
             write="def deliver(message): queue.put_nowait(message)",
         )
-        return self._listen(topic, callback.call_now, owner, shares=shares)
+        return self.listen(topic, callback.call_now, owner=owner, shares=shares)
 
     def listen(
-        self, topic: str | SocketId, deliver: Callable[[Any], object], *, owner: object = None
-    ) -> Subscription:
-        """Listen to a topic with one of Bennu's own functions, which change no message; see :meth:`subscribe`."""
-        self.home.expect("pubsub", "subscribe", LATER)
-        return self._listen(topic, deliver, owner, shares=True)
-
-    def _listen(
         self,
         topic: str | SocketId,
         deliver: Callable[[Any], object],
-        owner: object,
         *,
-        shares: bool,
+        owner: object = None,
+        shares: bool = True,
     ) -> Subscription:
+        """Listen to a topic with one of Bennu's own functions, which change no message; see :meth:`subscribe`."""
+        self.home.expect("pubsub", "subscribe", LATER)
         subscription = Subscription(self, topic, deliver, owner, shares)
         self._topics.setdefault(topic, _Topic()).listeners.append(subscription)
         return subscription
 
-    def _cancel(self, subscription: Subscription) -> None:
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """Remove a subscription: :meth:`Subscription.cancel` calls this."""
+        # If the endpoint is stopped, any thread can cancel.
+        if self.home.is_in_process or self.home.is_abandoned:
+            self.home.expect("subscription", "cancel", CANCEL)
         entry = self._topics.get(subscription.topic)
         if entry is not None and subscription in entry.listeners:
             entry.listeners.remove(subscription)
