@@ -252,7 +252,7 @@ def _names(cell: str, number: int) -> bool:
     return wanted[number] in cell
 
 
-async def test_a_post_to_a_raw_socket_is_answered_at_the_inbox() -> None:
+async def test_a_post_to_a_raw_socket_is_answered_at_the_mailbox() -> None:
     """A POST to a raw socket is answered before ``receive`` has run, as the pages say."""
     endpoint = Endpoint(
         sockets={"/raw": RawSocket(connect=lambda: None, handler=Slow, longpoll=True)}

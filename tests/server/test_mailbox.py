@@ -235,7 +235,7 @@ async def flood(client: Client, numbers: Iterable[int]) -> None:
 
 
 @all_transports
-async def test_a_full_inbox_stops_the_reading_until_it_is_half_empty(over: Over) -> None:
+async def test_a_full_mailbox_stops_the_reading_until_it_is_half_empty(over: Over) -> None:
     """Nothing is lost, nothing overtakes; another client of the same topic does not notice."""
     async with serve(endpoint_of({"room": Gated})) as server:
         client, other = await server.connect(over=over), await server.connect(over=over)
@@ -275,7 +275,7 @@ async def test_the_socket_is_paused_so_that_the_client_feels_it() -> None:
 
 
 async def test_heartbeats_and_leaves_need_no_place() -> None:
-    """They fill no inbox; a leave is answered in its turn."""
+    """They fill no mailbox; a leave is answered in its turn."""
     async with serve(endpoint_of({"room": Gated})) as server:
         client = await server.connect()
         await client.join("room")
@@ -306,7 +306,7 @@ async def test_a_full_channel_that_ends_lets_the_reading_go_on() -> None:
         )
 
 
-async def test_a_client_that_vanishes_with_a_full_inbox_leaves_nothing_behind() -> None:
+async def test_a_client_that_vanishes_with_a_full_mailbox_leaves_nothing_behind() -> None:
     """What was read is handled in the grace time, what was not is dropped."""
     async with serve(endpoint_of({"room": Gated})) as server:
         client = await server.connect()

@@ -133,7 +133,7 @@ async def test_where_a_handler_stands() -> None:
 
 
 @both_transports
-async def test_a_full_inbox_pauses_reading(over: Over) -> None:
+async def test_a_full_mailbox_pauses_reading(over: Over) -> None:
     """What the client sends meanwhile waits, and comes in order."""
     gate = asyncio.Event()
 
@@ -157,7 +157,7 @@ async def test_a_full_inbox_pauses_reading(over: Over) -> None:
 
 
 async def test_a_flood_of_pings_pauses_reading_too() -> None:
-    """They wait in the same inbox, if the handler wants to hear of them."""
+    """They wait in the same mailbox, if the handler wants to hear of them."""
     gate = asyncio.Event()
 
     class Slow(Recording):

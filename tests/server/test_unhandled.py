@@ -1,4 +1,4 @@
-"""What waits in all inboxes of a connection has a bound in bytes, and channels count until nothing of them runs."""
+"""What waits in all mailboxes of a connection has a bound in bytes, and channels count until nothing of them runs."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ class SlowHandler(RawHandler[Any, Any]):
 
 
 async def test_a_raw_socket_has_the_same_bound() -> None:
-    """Its inbox is the only one."""
+    """Its mailbox is the only one."""
     async with talking(SlowHandler, max_unhandled=5_000) as (_, wire):
         for _ in range(20):
             wire.send(KILOBYTE)

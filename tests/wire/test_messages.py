@@ -102,10 +102,10 @@ async def test_messages_are_handled_in_their_order(server: Server, vsn: str) -> 
             await client.expect(reply("0", str(ref), "room:1", ok({"n": ref})))
 
 
-async def test_a_full_inbox_pauses_the_client_and_loses_nothing(
+async def test_a_full_mailbox_pauses_the_client_and_loses_nothing(
     server: Server, journal: Journal
 ) -> None:
-    """The handler waits for the test, while many more messages arrive than the inbox can hold (64)."""
+    """The handler waits for the test, while many more messages arrive than the mailbox can hold (64)."""
     topic = "room:full"
     async with connect(server) as client:
         assert await client.join(topic, ref="0") == ok()

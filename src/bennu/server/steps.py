@@ -1,4 +1,4 @@
-"""From an item of a channel's mailbox to a handler, and from its result to a reply. Protocol document, §2.11 and §3.
+"""From an item of a channel's mailbox to a handler, and from its result to a reply. Protocol document, §3.2.
 
 The tables of the channel's class (:mod:`bennu.definition`) say which handler takes an item. A message that no handler
 takes gets an error reply.

@@ -61,7 +61,7 @@ class Room(Channel[Any]):
 
 
 class Narrow(Room):
-    """Whose inbox is soon full."""
+    """Whose mailbox is soon full."""
 
     max_inbox = 2
 

@@ -137,7 +137,7 @@ async def test_a_flood_in_one_turn_ends_the_session_once() -> None:
         server.logged("bytes unread", level=logging.WARNING)
 
 
-async def test_a_full_inbox_makes_posts_wait(reach: Reach) -> None:
+async def test_a_full_mailbox_makes_posts_wait(reach: Reach) -> None:
     """Until the channel has caught up; as reading pauses on a WebSocket."""
     async with polling(reach, CHANNELS) as (_, browser, _):
         token = await joined(browser, "narrow:1")
