@@ -138,8 +138,11 @@ async def _make_readable(
 async def _decide_within(
     limits: ConnectionLimits, server: Server, request: ConnectRequest
 ) -> Accepted | Denied:
-    # The client counts while the request is looked at, and again from the opening of its connection on. Under
-    # our own server no turn of the event loop lies between the two.
+    """Decide on a request if the client exceeds no limit of connections.
+
+    The client counts while the request is looked at, and again from the opening of its connection on. Under Bennu's own
+    server no turn of the event loop lies between the two.
+    """
     peer = ConnectInfo(request.scope, transport=request.transport).peer.host
     network = network_of(peer)
     now = server.loop.time()
@@ -163,6 +166,7 @@ _REFUSALS = {
 
 
 async def _decide(server: Server, request: ConnectRequest) -> Accepted | Denied:
+    """Read a request, choose the serializer, and ask the user's ``connect``."""
     denied = await request.read(server)
     if denied is not None:
         return denied
@@ -187,6 +191,7 @@ async def _decide(server: Server, request: ConnectRequest) -> Accepted | Denied:
 async def _connect(
     server: Server, request: ConnectRequest, serializer: Serializer | None
 ) -> Accepted | Denied:
+    """Ask the user's ``connect``, and tell what came of it."""
     target, params, info = request.target, request.params, request.info
     socket = target.socket
     started = time.perf_counter()
