@@ -6,9 +6,7 @@ import base64
 import json
 import sys
 import time
-from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 from itsdangerous import TimestampSigner
@@ -21,16 +19,11 @@ from bennu import ConnectInfo, Endpoint, Socket, csrf
 from bennu.auth.session import ScopeSession, StarletteSession
 from bennu.server.request import Denied
 
+from ..support.cookies import info
 from ..support.inside import decide
 
 SECRET = "abcdefgh" * 8
 OLD_SECRET = "hgfedcba" * 8
-
-
-def info(cookies: Mapping[str, str] | None = None, **scope: Any) -> ConnectInfo:
-    header = "; ".join(f"{name}={quote(value)}" for name, value in (cookies or {}).items())
-    whole = {"path": "/", "headers": [(b"cookie", header.encode())], **scope}
-    return ConnectInfo(whole, transport="websocket")
 
 
 # Starlette's cookie.

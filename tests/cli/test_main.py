@@ -55,13 +55,6 @@ endpoint = Endpoint(sockets={"/socket": socket}, lifespan=lifespan)
 """
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A folder with an application."""
-    (tmp_path / "app.py").write_text(APP)
-    return tmp_path
-
-
 # Starting and stopping.
 
 

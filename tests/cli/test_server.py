@@ -80,13 +80,6 @@ endpoint = Endpoint(sockets={"/socket": socket}, lifespan=lifespan, health="/hea
 """
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A folder with an application."""
-    (tmp_path / "app.py").write_text(APP)
-    return tmp_path
-
-
 async def ready(server: Server) -> int:
     """Ask whether it is ready; return the status."""
     plain: dict[str, str | None] = {"Upgrade": None, "Connection": "close"}

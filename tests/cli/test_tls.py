@@ -45,13 +45,6 @@ endpoint = Endpoint(sockets={"/socket": socket}, health="/health")
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A folder with an application."""
-    (tmp_path / "app.py").write_text(APP)
-    return tmp_path
-
-
-@pytest.fixture
 def authority(tmp_path: Path) -> Authority:
     return Authority(tmp_path)
 

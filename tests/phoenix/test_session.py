@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from bennu import ConnectInfo
 from bennu.phoenix import PlugSession, encrypted, etf, signed
+
+from ..support.cookies import info
 
 SECRET = "abcdefgh" * 8
 OLD_SECRET = "hgfedcba" * 8
@@ -29,12 +28,6 @@ def plug_cookie(session: Any, *, secret: str = SECRET) -> str:
 def encrypted_plug_cookie(session: Any, *, secret: str = SECRET) -> str:
     """What Plug.Session writes with an encryption_salt."""
     return encrypted.encrypt(etf.encode(session), key_for("encryption", secret), b"n" * 24)
-
-
-def info(cookies: Mapping[str, str] | None = None, **scope: Any) -> ConnectInfo:
-    header = "; ".join(f"{name}={quote(value)}" for name, value in (cookies or {}).items())
-    whole = {"path": "/", "headers": [(b"cookie", header.encode())], **scope}
-    return ConnectInfo(whole, transport="websocket")
 
 
 PLUG = PlugSession(SECRET, key="_app_key", signing_salt="signing")

@@ -29,7 +29,18 @@ from websockets.typing import Subprotocol
 from .frames import Frame, decode_v1, decode_v2, encode_v1, encode_v2, ok
 from .servers import Server
 
-__all__ = ["V1", "V2", "Phoenix", "broadcast", "close", "connect", "crash", "push", "reply"]
+__all__ = [
+    "V1",
+    "V2",
+    "Phoenix",
+    "broadcast",
+    "close",
+    "connect",
+    "crash",
+    "learn",
+    "push",
+    "reply",
+]
 
 V1: Final = "1.0.0"
 V2: Final = "2.0.0"
@@ -188,3 +199,12 @@ async def connect(
         proxy=None,
     ) as websocket:
         yield Phoenix(websocket, V1 if vsn is None else vsn)
+
+
+async def learn(server: Server, path: str = "/socket", **options: Any) -> dict[str, Any]:
+    """Connect to the application of ``tests/wire``; return what a channel knows of the request."""
+    async with connect(server, path, **options) as client:
+        answer = await client.join("info:1")
+        assert answer["status"] == "ok", answer
+        response: dict[str, Any] = answer["response"]
+        return response

@@ -10,7 +10,10 @@ import pytest
 from bennu import Endpoint
 from tests.support.servers import Server, serve
 from tests.support.until import until
-from tests.wire.app import Journal, make_endpoint
+from tests.wire.app import make_endpoint
+from tests.wire.conftest import journal
+
+__all__ = ["endpoint", "journal", "running", "server", "server_name"]
 
 
 @pytest.fixture(scope="module")
@@ -42,10 +45,3 @@ async def server(
     await until(lambda: not running.tasks)
     errors = [r.getMessage() for r in caplog.get_records("call") if r.levelno >= logging.ERROR]
     assert not errors
-
-
-@pytest.fixture
-def journal(endpoint: Endpoint, server: Server) -> Journal:
-    assert endpoint.is_started, server
-    journal: Journal = endpoint.state
-    return journal

@@ -30,10 +30,10 @@ from tests.support.until import until
 from tests.support.wire import broadcast, connect, reply
 from tests.wire.app import Journal
 
+from .heartbeats import BEAT, BEATEN, is_alive
+
 JOIN = b'["1","1","room:1","phx_join",{}]'
 JOINED = '["1","1","room:1","phx_reply",{"status":"ok","response":{}}]'
-BEAT = b'[null,"9","phoenix","heartbeat",{}]'
-BEATEN = '[null,"9","phoenix","phx_reply",{"status":"ok","response":{}}]'
 
 
 def echo(ref: int, payload: Any) -> bytes:
@@ -45,12 +45,6 @@ async def expect_echo(client: RawClient, ref: int, payload: Any) -> None:
     """Check that the next frame is the answer to that."""
     reply = ["1", str(ref), "room:1", "phx_reply", {"status": "ok", "response": payload}]
     assert json.loads(await client.text()) == reply
-
-
-async def is_alive(client: RawClient) -> None:
-    """Check that nothing has been sent, and that the connection works."""
-    client.send(client_frame(TEXT, BEAT))
-    assert await client.text() == BEATEN
 
 
 async def let_it_read(server: Server) -> None:

@@ -25,14 +25,7 @@ from tests.support.until import until
 from tests.support.wire import broadcast, connect
 from tests.wire.app import Journal, make_endpoint
 
-BEAT = b'[null,"9","phoenix","heartbeat",{}]'
-BEATEN = '[null,"9","phoenix","phx_reply",{"status":"ok","response":{}}]'
-
-
-async def is_alive(client: RawClient) -> None:
-    """Check that nothing has been sent, and that the connection works."""
-    client.send(client_frame(TEXT, BEAT))
-    assert await client.text() == BEATEN
+from .heartbeats import BEAT, is_alive
 
 
 async def test_nothing_is_read_behind_a_close_frame(server: Server) -> None:

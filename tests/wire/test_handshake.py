@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
 
 import pytest
 
 from tests.support.frames import ok
 from tests.support.raw import ask
 from tests.support.servers import Server
-from tests.support.wire import connect
+from tests.support.wire import connect, learn
 
 from .divergence import decided_by_server
 
@@ -21,15 +20,6 @@ def bearer(token: str) -> str:
     """Return the subprotocol that carries the stock client's token."""
     encoded = base64.b64encode(token.encode()).decode().rstrip("=")
     return f"base64url.bearer.phx.{encoded}"
-
-
-async def learn(server: Server, path: str = "/socket", **options: Any) -> dict[str, Any]:
-    """Connect, and return the channel's info of the request."""
-    async with connect(server, path, **options) as client:
-        answer = await client.join("info:1")
-        assert answer["status"] == "ok", answer
-        response: dict[str, Any] = answer["response"]
-        return response
 
 
 # Versions.

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from bennu import Endpoint
 from tests.support.frames import error
 from tests.support.raw import ask
 from tests.support.servers import Server
-from tests.support.wire import connect, reply
+from tests.support.wire import connect, learn, reply
 
 from .divergence import decided_by_server
 
 V2 = "vsn=2.0.0"
-
-
-async def learn(server: Server, path: str = "/socket", **options: Any) -> dict[str, Any]:
-    """Connect, and return the channel's info of the request."""
-    async with connect(server, path, **options) as client:
-        answer = await client.join("info:1")
-        assert answer["status"] == "ok", answer
-        response: dict[str, Any] = answer["response"]
-        return response
 
 
 @pytest.mark.conformance("WS010", "WS012", "WS015")
