@@ -47,7 +47,7 @@ def test_a_connection_inherits_it() -> None:
     """From the socket that accepted it; another kind of socket is left as it is."""
     one, other = socket.socketpair()
     with one, other, socket.create_server(("127.0.0.1", 0)) as listener:
-        limit_clients([one, listener])
+        limit_clients([one.fileno(), listener.fileno()])
         with socket.create_connection(listener.getsockname()):
             accepted, _ = listener.accept()
             with accepted:

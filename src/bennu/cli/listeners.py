@@ -18,7 +18,7 @@ import stat
 import sys
 from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import click
 
@@ -225,21 +225,13 @@ def addresses(listeners: Iterable[socket.socket], host: str, scheme: str) -> lis
 # What the kernel and TLS do with them.
 
 
-class Listener(Protocol):
-    """A socket, or an event loop's object for a socket."""
-
-    def fileno(self) -> int:
-        """Return the file descriptor."""
-        ...
-
-
-def limit_clients(listeners: Iterable[Listener]) -> None:
+def limit_clients(descriptors: Iterable[int]) -> None:
     """Limit the kernel's unsent bytes of each client, and set keep-alive probes.
 
     Accepted connections inherit these options only on Linux. On other systems this does nothing.
 
     Args:
-        listeners: The listening sockets.
+        descriptors: The file descriptors of the listeners.
     """
     if sys.platform != "linux":
         return
@@ -249,8 +241,8 @@ def limit_clients(listeners: Iterable[Listener]) -> None:
         socket.TCP_KEEPINTVL: PROBE_INTERVAL,
         socket.TCP_KEEPCNT: PROBES,
     }
-    for listener in listeners:
-        with socket.socket(fileno=socket.dup(listener.fileno())) as same, suppress(OSError):
+    for descriptor in descriptors:
+        with socket.socket(fileno=socket.dup(descriptor)) as same, suppress(OSError):
             same.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             for option, value in tcp.items():
                 same.setsockopt(socket.IPPROTO_TCP, option, value)

@@ -117,7 +117,7 @@ class UvicornServer(uvicorn.Server):
             await self.lifespan.shutdown()
             sys.exit(STARTUP_FAILURE)
         if self.started:
-            limit_clients(listener for server in self.servers for listener in server.sockets)
+            limit_clients(one.fileno() for server in self.servers for one in server.sockets)
             self._say_where(sockets or [])
         # What start-up made lives as long as the process, so the collector does not look at it again.
         gc.collect()
