@@ -31,9 +31,9 @@ class Connection(Protocol):
     """The live connection of a client.
 
     Attributes:
-        id: What the socket's ``id`` made of its assigns, or None.
+        id: The name that the socket's ``id`` returned for the connection, or None.
         transport: ``"websocket"`` or ``"longpoll"``.
-        info: The request that opened it.
+        info: The request that opened the connection.
     """
 
     @property
@@ -45,13 +45,15 @@ class Connection(Protocol):
 
 
 class Agent(Generic[A, S]):
-    """One object for each client, whose methods run one after another.
+    """One object for each client. Its methods run one after another.
 
     Class options:
-        max_inbox: Client messages that may wait; beyond that reading from the client pauses.
-        max_mailbox: Messages of the server that may wait.
-        overflow: What happens beyond that: ``"end"``, or ``"drop_oldest"``.
-        terminate_timeout: Seconds that its last method may take.
+        max_inbox: How many messages of the client can wait (64). If so many wait, the server stops reading from the
+            client until half of them are handled.
+        max_mailbox: How many messages of the server can wait (1,000).
+        overflow: What one more message of the server does: ``"end"`` ends the object, ``"drop_oldest"`` drops the
+            message of the server that has waited longest.
+        terminate_timeout: Seconds that the last method can take (5). Then it is cancelled.
     """
 
     __slots__ = ("_server", "assigns")
@@ -62,11 +64,11 @@ class Agent(Generic[A, S]):
     terminate_timeout: ClassVar[float] = 5.0
 
     assigns: A
-    """What ``connect`` returned. Rebind it to change it here alone:
+    """What ``connect`` returned. All objects of a connection share it. To change it for this object alone, rebind it:
     ``self.assigns = replace(self.assigns, ...)``."""
 
     _server: ChannelServer | RawServer
-    """What runs it."""
+    """What runs the object."""
 
     # Where it stands.
 
@@ -77,7 +79,7 @@ class Agent(Generic[A, S]):
 
     @property
     def endpoint(self) -> Any:
-        """The endpoint."""
+        """The endpoint that serves the client."""
         return self._server.connection.server.endpoint
 
     @property
@@ -86,39 +88,83 @@ class Agent(Generic[A, S]):
         state: S = self._server.connection.server.state
         return state
 
-    # What it can begin.
+    # What it can start.
 
     def send_self(self, message: Any) -> None:
-        """Put a message into its own queue: for ``@on_info``, or a raw socket's ``info``."""
+        """Send a message to this object: to its ``@on_info``, or to a raw handler's ``info``.
+
+        Args:
+            message: Any object. It is handled after all messages that wait already.
+
+        Raises:
+            WrongThread: The call comes from a worker thread: there write ``self.sync.send_self(...)``.
+        """
         server = self._server
         server.connection.server.home.expect("self", "send_self")
         server.put_info(message)
 
     def send_after(self, seconds: float, message: Any) -> Callable[[], None]:
-        """Put a message into its own queue after some seconds; the function that is returned cancels it."""
+        """Send a message to this object later.
+
+        Args:
+            seconds: The time until then.
+            message: Any object.
+
+        Returns:
+            A function that cancels it.
+
+        Raises:
+            NotJoined: The object has ended.
+            WrongThread: The call comes from a worker thread: there write ``self.sync.send_after(...)``.
+
+        Example:
+            ``cancel = self.send_after(30, "remind")``
+        """
         return self._server.task.own("send_after").send_after(seconds, message)
 
     def send_every(self, seconds: float, message: Any) -> Callable[[], None]:
-        """Put a message into its own queue again and again; the function that is returned ends it.
+        """Send a message to this object again and again, until the object ends.
 
         Args:
             seconds: The time before each of them.
-            message: The message.
+            message: Any object. Each time the same object is sent.
+
+        Returns:
+            A function that ends it.
+
+        Raises:
+            NotJoined: The object has ended.
+            WrongThread: The call comes from a worker thread: there write ``self.sync.send_every(...)``.
         """
         return self._server.task.own("send_every").send_every(seconds, message)
 
     def subscribe(self, topic: str) -> Callable[[], None]:
-        """Listen to a topic; what is sent to it comes into the same queue.
+        """Listen to a topic: each message to the topic is sent to this object too, until the object ends.
 
-        Subscribing twice delivers twice. The function that is returned ends it; so does the end of
-        this object.
+        Args:
+            topic: The topic. Two subscriptions to one topic deliver each message twice.
+
+        Returns:
+            A function that ends the subscription.
+
+        Raises:
+            NotJoined: The object has ended.
+            WrongThread: The call comes from a worker thread: there write ``self.sync.subscribe(...)``.
         """
         return self._server.task.own("subscribe").subscribe(topic)
 
     def start(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """Run a coroutine beside the methods. It is cancelled at the end of this object.
+        """Run a coroutine beside the methods, until the object ends: then its task is cancelled.
 
-        If it raises, that is as if a method had raised.
+        Args:
+            coroutine: The coroutine. An exception of it ends the object, as an exception of a method does.
+
+        Returns:
+            The task.
+
+        Raises:
+            NotJoined: The object has ended.
+            WrongThread: The call comes from a worker thread: there write ``self.sync.start(...)``.
         """
         try:
             resources = self._server.task.own("start")
@@ -129,9 +175,9 @@ class Agent(Generic[A, S]):
 
 
 class BlockingAgent:
-    """What an agent can do, for code in a worker thread.
+    """The methods of an object, for code in a worker thread.
 
-    Each call waits for the event loop to do it. On an event loop it raises ``WrongThread``.
+    Each call waits until the event loop has done it. A call on an event loop raises ``WrongThread``.
     """
 
     __slots__ = ("_agent", "_home")
@@ -145,15 +191,15 @@ class BlockingAgent:
         self._do(self._agent.send_self, message)
 
     def send_after(self, seconds: float, message: Any) -> Callable[[], None]:
-        """Do what ``self.send_after(...)`` does; the function that is returned blocks too."""
+        """Do what ``self.send_after(...)`` does. The function that it returns blocks too."""
         return self._cancel(self._do(self._agent.send_after, seconds, message))
 
     def send_every(self, seconds: float, message: Any) -> Callable[[], None]:
-        """Do what ``self.send_every(...)`` does; the function that is returned blocks too."""
+        """Do what ``self.send_every(...)`` does. The function that it returns blocks too."""
         return self._cancel(self._do(self._agent.send_every, seconds, message))
 
     def subscribe(self, topic: str) -> Callable[[], None]:
-        """Do what ``self.subscribe(...)`` does; the function that is returned blocks too."""
+        """Do what ``self.subscribe(...)`` does. The function that it returns blocks too."""
         return self._cancel(self._do(self._agent.subscribe, topic))
 
     def start(self, coroutine: Coroutine[Any, Any, Any]) -> None:

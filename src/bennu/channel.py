@@ -1,7 +1,7 @@
-"""Channels: what a user's code does with the events of one topic.
+"""Channels: what a user's code does with the events of one topic. Protocol document, §3.
 
-A channel class is declared; :mod:`bennu.definition` reads it into a table when the endpoint is made;
-the server makes one object of it for every topic that a connection joins. Protocol document, §3.
+A user declares a channel class. :mod:`bennu.definition` reads it into tables when the endpoint is made. The server makes
+one object of the class for each topic that a connection joins.
 """
 
 from __future__ import annotations
@@ -36,16 +36,19 @@ ON_INFO: Final = "__bennu_on_info__"
 def on(event: str, *, payload: Any = None, rate: Rate | str | None = None) -> Callable[[F], F]:
     """Handle an event of the client.
 
-    The method takes the payload, decoded into what its annotation says, or nothing. What it returns
-    is an ok reply, None is no reply; ``Ok``, ``Error``, ``Reply`` and ``bytes`` say it explicitly. A
-    plain ``def`` runs in a worker thread.
+    The method takes nothing, or the payload, decoded to the type of its annotation. A value that the method returns is
+    sent as an ok reply. None sends no reply. ``Ok``, ``Error`` and ``Reply`` choose the status; ``bytes`` are sent as a
+    binary reply. A plain ``def`` runs in a worker thread.
 
     Args:
-        event: Its name on the wire.
-        payload: The payload's type, for those who can't annotate it.
-        rate: How often one connection may send it, ``"30/minute"``, in all channels of the class
-            together. What comes faster is answered with the error ``rate_limited`` and a
-            ``retry_after_ms``, and never reaches the method.
+        event: The name of the event on the wire.
+        payload: The type of the payload, for a method that can't annotate it.
+        rate: How often one connection can send the event, in all channels of the class together: ``"30/minute"``.
+            A message beyond the rate never reaches the method. It is answered with the error ``rate_limited`` and a
+            ``retry_after_ms``.
+
+    Raises:
+        DefinitionError: The event is no text, or the protocol's own.
 
     Example:
         >>> class Room(Channel):
@@ -60,9 +63,21 @@ def on(event: str, *, payload: Any = None, rate: Rate | str | None = None) -> Ca
 
 
 def on_out(event: str) -> Callable[[F], F]:
-    """Intercept a broadcast of this event before this client gets it.
+    """Intercept a broadcast of an event: the method gets it, and the client does not.
 
-    The client sees only what the method pushes.
+    The client gets only what the method pushes.
+
+    Args:
+        event: The name of the event.
+
+    Raises:
+        DefinitionError: The event is no text, or the protocol's own.
+
+    Example:
+        >>> class Room(Channel):
+        ...     @on_out("news")
+        ...     async def news(self, payload: dict[str, int]) -> None:
+        ...         await self.push("news", payload)
     """
 
     _expect("on_out", event, str, '"event"')
@@ -71,9 +86,13 @@ def on_out(event: str) -> Callable[[F], F]:
 
 
 def on_info(kind: type) -> Callable[[F], F]:
-    """Handle a message of this type that server code sends.
+    """Handle messages of the server of one type: of ``send_self``, ``send_after``, ``send_every`` and ``subscribe``.
 
-    Such messages come from ``send_self``, ``send_after``, ``send_every`` and from ``subscribe``.
+    Args:
+        kind: The class of the messages. Its subclasses are handled too, if no other method names them.
+
+    Raises:
+        DefinitionError: It is no class.
     """
 
     _expect("on_info", kind, type, "Tick")
@@ -136,7 +155,10 @@ class ReplyRef:
         self.ref = ref
 
     async def reply(self, value: Any = None) -> None:
-        """Answer it: a value is an ok reply; or one of ``Ok``, ``Error``, ``Reply``.
+        """Answer the message.
+
+        Args:
+            value: The response of an ok reply; or an ``Ok``, ``Error`` or ``Reply``.
 
         Raises:
             EncodeError: The value can't be written.
@@ -150,19 +172,21 @@ class ReplyRef:
 class Channel(Agent[A, S]):
     """One client's membership in one topic.
 
-    ``Channel[User, State]`` types ``self.assigns`` and ``self.state``. Handlers of one channel run
-    one after another, in the order in which the client sent; channels run beside each other. A
-    handler that raises ends its channel alone: the client gets ``phx_error`` and rejoins.
+    ``Channel[User, State]`` types ``self.assigns`` and ``self.state``. The handlers of one channel run one after
+    another, in the order in which the client sent. Channels run beside each other. A handler that raises ends its
+    channel alone: the client gets ``phx_error`` and joins again.
 
     Class options:
-        emits: The events that go out and the types of their payloads, checked in development.
-        max_inbox: Client messages that may wait; beyond that reading from the client pauses.
-        max_mailbox: Messages of the server (intercepted broadcasts, ``on_info``) that may wait.
-        overflow: What happens beyond that: ``"end"`` the channel, or ``"drop_oldest"``.
-        terminate_timeout: Seconds that ``terminate`` may take.
-        when_slow: What happens to its messages while the client reads too slowly: ``"close"`` loses
-            none, and closes the connection beyond ``Socket(max_unsent=...)``; ``DropOldest(...)`` and
-            ``Latest(...)`` drop broadcasts and pushes, never replies.
+        emits: The events that the channel sends, and the types of their payloads. They are checked in development.
+        max_inbox: How many messages of the client can wait (64). If so many wait, the server stops reading from the
+            client until half of them are handled.
+        max_mailbox: How many messages of the server (intercepted broadcasts, ``on_info``) can wait (1,000).
+        overflow: What one more message of the server does: ``"end"`` ends the channel, ``"drop_oldest"`` drops the
+            message of the server that has waited longest.
+        terminate_timeout: Seconds that ``terminate`` can take (5). Then it is cancelled.
+        when_slow: What happens to messages while the client reads too slowly. ``"close"`` drops none, and closes
+            the connection beyond ``Socket(max_unsent=...)``. ``DropOldest(...)`` and ``Latest(...)`` drop broadcasts
+            and pushes, never replies.
     """
 
     __slots__ = ()
@@ -182,17 +206,17 @@ class Channel(Agent[A, S]):
     def join(self, *args: Any, **kwargs: Any) -> Any:
         """Let the client in, or refuse it with ``raise Refused(reason)``.
 
-        Write ``async def join(self)`` or ``async def join(self, payload: T)``. What it returns is
-        the response of the join's reply.
+        Write ``async def join(self)`` or ``async def join(self, payload: T)``. The value that it returns is the
+        response of the reply.
         """
 
     def after_join(self) -> Any:
-        """Run once the reply to the join is out: the place to push and to broadcast."""
+        """Run after the reply to the join is written: the place to push and to broadcast."""
 
     def handle_in(self, event: str, payload: Any) -> Any:
         """Handle an event that no ``@on`` names. Without it, the client gets an error reply.
 
-        An event that is the protocol's own (``phx_...``), or no text, never comes here: the client gets
+        An event that is the protocol's own (``phx_...``), or no text, is never passed to this method: the client gets
         the error reply.
         """
 
@@ -209,12 +233,12 @@ class Channel(Agent[A, S]):
 
     @property
     def topic(self) -> str:
-        """The topic."""
+        """The topic that the client has joined."""
         return self._server.topic
 
     @property
     def join_ref(self) -> Any:
-        """The ref that marks this join; the client chose it."""
+        """The ref of this join, which the client chose. It stands in each message of the channel."""
         return self._server.join_ref
 
     # What it can do.
@@ -223,15 +247,18 @@ class Channel(Agent[A, S]):
         """Send an event to this client.
 
         Args:
-            event: Its name.
-            payload: A JSON object (a dict, Struct, dataclass or model), or ``bytes``.
+            event: The name of the event.
+            payload: A JSON object (a dict, Struct, dataclass or model), or ``bytes``; None is an empty object.
 
         Raises:
-            NotJoined: The join has not succeeded yet: use ``after_join``.
+            NotJoined: The join has not succeeded yet: write it in ``after_join``. Or the channel has ended.
             EncodeError: The payload can't be written.
             ReservedEvent: The event is the protocol's own (``phx_...``).
-            WrongThread: The call comes from another thread or event loop than the endpoint's; there write
+            WrongThread: The call comes from another thread or event loop than the endpoint's. There write
                 ``self.sync.push(...)``.
+
+        Example:
+            ``await self.push("news", {"text": "Hello"})``
         """
         server = self._server
         server.expect_usable("push")
@@ -242,30 +269,33 @@ class Channel(Agent[A, S]):
         server.push(event, payload)
 
     def broadcast(self, event: str, payload: Any = None) -> Awaitable[None]:
-        """Send an event to all clients in this topic that are connected to this process, this one included.
+        """Send an event to all clients in this topic that are connected to this process, this client included.
 
-        It never waits for a slow connection. Everything broadcast in one turn of the event loop leaves
-        at its end.
+        It never waits for a slow connection. The messages of one turn of the event loop are written at its end.
+
+        Args:
+            event: The name of the event.
+            payload: A JSON object (a dict, Struct, dataclass or model), or ``bytes``; None is an empty object.
 
         Raises:
-            NotJoined: The join has not succeeded yet.
+            NotJoined: The join has not succeeded yet: write it in ``after_join``. Or the channel has ended.
             EncodeError: The payload can't be written.
             ReservedEvent: The event is the protocol's own (``phx_...``).
-            WrongThread: The call comes from another thread or event loop than the endpoint's; there write
+            WrongThread: The call comes from another thread or event loop than the endpoint's. There write
                 ``self.sync.broadcast(...)``.
         """
         return self._broadcast(event, payload)
 
     def broadcast_from(self, event: str, payload: Any = None) -> Awaitable[None]:
-        """Send an event to everyone in this topic but this client. Raises as ``broadcast``."""
+        """Do what ``broadcast`` does, for all clients but this one."""
         return self._broadcast(event, payload, sender=self._server)
 
     def local_broadcast(self, event: str, payload: Any = None) -> Awaitable[None]:
-        """Do what ``broadcast`` does today: reach the clients of this process. Raises as ``broadcast``."""
+        """Do what ``broadcast`` does today: send to the clients of this process."""
         return self._broadcast(event, payload)
 
     def local_broadcast_from(self, event: str, payload: Any = None) -> Awaitable[None]:
-        """Do what ``broadcast_from`` does today: reach the clients of this process. Raises as ``broadcast``."""
+        """Do what ``broadcast_from`` does today: send to the clients of this process."""
         return self._broadcast(event, payload, sender=self._server)
 
     async def _broadcast(
@@ -282,10 +312,10 @@ class Channel(Agent[A, S]):
             await asyncio.sleep(0)  # a loop of broadcasts lets others have their turn
 
     def ref(self) -> ReplyRef:
-        """Return a handle to the message being handled, to answer it later from any task.
+        """Return a handle to the message that is being handled, to answer it later from any task.
 
         Raises:
-            NotJoined: The join has not succeeded yet.
+            NotJoined: The join has not succeeded yet, or the channel has ended.
             NoRef: No message of the client is being handled, or it has no ref.
         """
         server = self._server
@@ -300,14 +330,14 @@ class Channel(Agent[A, S]):
 
     @property
     def sync(self) -> BlockingChannel:
-        """The same for plain ``def`` handlers, which run in a thread: every call waits."""
+        """The same methods for plain ``def`` handlers, which run in a worker thread: every call waits."""
         return BlockingChannel(self, self._server.connection.server.home)
 
 
 class BlockingChannel(BlockingAgent):
-    """The awaitable methods of a channel, for code in a worker thread.
+    """The methods of a channel, for code in a worker thread.
 
-    Each waits for the event loop to do it. On an event loop it raises ``WrongThread``.
+    Each call waits until the event loop has done it. A call on an event loop raises ``WrongThread``.
     """
 
     __slots__ = ()

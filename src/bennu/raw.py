@@ -1,7 +1,7 @@
-"""Raw sockets: a protocol of one's own, over the same transports and behind the same guards.
+"""Raw sockets: the application's own protocol, over the same transports and checks. Protocol document, §1.14.
 
-A handler class is declared, :class:`RawSocket` reads it when the endpoint is made, and the server makes
-one object of it for every connection. Protocol document, §1.14.
+A user declares a handler class. :class:`RawSocket` reads it when the endpoint is made. The server makes one object of the
+class for each connection.
 """
 
 from __future__ import annotations
@@ -41,31 +41,33 @@ class Ping(Struct, frozen=True):
 
 
 class Pong(Struct, frozen=True):
-    """A pong that nobody asked for, for a handler to return; its payload has at most 125 bytes."""
+    """A pong without a ping, for a handler to return; its payload has at most 125 bytes."""
 
     payload: bytes = b""
 
 
 Sendable = str | bytes | Ping | Pong
-"""What can be sent: text, bytes, and the two control frames that are an application's business."""
+"""What can be sent: text, bytes, and the two control frames that an application can use."""
 
 
 class RawHandler(Agent[A, S]):
     """One client's connection to a raw socket.
 
-    ``RawHandler[User, State]`` types ``self.assigns`` and ``self.state``. Its methods run one after
-    another, in the order in which the client sent. What ``opened``, ``receive``, ``pinged``, ``ponged``,
-    ``info`` and ``draining`` return is sent: a message, a list of them, or nothing. ``str`` is a text message, ``bytes``
-    a binary one, ``Ping`` and ``Pong`` are control frames. A plain ``def`` runs in a worker thread.
+    ``RawHandler[User, State]`` types ``self.assigns`` and ``self.state``. Its methods run one after another, in the
+    order in which the client sent. The server sends what ``opened``, ``receive``, ``pinged``, ``ponged``, ``info`` and
+    ``draining`` return: a message, a list of messages, or nothing. A ``str`` is a text message, ``bytes`` are a binary
+    message, ``Ping`` and ``Pong`` are control frames. A plain ``def`` runs in a worker thread.
 
-    ``raise Stop()`` closes the connection with 1000, what ``Stop(reply=...)`` holds being sent before;
-    any other exception is logged, and closes it with 1011.
+    ``raise Stop()`` closes the connection with 1000. ``Stop(reply=...)`` sends something before. Any other exception is
+    logged, and closes the connection with 1011.
 
     Class options:
-        max_inbox: Client messages that may wait; beyond that reading from the client pauses.
-        max_mailbox: Messages of the server (``info``) that may wait.
-        overflow: What happens beyond that: ``"end"`` the connection, or ``"drop_oldest"``.
-        terminate_timeout: Seconds that ``closed`` may take.
+        max_inbox: How many messages of the client can wait (64). If so many wait, the server stops reading from the
+            client until half of them are handled.
+        max_mailbox: How many messages of the server (``info``) can wait (1,000).
+        overflow: What one more message of the server does: ``"end"`` ends the connection, ``"drop_oldest"`` drops the
+            message of the server that has waited longest.
+        terminate_timeout: Seconds that ``closed`` can take (5). Then it is cancelled.
 
     Example:
         >>> class Echo(RawHandler):
@@ -85,28 +87,28 @@ class RawHandler(Agent[A, S]):
     # What a user overrides.
 
     def opened(self) -> Any:
-        """Begin: the connection is open. No message is handled before this has ended."""
+        """Run when the connection is open. No message is handled before this method has ended."""
 
     def receive(self, message: Any, /) -> Any:
         """Handle a message of the client: ``async def receive(self, message: str | bytes)``."""
 
     def pinged(self, payload: bytes, /) -> Any:
-        """Take note of the client's ping; it has been answered already."""
+        """Handle the client's ping. The server has answered it already."""
 
     def ponged(self, payload: bytes, /) -> Any:
-        """Take note of the client's pong."""
+        """Handle the client's pong."""
 
     def info(self, message: Any, /) -> Any:
         """Handle a message of the server: of ``send_self``, ``send_after``, ``send_every``, ``subscribe``."""
 
     def draining(self, news: Draining, /) -> Any:
-        """Take note that the server is about to stop, and that this connection will be closed soon."""
+        """Handle the news that the server is about to stop, and will close this connection soon."""
 
     def closed(self, reason: Any, /) -> Any:
-        """Run when the connection is over: always, once, and last.
+        """Run when the connection is over: always, once, and after all other methods.
 
         Args:
-            reason: ``"closed"`` (by the client, or for its fault), ``"inactive"`` (it polls no more),
+            reason: ``"closed"`` (by the client, or because of its fault), ``"inactive"`` (it no longer polls),
                 ``"normal"`` (by ``self.close`` or ``Stop()``), ``"disconnected"``, ``"expired"``,
                 ``"draining"``, ``"shutdown"``, ``"overflow"``, the reason of a ``Stop``, or the exception
                 that a method raised.
@@ -115,7 +117,10 @@ class RawHandler(Agent[A, S]):
     # What it can do.
 
     async def send(self, message: Sendable) -> None:
-        """Send a message: text, or bytes.
+        """Send a message.
+
+        Args:
+            message: Text, ``bytes``, a ``Ping`` or a ``Pong``.
 
         Raises:
             NotJoined: The connection is over.
@@ -124,9 +129,9 @@ class RawHandler(Agent[A, S]):
         self._server.send(message)
 
     async def ping(self, payload: bytes = b"") -> None:
-        """Send a ping; the client's answer comes to ``ponged``.
+        """Send a ping. The client's answer is passed to ``ponged``.
 
-        Under an ASGI server, which pings by itself, this does nothing.
+        Under an ASGI server this does nothing, because the ASGI server sends its own pings.
 
         Args:
             payload: At most 125 bytes.
@@ -138,29 +143,29 @@ class RawHandler(Agent[A, S]):
         self._server.send(Ping(payload))
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
-        """Close the connection, behind all that was sent.
+        """Close the connection, after all that was sent.
 
-        What runs goes on to its end; then ``closed("normal")`` runs, and nothing else.
+        The method that runs goes on to its end. Then ``closed("normal")`` runs, and no other method.
 
         Args:
-            code: 1000 to 1003, 1007 to 1014, or one of your own from 3000 to 4999.
-            reason: What the client may read of it, at most 123 bytes.
+            code: 1000 to 1003, 1007 to 1014, or your own code from 3000 to 4999.
+            reason: A text for the client, of at most 123 bytes.
 
         Raises:
-            ValueError: No close frame can say that.
+            ValueError: A close frame can't have this code or reason.
         """
         self._server.close(code, reason)
 
     @property
     def sync(self) -> BlockingRawHandler:
-        """The same for plain ``def`` methods, which run in a thread: every call waits."""
+        """The same for plain ``def`` methods, which run in a worker thread: every call waits."""
         return BlockingRawHandler(self, self._server.connection.server.home)
 
 
 class BlockingRawHandler(BlockingAgent):
-    """What a handler can do, for code in a worker thread.
+    """The methods of a handler, for code in a worker thread.
 
-    Each call waits for the event loop to do it. On the event loop it raises ``WrongThread``.
+    Each call waits until the event loop has done it. A call on an event loop raises ``WrongThread``.
     """
 
     __slots__ = ()
@@ -186,11 +191,11 @@ class RawDefinition:
 
     Attributes:
         handler: The class.
-        frames: What takes which kind of frame.
-        opened: What runs first.
-        info: What takes messages of the server.
-        draining: What is told that the server is about to stop.
-        terminate: What runs last.
+        frames: The method for each kind of frame.
+        opened: The method that runs first.
+        info: The method for messages of the server.
+        draining: The method for the news that the server is about to stop.
+        terminate: The method that runs last.
     """
 
     handler: type[RawHandler[Any, Any]]
@@ -208,14 +213,14 @@ class RawDefinition:
 
 @options()
 class RawSocket(SocketBase[A]):
-    """What clients of another protocol than Phoenix's connect to.
+    """A socket for clients of another protocol than Phoenix's.
 
     Args:
-        connect: Who may connect; see :class:`~bennu.socket.SocketBase`, also for the other options.
-        handler: What is made for each connection.
+        connect: Decides which clients may connect. See :class:`~bennu.socket.SocketBase`, also for the other options.
+        handler: The class of which one object is made for each connection.
 
     Raises:
-        DefinitionError: Something about it can't work.
+        DefinitionError: An option can't work.
 
     Example:
         >>> class Echo(RawHandler):
