@@ -115,11 +115,11 @@ class Member:
 
 
 class _Wire:
-    """A transport whose client may stop reading; its mark is 0.
+    """A transport whose client can stop reading; its high-water mark is 0.
 
     Attributes:
-        is_nervous: Whether each write brings it over the mark, and back before it ends.
-        is_paused: Whether the client is not read from.
+        is_nervous: Whether each write exceeds the mark, and drains before it returns.
+        is_paused: Whether reading from the client is paused.
     """
 
     name = "websocket"
@@ -146,26 +146,26 @@ class _Wire:
         self._outbox.writes += 1
         self.waiting += written
         if self.is_nervous:
-            self._outbox.link.congested()
+            self._outbox.connection.congested()
             self._deliver()
-            self._outbox.link.drained()
+            self._outbox.connection.drained()
         self._deliver()
         if self.waiting and not self._is_congested:
             self._is_congested = True
-            self._outbox.link.congested()
+            self._outbox.connection.congested()
 
     def read_on(self) -> None:
         self.is_stalled = False
         self._deliver()
         if self._is_congested:
             self._is_congested = False
-            self._outbox.link.drained()
+            self._outbox.connection.drained()
 
     def read_once(self) -> None:
         self._outbox.received += [data for _, data in self.waiting]
         self.waiting = ()
         self._is_congested = False
-        self._outbox.link.drained()
+        self._outbox.connection.drained()
 
     def _deliver(self) -> None:
         if not self.is_stalled:
@@ -173,7 +173,7 @@ class _Wire:
             self.waiting = ()
 
     def close(self, code: int, reason: str = "") -> None:
-        """Deliver nothing more."""
+        """Record the close code."""
         self._outbox.code = code
 
     def pause_reading(self) -> None:
@@ -183,8 +183,8 @@ class _Wire:
         self.is_paused = False
 
 
-class _Link(ServerConnection):
-    """A connection whose channels are members of lanes, and nothing else."""
+class _Connection(ServerConnection):
+    """A connection whose channels are only members of lanes."""
 
     channels: list[Member]
 
@@ -197,7 +197,7 @@ class _Link(ServerConnection):
 
 
 class _Server:
-    """As much of a server as a link needs."""
+    """The part of a server that a connection needs."""
 
     def __init__(self, bus: Bus) -> None:
         self.pubsub = bus
@@ -211,13 +211,13 @@ class _Server:
 
 
 class StallingOutbox:
-    """A connection whose client may stop reading.
+    """A connection whose client can stop reading.
 
     Attributes:
-        link: What the lanes know.
-        received: Every message that the client has read.
-        writes: How many there were to the transport.
-        code: With which it was closed.
+        connection: The connection that is a member of lanes.
+        received: All messages that the client has read.
+        writes: The number of writes to the transport.
+        code: The close code.
     """
 
     def __init__(
@@ -232,38 +232,38 @@ class StallingOutbox:
         server: Any = _Server(bus)
         self._bus = bus
         self._framing = framing
-        self.link = _Link(server, accepted, self.wire)
-        self.link.channels = []
+        self.connection = _Connection(server, accepted, self.wire)
+        self.connection.channels = []
 
     def join(self, topic: str, policy: DropPolicy | None = None, intercepts: str = "") -> Member:
-        """Join a topic, as a Connection does."""
+        """Join a topic, as a connection does."""
         key = key_for(JSONV2, self._framing, intercepts)
-        member = Member(self.link, topic, policy)
-        self.link.channels.append(member)
-        self._bus.enter(topic, key, self.link, member)
+        member = Member(self.connection, topic, policy)
+        self.connection.channels.append(member)
+        self._bus.enter(topic, key, self.connection, member)
         member.lane = key
-        if self.link.backpressure is not None:
-            self.link.backpressure.sort()
+        if self.connection.backpressure is not None:
+            self.connection.backpressure.sort()
         return member
 
     def leave(self, member: Member) -> None:
-        """Leave it."""
+        """Leave a topic."""
         assert member.lane is not None
         key, member.lane = member.lane, None
-        self._bus.leave(member.topic, key, self.link)
-        self.link.channels.remove(member)
+        self._bus.leave(member.topic, key, self.connection)
+        self.connection.channels.remove(member)
 
     def reply(self, text: str) -> None:
         """Write to this connection alone."""
-        self.link.send((TEXT, text.encode()))
+        self.connection.send((TEXT, text.encode()))
 
     def push(self, member: Member, event: str, payload: Any) -> Encoded:
         """Push an event, as a channel does."""
         encoded = JSONV2.push("1", member.topic, event, payload)
-        if self.link.backpressure is None:
-            self.link.send(encoded)
+        if self.connection.backpressure is None:
+            self.connection.send(encoded)
         else:
-            self.link.backpressure.push(member, event, payload, encoded)
+            self.connection.backpressure.push(member, event, payload, encoded)
         return encoded
 
     def stall(self) -> None:
@@ -271,16 +271,16 @@ class StallingOutbox:
         self.wire.is_stalled = True
 
     def read_once(self) -> None:
-        """Read what waits in the transport, and no more."""
+        """Read the waiting messages of the transport, and no more."""
         self.wire.read_once()
 
     def read_on(self) -> None:
-        """Read what waits, and what comes."""
+        """Read the waiting messages, and later messages."""
         self.wire.read_on()
 
 
 class CountingSerializer:
-    """V2, counting how often it encodes a broadcast."""
+    """The V2 serializer, which counts its encodings of broadcasts."""
 
     name = JSONV2.name
     carries_binary = True
@@ -295,7 +295,7 @@ class CountingSerializer:
         self.count = 0
 
     def broadcast(self, topic: str, event: str, payload: Any) -> Encoded:
-        """Encode a broadcast."""
+        """Encode and count a broadcast."""
         self.count += 1
         return JSONV2.broadcast(topic, event, payload)
 
@@ -303,5 +303,5 @@ class CountingSerializer:
 def key_for(
     serializer: Serializer = JSONV2, framing: TupleFraming = FRAMING, intercepts: str = ""
 ) -> LaneKey:
-    """Return a lane's key; ``intercepts`` are events of one letter."""
+    """Return the key of a lane; each letter of ``intercepts`` is an event."""
     return serializer, framing, frozenset(intercepts)

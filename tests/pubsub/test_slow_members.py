@@ -98,7 +98,7 @@ class Programs(RuleBasedStateMachine):
         }
 
     def got(self, member: Member) -> set[bytes]:
-        return next(set(one.received) for one in self.outboxes if one.link is member.outbox)
+        return next(set(one.received) for one in self.outboxes if one.connection is member.outbox)
 
     @rule(connection=connections, topic=topics, intercepts=st.sampled_from(["", "", "x"]))
     def join(self, connection: int, topic: str, intercepts: str) -> None:
@@ -120,7 +120,7 @@ class Programs(RuleBasedStateMachine):
 
     @rule(connection=connections, topic=topics, event=events)
     def broadcast_from(self, connection: int, topic: str, event: str) -> None:
-        stranger = Member(self.outboxes[connection].link)
+        stranger = Member(self.outboxes[connection].connection)
         self.say(topic, event, self.members.get((connection, topic), stranger))
 
     def say(self, topic: str, event: str, sender: Member | None) -> None:
@@ -176,7 +176,7 @@ class Programs(RuleBasedStateMachine):
         self.bus.end_turn()
         for outbox, unbatched in zip(self.outboxes, self.unbatched, strict=True):
             if not outbox.wire.is_stalled:
-                assert outbox.link.backpressure is None
+                assert outbox.connection.backpressure is None
                 assert outbox.received[-1:] == unbatched[-1:]  # the last is never dropped
         for outbox, unbatched in zip(self.outboxes[:2], self.unbatched, strict=False):
             if not outbox.wire.is_stalled:
@@ -263,7 +263,7 @@ def test_a_transport_may_say_that_it_drained_within_a_write() -> None:
     slow.wire.is_nervous = True
     slow.read_on()
     assert numbers(slow.received) == ["reply", *range(500)]
-    assert slow.link.backpressure is None
+    assert slow.connection.backpressure is None
 
 
 def test_a_connection_that_is_given_up_hears_nothing_more() -> None:
@@ -333,5 +333,5 @@ def test_who_is_slow_for_long_is_still_listened_to() -> None:
     bus.say("A", 1)
     slow.read_once()
     bus.say("A", 2)
-    assert slow.link.backpressure is not None
+    assert slow.connection.backpressure is not None
     assert not slow.wire.is_paused

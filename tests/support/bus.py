@@ -1,12 +1,12 @@
-"""A network in memory: the buses of several nodes in one event loop, and what may happen to it.
+"""A network in memory: the buses of several nodes in one event loop, and its failures.
 
     network = Network()
     one = Endpoint(sockets, bus=network.bus("one"))
     two = Endpoint(sockets, bus=network.bus("two"))
     network.cut("one", "two")
 
-Messages are bytes, are handed over in a later turn of the loop, in their order, and are lost where the
-network is cut or a node is dead: then, and on the way.
+Messages are bytes, and are delivered in order, in a later turn of the loop. A message is lost if the network is cut
+or a node is dead when the message is sent or delivered.
 """
 
 from __future__ import annotations

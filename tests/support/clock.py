@@ -119,7 +119,7 @@ class AutojumpLoop(asyncio.SelectorEventLoop):
 
 
 AUTOJUMP: Final = ("asyncio", {"loop_factory": AutojumpLoop})
-"""What a module's fixture ``anyio_backend`` returns to have its tests run under virtual time."""
+"""The value of the fixture ``anyio_backend`` for tests under virtual time."""
 
 
 def running_loop() -> AutojumpLoop:

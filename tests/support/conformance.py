@@ -1,12 +1,12 @@
-"""What Phoenix's own test suites assert, joined with the tests here that assert the same.
+"""Joins the behaviours that Phoenix's test suites assert with the tests here that assert the same behaviours.
 
-    scripts/conformance     writes docs/conformance.md, and says what is missing
+    scripts/conformance     writes docs/conformance.md, and prints what is missing
 
-Theory of operation. ``docs/conformance.toml`` has one entry for each behaviour, by its id: what it is,
-and what is said of it (a later piece of work, not applicable, different). A test names the ids that it
-asserts, ``@pytest.mark.conformance("SK001")``. The marks are read from the source, without importing a
-test: on functions, on classes, in a module's ``pytestmark``, and in a ``pytest.param`` of a
-``parametrize`` or of a list that it uses. A mark anywhere else is a mistake, since nobody would find it.
+Theory of operation. ``docs/conformance.toml`` has one entry for each behaviour, by its id: a description, and its
+state (deferred, not applicable, different). A test names the ids of its behaviours,
+``@pytest.mark.conformance("SK001")``. The marks are read from the source, without importing a test: on functions, on
+classes, in a module's ``pytestmark``, and in a ``pytest.param`` of a ``parametrize`` or of a list that it uses. A mark
+at any other place is an error, because it would not be read.
 """
 
 from __future__ import annotations
@@ -62,12 +62,12 @@ class Behaviour:
     """One line of the check-list.
 
     Attributes:
-        id: As in ``SK001``.
-        text: What is asserted.
-        later: The piece of work that will bring it, if it is put off.
-        not_applicable: Why there can be no such thing here, if so.
-        differs: Where ours is different, and why.
-        rest: What is still to come of it, where tests assert only a part.
+        id: The id, as ``SK001``.
+        text: The description.
+        later: The piece of work that will bring the behaviour, if it is deferred.
+        not_applicable: The reason why Bennu can't have the behaviour, if it can't.
+        differs: How Bennu differs, and the reason.
+        rest: The missing part, if tests assert only a part.
     """
 
     id: str

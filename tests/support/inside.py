@@ -58,7 +58,7 @@ def connection_of(endpoint: Endpoint) -> ServerConnection[Any]:
 
 
 def owners_of(presence: Presence) -> Owners:
-    """Return what stands behind a presence while its endpoint runs: what stays behind there is a leak."""
+    """Return the owners of a presence while its endpoint runs: an entry that is left there is a leak."""
     owners = presence._owners
     assert owners is not None
     return owners

@@ -1,11 +1,11 @@
-"""A client that polls, and the ASGI server under it: requests straight into an endpoint, in memory.
+"""A polling client and its ASGI server: requests to an endpoint, in memory.
 
     browser = Browser(endpoint)
     token = await browser.begin()
     assert await browser.post(token, join("1", "room:1")) == {"status": 200}
     assert (await browser.get(token)).messages == [...]
 
-:class:`LongPollWire` is a wire for :class:`tests.support.memory.Client`: it polls on and on.
+:class:`LongPollWire` is a wire for :class:`tests.support.memory.Client`: it polls again and again.
 """
 
 from __future__ import annotations

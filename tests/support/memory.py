@@ -1,4 +1,4 @@
-"""A Phoenix client and an endpoint, both real, in one event loop without a socket between them.
+"""A real Phoenix client and a real endpoint in one event loop, without a socket between them.
 
     async with serve(endpoint) as server:
         ann = await server.connect()
@@ -6,12 +6,12 @@
         ann.push("room:1", "ping")
         await ann.expect(("1", "2", "room:1", "phx_reply", ok()))
 
-It runs under virtual time (:mod:`tests.support.clock`). A client waits until every task is blocked: then
-either a frame is there, or nothing will come, and the test fails and says so. Time passes only where a
-test asks for it, ``within=10``.
+It runs under virtual time (:mod:`tests.support.clock`). A client waits until every task is blocked. Then either a
+frame has arrived, or no frame will come, and the test fails with a message. Time passes only if a test asks for it,
+``within=10``.
 
-:func:`serve` checks at its end that nothing was left behind, no task, no subscription, no connection,
-and that nothing was logged that the test did not ask for with ``server.logged(...)``.
+:func:`serve` checks at its end that no task, subscription or connection is left, and that each log line was asked for
+with ``server.logged(...)``.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def endpoint_of(
 
 
 both_transports: Final = pytest.mark.parametrize("over", ["native", "asgi"])
-"""Runs a test over WebSockets of both kinds: ours, and an ASGI server's."""
+"""Runs a test over WebSockets of Bennu's own transport, and of an ASGI server."""
 all_transports: Final = pytest.mark.parametrize("over", ["native", "asgi", "longpoll"])
 """Runs a test over WebSockets of both kinds, and over long polling."""
 both_versions: Final = pytest.mark.parametrize("version", ["1.0.0", "2.0.0"])

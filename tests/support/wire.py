@@ -4,12 +4,11 @@
         await client.send("1", "1", "room:1", "phx_join", {})
         await client.expect(reply("1", "1", "room:1", ok()))
 
-:func:`connect` is the asyncio client of the ``websockets`` library with the protocol's messages on top of
-it. What that client would never send, :mod:`tests.support.raw` does.
+:func:`connect` adds the protocol's messages to the asyncio client of the ``websockets`` library. The client of
+:mod:`tests.support.raw` sends bytes that this client can't send.
 
-Nothing here waits for a while: :meth:`Phoenix.expect` waits for the frames themselves, and
-:meth:`Phoenix.expect_silence` for the answer to a heartbeat, before which everything else that was due
-must have come.
+No function here sleeps: :meth:`Phoenix.expect` waits for the frames themselves. :meth:`Phoenix.expect_silence` waits
+for the answer to a heartbeat, which must come after all other frames.
 """
 
 from __future__ import annotations
