@@ -80,7 +80,7 @@ class Headers(Mapping[str, str]):
         return f"Headers({self.raw!r})"
 
 
-class _More:
+class _Extras:
     """The attributes that few requests have. This object is made when the first of them is set."""
 
     __slots__ = ("authority", "expires_at", "ids", "scope_session", "session")
@@ -107,7 +107,7 @@ class ConnectInfo:
 
     __slots__ = (
         "_client",
-        "_more",
+        "_extras",
         "_path",
         "_query",
         "_scheme",
@@ -134,9 +134,9 @@ class ConnectInfo:
         self._scheme: str = _SCHEMES[transport][is_secure]
         self._path: str = scope["path"]
         self._query: bytes = scope.get("query_string", b"")
-        self._more: _More | None = None
+        self._extras: _Extras | None = None
         if (authority := scope.get(AUTHORITY)) is not None:
-            self._extended().authority = authority
+            self._made_extras().authority = authority
 
     # Expiry and ids of the connection.
 
@@ -164,12 +164,12 @@ class ConnectInfo:
             when = when.timestamp()
         if when is not None and math.isnan(when):
             raise ValueError("expire_at takes seconds since 1970, got nan")
-        self._extended().expires_at = None if when is None or when == math.inf else float(when)
+        self._made_extras().expires_at = None if when is None or when == math.inf else float(when)
 
     @property
     def expires_at(self) -> float | None:
         """The time at which the connection ends, in seconds since 1970; None if it has no such time."""
-        return None if self._more is None else self._more.expires_at
+        return None if self._extras is None else self._extras.expires_at
 
     def add_id(self, name: str) -> None:
         """Add an id to the connection, besides the id that the socket's ``id`` returns.
@@ -191,32 +191,32 @@ class ConnectInfo:
         """
         if not isinstance(name, str):
             raise ValueError(f"add_id takes text, got {name!r}")  # noqa: TRY004 - as the docs say
-        more = self._extended()
-        if name not in more.ids:
-            more.ids = (*more.ids, name)
+        extras = self._made_extras()
+        if name not in extras.ids:
+            extras.ids = (*extras.ids, name)
 
     @property
     def ids(self) -> tuple[str, ...]:
         """The ids that were added with :meth:`add_id`."""
-        return () if self._more is None else self._more.ids
+        return () if self._extras is None else self._extras.ids
 
     @property
     def is_bound(self) -> bool:
         """Whether the connection has a time at which it ends, or added ids."""
-        more = self._more
-        return more is not None and (more.expires_at is not None or more.ids != ())
+        extras = self._extras
+        return extras is not None and (extras.expires_at is not None or extras.ids != ())
 
     def renewed(self) -> ConnectInfo:
         """Return a copy for a later token, with the same expiry and without added ids."""
         twin = copy(self)
-        twin._more = copy(self._extended())
-        twin._more.ids = ()
+        twin._extras = copy(self._made_extras())
+        twin._extras.ids = ()
         return twin
 
-    def _extended(self) -> _More:
-        if self._more is None:
-            self._more = _More()
-        return self._more
+    def _made_extras(self) -> _Extras:
+        if self._extras is None:
+            self._extras = _Extras()
+        return self._extras
 
     # The request.
 
@@ -232,22 +232,22 @@ class ConnectInfo:
         It is None if the request has no session cookie. It is also None if the parameters have no valid
         ``_csrf_token``, unless the socket has ``check_csrf=False``.
         """
-        return None if self._more is None else self._more.session
+        return None if self._extras is None else self._extras.session
 
     @session.setter
     def session(self, session: Mapping[str, Any] | None) -> None:
         if session is not None:
-            self._extended().session = session
+            self._made_extras().session = session
 
     @property
     def scope_session(self) -> Mapping[str, Any] | None:
         """The session that a middleware has set as ``scope["session"]``, on a socket with ``session=...``."""
-        return None if self._more is None else self._more.scope_session
+        return None if self._extras is None else self._extras.scope_session
 
     @scope_session.setter
     def scope_session(self, session: Mapping[str, Any] | None) -> None:
         if session is not None:
-            self._extended().scope_session = session
+            self._made_extras().scope_session = session
 
     @property
     def peer(self) -> Peer:
@@ -266,7 +266,7 @@ class ConnectInfo:
     def uri(self) -> URI:
         """Scheme (``http`` or ``https``), host, port, path and query of the request."""
         scheme = {"ws": "http", "wss": "https"}.get(self._scheme, self._scheme)
-        forwarded = None if self._more is None else self._more.authority
+        forwarded = None if self._extras is None else self._extras.authority
         host, port = forwarded or self.headers.get("host") or "", ""
         if found := _PORT.search(host):
             host, port = host[: found.start()], found[1]

@@ -180,7 +180,12 @@ class Pool:
         return self.run(NO_CONNECTION, callback, args)
 
     async def run(
-        self, owner: object, callback: Callback, args: tuple[Any, ...], *, shows: bool = False
+        self,
+        owner: object,
+        callback: Callback,
+        args: tuple[Any, ...],
+        *,
+        keeps_context: bool = False,
     ) -> Any:
         """Run a plain function for an owner in a worker thread.
 
@@ -188,7 +193,7 @@ class Pool:
             owner: The connection that the function runs for.
             callback: The function.
             args: The function's arguments.
-            shows: Whether the calling task gets the context variables that the function sets; default False.
+            keeps_context: Whether the calling task gets the context variables that the function sets; default False.
 
         Raises:
             Exception: The function raised it.
@@ -201,8 +206,8 @@ class Pool:
                 job.owner.waiting.remove(job)
                 self._update(job.owner)
             raise
-        if shows:
-            _adopt(job.context)
+        if keeps_context:
+            _apply(job.context)
         return value
 
     def drop(self) -> None:
@@ -263,7 +268,7 @@ class Pool:
             self._update(job.owner)
 
 
-def _adopt(context: Context) -> None:
+def _apply(context: Context) -> None:
     """Set the variables of a copy of the running context in the running context."""
     for variable, value in context.items():
         if variable.get(_UNSET) is not value:

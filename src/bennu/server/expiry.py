@@ -31,7 +31,7 @@ from msgspec import Struct
 from ..errors import EncodeError, Refused
 from ..message import ERROR, OK, PHOENIX, Error, Message, Ok, SocketId
 from ..reasons import CloseCode, Reason
-from ..user_code.functions import teach_refusal
+from ..user_code.functions import add_refusal_note
 from ..user_code.invalid_payload import InvalidPayload
 from ..user_code.payload import decoder_for
 
@@ -190,7 +190,7 @@ class RenewableExpiry(Expiry):
         except Refused as refused:
             return Error(refused.payload)
         except Exception as error:
-            teach_refusal(error)
+            add_refusal_note(error)
             connection.server.log.exception("The refresh of a token crashed")
             return Error(Reason.REFRESH_CRASHED.payload())
         connection.context = copy_context()
@@ -212,7 +212,7 @@ class RenewableExpiry(Expiry):
     def in_thread(self, callback: Callback, /, *args: Any) -> Awaitable[Any]:
         """Run a plain ``refresh`` in a worker thread."""
         connection = self._channels
-        return connection.server.pools.handlers.run(connection, callback, args, shows=True)
+        return connection.server.pools.handlers.run(connection, callback, args, keeps_context=True)
 
     async def _check(self, assigns: Any, info: ConnectInfo) -> None:
         connection = self._channels

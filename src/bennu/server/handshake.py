@@ -26,7 +26,7 @@ from ..raw import RawSocket
 from ..reasons import Limit, Reason
 from ..socket import SocketBase
 from ..telemetry import SocketConnected
-from ..user_code.functions import teach_refusal
+from ..user_code.functions import add_refusal_note
 from .channel_connection import ChannelConnection
 from .raw_connection import RawConnection
 from .refused_connection import MAX_REFUSED, RefusedConnection
@@ -212,7 +212,7 @@ async def _connect(
             server.log.exception("The refusal of a connection to %s crashed", target.mount)
             return Denied(500, b"Internal Server Error")
     except Exception as error:
-        teach_refusal(error)
+        add_refusal_note(error)
         server.log.exception("connect of %s crashed", target.mount)
         return Denied(500, b"Internal Server Error")
     else:

@@ -11,7 +11,7 @@ from ..errors import EncodeError, Refused
 from ..message import Error, Message, Ok, Reply
 from ..reasons import Reason
 from ..user_code.callback import crash_of
-from ..user_code.functions import teach_refusal
+from ..user_code.functions import add_refusal_note
 from ..user_code.invalid_payload import InvalidPayload
 from .channel_telemetry import tell_joined
 from .end import Trigger
@@ -79,7 +79,7 @@ async def _ask(channel: ChannelServer, handler: Handler, message: Message) -> Ok
     except Exception as error:
         if task.interruption is Interruption.KILLED:
             raise
-        teach_refusal(error)
+        add_refusal_note(error)
         channel.connection.server.log.exception("The join of %r crashed", channel.topic)
         return Error(CRASHED)
     finally:

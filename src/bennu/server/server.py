@@ -207,7 +207,7 @@ class _Connects:
 
     def in_thread(self, callback: Callback, /, *args: Any) -> Awaitable[Any]:
         """Run a plain ``connect`` in a worker thread."""
-        return self._pools.connects.run(callback, callback, args, shows=True)
+        return self._pools.connects.run(callback, callback, args, keeps_context=True)
 
 
 class _Sweeper:

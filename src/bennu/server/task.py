@@ -26,7 +26,7 @@ from ..errors import CallbackError, NotJoined, Stop
 from ..logs.printable import described
 from ..message import Message
 from ..user_code.callback import crash_of
-from ..user_code.functions import teach_refusal
+from ..user_code.functions import add_refusal_note
 from .end import End, Trigger
 from .kill import kill
 from .mailbox import Kind, Mailbox
@@ -292,7 +292,7 @@ class SupervisedTask:
 
     def crash(self, error: Exception, where: str) -> End:
         """Log a crash of the user's code; return the end that it means."""
-        teach_refusal(error)
+        add_refusal_note(error)
         server = self._server
         server.connection.server.log.error("%s crashed in %s", server.label, where, exc_info=error)
         return End(Trigger.FAILED, error)

@@ -13,13 +13,13 @@ from typing import Any, cast
 from ..errors import DefinitionError, source_line
 
 __all__ = [
+    "add_refusal_note",
     "is_async",
     "is_response",
     "name_of",
     "refuse_async",
     "refuse_bool",
     "refuse_generator",
-    "teach_refusal",
 ]
 
 
@@ -113,7 +113,7 @@ def is_response(value: object) -> bool:
     return any("Response" in kind.__name__ for kind in kinds) and hasattr(value, "status_code")
 
 
-def teach_refusal(error: BaseException) -> None:
+def add_refusal_note(error: BaseException) -> None:
     """Add a note to another framework's exception: the log then shows what to write for Bennu.
 
     Args:
