@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import sys
 import weakref
 from pathlib import Path
@@ -235,7 +236,7 @@ async def test_a_handler_may_disconnect_its_own_client() -> None:
         assert reasons == [("ann", "disconnected")]
 
 
-@pytest.mark.parametrize("end", ["leave", "close", "rejoin"])
+@pytest.mark.parametrize("end", ["leave", "close", "rejoin", "crash"])
 async def test_what_has_ended_needs_no_garbage_collector(end: str) -> None:
     """It is freed at once: a server of many short connections would wait long for a full collection."""
     ended: list[weakref.ref[Any]] = []
@@ -248,6 +249,10 @@ async def test_what_has_ended_needs_no_garbage_collector(end: str) -> None:
         async def echo(self, payload: Any) -> Any:
             return payload
 
+        @on("crash")
+        async def crash(self) -> None:
+            raise ZeroDivisionError
+
     async with serve(endpoint_of({"room": Weak})) as server:
         client = await server.connect()
         await client.join("room")
@@ -258,12 +263,16 @@ async def test_what_has_ended_needs_no_garbage_collector(end: str) -> None:
                 client.leave("room")
             elif end == "close":
                 client.close()
-            else:
+            elif end == "rejoin":
                 client.start_join("room")
+            else:
+                logging.disable()  # pytest keeps what is logged, and with it the frames of the traceback
+                client.push("room", "crash")
             await settle()
             assert ended[0]() is None
         finally:
             gc.enable()
+            logging.disable(logging.NOTSET)
         client.read().clear()
 
 

@@ -171,7 +171,9 @@ class ChannelServer:
     def deliver(self, message: Message) -> None:
         """Take a message of the client."""
         task = self.task
-        waiter = task.waiter
+        waiter = (
+            task.waiter
+        )  # what follows is task.wake(), in one function: most messages come here
         if waiter is None:
             task.open_mailbox().put_message(message)
         else:
@@ -333,6 +335,7 @@ class ChannelServer:
                     end = task.ending
                     break
             await self._finish(end)
+            end = None  # an exception in it holds this frame
         except asyncio.CancelledError:
             if self.phase is not Phase.REPLACED:
                 raise

@@ -190,6 +190,7 @@ class RawServer:
             self._close(end)
             self._has_terminated = True
             await task.terminate(self.definition.terminate, end)
+            end = None  # an exception in it holds this frame
         finally:
             self._clean_up()
 

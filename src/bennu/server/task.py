@@ -42,6 +42,10 @@ GRACE: Final = 5.0
 """Seconds that a running handler has to finish when its end comes."""
 
 
+OVER: Final = End(Trigger.OVER, "over")
+"""Stands for the end that has come. The end itself can hold an exception, and that the frames of the task."""
+
+
 class Interruption(Enum):
     """How far a task is from its end by force."""
 
@@ -122,7 +126,7 @@ class SupervisedTask:
         if waiter is None:
             return False
         self.waiter = None
-        if not waiter.done():
+        if not waiter.done():  # it is done if the task has been cancelled
             waiter.set_result(item)
         return True
 
@@ -268,6 +272,7 @@ class SupervisedTask:
             resources.end()
         self.over = self._server.label
         # They hold each other and the connection: without this only the garbage collector would find them.
+        self.ending = OVER
         del self._server.agent, self._server
 
     # What an exception means.
