@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import pytest
 
+from bennu.cli.first_protocol import HEAD
 from bennu.connect_info import ConnectInfo
 from bennu.errors import BennuError, TokenInvalid
 from bennu.logs.why import why_refused
@@ -115,6 +116,12 @@ PATTERNS: Final[dict[str, str | list[Worst]]] = {
     ],
     "protocol/hosts.py:_LABELS": [(parse_host, lambda n: "a." * (n // 2))],
     "logs/log.py:_VALUE": "reads templates of the code",
+    "cli/first_protocol.py:HEAD": [
+        (HEAD, lambda n: b"GET /" + b"a" * n),
+        (HEAD, lambda n: b"GET /?" + b"a" * n + b" HTTP/1.1\r\n"),
+        (HEAD, lambda n: b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * (n // 6) + b"\r"),
+        (HEAD, lambda n: b"GET / HTTP/1.1\r\na: " + b" b" * (n // 2) + b"\n"),
+    ],
     "cli/env_file.py:_LINE": "reads a file of the operator's",
     "cli/env_file.py:_value": "reads a file of the operator's",
     "logs/why.py:_VALUE": [

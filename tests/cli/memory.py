@@ -8,8 +8,8 @@ from typing import Any
 from uvicorn.server import ServerState
 
 from bennu.cli.config import Config
+from bennu.cli.first_protocol import FirstProtocol
 from bennu.cli.head_limits import DEFAULT_LIMITS, HeadLimits
-from bennu.cli.http_protocol import BennuProtocol
 from bennu.cli.limited_protocol import LIMITS
 from tests.support.transport import MemoryTransport
 
@@ -54,7 +54,7 @@ class Server:
     def __init__(self, limits: HeadLimits = DEFAULT_LIMITS, app: Any = None) -> None:
         self.config = Config(
             app or self.answer,
-            http=BennuProtocol,
+            http=FirstProtocol,
             log_config=None,
             lifespan="off",
             interface="asgi3",
@@ -88,7 +88,7 @@ class Server:
         """Return a new connection."""
         client = Client()
         transport = MemoryTransport(client)
-        protocol = BennuProtocol(self.config, self.state, {})
+        protocol = FirstProtocol(self.config, self.state, {})
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
         self.clients.append((client, transport))

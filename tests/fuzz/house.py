@@ -44,7 +44,7 @@ from bennu import (
     on,
 )
 from bennu.cli.config import Config
-from bennu.cli.http_protocol import BennuProtocol
+from bennu.cli.first_protocol import FirstProtocol
 from tests.support.clock import AutojumpLoop, advance, settle
 from tests.support.inside import polls_of, server_of, sessions_of, topics_of
 from tests.support.transport import MemoryTransport
@@ -213,7 +213,7 @@ class Visitor:
         self.received = bytearray()
         self.has_ended = False
         self.transport = Wire(self, address)
-        protocol = BennuProtocol(house.config, house.state, {}, asyncio.get_running_loop())
+        protocol = FirstProtocol(house.config, house.state, {}, asyncio.get_running_loop())
         self.transport.set_protocol(protocol)
         protocol.connection_made(self.transport)
 
@@ -275,7 +275,7 @@ class House:
                 ]
             )
         self.config: uvicorn.Config = Config(
-            app, http=BennuProtocol, log_config=None, access_log=True
+            app, http=FirstProtocol, log_config=None, access_log=True
         )
         self.config.load()
         self.state = ServerState()

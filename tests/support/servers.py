@@ -24,7 +24,7 @@ from hypercorn.asyncio import serve as serve_hypercorn
 from hypercorn.config import Config as HypercornConfig
 
 from bennu.cli.config import Config
-from bennu.cli.http_protocol import BennuProtocol
+from bennu.cli.first_protocol import FirstProtocol
 
 from .until import until
 
@@ -95,7 +95,7 @@ def is_of_the_test_runner(task: asyncio.Task[Any]) -> bool:
 
 @asynccontextmanager
 async def _native(app: Any, **options: Any) -> AsyncIterator[Server]:
-    async with _uvicorn_with("native", app, Config, http=BennuProtocol, **options) as server:
+    async with _uvicorn_with("native", app, Config, http=FirstProtocol, **options) as server:
         yield server
 
 

@@ -10,13 +10,16 @@ import asyncio
 from collections.abc import MutableMapping
 from typing import Any, cast
 
+import uvicorn
+
 from ..endpoint import Endpoint
+from ..logs.log import Log
 from ..server.request import Denied
 from ..transports.upgrade import Upgrade
 from .config import Config
 from .limited_protocol import LimitedProtocol
 
-__all__ = ["ApplicationWalk"]
+__all__ = ["ApplicationWalk", "endpoint_of", "serve_endpoint"]
 
 Event = MutableMapping[str, Any]
 
@@ -50,13 +53,13 @@ class ApplicationWalk:
     async def walk(self) -> None:
         """Let the application decide on the request."""
         protocol, native, scope = self._protocol, self._native, self._scope
-        app = protocol.config.app
+        endpoint = endpoint_of(protocol.config)
+        if endpoint is not None:
+            await serve_endpoint(endpoint, scope, native, protocol.log)
+            return
         try:
-            if isinstance(app, Endpoint) and app.native and not _has_proxies(protocol.config):
-                await app.serve_native(scope, native)
-            else:
-                walk = cast("Any", protocol.app)  # pyright: ignore[reportUnknownMemberType]
-                await walk(scope, self._receive, self._send)
+            walk = cast("Any", protocol.app)  # pyright: ignore[reportUnknownMemberType]
+            await walk(scope, self._receive, self._send)
         except Exception:
             if self._foreign is not None:
                 raise  # uvicorn's own protocol answers and logs it
@@ -124,5 +127,21 @@ class ApplicationWalk:
             await asyncio.shield(self.task)
 
 
-def _has_proxies(config: Any) -> bool:
-    return isinstance(config, Config) and config.trusted_proxies is not None
+def endpoint_of(config: uvicorn.Config) -> Endpoint | None:
+    """Return the application if it is an endpoint that no middleware stands in front of: then there is no walk."""
+    app = config.app
+    if not isinstance(app, Endpoint) or not app.native:
+        return None
+    return None if isinstance(config, Config) and config.trusted_proxies is not None else app
+
+
+async def serve_endpoint(
+    endpoint: Endpoint, scope: dict[str, Any], native: Upgrade, log: Log
+) -> None:
+    """Let an endpoint decide on a request to upgrade, without a walk."""
+    try:
+        await endpoint.serve_native(scope, native)
+    except Exception:
+        log.exception("Exception in the application at a request for a WebSocket")
+        if not native.is_taken:
+            native.deny(FAILED)

@@ -34,7 +34,7 @@ from ..transports.proxied import PEER
 from .gentle_transport import GentleTransport
 from .request_limits import MALFORMED, MIN_RATE, RequestLimits, RequestRefusal
 
-__all__ = ["LINGER", "OWN", "LimitedProtocol"]
+__all__ = ["LIMITS", "LINGER", "OWN", "LimitedProtocol", "address_of"]
 
 LIMITS: Final = "bennu_limits"
 """The attribute of uvicorn's server state that holds the :class:`RequestLimits`."""
@@ -66,7 +66,7 @@ class LimitedProtocol(HttpToolsProtocol):
     """uvicorn's HTTP protocol with limits. A subclass serves upgrades."""
 
     url = b""
-    _limits: RequestLimits[LimitedProtocol]
+    _limits: RequestLimits
     _fed = 0
     """Bytes that came since the last complete head, or the last piece of a body."""
     _reads_body = False
@@ -115,21 +115,16 @@ class LimitedProtocol(HttpToolsProtocol):
         self.connections.add(self)
         self.transport = transport
         self.flow = FlowControl(transport)
-        self.server = _address(transport.get_extra_info("sockname"))
-        client = _address(transport.get_extra_info("peername"))
+        self.server = address_of(transport.get_extra_info("sockname"))
+        client = address_of(transport.get_extra_info("peername"))
         self.client = None if client is None or client[1] is None else (client[0], client[1])
         self.scheme = "https" if transport.get_extra_info("sslcontext") else "http"
         shared: dict[str, Any] = self.server_state.__dict__
-        limits: RequestLimits[LimitedProtocol] | None = shared.get(LIMITS)
+        limits: RequestLimits | None = shared.get(LIMITS)
         if limits is None:  # the first connection of the server
-            limits = shared[LIMITS] = RequestLimits[LimitedProtocol](
-                self.config,
-                self.loop,
-                head_is_late=LimitedProtocol._head_is_late,
-                body_is_late=LimitedProtocol._body_is_late,
-            )
+            limits = shared[LIMITS] = RequestLimits(self.config, self.loop)
         self._limits = limits
-        limits.heads.expect(self)
+        limits.heads.expect(transport)
 
     @property
     def log(self) -> Log:
@@ -142,8 +137,8 @@ class LimitedProtocol(HttpToolsProtocol):
         A request and its protocol refer to each other. Here they let go, because the garbage collector counts
         objects, and can leave few large ones for long.
         """
-        self._limits.heads.forget(self)
-        self._limits.bodies.forget(self)
+        self._limits.heads.forget(self.transport)
+        self._limits.bodies.forget(self.transport)
         if self._linger is not None:
             self._linger.cancel()
         self._held = b""
@@ -176,7 +171,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self._hold(data)
             return
         if self.timeout_keep_alive_task is not None and not self._reads_body:
-            self._limits.heads.expect(self)  # even if these bytes are only an empty line
+            self._limits.heads.expect(self.transport)  # even if these bytes are only an empty line
         self._unset_keepalive_if_required()
         self._feed(data)
 
@@ -193,7 +188,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._reads_body and not self._has_deadline:
             self._has_deadline = True
             self._progress = 0
-            self._limits.bodies.expect(self)
+            self._limits.bodies.expect(self.transport)
 
     def _parse(self, piece: bytes, behind: bytes) -> bool:
         """Parse a piece; return whether to go on."""
@@ -247,11 +242,11 @@ class LimitedProtocol(HttpToolsProtocol):
         """Expect the head that has just begun."""
         super().on_message_begin()
         self._is_upgrade = None
-        self._limits.heads.expect(self)
+        self._limits.heads.expect(self.transport)
 
     def on_headers_complete(self) -> None:
         """Take a complete head. Its size is counted only if it can be too large."""
-        self._limits.heads.forget(self)
+        self._limits.heads.forget(self.transport)
         limit = self._limits.max_bytes
         if self._fed > limit:
             size = sum(len(name) + len(value) + 4 for name, value in self.headers)
@@ -286,7 +281,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._reads_body = False
         if self._has_deadline:
             self._has_deadline = False
-            self._limits.bodies.forget(self)
+            self._limits.bodies.forget(self.transport)
         if self._linger is not None:
             self._linger.cancel()
             self._linger = None
@@ -306,18 +301,18 @@ class LimitedProtocol(HttpToolsProtocol):
 
     # The limits.
 
-    def _head_is_late(self) -> None:
+    def head_is_late(self) -> None:
         """Refuse a client whose head is late, unless the client waits for an answer itself."""
         if self._is_answering():
-            self._limits.heads.expect(self)
+            self._limits.heads.expect(self.transport)
             return
         self._refuse(self._limits.late_head())
 
-    def _body_is_late(self) -> None:
+    def body_is_late(self) -> None:
         """Refuse a client whose body makes no progress, unless the application does not read."""
         if self.flow.read_paused or self._progress >= MIN_RATE * self._limits.bodies.timeout:
             self._progress = 0
-            self._limits.bodies.expect(self)
+            self._limits.bodies.expect(self.transport)
             return
         self._refuse(self._limits.late_body())
 
@@ -377,8 +372,8 @@ class LimitedProtocol(HttpToolsProtocol):
         self._is_refused = True
         self._held = b""
         self._unset_keepalive_if_required()
-        self._limits.heads.forget(self)
-        self._limits.bodies.forget(self)
+        self._limits.heads.forget(self.transport)
+        self._limits.bodies.forget(self.transport)
         if self._linger is not None:
             self._linger.cancel()
 
@@ -388,7 +383,7 @@ class LimitedProtocol(HttpToolsProtocol):
         return cycle is not None and not cycle.response_complete
 
 
-def _address(given: Any) -> tuple[str, int | None] | None:
+def address_of(given: Any) -> tuple[str, int | None] | None:
     """Return an address as ASGI writes it: a host with its port, or the path of a Unix socket."""
     if isinstance(given, tuple):
         host, port = cast("tuple[Any, ...]", given)[:2]  # an address of IPv6 has two parts more

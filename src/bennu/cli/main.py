@@ -17,8 +17,8 @@ from ..logs.log import Log, Printed
 from ..loop.siblings import same_command
 from ..protocol.proxies import TrustedProxies
 from .config import Config
+from .first_protocol import FirstProtocol
 from .head_limits import DEFAULT_BODY_TIMEOUT, DEFAULT_LIMITS, HeadLimits
-from .http_protocol import BennuProtocol
 from .listeners import addresses, open_listeners
 from .loading import DEFAULT_TARGET, load
 from .log_format import log_config
@@ -276,7 +276,7 @@ def _config(app: Any, **settings: Any) -> Config:
     """
     lifespan = "on" if isinstance(app, Endpoint) else "auto"
     try:
-        return Config(app, http=BennuProtocol, lifespan=lifespan, **settings)
+        return Config(app, http=FirstProtocol, lifespan=lifespan, **settings)
     except Exception as error:
         if not isinstance(settings["log_config"], str):
             raise

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final, Generic, TypeVar
+from typing import Any, Final
 
 import uvicorn
 
@@ -20,8 +19,6 @@ __all__ = ["MALFORMED", "MIN_RATE", "RequestLimits", "RequestRefusal"]
 
 MIN_RATE: Final = 500
 """Bytes a second that a body must bring, on an average of one body timeout."""
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,30 +48,24 @@ class RequestRefusal:
 MALFORMED: Final = RequestRefusal(HTTPStatus.BAD_REQUEST, "Invalid HTTP request received.")
 
 
-class RequestLimits(Generic[T]):
+class RequestLimits:
     """The limits of one server, and its connections that must send something within a time.
+
+    A deadline belongs to the socket, not to its protocol: one protocol can give the socket to another. When the
+    deadline is over, the protocol of that moment is told, by its ``head_is_late`` or ``body_is_late``.
 
     Args:
         config: The server's.
         loop: The server's event loop.
-        head_is_late: Called with a connection whose head did not arrive in time.
-        body_is_late: Called with a connection whose body timeout is over.
 
     Attributes:
         max_bytes: Bytes that a head can have.
-        heads: The connections that must send a head.
-        bodies: The connections that must send a body.
+        heads: The sockets that must send a head.
+        bodies: The sockets that must send a body.
         telemetry: The endpoint's, if the application is an endpoint.
     """
 
-    def __init__(
-        self,
-        config: uvicorn.Config,
-        loop: asyncio.AbstractEventLoop,
-        *,
-        head_is_late: Callable[[T], None],
-        body_is_late: Callable[[T], None],
-    ) -> None:
+    def __init__(self, config: uvicorn.Config, loop: asyncio.AbstractEventLoop) -> None:
         head, body_timeout = DEFAULT_LIMITS, DEFAULT_BODY_TIMEOUT
         if isinstance(config, Config):
             head, body_timeout = config.head_limits, config.body_timeout
@@ -82,8 +73,8 @@ class RequestLimits(Generic[T]):
         self.telemetry = app.telemetry if isinstance(app, Endpoint) else Telemetry()
         self.telemetry.log.start(loop)
         self.max_bytes = head.max_bytes
-        self.heads = Deadlines[T](loop, head.timeout, head_is_late)
-        self.bodies = Deadlines[T](loop, body_timeout, body_is_late)
+        self.heads = Deadlines[asyncio.Transport](loop, head.timeout, _head_is_late)
+        self.bodies = Deadlines[asyncio.Transport](loop, body_timeout, _body_is_late)
 
     def late_head(self) -> RequestRefusal:
         """Return the refusal of a client whose head did not arrive in time."""
@@ -113,3 +104,13 @@ class RequestLimits(Generic[T]):
             status = HTTPStatus.REQUEST_URI_TOO_LONG
         text = f"The head of a request has at most {self.max_bytes} bytes."
         return RequestRefusal(status, text, Limit.HANDSHAKE_BYTES)
+
+
+def _head_is_late(transport: asyncio.Transport) -> None:
+    protocol: Any = transport.get_protocol()
+    protocol.head_is_late()
+
+
+def _body_is_late(transport: asyncio.Transport) -> None:
+    protocol: Any = transport.get_protocol()
+    protocol.body_is_late()

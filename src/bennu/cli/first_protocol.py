@@ -1,0 +1,194 @@
+"""The first protocol of each socket of ``bennu run``: it takes plain requests to upgrade, and leaves all others to uvicorn.
+
+Theory of operation
+-------------------
+The head of a request for a WebSocket nearly always arrives whole, in one read, and has the same form whatever the
+client is. One pattern takes such a head apart. The request then goes to the endpoint, and nothing of uvicorn's is made
+for it: that was a seventh of the cost of a connect.
+
+The pattern accepts less than HTTP. It does not match another method or version, a head in two pieces, a line that is
+folded, or a byte that is not ASCII. A head that repeats a header, names a body or asks for anything but a WebSocket is
+left alone too. Then the bytes go unchanged to :class:`~bennu.cli.http_protocol.BennuProtocol`, which takes the socket
+and judges them. So whatever this protocol takes, uvicorn's parser would have read in the same way:
+``tests/cli/test_first_protocol.py`` compares the two.
+
+The deadline of the head belongs to the socket, so the next protocol inherits it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any, Final
+from urllib.parse import unquote
+
+import uvicorn
+from uvicorn.server import ServerState
+
+from ..transports.proxied import PEER
+from ..transports.upgrade import EXTENSION, Upgrade
+from .application_walk import endpoint_of, serve_endpoint
+from .http_protocol import BennuProtocol
+from .limited_protocol import LIMITS, address_of
+from .request_limits import RequestLimits
+
+__all__ = ["FirstProtocol"]
+
+HEAD: Final = re.compile(
+    rb"GET (/(?!/)[!$-;=@-Z_a-z~]*+)(?:\?([!$-;=?-Z_a-z~]*+))? HTTP/1\.1\r\n"
+    rb"((?:[0-9A-Za-z-]++: ?[!-~][ -~]*+\r\n)++)\r\n"
+).match
+"""Matches the head of a plain request: its path, its query, and its headers. All quantifiers are possessive, so that
+the match takes linear time."""
+
+NOT_PLAIN: Final = frozenset((b"content-length", b"transfer-encoding", b"expect", b"trailer"))
+"""Headers of requests that are not taken."""
+
+UPGRADE: Final = b"websocket"
+
+
+class FirstProtocol(asyncio.Protocol):
+    """A socket on which nothing was received. The parameters are those of uvicorn's protocols."""
+
+    __slots__ = (
+        "_app_state",
+        "_config",
+        "_connections",
+        "_limits",
+        "_loop",
+        "_state",
+        "_transport",
+    )
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        self._config = config
+        self._state = server_state
+        self._connections: set[Any] = server_state.connections  # each has a shutdown()
+        self._app_state = app_state
+        self._loop = _loop
+        self._limits: RequestLimits | None = None
+        self._transport: Any = None
+
+    # What the event loop and the server call.
+
+    def connection_made(self, transport: Any) -> None:
+        """Expect a head. The first connection of a server goes to uvicorn's protocol, which makes the limits."""
+        self._transport = transport
+        self._limits = limits = self._state.__dict__.get(LIMITS)
+        if limits is None:
+            self.hand_over(b"")
+            return
+        self._connections.add(self)
+        limits.heads.expect(transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Take a plain request to upgrade; give everything else to uvicorn's protocol."""
+        limits, endpoint = self._limits, endpoint_of(self._config)
+        if limits is None or endpoint is None or len(data) > limits.max_bytes:
+            self.hand_over(data)
+            return
+        found = HEAD(data)
+        headers = None if found is None else _headers_of(found[3])
+        if found is None or headers is None or self._config.limit_concurrency is not None:
+            self.hand_over(data)
+            return
+        state, transport = self._state, self._transport
+        limits.heads.forget(transport)
+        self._connections.discard(self)
+        native = Upgrade(transport, data[found.end() :], self._connections)
+        self._connections.add(native)
+        transport.set_protocol(native)
+        scope = self._scope_of(found[1], found[2] or b"", headers)
+        scope["extensions"][EXTENSION] = native
+        log = limits.telemetry.log
+        loop = self._loop or asyncio.get_running_loop()
+        task = loop.create_task(serve_endpoint(endpoint, scope, native, log))
+        native.when_lost(task.cancel)
+        state.tasks.add(task)
+        task.add_done_callback(state.tasks.discard)
+
+    def eof_received(self) -> None:
+        """Let the transport close: the client has sent nothing."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End: the client has gone, and has sent nothing."""
+        self._forget()
+
+    def head_is_late(self) -> None:
+        """Refuse the client, as uvicorn's protocol does."""
+        self.hand_over(b"").head_is_late()
+
+    def shutdown(self) -> None:
+        """Close because the server stops."""
+        self._transport.close()
+
+    # Both ways on.
+
+    def hand_over(self, data: bytes) -> BennuProtocol:
+        """Give the socket to uvicorn's protocol, with the bytes that have arrived."""
+        self._connections.discard(self)
+        protocol = BennuProtocol(self._config, self._state, self._app_state, self._loop)
+        self._transport.set_protocol(protocol)
+        protocol.connection_made(self._transport)
+        if data:
+            protocol.data_received(data)
+        return protocol
+
+    def _forget(self) -> None:
+        self._connections.discard(self)
+        if self._limits is not None:
+            self._limits.heads.forget(self._transport)
+
+    def _scope_of(
+        self, raw_path: bytes, query: bytes, headers: list[tuple[bytes, bytes]]
+    ) -> dict[str, Any]:
+        """Return the scope that uvicorn's protocol would make of the request."""
+        config, transport = self._config, self._transport
+        client = address_of(transport.get_extra_info("peername"))
+        if client is not None and client[1] is None:  # the path of a Unix socket
+            client = None
+        path = raw_path.decode("ascii")
+        return {
+            "type": "websocket",
+            "asgi": {"version": config.asgi_version, "spec_version": "2.3"},
+            "http_version": "1.1",
+            "server": address_of(transport.get_extra_info("sockname")),
+            "client": client,
+            "scheme": "ws" if transport.get_extra_info("sslcontext") is None else "wss",
+            "method": "GET",
+            "root_path": config.root_path,
+            "path": config.root_path + (unquote(path) if "%" in path else path),
+            "raw_path": config.root_path.encode("ascii") + raw_path,
+            "query_string": query,
+            "headers": headers,
+            "state": self._app_state.copy(),
+            "subprotocols": [
+                part.strip().decode("ascii")
+                for name, value in headers
+                if name == b"sec-websocket-protocol"
+                for part in value.split(b",")
+            ],
+            "extensions": {"websocket.http.response": {}},
+            PEER: client,
+        }
+
+
+def _headers_of(lines: bytes) -> list[tuple[bytes, bytes]] | None:
+    """Return the headers of a request that asks for a WebSocket and nothing else, or None."""
+    headers: list[tuple[bytes, bytes]] = []
+    for line in lines.split(b"\r\n")[:-1]:
+        name, _, value = line.partition(b":")
+        headers.append((name.lower(), value.strip(b" ")))
+    table = dict(headers)
+    if len(table) != len(headers) or not NOT_PLAIN.isdisjoint(table):
+        return None
+    if table.get(b"upgrade", b"").lower() != UPGRADE:
+        return None
+    tokens = table.get(b"connection", b"").lower().split(b",")
+    return headers if b"upgrade" in [token.strip() for token in tokens] else None
