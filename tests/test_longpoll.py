@@ -16,7 +16,7 @@ from bennu import (
 
 @pytest.mark.parametrize("given", [None, 10, {"window": 10}])
 def test_the_option_is_a_bool_or_a_long_poll(given: Any) -> None:
-    """Anything else is a mistake."""
+    """A value of another type is refused."""
 
     async def connect() -> None: ...
 
@@ -28,14 +28,14 @@ def test_the_option_is_a_bool_or_a_long_poll(given: Any) -> None:
     "name", ["window", "pubsub_timeout", "max_age", "max_body", "max_buffer", "max_sessions"]
 )
 def test_its_numbers_are_above_zero(name: str) -> None:
-    """The error names the one that is not."""
+    """The error names the option whose number is not above zero."""
     options: dict[str, Any] = {name: 0}
     with pytest.raises(DefinitionError, match=rf"LongPoll\({name}="):
         LongPoll(**options)
 
 
 def test_its_path_is_not_the_websockets() -> None:
-    """Two things under one path are a mistake."""
+    """A WebSocket and long polling at one path are refused."""
 
     async def connect() -> None: ...
 
@@ -47,6 +47,6 @@ def test_its_path_is_not_the_websockets() -> None:
 
 @pytest.mark.parametrize("secret", ["short", b"", [], 7])
 def test_a_secret_has_twenty_bytes(secret: Any) -> None:
-    """It is found out at start-up."""
+    """A shorter secret is refused at start-up."""
     with pytest.raises(DefinitionError, match="secret_key"):
         Endpoint(sockets={}, secret_key=secret)

@@ -188,8 +188,8 @@ class NotTracked(BennuError):
 class NotStarted(BennuError, RuntimeError):
     """The endpoint is not started in this process, so a call would reach no client.
 
-    The call came before the start or after the stop, or from a process that serves no clients (a script, a task
-    queue, a child process). Or the presence belongs to no endpoint.
+    The call came before the start or after the stop. Or it came from a process that serves no clients: a script, a
+    task queue, a child process. Or the presence belongs to no endpoint.
     """
 
 

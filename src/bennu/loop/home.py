@@ -2,9 +2,9 @@
 
 Theory of operation
 -------------------
-All objects of an endpoint belong to one event loop. A call from another thread, loop or process would change their
-state at a wrong moment, would not wake the loop, or would reach no client. So every public method first calls
-:meth:`Home.expect`. A call from a wrong place gets an error that says what to write instead.
+All objects of an endpoint belong to one event loop. A call from another thread or loop would change their state at a
+wrong moment, or would not wake the loop. A call from another process would reach no client. So every public method
+first calls :meth:`Home.expect`. A call from a wrong place gets an error that says what to write instead.
 
 The check runs at every push and broadcast. It compares the number of the thread, and asks whether the loop runs. A
 thread runs one loop at a time, so the running loop is this one. Asking which loop runs would cost a system call. A

@@ -1,7 +1,7 @@
 """Serves the JavaScript client: ``GET /socket/phoenix.mjs`` is the published phoenix.js, unmodified.
 
 A page needs phoenix.js to connect to a socket. The server has the file, so a page needs no build step, no package
-manager and no other server, and the client's version fits the server. The file's path is below the path of each
+manager and no other server. The version of the client fits the server. The file's path is below the path of each
 socket, so it can't collide with paths of the application. ``vendor/README.md`` has the source of the file.
 """
 

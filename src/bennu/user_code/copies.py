@@ -39,8 +39,8 @@ def copy_of(value: T) -> T:
     """Return a copy of a value. The copy shares no mutable data with the value.
 
     Args:
-        value: Data, or any other object. The value itself is returned if no part of it can change, if it can't
-            be copied, or if it nests deeper than Python's recursion limit. No message nests as deep.
+        value: Data, or any other object. The value itself is returned if no part of it can change, or if it can't
+            be copied. A value that nests deeper than Python's recursion limit can't be copied.
     """
     kind = cast("type[Any]", type(value))
     if kind in _CONSTANT:
