@@ -10,101 +10,13 @@ from typing import Any
 import pytest
 
 from bennu import Channel, ConnectInfo, Endpoint, Rates, Socket
-from bennu.errors import DecodeError
 from bennu.message import Disconnect, SocketId
 from bennu.protocol import JSONV2
 
 from ..support.clock import advance, settle
 from ..support.inside import topics_of
-from ..support.memory import Over, Version, both_transports, endpoint_of, ok, serve
+from ..support.memory import Over, both_transports, endpoint_of, ok, serve
 from .rooms import CHANNELS, ended
-
-V1_BAD: list[str | bytes] = ["", "[]", "nonsense", '{"topic":"a"}', b"\xff"]
-V2_BAD: list[str | bytes] = [
-    *("", "{}", "nonsense", '["1","1","room:1","echo"]'),
-    *(b"", b"\x01\x00\x00\x00\x00", b"\x00"),
-]
-
-
-@both_transports
-@pytest.mark.conformance("OB001", "OB002")
-@pytest.mark.parametrize(
-    ("version", "data"),
-    [("1.0.0", data) for data in V1_BAD] + [("2.0.0", data) for data in V2_BAD],
-    ids=repr,
-)
-async def test_an_undecodable_frame_ends_the_connection(
-    over: Over, version: Version, data: str | bytes
-) -> None:
-    """Close code 1011, no frame of our own; every channel ends with the error as reason."""
-    async with serve(endpoint_of(CHANNELS)) as server:
-        client = await server.connect(over=over, version=version)
-        other = await server.connect(over=over)
-        await client.join("room:1")
-        await client.join("room:2")
-        client.wire.send(data)
-        client.send("1", "9", "room:1", "echo")
-        await client.expect_nothing()
-        assert await client.closed() == 1011
-        server.logged("undecodable frame", level=30)
-        assert [(topic, type(reason)) for topic, reason in ended] == [
-            ("room:1", DecodeError),
-            ("room:2", DecodeError),
-        ]
-        assert await other.join("room:1") == ok()
-
-
-async def test_elements_behind_the_fifth_are_ignored() -> None:
-    """A V2 message has at least five."""
-    async with serve(endpoint_of(CHANNELS)) as server:
-        client = await server.connect()
-        client.wire.send('["1","1","room:1","phx_join",{},6,[7]]')
-        await client.expect(("1", "1", "room:1", "phx_reply", ok()))
-
-
-@both_transports
-@pytest.mark.conformance("WS025")
-async def test_a_client_that_closes_ends_its_channels(over: Over) -> None:
-    """terminate runs for each, with the reason closed."""
-    async with serve(endpoint_of(CHANNELS)) as server:
-        client = await server.connect(over=over)
-        await client.join("room:1")
-        await client.join("room:2")
-        client.close()
-        assert await client.closed() == 1000
-        assert ended == [("room:1", "closed"), ("room:2", "closed")]
-        assert server.endpoint.connections == 0
-
-
-@both_transports
-async def test_a_client_that_vanishes_ends_its_channels(over: Over) -> None:
-    """The same as for one that says good-bye."""
-    async with serve(endpoint_of(CHANNELS)) as server:
-        client = await server.connect(over=over)
-        await client.join("room:1")
-        client.vanish()
-        assert await client.closed() == 1006
-        assert ended == [("room:1", "closed")]
-
-
-@both_transports
-@pytest.mark.conformance("WS030", "SK016")
-async def test_disconnect_closes_every_connection_of_an_id(over: Over) -> None:
-    """Code 1001, so that clients come back; other ids and connections without one stay."""
-    async with serve(endpoint_of(CHANNELS)) as server:
-        first, second = [await server.connect(params={"name": "ann"}, over=over) for _ in "12"]
-        bob = await server.connect(params={"name": "bob"}, over=over)
-        nobody = await server.connect(over=over)
-        for client in (first, second, bob, nobody):
-            await client.join("room:1")
-            await client.join("room:2")
-        await server.endpoint.disconnect("ann")
-        assert await first.closed() == 1001
-        assert await second.closed() == 1001
-        assert sorted(ended) == [("room:1", "disconnected")] * 2 + [("room:2", "disconnected")] * 2
-        assert await bob.call("room:1", "echo") == ok()
-        assert await nobody.call("room:1", "echo") == ok()
-        assert server.endpoint.connections == 2
 
 
 async def test_other_events_on_an_id_are_ignored() -> None:
@@ -117,17 +29,6 @@ async def test_other_events_on_an_id_are_ignored() -> None:
         await server.endpoint.pubsub.broadcast(SocketId("ann"), "disconnect")
         await client.expect_nothing()
         assert await client.join("room:1") == ok()
-
-
-async def test_disconnect_lets_out_what_was_broadcast_before_it() -> None:
-    """The frames of that turn come before the close."""
-    async with serve(endpoint_of(CHANNELS)) as server:
-        client = await server.connect(params={"name": "ann"})
-        await client.join("room:1")
-        await server.endpoint.broadcast("room:1", "bye", {})
-        await server.endpoint.disconnect("ann")
-        await client.expect((None, None, "room:1", "bye", {}))
-        assert await client.closed() == 1001
 
 
 @both_transports
@@ -148,18 +49,6 @@ async def test_a_silent_client_is_closed(over: Over) -> None:
         assert client.wire.code is None
         assert await client.closed(within=0.35) == 1002
         assert ended == [("room:1", "closed")]
-
-
-async def test_a_ping_prolongs_the_idle_timeout() -> None:
-    """Any frame of the client does."""
-    async with serve(endpoint_of(CHANNELS, timeout=1)) as server:
-        client = await server.connect()
-        for _ in range(4):
-            await advance(0.9)
-            client.wire.ping(b"hi")  # type: ignore[union-attr]
-        await settle()
-        assert client.wire.pongs == [b"hi"] * 4  # type: ignore[union-attr]
-        assert client.wire.code is None
 
 
 async def test_a_connection_without_an_id_cannot_be_addressed() -> None:

@@ -43,21 +43,6 @@ async def test_the_frames_of_a_joined_channel(over: Over, version: Version) -> N
         )
 
 
-@pytest.mark.conformance("WS008")
-async def test_a_hundred_channels_can_be_joined() -> None:
-    """The next join is refused with its refs; an old channel can still be joined anew."""
-    async with serve(endpoint_of(CHANNELS)) as server:
-        client = await server.connect()
-        for number in range(100):
-            assert await client.join(f"room:{number}") == ok()
-        assert await client.join("room:100") == error("too many channels joined")
-        server.logged("Socket(max_channels=...)", "127.0.0.1", level=logging.WARNING)
-        ref = client.start_join("room:7")
-        await client.expect(
-            (ref, ref, "room:7", "phx_reply", ok()), ("8", "8", "room:7", "phx_close", {})
-        )
-
-
 @pytest.mark.conformance("WS009")
 async def test_the_number_of_channels_can_be_limited() -> None:
     """A leave makes room again."""
@@ -153,53 +138,6 @@ async def test_a_duplicate_join_lets_a_leave_under_way_through() -> None:
             within=3,
         )
         assert ended == [("a", "left")]
-
-
-@pytest.mark.conformance("OB007")
-async def test_what_was_meant_for_an_earlier_join_is_ignored() -> None:
-    """Neither a stale event nor a stale leave makes any frame; text is not the number."""
-    async with serve(endpoint_of(CHANNELS)) as server:
-        client = await server.connect()
-        await client.join("room:1")
-        for stale in ("0", 1, ""):
-            client.send(stale, "8", "room:1", "echo")
-            client.send(stale, "9", "room:1", "phx_leave")
-        await client.expect_nothing()
-        assert await client.call("room:1", "echo") == ok()
-
-
-async def test_a_message_without_join_ref_is_for_the_channel_of_today() -> None:
-    """Null is the wildcard, in an event and in a leave."""
-    async with serve(endpoint_of(CHANNELS)) as server:
-        client = await server.connect()
-        await client.join("room:1")
-        client.send(None, "2", "room:1", "echo")
-        client.send(None, "3", "room:1", "phx_leave")
-        await client.expect(
-            ("1", "2", "room:1", "phx_reply", ok()),
-            ("1", "3", "room:1", "phx_reply", ok()),
-            ("1", "1", "room:1", "phx_close", {}),
-        )
-
-
-@pytest.mark.conformance("OB014")
-async def test_a_join_without_join_ref() -> None:
-    """Pushes and replies carry the join's ref, the close has nulls, other join_refs are dropped."""
-    async with serve(endpoint_of(CHANNELS)) as server:
-        client = await server.connect()
-        client.send(None, "3", "room:1", "phx_join")
-        client.send("3", "4", "room:1", "echo")
-        client.send(None, "5", "room:1", "tell", {"a": 1})
-        client.send(None, "6", "room:1", "echo")
-        client.send("3", "7", "room:1", "phx_leave")
-        client.send(None, "8", "room:1", "phx_leave")
-        await client.expect(
-            (None, "3", "room:1", "phx_reply", ok()),
-            ("3", None, "room:1", "tell", {"a": 1}),
-            ("3", "6", "room:1", "phx_reply", ok()),
-            ("3", "8", "room:1", "phx_reply", ok()),
-            (None, None, "room:1", "phx_close", {}),
-        )
 
 
 async def test_a_v1_client_without_join_refs() -> None:

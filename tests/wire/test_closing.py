@@ -14,7 +14,7 @@ from .app import Journal, make_endpoint
 from .divergence import decided_by_server
 
 
-@pytest.mark.conformance("WS030")
+@pytest.mark.conformance("WS030", "SK016")
 async def test_a_disconnect_ends_every_connection_of_that_id(
     server: Server, vsn: str, endpoint: Endpoint, journal: Journal
 ) -> None:

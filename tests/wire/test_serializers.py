@@ -8,6 +8,7 @@ from typing import Final
 import pytest
 
 from bennu import Endpoint
+from bennu.errors import DecodeError
 from tests.support.frames import ok
 from tests.support.servers import Server
 from tests.support.wire import V1, broadcast, connect, reply
@@ -188,7 +189,7 @@ async def test_what_v2_cannot_decode_closes_the_connection(
         code, _ = await client.closed()
         assert code == 1011
         for topic in ("room:bad", "room:good"):
-            assert isinstance(await journal.end_of(topic), Exception)
+            assert isinstance(await journal.end_of(topic), DecodeError)
     assert "undecodable frame" in caplog.text
 
 
