@@ -15,7 +15,7 @@ from bennu.protocol import JSONV2
 
 from ..support.clock import advance, settle
 from ..support.inside import topics_of
-from ..support.memory import Over, both_transports, endpoint_of, ok, serve
+from ..support.memory import Over, all_transports, both_transports, endpoint_of, ok, serve
 from .rooms import CHANNELS, ended
 
 
@@ -116,7 +116,7 @@ async def bind(params: dict[str, str], info: ConnectInfo) -> Client:
     return Client()
 
 
-@pytest.mark.parametrize("over", ["native", "asgi", "longpoll"])
+@all_transports
 @pytest.mark.parametrize(
     ("options", "params"),
     [

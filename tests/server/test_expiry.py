@@ -16,6 +16,8 @@ from ..support.inside import connection_of, topics_of
 from ..support.memory import HandshakeRefused, Over, both_transports, endpoint_of, error, ok, serve
 from .rooms import CHANNELS, ended
 
+pytestmark = pytest.mark.usefixtures("_time_stands_still")
+
 
 async def bound(params: dict[str, str], info: ConnectInfo) -> str:
     """Bind the connection to what its parameters say."""
