@@ -30,6 +30,7 @@ a write that its client is slow. The lanes change only after that write (:meth:`
 
 from __future__ import annotations
 
+from asyncio import get_running_loop
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
@@ -199,7 +200,7 @@ class Batch:
     """The broadcasts of one turn of the event loop.
 
     Args:
-        call_soon: Calls :meth:`flush` at the end of the turn.
+        call_soon: Calls :meth:`flush` at the end of the turn. The default is that of the running event loop.
 
     Attributes:
         log: What waits for the end of the turn, in order.
@@ -207,7 +208,7 @@ class Batch:
 
     __slots__ = ("_call_soon", "_is_writing", "_moved", "_size", "_written", "log")
 
-    def __init__(self, call_soon: Callable[[Callable[[], object]], object]) -> None:
+    def __init__(self, call_soon: Callable[[Callable[[], object]], object] | None = None) -> None:
         self._call_soon = call_soon
         self.log: list[tuple[Lane, Any]] = []
         self._moved: list[Outbox] = []
@@ -228,7 +229,8 @@ class Batch:
         """
         log = self.log
         if not log:
-            self._call_soon(self.flush)
+            call_soon = self._call_soon or get_running_loop().call_soon
+            call_soon(self.flush)
         if exclude is not None and exclude in lane.members:
             self.sync(exclude)
             self._move(exclude, len(log) + 1)
@@ -271,30 +273,27 @@ class Batch:
         self._size = 0
         self._is_writing = True
         try:
-            self._write(log)
+            lanes: dict[Lane, list[Any]] = {}
+            for lane, frame in log:
+                lanes.setdefault(lane, []).append(frame)
+            mixed: dict[Outbox, list[Lane]] = {}
+            is_alone = len(lanes) == 1
+            for lane, frames in lanes.items():
+                blob = frames[0] if len(frames) == 1 else lane.framing.join(frames)
+                for outbox in lane.members:
+                    if outbox.cursor or not (is_alone or outbox.lanes == 1):
+                        mixed.setdefault(outbox, []).append(lane)
+                    else:
+                        outbox.write(blob)
+            if mixed:
+                self._write_mixed(log, mixed)
+            for outbox in self._moved:
+                outbox.cursor = 0
+            self._moved.clear()
         finally:
             self._is_writing = False
         while self._written:
             self._written.pop()()
-
-    def _write(self, log: list[tuple[Lane, Any]]) -> None:
-        lanes: dict[Lane, list[Any]] = {}
-        for lane, frame in log:
-            lanes.setdefault(lane, []).append(frame)
-        mixed: dict[Outbox, list[Lane]] = {}
-        alone = len(lanes) == 1
-        for lane, frames in lanes.items():
-            blob = frames[0] if len(frames) == 1 else lane.framing.join(frames)
-            for outbox in lane.members:
-                if outbox.cursor or not (alone or outbox.lanes == 1):
-                    mixed.setdefault(outbox, []).append(lane)
-                else:
-                    outbox.write(blob)
-        if mixed:
-            self._write_mixed(log, mixed)
-        for outbox in self._moved:
-            outbox.cursor = 0
-        self._moved.clear()
 
     @staticmethod
     def _write_mixed(log: list[tuple[Lane, Any]], mixed: dict[Outbox, list[Lane]]) -> None:

@@ -88,10 +88,7 @@ class PubSub:
         self._bus: Bus = LocalBus() if bus is None else bus
         self._handlers: dict[str, list[Callable[[bytes], object]]] = {}
         self._topics: dict[str | SocketId, _Topic] = {}
-        self.batch = Batch(self._call_soon)
-
-    def _call_soon(self, callback: Callable[[], object]) -> None:
-        self.home.loop.call_soon(callback)
+        self.batch = Batch()
 
     def unbind(self) -> None:
         """Forget the event loop, so that a stopped endpoint can start again on another event loop."""
@@ -101,7 +98,7 @@ class PubSub:
         """Forget all subscribers: the event loop was closed without a stop, or is the parent process's."""
         self._topics.clear()
         self._handlers.clear()
-        self.batch = Batch(self._call_soon)
+        self.batch = Batch()
 
     # Other nodes.
 
