@@ -210,12 +210,12 @@ async def test_a_hook_that_hangs_is_cancelled_at_the_stop() -> None:
 
 
 async def test_a_hook_may_read_while_its_endpoint_stops() -> None:
-    """Nobody of this node is here any more then, and nobody can come; who has gone is told."""
+    """By then no owner is left on this node, and none can come. The hook is called with the last metas."""
     seen: list[Any] = []
 
     async def left(topic: str, key: str, metas: list[Any]) -> None:
         seen.append((key, await presence.count(topic), await presence.list(topic)))
-        with pytest.raises(NotStarted, match="stops"):
+        with pytest.raises(NotStarted, match="is stopping"):
             await presence.track("me", "late", topic=topic)
         await presence.untrack("me", topic=topic)
 

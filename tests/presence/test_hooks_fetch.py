@@ -161,7 +161,7 @@ async def test_who_wants_the_state_during_a_fetch_gets_it_with_that_diff() -> No
     ("result", "logged"),
     [
         (ZeroDivisionError("no"), "failed for 'room:1'"),
-        ({"ann": {"metas": [], "x": object()}}, "returned what can't be sent"),
+        ({"ann": {"metas": [], "x": object()}}, "returned a value that can't be sent"),
         (None, "failed for 'room:1'"),
         ({"ann": 5}, "failed for 'room:1'"),
     ],

@@ -10,7 +10,7 @@ from msgspec import json
 
 from bennu import BySize, Count, DefinitionError, Full, Presence, PresenceCount, Sample
 from bennu.presence.crdt import Entry
-from bennu.presence.modes import Mode, Told
+from bennu.presence.modes import ClientState, Mode
 from bennu.presence.net_effect import Net, Tally, bare
 
 from ..support.clock import advance
@@ -195,7 +195,7 @@ def test_followers_and_newcomers_have_the_same_and_it_is_true(
             if key is None or key == name
         ]
 
-    clients = Told("t", mode, entries)
+    clients = ClientState("t", mode, entries)
     tally = Tally()
     follower = JSPresence()
     told: list[Any] = []
@@ -254,6 +254,6 @@ def test_a_sample_looks_at_the_topic_once_and_not_for_each_key() -> None:
     tally = Tally()
     for entry in here:
         tally.join(entry.key)
-    chosen = Told("t", Sample(1000), entries).choose(Net({}, {}), tally)
+    chosen = ClientState("t", Sample(1000), entries).choose(Net({}, {}), tally)
     assert chosen.joins == {f"u{n}": [{"phx_ref": f"R{n}"}] for n in range(1000)}
     assert looks == [None]

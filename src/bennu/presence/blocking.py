@@ -1,4 +1,4 @@
-"""Presence for code in threads: the blocking twins of its methods."""
+"""Presence for code in threads: blocking versions of its methods."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class BlockingPresence:
         self._presence = presence
 
     def _await(self, name: str, function: Callable[..., Awaitable[T]], *args: Any) -> T:
-        return blocking(self._presence.reach(name), name, function, *args)
+        return blocking(self._presence.loop_for_thread(name), name, function, *args)
 
     def track(
         self, owner: Any, key: str | int, meta: Any = None, *, topic: str | None = None
@@ -41,7 +41,7 @@ class BlockingPresence:
         return self._await("track", track)
 
     def update(self, owner: Any, key: str | int, meta: Any, *, topic: str | None = None) -> str:
-        """Do what ``await presence.update(...)`` does; a function runs in the event loop."""
+        """Do what ``await presence.update(...)`` does. If ``meta`` is a function, it runs in the event loop."""
 
         async def update() -> str:
             return await self._presence.update(owner, key, meta, topic=topic)

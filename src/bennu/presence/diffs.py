@@ -1,20 +1,21 @@
-"""Diffs: when the clients of a topic are told what happened to its presences. Protocol document, §6.3 and §6.4.
+"""Diffs: the changes of presences that the clients of a topic get, and when. Protocol document, §6.3 and §6.4.
 
 Theory of operation
 -------------------
-Phoenix sends a diff for each change. If two thousand clients join, each of them is told of each other: four million
-messages. Here the changes of a topic gather in a *window*, and leave as one diff of their net effect
-(:mod:`bennu.presence.net_effect`). After a quiet time the first change leaves at the end of its own turn of the event
-loop. The changes that follow leave when the window since then is over. The window grows with the subscribers of the
-topic, so that telling them takes a bounded part of the CPU. With a window of 0 each change is a diff of its own, and
-leaves at once.
+Phoenix sends a diff for each change. If two thousand clients join, each client gets a diff for each other client: four
+million messages. Bennu collects the changes of a topic in a *window*, and sends one diff of their net effect
+(:mod:`bennu.presence.net_effect`). After a quiet time the first change is sent at the end of the present turn of the
+event loop. The changes that follow are sent when the window since then is over. The window grows with the subscribers
+of the topic, so that diffs take a bounded part of the CPU. With a window of 0 each change is sent in a separate diff,
+at once.
 
-A *flush* is what leaves together, in this order: the diff; the count, in modes that count; then ``presence_state`` to
-the channels that wait for it. The state is the view of a client that followed all diffs, this one included. So the
-state is never ahead of a diff or behind one.
+A *flush* sends, in this order: the diff; the count, in modes that count; then ``presence_state`` to the channels that
+wait for it. The state is the view of a client that followed all diffs, including the diff of the flush. So the state is
+never ahead of a diff or behind a diff.
 
-If the application has a ``fetch``, a flush waits for it. The next flush does not begin before that one has left, so
-the diffs of a topic keep their order. Other topics go on. Changes gather meanwhile; with a window of 0 flushes queue.
+If the application has a ``fetch``, a flush waits for it. The next flush begins after the waiting flush was sent, so the
+diffs of a topic keep their order. Other topics do not wait. While a flush waits, changes are collected; with a window
+of 0 flushes queue.
 """
 
 from __future__ import annotations
@@ -30,20 +31,20 @@ from ..server.server import Server
 from ..telemetry import PresenceChanged
 from .crdt import Diff, Entry
 from .hooks import Hooks, TopicHooks
-from .modes import Mode, Told
+from .modes import ClientState, Mode
 from .net_effect import Net, Pending, Presences, Tally, bare
 from .tracker import Tracker
 
 __all__ = ["Diffs", "PresenceCount", "Push", "TopicDiffs"]
 
 PER_SUBSCRIBER: Final = 50e-6
-"""Seconds of the window for each subscriber of the topic: about four times what a diff costs for a subscriber."""
+"""Seconds of the window for each subscriber of the topic: about four times the CPU time of a diff for a subscriber."""
 
 Push = Callable[[str, Any], object]
 """Pushes an event to the client of one channel, unless the channel has ended."""
 
 Waiting = list[tuple[Push, "asyncio.Future[None]"]]
-"""The channels that wait for the state, each with the future that is done when it was pushed."""
+"""The channels that wait for the state, each with a future that is done when the state was pushed."""
 
 
 class PresenceCount(Struct, frozen=True):
@@ -59,7 +60,14 @@ class PresenceCount(Struct, frozen=True):
 
 
 class _Flush(NamedTuple):
-    """What leaves together."""
+    """The changes that are sent together, and the channels that then get the state.
+
+    Attributes:
+        net: The net effect of the changes.
+        came: The keys whose first meta came.
+        went: The keys whose last meta went.
+        waiting: The channels that wait for the state.
+    """
 
     net: Net
     came: list[str]
@@ -68,18 +76,18 @@ class _Flush(NamedTuple):
 
 
 class Diffs:
-    """The topics in which somebody is present, of one presence on this node.
+    """The topics of one presence that have presences, and the diffs that their clients get on this node.
 
     Args:
         name: The name of the presence.
         server: The server of the endpoint.
-        tracker: Has the presences of all nodes. What other nodes change is told from now on.
-        window: Seconds in which changes gather.
-        mode: How much clients are told.
-        hooks: What the application adds.
+        tracker: Has the presences of all nodes. The tracker is started here.
+        window: Seconds in which changes are collected.
+        mode: How much of the list clients get.
+        hooks: The hooks of the application.
 
     Attributes:
-        is_open: Whether clients are told yet. Hooks may need the lifespan, so changes gather until it has begun.
+        is_open: Whether diffs are sent yet. Hooks can need the lifespan, so changes are collected until it has begun.
     """
 
     def __init__(
@@ -100,7 +108,7 @@ class Diffs:
         return len(self._topics)
 
     def change(self, diff: Diff) -> None:
-        """Take what happened at once, in one topic or in several."""
+        """Add the joins and leaves of one change, in one topic or in several."""
         topics: dict[str, tuple[list[Entry], list[Entry]]] = {}
         for entry in diff.joins:
             topics.setdefault(entry.topic, ([], []))[0].append(entry)
@@ -113,10 +121,10 @@ class Diffs:
             of_topic.change(joins, leaves)
 
     async def push_state(self, topic: str, push: Push) -> None:
-        """Push the state of a topic to a channel: now, or with the flush of all changes until now."""
+        """Push the state of a topic to a channel: now, or with the flush of the changes that are pending."""
         of_topic = self._topics.get(topic)
         if of_topic is None:
-            _greet(push, Told(topic, self.mode, self.entries))
+            _greet(push, ClientState(topic, self.mode, self.entries))
         elif (waiting := of_topic.push_state(push)) is not None:
             await waiting
 
@@ -128,18 +136,18 @@ class Diffs:
         return PresenceCount(len(of_topic.tally.keys), of_topic.tally.metas)
 
     def open(self) -> None:
-        """Tell clients what happened, and from now on what happens."""
+        """Send the changes until now, and send all later changes when they are due."""
         self.is_open = True
         self.flush()
 
     def flush(self) -> None:
-        """Tell clients all that is pending, if they are told anything yet."""
+        """Send all pending changes to clients, if ``is_open``."""
         if self.is_open:
             for of_topic in tuple(self._topics.values()):
                 of_topic.flush()
 
     def abandon(self) -> None:
-        """Let the channels go on that wait for the state: everything has ended, and nothing is pushed."""
+        """Wake the channels that wait for the state. Everything has ended, so no state is pushed."""
         for of_topic in self._topics.values():
             of_topic.abandon()
 
@@ -150,17 +158,18 @@ class Diffs:
 
 
 class TopicDiffs:
-    """The presences of one topic, on their way to its clients.
+    """The diffs of one topic.
 
     Args:
         diffs: The diffs of the presence.
         topic: The topic.
 
     Attributes:
-        tally: How many keys and metas there are.
+        tally: The numbers of keys and metas.
     """
 
     __slots__ = (
+        "_clients",
         "_diffs",
         "_flushes",
         "_hooks",
@@ -168,7 +177,6 @@ class TopicDiffs:
         "_last",
         "_pending",
         "_timer",
-        "_told",
         "_topic",
         "_waiting",
         "tally",
@@ -177,7 +185,7 @@ class TopicDiffs:
     def __init__(self, diffs: Diffs, topic: str) -> None:
         self._diffs = diffs
         self._topic = topic
-        self._told = Told(topic, diffs.mode, diffs.entries)
+        self._clients = ClientState(topic, diffs.mode, diffs.entries)
         self._pending = Pending()
         self._waiting: Waiting = []
         self._flushes: list[_Flush] = []  # seldom more than one, and smaller than a deque
@@ -187,10 +195,8 @@ class TopicDiffs:
         self._hooks = TopicHooks(diffs.hooks, topic) if diffs.hooks.listens else None
         self.tally = Tally()
 
-    # What happens.
-
     def change(self, joins: list[Entry], leaves: list[Entry]) -> None:
-        """Take what came and what went at once: both are told in one diff."""
+        """Add the joins and leaves of one change. Both are sent in one diff."""
         pending, tally = self._pending, self.tally
         for entry in joins:
             tally.join(entry.key)
@@ -210,30 +216,28 @@ class TopicDiffs:
         """Push the state to a channel.
 
         Returns:
-            None if it was pushed, or what is done when it was pushed.
+            None if the state was pushed, or a future that is done when the state was pushed.
         """
         if self._pending:
             waiting = self._waiting
         elif self._flushes:
             waiting = self._flushes[-1].waiting
         else:
-            _greet(push, self._told)
+            _greet(push, self._clients)
             return None
         future = self._diffs.loop.create_future()
         waiting.append((push, future))
         return future
 
     def abandon(self) -> None:
-        """Let the channels go on that wait for the state."""
+        """Wake the channels that wait for the state, without a state."""
         for waiting in (self._waiting, *(flush.waiting for flush in self._flushes)):
             for _, future in waiting:
                 if not future.done():
                     future.set_result(None)
 
-    # When it is told.
-
     def _arm(self) -> None:
-        """Have the next flush come when the window is over, or at the end of this turn if it is over already."""
+        """Set the timer of the next flush: when the window is over, or at the end of this turn if it is over already."""
         diffs = self._diffs
         subscribers = diffs.server.pubsub.subscribers(self._topic)
         due = self._last + max(diffs.window, PER_SUBSCRIBER * subscribers)
@@ -243,13 +247,13 @@ class TopicDiffs:
             self._timer = diffs.loop.call_at(due, self.flush)
 
     def flush(self) -> None:
-        """Tell what is pending: now, or when the flush before it has left."""
+        """Send the pending changes: now, or when the flush before them was sent."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         if not self._pending:
             return
-        net = self._pending.take(self._told.view.knows)
+        net = self._pending.take(self._clients.view.knows)
         came, went = self.tally.turnover(net) if self._hooks is not None else ([], [])
         waiting, self._waiting = self._waiting, []
         self._flushes.append(_Flush(net, came, went, waiting))
@@ -262,7 +266,7 @@ class TopicDiffs:
         hooks = self._diffs.hooks
         while self._flushes:
             flush = self._flushes[0]
-            chosen = self._told.choose(flush.net, self.tally)
+            chosen = self._clients.choose(flush.net, self.tally)
             if hooks.fetch is not None and (chosen.joins or chosen.leaves):
                 self._is_fetching = True
                 _ = hooks.spawn(self._fetch(flush, chosen))
@@ -283,23 +287,23 @@ class TopicDiffs:
         self._send()
 
     def _tell(self, flush: _Flush, chosen: Net, joins: Presences, leaves: Presences) -> None:
-        """Tell clients, newcomers and hooks.
+        """Send a flush to clients and to waiting channels, and queue it for the hooks.
 
         Args:
             flush: The first flush that waits.
-            chosen: The part of it that clients are told.
-            joins: What came of that part, with what ``fetch`` added.
-            leaves: What went of it, likewise.
+            chosen: The part of its net effect that clients get.
+            joins: The joins of that part, with the data that ``fetch`` added.
+            leaves: The leaves of that part, with the data that ``fetch`` added.
         """
-        topic, told, server, net = self._topic, self._told, self._diffs.server, flush.net
+        topic, clients, server, net = self._topic, self._clients, self._diffs.server, flush.net
         del self._flushes[0]
-        tells_all = self._hooks is not None and told.tells_all(chosen, net)
-        for event, payload, text in told.follow(joins, leaves, self.tally):
+        tells_all = self._hooks is not None and clients.tells_all(chosen, net)
+        for event, payload, text in clients.follow(joins, leaves, self.tally):
             server.pubsub.send(topic, Broadcast(topic, event, payload), text=text)
         for push, future in flush.waiting:
             if not future.done():
                 future.set_result(None)
-                _greet(push, told)
+                _greet(push, clients)
         if not (net.joins or net.leaves):
             return
         if server.telemetry.handlers[PresenceChanged]:
@@ -329,7 +333,7 @@ class TopicDiffs:
             self._diffs.forget(self._topic, self)
 
 
-def _greet(push: Push, told: Told) -> None:
-    """Push to a newcomer what all others know."""
-    for event, _, text in told.greeting():
+def _greet(push: Push, clients: ClientState) -> None:
+    """Push the present state to a channel that has just joined."""
+    for event, _, text in clients.greeting():
         push(event, text)

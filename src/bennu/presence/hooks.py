@@ -1,10 +1,11 @@
-"""Hooks: the data that an application adds to presences, and what it does if somebody comes or goes.
+"""Hooks: the application's functions that add data to presences, and that react to their changes.
 
 Theory of operation
 -------------------
-A diff waits for ``fetch``. :mod:`bennu.presence.diffs` decides which diff waits; here ``fetch`` gets its time limit,
-and its failure is logged. The other hooks run after the diff was sent, one after another for each topic, in a task
-that exists only while there is something to tell (:class:`TopicHooks`). Only the stop of the endpoint waits for them.
+A diff waits for ``fetch``. :mod:`bennu.presence.diffs` decides which diff waits. This module limits the time of
+``fetch``, and logs its failure. The other hooks run after the diff was sent, one after another for each topic. They run
+in a task that exists only while there is a diff for them (:class:`TopicHooks`). Only the stop of the endpoint waits for
+them.
 """
 
 from __future__ import annotations
@@ -26,10 +27,10 @@ __all__ = ["FETCH_LIMIT", "Hooks", "TopicHooks", "hook_of"]
 
 
 FETCH_LIMIT: Final = 5.0
-"""Seconds for which a ``fetch`` may hold up the diffs of its topic."""
+"""Seconds for which the diffs of a topic wait for a ``fetch``."""
 
-PATIENCE: Final = 10.0
-"""Seconds that hooks may take after everything else has ended."""
+STOP_LIMIT: Final = 10.0
+"""Seconds for which the stop of the endpoint waits for hooks, after everything else has ended."""
 
 
 class Hooks:
@@ -39,12 +40,12 @@ class Hooks:
         name: The name of the presence.
         server: The server of the endpoint.
         fetch: Adds data to presences.
-        handle_metas: Is told of each diff.
-        joined: Is told of each key that came.
-        left: Is told of each key that went.
+        handle_metas: Called with each diff.
+        joined: Called with each key that came.
+        left: Called with each key that went.
 
     Attributes:
-        listens: Whether any hook is told of what has happened.
+        listens: Whether there is any hook besides ``fetch``.
     """
 
     def __init__(
@@ -68,9 +69,9 @@ class Hooks:
         self.listens = not (handle_metas is None and joined is None and left is None)
 
     async def extend(self, topic: str, metas: Metas) -> Presences:
-        """Return metas with what ``fetch`` adds; without that, if it fails or takes too long.
+        """Return metas with the data that ``fetch`` adds, or without it if ``fetch`` fails or takes too long.
 
-        Keys that were not asked for are left out of the result, and the metas stay as they were.
+        Keys that ``fetch`` invents are left out of the result. Metas that ``fetch`` changes are restored.
         """
         fetch = self.fetch
         if fetch is None or not metas:
@@ -83,33 +84,33 @@ class Hooks:
                 extended[key] = {**cast("Presences", found).get(key, {}), METAS: of_key}
             encode_json(extended)
         except TimeoutError:
-            self.log.error(  # noqa: TRY400 - where it waited says nothing
-                "%s took over %gs for %r: its presences go out without it",
+            self.log.error(  # noqa: TRY400 - the traceback shows only where it waited
+                "%s took over %gs for %r: the presences are sent without its data",
                 fetch.name,
                 FETCH_LIMIT,
                 topic,
             )
         except EncodeError as error:
-            self.log.error(  # noqa: TRY400 - the text says it
-                "%s returned what can't be sent, for %r: %s", fetch.name, topic, error
+            self.log.error(  # noqa: TRY400 - the text of the error says enough
+                "%s returned a value that can't be sent, for %r: %s", fetch.name, topic, error
             )
         except Exception:
             self.log.exception(
-                "%s failed for %r: its presences go out without it", fetch.name, topic
+                "%s failed for %r: the presences are sent without its data", fetch.name, topic
             )
         else:
             return extended
         return bare(metas)
 
     async def call(self, hook: Callback, topic: str, *args: Any) -> None:
-        """Call a hook of a topic. If it fails, that is logged."""
+        """Call a hook of a topic, and log its failure."""
         try:
             await hook.call(self._server, topic, *args)
         except Exception:
             self.log.exception("%s failed for %r", hook.name, topic)
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run a coroutine that the stop of the endpoint waits for, with no client's context variables."""
+        """Run a coroutine in a task, without the context variables of any client. The stop of the endpoint waits for it."""
         server = self._server
         task = server.loop.create_task(coroutine, context=server.context.copy())
         self._tasks.add(task)
@@ -122,25 +123,27 @@ class Hooks:
             self.log.error("Presence %s failed", self._name, exc_info=error)
 
     async def stop(self) -> None:
-        """Wait for the hooks that run, for at most PATIENCE seconds."""
+        """Wait for the hooks that run, for at most STOP_LIMIT seconds."""
         loop = self._server.loop
-        deadline = loop.time() + PATIENCE
+        deadline = loop.time() + STOP_LIMIT
         while self._tasks and (left := deadline - loop.time()) > 0:
             await asyncio.wait(tuple(self._tasks), timeout=left)
         for task in self._tasks:
-            self.log.error("A hook of %s did not end in %gs: it is cancelled", self._name, PATIENCE)
+            self.log.error(
+                "A hook of %s did not end in %gs: it is cancelled", self._name, STOP_LIMIT
+            )
             task.cancel()
 
 
 class TopicHooks:
-    """Tells the hooks of one topic what has happened, one flush after another.
+    """Calls the hooks of one topic, for one flush after another.
 
     Args:
         hooks: The hooks.
         topic: The topic.
 
     Attributes:
-        task: The task that tells the hooks, while there is something to tell.
+        task: The task that calls the hooks, while there is a flush for them.
     """
 
     __slots__ = ("_hooks", "_presences", "_queue", "_topic", "task")
@@ -149,22 +152,22 @@ class TopicHooks:
         self._hooks = hooks
         self._topic = topic
         self._queue: deque[tuple[Presences, Presences, Metas, Metas]] = deque()
-        self._presences: Metas = {}  # as handle_metas gets them: what it was told so far
+        self._presences: Metas = {}  # as handle_metas gets them, after the last flush
         self.task: asyncio.Task[None] | None = None
 
     def tell(
         self, joins: Presences, leaves: Presences, came: Metas, went: Metas
     ) -> asyncio.Task[None] | None:
-        """Queue what happened in one flush.
+        """Queue the changes of one flush.
 
         Args:
-            joins: As in the diff.
-            leaves: As in the diff.
+            joins: The joins, as in the diff.
+            leaves: The leaves, as in the diff.
             came: The metas of each key whose first meta came.
             went: The metas of each key whose last meta went.
 
         Returns:
-            The task that tells the hooks, if it had to be made.
+            The task that calls the hooks, if it is new; else None.
         """
         self._queue.append((joins, leaves, came, went))
         if self.task is not None:
@@ -193,7 +196,7 @@ class TopicHooks:
                 await hooks.call(hooks.left, topic, key, msgspec.to_builtins(metas))
 
     def _merge(self, joins: Presences, leaves: Presences) -> None:
-        """Follow a diff: first the joins, of which new metas are appended; then the leaves."""
+        """Apply a diff to the presences: append the new metas of the joins, then remove the leaves."""
         presences = self._presences
         for key, value in joins.items():
             metas = presences.setdefault(key, [])
@@ -212,7 +215,7 @@ class TopicHooks:
 def hook_of(
     presence: object, base: type, name: str, given: Callable[..., Any] | None
 ) -> Callback | None:
-    """Return a hook of a presence: an argument, or a method that a subclass overrides; None if there is no such hook.
+    """Return a hook of a presence: an argument, or a method that a subclass overrides. None means that there is no hook.
 
     Args:
         presence: The presence.

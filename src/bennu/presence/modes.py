@@ -1,11 +1,11 @@
-"""What clients are told of presences: all of them, a sample, or how many there are.
+"""Modes: clients get all presences, a sample, or the number of presences.
 
-In a large topic a list of all keys is of little use, and it costs much: each client is told of each other client. A
+In a large topic a list of all keys is of little use, and expensive: each client gets a diff for each other client. A
 mode bounds that cost. The server has all presences in all modes: in ``list``, in ``count`` and in the hooks.
 
-:class:`Told` puts a mode to work for one topic. It *chooses* the part of a net effect that clients are told, before
-``fetch`` has added anything. When it *follows* that part, it makes the events and keeps what clients have now. A
-flush that waits for ``fetch`` stands between the two; a topic has only one such flush at a time.
+:class:`ClientState` applies a mode to one topic. ``choose`` returns the part of a net effect that clients get, before
+``fetch`` has added data. ``follow`` makes the events of that part, and keeps what clients have now. A flush can wait
+for ``fetch`` between the two calls. A topic has only one such flush at a time.
 """
 
 from __future__ import annotations
@@ -22,23 +22,33 @@ from ..protocol.encoding import encode_json
 from .crdt import Entry
 from .net_effect import PREV, REF, Meta, Metas, Net, Presences, Tally, View, metas_by_key
 
-__all__ = ["BySize", "Count", "Entries", "Events", "Full", "Mode", "Sample", "Simple", "Told"]
+__all__ = [
+    "BySize",
+    "ClientState",
+    "Count",
+    "Entries",
+    "Events",
+    "Full",
+    "Mode",
+    "Sample",
+    "Simple",
+]
 
 PRESENCE_STATE: Final = "presence_state"
 PRESENCE_DIFF: Final = "presence_diff"
 PRESENCE_COUNT: Final = "presence_count"
 
 Entries = Callable[[str, str | None], list[Entry]]
-"""Returns what is tracked, of a topic or of one of its keys."""
+"""Returns the entries of a topic, or of one of its keys."""
 
 Events = list[tuple[str, Any, Raw]]
 """Events for clients: the name, the payload, and the payload as JSON."""
 
 BACK: Final = 0.8
-"""The part of a threshold at which a topic returns to the mode below. At the threshold itself it would go to and fro."""
+"""The part of a threshold at which a topic returns to the mode below. At 1.0 the mode would change too often."""
 
 FEW: Final = 8
-"""Keys that are looked up one by one: each look goes through the whole topic, and so does a list of all."""
+"""The number of keys up to which keys are looked up one by one. Each look-up reads the whole topic, as a list does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +67,7 @@ class Sample:
         size: The number of keys.
 
     Raises:
-        DefinitionError: It is not at least 1.
+        DefinitionError: ``size`` is less than 1, or no integer.
 
     Example:
         >>> Sample(20)
@@ -70,7 +80,7 @@ class Sample:
         if not _is_count(self.size) or self.size < 1:
             raise DefinitionError(
                 "Sample(...)",
-                expected="how many keys clients are shown, at least 1",
+                expected="the number of keys that clients get, at least 1",
                 got=repr(self.size),
                 write="Sample(50), or Count() to show none",
             )
@@ -143,18 +153,18 @@ def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-class Told:
-    """What the clients of one topic have been told, and what they are told next.
+class ClientState:
+    """The presences that the clients of one topic have, and the events that they get next.
 
     Args:
         topic: The topic.
-        mode: How much clients are told.
-        entries: What is tracked.
+        mode: How much of the list clients get.
+        entries: Returns the entries of a topic.
 
     Attributes:
-        view: What a client has that followed everything.
+        view: The presences of a client that followed all diffs.
         mode: The mode that applies now.
-        counts: Whether clients are told how many keys and metas there are.
+        counts: Whether clients get the number of keys and metas.
     """
 
     __slots__ = (
@@ -180,10 +190,8 @@ class Told:
         self.counts = not isinstance(mode, Full)
         self.view = View()
 
-    # What clients are told next.
-
     def choose(self, net: Net, tally: Tally) -> Net:
-        """Return the part of a net effect that clients are told.
+        """Return the part of a net effect that clients get.
 
         Args:
             net: The net effect.
@@ -203,11 +211,11 @@ class Told:
                 return Net({}, {})
 
     def tells_all(self, chosen: Net, net: Net) -> bool:
-        """Return whether clients are told of all that happened: neither less nor more."""
+        """Return whether the chosen part is the whole net effect, without additions."""
         return isinstance(self.mode, Full) and self._next is None and chosen == net
 
     def _sampled(self, net: Net, tally: Tally, size: int) -> Net:
-        """Return what happened to the keys of the sample, and the keys that take the places that become free."""
+        """Return the changes of the keys in the sample, and the joins of keys that fill the sample again."""
         view = self.view
         shown = view.sift(
             Net(
@@ -229,7 +237,7 @@ class Told:
         return self._shown(self._entries(self._topic, None))
 
     def _pick(self, places: int, tally: Tally, *, afresh: bool = False) -> Metas:
-        """Return so many keys that are not shown, in the order in which they came."""
+        """Return up to ``places`` keys that are not shown, in the order in which they came."""
         free = (key for key in tally.keys if afresh or key not in self.view)
         picked = dict.fromkeys(islice(free, places))
         if len(picked) > FEW:
@@ -238,25 +246,23 @@ class Told:
         return self._shown(entry for key in picked for entry in self._entries(self._topic, key))
 
     def _shown(self, entries: Iterable[Entry]) -> Metas:
-        """Return entries as clients are shown them."""
+        """Return the metas of entries by their keys, as clients get them."""
         return metas_by_key((entry.key, self._as_seen(entry)) for entry in entries)
 
     def _as_seen(self, entry: Entry) -> Meta:
-        """Return a meta as clients have it, or as one that they see for the first time."""
+        """Return a meta as clients have it, or as clients get a new meta."""
         meta = entry.meta
         seen = self.view.meta(entry.key, meta[REF])
         if seen is not None:
             return seen
         return {name: value for name, value in meta.items() if name != PREV}
 
-    # What clients are told.
-
     def follow(self, joins: Presences, leaves: Presences, tally: Tally) -> Events:
-        """Return the events of the chosen part, and regard them as told.
+        """Return the events of the chosen part, and note that clients have them.
 
         Args:
-            joins: What came, with what ``fetch`` added.
-            leaves: What went, likewise.
+            joins: The joins, with the data that ``fetch`` added.
+            leaves: The leaves, with the data that ``fetch`` added.
             tally: The keys and metas of the topic.
         """
         events: Events = []
@@ -279,7 +285,7 @@ class Told:
         return events
 
     def greeting(self) -> Events:
-        """Return the events that tell a newcomer what all others know."""
+        """Return the events that bring a new client to the state of all other clients."""
         events: Events = []
         if self._by_size is not None or not isinstance(self.mode, Count):
             state = self.view.state()

@@ -46,10 +46,10 @@ for existing presences. Some of them crash it (CVE-2026-56812)."""
 
 
 MAX_KEY: Final = 1024
-"""Bytes of a key: all clients of the topic get it."""
+"""The most bytes of a key. The limit exists because all clients of the topic get the key."""
 
 MAX_META: Final = 65_536
-"""Bytes of a meta as MessagePack, for the same reason."""
+"""The most bytes of a meta as MessagePack. The limit exists because all clients of the topic get the meta."""
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(Any).decode
@@ -67,20 +67,20 @@ def key_of(key: object) -> str:
     if isinstance(key, str):
         if key in INHERITED:
             raise KeyRefused(
-                f"a presence can't have the key {key!r}, which every JavaScript object inherits and the"
-                ' stock client would trip over: write a prefix before keys that users choose, f"user:{key}"'
+                f"a presence can't have the key {key!r}: every JavaScript object inherits that name, and the"
+                ' stock client would fail: write a prefix before keys that users choose, f"user:{key}"'
             )
         if not key.isascii():
             try:
                 key.encode()
             except UnicodeEncodeError as error:
                 raise KeyRefused(
-                    f"a presence's key is text that UTF-8 can carry: {error}"
+                    f"a presence's key must be text that UTF-8 can encode: {error}"
                 ) from error
         size = len(key) if key.isascii() else len(key.encode())
         if size > MAX_KEY:
             raise KeyRefused(
-                f"a presence's key has at most {MAX_KEY:,} bytes, and this one {size:,}"
+                f"a presence's key has at most {MAX_KEY:,} bytes, this key has {size:,}"
             )
         return key if type(key) is str else plain_text(key)
     if isinstance(key, int) and not isinstance(key, bool):
@@ -91,18 +91,18 @@ def key_of(key: object) -> str:
 
 
 def plain_text(text: str) -> str:
-    """Return a text as a plain ``str``: other nodes can't be told of a subclass, such as the value of an enum."""
+    """Return a text as a plain ``str``: MessagePack can't carry a subclass, such as the value of an enum."""
     return text if type(text) is str else str.__str__(text)
 
 
 def meta_of(meta: Any) -> Meta:
     """Return the meta of a presence as other nodes will see it, without refs: a copy, of plain values.
 
-    The copy goes to MessagePack and back, so a meta that other nodes can't be told of is refused here. In a heartbeat
-    it would keep all else from being told.
+    The copy is written as MessagePack and read again. So a meta that can't be sent to other nodes is refused here.
+    In a heartbeat such a meta would prevent all other changes from being sent.
 
     Args:
-        meta: A dict, Struct, dataclass or model; None is empty.
+        meta: A dict, Struct, dataclass or model; None is an empty meta.
 
     Raises:
         EncodeError: The meta is no JSON object.
@@ -113,7 +113,7 @@ def meta_of(meta: Any) -> Meta:
     try:
         data = _encode(msgspec.to_builtins(meta, str_keys=True, enc_hook=to_builtin))
         decoded = _decode(data)
-    except Exception as error:  # of any kind: models and other objects have code of their own
+    except Exception as error:  # of any kind, because a model can run any code
         raise EncodeError(
             f"the meta of a presence can't be written as JSON: {printable(error)}"
         ) from error
@@ -124,7 +124,7 @@ def meta_of(meta: Any) -> Meta:
         )
     if len(data) > MAX_META:
         raise MetaRefused(
-            f"a presence's meta has at most {MAX_META:,} bytes, and this one {len(data):,}"
+            f"a presence's meta has at most {MAX_META:,} bytes, this meta has {len(data):,}"
         )
     own = cast("Meta", decoded)
     own.pop(REF, None)

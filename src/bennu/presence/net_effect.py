@@ -1,20 +1,20 @@
-"""Net effects: what became of the presences of one topic, and what clients have. Protocol document, §6.
+"""Net effects: the difference between two diffs of a topic, and the presences that its clients have. Protocol document, §6.
 
 Theory of operation
 -------------------
-A presence is a *meta* under a *key*. Its phx_ref is its name, and an update gives it a new one. The stock client
-follows ``presence_diff`` messages: it applies all joins first, and all leaves after (§6.5). So the events between two
-diffs can't be sent in a row: a ref that left and came back would be added, then removed, and be gone.
-:class:`Pending` keeps for each ref what it was at the last diff and what it is now. :meth:`Pending.take` returns the
+A presence is a *meta* under a *key*. Its phx_ref is its name, and an update gives it a new phx_ref. The stock client
+follows ``presence_diff`` messages: it applies all joins first, and all leaves after (§6.5). So a diff can't list the
+events since the last diff in a row. A ref that left and came back would be added, and then removed.
+:class:`Pending` keeps the meta of each ref at the last diff, and its meta now. :meth:`Pending.take` returns the
 difference:
 
 - A ref that came and went, or went and came back, is not mentioned.
 - v1→v2→v3 is the join of v3 and the leave of v1. The ``phx_ref_prev`` of v3 becomes v1, since no client ever saw v2.
-  If no client saw any of its past, v3 has no ``phx_ref_prev``.
-- Both halves of an update are in one diff, since they were put in together.
+  If no client saw any earlier ref of it, v3 has no ``phx_ref_prev``.
+- Both halves of an update are in one diff, since they were added together.
 
-:class:`View` is what a client has that followed all diffs, down to the order of the metas of a key. A newcomer gets it
-as its ``presence_state``. The view writes a meta as JSON once, when it takes the meta in. Diffs and states are joined
+:class:`View` has the presences of a client that followed all diffs, in the order of that client. A new client gets the
+view as its ``presence_state``. The view writes a meta as JSON once, when the meta is added. Diffs and states are joined
 from these texts. :class:`Tally` only counts.
 """
 
@@ -70,12 +70,12 @@ class Net(NamedTuple):
 
 
 class Pending:
-    """What happened since the last diff."""
+    """The changes since the last diff."""
 
     __slots__ = ("_prevs", "_refs")
 
     def __init__(self) -> None:
-        # (key, ref) -> what it was at the last diff, and what it is now; None is: not there.
+        # (key, ref) -> the meta at the last diff, and the meta now; None if it was, or is, not there.
         self._refs: dict[tuple[str, str], tuple[Meta | None, Meta | None]] = {}
         self._prevs: dict[str, str] = {}
 
@@ -83,7 +83,7 @@ class Pending:
         return len(self._refs)
 
     def join(self, key: str, meta: Meta) -> None:
-        """Note that a meta came."""
+        """Add the join of a meta."""
         ref = meta[REF]
         before = self._refs.get((key, ref))
         self._refs[key, ref] = (None if before is None else before[0], meta)
@@ -91,16 +91,16 @@ class Pending:
             self._prevs[ref] = meta[PREV]
 
     def leave(self, key: str, meta: Meta) -> None:
-        """Note that a meta went."""
+        """Add the leave of a meta."""
         ref = meta[REF]
         before = self._refs.get((key, ref))
         self._refs[key, ref] = (meta if before is None else before[0], None)
 
     def take(self, knows: Callable[[str, str], bool]) -> Net:
-        """Return the net effect, and begin anew.
+        """Return the net effect of the changes, and remove the changes.
 
         Args:
-            knows: Tells whether clients know a ref of a key.
+            knows: Returns whether clients know a ref of a key.
         """
         net = Net({}, {})
         for (key, ref), (was, now) in self._refs.items():
@@ -129,7 +129,7 @@ class Pending:
 
 
 class View:
-    """What a client has that followed all diffs, as ``syncDiff`` of the stock client makes it."""
+    """The presences of a client that followed all diffs, as ``syncDiff`` of the stock client makes them."""
 
     __slots__ = ("_metas", "_state", "_values")
 
@@ -159,7 +159,7 @@ class View:
         return of_key is not None and ref in of_key
 
     def sift(self, net: Net) -> Net:
-        """Return the news in a difference: joins of what is not there, leaves of what is there."""
+        """Return the part of a difference that changes this view: joins of new metas, leaves of metas that it has."""
         sifted = Net({}, {})
         for key, metas in net.joins.items():
             of_key = self._metas.get(key)
@@ -182,10 +182,10 @@ class View:
         }
 
     def apply(self, joins: Presences, leaves: Presences) -> tuple[Presences, Presences]:
-        """Follow a diff: the joins first, and each join replaces what ``fetch`` added to its key.
+        """Apply a diff: the joins first. Each join replaces the data that ``fetch`` added to its key.
 
         Returns:
-            The joins and the leaves, ready to be encoded: each meta is its JSON.
+            The joins and the leaves, ready to be encoded: each meta is JSON text.
         """
         self._state = None
         came: Presences = {}
@@ -194,7 +194,7 @@ class View:
             texts: list[Raw] = []
             for meta in value[METAS]:
                 text = Raw(_encode(meta))
-                of_key.pop(meta[REF], None)  # it comes last now
+                of_key.pop(meta[REF], None)  # so that the meta is the last one
                 of_key[meta[REF]] = (meta, text)
                 texts.append(text)
             came[key] = {**value, METAS: texts}
@@ -219,7 +219,7 @@ class View:
         return {**value, METAS: texts}
 
     def state(self) -> Raw:
-        """Return the ``presence_state``, as JSON that is written once for all newcomers."""
+        """Return the ``presence_state`` as JSON, which is written once for all new clients."""
         if self._state is None:
             self._state = Raw(encode_json(self._values))
         return self._state
@@ -235,12 +235,12 @@ class Tally:
         self.metas = 0
 
     def join(self, key: str) -> None:
-        """Count one meta more."""
+        """Count one more meta."""
         self.keys[key] = self.keys.get(key, 0) + 1
         self.metas += 1
 
     def leave(self, key: str) -> None:
-        """Count one meta less."""
+        """Count one meta fewer."""
         left = self.keys[key] - 1
         if left:
             self.keys[key] = left
@@ -249,7 +249,7 @@ class Tally:
         self.metas -= 1
 
     def turnover(self, net: Net) -> tuple[list[str], list[str]]:
-        """Return which keys came with a difference that was counted, and which went."""
+        """Return the keys that came and the keys that went, with a difference that was counted already."""
         came = [
             key
             for key, metas in net.joins.items()
@@ -268,7 +268,7 @@ def metas_by_key(metas: Iterable[tuple[str, Meta]]) -> Metas:
 
 
 def bare(metas: Metas) -> Presences:
-    """Return metas as presences, with nothing beside them."""
+    """Return metas as presences, without other data."""
     presences: Presences = {}
     for key, of_key in metas.items():
         presences[key] = {METAS: of_key}
@@ -276,7 +276,7 @@ def bare(metas: Metas) -> Presences:
 
 
 def copied(presences: Presences) -> Presences:
-    """Return presences for code of the user's, which may change the metas: Bennu's own stay what they are."""
+    """Return presences with copies of the metas, for the user's code: it can change them without effect on Bennu."""
     return {
         key: {**value, METAS: msgspec.to_builtins(value[METAS])} for key, value in presences.items()
     }

@@ -1,14 +1,14 @@
-"""Owners: what tracks a presence on this node, and what becomes of the presence at its end. Protocol document, §6.2.
+"""Owners: the objects that track presences on this node, and the end of these presences. Protocol document, §6.2.
 
 Theory of operation
 -------------------
-An *owner* is what a presence stands for: a channel, a raw socket's handler, a task, or any other object that can be a
-key of a dict. Each owner has a number, the *actor* of its entries in the tracker. When an owner ends, its entries go.
+An *owner* is a channel, a raw socket's handler, a task, or any other object that can be a key of a dict. Each owner has
+a number, the *actor* of its entries in the tracker. When an owner ends, its entries are removed.
 
-With a *grace* time the entries don't go at once: they wait in :class:`Grace`, under one timer. If the same key of the
-same topic is tracked meanwhile, the new owner adopts such an entry: it stays where it is, under its old actor, and only
-its owner changes. So the reload of a page is neither a leave nor a join. If the new meta is another one, the reload is
-an update.
+With a *grace* time the entries are not removed at once. They wait in :class:`Grace`, under one timer. If the same key
+of the same topic is tracked in this time, the new owner adopts such an entry. The entry keeps its old actor, and only
+its owner changes. So the reload of a page is neither a leave nor a join. If the new meta differs, the reload is an
+update.
 """
 
 from __future__ import annotations
@@ -42,10 +42,13 @@ _canonical: Final = msgspec.json.Encoder(order="deterministic").encode
 
 
 class _Tracked:
-    """What one owner tracks: the actor under which each entry stands.
+    """The entries of one owner.
 
     Attributes:
-        release: Takes this out of the owner; None for an owner that has no end.
+        ident: What identifies the owner.
+        actor: The number of the owner.
+        entries: The actor of each entry, by its topic and key. An adopted entry has the actor of its first owner.
+        release: Stops watching the owner for its end; None for an owner that has no end.
     """
 
     __slots__ = ("_owners", "actor", "entries", "ident", "release")
@@ -58,7 +61,7 @@ class _Tracked:
         self.release: Callable[[], object] | None = None
 
     def cancel(self, _task: object = None) -> None:
-        """Note that the owner has ended."""
+        """Remove the owner, which has ended."""
         self._owners.end(self)
 
 
@@ -66,10 +69,10 @@ class Owners:
     """All owners of one presence on this node.
 
     Args:
-        tracker: Keeps the entries of this node and others.
-        diffs: Tells clients of changes.
+        tracker: Keeps the entries of this node and of other nodes.
+        diffs: Sends changes to clients.
         grace: Seconds for which entries outlive their owner.
-        max_keys: How many entries a channel, or a raw socket's handler, may have.
+        max_keys: The number of entries that a channel, or a raw socket's handler, can have.
 
     Attributes:
         tracker: The tracker.
@@ -91,14 +94,12 @@ class Owners:
     def __len__(self) -> int:
         return len(self._owners)
 
-    # What owners do.
-
     def track(self, owner: Any, topic: str, key: str, meta: Meta) -> str:
         """Add a presence; return its phx_ref.
 
         Raises:
-            AlreadyTracked: The owner has it.
-            TooManyKeys: The owner is a channel or a raw socket's handler, and has as many as it may.
+            AlreadyTracked: The owner tracks the key in this topic already.
+            TooManyKeys: The owner is a channel or a raw socket's handler, and has ``max_keys`` entries.
             NotJoined: The owner is a channel that has ended.
         """
         ident = _ident(owner)
@@ -129,10 +130,10 @@ class Owners:
         Args:
             owner: The owner.
             topic: The topic.
-            metas: By key: the new meta, or a function that makes it of the present one.
+            metas: By key: the new meta, or a function that gets the present meta and returns the new one.
 
         Raises:
-            NotTracked: The owner does not track one of the keys; then nothing has changed.
+            NotTracked: The owner does not track one of the keys. No meta is changed.
         """
         tracked = self._owners.get(_ident(owner))
         planned: list[tuple[str, int, Meta, Meta]] = []
@@ -146,7 +147,7 @@ class Owners:
         return self._replace(topic, planned)
 
     def untrack(self, owner: Any, topic: str | None, key: str | None) -> None:
-        """Remove what an owner tracks: of a topic, or of all; of a key, or of all."""
+        """Remove the entries of an owner: in one topic or in all topics, with one key or with all keys."""
         tracked = self._owners.get(_ident(owner))
         if tracked is None:
             return
@@ -156,7 +157,7 @@ class Owners:
             self._leave(tracked)
 
     def end(self, tracked: _Tracked) -> None:
-        """Drop an owner that has ended. What it tracked goes too, at once or after the grace time."""
+        """Remove an owner that has ended, and its entries: at once, or after the grace time."""
         self._owners.pop(tracked.ident, None)
         entries, tracked.entries = tracked.entries, {}
         if not entries:
@@ -171,7 +172,7 @@ class Owners:
             self._arm()
 
     def close(self) -> None:
-        """Remove everything, at once. Nothing can be tracked after that."""
+        """Remove all owners and entries at once. Nothing can be tracked after that."""
         self.is_closed = True
         if self._timer is not None:
             self._timer.cancel()
@@ -182,7 +183,7 @@ class Owners:
         self._remove(entries)
 
     def _enter(self, owner: Any, ident: Hashable) -> _Tracked:
-        """Add an owner, and have its end told."""
+        """Add an owner, and watch for its end."""
         tracked = _Tracked(self, ident, next(self._actors))
         if isinstance(owner, Agent):
             subscriptions = owner._server.task.own("track").subscriptions
@@ -198,13 +199,13 @@ class Owners:
         return tracked
 
     def _leave(self, tracked: _Tracked) -> None:
-        """Drop an owner that tracks nothing any more, before its end."""
+        """Remove an owner that tracks nothing any more, before its end."""
         self._owners.pop(tracked.ident, None)
         if tracked.release is not None:
             tracked.release()
 
     def _replace(self, topic: str, planned: list[tuple[str, int, Meta, Meta]]) -> list[str]:
-        """Give keys of one topic new metas, in one diff; each is key, actor, new and old meta."""
+        """Replace the metas of keys of one topic, in one diff. Each plan is key, actor, new meta and old meta."""
         whole = Diff()
         refs: list[str] = []
         for key, actor, meta, old in planned:
@@ -222,7 +223,7 @@ class Owners:
         self.diffs.change(whole)
 
     def _arm(self) -> None:
-        """Remove entries when their grace is over."""
+        """Set the timer that removes entries when their grace time is over."""
         deadline = self._grace.deadline
         loop = asyncio.get_running_loop()
         self._timer = None if deadline is None else loop.call_at(deadline, self._expire)
@@ -239,7 +240,7 @@ class _Ownerless:
 
     place: TopicKey
     actor: int
-    said: bytes
+    content: bytes
     deadline: float
     is_adopted: bool = False
 
@@ -247,56 +248,57 @@ class _Ownerless:
 class Grace:
     """The entries whose owners have ended, until they are adopted or their time is over.
 
-    After a break of the network ten thousand entries can come and be adopted within seconds, and all can have the same
-    key. So each step takes the same time, however many entries there are: they expire in the order in which they came,
-    and are found by their topic, their key, and the content of their meta.
+    After a break of the network ten thousand entries can come and be adopted within seconds. All can have the same
+    key. So each step takes the same time, however many entries there are. Entries expire in the order in which they
+    came. They are found by their topic, their key, and the content of their meta.
     """
 
-    __slots__ = ("_found", "_queue")
+    __slots__ = ("_entries", "_queue")
 
     def __init__(self) -> None:
         self._queue: deque[_Ownerless] = deque()
         # Topic and key -> content of the meta -> the entries with it; the latest is taken first.
-        self._found: dict[TopicKey, dict[bytes, dict[_Ownerless, None]]] = {}
+        self._entries: dict[TopicKey, dict[bytes, dict[_Ownerless, None]]] = {}
 
     def add(self, place: TopicKey, actor: int, meta: Meta, deadline: float) -> None:
-        """Take an entry in.
+        """Add an entry.
 
         Args:
             place: Its topic and key.
             actor: The number of its owner.
             meta: Its meta.
-            deadline: When it expires; not before an entry that was added earlier.
+            deadline: When the entry expires, in seconds of the event loop's clock. It must not be earlier than the
+                deadline of an entry that was added before.
         """
-        one = _Ownerless(place, actor, _said(meta), deadline)
-        self._queue.append(one)
-        self._found.setdefault(place, {}).setdefault(one.said, {})[one] = None
+        entry = _Ownerless(place, actor, _content_of(meta), deadline)
+        self._queue.append(entry)
+        self._entries.setdefault(place, {}).setdefault(entry.content, {})[entry] = None
 
     def adopt(self, place: TopicKey, meta: Meta) -> tuple[int, bool] | None:
-        """Let an entry go to a new owner: one with an equal meta, if there is one.
+        """Give an entry to a new owner: an entry with an equal meta, if there is one.
 
         Returns:
             The actor of the entry, and whether its meta is equal; or None if there is no entry.
         """
-        here = self._found.get(place)
-        if here is None:
+        by_content = self._entries.get(place)
+        if by_content is None:
             return None
-        said = _said(meta)
-        bucket = here.get(said) or here[next(reversed(here))]
-        one = next(reversed(bucket))
-        self._forget(one)
-        one.is_adopted = True
-        return one.actor, one.said == said
+        content = _content_of(meta)
+        entries = by_content.get(content) or by_content[next(reversed(by_content))]
+        entry = next(reversed(entries))
+        self._forget(entry)
+        entry.is_adopted = True
+        return entry.actor, entry.content == content
 
     def expire(self, now: float) -> list[tuple[TopicKey, int]]:
-        """Let the entries go whose time is over; return their topics, keys and actors."""
+        """Remove the entries whose time is over; return their topics, keys and actors."""
         gone: list[tuple[TopicKey, int]] = []
         queue = self._queue
         while queue and (queue[0].is_adopted or queue[0].deadline <= now):
-            one = queue.popleft()
-            if not one.is_adopted:
-                self._forget(one)
-                gone.append((one.place, one.actor))
+            entry = queue.popleft()
+            if not entry.is_adopted:
+                self._forget(entry)
+                gone.append((entry.place, entry.actor))
         return gone
 
     @property
@@ -304,14 +306,14 @@ class Grace:
         """When the next entry expires."""
         return self._queue[0].deadline if self._queue else None
 
-    def _forget(self, one: _Ownerless) -> None:
-        here = self._found[one.place]
-        bucket = here[one.said]
-        del bucket[one]
-        if not bucket:
-            del here[one.said]
-            if not here:
-                del self._found[one.place]
+    def _forget(self, entry: _Ownerless) -> None:
+        by_content = self._entries[entry.place]
+        entries = by_content[entry.content]
+        del entries[entry]
+        if not entries:
+            del by_content[entry.content]
+            if not by_content:
+                del self._entries[entry.place]
 
 
 def topic_of(owner: Any) -> str | None:
@@ -323,8 +325,8 @@ def topic_for(method: str, owner: Any, topic: str | None) -> str:
     """Return the topic in which an owner tracks: the given one, or a channel's own. Errors name the method.
 
     Raises:
-        TypeError: There is no topic, or it is no text.
-        EncodeError: UTF-8 can't carry it.
+        TypeError: There is no topic, or the topic is no text.
+        EncodeError: The topic can't be encoded in UTF-8.
     """
     found: Any = owner.topic if topic is None and isinstance(owner, Channel) else topic
     if found is None:
@@ -337,7 +339,7 @@ def topic_for(method: str, owner: Any, topic: str | None) -> str:
     try:
         found.encode()
     except UnicodeEncodeError as error:
-        raise EncodeError(f"a topic is text that UTF-8 can carry: {error}") from error
+        raise EncodeError(f"a topic must be text that UTF-8 can encode: {error}") from error
     return found if type(found) is str else plain_text(found)
 
 
@@ -345,7 +347,7 @@ def topic_at(place: Any) -> str:
     """Return a topic, or the topic of a channel.
 
     Raises:
-        TypeError: It is neither.
+        TypeError: ``place`` is neither a topic nor a channel.
     """
     found = place if isinstance(place, str) else topic_of(place)
     if found is None:
@@ -358,10 +360,8 @@ def topic_at(place: Any) -> str:
 def _matching(
     entries: Mapping[TopicKey, int], topic: str | None, key: str | None
 ) -> list[TopicKey]:
-    """Return the places of a topic, or of all; of a key, or of all."""
-    if (
-        topic is not None and key is not None
-    ):  # without a look at all entries, of which there can be thousands
+    """Return the places in one topic or in all topics, with one key or with all keys."""
+    if topic is not None and key is not None:  # no search: there can be thousands of entries
         return [(topic, key)] if (topic, key) in entries else []
     return [
         place
@@ -385,15 +385,15 @@ def _ident(owner: Any) -> Hashable:
 
 
 def _made(function: Callable[[Meta], Any], old: Meta) -> Any:
-    """Return the meta that a function makes of the present one."""
+    """Return the new meta that a function makes from the present meta."""
     if is_async(function):
         raise TypeError(
             "the function of an update is called at once, and can't be awaited: write `def`, not"
-            " `async def`, and await what it needs before the update"
+            " `async def`, and await the data that it needs before the update"
         )
     return call_now("the function of an update", function, msgspec.to_builtins(old))
 
 
-def _said(meta: Meta) -> bytes:
+def _content_of(meta: Meta) -> bytes:
     """Return the content of a meta, without its refs: the same bytes for equal content."""
     return _canonical({name: value for name, value in meta.items() if name not in (REF, PREV)})

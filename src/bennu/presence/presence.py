@@ -1,12 +1,12 @@
-"""Presence: who is here, in this process and on all nodes that share a bus. Protocol document, §6.
+"""Presence: the list of users in each topic, in this process and on all nodes that share a bus. Protocol document, §6.
 
 Theory of operation
 -------------------
-A :class:`Presence` is declared, and given to an endpoint. While that runs, three objects stand behind it. The *owners*
-(:mod:`bennu.presence.owners`) know what tracks a presence on this node, and when it ends. The *tracker*
+A :class:`Presence` is declared, and given to an endpoint. While the endpoint runs, three objects do the work. The
+*owners* (:mod:`bennu.presence.owners`) know what tracks a presence on this node, and when it ends. The *tracker*
 (:mod:`bennu.presence.tracker`) has the presences of all nodes, in a CRDT. The *diffs* (:mod:`bennu.presence.diffs`)
 tell the clients of each topic. A change of this node goes from the owners through the tracker to the diffs of its
-topic. A change of another node comes out of the tracker, and goes to the diffs.
+topic. A change of another node goes from the tracker to the diffs.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from .tracker import Tracker
 __all__ = ["Presence"]
 
 Place = Channel[Any, Any] | str
-"""A channel, which stands for its topic; or a topic."""
+"""A topic, or a channel in place of its topic."""
 
 
 def _kind(kind: Any, expected: str, example: str) -> Option:
@@ -55,10 +55,10 @@ TIME: Final = Option(
     periods=_kind(Periods, "the times of the replication", "Periods(broadcast=1.5, down=30)"),
 )
 class Presence:
-    """Lists who is here, by topic and key, as stock clients show it.
+    """Lists the users of each topic, as stock clients show them.
 
-    A presence knows the clients of its own process, and of other nodes if they share an ``Endpoint(bus=...)``. No bus
-    comes with Bennu yet.
+    A presence knows the clients of its own process. It also knows the clients of other nodes, if these nodes share an
+    ``Endpoint(bus=...)``. No bus comes with Bennu yet.
 
     A *key* is a user, or another thing that can be present. A *meta* describes one device or tab of that user, and
     its status. A presence belongs to an *owner* and ends with it. An owner is a channel, a raw socket's handler, an
@@ -66,15 +66,15 @@ class Presence:
 
     Args:
         name: The name on the bus. It must be the same on all nodes, and no other presence of the endpoint can have it.
-        window: Seconds in which the changes of a topic gather, before they leave as one ``presence_diff``.
-            After a quiet time the first change leaves at once. With many subscribers the window grows. 0 sends
+        window: Seconds in which the changes of a topic are collected, before they are sent in one ``presence_diff``.
+            After a quiet time the first change is sent at once. With many subscribers the window grows. 0 sends
             each change by itself, as Phoenix does.
-        mode: How much clients are told: ``Full()``, ``Sample(size)``, ``Count()`` or ``BySize({...})``.
+        mode: How much of the list clients get: ``Full()``, ``Sample(size)``, ``Count()`` or ``BySize({...})``.
         grace: Seconds for which presences outlive their owner, so that the reload of a page is neither a leave nor
             a join.
         shards: The number of parts in which the topics are replicated; the same on all nodes.
-        max_keys: How many keys one channel, or one raw socket's handler, may track at once, since it can track what
-            its client sends. Other owners may track any number.
+        max_keys: The number of keys that one channel, or one raw socket's handler, can track at once. The limit
+            exists because its client can choose the keys. Other owners can track any number.
         periods: The times of the replication.
         fetch: A function of topic and presences, instead of overriding :meth:`fetch`.
         handle_metas: A function of topic, diff and presences, instead of overriding :meth:`handle_metas`.
@@ -122,21 +122,21 @@ class Presence:
         """The name on the bus."""
         return self._name
 
-    # What a user overrides.
+    # Methods that a subclass can override.
 
     def fetch(self, topic: str, presences: Presences) -> Any:
-        """Add data for clients to presences, in one go: names from a database, for example.
+        """Add data for clients to many presences in one call: names from a database, for example.
 
-        It is called once for each ``list`` and ``get_by_key``, once for the joins of a diff and once for its
-        leaves. The diffs of its topic wait for it, up to 5 s. If it fails or takes longer, they go out without its
-        data. ``async def``, or a plain ``def``, which runs in a thread.
+        ``fetch`` is called once for each ``list`` and ``get_by_key``, once for the joins of a diff and once for its
+        leaves. The diffs of the topic wait for ``fetch``, up to 5 s. If ``fetch`` fails or takes longer, the diffs
+        are sent without its data. Write ``async def``, or a plain ``def``, which runs in a thread.
 
         Args:
             topic: The topic.
             presences: ``{key: {"metas": [...]}}``.
 
         Returns:
-            The same with more beside ``"metas"``, which stays as it is.
+            The same presences, with more fields beside ``"metas"``. Do not change the metas.
         """
         del topic
         return presences
@@ -144,24 +144,24 @@ class Presence:
     def handle_metas(
         self, topic: str, diff: dict[str, Presences], presences: dict[str, Any]
     ) -> Any:
-        """Take note of a diff, after it was sent.
+        """React to a diff, after it was sent.
 
-        The diffs of a topic come one after another. An exception is logged, and changes nothing.
+        The diffs of a topic come one after another. An exception is logged, and has no other effect.
 
         Args:
             topic: The topic.
-            diff: ``{"joins": ..., "leaves": ...}``, as clients get it. In modes that tell clients less, it is the
-                whole diff, without what ``fetch`` adds.
+            diff: ``{"joins": ..., "leaves": ...}``, as clients get it. In modes that send clients less, it is the
+                whole diff, without the data that ``fetch`` adds.
             presences: Key to list of metas, after this diff. The next diff changes it: copy what you keep.
         """
 
     def joined(self, topic: str, key: str, metas: list[Meta]) -> Any:
-        """Take note that a key came, with its first metas."""
+        """React to a key that came, with its first metas."""
 
     def left(self, topic: str, key: str, metas: list[Meta]) -> Any:
-        """Take note that a key went, with its last metas."""
+        """React to a key that went, with its last metas."""
 
-    # What it can do.
+    # Methods to call.
 
     async def track(
         self, owner: Hashable, key: str | int, meta: Any = None, *, topic: str | None = None
@@ -179,8 +179,8 @@ class Presence:
             The phx_ref.
 
         Raises:
-            AlreadyTracked: The owner has this key in this topic.
-            KeyRefused: It can't be a key, or has more than 1,024 bytes.
+            AlreadyTracked: The owner tracks this key in this topic already.
+            KeyRefused: The key is not allowed, or has more than 1,024 bytes.
             MetaRefused: The meta has more than 65,536 bytes.
             TooManyKeys: The owner is a channel, or a raw socket's handler, and tracks ``max_keys`` already.
             EncodeError: The meta is no JSON object.
@@ -195,19 +195,19 @@ class Presence:
     async def update(
         self, owner: Hashable, key: str | int, meta: Any, *, topic: str | None = None
     ) -> str:
-        """Replace the meta of a presence; clients get it as one diff.
+        """Replace the meta of a presence. Clients get the change in one diff.
 
         Args:
             owner: The owner of the presence.
             key: The key.
-            meta: The new meta, or a function that makes it of the present one, which has its ``phx_ref``.
+            meta: The new meta, or a function of the present meta (with its ``phx_ref``) that returns the new meta.
             topic: The topic; None is a channel's own.
 
         Returns:
-            The new phx_ref; the meta has the old one as ``phx_ref_prev``.
+            The new phx_ref. The meta has the old phx_ref as ``phx_ref_prev``.
 
         Raises:
-            NotTracked: The owner does not track it.
+            NotTracked: The owner does not track the key.
             MetaRefused: The meta has more than 65,536 bytes.
             EncodeError: The meta is no JSON object.
         """
@@ -229,8 +229,8 @@ class Presence:
             The new phx_refs by key.
 
         Raises:
-            NotTracked: The owner does not track one of them; then nothing has changed.
-            EncodeError: A meta is no JSON object; likewise.
+            NotTracked: The owner does not track one of the keys. No meta is changed.
+            EncodeError: A meta is no JSON object. No meta is changed.
         """
         owners = self._started("update_many", adds=True)
         given: dict[str, Any] = {
@@ -242,11 +242,11 @@ class Presence:
     async def untrack(
         self, owner: Hashable, key: str | int | None = None, *, topic: str | None = None
     ) -> None:
-        """Remove a presence. If it is not there, nothing happens.
+        """Remove a presence. If the owner does not track the key, nothing happens.
 
         Args:
             owner: The owner of the presences.
-            key: The key; None is all.
+            key: The key; None removes all keys.
             topic: The topic; None is a channel's own, and all topics for other owners.
         """
         if self._owners is None and self._has_started:
@@ -257,7 +257,7 @@ class Presence:
 
     @asynccontextmanager
     async def present(self, topic: str, key: str | int, meta: Any = None) -> AsyncGenerator[str]:
-        """Keep a presence while a block of code runs: for work in the background.
+        """Track a presence while a block of code runs: for work in the background.
 
         Yields:
             The phx_ref.
@@ -273,7 +273,7 @@ class Presence:
             await self.untrack(owner)
 
     async def list(self, place: Place) -> Presences:
-        """Return the presences of a topic: of this process, and of nodes that share its bus.
+        """Return the presences of a topic, in this process and on nodes that share its bus.
 
         Args:
             place: A channel or a topic.
@@ -283,11 +283,11 @@ class Presence:
         """
         owners = self._started("list")
         topic = topic_at(place)
-        metas = metas_by_key((one.key, one.meta) for one in owners.tracker.entries(topic))
+        metas = metas_by_key((entry.key, entry.meta) for entry in owners.tracker.entries(topic))
         return copied(await owners.diffs.hooks.extend(topic, metas))
 
     async def get_by_key(self, place: Place, key: str | int) -> dict[str, Any] | None:
-        """Return one presence, or None if the key is not here.
+        """Return the presence of one key, or None if the topic does not have the key.
 
         Args:
             place: A channel or a topic.
@@ -298,7 +298,7 @@ class Presence:
         """
         owners = self._started("get_by_key")
         topic, name = topic_at(place), key_of(key)
-        metas = metas_by_key((name, one.meta) for one in owners.tracker.entries(topic, name))
+        metas = metas_by_key((name, entry.meta) for entry in owners.tracker.entries(topic, name))
         return copied(await owners.diffs.hooks.extend(topic, metas)).get(name)
 
     async def count(self, place: Place) -> PresenceCount:
@@ -312,12 +312,12 @@ class Presence:
     async def push_state(self, channel: Channel[Any, Any]) -> None:
         """Push ``presence_state`` to a channel's client; in modes that count, ``presence_count`` too.
 
-        The state is the one as of the last diff. If changes of the topic have not left yet, the call waits for them:
-        so what the channel itself has tracked is in the state. A channel that tracks nothing gets the list, and is
-        not on it.
+        The state is the list as of the last diff. If changes of the topic are not sent yet, the call waits for them.
+        So the state includes what the channel itself has tracked. A channel that tracks nothing gets the list, and
+        is not on it.
 
         Args:
-            channel: The channel; the place to do it is ``after_join``.
+            channel: The channel. Call ``push_state`` in its ``after_join``.
 
         Raises:
             NotJoined: The channel has not joined yet, or has ended.
@@ -332,22 +332,22 @@ class Presence:
 
     @property
     def sync(self) -> BlockingPresence:
-        """The same for threads: every call waits."""
+        """The same methods for threads: every call blocks until it is done."""
         return BlockingPresence(self)
 
-    # What the endpoint does.
+    # Methods for the endpoint.
 
     def start(self, server: Server) -> None:
-        """Begin: the endpoint starts.
+        """Start with an endpoint.
 
         Raises:
-            DefinitionError: Another endpoint has it.
+            DefinitionError: Another endpoint that runs has this presence.
         """
         if self._server is not None:
             raise DefinitionError(
                 f"Presence({self.name!r})",
-                expected="one endpoint that has it",
-                got="a second one that starts",
+                expected="one endpoint for each presence",
+                got="a second endpoint that starts with it",
                 write="a Presence for each endpoint",
             )
         self._owners = self._begin(server)
@@ -355,12 +355,12 @@ class Presence:
         self._has_started = True
 
     def opened(self) -> None:
-        """Tell clients and hooks from now on: the lifespan has begun, which hooks can need."""
+        """Begin to send diffs and to call hooks. The lifespan has begun, which hooks can need."""
         if self._owners is not None:
             self._owners.diffs.open()
 
     async def stop(self, server: Server) -> None:
-        """End: all presences go, other nodes see that at once, and the hooks have been told."""
+        """Remove all presences, tell other nodes at once, and wait until the hooks are done."""
         owners = self._owners
         if owners is None or self._server is not server:
             return
@@ -374,23 +374,23 @@ class Presence:
             self._server = self._owners = None
 
     def abandon(self, server: Server) -> None:
-        """Forget everything: the event loop was closed without a stop, or is the parent process's."""
+        """Forget everything, because the event loop was closed without a stop, or belongs to the parent process."""
         if self._server is server:
             self._server = self._owners = None
 
-    def reach(self, method: str) -> asyncio.AbstractEventLoop:
-        """Return the endpoint's event loop, for a thread that wants a method to be called there."""
+    def loop_for_thread(self, method: str) -> asyncio.AbstractEventLoop:
+        """Return the endpoint's event loop, for a thread that calls a method of this presence."""
         if self._server is None:
             raise self._not_started(method)
         return self._server.home.loop_for_thread("presence", method)
 
     def _started(self, method: str, *, adds: bool = False) -> Owners:
-        """Return the owners, if the endpoint runs; and if it does not stop, for a method that adds something."""
+        """Return the owners while the endpoint runs. A method that adds something is refused while the endpoint stops."""
         if self._server is None or self._owners is None:
             raise self._not_started(method)
         self._server.home.expect("presence", method)
         if adds and self._owners.is_closed:
-            raise NotStarted(f"presence.{method}(...) of {self.name!r}: its endpoint stops")
+            raise NotStarted(f"presence.{method}(...) of {self.name!r}: its endpoint is stopping")
         return self._owners
 
     def _not_started(self, method: str) -> NotStarted:

@@ -2,14 +2,14 @@
 
 Theory of operation
 -------------------
-The presences of a node are spread over shards by topic. Each shard is a pure :class:`~bennu.presence.crdt.Shard`. What
-it wants sent goes to the same shard of the other nodes over the bus, under ``phx_presence:<name>_shard<i>``.
+The presences of a node are spread over shards by topic. Each shard is a pure :class:`~bennu.presence.crdt.Shard`. Its
+messages go over the bus to the same shard of the other nodes, under ``phx_presence:<name>_shard<i>``.
 
-A shard ticks: first after a random part of a quarter of the period, so that nodes that start together don't speak
-together; then one period after the end of the last tick. A local change *hurries*: it leaves a tenth of a second
-later, and does not wait for the tick. All changes of that time leave with it.
+A shard *ticks* once in each period. Its first tick comes after a random time of at most a quarter of the period, so
+that nodes that start together don't send together. A local change does not wait for the tick: it is sent a tenth of a
+second later, with all changes of that time. The code calls that *hurry*.
 
-A change of this node is returned as a :class:`Diff` to its caller. A change of another node is handed to ``on_diff``.
+A change of this node is returned as a :class:`Diff` to its caller. ``on_diff`` is called with a change of another node.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ __all__ = ["Tracker"]
 
 
 HURRY: Final = 0.1
-"""Seconds from a local change until other nodes are told."""
+"""Seconds from a local change until it is sent to other nodes."""
 
 SPREAD: Final = 0.25
-"""The part of a period in which the first tick comes."""
+"""The part of a period within which the first tick comes."""
 
 
 class _RunningShard:
@@ -56,7 +56,7 @@ class _RunningShard:
     Attributes:
         shard: The shard.
         refs: Makes its phx_refs.
-        hurrying: The timer of a local change of which other nodes are not told yet.
+        hurrying: The timer of a local change that is not sent yet.
     """
 
     def __init__(self, name: str, periods: Periods, server: Server) -> None:
@@ -74,14 +74,14 @@ class _RunningShard:
         self.hurrying: asyncio.TimerHandle | None = None
 
     def start(self, on_diff: Callable[[Diff], None]) -> None:
-        """Begin to tick, and to hear the same shard of other nodes."""
+        """Begin to tick, and to receive from the same shard of other nodes."""
         self._on_diff = on_diff
         first = random.random() * SPREAD * self._period  # noqa: S311 - no secret
         self._tick = self._loop.call_later(first, self._on_tick)
         self._forget = self._pubsub.on_publish(self._topic, self._on_bytes)
 
     def stop(self) -> None:
-        """End the timers, and say good-bye: other nodes then know at once that this node is gone."""
+        """End the timers, and send a good-bye, so that other nodes remove this node at once."""
         self._tick.cancel()
         if self.hurrying is not None:
             self.hurrying.cancel()
@@ -89,7 +89,7 @@ class _RunningShard:
         self._pubsub.publish(self._topic, encode(self.shard.goodbye()))
 
     def hurry(self) -> None:
-        """Have a local change told soon."""
+        """Send a local change to other nodes after ``HURRY`` seconds."""
         self.hurrying = self._loop.call_later(HURRY, self._on_hurry)
 
     def _on_tick(self) -> None:
@@ -112,7 +112,7 @@ class _RunningShard:
         self._follow(self.shard.receive(message, self._loop.time()))
 
     def _follow(self, outcome: Outcome) -> None:
-        """Do what a shard wants done."""
+        """Send the messages of a shard, report its diffs, and emit the changes of replicas."""
         for node, message in outcome.sends:
             self._pubsub.publish(self._topic, encode(message), node)
         for diff in outcome.diffs:
@@ -125,7 +125,7 @@ class _RunningShard:
     def _tell_changes(
         self, before: dict[str, ReplicaStatus], after: dict[str, ReplicaStatus]
     ) -> None:
-        """Tell telemetry what has become of other nodes."""
+        """Emit an event for each replica whose status has changed."""
         if not self._telemetry.handlers[ReplicaChanged]:
             return
         for node in sorted(before.keys() | after.keys()):
@@ -151,7 +151,7 @@ class Tracker:
         ]
 
     def start(self, on_diff: Callable[[Diff], None]) -> None:
-        """Begin to hear other nodes, and to tell them.
+        """Begin to receive from other nodes, and to send to them.
 
         Args:
             on_diff: Called with each change of other nodes.
@@ -160,7 +160,7 @@ class Tracker:
             running.start(on_diff)
 
     def stop(self) -> None:
-        """End all timers, and say good-bye to the other nodes."""
+        """End all timers, and send a good-bye to the other nodes."""
         for running in self._shards:
             running.stop()
 
@@ -173,10 +173,10 @@ class Tracker:
         shards = self._shards
         return shards[0] if len(shards) == 1 else shards[stable_hash(topic) % len(shards)]
 
-    # What this node changes.
+    # Changes of this node.
 
     def track(self, topic: str, actor: int, key: str, meta: Meta) -> tuple[str, Diff]:
-        """Add a presence. Its meta gets a phx_ref, which is returned."""
+        """Add a presence, and give its meta a phx_ref. Return the phx_ref and the change."""
         running = self._of(topic)
         meta[REF] = ref = running.refs.make()
         diff = running.shard.state.track(topic, actor, key, meta)
@@ -185,7 +185,7 @@ class Tracker:
         return ref, diff
 
     def update(self, topic: str, actor: int, key: str, meta: Meta, old: Meta) -> tuple[str, Diff]:
-        """Replace the meta of a presence. The new meta gets a phx_ref, and the old phx_ref as phx_ref_prev."""
+        """Replace the meta of a presence. The new meta gets a new phx_ref, and the old phx_ref as phx_ref_prev."""
         running = self._of(topic)
         meta[REF] = ref = running.refs.make()
         meta[PREV] = old[REF]
@@ -195,14 +195,14 @@ class Tracker:
         return ref, diff
 
     def untrack(self, topic: str, actor: int, key: str) -> Diff:
-        """Remove a presence, if it is there."""
+        """Remove a presence, if there is one. Return the change."""
         running = self._of(topic)
         diff = running.shard.state.untrack(topic, actor, key)
         if running.hurrying is None:
             running.hurry()
         return diff
 
-    # What is here.
+    # Queries.
 
     def own(self, topic: str, actor: int, key: str) -> Meta:
         """Return the meta of a presence of this node, which must be there."""
@@ -216,10 +216,10 @@ class Tracker:
 
 
 def _expect_presences(message: ShardMessage) -> None:
-    """Refuse a message with what no ``Presence`` tracks, since clients could not be told of it.
+    """Refuse a message with an entry that no ``Presence`` tracks, since the entry could not be sent to clients.
 
     Raises:
-        DecodeError: It has an entry without a ref, or with a key or a meta that would be refused here.
+        DecodeError: The message has an entry without a ref, or with a key or a meta that ``track`` refuses.
     """
     if not isinstance(message, Heartbeat | TransferAck):
         return
@@ -228,7 +228,7 @@ def _expect_presences(message: ShardMessage) -> None:
             meta = entry.meta
             if not (isinstance(meta.get(REF), str) and isinstance(meta.get(PREV, ""), str)):
                 raise DecodeError(
-                    f"expected a presence with a phx_ref, got {entry.key!r} in {entry.topic!r} without"
+                    f"expected a presence with a phx_ref, got none for {entry.key!r} in {entry.topic!r}"
                 )
             try:
                 key_of(entry.key)
@@ -241,7 +241,7 @@ _last_version = 0
 
 
 def _version() -> int:
-    """Return the time in µs, but never the same twice."""
+    """Return the time in µs since 1970, but never the same number twice."""
     global _last_version  # noqa: PLW0603 - one clock for the process
     _last_version = max(_last_version + 1, time.time_ns() // 1000)
     return _last_version

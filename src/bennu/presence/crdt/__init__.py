@@ -3,10 +3,10 @@
 From the bottom up:
 
 - ``clocks`` and ``entry`` define the terms.
-- ``delta`` is what one replica tells another. Its docstring says why replicas converge.
+- ``delta`` is the message of one replica to another. Its docstring says why replicas converge.
 - ``generations`` keeps the last deltas.
-- ``state`` is what one replica knows.
-- ``replicas`` knows which replicas live.
+- ``state`` is the knowledge of one replica.
+- ``replicas`` knows which replicas are alive.
 - ``messages`` writes and reads messages between replicas.
 - ``shard`` is the protocol; :mod:`bennu.presence.tracker` uses only it.
 """

@@ -15,7 +15,7 @@ Clocks = dict[Ref, int]
 
 
 def dominates(clocks: Clocks, others: Clocks) -> bool:
-    """Return whether ``clocks`` have every replica of ``others``, each at least as far.
+    """Return whether ``clocks`` have every replica of ``others``, each with an equal or later clock.
 
     Example:
         >>> dominates({("a", 1): 3, ("b", 1): 0}, {("a", 1): 2})
@@ -25,24 +25,25 @@ def dominates(clocks: Clocks, others: Clocks) -> bool:
 
 
 def upper_bound(clocks: Clocks, others: Clocks) -> Clocks:
-    """Return the later clock of each replica that either knows."""
+    """Return, for each replica in either argument, the later of its clocks."""
     return {ref: max(clocks.get(ref, 0), others.get(ref, 0)) for ref in clocks | others}
 
 
 def restrict(clocks: Clocks, refs: Collection[Ref]) -> Clocks:
-    """Return the clocks of these replicas alone."""
+    """Return the clocks of the given replicas only."""
     return {ref: clock for ref, clock in clocks.items() if ref in refs}
 
 
 def append_clocks(
     dominant: list[tuple[Ref, Clocks]], owner: Ref, clocks: Clocks
 ) -> list[tuple[Ref, Clocks]]:
-    """Return the fewest clocks that together know all that the given ones know.
+    """Add vector clocks to the fewest vector clocks that together know as much as all that were added.
 
     Args:
-        dominant: The fewest so far, each with its owner.
-        owner: Whose clocks are added.
-        clocks: What is added. Clocks that add nothing are left out. Clocks that they make needless are removed.
+        dominant: The fewest vector clocks so far, each with its owner.
+        owner: The replica whose vector clocks are added.
+        clocks: The vector clocks to add. They are left out if they add nothing. Vector clocks that they make needless
+            are removed.
     """
     together = reduce(upper_bound, (known for _, known in dominant), Clocks())
     if not clocks:

@@ -1,24 +1,23 @@
-"""Deltas: what one replica tells another, a part of what it knows. Protocol document, §6.7.
+"""Deltas: the part of its knowledge that one replica sends to another. Protocol document, §6.7.
 
 Each track and each untrack takes a *clock* of the replica that does it. The clock of an entry is its name.
-So what anybody knows of a replica is two sets: the clocks that are known, and the subset of them whose entry is still
-there. A clock that is known and has no entry is gone for good, or never had an entry. From that follows:
+So the knowledge about a replica is two sets: the clocks that are known, and the subset of them whose entry is still
+there. The entry of a clock that is known and has no entry is gone for good, or never existed. It follows:
 
-- To merge is to unite. What either side knows is known. An entry is there if both sides have it, or if one side has it
-  and the other never heard of its clock. This is commutative, associative and idempotent, so messages can be late,
-  doubled, or out of order.
-- A removal needs no message of its own: it is a clock that is known, without an entry.
+- A merge is a union. A clock is known if either side knows it. An entry is there if both sides have it, or if one side
+  has it and the other side does not know its clock. A merge is commutative, associative and idempotent. So messages can
+  be late, doubled, or out of order.
+- A removal needs no separate message: it is a clock that is known, without an entry.
 
 A ``Part`` is such a pair of sets about one replica. Almost all clocks that it knows are one span, which is written as
 its two ends. The ``cloud`` is the rest: entries from before the span that are gone, and clocks from beyond a gap.
 
-A removal takes a clock too, and a message that tells this clock also tells what was removed. So a replica that knows all
-clocks up to some c has also removed all that was removed until then. That is why a comparison of clocks is enough to see
-whether something was missed.
+A removal takes a clock too, and a message with this clock also has the removal. So a replica that knows all clocks up to
+some c has also applied all removals until then. That is why a comparison of clocks is enough to find missed changes.
 
-A ``Delta`` has one part for each replica that it tells about. An *extract* of Phoenix is a part here whose span begins
-at 0. Phoenix holds every known clock of a delta in its clouds. We hold the span alone, so the size of a delta follows
-from what is present, not from what has happened.
+A ``Delta`` has one part for each replica that it describes. An *extract* of Phoenix is here a part whose span begins
+at 0. Phoenix holds every known clock of a delta in its clouds. Bennu holds only the span. So the size of a delta follows
+from the entries that are present, not from the number of past changes.
 """
 
 from __future__ import annotations
@@ -37,10 +36,10 @@ Clock = Annotated[int, Meta(ge=0)]
 
 
 class Part(Struct, array_like=True):
-    """What is told about one replica.
+    """The knowledge about one replica, or a part of it.
 
     Attributes:
-        start: The begin of the span: each clock after it is known, up to ``end``.
+        start: The start of the span: each clock after it is known, up to ``end``.
         end: The end of the span. If it equals ``start``, there is no span.
         cloud: Clocks that are known beside the span.
         values: The entries that are still there, by their clock.
@@ -71,7 +70,7 @@ class Part(Struct, array_like=True):
         return self.start < clock <= self.end
 
     def knows(self, clock: int) -> bool:
-        """Return whether it tells of this clock, whether its entry is there or gone."""
+        """Return whether this clock is known, with or without an entry."""
         return self.spans(clock) or clock in self.cloud
 
     def touches(self, other: Part) -> bool:
@@ -81,7 +80,7 @@ class Part(Struct, array_like=True):
         return other.start <= self.end and self.start <= other.end
 
     def absorb(self, other: Part) -> None:
-        """Learn what the other part tells, in time proportional to its size. The two must touch."""
+        """Add the knowledge of the other part, in time proportional to its size. The two parts must touch."""
         for clock in gone(self.values, other):
             del self.values[clock]
         for clock, entry in other.values.items():
@@ -95,18 +94,18 @@ class Part(Struct, array_like=True):
             self.start, self.end = min(self.start, other.start), max(self.end, other.end)
 
     def copy(self) -> Part:
-        """Return another part that knows the same."""
+        """Return another part with the same knowledge."""
         return Part(self.start, self.end, set(self.cloud), dict(self.values))
 
 
 Delta = dict[Ref, Part]
-"""The parts that are told, by their replica."""
+"""Parts, by their replica."""
 
 
 def gone(values: Mapping[int, Entry], part: Part) -> list[int]:
-    """Return the clocks of values that the part knows to be gone.
+    """Return the clocks of values that are gone according to the part.
 
-    It goes through the values or through the span, whichever is shorter.
+    The search reads the values or the span, whichever is shorter.
     """
     if part.end - part.start < len(values):
         known = [clock for clock in range(part.start + 1, part.end + 1) if clock in values]
@@ -117,7 +116,7 @@ def gone(values: Mapping[int, Entry], part: Part) -> list[int]:
 
 
 def drop_span(cloud: set[int], start: int, end: int) -> None:
-    """Take the clocks after ``start`` up to ``end`` out of a cloud; go through the span or the cloud, the shorter one."""
+    """Remove the clocks after ``start`` up to ``end`` from a cloud. The search reads the shorter of span and cloud."""
     if end - start < len(cloud):
         cloud.difference_update(range(start + 1, end + 1))
     else:
@@ -125,14 +124,14 @@ def drop_span(cloud: set[int], start: int, end: int) -> None:
 
 
 def merge_deltas(delta: Delta, news: Delta) -> bool:
-    """Let a delta learn the news, if there is no gap between them.
+    """Merge a later delta into a delta, if there is no gap between the two.
 
     Args:
         delta: The delta, which is changed.
-        news: The news, which are not changed. Nothing mutable of them is kept.
+        news: The later delta, which is not changed. None of its mutable objects is kept.
 
     Returns:
-        Whether they could be merged. If not, the delta is unchanged.
+        Whether the two could be merged. If not, ``delta`` is unchanged.
     """
     if not all(ref not in delta or delta[ref].touches(part) for ref, part in news.items()):
         return False
@@ -142,10 +141,10 @@ def merge_deltas(delta: Delta, news: Delta) -> bool:
 
 
 def copy_delta(delta: Delta) -> Delta:
-    """Return another delta that tells the same."""
+    """Return another delta with the same parts."""
     return {ref: part.copy() for ref, part in delta.items()}
 
 
 def delta_size(delta: Delta) -> int:
-    """Return the size of a delta: the sizes of its parts together."""
+    """Return the size of a delta: the sum of the sizes of its parts."""
     return sum(part.size for part in delta.values())

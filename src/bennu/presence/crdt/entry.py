@@ -1,4 +1,4 @@
-"""Entries, which are what is tracked, and diffs of them."""
+"""Entries, the records of presences, and diffs of entries."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Entry(Struct, frozen=True, array_like=True):
 
 @dataclass(slots=True)
 class Diff:
-    """What joined and what left in one change. An update is both. An empty diff is false.
+    """The entries that joined and the entries that left in one change. An update does both. An empty diff is false.
 
     Example:
         >>> bool(Diff())

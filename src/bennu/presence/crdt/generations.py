@@ -1,8 +1,8 @@
-"""The last deltas, added up, for replicas that missed some of them. Protocol document, §6.7.
+"""The last deltas, merged, for replicas that missed some of them. Protocol document, §6.7.
 
-A replica that missed a heartbeat does not need everything, only what is newer than what it knows. So all deltas that are
-told or heard are merged into a few generations. Each generation has a bound on its size. A generation that grows beyond
-its bound becomes a copy of the next smaller one, which reaches less far back.
+A replica that missed a heartbeat needs only the changes that are newer than its knowledge. So all deltas that are sent
+or received are merged into a few generations. Each generation has a bound on its size. A generation that grows beyond
+its bound becomes a copy of the next smaller generation, which begins later.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Generations:
     """Deltas of growing size.
 
     Args:
-        max_sizes: How many entries and tombstones each generation can have, in growing order.
+        max_sizes: The most entries and tombstones of each generation, in growing order.
 
     Attributes:
         deltas: The generations, the smallest first.
@@ -41,7 +41,7 @@ class Generations:
             below = self.deltas[index]
 
     def forget(self, ref: Ref) -> None:
-        """Drop all that is told of a replica."""
+        """Remove the parts of a replica from all generations."""
         for generation in self.deltas:
             generation.pop(ref, None)
 
@@ -50,8 +50,8 @@ class Generations:
 
         Args:
             ref: The replica.
-            start: The clock up to which everything is known already.
-            end: The clock up to which everything shall be known.
+            start: The clock up to which the receiver knows everything already.
+            end: The clock up to which the receiver must know everything after the merge.
 
         Returns:
             The part, or None if no generation has all clocks between the two.

@@ -1,7 +1,7 @@
 """Messages between the shards of one number on all nodes. Protocol document, §6.8.
 
-They go over the bus as MessagePack. A transfer has no number: an answer that is merged twice, late, or unasked
-changes nothing. So an answer needs not be matched with its request.
+Messages go over the bus as MessagePack. A transfer has no number: an answer that is merged twice, late, or without a
+request does no harm. So an answer need not be matched with its request.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ __all__ = [
 
 
 class Heartbeat(Struct, frozen=True, array_like=True, tag="heartbeat"):
-    """Tells all others that a replica lives, and what is new.
+    """Tells all other replicas that a replica is alive, and what has changed.
 
     Attributes:
         ref: The replica.
-        delta: What is new; empty if nothing is.
+        delta: The changes since the last heartbeat; empty if there are none.
         clocks: For each replica that is up, the clock up to which everything is known.
     """
 
@@ -40,11 +40,11 @@ class Heartbeat(Struct, frozen=True, array_like=True, tag="heartbeat"):
 
 
 class TransferRequest(Struct, frozen=True, array_like=True, tag="transfer_req"):
-    """Asks one replica for what is missing.
+    """Asks one replica for missing changes.
 
     Attributes:
         ref: The replica that asks.
-        clocks: For each replica, also one that is down, the clock up to which everything is known.
+        clocks: For each replica, up or down, the clock up to which everything is known.
     """
 
     ref: Ref
@@ -56,7 +56,7 @@ class TransferAck(Struct, frozen=True, array_like=True, tag="transfer_ack"):
 
     Attributes:
         ref: The replica that answers.
-        delta: For each replica of which something is missing, everything after the known clock.
+        delta: For each replica of which changes are missing, all changes after the known clock.
     """
 
     ref: Ref
@@ -64,7 +64,7 @@ class TransferAck(Struct, frozen=True, array_like=True, tag="transfer_ack"):
 
 
 class Goodbye(Struct, frozen=True, array_like=True, tag="graceful_permdown"):
-    """Tells all others that a replica ends now.
+    """Tells all other replicas that a replica ends now.
 
     Attributes:
         ref: The replica.
@@ -77,8 +77,8 @@ ShardMessage = Heartbeat | TransferRequest | TransferAck | Goodbye
 
 
 def _refuse_extension(code: int, data: memoryview) -> NoReturn:
-    """Refuse what MessagePack can carry and JSON can't."""
-    raise ValueError(f"an extension of type {code}, where only plain values may be")
+    """Refuse a MessagePack extension, which JSON can't represent."""
+    raise ValueError(f"an extension of type {code}: only plain values are allowed")
 
 
 _encoder = msgpack.Encoder()
@@ -86,15 +86,15 @@ _decoder: msgpack.Decoder[Any] = msgpack.Decoder(ShardMessage, ext_hook=_refuse_
 
 
 def encode(message: ShardMessage) -> bytes:
-    """Return a message as MessagePack. ``meta_of`` and ``key_of`` saw to it that this can be done."""
+    """Return a message as MessagePack. ``meta_of`` and ``key_of`` have checked its metas and keys."""
     return _encoder.encode(message)
 
 
 def decode(data: bytes) -> ShardMessage:
-    """Return the message that ``encode`` made these bytes of.
+    """Return the message that ``encode`` has written as these bytes.
 
     Raises:
-        DecodeError: They are no such message.
+        DecodeError: The bytes are no such message.
 
     Example:
         >>> decode(encode(Goodbye(("node1", 7))))

@@ -1,4 +1,4 @@
-"""The times of the replication: how often replicas speak, and how long they can be silent. Protocol document, §6.6."""
+"""The times of the replication: how often replicas send, and how long they can be silent. Protocol document, §6.6."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ __all__ = ["Periods"]
 @options(broadcast=NUMBER, max_silent=WHOLE, down=NUMBER, permdown=NUMBER, clock_samples=WHOLE)
 @dataclass(frozen=True, slots=True)
 class Periods:
-    """The periods of a tracker; all its nodes must have the same.
+    """The periods of a tracker. All nodes must have the same periods.
 
     Args:
         broadcast: Seconds between two ticks.
-        max_silent: Number of ticks in a row without a heartbeat, if there is nothing to tell.
+        max_silent: Number of ticks in a row without a heartbeat, if there are no changes.
         down: Seconds of silence after which a replica's entries are hidden.
-        permdown: Seconds of silence after which they are deleted.
-        clock_samples: Number of ticks between two checks of what was missed.
+        permdown: Seconds of silence after which a replica's entries are deleted.
+        clock_samples: Number of ticks between two checks for missed changes.
 
     Raises:
-        ValueError: A rule is broken; the text names it.
+        ValueError: A period breaks a rule. The text names the rule.
 
     Example:
         >>> Periods(broadcast=1.0, down=20.0).silent_ticks
@@ -57,8 +57,8 @@ class Periods:
     def silent_ticks(self) -> int:
         """The number of ticks for which an idle replica is silent.
 
-        That is ``max_silent``, or less if ``down`` is so short that an idle replica would count as dead: at least two
-        heartbeats fit into two thirds of ``down``, unless every tick has one. Phoenix does not check that.
+        That is ``max_silent``, or less if ``down`` is short, so that an idle replica does not count as down. At least
+        two heartbeats fit into two thirds of ``down``, unless every tick has a heartbeat. Phoenix does not check that.
         """
         return min(self.max_silent, max(0, int(self.down / (1.5 * self.broadcast)) - 1))
 

@@ -1,13 +1,14 @@
-"""The table of the other replicas: when each was last heard, and whether it counts as alive.
+"""The table of the other replicas: when each replica last sent a message, and whether it counts as alive.
 
-A replica comes UP when it is heard. It goes DOWN after some silence. It goes PERMDOWN after more silence, when it says
-good-bye, or when another replica is heard under the name of its node, which was then started anew.
+A replica is UP after a message of it. It is DOWN after some silence. It is PERMDOWN after more silence, or after its
+good-bye. It is PERMDOWN too if its node was started anew: then another replica sends under the node's name.
 
-Messages can be late, so two kinds of messages must not bring back a replica that has ended:
+Messages can be late. Two rules prevent that a late message brings back a replica that has ended:
 
-- Of two replicas of one name, the one with the lower vsn is the older. It is not heard while the newer one is up. If the
-  wall clock of a node was set back, its next start has the lower vsn; it is heard when the old replica is down.
-- A replica that said good-bye is not heard again.
+- Of two replicas with one name, the replica with the lower vsn is older. Its messages are ignored while the newer
+  replica is up. If the wall clock of a node was set back, its next start has the lower vsn. The messages of that start
+  are accepted when the old replica is down.
+- Messages of a replica that has sent a good-bye are ignored.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ class ReplicaStatus(Enum):
 class Change(Enum):
     """A change of a replica's status."""
 
-    UP = "up"  # it is new, or was down
+    UP = "up"  # the replica is new, or was down
     DOWN = "down"
-    PERMDOWN = "permdown"  # it is not in the table any more
+    PERMDOWN = "permdown"  # the replica is not in the table any more
 
 
 Changes = list[tuple[Ref, Change]]
@@ -73,10 +74,10 @@ class Replicas:
         return {name: replica.status for name, replica in self._table.items()}
 
     def heard(self, ref: Ref, now: float) -> Changes | None:
-        """Note a sign of life of a replica.
+        """Note that a replica has sent a message.
 
         Returns:
-            The changes that follow, in order; None if the replica must not be heard.
+            The changes of replicas that follow, in order; None if the message must be ignored.
         """
         name, vsn = ref
         known = self._table.get(name)
@@ -92,7 +93,7 @@ class Replicas:
         return [*changes, (ref, Change.UP)]
 
     def said_goodbye(self, ref: Ref, now: float) -> Changes:
-        """Note that a replica has ended. It is not heard any more, even if a message of it comes late."""
+        """Note that a replica has ended. Later messages of the replica are ignored."""
         self._byes[ref] = now
         known = self._table.get(ref[0])
         return self._end(ref[0]) if known and known.vsn == ref[1] else []

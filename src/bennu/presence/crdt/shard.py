@@ -1,26 +1,27 @@
 """The protocol of one shard, without clock and network. Protocol document, §6.8.
 
-The shards of one number, one on each node, tell each other what they track. :mod:`bennu.presence.tracker` calls ``tick``
-once every broadcast period and ``receive`` with each message. Then it does what is in the ``Outcome``: it sends messages,
-and reports diffs. ``now`` is any clock that does not run backwards, in seconds.
+The shards of one number, one on each node, send each other their entries. :mod:`bennu.presence.tracker` calls ``tick``
+once every broadcast period, and ``receive`` with each message. Both return an ``Outcome``: messages, which the tracker
+sends, and diffs, which it reports. ``now`` is any clock that does not run backwards, in seconds.
 
-1. A **heartbeat** tells all others what is new (the delta), once. It is not acknowledged.
-2. **Sampling** finds what was lost. Each heartbeat says up to which clock its sender knows everything. From the replicas
-   that together know more than this one, a **transfer** is requested. This is asked only about replicas that were heard
-   directly. Otherwise a replica that starts while another is down would ask without end for what it can't use.
+1. A **heartbeat** sends the changes (the delta) to all other replicas, once. It is not acknowledged.
+2. **Sampling** finds lost changes. Each heartbeat says up to which clock its sender knows everything. The shard requests
+   a **transfer** from the replicas that together know more than the shard. The request concerns only replicas that have
+   sent a message to this shard. Otherwise a replica that starts while another replica is down would repeat its requests
+   without end, for entries that it can't use.
 3. The **silence** of a replica hides its entries, and more silence deletes them.
 
 Bennu differs from Phoenix on purpose:
 
-- A replica that is new or back makes a shard speak at its next tick, not after its silent ticks: the other one knows
+- If a replica is new or back, a shard sends at its next tick, not after its silent ticks: the other replica knows
   nothing until then.
-- A transfer brings exactly the replicas of which something is missing, each from the smallest generation that is
+- A transfer has exactly the replicas of which changes are missing. Each is sent from the smallest generation that is
   enough, or whole. So one transfer is always enough.
 - A replica that is back is shown after its heartbeat is merged, so an entry that the heartbeat removes does not join
-  again. Other entries join from memory, once, and can leave after the transfer. What is learned of the replica through
-  a third one meanwhile is in no diff before (see ``state.py``).
-- A replica that speaks under our own name is not heard: it is our own echo, or a second process with our name. Other
-  nodes hear the one of the two that started last.
+  again. Other entries join from memory, once, and can leave after the transfer. While the replica is hidden, changes of
+  it that come from a third replica are in no diff (see ``state.py``).
+- A message under our own name is ignored: it is an echo, or it is from a second process with our name. Of the two
+  processes, other nodes accept the process that started last.
 """
 
 from __future__ import annotations
@@ -40,14 +41,14 @@ from .state import State
 __all__ = ["Outcome", "Send", "Shard"]
 
 Send = tuple[str | None, ShardMessage]
-"""The node, or None for all others; and the message."""
+"""The node, or None for all other nodes; and the message."""
 
 DEFAULTS: Final = Periods()
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What the tracker has to do now.
+    """The messages that the tracker must send, and the diffs that it must report.
 
     Attributes:
         sends: Messages, in order.
@@ -69,12 +70,12 @@ class Shard:
     Args:
         ref: The name of the node, unique among the nodes, and a vsn, unique among the starts of this node and
             growing: microseconds since 1970.
-        periods: How often it speaks, and how long others can be silent.
-        max_delta_sizes: How many entries and tombstones each generation of deltas can have.
+        periods: How often the shard sends, and how long other replicas can be silent.
+        max_delta_sizes: The most entries and tombstones of each generation of deltas.
 
     Attributes:
         ref: The replica.
-        state: What it knows. Entries of this node are tracked, updated and untracked there.
+        state: The state of the replica. Entries of this node are tracked, updated and untracked there.
 
     Example:
         >>> shard = Shard(("node1", 1))
@@ -105,7 +106,7 @@ class Shard:
         self._generations = Generations(max_delta_sizes)
         self._replicas = Replicas(periods.down, periods.permdown)
         self._clocks: dict[Ref, Clocks] = {}
-        self._silent = periods.silent_ticks  # so the first tick speaks
+        self._silent = periods.silent_ticks  # so the first tick sends
         self._ticks = 0
 
     @property
@@ -114,7 +115,7 @@ class Shard:
         return self._replicas.statuses()
 
     def tick(self, now: float) -> Outcome:
-        """End a broadcast period: speak, look for what was missed, and for replicas that are silent."""
+        """End a broadcast period: send a heartbeat, look for missed changes, and for replicas that are silent."""
         outcome = Outcome()
         self._speak(outcome)
         self._ticks += 1
@@ -124,7 +125,7 @@ class Shard:
         return outcome
 
     def hurry(self) -> Outcome:
-        """Tell what is new before the period is over. If nothing is new, nothing happens."""
+        """Send the changes before the period is over. If there are none, nothing is sent."""
         outcome = Outcome()
         delta = self.state.take_delta()
         if delta:
@@ -148,7 +149,7 @@ class Shard:
         return outcome
 
     def goodbye(self) -> ShardMessage:
-        """Return what to send to all others before this shard ends, so that its entries leave at once."""
+        """Return the message to send to all other replicas before this shard ends, so that its entries leave at once."""
         return Goodbye(self.ref)
 
     def _speak(self, outcome: Outcome) -> None:
@@ -168,7 +169,7 @@ class Shard:
         dominant: list[tuple[Ref, Clocks]] = []
         for owner, clocks in self._clocks.items():
             dominant = append_clocks(dominant, owner, restrict(clocks, known))
-        # We come last: whoever knows no more than we do then drops out.
+        # This replica is added last: replicas that know no more than it are then left out.
         dominant = append_clocks(dominant, self.ref, known)
         self._clocks.clear()
         request = TransferRequest(self.ref, known)
@@ -187,7 +188,7 @@ class Shard:
 
     def _answer(self, request: TransferRequest) -> TransferAck:
         delta: Delta = {}
-        for ref, clock in self.state.told_clocks().items():
+        for ref, clock in self.state.sent_clocks().items():
             known = request.clocks.get(ref)
             if known is not None and known < clock and ref != request.ref:
                 part = self._generations.find(ref, known, clock)
@@ -198,7 +199,7 @@ class Shard:
         news = self.state.relevant(delta)
         outcome.report(self.state.merge(news))
         for ref, part in news.items():
-            if part.start == 0:  # it is whole: the generations begin anew with what comes next
+            if part.start == 0:  # the part is whole: the generations begin anew with the next delta
                 self._generations.forget(ref)
             else:
                 self._generations.push({ref: part})

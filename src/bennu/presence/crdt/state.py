@@ -1,18 +1,18 @@
-"""What one replica knows of all: an add-wins observed-remove set. Protocol document, §6.7.
+"""The knowledge of one replica about all replicas: an add-wins observed-remove set. Protocol document, §6.7.
 
-For each replica that it has heard of, itself included, it holds a part (``delta.py``) whose span begins with the first
-clock. Only a replica itself adds and removes its entries. The others merge what they are told. The number of an actor is
-unique only within its replica, so entries of two replicas are never the same one.
+For each replica that it knows, itself included, a state holds a part (``delta.py``) whose span begins with the first
+clock. Only a replica itself adds and removes its entries. The other replicas merge the deltas that they receive. The
+number of an actor is unique only within its replica. So two replicas never have the same entry.
 
-Readers see the entries of replicas that are not *hidden*. A replica is introduced hidden, and is hidden again while it is
-down. What is merged meanwhile is not seen, and is in no diff. When a replica is shown, all its entries join. When it is
-hidden, all its entries leave. So the diffs are exactly the changes of what readers see: all diffs together give what
-``entries`` returns. Phoenix differs: its merge reports joins of a replica that is down if a third one tells of them, and
-reports them again when that replica is up.
+Readers see the entries of replicas that are not *hidden*. A replica is hidden at first, and is hidden again while it is
+down. Entries that are merged in this time are not seen, and are in no diff. When a replica is shown, all its entries
+join. When it is hidden, all its entries leave. So the sum of all diffs always equals what ``entries`` returns. Phoenix
+differs: its merge reports joins of a replica that is down if they come from a third replica. It reports these joins
+again when the replica is up.
 
 Changes of this replica gather in a delta, until it is taken for a heartbeat. Entries that other replicas removed are noted
-in the delta too, as tombstones in the cloud of their replica. So a replica that missed the removal learns of it from us.
-Joins of other replicas are not noted: their replica tells them, or a transfer brings them.
+in the delta too, as tombstones in the cloud of their replica. So a replica that missed the removal gets it from us.
+Joins of other replicas are not noted: their replica sends them, or a transfer brings them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ LONGEST: Final = 100_000
 
 
 class _Holding:
-    """What is known of one replica: each clock up to ``clock``, a cloud of clocks beyond it, and the entries."""
+    """The knowledge about one replica: each clock up to ``clock``, a cloud of later clocks, and the entries."""
 
     __slots__ = ("clock", "cloud", "hidden", "values")
 
@@ -47,12 +47,12 @@ class _Holding:
     def is_beyond(self, part: Part) -> bool:
         """Return whether a part lies beyond a gap and is so long that it counts as lost.
 
-        Each clock beyond a gap takes memory, and a few bytes of a message can tell any number of clocks.
+        Each clock beyond a gap takes memory, and a few bytes of a message can contain any number of clocks.
         """
         return part.start > self.clock and part.end - part.start > LONGEST
 
     def learn(self, part: Part) -> None:
-        """Note the clocks that a part knows."""
+        """Add the clocks of a part."""
         self.cloud |= part.cloud
         if part.start <= self.clock:
             self.clock = max(self.clock, part.end)
@@ -83,7 +83,7 @@ class State:
         self._own: dict[tuple[str, int, str], int] = {}  # the clocks of our entries
         self._delta: Delta = {ref: Part()}
 
-    # What is there.
+    # Queries.
 
     def get(self, topic: str, actor: int, key: str) -> dict[str, Any] | None:
         """Return the meta of an entry of this replica, or None."""
@@ -123,9 +123,9 @@ class State:
         """
         if (topic, actor, key) in self._own:
             raise AlreadyTracked(topic, key)
-        entry, told = Entry(topic, actor, key, meta), self._delta[self.ref]
-        clock = self._me.clock = told.end = self._me.clock + 1
-        self._me.values[clock] = told.values[clock] = entry
+        entry, own = Entry(topic, actor, key, meta), self._delta[self.ref]
+        clock = self._me.clock = own.end = self._me.clock + 1
+        self._me.values[clock] = own.values[clock] = entry
         self._own[topic, actor, key] = clock
         self._topics.setdefault(topic, {}).setdefault(self.ref, {})[clock] = entry
         return Diff(joins=[entry])
@@ -139,7 +139,7 @@ class State:
         """Replace the meta of an entry, as one diff: the old entry leaves, and the new one joins.
 
         Raises:
-            NotTracked: The actor has not this key in this topic.
+            NotTracked: The actor does not have this key in this topic.
         """
         clock = self._own.get((topic, actor, key))
         if clock is None:
@@ -148,7 +148,7 @@ class State:
         return Diff(self.track(topic, actor, key, meta).joins, [left])
 
     def take_delta(self) -> Delta:
-        """Return what was not told yet, and count it as told. The delta is empty if there is nothing to tell."""
+        """Return the changes that were not sent yet, and count them as sent. The delta is empty if there are none."""
         taken, clock = self._delta, self._me.clock
         self._delta = {self.ref: Part(clock, clock)}
         if taken[self.ref].start == clock:
@@ -158,23 +158,23 @@ class State:
     # Other replicas.
 
     def introduce(self, ref: Ref) -> None:
-        """Begin to learn what is told of a replica. It is hidden at first."""
+        """Begin to merge parts about a replica. The replica is hidden at first."""
         self._holdings.setdefault(ref, _Holding())
 
     def show(self, ref: Ref) -> Diff:
-        """Let readers see a replica's entries."""
+        """Show a replica's entries to readers."""
         holding = self._holdings[ref]
         was_hidden, holding.hidden = holding.hidden, False
         return Diff(joins=list(holding.values.values())) if was_hidden else Diff()
 
     def hide(self, ref: Ref) -> Diff:
-        """Let readers not see a replica's entries."""
+        """Hide a replica's entries from readers."""
         holding = self._holdings[ref]
         was_hidden, holding.hidden = holding.hidden, True
         return Diff() if was_hidden else Diff(leaves=list(holding.values.values()))
 
     def forget(self, ref: Ref) -> Diff:
-        """Drop all that is known of a replica."""
+        """Remove all knowledge about a replica."""
         diff = self.hide(ref)
         for clock, entry in self._holdings.pop(ref).values.items():
             self._unlist(ref, clock, entry)
@@ -182,24 +182,28 @@ class State:
         return diff
 
     def clocks(self, *, hidden: bool = False) -> Clocks:
-        """Return, for each replica, the clock up to which everything is known; for hidden replicas only if asked."""
+        """Return, for each replica, the clock up to which everything is known.
+
+        Args:
+            hidden: Whether hidden replicas are included.
+        """
         return {
             ref: holding.clock
             for ref, holding in self._holdings.items()
             if hidden or not holding.hidden
         }
 
-    def told_clocks(self) -> Clocks:
-        """Return the clocks of all replicas; for this one, the clock up to which its deltas were taken."""
+    def sent_clocks(self) -> Clocks:
+        """Return the clocks of all replicas; for this replica, the clock up to which its deltas were taken."""
         return self.clocks(hidden=True) | {self.ref: self._delta[self.ref].start}
 
     def extract(self, ref: Ref) -> Part:
-        """Return all that is known of a replica."""
+        """Return all knowledge about a replica."""
         holding = self._holdings[ref]
         return Part(0, holding.clock, set(holding.cloud), dict(holding.values))
 
     def relevant(self, delta: Delta) -> Delta:
-        """Return the parts of a delta that tell of known replicas other than this one."""
+        """Return the parts of a delta about known replicas other than this replica."""
         return {
             ref: part
             for ref, part in delta.items()
@@ -207,7 +211,7 @@ class State:
         }
 
     def merge(self, delta: Delta) -> Diff:
-        """Learn what a delta tells. Parts that are not relevant are left out. The delta is not changed."""
+        """Merge a delta. Parts that are not relevant are left out. The delta is not changed."""
         diff = Diff()
         for ref, part in self.relevant(delta).items():
             holding = self._holdings[ref]
@@ -230,13 +234,13 @@ class State:
         entry = self._me.values.pop(clock)
         del self._own[entry.topic, entry.actor, entry.key]
         self._unlist(self.ref, clock, entry)
-        told = self._delta[self.ref]
-        if clock > told.start:
-            del told.values[clock]
+        own = self._delta[self.ref]
+        if clock > own.start:
+            del own.values[clock]
         else:
-            told.cloud.add(clock)
-        # A removal takes a clock too: else nobody could see from our clock that something was removed.
-        self._me.clock = told.end = self._me.clock + 1
+            own.cloud.add(clock)
+        # A removal takes a clock too, so that other replicas see from our clock that they missed it.
+        self._me.clock = own.end = self._me.clock + 1
         return entry
 
     def _unlist(self, ref: Ref, clock: int, entry: Entry) -> None:
