@@ -43,6 +43,7 @@ WITHOUT_MODULE: Final = {
     "server/test_sizes.py": "sizes that a client can choose",
     "test_conformance.py": "docs/conformance.toml",
     "test_docs.py": "the Python blocks of docs/",
+    "test_docs_architecture.py": "the names in docs/architecture.md",
     "test_docs_channels.py": "the tables of docs/",
     "test_docs_protocol.py": "the sections of docs/protocol.md",
     "test_layout.py": "this module",
