@@ -40,7 +40,7 @@ def test_a_payload_without_the_field_stands_for_itself(payload: Any) -> None:
     assert Latest(key="ask").key_of("price", payload) is None
 
 
-def test_a_function_is_for_the_runtime_to_call() -> None:
+def test_a_function_is_for_the_server_to_call() -> None:
     """``key_of`` does not call the user's function: only the server calls it."""
     policy = Latest(key=lambda event, payload: payload.symbol % 2)
     assert policy.key_of("moved", Position(3)) is None

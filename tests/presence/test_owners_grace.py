@@ -86,7 +86,7 @@ async def test_another_meta_on_coming_back_is_an_update() -> None:
 
 
 async def test_of_several_devices_that_with_an_equal_meta_is_taken_over() -> None:
-    """Each orphan has one heir; the others go when their time is over."""
+    """Each presence in grace has one heir; the others go when their time is over."""
     presence = Presence(grace=5)
     async with serve(endpoint_of({}, presence=presence)):
         owners = [owner(), owner(), owner()]
@@ -150,7 +150,7 @@ async def test_those_whose_time_is_over_go_in_their_order() -> None:
 
 
 async def test_the_stop_of_the_endpoint_waits_for_no_grace() -> None:
-    """Orphans go at once."""
+    """Presences in grace go at once."""
     gone: list[str] = []
 
     async def left(topic: str, key: str, metas: Any) -> None:

@@ -59,11 +59,6 @@ def make_endpoint(**options: Any) -> Endpoint:
     return endpoint_of(channels, **{"max_unsent": MAX_UNSENT, **options})
 
 
-def links(endpoint: Endpoint) -> list[Any]:
-    """Return the connections, as the server has them."""
-    return connections_of(endpoint)
-
-
 async def say(endpoint: Endpoint, topic: str, numbers: range, *, event: str = "n") -> None:
     """Broadcast numbers, each in a turn of its own; even and odd ones have a symbol each."""
     for n in numbers:
@@ -344,8 +339,8 @@ async def test_who_asks_and_does_not_read_is_not_listened_to(over: Over, topic: 
             refs.append(slow.push(topic, "echo", {"n": n, "x": FILLER}))
             await settle()
         assert endpoint.connections == 2
-        (link,) = (one for one in links(endpoint) if one.backpressure is not None)
-        assert unread_of(link) < 2 * MAX_UNSENT
+        (connection,) = (one for one in connections_of(endpoint) if one.backpressure is not None)
+        assert unread_of(connection) < 2 * MAX_UNSENT
         slow.wire.read_on()
         assert await numbers(slow) == refs
         assert not endpoint.telemetry.drops
@@ -454,7 +449,7 @@ async def test_one_stalled_client_costs_a_bounded_buffer_and_nothing_else(topic:
     endpoint = make_endpoint()
     async with serve(endpoint) as server:
         stalled_one = await server.connect()
-        link = connection_of(endpoint)
+        connection = connection_of(endpoint)
         others = [await server.connect() for _ in range(99)]
         clients = [stalled_one, *others]
         for client in clients:
@@ -466,8 +461,8 @@ async def test_one_stalled_client_costs_a_bounded_buffer_and_nothing_else(topic:
             if n % 10 == 9:
                 for other in others:
                     assert await numbers(other) == list(range(n - 9, n + 1))
-            if not link.is_lost:
-                most = max(most, unread_of(link))
+            if not connection.is_lost:
+                most = max(most, unread_of(connection))
         assert most <= 2 * MAX_UNSENT + 1000  # the transport's own, and what waits behind it
         if topic == "room:1":
             server.logged("bytes unread", level=logging.WARNING)

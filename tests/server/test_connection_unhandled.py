@@ -123,8 +123,8 @@ async def test_however_a_message_is_handled_its_bytes_count_no_more(event: str) 
         await advance(10)
         if event == "crash":
             server.logged("crashed")
-        link = connection_of(server.endpoint)
-        assert unhandled_of(link) == 0
+        connection = connection_of(server.endpoint)
+        assert unhandled_of(connection) == 0
         assert await heartbeat(client)
 
 
@@ -140,8 +140,8 @@ async def test_a_leave_frees_what_waits() -> None:
         await settle()
         client.leave("slow:1")
         await advance(10)
-        link = connection_of(server.endpoint)
-        assert unhandled_of(link) == 0
+        connection = connection_of(server.endpoint)
+        assert unhandled_of(connection) == 0
         client.close()
 
 
@@ -232,8 +232,8 @@ async def test_nothing_holds_on_to_the_payload_of_a_join_or_leave() -> None:
     async with serve(endpoint_of({"holder:*": Holder})) as server:
         client = await server.connect(version="2.0.0")
         assert await client.join("holder:1", {"a": "x" * 10_000}) == ok()
-        link = connection_of(server.endpoint)
-        channel: Any = link.members()[0]
+        connection = connection_of(server.endpoint)
+        channel: Any = connection.members()[0]
         frame = channel.task.task.get_coro().cr_frame
         assert not any(isinstance(value, Message) for value in frame.f_locals.values())
         client.push("holder:1", "wait")

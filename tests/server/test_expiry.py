@@ -98,8 +98,8 @@ async def test_an_id_alone_needs_no_expiry() -> None:
     async with serve(endpoint_of(CHANNELS, connect=bound, id=name_of)) as server:
         for params, expected in [({}, False), ({"name": "ann"}, False), ({"ids": "a"}, True)]:
             client = await server.connect(params=params)
-            link = connection_of(server.endpoint)
-            assert isinstance(link.expiry, Expiry) is expected
+            connection = connection_of(server.endpoint)
+            assert isinstance(connection.expiry, Expiry) is expected
             client.close()
             await client.closed()
 

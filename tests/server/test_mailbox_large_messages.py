@@ -109,8 +109,8 @@ async def test_nothing_holds_on_to_a_message_that_was_handled() -> None:
     async with serve(endpoint_of({"sink:*": Sink})) as server:
         client = await server.connect()
         assert await client.join("sink:1") == ok()
-        link = connection_of(server.endpoint)
-        channel: Any = link.members()[0]
+        connection = connection_of(server.endpoint)
+        channel: Any = connection.members()[0]
         for event in ("take", "unknown"):
             await client.call("sink:1", event, {"text": LARGE})
             await settle()
@@ -125,8 +125,8 @@ async def test_an_end_lets_go_what_waits() -> None:
     async with serve(endpoint_of({"sink:*": Sink})) as server:
         client = await server.connect()
         assert await client.join("sink:1") == ok()
-        link = connection_of(server.endpoint)
-        channel: Any = link.members()[0]
+        connection = connection_of(server.endpoint)
+        channel: Any = connection.members()[0]
         client.leave("sink:1")
         client.push("sink:1", "take", {"text": LARGE})
         await settle()
