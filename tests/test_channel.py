@@ -22,13 +22,9 @@ from .support.memory import (
     ok,
     serve,
 )
+from .support.payloads import Point
 
 CRASH = {"reason": "channel_crash"}
-
-
-class Point(Struct):
-    x: int
-    y: int
 
 
 # Messages that a channel sends.

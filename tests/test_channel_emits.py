@@ -5,22 +5,12 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import pytest
-from msgspec import Struct
-from pydantic import BaseModel
 
 from bennu import Channel, Ok, on
 
 from .support.clock import settle
 from .support.memory import endpoint_of, serve
-
-
-class Point(Struct):
-    x: int
-    y: int
-
-
-class Model(BaseModel):
-    name: str
+from .support.payloads import Model, Point
 
 
 class Emitting(Channel[Any]):

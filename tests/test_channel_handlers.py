@@ -16,6 +16,7 @@ from bennu import Channel, Error, Ok, Refused, Reply, on, on_out
 
 from .support.clock import settle
 from .support.memory import Over, all_transports, endpoint_of, error, ok, serve
+from .support.payloads import Model, Point
 
 # Results of a handler.
 
@@ -39,18 +40,9 @@ def replying(value: Any) -> type[Replying]:
     return room
 
 
-class Point(Struct):
-    x: int
-    y: int
-
-
 @dataclass
 class Size:
     width: int
-
-
-class Model(BaseModel):
-    name: str
 
 
 class Colour(Enum):

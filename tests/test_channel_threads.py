@@ -8,19 +8,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from msgspec import Struct
 
 from bennu import Broadcast, Channel, Refused, Stop, WrongThread, on, on_info, on_out
 
 from .support.clock import advance, running_loop
 from .support.memory import endpoint_of, error, ok, serve
+from .support.payloads import Point
 
 CRASH = {"reason": "channel_crash"}
-
-
-class Point(Struct):
-    x: int
-    y: int
 
 
 async def test_every_hook_and_handler_may_be_a_plain_function() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -12,3 +13,9 @@ def folder(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     """A folder with the application of the test's module, ``APP``, in ``app.py``."""
     (tmp_path / "app.py").write_text(request.module.APP)
     return tmp_path
+
+
+@pytest.fixture
+def _quiet(caplog: pytest.LogCaptureFixture) -> None:
+    """No line below a warning is made."""
+    caplog.set_level(logging.WARNING)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 import pytest
 
 from bennu import Channel, Endpoint, Socket
@@ -15,12 +13,7 @@ from tests.support.transport import MemoryTransport
 
 from .memory import REQUEST, UPGRADE, Client, Server
 
-pytestmark = pytest.mark.clock("virtual")
-
-
-@pytest.fixture(autouse=True)
-def _quiet(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.WARNING)
+pytestmark = [pytest.mark.clock("virtual"), pytest.mark.usefixtures("_quiet")]
 
 
 # Time.

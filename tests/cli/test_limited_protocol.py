@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import logging
 import weakref
 from typing import Any
 
@@ -16,16 +15,11 @@ from tests.support.clock import advance, settle
 
 from .memory import REQUEST, UPGRADE, Server
 
-pytestmark = pytest.mark.clock("virtual")
+pytestmark = [pytest.mark.clock("virtual"), pytest.mark.usefixtures("_quiet")]
 
 SLOW = b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n"
 CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
-
-
-@pytest.fixture(autouse=True)
-def _quiet(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.WARNING)
 
 
 class Endless:
