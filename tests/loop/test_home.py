@@ -351,6 +351,7 @@ READS = {
         "stop",
         "abandon",
         "reach",
+        "loop_for_thread",  # the check of each method of presence.sync
     },
     "Telemetry": {"attach", "dropped", "limit_exceeded", "emit"},
 }
