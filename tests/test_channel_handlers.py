@@ -302,5 +302,5 @@ async def test_what_is_returned_where_no_client_asked_is_warned_of() -> None:
         server.logged("after_join returned 'joined'", "self.push", level=WARNING)
         await server.endpoint.broadcast("room", "news", {"a": 1})
         await settle()
-        server.logged("news returned {'a': 1}, which is sent to nobody", level=WARNING)
+        server.logged("news returned {'a': 1}, which is not sent", level=WARNING)
         await client.expect_nothing()

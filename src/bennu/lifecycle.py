@@ -94,7 +94,7 @@ class Lifecycle:
                 await server.pubsub.stop()
             finally:
                 self._drainer.stop()
-                server.let_go()
+                server.release()
             raise
         self._stack = stack
         if (workers := other_workers()) is not None:
@@ -148,7 +148,7 @@ class Lifecycle:
             finally:
                 await server.pubsub.stop()
         finally:
-            server.let_go()
+            server.release()
             self._forget_start()
 
     async def _begin(self, stack: AsyncExitStack) -> None:

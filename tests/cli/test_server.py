@@ -263,7 +263,7 @@ async def test_clients_that_cannot_all_leave_in_time_leave_faster(folder: Path) 
             assert (await client.receive()).event == "draining"
             assert await client.closed() == (1012, "draining")
         assert await command.end() == 0
-    assert "they leave faster" in command.output
+    assert "they are closed faster" in command.output
 
 
 async def test_a_lifespan_that_hangs_is_left_behind(folder: Path) -> None:

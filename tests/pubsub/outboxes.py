@@ -124,7 +124,7 @@ class _Wire:
 
     name = "websocket"
     keeps_time = False
-    is_left = False
+    is_client_gone = False
     counts_bytes = False
 
     def __init__(self, framing: TupleFraming, outbox: StallingOutbox) -> None:
@@ -193,7 +193,7 @@ class _Connection(ServerConnection):
 
     def receive(self, opcode: Opcode, data: bytes) -> None: ...
     def ended(self, reason: str | Exception) -> None: ...
-    def tell(self, message: Any) -> None: ...
+    def put_info(self, message: Any) -> None: ...
 
 
 class _Server:

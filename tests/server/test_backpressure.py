@@ -416,7 +416,7 @@ async def test_a_key_that_cannot_be_found_replaces_nothing(over: Over) -> None:
             await client.join("broken:1")
         await stalled(endpoint, slow, "broken:1")
         await say(endpoint, "broken:1", range(3))
-        server.logged("found no key for a 'n': such messages replace none")
+        server.logged("failed to find a key for a 'n': such messages replace no others")
         assert (await numbers(fast))[-3:] == [0, 1, 2]
         slow.wire.read_on()
         assert await numbers(slow) == [-1, 0, 1, 2]
@@ -435,7 +435,7 @@ async def test_dropping_is_said_once(over: Over, caplog: pytest.LogCaptureFixtur
             await stalled(endpoint, slow, "feed:1")
             await say(endpoint, "feed:1", range(100))
         lines = [one.getMessage() for one in caplog.records if "slowly" in one.getMessage()]
-        assert lines == ["A client reads slowly: messages of 'feed:1' are dropped (when_slow)"]
+        assert lines == ["A client reads slowly: messages on 'feed:1' are dropped (when_slow)"]
         slow.wire.read_on()
         slow.close()
 

@@ -104,7 +104,7 @@ async def test_the_reply_of_a_join_may_be_binary() -> None:
         new, old = await server.connect(), await server.connect(version="1.0.0")
         assert await new.join("room") == ok(b"\x01\x02")
         assert await old.join("room") == error("join crashed")
-        server.logged("The join of 'room' returned what can't be sent")
+        server.logged("The join of 'room' returned a value that can't be sent")
 
 
 @pytest.mark.conformance("CS046")

@@ -77,7 +77,7 @@ async def test_an_error_of_our_own_closes_that_connection_alone() -> None:
         client, other = await server.connect("/broken/websocket"), await server.connect()
         client.send(None, "1", "phoenix", "heartbeat")
         assert await client.closed() == 1011
-        assert server.logged("error of the server's own").exc_info is not None
+        assert server.logged("internal error of the server").exc_info is not None
         assert await other.join("room:1") == ok()
 
 

@@ -138,7 +138,7 @@ async def crashes_info(server: Server) -> None:
     await settle()
     for connection in connections_of(server.endpoint):
         if isinstance(connection, RawConnection):
-            connection.tell("hello")
+            connection.put_info("hello")
     assert await client.closed() == 1011
 
 
@@ -147,7 +147,7 @@ async def crashes_draining(server: Server) -> None:
     await settle()
     for connection in connections_of(server.endpoint):
         if isinstance(connection, RawConnection):
-            connection.tell(Draining(1.0))
+            connection.put_info(Draining(1.0))
     assert await client.closed() == 1011
 
 

@@ -281,7 +281,7 @@ async def test_too_many_leave_faster() -> None:
         begin = running_loop().time()
         await server.endpoint.drain(timeout=2.0)
         assert running_loop().time() - begin == pytest.approx(2.0)
-        server.logged("5 clients of /socket", "leave faster", level=logging.WARNING)
+        server.logged("5 clients of /socket", "closed faster", level=logging.WARNING)
     assert [int((time - begin) / 0.4) for time in left] == [0, 1, 2, 3, 4]
 
 

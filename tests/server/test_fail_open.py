@@ -216,7 +216,7 @@ async def test_a_join_that_can_not_be_answered_is_a_crash_of_that_join(how: str)
     async with serve(endpoint_of({"room": Odd})) as server:
         client = await server.connect()
         assert await client.join("room", {"how": how}) == error({"reason": "join crashed"})
-        server.logged("what can't be sent")
+        server.logged("a value that can't be sent")
         client.send(None, "9", "phoenix", "heartbeat", {})
         assert (await client.receive()).payload == ok()
         assert await client.join("room", {}) == ok()

@@ -189,7 +189,7 @@ async def test_subprotocols_without_anything_in_common_are_logged(
     async with started({"/socket": socket(subprotocols=["a"])}) as endpoint:
         outcome = await decide(endpoint, headers=[(b"sec-websocket-protocol", b"x, y")])
         assert outcome == Denied(403)
-    assert "it offers the subprotocols x, y, the socket speaks ('a',)" in caplog.text
+    assert "the client offers the subprotocols x, y, the socket has ('a',)" in caplog.text
 
 
 @pytest.mark.conformance("OB019")

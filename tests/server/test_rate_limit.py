@@ -284,7 +284,7 @@ async def test_an_error_of_the_servers_own_closes_it_too(monkeypatch: pytest.Mon
         monkeypatch.setattr(Memberships, "decide", lambda *args: 1 / 0)
         client.push("room:1", "echo")
         assert await client.closed() == 1011
-        server.logged("error of the server's own")
+        server.logged("internal error of the server")
 
 
 async def test_rooms_are_as_ever_below_the_rates() -> None:

@@ -138,7 +138,7 @@ async def test_a_client_that_has_gone_pays_no_more(monkeypatch: pytest.MonkeyPat
             client.push("room:1", "echo", {"n": number, "fill": "x" * 50})
         await advance(3)
         assert len(client.read()) < 3
-        monkeypatch.setattr(NativeWebSocket, "is_left", True)
+        monkeypatch.setattr(NativeWebSocket, "is_client_gone", True)
         await advance(2)
         assert [frame.payload["response"]["n"] for frame in client.read()][-1] == 9
         client.close()

@@ -192,7 +192,7 @@ async def test_too_many_messages_of_the_server_end_the_connection() -> None:
         wire.send("go")
         await settle()
         assert wire.code == 1011
-        server.logged("ends: 3 messages of the server wait for it")
+        server.logged("ends because 3 messages of the server wait for it")
     assert Flooded.reasons == ["overflow"]
 
 

@@ -4,28 +4,28 @@ Theory of operation
 -------------------
 A connection has a :class:`Backpressure` from the moment at which the transport's buffer goes over its high-water mark
 (:meth:`~bennu.server.connection.ServerConnection.congested`) until the client has caught up. A client that keeps up
-has none, and pays nothing. Its modes:
+has none, at no cost. Its modes:
 
 ========  ====================================  ================================================================
-mode      when                                  what it does with a message
+mode      when                                  effect on a message
 ========  ====================================  ================================================================
-WATCHING  no channel of the connection allows   gives it to the transport, in the same blobs as before
+WATCHING  no channel of the connection allows   goes to the transport, in the same blobs as before
           drops
-SORTING   a channel allows drops                puts it into a :class:`~bennu.server.send_queue.SendQueue`
-OVER      the client has caught up, was given   nothing: the connection writes past it, or nowhere
+SORTING   a channel allows drops                goes into a :class:`~bennu.server.send_queue.SendQueue`
+OVER      the client has caught up, was given   none: the connection writes to the transport, or discards
           up, or has gone
 ========  ====================================  ================================================================
 
-**WATCHING** ends the connection when more than ``max_unsent`` bytes wait behind what was under way when the client fell
-back. The next write is the last, so one message of any size always gets through.
+**WATCHING** ends the connection when more than ``max_unsent`` bytes wait, besides the bytes that waited when the
+backpressure began. The next write is the last, so one message of any size always gets through.
 
-**SORTING** takes the connection out of the fast lane, so that every message comes here one by one. The queue drops what
-it may. The transport gets nothing before its buffer is nearly empty; then it gets as much as it takes. When all is
-written, the connection returns to the fast lane.
+**SORTING** takes the connection out of the fast lane, so that every message comes here one by one. The queue drops
+messages for which drops are allowed. The transport gets nothing before its buffer is nearly empty; then it gets as much
+as it takes. When all messages are written, the connection returns to the fast lane.
 
-What a client sends makes replies, and replies can't be dropped. So when a good part of the bound waits, of messages
-that can't be dropped, the client is not read until it has caught up. A client that sends much and is answered much is
-held back by its own reading, and is not closed.
+Messages of a client cause replies, and replies can't be dropped. So if messages that can't be dropped fill an eighth of
+the bound, the server stops reading from the client until the client has caught up. This slows down a client that sends
+many messages and reads their replies slowly. The client is not closed.
 """
 
 from __future__ import annotations
@@ -52,15 +52,15 @@ CHUNK: Final = 64 * 1024
 """Bytes that are joined for one write."""
 
 HOLD: Final = 8
-"""The part of the bound from which on the client is not read. The rest of the bound is for the messages that wait in
-mailboxes by then, and for broadcasts."""
+"""Divisor of the bound: beyond an eighth of the bound, reading is paused. The rest of the bound is for replies to
+messages that wait in mailboxes already, and for broadcasts."""
 
 OTHER: Final = "*"
-"""The topic under which replies and notices count."""
+"""The topic under which replies and notices are counted."""
 
 
 class Mode(Enum):
-    """What happens to messages: see the table above."""
+    """The modes of backpressure: see the table above."""
 
     WATCHING = auto()
     SORTING = auto()
@@ -68,12 +68,12 @@ class Mode(Enum):
 
 
 class Backpressure:
-    """What stands between a connection and a client that reads too slowly.
+    """Decides about the messages of one connection while its client reads too slowly.
 
     Args:
         connection: The connection.
-        transport: The connection's.
-        bound: Bytes that may wait.
+        transport: The transport of the connection.
+        bound: The most bytes that can wait.
     """
 
     __slots__ = (
@@ -82,8 +82,8 @@ class Backpressure:
         "_connection",
         "_has_complained",
         "_has_dropped",
-        "_holds",
-        "_is_choked",
+        "_is_full",
+        "_is_reading_paused",
         "_is_writing",
         "_left",
         "_mode",
@@ -97,9 +97,9 @@ class Backpressure:
         self._bound = bound
         self._mode = Mode.WATCHING
         self._queue: SendQueue | None = None
-        self._is_choked = True  # the transport's buffer is over its mark
+        self._is_full = True  # the transport's buffer is over its mark
         self._is_writing = False
-        self._holds = False  # the client is not read
+        self._is_reading_paused = False  # the client is not read
         self._behind = 0
         self._left = -transport.unsent
         self._has_complained = False
@@ -107,13 +107,13 @@ class Backpressure:
 
     @property
     def sorts(self) -> bool:
-        """Whether it takes messages one by one."""
+        """Whether messages are queued one by one."""
         return self._queue is not None
 
     # What is written for the client.
 
     def write(self, framed: Any) -> None:
-        """Take what was framed for the connection."""
+        """Write framed messages to the connection."""
         transport = self._transport
         size = transport.framing.size(framed)
         if self._queue is not None:
@@ -125,15 +125,15 @@ class Backpressure:
         if waiting > self._bound:
             self._give_up()
         elif waiting > self._bound // HOLD:
-            self._hold()
+            self._pause_reading()
 
     def push(self, channel: Any, event: str, payload: Any, encoded: Encoded) -> None:
-        """Take a push of a channel of the connection.
+        """Write or queue a push of a channel of the connection.
 
         Args:
             channel: The channel.
             event: The event's name.
-            payload: The payload, from which a drop policy may find a key.
+            payload: The payload, which a drop policy can read for its key.
             encoded: The whole message.
         """
         connection = self._connection
@@ -147,12 +147,12 @@ class Backpressure:
             self.offer(channel, broadcast, frame, framing.size(frame))
 
     def offer(self, member: Any, broadcast: Broadcast, frame: Any, size: int) -> None:
-        """Take a broadcast for a channel of the connection.
+        """Write or queue a broadcast for a channel of the connection.
 
         Args:
             member: The channel.
-            broadcast: What is broadcast.
-            frame: The same, ready to be written.
+            broadcast: The broadcast.
+            frame: The frame of the broadcast, ready to be written.
             size: Bytes of the frame.
         """
         queue = self._queue
@@ -172,14 +172,14 @@ class Backpressure:
             self._dropped(topic, DropReason.SLOW_ENDED, 1)
             self._give_up()
         elif queue.kept > self._bound // HOLD:
-            self._hold()
+            self._pause_reading()
 
     def _dropped(self, topic: str, reason: DropReason, count: int) -> None:
         server = self._connection.server
         server.telemetry.dropped(topic, reason, count)
         if not self._has_dropped and reason is not DropReason.SLOW_ENDED:
             self._has_dropped = True
-            server.log.info("A client reads slowly: messages of %r are dropped (when_slow)", topic)
+            server.log.info("A client reads slowly: messages on %r are dropped (when_slow)", topic)
 
     def _key(self, policy: DropPolicy, drop_key: Callback | None, broadcast: Broadcast) -> Hashable:
         event, payload = broadcast.event, broadcast.payload
@@ -193,32 +193,32 @@ class Backpressure:
             if not self._has_complained:
                 self._has_complained = True
                 self._connection.server.log.exception(
-                    "%s found no key for a %r: such messages replace none",
+                    "%s failed to find a key for a %r: such messages replace no others",
                     policy,
                     broadcast.event,
                 )
             return None
         return key
 
-    # What is read from the client.
+    # Reading from the client.
 
     def is_read(self) -> bool:
-        """Whether the client has read since the last call; while reading is paused, that is its sign of life."""
+        """Return whether the client has read since the last call. While reading is paused, a read counts as activity."""
         left = self._behind - self._transport.unsent
         before, self._left = self._left, left
-        return self._holds and left > before
+        return self._is_reading_paused and left > before
 
-    def _hold(self) -> None:
-        """Read no more from the client: what it says makes replies."""
-        if not self._holds:
-            self._holds = True
+    def _pause_reading(self) -> None:
+        """Pause reading from the client, because its messages cause replies."""
+        if not self._is_reading_paused:
+            self._is_reading_paused = True
             self._connection.pause_reading()
 
-    def _release(self) -> None:
-        self._holds = False
+    def _resume_reading(self) -> None:
+        self._is_reading_paused = False
         self._connection.resume_reading()
 
-    # How it begins, and ends.
+    # Begin and end.
 
     def sort(self) -> None:
         """Begin to sort, if a channel of the connection allows drops."""
@@ -234,42 +234,42 @@ class Backpressure:
             self._move()
 
     def _is_watching(self) -> bool:
-        """Whether a write just now has not ended it."""
+        """Return whether the mode is still WATCHING, after a write that can end it."""
         return self._mode is Mode.WATCHING
 
-    def choke(self) -> None:
-        """Write no more: the transport's buffer is over its mark again."""
-        self._is_choked = True
+    def congested(self) -> None:
+        """Pause writing: the transport's buffer is over its mark again."""
+        self._is_full = True
 
     def drained(self) -> None:
-        """Go on: the transport's buffer has room."""
-        self._is_choked = False
+        """Continue to write: the transport's buffer has room."""
+        self._is_full = False
         queue = self._queue
         if queue is None:
             self._catch_up()
         elif not self._is_writing:
-            self._is_writing = True  # the transport may say so again while we write
-            while queue and not self._is_choked:
+            self._is_writing = True  # the transport can call this again during a write
+            while queue and not self._is_full:
                 self._write_some(queue)
             self._is_writing = False
-            if self._holds and queue.kept <= self._bound // HOLD // 2:
-                self._release()
-            if not self._is_choked:
+            if self._is_reading_paused and queue.kept <= self._bound // HOLD // 2:
+                self._resume_reading()
+            if not self._is_full:
                 self._connection.server.pubsub.batch.when_written(self._catch_up)
 
     def settle(self) -> None:
-        """Give the transport all that waits: an orderly close follows."""
+        """Give the transport all messages that wait, before an orderly close."""
         while self._queue:
             self._write_some(self._queue)
 
     def drop_all(self) -> None:
-        """Drop all that waits, and end: there is nothing to write to any more."""
+        """Drop all messages that wait, and end, because the transport is gone."""
         self._mode = Mode.OVER
         if self._queue is not None:
             self._queue.drop_all()
 
     def _catch_up(self) -> None:
-        """Let the connection write freely again, unless things have changed meanwhile."""
+        """Let the connection write to the transport again, unless backpressure has ended or messages wait again."""
         if self._mode is Mode.OVER:
             return
         if self._queue:
@@ -281,11 +281,11 @@ class Backpressure:
         connection.write = self._transport.write
         if self._queue is not None:
             self._move()
-        if self._holds:
-            self._release()
+        if self._is_reading_paused:
+            self._resume_reading()
 
     def _move(self) -> None:
-        """Have the connection enter the lanes of its channels anew: as one that sorts, or one that does not."""
+        """Enter the lanes of the connection's channels anew, with or without sorting."""
         connection = self._connection
         places = [
             (channel.topic, channel.lane)
@@ -302,14 +302,14 @@ class Backpressure:
         self._transport.write(framed)
 
     def _give_up(self) -> None:
-        """Close: too much waits."""
+        """Close the connection, because too many bytes wait."""
         if self._mode is Mode.OVER:
             return
         connection = self._connection
         connection.server.log.warning(
             "Closing a connection that left %d bytes unread (Socket(max_unsent=...))", self._bound
         )
-        connection.write = discard  # the fast lane must not see it leave while it writes
+        connection.write = discard  # the fast lane must not see the connection leave during a write
         self.drop_all()
         connection.server.loop.call_soon(
             lambda: connection.close(CloseCode.TOO_SLOW, reason="closed")
@@ -317,4 +317,4 @@ class Backpressure:
 
 
 def discard(framed: Any) -> None:
-    """Take what is written for a connection that is lost, or is about to be."""
+    """Discard messages to a connection that is lost, or will be closed."""

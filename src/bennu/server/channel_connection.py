@@ -1,14 +1,14 @@
-"""A connection on which channels are joined: makes of the client's messages what its channels do. Protocol document, §2.
+"""A connection on which channels are joined: passes the client's messages to its channels. Protocol document, §2.
 
 Theory of operation
 -------------------
-The transport brings frames, one after another. Each is handled to its end before the next:
-:meth:`~bennu.protocol.decisions.Memberships.decide` names the row of the decision table that applies, and a method here
-acts on it. All rows but one are done at once, since a channel only gets the message into its mailbox.
+The connection handles one frame after another. :meth:`~bennu.protocol.decisions.Memberships.decide` names the row of the
+decision table that applies, and a method here acts on it. All rows but one take no time, since a message for a channel
+is only put into its mailbox.
 
-The exception is a join. While a join runs, the connection is *held* by the channel that joins: the transport brings
-nothing, and the idle timer stands still. The connection is held too while the channel that a duplicate join replaces
-comes to its end.
+The exception is a join. While a join runs, the channel that joins *holds* the connection: reading is paused, and the
+idle timer does not run. A channel also holds the connection if a duplicate join replaces it, until the channel has
+ended.
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ __all__ = ["ChannelConnection"]
 
 
 MOST_OF_A_CHARACTER: Final = 4
-"""Bytes that a character may take."""
+"""The most bytes of a character."""
 
 UNJOINED: Final = "*"
-"""The topic under which refused messages count if the client has not joined their topic."""
+"""The topic under which refused messages are counted if the client has not joined their topic."""
 
 UNMATCHED = Reason.UNMATCHED_TOPIC.payload()
 
@@ -63,11 +63,11 @@ class ChannelConnection(ServerConnection[Socket[Any]]):
     """An open connection on which channels are joined.
 
     Attributes:
-        plain: Bytes of a message up to which it exceeds no limit of its parts.
-        serializer: What the client speaks.
+        plain: Bytes of a message up to which its parts can exceed no limit.
+        serializer: The serializer of the client's version.
     """
 
-    __slots__ = ("_close_after", "_holder", "_living", "_memberships", "plain", "serializer")
+    __slots__ = ("_close_after", "_holder", "_memberships", "_running", "plain", "serializer")
 
     def __init__(
         self, server: Server, accepted: Accepted[Socket[Any]], transport: Transport
@@ -76,7 +76,7 @@ class ChannelConnection(ServerConnection[Socket[Any]]):
         self._memberships: Memberships[ChannelServer] = Memberships()
         self._holder: ChannelServer | Message | None = None
         self._close_after: Membership[ChannelServer] | None = None
-        self._living = 0  # channels that run
+        self._running = 0  # channels that run
         self.plain = min(accepted.socket.max_ref_size, accepted.socket.max_values)
         super().__init__(server, accepted, transport)
 
@@ -84,7 +84,7 @@ class ChannelConnection(ServerConnection[Socket[Any]]):
         refresher = self.socket.refresher
         return super()._make_expiry() if refresher is None else RenewableExpiry(self, refresher)
 
-    # What the transport calls.
+    # Methods for the transport.
 
     def receive(self, opcode: Opcode, data: bytes) -> None:
         """Handle one message of the client.
@@ -116,12 +116,12 @@ class ChannelConnection(ServerConnection[Socket[Any]]):
                 if size <= self.light:
                     membership.channel.deliver(message)
                 else:
-                    membership.channel.deliver_heavy(message, size)
+                    membership.channel.deliver_large(message, size)
             else:
                 _ACTIONS[decision](self, message)
         except Exception as error:
             self.server.log.exception(
-                "Closing a connection because of an error of the server's own"
+                "Closing a connection because of an internal error of the server"
             )
             self.close(CloseCode.INTERNAL_ERROR, reason=error)
 
@@ -129,7 +129,7 @@ class ChannelConnection(ServerConnection[Socket[Any]]):
         """Decode a message that is long enough to exceed a limit of its parts.
 
         Raises:
-            DecodeError: It is no message, or holds too much.
+            DecodeError: The text is no message, or a part of the message is too long.
         """
         socket = self.socket
         if len(data) > socket.max_values and (opcode is TEXT or not self.serializer.carries_binary):
@@ -151,14 +151,14 @@ class ChannelConnection(ServerConnection[Socket[Any]]):
             self.limiter.take_control()
 
     def ended(self, reason: str | Exception) -> None:
-        """End every channel for this reason."""
+        """End every channel with this reason."""
         if isinstance(self._holder, ChannelServer):
             self._holder.end(reason)
         for membership in tuple(self._memberships.values()):
             membership.channel.end(reason)
 
-    def tell(self, message: Any) -> None:
-        """Pass a message of the server to the channels that have an ``@on_info`` for it."""
+    def put_info(self, message: Any) -> None:
+        """Queue a message of the server for the channels that have an ``@on_info`` for it."""
         for membership in tuple(self._memberships.values()):
             if membership.channel.definition.info_handler(message) is not None:
                 membership.channel.put_info(message)
@@ -169,10 +169,10 @@ class ChannelConnection(ServerConnection[Socket[Any]]):
 
     @property
     def is_held(self) -> bool:
-        """Whether the server itself does not read: a join runs, or tokens are owed."""
-        return self._holder is not None or (self.limiter is not None and self.limiter.is_owed)
+        """Whether the server itself does not read, because of a join or of a rate."""
+        return self._holder is not None or (self.limiter is not None and self.limiter.is_paused)
 
-    # What a message means.
+    # Rows of the decision table.
 
     def _heartbeat(self, message: Message) -> None:
         self.reply(None, message.ref, PHOENIX, OK, {})
@@ -196,7 +196,7 @@ class ChannelConnection(ServerConnection[Socket[Any]]):
             self.reply(None, message.ref, topic, ERROR, UNMATCHED)
             self._write_close_after()
             return
-        if self._living >= self.socket.max_channels:
+        if self._running >= self.socket.max_channels:
             self.server.telemetry.limit_exceeded(
                 Limit.CHANNELS, self.info.peer.host, topic, message.event
             )
@@ -210,13 +210,13 @@ class ChannelConnection(ServerConnection[Socket[Any]]):
             self.server.log.exception("A channel for %r could not be made", topic)
             self.not_joined(message, CRASHED)
             return
-        self._living += 1
+        self._running += 1
         self._holder = joining
         self.pause_reading()
         joining.begin(message)
 
     def _rejoin(self, message: Message) -> None:
-        """Handle a duplicate join: the old channel ends first; a leave under way is let through."""
+        """Handle a duplicate join: the old channel ends first. A leave that waits is handled before the join."""
         membership = self._memberships[message.topic]
         old = membership.channel
         self._holder = message
@@ -240,12 +240,12 @@ class ChannelConnection(ServerConnection[Socket[Any]]):
 
     def _leave(self, message: Message) -> None:
         membership = self._memberships[message.topic]
-        if not membership.leaving:  # a second leave would say nothing new, and waits nowhere
+        if not membership.leaving:  # a second leave has no effect
             membership.leaving = True
             membership.channel.leave(message.without_payload())
 
     def _stale(self, message: Message) -> None:
-        """Ignore what was meant for an earlier incarnation of the channel."""
+        """Ignore a message to an earlier channel of the topic."""
 
     def _left_already(self, message: Message) -> None:
         self.reply(message.join_ref, message.ref, message.topic, OK, {})
@@ -266,9 +266,9 @@ class ChannelConnection(ServerConnection[Socket[Any]]):
         Args:
             membership: The channel that the message is for, if that is joined.
             message: The message.
-            wait: Seconds after which the client may try again.
+            wait: Seconds after which the client can try again.
         """
-        if self.is_lost:  # the limiter has closed it
+        if self.is_lost:  # the limiter has closed the connection
             return
         if message.ref is None:
             topic = UNJOINED if membership is None else membership.topic
@@ -280,17 +280,17 @@ class ChannelConnection(ServerConnection[Socket[Any]]):
         response = Reason.RATE_LIMITED.payload(retry_after_ms=math.ceil(wait * 1000))
         self.reply(join_ref, message.ref, message.topic, ERROR, response)
 
-    # What the channels tell us.
+    # Methods for channels.
 
     def joined(self, channel: ChannelServer, message: Message, response: Any) -> None:
-        """Enter a channel whose join succeeded, and answer: who hears the reply hears the topic.
+        """Add a channel whose join succeeded, and answer. A client that has the reply gets the topic's broadcasts.
 
         Raises:
-            EncodeError: The response can't be written; then nothing has happened.
+            EncodeError: The response can't be encoded. The channel is not added.
         """
         encoded = self.serializer.reply(message.join_ref, message.ref, message.topic, OK, response)
         if encoded[0] is BINARY:
-            self._frame(*encoded)  # raises if the transport carries none
+            self._frame(*encoded)  # raises if the transport can't carry bytes
         self._memberships.add(message.topic, message.join_ref, channel)
         channel.enter_lane()
         if self.backpressure is not None:
@@ -300,20 +300,20 @@ class ChannelConnection(ServerConnection[Socket[Any]]):
             self._write_close_after()
 
     def not_joined(self, message: Message, response: Any) -> None:
-        """Answer a join that was refused or crashed; a refusal that can't be written is a crash."""
+        """Answer a join that was refused or crashed. A refusal that can't be encoded is a crash."""
         if self.is_lost:
             return
         try:
             self.reply(message.join_ref, message.ref, message.topic, ERROR, response)
         except EncodeError:
             self.server.log.exception(
-                "The join of %r was refused with what can't be sent", message.topic
+                "The join of %r was refused with a value that can't be sent", message.topic
             )
             self.reply(message.join_ref, message.ref, message.topic, ERROR, CRASHED)
         self._write_close_after()
 
     def closed(self, channel: ChannelServer, leave: Message | None) -> None:
-        """Tell the client that a channel has closed, answer its leave, and free the topic."""
+        """Answer the client's leave, write ``phx_close``, and free the topic."""
         membership = self._memberships.remove(channel.topic, channel)
         if membership is not None and not self.is_lost:
             if leave is not None:
@@ -321,30 +321,30 @@ class ChannelConnection(ServerConnection[Socket[Any]]):
             self.send(self.serializer.close(membership.join_ref, membership.topic))
 
     def crashed(self, channel: ChannelServer) -> None:
-        """Tell the client that a channel was lost, so that it rejoins, and free its topic."""
+        """Write ``phx_error``, so that the client joins again, and free the topic."""
         membership = self._memberships.remove(channel.topic, channel)
         if membership is not None and not self.is_lost:
             self.send(self.serializer.error(membership.join_ref, membership.topic))
 
     def over(self) -> None:
-        """Count a channel no more: nothing of it runs any longer."""
-        self._living -= 1
+        """Subtract a channel that has ended from the running channels."""
+        self._running -= 1
 
     def release(self, channel: ChannelServer) -> None:
-        """Read again, if it was this channel that held the connection."""
+        """Read again, if this channel holds the connection."""
         if self._holder is channel:
             self._holder = None
             self.resume_reading()
 
-    # What is written.
+    # Writing.
 
     def push_expiring(self, milliseconds: int) -> None:
-        """Tell the client that its time is nearly over."""
+        """Push ``token_expiring`` to the client, with the time that is left."""
         payload = {"expires_in_ms": milliseconds}
         self.send(self.serializer.push(None, PHOENIX, EXPIRING, payload))
 
     def reply(self, join_ref: Any, ref: Any, topic: Any, status: str, response: Any) -> None:
-        """Write a reply: what :meth:`send` does, in one function, because most of what is written are replies."""
+        """Write a reply. This repeats the code of :meth:`send` for speed: most messages of a server are replies."""
         encoded = self.serializer.reply(join_ref, ref, topic, status, response)
         batch = self._batch
         if batch.log:
@@ -364,12 +364,12 @@ def _expect_short_ref(ref: str, most: int) -> None:
 
 
 def _expect_short(name: str, value: object, most: int) -> None:
-    """Refuse an array or object that is long, since it takes much more memory than its text.
+    """Refuse a long array or object, since it takes far more memory than its text.
 
-    A long text gets an error reply later on.
+    A long text gets an error reply later.
 
     Raises:
-        DecodeError: It has more bytes.
+        DecodeError: The value has more than ``most`` bytes.
     """
     if isinstance(value, list | dict) and len(encode_json(value)) > most:
         raise DecodeError(f"a {name} is text of at most {most} bytes (Socket(max_{name}_size=...))")

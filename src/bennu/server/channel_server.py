@@ -7,12 +7,12 @@ and then takes one item of the mailbox after another. An item is a message of th
 broadcast, a message for ``@on_info``, or an end. For each item the task runs one handler, and writes what the handler
 returns as the reply.
 
-A channel is in one :class:`Phase`. :data:`TRANSITIONS` is the whole state machine: what moves a channel from one
-phase to the next, and what the client is told of it. If the client is told that the channel is *closed*, it is told
-before ``terminate`` runs: the topic is free at once. If it is told that the channel has *crashed*, it is told
-afterwards, because it joins again when it reads that.
+A channel is in one :class:`Phase`. :data:`TRANSITIONS` is the whole state machine: the triggers that move a channel
+from one phase to the next, and the notices to the client. The notice that a channel is *closed* is sent before
+``terminate`` runs, so the topic is free at once. The notice that a channel has *crashed* is sent after ``terminate``,
+because the client joins again when it reads the notice.
 
-A handler that still runs when an end comes has a limit, and so does ``join``: :mod:`bennu.server.task`.
+A handler that still runs when an end comes has a time limit, and so has ``join``: :mod:`bennu.server.task`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from ..message import (
 from ..pubsub.fastlane import LaneKey
 from ..telemetry import ChannelHandledIn
 from ..user_code.callback import UNFINISHED, call_now
-from .channel_telemetry import tell_handled, tell_nobody
+from .channel_telemetry import emit_handled, warn_unsent
 from .end import End, Trigger
 from .joining import CRASHED, join
 from .mailbox import Kind
@@ -46,7 +46,7 @@ __all__ = ["TRANSITIONS", "ChannelServer", "Notice", "Phase"]
 
 
 class Phase(Enum):
-    """How far a channel is."""
+    """The phases of a channel."""
 
     JOINING = auto()
     """``join`` runs."""
@@ -55,20 +55,20 @@ class Phase(Enum):
     ENDING = auto()
     """No handler runs any more. ``terminate`` runs."""
     REPLACED = auto()
-    """Another join of the client takes over. Everything is cancelled, and ``terminate`` does not run."""
+    """Another join of the client replaces the channel. Its task is cancelled, and ``terminate`` does not run."""
     ENDED = auto()
     """Nothing runs any more."""
 
 
 class Notice(Enum):
-    """What the client is told of a transition."""
+    """The messages to the client at a transition."""
 
     JOINED = auto()
     """The reply to the join, with the status "ok"."""
     REFUSED = auto()
     """The reply to the join, with the status "error"."""
     CLOSED = auto()
-    """The reply to its leave, if it has left, and ``phx_close``."""
+    """The reply to the client's leave, if the client has left, and ``phx_close``."""
     CRASHED = auto()
     """``phx_error``."""
     NOTHING = auto()
@@ -76,7 +76,7 @@ class Notice(Enum):
 
 # fmt: off
 TRANSITIONS: Final = {
-    # phase          what happens          next phase       what the client is told
+    # phase          trigger               next phase       notice to the client
     (Phase.JOINING,  Trigger.ACCEPTED): (Phase.JOINED,   Notice.JOINED),
     (Phase.JOINING,  Trigger.REFUSED):  (Phase.ENDED,    Notice.REFUSED),
     (Phase.JOINED,   Trigger.LEFT):     (Phase.ENDING,   Notice.CLOSED),
@@ -108,10 +108,10 @@ class ChannelServer:
     Attributes:
         agent: The channel object.
         join_ref: The client's join_ref, or else the ref of its join.
-        phase: How far the channel is.
+        phase: The phase of the channel.
         lane: The lane of its topic that the connection is in because of this channel.
         message: The message of the client that is being handled.
-        task: What runs it.
+        task: The task that runs the channel.
     """
 
     __slots__ = (
@@ -158,22 +158,20 @@ class ChannelServer:
         return self.connection
 
     def move(self, trigger: Trigger) -> Notice:
-        """Go to the next phase; return what the client is to be told."""
-        self.phase, told = TRANSITIONS[self.phase, trigger]
-        return told
+        """Go to the next phase; return the notice to the client."""
+        self.phase, notice = TRANSITIONS[self.phase, trigger]
+        return notice
 
-    # What the connection does.
+    # Methods for the connection.
 
     def begin(self, message: Message) -> None:
         """Start the task with the client's join."""
         self.task.start(self._run(message))
 
     def deliver(self, message: Message) -> None:
-        """Take a message of the client."""
+        """Queue a message of the client."""
         task = self.task
-        waiter = (
-            task.waiter
-        )  # what follows is task.wake(), in one function: most messages come here
+        waiter = task.waiter  # the rest is task.wake(), in one function for speed
         if waiter is None:
             task.open_mailbox().put_message(message)
         else:
@@ -181,43 +179,43 @@ class ChannelServer:
             if not waiter.done():
                 waiter.set_result(message)
 
-    def deliver_heavy(self, message: Message, size: int) -> None:
-        """Take a large message of the client, whose bytes count until it is handled."""
+    def deliver_large(self, message: Message, size: int) -> None:
+        """Queue a large message of the client, and count its bytes until it is handled."""
         self.task.open_mailbox().weigh(message, size)
         self.deliver(message)
 
     def leave(self, message: Message) -> None:
-        """Take the client's leave: in its turn, but not beyond the grace time."""
+        """Queue the client's leave. It is handled in its turn, but at the latest after the grace time."""
         self.task.put_end(message, End(Trigger.LEFT, "left", message))
 
     def end(self, reason: str | Exception) -> None:
-        """Take the news that the connection is gone: in its turn, but not beyond the grace time."""
+        """Queue the end by a lost connection. It is handled in its turn, but at the latest after the grace time."""
         self.leave_lane()
         end = End(Trigger.LOST, reason)
         self.task.put_end(end, end)
 
     def replace(self) -> None:
-        """End at once, without ``terminate`` and without a word: the client joins again."""
+        """End at once, without ``terminate`` and without a notice, because the client joins again."""
         self.move(Trigger.REPLACED)
         self.task.replace()
 
     def enter_lane(self) -> None:
-        """Hear the topic from now on."""
+        """Begin to receive the broadcasts of the topic."""
         connection = self.connection
         key = (connection.serializer, connection.framing, self.definition.intercepts)
         self.move(Trigger.ACCEPTED)
         self.lane = connection.server.pubsub.enter(self.topic, key, connection, self)
 
     def leave_lane(self) -> None:
-        """Hear the topic no more."""
+        """Stop receiving the broadcasts of the topic."""
         if self.lane is not None:
             key, self.lane = self.lane, None
             self.connection.server.pubsub.leave(self.topic, key, self.connection)
 
-    # What server code does.
+    # Methods for server code.
 
     def intercept(self, broadcast: Broadcast) -> None:
-        """Take a broadcast that ``@on_out`` handles before the client gets it."""
+        """Queue a broadcast that ``@on_out`` handles before the client gets it."""
         self.task.put_item(Kind.OUT, broadcast)
 
     def put_info(self, message: Any) -> None:
@@ -243,18 +241,18 @@ class ChannelServer:
         """Check that the channel has joined, and that the call comes from the endpoint's event loop.
 
         Raises:
-            NotJoined: It has not joined yet, or has ended.
-            WrongThread: The call comes from elsewhere.
+            NotJoined: The channel has not joined yet, or has ended.
+            WrongThread: The call comes from another thread.
         """
         if self.phase is not JOINED:
             self.expect_joined(method)
         self.connection.server.home.expect("self", method)
 
     def expect_joined(self, method: str) -> None:
-        """Check that the channel can be used.
+        """Check that the channel has joined, and has not ended.
 
         Raises:
-            NotJoined: It has not joined yet, or has ended.
+            NotJoined: The channel has not joined yet, or has ended.
         """
         name = self.definition.name
         if self.phase is Phase.JOINING:
@@ -270,7 +268,7 @@ class ChannelServer:
     # The task.
 
     async def _run(self, message: Any) -> None:
-        """Run the join, then a handler for each item, and at last what the end asks for."""
+        """Run the join, then a handler for each item, and then the end."""
         task, connection = self.task, self.connection
         create_future = connection.server.loop.create_future
         handlers = connection.server.telemetry.handlers
@@ -284,7 +282,7 @@ class ChannelServer:
         try:
             if not await join(self, message):
                 return
-            unanswered = None  # its payload may be large
+            unanswered = None  # its payload can be large
             while True:
                 step = step_of(self, item)
                 if step is not None:
@@ -293,23 +291,23 @@ class ChannelServer:
                         break
                     message, handler, running = step
                     self.message = message
-                    is_told = message is not None and handlers[ChannelHandledIn]
-                    started = time.perf_counter() if is_told else 0.0
+                    is_observed = message is not None and handlers[ChannelHandledIn]
+                    started = time.perf_counter() if is_observed else 0.0
                     try:
                         value = await running
                         if value is not None and type(value) in UNFINISHED:
                             value = await handler.finish(value)
-                        if message is not None and is_told:
-                            tell_handled(self, message, started)
+                        if message is not None and is_observed:
+                            emit_handled(self, message, started)
                         if value is None:
                             pass
                         elif message is None:
-                            tell_nobody(self, handler, value)
+                            warn_unsent(self, handler, value)
                         elif is_result(value.__class__):
                             self.answer(message.ref, value)
                         else:
                             connection.reply(self.join_ref, message.ref, self.topic, OK, value)
-                    except BaseException as error:  # noqa: BLE001 - end_by raises what is not ours
+                    except BaseException as error:  # noqa: BLE001 - end_by raises it again if it is not the handler's
                         end = end_by(self, error, message, handler)
                         if end is not None:
                             break
@@ -320,7 +318,7 @@ class ChannelServer:
                 mailbox = task.mailbox
                 if mailbox is not None and mailbox.weights:
                     mailbox.unload(item)
-                # What was handled may hold on to megabytes, and the task may wait for hours.
+                # The handled item can hold megabytes, and the task can wait for hours.
                 item = step = message = handler = running = value = None
                 if task.ending is None:
                     if mailbox is not None:
@@ -335,7 +333,7 @@ class ChannelServer:
                     end = task.ending
                     break
             await self._finish(end)
-            end = None  # an exception in it holds this frame
+            end = None  # it can hold an exception, which holds this frame
         except asyncio.CancelledError:
             if self.phase is not Phase.REPLACED:
                 raise
@@ -345,19 +343,19 @@ class ChannelServer:
     # The end.
 
     async def _finish(self, end: End) -> None:
-        """Do what an end asks for, in the order that the client can rely on."""
+        """Run ``terminate`` and notify the client, in the order of the protocol."""
         if self.phase is Phase.REPLACED:
             return
         self.task.take_end(end)
-        told = self.move(end.trigger)
-        if told is Notice.CLOSED:
-            self._tell(end)
+        notice = self.move(end.trigger)
+        if notice is Notice.CLOSED:
+            self._notify(end)
         await self.task.terminate(self.definition.terminate, end)
-        if told is Notice.CRASHED:
-            self._tell(end)
+        if notice is Notice.CRASHED:
+            self._notify(end)
 
-    def _tell(self, end: End) -> None:
-        """Tell the client of an end, and free the topic; a second time does nothing."""
+    def _notify(self, end: End) -> None:
+        """Notify the client of an end, and free the topic. A second call does nothing."""
         self.leave_lane()
         if _notice_of(end) is Notice.CLOSED:
             self.connection.closed(self, end.leave)
@@ -365,7 +363,7 @@ class ChannelServer:
             self.connection.crashed(self)
 
     def _clean_up(self, unanswered: Message | None) -> None:
-        """Leave nothing behind, however the task ended. This cannot be cancelled, and never waits.
+        """Release everything, however the task ended. This can't be cancelled, and never waits.
 
         Args:
             unanswered: The client's join, if it is not answered.
@@ -378,14 +376,14 @@ class ChannelServer:
             self.move(Trigger.REFUSED)
             connection.not_joined(unanswered, CRASHED)
         elif self.phase is not Phase.REPLACED or _notice_of(end) is Notice.CLOSED:
-            self._tell(end)
+            self._notify(end)
         task.clean_up(end)
         if is_killed:
             self.move(end.trigger)
             task.terminate_late(self.definition.terminate, end, self._over)
         else:
             self._over()
-        connection.release(self)  # whatever happened, the channel holds nothing any more
+        connection.release(self)  # in all cases: the channel no longer holds the connection
 
     def _over(self) -> None:
         if self.phase is not Phase.ENDED:
@@ -395,5 +393,5 @@ class ChannelServer:
 
 
 def _notice_of(end: End) -> Notice:
-    """Return what the client of a joined channel is told of an end."""
+    """Return the notice to the client of a joined channel at an end."""
     return TRANSITIONS[JOINED, end.trigger][1]

@@ -1,4 +1,4 @@
-"""What telemetry and the log are told of a channel's joins and messages."""
+"""Telemetry events and log lines about a channel's joins and messages."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from ..user_code.payload import anything
 if TYPE_CHECKING:
     from .channel_server import ChannelServer
 
-__all__ = ["tell_handled", "tell_joined", "tell_nobody", "tell_refused"]
+__all__ = ["emit_handled", "emit_refused", "report_joined", "warn_unsent"]
 
 
-def tell_joined(
+def report_joined(
     server: ChannelServer, message: Message, outcome: Ok | Error, started: float
 ) -> None:
-    """Log what came of a join, and tell the handlers of telemetry.
+    """Log the outcome of a join, and emit it to telemetry.
 
     Args:
         server: The channel.
         message: The client's join.
-        outcome: What the client is answered.
-        started: When the join began, by ``perf_counter``.
+        outcome: The answer to the client.
+        started: When the join began, in seconds of ``perf_counter``.
     """
     shared, topic = server.connection.server, server.topic
     lines, telemetry = shared.lines, shared.telemetry
@@ -49,13 +49,13 @@ def tell_joined(
         telemetry.emit(ChannelJoined(topic, name, payload, result, duration, reason))
 
 
-def tell_handled(server: ChannelServer, message: Message, started: float) -> None:
-    """Tell telemetry that a handler has handled a message.
+def emit_handled(server: ChannelServer, message: Message, started: float) -> None:
+    """Emit that a handler has handled a message.
 
     Args:
         server: The channel.
         message: The client's message.
-        started: When the handler began, by ``perf_counter``.
+        started: When the handler began, in seconds of ``perf_counter``.
     """
     if server.connection.socket.log:
         duration = time.perf_counter() - started
@@ -65,8 +65,8 @@ def tell_handled(server: ChannelServer, message: Message, started: float) -> Non
         )
 
 
-def tell_refused(server: ChannelServer, message: Message, response: Any) -> None:
-    """Tell telemetry that a message was answered with an error."""
+def emit_refused(server: ChannelServer, message: Message, response: Any) -> None:
+    """Emit that a message was answered with an error."""
     telemetry = server.connection.server.telemetry
     if telemetry.handlers[MessageRefused] and server.connection.socket.log:
         event, reason = str(message.event), why(response)
@@ -74,10 +74,10 @@ def tell_refused(server: ChannelServer, message: Message, response: Any) -> None
         telemetry.emit(MessageRefused(server.topic, name, event, message.ref, reason))
 
 
-def tell_nobody(server: ChannelServer, handler: Handler, value: object) -> None:
-    """Log that what a handler returned is sent to nobody, because only a client's message has a reply."""
+def warn_unsent(server: ChannelServer, handler: Handler, value: object) -> None:
+    """Log that a handler's return value is not sent, because only a client's message has a reply."""
     server.connection.server.log.warning(
-        "%s: %s returned %s, which is sent to nobody, since no client asked."
+        "%s: %s returned %s, which is not sent, because only a client's message gets a reply."
         " Write `await self.push(event, payload)`",
         server.label,
         handler.function.__name__,

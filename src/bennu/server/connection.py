@@ -1,23 +1,23 @@
-"""One client's connection, whatever it speaks: between a transport and what handles the client's messages.
+"""One client's connection: between a transport and the objects that handle the client's messages.
 
 Theory of operation
 -------------------
-:class:`ServerConnection` is what all kinds share. Each kind handles the client's messages in its own way:
+:class:`ServerConnection` is the base class of three kinds. Each kind handles the client's messages in its own way:
 
-- :class:`~bennu.server.channel_connection.ChannelConnection` speaks the protocol of channels;
+- :class:`~bennu.server.channel_connection.ChannelConnection` uses the protocol of channels;
 - :class:`~bennu.server.raw_connection.RawConnection` gives messages to the handler of a raw socket;
 - :class:`~bennu.server.refused_connection.RefusedConnection` tells a refused client the reason.
 
 :meth:`Accepted.open <bennu.server.handshake.Accepted.open>` chooses the kind.
 
-**Writing.** A connection is also an outbox of the fast lane: broadcasts are written to it without a call here.
-:meth:`ServerConnection.send` first writes what was broadcast before. A transport has a buffer with a high-water
-mark. Over the mark, the transport calls :meth:`ServerConnection.congested`; when it has room again,
-:meth:`ServerConnection.drained`. In between, a :class:`~bennu.server.backpressure.Backpressure` decides about
-each message.
+**Writing.** The fast lane writes broadcasts to the transport without a call of this class.
+:meth:`ServerConnection.send` first writes the broadcasts that came before its message. A transport has a buffer with a
+high-water mark. Over the mark, the transport calls :meth:`ServerConnection.congested`. When the buffer has room again,
+the transport calls :meth:`ServerConnection.drained`. In between, a
+:class:`~bennu.server.backpressure.Backpressure` decides about each message.
 
-**Reading.** Whatever can't take more of the client's messages calls :meth:`ServerConnection.pause_reading`, and
-later :meth:`ServerConnection.resume_reading`. The transport is read again when all have resumed.
+**Reading.** An object that can't take more of the client's messages calls :meth:`ServerConnection.pause_reading`, and
+later :meth:`ServerConnection.resume_reading`. The transport is read again when all these objects have resumed.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ if TYPE_CHECKING:
 __all__ = ["ServerConnection"]
 
 LIGHT: Final = 1024
-"""Bytes up to which a message is not weighed: the number of those that wait is bounded."""
+"""Bytes up to which a message is not weighed: the number of such messages that wait is bounded."""
 SHARES: Final = 6_400
-"""Unweighed messages that may wait for a hundred channels: together they weigh at most as much as the bound."""
+"""Unweighed messages that can wait for a hundred channels: together they have at most ``max_unhandled`` bytes."""
 
 K = TypeVar("K", bound=SocketBase[Any], default=Any)
 
@@ -58,21 +58,19 @@ class ServerConnection(ABC, Generic[K]):
     """An open connection.
 
     Args:
-        server: The endpoint's.
+        server: The endpoint's server.
         accepted: The result of the handshake.
-        transport: Carries the connection; it is ready to be written to.
+        transport: The transport of the connection. It can be written to.
 
     Attributes:
         backpressure: Decides about messages while the client reads too slowly; else None.
         context: The context variables of channels that join from now on.
-        expiry: What can end the connection from outside, or None: its time and ids, or the subscription to its
-            only id.
+        expiry: The time limit and the ids of the connection, or the subscription to its only id; None if it has none.
         is_lost: Whether the connection has ended, so that nothing can be written.
         light: Bytes of a message up to which it is not weighed.
-        limiter: Holds the rates of the client's messages; None if the socket has no rates.
-        silent: How many looks of the idle timer have passed since the client was heard. The transport sets it
-            to zero.
-        write: Takes what the transport's framing made, and never waits.
+        limiter: Limits the rates of the client's messages; None if the socket has no rates.
+        silent: The number of checks by the idle timer since the client's last message. The transport sets it to zero.
+        write: Writes a framed message, and never waits.
     """
 
     __slots__ = (
@@ -126,17 +124,17 @@ class ServerConnection(ABC, Generic[K]):
         self._enter()
 
     def _make_expiry(self) -> Expiry | Subscription | None:
-        """Return what can end the connection from outside, if anything can."""
+        """Return the time limit and ids of the connection, or the subscription to its only id, or None."""
         if self.info.is_bound:
             return Expiry(self)
         return None if self.id is None else listen_to_id(self, self.id)
 
     def _enter(self) -> None:
-        """Count the connection among the endpoint's."""
+        """Add the connection to the connections of the endpoint."""
         self.server.opened(self)
 
     def _exit(self) -> None:
-        """Count the connection no more."""
+        """Remove the connection from the connections of the endpoint."""
         self.server.closed(self)
 
     @property
@@ -154,7 +152,7 @@ class ServerConnection(ABC, Generic[K]):
         """The most bytes of one message of the client."""
         return self.socket.max_frame_size
 
-    # What the transport calls.
+    # Methods for the transport.
 
     @abstractmethod
     def receive(self, opcode: Opcode, data: bytes) -> None:
@@ -169,20 +167,20 @@ class ServerConnection(ABC, Generic[K]):
         """Handle a ping, which the transport has answered, or a pong."""
 
     def metered(self, size: int) -> None:
-        """Count bytes that have come, headers of frames included."""
+        """Count received bytes, including the headers of frames."""
         if self.limiter is not None:
             self.limiter.metered(size)
 
-    def said_goodbye(self, answer: Callable[[], None]) -> None:
-        """Have the client's close answered.
+    def close_received(self, answer: Callable[[], None]) -> None:
+        """Handle the client's close.
 
         Args:
-            answer: Answers it: called at once, or when what came before has been handled.
+            answer: Answers the close. It is called at once, or when all earlier messages are handled.
         """
         answer()
 
     def lost(self, reason: str | Exception = "closed") -> None:
-        """End: the transport is gone, or is about to be. A second call does nothing."""
+        """End the connection, because its transport is gone or will close. A second call does nothing."""
         if self.is_lost:
             return
         self.is_lost = True
@@ -191,7 +189,7 @@ class ServerConnection(ABC, Generic[K]):
         if backpressure is not None:
             backpressure.drop_all()
         self._exit()
-        # These know the connection: it lets go of them, so that it is freed without the garbage collector.
+        # These objects refer to the connection. Without them it is freed without the garbage collector.
         expiry, self.expiry = self.expiry, None
         if expiry is not None:
             expiry.cancel()
@@ -202,23 +200,23 @@ class ServerConnection(ABC, Generic[K]):
 
     @abstractmethod
     def ended(self, reason: str | Exception) -> None:
-        """End what runs on this connection: called once."""
+        """End the channels or the handler of this connection. This is called once."""
 
     def congested(self, bound: int | None = None) -> None:
-        """Write less: the transport's buffer is over its mark. The transport may call this during a write.
+        """Begin backpressure: the transport's buffer is over its mark. The transport can call this during a write.
 
         Args:
-            bound: Bytes that may wait; None is the socket's ``max_unsent``.
+            bound: The most bytes that can wait; None is the socket's ``max_unsent``.
         """
         if self.backpressure is not None:
-            self.backpressure.choke()
+            self.backpressure.congested()
         elif not self.is_lost:
             self.backpressure = Backpressure(self, self._transport, bound or self.socket.max_unsent)
             self.write = self.backpressure.write
             self._batch.when_written(self.backpressure.sort)
 
     def drained(self) -> None:
-        """Write to the transport again: its buffer is nearly empty."""
+        """Continue to write to the transport: its buffer is nearly empty."""
         if self.backpressure is not None:
             self.backpressure.drained()
 
@@ -229,9 +227,9 @@ class ServerConnection(ABC, Generic[K]):
     # The idle timer.
 
     def sweep(self, limit: int) -> None:
-        """Count a look at a connection that may be silent; close the connection after so many looks."""
+        """Check whether the client was silent since the last check. Close the connection after ``limit`` such checks."""
         if self.limiter is not None:
-            self.limiter.forgive_if_left()
+            self.limiter.stop_if_client_gone()
         if self.is_held or self._transport.keeps_time:
             return
         if self.backpressure is not None and self.backpressure.is_read():
@@ -245,8 +243,8 @@ class ServerConnection(ABC, Generic[K]):
 
     @property
     def is_held(self) -> bool:
-        """Whether the server itself does not read, so that silence says nothing about the client."""
-        return self.limiter is not None and self.limiter.is_owed
+        """Whether the server itself does not read, so that silence does not mean that the client is gone."""
+        return self.limiter is not None and self.limiter.is_paused
 
     def in_thread(self, callback: Callback, /, *args: Any) -> Awaitable[Any]:
         """Run a plain method of an object on this connection in a worker thread."""
@@ -255,42 +253,42 @@ class ServerConnection(ABC, Generic[K]):
     # When to read.
 
     def pause_reading(self) -> None:
-        """Stop reading, until :meth:`resume_reading` has been called as often as this."""
+        """Stop reading, until :meth:`resume_reading` was called as often as this method."""
         self._pauses += 1
         self._transport.pause_reading()
 
     def resume_reading(self) -> None:
-        """Take one pause back; with the last one, read again."""
+        """End one pause. After the last pause, read again."""
         self._pauses -= 1
         if not self._pauses and not self.is_lost:
             self.silent = 0
             self._transport.resume_reading()
 
     def load(self, size: int) -> None:
-        """Count bytes of a message that waits to be handled; beyond ``max_unhandled`` stop reading."""
+        """Count the bytes of a message that waits to be handled. Beyond ``max_unhandled`` stop reading."""
         self._unhandled += size
         if self._unhandled > self.socket.max_unhandled and not self._is_loaded:
             self._is_loaded = True
             self.pause_reading()
 
     def unload(self, size: int) -> None:
-        """Count them no more; read again when half of the bound is left."""
+        """Subtract the bytes of a message that was handled. Read again at half of ``max_unhandled``."""
         self._unhandled -= size
         if self._is_loaded and self._unhandled <= self.socket.max_unhandled // 2:
             self._is_loaded = False
             self.resume_reading()
 
-    # What is written.
+    # Writing.
 
     def send(self, encoded: Encoded) -> None:
-        """Write a message to this client alone, after all that was broadcast to it before."""
+        """Write a message to this client only, after all earlier broadcasts to it."""
         batch = self._batch
         if batch.log:
             batch.sync(self)
         self.write(self._frame(*encoded))
 
     def settle(self) -> None:
-        """Give the transport all that waits for this client: an orderly end follows."""
+        """Give the transport all messages that wait for this client, before an orderly end."""
         self._batch.sync(self)
         if self.backpressure is not None:
             self.backpressure.settle()
@@ -298,12 +296,12 @@ class ServerConnection(ABC, Generic[K]):
     def close(
         self, code: CloseCode, text: str | None = None, *, reason: str | Exception = "shutdown"
     ) -> None:
-        """Close from our side.
+        """Close the connection from the server's side.
 
         Args:
-            code: Why, as the client sees it.
-            text: The reason in the close frame; None is the usual one of the code.
-            reason: What the channels' ``terminate`` gets.
+            code: The code in the close frame.
+            text: The reason in the close frame; None is the usual text of the code.
+            reason: The argument of the channels' ``terminate``.
         """
         self._close(code.code, code.text if text is None else text, reason)
 
@@ -314,13 +312,13 @@ class ServerConnection(ABC, Generic[K]):
         self.lost(reason)
         self._transport.close(code, text)
 
-    # What the server says.
+    # Messages of the server.
 
     @abstractmethod
-    def tell(self, message: Any) -> None:
-        """Pass a message of the server to whatever on this connection handles such messages."""
+    def put_info(self, message: Any) -> None:
+        """Queue a message of the server for the channels or the handler of this connection that take it."""
 
-    def heard(self, message: Any) -> None:
-        """Obey a message to one of the connection's ids: only ``Disconnect`` means something."""
+    def receive_by_id(self, message: Any) -> None:
+        """Handle a message to one of the connection's ids: only ``Disconnect`` has an effect."""
         if isinstance(message, Disconnect):
             self.close(CloseCode.DISCONNECTED, reason="disconnected")

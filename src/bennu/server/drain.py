@@ -1,18 +1,18 @@
-"""Letting the clients of an endpoint go before the server stops. Protocol document, §1.15.
+"""Closes the connections of an endpoint in batches before the server stops. Protocol document, §1.15.
 
 Theory of operation
 -------------------
-An endpoint that is told to drain is *unready* first: its health pages say so, and nothing else changes for as long as
-load balancers need to notice (``delay``). Then it drains. New clients are refused before any user code runs; channels
-that handle :class:`~bennu.message.Draining` are told; and the connections of each socket leave as :mod:`bennu.drain`
-plans it, closed with 1012. Joins and messages on connections that wait for their turn go on as before.
+An endpoint that drains is *unready* first: its health pages report it. Nothing else changes for ``delay`` seconds, so
+that load balancers can notice. Then the endpoint drains. It refuses new clients before any user code runs. It sends
+:class:`~bennu.message.Draining` to channels that handle it. It closes the connections of each socket with 1012, in the
+batches that :mod:`bennu.drain` plans. Joins and messages on connections that are still open go on as before.
 
-A batch never begins before the batch before it has had its time, however late the event loop is. So a busy server
-drains slowly, and its clients do not come back all at once. Only the time limit for all batches together ends that:
-connections that are still open then are closed at once.
+A batch never begins before the time of the previous batch is over, even if the event loop is late. So a busy server
+drains slowly, and its clients do not come back all at once. When the time limit for all batches is over, all other
+connections are closed at once.
 
-Each started endpoint has a :class:`Drainer`, which its event loop knows: the server lets all endpoints drain, wherever
-in the application they are.
+Each started endpoint has a :class:`Drainer`, which is found by its event loop. So the server can drain all endpoints
+of an application, wherever they are mounted.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ __all__ = ["Drainer", "drain_all", "started_endpoints"]
 
 
 ENDS: Final = 10.0
-"""Seconds that channels have to end if there is no time limit for all: their own limits are shorter."""
+"""Seconds within which channels must end if there is no time limit for the drain. Limits of channels are shorter."""
 
 _started: WeakSet[Drainer] = WeakSet()
 
 
 class Drainer:
-    """Lets the clients of one endpoint go.
+    """Drains one endpoint.
 
     Args:
-        server: The endpoint's.
+        server: The endpoint's server.
         sockets: The endpoint's sockets, by mount path. A socket with several paths is drained once.
     """
 
@@ -64,7 +64,7 @@ class Drainer:
 
     @property
     def has_begun(self) -> bool:
-        """Whether the endpoint was told to drain."""
+        """Whether the endpoint has begun to drain."""
         return self._task is not None
 
     @property
@@ -78,17 +78,17 @@ class Drainer:
         return self._server.loop
 
     async def start(self) -> None:
-        """Ask every socket how it drains, and enter the endpoint among those that are started.
+        """Get the ``Drain`` of every socket, and add the endpoint to the started endpoints.
 
         Raises:
-            DefinitionError: A socket's function returned something else.
+            DefinitionError: A socket's function did not return a ``Drain``.
         """
         found = {socket: await socket.drainer() for socket in self._names}
         self._drains = {socket: drain for socket, drain in found.items() if drain is not None}
         _started.add(self)
 
     def stop(self) -> None:
-        """Drain no longer: the endpoint stops."""
+        """Cancel the drain, because the endpoint stops."""
         _started.discard(self)
         task, self._task = self._task, None
         if task is not None:
@@ -96,16 +96,16 @@ class Drainer:
         self._server.is_draining = False
 
     def abandon(self) -> None:
-        """Forget a drain whose event loop is closed."""
+        """Forget a drain, because its event loop is closed."""
         _started.discard(self)
         self._task = None
 
     async def drain(self, *, delay: float, timeout: float | None) -> None:  # noqa: ASYNC109 - shared out among steps
-        """Let all clients go. A call while that is under way waits for its end.
+        """Close all connections. A call during a drain waits for the end of the drain.
 
         Args:
-            delay: Seconds in which the endpoint is unready and serves on.
-            timeout: Seconds that the rest may take; None is the time of each socket's ``Drain``.
+            delay: Seconds in which the endpoint is unready, and serves as before.
+            timeout: The most seconds for the rest; None is the time of each socket's ``Drain``.
         """
         if self._task is None:
             self._task = self._server.loop.create_task(self._drain(delay, timeout))
@@ -122,36 +122,36 @@ class Drainer:
         deadline = None if within is None else loop.time() + within
         async with asyncio.TaskGroup() as group:
             for socket, drain in self._drains.items():
-                if here := self._of(socket):
+                if connections := self._of(socket):
                     limit = drain.timeout if within is None else min(drain.timeout, within)
-                    group.create_task(self._drain_socket(socket, drain, here, limit))
+                    group.create_task(self._drain_socket(socket, drain, connections, limit))
         if not server.connections:
             await server.wait_until_idle(loop.time() + ENDS if deadline is None else deadline)
 
     def _of(self, socket: SocketBase[Any]) -> list[ServerConnection[Any]]:
-        return [one for one in self._server.connections if one.socket is socket]
+        return [found for found in self._server.connections if found.socket is socket]
 
     async def _drain_socket(
         self,
         socket: SocketBase[Any],
         drain: Drain,
-        here: list[ServerConnection[Any]],
+        connections: list[ServerConnection[Any]],
         within: float,
     ) -> None:
-        total, name = len(here), self._names[socket]
+        total, name = len(connections), self._names[socket]
         news = Draining(within)
-        for connection in here:
-            connection.tell(news)
+        for connection in connections:
+            connection.put_info(news)
         await asyncio.sleep(
             0
-        )  # a channel that does nothing else gets to say goodbye, whatever its slot
+        )  # so that an idle channel handles Draining before its connection is closed
         if total * drain.batch_interval > within * drain.batch_size:
             self._server.log.warning(
-                "%d clients of %s can't leave within %gs at %d per %gs: they leave faster",
+                "%d clients of %s can't be closed within %gs at %d per %gs: they are closed faster",
                 *(total, name, within, drain.batch_size, drain.batch_interval),
             )
         deadline = self._server.loop.time() + within
-        leaving = iter(here)
+        leaving = iter(connections)
         for batch in plan_drain(drain, total, within, random):
             self._server.telemetry.emit(
                 SocketDrain(
@@ -164,11 +164,11 @@ class Drainer:
                     drain.log,
                 )
             )
-            await self._let_go(batch, islice(leaving, batch.count), deadline)
-        for connection in self._of(socket):  # its handshake was over, but it was not open yet
+            await self._close_batch(batch, islice(leaving, batch.count), deadline)
+        for connection in self._of(socket):  # these connections opened during the drain
             _close(connection)
 
-    async def _let_go(
+    async def _close_batch(
         self, batch: DrainBatch, leaving: Iterator[ServerConnection[Any]], deadline: float
     ) -> None:
         begin = self._server.loop.time()
@@ -194,16 +194,17 @@ def started_endpoints() -> list[Any]:
 
 
 async def drain_all(*, delay: float, timeout: float) -> None:  # noqa: ASYNC109 - shared out among steps
-    """Let the clients of every endpoint go that was started on the running event loop.
+    """Drain every endpoint that was started on the running event loop.
 
     Args:
-        delay: Seconds in which they are unready, and serve on.
-        timeout: Seconds that the rest may take.
+        delay: Seconds in which the endpoints are unready, and serve as before.
+        timeout: The most seconds for the rest.
     """
     loop = asyncio.get_running_loop()
-    here = [drainer for drainer in _started if drainer.loop is loop]
+    drainers = [drainer for drainer in _started if drainer.loop is loop]
     for failure in await asyncio.gather(
-        *(drainer.drain(delay=delay, timeout=timeout) for drainer in here), return_exceptions=True
+        *(drainer.drain(delay=delay, timeout=timeout) for drainer in drainers),
+        return_exceptions=True,
     ):
         if isinstance(failure, Exception):
             Log().error("An endpoint could not be drained", exc_info=failure)

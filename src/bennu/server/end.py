@@ -1,4 +1,4 @@
-"""The ends of a channel or of a raw handler, and what else moves it from one phase to the next."""
+"""The triggers that move a channel or a raw handler from one phase to the next, and its ends."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ __all__ = ["End", "Trigger"]
 
 
 class Trigger(Enum):
-    """What moves a channel or a raw handler on."""
+    """The causes of transitions of a channel or a raw handler."""
 
     ACCEPTED = auto()
-    """``join`` has let the client in."""
+    """``join`` has accepted the client."""
     REFUSED = auto()
     """``join`` has refused the client, raised, or taken too long."""
     LEFT = auto()
     """The client leaves."""
     STOPPED = auto()
-    """A handler raised ``Stop()``: a wanted end."""
+    """A handler raised ``Stop()``: a regular end."""
     FAILED = auto()
     """A handler raised an exception or a ``Stop`` for a failure, the mailbox overflowed, or the task was killed."""
     LOST = auto()
@@ -28,16 +28,16 @@ class Trigger(Enum):
     REPLACED = auto()
     """The client joins the same topic again."""
     OVER = auto()
-    """Nothing of it runs any more."""
+    """No code of the channel or handler runs any more."""
 
 
 class End(NamedTuple):
     """An end that is due.
 
     Attributes:
-        trigger: What caused it.
-        reason: What ``terminate`` gets.
-        leave: The client's leave, which is answered.
+        trigger: The cause of the end.
+        reason: The argument of ``terminate``.
+        leave: The client's leave, which must be answered; None if the client has not left.
     """
 
     trigger: Trigger

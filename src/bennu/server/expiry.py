@@ -1,21 +1,21 @@
-"""Ends a connection from outside: when its time is over, or when one of its ids is disconnected.
+"""Ends a connection when its time is over, or when one of its ids is disconnected.
 
 Theory of operation
 -------------------
-Most connections have one id or none, and no time: they have one subscription or none (:func:`listen_to_id`), and no
+Most connections have no time limit, and at most one id. They have at most one subscription (:func:`listen_to_id`), and no
 object of this module. A connection whose ``connect`` called ``info.expire_at`` or ``info.add_id`` has an
 :class:`Expiry`: a timer, and a subscription for each id.
 
-On a socket with ``refresh``, each connection has a :class:`RenewableExpiry`. The server tells the client in time, and
-the client can send a new token:
+On a socket with ``refresh``, each connection has a :class:`RenewableExpiry`. The server warns the client before the end,
+and the client can send a new token:
 
     server -> client   [null, null, "phoenix", "token_expiring", {"expires_in_ms": 30000}]
     client -> server   [null, "7", "phoenix", "token", {"token": "..."}]
     server -> client   [null, "7", "phoenix", "phx_reply", {"status": "ok", "response": {...}}]
 
 Stock clients ignore messages on a topic for which they have no channel, unless the page listens with
-``socket.onMessage``. The user's ``refresh`` is asked about one token at a time, while the connection goes on. If the
-time ends meanwhile, the connection is not closed before the answer.
+``socket.onMessage``. The user's ``refresh`` checks one token at a time, while the connection goes on. If the time is
+over before ``refresh`` returns, the connection is closed only if ``refresh`` refuses the token or fails.
 """
 
 from __future__ import annotations
@@ -54,17 +54,17 @@ _read = decoder_for(_NewToken, subject="a new token", where=None)
 
 
 def listen_to_id(connection: ServerConnection[Any], name: str) -> Subscription:
-    """Have a connection hear what is said to an id of it.
+    """Subscribe a connection to the messages to one of its ids.
 
     Args:
         connection: The connection.
         name: The id.
     """
-    return connection.server.pubsub.listen(SocketId(name), connection.heard)
+    return connection.server.pubsub.listen(SocketId(name), connection.receive_by_id)
 
 
 class Expiry:
-    """The time and the ids of one connection, as its ``info`` says.
+    """The timer and the subscriptions of one connection, according to its ``info``.
 
     Args:
         connection: The connection.
@@ -79,21 +79,21 @@ class Expiry:
         self.restart()
 
     def restart(self) -> None:
-        """Go by what the connection's ``info`` says now."""
-        self._let_go()
+        """Start anew, with the time and the ids in the connection's ``info``."""
+        self._cancel_all()
         connection = self._connection
         own, info = connection.id, connection.info
         ids = info.ids if own is None else dict.fromkeys((own, *info.ids))
         self._subscriptions = [listen_to_id(connection, name) for name in ids]
         if info.expires_at is not None:
-            # By the loop's clock from here on: setting the machine's clock back prolongs no token.
+            # The timer uses the loop's clock: if the machine's clock is set back, no token lives longer.
             self._start(connection.server.loop.time() + info.expires_at - time.time())
 
     def cancel(self) -> None:
-        """Let go of everything: the connection is over."""
-        self._let_go()
+        """Cancel the timer and the subscriptions, because the connection has ended."""
+        self._cancel_all()
 
-    def _let_go(self) -> None:
+    def _cancel_all(self) -> None:
         for subscription in self._subscriptions:
             subscription.cancel()
         self._subscriptions = []
@@ -110,11 +110,11 @@ class Expiry:
 
 
 class RenewableExpiry(Expiry):
-    """The time and the ids of a connection to a socket with ``refresh``.
+    """The timer and the subscriptions of a connection to a socket with ``refresh``.
 
     Args:
         connection: The connection.
-        refresher: Asks the user's function.
+        refresher: Calls the user's function.
     """
 
     __slots__ = ("_channels", "_is_due", "_refresher", "_task")
@@ -127,7 +127,7 @@ class RenewableExpiry(Expiry):
         super().__init__(connection)
 
     def take(self, message: Message) -> None:
-        """Ask about a new token, and answer the client."""
+        """Check a new token of the client with the user's function, and answer the client."""
         if self._task is not None:
             self._answer(message, Error(Reason.REFRESHING.payload()))
             return
@@ -136,7 +136,7 @@ class RenewableExpiry(Expiry):
         self._task = connection.server.create_task(self._refresh(message), context)
 
     def cancel(self) -> None:
-        """Let go of everything: the connection is over."""
+        """Cancel the timer, the subscriptions and the check of a token, because the connection has ended."""
         super().cancel()
         if self._task is not None:
             self._task.cancel()
@@ -172,7 +172,7 @@ class RenewableExpiry(Expiry):
             self._answer(message, answer)
         except EncodeError:
             self._channels.server.log.exception(
-                "The refresh of a token was refused with what can't be sent"
+                "The refresh of a token was refused with a value that can't be sent"
             )
             self._answer(message, Error(Reason.REFRESH_CRASHED.payload()))
         finally:

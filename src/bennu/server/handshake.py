@@ -1,7 +1,7 @@
-"""The handshake, the same for every transport: who may connect. Protocol document, §1.2 to §1.11.
+"""The handshake, the same for every transport: decides which clients can connect. Protocol document, §1.2 to §1.11.
 
-The order of the steps is Phoenix's. The user's ``connect`` runs before the upgrade itself is looked at, so a plain
-GET of the path is answered 403 if ``connect`` refuses it, and 400 if not.
+The order of the steps is Phoenix's. The user's ``connect`` runs before the headers of the upgrade are checked. So a
+plain GET of the path is answered with 403 if ``connect`` refuses it, and with 400 if not.
 """
 
 from __future__ import annotations
@@ -43,18 +43,18 @@ K = TypeVar("K", bound=SocketBase[Any], default=Any)
 
 
 class Accepted(Struct, Generic[K], frozen=True, eq=False):
-    """A client that may connect: what its connection is made of.
+    """The result of the handshake with a client that can connect.
 
     Attributes:
-        socket: What the client connects to.
-        serializer: What the client speaks, if the socket is one for channels.
+        socket: The socket that the client connects to.
+        serializer: The serializer of the client's version; None on a raw socket.
         info: The request.
-        assigns: What ``connect`` returned.
-        id: What the socket's ``id`` made of the assigns.
+        assigns: The value that ``connect`` returned.
+        id: The id that the socket's ``id`` returned for the assigns.
         subprotocol: The subprotocol that was agreed on.
-        refusal: What the client is told, if it may connect only to read why it was refused.
-        context: The context variables that the client's channels see: those that were set when ``connect`` had
-            run, by ``connect`` or by middleware.
+        refusal: The reason, for a client that can connect only to read why it was refused; else None.
+        context: The context variables for the client's channels, as they were at the end of ``connect``. Middleware
+            and ``connect`` can set them.
     """
 
     socket: K
@@ -73,11 +73,11 @@ class Accepted(Struct, Generic[K], frozen=True, eq=False):
         return size if self.refusal is None else min(size, MAX_REFUSED)
 
     def open(self, server: Server, transport: Transport) -> ServerConnection:
-        """Begin the connection.
+        """Open the connection, of the kind that fits the socket.
 
         Args:
-            server: The endpoint's.
-            transport: Carries the connection; it is ready to be written to.
+            server: The endpoint's server.
+            transport: The transport of the connection. It can be written to.
         """
         kind: Any
         if self.refusal is not None:
@@ -91,15 +91,19 @@ class Accepted(Struct, Generic[K], frozen=True, eq=False):
 
 
 DRAINING = Denied(503, Reason.DRAINING.text.encode(), retry_after=1)
-"""The answer to new clients while the server drains. A client that tries again reaches another process."""
+"""The answer to new clients while the server drains. The client tries again, and then reaches another process."""
 
 
 async def shake_hands(server: Server, request: ConnectRequest) -> Accepted | Denied:
-    """Decide on a request to connect.
+    """Take the steps of the handshake: limits, request, version, and the user's ``connect``.
 
     Args:
-        server: The endpoint's.
+        server: The endpoint's server.
         request: The request, which is read here.
+
+    Returns:
+        Accepted: The client can connect.
+        Denied: The HTTP answer to a client that can't.
     """
     target = request.target
     server.lines.follow()
@@ -120,12 +124,12 @@ async def shake_hands(server: Server, request: ConnectRequest) -> Accepted | Den
 async def _make_readable(
     server: Server, request: ConnectRequest, denied: Denied
 ) -> Accepted | Denied:
-    """Accept a refused client that reads the reason, if it speaks the protocol and not too many are held."""
+    """Accept a refused client that can read the reason, unless its version is unknown or too many are connected."""
     socket = request.target.socket
     readable = socket.refusals
     if readable is None or len(server.refused) >= readable.max_held:
         return denied
-    unread = await request.read(server)  # anew: the connection is not bound to what `connect` said
+    unread = await request.read(server)  # anew, without the ids and the time that `connect` has set
     if unread is not None:
         return unread
     serializer = closest(request.params.get("vsn", DEFAULT_VSN), socket.serializers)
@@ -140,8 +144,8 @@ async def _decide_within(
 ) -> Accepted | Denied:
     """Decide on a request if the client exceeds no limit of connections.
 
-    The client counts while the request is looked at, and again from the opening of its connection on. Under Bennu's own
-    server no turn of the event loop lies between the two.
+    The client is counted while the handshake runs, and again when its connection opens. Under ``bennu run`` no turn of
+    the event loop lies between the two.
     """
     peer = ConnectInfo(request.scope, transport=request.transport).peer.host
     network = network_of(peer)
@@ -178,7 +182,7 @@ async def _decide(server: Server, request: ConnectRequest) -> Accepted | Denied:
         serializer = negotiate(vsn, serializers)
         if serializer is None:
             server.log.warning(
-                "Refusing a connection to %s: the client asks for vsn=%r, and the server speaks %s",
+                "Refusing a connection to %s: the client asks for vsn=%r, the server has %s",
                 target.mount,
                 vsn,
                 ", ".join("{}.{}.x".format(*one.requirement) for one in serializers),
@@ -191,7 +195,7 @@ async def _decide(server: Server, request: ConnectRequest) -> Accepted | Denied:
 async def _connect(
     server: Server, request: ConnectRequest, serializer: Serializer | None
 ) -> Accepted | Denied:
-    """Ask the user's ``connect``, and tell what came of it."""
+    """Call the user's ``connect``, and report the outcome."""
     target, params, info = request.target, request.params, request.info
     socket = target.socket
     started = time.perf_counter()
@@ -230,7 +234,7 @@ def _tell(
     reason: str,
     duration: float,
 ) -> None:
-    """Log what came of a connect, and tell the handlers of telemetry."""
+    """Log the outcome of a connect, and emit it to telemetry."""
     mount, transport, params = request.target.mount, request.transport, request.params
     name = None if serializer is None else serializer.name
     is_accepted = isinstance(outcome, Accepted)
@@ -250,13 +254,13 @@ async def _refuse(socket: SocketBase[Any], refused: Refused) -> Denied:
 
     Raises:
         CallbackError: The error_handler returned no status and body.
-        EncodeError: The client is to be told what can't be written.
-        Exception: Whatever the error_handler raised.
+        EncodeError: The reason can't be encoded.
+        Exception: The error_handler raised it.
     """
     if socket.error_handler is None:
         payload = refused.payload
         if socket.refusals is not None:
-            encode_object(payload)  # raises here, and not in the midst of a connection
+            encode_object(payload)  # raises here, and not later on an open connection
         return Denied(FORBIDDEN, refusal=payload)
     answer: Any = await socket.error_handler.call_on_loop(refused)
     if isinstance(answer, tuple | list) and len(cast("Sequence[Any]", answer)) == 2:
@@ -271,7 +275,7 @@ async def _refuse(socket: SocketBase[Any], refused: Refused) -> Denied:
 
 
 def _check_time(info: ConnectInfo) -> None:
-    """Refuse a client whose time is over already.
+    """Refuse a client whose ``info.expire_at`` is in the past.
 
     Raises:
         Refused: The time is over.

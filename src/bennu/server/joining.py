@@ -1,4 +1,4 @@
-"""A join: runs the user's ``join`` within its limit, and answers the client. Protocol document, §2.9."""
+"""A join: runs the user's ``join`` within its time limit, and answers the client. Protocol document, §2.9."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..reasons import Reason
 from ..user_code.callback import crash_of
 from ..user_code.functions import add_refusal_note
 from ..user_code.invalid_payload import InvalidPayload
-from .channel_telemetry import tell_joined
+from .channel_telemetry import report_joined
 from .end import Trigger
 from .task import Interruption
 
@@ -31,7 +31,7 @@ _NO_ANSWERS: Final = (Reply, bool, BaseException)
 
 
 async def join(channel: ChannelServer, message: Message) -> bool:
-    """Run the user's join, and answer the client's; return whether the client is in.
+    """Run the user's ``join``, and answer the client's join. Return whether the client has joined.
 
     Args:
         channel: The channel.
@@ -41,16 +41,16 @@ async def join(channel: ChannelServer, message: Message) -> bool:
     started = time.perf_counter()
     outcome = _OK if handler is None else await _ask(channel, handler, message)
     if outcome.response is not CRASHED:
-        tell_joined(channel, message, outcome, started)
+        report_joined(channel, message, outcome, started)
     if type(outcome) is Ok:
         if connection.is_lost:
-            channel.move(Trigger.ACCEPTED)  # the user's join has succeeded, so `terminate` will run
+            channel.move(Trigger.ACCEPTED)  # the user's join has succeeded, so `terminate` must run
             return True
         try:
             connection.joined(channel, message, outcome.response)
         except EncodeError:
             connection.server.log.exception(
-                "The join of %r returned what can't be sent", channel.topic
+                "The join of %r returned a value that can't be sent", channel.topic
             )
             outcome = Error(CRASHED)
         else:
@@ -63,7 +63,7 @@ async def join(channel: ChannelServer, message: Message) -> bool:
 
 
 async def _ask(channel: ChannelServer, handler: Handler, message: Message) -> Ok | Error:
-    """Run the user's join; return what the client is answered: ``CRASHED`` for what was logged."""
+    """Run the user's join; return the answer to the client: ``CRASHED`` after a failure, which is logged."""
     task, limit = channel.task, channel.connection.socket.join_timeout
     task.set_limit(limit)
     try:
@@ -104,7 +104,7 @@ def _decoded(handler: Handler, message: Message) -> tuple[Any, ...]:
 def _too_slow(channel: ChannelServer, limit: float) -> Error:
     if (
         channel.task.ending is None
-    ):  # else the join was cut short for another reason, which was logged
+    ):  # else the join was cancelled for another reason, which was logged
         channel.connection.server.log.error("The join of %r took over %gs", channel.topic, limit)
     return Error(CRASHED)
 

@@ -1,10 +1,10 @@
-"""Brings a task to its end, also a task that ignores its cancellation.
+"""Ends tasks, even tasks that ignore their cancellation.
 
-A coroutine can swallow its cancellation, again and again. Phoenix can kill a process; asyncio cannot kill a task.
-But a suspended coroutine can be closed under its task: it gets GeneratorExit, which no ``except Exception`` catches,
-and when the task next tries to run it, it is over. A coroutine that catches GeneratorExit and goes on awaiting
-is left by the coroutine that awaits it, which gets a RuntimeError. So the outermost coroutine of a task must be
-Bennu's own.
+A coroutine can swallow its cancellation, again and again. Phoenix can kill a process; asyncio can't kill a task.
+But a suspended coroutine can be closed while its task exists. The coroutine gets GeneratorExit, which no
+``except Exception`` catches. When the task next runs, its coroutine has ended. If a coroutine catches GeneratorExit and
+goes on awaiting, the coroutine that awaits it gets a RuntimeError, and ends. So the outermost coroutine of a task must
+be Bennu's own.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ __all__ = ["end_tasks", "kill"]
 
 
 async def end_tasks(tasks: Iterable[asyncio.Task[Any]], grace: float, owner: str, log: Log) -> None:
-    """Cancel tasks and wait for them; kill the tasks that ignore it.
+    """Cancel tasks and wait for them; kill the tasks that ignore their cancellation.
 
     Args:
-        tasks: Tasks of this event loop, at least one. The task that calls this is not among them.
-        grace: Seconds that they have.
-        owner: What they belong to, for the log.
-        log: The endpoint's.
+        tasks: Tasks of this event loop, at least one. The task that calls this function must not be among them.
+        grace: Seconds within which the tasks must end.
+        owner: The name of the tasks' owner, for the log.
+        log: The endpoint's log.
     """
     tasks = tuple(tasks)
     for task in tasks:
@@ -45,15 +45,15 @@ async def end_tasks(tasks: Iterable[asyncio.Task[Any]], grace: float, owner: str
 
 
 def kill(task: asyncio.Task[Any]) -> None:
-    """End a task that ignores cancellation, by closing the coroutine under it."""
+    """End a task that ignores cancellation, by closing its coroutine."""
     task.add_done_callback(_forget)
     coroutine: Any = task.get_coro()
-    with suppress(Exception):  # a handler in it caught even that, or raised something else
+    with suppress(Exception):  # a handler caught even GeneratorExit, or raised another exception
         coroutine.close()
     task.cancel()
 
 
 def _forget(task: asyncio.Task[Any]) -> None:
-    """Take the error that a killed task ends with, so that it is not logged as unhandled."""
+    """Retrieve the error of a killed task, so that asyncio does not log it as unhandled."""
     if not task.cancelled():
         task.exception()

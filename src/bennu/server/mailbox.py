@@ -1,20 +1,20 @@
-"""The mailbox of a channel or of a raw handler: what waits for its task, in order, and how much of it may wait.
+"""The mailbox of a channel or of a raw handler: the items that wait for its task, in order, with bounds.
 
 Theory of operation
 -------------------
-The client's messages and the server's items wait in two queues, because each kind has a bound of its own. If
-``max_inbox`` messages of the client wait, the connection is not read from until half of them are handled. An item
-of the server (an intercepted broadcast, a message for ``@on_info``) cannot be held back that way. So ``overflow``
-says what happens if ``max_mailbox`` of them wait.
+The client's messages and the server's items wait in two queues, because they have different bounds. If ``max_inbox``
+messages of the client wait, the connection is not read from until half of them are handled. Items of the server
+(intercepted broadcasts, messages for ``@on_info``) can't be held back that way. So ``overflow`` decides what happens if
+``max_mailbox`` of them wait.
 
-The two queues have one order. An item of the server remembers how many messages of the client were put before it,
-and is taken after those. So each operation takes the same time, however much waits: a bound compares the length
-of a queue, and the oldest item of the server stands at the front of its queue.
+The two queues have one order. An item of the server has the number of the client's messages that were put before it,
+and is taken after them. So each operation takes the same time, however many items wait. A bound compares the length
+of a queue, and the oldest item of the server is at the front of its queue.
 
-A leave and the news of a lost connection always find a place, and count for no bound.
+A leave and the end by a lost connection are always queued, and count for no bound.
 
-A large message is *weighed*: its bytes count for the connection until it is handled, and it waits for a turn of the
-event loop of its own if much was handled before it.
+A large message is *weighed*: its bytes count for the connection until it is handled. If many bytes were handled before
+it, its task first waits for another turn of the event loop.
 """
 
 from __future__ import annotations
@@ -36,23 +36,23 @@ if TYPE_CHECKING:
 __all__ = ["PART", "Frame", "Kind", "Mailbox"]
 
 PART: Final = 16_384
-"""Bytes of weighed messages that a task handles before it waits for a turn of its own."""
+"""Bytes of weighed messages that a task handles before it waits for another turn of the event loop."""
 
 LOG_EVERY: Final = 1000
-"""Dropped items between two lines of the log: a flood of items must not become a flood of lines."""
+"""Dropped items between two lines of the log, so that a flood of items does not flood the log."""
 
 
 class Kind(Enum):
     """The kinds of items of the server."""
 
     JOINED = auto()
-    """The news that the join has succeeded, or that the raw socket is open: the first item."""
+    """The first item: the join has succeeded, or the raw socket is open."""
     OUT = auto()
     """A broadcast that ``@on_out`` intercepts."""
     INFO = auto()
-    """A message for this object alone."""
+    """A message for this object only."""
     HEARD = auto()
-    """A message of a topic. Others get the same object, so the handler gets a copy."""
+    """A message of a topic. Other subscribers get the same object, so the handler gets a copy."""
 
 
 class Frame(Struct, frozen=True, gc=False):
@@ -63,7 +63,7 @@ class Frame(Struct, frozen=True, gc=False):
 
 
 class Mailbox:
-    """What waits for one task. It is made when the first item has to wait.
+    """The items that wait for one task. The mailbox is made when the first item must wait.
 
     Args:
         server: The channel or raw handler whose task takes the items.
@@ -89,7 +89,7 @@ class Mailbox:
 
     def __init__(self, server: ChannelServer | RawServer) -> None:
         self._server = server
-        # An empty deque takes 624 bytes, so a queue is there only while something waits in it.
+        # An empty deque takes 624 bytes, so a queue exists only while it has items.
         self._clients: deque[Message | Frame | End] | None = None
         self._servers: deque[tuple[int, tuple[Kind, Any]]] | None = None
         self._put = 0  # items that were put into _clients so far
@@ -107,7 +107,7 @@ class Mailbox:
     # The client's messages.
 
     def put_message(self, message: Message | Frame) -> None:
-        """Add a message of the client. If the mailbox becomes full by it, pause reading from the client."""
+        """Add a message of the client. If the mailbox is full then, pause reading from the client."""
         self._append(message)
         if not self.is_full:
             bound = self._server.agent.max_inbox
@@ -134,7 +134,7 @@ class Mailbox:
         """Add an item of the server.
 
         Returns:
-            False if no item has a place any more, and the object must end.
+            False if the mailbox is full, and the object must end.
         """
         servers = self._servers
         if servers is None:
@@ -158,12 +158,12 @@ class Mailbox:
                 self._dropped,
             )
 
-    # What the task does.
+    # Methods for the task.
 
     def pop(self) -> Message | Frame | End | tuple[Kind, Any] | None:
-        """Take the item that has waited longest; return None if none waits.
+        """Remove the item that has waited longest, and return it; return None if no item waits.
 
-        If half of the messages that filled the mailbox are taken, reading from the client goes on.
+        When half of the messages that filled the mailbox are taken, reading from the client continues.
         """
         servers, clients = self._servers, self._clients
         if servers is not None and servers[0][0] <= self._taken:
@@ -185,8 +185,8 @@ class Mailbox:
         return message
 
     def clear(self) -> None:
-        """Drop all that waits, and let reading go on if it is paused because of this mailbox."""
-        self._clients = self._servers = None  # they may hold megabytes
+        """Drop all items, and resume reading if it is paused because of this mailbox."""
+        self._clients = self._servers = None  # they can hold megabytes
         self._taken, self._free = self._put, 0
         connection = self._server.connection
         if self.is_full:
@@ -204,13 +204,13 @@ class Mailbox:
         self._server.connection.load(size)
 
     def unload(self, item: object) -> None:
-        """Count the bytes of a handled item no more, if they count."""
+        """Subtract the bytes of a handled item, if it was weighed."""
         size = self.weights.pop(id(item), 0)
         if size:
             self._server.connection.unload(size)
 
     def needs_turn(self, item: object) -> bool:
-        """Return whether an item is a large message that must wait, because much was handled before it."""
+        """Return whether an item is a large message that must wait, because many bytes were handled before it."""
         size = self.weights.get(id(item), 0)
         is_next = size > 0 and self._handled >= PART
         self._handled = size if is_next else self._handled + size

@@ -1,29 +1,29 @@
-"""Holds the rates of one connection: how fast its client may send. ``docs/limits.md``.
+"""Limits how fast the client of one connection can send. ``docs/limits.md``.
 
 Theory of operation
 -------------------
-Only connections to sockets with rates have a :class:`RateLimiter`, so that no other connection keeps a bucket.
-There are buckets for the connection's messages, joins and bytes, and one for each handler with a rate of its own,
-made when it is first needed. No bucket belongs to a topic, or to anything else that the client chooses: a client
-that joins again, or joins a hundred topics, gets no new tokens.
+Only connections to sockets with rates have a :class:`RateLimiter` and its buckets. There are buckets for the
+connection's messages, joins and bytes. A handler with a rate has a separate bucket, which is made when it is first
+needed. No bucket belongs to a topic, or to another thing that the client chooses. So a client that joins again, or joins
+a hundred topics, gets no new tokens.
 
-What happens beyond a rate:
+Beyond a rate:
 
 ==============================  ===========================================================================
 the client sends                the server
 ==============================  ===========================================================================
 a message to a channel, a join  answers with the error ``rate_limited``; without a ref, counts it as dropped
 a heartbeat, a leave            handles it nevertheless: the protocol needs these (:data:`NEVER_REFUSED`)
-a message to a raw socket       handles it, and pauses reading until the tokens are there
-bytes                           pauses reading until the tokens are there
+a message to a raw socket       handles it, and pauses reading until the bucket has tokens again
+bytes                           pauses reading until the bucket has tokens again
 ==============================  ===========================================================================
 
-``Rates(excess="close")`` closes instead, and ``close_after`` closes after so many excesses in a row.
+``Rates(excess="close")`` closes the connection instead. ``close_after`` closes it after so many excesses in a row.
 
-Bytes and raw messages have come already, so they can't be refused: the connection *owes* their tokens, and is not
-read from until it owes nothing. TCP then slows the client down, and nothing is lost. While reading is paused, the
-server does not see that a client has gone: megabytes may stand in the kernel before the end. So the idle timer
-asks the transport (:meth:`RateLimiter.forgive_if_left`).
+Bytes and raw messages can't be refused, because they are received already. So the server stops reading from the
+connection until the bucket has their tokens. TCP then slows the client down, and nothing is lost. While reading is
+paused, the server does not see that a client has gone: megabytes can wait in the kernel before the end. So the idle
+timer asks the transport (:meth:`RateLimiter.stop_if_client_gone`).
 """
 
 from __future__ import annotations
@@ -46,22 +46,22 @@ if TYPE_CHECKING:
 __all__ = ["RateLimiter"]
 
 NO_RATES: Final = Rates()
-"""Of a socket of which only handlers have rates."""
+"""The rates of a socket where only handlers have rates."""
 
 NEVER_REFUSED: Final = frozenset(
     {Decision.HEARTBEAT, Decision.LEAVE, Decision.LEFT_ALREADY, Decision.STALE}
 )
-"""What is handled beyond a rate too, unless the excess closes the connection."""
+"""Messages that are handled even beyond a rate, unless the excess closes the connection."""
 
 JOINS: Final = frozenset({Decision.JOIN, Decision.REJOIN})
 
 
 class RateLimiter:
-    """The rates of one connection.
+    """Limits the rates of one connection.
 
     Args:
-        connection: Its connection, to a socket with rates.
-        transport: The connection's.
+        connection: The connection, to a socket with rates.
+        transport: The transport of the connection.
     """
 
     __slots__ = (
@@ -70,7 +70,7 @@ class RateLimiter:
         "_due",
         "_events",
         "_excesses",
-        "_is_forgiven",
+        "_is_off",
         "_joins",
         "_messages",
         "_rates",
@@ -88,7 +88,7 @@ class RateLimiter:
         self._events: dict[Any, Bucket] = {}  # by handler
         self._excesses = 0  # in a row
         self._due = 0.0
-        self._is_forgiven = False
+        self._is_off = False
         self._timer: asyncio.TimerHandle | None = None
 
     # Messages.
@@ -102,13 +102,13 @@ class RateLimiter:
         """Take the tokens of a message of the protocol of channels.
 
         Args:
-            decision: What the message means.
-            membership: The channel that it is for, if that is joined.
+            decision: The row of the decision table for the message.
+            membership: The channel that the message is for, if it is joined.
             message: The message.
 
         Returns:
-            0.0 if the message is to be handled. Else it is to be refused, and the client may try again after so
-            many seconds; or the connection has been closed.
+            0.0 if the message must be handled. Otherwise the message must be refused, and the number is the seconds
+            after which the client can try again. The connection can have been closed.
         """
         limit, wait = self._exceeded(decision, membership, message)
         if limit is None:
@@ -122,17 +122,17 @@ class RateLimiter:
         return 0.0 if decision in NEVER_REFUSED else wait
 
     def take_control(self) -> None:
-        """Take the token of a ping or pong; the transport has answered it already."""
+        """Take the token of a ping or pong, which the transport has answered already."""
         if self._messages is not None and self._messages.take(self._now):
             self._exceed(Limit.MESSAGES, Decision.HEARTBEAT)
 
     def take_raw(self) -> bool:
-        """Take the token of a message of a raw socket; return False if the connection has been closed for it."""
+        """Take the token of a message of a raw socket; return False if the excess has closed the connection."""
         messages = self._messages
         if messages is None:
             return True
         if self._rates.excess != "close":
-            self._owe(Limit.MESSAGES, messages, 1)
+            self._take_or_pause(Limit.MESSAGES, messages, 1)
             return True
         if not messages.take(self._now):
             return True
@@ -145,7 +145,7 @@ class RateLimiter:
         membership: Membership[ChannelServer] | None,
         message: Message,
     ) -> tuple[Limit | None, float]:
-        """Take the tokens of a message; return which limit has none, and in how many seconds it has."""
+        """Take the tokens of a message; return the limit without tokens, if any, and the seconds until it has some."""
         now = self._now
         if self._messages is not None and (wait := self._messages.take(now)):
             return Limit.MESSAGES, wait
@@ -164,7 +164,7 @@ class RateLimiter:
     def _exceed(
         self, limit: Limit, decision: Decision, topic: str | None = None, event: str | None = None
     ) -> bool:
-        """Count an excess; close if it is one too many, and return whether it is."""
+        """Count an excess; return whether it has closed the connection."""
         self._excesses += 1
         rates = self._rates
         is_last = rates.close_after is not None and self._excesses > rates.close_after
@@ -175,51 +175,51 @@ class RateLimiter:
         self._report(limit, topic, event)
         return False
 
-    # Bytes, and what is owed.
+    # Bytes, and pauses of reading.
 
     def received(self, size: int) -> None:
-        """Count the bytes of a message, if the transport does not count those of frames."""
+        """Count the bytes of a message, if the transport does not count the bytes of frames."""
         if not self._transport.counts_bytes:
             self.metered(size)
 
     def metered(self, size: int) -> None:
-        """Count bytes that have come."""
+        """Count received bytes."""
         if self._bytes is not None:
-            self._owe(Limit.BYTES, self._bytes, size)
+            self._take_or_pause(Limit.BYTES, self._bytes, size)
 
     @property
-    def is_owed(self) -> bool:
-        """Whether reading is paused because tokens are owed."""
+    def is_paused(self) -> bool:
+        """Whether reading is paused because a bucket lacks tokens."""
         return self._timer is not None
 
-    def forgive_if_left(self) -> None:
-        """Read on at once, and pause no more, if the client has gone: what it sent before is read to its end."""
-        if self._timer is not None and self._transport.is_left:
-            self._is_forgiven = True
+    def stop_if_client_gone(self) -> None:
+        """If the client has gone, resume reading and never pause again, so that all its messages are read."""
+        if self._timer is not None and self._transport.is_client_gone:
+            self._is_off = True
             self._timer.cancel()
-            self._paid()
+            self._resume()
 
     def stop(self) -> None:
-        """Let go of the timer: the connection is over."""
+        """Cancel the timer, because the connection has ended."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _owe(self, limit: Limit, bucket: Bucket, count: int) -> None:
-        """Take tokens, there or not; if some are owed by that, pause reading until none are."""
+    def _take_or_pause(self, limit: Limit, bucket: Bucket, count: int) -> None:
+        """Take tokens, even if the bucket lacks them; then pause reading until the bucket has them."""
         now = self._now
         wait = bucket.draw(now, count)
-        if not wait or self._is_forgiven:
+        if not wait or self._is_off:
             return
         if self._timer is None:
             self._report(limit)
             self._connection.pause_reading()
-        else:  # a second bucket owes too, or more had been received when reading was paused
+        else:  # a second bucket lacks tokens too, or more bytes came after the pause began
             self._timer.cancel()
         self._due = max(self._due, now + wait)
-        self._timer = self._connection.server.loop.call_at(self._due, self._paid)
+        self._timer = self._connection.server.loop.call_at(self._due, self._resume)
 
-    def _paid(self) -> None:
+    def _resume(self) -> None:
         self._timer = None
         self._connection.resume_reading()
 

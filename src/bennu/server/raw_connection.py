@@ -2,10 +2,10 @@
 
 A :class:`~bennu.server.raw_server.RawServer` runs the handler. A connection ends in two ways:
 
-- from outside: the client has gone, or the server closes; the handler learns it in its turn;
-- from inside: a method raised, or said ``close``; the close frame goes out first, then ``closed`` runs.
+- The client has gone, or the server closes. The handler handles the end in its turn.
+- A method raised, or called ``close``. The close frame is sent first, then ``closed`` runs.
 
-A client's close is answered when all that it sent before has been handled.
+A client's close is answered when all its earlier messages are handled.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ __all__ = ["RawConnection"]
 class RawConnection(ServerConnection[RawSocket[Any]]):
     """An open connection to a raw socket."""
 
-    __slots__ = ("_goodbye", "_running")
+    __slots__ = ("_close_answer", "_running")
 
     def __init__(
         self, server: Server, accepted: Accepted[RawSocket[Any]], transport: Transport
     ) -> None:
         self._running: RawServer | None = None
-        self._goodbye: Callable[[], None] | None = None
+        self._close_answer: Callable[[], None] | None = None
         super().__init__(server, accepted, transport)
         definition = self.socket.definition
         try:
@@ -49,14 +49,14 @@ class RawConnection(ServerConnection[RawSocket[Any]]):
         else:
             self._running.begin()
 
-    # What the transport calls.
+    # Methods for the transport.
 
     def receive(self, opcode: Opcode, data: bytes) -> None:
         """Queue one message of the client.
 
         Args:
             opcode: TEXT or BINARY.
-            data: The message. Text is UTF-8, but an ASGI server may let lone surrogates through.
+            data: The message. Text is UTF-8, but some ASGI servers accept lone surrogates.
         """
         if self.limiter is not None and not self._takes(self.limiter, len(data)):
             return
@@ -68,7 +68,7 @@ class RawConnection(ServerConnection[RawSocket[Any]]):
         self._deliver(opcode, message, len(data))
 
     def control(self, opcode: Opcode, data: bytes) -> None:
-        """Queue a ping or pong, if the handler takes such."""
+        """Queue a ping or pong, if the handler takes such frames."""
         if self.limiter is not None and not self._takes(self.limiter, len(data)):
             return
         if opcode in self.socket.definition.frames:
@@ -76,7 +76,7 @@ class RawConnection(ServerConnection[RawSocket[Any]]):
 
     @staticmethod
     def _takes(limiter: RateLimiter, size: int) -> bool:
-        """Count a message of so many bytes; return False if the connection has been closed for it."""
+        """Count a message of ``size`` bytes; return False if it has exceeded a rate that closes the connection."""
         limiter.received(size)
         return limiter.take_raw()
 
@@ -86,31 +86,31 @@ class RawConnection(ServerConnection[RawSocket[Any]]):
         if size <= self.light:
             self._running.deliver(Frame(opcode, data))
         else:
-            self._running.deliver_heavy(Frame(opcode, data), size)
+            self._running.deliver_large(Frame(opcode, data), size)
 
-    def said_goodbye(self, answer: Callable[[], None]) -> None:
-        """Answer the client's close when all that it sent before has been handled."""
-        self._goodbye = answer
+    def close_received(self, answer: Callable[[], None]) -> None:
+        """Queue the client's close. It is answered when all earlier messages are handled."""
+        self._close_answer = answer
         if self._running is not None:
             self._running.end("closed")
 
-    def tell(self, message: Any) -> None:
-        """Pass a message of the server to the handler, if it takes such."""
+    def put_info(self, message: Any) -> None:
+        """Queue a message of the server for the handler, if it handles ``Draining``."""
         if self._running is not None and self.socket.definition.draining is not None:
             self._running.put_info(message)
 
     def ended(self, reason: str | Exception) -> None:
-        """Tell the handler."""
+        """Queue the end for the handler."""
         if self._running is not None:
             self._running.end(reason)
 
-    # What the handler's server calls.
+    # Methods for the handler's server.
 
-    def answer_goodbye(self) -> None:
-        """Answer the client's close, if it has come and is not answered yet."""
-        goodbye, self._goodbye = self._goodbye, None
-        if goodbye is not None and not self.is_lost:
-            goodbye()
+    def answer_close(self) -> None:
+        """Answer the client's close, if there is one that is not answered yet."""
+        answer, self._close_answer = self._close_answer, None
+        if answer is not None and not self.is_lost:
+            answer()
 
     def send_control(self, opcode: Opcode, data: bytes) -> None:
         """Send a ping or a pong."""
@@ -118,5 +118,5 @@ class RawConnection(ServerConnection[RawSocket[Any]]):
             self._transport.control(opcode, data)
 
     def close_by_handler(self, code: int, reason: str) -> None:
-        """Close with a code of the application's own."""
+        """Close with a code that the application chose."""
         self._close(code, reason, "normal")

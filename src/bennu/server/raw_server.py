@@ -3,11 +3,11 @@
 Theory of operation
 -------------------
 The task runs ``opened``, and then one method for each item of the mailbox: a message of the client, its pings and
-pongs if the handler takes them, a message for ``info``, or an end. What a method returns is written.
+pongs if the handler takes them, a message for ``info``, or an end. The method's return value is written.
 
-A connection ends in two ways. If the client or the server has ended it, the handler gets the news in its turn, and
-``closed`` runs. If a method has raised or called ``close``, the close frame goes out first, and then ``closed`` runs.
-The parts that a handler shares with a channel are :mod:`bennu.server.task` and :mod:`bennu.server.mailbox`.
+A connection ends in two ways. If the client or the server has ended it, the handler handles the end in its turn, and
+``closed`` runs. If a method has raised or called ``close``, the close frame is sent first, and then ``closed`` runs.
+A handler shares :mod:`bennu.server.task` and :mod:`bennu.server.mailbox` with a channel.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ MAX_CONTROL: Final = 125
 MAX_CLOSE_REASON: Final = 123
 
 RESTART: Final = "shutdown:restart"
-"""The reason of a Stop after which the client shall connect again."""
+"""The reason of a Stop after which the client should connect again."""
 
 OPENED: Final = (Kind.JOINED, None)
 """The item that a task handles first."""
 
 Step = tuple[Handler, Awaitable[Any]]
-"""A method, and its running, to be awaited."""
+"""A method, and the awaitable of its call."""
 
 
 class RawServer:
@@ -54,8 +54,8 @@ class RawServer:
 
     Attributes:
         agent: The handler object.
-        topic: What its dropped messages count under: the name of its class.
-        task: What runs it.
+        topic: The name under which its dropped messages are counted: the name of its class.
+        task: The task that runs the handler.
     """
 
     __slots__ = (
@@ -82,30 +82,30 @@ class RawServer:
         """The handler's name in logs."""
         return self.definition.name
 
-    # What the connection does.
+    # Methods for the connection.
 
     def begin(self) -> None:
         """Start the task."""
         self.task.start(self._run())
 
     def deliver(self, frame: Frame) -> None:
-        """Take a message of the client."""
+        """Queue a message of the client."""
         if not self.task.wake(frame) and self.task.over is None:
             self.task.open_mailbox().put_message(frame)
 
-    def deliver_heavy(self, frame: Frame, size: int) -> None:
-        """Take a large message of the client, whose bytes count until it is handled."""
+    def deliver_large(self, frame: Frame, size: int) -> None:
+        """Queue a large message of the client, and count its bytes until it is handled."""
         if self.task.over is None:
             self.task.open_mailbox().weigh(frame, size)
             self.deliver(frame)
 
     def end(self, reason: str | Exception) -> None:
-        """Take the news that the connection is gone, unless the handler ends by itself."""
+        """Queue the end by a lost connection, unless the handler is ending already."""
         if self.task.ending is None:
             end = End(Trigger.LOST, reason)
             self.task.put_end(end, end)
 
-    # What server code does.
+    # Methods for server code.
 
     def put_info(self, message: Any) -> None:
         """Queue a message for ``info``."""
@@ -124,14 +124,14 @@ class RawServer:
         self.connection.close_by_handler(code, reason)
 
     def _answer(self, value: Any) -> None:
-        """Send what a method returned: all of it, or nothing if a part of it can't be sent."""
+        """Send the return value of a method: all its messages, or none if one of them can't be sent."""
         values = cast("list[Any]", value) if isinstance(value, list | tuple) else [value]
         for encoded in [_encoded(one) for one in values]:
             self._write(encoded)
 
     def _write(self, encoded: Encoded) -> None:
         if self.task.over is not None:
-            raise NotJoined(f"{self.label}.send(...) was called after its connection was over")
+            raise NotJoined(f"{self.label}.send(...) was called after its connection had ended")
         opcode, data = encoded
         if opcode is TEXT or opcode is BINARY:
             self.connection.send(encoded)
@@ -141,7 +141,7 @@ class RawServer:
     # The task.
 
     async def _run(self) -> None:
-        """Run a method for each item, and at last what the end asks for."""
+        """Run a method for each item, and then the end."""
         task = self.task
         create_future = self.connection.server.loop.create_future
         item: Any = OPENED
@@ -163,7 +163,7 @@ class RawServer:
                             value = await handler.finish(value)
                         if value is not None:
                             self._answer(value)
-                    except BaseException as error:  # noqa: BLE001 - _end_by raises what is not ours
+                    except BaseException as error:  # noqa: BLE001 - _end_by raises it again if it is not the method's
                         end = self._end_by(error, handler)
                         if end is not None:
                             break
@@ -172,7 +172,7 @@ class RawServer:
                 mailbox = task.mailbox
                 if mailbox is not None and mailbox.weights:
                     mailbox.unload(item)
-                # What was handled may hold on to megabytes, and the task may wait for hours.
+                # The handled item can hold megabytes, and the task can wait for hours.
                 item = step = running = value = None
                 if task.ending is None:
                     if mailbox is not None:
@@ -190,12 +190,12 @@ class RawServer:
             self._close(end)
             self._has_terminated = True
             await task.terminate(self.definition.terminate, end)
-            end = None  # an exception in it holds this frame
+            end = None  # it can hold an exception, which holds this frame
         finally:
             self._clean_up()
 
     def _step_of(self, item: Any) -> Step | End | None:
-        """Return what an item means: a method to run, an end, or nothing more."""
+        """Return the method to run for an item, or an end, or None if nothing is left to do."""
         definition, agent = self.definition, self.agent
         if item.__class__ is Frame:
             handler = definition.frames[item.opcode]
@@ -239,10 +239,10 @@ class RawServer:
     # The end.
 
     def _close(self, end: End) -> None:
-        """Close the connection as an end wants it; a second time does nothing."""
+        """Close the connection with the code of an end. A second call does nothing."""
         connection = self.connection
         if end.trigger is Trigger.LOST:
-            connection.answer_goodbye()
+            connection.answer_close()
         elif end.trigger is Trigger.FAILED:
             connection.close(CloseCode.INTERNAL_ERROR, reason=end.reason)
         else:
@@ -250,14 +250,14 @@ class RawServer:
             connection.close(code, reason=end.reason)
 
     def _clean_up(self) -> None:
-        """Leave nothing behind, however the task ended. This cannot be cancelled, and never waits."""
+        """Release everything, however the task ended. This can't be cancelled, and never waits."""
         task = self.task
         end = task.ending or End(Trigger.FAILED, "shutdown")
         self._close(end)
         task.clean_up(end)
         if self._has_terminated:
             task.end()
-        else:  # it was killed before
+        else:  # the task was killed before the end
             task.terminate_late(self.definition.terminate, end, task.end)
 
 
@@ -265,7 +265,7 @@ def _encoded(message: Any) -> Encoded:
     """Return a message as a frame.
 
     Raises:
-        EncodeError: It can't be sent.
+        EncodeError: The message can't be sent.
     """
     if isinstance(message, str):
         try:
@@ -279,15 +279,15 @@ def _encoded(message: Any) -> Encoded:
             raise EncodeError(f"a ping or pong has at most {MAX_CONTROL} bytes of payload")
         return (Opcode.PING if isinstance(message, Ping) else Opcode.PONG), message.payload
     raise EncodeError(
-        f"expected text, bytes, Ping, Pong, or a list of these, to be sent; got {message!r}"
+        f"expected text, bytes, Ping, Pong, or a list of these to send; got {message!r}"
     )
 
 
 def _check_close(code: int, reason: str) -> None:
     if not (1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999):
         raise ValueError(
-            f"no close frame may hold the code {code!r}: write 1000, one of 1001 to 1003 or 1007 to 1014,"
-            " or one of your own from 3000 to 4999"
+            f"a close frame can't have the code {code!r}: write 1000, one of 1001 to 1003 or 1007 to 1014,"
+            " or a code of your application from 3000 to 4999"
         )
     if len(reason.encode()) > MAX_CLOSE_REASON:
         raise ValueError(f"the reason of a close has at most {MAX_CLOSE_REASON} bytes: {reason!r}")

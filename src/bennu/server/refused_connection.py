@@ -1,8 +1,8 @@
-"""The connection of a client that was refused, and can read why: see :mod:`bennu.refusals`.
+"""The connection of a client that was refused, and can read the reason: see :mod:`bennu.refusals`.
 
-Such a connection does not count among the endpoint's: no channel is joined, and no broadcast comes. The server answers
-heartbeats and leaves as usual, answers everything else with the reason, and closes after some seconds. The connection
-has a rate and a message size of its own; the socket's rates do not apply.
+Such a connection does not count as a connection of the endpoint: no channel is joined, and no broadcast is sent. The
+server answers heartbeats and leaves as usual, and all other messages with the reason. It closes the connection after
+some seconds. The socket's rates and message size do not apply. :data:`RATE` and :data:`MAX_REFUSED` apply instead.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 __all__ = ["MAX_REFUSED", "RefusedConnection", "refusal_with_time"]
 
 MAX_REFUSED: Final = 16_384
-"""Bytes of a message of a refused client: the server does not look at its payload."""
+"""The most bytes of a message of a refused client. The server does not read its payload."""
 
 RATE: Final = Rate(10, per=1, burst=200)
-"""Messages of a refused client: a page that joins its channels sends them all at once."""
+"""The rate of messages of a refused client. The burst allows a page that joins all its channels at once."""
 
 
 def refusal_with_time(payload: dict[str, Any], readable: Readable) -> tuple[dict[str, Any], float]:
-    """Return what a refused client is told, with ``retry_after_ms``, and how long it is held."""
-    hold = random.uniform(readable.hold, 2 * readable.hold)  # noqa: S311 - to spread them
+    """Return the payload for a refused client, with ``retry_after_ms``, and the seconds until its connection closes."""
+    hold = random.uniform(readable.hold, 2 * readable.hold)  # noqa: S311 - spreads the clients over time
     wait = payload.get("retry_after_ms")
     if isinstance(wait, int | float) and not isinstance(wait, bool):
         return payload, min(max(hold, wait / 1000), max(hold, MAX_HOLD))
@@ -57,7 +57,7 @@ class RefusedConnection(ServerConnection):
         self._timer: asyncio.TimerHandle = server.loop.call_later(hold, self._dismiss)
 
     def receive(self, opcode: Opcode, data: bytes) -> None:
-        """Answer one message of the client, or close if it sends too many."""
+        """Answer one message of the client, or close if the client sends too many messages."""
         if not self._may_send():
             return
         try:
@@ -71,7 +71,7 @@ class RefusedConnection(ServerConnection):
             reply = self.serializer.reply(join_ref, message.ref, message.topic, status, response)
         except Exception as error:
             self.server.log.exception(
-                "Closing a refused connection because its reason can't be written"
+                "Closing a refused connection because its reason can't be encoded"
             )
             self.close(CloseCode.INTERNAL_ERROR, reason=error)
             return
@@ -83,21 +83,21 @@ class RefusedConnection(ServerConnection):
 
     @property
     def max_frame_size(self) -> int:
-        """Bytes of one message of the client."""
+        """The most bytes of one message of the client."""
         return min(super().max_frame_size, MAX_REFUSED)
 
     def _may_send(self) -> bool:
-        """Count a message; close if there are too many."""
+        """Count a message; close the connection if there are too many."""
         if not self._bucket.take(self.server.loop.time()):
             return True
         self.close(CloseCode.RATE_LIMITED, reason="closed")
         return False
 
-    def tell(self, message: Any) -> None:
-        """Pass on nothing: the client knows all that it shall know."""
+    def put_info(self, message: Any) -> None:
+        """Do nothing: there is no channel."""
 
     def ended(self, reason: str | Exception) -> None:
-        """Let go of the timer."""
+        """Cancel the timer."""
         del reason
         self._timer.cancel()
 

@@ -1,4 +1,4 @@
-"""The request to connect: what it is for, what it says, and the HTTP answer if it is denied. Protocol document, §1.2 to §1.11."""
+"""The request to connect: its target, its parts, and the HTTP answer if it is denied. Protocol document, §1.2 to §1.11."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ __all__ = [
 FORBIDDEN: Final = 403
 
 AUTH_TOKEN_HEADER: Final = b"x-phoenix-authtoken"
-"""Where a client that polls sends what a WebSocket client puts among the subprotocols."""
+"""The header with the auth token of a client that polls. A WebSocket client puts the token among the subprotocols."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a request is for.
+    """The socket that a request leads to.
 
     Attributes:
         socket: The socket that the path leads to.
         mount: The path on which the socket is mounted, for logs.
         variables: The path's variables.
         origin_check: Decides which pages may connect.
-        longpoll: Options of long polling if the path is the one for polling; None if it is the WebSocket's.
+        longpoll: Options of long polling if the path is for polling; None if the path is for WebSockets.
     """
 
     socket: SocketBase[Any]
@@ -55,13 +55,13 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """The HTTP answer to a client that may not connect.
+    """The HTTP answer to a client that is refused.
 
     Attributes:
         status: The HTTP status.
         body: The body, plain text.
-        retry_after: Seconds after which the client may try again; None if that is not said.
-        refusal: What the client is told instead if the socket's refusals are readable; None if they never are.
+        retry_after: Seconds for the header Retry-After; None is no such header.
+        refusal: The reason for the client if the socket's refusals are readable; None if the answer is always HTTP.
     """
 
     status: int
@@ -79,7 +79,7 @@ class ConnectRequest:
         transport: ``"websocket"`` or ``"longpoll"``.
 
     Attributes:
-        headers: The headers by their names, in lower case; of several of one name the first.
+        headers: The headers by their names, in lower case. Of several headers with one name, it has the first.
         params: The parameters of the query and the path, once the request is read.
         info: What ``connect`` can ask about the request, once the request is read.
         subprotocol: The subprotocol that was agreed on, once the request is read.
@@ -101,10 +101,10 @@ class ConnectRequest:
         """Read the request in the order of the protocol: query, origin, auth token, subprotocol.
 
         Args:
-            server: The endpoint's.
+            server: The endpoint's server.
 
         Returns:
-            The answer if the request is denied.
+            The answer if the request is denied; else None.
         """
         target, scope, headers = self.target, self.scope, self.headers
         query: bytes = scope.get("query_string", b"")
@@ -135,7 +135,7 @@ class ConnectRequest:
             fits, self.subprotocol = select_subprotocol(protocols, socket.subprotocols)
             if not fits:
                 server.log.error(
-                    "Refusing a connection to %s: it offers the subprotocols %s, the socket speaks %s",
+                    "Refusing a connection to %s: the client offers the subprotocols %s, the socket has %s",
                     target.mount,
                     _without_bearer(protocols),
                     socket.subprotocols,
@@ -155,7 +155,7 @@ class ConnectRequest:
         return self.headers.get(b"sec-websocket-key", b"")
 
     def explain_upgrade(self) -> str | None:
-        """Return what keeps the request from becoming a WebSocket, in one sentence; None if nothing does."""
+        """Return in one sentence why the request is no upgrade to a WebSocket; None if it is."""
         scope, headers = self.scope, self.headers
         method: str = scope.get("method", "GET")
         http_version: str = scope.get("http_version", "1.1")
@@ -182,14 +182,14 @@ _USUAL: Final = {
     b"upgrade": b"websocket",
     b"sec-websocket-version": b"13",
 }
-"""Headers of most requests to upgrade, whose values need not be parsed."""
+"""Headers of most requests to upgrade. If a request has these values, they need not be parsed."""
 _NEEDED: Final = {b"host", b"sec-websocket-key"}
 
 
 async def origin_fits(
     log: Log, target: Target, scope: Mapping[str, Any], headers: dict[bytes, bytes]
 ) -> bool:
-    """Return whether a page of the request's origin may connect; log it if not."""
+    """Return whether pages of the request's origin can connect. Log a refusal."""
     header = headers.get(b"origin")
     if header is None:
         return True
@@ -220,7 +220,7 @@ def _without_bearer(protocols: str | None) -> str | None:
 def _without_token(
     headers: list[tuple[bytes, bytes]], protocols: str | None
 ) -> list[tuple[bytes, bytes]]:
-    """Return the headers without the auth token: it is a secret, and stands in ``info.auth_token``."""
+    """Return the headers without the auth token, which is a secret. It is in ``info.auth_token``."""
     name = b"sec-websocket-protocol"
     kept = [pair for pair in headers if pair[0].lower() not in (name, AUTH_TOKEN_HEADER)]
     return kept if protocols is None else [*kept, (name, protocols.encode("latin-1"))]

@@ -1,6 +1,6 @@
 """The timers, subscriptions and tasks that a channel or a raw handler has started, which end with it.
 
-They are made lazily: an object that starts nothing has no resources.
+A channel or handler that starts nothing has no :class:`Resources`.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 __all__ = ["Resources"]
 
 GRACE: Final = 5.0
-"""Seconds that a task has to end when it is cancelled."""
+"""Seconds within which a cancelled task must end."""
 
 
 class Resources:
-    """What one object has started.
+    """The timers, subscriptions and tasks of one channel or raw handler.
 
     Args:
         server: The channel or raw handler.
 
     Attributes:
-        subscriptions: What is cancelled at the end: each has a method ``cancel``, which never raises.
+        subscriptions: Objects that are cancelled at the end: each has a method ``cancel``, which never raises.
         tasks: Tasks that run beside the handlers.
         timers: Timers that have not fired.
     """
@@ -45,11 +45,11 @@ class Resources:
         self.timers: set[asyncio.TimerHandle] = set()
 
     def send_after(self, seconds: float, message: Any) -> Callable[[], None]:
-        """Queue a message for the object after some seconds; return what cancels it."""
+        """Queue a message for the object after some seconds; return a function that cancels the timer."""
         return self._send_later(seconds, message, repeats=False)
 
     def send_every(self, seconds: float, message: Any) -> Callable[[], None]:
-        """Queue a message for the object again and again; return what ends it."""
+        """Queue a message for the object every ``seconds`` seconds; return a function that cancels the timer."""
         return self._send_later(seconds, message, repeats=True)
 
     def _send_later(self, seconds: float, message: Any, *, repeats: bool) -> Callable[[], None]:
@@ -77,7 +77,7 @@ class Resources:
         return cancel
 
     def subscribe(self, topic: str) -> Callable[[], None]:
-        """Queue what is sent to a topic; return what ends that."""
+        """Queue the messages of a topic for the object; return a function that ends the subscription."""
         server, subscriptions = self._server, self.subscriptions
 
         def put(message: Any) -> None:
@@ -100,10 +100,10 @@ class Resources:
         tasks.add(task)
 
         def done(task: asyncio.Task[Any]) -> None:
-            with suppress(RuntimeError):  # it was killed, and goes on all the same
-                coroutine.close()  # in case that it never began
+            with suppress(RuntimeError):  # the coroutine was killed, and did not end
+                coroutine.close()  # if the coroutine never began
             if task not in tasks:
-                return  # the object has ended, and end_tasks sees to the task
+                return  # the object has ended, and end_tasks handles the task
             tasks.discard(task)
             if not task.cancelled() and isinstance(error := task.exception(), Exception):
                 server.task.fail(error)
@@ -112,7 +112,7 @@ class Resources:
         return task
 
     def end(self) -> None:
-        """End all of them."""
+        """Cancel all timers, subscriptions and tasks."""
         for timer in self.timers:
             timer.cancel()
         for subscription in self.subscriptions:
@@ -132,11 +132,11 @@ class Resources:
 
 
 async def _awaited(coroutine: Coroutine[Any, Any, Any], task_of: str) -> Any:
-    """Await a coroutine of the user's, so that its task can be killed, and ends nothing else.
+    """Await a coroutine of the user's in a task that can be killed. Turn its failure into a crash of the object.
 
     Args:
         coroutine: The coroutine.
-        task_of: What started it, read from this frame by :mod:`bennu.loop.watch`.
+        task_of: The name of the object that started it. :mod:`bennu.loop.watch` reads it from this frame.
     """
     try:
         return await coroutine

@@ -1,15 +1,15 @@
-"""What waits for a client that reads too slowly: one queue, of which some messages may be dropped.
+"""The queue of messages for a client that reads too slowly. Some of its messages can be dropped.
 
-The queue holds all messages for one connection in the order in which they were sent: replies and notices, which
-are never dropped, and messages of channels, which can be dropped if the channel allows it. A drop leaves a gap and
-changes no order. For this reason a message that replaces an older one of the same key goes to the end.
+The queue has all messages for one connection in the order in which they were sent. Replies and notices are never
+dropped. Messages of a channel can be dropped if the channel allows it. A drop does not change the order of the other
+messages. So a message that replaces an older message with the same key goes to the end.
 
 Two bounds hold after every call. The first is a number of messages for each *owner* (a joined channel that
-allows drops). The second is a number of bytes for the queue: beyond it, the oldest message that a channel allows
-to drop is dropped. One message that can't be dropped may exceed the bound, whatever its size. The next one is not
-taken, and the connection must end.
+allows drops). The second is a number of bytes for the queue. Beyond it, the queue drops the oldest message that can be
+dropped. One message that can't be dropped can exceed the bound, with any size. The queue refuses the next such message,
+and the connection must end.
 
-Every message counts ``COST`` bytes besides its own: the memory that its place in the queue takes.
+Every message counts ``COST`` bytes more than its own: the memory of its place in the queue.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from ..reasons import DropReason
 __all__ = ["COST", "SendQueue"]
 
 COST: Final = 256
-"""Bytes that a message takes beside its own."""
+"""Bytes that a message takes besides its own."""
 
 SLACK: Final = 32
-"""Gaps that are not worth a sweep."""
+"""The number of gaps up to which the queue is not compacted."""
 
 Dropped = Callable[[str, DropReason, int], object]
-"""Is told of messages that nobody will get: their topic, why, and how many."""
+"""Called with messages that were dropped: their topic, the reason, and their number."""
 
 
 class _Entry:
@@ -47,12 +47,12 @@ class SendQueue:
     """The queue of one slow connection.
 
     Args:
-        bound: Bytes that may wait.
-        dropped: Is told of each message that is dropped.
+        bound: The most bytes that can wait.
+        dropped: Called with each message that is dropped.
 
     Attributes:
         size: Bytes that wait, each message with its ``COST``.
-        kept: Of these, bytes that must not be dropped.
+        kept: The part of ``size`` that must not be dropped.
     """
 
     __slots__ = (
@@ -84,12 +84,12 @@ class SendQueue:
         """Add a message that must not be dropped.
 
         Args:
-            topic: What it is counted under, if it can't be delivered.
-            frame: In whatever form the transport takes it.
-            size: Its bytes.
+            topic: The topic under which the message is counted, if it can't be delivered.
+            frame: The message, framed for the transport.
+            size: The bytes of the frame.
 
         Returns:
-            Whether it was taken: not if what waits is more than the bound already.
+            Whether the message was queued. It is not if the queue exceeds its bound already.
         """
         if self.size > self._bound:
             return False
@@ -101,16 +101,15 @@ class SendQueue:
     def offer(
         self, topic: str, frame: Any, size: int, *, owner: object, key: Hashable, most: int
     ) -> None:
-        """Add a message that may be dropped.
+        """Add a message that can be dropped.
 
         Args:
-            topic: What it is counted under, if it is dropped.
-            frame: In whatever form the transport takes it.
-            size: Its bytes.
+            topic: The topic under which the message is counted, if it is dropped.
+            frame: The message, framed for the transport.
+            size: The bytes of the frame.
             owner: The channel.
-            key: It takes the place of a waiting message of this owner with the same key. None
-                stands for itself.
-            most: Messages of this owner that may wait.
+            key: The message replaces a waiting message of this owner with the same key. None replaces no message.
+            most: The most messages of this owner that can wait.
         """
         owned = self._owners.get(owner) or OrderedDict[Hashable, _Entry]()
         if key is not None and key in owned:
@@ -124,13 +123,13 @@ class SendQueue:
         self._keep_bound()
 
     def take(self, limit: int) -> list[Any]:
-        """Take frames off the front.
+        """Remove frames from the front, and return them.
 
         Args:
-            limit: Bytes after which no more are taken.
+            limit: Bytes after which no more frames are taken.
 
         Returns:
-            At least one, unless nothing waits.
+            At least one frame, unless the queue is empty.
         """
         frames: list[Any] = []
         entries = self._entries
@@ -145,7 +144,7 @@ class SendQueue:
         return frames
 
     def drop_all(self) -> None:
-        """Drop everything: the connection has ended."""
+        """Drop all messages, because the connection has ended."""
         lost = Counter(entry.topic for entry in self._entries if entry.frame is not None)
         for topic, count in lost.items():
             self._dropped(topic, DropReason.SLOW_ENDED, count)
@@ -176,7 +175,7 @@ class SendQueue:
         self._dropped(entry.topic, reason, 1)
 
     def _forget(self, entry: _Entry) -> None:
-        """Leave a gap where it stands."""
+        """Remove an entry, and leave a gap in its place."""
         entry.frame = None
         self._count -= 1
         self.size -= entry.size

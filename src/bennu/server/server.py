@@ -1,4 +1,4 @@
-"""What the connections of an endpoint share: its event loop, PubSub and threads, and the set of all connections."""
+"""The server of an endpoint: its event loop, PubSub, threads, and all its connections."""
 
 from __future__ import annotations
 
@@ -23,33 +23,33 @@ if TYPE_CHECKING:
 __all__ = ["Server"]
 
 HOLD_LIMIT: float | None = LIMIT
-"""Seconds that a callback can hold the event loop before the log names it; None watches none."""
+"""Seconds for which a callback can block the event loop before the log names it; None is no limit."""
 SWEEPS: Final = 4
-"""Looks at each connection in one timeout: a silent connection is closed after 1 to 1.25 timeouts."""
+"""The number of checks of each connection in one timeout. A silent connection is closed after 1 to 1.25 timeouts."""
 
 
 class Server:
-    """What the connections of an endpoint share.
+    """The objects that the connections of an endpoint share.
 
     Args:
-        endpoint: The endpoint, for channels that ask for it.
-        pubsub: The endpoint's.
-        telemetry: The endpoint's.
+        endpoint: The endpoint, for ``self.endpoint`` in channels.
+        pubsub: The endpoint's PubSub.
+        telemetry: The endpoint's telemetry.
         debug: Whether payloads are checked against ``emits``.
-        connection_limits: Limits how many clients connect, and how fast; None is no limit.
-        threads: How many worker threads there are; None is the default.
-        hide: Which parameters are hidden in the log; None is the default.
+        connection_limits: Limits the number of clients, and the rate of connects; None is no limit.
+        threads: The numbers of worker threads; None is the default.
+        hide: The parameters that are hidden in the log; None is the default.
 
     Attributes:
         connections: The open connections.
         connects: The worker threads for ``connect``.
-        context: The context in which the endpoint was started, for what belongs to no connection.
+        context: The context in which the endpoint was started, for code that belongs to no connection.
         home: The endpoint's event loop, thread and process.
-        is_draining: Whether no client may connect any more, since the server is about to stop.
+        is_draining: Whether new clients are refused, because the server will stop.
         lines: Writes the log lines about connects and joins.
         pools: The worker threads.
-        refused: The connections of refused clients that may read the reason.
-        state: What the endpoint's lifespan yielded.
+        refused: The connections of refused clients that can read the reason.
+        state: The value that the endpoint's lifespan yielded.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class Server:
         return self._scheduler
 
     def start(self) -> None:
-        """Take the running event loop as the endpoint's."""
+        """Make the running event loop the endpoint's event loop."""
         self.home.start()
         self.log.start(self.home.loop)
         if self.connection_limits is not None:
@@ -109,7 +109,7 @@ class Server:
             self._watch = Watch.begin(HOLD_LIMIT)
 
     async def end_connections(self) -> None:
-        """Close every connection, end every channel, and wait for what is left of them."""
+        """Close every connection, end every channel, and wait until their tasks have ended."""
         for connection in (*self.connections, *self.refused):
             connection.close(CloseCode.SHUTDOWN)
         for sweeper in self._sweepers.values():
@@ -119,19 +119,19 @@ class Server:
             await asyncio.wait(tuple(self._background))
 
     async def stop(self) -> None:
-        """End what has not ended, and let go of the loop and the threads."""
+        """End all connections, and release the event loop and the threads."""
         await self.end_connections()
-        self.let_go()
+        self.release()
 
-    def let_go(self) -> None:
-        """Let go of the loop and the threads; what was broadcast is still written."""
+    def release(self) -> None:
+        """Write pending broadcasts, and release the event loop and the threads."""
         self.pubsub.batch.flush()
         self.log.stop()
         self.home.stop()
         self._drop()
 
     def abandon(self) -> None:
-        """Forget everything that runs: the event loop was closed without a stop, or is the parent process's."""
+        """Forget all connections and tasks, because the loop was closed without a stop, or is the parent process's."""
         for connection in tuple(self.connections):
             self.closed(connection)
         self.refused.clear()
@@ -151,14 +151,14 @@ class Server:
             watch.end()
 
     async def wait_until_idle(self, deadline: float) -> None:
-        """Wait until every channel has ended, but not beyond a time of the loop's clock."""
+        """Wait until every channel has ended, or until ``deadline``, in seconds of the event loop's clock."""
         while self._background and (left := deadline - self.loop.time()) > 0:
             await asyncio.wait(tuple(self._background), timeout=left)
 
     def create_task(
         self, coroutine: Coroutine[Any, Any, Any], context: Context | None = None
     ) -> asyncio.Task[Any]:
-        """Run a coroutine whose end :meth:`stop` waits for.
+        """Run a coroutine in a task that :meth:`stop` waits for.
 
         Args:
             coroutine: The coroutine.
@@ -170,7 +170,7 @@ class Server:
         return task
 
     def spawn(self, coroutine: Coroutine[Any, Any, Any]) -> None:
-        """Run a coroutine that nothing else looks at; log its failure."""
+        """Run a coroutine in a task whose result is not used; log its failure."""
         self.create_task(coroutine).add_done_callback(self._log_failure)
 
     def in_thread(self, callback: Callback, /, *args: Any) -> Awaitable[Any]:
@@ -178,7 +178,7 @@ class Server:
         return self.pools.hooks.in_thread(callback, *args)
 
     def opened(self, connection: ServerConnection[Any]) -> None:
-        """Count a connection that has opened."""
+        """Add a connection that has opened."""
         self.connections.add(connection)
         if self.connection_limits is not None:
             self.connection_limits.add(network_of(connection.info.peer.host))
@@ -187,18 +187,18 @@ class Server:
             self._sweepers[timeout] = _Sweeper(self, timeout)
 
     def closed(self, connection: ServerConnection[Any]) -> None:
-        """Count a connection no more."""
+        """Remove a connection that has ended."""
         self.connections.discard(connection)
         if self.connection_limits is not None:
             self.connection_limits.leave(network_of(connection.info.peer.host))
 
     def _log_failure(self, task: asyncio.Task[Any]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
-            self.log.error("A task of the server's own failed", exc_info=error)
+            self.log.error("An internal task of the server failed", exc_info=error)
 
 
 class _Connects:
-    """The worker threads for ``connect``. Channels see the context variables that ``connect`` set there."""
+    """The worker threads for ``connect``. Channels see the context variables that a plain ``connect`` has set."""
 
     __slots__ = ("_pools",)
 
@@ -213,7 +213,7 @@ class _Connects:
 class _Sweeper:
     """Closes connections that have been silent for longer than their timeout.
 
-    All connections of one timeout share a timer: a message only sets a counter of its connection back to zero.
+    All connections with the same timeout share a timer. So a message only sets a counter of its connection to zero.
     """
 
     def __init__(self, server: Server, timeout: float) -> None:

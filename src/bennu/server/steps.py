@@ -1,7 +1,7 @@
-"""From an item of a channel's mailbox to a handler, and from its result to a reply. Protocol document, §3.2.
+"""Finds the handler for an item of a channel's mailbox, and writes its result as a reply. Protocol document, §3.2.
 
-The tables of the channel's class (:mod:`bennu.definition`) say which handler takes an item. A message that no handler
-takes gets an error reply.
+The tables of the channel's class (:mod:`bennu.definition`) have the handler for each item. A message without a handler
+gets an error reply.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..user_code.callback import crash_of
 from ..user_code.copies import copy_of
 from ..user_code.invalid_payload import InvalidPayload
 from ..user_code.payload import anything
-from .channel_telemetry import tell_refused
+from .channel_telemetry import emit_refused
 from .end import End, Trigger
 from .mailbox import Kind
 from .task import Interruption
@@ -30,11 +30,11 @@ __all__ = ["Step", "answer", "end_by", "is_result", "step_of"]
 
 
 Step = tuple[Message | None, Handler, Awaitable[Any]]
-"""The message that is answered, if there is one; the handler; and its running, to be awaited."""
+"""The client's message or None, the handler, and the awaitable of the handler's call."""
 
 
 def step_of(server: ChannelServer, item: Any) -> Step | End | None:
-    """Return what an item means: a handler to run, an end, or nothing more.
+    """Return the handler to run for an item, or an end, or None if nothing is left to do.
 
     Args:
         server: The channel.
@@ -69,8 +69,8 @@ def step_of(server: ChannelServer, item: Any) -> Step | End | None:
 
 
 def _refuse(server: ChannelServer, message: Message, response: Any) -> None:
-    """Answer a message that no handler takes."""
-    tell_refused(server, message, response)
+    """Answer a message without a handler."""
+    emit_refused(server, message, response)
     if message.ref is not None:
         server.connection.reply(server.join_ref, message.ref, server.topic, ERROR, response)
 
@@ -99,7 +99,7 @@ def _step_of_item(server: ChannelServer, kind: Kind, content: Any) -> Step | Non
 
 @cache  # isinstance() takes half a microsecond for a Struct
 def is_result(kind: type) -> bool:
-    """Return whether values of a class say themselves what reply they are; else they are the response of an ok reply."""
+    """Return whether values of a class are replies. Other values are the response of an ok reply."""
     return issubclass(kind, Ok | Error | Reply | bytes)
 
 
@@ -112,7 +112,7 @@ def answer(server: ChannelServer, ref: Any, value: Any) -> None:
         value: An ``Ok``, ``Error`` or ``Reply``, or the response of an ok reply.
 
     Raises:
-        EncodeError: The response can't be written.
+        EncodeError: The response can't be encoded.
     """
     connection, status = server.connection, OK
     if isinstance(value, Ok):
@@ -129,7 +129,7 @@ def answer(server: ChannelServer, ref: Any, value: Any) -> None:
         if carries or not isinstance(value, bytes):
             raise
         connection.server.log.warning(
-            "A reply of bytes of %s became an error: %s over %s carries none",
+            "A reply of bytes of %s became an error: %s over %s can't carry bytes",
             server.label,
             connection.serializer.name,
             connection.transport,
@@ -147,8 +147,8 @@ def end_by(
 
     Args:
         server: The channel.
-        error: What was raised.
-        message: The message of the client that was handled, if it was one.
+        error: The exception.
+        message: The message of the client that was handled; None for other items.
         handler: The handler.
     """
     task = server.task
@@ -161,7 +161,7 @@ def end_by(
             return task.stop(error)
         if isinstance(error, Refused) and message is not None:
             answer(server, message.ref, Error(error.payload))
-            tell_refused(server, message, error.payload)
+            emit_refused(server, message, error.payload)
             return None
     except EncodeError as unsendable:
         error = unsendable

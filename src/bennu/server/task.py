@@ -1,16 +1,16 @@
-"""A task under supervision: its mailbox, how it is told to end, and what happens if it does not.
+"""A task under supervision: its mailbox, its end, and the limits of that end.
 
 Theory of operation
 -------------------
-The task of a channel or of a raw handler takes items, and runs a method of the user's object for each. While it
-waits, the next item is handed to it directly (``waiter``). While it is busy, items wait in the mailbox, which is made
+The task of a channel or of a raw handler takes items, and runs a method of the user's object for each. While the task
+waits, it gets the next item directly (``waiter``). While the task is busy, items wait in the mailbox, which is made
 only then. So a channel whose client waits for each reply never has a mailbox.
 
-An end comes in one of two ways. An :class:`End` can wait in the mailbox like any item: a leave, or the news of
-a lost connection. Or it is due after the handler that runs now, before all that waits (``end_soon``). In both cases
-the handler that runs has a *limit*. When the limit is over, the task is cancelled: an *interruption*, which
-:meth:`SupervisedTask.take_interruption` tells from a cancellation by other code. If the task is not over after as
-long again, it is killed (:mod:`bennu.server.kill`).
+An end comes in one of two ways. An :class:`End` can wait in the mailbox like any item: a leave, or a lost connection.
+Or it is due after the handler that runs now, before all items that wait (``end_soon``). In both cases the handler that
+runs has a time *limit*. When the limit is over, the task is cancelled. This is an *interruption*, which
+:meth:`SupervisedTask.take_interruption` distinguishes from a cancellation by other code. If the task still runs after
+the same time again, it is killed (:mod:`bennu.server.kill`).
 """
 
 from __future__ import annotations
@@ -39,23 +39,23 @@ if TYPE_CHECKING:
 __all__ = ["GRACE", "Interruption", "SupervisedTask"]
 
 GRACE: Final = 5.0
-"""Seconds that a running handler has to finish when its end comes."""
+"""Seconds within which a running handler must finish when an end comes."""
 
 
 OVER: Final = End(Trigger.OVER, "over")
-"""Stands for the end that has come. The end itself can hold an exception, and that the frames of the task."""
+"""The placeholder for an end that was handled. The end itself can hold an exception, which holds the task's frames."""
 
 
 class Interruption(Enum):
-    """How far a task is from its end by force."""
+    """The steps of ending a task by force."""
 
     NONE = auto()
     CANCELLED = auto()
-    """The limit was over. What runs now may end with the cancellation, and the task goes on."""
+    """The time limit was over. The handler that runs now ends with the cancellation, and the task goes on."""
     REPLACED = auto()
-    """Another join takes over. The whole task ends with the cancellation."""
+    """Another join replaces the channel. The whole task ends with the cancellation."""
     KILLED = auto()
-    """The coroutine was closed under the task, whatever a handler makes of that."""
+    """The coroutine of the task was closed."""
 
 
 class SupervisedTask:
@@ -66,13 +66,13 @@ class SupervisedTask:
 
     Attributes:
         task: The asyncio task, once it has begun.
-        context: The context variables that the task sees: its own copy of the connection's.
-        waiter: What the task waits for if it has nothing to do. Its result is the next item, or None.
-        mailbox: What waits for the task, once something has had to wait.
-        ending: The end that is due after what runs now.
-        interruption: How far the task is from its end by force.
-        over: The name of the object in errors, once nothing of it runs any more; else None.
-        resources: What the object has started.
+        context: The context variables of the task: a copy of the connection's context.
+        waiter: The future that the idle task awaits. Its result is the next item, or None.
+        mailbox: The items that wait for the task; None as long as no item had to wait.
+        ending: The end that is due after the handler that runs now.
+        interruption: The last step of ending the task by force.
+        over: The name of the object for errors, once the object has ended; else None.
+        resources: The timers, subscriptions and tasks that the object has started.
     """
 
     __slots__ = (
@@ -101,43 +101,43 @@ class SupervisedTask:
         self._limit: asyncio.TimerHandle | None = None
 
     def start(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Begin to run a coroutine, in a copy of the connection's context."""
+        """Run a coroutine in a new task, in a copy of the connection's context."""
         connection = self._server.connection
         self.context = connection.context.copy()
         self.task = connection.server.create_task(coroutine, self.context)
 
     @property
     def is_running(self) -> bool:
-        """Whether the task has begun and is not over."""
+        """Whether the task has begun and is not done."""
         return self.task is not None and not self.task.done()
 
     def when_done(self, callback: Callable[[], None]) -> None:
-        """Call back once the task is over."""
+        """Call a function once the task is done."""
         if self.task is not None and self.is_running:
             self.task.add_done_callback(lambda _: callback())
         else:
             callback()
 
-    # What waits.
+    # Items.
 
     def wake(self, item: Any = None) -> bool:
-        """Hand an item to the task if it waits for one; return whether it did."""
+        """Give an item to the task if the task is idle; return whether it was idle."""
         waiter = self.waiter
         if waiter is None:
             return False
         self.waiter = None
-        if not waiter.done():  # it is done if the task has been cancelled
+        if not waiter.done():  # the waiter is done if the task has been cancelled
             waiter.set_result(item)
         return True
 
     def open_mailbox(self) -> Mailbox:
-        """Return the mailbox; make it if nothing has had to wait so far."""
+        """Return the mailbox; make it if there is none."""
         if self.mailbox is None:
             self.mailbox = Mailbox(self._server)
         return self.mailbox
 
     def put_item(self, kind: Kind, content: Any) -> None:
-        """Queue an item of the server; end if too many wait, and ``overflow`` says so."""
+        """Queue an item of the server. End if too many items wait, and ``overflow`` is ``"end"``."""
         if (
             self.ending is not None
             or self.wake((kind, content))
@@ -146,14 +146,14 @@ class SupervisedTask:
             return
         server = self._server
         server.connection.server.log.error(
-            "%s ends: %d messages of the server wait for it (max_mailbox)",
+            "%s ends because %d messages of the server wait for it (max_mailbox)",
             server.label,
             server.agent.max_mailbox,
         )
         self.end_soon(End(Trigger.FAILED, "overflow"))
 
     def put_end(self, item: Message | End, end: End) -> None:
-        """Queue an end in its turn, but not beyond the grace time.
+        """Queue an end, and limit the time until it is handled to the grace time.
 
         Args:
             item: The item: the end itself, or the client's leave.
@@ -165,38 +165,38 @@ class SupervisedTask:
                 self.set_limit(GRACE, end)
 
     async def wait_for_turn(self) -> None:
-        """Wait for a turn of the event loop of its own."""
+        """Wait for another turn of the event loop."""
         try:
             await self._server.connection.server.scheduler.exclusive()
         except asyncio.CancelledError:
             if not self.take_interruption():
                 raise
 
-    # Its end.
+    # The end.
 
     def end_soon(self, end: End) -> None:
-        """End after the handler that runs now, before all that waits."""
+        """End after the handler that runs now, before all items that wait."""
         if self.ending is None:
             self.ending = end
             if not self.wake() and self.is_running:
                 self.set_limit(GRACE, end)
 
     def take_end(self, end: End) -> None:
-        """Let nothing interrupt what is done about the end that has come."""
+        """Begin to handle an end: from now on, no other end can interrupt the task."""
         self.clear_limit()
         if self.interruption is Interruption.CANCELLED:
             self.interruption = Interruption.NONE
         self.ending = end
 
     def replace(self) -> None:
-        """Cancel the whole task: another join takes over."""
+        """Cancel the whole task, because another join replaces the channel."""
         self.interruption = Interruption.REPLACED
         if self.task is not None and self.is_running:
             self.task.cancel()
             self.set_limit(GRACE)
 
     async def terminate(self, handler: Handler | None, end: End) -> None:
-        """Run the object's last method, within its limit."""
+        """Run ``terminate`` or ``closed`` of the object, within its time limit."""
         if handler is None:
             return
         server = self._server
@@ -208,7 +208,7 @@ class SupervisedTask:
         except asyncio.CancelledError:
             if not self.take_interruption():
                 raise
-            server.connection.server.log.error(  # noqa: TRY400 - where it was cancelled says nothing
+            server.connection.server.log.error(  # noqa: TRY400 - the traceback shows only where it waited
                 "%s of %s took over %gs", name, server.label, limit
             )
         except Exception:
@@ -219,12 +219,12 @@ class SupervisedTask:
             self.clear_limit()
 
     def terminate_late(self, handler: Handler | None, end: End, over: Callable[[], None]) -> None:
-        """Run the last method in a task of its own, because the first task was killed.
+        """Run ``terminate`` or ``closed`` in a separate task, because the first task was killed.
 
         Args:
             handler: The method.
             end: The end.
-            over: Called when nothing runs any more.
+            over: Called when the method is done.
         """
 
         async def run() -> None:
@@ -238,24 +238,24 @@ class SupervisedTask:
         self.task = self._server.connection.server.create_task(run(), self.context)
 
     def clean_up(self, end: End) -> None:
-        """Drop all that waits, and take nothing more."""
+        """Drop all items that wait, and accept no more items."""
         self.ending = end
         self.clear_limit()
         mailbox, self.mailbox = self.mailbox, None
         if mailbox is not None:
             mailbox.clear()
 
-    # What the object has started.
+    # Timers, subscriptions and tasks.
 
     def own(self, method: str) -> Resources:
-        """Return what the object has started, to start more.
+        """Return the resources of the object, to add a timer, a subscription or a task.
 
         Args:
-            method: The method of the object that needs it, for the errors.
+            method: The method of the object that was called, for the errors.
 
         Raises:
             NotJoined: The object has ended.
-            WrongThread: The call comes from another thread than the event loop's.
+            WrongThread: The call does not come from the thread of the event loop.
         """
         if self.over is not None:
             raise NotJoined(f"{self.over} has ended")
@@ -266,16 +266,16 @@ class SupervisedTask:
         return self.resources
 
     def end(self) -> None:
-        """End what the object has started: nothing of it runs any more."""
+        """End the resources of the object, because the object has ended."""
         resources, self.resources = self.resources, None
         if resources is not None:
             resources.end()
         self.over = self._server.label
-        # They hold each other and the connection: without this only the garbage collector would find them.
+        # These objects refer to each other. Without this line only the garbage collector could free them.
         self.ending = OVER
         del self._server.agent, self._server
 
-    # What an exception means.
+    # Exceptions.
 
     def end_by(self, error: BaseException, name: str) -> End | None:
         """Return the end that a handler's exception means, or None if the task goes on.
@@ -283,7 +283,7 @@ class SupervisedTask:
         Called while the exception is handled. A cancellation of the whole task is raised again.
 
         Args:
-            error: What was raised.
+            error: The exception.
             name: The name of the handler.
         """
         if isinstance(error, asyncio.CancelledError):
@@ -296,21 +296,21 @@ class SupervisedTask:
         return self.crash(crash_of(error, name), name)
 
     def crash(self, error: Exception, where: str) -> End:
-        """Log a crash of the user's code; return the end that it means."""
+        """Log a crash of the user's code; return the end that it causes."""
         add_refusal_note(error)
         server = self._server
         server.connection.server.log.error("%s crashed in %s", server.label, where, exc_info=error)
         return End(Trigger.FAILED, error)
 
     def stop(self, stop: Stop) -> End:
-        """Return the end that a ``Stop`` means."""
+        """Return the end that a ``Stop`` causes."""
         if stop.closes:
             return End(Trigger.STOPPED, stop.reason)
         self._server.connection.server.log.error("%s stopped: %s", self._server.label, stop.reason)
         return End(Trigger.FAILED, stop.reason)
 
     def fail(self, error: Exception) -> None:
-        """End because a task that the object started has raised."""
+        """End the object, because a task that it started has raised."""
         if isinstance(error, Stop):
             self.end_soon(self.stop(error))
             return
@@ -319,27 +319,27 @@ class SupervisedTask:
         )
         self.end_soon(End(Trigger.FAILED, error))
 
-    # The limit of what runs.
+    # The time limit.
 
     def set_limit(self, seconds: float, end: End | None = None) -> None:
-        """Interrupt what runs after some seconds.
+        """Interrupt the running method after some seconds.
 
         Args:
-            seconds: The limit.
-            end: The end that is due, if one is.
+            seconds: The time limit.
+            end: The end that is due; None if no end is due.
         """
         self.clear_limit()
         loop = self._server.connection.server.loop
         self._limit = loop.call_later(seconds, self._interrupt, seconds, end)
 
     def clear_limit(self) -> None:
-        """Interrupt nothing."""
+        """Remove the time limit."""
         if self._limit is not None:
             self._limit.cancel()
             self._limit = None
 
     def _interrupt(self, seconds: float, end: End | None) -> None:
-        """Cancel what has run too long; kill it if it was cancelled before."""
+        """Cancel the task; kill it if it was cancelled before."""
         task, server = self.task, self._server
         if task is None or not self.is_running:
             return
@@ -363,7 +363,7 @@ class SupervisedTask:
         self._limit = server.connection.server.loop.call_later(GRACE, self._interrupt, GRACE, None)
 
     def take_interruption(self) -> bool:
-        """Return whether a cancellation was an interruption, and take it back if so."""
+        """Return whether a cancellation was an interruption, and undo the interruption if so."""
         if self.interruption is not Interruption.CANCELLED or self.task is None:
             return False
         self.interruption = Interruption.NONE

@@ -1,8 +1,8 @@
-"""What a connection needs of the transport below it.
+"""The methods that a connection needs of its transport.
 
 A transport calls these methods of the connection (:class:`~bennu.server.connection.ServerConnection`): ``receive`` for
-each message, ``lost`` when the transport is gone, and, in turns, ``congested`` when its buffer is over a mark of its own,
-and ``drained`` when the buffer has room again. The mark is no bound: the transport takes whatever is written.
+each message, and ``lost`` when the transport is gone. It calls ``congested`` when its buffer is over its high-water
+mark, and then ``drained`` when the buffer has room again. The mark is no bound: the transport takes all that is written.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Transport(Protocol):
 
     @property
     def framing(self) -> Framing:
-        """How messages are written to it."""
+        """The framing of messages on this transport."""
         ...
 
     @property
@@ -35,41 +35,41 @@ class Transport(Protocol):
 
     @property
     def counts_bytes(self) -> bool:
-        """Whether the transport calls ``metered`` with the bytes of frames; else the bytes of messages count."""
+        """Whether the transport calls ``metered`` with the bytes of frames. If not, the bytes of messages count."""
         ...
 
     @property
-    def is_left(self) -> bool:
-        """Whether the client is known to have gone, even if the transport holds more of what it sent."""
+    def is_client_gone(self) -> bool:
+        """Whether the client is known to be gone, even if the transport holds more messages of the client."""
         ...
 
     @property
     def write(self) -> Writer:
-        """Takes what ``framing`` made, and never waits."""
+        """Writes a framed message, and never waits."""
         ...
 
     @property
     def unsent(self) -> int:
-        """Bytes that were written, and have not left the process."""
+        """Bytes that were written by the connection, and are still in the process."""
         ...
 
     def control(self, opcode: Opcode, data: bytes) -> None:
-        """Send a ping or a pong, if the transport sends such itself."""
+        """Send a ping or a pong, if the transport can send control frames."""
         ...
 
     def close(self, code: int, reason: str = "") -> None:
-        """Close from the server's side. The connection knows already that it is lost.
+        """Close from the server's side. The connection has ended already.
 
         Args:
-            code: Of the close frame.
-            reason: Of the close frame; at most 123 bytes.
+            code: The code in the close frame.
+            reason: The reason in the close frame; at most 123 bytes.
         """
         ...
 
     def pause_reading(self) -> None:
-        """Bring no more messages until told to."""
+        """Stop calling ``receive``, until ``resume_reading``."""
         ...
 
     def resume_reading(self) -> None:
-        """Bring messages again, those that were held first."""
+        """Call ``receive`` again, first with the messages that were held."""
         ...

@@ -78,7 +78,7 @@ class ASGIWebSocket:
     framing = FRAMING
     keeps_time = False
     counts_bytes = False
-    is_left = False  # the ASGI server detects a client that is gone
+    is_client_gone = False  # the ASGI server detects a client that is gone
 
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive = receive

@@ -195,7 +195,7 @@ class NativeWebSocket(asyncio.Protocol):
         return self.transport.get_write_buffer_size()
 
     @property
-    def is_left(self) -> bool:
+    def is_client_gone(self) -> bool:
         """Whether the client has closed its side, even if there is more to read."""
         return has_hung_up(self.transport)
 
@@ -304,7 +304,7 @@ class NativeWebSocket(asyncio.Protocol):
             connection.metered(data)
         elif kind is CLOSE:
             self._reader = None  # nothing may come after it
-            connection.said_goodbye(lambda: self._answer_close(connection, data))
+            connection.close_received(lambda: self._answer_close(connection, data))
         elif kind is FAILURE:
             code, reason = data
             connection.server.log.warning(

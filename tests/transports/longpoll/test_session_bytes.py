@@ -44,7 +44,7 @@ async def test_a_join_that_returns_bytes_crashes() -> None:
         await browser.post(token, ["1", "1", "room:1", "phx_join", {"binary": True}])
         reply = ["1", "1", "room:1", "phx_reply", error("join crashed")]
         assert (await browser.get(token)).messages == [reply]
-        server.logged("returned what can't be sent")
+        server.logged("returned a value that can't be sent")
         assert server.endpoint.pubsub.subscribers("room:1") == 0
 
 

@@ -45,7 +45,7 @@ class Session:
     framing = FRAMING
     keeps_time = True
     counts_bytes = False
-    is_left = False  # it would not poll, which ends it
+    is_client_gone = False  # it would not poll, which ends it
 
     def __init__(
         self, server: Server, options: LongPoll, topic: str, ended: Callable[[], None]
