@@ -13,12 +13,11 @@ from bennu import (
     Channel,
     EncodeError,
     Endpoint,
-    Socket,
     WrongThread,
     on,
 )
 
-from .support.memory import HandshakeRefused, Over, both_transports, endpoint_of, error, ok, serve
+from .support.memory import endpoint_of, error, serve
 
 Event = MutableMapping[str, Any]
 App = Callable[[Any, Any, Any], Awaitable[None]]
@@ -41,34 +40,6 @@ CHANNELS = {"room:*": Room}
 
 def started(endpoint: Endpoint) -> bool:
     return endpoint.is_started
-
-
-# Paths.
-
-
-@both_transports
-@pytest.mark.conformance("WS001")
-async def test_a_mount_of_several_segments(over: Over) -> None:
-    """The socket is below its mount. A trailing slash is ignored."""
-
-    async def connect() -> None:
-        return None
-
-    socket: Socket[Any] = Socket(connect=connect, channels=CHANNELS)
-    async with serve(Endpoint(sockets={"/ws/admin": socket})) as server:
-        for path in ("/ws/admin/websocket", "/ws/admin/websocket/"):
-            client = await server.connect(path, over=over)
-            client.send("1", "1", "room:1", "phx_join")
-            await client.expect(("1", "1", "room:1", "phx_reply", ok()))
-
-
-@both_transports
-async def test_a_path_that_leads_nowhere(over: Over) -> None:
-    """An unknown path is answered with 404."""
-    async with serve(endpoint_of(CHANNELS)) as server:
-        with pytest.raises(HandshakeRefused) as refused:
-            await server.connect("/socket", over=over)
-        assert refused.value.status == 404
 
 
 # Broadcasts of server code.

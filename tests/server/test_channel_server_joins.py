@@ -253,19 +253,3 @@ async def test_after_join_runs_once_the_reply_is_out(over: Over) -> None:
             ("1", None, "room", "number", {"n": 1}),
             ("1", "2", "room", "phx_reply", ok()),
         )
-
-
-async def test_what_is_broadcast_during_a_join_is_not_heard() -> None:
-    """From the reply on it is."""
-
-    class Room(Channel[Any]):
-        async def join(self) -> None:
-            await self.endpoint.broadcast("room", "early", {})
-            await work(1)
-            await self.endpoint.broadcast("room", "early", {})
-
-    async with serve(endpoint_of({"room": Room})) as server:
-        client = await server.connect()
-        assert await client.join("room", within=1) == ok()
-        await server.endpoint.broadcast("room", "late", {})
-        await client.expect((None, None, "room", "late", {}))
