@@ -14,7 +14,7 @@ from bennu.errors import EncodeError
 from bennu.message import TEXT
 from bennu.protocol import JSONV1, JSONV2, Serializer
 from bennu.pubsub import fastlane
-from bennu.pubsub.fastlane import MAX_LOG, MAX_LOG_BYTES, LaneKey
+from bennu.pubsub.fastlane import MAX_BYTES, MAX_ENTRIES, LaneKey
 from bennu.reasons import DropReason
 
 from . import outboxes
@@ -49,7 +49,7 @@ def numbers(outbox: RecordingOutbox) -> list[object]:
 TOPICS = "ABC"
 EVENTS = "xy"
 BOUND = 5
-"""A small bound in place of MAX_LOG, so that programs reach it."""
+"""A small bound in place of MAX_ENTRIES, so that programs reach it."""
 
 
 class Programs(RuleBasedStateMachine):
@@ -75,7 +75,7 @@ class Programs(RuleBasedStateMachine):
         self.members: dict[tuple[int, str], tuple[LaneKey, Member]] = {}
         self.to_intercept: dict[Member, list[Broadcast]] = {}
         self.sent = 0
-        self.bound = mock.patch.object(fastlane, "MAX_LOG", BOUND)
+        self.bound = mock.patch.object(fastlane, "MAX_ENTRIES", BOUND)
         self.bound.start()
 
     def teardown(self) -> None:
@@ -256,11 +256,11 @@ def test_a_full_log_leaves_at_once() -> None:
     bus = Bus()
     outbox = RecordingOutbox()
     bus.member("A", outbox, key_for())
-    crowded = [bus.say("A", n) for n in range(MAX_LOG + 1)]
-    assert crowded == [False] * (MAX_LOG - 1) + [True, False]
-    assert numbers(outbox) == list(range(MAX_LOG))
+    crowded = [bus.say("A", n) for n in range(MAX_ENTRIES + 1)]
+    assert crowded == [False] * (MAX_ENTRIES - 1) + [True, False]
+    assert numbers(outbox) == list(range(MAX_ENTRIES))
     bus.end_turn()
-    assert numbers(outbox) == list(range(MAX_LOG + 1))
+    assert numbers(outbox) == list(range(MAX_ENTRIES + 1))
     assert outbox.writes == 2
 
 
@@ -271,7 +271,7 @@ def test_a_log_of_too_many_bytes_leaves_at_once() -> None:
     lane = fastlane.Lane(key_for())
     lane.members[outbox] = Member(outbox)
     outbox.lanes = 1
-    frame = ((TEXT, b"x" * (MAX_LOG_BYTES // 2)),)
+    frame = ((TEXT, b"x" * (MAX_BYTES // 2)),)
     assert bus.batch.add(lane, frame) is False
     assert outbox.writes == 0
     assert bus.batch.add(lane, frame) is True

@@ -40,7 +40,7 @@ def is_part_of(part: Sequence[bytes], whole: Sequence[bytes]) -> bool:
 TOPICS = "ABC"
 EVENTS = "xy"
 BOUND = 5
-"""A small bound in place of MAX_LOG, so that programs reach it."""
+"""A small bound in place of MAX_ENTRIES, so that programs reach it."""
 
 OLDEST = DropOldest(max=2)
 LATEST = Latest(key="key")
@@ -74,7 +74,7 @@ class Programs(RuleBasedStateMachine):
         self.intercepted: dict[Member, list[Broadcast]] = defaultdict(list)
         self.intercepts: dict[Member, str] = {}
         self.sent = 0
-        self.bound = mock.patch.object(fastlane, "MAX_LOG", BOUND)
+        self.bound = mock.patch.object(fastlane, "MAX_ENTRIES", BOUND)
         self.bound.start()
 
     def teardown(self) -> None:

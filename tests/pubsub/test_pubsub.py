@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from bennu import Broadcast
 from bennu.pubsub import PubSub
-from bennu.pubsub.fastlane import MAX_LOG
+from bennu.pubsub.fastlane import MAX_ENTRIES
 
 from ..support.clock import settle
 from ..support.inside import topics_of
@@ -193,15 +193,15 @@ async def test_a_loop_of_broadcasts_lets_others_have_their_turn(from_somebody: b
 
     said = 0
     task = asyncio.create_task(other())
-    for said in range(1, 2 * MAX_LOG):  # noqa: B007 - the other task reads it
+    for said in range(1, 2 * MAX_ENTRIES):  # noqa: B007 - the other task reads it
         if from_somebody:
             await pubsub.broadcast_from(object(), "A", HELLO)
         else:
             await pubsub.broadcast("A", HELLO)
-    assert said_when_it_ran == MAX_LOG
+    assert said_when_it_ran == MAX_ENTRIES
     await task
     await settle()
-    assert len(outbox.received) == 2 * MAX_LOG - 1
+    assert len(outbox.received) == 2 * MAX_ENTRIES - 1
 
 
 def test_it_may_be_used_on_another_loop_once_unbound() -> None:

@@ -4,7 +4,8 @@ Theory of operation
 -------------------
 The head of a request for a WebSocket nearly always arrives whole, in one read, and has the same form whatever the
 client is. One pattern takes such a head apart. The request then goes to the endpoint, and nothing of uvicorn's is made
-for it: that was a seventh of the cost of a connect.
+for it: that was a seventh of the cost of a connect. This holds for an application that is an endpoint. Any other
+application gets all its requests from uvicorn.
 
 The pattern accepts less than HTTP. It does not match another method or version, a head in two pieces, a line that is
 folded, or a byte that is not ASCII. A head that repeats a header, names a body or asks for anything but a WebSocket is

@@ -8,7 +8,8 @@ lets the request walk through the application with it in ``scope["extensions"]``
 :mod:`bennu.cli.application_walk`. An endpoint that is reached takes the socket over when it accepts, and the walk
 ends there: middleware sees the connection end at accept.
 
-If the application is itself an endpoint, there is no walk, unless ``--trusted-proxies`` is set.
+If the application is itself an endpoint, the endpoint is asked at once, without a walk. ``--trusted-proxies`` and
+``Endpoint(native=False)`` make an exception.
 
 What Bennu expects of uvicorn is tested in ``tests/cli/test_uvicorn.py``. The version of uvicorn is pinned.
 """

@@ -5,21 +5,21 @@ Theory of operation
 A :class:`Lane` holds the connections of one topic that get the same bytes for a broadcast: the same serializer,
 framing and intercepted events. So each lane encodes a broadcast once.
 
-The broadcasts of one turn of the event loop leave together, as a :class:`Batch`. A broadcast only enters the *log*
+The broadcasts of one turn of the event loop leave together, as a :class:`Batch`. A broadcast only becomes an entry
 of the batch. At the end of the turn the frames of each lane are joined once, and the result is written to each of
 its connections. With many publishers in a topic that is one write instead of dozens, and a write is most of the cost
 of a delivery. A single message waits no longer than its own turn.
 
 The order never changes. A connection receives exactly what it would receive if every broadcast were written at once:
 
-- A connection can be in several lanes that have frames in the log. It gets those frames in the order of the log
+- A connection can be in several lanes that have frames in the batch. It gets those frames in the order of the batch
   (:meth:`Batch._write_mixed`), not lane by lane.
-- A reply, a push or a close is written to one connection alone. Before it, :meth:`Batch.sync` writes what the log
-  holds for that connection. The *cursor* of the connection is its place in the log; the end of the turn begins there.
+- A reply, a push or a close is written to one connection alone. Before it, :meth:`Batch.sync` writes what the batch
+  holds for that connection. The *cursor* of the connection is its place in the batch; the end of the turn begins there.
 - A connection that joins in mid-turn is synced first, so it does not hear what was sent earlier. A connection that
   leaves is synced too. A connection that a ``broadcast_from`` leaves out is synced before, and its cursor moves past
   the frame.
-- A log that exceeds a bound is flushed at once. So a loop of broadcasts within one turn holds neither memory nor
+- A batch that exceeds a bound is flushed at once. So a loop of broadcasts within one turn holds neither memory nor
   time.
 
 A connection whose client reads too slowly, and whose channels let messages be dropped, leaves the batch. It moves from
@@ -48,10 +48,10 @@ __all__ = [
     "Writer",
 ]
 
-MAX_LOG: Final = 512
+MAX_ENTRIES: Final = 512
 """Broadcasts of one turn after which they leave without waiting for its end."""
 
-MAX_LOG_BYTES: Final = 256 * 1024
+MAX_BYTES: Final = 256 * 1024
 """The same in bytes."""
 
 
@@ -95,7 +95,7 @@ class Outbox(Protocol):
     lanes: int
     """In how many lanes it is."""
     cursor: int
-    """Its place in the log of the batch: it has had what stands before."""
+    """Its place in the batch: the connection has got all entries before. 0 if none was written to it alone."""
 
     @property
     def backpressure(self) -> SlowReader | None:
@@ -116,11 +116,11 @@ class SlowReader(Protocol):
         """Whether it wants messages one by one, so that it can drop some."""
         ...
 
-    def offer(self, member: Interceptor, broadcast: Broadcast, frame: Any, size: int) -> None:
+    def offer(self, channel: Interceptor, broadcast: Broadcast, frame: Any, size: int) -> None:
         """Take a broadcast for one of its channels.
 
         Args:
-            member: The channel.
+            channel: The channel.
             broadcast: What is broadcast.
             frame: The same, ready to be written.
             size: Bytes of the frame.
@@ -159,36 +159,40 @@ class Lane:
         """Return the channels of all connections, the slow ones too."""
         return [*self.members.values(), *(self.slow or {}).values()]
 
-    def put(self, outbox: Outbox, member: Interceptor) -> None:
+    def put(self, connection: Outbox, channel: Interceptor) -> None:
         """Enter a connection, among the slow ones if it is slow."""
-        if outbox.backpressure is None or not outbox.backpressure.sorts:
-            self.members[outbox] = member
+        if connection.backpressure is None or not connection.backpressure.sorts:
+            self.members[connection] = channel
             return
         if self.slow is None:
             self.slow = {}
-        self.slow[outbox] = member
+        self.slow[connection] = channel
 
-    def take(self, outbox: Outbox) -> Interceptor:
+    def take(self, connection: Outbox) -> Interceptor:
         """Take a connection out."""
-        if outbox in self.members:
-            return self.members.pop(outbox)
+        if connection in self.members:
+            return self.members.pop(connection)
         slow = self.slow or {}
-        member = slow.pop(outbox)
+        channel = slow.pop(connection)
         if not slow:
             self.slow = None
-        return member
+        return channel
 
     def offer(self, broadcast: Broadcast, frame: Any, sender: object) -> None:
         """Offer a broadcast to the slow connections."""
         size = self.size(frame)
-        for outbox, member in tuple((self.slow or {}).items()):
-            if member is not sender and outbox.backpressure is not None:
-                outbox.backpressure.offer(member, broadcast, frame, size)
+        for connection, channel in tuple((self.slow or {}).items()):
+            if channel is not sender and connection.backpressure is not None:
+                connection.backpressure.offer(channel, broadcast, frame, size)
 
     def outbox_of(self, sender: object) -> Outbox | None:
         """Return the connection through which a channel is in this lane."""
-        outbox: Outbox | None = getattr(sender, "outbox", None)
-        return outbox if outbox is not None and self.members.get(outbox) is sender else None
+        connection: Outbox | None = getattr(sender, "outbox", None)
+        return (
+            connection
+            if connection is not None and self.members.get(connection) is sender
+            else None
+        )
 
     @property
     def carries_binary(self) -> bool:
@@ -203,14 +207,14 @@ class Batch:
         call_soon: Calls :meth:`flush` at the end of the turn. The default is that of the running event loop.
 
     Attributes:
-        log: What waits for the end of the turn, in order.
+        entries: What waits for the end of the turn, in order.
     """
 
-    __slots__ = ("_call_soon", "_is_writing", "_moved", "_size", "_written", "log")
+    __slots__ = ("_call_soon", "_is_writing", "_moved", "_size", "_written", "entries")
 
     def __init__(self, call_soon: Callable[[Callable[[], object]], object] | None = None) -> None:
         self._call_soon = call_soon
-        self.log: list[tuple[Lane, Any]] = []
+        self.entries: list[tuple[Lane, Any]] = []
         self._moved: list[Outbox] = []
         self._size = 0
         self._is_writing = False
@@ -222,40 +226,40 @@ class Batch:
         Args:
             lane: The lane.
             frame: The frame, as the lane's framing made it.
-            exclude: A member that does not get it.
+            exclude: A channel that does not get it.
 
         Returns:
-            Whether the log was full and has left at once.
+            Whether the batch was full and has left at once.
         """
-        log = self.log
-        if not log:
+        entries = self.entries
+        if not entries:
             call_soon = self._call_soon or get_running_loop().call_soon
             call_soon(self.flush)
         if exclude is not None and exclude in lane.members:
             self.sync(exclude)
-            self._move(exclude, len(log) + 1)
-        log.append((lane, frame))
+            self._move(exclude, len(entries) + 1)
+        entries.append((lane, frame))
         self._size += lane.size(frame)
-        if len(log) < MAX_LOG and self._size < MAX_LOG_BYTES:
+        if len(entries) < MAX_ENTRIES and self._size < MAX_BYTES:
             return False
         self.flush()
         return True
 
-    def sync(self, outbox: Outbox) -> None:
-        """Write what the log holds for one connection beyond its cursor."""
-        log = self.log
-        if outbox.cursor >= len(log):
+    def sync(self, connection: Outbox) -> None:
+        """Write what the batch holds for one connection beyond its cursor."""
+        entries = self.entries
+        if connection.cursor >= len(entries):
             return
-        entries = [entry for entry in log[outbox.cursor :] if outbox in entry[0].members]
-        self._move(outbox, len(log))
-        if entries:
-            framing = entries[0][0].framing
-            outbox.write(framing.join([frame for _, frame in entries]))
+        left = [entry for entry in entries[connection.cursor :] if connection in entry[0].members]
+        self._move(connection, len(entries))
+        if left:
+            framing = left[0][0].framing
+            connection.write(framing.join([frame for _, frame in left]))
 
-    def _move(self, outbox: Outbox, position: int) -> None:
-        if not outbox.cursor:
-            self._moved.append(outbox)
-        outbox.cursor = position
+    def _move(self, connection: Outbox, position: int) -> None:
+        if not connection.cursor:
+            self._moved.append(connection)
+        connection.cursor = position
 
     def when_written(self, callback: Callable[[], object]) -> None:
         """Call back when members may change: at once, or after the write that is under way."""
@@ -265,30 +269,30 @@ class Batch:
             callback()
 
     def flush(self) -> None:
-        """Write the log to all connections: the end of the turn."""
-        log = self.log
-        if not log:
+        """Write the batch to all connections: the end of the turn."""
+        entries = self.entries
+        if not entries:
             return
-        self.log = []
+        self.entries = []
         self._size = 0
         self._is_writing = True
         try:
             lanes: dict[Lane, list[Any]] = {}
-            for lane, frame in log:
+            for lane, frame in entries:
                 lanes.setdefault(lane, []).append(frame)
             mixed: dict[Outbox, list[Lane]] = {}
             is_alone = len(lanes) == 1
             for lane, frames in lanes.items():
                 blob = frames[0] if len(frames) == 1 else lane.framing.join(frames)
-                for outbox in lane.members:
-                    if outbox.cursor or not (is_alone or outbox.lanes == 1):
-                        mixed.setdefault(outbox, []).append(lane)
+                for connection in lane.members:
+                    if connection.cursor or not (is_alone or connection.lanes == 1):
+                        mixed.setdefault(connection, []).append(lane)
                     else:
-                        outbox.write(blob)
+                        connection.write(blob)
             if mixed:
-                self._write_mixed(log, mixed)
-            for outbox in self._moved:
-                outbox.cursor = 0
+                self._write_mixed(entries, mixed)
+            for connection in self._moved:
+                connection.cursor = 0
             self._moved.clear()
         finally:
             self._is_writing = False
@@ -296,14 +300,14 @@ class Batch:
             self._written.pop()()
 
     @staticmethod
-    def _write_mixed(log: list[tuple[Lane, Any]], mixed: dict[Outbox, list[Lane]]) -> None:
-        """Write to the connections that are in several lanes of the log, or have had a part of it."""
+    def _write_mixed(entries: list[tuple[Lane, Any]], mixed: dict[Outbox, list[Lane]]) -> None:
+        """Write to the connections that are in several lanes of the batch, or have had a part of it."""
         blobs: dict[tuple[int, tuple[Lane, ...]], Any] = {}
-        for outbox, lanes in mixed.items():
-            key = (outbox.cursor, tuple(lanes))
+        for connection, lanes in mixed.items():
+            key = (connection.cursor, tuple(lanes))
             if key not in blobs:
-                frames = [frame for lane, frame in log[outbox.cursor :] if lane in lanes]
+                frames = [frame for lane, frame in entries[connection.cursor :] if lane in lanes]
                 blobs[key] = lanes[0].framing.join(frames) if frames else None
             blob = blobs[key]
             if blob is not None:
-                outbox.write(blob)
+                connection.write(blob)

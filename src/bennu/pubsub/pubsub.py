@@ -166,51 +166,51 @@ class PubSub:
 
     # Subscribers.
 
-    def enter(self, topic: str, key: LaneKey, outbox: Outbox, interceptor: Interceptor) -> LaneKey:
+    def enter(self, topic: str, key: LaneKey, connection: Outbox, channel: Interceptor) -> LaneKey:
         """Put a connection into a lane of a topic.
 
         Args:
             topic: The topic of the joined channel.
             key: The key of the lane: serializer, framing and intercepted events.
-            outbox: The connection.
-            interceptor: The channel, which gets the broadcasts that it intercepts.
+            connection: The connection.
+            channel: The channel, which gets the broadcasts that it intercepts.
 
         Returns:
             The lane's own key, which all its members share.
         """
-        self.batch.sync(outbox)
+        self.batch.sync(connection)
         entry = self._topics.get(topic)
         if entry is None:
             entry = self._topics[topic] = _Topic()
         lane = entry.lanes.get(key)
         if lane is None:
             lane = entry.lanes[key] = Lane(key)
-        lane.put(outbox, interceptor)
-        outbox.lanes += 1
+        lane.put(connection, channel)
+        connection.lanes += 1
         return lane.key
 
-    def leave(self, topic: str, key: LaneKey, outbox: Outbox) -> None:
+    def leave(self, topic: str, key: LaneKey, connection: Outbox) -> None:
         """Take a connection out of a lane of a topic; the arguments are those of :meth:`enter`."""
-        self.batch.sync(outbox)
+        self.batch.sync(connection)
         entry = self._topics[topic]
         lane = entry.lanes[key]
-        lane.take(outbox)
-        outbox.lanes -= 1
+        lane.take(connection)
+        connection.lanes -= 1
         if not len(lane):
             del entry.lanes[key]
             self._forget_if_empty(topic, entry)
 
-    def move(self, outbox: Outbox, places: Sequence[tuple[str, LaneKey]]) -> None:
+    def move(self, connection: Outbox, places: Sequence[tuple[str, LaneKey]]) -> None:
         """Move a connection between the normal and the slow members of its lanes.
 
         Args:
-            outbox: The connection, which has become slow, or has stopped being slow.
+            connection: The connection, which has become slow, or has stopped being slow.
             places: The topic and the lane's key of each joined channel.
         """
-        self.batch.sync(outbox)
+        self.batch.sync(connection)
         for topic, key in places:
             lane = self._topics[topic].lanes[key]
-            lane.put(outbox, lane.take(outbox))
+            lane.put(connection, lane.take(connection))
 
     def subscribe(
         self,
@@ -391,6 +391,6 @@ class PubSub:
 def _intercept(lane: Lane, broadcast: Broadcast, sender: object) -> None:
     """Give a broadcast to the channels of a lane that intercept it."""
     kept = copy_of(broadcast)  # the sender can change the message later
-    for interceptor in lane.everybody():
-        if interceptor is not sender:
-            interceptor.intercept(kept)
+    for channel in lane.everybody():
+        if channel is not sender:
+            channel.intercept(kept)

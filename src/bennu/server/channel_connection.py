@@ -347,7 +347,7 @@ class ChannelConnection(ServerConnection[Socket[Any]]):
         """Write a reply. This repeats the code of :meth:`send` for speed: most messages of a server are replies."""
         encoded = self.serializer.reply(join_ref, ref, topic, status, response)
         batch = self._batch
-        if batch.log:
+        if batch.entries:
             batch.sync(self)
         self.write(self._frame(*encoded))
 

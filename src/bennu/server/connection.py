@@ -283,7 +283,7 @@ class ServerConnection(ABC, Generic[K]):
     def send(self, encoded: Encoded) -> None:
         """Write a message to this client only, after all earlier broadcasts to it."""
         batch = self._batch
-        if batch.log:
+        if batch.entries:
             batch.sync(self)
         self.write(self._frame(*encoded))
 

@@ -2,9 +2,9 @@
 
 Theory of operation
 -------------------
-:mod:`bennu.cli.server` makes an :class:`Upgrade` when a request asks for a WebSocket, and puts it on the socket in the
-place of the HTTP protocol. The request walks through the application; bytes that arrive meanwhile are kept, within a
-bound. There are three outcomes:
+:mod:`bennu.cli.first_protocol` and :mod:`bennu.cli.http_protocol` make an :class:`Upgrade` when a request asks for a
+WebSocket. It takes the place of the HTTP protocol while the application decides. Bytes that arrive meanwhile are kept,
+within a bound. There are three outcomes:
 
 - The endpoint finds the upgrade in the scope and accepts: a :class:`~bennu.transports.native.NativeWebSocket` takes its
   place on the socket.
