@@ -146,11 +146,11 @@ class Backpressure:
             broadcast = Broadcast(channel.topic, event, payload)
             self.offer(channel, broadcast, frame, framing.size(frame))
 
-    def offer(self, member: Any, broadcast: Broadcast, frame: Any, size: int) -> None:
+    def offer(self, channel: Any, broadcast: Broadcast, frame: Any, size: int) -> None:
         """Write or queue a broadcast for a channel of the connection.
 
         Args:
-            member: The channel.
+            channel: The channel.
             broadcast: The broadcast.
             frame: The frame of the broadcast, ready to be written.
             size: Bytes of the frame.
@@ -159,7 +159,7 @@ class Backpressure:
         if queue is None or self._mode is Mode.OVER:
             self._dropped(broadcast.topic, DropReason.SLOW_ENDED, 1)
             return
-        channel: ChannelServer = member
+        channel: ChannelServer = channel
         policy = channel.definition.drop_policy
         if policy is None:
             self._put(queue, broadcast.topic, frame, size)
