@@ -159,7 +159,6 @@ class Backpressure:
         if queue is None or self._mode is Mode.OVER:
             self._dropped(broadcast.topic, DropReason.SLOW_ENDED, 1)
             return
-        channel: ChannelServer = channel
         policy = channel.definition.drop_policy
         if policy is None:
             self._put(queue, broadcast.topic, frame, size)
