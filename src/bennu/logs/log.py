@@ -122,8 +122,9 @@ class _Counts:
         known = self.kinds.get(kind)
         if known is None:
             if len(self.kinds) >= MAX_KINDS:
-                kind = text
                 self._forget(now)
+            if len(self.kinds) >= MAX_KINDS:
+                kind = text
             known = self.kinds.setdefault(kind, _Kind(logger, level, text, now + EVERY))
         elif now >= known.until:
             _begin_interval(known, now)

@@ -41,7 +41,6 @@ from .send_queue import SendQueue
 if TYPE_CHECKING:
     from ..backpressure import DropPolicy
     from ..user_code.callback import Callback
-    from .channel_server import ChannelServer
     from .connection import ServerConnection
     from .transport import Transport
 
