@@ -1,10 +1,10 @@
-"""Net effects: the difference between two diffs of a topic, and the presences that its clients have. Protocol document, §6.
+"""Net effects: the changes of a topic since its last diff, and the presences that its clients have. Protocol, §6.
 
 Theory of operation
 -------------------
 A presence is a *meta* under a *key*. Its phx_ref is its name, and an update gives it a new phx_ref. The stock client
-follows ``presence_diff`` messages: it applies all joins first, and all leaves after (§6.5). So a diff can't list the
-events since the last diff in a row. A ref that left and came back would be added, and then removed.
+follows ``presence_diff`` messages: it applies all joins first, and all leaves after (§6.5). So a diff can't list all
+joins and leaves since the last diff. A ref that left and came back would be added, and then removed.
 :class:`Pending` keeps the meta of each ref at the last diff, and its meta now. :meth:`Pending.take` returns the
 difference:
 

@@ -1,10 +1,9 @@
 """One client connection as data: which topics are joined, and what a message means. Protocol, §2.7–2.8.
 
-Theory of operation. A connection keeps one table, topic -> membership. A membership remembers J, the
-join_ref *as the client sent it*, null included: it marks the incarnation of the channel. For each
-message :meth:`Memberships.decide` names the one row of the decision table that applies, and changes
-nothing; the connection acts on it and then says what became of it (:meth:`~Memberships.add`,
-:meth:`~Memberships.remove`, and ``Membership.leaving``).
+Theory of operation. A connection keeps one table, from topics to memberships. A membership remembers J, the join_ref
+*as the client sent it*, which can be null. J tells this join of the topic from earlier and later ones. For each message
+:meth:`Memberships.decide` names the one row of the decision table that applies, and changes nothing. The connection acts
+on it, and then changes the table (:meth:`~Memberships.add`, :meth:`~Memberships.remove`, and ``Membership.leaving``).
 
 ===  =====================================================  =================
 row  message                                                decision

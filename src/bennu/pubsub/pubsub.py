@@ -332,7 +332,7 @@ class PubSub:
     def send(
         self, topic: str | SocketId, message: Any, sender: object = None, text: Raw | None = None
     ) -> bool:
-        """Send a message as :meth:`local_broadcast`, without the check of the event loop, which the caller has made.
+        """Send a message as :meth:`local_broadcast` does, for a caller that has called :meth:`Home.expect`.
 
         If the payload is written as JSON already, clients get that ``text``. Interceptors and listeners get the payload.
         """

@@ -54,7 +54,7 @@ HEADS: Final = (6, 8)
 HIGH_WATER: Final = 64 * 1024
 """Bytes in the socket's buffer above which the client counts as slow."""
 CLOSE_TIMEOUT: Final = 5.0
-"""Seconds in which the client must answer a close frame, and read what came before ours."""
+"""Seconds that the client has to read what was sent, and to answer the close frame."""
 
 
 class WebSocketState(Enum):

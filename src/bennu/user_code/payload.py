@@ -34,7 +34,7 @@ Payload = Any
 Decoder = Callable[[Payload], Any]
 
 MAX_KEYS: Final = 500
-"""Values of a payload, if its type hashes values for which a client can choose many with the same hash."""
+"""The most values of a payload whose type puts them into a set or dict: a client could choose values of one hash."""
 
 LONG: Final = 21
 """Digits of an integer of more than 64 bits: a client can choose many of these with the same hash."""
