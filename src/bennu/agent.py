@@ -1,7 +1,7 @@
-"""What a channel and a raw socket's handler have in common: what they know, and what they can start.
+"""The base class of channels and of raw sockets' handlers.
 
-The server makes one object of the user's class for each client, runs the methods of the object one after another, and
-ends what the object has started when the object ends.
+The server makes one object of the user's class for each client, and runs its methods one after another. When the object
+ends, the server ends the timers, subscriptions and tasks that the object has started.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ class Agent(Generic[A, S]):
     """One object for each client. Its methods run one after another.
 
     Class options:
-        max_inbox: How many messages of the client can wait (64). If so many wait, the server stops reading from the
-            client until half of them are handled.
-        max_mailbox: How many messages of the server can wait (1,000).
-        overflow: What one more message of the server does: ``"end"`` ends the object, ``"drop_oldest"`` drops the
+        max_inbox: The number of the client's messages that can wait (64). If so many wait, the server stops reading
+            from the client until half of them are handled.
+        max_mailbox: The number of the server's messages that can wait (1,000).
+        overflow: The effect of a further message of the server: ``"end"`` ends the object, ``"drop_oldest"`` drops the
             message of the server that has waited longest.
-        terminate_timeout: Seconds that the last method can take (5). Then it is cancelled.
+        terminate_timeout: Seconds that the last method can take (5). Then the method is cancelled.
     """
 
     __slots__ = ("_server", "assigns")
@@ -64,13 +64,13 @@ class Agent(Generic[A, S]):
     terminate_timeout: ClassVar[float] = 5.0
 
     assigns: A
-    """What ``connect`` returned. All objects of a connection share it. To change it for this object alone, rebind it:
-    ``self.assigns = replace(self.assigns, ...)``."""
+    """The value that ``connect`` returned. All objects of a connection share it. To change it for this object only,
+    assign a new value: ``self.assigns = replace(self.assigns, ...)``."""
 
     _server: ChannelServer | RawServer
-    """What runs the object."""
+    """The server of this object, which runs its methods."""
 
-    # Where it stands.
+    # The connection and the endpoint.
 
     @property
     def connection(self) -> Connection:
@@ -84,11 +84,11 @@ class Agent(Generic[A, S]):
 
     @property
     def state(self) -> S:
-        """What the endpoint's lifespan yielded."""
+        """The value that the endpoint's lifespan yielded."""
         state: S = self._server.connection.server.state
         return state
 
-    # What it can start.
+    # Messages, timers, subscriptions and tasks.
 
     def send_self(self, message: Any) -> None:
         """Send a message to this object: to its ``@on_info``, or to a raw handler's ``info``.
@@ -107,11 +107,11 @@ class Agent(Generic[A, S]):
         """Send a message to this object later.
 
         Args:
-            seconds: The time until then.
+            seconds: The time until the message is sent.
             message: Any object.
 
         Returns:
-            A function that cancels it.
+            A function that cancels the timer.
 
         Raises:
             NotJoined: The object has ended.
@@ -126,11 +126,11 @@ class Agent(Generic[A, S]):
         """Send a message to this object again and again, until the object ends.
 
         Args:
-            seconds: The time before each of them.
-            message: Any object. Each time the same object is sent.
+            seconds: The time before each message.
+            message: Any object. The same object is sent each time.
 
         Returns:
-            A function that ends it.
+            A function that cancels the timer.
 
         Raises:
             NotJoined: The object has ended.
@@ -154,10 +154,10 @@ class Agent(Generic[A, S]):
         return self._server.task.own("subscribe").subscribe(topic)
 
     def start(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """Run a coroutine beside the methods, until the object ends: then its task is cancelled.
+        """Run a coroutine in a task beside the methods. When the object ends, the task is cancelled.
 
         Args:
-            coroutine: The coroutine. An exception of it ends the object, as an exception of a method does.
+            coroutine: The coroutine. If it raises, the object ends, as it does if a method raises.
 
         Returns:
             The task.

@@ -1,4 +1,4 @@
-"""The requests of an endpoint, as ASGI brings them: each one goes to what answers it.
+"""The ASGI requests of an endpoint: passes each request to the object that answers it.
 
     GET <health>/live, <health>/ready     transports/health.py
     GET /socket/phoenix.mjs               transports/script.py
@@ -39,17 +39,17 @@ NOT_FOUND: Final = Denied(404, b"Not Found")
 
 
 class Dispatch:
-    """Sends each request of an endpoint to what answers it.
+    """Passes each request of an endpoint to the object that answers it.
 
     Args:
-        server: The endpoint's.
+        server: The endpoint's server.
         routes: The sockets, by their paths.
         host_guard: Refuses requests for other hosts.
         longpolling: Answers clients that poll.
         health: The pages about the endpoint's health.
         script: The JavaScript client.
-        proxies: The proxies whose X-Forwarded headers count; None believes no header.
-        native: Whether WebSockets leave the ASGI application at accept, where the server can do that.
+        proxies: The proxies whose X-Forwarded headers are used; None ignores these headers.
+        native: Whether Bennu takes over the socket of a WebSocket at accept, under a server that allows it.
 
     Attributes:
         longpolling: As given.
@@ -89,9 +89,9 @@ class Dispatch:
 
         Args:
             scope: The request: of the type ``http`` or ``websocket``.
-            receive: ASGI's.
-            send: ASGI's.
-            is_ready: Whether new clients are welcome: the page about readiness says it.
+            receive: The ASGI callable.
+            send: The ASGI callable.
+            is_ready: Whether new clients are accepted, for the page about readiness.
         """
         if self._health.answers(scope):
             await self._health.answer(scope, send, is_ready=is_ready)
@@ -106,7 +106,7 @@ class Dispatch:
         native: Upgrade | None = None
         if scope["type"] == "websocket" and self._native:
             native = scope.get("extensions", {}).get(EXTENSION)
-        if native is not None and not native.is_taken:  # else some middleware has begun to receive
+        if native is not None and not native.is_taken:  # else a middleware has begun to receive
             await self._upgrade(target, scope, native)
             return
         request = self._request(target, scope)
@@ -123,11 +123,11 @@ class Dispatch:
         await deny(scope, receive, send, outcome)
 
     async def serve_native(self, scope: Scope, native: Upgrade) -> None:
-        """Answer a request to upgrade, on a socket of Bennu's own server.
+        """Answer a request to upgrade under ``bennu run``, on its socket.
 
         Args:
             scope: The request, of the type ``websocket``.
-            native: The socket.
+            native: The upgrade, which has the socket.
         """
         target = self._routes.find(scope)
         await self._upgrade(target, self._forwarded_scope(scope), native)

@@ -1,4 +1,4 @@
-"""Channels: what a user's code does with the events of one topic. Protocol document, §3.
+"""Channels: classes of the user that handle the events of a topic. Protocol document, §3.
 
 A user declares a channel class. :mod:`bennu.definition` reads it into tables when the endpoint is made. The server makes
 one object of the class for each topic that a connection joins.
@@ -63,9 +63,9 @@ def on(event: str, *, payload: Any = None, rate: Rate | str | None = None) -> Ca
 
 
 def on_out(event: str) -> Callable[[F], F]:
-    """Intercept a broadcast of an event: the method gets it, and the client does not.
+    """Intercept a broadcast of an event: the method gets the broadcast instead of the client.
 
-    The client gets only what the method pushes.
+    The method can push the event to the client, with another payload or without a change.
 
     Args:
         event: The name of the event.
@@ -86,13 +86,13 @@ def on_out(event: str) -> Callable[[F], F]:
 
 
 def on_info(kind: type) -> Callable[[F], F]:
-    """Handle messages of the server of one type: of ``send_self``, ``send_after``, ``send_every`` and ``subscribe``.
+    """Handle messages of one type from ``send_self``, ``send_after``, ``send_every`` and ``subscribe``.
 
     Args:
         kind: The class of the messages. Its subclasses are handled too, if no other method names them.
 
     Raises:
-        DefinitionError: It is no class.
+        DefinitionError: ``kind`` is no class.
     """
 
     _expect("on_info", kind, type, "Tick")
@@ -115,7 +115,7 @@ def _expect_free(decorator: str, event: str) -> None:
         raise DefinitionError(
             f'@{decorator}("{event}")',
             expected="an event of your own",
-            got="one that begins with phx_, as the protocol's own do",
+            got="an event that begins with phx_, which only the protocol can use",
             write=f'@{decorator}("{event.removeprefix("phx_")}")',
         )
 
@@ -133,7 +133,7 @@ def _mark(function: F, name: str, value: object) -> F:
             f"{function.__qualname__} is marked as a handler twice",
             expected="one @on, @on_out or @on_info for each method",
             got="two",
-            write="a method of its own for each, which may call a common one",
+            write="a separate method for each, which can call a common method",
             where=source_line(function),
         )
     setattr(function, name, value)
@@ -144,7 +144,7 @@ class ReplyRef:
     """A message that is answered later, from any task, as often as you like.
 
     Args:
-        server: What runs the channel.
+        server: The server of the channel.
         ref: The ref of the message.
     """
 
@@ -173,19 +173,19 @@ class Channel(Agent[A, S]):
     """One client's membership in one topic.
 
     ``Channel[User, State]`` types ``self.assigns`` and ``self.state``. The handlers of one channel run one after
-    another, in the order in which the client sent. Channels run beside each other. A handler that raises ends its
-    channel alone: the client gets ``phx_error`` and joins again.
+    another, in the order of the client's messages. Different channels run concurrently. A handler that raises ends only
+    its channel: the client gets ``phx_error``, and joins again.
 
     Class options:
         emits: The events that the channel sends, and the types of their payloads. They are checked in development.
-        max_inbox: How many messages of the client can wait (64). If so many wait, the server stops reading from the
-            client until half of them are handled.
-        max_mailbox: How many messages of the server (intercepted broadcasts, ``on_info``) can wait (1,000).
-        overflow: What one more message of the server does: ``"end"`` ends the channel, ``"drop_oldest"`` drops the
+        max_inbox: The number of the client's messages that can wait (64). If so many wait, the server stops reading
+            from the client until half of them are handled.
+        max_mailbox: The number of the server's messages (intercepted broadcasts, ``on_info``) that can wait (1,000).
+        overflow: The effect of a further message of the server: ``"end"`` ends the channel, ``"drop_oldest"`` drops the
             message of the server that has waited longest.
-        terminate_timeout: Seconds that ``terminate`` can take (5). Then it is cancelled.
-        when_slow: What happens to messages while the client reads too slowly. ``"close"`` drops none, and closes
-            the connection beyond ``Socket(max_unsent=...)``. ``DropOldest(...)`` and ``Latest(...)`` drop broadcasts
+        terminate_timeout: Seconds that ``terminate`` can take (5). Then ``terminate`` is cancelled.
+        when_slow: The rule for messages while the client reads too slowly. ``"close"`` drops none, and closes the
+            connection beyond ``Socket(max_unsent=...)``. ``DropOldest(...)`` and ``Latest(...)`` drop broadcasts
             and pushes, never replies.
     """
 
@@ -201,23 +201,23 @@ class Channel(Agent[A, S]):
         super().__init_subclass__(**kwargs)
         check_class(cls, Channel, (*HOOKS, *OPTIONS))
 
-    # What a user overrides.
+    # Methods that a subclass can override.
 
     def join(self, *args: Any, **kwargs: Any) -> Any:
-        """Let the client in, or refuse it with ``raise Refused(reason)``.
+        """Accept the client, or refuse it with ``raise Refused(reason)``.
 
-        Write ``async def join(self)`` or ``async def join(self, payload: T)``. The value that it returns is the
-        response of the reply.
+        Write ``async def join(self)`` or ``async def join(self, payload: T)``. The return value is the response of the
+        reply.
         """
 
     def after_join(self) -> Any:
-        """Run after the reply to the join is written: the place to push and to broadcast."""
+        """Run after the reply to the join was written. Push and broadcast here."""
 
     def handle_in(self, event: str, payload: Any) -> Any:
-        """Handle an event that no ``@on`` names. Without it, the client gets an error reply.
+        """Handle an event that no ``@on`` names. Without this method, the client gets an error reply.
 
-        An event that is the protocol's own (``phx_...``), or no text, is never passed to this method: the client gets
-        the error reply.
+        An event of the protocol (``phx_...``), or an event that is no text, is never passed to this method: the client
+        gets the error reply.
         """
 
     def terminate(self, reason: str | Exception) -> Any:
@@ -229,7 +229,7 @@ class Channel(Agent[A, S]):
                 exception that a handler raised.
         """
 
-    # Where it stands.
+    # The topic.
 
     @property
     def topic(self) -> str:
@@ -238,10 +238,10 @@ class Channel(Agent[A, S]):
 
     @property
     def join_ref(self) -> Any:
-        """The ref of this join, which the client chose. It stands in each message of the channel."""
+        """The ref of this join, which the client chose. Each message of the channel contains it."""
         return self._server.join_ref
 
-    # What it can do.
+    # Methods to call.
 
     async def push(self, event: str, payload: Any = None) -> None:
         """Send an event to this client.
@@ -287,7 +287,7 @@ class Channel(Agent[A, S]):
         return self._broadcast(event, payload)
 
     def broadcast_from(self, event: str, payload: Any = None) -> Awaitable[None]:
-        """Do what ``broadcast`` does, for all clients but this one."""
+        """Do what ``broadcast`` does, for all clients except this client."""
         return self._broadcast(event, payload, sender=self._server)
 
     def local_broadcast(self, event: str, payload: Any = None) -> Awaitable[None]:
@@ -309,14 +309,14 @@ class Channel(Agent[A, S]):
         if shared.debug:
             server.definition.check_emitted(event, payload)
         if shared.pubsub.send(server.topic, Broadcast(server.topic, event, payload), sender):
-            await asyncio.sleep(0)  # a loop of broadcasts lets others have their turn
+            await asyncio.sleep(0)  # a loop of broadcasts does not block other tasks
 
     def ref(self) -> ReplyRef:
         """Return a handle to the message that is being handled, to answer it later from any task.
 
         Raises:
             NotJoined: The join has not succeeded yet, or the channel has ended.
-            NoRef: No message of the client is being handled, or it has no ref.
+            NoRef: No message of the client is being handled, or the message has no ref.
         """
         server = self._server
         server.expect_joined("ref")
@@ -324,13 +324,13 @@ class Channel(Agent[A, S]):
         if message is None or message.ref is None:
             raise NoRef(
                 "there is no ref to reply to: call self.ref() in a handler of a client's event,"
-                " and keep what it returns"
+                " and keep the value that it returns"
             )
         return ReplyRef(server, message.ref)
 
     @property
     def sync(self) -> BlockingChannel:
-        """The same methods for plain ``def`` handlers, which run in a worker thread: every call waits."""
+        """The same methods for plain ``def`` handlers, which run in a worker thread: every call blocks until it is done."""
         return BlockingChannel(self, self._server.connection.server.home)
 
 

@@ -54,7 +54,7 @@ def is_valid(session: Mapping[str, Any], token: object, key: str = KEY) -> bool:
 
     Args:
         session: The visitor's session.
-        token: What the client sent, of any type.
+        token: The value that the client sent, of any type.
         key: The key of the state in the session.
     """
     return matches(session.get(key), token)
@@ -77,7 +77,7 @@ def matches(state: object, token: object) -> bool:
         return False
     if len(token) != _MASKED + _STATE:
         return False
-    # The token is made anew from its own mask. Decoding it would accept other spellings of it too.
+    # The token is made anew from its mask. A comparison of decoded tokens would accept other spellings too.
     return hmac.compare_digest(mask(state, token[_MASKED:]), token)
 
 

@@ -1,8 +1,8 @@
-"""The start and the stop of an endpoint, and what happens if nobody stops it.
+"""The start and the stop of an endpoint, and its restart if it was not stopped.
 
-The parts start in this order: the event loop is taken as the endpoint's home, the log, the drainer, PubSub, the
-presences, the user's lifespan. They stop in the other direction, after all channels have ended: a channel's
-``terminate`` can still use all of them.
+The parts start in this order: the endpoint's event loop (its home), the log, the drainer, PubSub, the presences, the
+user's lifespan. They stop in the reverse order, after all channels have ended. So a channel's ``terminate`` can still
+use all parts.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from .user_code.callback import Callback
 __all__ = ["Lifecycle"]
 
 STOP: Final = "`await endpoint.stop()` on the event loop on which it was started,"
-"""What another event loop is told to write."""
+"""The advice in errors to callers on another event loop."""
 
 
 class Lifecycle:
     """Starts and stops one endpoint, and starts it anew on another event loop.
 
     Args:
-        server: The endpoint's.
-        drainer: Lets its clients go.
-        longpolling: Its long polling.
-        presences: Its presences.
-        lifespan: The user's lifespan, if there is one.
+        server: The endpoint's server.
+        drainer: Drains the endpoint.
+        longpolling: The endpoint's long polling.
+        presences: The endpoint's presences.
+        lifespan: The user's lifespan; None if there is none.
 
     Attributes:
         presences: As given.
@@ -99,13 +99,13 @@ class Lifecycle:
         self._stack = stack
         if (workers := other_workers()) is not None:
             server.log.warning(
-                "%s, and this endpoint reaches the clients of its own process only: a broadcast, a disconnect"
-                " and a request of long polling may miss the client that they are for. Run one worker",
+                "%s, and this endpoint reaches only the clients of its own process: a broadcast, a disconnect"
+                " or a request of long polling can miss its client. Run one worker",
                 workers,
             )
 
     async def start_late(self) -> None:
-        """Start at the first scope, and say so once.
+        """Start at the first scope, and log it once.
 
         Raises:
             WrongThread: The scope comes from another event loop than the endpoint's.
@@ -126,7 +126,7 @@ class Lifecycle:
                 await self.start()
 
     async def drain(self, *, delay: float, timeout: float | None) -> None:  # noqa: ASYNC109 - shared out among steps
-        """Let all clients go; see :meth:`bennu.Endpoint.drain`."""
+        """Close all connections; see :meth:`bennu.Endpoint.drain`."""
         self._home.expect("endpoint", "drain")
         if self._stack is not None:
             await self._drainer.drain(delay=delay, timeout=timeout)
@@ -141,7 +141,7 @@ class Lifecycle:
         self._drainer.stop()
         try:
             await server.end_connections()
-            await self._end_presences()  # its hooks may need threads, and the lifespan
+            await self._end_presences()  # hooks of presences can need threads and the lifespan
             await server.end_connections()
             try:
                 await stack.aclose()
@@ -184,7 +184,7 @@ class Lifecycle:
         self._starting = None
 
     def _abandon(self) -> None:
-        """Forget a start that nobody can stop any more."""
+        """Forget a start that can't be stopped any more."""
         server = self._server
         if self._stack is not None:
             server.log.warning(

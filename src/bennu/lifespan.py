@@ -1,4 +1,4 @@
-"""Lifespans: the user's own, ASGI's, and the one of an application that an endpoint is mounted in."""
+"""Lifespans: of the user, of ASGI, and of an application that an endpoint is mounted in."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def read_lifespan(given: Any) -> Callback | None:
         given: A function that returns an async context manager, or None.
 
     Raises:
-        DefinitionError: It is something else; an async generator without ``@asynccontextmanager``, for example.
+        DefinitionError: ``given`` is something else: an async generator without ``@asynccontextmanager``, for example.
     """
     if given is None:
         return None
@@ -44,10 +44,10 @@ def read_lifespan(given: Any) -> Callback | None:
 def mounted_lifespan(
     lifecycle: Lifecycle, inner: Lifespan | None
 ) -> Callable[[Any], AbstractAsyncContextManager[Any]]:
-    """Return a lifespan that starts an endpoint before another lifespan, and stops it after that one.
+    """Return a lifespan that starts an endpoint before another lifespan, and stops it after the other lifespan.
 
     Args:
-        lifecycle: The endpoint's.
+        lifecycle: The endpoint's lifecycle.
         inner: The lifespan of the application that the endpoint is mounted in; None if it has none.
 
     Raises:
@@ -74,9 +74,9 @@ async def serve_lifespan(lifecycle: Lifecycle, receive: Receive, send: Send) -> 
     """Serve ASGI's scope ``lifespan``: start the endpoint, and stop it when the server ends.
 
     Args:
-        lifecycle: The endpoint's.
-        receive: ASGI's.
-        send: ASGI's.
+        lifecycle: The endpoint's lifecycle.
+        receive: The ASGI callable.
+        send: The ASGI callable.
     """
     await receive()
     try:
@@ -91,5 +91,5 @@ async def serve_lifespan(lifecycle: Lifecycle, receive: Receive, send: Send) -> 
 
 
 def full_traceback(error: Exception) -> str:
-    """Return the text about a failed start: a server logs only the message that it gets."""
+    """Return a traceback as text for the event of a failed start, since a server logs only the event's message."""
     return "".join(traceback.format_exception(error)).rstrip()

@@ -47,27 +47,27 @@ class Pong(Struct, frozen=True):
 
 
 Sendable = str | bytes | Ping | Pong
-"""What can be sent: text, bytes, and the two control frames that an application can use."""
+"""The types of messages to send: text, bytes, and the two control frames that an application can use."""
 
 
 class RawHandler(Agent[A, S]):
     """One client's connection to a raw socket.
 
-    ``RawHandler[User, State]`` types ``self.assigns`` and ``self.state``. Its methods run one after another, in the
-    order in which the client sent. The server sends what ``opened``, ``receive``, ``pinged``, ``ponged``, ``info`` and
-    ``draining`` return: a message, a list of messages, or nothing. A ``str`` is a text message, ``bytes`` are a binary
-    message, ``Ping`` and ``Pong`` are control frames. A plain ``def`` runs in a worker thread.
+    ``RawHandler[User, State]`` types ``self.assigns`` and ``self.state``. Methods run one after another, in the order
+    of the client's messages. The methods ``opened``, ``receive``, ``pinged``, ``ponged``, ``info`` and ``draining`` can
+    return a message, a list of messages, or None. The server sends the messages. A ``str`` is a text message, ``bytes``
+    are a binary message, ``Ping`` and ``Pong`` are control frames. A plain ``def`` runs in a worker thread.
 
-    ``raise Stop()`` closes the connection with 1000. ``Stop(reply=...)`` sends something before. Any other exception is
+    ``raise Stop()`` closes the connection with 1000. ``Stop(reply=...)`` first sends a message. Any other exception is
     logged, and closes the connection with 1011.
 
     Class options:
-        max_inbox: How many messages of the client can wait (64). If so many wait, the server stops reading from the
-            client until half of them are handled.
-        max_mailbox: How many messages of the server (``info``) can wait (1,000).
-        overflow: What one more message of the server does: ``"end"`` ends the connection, ``"drop_oldest"`` drops the
-            message of the server that has waited longest.
-        terminate_timeout: Seconds that ``closed`` can take (5). Then it is cancelled.
+        max_inbox: The number of the client's messages that can wait (64). If so many wait, the server stops reading
+            from the client until half of them are handled.
+        max_mailbox: The number of the server's messages (``info``) that can wait (1,000).
+        overflow: The effect of a further message of the server: ``"end"`` ends the connection, ``"drop_oldest"`` drops
+            the message of the server that has waited longest.
+        terminate_timeout: Seconds that ``closed`` can take (5). Then ``closed`` is cancelled.
 
     Example:
         >>> class Echo(RawHandler):
@@ -84,7 +84,7 @@ class RawHandler(Agent[A, S]):
         super().__init_subclass__(**kwargs)
         check_class(cls, RawHandler, (*HOOKS, *OPTIONS))
 
-    # What a user overrides.
+    # Methods that a subclass can override.
 
     def opened(self) -> Any:
         """Run when the connection is open. No message is handled before this method has ended."""
@@ -99,22 +99,22 @@ class RawHandler(Agent[A, S]):
         """Handle the client's pong."""
 
     def info(self, message: Any, /) -> Any:
-        """Handle a message of the server: of ``send_self``, ``send_after``, ``send_every``, ``subscribe``."""
+        """Handle a message from ``send_self``, ``send_after``, ``send_every`` or ``subscribe``."""
 
     def draining(self, news: Draining, /) -> Any:
-        """Handle the news that the server is about to stop, and will close this connection soon."""
+        """Handle the notice that the server will stop, and will close this connection soon."""
 
     def closed(self, reason: Any, /) -> Any:
-        """Run when the connection is over: always, once, and after all other methods.
+        """Run when the connection has ended: always, once, and after all other methods.
 
         Args:
-            reason: ``"closed"`` (by the client, or because of its fault), ``"inactive"`` (it no longer polls),
+            reason: ``"closed"`` (by the client, or because of its fault), ``"inactive"`` (the client stopped polling),
                 ``"normal"`` (by ``self.close`` or ``Stop()``), ``"disconnected"``, ``"expired"``,
                 ``"draining"``, ``"shutdown"``, ``"overflow"``, the reason of a ``Stop``, or the exception
                 that a method raised.
         """
 
-    # What it can do.
+    # Methods to call.
 
     async def send(self, message: Sendable) -> None:
         """Send a message.
@@ -123,7 +123,7 @@ class RawHandler(Agent[A, S]):
             message: Text, ``bytes``, a ``Ping`` or a ``Pong``.
 
         Raises:
-            NotJoined: The connection is over.
+            NotJoined: The connection has ended.
             EncodeError: The message can't be sent.
         """
         self._server.send(message)
@@ -137,18 +137,18 @@ class RawHandler(Agent[A, S]):
             payload: At most 125 bytes.
 
         Raises:
-            NotJoined: The connection is over.
+            NotJoined: The connection has ended.
             EncodeError: The payload is too long.
         """
         self._server.send(Ping(payload))
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
-        """Close the connection, after all that was sent.
+        """Close the connection, after all messages that were sent before.
 
-        The method that runs goes on to its end. Then ``closed("normal")`` runs, and no other method.
+        The method that runs now is finished. Then ``closed("normal")`` runs, and no other method.
 
         Args:
-            code: 1000 to 1003, 1007 to 1014, or your own code from 3000 to 4999.
+            code: 1000 to 1003, 1007 to 1014, or a code of your application from 3000 to 4999.
             reason: A text for the client, of at most 123 bytes.
 
         Raises:
@@ -158,7 +158,7 @@ class RawHandler(Agent[A, S]):
 
     @property
     def sync(self) -> BlockingRawHandler:
-        """The same for plain ``def`` methods, which run in a worker thread: every call waits."""
+        """The same methods for plain ``def`` methods, which run in a worker thread: every call blocks until it is done."""
         return BlockingRawHandler(self, self._server.connection.server.home)
 
 
@@ -194,7 +194,7 @@ class RawDefinition:
         frames: The method for each kind of frame.
         opened: The method that runs first.
         info: The method for messages of the server.
-        draining: The method for the news that the server is about to stop.
+        draining: The method for the notice that the server will stop.
         terminate: The method that runs last.
     """
 
@@ -216,11 +216,11 @@ class RawSocket(SocketBase[A]):
     """A socket for clients of another protocol than Phoenix's.
 
     Args:
-        connect: Decides which clients may connect. See :class:`~bennu.socket.SocketBase`, also for the other options.
-        handler: The class of which one object is made for each connection.
+        connect: Decides which clients can connect. See :class:`~bennu.socket.SocketBase`, also for the other options.
+        handler: The handler class. The server makes one object of the class for each connection.
 
     Raises:
-        DefinitionError: An option can't work.
+        DefinitionError: An option has a value that can't work.
 
     Example:
         >>> class Echo(RawHandler):
@@ -246,7 +246,7 @@ class RawSocket(SocketBase[A]):
         if self.rates is not None and self.rates.joins is not None:
             raise DefinitionError(
                 "RawSocket(rates=Rates(joins=...))",
-                expected="rates of messages and bytes: a raw socket knows no joins",
+                expected="rates of messages and bytes: a raw socket has no joins",
                 got=f"joins={str(self.rates.joins)!r}",
                 write='rates=Rates(messages="100/10s", bytes="64k/second")',
             )
@@ -265,8 +265,8 @@ def _define(handler: type[RawHandler[Any, Any]]) -> RawDefinition:
     receive = _hook(handler, "receive", ("message",))
     if receive is None:
         raise DefinitionError(
-            f"{handler.__qualname__} does not say what to do with messages",
-            expected="a method that takes them",
+            f"{handler.__qualname__} has no method for messages",
+            expected="a method that takes messages",
             got="none",
             write="async def receive(self, message: str | bytes) -> None",
         )

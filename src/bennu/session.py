@@ -63,7 +63,7 @@ class SessionLoader:
 
         Raises:
             CallbackError: The reader returned neither a mapping nor None.
-            Exception: Whatever the reader raised.
+            Exception: The reader raised it.
         """
         session: Any = await self._reader.call_on_loop(info)
         if session is not None and not isinstance(session, Mapping):

@@ -16,8 +16,8 @@ class WrappedApplication:
     Args:
         app: The other application.
         endpoint: The endpoint.
-        dispatch: The endpoint's.
-        lifecycle: The endpoint's.
+        dispatch: The endpoint's dispatch.
+        lifecycle: The endpoint's lifecycle.
 
     Attributes:
         bennu_endpoint: The endpoint, for the banner of ``bennu run``.
@@ -43,16 +43,18 @@ class WrappedApplication:
             await self._app(scope, receive, send)
 
     async def _pass_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Leave a WebSocket to the other application. Django serves none: then the answer is 404."""
+        """Pass a WebSocket to the other application. If that is Django, which serves no WebSockets, answer 404."""
         try:
             await self._app(scope, receive, send)
         except ValueError as error:
             if not _is_of_django(error):
                 raise
-            await self.bennu_endpoint(scope, receive, send)  # the path is none of the endpoint's
+            await self.bennu_endpoint(
+                scope, receive, send
+            )  # the endpoint does not have the path either
 
     async def _serve_lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Start before the other application, and stop after it, whether it knows lifespans or not."""
+        """Start before the other application, and stop after it. The application need not support lifespans."""
         passed = _PassedLifespan(receive, send)
         try:
             await self._lifecycle.start()
@@ -70,8 +72,8 @@ class _PassedLifespan:
     """The lifespan of the other application: events pass through, and the last answer waits.
 
     Args:
-        receive: ASGI's.
-        send: ASGI's.
+        receive: The ASGI callable.
+        send: The ASGI callable.
     """
 
     def __init__(self, receive: Receive, send: Send) -> None:
@@ -82,7 +84,7 @@ class _PassedLifespan:
         self._has_answered = False
 
     async def pass_to(self, app: ASGIApp, scope: Scope) -> None:
-        """Let the application have its lifespan, or answer for an application that knows none."""
+        """Run the application's lifespan, or answer in place of an application that does not support lifespans."""
         try:
             await app(scope, self.receive, self.send)
         except Exception as error:

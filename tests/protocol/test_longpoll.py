@@ -141,30 +141,30 @@ def test_bytes_have_no_form_in_an_answer() -> None:
 # The buffer.
 
 
-class Told:
+class WaitingPoll:
     """A poll that records what it is told."""
 
     def __init__(self) -> None:
         self.news: list[bytes | None] = []
 
-    def tell(self, rest: bytes | None) -> None:
+    def wake(self, rest: bytes | None) -> None:
         self.news.append(rest)
 
 
 def test_what_waits_is_taken_at_once_and_in_order() -> None:
     """No poll waits, and the buffer is empty afterwards."""
-    buffer: Buffer[Told] = Buffer()
+    buffer: Buffer[WaitingPoll] = Buffer()
     assert buffer.put(b"a") is None
     assert buffer.put(b"b,c") is None
     assert buffer.size == 4 + 2 * OVERHEAD
-    assert buffer.take(Told()) == b"a,b,c"
+    assert buffer.take(WaitingPoll()) == b"a,b,c"
     assert buffer.size == 0
     assert buffer.put(b"d") is None, "a poll that was answered waits for nothing"
 
 
 def test_a_poll_that_waits_is_told_once() -> None:
     """The poll then takes all messages that have come by then. It can wait again."""
-    buffer, poll = Buffer[Told](), Told()
+    buffer, poll = Buffer[WaitingPoll](), WaitingPoll()
     for _ in range(2):
         assert buffer.take(poll) == b""
         assert buffer.put(b"a") is poll
@@ -174,7 +174,7 @@ def test_a_poll_that_waits_is_told_once() -> None:
 
 def test_the_later_of_two_polls_waits() -> None:
     """The earlier poll is told nothing. If it expires, nothing changes."""
-    buffer, earlier, later = Buffer[Told](), Told(), Told()
+    buffer, earlier, later = Buffer[WaitingPoll](), WaitingPoll(), WaitingPoll()
     buffer.take(earlier)
     buffer.take(later)
     buffer.expire(earlier)
@@ -183,7 +183,7 @@ def test_the_later_of_two_polls_waits() -> None:
 
 def test_a_poll_that_expired_is_told_nothing() -> None:
     """Later messages wait for the next poll."""
-    buffer, poll = Buffer[Told](), Told()
+    buffer, poll = Buffer[WaitingPoll](), WaitingPoll()
     buffer.take(poll)
     buffer.expire(poll)
     assert buffer.put(b"a") is None
@@ -192,7 +192,7 @@ def test_a_poll_that_expired_is_told_nothing() -> None:
 
 def test_a_poll_that_was_told_and_went_away_costs_nothing() -> None:
     """The messages stay in the buffer."""
-    buffer, gone, next_one = Buffer[Told](), Told(), Told()
+    buffer, gone, next_one = Buffer[WaitingPoll](), WaitingPoll(), WaitingPoll()
     buffer.take(gone)
     buffer.put(b"a")
     buffer.expire(gone)
@@ -203,7 +203,7 @@ def test_a_poll_that_was_told_and_went_away_costs_nothing() -> None:
 @pytest.mark.parametrize("told", [True, False])
 def test_at_the_end_what_is_left_goes_to_the_poll_that_waits(told: bool) -> None:
     """A poll that was told already, and has not taken the messages, gets them too."""
-    buffer, poll = Buffer[Told](), Told()
+    buffer, poll = Buffer[WaitingPoll](), WaitingPoll()
     buffer.take(poll)
     if told:
         buffer.put(b"a")
@@ -213,7 +213,7 @@ def test_at_the_end_what_is_left_goes_to_the_poll_that_waits(told: bool) -> None
 
 def test_at_the_end_without_a_poll_what_is_left_stays() -> None:
     """A poll that is on its way takes the messages."""
-    buffer: Buffer[Told] = Buffer()
+    buffer: Buffer[WaitingPoll] = Buffer()
     buffer.put(b"a")
     assert buffer.end() == (None, b"")
     assert buffer.take() == b"a"
@@ -221,7 +221,7 @@ def test_at_the_end_without_a_poll_what_is_left_stays() -> None:
 
 def test_what_waits_is_counted() -> None:
     """Each message counts 64 bytes more than its text."""
-    buffer: Buffer[Told] = Buffer()
+    buffer: Buffer[WaitingPoll] = Buffer()
     buffer.put(b"a" * 1000)
     buffer.put(b"b")
     assert buffer.size == 1001 + 2 * OVERHEAD

@@ -91,5 +91,5 @@ def test_a_raw_socket_knows_no_joins() -> None:
         async def receive(self, message: str | bytes) -> None: ...
 
     socket = RawSocket(connect=lambda: None, handler=Handler, rates=Rates(joins="1/s"))
-    with pytest.raises(DefinitionError, match="knows no joins"):
+    with pytest.raises(DefinitionError, match="has no joins"):
         Endpoint(sockets={"/raw": socket})

@@ -1,1 +1,1 @@
-"""Ready-made ways to learn who a client is: JSON Web Tokens and session cookies."""
+"""Ready-made authentication of clients: JSON Web Tokens and session cookies."""

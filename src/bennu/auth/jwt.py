@@ -10,8 +10,8 @@
     )
     socket = Socket(connect=tokens, refresh=tokens.refresh, auth_token=True, ...)
 
-The server chooses the algorithms, and never the token. Each algorithm is tied to its keys at start-up. A token that
-names another algorithm is refused before any key is looked at.
+The server chooses the algorithms; a token can't. Each algorithm is tied to its keys at start-up. A token that names
+another algorithm is refused before any key is used.
 """
 
 from __future__ import annotations
@@ -51,19 +51,19 @@ _SYMMETRIC: Final = {"HS256", "HS384", "HS512"}
 
 
 class JWTOptions(TypedDict, total=False):
-    """What a token must contain, and where its keys come from.
+    """The options for the content of a token, and for its keys.
 
     Attributes:
         key: The public key as PEM, or the secret of the HS algorithms; or several keys during a rotation.
-        jwks_url: The URL of the public keys instead: a JSON Web Key Set. It must be https (http only on this
-            machine). No redirect is followed. The answer has at most 512 KB.
-        audience: Audiences. The token must name one of these. Without this option, a token that names an audience is
-            refused.
+        jwks_url: The URL of the public keys, in place of ``key``: a JSON Web Key Set. It must be https (http only on
+            this machine). No redirect is followed. The answer has at most 512 KB.
+        audience: The accepted audiences. The token must name one of them. Without this option, a token that names an
+            audience is refused.
         issuer: The issuer that the token must name.
         leeway: Seconds by which clocks can differ; 0 by default.
         require: The claims that a token must have; ``["exp"]`` by default.
-        param: The parameter of the query with the token, for a client that sends none beside the URL;
-            ``"token"`` by default.
+        param: The parameter of the query with the token, for a client that sends no auth token; ``"token"`` by
+            default.
         jwks_timeout: The most seconds of one fetch of the keys; 5 by default.
         jwks_lifespan: Seconds after which the keys are fetched again; 300 by default.
         jwks_cooldown: The least seconds between two fetches; 30 by default.
@@ -85,14 +85,14 @@ class JWTOptions(TypedDict, total=False):
 
 
 class JWTConnect(Generic[A]):
-    """A ``connect`` that takes a JSON Web Token, and closes the connection when the token expires.
+    """A ``connect`` that verifies a JSON Web Token, and closes the connection when the token expires.
 
-    The token is the auth token beside the URL (``Socket(auth_token=True)``), else the parameter ``token``.
+    The token is the auth token (``Socket(auth_token=True)``), or else the parameter ``token`` of the query.
     A token with an id (``jti``) can be revoked: ``endpoint.disconnect(f"tokens:{jti}")``.
 
     Args:
         algorithms: The algorithms that are accepted: ``["RS256"]``.
-        user: Makes assigns of the claims: ``async def user(claims, info)``. It can raise ``Refused``.
+        user: Returns the assigns for the claims: ``async def user(claims, info)``. It can raise ``Refused``.
         **options: See :class:`JWTOptions`. Either ``key`` or ``jwks_url`` is needed.
 
     Raises:
@@ -149,7 +149,7 @@ class JWTConnect(Generic[A]):
         """Return the claims of a token.
 
         Args:
-            token: What the client sent, of any type.
+            token: The value that the client sent, of any type.
 
         Raises:
             TokenExpired: The token is too old.
@@ -178,7 +178,7 @@ class JWTConnect(Generic[A]):
     async def _admit(self, token: object, info: ConnectInfo) -> A:
         claims = await self.verify(token)
         if "exp" in claims:
-            # verify accepts the token until then. After an earlier close the client would connect again with it.
+            # verify accepts the token until that time. After an earlier close the client would connect with it again.
             info.expire_at(float(claims["exp"]) + self._leeway)
         if isinstance(token_id := claims.get("jti"), str):
             info.add_id(f"tokens:{token_id}")
@@ -279,7 +279,7 @@ def _key_set(url: str, algorithms: Sequence[str], options: JWTOptions) -> KeySet
 
 
 def _prepare(given: Any, algorithms: Sequence[str]) -> dict[str, list[Any]]:
-    """Tie keys to algorithms: each algorithm has a key, and each key an algorithm."""
+    """Return the keys of each algorithm. Each algorithm must have a key, and each key an algorithm."""
     keys: list[Any] = list(cast("Any", given)) if isinstance(given, list | tuple) else [given]
     tied = {name: [one for key in keys for one in _prepared(key, name)] for name in algorithms}
     idle = [number for number, key in enumerate(keys) if not any(_prepared(key, n) for n in tied)]
@@ -296,7 +296,7 @@ def _prepare(given: Any, algorithms: Sequence[str]) -> dict[str, list[Any]]:
 
 
 def _prepared(key: Any, algorithm: str) -> list[Any]:
-    """Return a key in the form of the algorithm; nothing if it is a key of another kind, or too weak."""
+    """Return a key in the form of the algorithm; an empty list if the key is of another kind, or too weak."""
     how = pyjwt.get_algorithm_by_name(algorithm)
     try:
         prepared: Any = how.prepare_key(key)

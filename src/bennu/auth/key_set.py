@@ -1,10 +1,10 @@
 """The public keys of an issuer of tokens: a JSON Web Key Set behind a URL (RFC 7517).
 
 Theory of operation. The set is fetched in a thread, and kept. It is fetched again when it is old, and when a token names a
-key that is not in the set: that key can be new. Between two fetches there are at least ``cooldown`` seconds, whatever
-clients send. A call during a fetch waits for that fetch. After a failed fetch the old keys stay in use, until they are
-``max_age`` seconds old. So a short outage of the issuer locks no client out, and keys of an issuer that is gone expire. A
-set without keys takes effect at once.
+key that is not in the set: that key can be new. Between two fetches there are at least ``cooldown`` seconds, even if
+clients send many unknown keys. A call during a fetch waits for that fetch. After a failed fetch the old keys stay in use,
+until they are ``max_age`` seconds old. So a short outage of the issuer locks no client out, and keys of an issuer that is
+gone expire. A set without keys takes effect at once.
 
 Keys decide which clients are accepted. So they are fetched by TLS only, from the URL itself (no redirect is followed), and
 with a limited size.
@@ -162,10 +162,10 @@ def _check(url: object) -> None:
     """Raise ValueError, unless only the host of the URL can answer."""
     parts = urlsplit(url) if isinstance(url, str) else None
     if parts is None or not parts.hostname:
-        raise ValueError("it is no URL")
+        raise ValueError("the text is no URL")
     is_here = parts.hostname == "localhost" or is_loopback(parts.hostname)
     if parts.scheme != "https" and not (parts.scheme == "http" and is_here):
-        raise ValueError("it is not of https")
+        raise ValueError("the URL is not https")
 
 
 def _signing_keys(content: bytes, log: Log) -> list[PyJWK]:

@@ -1,7 +1,7 @@
 """Readers of the session that a web framework of Python keeps: for ``Socket(session=...)``.
 
 StarletteSession    reads the cookie of SessionMiddleware, in Starlette and FastAPI
-ScopeSession        takes what a middleware has put into the scope, before the endpoint
+ScopeSession        returns the session that a middleware before the endpoint has put into the scope
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class StarletteSession:
 
 
 class ScopeSession:
-    """Takes what a middleware of the application has put into ``scope["session"]``."""
+    """Returns the session that a middleware of the application has put into ``scope["session"]``."""
 
     def __call__(self, info: ConnectInfo) -> Mapping[str, Any] | None:
         """Return the session of a request, or None."""

@@ -1,7 +1,7 @@
-"""The way of a request to upgrade through the application: its middleware and mounts, up to an endpoint.
+"""Passes a request to upgrade through the application, its middleware and mounts, up to an endpoint.
 
-The application can have WebSocket routes of its own. When one of them calls ``receive`` or ``send``, the socket
-goes to uvicorn's own WebSocket protocol, in the middle of the walk.
+The application can have other WebSocket routes. When such a route calls ``receive`` or ``send``, the socket is given to
+uvicorn's WebSocket protocol.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ class ApplicationWalk:
 
     Args:
         protocol: The HTTP protocol that got the request.
-        native: What an endpoint can take over.
+        native: The upgrade, which an endpoint can take over.
         scope: The request.
 
     Attributes:
-        task: Runs :meth:`walk`; set by the maker.
+        task: The task that runs :meth:`walk`. The creator of the walk sets it.
     """
 
     def __init__(self, protocol: LimitedProtocol, native: Upgrade, scope: dict[str, Any]) -> None:
@@ -46,7 +46,7 @@ class ApplicationWalk:
         self.task: asyncio.Task[None] | None = None
 
     def lost(self) -> None:
-        """Stop the walk: the client has gone."""
+        """Stop the walk, because the client has gone."""
         if self.task is not None:
             self.task.cancel()
 
@@ -62,7 +62,7 @@ class ApplicationWalk:
             await walk(scope, self._receive, self._send)
         except Exception:
             if self._foreign is not None:
-                raise  # uvicorn's own protocol answers and logs it
+                raise  # uvicorn's WebSocket protocol answers and logs it
             protocol.log.exception("Exception in the application at a request for a WebSocket")
             if not native.is_taken:
                 native.deny(FAILED)
@@ -116,10 +116,10 @@ class ApplicationWalk:
         tasks = len(http.tasks)
         protocol.data_received(b"".join([*lines, b"\r\n", early]))
         if len(http.tasks) == tasks and self.task is not None:
-            self.task.cancel()  # it has refused the upgrade, and will not call the application
+            self.task.cancel()  # uvicorn has refused the upgrade, and will not call the application
 
     async def _instead_of_application(self, scope: Any, receive: Any, send: Any) -> None:
-        """Stand where uvicorn calls the application: the walk has called it already."""
+        """Replace the application for uvicorn's WebSocket protocol, since the walk has called it already."""
         del scope
         if self._foreign is not None and not self._foreign.done():
             self._foreign.set_result((receive, send))
@@ -128,7 +128,7 @@ class ApplicationWalk:
 
 
 def endpoint_of(config: uvicorn.Config) -> Endpoint | None:
-    """Return the application if it is an endpoint that no middleware stands in front of: then there is no walk."""
+    """Return the application if it is an endpoint without middleware. Then no walk is needed."""
     app = config.app
     if not isinstance(app, Endpoint) or not app.native:
         return None
@@ -138,7 +138,7 @@ def endpoint_of(config: uvicorn.Config) -> Endpoint | None:
 async def serve_endpoint(
     endpoint: Endpoint, scope: dict[str, Any], native: Upgrade, log: Log
 ) -> None:
-    """Let an endpoint decide on a request to upgrade, without a walk."""
+    """Pass a request to upgrade directly to an endpoint, without a walk."""
     try:
         await endpoint.serve_native(scope, native)
     except Exception:

@@ -1,17 +1,16 @@
-"""The HTTP protocol of ``bennu run``: uvicorn's, which hands the sockets of WebSockets to Bennu.
+"""The HTTP protocol of ``bennu run``: uvicorn's protocol, which gives the sockets of WebSockets to Bennu.
 
 Theory of operation
 -------------------
-uvicorn parses the request. At an upgrade uvicorn would start a WebSocket protocol of its own on the same socket, and
-parse the request again. Instead this protocol puts an :class:`~bennu.transports.upgrade.Upgrade` on the socket, and
-lets the request walk through the application with it in ``scope["extensions"]``: see
-:mod:`bennu.cli.application_walk`. An endpoint that is reached takes the socket over when it accepts, and the walk
-ends there: middleware sees the connection end at accept.
+uvicorn parses the request. At an upgrade, uvicorn would start its WebSocket protocol on the same socket, and parse the
+request again. Instead this protocol puts an :class:`~bennu.transports.upgrade.Upgrade` on the socket, and into
+``scope["extensions"]``. Then it passes the request through the application: see :mod:`bennu.cli.application_walk`. An
+endpoint takes over the socket when it accepts, and the walk ends. So middleware sees the connection end at accept.
 
 If the application is itself an endpoint, the endpoint is asked at once, without a walk. ``--trusted-proxies`` and
 ``Endpoint(native=False)`` make an exception.
 
-What Bennu expects of uvicorn is tested in ``tests/cli/test_uvicorn.py``. The version of uvicorn is pinned.
+``tests/cli/test_uvicorn.py`` tests the parts of uvicorn that Bennu relies on. The version of uvicorn is pinned.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ _BODY = frozenset((b"content-length", b"transfer-encoding"))
 
 
 class BennuProtocol(LimitedProtocol):
-    """uvicorn's HTTP protocol, with limits, and with upgrades of Bennu's own."""
+    """uvicorn's HTTP protocol, with limits, and with Bennu's upgrades."""
 
     def _upgrade(self, early: bytes) -> None:
         try:
@@ -39,8 +38,8 @@ class BennuProtocol(LimitedProtocol):
         except (httptools.HttpParserError, ValueError):
             self._refuse_malformed()
             return
-        # The parser and the protocol refer to each other, and no HTTP is read any more. Without this line the
-        # garbage collector finds them, which was a tenth of the cost of a connect.
+        # The parser and the protocol refer to each other, and no HTTP is read any more. Without this line only the
+        # garbage collector frees them, which was a tenth of the cost of a connect.
         self.parser: Any = None
         self.connections.discard(self)
         open_connections: set[Any] = self.connections  # each has a shutdown()
@@ -59,8 +58,8 @@ class BennuProtocol(LimitedProtocol):
 
         Raises:
             httptools.HttpParserError: The target is no URL.
-            ValueError: The target is not ASCII, or the request has a body: then the bytes behind the head
-                could be the body or frames.
+            ValueError: The target is not ASCII. Or the request has a body: then the bytes after the head could be
+                the body or frames.
         """
         url = httptools.parse_url(self.url)
         raw_path: bytes = url.path or b"/"

@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol, with a limit for each thing that a client can make large or slow.
+"""uvicorn's HTTP protocol, with limits on everything that a client can make large or slow.
 
 Theory of operation
 -------------------
@@ -7,13 +7,13 @@ Theory of operation
 - A *body* must make progress: at least :data:`~bennu.cli.request_limits.MIN_RATE` bytes a second over each body
   timeout, unless the application has stopped reading. When a request is answered, the rest of its body is thrown
   away, for at most the keep-alive time. The socket is not reset before the client can read the answer.
-- *Pipelined* requests: what a client sends behind a request that waits for its turn is kept as bytes, and parsed
-  when the turn has come. So bytes are fed to the parser in small pieces. An upgrade behind an unfinished response
-  is refused: the response would lose its flow control with the socket.
-- When the client goes away, each of its requests learns that. uvicorn tells only the last one.
+- *Pipelined* requests: bytes after a request that waits for its turn are kept, and parsed when the turn has come. So
+  bytes are given to the parser in small pieces. An upgrade after an unfinished response is refused, because the
+  response would lose its flow control.
+- When the client goes away, all its requests are notified. uvicorn notifies only the last request.
 
-A client that exceeds a limit is answered 408, 414 or 431. What the client sends then is thrown away for a moment,
-so that the client can read the answer. If the answer to an earlier request is unfinished, it is cut off instead.
+A client that exceeds a limit gets 408, 414 or 431. For a moment, further bytes of the client are thrown away, so that
+the client can read the answer. If the answer to an earlier request is unfinished, the connection is aborted instead.
 """
 
 from __future__ import annotations
@@ -40,26 +40,27 @@ LIMITS: Final = "bennu_limits"
 """The attribute of uvicorn's server state that holds the :class:`RequestLimits`."""
 
 COMMON: Final = "bennu_common"
-"""The attribute of uvicorn's server state that holds what all of its protocols have in common."""
+"""The attribute of uvicorn's server state that holds the attributes that all its protocols share."""
 
 OWN: Final = frozenset(("parser", "pipeline"))
-"""Attributes that each protocol has for itself."""
+"""The attributes that the protocols do not share."""
 
 LINGER: Final = 1.0
 """Seconds in which a refused client can read the answer before the connection is aborted."""
 
 HEAD_PIECE: Final = 1024
-"""Bytes that are parsed at once where a head is expected: at most some fifty requests."""
+"""Bytes that are parsed at once if a head is expected: at most some fifty requests."""
 
 BODY_PIECE: Final = 16 * 1024
 """Bytes that are parsed at once in a body."""
 
 MAX_HELD: Final = 512 * 1024
-"""Bytes that are kept behind a request that waits for its turn. Reading stops at the first, but one read can bring many."""
+"""The most bytes that are kept after a request that waits for its turn. Reading is paused at the first such byte, but
+one read can bring many bytes."""
 
 
 class _TooLarge(Exception):
-    """A complete head that is too large: it was answered, and the parser must stop."""
+    """A complete head is too large. It was answered, and the parser must stop."""
 
 
 class LimitedProtocol(HttpToolsProtocol):
@@ -76,12 +77,12 @@ class LimitedProtocol(HttpToolsProtocol):
     _progress = 0
     """Bytes of the body since the last body timeout."""
     _held = b""
-    """Bytes behind a request that waits for its turn."""
+    """Bytes after a request that waits for its turn."""
     _pipelines = False
     """Whether the client has sent pipelined requests."""
     _is_refused = False
     _is_upgrade: bool | None = None
-    """Whether the head asks for a WebSocket; None if that was not looked at yet."""
+    """Whether the head asks for a WebSocket; None if that is not known yet."""
     _linger: asyncio.TimerHandle | None = None
     _running: Any = None
     """uvicorn's cycle of the request that the application handles."""
@@ -93,8 +94,8 @@ class LimitedProtocol(HttpToolsProtocol):
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
-        # Most of what uvicorn sets here is the same for each connection of a server: the loggers, for example.
-        # The first connection finds it, and the others take it from there.
+        # Most attributes that uvicorn sets here are the same for each connection of a server, such as the loggers.
+        # The first connection computes them, and the other connections copy them.
         kept: dict[str, Any] = server_state.__dict__
         common: dict[str, Any] | None = kept.get(COMMON)
         if common is None:
@@ -109,8 +110,8 @@ class LimitedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin, and expect a head.
 
-        uvicorn does the same, with two differences: a line at its level "trace", and two Python sockets that it
-        makes to learn the addresses. They are a twentieth of the cost of a connect, and the transport knows both.
+        uvicorn does the same, and more: it writes a line at its level "trace", and makes two Python sockets to get the
+        addresses. The sockets are a twentieth of the cost of a connect, and the transport has the addresses already.
         """
         self.connections.add(self)
         self.transport = transport
@@ -132,10 +133,10 @@ class LimitedProtocol(HttpToolsProtocol):
         return self._limits.telemetry.log
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End: each request of the client learns it, and what came with the requests is dropped.
+        """Notify each request of the client, and drop the data of the requests.
 
-        A request and its protocol refer to each other. Here they let go, because the garbage collector counts
-        objects, and can leave few large ones for long.
+        A request and its protocol refer to each other. These references are removed here, because the garbage collector
+        counts objects, not bytes: it can leave a few large objects for a long time.
         """
         self._limits.heads.forget(self.transport)
         self._limits.bodies.forget(self.transport)
@@ -148,12 +149,12 @@ class LimitedProtocol(HttpToolsProtocol):
         self.cycle: Any = None
 
     def _leave_requests(self) -> None:
-        """Tell the requests under way that their client has gone, and begin no other."""
+        """Tell the running requests that their client has gone, and begin no other request."""
         self.pipeline.clear()
         for cycle in (self._running, self.cycle):
             if cycle is not None and not cycle.response_complete:
                 cycle.disconnected = True
-                cycle.body = bytearray()  # nobody can read it any more
+                cycle.body = bytearray()  # the application can't read it any more
                 cycle.message_event.set()
         self.flow.resume_writing()
 
@@ -161,10 +162,10 @@ class LimitedProtocol(HttpToolsProtocol):
         self._running = cycle
         super()._start_asgi_task(cycle, app)
 
-    # What comes.
+    # Received bytes.
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes of the client."""
+        """Parse bytes of the client, within the limits."""
         if self._is_refused:
             return
         if self._held:
@@ -191,7 +192,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self._limits.bodies.expect(self.transport)
 
     def _parse(self, piece: bytes, behind: bytes) -> bool:
-        """Parse a piece; return whether to go on."""
+        """Parse a piece; return whether to parse the next piece."""
         self._fed += len(piece)
         try:
             self.parser.feed_data(piece)
@@ -208,9 +209,9 @@ class LimitedProtocol(HttpToolsProtocol):
         return True
 
     def _take_upgrade(self, early: bytes) -> None:
-        """Serve a request to upgrade, with the bytes behind it."""
+        """Serve a request to upgrade, with the bytes after it."""
         if not self._should_upgrade():
-            # The request is served as a plain one. The bytes behind it can be anything.
+            # The request is served as a plain HTTP request. The bytes after it can be anything.
             self.cycle.keep_alive = False
             self._is_refused = True
             self._message_ended()
@@ -221,19 +222,19 @@ class LimitedProtocol(HttpToolsProtocol):
 
     @abstractmethod
     def _upgrade(self, early: bytes) -> None:
-        """Serve an upgrade to a WebSocket; ``early`` are the bytes behind the head."""
+        """Serve an upgrade to a WebSocket; ``early`` are the bytes after the head."""
 
     def _hold(self, data: bytes) -> None:
         self._pipelines = True
         self._held += data
         self.flow.pause_reading()
         if len(self._held) > MAX_HELD:
-            self._cut()
+            self._abort()
 
     # Heads and bodies. uvicorn's parser calls these.
 
     def _should_upgrade(self) -> bool:
-        """Return whether the head asks for a WebSocket. The answer is kept: uvicorn looks at all headers each time."""
+        """Return whether the head asks for a WebSocket. The answer is cached, because uvicorn reads all headers each time."""
         if self._is_upgrade is None:
             self._is_upgrade = super()._should_upgrade()
         return self._is_upgrade
@@ -245,7 +246,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._limits.heads.expect(self.transport)
 
     def on_headers_complete(self) -> None:
-        """Take a complete head. Its size is counted only if it can be too large."""
+        """Check a complete head, and begin its request. The size is counted only if the head can be too large."""
         self._limits.heads.forget(self.transport)
         limit = self._limits.max_bytes
         if self._fed > limit:
@@ -267,7 +268,7 @@ class LimitedProtocol(HttpToolsProtocol):
             scope["headers"] = self.headers.copy()
 
     def on_body(self, body: bytes) -> None:
-        """Take a piece of a body."""
+        """Pass a piece of a body to its request."""
         self._fed = 0
         self._progress += len(body)
         super().on_body(body)
@@ -294,7 +295,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if self.transport.is_closing() or self._is_refused:
             return
         if self._reads_body and not self.pipeline and self._linger is None:
-            self._linger = self.loop.call_later(self.timeout_keep_alive, self._cut)
+            self._linger = self.loop.call_later(self.timeout_keep_alive, self._abort)
         if self._held and not self.pipeline:
             held, self._held = self._held, b""
             self.data_received(held)
@@ -328,7 +329,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self._limits.telemetry.limit_exceeded(refusal.limit, peer)
         transport = self.transport
         if transport.is_closing() or not self._take_over():
-            self._cut()
+            self._abort()
             return
         self._stop_reading()
         transport.write(refusal.response)
@@ -360,8 +361,8 @@ class LimitedProtocol(HttpToolsProtocol):
             transport.write_eof()
         self._linger = self.loop.call_later(self.timeout_keep_alive, transport.abort)
 
-    def _cut(self) -> None:
-        """End at once. Unfinished answers are cut off."""
+    def _abort(self) -> None:
+        """Abort the connection. Unfinished answers are cut off."""
         self._stop_reading()
         self._leave_requests()
         self.transport.close()

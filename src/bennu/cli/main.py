@@ -111,7 +111,7 @@ def main() -> None:
     default=0.0,
     show_default=True,
     type=Seconds(min=0),
-    help="Seconds of --grace in which load balancers can notice, before clients are let go.",
+    help="Seconds of --grace in which load balancers can notice, before clients are closed.",
 )
 @click.option("--ssl-certfile", type=READABLE, help="The certificate (PEM): serves https and wss.")
 @click.option(
@@ -179,9 +179,9 @@ def run(
     trusted_proxies: TrustedProxies | None,
     **certificates: str | None,
 ) -> None:
-    """Serve an endpoint, or an ASGI application that one is mounted in.
+    """Serve an endpoint, or an ASGI application with a mounted endpoint.
 
-    MODULE:ENDPOINT names it. The default is app:endpoint: the name endpoint in app.py.
+    MODULE:ENDPOINT names the application. The default is app:endpoint: the name endpoint in app.py.
 
     \b
     bennu run                          the endpoint in app.py, on port 4000

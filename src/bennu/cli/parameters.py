@@ -28,10 +28,10 @@ MAX_SECONDS: Final = 1_000_000.0
 
 
 class Seconds(click.FloatRange):
-    """A time that a timer can wait for: a number, and neither nan nor inf."""
+    """A time for a timer, in seconds: a finite number."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the time as a float, or say what is wrong with it."""
+        """Return the time as a float, or fail with an error for the user."""
         seconds = super().convert(value, param, ctx)
         if not seconds <= MAX_SECONDS:
             self.fail(f"expected at most {MAX_SECONDS:.0f} seconds, got {value}.", param, ctx)
@@ -42,7 +42,7 @@ def read_env_file(context: click.Context, option: click.Parameter, path: str | N
     """Set the variables of ``--env-file``. This option is read first, because variables can set other options.
 
     Raises:
-        click.BadParameter: The file can't be read, or contains something else than variables.
+        click.BadParameter: The file can't be read, or has a line that is no variable.
     """
     if path is None or context.resilient_parsing:
         return

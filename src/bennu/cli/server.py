@@ -1,4 +1,4 @@
-"""The server of ``bennu run``: uvicorn's, with another start and another end.
+"""The server of ``bennu run``: uvicorn's server, with another start and another end.
 
 Theory of operation
 -------------------
@@ -12,13 +12,13 @@ order, within the grace time:
 3. The listener closes. Requests under way are finished, and the other connections are closed.
 4. The lifespan ends, and then the process.
 
-Each step has a share of the grace time. What hangs is left behind, with a line in the log. If the event loop or
-a thread hangs, a watchdog ends the process: it needs neither, and prints what each thread was doing. A second
-signal ends the process at once.
+Each step has a share of the grace time. If a step does not end in time, the server logs it, and goes on with the next
+step. If the event loop or a thread hangs, a watchdog ends the process, and prints the stack of each thread. The watchdog
+needs neither the event loop nor a Python thread. A second signal ends the process at once.
 
-Under ``--reload`` there is no drain, and little time: the developer waits for the restart.
+Under ``--reload`` there is no drain, and the times are short, because the developer waits for the restart.
 
-What Bennu expects of uvicorn is tested in ``tests/cli/test_uvicorn.py``.
+``tests/cli/test_uvicorn.py`` tests the parts of uvicorn that Bennu relies on.
 """
 
 from __future__ import annotations
@@ -50,37 +50,37 @@ from .listeners import addresses, limit_clients, limited_tls_handshakes
 __all__ = ["UvicornServer"]
 
 DRAINING: Final = 0.6
-"""The part of the grace time in which the clients must have left, the drain delay included."""
+"""The part of the grace time within which all clients must be closed, including the drain delay."""
 CLOSING: Final = 0.8
-"""The part of it in which requests and connections must have come to their end."""
+"""The part of the grace time within which requests and connections must have ended."""
 STOPPING: Final = 0.9
-"""The part of it in which the lifespan must have ended."""
+"""The part of the grace time within which the lifespan must have ended."""
 
 RELOAD_GRACE: Final = 5.0
 RELOAD_CLOSING: Final = 0.2
-"""CLOSING under ``--reload``: a second for the clients that are connected."""
+"""CLOSING under ``--reload``: a second for the connected clients."""
 
 COLLECTOR: Final = (10_000, 1, 1_000)
 """Thresholds of the garbage collector.
 
 A connection is some 30 objects that stay. CPython's default of 700 would run the collector at every twentieth connect.
-A young collection takes time by its number of objects, and each survivor is looked at once in each young generation,
-whatever the second threshold is. So the second is the least: the longest pause while 20,000 clients connect is 11 ms.
-The oldest generation holds all connections. A collection of it takes 0.3 s, and what Bennu itself drops is no cycle.
+The time of a young collection grows with its number of objects. Each survivor is checked once in each young generation,
+for any second threshold. So the second threshold is the least: the longest pause while 20,000 clients connect is 11 ms.
+The oldest generation holds all connections. A collection of it takes 0.3 s, and objects that Bennu drops form no cycles.
 """
 
 
 class UvicornServer(uvicorn.Server):
-    """uvicorn's server, which lets its clients go before it stops.
+    """uvicorn's server, with a drain before it stops.
 
     Args:
-        config: uvicorn's.
-        grace: Seconds between the first signal and the end of the process, at most.
-        drain_delay: Seconds between being unready and the drain.
-        reloads: Whether another process starts this process again at each change.
+        config: The configuration of uvicorn.
+        grace: The most seconds between the first signal and the end of the process.
+        drain_delay: Seconds in which the endpoints are unready, before the drain.
+        reloads: Whether another process starts this process again at each change of a file.
 
     Attributes:
-        was_cut_short: Whether something had not ended when its time was over.
+        was_cut_short: Whether a step had not ended when its time was over.
     """
 
     def __init__(
@@ -112,19 +112,19 @@ class UvicornServer(uvicorn.Server):
         try:
             with limited_tls_handshakes(loop, self._handshake_timeout):
                 await super().startup(sockets)
-        except OSError as error:  # another process has taken the address meanwhile
+        except OSError as error:  # another process has taken the address in the meantime
             Log().error("The server can't listen: %s", error)
             await self.lifespan.shutdown()
             sys.exit(STARTUP_FAILURE)
         if self.started:
             limit_clients(one.fileno() for server in self.servers for one in server.sockets)
-            self._say_where(sockets or [])
-        # What start-up made lives as long as the process, so the collector does not look at it again.
+            self._log_banner(sockets or [])
+        # Objects of the start-up live as long as the process, so the collector does not check them again.
         gc.collect()
         gc.freeze()
         gc.set_threshold(*COLLECTOR)
 
-    def _say_where(self, listeners: list[socket.socket]) -> None:
+    def _log_banner(self, listeners: list[socket.socket]) -> None:
         config = self.config
         scheme = "https" if config.is_ssl else "http"
         where = addresses(listeners, config.host, scheme)
@@ -151,14 +151,14 @@ class UvicornServer(uvicorn.Server):
 
     def _is_second(self, sig: int) -> bool:
         if self._reloads:
-            # Ctrl-C reaches this process and the one that watches the files, which passes it on.
+            # Ctrl-C reaches this process, and also the process that watches the files, which passes the signal on.
             return sig in self._captured_signals
         return self._told_at is not None
 
     # End.
 
     async def shutdown(self, sockets: Any = None) -> None:
-        """Let the clients go, close the listener, and leave the lifespan; each step within its time."""
+        """Drain the endpoints, close the listener, and end the lifespan; each step within its time."""
         if self._trimmer is not None:
             self._trimmer.stop()
         if not self._reloads:
@@ -184,7 +184,7 @@ class UvicornServer(uvicorn.Server):
 
 
 def _watch(seconds: float) -> None:
-    """End the process after some seconds, whatever hangs, and print what each thread was doing."""
+    """End the process after some seconds, even if the event loop hangs, and print the stack of each thread."""
     with contextlib.suppress(AttributeError, ValueError, io.UnsupportedOperation):  # no real stderr
         faulthandler.dump_traceback_later(seconds, exit=True)
 

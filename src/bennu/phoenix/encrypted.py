@@ -18,7 +18,7 @@ from .signed import from_base64, split, to_base64
 __all__ = ["AAD", "KEY_SIZE", "NONCE_SIZE", "decrypt", "encrypt"]
 
 AAD: Final = b"A128GCM"
-"""What Phoenix authenticates besides the data, with each cipher."""
+"""The additional authenticated data (AAD) of Phoenix, the same with each cipher."""
 
 KEY_SIZE: Final = 32
 NONCE_SIZE: Final = 24
@@ -39,7 +39,7 @@ def encrypt(payload: bytes, key: bytes, nonce: bytes, aad: bytes = AAD) -> str:
         payload: The content.
         key: 32 bytes.
         nonce: 24 bytes that were never used with this key before.
-        aad: What is authenticated besides the payload.
+        aad: The additional authenticated data.
 
     Raises:
         ImportError: PyNaCl is missing.
@@ -57,7 +57,7 @@ def decrypt(
     Args:
         token: The token.
         keys: Keys of 32 bytes. Keys of 16 and 24 bytes open legacy tokens only.
-        aad: What was authenticated besides the payload.
+        aad: The additional authenticated data that was used in the encryption.
         sign_key: The second key of a legacy token. Tokens of Phoenix.Token have none.
 
     Raises:
@@ -109,7 +109,7 @@ def _open_legacy(sealed: list[bytes], key: bytes, aad: bytes, sign_key: bytes) -
         from cryptography.exceptions import InvalidTag
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
     except ImportError as error:
-        # Not an ImportError, because a client chooses the kind of its token.
+        # This is no ImportError, because a client chooses the kind of its token.
         raise TokenInvalid("a token of Plug.Crypto before 2.0 needs cryptography") from error
 
     if len(sealed) != 4:

@@ -17,7 +17,7 @@ __all__ = ["PlugSession"]
 
 
 class PlugSession:
-    """Reads the cookie of ``plug Plug.Session, store: :cookie``. The options are the same.
+    """Reads the cookie of ``plug Plug.Session, store: :cookie``. Give the same options as in the application.
 
     Args:
         secret: The application's ``secret_key_base``, or several during a rotation.

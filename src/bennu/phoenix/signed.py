@@ -8,9 +8,9 @@ Theory of operation. A token is made in three steps. Each step has its inverse:
 
     SFMyNTY.<payload>.<HMAC of all before>
 
-The *text* of a token is base64, and of every byte string exactly one base64 is accepted, with its padding or
-without. Phoenix also accepts base64 whose unused bits are set. Nobody writes that, and here no character
-of a token can be changed.
+The *text* of a token is base64. For each byte string exactly one base64 is accepted, with or without padding. Phoenix
+also accepts base64 whose unused bits are set. No encoder writes such base64, so Bennu refuses it: then no character of a
+token can be changed.
 
 A payload is read only after the signature was verified. Keys, times and nonces are arguments.
 """
@@ -53,7 +53,7 @@ MAX_TOKEN: Final = 2 * etf.MAX_SIZE
 """Characters of the longest token."""
 
 _MAX_AHEAD: Final = 60_000
-"""Milliseconds by which the clock of the signer may be ahead of ours."""
+"""Milliseconds by which the signer's clock can be ahead of this machine's clock."""
 
 _INFINITY: Final = etf.Atom("infinity")
 _DATA: Final = etf.Atom("data")
@@ -193,7 +193,7 @@ def _parts(term: Any) -> tuple[Any, int, float]:
 def _check_age(signed_at_ms: int, max_age: float, now_ms: int) -> None:
     if max_age == math.inf:
         return
-    if not max_age > 0:  # nor is NaN
+    if not max_age > 0:  # NaN is refused too
         raise TokenExpired(signed_at=signed_at_ms / 1000, max_age=max_age)
     if signed_at_ms > now_ms + _MAX_AHEAD:
         raise TokenInvalid("the token was signed in the future: is a clock wrong?")

@@ -103,10 +103,10 @@ def verify(
     Args:
         secret: The secret, or several during a rotation: each is tried.
         salt: The purpose of the token.
-        token: What the client sent, of any type.
+        token: The value that the client sent, of any type.
         max_age: The most seconds since the signature; by default the age in the token.
         text: Whether binaries of Erlang that are UTF-8 become str. With False all binaries are bytes.
-        now: The current time, in seconds since 1970; by default the clock's.
+        now: The current time, in seconds since 1970; by default the time of the machine's clock.
         **options: See :class:`KeyOptions`.
 
     Raises:
@@ -178,8 +178,8 @@ def _given(token: object) -> str | bytes:
     """Return a token that is text or bytes.
 
     Raises:
-        TokenMissing: It is None.
-        TokenInvalid: It has another type.
+        TokenMissing: The token is None.
+        TokenInvalid: The token has another type.
     """
     if token is None:
         raise TokenMissing("there is no token")

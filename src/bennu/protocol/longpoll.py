@@ -146,11 +146,11 @@ FRAMING: Final = LongPollFraming()
 class Poll(Protocol):
     """A poll that waits for messages."""
 
-    def tell(self, rest: bytes | None) -> None:
-        """Learn of messages, or of the end of the session.
+    def wake(self, rest: bytes | None) -> None:
+        """Wake the poll, because of messages or of the end of the session.
 
         Args:
-            rest: None if messages wait in the buffer. Otherwise the session is over, and these are its last
+            rest: None if messages wait in the buffer. Otherwise the session has ended, and these are its last
                 messages.
         """
         ...
@@ -162,41 +162,41 @@ P = TypeVar("P", bound=Poll)
 class Buffer(Generic[P]):
     """The messages for a client, and the poll that waits for them.
 
-    A waiting poll is only told that there are messages, and takes all of them a little later. So messages of one turn of
-    the event loop leave in one answer, and no message is lost with a client that went away meanwhile.
+    A waiting poll is first woken, and takes all messages a little later. So messages of one turn of the event loop are
+    sent in one answer, and no message is lost with a client that went away in between.
 
     Attributes:
         size: Bytes that wait, with :data:`OVERHEAD` for each piece.
     """
 
-    __slots__ = ("_is_told", "_pieces", "_waiting", "size")
+    __slots__ = ("_is_woken", "_pieces", "_waiting", "size")
 
     def __init__(self) -> None:
         self.size = 0
         self._pieces: list[bytes] = []
         self._waiting: P | None = None
-        self._is_told = False
+        self._is_woken = False
 
     def put(self, piece: bytes) -> P | None:
-        """Add a message; return the waiting poll, if it was not told yet."""
+        """Add a message; return the waiting poll, if it was not woken yet."""
         self._pieces.append(piece)
         self.size += len(piece) + OVERHEAD
-        if self._is_told:
+        if self._is_woken:
             return None
-        self._is_told = True
+        self._is_woken = True
         return self._waiting
 
     def take(self, poll: P | None = None) -> bytes:
-        """Return all messages in order. If there are none, this poll waits, and no other one does."""
+        """Return all messages in order. If there are none, this poll waits, in place of any other poll."""
         messages = b",".join(self._pieces)
         self._pieces.clear()
         self.size = 0
         self._waiting = None if messages else poll
-        self._is_told = False
+        self._is_woken = False
         return messages
 
     def expire(self, poll: P) -> None:
-        """Let a poll wait no more."""
+        """Remove a poll that no longer waits."""
         if self._waiting == poll:
             self._waiting = None
 

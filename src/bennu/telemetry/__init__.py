@@ -1,7 +1,7 @@
-"""What happens in an endpoint, for logs, metrics and traces. Protocol document, §9.
+"""Telemetry: the events of an endpoint, for logs, metrics and traces. Protocol document, §9.
 
-An endpoint has one :class:`Telemetry`. A handler is a function that gets events. It runs on the event loop, and must
-return at once. If a handler raises, that is logged, and the endpoint goes on.
+An endpoint has one :class:`Telemetry`. A handler is a function that gets events. A handler runs on the event loop, and
+must return at once. If a handler raises, the exception is logged, and the endpoint goes on.
 """
 
 from ..logs.hiding import FILTERED, SECRET_TERMS, ParameterFilter

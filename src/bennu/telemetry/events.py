@@ -27,7 +27,7 @@ Result = Literal["ok", "error"]
 
 @dataclass(frozen=True, slots=True)
 class SocketConnected:
-    """A connect was accepted or refused. Not sent for a bad ``vsn``, or if ``connect`` raised.
+    """A connect was accepted or refused. The event is not sent for a bad ``vsn``, or if ``connect`` raised.
 
     Attributes:
         socket: The mount path of the socket.
@@ -50,12 +50,12 @@ class SocketConnected:
 
 @dataclass(frozen=True, slots=True)
 class ChannelJoined:
-    """A join was accepted or refused. Not sent if the join crashed.
+    """A join was accepted or refused. The event is not sent if the join crashed.
 
     Attributes:
         topic: The topic.
         channel: The name of the channel's class.
-        payload: What the client sent, with its secrets.
+        payload: The payload that the client sent, with its secrets.
         result: ``"ok"`` or ``"error"``.
         duration: Seconds that the join took.
         reason: The reason of a refusal, without values of the client; empty if accepted.
@@ -71,14 +71,14 @@ class ChannelJoined:
 
 @dataclass(frozen=True, slots=True)
 class ChannelHandledIn:
-    """A handler of a client's event returned. Not sent if the handler raised.
+    """A handler of a client's event returned. The event is not sent if the handler raised.
 
     Attributes:
         topic: The topic.
         channel: The name of the channel's class.
         event: The event.
         ref: The message's ref, if the client waits for a reply.
-        payload: What the client sent, with its secrets.
+        payload: The payload that the client sent, with its secrets.
         duration: Seconds that the handler took.
     """
 
@@ -144,12 +144,12 @@ class LimitExceeded:
 
 @dataclass(frozen=True, slots=True)
 class SocketDrain:
-    """A batch of connections begins to leave, because the server is about to stop.
+    """A batch of connections will be closed, because the server will stop.
 
     Attributes:
-        socket: The mount path of the socket; several, if it has several.
-        count: Connections of the batch.
-        total: Connections of all batches.
+        socket: The mount path of the socket, or its paths with commas between.
+        count: The number of connections of the batch.
+        total: The number of connections of all batches.
         index: The number of the batch, from 1.
         rounds: The number of batches.
         interval: Seconds that a full batch takes.
@@ -167,15 +167,15 @@ class SocketDrain:
 
 @dataclass(frozen=True, slots=True)
 class PresenceChanged:
-    """Presences of a topic came or went, and the clients of this process were told.
+    """Presences of a topic came or went, and the diff was sent to the clients of this process.
 
     Attributes:
         presence: The name of the presence.
         topic: The topic.
-        joins: Metas that came.
-        leaves: Metas that went.
-        keys: Keys that are present now.
-        metas: Metas that are present now.
+        joins: The number of metas that came.
+        leaves: The number of metas that went.
+        keys: The number of keys that are present now.
+        metas: The number of metas that are present now.
     """
 
     presence: str

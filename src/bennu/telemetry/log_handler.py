@@ -19,13 +19,13 @@ __all__ = ["LogHandler", "readable"]
 
 
 ACCESS_BURST: Final = 1000
-"""Lines about connects, and about joins, that are written in ten seconds; more are counted."""
+"""The most lines about connects, and about joins, in ten seconds. Further lines are only counted."""
 
 REFUSED_BURST: Final = 100
-"""Lines about refused connects, and about refused joins, that are written in ten seconds."""
+"""The most lines about refused connects, and about refused joins, in ten seconds."""
 
 MAX_PARAMETERS: Final = 1000
-"""Characters of parameters in a line."""
+"""The most characters of parameters in a line."""
 
 NOTHING: Final = Printed("")
 
@@ -51,16 +51,16 @@ def readable(seconds: float) -> str:
 class LogHandler:
     """Writes the log lines of one endpoint about its clients and its cluster.
 
-    For connects and joins its methods are called. For the other lines it is a handler of telemetry, attached for no more
-    than the loggers will write: at level ``INFO`` no event is made for a message. :meth:`follow` adapts all that to
-    levels that have changed.
+    For connects and joins, the server calls methods of this class. For the other lines, this object is a handler of
+    telemetry. It is attached only for events whose lines the loggers write. So at level ``INFO`` no event is made for a
+    message. :meth:`follow` adapts to levels that have changed.
 
     Args:
-        telemetry: The endpoint's.
-        hide: Keeps secrets out of the parameters.
+        telemetry: The endpoint's telemetry.
+        hide: Hides the secrets in the parameters.
 
     Attributes:
-        is_asked: Whether lines about connects and joins are written: else their methods need not be called.
+        is_asked: Whether lines about connects and joins are written. If not, their methods need not be called.
     """
 
     def __init__(self, telemetry: Telemetry, hide: ParameterFilter) -> None:
@@ -73,7 +73,7 @@ class LogHandler:
         self.is_asked = False
 
     def follow(self) -> None:
-        """Attach for what the loggers will write now. A server does it at start-up, and at each connect."""
+        """Attach to the events whose lines the loggers write now. The server calls this at start-up and at each connect."""
         access, log = self._access.logger.isEnabledFor, self._log.logger.isEnabledFor
         self.is_asked = access(logging.INFO)
         kinds: tuple[type[Event], ...] = _MESSAGES if access(logging.DEBUG) else ()
@@ -82,7 +82,7 @@ class LogHandler:
             self._attach(kinds)
 
     def stop(self) -> None:
-        """Write nothing any more."""
+        """Detach, so that no more lines are written."""
         self.is_asked = False
         self._attach(())
 
@@ -121,7 +121,7 @@ class LogHandler:
         Args:
             mount: The mount path of the socket.
             params: The parameters of the connect, with their secrets.
-            reason: Why, without values of the client.
+            reason: The reason, without values of the client.
         """
         self._access.info(
             "REFUSED CONNECTION TO %s: %s%s",
@@ -135,8 +135,8 @@ class LogHandler:
         """Write or count the line of a client that has joined a topic.
 
         Args:
-            topic: The topic; the framework's own topics have no lines.
-            payload: Returns the payload of the join, with its secrets: called for debugging alone.
+            topic: The topic. Topics of the framework have no lines.
+            payload: Returns the payload of the join, with its secrets. It is called only at level ``DEBUG``.
             duration: Seconds that the join took.
         """
         if _is_of_framework(topic):
@@ -151,9 +151,9 @@ class LogHandler:
         """Write or count the line of a client whose join was refused.
 
         Args:
-            topic: The topic; the framework's own topics have no lines.
-            payload: Returns the payload of the join, with its secrets: called for debugging alone.
-            reason: Why, without values of the client.
+            topic: The topic. Topics of the framework have no lines.
+            payload: Returns the payload of the join, with its secrets. It is called only at level ``DEBUG``.
+            reason: The reason, without values of the client.
         """
         if not _is_of_framework(topic):
             self._access.info(
@@ -210,15 +210,15 @@ class LogHandler:
                     burst=ACCESS_BURST,
                 )
             case _:
-                pass  # it is not attached for the others
+                pass  # the handler is not attached to other events
 
     def _parameters(self, find: Callable[[], Any]) -> Printed:
-        """Return the end of a line: for debugging the parameters, without their secrets."""
+        """Return the end of a line: at level ``DEBUG`` the parameters, without their secrets; else nothing."""
         if not self._access.logger.isEnabledFor(logging.DEBUG):
             return NOTHING
         return Printed(f" Parameters: {printable(self._hide(find()), MAX_PARAMETERS)}")
 
 
 def _is_of_framework(topic: str) -> bool:
-    """Whether a topic is the framework's own: it has no lines."""
+    """Return whether a topic belongs to the framework, so that it has no lines."""
     return topic.startswith("phoenix")

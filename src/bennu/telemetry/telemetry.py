@@ -20,7 +20,7 @@ Handler = Callable[[Event], object]
 
 
 MAX_DROP_TOPICS: Final = 10_000
-"""Topics whose drops are counted one by one. Clients can choose names of topics."""
+"""The most topics whose drops are counted separately. The limit exists because clients can choose names of topics."""
 
 MAX_TOPIC: Final = 200
 """Characters of the longest topic that is counted by its name."""
@@ -39,9 +39,9 @@ class Telemetry:
         home: The endpoint's event loop.
 
     Attributes:
-        drops: How many messages were dropped, by topic and reason. After ten thousand different topics others are
-            counted under the topic ``"*"``; so are very long topics.
-        exceeded: How often each limit was exceeded.
+        drops: The number of dropped messages, by topic and reason. Beyond ten thousand topics, further topics are
+            counted under ``"*"``. Very long topics are too.
+        exceeded: The number of times that each limit was exceeded.
         handlers: The handlers of each class of events. An event without a handler is not made.
         log: The endpoint's log.
     """
@@ -57,14 +57,13 @@ class Telemetry:
         self.exceeded: Counter[Limit] = Counter()
 
     def attach(self, handler: Handler, *event_types: type[Event]) -> Callable[[], None]:
-        """Add a handler. You can call this before the start, and in any thread; the returned function too.
+        """Add a handler. You can call this and the returned function before the start, and in any thread.
 
         Args:
-            handler: A plain function of one argument, the event. It is called on the event loop, in the middle of
-                what the event is about, so it must return at once. If it raises, that is logged, and the
-                endpoint goes on.
-            event_types: The classes of the events that the handler gets; without any it gets all. Name the
-                classes that you need: an event without a handler is not made, which saves time per message.
+            handler: A plain function of one argument, the event. It is called on the event loop, and the server waits
+                for it, so it must return at once. If it raises, the exception is logged, and the endpoint goes on.
+            event_types: The classes of the events that the handler gets. By default it gets all events. Name the
+                classes that you need: an event without a handler is not made, which saves time for each message.
 
         Returns:
             A function that removes the handler. You can call it more than once.
@@ -80,7 +79,7 @@ class Telemetry:
         callback = Callback.plain(
             "telemetry.attach(...)",
             handler,
-            why="it is called in the midst of what it is told of, and nothing waits for it",
+            why="the server calls it between two steps, and nothing awaits it",
             write="def handler(event): queue.put_nowait(event)",
         )
         kinds = _event_types(event_types)
@@ -102,7 +101,7 @@ class Telemetry:
         return detach
 
     def dropped(self, topic: str, reason: DropReason, count: int = 1) -> None:
-        """Count messages that were not delivered, and tell the handlers."""
+        """Count messages that were not delivered, and call the handlers."""
         key = (topic, reason)
         if len(topic) > MAX_TOPIC or (key not in self.drops and len(self.drops) >= MAX_DROP_TOPICS):
             key = ("*", reason)
@@ -113,10 +112,10 @@ class Telemetry:
     def limit_exceeded(
         self, limit: Limit, peer: str | None, topic: str | None = None, event: str | None = None
     ) -> None:
-        """Count a client that exceeded a limit, tell the handlers, and log it.
+        """Count an excess of a limit by a client, call the handlers, and log the excess.
 
-        A client can exceed a limit a hundred thousand times a second. So the log gets a line for the first time of
-        each limit, and then one line in ten seconds with the number.
+        A client can exceed a limit a hundred thousand times a second. So the log gets a line for the first excess of
+        each limit, and then one line in ten seconds with the number of excesses.
 
         Args:
             limit: The limit.

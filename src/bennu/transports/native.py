@@ -1,19 +1,19 @@
-"""A WebSocket straight on the socket of our own server: no task, no queue, no copy of the headers.
+"""A WebSocket directly on a socket of ``bennu run``, without a task, a queue or a copy of the headers.
 
 Theory of operation
 -------------------
 An :class:`~bennu.transports.upgrade.Upgrade` that was accepted puts a :class:`NativeWebSocket` on the socket. From then
 on frames go from ``data_received`` to the connection, and from the connection to ``transport.write``.
 
-A read of the socket may bring 40,000 frames, or a frame that inflates to ten megabytes. So the reader has a budget.
-What exceeds the budget is handled in later turns of the event loop, which all connections share
-(:mod:`bennu.loop.scheduler`), and meanwhile the socket is paused.
+A read of the socket can bring 40,000 frames, or a frame that inflates to ten megabytes. So the reader has a budget.
+Frames beyond the budget are handled in later turns of the event loop, which all connections share
+(:mod:`bennu.loop.scheduler`). Until then the socket is paused.
 
-Reading is paused lazily. A join holds the connection, and is mostly over before the client says anything more. So the
-socket is paused only when something arrives while the connection is held.
+Reading is paused lazily. A join holds the connection, and is mostly done before the client sends the next frame. So the
+socket is paused only if bytes arrive while the connection is held.
 
 A client that reads more slowly than the server writes fills the transport's buffer. Above its high-water mark, the event
-loop calls ``pause_writing``, and the connection is told that it is congested.
+loop calls ``pause_writing``, which calls ``congested`` of the connection.
 """
 
 from __future__ import annotations
@@ -54,11 +54,11 @@ HEADS: Final = (6, 8)
 HIGH_WATER: Final = 64 * 1024
 """Bytes in the socket's buffer above which the client counts as slow."""
 CLOSE_TIMEOUT: Final = 5.0
-"""Seconds that the client has to read what was sent, and to answer the close frame."""
+"""Seconds within which the client must read all frames up to our close frame, and answer it."""
 
 
 class WebSocketState(Enum):
-    """How far the WebSocket is."""
+    """The states of a WebSocket."""
 
     OPEN = auto()
     CLOSING = auto()
@@ -69,7 +69,7 @@ OPEN: Final = WebSocketState.OPEN
 
 
 class _WebSocketFraming:
-    """Finished WebSocket frames."""
+    """The framing of WebSockets: a message becomes one frame."""
 
     __slots__ = ()
 
@@ -79,7 +79,7 @@ class _WebSocketFraming:
 
     @staticmethod
     def join(frames: Sequence[bytes], /) -> bytes:
-        """Return frames as one piece of bytes."""
+        """Return frames joined into one bytes object."""
         return b"".join(frames)
 
 
@@ -87,7 +87,7 @@ FRAMING = _WebSocketFraming()
 
 
 class MeteredReader:
-    """Reads frames, and adds to each read a note of how many bytes the client has sent.
+    """Reads frames, and adds to each read an event with the number of received bytes.
 
     Args:
         reader: Reads the frames.
@@ -100,11 +100,11 @@ class MeteredReader:
 
     @property
     def is_behind(self) -> bool:
-        """Whether more has arrived whole."""
+        """Whether more complete frames have arrived."""
         return self._reader.is_behind
 
     def receive(self, data: bytes) -> list[Event]:
-        """Take what the socket gave, and return what became whole by it."""
+        """Add received bytes, and return the events of the frames that are complete."""
         events = self._reader.receive(data)
         size = len(data)
         if len(events) == 1 and not self._reader.grown:
@@ -114,7 +114,7 @@ class MeteredReader:
         return self._metered(events, size)
 
     def more(self) -> list[Event]:
-        """Return what else has become whole."""
+        """Return the events of further complete frames."""
         return self._metered(self._reader.more(), 0)
 
     def _metered(self, events: list[Event], size: int) -> list[Event]:
@@ -130,8 +130,8 @@ class NativeWebSocket(asyncio.Protocol):
     Args:
         transport: The socket.
         reader: Reads the client's frames.
-        framing: How messages are written.
-        open_connections: The server's set of what it must shut down.
+        framing: The framing of messages.
+        open_connections: The server's set of connections that it must shut down.
     """
 
     __slots__ = (
@@ -172,10 +172,10 @@ class NativeWebSocket(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self, server: Server, accepted: Accepted) -> None:
-        """Take the socket, and open the connection.
+        """Take over the socket, and open the connection.
 
         Args:
-            server: The endpoint's.
+            server: The endpoint's server.
             accepted: The result of the handshake.
         """
         transport = self.transport
@@ -186,23 +186,23 @@ class NativeWebSocket(asyncio.Protocol):
 
     @property
     def write(self) -> Callable[[Any], object]:
-        """Gives bytes to the socket."""
+        """Writes bytes to the socket."""
         return self.transport.write
 
     @property
     def unsent(self) -> int:
-        """Bytes that the kernel has not taken."""
+        """Bytes that wait in the transport, outside of the kernel."""
         return self.transport.get_write_buffer_size()
 
     @property
     def is_client_gone(self) -> bool:
-        """Whether the client has closed its side, even if there is more to read."""
+        """Whether the client has closed its side, even if there are more bytes to read."""
         return has_hung_up(self.transport)
 
-    # What the event loop calls.
+    # Methods for the event loop.
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes of the client."""
+        """Handle bytes of the client."""
         connection, reader = self._connection, self._reader
         if connection is None or reader is None:
             return
@@ -220,35 +220,35 @@ class NativeWebSocket(asyncio.Protocol):
             self._bring(connection)
 
     def eof_received(self) -> None:
-        """Let the transport close: a WebSocket has no use for half of a connection."""
+        """Let the transport close, since a WebSocket can't be half-closed."""
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End: the socket is gone."""
+        """End the connection, because the socket is gone."""
         self._open_connections.discard(self)
         self._state = WebSocketState.CLOSED
         self._clear_timer()
-        # Now, since this object is in a cycle of references, which the collector finds late.
+        # This object is in a cycle of references, so its large parts are released here, before the collector runs.
         self._held = self._reader = None
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.lost("closed")
 
     def pause_writing(self) -> None:
-        """Tell the connection that its client does not keep up."""
+        """Begin backpressure, because the client reads too slowly."""
         if self._connection is not None:
             self._connection.congested()
 
     def resume_writing(self) -> None:
-        """Tell the connection that the client has caught up."""
+        """End backpressure, because the client has caught up."""
         if self._connection is not None:
             self._connection.drained()
 
     def shutdown(self) -> None:
-        """Close because the server stops."""
+        """Close, because the server stops."""
         if self._connection is not None:
             self._connection.close(CloseCode.SHUTDOWN)
 
-    # What the connection calls.
+    # Methods for the connection.
 
     def control(self, opcode: Opcode, data: bytes) -> None:
         """Send a ping or a pong."""
@@ -256,7 +256,7 @@ class NativeWebSocket(asyncio.Protocol):
             self._connection.write(frame(opcode, data))
 
     def close(self, code: int, reason: str = "") -> None:
-        """Send a close frame, and wait a little for the client's, if that has not come."""
+        """Send a close frame, and wait up to CLOSE_TIMEOUT for the client's close frame, if it has not come yet."""
         if self._state is not OPEN:
             return
         self._state = WebSocketState.CLOSING
@@ -272,14 +272,14 @@ class NativeWebSocket(asyncio.Protocol):
             return
         self.transport.close()
         if self.transport.get_write_buffer_size():
-            self._abort_later()  # it may never read what is left
+            self._abort_later()  # the client can fail to read the rest
 
     def pause_reading(self) -> None:
-        """Bring no more messages until told to."""
+        """Pass no more messages to the connection, until ``resume_reading``."""
         self._is_paused = True
 
     def resume_reading(self) -> None:
-        """Bring what was held, and then what arrives."""
+        """Pass the held messages to the connection, and then all that arrive."""
         self._is_paused = False
         if self._connection is not None and (self._held or self._is_socket_paused):
             self._bring(self._connection)
@@ -303,7 +303,7 @@ class NativeWebSocket(asyncio.Protocol):
         elif kind is Note.METER:
             connection.metered(data)
         elif kind is CLOSE:
-            self._reader = None  # nothing may come after it
+            self._reader = None  # frames after a close frame are ignored
             connection.close_received(lambda: self._answer_close(connection, data))
         elif kind is FAILURE:
             code, reason = data
@@ -320,7 +320,7 @@ class NativeWebSocket(asyncio.Protocol):
         self.close(close_answer(data))
 
     def _bring(self, connection: ServerConnection) -> None:
-        """Bring what is held, in order, until all is brought or reading is paused."""
+        """Pass the held messages to the connection, in order, until none is left or reading is paused."""
         while self._held:
             if self._is_paused:
                 self._pause_socket()
@@ -331,7 +331,7 @@ class NativeWebSocket(asyncio.Protocol):
             self._resume_socket()
 
     def _wait_for_turn(self) -> None:
-        """Handle the rest of what has been received in a later turn of the event loop."""
+        """Handle the rest of the received bytes in a later turn of the event loop."""
         if not self._is_behind and self._connection is not None:
             self._is_behind = True
             self._pause_socket()

@@ -1,15 +1,15 @@
-"""A request to upgrade, on a socket of our own server, while the application decides.
+"""A request to upgrade on a socket of ``bennu run``, while the application decides.
 
 Theory of operation
 -------------------
 :mod:`bennu.cli.first_protocol` and :mod:`bennu.cli.http_protocol` make an :class:`Upgrade` when a request asks for a
-WebSocket. It takes the place of the HTTP protocol while the application decides. Bytes that arrive meanwhile are kept,
-within a bound. There are three outcomes:
+WebSocket. The upgrade replaces the HTTP protocol on the socket while the application decides. Bytes that arrive before
+the decision are kept, within a bound. There are three outcomes:
 
-- The endpoint finds the upgrade in the scope and accepts: a :class:`~bennu.transports.native.NativeWebSocket` takes its
-  place on the socket.
-- The endpoint denies: the upgrade writes an HTTP answer and closes.
-- Nothing takes it: the server gives the socket to its own WebSocket implementation, early bytes included.
+- The endpoint finds the upgrade in the scope and accepts. A :class:`~bennu.transports.native.NativeWebSocket` replaces
+  the upgrade on the socket.
+- The endpoint denies. The upgrade writes an HTTP answer and closes.
+- The endpoint is not reached. The server gives the socket and the early bytes to uvicorn's WebSocket protocol.
 """
 
 from __future__ import annotations
@@ -33,26 +33,26 @@ __all__ = ["EXTENSION", "Upgrade"]
 
 
 EXTENSION: Final = "bennu.native"
-"""Where in the scope's extensions the endpoint finds the upgrade."""
+"""The key of the upgrade in the scope's extensions."""
 
 SWITCHING: Final = (
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Accept: "
 )
 MAX_EARLY: Final = 64 * 1024
-"""Bytes that may arrive before the application has decided; beyond that the socket is paused."""
+"""Bytes that are kept before the application has decided. Beyond that, the socket is paused."""
 
 
 class Upgrade(asyncio.Protocol):
-    """A request to upgrade on a socket that has been speaking HTTP so far.
+    """A request to upgrade, on a socket that has used HTTP until now.
 
     Args:
         transport: The socket.
-        early: Bytes that came behind the request.
-        open_connections: The server's set of what it must shut down.
+        early: Bytes that came after the request.
+        open_connections: The server's set of connections that it must shut down.
 
     Attributes:
-        is_taken: Whether it has been accepted or denied, or was given away, or the client has gone.
+        is_taken: Whether the request was accepted, denied or handed over, or the client has gone.
     """
 
     __slots__ = ("_early", "_is_paused", "_lost", "_open_connections", "is_taken", "transport")
@@ -68,7 +68,7 @@ class Upgrade(asyncio.Protocol):
         self._lost: Callable[[], object] | None = None
 
     def when_lost(self, lost: Callable[[], object]) -> None:
-        """Have a function called if the client goes away before the application has decided."""
+        """Call a function if the client goes away before the application has decided."""
         self._lost = lost
 
     # The outcomes.
@@ -77,9 +77,9 @@ class Upgrade(asyncio.Protocol):
         """Answer 101, and open the connection.
 
         Args:
-            server: The endpoint's.
+            server: The endpoint's server.
             accepted: The result of the handshake.
-            key: The Sec-WebSocket-Key.
+            key: The value of Sec-WebSocket-Key.
         """
         transport = self.transport
         if transport.is_closing():
@@ -113,7 +113,7 @@ class Upgrade(asyncio.Protocol):
         self.transport.close()
 
     def hand_over(self) -> bytes:
-        """Give the socket to another protocol; return what has arrived meanwhile."""
+        """Release the socket for another protocol; return the bytes that have arrived until now."""
         self._take()
         return self._give_away()
 
@@ -129,7 +129,7 @@ class Upgrade(asyncio.Protocol):
         early, self._early = self._early, b""
         return early
 
-    # What the event loop and the server call.
+    # Methods for the event loop and the server.
 
     def data_received(self, data: bytes) -> None:
         """Keep bytes that the client sends before the application has decided."""
@@ -141,27 +141,27 @@ class Upgrade(asyncio.Protocol):
             self.transport.pause_reading()
 
     def eof_received(self) -> None:
-        """Let the transport close: a WebSocket has no use for half of a connection."""
+        """Let the transport close, since a WebSocket can't be half-closed."""
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End: the client has gone."""
+        """Tell the application that the client has gone."""
         lost = self._lost
         self._take()
         if lost is not None:
             lost()
 
     def shutdown(self) -> None:
-        """Deny because the server stops."""
+        """Deny the request, because the server stops."""
         if not self.is_taken:
             self.deny(DRAINING)
 
 
 def _reading(accepted: Accepted, head: list[bytes]) -> tuple[Reader | MeteredReader, Framing]:
-    """Return what reads the client's frames, and how messages are written.
+    """Return the reader of the client's frames, and the framing of messages.
 
     Args:
         accepted: The result of the handshake.
-        head: The answer's head, to which an agreement on compression is added.
+        head: The lines of the answer's head. If compression is negotiated, its header is added.
     """
     socket, size = accepted.socket, accepted.max_frame_size
     framing: Framing = FRAMING

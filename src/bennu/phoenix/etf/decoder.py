@@ -1,4 +1,4 @@
-"""Terms as Python values."""
+"""Decodes terms into Python values."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ _OF_NODES: Final = {
     Tag.V4_PORT: 12,
     Tag.REFERENCE: 5,
 }
-"""Bytes behind the name of the node."""
+"""The number of bytes after the name of the node."""
 
 _REFERENCES: Final = {Tag.NEW_REFERENCE: 1, Tag.NEWER_REFERENCE: 4}
-"""The same, without the words of four bytes whose number stands before the name."""
+"""The number of bytes after the name of the node, without the words of four bytes. Their number is before the name."""
 
 _CONSTANTS: Final[dict[str, bool | None]] = {"nil": None, "true": True, "false": False}
 _TAGS: Final = {int(tag): tag.name for tag in Tag}
@@ -47,8 +47,8 @@ def decode(data: bytes, *, text: bool = True) -> Any:
         text: Whether a binary that is UTF-8 becomes a str. With False each binary becomes bytes.
 
     Raises:
-        DecodeError: It is no term, is too big, too deep, holds a function, or something else that
-            Python has no value for.
+        DecodeError: The bytes are no term. Or the term is too big or too deep, or contains a function or another
+            value that does not exist in Python.
     """
     if len(data) > MAX_SIZE:
         raise DecodeError(f"a term has at most {MAX_SIZE} bytes, got {len(data)}")
@@ -176,7 +176,7 @@ class _Reader:
             try:
                 result[key] = value
             except TypeError as error:
-                raise DecodeError("a map with a key that can't be one in Python") from error
+                raise DecodeError("a map with a key that can't be a key of a dict") from error
         if len(result) != count:
             raise DecodeError("a map with keys that are equal in Python")
         return result

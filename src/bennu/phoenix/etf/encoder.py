@@ -1,4 +1,4 @@
-"""Python values as terms."""
+"""Encodes Python values as terms."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def encode(value: Any) -> bytes:
     """Return a value as a term.
 
     Raises:
-        EncodeError: It holds something that is no term, is nested too deep, or is too big.
+        EncodeError: The value contains a value that is no term, is nested too deep, or is too big.
 
     Example:
         >>> encode((1, "a", None)).hex(" ")

@@ -12,7 +12,7 @@ MAX_SIZE: Final = 1_000_000
 """Bytes of the largest term, decompressed."""
 
 MAX_DEPTH: Final = 64
-"""Levels of containers in one another."""
+"""The most levels of nested containers."""
 
 MAX_ATOM: Final = 255
 """Characters of the longest atom."""
@@ -21,7 +21,7 @@ VERSION: Final = 131
 
 
 class Tag(IntEnum):
-    """The first byte of a term, by OTP's name for it."""
+    """The first bytes of terms, with OTP's names."""
 
     BIT_BINARY = 77
     COMPRESSED = 80
@@ -60,7 +60,7 @@ class Tag(IntEnum):
 class Atom:
     """An Erlang atom other than ``nil``, ``true`` and ``false``, which are None, True and False.
 
-    It is equal to no text: ``:admin`` and ``"admin"`` are two things in Erlang, too.
+    An atom is equal to no text, as in Erlang: ``:admin`` differs from ``"admin"``.
     """
 
     name: str
@@ -74,7 +74,7 @@ class Opaque:
     """A term that only Erlang understands: a pid, port, reference or bitstring.
 
     Attributes:
-        external: The bytes of the term. They are written again unchanged.
+        external: The bytes of the term. :func:`encode` writes them unchanged.
     """
 
     external: bytes

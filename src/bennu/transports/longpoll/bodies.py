@@ -18,7 +18,7 @@ from ...longpoll import LongPoll
 __all__ = ["Bodies", "Body", "NoRoom"]
 
 OVERHEAD: Final = 16 * 1024
-"""Bytes that each POST counts besides its body: the memory of its connection and request."""
+"""Bytes that each POST counts in addition to its body: the memory of its connection and request."""
 
 
 class NoRoom(Exception):
@@ -67,7 +67,7 @@ class Body:
                 counts[key] += size
 
     def end(self) -> None:
-        """Stop reading: the session is over."""
+        """Stop reading, because the session has ended."""
         self.is_over = True
         if self.limit is not None:
             self.limit.reschedule(asyncio.get_running_loop().time())
@@ -128,6 +128,6 @@ class Bodies:
                 self._of.pop(session, None)
 
     def end(self, session: str) -> None:
-        """End the bodies of a session that is over."""
+        """End the bodies of a session that has ended."""
         for body in tuple(self._of.get(session, ())):
             body.end()

@@ -46,9 +46,9 @@ class Exchange:
     """One request and its answer.
 
     Args:
-        scope: ASGI's.
-        receive: ASGI's.
-        send: ASGI's.
+        scope: The ASGI scope.
+        receive: The ASGI callable.
+        send: The ASGI callable.
 
     Attributes:
         headers: The headers by name; the first value of a repeated header.
@@ -105,7 +105,7 @@ class Exchange:
 
     @asynccontextmanager
     async def watched(self) -> AsyncGenerator[asyncio.Task[None]]:
-        """Watch whether the client goes away; then the yielded task is done."""
+        """Watch the client. When the client goes away, the yielded task is done."""
         watch = asyncio.create_task(self._until_gone())
         try:
             yield watch
@@ -114,7 +114,7 @@ class Exchange:
             await asyncio.wait([watch])
 
     @asynccontextmanager
-    async def while_there(self) -> AsyncGenerator[None]:
+    async def while_connected(self) -> AsyncGenerator[None]:
         """Cancel the ``with`` block if the client goes away.
 
         Raises:
@@ -122,17 +122,17 @@ class Exchange:
         """
         limit = asyncio.timeout(None)
 
-        def hurry(_: object) -> None:
+        def cancel_block(_: object) -> None:
             limit.reschedule(asyncio.get_running_loop().time())
 
         async with self.watched() as watch:
             try:
                 async with limit:
-                    watch.add_done_callback(hurry)
+                    watch.add_done_callback(cancel_block)
                     try:
                         yield
                     finally:
-                        watch.remove_done_callback(hurry)
+                        watch.remove_done_callback(cancel_block)
             except TimeoutError:
                 if not limit.expired():
                     raise
@@ -149,7 +149,7 @@ class Exchange:
         await self._respond(HTTPStatus.OK, JSON, body)
 
     async def refuse(self, status: int, text: str = "", *, retry_after: int | None = None) -> None:
-        """Answer with an HTTP status, and close the connection, because its body can be unread."""
+        """Answer with an HTTP status, and close the connection, because a part of the body can be unread."""
         headers = [(b"connection", b"close")]
         if text:
             headers.append(TEXT)
@@ -163,7 +163,7 @@ class Exchange:
         body = answer_status(Status.FORBIDDEN) if is_forbidden else text
         await self._respond(status, JSON if is_forbidden else (TEXT,), body)
 
-    async def answer_nobody(self) -> None:
+    async def answer_gone_client(self) -> None:
         """Answer a client that has gone. Without an answer, middleware raises an error."""
         await self._respond(HTTPStatus.NO_CONTENT, (), b"")
 
@@ -181,4 +181,4 @@ class Exchange:
             await self._send({"type": "http.response.start", **head})
             await self._send({"type": "http.response.body", "body": body})
         except OSError:
-            pass  # the client went away meanwhile; servers raise different errors then
+            pass  # the client went away during the answer; the error depends on the server

@@ -1,7 +1,7 @@
 """The requests of clients that poll, and their answers. Protocol document, §4.
 
-An answer for stock clients has the HTTP status 200, and its real status in the body: they look at nothing else. Another
-HTTP status (a body that is too long, a crash, no room) makes a stock client connect again after a delay.
+An answer for stock clients has the HTTP status 200, and its real status in the body, since they read only the body.
+Another HTTP status (a body that is too long, a crash, no room) makes a stock client connect again after a delay.
 """
 
 from __future__ import annotations
@@ -40,19 +40,19 @@ __all__ = ["LongPolling"]
 TOPIC: Final = "phx:lp:"
 
 RETRY_AFTER: Final = 5
-"""Seconds of ``Retry-After``, where it is unknown when there will be room."""
+"""Seconds of ``Retry-After``, if the server can't know when there will be room."""
 
 RETRIED: Final = frozenset(
     (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_URI_TOO_LONG, HTTPStatus.TOO_MANY_REQUESTS)
 )
-"""Refusals of a connect that say nothing about the client: they stay HTTP statuses."""
+"""Refusals of a connect that do not depend on the client: they stay HTTP statuses."""
 
 
 class LongPolling:
     """The long polling of an endpoint.
 
     Args:
-        server: The endpoint's.
+        server: The endpoint's server.
         secret: Signs the tokens of sessions; None makes a random secret, which no other process knows.
     """
 
@@ -65,7 +65,7 @@ class LongPolling:
         self._polls = Polls()
 
     def abandon(self) -> None:
-        """Forget all sessions: their event loop was closed without a stop, or belongs to the parent process."""
+        """Forget all sessions, because their event loop was closed without a stop, or belongs to the parent process."""
         self._sessions.clear()
         self._counts.clear()
 
@@ -89,7 +89,7 @@ class LongPolling:
             else:
                 await exchange.refuse(HTTPStatus.BAD_REQUEST)
         except ClientGone:
-            await exchange.answer_nobody()
+            await exchange.answer_gone_client()
         except BodyTooLong as error:
             await exchange.refuse(HTTPStatus.BAD_REQUEST, str(error))
         except DecodeError as error:
@@ -136,7 +136,7 @@ class LongPolling:
                         return answer_poll(Status.NOTHING, token)
                     messages = await route.take()
                     if messages is None:
-                        # Not GONE: clients of Phoenix 1.7 would take it for a new session, and not rejoin.
+                        # With GONE, clients of Phoenix 1.7 would assume a new session, and would not join again.
                         return answer_status(Status.ENDED)
                     if messages:
                         return answer_poll(Status.OK, token, messages)
@@ -151,7 +151,7 @@ class LongPolling:
             return
         self._counts.update(keys)
         try:
-            async with exchange.while_there():
+            async with exchange.while_connected():
                 request = ConnectRequest(target, exchange.scope, "longpoll")
                 outcome = await shake_hands(self._server, request)
         except BaseException:
@@ -272,6 +272,6 @@ class LongPolling:
 
 
 def _keys(target: Target, peer: str | None) -> tuple[Any, ...]:
-    """Return the keys that count a session: its socket, and its address, if that is known."""
+    """Return the keys under which a session is counted: its socket, and its address, if that is known."""
     network = network_of(peer)
     return (target.socket,) if network is None else (target.socket, (target.socket, network))

@@ -1,4 +1,4 @@
-"""The messages between processes about a session of one of them. Protocol document, §4.2.
+"""The messages between processes about a session in one of the processes. Protocol document, §4.2.
 
 A session listens to a private topic. A request in another process broadcasts its question there, and gets its answer
 there. Both have the request's ``ref``.
@@ -44,14 +44,14 @@ class Arrived(Struct, frozen=True, tag="lp_arrived"):
 
 
 class Ended(Struct, frozen=True, tag="lp_ended"):
-    """For a poll that waits: the session is over, and these are its last messages."""
+    """For a poll that waits: the session has ended, and these are its last messages."""
 
     ref: str
     rest: bytes
 
 
 class Expired(Struct, frozen=True, tag="lp_expired"):
-    """From a poll: it waits no more."""
+    """From a poll that no longer waits."""
 
     ref: str
 

@@ -22,7 +22,7 @@ class Polls:
 
     @contextmanager
     def wait(self, session: str, limit: int) -> Generator[asyncio.Future[None]]:
-        """Count a poll as waiting. The yielded future is done when a newer poll takes its place.
+        """Count a poll as waiting. The yielded future is done when a newer poll replaces the poll.
 
         Args:
             session: The session's topic.

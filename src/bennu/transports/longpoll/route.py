@@ -1,4 +1,4 @@
-"""The route of a request to the session that its token names, in this process or in another one."""
+"""The route of a request to the session that its token names, in this process or in another process."""
 
 from __future__ import annotations
 
@@ -36,32 +36,32 @@ class LocalSession:
 
     @property
     def is_busy(self) -> bool:
-        """Whether the session takes no more posts at the moment."""
+        """Whether the session can't accept a post at the moment."""
         return self._session.is_busy
 
     async def take(self) -> bytes | None:
-        """Return the messages, and wait for news if there are none; None if the session is over."""
+        """Return the messages, and wait for news if there are none; None if the session has ended."""
         if self._rest is not None:
             return self._rest or None
         self.news = asyncio.get_running_loop().create_future()
         return self._session.take(self)
 
-    def tell(self, rest: bytes | None) -> None:
-        """Learn of news. The session calls this.
+    def wake(self, rest: bytes | None) -> None:
+        """Wake this poll. The session calls this.
 
         Args:
-            rest: None if messages wait; the last messages if the session is over.
+            rest: None if messages wait; the last messages if the session has ended.
         """
         self._rest = rest
         if not self.news.done():
             self.news.set_result(None)
 
     async def post(self, messages: list[Encoded]) -> Status:
-        """Let the session handle messages, one after another."""
+        """Make the session handle messages, one after another."""
         return await self._session.post(messages)
 
     async def close(self) -> None:
-        """Wait for news no more."""
+        """Stop waiting for news."""
         self._session.expire(self)
 
 
@@ -69,7 +69,7 @@ class RemoteSession:
     """The route to a session in another process: questions and answers on the session's topic.
 
     Args:
-        pubsub: Carries messages between the processes.
+        pubsub: The endpoint's PubSub, which passes messages between the processes.
         topic: The session's topic.
         options: The socket's options of long polling.
 
@@ -78,7 +78,7 @@ class RemoteSession:
         news: After a :meth:`take` that found nothing: done when the next :meth:`take` can find something.
     """
 
-    is_busy = False  # that is known only in the session's process
+    is_busy = False  # only the session's process knows it
 
     def __init__(self, pubsub: PubSub, topic: str, options: LongPoll) -> None:
         self._pubsub = pubsub
@@ -90,7 +90,7 @@ class RemoteSession:
         self._taken: asyncio.Future[Taken]
         self._progress: asyncio.Queue[Status | None] = asyncio.Queue()
         self.news: asyncio.Future[None]
-        self._answers = pubsub.listen(topic, self._heard, owner=self)
+        self._answers = pubsub.listen(topic, self._receive, owner=self)
 
     async def take(self) -> bytes | None:
         """Return the messages, and wait for news if there are none; None if no session answers."""
@@ -111,7 +111,7 @@ class RemoteSession:
         return taken.messages
 
     async def post(self, messages: list[Encoded]) -> Status:
-        """Let the session handle messages. The session answers before each message, and at the end."""
+        """Make the session handle messages. The session answers before each message, and at the end."""
         await self._ask(Posted(self._ref, messages))
         patience, late = self._options.pubsub_timeout, Status.GONE
         while True:
@@ -126,7 +126,7 @@ class RemoteSession:
             late = Status.TIMEOUT
 
     async def close(self) -> None:
-        """Tell the session that this poll waits no more."""
+        """Tell the session that this poll no longer waits."""
         self._answers.cancel()
         if self._is_waiting:
             await self._ask(Expired(self._ref))
@@ -134,7 +134,7 @@ class RemoteSession:
     async def _ask(self, question: Any) -> None:
         await self._pubsub.broadcast_from(self, self.topic, question)
 
-    def _heard(self, answer: Any) -> None:
+    def _receive(self, answer: Any) -> None:
         match answer:
             case Taken(self._ref) if not self._taken.done():
                 self._taken.set_result(answer)

@@ -1,7 +1,7 @@
-"""A session of long polling: the transport of a connection, without a socket of its own.
+"""A session of long polling: the transport of a connection that has no socket.
 
-Requests come and go; the session stays as long as its client polls. Requests reach the session in two ways: a request in
-this process calls it, and a request in another process asks over the session's topic
+A session lives as long as its client polls. Requests reach the session in two ways: a request in this process calls it,
+and a request in another process asks over the session's topic
 (:mod:`~bennu.transports.longpoll.route`).
 """
 
@@ -24,8 +24,8 @@ from .messages import Arrived, Ended, Expired, Polled, Posted, Progress, Taken
 __all__ = ["Session"]
 
 
-PATIENCE: Final = 1.5
-"""Windows without a poll after which a session ends, and between two checks of that."""
+IDLE_WINDOWS: Final = 1.5
+"""Windows without a poll after which a session ends. The check runs as often."""
 
 HIGH_WATER: Final = 64 * 1024
 """Bytes that wait for a poll above which the client counts as slow."""
@@ -35,17 +35,17 @@ class Session:
     """A client that polls.
 
     Args:
-        server: Its endpoint's.
+        server: The endpoint's server.
         options: The socket's options of long polling.
-        topic: The session's own, on which other processes reach it.
-        ended: Called once, when the session is over.
+        topic: The private topic of the session, on which other processes reach it.
+        ended: Called once, when the session has ended.
     """
 
     name = "longpoll"
     framing = FRAMING
     keeps_time = True
     counts_bytes = False
-    is_client_gone = False  # it would not poll, which ends it
+    is_client_gone = False  # a client that is gone does not poll, which ends the session
 
     def __init__(
         self, server: Server, options: LongPoll, topic: str, ended: Callable[[], None]
@@ -63,8 +63,8 @@ class Session:
         self._turn = asyncio.Lock()
         self._posts = 0
         self._polled = server.loop.time()
-        self._timer = server.loop.call_later(PATIENCE * options.window, self._look)
-        self._questions: Subscription = server.pubsub.listen(topic, self._asked, owner=self)
+        self._timer = server.loop.call_later(IDLE_WINDOWS * options.window, self._check_idle)
+        self._questions: Subscription = server.pubsub.listen(topic, self._answer_remote, owner=self)
 
     def begin(self, accepted: Accepted) -> None:
         """Open the connection."""
@@ -78,7 +78,7 @@ class Session:
         return self._posts >= self._options.max_posts
 
     def take(self, poll: Poll) -> bytes | None:
-        """Return the messages for a poll, which waits if there are none; None if the session is over."""
+        """Return the messages for a poll, which waits if there are none; None if the session has ended."""
         self._polled = self._server.loop.time()
         if self._is_over:
             return self._buffer.take() or None
@@ -89,7 +89,7 @@ class Session:
         return messages
 
     def expire(self, poll: Poll) -> None:
-        """Let a poll wait no more."""
+        """Remove a poll that no longer waits."""
         self._buffer.expire(poll)
 
     async def post(
@@ -98,12 +98,12 @@ class Session:
         """Handle messages, one after another.
 
         Args:
-            messages: In their order.
-            progress: Called before each.
+            messages: The messages, in order.
+            progress: Called before each message.
 
         Returns:
-            OK if all were handled; TIMEOUT if one was not in time, then those behind it are dropped; GONE
-            if the session is over.
+            OK if all messages were handled; TIMEOUT if a message took too long, so that the later messages were
+            dropped; GONE if the session has ended.
         """
         if self.is_busy:
             return Status.TIMEOUT
@@ -122,7 +122,7 @@ class Session:
         return Status.GONE if self._is_over else Status.OK
 
     async def _handle(self, opcode: Opcode, data: bytes) -> None:
-        """Give the connection a message when it may have one, and wait until it has handled it."""
+        """Wait until reading is not paused, pass a message to the connection, and wait until it was handled."""
         async with self._turn:
             await self._may_receive.wait()
             connection = self._connection
@@ -142,40 +142,40 @@ class Session:
                 connection.receive(opcode, data)
                 await self._may_receive.wait()
 
-    def _asked(self, question: Any) -> None:
+    def _answer_remote(self, question: Any) -> None:
         """Answer a request in another process."""
         match question:
             case Polled(ref):
                 messages = self.take(_RemotePoll(self, ref))
                 if messages is not None:
-                    self._say(Taken(ref, messages))
+                    self._publish(Taken(ref, messages))
             case Expired(ref):
                 self.expire(_RemotePoll(self, ref))
             case Posted(ref, messages):
                 self._server.spawn(self._post_for(ref, messages))
             case _:
-                pass  # what we answer comes by here too
+                pass  # our own answers arrive here too
 
     async def _post_for(self, ref: str, messages: list[Encoded]) -> None:
-        status = await self.post(messages, lambda: self._say(Progress(ref)))
-        self._say(Progress(ref, status))
+        status = await self.post(messages, lambda: self._publish(Progress(ref)))
+        self._publish(Progress(ref, status))
 
-    def _say(self, answer: Any) -> None:
-        """Put an answer on the topic."""
+    def _publish(self, answer: Any) -> None:
+        """Broadcast an answer on the session's topic."""
         self._server.spawn(self._server.pubsub.broadcast_from(self, self._topic, answer))
 
-    # What the connection calls.
+    # Methods for the connection.
 
     @property
     def unsent(self) -> int:
-        """Bytes that were written and not polled for."""
+        """Bytes that wait for a poll."""
         return self._buffer.size
 
     def write(self, piece: Any) -> None:
-        """Keep what is written until it is polled for."""
+        """Keep a framed message until the next poll."""
         poll = self._buffer.put(piece)
         if poll is not None:
-            poll.tell(None)
+            poll.wake(None)
         bound = self._options.max_buffer
         if self._buffer.size > min(HIGH_WATER, bound) and not self._is_congested:
             self._is_congested = True
@@ -183,15 +183,15 @@ class Session:
                 self._connection.congested(bound)
 
     def control(self, opcode: Opcode, data: bytes) -> None:
-        """Do nothing: there are no pings here."""
+        """Do nothing, since long polling has no pings."""
 
     def close(self, code: int, reason: str = "") -> None:
-        """End. The client sees that its session has gone, and no code."""
+        """End the session. The client sees that the session has ended, but no code."""
         del code, reason
         self._end()
 
     def pause_reading(self) -> None:
-        """Handle no more messages until told to."""
+        """Handle no more messages, until ``resume_reading``."""
         self._may_receive.clear()
 
     def resume_reading(self) -> None:
@@ -200,11 +200,11 @@ class Session:
 
     # The end.
 
-    def _look(self) -> None:
-        """End if nobody has polled for too long; a POST is no sign of life, as in Phoenix."""
-        loop, patience = self._server.loop, PATIENCE * self._options.window
-        if loop.time() - self._polled <= patience:
-            self._timer = loop.call_later(patience, self._look)
+    def _check_idle(self) -> None:
+        """End the session if its client has not polled for too long. A POST does not count, as in Phoenix."""
+        loop, limit = self._server.loop, IDLE_WINDOWS * self._options.window
+        if loop.time() - self._polled <= limit:
+            self._timer = loop.call_later(limit, self._check_idle)
             return
         if self._connection is not None:
             self._server.pubsub.batch.sync(self._connection)
@@ -220,7 +220,7 @@ class Session:
         self._may_receive.set()
         poll, rest = self._buffer.end()
         if poll is not None:
-            poll.tell(rest)
+            poll.wake(rest)
         self._questions.cancel()
         self._connection = None
         self._ended()
@@ -235,12 +235,12 @@ class _RemotePoll:
         self._session = session
         self._ref = ref
 
-    def tell(self, rest: bytes | None) -> None:
-        """Say so on the session's topic."""
+    def wake(self, rest: bytes | None) -> None:
+        """Broadcast on the session's topic that messages wait, or that the session has ended."""
         if rest is None:
-            self._session._say(Arrived(self._ref))
+            self._session._publish(Arrived(self._ref))
         else:
-            self._session._say(Ended(self._ref, rest))
+            self._session._publish(Ended(self._ref, rest))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _RemotePoll) and self._ref == other._ref

@@ -2,7 +2,7 @@
 
     <base64 of [topic, mount, expiry]>.<base64 of HMAC-SHA256 of all before the dot>
 
-The topic is the session's own, the mount is the path of its socket, the expiry is in seconds since 1970.
+The topic is the private topic of the session. The mount is the path of its socket. The expiry is in seconds since 1970.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from ...secret_key import Secret, secrets_of
 __all__ = ["SessionName", "SessionTokens"]
 
 PURPOSE: Final = b"bennu long poll"
-"""Enters each key, so that a token that the same secret signs elsewhere is no token here."""
+"""A part of each key, so that a token that the same secret signs for another purpose is invalid here."""
 
 
 class SessionName(NamedTuple):
-    """What a token names: a session's topic, and the mount of its socket."""
+    """The content of a token: a session's topic, and the mount of its socket."""
 
     topic: str
     mount: str
@@ -34,8 +34,8 @@ class SessionTokens:
     """Makes and reads the tokens of an endpoint.
 
     Args:
-        secret: Signs the tokens; of several the first signs, and each is accepted. None makes a random secret,
-            which no other process knows.
+        secret: The secret that signs the tokens. Of several secrets, the first signs, and each is accepted. None makes
+            a random secret, which no other process knows.
     """
 
     def __init__(self, secret: Secret | None = None) -> None:
@@ -59,7 +59,7 @@ class SessionTokens:
         """Return the session that a token names; None for a token that is missing, forged or expired.
 
         Args:
-            token: What the client sent.
+            token: The text that the client sent.
         """
         if token is None or not token.isascii():
             return None
@@ -77,5 +77,5 @@ def _signature(key: bytes, text: str) -> str:
 
 
 def _base64(data: bytes) -> str:
-    """Return URL-safe base64 without padding: not every client escapes what it puts into a query."""
+    """Return URL-safe base64 without padding, since some clients do not escape values in a query."""
     return urlsafe_b64encode(data).rstrip(b"=").decode()
