@@ -72,11 +72,11 @@ MODES = {
     ),
     "echo": Mode(
         Load("echo", 100, "--window 1"),
-        (Target("cpu_us", ratio=3.5),),
+        (Target("cpu_us", ratio=2.3),),
     ),
     "join": Mode(
         Load("hold", 10_000, "--secs 1"),  # the clients join, and then stay
-        (Target("join_cpu_us", ratio=10, ratio_mounted=14), Target("kb_per_conn", limit=8)),
+        (Target("join_cpu_us", ratio=7, ratio_mounted=10), Target("kb_per_conn", limit=5)),
     ),
     "presence": Mode(
         Load("hold", 2_000, "--prefix presence --secs 8", is_told=True),
