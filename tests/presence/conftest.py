@@ -1,3 +1,3 @@
-"""Everything here runs under virtual time."""
+"""All tests in this folder run in virtual time."""
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ __all__ = ["Setup", "endpoint"]
 
 
 class Setup(msgspec.Struct):
-    """What a node is told."""
+    """The configuration of a node."""
 
     name: str
     ports: dict[str, int]
@@ -38,7 +38,7 @@ presence = Presence(periods=setup.periods)
 
 
 class Room(Channel[None]):
-    """Shows who is here; who is told to track is here too."""
+    """Pushes the list of users. A client can ask it to track a user."""
 
     async def after_join(self) -> None:
         await presence.push_state(self)
@@ -76,7 +76,7 @@ class Room(Channel[None]):
 
 
 async def connect() -> None:
-    """Everybody is welcome."""
+    """Accept every client."""
 
 
 endpoint = Endpoint(

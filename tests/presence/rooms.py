@@ -1,4 +1,4 @@
-"""What the tests of presence join, and how they look at what clients see."""
+"""Channels and clients for the tests of presence."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ __all__ = ["Member", "Present", "ann_and_bob", "enter", "example", "plain"]
 
 
 class Present(Channel[Any]):
-    """It tracks its user under the name it connected with, and shows who is here.
+    """Tracks its user under the name of the connection, and pushes the state.
 
-    Whoever joins with ``{"watch": true}`` only looks on.
+    A client that joins with ``{"watch": true}`` only watches.
     """
 
     presence: ClassVar[Presence]
@@ -52,7 +52,7 @@ class Present(Channel[Any]):
 
 
 def example(presence: Presence, channel: type[Present] = Present, **options: Any) -> Endpoint:
-    """Return an endpoint with rooms whose members are present."""
+    """Return an endpoint with rooms that track their members."""
     present = type("Room", (channel,), {"presence": presence})
     return endpoint_of({"room:*": present}, presence=presence, **options)
 
@@ -71,7 +71,7 @@ class Member:
         self.list = JSPresence()
 
     async def news(self) -> list[tuple[str, Any]]:
-        """Wait until everything is quiet; return the events that came, and follow them."""
+        """Wait until the loop is idle; return the events that came, and apply them to the list."""
         await settle()
         events = [
             (frame.event, frame.payload)
@@ -84,12 +84,12 @@ class Member:
         return events
 
     async def sees(self) -> dict[str, Any]:
-        """Follow what has come; return who is here, without refs."""
+        """Apply the events that came; return the list without refs."""
         await self.news()
         return plain(self.list.state)
 
     async def call(self, event: str, payload: Any = None) -> Any:
-        """Send an event; return the response, and follow what has come before it."""
+        """Send an event; return the response, and apply the events that came before it."""
         await self.news()
         ref = self.client.push(self.topic, event, payload)
         await settle()
@@ -108,7 +108,7 @@ class Member:
 async def enter(
     server: Server, name: str, topic: str = "room:1", *, watch: bool = False, **options: Any
 ) -> Member:
-    """Connect somebody, and have them join a room."""
+    """Connect a user, and join a room."""
     client = await server.connect(params={"name": name}, **options)
     reply = await client.join(topic, {"watch": watch})
     assert reply["status"] == "ok", reply
@@ -116,7 +116,7 @@ async def enter(
 
 
 async def ann_and_bob(server: Server) -> tuple[Member, Member]:
-    """Have Ann and Bob join a room, and wait until Ann has seen both."""
+    """Connect Ann and Bob, join a room, and wait until Ann has both in her list."""
     ann = await enter(server, "ann")
     await ann.news()
     bob = await enter(server, "bob")

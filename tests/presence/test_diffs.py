@@ -1,4 +1,4 @@
-"""When clients are told of what happened to presences, and in which order. Protocol document, §6.3-6.5."""
+"""The diffs that clients get: when, and in which order. Protocol document, §6.3-6.5."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .rooms import Present, enter, example, plain
     ],
 )
 async def test_who_joins_alone_is_seen_at_once(version: Version, over: Over) -> None:
-    """No time passes; the diff comes first, then the state that has what it tells."""
+    """No time passes. The diff comes first, then the state that includes it."""
     presence = Presence()
     async with serve(example(presence)) as server:
         ann = await enter(server, "ann", version=version, over=over)
@@ -39,7 +39,7 @@ async def test_who_joins_alone_is_seen_at_once(version: Version, over: Over) -> 
 
 
 async def test_those_who_join_within_the_window_are_told_in_one_diff() -> None:
-    """The first at once, the others when the window since then is over."""
+    """The first join is sent at once, the other joins when the window since then is over."""
     presence = Presence(window=0.05)
     async with serve(example(presence)) as server:
         watcher = await enter(server, "eve", watch=True)
@@ -60,7 +60,7 @@ async def test_those_who_join_within_the_window_are_told_in_one_diff() -> None:
 
 
 async def test_changes_of_one_turn_are_one_diff() -> None:
-    """Even the first, which waits for nothing but the end of its turn."""
+    """The first change too waits for the end of its turn of the event loop."""
     presence = Presence()
     async with serve(example(presence)) as server:
         watcher = await enter(server, "eve", watch=True)
@@ -73,7 +73,7 @@ async def test_changes_of_one_turn_are_one_diff() -> None:
 
 
 async def test_what_cancels_out_within_the_window_is_not_told() -> None:
-    """A join and a leave; updates are told from the first to the last."""
+    """A join and its leave are not sent. Updates are sent as one update from the first meta to the last."""
     presence = Presence()
     async with serve(example(presence)) as server:
         watcher = await enter(server, "eve", watch=True)
@@ -95,7 +95,7 @@ async def test_what_cancels_out_within_the_window_is_not_told() -> None:
 
 
 async def test_a_window_of_zero_tells_each_change_by_itself() -> None:
-    """As Phoenix does: before the call returns, and though it cancels out."""
+    """Each change is sent before the call returns, as in Phoenix, even if the changes cancel out."""
     presence = Presence(window=0)
     async with serve(example(presence)) as server:
         watcher = await enter(server, "eve", watch=True)
@@ -113,7 +113,7 @@ async def test_a_window_of_zero_tells_each_change_by_itself() -> None:
 
 
 async def test_the_window_grows_with_the_subscribers() -> None:
-    """50 microseconds for each: 10,000 of them make it half a second."""
+    """The window has 50 microseconds for each subscriber: half a second for 10,000."""
     presence = Presence(window=0.05)
     endpoint = example(presence)
     async with serve(endpoint) as server:
@@ -134,7 +134,10 @@ async def test_the_window_grows_with_the_subscribers() -> None:
 
 
 async def test_a_newcomer_gets_the_state_as_of_a_diff() -> None:
-    """In the middle of a window it waits for the flush: it is never ahead of the others, nor behind."""
+    """In the middle of a window the state waits for the flush.
+
+    It is never ahead of the other clients, nor behind.
+    """
     presence = Presence(window=0.05)
     async with serve(example(presence)) as server:
         ann = await enter(server, "ann")
@@ -156,7 +159,7 @@ async def test_a_newcomer_gets_the_state_as_of_a_diff() -> None:
 
 
 async def test_the_state_comes_at_once_if_nothing_is_pending() -> None:
-    """And is the same for all until something changes."""
+    """The state is the same for all clients until a change."""
     presence = Presence()
     async with serve(example(presence)) as server:
         ann = await enter(server, "ann")
@@ -169,7 +172,7 @@ async def test_the_state_comes_at_once_if_nothing_is_pending() -> None:
 
 
 async def test_the_state_of_an_empty_topic_is_empty() -> None:
-    """Nobody is there, and nobody is kept for it."""
+    """No user is present, and nothing is kept for the topic."""
     presence = Presence()
     async with serve(example(presence)) as server:
         watcher = await enter(server, "eve", watch=True)
@@ -194,7 +197,7 @@ async def test_who_watches_is_not_seen() -> None:
 
 
 async def test_diffs_go_with_the_last_presence() -> None:
-    """Whatever happened in the topic."""
+    """The topic is forgotten, after any sequence of changes."""
     presence = Presence()
     async with serve(example(presence)) as server:
         for number in range(5):
@@ -222,7 +225,7 @@ async def test_the_state_is_not_pushed_before_the_join() -> None:
 
 
 async def test_a_channel_that_ends_while_it_waits_for_the_state_just_ends() -> None:
-    """Left or lost, it is not pushed to after its end; the others get theirs."""
+    """A channel that was left or lost gets no push after its end. The other channels get the state."""
     presence = Presence(window=1)
     async with serve(example(presence)) as server:
         ann = await enter(server, "ann")
@@ -242,7 +245,7 @@ async def test_a_channel_that_ends_while_it_waits_for_the_state_just_ends() -> N
 
 
 async def test_a_waiting_that_is_cancelled_hinders_nobody() -> None:
-    """The task that waited is gone; the channel is pushed nothing by it."""
+    """The task that waited is cancelled, and its channel gets no push."""
     presence = Presence(window=1)
     rooms: list[Present] = []
 
@@ -265,7 +268,7 @@ async def test_a_waiting_that_is_cancelled_hinders_nobody() -> None:
 
 
 async def test_a_state_asked_for_by_one_whose_channel_has_ended_is_not_pushed() -> None:
-    """The flush comes after the end, and whoever waited goes on."""
+    """The flush comes after the end of the channel. All tasks that waited go on."""
     presence = Presence(window=1)
     rooms: list[Present] = []
 
@@ -295,7 +298,7 @@ async def test_a_state_asked_for_by_one_whose_channel_has_ended_is_not_pushed() 
 
 @pytest.mark.conformance("PR011")
 async def test_a_channel_may_look_at_a_diff_before_its_client_does() -> None:
-    """Diffs are broadcasts: ``@on_out`` intercepts them, and listeners of the topic hear them."""
+    """Diffs are broadcasts: ``@on_out`` intercepts them, and listeners of the topic get them."""
     presence = Presence()
     heard: list[Any] = []
 
@@ -320,7 +323,10 @@ async def test_a_channel_may_look_at_a_diff_before_its_client_does() -> None:
 
 
 async def test_a_channel_may_change_the_diff_that_it_passes_on() -> None:
-    """To hide something from its client: the presences and what newcomers get stay what they are."""
+    """A channel can hide presences from its client.
+
+    The presences and the states of other clients do not change.
+    """
 
     class Hiding(Present):
         @on_out("presence_diff")
@@ -344,7 +350,7 @@ async def test_a_channel_may_change_the_diff_that_it_passes_on() -> None:
 
 
 async def test_what_presence_sends_is_not_looked_for_in_emits() -> None:
-    """In development a channel's own events are checked; these are not its own."""
+    """In development ``emits`` checks the events of a channel. Events of a presence are not checked."""
     presence = Presence()
 
     class Strict(Present):
@@ -357,7 +363,7 @@ async def test_what_presence_sends_is_not_looked_for_in_emits() -> None:
 
 
 async def test_telemetry_counts_what_came_and_went() -> None:
-    """One event for a flush that changed something."""
+    """Each flush with a change emits one event."""
     presence = Presence("rooms")
     endpoint = endpoint_of({}, presence=presence)
     seen: list[Any] = []
@@ -381,7 +387,7 @@ async def test_telemetry_counts_what_came_and_went() -> None:
 
 
 async def test_the_state_can_be_asked_for_again() -> None:
-    """At any time, as often as one likes."""
+    """A channel can push the state at any time, and more than once."""
     presence = Presence()
 
     class Room(Present):

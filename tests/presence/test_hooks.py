@@ -1,4 +1,4 @@
-"""What an application adds to presence, and what it is told. Protocol document, §6.2 and §6.3."""
+"""The hooks of an application, and their arguments. Protocol document, §6.2 and §6.3."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .rooms import enter, example, plain
 
 
 async def test_what_hooks_are_given_is_theirs_to_change() -> None:
-    """The presences, the diffs of clients and what other hooks are told stay what they are."""
+    """Such changes have no effect on the presences, the diffs of clients, or the arguments of other hooks."""
     seen: list[Any] = []
 
     def spoil(metas: list[dict[str, Any]]) -> None:
@@ -50,7 +50,7 @@ async def test_what_hooks_are_given_is_theirs_to_change() -> None:
 
 
 async def test_what_a_plain_hook_returns_is_awaited_if_it_can_be() -> None:
-    """A lambda around an ``async def``, or an object that is called like one."""
+    """The hook is a lambda around an ``async def``, or an object with an async ``__call__``."""
     told: list[str] = []
 
     async def note(key: str) -> None:
@@ -69,7 +69,7 @@ async def test_what_a_plain_hook_returns_is_awaited_if_it_can_be() -> None:
 
 
 async def test_a_hook_that_waits_for_what_is_cancelled_has_failed_and_the_next_one_runs() -> None:
-    """It is logged as any failure is."""
+    """The failure is logged like any other failure."""
     told: list[str] = []
     shared: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     shared.cancel()
@@ -90,7 +90,7 @@ async def test_a_hook_that_waits_for_what_is_cancelled_has_failed_and_the_next_o
 
 @pytest.mark.conformance("PR019", "PR020", "PR021", "PR022", "PR023", "PR024")
 async def test_handle_metas_gets_each_diff_and_what_is_here_after_it() -> None:
-    """Keys and metas accumulate in order; they go when they leave, and the others stay."""
+    """Keys and metas are added with joins and removed with leaves. Other metas stay."""
     told: list[tuple[str, list[str], list[str], dict[str, list[int]]]] = []
 
     class Told(Presence):
@@ -119,7 +119,7 @@ async def test_handle_metas_gets_each_diff_and_what_is_here_after_it() -> None:
 
 @pytest.mark.parametrize("mode", [Full(), Count(), BySize({0: Full(), 1: Count()})])
 async def test_channel_server_and_left_tell_of_keys_not_of_metas(mode: Any) -> None:
-    """The first meta of a key, and the last; whatever clients are told; after they were told."""
+    """They are called for the first and the last meta of a key, in every mode, after clients got the diff."""
     told: list[Any] = []
     diffs: list[Any] = []
 
@@ -174,7 +174,7 @@ async def test_a_hook_that_fails_is_logged_and_the_next_one_runs() -> None:
 
 
 async def test_hooks_of_a_topic_run_one_after_another_and_the_stop_waits_for_them() -> None:
-    """However slow they are, within limits; clients don't wait for them."""
+    """The stop waits for slow hooks, up to a limit. Clients don't wait for them."""
     told: list[str] = []
 
     async def joined(topic: str, key: str, metas: list[Any]) -> None:

@@ -17,7 +17,7 @@ NAMES = {"ann": "Ann A.", "bob": "Bob B."}
 
 
 class Named(Presence):
-    """It adds names, and remembers what it was asked for."""
+    """Adds names to presences, and records the calls of ``fetch``."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -39,7 +39,7 @@ async def test_without_a_fetch_presences_stay_as_they_are() -> None:
 
 @pytest.mark.conformance("PR004", "PR007", "PR010")
 async def test_what_fetch_adds_is_in_lists_diffs_and_states() -> None:
-    """It is asked once for a list, once for a key, once for the joins and once for the leaves."""
+    """``fetch`` is called once for a list, once for a key, once for joins and once for leaves."""
     presence = Named()
     async with serve(example(presence)) as server:
         ann = await enter(server, "ann")
@@ -70,7 +70,7 @@ async def test_what_fetch_adds_is_in_lists_diffs_and_states() -> None:
 
 
 async def test_fetch_adds_to_presences_and_changes_no_metas() -> None:
-    """Whatever it does to them; keys that it makes up are passed over."""
+    """Changes of metas are undone, and keys that it invents are ignored."""
 
     async def fetch(topic: str, presences: dict[str, Any]) -> dict[str, Any]:
         return {"ann": {"metas": [], "name": "Ann A."}, "bob": {"metas": [{"n": 2}]}}
@@ -85,7 +85,7 @@ async def test_fetch_adds_to_presences_and_changes_no_metas() -> None:
 
 
 async def test_a_plain_fetch_runs_in_a_thread() -> None:
-    """Given as an argument, too."""
+    """A plain function as an argument does too."""
 
     def fetch(topic: str, presences: dict[str, Any]) -> dict[str, Any]:
         with pytest.raises(RuntimeError):
@@ -103,7 +103,7 @@ async def test_a_plain_fetch_runs_in_a_thread() -> None:
 
 @pytest.mark.parametrize("window", [0, 0.05])
 async def test_diffs_stay_in_order_while_fetch_is_slow(window: float) -> None:
-    """Of one topic; others don't wait; who wants the state waits for all that was before it."""
+    """The diffs of other topics don't wait. A state waits for all changes before it."""
     slow = 3.0
 
     async def fetch(topic: str, presences: dict[str, Any]) -> dict[str, Any]:
@@ -140,7 +140,7 @@ async def test_diffs_stay_in_order_while_fetch_is_slow(window: float) -> None:
 
 
 async def test_who_wants_the_state_during_a_fetch_gets_it_with_that_diff() -> None:
-    """If nothing has happened since."""
+    """This holds if nothing has changed since."""
 
     async def fetch(topic: str, presences: dict[str, Any]) -> dict[str, Any]:
         await work(1)
@@ -167,7 +167,7 @@ async def test_who_wants_the_state_during_a_fetch_gets_it_with_that_diff() -> No
     ],
 )
 async def test_a_fetch_that_fails_is_logged_and_done_without(result: Any, logged: str) -> None:
-    """The presences go out without what it would have added; later ones ask it again."""
+    """The presences are sent without its data. Later presences call it again."""
     failing = True
 
     async def fetch(topic: str, presences: dict[str, Any]) -> Any:
@@ -242,7 +242,7 @@ async def test_an_update_waits_5_s_for_a_fetch_that_hangs_and_not_for_each_half(
 
 
 async def test_a_fetch_that_waits_for_what_is_cancelled_is_done_without() -> None:
-    """The diffs of its topic go on, and whoever waits for the state gets it."""
+    """The diffs of its topic go on, and channels that wait for the state get it."""
     shared: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
 
     async def fetch(topic: str, presences: dict[str, Any]) -> dict[str, Any]:
@@ -259,7 +259,7 @@ async def test_a_fetch_that_waits_for_what_is_cancelled_is_done_without() -> Non
 
 
 async def test_a_list_that_is_cancelled_in_its_fetch_just_ends() -> None:
-    """That is no failure of the fetch."""
+    """The cancellation is no failure of ``fetch``."""
 
     async def fetch(topic: str, presences: dict[str, Any]) -> dict[str, Any]:
         await work(3)
@@ -276,7 +276,7 @@ async def test_a_list_that_is_cancelled_in_its_fetch_just_ends() -> None:
 
 
 async def test_who_waits_for_the_state_goes_on_at_the_stop_though_fetch_does_not_end() -> None:
-    """Nothing is pushed any more: the channel has ended, and only a task of the server's waits."""
+    """No state is pushed: the channel has ended, and only a task of the server waits."""
     channels: list[Present] = []
 
     class Room(Present):

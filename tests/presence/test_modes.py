@@ -1,4 +1,4 @@
-"""How much clients are told: all, a sample, a count; by mode and by size."""
+"""The modes: all presences, a sample, or a count; chosen by mode and by size."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def counts(events: list[tuple[str, Any]]) -> list[tuple[int, int]]:
 
 
 async def test_count_tells_how_many_and_nothing_more() -> None:
-    """Once a flush, if it has changed; a newcomer is told as of the last one; the server knows all."""
+    """A flush with a change sends one count. A new client gets the last count. The server has all presences."""
     presence = Presence(mode=Count())
     async with serve(example(presence)) as server:
         watcher = await enter(server, "eve", watch=True)
@@ -60,7 +60,7 @@ async def test_count_tells_how_many_and_nothing_more() -> None:
 
 
 async def test_a_sample_shows_some_keys_whole_and_counts_all() -> None:
-    """A key stays in it until it leaves, and then another takes its place."""
+    """A key stays in the sample until it leaves, and then another key takes its place."""
     presence = Presence(mode=Sample(2))
     async with serve(example(presence)) as server:
         watcher = await enter(server, "eve", watch=True)
@@ -91,7 +91,7 @@ async def test_a_sample_shows_some_keys_whole_and_counts_all() -> None:
 
 
 async def test_the_mode_is_switched_by_size_and_back_at_80_percent() -> None:
-    """At a switch everybody gets the new state and the count."""
+    """At a switch all clients get the new state and the count."""
     presence = Presence(mode=BySize({0: Full(), 5: Sample(2), 10: Count()}))
     async with serve(example(presence)) as server:
         watcher = await enter(server, "eve", watch=True)
@@ -184,7 +184,7 @@ changes = st.lists(
 def test_followers_and_newcomers_have_the_same_and_it_is_true(
     mode: Mode, story: list[list[tuple[bool, int, int]]]
 ) -> None:
-    """A sample is full if it can be, each key in it has all its metas, and the count is right."""
+    """A sample is full if there are enough keys. Each key in it has all its metas, and the count is right."""
     here: dict[tuple[str, int], dict[str, Any]] = {}
     made = 0
 
@@ -243,7 +243,7 @@ def test_followers_and_newcomers_have_the_same_and_it_is_true(
 
 
 def test_a_sample_looks_at_the_topic_once_and_not_for_each_key() -> None:
-    """A thousand places are free at once; those who have been here longest take them."""
+    """A thousand places become free at once. The keys that have been present longest take them."""
     here = [Entry("t", n, f"u{n}", {"phx_ref": f"R{n}"}) for n in range(2000)]
     looks: list[str | None] = []
 

@@ -1,7 +1,7 @@
-"""Stories under a seed, in all modes: what clients have is what the mode says of who is really here.
+"""Random stories in all modes: clients have what the mode selects from the users who are present.
 
-Two nodes that may be cut off from each other, a slow or no ``fetch``, a window or none, a grace or none: whatever
-is chosen, and whatever happens at whatever moment of a fetch or of a switch by size.
+Two nodes can lose their connection. ``fetch`` is slow or missing, the window and the grace time are zero or not.
+Changes come at any moment of a fetch, or of a switch by size.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Refs = dict[str, set[str]]
 
 
 class Node:
-    """A node, and who is here as its hooks tell it."""
+    """A node, and the users that its hooks have reported as present."""
 
     def __init__(self, random: Random, options: dict[str, Any], slow: float | None) -> None:
         self.told: set[str] = set()
@@ -59,15 +59,15 @@ class Node:
         self.presence = Presence(joined=joined, left=left, **options)
 
     async def come(self, name: str, *, watch: bool = False) -> None:
-        """Have a client come."""
+        """Connect a client."""
         self.members.append(await enter(self.server, name, watch=watch))
 
     async def refs(self) -> Refs:
-        """Return who is here."""
+        """Return the refs of the users who are present."""
         return refs_of(await self.presence.list("room:1"))
 
     def check(self, here: Refs) -> None:
-        """Check that all clients have the same, and that the mode says so."""
+        """Check that all clients have the same list, and that the mode allows it."""
         first, *others = (refs_of(member.list.state) for member in self.members)
         assert all(other == first for other in others)
         assert all(first[key] == here[key] for key in first)
@@ -75,14 +75,14 @@ class Node:
 
 
 def _modes(mode: Mode, keys: int) -> list[Simple]:
-    """Return the modes that can apply to a topic: at some sizes it depends on where it comes from."""
+    """Return the modes that can apply to a topic. At some sizes the mode depends on the size before."""
     if isinstance(mode, BySize):
         return [mode.modes[mode.threshold(before, keys)] for before in mode.modes]
     return [mode]
 
 
 def _shows(mode: Simple, shown: Refs, here: Refs) -> bool:
-    """Return whether clients are shown what a mode says."""
+    """Return whether a list is one that a mode allows."""
     match mode:
         case Full():
             return shown == here
@@ -100,7 +100,7 @@ def refs_of(state: dict[str, Any]) -> Refs:
 async def tell(
     random: Random, nodes: list[Node], network: Network
 ) -> list[tuple[Node, object, str]]:
-    """Have things happen to two nodes, at random moments; return what is tracked at the end."""
+    """Run random actions on two nodes, at random moments; return what is tracked at the end."""
     tracked: list[tuple[Node, object, str]] = []
 
     async def track(node: Node, key: str) -> None:
@@ -145,7 +145,10 @@ async def tell(
 
 @pytest.mark.parametrize("seed", range(12))
 async def test_clients_have_what_the_mode_says_of_who_is_here(seed: int) -> None:
-    """Once it is quiet, on both nodes; and hooks were told of each key that came, and of each that went."""
+    """This holds on both nodes when the network is quiet.
+
+    The hooks were called with each key that came and each key that went.
+    """
     random, network = Random(seed), Network()
     options = {
         "mode": MODES[seed % len(MODES)],

@@ -36,13 +36,13 @@ class Place(StrEnum):
 
 @pytest.mark.parametrize(("given", "text"), [(Name("u1"), "u1"), (Place.LOBBY, "lobby")])
 def test_a_text_of_a_class_of_its_own_becomes_plain(given: str, text: str) -> None:
-    """Other nodes could not be told of it."""
+    """MessagePack can't send other classes to other nodes."""
     key = key_of(given)
     assert (key, type(key)) == (text, str)
 
 
 async def test_keys_and_topics_may_be_texts_of_a_class_of_their_own() -> None:
-    """They are the same as the plain ones."""
+    """They equal the plain texts."""
     presence = Presence()
     async with serve(endpoint_of({}, presence=presence)):
         ref = await presence.track("me", Name("u1"), topic=Name("lobby"))
@@ -53,7 +53,7 @@ async def test_keys_and_topics_may_be_texts_of_a_class_of_their_own() -> None:
 
 @pytest.mark.parametrize("key", sorted(INHERITED))
 def test_what_every_javascript_object_inherits_is_refused(key: str) -> None:
-    """The text says what to write; a client gets the reason."""
+    """The error says what to write, and the client gets the reason."""
     with pytest.raises(KeyRefused, match="write a prefix") as caught:
         key_of(key)
     assert isinstance(caught.value, Refused)
@@ -62,7 +62,7 @@ def test_what_every_javascript_object_inherits_is_refused(key: str) -> None:
 
 
 def test_all_names_of_a_javascript_object_are_known() -> None:
-    """Those that ``Object.getOwnPropertyNames(Object.prototype)`` lists."""
+    """These are the names that ``Object.getOwnPropertyNames(Object.prototype)`` lists."""
     assert len(INHERITED) == 12
     assert {"__proto__", "constructor", "toString", "hasOwnProperty"} < INHERITED
 
@@ -75,7 +75,7 @@ def test_other_keys_are_refused(key: Any) -> None:
 
 @pytest.mark.parametrize("letter", ["x", "é"])
 def test_a_long_key_is_refused(letter: str) -> None:
-    """Everybody in the topic would get it."""
+    """All clients of the topic would get the key."""
     longest = letter * (MAX_KEY // len(letter.encode()))
     assert key_of(longest) == longest
     with pytest.raises(KeyRefused, match="at most 1,024 bytes"):
@@ -83,7 +83,7 @@ def test_a_long_key_is_refused(letter: str) -> None:
 
 
 def test_a_large_meta_is_refused() -> None:
-    """Likewise. The bytes that count are those that other nodes get."""
+    """The size counts in the bytes that other nodes get."""
     assert meta_of({"x": "y" * (MAX_META - 10)})
     with pytest.raises(MetaRefused, match="at most 65,536 bytes") as caught:
         meta_of({"x": "y" * MAX_META})
@@ -91,7 +91,7 @@ def test_a_large_meta_is_refused() -> None:
 
 
 def test_a_meta_is_a_copy() -> None:
-    """What the user changes afterwards changes nothing, however deep."""
+    """A later change of the user's object, at any depth, does not change the meta."""
     given: dict[Any, Any] = {"a": {"b": [1]}, 5: "number"}
     meta = meta_of(given)
     given["a"]["b"].append(2)
@@ -103,7 +103,7 @@ def test_a_meta_is_a_copy() -> None:
 @property_test
 @given(json_objects)
 def test_a_meta_of_plain_values_is_kept_or_refused(meta: dict[str, Any]) -> None:
-    """Only numbers are refused that other nodes could not read."""
+    """Only numbers that other nodes could not read are refused."""
     try:
         made = meta_of(meta)
     except EncodeError as error:
@@ -128,13 +128,13 @@ _circle.append(_circle)
     ],
 )
 def test_a_meta_that_other_nodes_can_not_be_told_of_is_refused(meta: Any) -> None:
-    """In a heartbeat it would keep all else from being told."""
+    """In a heartbeat such a meta would prevent all other changes from being sent."""
     with pytest.raises(EncodeError, match="the meta of a presence"):
         meta_of(meta)
 
 
 def test_refs_are_16_characters_and_all_different() -> None:
-    """URL-safe base64 of the time, of who made it, and of a counter."""
+    """A ref is URL-safe base64 of the time, a hash of node and shard, and a counter."""
     one, other = Refs("node", "presence_shard0"), Refs("node", "presence_shard1")
     made = [refs.make() for _ in range(1000) for refs in (one, other)]
     assert len(set(made)) == 2000
@@ -146,7 +146,7 @@ def test_refs_are_16_characters_and_all_different() -> None:
 
 
 def test_the_hash_of_a_topic_is_the_same_on_every_node() -> None:
-    """In every process, too: it is the CRC-32 of its UTF-8."""
+    """The hash is the CRC-32 of the topic in UTF-8, the same in every process."""
     assert stable_hash("room:lobby") == 3730926261
     assert stable_hash("") == 0
     assert isinstance(stable_hash("\ud800"), int)

@@ -1,4 +1,4 @@
-"""Net effects of presences, and the view of those who follow them: examples, and laws against phoenix.js."""
+"""Net effects of presences, and the view of clients that follow them: examples, and properties against phoenix.js."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def nobody(key: str, ref: str) -> bool:
 
 
 def state_of(view: View) -> Presences:
-    """Return the state that a newcomer gets."""
+    """Return the state that a new client gets."""
     return json.decode(view.state(), type=Presences)
 
 
 def test_what_came_and_went_since_the_last_diff_is_not_mentioned() -> None:
-    """Neither a ref that came and went, nor one that went and came back."""
+    """This holds for a ref that came and went, and for a ref that went and came back."""
     pending = Pending()
     pending.join("u1", meta("A"))
     pending.leave("u1", meta("A"))
@@ -45,7 +45,7 @@ def test_what_came_and_went_since_the_last_diff_is_not_mentioned() -> None:
 
 
 def test_what_only_came_or_went_is_told() -> None:
-    """By key, in order; then it begins anew."""
+    """The net effect has the changes by key, in order. Then the changes begin anew."""
     pending = Pending()
     pending.join("u1", meta("A"))
     pending.join("u1", meta("B"))
@@ -56,7 +56,7 @@ def test_what_only_came_or_went_is_told() -> None:
 
 
 def test_a_flapping_ref_counts_as_what_it_was_and_is() -> None:
-    """Went, came, went is gone; came, went, came is new."""
+    """A ref that went, came and went is gone. A ref that came, went and came is new."""
     pending = Pending()
     for step in (pending.leave, pending.join, pending.leave):
         step("u1", meta("A"))
@@ -78,7 +78,7 @@ def test_two_updates_become_one_from_the_first_to_the_last() -> None:
 
 
 def test_an_update_of_what_nobody_saw_is_a_join() -> None:
-    """Its past is not mentioned."""
+    """The join names no earlier ref."""
     pending = Pending()
     pending.join("u", meta("1"))
     pending.leave("u", meta("1"))
@@ -87,7 +87,7 @@ def test_an_update_of_what_nobody_saw_is_a_join() -> None:
 
 
 def test_a_past_that_clients_know_stays_though_nothing_happened_to_it_now() -> None:
-    """Another node's update may come in two pieces."""
+    """An update on another node can come in two parts."""
     for knows, past in ((True, "1"), (False, None)):
         pending = Pending()
         pending.join("u", meta("2", prev="1"))
@@ -97,7 +97,7 @@ def test_a_past_that_clients_know_stays_though_nothing_happened_to_it_now() -> N
 
 
 def test_a_past_that_runs_in_a_circle_ends() -> None:
-    """Another node may send what it wants."""
+    """Another node can send any refs."""
     pending = Pending()
     pending.join("u", meta("1", prev="2"))
     pending.join("u", meta("2", prev="1"))
@@ -105,7 +105,7 @@ def test_a_past_that_runs_in_a_circle_ends() -> None:
 
 
 def test_the_view_keeps_the_order_of_the_stock_client() -> None:
-    """What joins comes last, and takes the extras of its key with it."""
+    """A meta that joins comes last, and replaces the extra data of its key."""
     view = View()
     view.apply({"u": {"metas": [meta("1"), meta("2")], "name": "Ann"}}, {})
     view.apply({"u": {"metas": [meta("1", n=2)], "name": "Anne"}}, {})
@@ -120,7 +120,7 @@ def test_the_view_keeps_the_order_of_the_stock_client() -> None:
 
 
 def test_a_state_is_written_once_until_a_diff_comes() -> None:
-    """Its metas are the texts that the diffs had: a meta is written again only if the view has another one."""
+    """Its metas are the texts of the diffs. A meta is written again only if the view has a different object."""
     view = View()
     one, two = meta("1"), meta("2", prev="1")
     joins, _ = view.apply({"u": {"metas": [one, two]}}, {})
@@ -132,7 +132,7 @@ def test_a_state_is_written_once_until_a_diff_comes() -> None:
 
 
 def test_the_view_sifts_what_is_no_news() -> None:
-    """Joins of what is there, and leaves of what is not."""
+    """Joins of known metas and leaves of unknown metas are removed."""
     view = View()
     view.apply({"u": {"metas": [meta("1")]}, "v": {"metas": [meta("5")]}}, {})
     net = Net(
@@ -143,7 +143,7 @@ def test_the_view_sifts_what_is_no_news() -> None:
 
 
 def test_the_view_tells_which_keys_a_difference_takes_away() -> None:
-    """Not one that has metas left, or gets new ones, or is not there."""
+    """A key that has other metas, gets new metas, or is unknown is not among them."""
     view = View()
     view.apply({key: {"metas": [meta(key)]} for key in "abc"}, {})
     view.apply({"c": {"metas": [meta("c2")]}}, {})
@@ -152,7 +152,7 @@ def test_the_view_tells_which_keys_a_difference_takes_away() -> None:
 
 
 def test_the_tally_counts_keys_and_metas() -> None:
-    """And tells which keys a difference has brought and taken."""
+    """The tally also returns the keys that a difference has added and removed."""
     tally = Tally()
     for key in ("u", "u", "v"):
         tally.join(key)
@@ -187,7 +187,7 @@ steps = st.lists(
 
 
 class World:
-    """What is here, and everybody who follows it: since the beginning, or since some flush."""
+    """The presences, and the clients that follow them: since the beginning, or since a flush."""
 
     def __init__(self) -> None:
         self.present: dict[str, tuple[str, dict[str, Any]]] = {}
@@ -271,7 +271,7 @@ class World:
 def test_whoever_follows_the_diffs_has_the_view_and_the_view_has_what_is_here(
     story: list[tuple[str, Any]],
 ) -> None:
-    """Whatever is cut into windows, and whenever one joins in."""
+    """This holds for any split into windows, and for clients that begin at any flush."""
     world = World()
     world.flush()
     for step in story:
@@ -283,7 +283,7 @@ def test_whoever_follows_the_diffs_has_the_view_and_the_view_has_what_is_here(
 @property_test
 @given(steps)
 def test_nobody_who_stays_is_seen_to_leave(story: list[tuple[str, Any]]) -> None:
-    """A key that always has a meta at the ends of windows is never gone in between, for no client."""
+    """If a key has a meta at the end of each window, no client sees the key leave."""
     world = World()
     world.add("always", meta("R"))
     world.flush()

@@ -1,4 +1,4 @@
-"""Whose a presence is, and that it goes with them, however they end. Protocol document, §6.2 and §6.4."""
+"""Owners of presences: a presence ends with its owner, for every kind of end. Protocol document, §6.2 and §6.4."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def crash(server: Server, member: Member) -> None:
 @pytest.mark.parametrize("way", [leave, close, vanish, disconnect, crash])
 @pytest.mark.conformance("PR009", "TR023")
 async def test_a_channel_that_ends_is_untracked_however_it_ends(way: Any) -> None:
-    """The others see it go, once, with the ref that it had; nothing of it is kept."""
+    """Other clients see one leave, with the ref of the presence. Nothing is kept."""
     presence = Presence()
     async with serve(example(presence)) as server:
         ann, bob = await ann_and_bob(server)
@@ -58,7 +58,10 @@ async def test_a_channel_that_ends_is_untracked_however_it_ends(way: Any) -> Non
 
 
 async def test_a_channel_tracks_no_more_keys_than_it_may() -> None:
-    """Its client gets the reason. Other channels, and what is no client's, may still track; so may it, once one went."""
+    """Its client gets the reason.
+
+    Other channels and other owners can still track. After one ``untrack`` the channel can track again.
+    """
     presence = Presence(max_keys=2)
     async with serve(example(presence)) as server:
         ann, bob = await ann_and_bob(server)
@@ -76,7 +79,7 @@ async def test_a_channel_tracks_no_more_keys_than_it_may() -> None:
 
 
 async def test_a_duplicate_join_replaces_the_presence() -> None:
-    """The old channel is killed, and its presence goes before that of the new one comes."""
+    """The old channel is killed. Its presence leaves before the presence of the new channel joins."""
     presence = Presence()
     async with serve(example(presence)) as server:
         ann, bob = await ann_and_bob(server)
@@ -92,7 +95,7 @@ async def test_a_duplicate_join_replaces_the_presence() -> None:
 
 
 async def test_a_drain_and_a_stop_untrack_everybody() -> None:
-    """Those who leave first are seen to leave by those who leave last."""
+    """Clients that are closed later see the leaves of clients that were closed earlier."""
     presence = Presence()
     async with serve(example(presence)) as server:
         members = [await enter(server, name) for name in ("ann", "bob")]
@@ -105,7 +108,7 @@ async def test_a_drain_and_a_stop_untrack_everybody() -> None:
 
 
 async def test_a_channel_that_hangs_in_terminate_is_untracked_when_that_is_over() -> None:
-    """Its time is limited, so its presence's is too."""
+    """The time of ``terminate`` is limited, so the time of the presence is too."""
     presence = Presence()
 
     class Hanging(Present):
@@ -125,7 +128,7 @@ async def test_a_channel_that_hangs_in_terminate_is_untracked_when_that_is_over(
 
 
 async def test_a_join_that_fails_after_it_tracked_leaves_nothing() -> None:
-    """Refused, or crashed."""
+    """The join was refused, or crashed."""
     presence = Presence()
 
     class Fussy(Present):
@@ -163,7 +166,10 @@ async def test_a_channel_that_has_ended_tracks_nothing() -> None:
 
 @pytest.mark.conformance("TR027", "TR028")
 async def test_an_owner_is_let_go_with_its_last_presence() -> None:
-    """One that untracks a topic keeps the others; one that untracks all is known no more."""
+    """An owner that untracks one topic keeps its other presences.
+
+    An owner that untracks all topics is forgotten.
+    """
     presence = Presence()
     rooms: list[Present] = []
 
@@ -199,7 +205,7 @@ async def test_an_owner_is_let_go_with_its_last_presence() -> None:
 
 
 async def test_a_task_is_untracked_when_it_is_done() -> None:
-    """Done, failed or cancelled; one that is done already is refused."""
+    """The task is done, failed or cancelled. A task that is done already is refused."""
     presence = Presence()
     async with serve(endpoint_of({}, presence=presence)):
         tasks = [asyncio.create_task(work(seconds)) for seconds in (1, 2, 3)]
@@ -218,7 +224,7 @@ async def test_a_task_is_untracked_when_it_is_done() -> None:
 
 
 async def test_work_in_the_background_is_present_while_its_block_runs() -> None:
-    """Several at once under one key; an error ends it as well."""
+    """Several blocks can run under one key. An error ends a presence too."""
     presence = Presence()
     async with serve(endpoint_of({}, presence=presence)):
         async with presence.present("jobs", 7, {"step": 1}) as ref:
@@ -232,7 +238,7 @@ async def test_work_in_the_background_is_present_while_its_block_runs() -> None:
 
 
 async def test_a_raw_sockets_handler_is_untracked_with_its_connection() -> None:
-    """It has no topic of its own, and untracks all at once."""
+    """A handler has no topic, and untracks all its topics at once."""
     presence = Presence()
 
     class Raw(RawHandler[Any, Any]):
@@ -260,7 +266,7 @@ async def test_a_raw_sockets_handler_is_untracked_with_its_connection() -> None:
 
 @pytest.mark.conformance("TR010")
 async def test_a_stopped_endpoint_knows_nobody_and_a_restarted_one_begins_empty() -> None:
-    """Whoever has no end of their own is untracked at the stop."""
+    """Owners that have no end are untracked at the stop."""
     presence = Presence()
     endpoint = endpoint_of({}, presence=presence)
     async with serve(endpoint):

@@ -1,4 +1,4 @@
-"""The grace time: a page that is loaded again is no leave and no join."""
+"""The grace time: the reload of a page is neither a leave nor a join."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def owner() -> asyncio.Task[None]:
 
 
 async def test_who_comes_back_in_time_was_never_away() -> None:
-    """With the same meta it keeps its phx_ref, and nobody is told of anything."""
+    """With the same meta the presence keeps its phx_ref, and clients get no diff."""
     presence = Presence(grace=5)
     async with serve(example(presence)) as server:
         ann = await enter(server, "ann")
@@ -48,7 +48,7 @@ async def test_who_comes_back_in_time_was_never_away() -> None:
 
 
 async def test_who_comes_back_too_late_was_away() -> None:
-    """The leave is told when the grace is over."""
+    """The leave is sent when the grace time is over."""
     presence = Presence(grace=5)
     async with serve(example(presence)) as server:
         ann, bob = await ann_and_bob(server)
@@ -65,7 +65,7 @@ async def test_who_comes_back_too_late_was_away() -> None:
 
 
 async def test_another_meta_on_coming_back_is_an_update() -> None:
-    """One diff with both halves."""
+    """One diff has both halves of the update."""
     presence = Presence(grace=5)
     async with serve(example(presence)) as server:
         watcher = await enter(server, "eve", watch=True)
@@ -86,7 +86,7 @@ async def test_another_meta_on_coming_back_is_an_update() -> None:
 
 
 async def test_of_several_devices_that_with_an_equal_meta_is_taken_over() -> None:
-    """Each presence in grace has one heir; the others go when their time is over."""
+    """A new owner adopts one presence. The other presences leave when their grace time is over."""
     presence = Presence(grace=5)
     async with serve(endpoint_of({}, presence=presence)):
         owners = [owner(), owner(), owner()]
@@ -117,7 +117,7 @@ async def test_of_several_devices_that_with_an_equal_meta_is_taken_over() -> Non
 
 
 async def test_an_explicit_untrack_knows_no_grace() -> None:
-    """Whoever says that they go is gone."""
+    """``untrack`` removes the presence at once."""
     presence = Presence(grace=5)
     async with serve(example(presence)) as server:
         ann = await enter(server, "ann")
@@ -131,7 +131,7 @@ async def test_an_explicit_untrack_knows_no_grace() -> None:
 
 
 async def test_those_whose_time_is_over_go_in_their_order() -> None:
-    """Under one timer, though some were taken over meanwhile."""
+    """One timer removes all presences, even if some were adopted before."""
     presence = Presence(grace=5)
     async with serve(endpoint_of({}, presence=presence)):
         owners = [owner() for _ in range(4)]
@@ -150,7 +150,7 @@ async def test_those_whose_time_is_over_go_in_their_order() -> None:
 
 
 async def test_the_stop_of_the_endpoint_waits_for_no_grace() -> None:
-    """Presences in grace go at once."""
+    """Presences in their grace time are removed at once."""
     gone: list[str] = []
 
     async def left(topic: str, key: str, metas: Any) -> None:
@@ -177,7 +177,7 @@ def meta(**said: Any) -> dict[str, Any]:
 
 
 def test_one_with_an_equal_meta_is_found_whatever_its_refs_and_order() -> None:
-    """Equal as JSON: 1 and true are not."""
+    """Metas are equal if their JSON is equal: 1 and true differ."""
     grace = Grace()
     grace.add(PLACE, 1, meta(a=1, b=2), 5)
     grace.add(PLACE, 2, meta(a=True), 5)
@@ -198,7 +198,7 @@ def test_another_place_has_its_own() -> None:
 
 
 def test_they_expire_in_their_order() -> None:
-    """Those that were adopted are passed over; then there is no deadline."""
+    """Adopted entries are skipped. After the last entry there is no deadline."""
     grace = Grace()
     for actor in (1, 2, 3):
         grace.add(PLACE, actor, meta(n=actor), float(actor))
@@ -218,7 +218,7 @@ def test_they_expire_in_their_order() -> None:
     )
 )
 def test_each_goes_to_one_heir_or_expires(story: list[tuple[str, int, int]]) -> None:
-    """None is lost, none is there twice, and an heir with an equal meta never gets another."""
+    """No entry is lost or found twice. A new owner with an equal meta always gets an entry with this meta."""
     grace = Grace()
     waiting: dict[int, tuple[str, int, float]] = {}
     for now, (what, key, n) in enumerate(story):

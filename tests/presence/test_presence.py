@@ -1,4 +1,4 @@
-"""What a Presence does for channels and for server code. Protocol document, §6.1, §6.2 and §11 PR, TR."""
+"""The methods of Presence, for channels and for server code. Protocol document, §6.1, §6.2 and §11 PR, TR."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .rooms import Present, enter, example, plain
 
 @pytest.mark.conformance("PR003", "PR004", "PR013")
 async def test_a_member_is_listed_by_topic_and_by_channel_once_it_is_tracked() -> None:
-    """Nobody is listed at first; then everybody, with a phx_ref."""
+    """The list is empty at first. Then it has all members, each with a phx_ref."""
     presence = Presence()
     seen: list[Any] = []
 
@@ -64,7 +64,7 @@ async def test_an_integer_key_is_written_as_text() -> None:
 
 @pytest.mark.conformance("PR006", "PR007")
 async def test_a_key_is_looked_up_with_all_its_metas() -> None:
-    """They are in the order of their owners, an update keeps its place; what is unknown is None."""
+    """The metas are in the order of their owners. An updated meta keeps its place. An unknown key returns None."""
     presence = Presence()
     async with serve(endpoint_of({}, presence=presence)):
         for owner in ("first", "second", "third"):
@@ -80,7 +80,7 @@ async def test_a_key_is_looked_up_with_all_its_metas() -> None:
 
 @pytest.mark.conformance("PR008", "PR009", "TR020", "TR023")
 async def test_who_comes_and_goes_is_told_to_the_others() -> None:
-    """A join is a diff with empty leaves; the end of the channel one with empty joins and the same ref."""
+    """A join is a diff with empty leaves. The end of the channel is a diff with empty joins and the same ref."""
     presence = Presence()
     async with serve(example(presence)) as server:
         ann = await enter(server, "ann")
@@ -100,7 +100,7 @@ async def test_who_comes_and_goes_is_told_to_the_others() -> None:
 
 @pytest.mark.conformance("PR012", "PR014", "TR026")
 async def test_untrack_removes_only_the_key_that_is_named() -> None:
-    """The leave is told; untracking nothing is fine, once more too."""
+    """The leave is sent. Untracking an unknown key, or the same key again, does nothing."""
     presence = Presence()
     async with serve(example(presence)) as server:
         ann = await enter(server, "ann")
@@ -120,7 +120,7 @@ async def test_untrack_removes_only_the_key_that_is_named() -> None:
 
 @pytest.mark.conformance("PR015", "TR008", "TR029")
 async def test_an_update_is_one_diff_with_both_halves() -> None:
-    """The new meta names the ref of the old one; a meta replaces the whole of the old."""
+    """The new meta names the ref of the old meta, and replaces it as a whole."""
     presence = Presence()
     async with serve(example(presence)) as server:
         ann = await enter(server, "ann")
@@ -140,7 +140,7 @@ async def test_an_update_is_one_diff_with_both_halves() -> None:
 
 @pytest.mark.conformance("TR009", "TR030")
 async def test_an_update_with_a_function_changes_only_what_it_changes() -> None:
-    """It gets the present meta with its refs, and both halves of the diff are whole."""
+    """The function gets the present meta with its refs. Both halves of the diff are complete."""
     presence = Presence()
     given: list[Any] = []
 
@@ -165,7 +165,7 @@ async def test_an_update_with_a_function_changes_only_what_it_changes() -> None:
 
 @pytest.mark.conformance("PR016", "TR031")
 async def test_an_update_of_nothing_raises() -> None:
-    """So it does for another topic or owner; the text says what to write."""
+    """This also holds for another topic or owner. The error says what to write."""
     presence = Presence()
     async with serve(endpoint_of({}, presence=presence)):
         with pytest.raises(NotTracked, match="track"):
@@ -179,7 +179,7 @@ async def test_an_update_of_nothing_raises() -> None:
 
 @pytest.mark.conformance("TR032")
 async def test_a_second_track_of_the_same_raises() -> None:
-    """Another owner, topic or key is another presence."""
+    """With another owner, topic or key it is a separate presence."""
     presence = Presence()
     async with serve(endpoint_of({}, presence=presence)):
         await presence.track("me", "u1", {}, topic="t")
@@ -195,7 +195,7 @@ async def test_a_second_track_of_the_same_raises() -> None:
 @pytest.mark.parametrize("shards", [1, 2, 8, 512])
 @pytest.mark.conformance("TR004", "TR005", "TR006", "TR007", "TR021")
 async def test_shards_make_no_difference(shards: int) -> None:
-    """A hundred topics list their own; they are emptied one by one, or all at once."""
+    """A hundred topics each list their presences. The presences are removed one by one, or all at once."""
     presence = Presence(shards=shards)
     topics = [f"topic:{number}" for number in range(100)]
     async with serve(endpoint_of({}, presence=presence)):
@@ -217,7 +217,7 @@ async def test_shards_make_no_difference(shards: int) -> None:
 
 
 async def test_several_keys_are_updated_in_one_diff() -> None:
-    """With a window of 0 too; if one of them is not tracked, nothing has changed."""
+    """This holds with a window of 0 too. If a key is not tracked, no meta is changed."""
     presence = Presence(window=0)
     async with serve(example(presence)) as server:
         watcher = await enter(server, "eve", watch=True)
@@ -249,7 +249,7 @@ class Device:
 
 
 async def test_a_meta_is_any_json_object() -> None:
-    """A Struct or a dataclass becomes one; refs of the user's own are not heeded; None is empty."""
+    """A Struct or a dataclass becomes an object. The user's refs are ignored. None is empty."""
     presence = Presence()
     async with serve(endpoint_of({}, presence=presence)):
         await presence.track("me", "struct", Status(online=True), topic="t")
@@ -270,7 +270,7 @@ async def test_a_meta_is_any_json_object() -> None:
 
 @pytest.mark.parametrize("meta", [[1], "text", {"a": object()}, {"a": "\ud800"}, {"a": 2**70}])
 async def test_a_meta_that_is_no_json_object_is_refused(meta: Any) -> None:
-    """It is refused where it is given, and nobody is tracked."""
+    """``track`` raises, and nothing is tracked."""
     presence = Presence()
     async with serve(endpoint_of({}, presence=presence)):
         with pytest.raises(EncodeError, match="meta"):
@@ -282,7 +282,7 @@ async def test_a_meta_that_is_no_json_object_is_refused(meta: Any) -> None:
 
 
 async def test_a_refused_key_is_answered_with_its_reason() -> None:
-    """The client of a channel that tracks what its user chose learns why; the channel lives."""
+    """The client of a channel that tracks a chosen key gets the reason. The channel goes on."""
     presence = Presence()
     async with serve(example(presence)) as server:
         ann = await enter(server, "ann")
@@ -293,7 +293,7 @@ async def test_a_refused_key_is_answered_with_its_reason() -> None:
 
 
 async def test_presence_without_an_endpoint_says_what_to_write() -> None:
-    """Before the start and after the stop; untracking what is gone is fine by then."""
+    """This holds before the start and after the stop. ``untrack`` after the stop does nothing."""
     presence = Presence("rooms")
     with pytest.raises(NotStarted, match=r"rooms.*Endpoint\(presence=presence\)"):
         await presence.list("t")
@@ -307,7 +307,7 @@ async def test_presence_without_an_endpoint_says_what_to_write() -> None:
 
 
 async def test_a_list_is_its_callers_to_change() -> None:
-    """So is what the function of an update gets: only what it returns counts."""
+    """A list and the argument of an update's function are copies. Only the returned meta is used."""
     presence = Presence()
     async with serve(example(presence)) as server:
         ann = await enter(server, "ann")
@@ -333,7 +333,7 @@ async def test_a_list_is_its_callers_to_change() -> None:
 
 
 async def test_an_endpoint_has_several_presences_of_different_names() -> None:
-    """Each knows its own; two of one name are a mistake, and so is anything else."""
+    """Each has its own list. Two presences with one name are an error, and other objects are too."""
     rooms, jobs = Presence("rooms"), Presence("jobs")
     async with serve(endpoint_of({}, presence=[rooms, jobs])):
         await rooms.track("me", "u1", {}, topic="t")
@@ -347,7 +347,10 @@ async def test_an_endpoint_has_several_presences_of_different_names() -> None:
 
 
 async def test_a_presence_belongs_to_one_endpoint_at_a_time() -> None:
-    """A second that starts is told so, and the first goes on; after its end the other may start."""
+    """The start of a second endpoint fails, and the first endpoint goes on.
+
+    After its stop, the second can start.
+    """
     presence = Presence()
     second = endpoint_of({}, presence=presence)
     async with serve(endpoint_of({}, presence=presence)):
@@ -359,7 +362,7 @@ async def test_a_presence_belongs_to_one_endpoint_at_a_time() -> None:
 
 
 async def test_an_endpoint_that_could_not_start_lets_go_of_its_presence() -> None:
-    """So it may be started again."""
+    """The endpoint can be started again."""
     presence = Presence()
 
     def broken() -> Any:
@@ -394,7 +397,7 @@ def test_a_wrong_option_is_found_at_once(options: dict[str, Any]) -> None:
 
 
 async def test_a_topic_is_asked_for_where_there_is_none() -> None:
-    """Only a channel has one of its own."""
+    """Only an owner that is a channel has a topic."""
     presence = Presence()
     async with serve(endpoint_of({}, presence=presence)):
         with pytest.raises(TypeError, match='topic="room:1"'):
@@ -410,7 +413,7 @@ async def test_a_topic_is_asked_for_where_there_is_none() -> None:
 
 
 async def test_an_owner_is_something_that_can_be_kept() -> None:
-    """The text says what to write."""
+    """The error says what to write."""
     presence = Presence()
     async with serve(endpoint_of({}, presence=presence)):
         with pytest.raises(TypeError, match=r"got a dict: write `self` in a channel"):
@@ -418,7 +421,7 @@ async def test_an_owner_is_something_that_can_be_kept() -> None:
 
 
 async def test_the_function_of_an_update_is_a_plain_one() -> None:
-    """One that must be awaited is refused, and nothing has changed."""
+    """An async function is refused, and no meta is changed."""
     presence = Presence()
 
     async def later(meta: dict[str, Any]) -> dict[str, Any]:
@@ -432,7 +435,7 @@ async def test_the_function_of_an_update_is_a_plain_one() -> None:
 
 
 async def test_threads_have_blocking_twins() -> None:
-    """A plain def handler uses presence.sync; on the loop that raises."""
+    """A plain def handler uses presence.sync. On the event loop presence.sync raises."""
     presence = Presence(window=0)  # the clock stands still while a thread waits
     seen: list[Any] = []
 

@@ -1,7 +1,8 @@
-"""A long story under a seed: users who come, go, change and are cut off, and clients that follow all of it.
+"""A long random story: users come, go, change and lose their network, and clients follow all diffs.
 
-Whatever happens, when it is quiet every client has what its server lists, all servers list the same, and that
-is who is really here. And a user who never left was never seen to leave by those who could always hear of them.
+When the network is quiet, each client has the list of its server, all servers have the same list, and the list has
+exactly the users who are present. No client that could always receive a user's node sees that user leave too
+early.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ QUIET = 60.0
 
 
 class Story:
-    """Three nodes, their users, and those who watch."""
+    """Three nodes, their users, and clients that watch."""
 
     def __init__(self, random: Random, network: Network) -> None:
         self.random = random
@@ -38,7 +39,7 @@ class Story:
         self.made = 0
 
     async def come(self) -> None:
-        """Have somebody come: half of them are there already, with another device."""
+        """Add a presence: half of these users are present already, with another device."""
         name = self.random.choice([f"user{self.made}", "ann", "bob"])
         self.made += 1
         at = self.random.choice(NODES)
@@ -46,7 +47,7 @@ class Story:
         self.users.append((at, name, member))
 
     async def change(self) -> None:
-        """Have somebody change their meta, once or twice."""
+        """Change the meta of a presence, once or twice."""
         if self.users:
             _, name, member = self.random.choice(self.users)
             for _ in range(self.random.randint(1, 3)):
@@ -54,7 +55,7 @@ class Story:
                 member.client.push("room:1", "update", payload)
 
     async def go(self) -> None:
-        """Have somebody go, one way or another."""
+        """Remove a presence, in one of several ways."""
         if self.users:
             _, _, member = self.users.pop(self.random.randrange(len(self.users)))
             await member.news()
@@ -64,7 +65,7 @@ class Story:
                 member.client.close()
 
     async def rejoin(self) -> None:
-        """Have somebody join again without leaving."""
+        """Join again with a client that has not left."""
         if self.users:
             _, _, member = self.random.choice(self.users)
             await member.news()
@@ -72,27 +73,27 @@ class Story:
             member.list.rejoin()
 
     async def watch(self) -> None:
-        """Have one more look on."""
+        """Add a client that only watches."""
         if len(self.watchers) < 9:
             at = self.random.choice(NODES)
             self.watchers.append((at, await enter(self.servers[at], "eve", watch=True)))
 
     async def cut(self) -> None:
-        """Cut the network somewhere, or heal it."""
+        """Interrupt the network between two nodes, or restore it."""
         if self.random.random() < 0.5:
             self.network.cut(*self.random.sample(NODES, 2))
         else:
             self.network.heal()
 
     async def step(self) -> None:
-        """Let something happen, and then some time pass."""
+        """Do one random action, and then let some time pass."""
         kinds = [self.come] * 4 + [self.change] * 4 + [self.go] * 3
         kinds += [self.rejoin, self.watch, self.cut]
         await self.random.choice(kinds)()
         await advance(self.random.choice([0, 0, 0.01, 0.03, 0.2, 2, 40]))
 
     async def check(self) -> None:
-        """Wait until it is quiet, and compare."""
+        """Wait until the network is quiet, and compare the lists."""
         self.network.heal()
         await advance(QUIET)
         here: dict[str, int] = {}
@@ -108,7 +109,7 @@ class Story:
             assert _refs(member.list.state) == _refs(lists[at]), at
 
     async def end(self) -> None:
-        """Let everybody go."""
+        """Let all users leave."""
         for _, member in [*self.watchers, *((at, member) for at, _, member in self.users)]:
             member.client.close()
         await settle()

@@ -1,4 +1,4 @@
-"""Presence on several nodes: what one knows all know, whatever happens to the network. Protocol, §6.8."""
+"""Presence on several nodes: all nodes learn all presences, after any failure of the network. Protocol, §6.8."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ REPAIRED = (PERIODS.clock_samples + 2) * PERIODS.broadcast
 
 
 class Node:
-    """An endpoint with a presence, and one who watches ``room:1`` on it."""
+    """An endpoint with a presence, and a client that watches ``room:1`` on it."""
 
     def __init__(self, name: str, presence: Presence, server: Server, watcher: Member) -> None:
         self.name = name
@@ -37,11 +37,11 @@ class Node:
 
     @property
     def replicas(self) -> dict[str, ReplicaStatus]:
-        """Which other nodes it knows."""
+        """The other nodes that this node knows."""
         return owners_of(self.presence).tracker.shards[0].replicas
 
     async def here(self, topic: str = "room:1") -> set[str]:
-        """Return who is here, and check that its watcher sees the same."""
+        """Return the list of users, and check that the watching client has the same list."""
         listed = await self.presence.list(topic)
         if topic == "room:1":
             await self.watcher.news()
@@ -69,7 +69,7 @@ async def node(
 
 @asynccontextmanager
 async def nodes(network: Network, *names: str, **options: Any) -> AsyncIterator[list[Node]]:
-    """Run several, which know each other."""
+    """Run several connected nodes."""
     async with AsyncExitStack() as stack:
         started = [
             await stack.enter_async_context(node(network, name, **options)) for name in names
@@ -79,14 +79,14 @@ async def nodes(network: Network, *names: str, **options: Any) -> AsyncIterator[
 
 
 async def everywhere(*at: Node) -> list[set[str]]:
-    """Return who is here, by node."""
+    """Return the list of users of each node."""
     return [await one.here() for one in at]
 
 
 @pytest.mark.conformance("TR011", "TR022", "TR024", "TR029")
 @pytest.mark.parametrize("shards", [1, 4])
 async def test_what_one_node_tracks_is_seen_on_all_within_a_tenth_of_a_second(shards: int) -> None:
-    """Joins, updates and leaves, and the refs are the same."""
+    """This holds for joins, updates and leaves. The refs are the same on all nodes."""
     network = Network()
     async with nodes(network, "one", "two", "three", shards=shards) as (one, two, three):
         await one.presence.track("me", "ann", {"v": 1}, topic="room:1")
@@ -110,7 +110,7 @@ async def test_what_one_node_tracks_is_seen_on_all_within_a_tenth_of_a_second(sh
 
 @pytest.mark.conformance("TR011")
 async def test_idle_nodes_speak_now_and_then_so_that_nobody_takes_them_for_dead() -> None:
-    """Hours of silence change nothing, for users neither."""
+    """Hours without changes cause no leaves, neither of nodes nor of users."""
     network = Network()
     async with nodes(network, "one", "two") as (one, two):
         await one.presence.track("me", "ann", topic="room:1")
@@ -127,7 +127,7 @@ async def test_idle_nodes_speak_now_and_then_so_that_nobody_takes_them_for_dead(
 
 @pytest.mark.conformance("TR017", "TR019", "TR025")
 async def test_a_node_that_is_killed_is_gone_after_the_down_period() -> None:
-    """Not before; two periods later at most; and nobody else was seen to leave."""
+    """Its users leave after the down period, at most two periods later. No other user leaves."""
     network = Network()
     async with nodes(network, "one", "two", "three") as (one, two, three):
         await one.presence.track("me", "ann", topic="room:1")
@@ -147,7 +147,7 @@ async def test_a_node_that_is_killed_is_gone_after_the_down_period() -> None:
 
 @pytest.mark.conformance("TR016")
 async def test_a_node_that_was_cut_off_is_back_when_the_network_is() -> None:
-    """Each side sees the other leave and come back, and nobody of its own; then all lists are equal."""
+    """Each side sees the users of the other side leave and come back. Then all lists are equal."""
     network = Network()
     async with nodes(network, "one", "two", "three") as (one, two, three):
         await one.presence.track("me", "ann", topic="room:1")
@@ -168,7 +168,7 @@ async def test_a_node_that_was_cut_off_is_back_when_the_network_is() -> None:
 
 
 async def test_a_short_cut_is_not_seen_and_what_was_missed_is_repaired() -> None:
-    """Shorter than the down period: nobody leaves."""
+    """The cut is shorter than the down period, so no user leaves."""
     network = Network()
     async with nodes(network, "one", "two") as (one, two):
         await one.presence.track("me", "ann", topic="room:1")
@@ -187,7 +187,7 @@ async def test_a_short_cut_is_not_seen_and_what_was_missed_is_repaired() -> None
 
 @pytest.mark.conformance("TR015", "TR018")
 async def test_a_node_that_starts_again_under_its_name_brings_no_ghosts() -> None:
-    """What it had before its death goes, what it has now comes; others are not seen to leave."""
+    """Its old users leave, its new users join, and no other user leaves."""
     network = Network()
     async with nodes(network, "two", "three") as (two, three):
         await two.presence.track("me", "bob", topic="room:1")
@@ -207,7 +207,7 @@ async def test_a_node_that_starts_again_under_its_name_brings_no_ghosts() -> Non
 
 @pytest.mark.conformance("TR010", "TR033")
 async def test_a_node_that_stops_is_gone_at_once() -> None:
-    """Its channels are closed, and it says good-bye: no time passes until others see it."""
+    """Its channels are closed, and it sends a good-bye. Other nodes see it without a delay."""
     network = Network()
     async with (
         nodes(network, "two", "three", window=0) as (two, three),
@@ -225,7 +225,7 @@ async def test_a_node_that_stops_is_gone_at_once() -> None:
 
 
 async def test_a_node_that_joins_a_full_cluster_learns_everything_and_tells_its_clients() -> None:
-    """Who was there before is a join for it, without a past that its clients never saw."""
+    """Each existing presence is a join for it, without a ``phx_ref_prev`` that its clients never saw."""
     network = Network()
     async with nodes(network, "one") as [one]:
         for number in range(50):
@@ -242,7 +242,7 @@ async def test_a_node_that_joins_a_full_cluster_learns_everything_and_tells_its_
 
 @pytest.mark.parametrize("mode", [Count(), BySize({0: Full(), 2: Count()})])
 async def test_counts_are_of_all_nodes(mode: Any) -> None:
-    """Clients of each node are told the same."""
+    """Clients of all nodes get the same count."""
     network = Network()
     async with nodes(network, "one", "two", mode=mode) as (one, two):
         for at in (one, two):
@@ -264,7 +264,7 @@ async def test_presences_of_different_names_don_t_mix() -> None:
 
 
 async def test_the_same_key_on_two_nodes_is_one_key_with_two_metas() -> None:
-    """It leaves with the last of them; hooks on every node are told of keys."""
+    """The key leaves with its last meta. The hooks on every node are called for keys."""
     network = Network()
     told: list[str] = []
 
@@ -295,7 +295,7 @@ async def test_the_same_key_on_two_nodes_is_one_key_with_two_metas() -> None:
 
 
 async def test_what_is_no_message_is_logged_and_dropped() -> None:
-    """Whoever else writes on the topic does no harm."""
+    """Other programs that write to the topic do no harm."""
     network = Network()
     async with nodes(network, "one") as [one]:
         stranger = network.bus("stranger")
@@ -320,7 +320,7 @@ async def test_what_is_no_message_is_logged_and_dropped() -> None:
     ],
 )
 async def test_presences_that_clients_could_not_be_told_of_are_dropped(key: str, meta: Any) -> None:
-    """A node of another make may say so; it is logged, and those who are here stay as they are."""
+    """Such presences can come from another implementation. They are logged, and the list does not change."""
     network = Network()
     async with nodes(network, "one") as [one]:
         stranger = network.bus("stranger")
@@ -340,7 +340,7 @@ async def test_presences_that_clients_could_not_be_told_of_are_dropped(key: str,
 
 
 async def test_a_bus_that_fails_loses_messages_and_nothing_else() -> None:
-    """Clients are told that another node is silent though ours can't speak, and the stop goes on."""
+    """Clients see the users of the silent node leave, although our messages are lost too. The stop goes on."""
     network = Network()
 
     class Broken(MemoryBus):
@@ -380,7 +380,10 @@ async def test_a_bus_that_fails_loses_messages_and_nothing_else() -> None:
 
 @pytest.mark.parametrize("window", [0, 0.05])
 async def test_hooks_are_called_once_the_lifespan_has_begun(window: float) -> None:
-    """However long that takes: who was here before, on another node too, is told and fetched then."""
+    """The start of the lifespan can be slow.
+
+    Presences from before, also of another node, are then fetched and reported.
+    """
     network = Network()
     names: dict[str, str] = {}
     told: list[str] = []
@@ -415,7 +418,7 @@ async def test_hooks_are_called_once_the_lifespan_has_begun(window: float) -> No
 
 
 async def test_hooks_are_not_called_if_the_lifespan_fails() -> None:
-    """Who was tracked meanwhile was never told of."""
+    """Presences that were tracked in the meantime are never reported."""
     told: list[str] = []
 
     async def hook(topic: str, key: str, metas: Any) -> None:
@@ -436,7 +439,7 @@ async def test_hooks_are_not_called_if_the_lifespan_fails() -> None:
 
 
 async def test_telemetry_tells_what_becomes_of_other_nodes() -> None:
-    """Up, down, up again, and gone."""
+    """The statuses are up, down, up again, and gone."""
     network = Network()
     seen: list[tuple[str, str]] = []
     async with nodes(network, "two") as [two]:
@@ -460,7 +463,10 @@ async def test_telemetry_tells_what_becomes_of_other_nodes() -> None:
 
 @pytest.mark.conformance("TR071")
 async def test_each_start_is_another_replica() -> None:
-    """Its vsn is unique, and greater than that of the start before: so others know which is the newer one."""
+    """Its vsn is unique, and greater than the vsn of the start before.
+
+    So other nodes know which replica is newer.
+    """
     presence = Presence()
     endpoint = example(presence)
     refs: list[tuple[str, int]] = []

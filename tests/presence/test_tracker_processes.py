@@ -1,7 +1,9 @@
-"""Three nodes that are processes, with TCP between them: one is killed, cut off, started again, stopped.
+"""Three nodes in three processes, with TCP between them.
 
-Everything waits for what clients see, never for a time. Where a time is claimed, it is another that can't have
-come: who is seen to leave while no period is over was seen to leave at once.
+One node is killed, cut off, restarted or stopped.
+
+Each test waits for what clients see, and never for a time. A test that claims that a leave comes at once uses
+periods that can't be over within the test.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ ENDLESS: Final = {"broadcast": 1000.0, "down": 3000.0, "permdown": 9000.0}
 
 
 class Follower:
-    """A client of one node that follows who is here."""
+    """A client of one node that follows the list of users."""
 
     def __init__(self, client: Phoenix) -> None:
         self.presence = JSPresence()
@@ -43,7 +45,7 @@ class Follower:
         self._refs = count(2)
 
     async def call(self, event: str, payload: Any = None) -> Any:
-        """Send an event; return what it is answered."""
+        """Send an event; return the response."""
         ref = str(next(self._refs))
         await self._client.send("1", ref, TOPIC, event, payload)
         while True:
@@ -54,20 +56,20 @@ class Follower:
             self.presence.receive(frame.event, frame.payload)
 
     async def until(self, condition: Callable[[dict[str, Any]], bool]) -> None:
-        """Follow what comes until its list is as it should be."""
+        """Follow events until the list of this client meets a condition."""
         async with asyncio.timeout(30):
             while not condition(plain(self.presence.state)):
                 frame = await self._client.receive()
                 self.presence.receive(frame.event, frame.payload)
 
     async def sees(self, *keys: str) -> None:
-        """Wait until these are here, and nobody else; the server's list must say the same."""
+        """Wait until the list has exactly these users. The server's list must be the same."""
         await self.until(lambda state: set(state) == set(keys))
         assert set(await self.call("list")) == set(keys)
 
     @property
     def left(self) -> list[str]:
-        """Who has left, so far."""
+        """The users that have left so far."""
         return [key for key, _ in self.presence.leaves]
 
 
@@ -80,7 +82,7 @@ class Node:
 
 
 class Cluster:
-    """Nodes on ports that are kept for them."""
+    """Nodes on ports that are reserved for them."""
 
     def __init__(self, ports: dict[str, int], periods: dict[str, float]) -> None:
         self._ports = ports
@@ -88,7 +90,7 @@ class Cluster:
 
     @asynccontextmanager
     async def node(self, name: str) -> AsyncIterator[Node]:
-        """Run a node, with a client that follows the room and is not in it."""
+        """Run a node, with a client that follows the room without being listed."""
         setup = {"name": name, "ports": self._ports, "periods": self._periods}
         env = {"BENNU_MESH_NODE": json.dumps(setup)}
         target = ("tests.presence.mesh_node:endpoint", "--port", "0")
@@ -101,7 +103,7 @@ class Cluster:
 
 @asynccontextmanager
 async def cluster(periods: dict[str, float]) -> AsyncIterator[Cluster]:
-    """Keep ports for the nodes: bound, and nobody listens there but a node that shares them."""
+    """Reserve the ports of the nodes. The ports are bound, and only the nodes listen on them."""
     async with AsyncExitStack() as stack:
         ports: dict[str, int] = {}
         for name in NAMES:
@@ -114,7 +116,7 @@ async def cluster(periods: dict[str, float]) -> AsyncIterator[Cluster]:
 
 @asynccontextmanager
 async def three(periods: dict[str, float]) -> AsyncIterator[tuple[Cluster, list[Node]]]:
-    """Run three nodes on which ann, bob and cid are, in this order; all see all."""
+    """Run three nodes, and track ann, bob and cid on them, in this order. Wait until all nodes list all three."""
     async with cluster(periods) as nodes, AsyncExitStack() as stack:
         starting = [stack.enter_async_context(nodes.node(name)) for name in NAMES]
         started = [await one for one in starting]
@@ -130,7 +132,7 @@ async def three(periods: dict[str, float]) -> AsyncIterator[tuple[Cluster, list[
 
 @pytest.mark.conformance("TR017", "TR024")
 async def test_a_process_that_is_killed_is_gone_from_all_others() -> None:
-    """Its users leave, once; those of the others never do."""
+    """Its users leave once. Users of the other nodes never leave."""
     async with three(SHORT) as (_, (one, two, three_)):
         await one.command.stop(signal.SIGKILL)
         for node in (two, three_):
@@ -140,7 +142,7 @@ async def test_a_process_that_is_killed_is_gone_from_all_others() -> None:
 
 @pytest.mark.conformance("TR016", "TR042")
 async def test_a_process_that_was_cut_off_agrees_again_once_it_is_healed() -> None:
-    """Who could hear each other all the time has seen nobody of the other leave."""
+    """Nodes that were connected all the time see no user of each other leave."""
     async with three(SHORT) as (_, (one, two, cut)):
         await cut.follower.call("cut")
         await one.follower.sees("ann", "bob")
@@ -161,7 +163,7 @@ async def test_a_process_that_was_cut_off_agrees_again_once_it_is_healed() -> No
 
 @pytest.mark.conformance("TR015", "TR018")
 async def test_a_process_that_starts_again_under_its_name_brings_no_ghosts() -> None:
-    """What it tracked before is gone, what it tracks now is there, on all nodes."""
+    """Its old presences are gone, and its new presences are listed, on all nodes."""
     async with three(SHORT) as (nodes, (one, two, three_)):
         await one.command.stop(signal.SIGKILL)
         async with nodes.node("one") as again:
@@ -176,7 +178,7 @@ async def test_a_process_that_starts_again_under_its_name_brings_no_ghosts() -> 
 
 @pytest.mark.conformance("TR033")
 async def test_a_process_that_is_stopped_is_gone_at_once() -> None:
-    """No period is ever over here: only its good-bye can have told the others."""
+    """No period is over within this test, so the leave comes from the good-bye."""
     async with three(ENDLESS) as (_, (one, two, three_)):
         assert await one.command.stop() in (0, -signal.SIGTERM)
         for node in (two, three_):

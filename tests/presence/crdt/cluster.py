@@ -1,4 +1,4 @@
-"""Shards that talk to each other in memory, as bytes, under a clock of their own."""
+"""Shards that exchange messages in memory, as bytes, with a simulated clock."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TOPICS = ("t", "u")
 
 
 class Node:
-    """A shard, what its diffs add up to, and how to track there without inventing metas."""
+    """A shard, the sum of its diffs, and methods that track with generated metas."""
 
     _refs = count(1)
 
@@ -55,11 +55,11 @@ class Node:
         self.replay(self.shard.state.untrack(topic, actor, key))
 
     def meta(self, **meta: Any) -> dict[str, Any]:
-        """Return a meta with a phx_ref of its own."""
+        """Return a new meta with a unique phx_ref."""
         return {**meta, "phx_ref": f"{self.name}/{next(self._refs)}"}
 
     def replay(self, diff: Diff) -> None:
-        """Apply a diff to what was seen; nothing may join or leave twice."""
+        """Apply a diff to the known entries. No entry can join or leave twice."""
         if diff:
             self.diffs.append(diff)
         for entry in diff.leaves:
@@ -69,7 +69,7 @@ class Node:
             self.seen[entry.meta["phx_ref"]] = entry
 
     def take_diffs(self) -> list[Diff]:
-        """Return the diffs since this was called last."""
+        """Return the diffs since the last call."""
         diffs, self.diffs = self.diffs, []
         return diffs
 
@@ -78,11 +78,11 @@ class Node:
         return [entry.key for entry in self.shard.state.entries(topic)]
 
     def dirty_keys(self, topic: str = "t") -> list[str]:
-        """Return the same, with those of replicas that are down."""
+        """Return the keys in a topic, including replicas that are down."""
         return [entry.key for entry in dirty_entries(self.shard.state, topic)]
 
     def present(self) -> dict[str, Entry]:
-        """Return everything that is listed, by phx_ref."""
+        """Return all listed entries, by phx_ref."""
         state = self.shard.state
         topics = {entry.topic for entry in dirty_entries(state)}
         return {e.meta["phx_ref"]: e for topic in topics for e in state.entries(topic)}
@@ -117,19 +117,19 @@ class Cluster:
         return self.nodes[name]
 
     def kill(self, name: str) -> Node:
-        """End a node without a word."""
+        """End a node without a good-bye."""
         return self.nodes.pop(name)
 
     def split(self, one: str, other: str) -> None:
-        """Cut the ways between two nodes."""
+        """Cut the connection of two nodes, in both directions."""
         self.cut |= {(one, other), (other, one)}
 
     def heal(self) -> None:
-        """Mend all ways."""
+        """Restore all connections."""
         self.cut.clear()
 
     def run(self, periods: float = 1, *, only: str | None = None) -> None:
-        """Let time pass, and nodes tick, in the order of their names; or only some."""
+        """Let time pass. All nodes, or the given nodes, tick in the order of their names."""
         for _ in range(round(periods)):
             self.now += self._periods.broadcast
             for name in sorted(self.nodes):
@@ -137,20 +137,20 @@ class Cluster:
                     self.tick(name)
 
     def tick(self, name: str) -> None:
-        """Let one node tick."""
+        """Tick one node."""
         self.act(name, self.nodes[name].shard.tick(self.now))
 
     def hurry(self, name: str) -> None:
-        """Let one node tell what is new."""
+        """Send the changes of one node."""
         self.act(name, self.nodes[name].shard.hurry())
 
     def goodbye(self, name: str) -> None:
-        """Let a node say goodbye, and end it."""
+        """Send the good-bye of a node, and end the node."""
         self.post(name, None, self.nodes[name].shard.goodbye())
         self.kill(name)
 
     def act(self, name: str, outcome: Outcome) -> None:
-        """Do what a shell does with an outcome."""
+        """Send the messages and record the diffs of an outcome."""
         assert all(outcome.diffs)
         for diff in outcome.diffs:
             self.nodes[name].replay(diff)
@@ -166,15 +166,15 @@ class Cluster:
                 self.deliver(name, data)
 
     def deliver(self, name: str, data: bytes) -> None:
-        """Give a message to a node, if there is one."""
+        """Deliver a message to a node, if the node exists."""
         if name in self.nodes:
             self.act(name, self.nodes[name].shard.receive(decode(data), self.now))
 
     def take_sent(self) -> list[tuple[str, str | None, ShardMessage]]:
-        """Return who sent what to whom since this was called last."""
+        """Return the sender, receiver and kind of each message since the last call."""
         sent, self.sent = self.sent, []
         return sent
 
     def take_requests(self) -> list[tuple[str, str | None]]:
-        """Return who requested a transfer of whom since messages were taken last."""
+        """Return the sender and receiver of each transfer request since the messages were last taken."""
         return [(s, to) for s, to, m in self.take_sent() if isinstance(m, TransferRequest)]

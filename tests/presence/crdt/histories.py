@@ -1,4 +1,4 @@
-"""What one replica did, drawn by hypothesis, and what can truly be told about it."""
+"""Random histories of one replica, by hypothesis, and the deltas that describe them."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ B: Ref = ("b", 1)
 
 
 def entry(clock: int) -> Entry:
-    """Return an entry for a clock; each clock has its own."""
+    """Return the entry of a clock. Each clock has a different entry."""
     return Entry("t", clock, "k", {"phx_ref": str(clock)})
 
 
 def dirty_entries(state: State, topic: str | None = None) -> list[Entry]:
-    """Return the entries of a topic, or of all, with those of replicas that are hidden."""
+    """Return the entries of a topic, or of all topics, including hidden replicas."""
     found = [
         (entry.actor, ref, entry.key, clock, entry)
         for ref in state.clocks(hidden=True)
@@ -64,7 +64,7 @@ class History:
 
     @property
     def whole(self) -> Part:
-        """All that it knows in the end."""
+        """All knowledge of the replica at the end."""
         return self.state.extract(self.ref)
 
     def __repr__(self) -> str:
@@ -77,5 +77,5 @@ _rounds = st.lists(
 
 
 def histories(ref: Ref = A) -> st.SearchStrategy[History]:
-    """Draw what a replica did."""
+    """Draw a history of a replica."""
     return st.builds(History, st.just(ref), _rounds)

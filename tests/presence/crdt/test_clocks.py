@@ -1,4 +1,4 @@
-"""Vector clocks: who knows more, and who together know all."""
+"""Vector clocks: comparison, upper bounds, and the fewest that together know everything."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ clocks = st.dictionaries(refs, st.integers(0, 4))
 def test_clocks_dominate_if_they_have_each_replica_at_least_as_far(
     one: Clocks, other: Clocks, more: bool
 ) -> None:
-    """One that is missing is not known at all, not even at 0."""
+    """A missing replica is unknown, which is less than clock 0."""
     assert dominates(one, other) is more
 
 
 @pytest.mark.conformance("TR068")
 def test_the_upper_bound_has_the_later_clock_of_each() -> None:
-    """Also of those that only one of them knows."""
+    """Replicas that only one of the two knows are included."""
     assert upper_bound({A: 1, B: 2}, {A: 2, C: 3}) == {A: 2, B: 2, C: 3}
 
 
 @pytest.mark.conformance("TR070")
 def test_clocks_can_be_restricted_to_some_replicas() -> None:
-    """Those that it does not have stay missing."""
+    """Replicas without a clock stay missing."""
     assert restrict({A: 1, B: 2}, {A, C}) == {A: 1}
 
 
@@ -68,21 +68,21 @@ def test_clocks_can_be_restricted_to_some_replicas() -> None:
     ],
 )
 def test_only_clocks_that_add_something_are_kept(added: Clocks, owners: list[Ref]) -> None:
-    """What the added ones make needless goes."""
+    """Clocks that the added clocks make needless are removed."""
     dominant = [(A, {A: 2, B: 1}), (B, {A: 1, B: 2})]
 
     assert [owner for owner, _ in append_clocks(dominant, C, added)] == owners
 
 
 def together(owned: list[tuple[Ref, Clocks]]) -> Clocks:
-    """Return what all of them know together."""
+    """Return the upper bound of all clocks."""
     return reduce(upper_bound, (known for _, known in owned), Clocks())
 
 
 @property_test
 @given(st.lists(st.tuples(refs, clocks)))
 def test_who_is_kept_knows_together_what_all_know(all_clocks: list[tuple[Ref, Clocks]]) -> None:
-    """And none of them knows as much as another one does alone."""
+    """No kept clock is dominated by another kept clock."""
     kept: list[tuple[Ref, Clocks]] = []
     for owner, known in all_clocks:
         kept = append_clocks(kept, owner, known)

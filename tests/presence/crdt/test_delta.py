@@ -1,4 +1,4 @@
-"""Deltas: what they tell, how they are added up, and the laws by which that converges."""
+"""Deltas: their content, their merges, and the properties that make replicas converge."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def part(start: int, end: int, *values: int, cloud: set[int] | None = None) -> P
 
 
 def test_a_part_knows_its_span_and_its_cloud() -> None:
-    """Of these, what has no entry is gone."""
+    """A known clock without an entry is gone."""
     told = part(2, 4, 4, cloud={1, 7})
 
     assert [clock for clock in range(9) if told.knows(clock)] == [1, 3, 4, 7]
@@ -34,20 +34,20 @@ def test_a_part_knows_its_span_and_its_cloud() -> None:
 
 
 def test_a_span_does_not_end_before_it_begins() -> None:
-    """The error tells both ends."""
+    """The error names both ends."""
     with pytest.raises(ValueError, match=r"ends at 1 and begins after that, at 2"):
         Part(2, 1)
 
 
 def test_an_entry_of_a_part_is_known_to_it() -> None:
-    """Else it would be news forever."""
+    """Otherwise the entry would join again with each merge."""
     with pytest.raises(ValueError, match=r"an entry has clock 3, which is not"):
         part(0, 2, 3)
 
 
 @pytest.mark.parametrize("values", [[1, 2, 3, 4, 5, 9], [2, 5, 9], [9], []])
 def test_what_is_gone_is_what_a_part_knows_and_has_not(values: list[int]) -> None:
-    """Whether there are more values or more clocks in the span."""
+    """This holds if there are more values than clocks in the span, or fewer."""
     told = part(1, 4, 3, cloud={9, 8})
     known = {clock: entry(clock) for clock in values}
 
@@ -56,14 +56,14 @@ def test_what_is_gone_is_what_a_part_knows_and_has_not(values: list[int]) -> Non
 
 @pytest.mark.parametrize("cloud", [{2}, {1, 2, 3, 4, 5}])
 def test_a_span_is_dropped_from_a_cloud(cloud: set[int]) -> None:
-    """Whether the span or the cloud is smaller."""
+    """This holds if the span is smaller than the cloud, or larger."""
     drop_span(cloud, 1, 3)
     assert cloud in (set(), {1, 4, 5})
 
 
 @pytest.mark.conformance("TR051")
 def test_deltas_with_a_gap_between_them_can_not_be_merged() -> None:
-    """In either order; what should have changed is as it was."""
+    """This holds in either order. The delta is unchanged."""
     early, late = {A: part(0, 1, 1)}, {B: part(0, 1), A: part(2, 3, 3)}
     for delta, news in [(early, late), (late, early)]:
         before = copy_delta(delta)
@@ -73,7 +73,7 @@ def test_deltas_with_a_gap_between_them_can_not_be_merged() -> None:
 
 @pytest.mark.conformance("TR053")
 def test_deltas_of_two_replicas_are_both_in_the_merged_one() -> None:
-    """With what each knows beside its span."""
+    """The clouds are kept too."""
     delta = {A: part(0, 1, 1)}
     assert merge_deltas(delta, {B: part(3, 4, 4, cloud={2})})
 
@@ -83,7 +83,7 @@ def test_deltas_of_two_replicas_are_both_in_the_merged_one() -> None:
 
 @pytest.mark.conformance("TR068", "TR069")
 def test_a_merged_span_begins_with_the_earlier_and_ends_with_the_later_one() -> None:
-    """And a replica that only one tells of keeps its own."""
+    """A replica in only one of the deltas keeps its span."""
     delta = {A: part(2, 4, 3)}
     merge_deltas(delta, {A: part(3, 6, 6), B: part(5, 7)})
     merge_deltas(delta, {A: part(1, 3, 2, 3)})
@@ -92,7 +92,7 @@ def test_a_merged_span_begins_with_the_earlier_and_ends_with_the_later_one() -> 
 
 
 def test_what_a_merged_delta_does_not_keep_is_what_either_knows_to_be_gone() -> None:
-    """Also if it is told first that it is gone, and then that it was there."""
+    """This also holds if the removal is merged before the entry."""
     for order in (1, -1):
         delta: Delta = {}
         for news in [part(0, 2, 1, 2), part(2, 3, cloud={1})][::order]:
@@ -101,7 +101,7 @@ def test_what_a_merged_delta_does_not_keep_is_what_either_knows_to_be_gone() -> 
 
 
 def test_tombstones_alone_touch_any_span() -> None:
-    """A part without a span says nothing of what lies between."""
+    """A part without a span makes no statement about the clocks between."""
     tombs = part(0, 0, cloud={1, 6})
     for one, other in [(tombs, part(4, 6, 5, 6)), (part(4, 6, 5, 6), tombs)]:
         delta = {A: one.copy()}
@@ -110,7 +110,7 @@ def test_tombstones_alone_touch_any_span() -> None:
 
 
 def test_nothing_that_can_change_is_shared_with_the_news() -> None:
-    """Else the next merge would change a message that was sent."""
+    """Otherwise the next merge would change a message that was sent."""
     news = {A: part(0, 1, 1, cloud={5})}
     delta: Delta = {}
     merge_deltas(delta, news)
@@ -125,7 +125,7 @@ def test_nothing_that_can_change_is_shared_with_the_news() -> None:
 @property_test
 @given(histories())
 def test_all_deltas_of_a_replica_merged_are_all_that_it_knows(history: History) -> None:
-    """What happened in between, and is over, is not in it."""
+    """Entries that were added and removed in between are not in it."""
     delta: Delta = {}
     for news in history.deltas:
         assert merge_deltas(delta, news)
@@ -136,7 +136,7 @@ def test_all_deltas_of_a_replica_merged_are_all_that_it_knows(history: History) 
 @property_test
 @given(histories(), st.data())
 def test_deltas_can_be_merged_in_any_groups(history: History, data: st.DataObject) -> None:
-    """The law of associativity, and, as each is merged twice, of idempotence."""
+    """This is associativity, and idempotence, since each delta is merged twice."""
     deltas = [copy_delta(delta) for delta in history.deltas]
     while len(deltas) > 1:
         index = data.draw(st.integers(0, len(deltas) - 2))
@@ -152,7 +152,10 @@ def test_deltas_can_be_merged_in_any_groups(history: History, data: st.DataObjec
 def test_what_a_state_learned_does_not_depend_on_the_order(
     history: History, data: st.DataObject
 ) -> None:
-    """Deltas, merged deltas and wholes, some of them twice: whoever got all knows all, and once."""
+    """Deltas, merged deltas and whole states come in any order, some twice.
+
+    A state that got all has each entry once.
+    """
     told = [*history.deltas, *history.wholes]
     drawn = data.draw(st.lists(st.sampled_from(told), max_size=8))
     state = State(B)

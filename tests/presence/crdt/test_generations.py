@@ -1,4 +1,4 @@
-"""Generations: how far back each reaches, and which one fills whose gap."""
+"""Generations: where each begins, and which of them fills a gap."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from .histories import A, B, History, entry, histories
 
 
 def told(start: int, *values: int, end: int = 0, cloud: set[int] | None = None) -> Part:
-    """Return a part from one clock on, up to its last entry, or to another clock."""
+    """Return a part that begins after a clock, and ends at its last entry or at another clock."""
     last = end or max(values)
     return Part(start, last, cloud or set(), {clock: entry(clock) for clock in values})
 
 
 @pytest.mark.conformance("TR056")
 def test_the_first_delta_is_in_all_generations_and_again_it_changes_nothing() -> None:
-    """Each has one of its own."""
+    """Each generation has a separate copy."""
     generations = Generations((2, 5, 6))
     for _ in range(2):
         generations.push({A: told(0, 1, 2)})
@@ -33,7 +33,7 @@ def test_the_first_delta_is_in_all_generations_and_again_it_changes_nothing() ->
 
 @pytest.mark.conformance("TR057", "TR058")
 def test_each_generation_reaches_as_far_back_as_its_size_allows() -> None:
-    """When it grows beyond, it becomes what the one below is."""
+    """A generation that grows beyond its size becomes a copy of the next smaller generation."""
     generations = Generations((2, 5, 6))
     for clock in range(6):
         generations.push({A: told(clock, clock + 1)})
@@ -48,7 +48,7 @@ def test_each_generation_reaches_as_far_back_as_its_size_allows() -> None:
 
 
 def test_a_delta_beyond_all_sizes_is_kept_until_the_next() -> None:
-    """As a copy: what is pushed may be a message."""
+    """It is kept as a copy, since the delta can be a message."""
     generations = Generations((1,))
     delta = {A: told(0, 1, 2)}
     generations.push(delta)
@@ -60,7 +60,7 @@ def test_a_delta_beyond_all_sizes_is_kept_until_the_next() -> None:
 
 @pytest.mark.conformance("TR059")
 def test_tombstones_from_before_a_generation_count_and_those_within_cost_nothing() -> None:
-    """What came and went within its span is only missing."""
+    """An entry that came and went within the span is only missing."""
     generations = Generations((2,))
     generations.push({A: told(5, 6)})
     generations.push({A: told(6, end=7, cloud={6})})
@@ -74,7 +74,7 @@ def test_tombstones_from_before_a_generation_count_and_those_within_cost_nothing
 
 @pytest.mark.conformance("TR060")
 def test_a_delta_that_does_not_follow_is_left_out() -> None:
-    """What is between is not known, and must not be claimed."""
+    """The clocks between are unknown, and must not count as known."""
     generations = Generations((5, 9))
     generations.push({A: told(0, 1)})
     generations.push({A: told(2, 3)})
@@ -84,7 +84,7 @@ def test_a_delta_that_does_not_follow_is_left_out() -> None:
 
 @pytest.mark.conformance("TR061")
 def test_a_replica_can_be_forgotten() -> None:
-    """Others stay; who is not there can be forgotten too."""
+    """Other replicas stay. An unknown replica can be forgotten too."""
     generations = Generations((5, 9))
     generations.push({A: told(0, 1), B: told(0, 2)})
     generations.forget(A)
@@ -95,7 +95,10 @@ def test_a_replica_can_be_forgotten() -> None:
 
 @pytest.mark.conformance("TR063", "TR064", "TR065")
 def test_the_smallest_generation_that_is_enough_is_found() -> None:
-    """It reaches back to what is known, and forth to what is asked for; else there is none."""
+    """It begins at or before the known clock, and ends at or after the requested clock.
+
+    Otherwise the result is None.
+    """
     generations = Generations((1, 3))
     assert generations.find(A, 0, 1) is None
     for clock in (1, 2, 3):
@@ -109,7 +112,7 @@ def test_the_smallest_generation_that_is_enough_is_found() -> None:
 
 
 def test_what_is_found_is_a_copy() -> None:
-    """It will be in a message when the generation goes on."""
+    """The copy is sent in a message while the generation changes."""
     generations = Generations((9,))
     generations.push({A: told(0, 1)})
     found = generations.find(A, 0, 1)
@@ -123,7 +126,7 @@ def test_what_is_found_is_a_copy() -> None:
 def test_whoever_missed_deltas_gets_all_by_what_is_found(
     history: History, limit: int, data: st.DataObject
 ) -> None:
-    """From any point on, whatever the sizes are; and pushing changes no delta."""
+    """This holds from any clock, for any sizes. A push does not change the delta."""
     generations = Generations((limit, limit * 2, 1_000))
     before = [copy_delta(delta) for delta in history.deltas]
     for delta in history.deltas:

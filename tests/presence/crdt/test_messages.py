@@ -1,4 +1,4 @@
-"""Messages between trackers: as bytes and back, and what is none."""
+"""Messages between trackers: their bytes, and bytes that are no message."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ messages: st.SearchStrategy[ShardMessage] = st.one_of(
 @property_test
 @given(messages)
 def test_a_message_is_what_it_was(message: ShardMessage) -> None:
-    """On the other side of the bus."""
+    """The decoded message equals the encoded message."""
     assert decode(encode(message)) == message
 
 
@@ -62,7 +62,7 @@ PART = [0, 1, [], {1: ["t", 1, "k", {}]}]
 
 
 def pack(message: Any) -> bytes:
-    """Return anything as MessagePack."""
+    """Return any value as MessagePack."""
     return msgpack.encode(message)
 
 
@@ -104,7 +104,7 @@ def test_a_message_is_an_array_that_begins_with_its_name() -> None:
     ],
 )
 def test_other_bytes_are_an_error(data: bytes) -> None:
-    """Whatever is odd about them."""
+    """Every kind of defect is an error."""
     with pytest.raises(DecodeError, match="expected a message between trackers"):
         decode(data)
 
@@ -118,7 +118,7 @@ def _spoil(message: ShardMessage, index: int, byte: int) -> bytes:
 @property_test
 @given(st.binary() | st.builds(_spoil, messages, st.integers(0, 200), st.integers(0, 255)))
 def test_any_bytes_at_all_are_a_message_or_an_error(data: bytes) -> None:
-    """A message with one wrong byte too."""
+    """A message with one wrong byte is too."""
     try:
         message = decode(data)
     except DecodeError:
@@ -127,7 +127,7 @@ def test_any_bytes_at_all_are_a_message_or_an_error(data: bytes) -> None:
 
 
 def test_bytes_that_nest_too_deep_are_an_error() -> None:
-    """They must not end who reads them."""
+    """They must not crash the reader."""
     deep = encode(
         TransferAck(("a", 1), {("b", 1): Part(0, 1, set(), {1: Entry("t", 1, "k", {"m": 5})})})
     )

@@ -1,4 +1,4 @@
-"""The periods: their rules, and how long an idle replica is silent."""
+"""The periods: their rules, and the silence of an idle replica."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from bennu.presence.crdt import Periods
     ],
 )
 def test_periods_that_break_a_rule_are_refused(options: dict[str, Any], rule: str) -> None:
-    """The text names the rule, and what came."""
+    """The error names the rule and the value."""
     with pytest.raises(ValueError, match=rule):
         Periods(**options)
 
 
 def test_the_defaults_are_those_of_phoenix() -> None:
-    """In seconds; an idle replica speaks every eleventh period."""
+    """The values are in seconds. An idle replica sends in every eleventh period."""
     assert Periods() == Periods(1.5, 10, 30.0, 1200.0, 2)
     assert Periods().silent_ticks == 10
 
@@ -36,7 +36,7 @@ def test_the_defaults_are_those_of_phoenix() -> None:
     ("down", "ticks"), [(2.0, 0), (2.9, 0), (3.0, 1), (9.0, 5), (16.5, 10), (100.0, 10)]
 )
 def test_whoever_is_idle_speaks_often_enough_not_to_be_down(down: float, ticks: int) -> None:
-    """Also where max_silent would allow a longer silence than down does."""
+    """This also holds if max_silent allows a longer silence than down."""
     periods = Periods(broadcast=1.0, down=down)
     assert periods.silent_ticks == ticks
     assert (ticks + 1) * periods.broadcast < down

@@ -1,4 +1,4 @@
-"""The table of replicas: who is heard, who is silent, and what that makes of them."""
+"""The table of replicas: the effects of messages and of silence."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ A, NEWER = ("a", 1), ("a", 2)
 
 
 def table(*, silence: float = 0) -> Replicas:
-    """Return a table in which one replica was heard at 0, and has been silent since."""
+    """Return a table with one replica that sent at 0, and has been silent since."""
     replicas = Replicas(down=10, permdown=20)
     assert replicas.heard(A, 0) == [(A, UP)]
     replicas.passed(silence)
@@ -30,7 +30,7 @@ def test_one_that_was_not_known_comes_up_when_it_is_heard() -> None:
 
 @pytest.mark.conformance("TR074")
 def test_one_that_is_up_is_refreshed() -> None:
-    """That changes nothing but the time from which its silence counts."""
+    """A message only changes the time from which its silence counts."""
     replicas = table(silence=9)
     assert replicas.heard(A, 9) == []
     assert replicas.passed(19) == []
@@ -39,7 +39,7 @@ def test_one_that_is_up_is_refreshed() -> None:
 
 @pytest.mark.conformance("TR074", "TR016")
 def test_one_that_is_down_comes_up_again() -> None:
-    """And is refreshed."""
+    """Its silence counts anew."""
     replicas = table(silence=15)
     assert replicas.heard(A, 15) == [(A, UP)]
     assert replicas.statuses() == {"a": ReplicaStatus.UP}
@@ -48,7 +48,7 @@ def test_one_that_is_down_comes_up_again() -> None:
 
 @pytest.mark.conformance("TR075", "TR017")
 def test_silence_makes_one_down_once() -> None:
-    """It stays in the table."""
+    """The replica stays in the table."""
     replicas = table()
     assert replicas.passed(10.1) == [(A, DOWN)]
     assert replicas.passed(20) == []
@@ -57,7 +57,7 @@ def test_silence_makes_one_down_once() -> None:
 
 @pytest.mark.conformance("TR076", "TR019")
 def test_more_silence_makes_one_permdown() -> None:
-    """If it was not down yet, it first is."""
+    """If the replica was not down yet, it first goes down."""
     assert table(silence=11).passed(20.1) == [(A, PERMDOWN)]
     replicas = table()
     assert replicas.passed(20.1) == [(A, DOWN), (A, PERMDOWN)]
@@ -66,7 +66,7 @@ def test_more_silence_makes_one_permdown() -> None:
 
 @pytest.mark.conformance("TR077")
 def test_time_that_is_not_long_enough_changes_nothing() -> None:
-    """Up to and with the limit."""
+    """The limit itself is not long enough."""
     replicas = table()
     assert replicas.passed(10) == []
     assert replicas.statuses() == {"a": ReplicaStatus.UP}
@@ -81,14 +81,14 @@ def test_time_that_is_not_long_enough_changes_nothing() -> None:
 def test_one_with_a_newer_vsn_takes_the_place_of_its_elder(
     silence: float, ends: list[tuple[tuple[str, int], Change]]
 ) -> None:
-    """There is one replica of a name."""
+    """A name has only one replica."""
     replicas = table(silence=silence)
     assert replicas.heard(NEWER, silence) == [*ends, (NEWER, UP)]
     assert replicas.statuses() == {"a": ReplicaStatus.UP}
 
 
 def test_an_elder_is_not_heard_while_its_successor_is_up() -> None:
-    """What it says was under way for long."""
+    """Its message is late."""
     replicas = Replicas(down=10, permdown=20)
     replicas.heard(NEWER, 0)
     assert replicas.heard(A, 1) is None
@@ -96,7 +96,7 @@ def test_an_elder_is_not_heard_while_its_successor_is_up() -> None:
 
 
 def test_an_elder_is_heard_when_its_successor_is_down() -> None:
-    """The clock of its node was set back, and it is no elder."""
+    """The clock of its node was set back, so the lower vsn is the newer start."""
     replicas = Replicas(down=10, permdown=20)
     replicas.heard(NEWER, 0)
     replicas.passed(15)
@@ -105,7 +105,7 @@ def test_an_elder_is_heard_when_its_successor_is_down() -> None:
 
 @pytest.mark.conformance("TR033")
 def test_one_that_says_goodbye_is_out_and_not_heard_again() -> None:
-    """Its next start is."""
+    """The next start of its node is accepted."""
     replicas = table()
     assert replicas.said_goodbye(A, 1) == [(A, DOWN), (A, PERMDOWN)]
     assert replicas.statuses() == {}
@@ -114,7 +114,7 @@ def test_one_that_says_goodbye_is_out_and_not_heard_again() -> None:
 
 
 def test_a_goodbye_of_a_replica_that_is_not_there_ends_no_other() -> None:
-    """It may come late, when the next one under its name is up; or early, before its last heartbeat."""
+    """The good-bye can come after the next start under its name, or before its own last heartbeat."""
     replicas = Replicas(down=10, permdown=20)
     assert replicas.said_goodbye(A, 0) == []
     assert replicas.heard(A, 0) is None
@@ -124,7 +124,7 @@ def test_a_goodbye_of_a_replica_that_is_not_there_ends_no_other() -> None:
 
 
 def test_a_goodbye_is_remembered_until_a_silent_one_would_be_out() -> None:
-    """Not forever, since there may be many of them."""
+    """It is not remembered forever, since there can be many."""
     replicas = Replicas(down=10, permdown=20)
     replicas.said_goodbye(A, 0)
     replicas.passed(20)

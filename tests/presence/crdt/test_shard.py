@@ -1,4 +1,4 @@
-"""The protocol between shards: which shard is told what, and what readers see of it."""
+"""The protocol between shards: the messages that each shard gets, and the diffs that readers see."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ UP, DOWN = ReplicaStatus.UP, ReplicaStatus.DOWN
 
 @pytest.mark.conformance("TR020", "TR037")
 def test_who_tracks_gets_a_diff_with_the_join_and_is_listed() -> None:
-    """With its meta, as it was given."""
+    """The entry has the given meta."""
     shard = Shard(("a", 1))
     diff = shard.state.track("t", 5, "k", {"m": 1})
 
@@ -37,7 +37,7 @@ def test_who_tracks_gets_a_diff_with_the_join_and_is_listed() -> None:
 
 @pytest.mark.conformance("TR021", "TR046")
 def test_entries_stand_in_the_order_of_actors_then_keys_and_an_update_keeps_its_place() -> None:
-    """Whatever the order in which they were tracked."""
+    """The order of tracking has no effect."""
     node = Node("a", 1, QUICK)
     for actor, key in [(2, "c"), (1, "b"), (1, "a"), (3, "a")]:
         node.track(key, actor=actor)
@@ -50,7 +50,7 @@ def test_entries_stand_in_the_order_of_actors_then_keys_and_an_update_keeps_its_
 
 @pytest.mark.conformance("TR032")
 def test_an_actor_is_tracked_once_in_a_topic_under_a_key() -> None:
-    """Under another key, in another topic or as another actor it may be; the error says what to do."""
+    """Another key, topic or actor is allowed. The error says what to do."""
     shard = Shard(("a", 1))
     shard.state.track("t", 1, "k", {})
     with pytest.raises(
@@ -75,13 +75,13 @@ def test_an_update_is_one_diff_in_which_the_old_one_leaves_and_the_new_one_joins
 
 
 def test_an_update_of_what_is_not_tracked_is_an_error() -> None:
-    """It says what to do instead."""
+    """The error says what to do instead."""
     with pytest.raises(NotTracked, match=r"key 'k' is not tracked in topic 't'.*use track"):
         Shard(("a", 1)).state.update("t", 1, "k", {})
 
 
 def test_untracking_gives_a_leave_once() -> None:
-    """Nothing leaves that is not there."""
+    """An entry that is not there does not leave."""
     shard = Shard(("a", 1))
     joined = shard.state.track("t", 1, "k", {}).joins
 
@@ -96,7 +96,7 @@ def test_untracking_gives_a_leave_once() -> None:
 
 @pytest.mark.conformance("TR022")
 def test_what_is_tracked_here_joins_there_at_the_next_tick() -> None:
-    """In one diff for all that was tracked since the last one."""
+    """One diff has all entries since the last tick."""
     cluster = Cluster("ab")
     joined = [cluster["a"].track("k"), cluster["a"].track("l")]
     cluster.run()
@@ -107,7 +107,7 @@ def test_what_is_tracked_here_joins_there_at_the_next_tick() -> None:
 
 @pytest.mark.conformance("TR024")
 def test_when_an_actor_ends_here_it_leaves_there_at_the_next_tick() -> None:
-    """As does what is updated, whose new meta joins in the same diff."""
+    """An update leaves too, and its new meta joins in the same diff."""
     cluster = Cluster("ab")
     one, other = cluster["a"].track("k", actor=2), cluster["a"].track("l")
     cluster.run()
@@ -122,7 +122,7 @@ def test_when_an_actor_ends_here_it_leaves_there_at_the_next_tick() -> None:
 
 
 def test_a_change_can_be_told_before_the_period_is_over() -> None:
-    """If there is none, nothing is told."""
+    """Without a change, no message is sent."""
     cluster = Cluster("ab")
     cluster.run()
     cluster["a"].track()
@@ -135,7 +135,7 @@ def test_a_change_can_be_told_before_the_period_is_over() -> None:
 
 
 def test_an_idle_replica_speaks_when_its_silence_is_over() -> None:
-    """With two silent ticks, at each third."""
+    """With two silent ticks, it sends at each third tick."""
     cluster = Cluster("a")
     spoke = []
     for _ in range(8):
@@ -146,7 +146,7 @@ def test_an_idle_replica_speaks_when_its_silence_is_over() -> None:
 
 
 def test_a_newcomer_is_spoken_to_at_the_next_tick() -> None:
-    """It need not wait for the end of a silence to learn who is there."""
+    """The new replica need not wait for the end of a silence."""
     cluster = Cluster("a")
     cluster.run()
     cluster.start("b")
@@ -161,7 +161,7 @@ def test_a_newcomer_is_spoken_to_at_the_next_tick() -> None:
 
 @pytest.mark.conformance("TR012", "TR014", "TR062")
 def test_a_replica_that_was_not_seen_yet_is_asked_for_what_it_knows() -> None:
-    """It comes up, and what it had tracked before joins, once."""
+    """The replica comes up, and its earlier entries join once."""
     cluster = Cluster("a")
     joined = cluster["a"].track()
     cluster.run(3)
@@ -176,7 +176,7 @@ def test_a_replica_that_was_not_seen_yet_is_asked_for_what_it_knows() -> None:
 
 @pytest.mark.conformance("TR013")
 def test_of_two_who_know_more_only_the_one_who_knows_all_of_it_is_asked() -> None:
-    """And one transfer is enough for what both told."""
+    """One transfer brings the entries of both."""
     cluster = Cluster("abc")
     cluster.run(4)
     cluster.cut |= {("a", "c"), ("b", "c")}
@@ -195,7 +195,7 @@ def test_of_two_who_know_more_only_the_one_who_knows_all_of_it_is_asked() -> Non
 
 @pytest.mark.conformance("TR034")
 def test_one_who_starts_while_another_is_down_asks_once_for_what_is_there() -> None:
-    """It does not ask again for what it can't use."""
+    """The shard does not request again what it can't use."""
     cluster = Cluster("abc")
     cluster["c"].track("gone")
     cluster["a"].track("here")
@@ -215,7 +215,7 @@ def test_one_who_starts_while_another_is_down_asks_once_for_what_is_there() -> N
 
 
 def test_whoever_missed_a_little_gets_a_little() -> None:
-    """From the generations, also of those who only heard it."""
+    """The answer comes from the generations, also of a replica that only received the deltas."""
     for giver in "ab":
         cluster = Cluster("abc")
         cluster["a"].track("old")
@@ -234,7 +234,7 @@ def test_whoever_missed_a_little_gets_a_little() -> None:
 
 
 def test_what_was_not_told_yet_does_not_make_a_transfer_bigger() -> None:
-    """Who asks hears it soon; a generation is enough until then."""
+    """The next heartbeat brings these changes. Until then a generation is enough."""
     cluster = Cluster("ab", max_delta_sizes=(1,))
     cluster["a"].track("old")
     cluster.run(3)
@@ -254,7 +254,7 @@ def test_what_was_not_told_yet_does_not_make_a_transfer_bigger() -> None:
 
 @pytest.mark.conformance("TR052")
 def test_a_transfer_tells_only_of_replicas_that_are_known_to_who_asks() -> None:
-    """And nothing of itself."""
+    """The transfer has no part about the replica that asked."""
     cluster = Cluster("abc")
     for name in "abc":
         cluster[name].track(name)
@@ -267,7 +267,7 @@ def test_a_transfer_tells_only_of_replicas_that_are_known_to_who_asks() -> None:
 
 
 def test_after_a_whole_transfer_the_generations_go_on_with_what_comes_next() -> None:
-    """The third one then gets the little that it missed from who missed much."""
+    """A third replica can then get its few missing changes from the replica that missed many."""
     cluster = Cluster("abc", max_delta_sizes=(1,))
     cluster["a"].track("k")
     cluster.run(4)
@@ -287,7 +287,7 @@ def test_after_a_whole_transfer_the_generations_go_on_with_what_comes_next() -> 
 
 
 def test_a_part_that_was_transferred_is_in_the_generations_too() -> None:
-    """So who got it can pass it on, and goes on with what comes next."""
+    """So its receiver can pass it on, and goes on with the next delta."""
     cluster = Cluster("abc", max_delta_sizes=(3, 3))
     for key in "klmn":
         cluster["a"].track(key, actor=ord(key))
@@ -309,7 +309,7 @@ def test_a_part_that_was_transferred_is_in_the_generations_too() -> None:
 
 @pytest.mark.conformance("TR043")
 def test_what_was_missed_of_one_who_can_not_be_heard_comes_from_a_third_one() -> None:
-    """It is hidden until its replica is heard again, and then joins at once, once."""
+    """The entries are hidden until their replica sends again. Then they join at once, once."""
     cluster = Cluster("abc", replace(QUICK, permdown=99.0))
     cluster.run(4)
     cluster.split("a", "c")
@@ -326,7 +326,7 @@ def test_what_was_missed_of_one_who_can_not_be_heard_comes_from_a_third_one() ->
 
 
 def test_what_a_third_one_knows_less_of_is_not_asked_for() -> None:
-    """Nobody asks when all know the same."""
+    """No replica sends a request when all know the same."""
     cluster = Cluster("abc")
     cluster.run(4)
     cluster["a"].track()

@@ -23,7 +23,7 @@ MOST_DELAY = 2.0  # seconds; with three between heartbeats, that is less silence
 
 
 class Letter(NamedTuple):
-    """A message under way."""
+    """A message in transit."""
 
     sent: float
     sender: Node
@@ -32,7 +32,7 @@ class Letter(NamedTuple):
 
 
 class Network(Cluster):
-    """A cluster whose messages wait until they are delivered, or dropped."""
+    """A cluster whose messages wait until they are delivered or dropped."""
 
     def __init__(self) -> None:
         self.letters: list[Letter] = []
@@ -42,14 +42,14 @@ class Network(Cluster):
         super().__init__(NAMES, max_delta_sizes=(2, 4, 8))
 
     def kill(self, name: str) -> Node:
-        """End a node; its entries are nowhere any more."""
+        """End a node. Its entries no longer exist."""
         node = super().kill(name)
         for ref in [ref for ref, (owner, _) in self.tracked.items() if owner is node]:
             del self.tracked[ref]
         return node
 
     def post(self, sender: str, to: str | None, message: ShardMessage) -> None:
-        """Put a message under way to each who shall get it."""
+        """Put a message in transit to each of its receivers."""
         node, data = self.nodes[sender], encode(message)
         for name in sorted(self.nodes) if to is None else [to]:
             if name != sender and name in self.nodes:
@@ -64,7 +64,7 @@ class Network(Cluster):
             self.unheard.add((self.nodes[letter.to], letter.sender))
 
     def act(self, name: str, outcome: Outcome) -> None:
-        """Do what an outcome says; whoever lives does not leave unless it could not be heard."""
+        """Do what an outcome says. Entries of a living node leave only if its messages were lost."""
         node = self.nodes[name]
         for entry in [entry for diff in outcome.diffs for entry in diff.leaves]:
             owner, _ = self.tracked.get(entry.meta["phx_ref"], (None, None))
@@ -74,24 +74,24 @@ class Network(Cluster):
         super().act(name, outcome)
 
     def pass_time(self, periods: int) -> None:
-        """Let all tick; what is under way for long arrives."""
+        """Let all nodes tick. Messages that are in transit for long arrive."""
         for _ in range(periods):
             self.run()
             while self.letters and self.letters[0].sent <= self.now - MOST_DELAY:
                 self.arrive(0)
 
     def arrive(self, index: int, *, again: bool = False) -> None:
-        """Deliver a message; it may come again later."""
+        """Deliver a message. It can arrive again later."""
         letter = self.letters[index] if again else self.letters.pop(index)
         self.deliver(letter.to, letter.data)
 
     def flush(self) -> None:
-        """Deliver all that is under way, and what is said about it."""
+        """Deliver all messages in transit, and their answers."""
         while self.letters:
             self.arrive(0)
 
     def local(self, name: str, change: str, **what: Any) -> None:
-        """Change something on a node, if that is possible there."""
+        """Change an entry on a node, if that is possible there."""
         if name not in self.nodes:
             return
         node = self.nodes[name]
@@ -111,7 +111,7 @@ class Network(Cluster):
             self.note(node, diff)
 
     def note(self, node: Node, diff: Diff) -> None:
-        """Remember what is really tracked."""
+        """Record what is really tracked."""
         for entry in diff.leaves:
             del self.tracked[entry.meta["phx_ref"]]
         for entry in diff.joins:
@@ -153,12 +153,12 @@ class Network(Cluster):
                 pass  # there is nobody, or nothing, to do it with
 
     def check(self) -> None:
-        """What holds at all times: who replays all diffs sees what is listed."""
+        """Check what holds at all times: the sum of all diffs is the list."""
         for node in self.nodes.values():
             assert node.seen == node.present()
 
     def check_agreement(self) -> None:
-        """What holds when all is well: everybody lists what is tracked, and nothing else is left."""
+        """Check what holds in the end: all nodes list what is tracked, and nothing else is left."""
         tracked = {ref: entry for ref, (_, entry) in self.tracked.items()}
         for name, node in self.nodes.items():
             assert node.present() == tracked
@@ -197,7 +197,7 @@ steps = st.one_of(talk, talk, trouble)
 @property_test
 @given(st.lists(steps, min_size=25, max_size=100))
 def test_whatever_the_network_did_all_agree_when_it_is_well(run: list[tuple[Any, ...]]) -> None:
-    """And until then, diffs are exact, and nobody leaves who lives and can be heard."""
+    """Until then the diffs are exact, and no entry of a living, connected node leaves."""
     network = Network()
     for step in run:
         network.do(step)

@@ -1,4 +1,4 @@
-"""The protocol between shards when replicas come and go, and what readers see of it."""
+"""The protocol between shards when replicas come and go, and the diffs that readers see."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ UP, DOWN = ReplicaStatus.UP, ReplicaStatus.DOWN
 
 @pytest.mark.conformance("TR016", "TR042", "TR025")
 def test_one_that_is_silent_goes_down_and_joins_from_memory_when_it_is_heard_again() -> None:
-    """It is the same replica, and nothing need be told again."""
+    """It is the same replica, and its entries need not be sent again."""
     cluster = Cluster("ab")
     joined = cluster["a"].track()
     cluster.run(3)
@@ -47,7 +47,7 @@ def test_one_that_is_silent_goes_down_and_joins_from_memory_when_it_is_heard_aga
 
 
 def test_what_the_one_that_is_back_says_to_be_gone_does_not_join_again() -> None:
-    """What else it tracks does, with what is new, in one diff."""
+    """Its other entries join, together with the new entries, in one diff."""
     cluster = Cluster("ab")
     cluster["a"].track("k")
     stays = cluster["a"].track("l")
@@ -81,7 +81,7 @@ def test_one_that_was_killed_leaves_after_a_while_and_is_deleted_after_another()
 
 
 def test_one_that_was_up_and_is_deleted_leaves_once() -> None:
-    """When nobody looked at its silence until then."""
+    """Its silence was not checked until then."""
     cluster = Cluster("ab")
     joined = cluster["a"].track()
     cluster.run(3)
@@ -94,7 +94,7 @@ def test_one_that_was_up_and_is_deleted_leaves_once() -> None:
 
 
 def test_one_that_was_deleted_and_comes_back_is_as_new() -> None:
-    """It is asked for all that it has."""
+    """The shard requests all its entries."""
     cluster = Cluster("abc")
     joined = cluster["a"].track()
     cluster.run(4)
@@ -110,7 +110,7 @@ def test_one_that_was_deleted_and_comes_back_is_as_new() -> None:
 
 @pytest.mark.conformance("TR015", "TR018")
 def test_when_a_node_is_started_anew_its_old_entries_leave_and_do_not_return() -> None:
-    """On no other node, and not on its own either."""
+    """This holds on all nodes, and on the node itself."""
     cluster = Cluster("abc")
     old = cluster["a"].track("old")
     cluster.run(4)
@@ -130,7 +130,7 @@ def test_when_a_node_is_started_anew_its_old_entries_leave_and_do_not_return() -
 
 @pytest.mark.conformance("TR033")
 def test_one_that_says_goodbye_leaves_at_once() -> None:
-    """A heartbeat of it that comes late does not bring it back."""
+    """A late heartbeat does not bring it back."""
     cluster = Cluster("ab")
     joined = cluster["a"].track()
     cluster.run(3)
@@ -145,7 +145,7 @@ def test_one_that_says_goodbye_leaves_at_once() -> None:
 
 
 def test_a_removal_is_told_on_by_who_heard_of_it() -> None:
-    """So one who missed it need not wait for a transfer."""
+    """So a replica that missed it need not wait for a transfer."""
     cluster = Cluster("abc")
     joined = cluster["a"].track()
     cluster.run(4)
@@ -161,7 +161,7 @@ def test_a_removal_is_told_on_by_who_heard_of_it() -> None:
 
 
 def test_whoever_speaks_under_our_own_name_is_not_heard() -> None:
-    """It is an echo, or a second process with our name."""
+    """The message is an echo, or from a second process with our name."""
     cluster = Cluster("a")
     cluster["a"].track()
     cluster.run()
@@ -183,7 +183,7 @@ def test_whoever_speaks_under_our_own_name_is_not_heard() -> None:
 
 
 def test_of_two_processes_with_one_name_the_one_that_started_last_is_heard() -> None:
-    """Nobody flaps between the two; when it dies, the other one is heard."""
+    """Other nodes do not flap between the two. When the last one dies, the other is accepted."""
     cluster = Cluster("b")
     older, newer = Node("a", 100, QUICK), Node("a", 200, QUICK)
     older.track("older")

@@ -1,4 +1,4 @@
-"""The state of a replica: what is merged, what readers see of it, and what diffs say."""
+"""The state of a replica: merges, the entries that readers see, and diffs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ C: Ref = ("c", 1)
 
 
 def states(*refs: Ref) -> list[State]:
-    """Return a state for each replica; all know, and show, each other."""
+    """Return a state for each replica. Each state knows and shows all other replicas."""
     made = [State(ref) for ref in refs]
     for state in made:
         for ref in refs:
@@ -27,7 +27,7 @@ def states(*refs: Ref) -> list[State]:
 
 
 def tell(state: State) -> Delta:
-    """Return all that a state knows."""
+    """Return all knowledge of a state."""
     return {ref: state.extract(ref) for ref in state.clocks(hidden=True)}
 
 
@@ -43,7 +43,7 @@ def keys(state: State) -> list[str]:
 
 @pytest.mark.conformance("TR036")
 def test_a_fresh_state_has_nothing_to_tell() -> None:
-    """No delta, and no entries."""
+    """It has no delta, and no entries."""
     state = State(A)
     assert state.take_delta() == {}
     assert tell(state) == {A: Part()}
@@ -51,7 +51,7 @@ def test_a_fresh_state_has_nothing_to_tell() -> None:
 
 @pytest.mark.conformance("TR037")
 def test_what_joins_is_seen_until_it_leaves() -> None:
-    """By readers of the same state."""
+    """Readers of the same state see the entry."""
     state = State(A)
     track(state, "k")
     assert keys(state) == ["k"]
@@ -61,7 +61,7 @@ def test_what_joins_is_seen_until_it_leaves() -> None:
 
 @pytest.mark.conformance("TR038")
 def test_what_the_other_has_joins_once() -> None:
-    """To merge it again changes nothing."""
+    """A second merge changes nothing."""
     a, b = states(A, B)
     joined = track(a, "k")
 
@@ -73,7 +73,7 @@ def test_what_the_other_has_joins_once() -> None:
 
 @pytest.mark.conformance("TR039", "TR055")
 def test_what_the_other_has_no_more_leaves_once_and_a_tombstone_goes_on() -> None:
-    """To those who learn of it from us."""
+    """The tombstone is for replicas that get the removal from us."""
     a, b = states(A, B)
     joined = track(a, "k")
     b.merge(tell(a))
@@ -87,7 +87,7 @@ def test_what_the_other_has_no_more_leaves_once_and_a_tombstone_goes_on() -> Non
 
 
 def test_a_tombstone_of_a_third_one_is_enough_to_leave() -> None:
-    """Nothing else of what its replica did meanwhile need be known."""
+    """Other changes of the replica need not be known."""
     a, b, c = states(A, B, C)
     joined = track(a, "k")
     for state in (b, c):
@@ -100,7 +100,7 @@ def test_a_tombstone_of_a_third_one_is_enough_to_leave() -> None:
 
 @pytest.mark.conformance("TR040")
 def test_both_sides_see_the_same_when_each_has_merged_what_the_other_has() -> None:
-    """Also when actors of both have the same number, topic and key: they are two."""
+    """Actors of two replicas with the same number, topic and key are two entries."""
     a, b = states(A, B)
     track(a, "k")
     track(b, "k")
@@ -114,7 +114,7 @@ def test_both_sides_see_the_same_when_each_has_merged_what_the_other_has() -> No
 
 @pytest.mark.conformance("TR041")
 def test_what_the_other_updated_leaves_and_joins_in_one_diff() -> None:
-    """The new meta joins, the old one leaves."""
+    """The new meta joins, the old meta leaves."""
     a, b = states(A, B)
     old = track(a, "k")
     b.merge(tell(a))
@@ -126,7 +126,7 @@ def test_what_the_other_updated_leaves_and_joins_in_one_diff() -> None:
 
 @pytest.mark.conformance("TR042", "TR048")
 def test_what_is_hidden_leaves_and_what_is_merged_meanwhile_joins_when_it_is_shown() -> None:
-    """Once: hiding and showing what is so already changes nothing."""
+    """To hide a hidden replica, or to show a shown replica, changes nothing."""
     a, b, c = states(A, B, C)
     old = track(a, "k")
     track(c, "c", actor=9)
@@ -148,7 +148,7 @@ def test_what_is_hidden_leaves_and_what_is_merged_meanwhile_joins_when_it_is_sho
 
 @pytest.mark.conformance("TR043")
 def test_what_a_hidden_replica_tracked_is_learned_through_a_third_one() -> None:
-    """And seen when it is shown again."""
+    """The entry is seen when the replica is shown again."""
     a, b, c = states(A, B, C)
     c.hide(A)
     joined = track(a, "k")
@@ -161,7 +161,7 @@ def test_what_a_hidden_replica_tracked_is_learned_through_a_third_one() -> None:
 
 @pytest.mark.conformance("TR044")
 def test_what_a_hidden_replica_untracked_is_learned_through_a_third_one() -> None:
-    """It left when the replica was hidden, and does not join again."""
+    """The entry left when the replica was hidden, and does not join again."""
     a, b, c = states(A, B, C)
     track(a, "k")
     for state in (b, c):
@@ -176,7 +176,7 @@ def test_what_a_hidden_replica_untracked_is_learned_through_a_third_one() -> Non
 
 @pytest.mark.conformance("TR045")
 def test_an_own_entry_is_found_by_what_it_is() -> None:
-    """Those of others are not ours, whatever their numbers."""
+    """Entries of other replicas are not found, even with the same numbers."""
     a, b = states(A, B)
     track(a, "k")
     b.merge(tell(a))
@@ -189,7 +189,7 @@ def test_an_own_entry_is_found_by_what_it_is() -> None:
 
 @pytest.mark.conformance("TR047", "TR052")
 def test_only_of_replicas_that_were_introduced_anything_is_learned() -> None:
-    """Which then begin with clock 0."""
+    """An introduced replica begins with clock 0."""
     a, b = State(A), State(B)
     track(a, "k")
     assert not b.merge(tell(a))
@@ -206,7 +206,7 @@ def test_only_of_replicas_that_were_introduced_anything_is_learned() -> None:
 
 @pytest.mark.conformance("TR049")
 def test_what_is_forgotten_does_not_come_back_by_being_introduced() -> None:
-    """Nor is anything told of it any more."""
+    """The state has no part about it any more."""
     a, b = states(A, B)
     joined = track(a, "k")
     track(a, "l")
@@ -223,7 +223,7 @@ def test_what_is_forgotten_does_not_come_back_by_being_introduced() -> None:
 
 
 def test_what_was_hidden_does_not_leave_again_when_it_is_forgotten() -> None:
-    """It has left already."""
+    """Its entries left when it was hidden."""
     a, b = states(A, B)
     track(a, "k")
     b.merge(tell(a))
@@ -234,7 +234,7 @@ def test_what_was_hidden_does_not_leave_again_when_it_is_forgotten() -> None:
 
 @pytest.mark.conformance("TR050")
 def test_deltas_are_merged_and_leave_no_cloud_when_there_is_no_gap() -> None:
-    """A join, its leave, and another join take a clock each, and the leave's tick none that stays."""
+    """A join, its leave, and another join take one clock each. The clock of the leave keeps no entry."""
     a, b = states(A, B)
     first = track(a, "k")
     assert b.merge(a.take_delta()) == Diff(joins=[first])
@@ -248,7 +248,7 @@ def test_deltas_are_merged_and_leave_no_cloud_when_there_is_no_gap() -> None:
 
 
 def test_a_gap_stays_a_gap_until_it_is_filled() -> None:
-    """What comes after it is seen at once, and not counted as all that was."""
+    """Entries after the gap are seen at once. The clocks before them do not count as known."""
     a, b = states(A, B)
     missed, late = track(a, "k"), a.take_delta()
     seen = track(a, "l")
@@ -260,7 +260,7 @@ def test_a_gap_stays_a_gap_until_it_is_filled() -> None:
 
 
 def test_a_removal_that_comes_before_what_it_removed_is_not_forgotten() -> None:
-    """Else what is gone would join late, and never leave."""
+    """Otherwise the removed entry would join late, and never leave."""
     a, b = states(A, B)
     track(a, "k")
     late = a.take_delta()
@@ -274,7 +274,7 @@ def test_a_removal_that_comes_before_what_it_removed_is_not_forgotten() -> None:
 
 @pytest.mark.conformance("TR054")
 def test_a_remove_beats_only_what_it_has_seen() -> None:
-    """What another replica added at the same time under the same key stays; add wins."""
+    """An entry that another replica added at the same time under the same key stays: add wins."""
     a, b = states(A, B)
     added = track(a, "k")
     track(b, "k")
@@ -288,7 +288,7 @@ def test_a_remove_beats_only_what_it_has_seen() -> None:
 
 
 def test_nobody_is_told_what_it_tracks_itself() -> None:
-    """Whatever others claim: only we know that."""
+    """A state ignores parts about its own replica."""
     a, b = states(A, B)
     track(a, "k")
     b.merge(a.take_delta())
@@ -300,7 +300,7 @@ def test_nobody_is_told_what_it_tracks_itself() -> None:
 
 @pytest.mark.conformance("TR046", "TR021")
 def test_a_topic_has_entries_as_long_as_there_is_one_of_any_replica() -> None:
-    """Those of one replica stay when those of another go."""
+    """The entries of one replica stay when the entries of another replica leave."""
     a, b = states(A, B)
     a.track("t", 1, "k", {})
     a.track("u", 1, "k", {})
@@ -314,7 +314,7 @@ def test_a_topic_has_entries_as_long_as_there_is_one_of_any_replica() -> None:
 
 
 def test_a_delta_costs_what_is_there_not_what_has_happened() -> None:
-    """What came and went within a period is not told, only that time has passed."""
+    """Entries that came and went within a period are not sent, only the clock."""
     state = State(A)
     for _ in range(100):
         track(state, "k")
@@ -328,7 +328,7 @@ def test_a_delta_costs_what_is_there_not_what_has_happened() -> None:
 def test_what_several_learn_of_each_other_ends_in_the_same(
     one: History, other: History, data: st.DataObject
 ) -> None:
-    """Told by whomever, in any order: a merge is commutative, associative and idempotent."""
+    """The sender and the order have no effect: a merge is commutative, associative and idempotent."""
     replicas = [State(("x", number)) for number in range(3)]
     told = [*one.deltas, *other.deltas]
     for state in replicas:
@@ -352,7 +352,7 @@ def test_what_several_learn_of_each_other_ends_in_the_same(
 
 
 def test_an_endless_span_beyond_a_gap_is_taken_for_lost() -> None:
-    """A few bytes that tell of any number of clocks cost nothing; a span that follows on is no such thing."""
+    """A few bytes with a huge span cost nothing. A span without a gap is merged."""
     state = State(("a", 1))
     ref = ("b", 1)
     state.introduce(ref)
