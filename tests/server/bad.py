@@ -1,4 +1,4 @@
-"""Channels that misbehave, in any place and in any way, and a client that looks on undisturbed."""
+"""Channels that misbehave in every place and in every way, and a second client that must not be disturbed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ End = Literal["leave", "vanish", "close", "disconnect", "rejoin", "stop"]
 
 
 async def misbehave(how: How) -> None:
-    """Raise, wait for ever, do so and ignore being cancelled, or whatever else."""
+    """Raise, wait for ever, ignore a cancellation, or misbehave in another way."""
     if how == "raises":
         raise ZeroDivisionError("a bad handler")
     while True:
@@ -48,7 +48,7 @@ async def misbehave(how: How) -> None:
 
 
 class Bad(Channel[Any]):
-    """It misbehaves in one place, in one way."""
+    """A channel that misbehaves in one place, in one way."""
 
     place: ClassVar[str]
     how: ClassVar[How]
@@ -91,7 +91,7 @@ class Bad(Channel[Any]):
 
 
 class Well(Channel[Any]):
-    """What the other client has joined."""
+    """The channel of the second client."""
 
     @on("echo")
     async def echo(self, payload: Any) -> Any:
@@ -99,7 +99,7 @@ class Well(Channel[Any]):
 
 
 class Scene:
-    """A client of a bad channel, and another one that must not be disturbed."""
+    """A client of a bad channel, and a second client that must not be disturbed."""
 
     def __init__(self, server: Server, client: Client, other: Client, bad: type[Bad]) -> None:
         self.server = server
@@ -109,7 +109,7 @@ class Scene:
         self.began = running_loop().time()
 
     async def end(self, how: End) -> None:
-        """End the channel in one way, and do not wait for it."""
+        """End the channel in one way, without waiting."""
         if how == "leave":
             self.client.leave("bad")
         elif how == "vanish":
@@ -126,13 +126,13 @@ class Scene:
             await self.server.endpoint.stop()
 
     def took(self) -> float:
-        """Return the virtual seconds since the end was asked for."""
+        """Return the virtual seconds since the end was requested."""
         return running_loop().time() - self.began
 
 
 @asynccontextmanager
 async def scene(place: str, how: How, over: Over = "native") -> AsyncIterator[Scene]:
-    """Connect the client, and the one that looks on."""
+    """Connect the client, and the second client."""
     bad: type[Bad] = type("Bad", (Bad,), {"place": place, "how": how})
     bad.reasons = []
     endpoint = endpoint_of({"bad": bad, "well": Well})
@@ -157,7 +157,7 @@ killed_coroutines = pytest.mark.filterwarnings(
 
 
 async def assert_all_is_over(s: Scene) -> None:
-    """Check that no task of the bad channel is there; the other client's may be."""
+    """Check that no task of the bad channel is left. The second client can have tasks."""
     names = [str(task.get_coro()) for task in asyncio.all_tasks()]
     running = [name for name in names if "ChannelServer" in name or "misbehave" in name]
     assert len(running) == (1 if s.server.endpoint.is_started else 0), running

@@ -1,4 +1,4 @@
-"""An endpoint that raises in one place of a user's code: every place, and every kind of exception."""
+"""An endpoint that raises in one place of a user's code: for every place, and every kind of exception."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["KINDS", "bomb", "endpoint_with"]
 
 
 class Odd(BaseException):
-    """Neither an Exception nor known to anybody."""
+    """An exception that is no Exception."""
 
 
 def group() -> BaseException:
@@ -75,7 +75,7 @@ class Tick:
 
 
 class Picky(msgspec.Struct):
-    """A payload with code of its own."""
+    """A payload that runs code when it is made."""
 
     text: str
 
@@ -84,7 +84,7 @@ class Picky(msgspec.Struct):
 
 
 class AsyncRoom(Channel):
-    """Every method awaits."""
+    """A channel whose methods are async."""
 
     async def join(self) -> None:
         await asyncio.sleep(0)
@@ -133,7 +133,7 @@ class AsyncRoom(Channel):
 
 
 class PlainRoom(Channel):
-    """Every method runs in a thread."""
+    """A channel whose methods run in a thread."""
 
     def join(self) -> None:
         bomb("join")
@@ -180,7 +180,7 @@ class PlainRoom(Channel):
 
 
 class AsyncRaw(RawHandler):
-    """Every method awaits."""
+    """A raw handler whose methods are async."""
 
     async def opened(self) -> None:
         bomb("opened")
@@ -200,7 +200,7 @@ class AsyncRaw(RawHandler):
 
 
 class PlainRaw(RawHandler):
-    """Every method runs in a thread."""
+    """A raw handler whose methods run in a thread."""
 
     def opened(self) -> None:
         bomb("opened")
@@ -220,7 +220,7 @@ class PlainRaw(RawHandler):
 
 
 def exploding(place: str, result: Any, *, is_async: bool) -> Any:
-    """Return a function of any arguments that returns this, if it does not explode."""
+    """Return a function of any arguments that raises if its bomb is armed, and otherwise returns a value."""
 
     def plain(*_: Any) -> Any:
         bomb(place)

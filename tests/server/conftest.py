@@ -1,4 +1,4 @@
-"""Everything here runs under virtual time."""
+"""All tests in this folder run in virtual time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A channel that hands itself to the test."""
+"""A channel that gives itself to the test."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ rooms: list[Room] = []
 
 
 class Room(Channel[Any]):
-    """It hands itself to the test."""
+    """A channel that gives itself to the test."""
 
     def __init__(self) -> None:
         self.refs: list[ReplyRef] = []
@@ -32,5 +32,5 @@ class Room(Channel[Any]):
 
     @property
     def said(self) -> list[Any]:
-        """What it has heard, without the times."""
+        """The received messages, without the times."""
         return [message for _, message in self.heard]

@@ -1,4 +1,4 @@
-"""Endpoints with rates, and what a test sees of a limit that is exceeded."""
+"""Endpoints with rates, and checks for limits that were exceeded."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["exceeded", "limited", "rated", "warned"]
 
 
 def limited(milliseconds: int) -> Any:
-    """Return the answer to what came too fast."""
+    """Return the answer to a message beyond a rate."""
     return error({"reason": "rate_limited", "retry_after_ms": milliseconds})
 
 
@@ -23,7 +23,7 @@ def exceeded(server: Server) -> dict[Limit, int]:
 
 
 def warned(server: Server, text: str) -> None:
-    """Check that nothing was logged but lines about one limit, and at least one of them."""
+    """Check that the log has at least one line about this limit, and no other lines."""
     lines = [record.getMessage() for record in server.records]
     assert lines
     assert all(is_count(line) or ("Over a limit" in line and text in line) for line in lines), lines

@@ -1,4 +1,4 @@
-"""Raw handlers that write down what becomes of them, and clients that talk to them."""
+"""Raw handlers that record their calls, and clients that talk to them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PATH: Final = "/raw/websocket"
 
 
 class Recording(RawHandler[Any, Any]):
-    """A handler that writes down what it is told, for the one test that defines its subclass."""
+    """A handler that records its calls, for the one test that defines its subclass."""
 
     reasons: ClassVar[list[Any]]
 
@@ -34,7 +34,7 @@ class Recording(RawHandler[Any, Any]):
 
 
 class Echo(Recording):
-    """What most tests talk to."""
+    """The handler of most tests."""
 
 
 def endpoint_of(handler: Any, **options: Any) -> Endpoint:
@@ -46,13 +46,13 @@ def endpoint_of(handler: Any, **options: Any) -> Endpoint:
 async def talking(
     handler: Any, *, over: Over = "native", query: str = "", **options: Any
 ) -> AsyncIterator[tuple[Server, Any]]:
-    """Serve a handler, with one client connected."""
+    """Serve a handler, with one connected client."""
     async with serve(endpoint_of(handler, **options)) as server:
         yield server, await server.open(f"{PATH}?{query}", over=over)
 
 
 async def said(wire: Wire) -> list[str | bytes]:
-    """Return what the server has sent, once everything is blocked."""
+    """Return the messages that the server has sent, once the loop is idle."""
     await settle()
     messages = list(wire.received)
     wire.received.clear()

@@ -1,4 +1,4 @@
-"""What the tests of connections join."""
+"""Channels for the tests of connections."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ended: list[tuple[str, Any]] = []
 
 
 class Room(Channel[Any]):
-    """What most tests join."""
+    """A channel for most tests."""
 
     @on("echo")
     async def echo(self, payload: Any) -> Any:
@@ -34,7 +34,7 @@ class Room(Channel[Any]):
 
 
 class Slow(Channel[Any]):
-    """A join of 3 s."""
+    """A channel whose join takes 3 s."""
 
     async def join(self) -> None:
         await work(3)
@@ -44,7 +44,7 @@ CHANNELS = {"room:*": Room, "slow:*": Slow}
 
 
 class Told(Channel[Any]):
-    """It remembers what terminate is told, and says good-bye there."""
+    """A channel that records the reasons for terminate, and pushes "bye" there."""
 
     reasons: tuple[Any, ...] = ()
 

@@ -1,4 +1,4 @@
-"""Clients that do not read: what each policy makes of it, and that nobody else notices."""
+"""Clients that do not read: the effect of each policy, without an effect on other clients."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAX_UNSENT = 20_000
 
 
 class Room(Channel[Any]):
-    """Nothing of it may be lost."""
+    """A channel that allows no drops."""
 
     @on("echo")
     async def echo(self, payload: Any) -> Any:
@@ -37,19 +37,19 @@ class Room(Channel[Any]):
 
 
 class Feed(Room):
-    """Its newest ten messages are enough."""
+    """A channel that keeps the newest ten messages."""
 
     when_slow = DropOldest(max=10)
 
 
 class Ticker(Room):
-    """The newest price of each symbol is enough."""
+    """A channel that keeps the newest price of each symbol."""
 
     when_slow = Latest(key="symbol")
 
 
 class Broken(Room):
-    """It has no idea."""
+    """A channel whose key function raises."""
 
     when_slow = Latest(key=lambda event, payload: payload["no such field"])
 
@@ -60,7 +60,7 @@ def make_endpoint(**options: Any) -> Endpoint:
 
 
 async def say(endpoint: Endpoint, topic: str, numbers: range, *, event: str = "n") -> None:
-    """Broadcast numbers, each in a turn of its own; even and odd ones have a symbol each."""
+    """Broadcast numbers, each in a separate turn. Even and odd numbers have different symbols."""
     for n in numbers:
         await endpoint.broadcast(topic, event, {"n": n, "x": FILLER, "symbol": "AB"[n % 2]})
         await settle()
@@ -76,7 +76,7 @@ async def numbers(client: Client) -> list[Any]:
 
 
 async def stalled(endpoint: Endpoint, client: Client, topic: str) -> None:
-    """Let a client stop reading, and broadcast -1, which is so much that the client is slow now."""
+    """Stop reading at a client, and broadcast -1 with a large payload, so that the client is slow."""
     client.wire.stop_reading()
     await endpoint.broadcast(topic, "n", {"n": -1, "x": "x" * 200_000})
     await settle()
@@ -87,7 +87,7 @@ async def stalled(endpoint: Endpoint, client: Client, topic: str) -> None:
 
 @both_transports
 async def test_who_must_not_lose_anything_gets_it_all_a_little_late(over: Over) -> None:
-    """If it is not too much: in order, and then it is as fast as everybody else."""
+    """Within the bound all messages arrive in order. Then the client is as fast as the other clients."""
     endpoint = make_endpoint(max_unsent=1_000_000)
     async with serve(endpoint) as server:
         slow, fast = await server.connect(over=over), await server.connect(over=over)
@@ -108,7 +108,7 @@ async def test_who_must_not_lose_anything_gets_it_all_a_little_late(over: Over) 
 
 @both_transports
 async def test_who_must_not_lose_anything_is_closed_beyond_the_bound(over: Over) -> None:
-    """With 1013, and one line in the log; everybody else gets everything."""
+    """The code is 1013, and the log has one line. Other clients get all messages."""
     endpoint = make_endpoint()
     async with serve(endpoint) as server:
         slow, fast = await server.connect(over=over), await server.connect(over=over)
@@ -130,7 +130,7 @@ async def test_who_must_not_lose_anything_is_closed_beyond_the_bound(over: Over)
 
 @both_transports
 async def test_a_feed_keeps_its_newest(over: Over) -> None:
-    """Each message that is dropped is counted, by topic and reason."""
+    """Each dropped message is counted, by topic and reason."""
     endpoint = make_endpoint()
     async with serve(endpoint) as server:
         slow, fast = await server.connect(over=over), await server.connect(over=over)
@@ -150,7 +150,7 @@ async def test_a_feed_keeps_its_newest(over: Over) -> None:
 
 @both_transports
 async def test_a_ticker_keeps_the_newest_of_each_key(over: Over) -> None:
-    """However many there were."""
+    """This holds for any number of messages."""
     endpoint = make_endpoint()
     async with serve(endpoint) as server:
         slow = await server.connect(over=over)
@@ -166,7 +166,7 @@ async def test_a_ticker_keeps_the_newest_of_each_key(over: Over) -> None:
 @both_transports
 @pytest.mark.parametrize("topic", ["feed:1", "ticker:1", "room:1"])
 async def test_replies_are_never_dropped(over: Over, topic: str) -> None:
-    """They stand between the broadcasts where they would have stood."""
+    """Replies keep their places between the broadcasts."""
     endpoint = make_endpoint(max_unsent=200_000)
     async with serve(endpoint) as server:
         slow = await server.connect(over=over)
@@ -188,7 +188,7 @@ async def test_replies_are_never_dropped(over: Over, topic: str) -> None:
 
 @both_transports
 async def test_pushes_are_dropped_like_broadcasts(over: Over) -> None:
-    """Those of handlers, and what ``@on_out`` pushes of a broadcast."""
+    """Pushes of handlers are, and pushes of ``@on_out``."""
     endpoint = make_endpoint()
     async with serve(endpoint) as server:
         slow = await server.connect(over=over)
@@ -207,7 +207,7 @@ async def test_pushes_are_dropped_like_broadcasts(over: Over) -> None:
 
 @both_transports
 async def test_each_channel_has_its_own_policy(over: Over) -> None:
-    """On one connection: one loses nothing, one its oldest, one all but the newest."""
+    """On one connection, one channel drops nothing, one the oldest, one all but the newest."""
     endpoint = make_endpoint()
     async with serve(endpoint) as server:
         slow = await server.connect(over=over)
@@ -234,7 +234,7 @@ async def test_each_channel_has_its_own_policy(over: Over) -> None:
 
 @both_transports
 async def test_joining_and_leaving_while_slow(over: Over) -> None:
-    """Every answer comes, in its place; who joins in the middle hears what comes after."""
+    """Every answer comes in its place. A channel that joins in the middle gets the later messages."""
     endpoint = make_endpoint()
     async with serve(endpoint) as server:
         slow = await server.connect(over=over)
@@ -270,7 +270,7 @@ async def test_joining_and_leaving_while_slow(over: Over) -> None:
 
 @both_transports
 async def test_a_connection_that_server_code_ends_gets_what_waits(over: Over) -> None:
-    """Behind it comes the close frame."""
+    """The close frame comes after the messages."""
     endpoint = make_endpoint()
     async with serve(endpoint) as server:
         slow = await server.connect(over=over, params={"name": "users:1"})
@@ -286,7 +286,7 @@ async def test_a_connection_that_server_code_ends_gets_what_waits(over: Over) ->
 
 
 async def test_a_client_that_closes_gets_what_waits() -> None:
-    """It may still read, after its close frame."""
+    """A client can still read after its close frame."""
     endpoint = make_endpoint()
     async with serve(endpoint) as server:
         slow = await server.connect()
@@ -302,7 +302,7 @@ async def test_a_client_that_closes_gets_what_waits() -> None:
 
 @both_transports
 async def test_what_a_client_leaves_behind_is_counted(over: Over) -> None:
-    """It vanished: what waited for it went nowhere."""
+    """The client vanished, and the messages that waited are counted as dropped."""
     endpoint = make_endpoint()
     async with serve(endpoint) as server:
         slow = await server.connect(over=over)
@@ -327,7 +327,7 @@ async def test_what_a_client_leaves_behind_is_counted(over: Over) -> None:
 @both_transports
 @pytest.mark.parametrize("topic", ["feed:1", "room:1"])
 async def test_who_asks_and_does_not_read_is_not_listened_to(over: Over, topic: str) -> None:
-    """From some replies on; when it reads, all its questions are answered, in order."""
+    """Reading is paused after some replies. When the client reads, all its requests are answered, in order."""
     endpoint = make_endpoint()
     async with serve(endpoint) as server:
         slow, other = await server.connect(over=over), await server.connect(over=over)
@@ -351,7 +351,7 @@ async def test_who_asks_and_does_not_read_is_not_listened_to(over: Over, topic: 
 
 @both_transports
 async def test_who_asks_and_never_reads_is_closed_in_the_end(over: Over) -> None:
-    """Like one that is silent: it is not heard, and gives no sign of life by reading."""
+    """The client counts as silent: the server does not read from it, and it does not read either."""
     endpoint = make_endpoint(timeout=60)
     async with serve(endpoint) as server:
         slow = await server.connect(over=over)
@@ -370,7 +370,7 @@ async def test_who_asks_and_never_reads_is_closed_in_the_end(over: Over) -> None
 
 
 async def test_who_reads_little_by_little_is_alive() -> None:
-    """While it is not listened to, reading is its sign of life."""
+    """While reading is paused, the server counts each read by the client as activity."""
     endpoint = make_endpoint(timeout=60)
     async with serve(endpoint) as server:
         slow = await server.connect()
@@ -391,7 +391,7 @@ async def test_who_reads_little_by_little_is_alive() -> None:
 
 @both_transports
 async def test_one_message_of_any_size_gets_through(over: Over) -> None:
-    """With what comes behind it: a client that gets a big reply is not slow for that."""
+    """So do the messages after it: a large reply does not make a client slow."""
     endpoint = make_endpoint()
     async with serve(endpoint) as server:
         client = await server.connect(over=over)
@@ -408,7 +408,7 @@ async def test_one_message_of_any_size_gets_through(over: Over) -> None:
 
 @both_transports
 async def test_a_key_that_cannot_be_found_replaces_nothing(over: Over) -> None:
-    """It is said once, and harms nobody else."""
+    """The error is logged once, and affects no other client."""
     endpoint = make_endpoint()
     async with serve(endpoint) as server:
         slow, fast = await server.connect(over=over), await server.connect(over=over)
@@ -426,7 +426,7 @@ async def test_a_key_that_cannot_be_found_replaces_nothing(over: Over) -> None:
 
 @both_transports
 async def test_dropping_is_said_once(over: Over, caplog: pytest.LogCaptureFixture) -> None:
-    """And not for every message: the counters know how many."""
+    """The log has one line, not one for each message. The counters have the number."""
     endpoint = make_endpoint()
     async with serve(endpoint) as server:
         slow = await server.connect(over=over)
@@ -445,7 +445,9 @@ async def test_dropping_is_said_once(over: Over, caplog: pytest.LogCaptureFixtur
 
 @pytest.mark.parametrize("topic", ["room:1", "feed:1", "ticker:1"])
 async def test_one_stalled_client_costs_a_bounded_buffer_and_nothing_else(topic: str) -> None:
-    """Of a hundred: the others get every message in its turn, in as many writes as without it."""
+    """Of a hundred clients, the others get every message in its turn, with as many writes as without the stalled
+    client.
+    """
     endpoint = make_endpoint()
     async with serve(endpoint) as server:
         stalled_one = await server.connect()

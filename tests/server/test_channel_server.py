@@ -1,4 +1,4 @@
-"""A joined channel: its handlers run one after another, and what they do is told."""
+"""A joined channel: its handlers run one after another, and emit events of telemetry."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ..support.memory import endpoint_of, error, ok, serve
 
 
 async def test_handlers_run_one_after_another_in_the_order_of_the_client() -> None:
-    """A slow one holds up those behind it in its channel, and no other channel."""
+    """A slow handler delays later messages of its channel, and no other channel."""
 
     class Room(Channel[Any]):
         @on("slow")
@@ -52,7 +52,7 @@ async def test_handlers_run_one_after_another_in_the_order_of_the_client() -> No
 
 
 async def test_what_is_broadcast_before_a_reply_is_written_before_it() -> None:
-    """Unless it is intercepted: then the channel must finish first, so the reply is the first."""
+    """If the broadcast is intercepted, the reply comes first, because the running handler must finish."""
 
     class Room(Channel[Any]):
         @on("plain")
@@ -99,7 +99,7 @@ async def test_a_message_that_no_on_info_takes_is_logged_and_the_channel_lives()
 
 
 async def test_what_happens_in_a_channel_is_told_to_telemetry() -> None:
-    """A join that was accepted or refused, and an event that was handled; nothing that crashed."""
+    """Events are emitted for accepted and refused joins, and for handled events; not for crashes."""
 
     class Room(Channel[Any]):
         async def join(self, payload: dict[str, str]) -> None:
@@ -147,7 +147,7 @@ async def test_what_happens_in_a_channel_is_told_to_telemetry() -> None:
 
 
 async def test_a_payload_that_nobody_can_read_is_told_to_telemetry_as_it_came() -> None:
-    """Such as a number that is too big; a handler that takes no payload never looks."""
+    """An example is a number that is too big. A handler without a payload never decodes it."""
 
     class Room(Channel[Any]):
         @on("ping")
@@ -166,7 +166,7 @@ async def test_a_payload_that_nobody_can_read_is_told_to_telemetry_as_it_came() 
 
 
 async def test_timeouts_and_task_groups_work_in_handlers() -> None:
-    """A handler is an ordinary coroutine in an ordinary task."""
+    """A handler is a normal coroutine in a normal task."""
 
     class Room(Channel[Any]):
         @on("timeout")
@@ -209,7 +209,7 @@ async def test_timeouts_and_task_groups_work_in_handlers() -> None:
 
 
 async def test_a_handler_may_disconnect_its_own_client() -> None:
-    """It runs to its end, and then its channel ends; what it still says reaches others only."""
+    """The handler is finished, and then its channel ends. Its later broadcasts reach only other clients."""
     reasons: list[Any] = []
 
     class Room(Channel[Any]):
@@ -238,7 +238,7 @@ async def test_a_handler_may_disconnect_its_own_client() -> None:
 
 @pytest.mark.parametrize("end", ["leave", "close", "rejoin", "crash"])
 async def test_what_has_ended_needs_no_garbage_collector(end: str) -> None:
-    """It is freed at once: a server of many short connections would wait long for a full collection."""
+    """The channel is freed at once. Otherwise many short connections would wait for a full collection."""
     ended: list[weakref.ref[Any]] = []
 
     class Weak(Channel[Any]):
@@ -277,7 +277,7 @@ async def test_what_has_ended_needs_no_garbage_collector(end: str) -> None:
 
 
 def test_every_phase_comes_to_its_end() -> None:
-    """The table leads from each phase to ENDED, and a channel that has ended moves no more."""
+    """The table leads from each phase to ENDED, and ENDED has no transition."""
     ends = {Phase.ENDED}
     for _ in Phase:
         ends |= {phase for (phase, _), (then, _) in TRANSITIONS.items() if then in ends}
@@ -286,7 +286,7 @@ def test_every_phase_comes_to_its_end() -> None:
 
 
 def test_a_joined_channel_takes_each_end() -> None:
-    """The client is told of each end, unless it is gone or joins again."""
+    """The client gets a notice of each end, unless it is gone or joins again."""
     told = {
         trigger: told
         for (phase, trigger), (_, told) in TRANSITIONS.items()
@@ -302,7 +302,7 @@ def test_a_joined_channel_takes_each_end() -> None:
 
 
 async def test_a_push_and_its_reply_take_a_dozen_functions() -> None:
-    """Each further function costs every message a tenth of a microsecond, and a reader one more step."""
+    """Each further function costs a tenth of a microsecond for each message, and makes the code harder to follow."""
     source = str(Path(bennu.__file__).parent)
     functions: list[tuple[str, str]] = []
 

@@ -1,4 +1,4 @@
-"""The ends of a channel: which frames the client gets, in which order, and what terminate is told."""
+"""The ends of a channel: the frames that the client gets, their order, and the reason for terminate."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .rooms import Told
 
 
 class Ending(Told):
-    """It ends in every way that a handler can choose."""
+    """A channel that ends in every way that a handler can choose."""
 
     @on("crash")
     async def crash(self) -> None:
@@ -59,13 +59,16 @@ class Ending(Told):
 
 
 def ending() -> type[Ending]:
-    """Return a class whose reasons are this test's own."""
+    """Return a subclass whose recorded reasons belong to one test."""
     return type("Ending", (Ending,), {})
 
 
 @pytest.mark.conformance("CS037", "OB010", "WS006", "WS007")
 async def test_a_leave() -> None:
-    """Reply, close, then what terminate pushes; the topic is free from the close on."""
+    """The client gets the reply, the close, and then the pushes of terminate.
+
+    The topic is free after the close.
+    """
     room = ending()
     async with serve(endpoint_of({"room": room})) as server:
         client = await server.connect()
@@ -84,7 +87,7 @@ async def test_a_leave() -> None:
 
 @pytest.mark.conformance("CS038")
 async def test_leaving_twice_does_no_harm() -> None:
-    """Whether the second leave comes before the first was handled, or after."""
+    """The second leave comes before the first was handled, or after."""
     room = ending()
     async with serve(endpoint_of({"room": room})) as server:
         client = await server.connect()
@@ -108,7 +111,10 @@ async def test_leaving_twice_does_no_harm() -> None:
 @pytest.mark.parametrize("reason", ["normal", "shutdown", "shutdown:maintenance"])
 @pytest.mark.parametrize("reply", [None, "ok", "value", "error"])
 async def test_a_stop_that_closes(reason: str, reply: str | None) -> None:
-    """Reply if one was given, close, then what terminate pushes; nothing is logged."""
+    """The client gets the reply if there is one, the close, and then the pushes of terminate.
+
+    Nothing is logged.
+    """
     room = ending()
     replies = {"ok": ok(), "value": ok({"a": 1}), "error": error("x")}
     async with serve(endpoint_of({"room": room})) as server:
@@ -127,7 +133,9 @@ CRASH = {"reason": "channel_crash"}
 
 @pytest.mark.conformance("OB012")
 async def test_a_stop_for_another_reason_is_a_failure() -> None:
-    """Reply if one was given, what terminate pushes, then the error, so that the client rejoins."""
+    """The client gets the reply if there is one, the pushes of terminate, and then the error, so that it joins
+    again.
+    """
     room = ending()
     async with serve(endpoint_of({"room": room})) as server:
         client = await server.connect()
@@ -155,7 +163,7 @@ async def test_a_stop_for_another_reason_is_a_failure() -> None:
     ],
 )
 async def test_a_handler_that_raises(event: str, kind: type[Exception]) -> None:
-    """What terminate pushes, then the error; no reply, no close; one line in the log."""
+    """The client gets the pushes of terminate, and then the error; no reply, no close. The log has one line."""
     room = ending()
     async with serve(endpoint_of({"room": room})) as server:
         client, other = await server.connect(), await server.connect()
@@ -175,7 +183,7 @@ async def test_a_handler_that_raises(event: str, kind: type[Exception]) -> None:
 
 @pytest.mark.parametrize("where", ["after_join", "on_info", "on_out"])
 async def test_a_refusal_where_there_is_nothing_to_refuse_is_a_crash(where: str) -> None:
-    """Without a message of the client nobody would ever see it: it must not vanish."""
+    """Without a message of the client the refusal has no receiver, so it must be logged."""
 
     class Room(Told):
         async def after_join(self) -> None:
@@ -205,7 +213,7 @@ async def test_a_refusal_where_there_is_nothing_to_refuse_is_a_crash(where: str)
 
 
 class Haunted(Struct):
-    """A payload whose making fails in its own way."""
+    """A payload that raises when it is made."""
 
     n: int
 
@@ -215,7 +223,7 @@ class Haunted(Struct):
 
 
 async def test_a_payload_whose_type_raises_crashes_the_channel() -> None:
-    """An error that says nothing of the payload is the application's own."""
+    """An error that does not concern the payload is an error of the application."""
 
     class Room(Told):
         @on("enter")
@@ -235,7 +243,7 @@ async def test_a_payload_whose_type_raises_crashes_the_channel() -> None:
 
 
 async def test_a_handler_that_cancels_its_own_task_loses_the_channel() -> None:
-    """The client is told, so that it rejoins; terminate still runs."""
+    """The client gets the error, and joins again. terminate still runs."""
     room = ending()
     async with serve(endpoint_of({"room": room})) as server:
         client = await server.connect()
@@ -250,7 +258,7 @@ async def test_a_handler_that_cancels_its_own_task_loses_the_channel() -> None:
 
 @pytest.mark.conformance("CS025")
 async def test_pushing_after_the_end_does_no_harm() -> None:
-    """An event for a channel that has ended is unmatched; one that was on its way is dropped."""
+    """An event for a channel that has ended is unmatched. An event that was in transit is dropped."""
     room = ending()
     async with serve(endpoint_of({"room": room})) as server:
         client = await server.connect()
@@ -266,7 +274,7 @@ async def test_pushing_after_the_end_does_no_harm() -> None:
 
 @pytest.mark.conformance("CS039", "CS040")
 async def test_the_end_of_a_connection_reaches_terminate_once() -> None:
-    """However often it is said."""
+    """``lost`` is called several times."""
     room = ending()
     async with serve(endpoint_of({"room": room})) as server:
         client = await server.connect(params={"name": "ann"})
@@ -279,7 +287,7 @@ async def test_the_end_of_a_connection_reaches_terminate_once() -> None:
 
 
 async def test_what_was_queued_before_the_connection_was_lost_is_still_handled() -> None:
-    """In order, before terminate: an event that reached the server is not forgotten."""
+    """The events are handled in order, before terminate."""
     handled: list[Any] = []
 
     class Room(Channel[Any]):
@@ -303,7 +311,7 @@ async def test_what_was_queued_before_the_connection_was_lost_is_still_handled()
 
 
 async def test_a_channel_whose_client_is_lost_hears_its_topic_no_more() -> None:
-    """From that moment, not when its handler has finished."""
+    """This holds at once, and not only after the running handler."""
 
     class Room(Told):
         @on("save")
@@ -322,7 +330,7 @@ async def test_a_channel_whose_client_is_lost_hears_its_topic_no_more() -> None:
 
 
 async def test_a_handler_that_swallows_its_cancellation_but_finishes_is_well() -> None:
-    """Its reply still goes out, and then the channel ends as it would have."""
+    """Its reply is still sent, and then the channel ends as usual."""
 
     class Room(Told):
         @on("save")
@@ -350,7 +358,7 @@ async def test_a_handler_that_swallows_its_cancellation_but_finishes_is_well() -
 
 
 async def test_but_not_beyond_the_grace_time() -> None:
-    """After 5 s the handler that runs is cancelled, and what is queued is dropped."""
+    """After 5 s the running handler is cancelled, and queued messages are dropped."""
     handled: list[Any] = []
 
     class Room(Channel[Any]):

@@ -1,4 +1,4 @@
-"""What a channel object can do, and when."""
+"""The methods of a channel object, before the join, during it, and after the end."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def _called(function: Callable[..., Any], *args: Any) -> Any:
 @pytest.mark.conformance("CS010")
 @pytest.mark.parametrize("use", USES)
 async def test_what_needs_a_joined_channel_says_so_in_join(use: str) -> None:
-    """The error names the place to write it in."""
+    """The error names the method to use instead."""
     raised: list[NotJoined] = []
 
     class Early(Channel[Any]):
@@ -58,7 +58,7 @@ async def test_what_needs_a_joined_channel_says_so_in_join(use: str) -> None:
 
 @pytest.mark.parametrize("use", USES)
 async def test_what_needs_a_joined_channel_says_so_after_its_end(use: str) -> None:
-    """Who still holds the object gets an error, not silence."""
+    """Code that still holds the object gets an error."""
     async with serve(endpoint_of({"room": Room})) as server:
         client = await server.connect()
         await client.join("room")
@@ -71,7 +71,7 @@ async def test_what_needs_a_joined_channel_says_so_after_its_end(use: str) -> No
 
 
 async def test_an_ended_channel_starts_nothing_new() -> None:
-    """No timer, no task, no subscription; what is sent to it is dropped."""
+    """Timers, tasks and subscriptions are refused. Messages to the channel are dropped."""
     async with serve(endpoint_of({"room": Room})) as server:
         client = await server.connect()
         await client.join("room")
@@ -103,7 +103,7 @@ async def test_an_ended_channel_starts_nothing_new() -> None:
 
 @pytest.mark.conformance("CS011")
 async def test_there_is_no_ref_where_there_is_no_message() -> None:
-    """Neither after the join nor for a message of the server, nor for an event that has no ref."""
+    """There is no ref after the join, for a message of the server, or for an event without a ref."""
     raised: list[str] = []
 
     class Asking(Channel[Any]):
@@ -135,7 +135,7 @@ async def test_there_is_no_ref_where_there_is_no_message() -> None:
 
 @pytest.mark.conformance("CS008", "CS009", "CS022", "OB016")
 async def test_a_message_may_be_answered_later_from_any_task_and_twice() -> None:
-    """Each reply has the message's ref, whatever was handled in between."""
+    """Each reply has the ref of its message, even if other messages were handled in between."""
     async with serve(endpoint_of({"room": Room})) as server:
         client = await server.connect()
         await client.join("room")
@@ -158,7 +158,7 @@ async def test_a_message_may_be_answered_later_from_any_task_and_twice() -> None
 
 
 async def test_a_reply_after_the_channels_end_still_reaches_the_client() -> None:
-    """A ref is independent of its channel, as in Phoenix; of a lost connection it is not."""
+    """A ref is independent of its channel, as in Phoenix. It depends on the connection."""
     async with serve(endpoint_of({"room": Room})) as server:
         client = await server.connect()
         await client.join("room")
@@ -177,7 +177,7 @@ async def test_a_reply_after_the_channels_end_still_reaches_the_client() -> None
 
 
 async def test_a_channel_knows_where_it_stands() -> None:
-    """Its topic, its join_ref, its connection, its endpoint, and the state of the lifespan."""
+    """It has its topic, join_ref, connection, endpoint, and the state of the lifespan."""
 
     @asynccontextmanager
     async def lifespan(endpoint: Endpoint) -> Any:

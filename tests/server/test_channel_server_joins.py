@@ -1,4 +1,4 @@
-"""The join of a channel: what its author returns or raises, and what the client is answered."""
+"""The join of a channel: its return values and exceptions, and the answers to the client."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from .rooms import Told
     ids=repr,
 )
 async def test_what_a_join_returns_or_raises_is_its_reply(value: Any, reply: Any) -> None:
-    """None is an ok, a value is its response, Refused and Error are an error; the rest crashes it."""
+    """None is an ok, a value is its response, Refused and Error are an error. Other results crash the join."""
 
     class Room(Told):
         async def join(self) -> Any:
@@ -60,7 +60,7 @@ async def test_what_a_join_returns_or_raises_is_its_reply(value: Any, reply: Any
 @pytest.mark.conformance("CS015", "OB013")
 @pytest.mark.parametrize("fails", [Refused("no"), ZeroDivisionError("in join")], ids=repr)
 async def test_terminate_runs_only_if_the_join_succeeded(fails: Exception) -> None:
-    """Neither after a refusal (as it does in Phoenix) nor after a crash: there is nothing to end."""
+    """It does not run after a refusal (as in Phoenix) or after a crash, since no channel has joined."""
 
     class Room(Told):
         async def join(self) -> Any:
@@ -78,7 +78,7 @@ async def test_terminate_runs_only_if_the_join_succeeded(fails: Exception) -> No
     "value", [Reply("custom", {}), object(), {1, object()}], ids=["Reply", "object", "set"]
 )
 async def test_a_join_that_returns_what_cannot_be_its_reply_crashes(value: Any) -> None:
-    """A status of one's own, or what has no JSON form; one line in the log."""
+    """Examples are another status, or a value without a JSON form. The log has one line."""
 
     class Room(Told):
         async def join(self) -> Any:
@@ -94,7 +94,7 @@ async def test_a_join_that_returns_what_cannot_be_its_reply_crashes(value: Any) 
 
 @pytest.mark.conformance("OB015")
 async def test_the_reply_of_a_join_may_be_binary() -> None:
-    """Bytes make it a binary frame; for a V1 client they crash the join."""
+    """Bytes make a binary frame. For a V1 client they crash the join."""
 
     class Room(Channel[Any]):
         async def join(self) -> bytes:
@@ -109,7 +109,7 @@ async def test_the_reply_of_a_join_may_be_binary() -> None:
 
 @pytest.mark.conformance("CS046")
 async def test_a_join_gets_its_payload_in_the_type_that_it_asks_for() -> None:
-    """What does not fit is refused with path and message, and is no crash."""
+    """A wrong payload is refused with path and message, and is no crash."""
 
     class Room(Channel[Any]):
         async def join(self, payload: dict[str, dict[str, int]]) -> Any:
@@ -127,7 +127,7 @@ async def test_a_join_gets_its_payload_in_the_type_that_it_asks_for() -> None:
 
 
 async def test_a_join_that_takes_too_long_is_answered_as_crashed() -> None:
-    """After join_timeout, in one line of the log; the next frame of the client is handled then."""
+    """The answer comes after join_timeout, with one line in the log. Then the client's next frame is handled."""
 
     class Room(Told):
         async def join(self) -> None:
@@ -147,7 +147,7 @@ async def test_a_join_that_takes_too_long_is_answered_as_crashed() -> None:
 
 
 async def test_a_join_that_was_too_slow_has_crashed_even_if_it_goes_on() -> None:
-    """One that swallows its cancellation, and then returns something: nobody is told of that."""
+    """The join swallows its cancellation and returns a value, which is dropped."""
 
     class Room(Told):
         async def join(self) -> Any:
@@ -167,7 +167,7 @@ async def test_a_join_that_was_too_slow_has_crashed_even_if_it_goes_on() -> None
 
 @pytest.mark.parametrize("result", ["ok", "refused"])
 async def test_a_client_that_is_lost_while_its_join_goes_on(result: str) -> None:
-    """What the join then says reaches nobody; if it let the client in, terminate runs."""
+    """The answer is dropped. If the join accepted the client, terminate runs."""
 
     class Room(Told):
         async def join(self) -> None:
@@ -190,7 +190,7 @@ async def test_a_client_that_is_lost_while_its_join_goes_on(result: str) -> None
 
 
 async def test_a_join_that_cancels_its_own_task_crashes() -> None:
-    """The line is free again."""
+    """The connection is read again."""
 
     class Room(Told):
         async def join(self) -> None:
@@ -207,7 +207,7 @@ async def test_a_join_that_cancels_its_own_task_crashes() -> None:
 
 
 async def test_a_join_that_awaits_what_was_cancelled_crashes() -> None:
-    """A CancelledError that is not about this task is an error like any other."""
+    """A CancelledError of another task is a normal error."""
 
     class Room(Channel[Any]):
         async def join(self) -> None:
@@ -224,7 +224,7 @@ async def test_a_join_that_awaits_what_was_cancelled_crashes() -> None:
 @all_transports
 @pytest.mark.conformance("WS003")
 async def test_after_join_runs_once_the_reply_is_out(over: Over) -> None:
-    """What it pushes and broadcasts comes behind the reply, before any event of the client."""
+    """Its pushes and broadcasts come after the reply, and before any event of the client is handled."""
 
     class Room(Channel[Any]):
         async def join(self) -> None:

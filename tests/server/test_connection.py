@@ -1,4 +1,4 @@
-"""A connection: what each message means, and what is answered."""
+"""A connection: the meaning of each message, and its answer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .rooms import CHANNELS
 @both_versions
 @pytest.mark.conformance("WS035", "SK002")
 async def test_a_join_that_no_pattern_matches(version: Version) -> None:
-    """An error reply without join_ref, and one warning that names the patterns."""
+    """The client gets an error reply without join_ref. One warning names the patterns."""
     async with serve(endpoint_of(CHANNELS)) as server:
         client = await server.connect(version=version)
         client.send("1", "1", "attic:1", "phx_join")
@@ -29,7 +29,7 @@ async def test_a_join_that_no_pattern_matches(version: Version) -> None:
 
 @pytest.mark.parametrize("event", [5, None, ["echo"], {"a": 1}])
 async def test_an_event_that_is_no_text_is_unknown(event: Any) -> None:
-    """The channel lives on, where it would crash in Phoenix."""
+    """The channel goes on. In Phoenix it would crash."""
     async with serve(endpoint_of(CHANNELS)) as server:
         client = await server.connect()
         await client.join("room:1")
@@ -42,7 +42,7 @@ async def test_an_event_that_is_no_text_is_unknown(event: Any) -> None:
 
 @pytest.mark.conformance("OB006")
 async def test_a_payload_may_be_null() -> None:
-    """The handler gets None, and a reply can have null."""
+    """The handler gets None, and a reply can be null."""
     async with serve(endpoint_of(CHANNELS)) as server:
         client = await server.connect()
         await client.join("room:1")

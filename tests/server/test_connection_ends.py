@@ -1,4 +1,4 @@
-"""A connection and its end: who may end it, with which code, and what the channels are told."""
+"""The end of a connection: its causes, its codes, and the reasons for the channels."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .rooms import CHANNELS, ended
 
 
 async def test_other_events_on_an_id_are_ignored() -> None:
-    """No topic is an id, and only ``Disconnect`` means something to an id."""
+    """A topic is no id, and only ``Disconnect`` has an effect on an id."""
     async with serve(endpoint_of(CHANNELS)) as server:
         client = await server.connect(params={"name": "ann"})
         await server.endpoint.broadcast("ann", "reconnect", {})
@@ -34,7 +34,7 @@ async def test_other_events_on_an_id_are_ignored() -> None:
 @both_transports
 @pytest.mark.conformance("WS034", "OB017")
 async def test_a_silent_client_is_closed(over: Over) -> None:
-    """What it sends counts, what it is sent does not; it may be silent for 1 to 1.25 timeouts."""
+    """Only messages of the client count as activity. The client can be silent for 1 to 1.25 timeouts."""
     async with serve(endpoint_of(CHANNELS, timeout=1)) as server:
         client = await server.connect(over=over)
         await client.join("room:1")
@@ -52,14 +52,14 @@ async def test_a_silent_client_is_closed(over: Over) -> None:
 
 
 async def test_a_connection_without_an_id_cannot_be_addressed() -> None:
-    """It subscribes to nothing."""
+    """The connection has no subscription."""
     async with serve(endpoint_of(CHANNELS)) as server:
         await server.connect()
         assert not topics_of(server.endpoint.pubsub)
 
 
 class _Broken:
-    """V2, but it can't write replies."""
+    """V2, but it fails to write replies."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(JSONV2, name)
@@ -69,7 +69,7 @@ class _Broken:
 
 
 async def test_an_error_of_our_own_closes_that_connection_alone() -> None:
-    """Code 1011, and the traceback in the log."""
+    """The code is 1011, and the log has the traceback."""
     broken: Socket[Any] = Socket(connect=_connect, channels=CHANNELS)
     broken.serializers = (_Broken(),)
     well: Socket[Any] = Socket(connect=_connect, channels=CHANNELS)
@@ -86,7 +86,7 @@ async def _connect() -> None:
 
 
 async def test_what_is_written_to_a_lost_connection_is_lost() -> None:
-    """A channel that ends may push and reply: there is nobody to hear it, and no error."""
+    """A channel that ends can push and reply without an error. The messages are dropped."""
 
     class Talking(Channel[Any]):
         async def terminate(self, reason: Any) -> None:
@@ -104,11 +104,11 @@ async def test_what_is_written_to_a_lost_connection_is_lost() -> None:
 
 
 class Client:
-    """The assigns of a connection, which live as long as it does."""
+    """The assigns of a connection, which live as long as the connection."""
 
 
 async def bind(params: dict[str, str], info: ConnectInfo) -> Client:
-    """Bind the connection to whatever its parameters say."""
+    """Bind the connection to the ids and the time in its parameters."""
     if "seconds" in params:
         info.expire_at(time.time() + float(params["seconds"]))
     if "id" in params:
@@ -132,7 +132,7 @@ async def bind(params: dict[str, str], info: ConnectInfo) -> Client:
 async def test_a_connection_that_has_ended_needs_no_garbage_collector(
     over: Over, options: dict[str, Any], params: dict[str, str]
 ) -> None:
-    """The connection is freed at once: many short connections would wait long for a full collection."""
+    """The connection is freed at once. Otherwise many short connections would wait for a full collection."""
     made: list[weakref.ref[Client]] = []
 
     async def connect(params: dict[str, str], info: ConnectInfo) -> Client:

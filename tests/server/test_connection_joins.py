@@ -1,4 +1,4 @@
-"""A connection and its joins: duplicates, limits, and which incarnation a message is for."""
+"""Joins on a connection: duplicates, limits, and messages for an earlier channel of the topic."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from .rooms import CHANNELS, Room, ended
 @both_versions
 @pytest.mark.conformance("WS002", "WS004", "WS042")
 async def test_the_frames_of_a_joined_channel(over: Over, version: Version) -> None:
-    """Replies and pushes carry the join_ref in V2 and no frame does in V1; broadcasts have no refs."""
+    """Replies and pushes have the join_ref in V2, and no frame has it in V1. Broadcasts have no refs."""
     async with serve(endpoint_of(CHANNELS)) as server:
         client = await server.connect(over=over, version=version)
         client.send("33", "1", "room:1", "phx_join")
@@ -45,7 +45,7 @@ async def test_the_frames_of_a_joined_channel(over: Over, version: Version) -> N
 
 @pytest.mark.conformance("WS009")
 async def test_the_number_of_channels_can_be_limited() -> None:
-    """A leave makes room again."""
+    """A leave makes room."""
     async with serve(endpoint_of(CHANNELS, max_channels=1)) as server:
         client = await server.connect()
         assert await client.join("room:1") == ok()
@@ -60,7 +60,7 @@ async def test_the_number_of_channels_can_be_limited() -> None:
 @all_transports
 @pytest.mark.conformance("OB008", "WS031")
 async def test_a_duplicate_join_replaces_the_old_channel(over: Over) -> None:
-    """First the reply to the new join, then the close of the old one, which had no terminate."""
+    """The reply to the new join comes first, then the close of the old channel, whose terminate did not run."""
     async with serve(endpoint_of(CHANNELS)) as server:
         client = await server.connect(over=over)
         client.send("1", "1", "room:1", "phx_join")
@@ -77,7 +77,7 @@ async def test_a_duplicate_join_replaces_the_old_channel(over: Over) -> None:
 
 @pytest.mark.parametrize("join_ref", ["1", None, "9"])
 async def test_any_join_ref_makes_a_duplicate_join(join_ref: Any) -> None:
-    """Also the old one, or none."""
+    """The old join_ref, or none, does too."""
     async with serve(endpoint_of(CHANNELS)) as server:
         client = await server.connect()
         client.send("1", "1", "room:1", "phx_join")
@@ -111,7 +111,7 @@ async def test_a_duplicate_join_that_matches_no_more_still_closes_the_old_one() 
 
 
 async def test_a_duplicate_join_lets_a_leave_under_way_through() -> None:
-    """The leave is answered as ever, and then the join; nothing is cut short."""
+    """The leave is answered first, and then the join. Nothing is cancelled."""
 
     class Lingering(Room):
         async def terminate(self, reason: Any) -> None:
@@ -141,7 +141,7 @@ async def test_a_duplicate_join_lets_a_leave_under_way_through() -> None:
 
 
 async def test_a_v1_client_without_join_refs() -> None:
-    """The close has no ref then; with a join_ref it has that one."""
+    """The close then has no ref. With a join_ref, the close has it as its ref."""
     async with serve(endpoint_of(CHANNELS)) as server:
         client = await server.connect(version="1.0.0")
         for join_ref in (None, "1"):
@@ -159,7 +159,7 @@ async def test_a_v1_client_without_join_refs() -> None:
 
 @all_transports
 async def test_a_join_holds_the_line(over: Over) -> None:
-    """A heartbeat and another join behind it wait until it is answered; other clients do not."""
+    """A later heartbeat and a later join wait until the join is answered. Other clients do not wait."""
     async with serve(endpoint_of(CHANNELS)) as server:
         client, other = await server.connect(over=over), await server.connect(over=over)
         client.start_join("slow:1")
@@ -177,7 +177,7 @@ async def test_a_join_holds_the_line(over: Over) -> None:
 
 @both_transports  # a session keeps its own time
 async def test_the_idle_timer_stands_still_while_a_join_runs(over: Over) -> None:
-    """A client can't be blamed for a silence that we imposed on it."""
+    """The server does not read in this time, so the client is not silent."""
     async with serve(endpoint_of(CHANNELS, timeout=1)) as server:
         client = await server.connect(over=over)
         assert await client.join("slow:1", within=3) == ok()
@@ -185,7 +185,7 @@ async def test_the_idle_timer_stands_still_while_a_join_runs(over: Over) -> None
 
 
 async def test_a_channel_whose_object_cannot_be_made() -> None:
-    """Its join is answered as crashed, and the connection lives on."""
+    """Its join is answered as crashed, and the connection goes on."""
 
     class Broken(Channel[Any]):
         def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""What waits in all mailboxes of a connection has a bound in bytes, and channels count until nothing of them runs."""
+"""The bound in bytes for all mailboxes of a connection, and the number of channels that have not ended."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ KILOBYTE = "x" * 1000
 
 
 class Slow(Channel[Any]):
-    """Takes a second for each event."""
+    """A channel that takes a second for each event."""
 
     max_inbox = 1000
     handled = 0
@@ -59,7 +59,7 @@ CHANNELS = {"slow:*": Slow}
 
 
 async def heartbeat(client: Client) -> bool:
-    """Whether the server reads: a heartbeat is answered at once."""
+    """Return whether the server reads: it answers a heartbeat at once."""
     client.send(None, "beat", "phoenix", "heartbeat")
     await settle()
     frames = list(client.read())
@@ -69,7 +69,7 @@ async def heartbeat(client: Client) -> bool:
 
 @all_transports
 async def test_reading_pauses_beyond_the_bound_and_goes_on_at_half(over: Over) -> None:
-    """Of all channels together, those included that are being handled."""
+    """The bytes of all channels count, including messages that are being handled."""
     async with serve(endpoint_of(CHANNELS, max_unhandled=10_500)) as server:
         client = await server.connect(over=over)
         for topic in ("slow:1", "slow:2"):
@@ -89,7 +89,7 @@ async def test_reading_pauses_beyond_the_bound_and_goes_on_at_half(over: Over) -
 
 
 async def test_small_messages_are_bounded_too() -> None:
-    """By a bound that is small itself."""
+    """The bound on their number is small."""
     async with serve(endpoint_of(CHANNELS, max_unhandled=1_000)) as server:
         client = await server.connect()
         assert await client.join("slow:1") == ok()
@@ -102,7 +102,7 @@ async def test_small_messages_are_bounded_too() -> None:
 
 @all_transports
 async def test_one_message_of_any_size_fits(over: Over) -> None:
-    """It is handled, and reading goes on behind it."""
+    """The message is handled, and reading continues after it."""
     async with serve(endpoint_of(CHANNELS, max_unhandled=100)) as server:
         client = await server.connect(over=over)
         assert await client.join("slow:1") == ok()
@@ -114,7 +114,7 @@ async def test_one_message_of_any_size_fits(over: Over) -> None:
 
 @pytest.mark.parametrize("event", ["event", "crash", "refuse", "stop", "unknown"])
 async def test_however_a_message_is_handled_its_bytes_count_no_more(event: str) -> None:
-    """An error, or the end of the channel, frees those that wait behind it too."""
+    """An error, or the end of the channel, also frees the messages that wait."""
     async with serve(endpoint_of(CHANNELS, max_unhandled=5_000)) as server:
         client = await server.connect()
         assert await client.join("slow:1") == ok()
@@ -129,7 +129,7 @@ async def test_however_a_message_is_handled_its_bytes_count_no_more(event: str) 
 
 
 async def test_a_leave_frees_what_waits() -> None:
-    """And so does a second join of the topic."""
+    """A second join of the topic does too."""
     async with serve(endpoint_of(CHANNELS, max_unhandled=5_000)) as server:
         client = await server.connect()
         for _ in range(2):
@@ -146,7 +146,7 @@ async def test_a_leave_frees_what_waits() -> None:
 
 
 class SlowHandler(RawHandler[Any, Any]):
-    """Takes a second for each message."""
+    """A handler that takes a second for each message."""
 
     max_inbox = 1000
 
@@ -155,11 +155,11 @@ class SlowHandler(RawHandler[Any, Any]):
         return "handled"
 
     async def pinged(self, payload: bytes) -> None:
-        """Waits its turn like a message."""
+        """Wait in the mailbox as a message does."""
 
 
 async def test_a_raw_socket_has_the_same_bound() -> None:
-    """Its mailbox is the only one."""
+    """It has only one mailbox."""
     async with talking(SlowHandler, max_unhandled=5_000) as (_, wire):
         for _ in range(20):
             wire.send(KILOBYTE)
@@ -172,7 +172,7 @@ async def test_a_raw_socket_has_the_same_bound() -> None:
 
 
 class Leaver(Channel[Any]):
-    """Its end takes four seconds."""
+    """A channel whose end takes four seconds."""
 
     async def terminate(self, reason: Any) -> None:
         await work(4)
@@ -180,7 +180,7 @@ class Leaver(Channel[Any]):
 
 @all_transports
 async def test_channels_that_end_count_until_they_have_ended(over: Over) -> None:
-    """Else a client that joins and leaves has any number of them at once."""
+    """Otherwise a client that joins and leaves could have any number of channels."""
     async with serve(endpoint_of({"leaver:*": Leaver}, max_channels=3)) as server:
         client = await server.connect(over=over)
         for number in range(3):
@@ -198,7 +198,7 @@ async def test_channels_that_end_count_until_they_have_ended(over: Over) -> None
 
 
 async def test_a_join_that_is_refused_or_crashes_counts_no_more() -> None:
-    """And a second join of a topic counts once."""
+    """A second join of a topic counts once."""
 
     class Picky(Channel[Any]):
         async def join(self, payload: dict[str, str]) -> None:
@@ -222,7 +222,7 @@ async def test_a_join_that_is_refused_or_crashes_counts_no_more() -> None:
 
 
 async def test_nothing_holds_on_to_the_payload_of_a_join_or_leave() -> None:
-    """A hundred channels that were joined with ten megabytes each would take a gigabyte."""
+    """A hundred channels with joins of ten megabytes each would take a gigabyte."""
 
     class Holder(Channel[Any]):
         @on("wait")
@@ -248,7 +248,7 @@ async def test_nothing_holds_on_to_the_payload_of_a_join_or_leave() -> None:
 
 
 def refusing(**options: Any) -> Any:
-    """An endpoint that refuses everybody readably."""
+    """Return an endpoint that refuses all clients readably."""
 
     def connect() -> None:
         raise Refused("no")
@@ -258,7 +258,7 @@ def refusing(**options: Any) -> Any:
 
 @both_transports
 async def test_a_refused_client_has_a_rate(over: Over) -> None:
-    """No rates of the socket are held for it. All joins of a page are answered."""
+    """The socket's rates do not apply. All joins of a page are answered."""
     async with serve(refusing()) as server:
         client = await server.connect(over=over)
         for number in range(100):
@@ -270,7 +270,7 @@ async def test_a_refused_client_has_a_rate(over: Over) -> None:
 
 
 async def test_pings_of_a_refused_client_count() -> None:
-    """They are work too."""
+    """Pings take work too."""
     async with serve(refusing()) as server:
         client = await server.connect()
         for _ in range(300):
@@ -280,7 +280,7 @@ async def test_pings_of_a_refused_client_count() -> None:
 
 @both_transports
 async def test_a_message_of_a_refused_client_is_small(over: Over) -> None:
-    """Its payload is not looked at."""
+    """The server does not read its payload."""
     async with serve(refusing()) as server:
         client = await server.connect(over=over)
         client.send("1", "1", "slow:1", "phx_join", "x" * 16_000)

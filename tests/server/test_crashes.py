@@ -1,7 +1,7 @@
-"""Whatever a function of the user's raises, wherever: it ends its own channel or connection, and nothing else.
+"""An exception of a user's function ends only its channel or its connection.
 
-Every place that takes a function is tried with every kind of exception, in a plain function and in an async one.
-Nobody waits for ever, something is logged, and the server goes on serving others.
+Each function that a user can give is tried with each kind of exception, plain and async. Nothing waits for ever,
+the log has a line, and the server goes on for other clients.
 """
 
 from __future__ import annotations
@@ -204,7 +204,7 @@ CRASHES = [
 @pytest.mark.parametrize("is_async", [True, False], ids=["async", "plain"])
 @pytest.mark.parametrize(("place", "kind"), CRASHES)
 async def test_a_crash_ends_no_more_than_it_must(place: str, kind: str, is_async: bool) -> None:
-    """It is logged, and others are served."""
+    """The crash is logged, and other clients are served."""
     async with serve(endpoint_with(is_async=is_async)) as server:
         calm = await server.connect()
         assert await calm.join("room") == ok()
@@ -227,7 +227,7 @@ async def test_a_crash_ends_no_more_than_it_must(place: str, kind: str, is_async
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_function_that_nobody_waits_for_crashes_alone(kind: str) -> None:
-    """A subscriber, and the function of an update."""
+    """Examples are a subscriber, and the function of an update."""
     presence = Presence()
     heard: list[Any] = []
 
@@ -260,7 +260,7 @@ async def test_a_function_that_nobody_waits_for_crashes_alone(kind: str) -> None
 
 
 async def test_a_coroutine_where_nobody_waits_is_logged() -> None:
-    """It is closed: a warning would fail this test."""
+    """The coroutine is closed. Otherwise its warning would fail this test."""
 
     async def later(message: Any) -> None: ...
 
@@ -273,6 +273,6 @@ async def test_a_coroutine_where_nobody_waits_is_logged() -> None:
 
 
 def test_the_policies_of_slow_clients_need_no_function() -> None:
-    """Of these two only one may have one."""
+    """Only one of the two can have a function."""
     assert DropOldest().key_of("event", {}) is None
     assert Latest().key_of("event", {}) == "event"

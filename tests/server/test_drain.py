@@ -1,4 +1,4 @@
-"""Clients leave before the server stops: who, when, and what everybody is told (protocol, §1.15)."""
+"""The drain before the server stops: the order, the times and the notices (protocol, §1.15)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from .rooms import CHANNELS, ended
 
 
 class Timed(Channel[Any]):
-    """It writes down when its connection went."""
+    """A channel that records the time of its end."""
 
     async def terminate(self, reason: Any) -> None:
         left.append(running_loop().time())
@@ -47,7 +47,7 @@ left: list[float] = []
 
 
 class Busy(Channel[Any]):
-    """Its end takes 3 s."""
+    """A channel whose end takes 3 s."""
 
     async def terminate(self, reason: Any) -> None:
         await work(3)
@@ -55,7 +55,7 @@ class Busy(Channel[Any]):
 
 
 class Heedful(Channel[Any]):
-    """It passes the news on to its client."""
+    """A channel that pushes the notice of the drain to its client."""
 
     @on_info(Draining)
     async def drains(self, news: Draining) -> None:
@@ -80,7 +80,7 @@ def ready(endpoint: Endpoint) -> bool:
 
 
 def drains(endpoint: Endpoint) -> list[SocketDrain]:
-    """Listen to an endpoint's batches."""
+    """Return a list that collects the events of an endpoint's batches."""
     heard: list[SocketDrain] = []
 
     def hear(event: Event) -> None:
@@ -92,12 +92,12 @@ def drains(endpoint: Endpoint) -> list[SocketDrain]:
 
 
 def make(drain: Any = None, **options: Any) -> Endpoint:
-    """Return an endpoint whose one socket drains like this."""
+    """Return an endpoint whose only socket drains in this way."""
     return endpoint_of(CHANNELS_HERE, drain=Drain() if drain is None else drain, **options)
 
 
 async def connect(server: Server, number: int, topic: str) -> list[Client]:
-    """Connect so many clients, each joined to the topic."""
+    """Connect clients, each joined to the topic."""
     clients = [await server.connect() for _ in range(number)]
     for client in clients:
         assert await client.join(topic) == ok()
@@ -107,7 +107,7 @@ async def connect(server: Server, number: int, topic: str) -> list[Client]:
 @both_transports
 @pytest.mark.conformance("OB022")
 async def test_everybody_is_let_go_with_1012(over: Over) -> None:
-    """Channels are told that they drain, no frame is written; who has joined nothing goes as well."""
+    """Channels get the reason "draining", and no frame is written. Connections without channels are closed too."""
     async with serve(make()) as server:
         client = await server.connect(over=over)
         idle = await server.connect(over=over)
@@ -123,7 +123,7 @@ async def test_everybody_is_let_go_with_1012(over: Over) -> None:
 
 @pytest.mark.conformance("OB022", "SK013")
 async def test_they_leave_in_batches() -> None:
-    """As the socket's drain says; each batch is told to telemetry, and counts connections."""
+    """The socket's drain plans the batches. Each batch emits an event, and counts connections."""
     async with serve(make(Drain(batch_size=2, batch_interval=4.0))) as server:
         heard = drains(server.endpoint)
         await connect(server, 5, "timed:1")
@@ -139,7 +139,7 @@ async def test_they_leave_in_batches() -> None:
 
 
 async def test_a_few_are_gone_at_once() -> None:
-    """A batch that is not full takes its share of the interval: a developer waits for nothing."""
+    """A batch that is not full takes its share of the interval, so a developer does not wait."""
     async with serve(make()) as server:
         await connect(server, 3, "timed:1")
         begin = running_loop().time()
@@ -148,7 +148,7 @@ async def test_a_few_are_gone_at_once() -> None:
 
 
 async def test_without_clients_there_is_nothing_to_do() -> None:
-    """And nothing to tell."""
+    """No event is emitted."""
     async with serve(make()) as server:
         heard = drains(server.endpoint)
         begin = running_loop().time()
@@ -157,7 +157,7 @@ async def test_without_clients_there_is_nothing_to_do() -> None:
 
 
 async def test_a_busy_event_loop_makes_no_stampede() -> None:
-    """What is late is late: no interval sees more than two batches, however long nothing moved."""
+    """Late batches stay late: no interval has more than two batches, even after a long block."""
     async with serve(make(Drain(batch_size=2, batch_interval=1.0))) as server:
         await connect(server, 10, "timed:1")
         draining = asyncio.create_task(server.endpoint.drain())
@@ -171,7 +171,7 @@ async def test_a_busy_event_loop_makes_no_stampede() -> None:
 @both_transports
 @pytest.mark.conformance("OB022")
 async def test_newcomers_get_503_before_any_user_code_runs(over: Over) -> None:
-    """Whoever is connected goes on until it is its turn, new joins included."""
+    """Connected clients go on until their batch, including new joins."""
     asked: list[Any] = []
 
     async def admit(params: dict[str, str]) -> None:
@@ -192,7 +192,7 @@ async def test_newcomers_get_503_before_any_user_code_runs(over: Over) -> None:
 
 @both_transports
 async def test_a_connect_that_is_under_way_gets_503_too(over: Over) -> None:
-    """It has been let in, but it is too late."""
+    """``connect`` has accepted the client, but too late."""
 
     async def admit() -> None:
         await work(5)
@@ -207,7 +207,7 @@ async def test_a_connect_that_is_under_way_gets_503_too(over: Over) -> None:
 
 
 async def test_a_connection_that_opened_meanwhile_leaves_last() -> None:
-    """Its handshake was over when the drain began; nothing stays behind."""
+    """Its handshake was done when the drain began. No connection stays."""
     async with serve(make(Drain(batch_size=1, batch_interval=1.0))) as server:
         await connect(server, 2, "room:1")
         draining = asyncio.create_task(server.endpoint.drain())
@@ -220,7 +220,7 @@ async def test_a_connection_that_opened_meanwhile_leaves_last() -> None:
 
 
 async def test_it_is_unready_for_a_while_before_it_drains() -> None:
-    """So that load balancers notice; everything else goes on, also for newcomers."""
+    """Load balancers can notice in this time. Everything else goes on, also for new clients."""
     async with serve(make()) as server:
         client = await server.connect()
         assert ready(server.endpoint)
@@ -236,7 +236,7 @@ async def test_it_is_unready_for_a_while_before_it_drains() -> None:
 
 
 async def test_channels_that_listen_are_told() -> None:
-    """With the time that is left at most; the others need not know the word."""
+    """The notice has the most seconds that are left. Other channels need not handle it."""
     async with serve(make(Drain(batch_size=1, batch_interval=4.0, timeout=20.0))) as server:
         client, _ = await connect(server, 2, "heedful:1")
         await client.join("room:1")
@@ -246,7 +246,7 @@ async def test_channels_that_listen_are_told() -> None:
 
 
 async def test_channels_have_their_say_though_their_turn_comes_at_once() -> None:
-    """Nobody knows how long a slot is, and how busy the machine."""
+    """An idle channel always handles the notice before its connection is closed."""
     async with serve(make(Drain(batch_interval=0.0))) as server:
         clients = [await server.connect() for _ in range(3)]
         for client in clients:
@@ -258,7 +258,7 @@ async def test_channels_have_their_say_though_their_turn_comes_at_once() -> None
 
 
 async def test_it_waits_for_the_channels_to_end() -> None:
-    """What they do at their end is work in progress."""
+    """Their end can have unfinished work."""
     async with serve(make()) as server:
         await connect(server, 1, "busy:1")
         await server.endpoint.drain()
@@ -266,7 +266,7 @@ async def test_it_waits_for_the_channels_to_end() -> None:
 
 
 async def test_it_waits_no_longer_than_it_may() -> None:
-    """The end of what is left comes with the end of the endpoint."""
+    """The rest ends with the endpoint."""
     async with serve(make()) as server:
         await connect(server, 1, "busy:1")
         await server.endpoint.drain(timeout=1.0)
@@ -275,7 +275,7 @@ async def test_it_waits_no_longer_than_it_may() -> None:
 
 
 async def test_too_many_leave_faster() -> None:
-    """The time that all may take counts more than the interval; the log says so."""
+    """The time limit for all connections has priority over the interval. The log says so."""
     async with serve(make(Drain(batch_size=1, batch_interval=10.0))) as server:
         await connect(server, 5, "timed:1")
         begin = running_loop().time()
@@ -286,7 +286,7 @@ async def test_too_many_leave_faster() -> None:
 
 
 async def test_a_second_call_waits_for_the_first() -> None:
-    """And drains nobody twice."""
+    """No connection is drained twice."""
     async with serve(make(Drain(batch_size=1, batch_interval=2.0))) as server:
         heard = drains(server.endpoint)
         await connect(server, 2, "room:1")
@@ -299,7 +299,7 @@ async def test_a_second_call_waits_for_the_first() -> None:
 
 
 async def test_a_stop_ends_the_drain() -> None:
-    """Who is still there is closed at once, and whoever waited for the drain goes on."""
+    """The other connections are closed at once, and callers that wait for the drain go on."""
     async with serve(make(Drain(batch_size=1, batch_interval=10.0))) as server:
         clients = await connect(server, 3, "room:1")
         draining = asyncio.create_task(server.endpoint.drain())
@@ -312,7 +312,7 @@ async def test_a_stop_ends_the_drain() -> None:
 
 @pytest.mark.conformance("SK015")
 async def test_a_socket_without_a_drain_keeps_its_clients() -> None:
-    """Until the endpoint stops; another socket's clients leave meanwhile."""
+    """They stay until the endpoint stops. Clients of another socket are drained."""
     staying, leaving = (
         Socket(connect=lambda: None, channels=CHANNELS_HERE, drain=drain)
         for drain in (False, Drain())
@@ -334,7 +334,7 @@ async def test_a_socket_without_a_drain_keeps_its_clients() -> None:
 
 @pytest.mark.conformance("SK014")
 async def test_a_function_may_say_how_it_drains() -> None:
-    """It is asked when the endpoint starts, since mistakes surface there; what it says holds."""
+    """The function is called when the endpoint starts, so errors are found early. The drain uses its result."""
     asked: list[str] = []
 
     def choose() -> Drain:
@@ -351,7 +351,7 @@ async def test_a_function_may_say_how_it_drains() -> None:
 
 
 async def test_a_function_may_say_that_it_does_not() -> None:
-    """False from a function is False."""
+    """The result False means the same as the option False."""
     async with serve(make(lambda: False)) as server:
         client = await server.connect()
         await server.endpoint.drain()
@@ -361,13 +361,13 @@ async def test_a_function_may_say_that_it_does_not() -> None:
 
 @pytest.mark.parametrize("drain", [True, 5, lambda: None], ids=["True", "5", "function"])
 async def test_what_is_no_drain_is_a_mistake(drain: Any) -> None:
-    """The message says what to write."""
+    """The error says what to write."""
     with pytest.raises(DefinitionError, match=r"drain=Drain\(batch_size=1000\)"):
         await make(drain).start()
 
 
 async def test_a_socket_under_two_paths_drains_once() -> None:
-    """Its clients are counted together, wherever they came in."""
+    """Clients of both paths are counted together."""
     socket: Socket[Any] = Socket(connect=lambda: None, channels=CHANNELS_HERE)
     endpoint = Endpoint(sockets={"/socket": socket, "/old": socket})
     async with serve(endpoint) as server:
@@ -379,7 +379,7 @@ async def test_a_socket_under_two_paths_drains_once() -> None:
 
 
 async def test_an_endpoint_that_starts_again_is_ready_again() -> None:
-    """Nothing of the drain is left."""
+    """No state of the drain is left."""
     endpoint = make()
     assert not ready(endpoint)
     with pytest.raises(NotStarted, match="reaches no client"):
@@ -396,7 +396,7 @@ async def test_an_endpoint_that_starts_again_is_ready_again() -> None:
 
 @pytest.mark.conformance("AD015")
 async def test_all_endpoints_of_a_loop_drain_together() -> None:
-    """That is what the server asks for, wherever in the application they are."""
+    """The server drains all endpoints of an application, wherever they are mounted."""
     async with serve(make()) as first, serve(make()) as second:
         clients = [await first.connect(), await second.connect()]
         await drain_all(delay=1.0, timeout=5.0)
@@ -404,7 +404,7 @@ async def test_all_endpoints_of_a_loop_drain_together() -> None:
 
 
 async def test_one_that_fails_to_drain_keeps_no_other(caplog: pytest.LogCaptureFixture) -> None:
-    """It is logged."""
+    """The failure is logged."""
 
     class Broken(Drainer):
         async def drain(self, *, delay: float, timeout: float | None) -> None:  # noqa: ASYNC109 - as the other
@@ -425,7 +425,7 @@ async def test_each_batch_is_logged_if_the_socket_wants_it(
     caplog: pytest.LogCaptureFixture,
     log: bool,
 ) -> None:
-    """In Phoenix's words; telemetry hears it anyhow."""
+    """The line has Phoenix's words. Telemetry gets the event in both cases."""
     caplog.set_level(logging.INFO, "bennu")
     async with serve(make(Drain(batch_size=2, log=log))) as server:
         heard = drains(server.endpoint)

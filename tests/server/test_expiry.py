@@ -1,4 +1,4 @@
-"""What ends a connection from outside: its time, and the ids that it answers to."""
+"""The time limit of a connection, and the ids by which it is disconnected."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("_time_stands_still")
 
 
 async def bound(params: dict[str, str], info: ConnectInfo) -> str:
-    """Bind the connection to what its parameters say."""
+    """Bind the connection to the ids and the time in its parameters."""
     if "seconds" in params:
         info.expire_at(time.time() + float(params["seconds"]))
     for name in params.get("ids", "").split():
@@ -34,7 +34,7 @@ def name_of(name: str) -> str | None:
 
 @both_transports
 async def test_a_connection_ends_when_its_time_comes(over: Over) -> None:
-    """With 4001 and a reason that a client can read; its channels are told, and others live on."""
+    """The client gets 4001 and a reason. The channels end, and other connections go on."""
     async with serve(endpoint_of(CHANNELS, connect=bound, id=name_of)) as server:
         client = await server.connect(over=over, params={"seconds": "60"})
         other = await server.connect(over=over)
@@ -47,7 +47,7 @@ async def test_a_connection_ends_when_its_time_comes(over: Over) -> None:
 
 
 async def test_a_connection_that_ends_before_its_time_leaves_no_timer() -> None:
-    """Nothing happens then any more."""
+    """Nothing happens at the time limit."""
     async with serve(endpoint_of(CHANNELS, connect=bound, id=name_of)) as server:
         await (await server.connect()).join("room:1")
         before = timers(), topics_of(server.endpoint.pubsub)
@@ -60,7 +60,7 @@ async def test_a_connection_that_ends_before_its_time_leaves_no_timer() -> None:
 
 @pytest.mark.parametrize("seconds", ["0", "-1"])
 async def test_a_client_whose_time_is_over_does_not_get_in(seconds: str) -> None:
-    """To accept it and close it at once would have it come back at once."""
+    """A client that is accepted and closed would come back at once."""
     async with serve(endpoint_of(CHANNELS, connect=bound, id=name_of)) as server:
         with pytest.raises(HandshakeRefused) as refused:
             await server.connect(params={"seconds": seconds})
@@ -70,7 +70,7 @@ async def test_a_client_whose_time_is_over_does_not_get_in(seconds: str) -> None
 @both_transports
 @pytest.mark.parametrize("name", ["users:ann", "tokens:1", "tokens:2"])
 async def test_each_id_of_a_connection_disconnects_it(over: Over, name: str) -> None:
-    """The user's id ends all of her devices; that of a token those which came with it."""
+    """The id of a user disconnects all devices, the id of a token only the connections with this token."""
     async with serve(endpoint_of(CHANNELS, connect=bound, id=name_of)) as server:
         params = {"name": "ann", "ids": "tokens:1 tokens:2 tokens:1 users:ann"}
         client = await server.connect(over=over, params=params)
@@ -82,7 +82,7 @@ async def test_each_id_of_a_connection_disconnects_it(over: Over, name: str) -> 
 
 
 async def test_one_device_of_several_can_be_put_out() -> None:
-    """By the id of its token, which only it has."""
+    """The id of its token disconnects only this device."""
     async with serve(endpoint_of(CHANNELS, connect=bound, id=name_of)) as server:
         phone = await server.connect(params={"name": "ann", "ids": "tokens:phone"})
         laptop = await server.connect(params={"name": "ann", "ids": "tokens:laptop"})
@@ -94,7 +94,7 @@ async def test_one_device_of_several_can_be_put_out() -> None:
 
 
 async def test_an_id_alone_needs_no_expiry() -> None:
-    """Nor does a connection without any: the usual ones cost what they did."""
+    """A connection without an id does not need one either, so usual connections have no additional cost."""
     async with serve(endpoint_of(CHANNELS, connect=bound, id=name_of)) as server:
         for params, expected in [({}, False), ({"name": "ann"}, False), ({"ids": "a"}, True)]:
             client = await server.connect(params=params)
@@ -108,7 +108,7 @@ async def test_an_id_alone_needs_no_expiry() -> None:
 
 
 class Locked(Channel[Any]):
-    """A channel that wants a token, for its join and for an event."""
+    """A channel that needs a token for its join and for an event."""
 
     async def join(self, payload: dict[str, str]) -> None:
         raise TOKEN_ERRORS[payload["kind"]]
@@ -123,7 +123,7 @@ TOKEN_ERRORS: dict[str, TokenError] = {
 
 @pytest.mark.parametrize("kind", list(TOKEN_ERRORS))
 async def test_a_join_with_a_bad_token_is_refused(kind: str) -> None:
-    """With the reason, and not what the log is told; nothing has crashed."""
+    """The client gets the reason, without the details for the log. Nothing has crashed."""
     async with serve(endpoint_of({"locked": Locked})) as server:
         client = await server.connect()
         assert await client.join("locked", {"kind": kind}) == error(f"token_{kind}")
@@ -131,7 +131,7 @@ async def test_a_join_with_a_bad_token_is_refused(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", list(TOKEN_ERRORS))
 async def test_a_connect_with_a_bad_token_is_refused(kind: str) -> None:
-    """With 403: 500 would be an error of ours."""
+    """The status is 403, since 500 would be an error of the server."""
 
     async def connect() -> None:
         raise TOKEN_ERRORS[kind]

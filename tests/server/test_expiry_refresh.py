@@ -1,4 +1,4 @@
-"""A token that is nearly over, and one that a client brings while it is connected."""
+"""Tokens that expire soon, and new tokens from connected clients."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ EXPIRING = ("phoenix", "token_expiring", {"expires_in_ms": 30_000})
 
 
 class Room(Channel[str]):
-    """Says who one is."""
+    """A channel that returns its user."""
 
     @on("who")
     async def who(self) -> Ok:
@@ -48,7 +48,7 @@ async def connect(params: dict[str, str], info: ConnectInfo) -> str:
 
 
 async def refresh(token: str, info: ConnectInfo) -> str | None:
-    """Do what the token says."""
+    """Accept or refuse, according to the token."""
     what, _, rest = token.partition(":")
     if what == "refuse":
         raise Refused("no", detail=rest)
@@ -82,7 +82,7 @@ def endpoint(**options: Any) -> Any:
 
 
 async def send(client: Client, token: str, *, within: float | None = None) -> Any:
-    """Push a new token, and return what the reply holds."""
+    """Push a new token, and return the response of the reply."""
     ref = client.push("phoenix", "token", {"token": token})
     frame = await client.receive(within=within)
     assert frame[:4] == (None, ref, "phoenix", "phx_reply")
@@ -97,7 +97,7 @@ async def is_open(client: Client, server: Server) -> bool:
 @both_transports
 @both_versions
 async def test_a_client_is_told_before_its_time_is_over(over: Over, version: Version) -> None:
-    """On a topic that stock clients ignore; half a minute before, unless the socket says otherwise."""
+    """The warning comes on a topic that stock clients ignore, 30 s before the end by default."""
     async with serve(endpoint()) as server:
         client = await server.connect(over=over, version=version, params={"seconds": "60"})
         await advance(29)
@@ -107,7 +107,7 @@ async def test_a_client_is_told_before_its_time_is_over(over: Over, version: Ver
 
 
 async def test_a_client_with_little_time_is_told_at_once() -> None:
-    """With what is left of it."""
+    """The warning has the time that is left."""
     async with serve(endpoint(refresh_before=100)) as server:
         client = await server.connect(params={"seconds": "60"})
         frame = await client.receive()
@@ -118,7 +118,7 @@ async def test_a_client_with_little_time_is_told_at_once() -> None:
 
 @both_transports
 async def test_a_new_token_prolongs_the_connection(over: Over) -> None:
-    """Nothing is interrupted; it may be done again and again."""
+    """The connection is not interrupted. This works many times."""
     async with serve(endpoint(timeout=1000)) as server:
         client = await server.connect(over=over, params={"seconds": "60"})
         for _ in range(3):
@@ -131,7 +131,7 @@ async def test_a_new_token_prolongs_the_connection(over: Over) -> None:
 
 
 async def test_a_new_token_may_have_no_end() -> None:
-    """Then nothing is said any more, and nothing ends."""
+    """Then there are no warnings, and the connection does not expire."""
     async with serve(endpoint()) as server:
         client = await server.connect(params={"seconds": "60"})
         assert await send(client, "forever") == ok()
@@ -142,7 +142,7 @@ async def test_a_new_token_may_have_no_end() -> None:
 
 
 async def test_a_new_token_that_says_nothing_of_its_time_leaves_it() -> None:
-    """A connection without an end has none then either."""
+    """A connection without a time limit still has none."""
     async with serve(endpoint()) as server:
         bounded = await server.connect(params={"seconds": "60"})
         unbounded = await server.connect()
@@ -153,7 +153,7 @@ async def test_a_new_token_that_says_nothing_of_its_time_leaves_it() -> None:
 
 
 async def test_the_assigns_of_a_new_token_are_those_of_later_joins() -> None:
-    """Channels that were joined before keep theirs; all see the new info."""
+    """Channels that joined before keep their assigns. All channels see the new info."""
     async with serve(endpoint()) as server:
         client = await server.connect()
         await client.join("room:1")
@@ -166,7 +166,7 @@ async def test_the_assigns_of_a_new_token_are_those_of_later_joins() -> None:
 
 
 async def test_a_token_of_another_user_is_refused() -> None:
-    """A connection stays whose it was."""
+    """A connection keeps its user."""
     async with serve(endpoint()) as server:
         client = await server.connect()
         assert await send(client, "become:bob") == error("token_of_another")
@@ -183,7 +183,7 @@ async def test_a_token_of_another_user_is_refused() -> None:
     ],
 )
 async def test_a_refused_token_changes_nothing(token: str, response: Any) -> None:
-    """The client may send another; the old one is good until its time is over."""
+    """The client can send another token. The old token is valid until its end."""
     async with serve(endpoint()) as server:
         client = await server.connect(params={"seconds": "20"})
         await client.receive()
@@ -194,7 +194,7 @@ async def test_a_refused_token_changes_nothing(token: str, response: Any) -> Non
 
 
 async def test_a_refresh_that_crashes_is_answered_and_logged() -> None:
-    """The connection lives on."""
+    """The connection goes on."""
     async with serve(endpoint()) as server:
         client = await server.connect()
         assert await send(client, "crash") == error("refresh crashed")
@@ -203,7 +203,7 @@ async def test_a_refresh_that_crashes_is_answered_and_logged() -> None:
 
 
 async def test_a_refresh_has_the_time_of_a_join() -> None:
-    """Ten seconds, unless the socket says otherwise."""
+    """The limit is the socket's join_timeout, ten seconds by default."""
     async with serve(endpoint()) as server:
         client = await server.connect()
         assert await send(client, "never", within=10) == error("refresh crashed")
@@ -212,7 +212,7 @@ async def test_a_refresh_has_the_time_of_a_join() -> None:
 
 @pytest.mark.parametrize("payload", [{}, {"token": 7}, {"token": None}, ["good:1"]])
 async def test_a_message_without_a_token_is_invalid(payload: Any) -> None:
-    """It never reaches the user's code."""
+    """The message never reaches the user's code."""
     async with serve(endpoint()) as server:
         client = await server.connect()
         reply = await client.call("phoenix", "token", payload)
@@ -220,7 +220,7 @@ async def test_a_message_without_a_token_is_invalid(payload: Any) -> None:
 
 
 async def test_one_token_is_looked_at_at_a_time() -> None:
-    """Meanwhile the connection goes on, and a second one is refused."""
+    """The connection goes on during the check, and a second token is refused."""
     async with serve(endpoint()) as server:
         client = await server.connect()
         first = client.push("phoenix", "token", {"token": "wait:3"})
@@ -234,7 +234,7 @@ async def test_one_token_is_looked_at_at_a_time() -> None:
 async def test_a_token_that_is_looked_at_when_the_time_comes_is_waited_for(
     token: str, code: int | None
 ) -> None:
-    """Its answer comes before the close; a good one prevents it."""
+    """The answer comes before the close. A valid token prevents the close."""
     release = asyncio.Event()
 
     async def slow_refresh(given: str, info: ConnectInfo) -> str | None:
@@ -260,7 +260,7 @@ async def test_a_token_that_is_looked_at_when_the_time_comes_is_waited_for(
 
 
 async def test_a_client_that_polls_has_its_time_too() -> None:
-    """It is told, may prolong it, and its session ends."""
+    """The client gets the warning and can send a new token. Otherwise its session ends."""
     async with serve(endpoint(longpoll=True)) as server:
         client = await server.connect(over="longpoll", params={"seconds": "40"})
         await client.expect((None, None, *EXPIRING), within=11)
@@ -271,7 +271,7 @@ async def test_a_client_that_polls_has_its_time_too() -> None:
 
 @both_transports
 async def test_a_client_that_goes_away_meanwhile_leaves_nothing(over: Over) -> None:
-    """What was asked is cancelled."""
+    """The check of the token is cancelled."""
     async with serve(endpoint()) as server:
         client = await server.connect(over=over, params={"seconds": "60"})
         client.push("phoenix", "token", {"token": "never"})
@@ -280,7 +280,7 @@ async def test_a_client_that_goes_away_meanwhile_leaves_nothing(over: Over) -> N
 
 
 async def test_the_ids_are_those_of_the_new_token() -> None:
-    """To revoke the old token no longer ends it; a token without ids leaves those that there are."""
+    """The id of the old token no longer disconnects the client. A token without ids keeps the present ids."""
     async with serve(endpoint()) as server:
         client = await server.connect()
         await send(client, "become:ann")
@@ -293,7 +293,7 @@ async def test_the_ids_are_those_of_the_new_token() -> None:
 
 
 async def test_a_plain_function_runs_in_a_thread() -> None:
-    """As a plain connect does."""
+    """A plain connect does too."""
 
     def plain(token: str, info: ConnectInfo) -> str:
         with pytest.raises(RuntimeError):
@@ -307,7 +307,7 @@ async def test_a_plain_function_runs_in_a_thread() -> None:
 
 @both_versions
 async def test_without_refresh_nothing_is_different(version: Version) -> None:
-    """The message is one for a topic that nobody joined, and nothing is said before the end."""
+    """The message is unmatched, and there is no warning before the end."""
     async with serve(endpoint(refresh=None)) as server:
         client = await server.connect(version=version, params={"seconds": "60"})
         assert await send(client, "good:90") == error("unmatched topic")
@@ -318,12 +318,12 @@ async def test_without_refresh_nothing_is_different(version: Version) -> None:
 
 @pytest.mark.parametrize("wrong", [lambda: None, "text"])
 def test_a_refresh_takes_a_token_and_an_info(wrong: Any) -> None:
-    """Found at start-up."""
+    """The error comes at start-up."""
     with pytest.raises(DefinitionError, match="a function of a token and the info"):
         Socket(connect=lambda: None, channels={}, refresh=wrong)
 
 
 def test_the_time_of_the_warning_is_a_time() -> None:
-    """Found at start-up."""
+    """The error comes at start-up."""
     with pytest.raises(DefinitionError, match="refresh_before"):
         Socket(connect=lambda: None, channels={}, refresh_before=0)

@@ -1,4 +1,4 @@
-"""What an application gets wrong lets nobody in, and keeps no connection waiting for ever."""
+"""Mistakes in an application never accept a client, and never block a connection for ever."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from ..support.memory import HandshakeRefused, endpoint_of, error, ok, serve
 
 
 async def authenticate(params: dict[str, str], info: ConnectInfo) -> str:
-    """Lets in those with the password."""
+    """Accept clients with the password."""
     if params.get("token") != "secret":
         raise Refused("bad token")
     return "ann"
 
 
 def logged(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A decorator that knows nothing of coroutines."""
+    """A decorator that does not support coroutines."""
 
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -47,7 +47,7 @@ def logged(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class Careless:
-    """Called like a plain function."""
+    """A callable object whose call is async."""
 
     def __call__(self, params: dict[str, str], info: ConnectInfo) -> Any:
         return authenticate(params, info)
@@ -63,7 +63,7 @@ WRAPPED: list[Any] = [
 
 
 class Room(Channel):
-    """Says who its client is; its methods are decorated."""
+    """A channel that returns its user. Its methods are decorated."""
 
     @logged
     async def join(self, payload: dict[str, Any]) -> Any:
@@ -79,7 +79,7 @@ class Room(Channel):
 
 @pytest.mark.parametrize("connect", WRAPPED, ids=range(len(WRAPPED)))
 async def test_a_wrapper_around_an_async_connect_lets_nobody_in(connect: Any) -> None:
-    """Nor one around a refresh, a join or a handler."""
+    """The same holds for a refresh, a join and a handler."""
 
     def refresh(token: str, info: Any) -> Any:
         return connect({"token": token}, info)
@@ -99,7 +99,7 @@ async def test_a_wrapper_around_an_async_connect_lets_nobody_in(connect: Any) ->
 
 
 async def test_a_connect_that_returns_a_no_lets_nobody_in() -> None:
-    """It is an error that says what to write. tests/test_socket.py tries each value that can be meant as a no."""
+    """The error says what to write. tests/test_socket.py tries each value that can mean a no."""
     endpoint = endpoint_of({}, connect=lambda: False, id=None)
     async with serve(endpoint) as server:
         with pytest.raises(HandshakeRefused) as refused:
@@ -111,7 +111,7 @@ async def test_a_connect_that_returns_a_no_lets_nobody_in() -> None:
 
 @pytest.mark.parametrize("answer", [True, False, Reply("no", {}), Refused("no"), ValueError("no")])
 async def test_a_join_that_returns_it_lets_nobody_in(answer: Any) -> None:
-    """Nor does a refresh."""
+    """The same holds for a refresh."""
 
     class Lenient(Channel):
         async def join(self) -> Any:
@@ -128,7 +128,7 @@ async def test_a_join_that_returns_it_lets_nobody_in(answer: Any) -> None:
 
 
 def test_a_function_that_says_so_is_refused_at_start_up() -> None:
-    """Where the annotation shows it."""
+    """The annotation shows the mistake."""
 
     class Lenient(Channel):
         async def join(self) -> bool:
@@ -155,7 +155,7 @@ def test_a_function_that_says_so_is_refused_at_start_up() -> None:
     [None, 403, (403,), ("403", b""), (403, "text"), (True, b""), (99, b""), (600, b""), [1, 2, 3]],
 )
 async def test_an_answer_of_another_shape_is_a_crash(answer: Any) -> None:
-    """Of the error_handler's: nobody is let in, and the client is answered."""
+    """If the error_handler returns it, the client is not accepted, and gets an answer."""
     endpoint = endpoint_of({}, connect=authenticate, error_handler=lambda refused: answer, id=None)
     async with serve(endpoint) as server:
         with pytest.raises(HandshakeRefused) as refused:
@@ -168,11 +168,11 @@ async def test_an_answer_of_another_shape_is_a_crash(answer: Any) -> None:
 
 
 class Unwritable:
-    """As a lazy translation, a model, an exception."""
+    """A value that can't be encoded, such as a lazy translation, a model, or an exception."""
 
 
 class Odd(Channel):
-    """Answers with what JSON can't carry."""
+    """A channel that answers with values that JSON can't represent."""
 
     async def join(self, payload: dict[str, Any]) -> Any:
         match payload.get("how"):
@@ -211,7 +211,7 @@ async def test_a_join_that_can_not_be_answered_is_a_crash_of_that_join(how: str)
 
 
 async def test_a_late_reply_that_can_not_be_written_is_a_crash_of_its_channel() -> None:
-    """As if the handler had raised."""
+    """The effect is the same as if the handler had raised."""
     async with serve(endpoint_of({"room": Odd})) as server:
         client = await server.connect()
         assert await client.join("room", {}) == ok()
@@ -221,7 +221,7 @@ async def test_a_late_reply_that_can_not_be_written_is_a_crash_of_its_channel() 
 
 
 async def test_a_refresh_that_can_not_be_answered_outlives_no_token() -> None:
-    """It is answered as a crash, and another may follow."""
+    """It is answered as a crash, and the client can send another token."""
 
     def refresh(token: str, info: Any) -> None:
         raise Refused("no", because=Unwritable())
@@ -238,7 +238,7 @@ async def test_a_refresh_that_can_not_be_answered_outlives_no_token() -> None:
 
 
 def test_all_functions_are_held_as_callbacks() -> None:
-    """So nothing can call one in another way: whatever refers to a function is a Callback, or the user's."""
+    """So each function is called in the same way: each reference to it is a Callback, or belongs to the user."""
 
     def make() -> Any:
         def function(*_: Any) -> Any: ...
@@ -278,7 +278,7 @@ def test_all_functions_are_held_as_callbacks() -> None:
 
 
 def test_a_key_of_latest_is_held_as_one_too() -> None:
-    """The policy itself is the user's own value."""
+    """The policy object itself belongs to the user."""
 
     def key(event: str, payload: Any) -> str:
         return event

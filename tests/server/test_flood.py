@@ -1,4 +1,4 @@
-"""Eleven bad clients among a hundred good ones: the small sister of ``benchmarks/flood.py``."""
+"""Eleven bad clients among a hundred good clients: a small version of ``benchmarks/flood.py``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_UNSENT: Final = 10_000
 
 
 class Room(Channel[Any]):
-    """What somebody says is heard by all, if it is not too much."""
+    """A channel that broadcasts each message, within a rate."""
 
     @on("new_msg", rate="12/minute, burst 3")
     async def new_msg(self, payload: dict[str, Any]) -> None:
@@ -27,7 +27,7 @@ class Room(Channel[Any]):
 
 
 def heard(client: Client) -> list[str]:
-    """Return who said something, in order; replies are left out."""
+    """Return the senders of the broadcasts, in order. Replies are left out."""
     frames = client.read()
     said = [frame.payload["from"] for frame in frames if frame.event == "new_msg"]
     frames.clear()
@@ -35,7 +35,7 @@ def heard(client: Client) -> list[str]:
 
 
 async def test_a_flood_and_a_stalled_client_change_nothing_for_the_others() -> None:
-    """They hear each other, all in the same order; who floods is heard at its rate, and answered else."""
+    """All clients get the messages in the same order. Messages of the flood beyond its rate get an error reply."""
     endpoint = endpoint_of(
         {"room": Room},
         max_unsent=MAX_UNSENT,

@@ -1,4 +1,4 @@
-"""The decision on a request to connect: its steps, their order, and what each may refuse."""
+"""The handshake: its steps, their order, and the refusals of each step."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ pytestmark = pytest.mark.clock("real")
 
 
 class Room(Channel):
-    """A channel that nobody joins here."""
+    """A channel that no client joins here."""
 
 
 @asynccontextmanager
 async def started(sockets: dict[str, Socket[Any]], **options: Any) -> AsyncIterator[Endpoint]:
-    """Yield an endpoint that runs."""
+    """Yield an endpoint that is started."""
     endpoint = Endpoint(sockets=sockets, **options)
     await endpoint.start()
     try:
@@ -38,13 +38,13 @@ async def started(sockets: dict[str, Socket[Any]], **options: Any) -> AsyncItera
 
 
 def socket(**options: Any) -> Socket[Any]:
-    """Return a socket that admits everybody, but for what is said otherwise."""
+    """Return a socket that accepts all clients, except for the given options."""
     defaults: dict[str, Any] = {"connect": lambda: "me", "channels": {"room:*": Room}}
     return Socket(**(defaults | options))
 
 
 def is_accepted(outcome: Accepted | Denied) -> bool:
-    """Whether the client may connect."""
+    """Return whether the client is accepted."""
     return isinstance(outcome, Accepted)
 
 
@@ -65,7 +65,7 @@ async def test_an_accepted_client_brings_all_that_a_connection_needs() -> None:
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "HEAD"])
 async def test_another_method_is_refused_before_anything_else(method: str) -> None:
-    """Even where the query is too long, and connect would refuse."""
+    """This holds even if the query is too long, and connect would refuse."""
     async with started({"/socket": socket(connect=refuse)}) as endpoint:
         outcome = await decide(endpoint, method=method, query=b"x" * 1_000_001, type="http")
         assert outcome == Denied(400)
@@ -85,12 +85,12 @@ async def test_a_query_is_utf8(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def refuse() -> str:
-    """Let nobody in."""
+    """Refuse all clients."""
     raise Refused("no")
 
 
 async def test_the_steps_come_in_their_order() -> None:
-    """Origin, token, subprotocol, version, connect: whichever fails first decides."""
+    """The order is origin, token, subprotocol, version, connect. The first failure decides."""
     reached: list[str] = []
 
     def connect() -> str:
@@ -131,7 +131,7 @@ async def test_a_sockets_own_policy_wins_over_the_endpoints() -> None:
 
 @pytest.mark.conformance("OR022")
 async def test_sockets_keep_their_origins_apart() -> None:
-    """In any order of use."""
+    """This holds for any order of use."""
     sockets = {
         "/a": socket(check_origin=["https://a.example"]),
         "/b": socket(check_origin=["https://b.example"]),
@@ -214,7 +214,7 @@ async def test_the_token_is_taken_out_of_the_headers(
 
 
 async def test_a_token_where_none_is_wanted_is_left_alone() -> None:
-    """Without ``auth_token`` it is a subprotocol as any other."""
+    """Without ``auth_token`` it is a normal subprotocol."""
     async with started({"/socket": socket()}) as endpoint:
         offered = b"phoenix, base64url.bearer.phx.MTIzNA"
         outcome = await decide(endpoint, headers=[(b"sec-websocket-protocol", offered)])
@@ -228,7 +228,7 @@ async def test_a_token_where_none_is_wanted_is_left_alone() -> None:
 
 
 class Params(Struct):
-    """What a query must hold."""
+    """The type of the query."""
 
     page: int
 
@@ -254,7 +254,7 @@ async def test_connect_may_want_nothing_the_params_or_the_info_too() -> None:
 
 
 async def test_a_plain_connect_runs_in_a_thread() -> None:
-    """So that one that blocks, as a database does, holds up nobody."""
+    """So a connect that blocks, on a database for example, blocks no other client."""
     async with started(
         {"/socket": socket(connect=lambda: threading.current_thread().name)}
     ) as endpoint:
@@ -277,7 +277,7 @@ async def test_a_connect_that_crashes_tells_the_client_nothing(
 
 
 async def test_an_error_handler_makes_the_answer_of_a_refusal() -> None:
-    """It gets what was raised, with all that was said with it."""
+    """It gets the exception, with all its arguments."""
 
     async def busy() -> None:
         raise Refused("busy", retry_after=7)
@@ -290,7 +290,7 @@ async def test_an_error_handler_makes_the_answer_of_a_refusal() -> None:
 
 
 async def test_params_that_do_not_fit_are_a_refusal() -> None:
-    """With what is wrong, for an error handler to tell."""
+    """The refusal has the errors, for an error handler."""
     seen: list[Refused] = []
 
     async def connect(params: Params) -> None:
@@ -313,7 +313,7 @@ async def test_params_that_do_not_fit_are_a_refusal() -> None:
     ids=["accepted", "refused", "no such version"],
 )
 async def test_who_connects_is_told_to_telemetry(query: bytes, result: str | None) -> None:
-    """Accepted or refused by connect; a wrong version is neither."""
+    """The event says whether connect accepted or refused. A wrong version emits no event."""
     events: list[Event] = []
 
     async def connect(params: dict[str, Any]) -> None:
@@ -334,7 +334,7 @@ async def test_who_connects_is_told_to_telemetry(query: bytes, result: str | Non
 
 
 def test_an_upgrade_is_explained_from_its_scope() -> None:
-    """Header names are compared as ASGI gives them; what is missing counts as empty."""
+    """Header names are compared as ASGI gives them. A missing header counts as empty."""
     headers = [
         (b"host", b"localhost"),
         (b"connection", b"Upgrade"),

@@ -1,4 +1,7 @@
-"""How many may connect, and how fast: refused before any of the user's code runs, and told when to come again."""
+"""Limits on the number and the rate of connections.
+
+The refusal comes before any user code, with a time for the next try.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ pytestmark = pytest.mark.clock("virtual")
 
 
 class Room(Channel[Any]):
-    """A channel that nobody joins here."""
+    """A channel that no client joins here."""
 
 
 def endpoint_of(limits: Limits, **options: Any) -> Endpoint:
@@ -33,7 +36,7 @@ def endpoint_of(limits: Limits, **options: Any) -> Endpoint:
 
 
 async def refused(server: Server, over: Over = "native") -> tuple[int, bytes]:
-    """Return what a client gets that is refused."""
+    """Return the answer to a client that is refused."""
     with pytest.raises(HandshakeRefused) as caught:
         await server.connect(over=over)
     return caught.value.status, caught.value.body
@@ -41,7 +44,7 @@ async def refused(server: Server, over: Over = "native") -> tuple[int, bytes]:
 
 @both_transports
 async def test_so_many_connections_may_be_open(over: Over) -> None:
-    """Beyond them it is 503; a connection that ends makes room, however it ends."""
+    """Further connections get 503. A connection that ends in any way makes room."""
     async with serve(endpoint_of(Limits(connections=2))) as server:
         first, second = await server.connect(over=over), await server.connect(over=over)
         assert await refused(server, over) == (503, b"too_many_connections")
@@ -70,7 +73,7 @@ async def test_so_many_connections_of_one_address_may_be_open(over: Over) -> Non
 
 @both_transports
 async def test_so_fast_may_one_address_connect(over: Over) -> None:
-    """Whether the connections stay or not."""
+    """The rate counts connections that stay and connections that end."""
     async with serve(endpoint_of(Limits(connects_per_ip="2/minute"))) as server:
         for _ in range(2):
             (await server.connect(over=over)).close()
@@ -112,7 +115,10 @@ RATE_LIMITED = Denied(429, b"rate_limited", 60)
     ],
 )
 async def test_which_clients_are_one(first: str | None, second: str | None, are_one: bool) -> None:
-    """One address of IPv4, one /64 of IPv6; of a Unix socket nobody knows; what is no address is one."""
+    """A client is an IPv4 address, or an IPv6 network /64.
+
+    A Unix socket has no limit. Other text counts as one client.
+    """
     async with started(endpoint_of(Limits(connects_per_ip="1/minute"))) as endpoint:
         assert isinstance(await decide(endpoint, first), Accepted)
         outcome = await decide(endpoint, second)
@@ -123,7 +129,7 @@ async def test_which_clients_are_one(first: str | None, second: str | None, are_
     "limits", [Limits(connections=1), Limits(connections_per_ip=1), Limits(connects_per_ip="1/h")]
 )
 async def test_limits_come_before_all_code_of_the_user(limits: Limits) -> None:
-    """And are counted and told: which, and whose address it was."""
+    """The excess is counted and emitted, with the limit and the address."""
     calls: list[str] = []
     events: list[Event] = []
 
@@ -154,7 +160,7 @@ async def test_limits_come_before_all_code_of_the_user(limits: Limits) -> None:
 
 
 async def test_a_client_that_is_looked_at_has_a_place() -> None:
-    """A thousand that come at once, while connect asks the database, don't all slip through."""
+    """So a thousand clients that arrive while connect waits for a database can't exceed the limit."""
     go = asyncio.Event()
 
     async def connect() -> None:
@@ -175,7 +181,7 @@ async def test_a_client_that_is_looked_at_has_a_place() -> None:
 async def test_who_was_not_let_in_holds_no_place(
     end: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """However the handshake ended."""
+    """This holds for every outcome of the handshake."""
 
     async def connect(params: dict[str, str]) -> None:
         if end == "refused":

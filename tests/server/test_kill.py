@@ -1,4 +1,4 @@
-"""The tools that bring a task to its end, whether it likes it or not."""
+"""The functions that end a task, even a task that ignores its cancellation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = killed_coroutines
 async def test_tasks_that_heed_their_cancellation_end_at_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Those that were done are none of its business."""
+    """Tasks that are done already are ignored."""
     loop = running_loop()
     done = loop.create_task(settle())
     await done
@@ -30,7 +30,7 @@ async def test_tasks_that_heed_their_cancellation_end_at_once(
 
 
 async def test_tasks_that_do_not_are_killed(caplog: pytest.LogCaptureFixture) -> None:
-    """After the grace time, each in one line of the log that says whose it was."""
+    """They are killed after the grace time. Each has a line in the log with its owner."""
     loop = running_loop()
     stubborn = loop.create_task(misbehave("ignores"))
     await settle()
@@ -42,7 +42,7 @@ async def test_tasks_that_do_not_are_killed(caplog: pytest.LogCaptureFixture) ->
 
 
 async def test_a_killed_coroutine_runs_its_finally() -> None:
-    """It gets GeneratorExit, which no ``except Exception`` catches."""
+    """The coroutine gets GeneratorExit, which no ``except Exception`` catches."""
     cleaned_up = False
 
     async def stubborn() -> None:

@@ -1,4 +1,4 @@
-"""The mailbox of a channel: a flood of the client pauses reading, a flood of the server has a policy."""
+"""The mailbox of a channel: a flood of the client pauses reading, a flood of the server follows ``overflow``."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from ..support.memory import Client, Over, all_transports, endpoint_of, error, o
 
 
 class Taker:
-    """Stands for the channel whose task takes the items, and for its connection."""
+    """A replacement for the channel whose task takes the items, and for its connection."""
 
     topic = label = "taker"
 
@@ -65,7 +65,7 @@ END: Any = End(Trigger.LOST, "closed")
 
 
 def test_messages_fill_it_up_to_the_bound_and_it_has_drained_at_half() -> None:
-    """It pauses reading once, and resumes it once."""
+    """The mailbox pauses reading once, and resumes it once."""
     taker = Taker(max_inbox=4)
     mailbox = taker.mailbox
     paused = []
@@ -85,7 +85,7 @@ def test_messages_fill_it_up_to_the_bound_and_it_has_drained_at_half() -> None:
 
 
 def test_a_bound_of_one() -> None:
-    """Half of it is nothing."""
+    """Half of it is zero."""
     taker = Taker(max_inbox=1)
     taker.mailbox.put_message(message(1))
     assert taker.turns == ["pause"]
@@ -94,7 +94,7 @@ def test_a_bound_of_one() -> None:
 
 
 def test_what_the_server_says_takes_no_place_of_the_client_nor_the_other_way_round() -> None:
-    """Each has a bound of its own; a leave and the news of a lost connection need no place."""
+    """Each queue has a separate bound. A leave and the end by a lost connection have no bound."""
     taker = Taker(max_inbox=2, max_mailbox=2)
     mailbox = taker.mailbox
     assert mailbox.put_item(Kind.INFO, "a")
@@ -111,7 +111,7 @@ def test_what_the_server_says_takes_no_place_of_the_client_nor_the_other_way_rou
 
 
 def test_the_oldest_of_the_servers_own_is_dropped() -> None:
-    """Never a message of the client, nor an end."""
+    """Messages of the client and ends are never dropped."""
     taker = Taker(max_mailbox=1, overflow="drop_oldest")
     mailbox = taker.mailbox
     mailbox.put_message(message(1))
@@ -124,7 +124,7 @@ def test_the_oldest_of_the_servers_own_is_dropped() -> None:
 
 @given(st.lists(st.sampled_from(["message", "leave", "end", "item", "pop", "pop"]), max_size=60))
 def test_there_is_one_order(actions: list[str]) -> None:
-    """What comes out is what went in, in the order of a single queue, without the items that were dropped."""
+    """Items come out in the order of a single queue, without the dropped items."""
     taker = Taker(max_inbox=3, max_mailbox=2, overflow="drop_oldest")
     queue: list[Any] = []
     for number, action in enumerate(actions):
@@ -149,7 +149,10 @@ def test_there_is_one_order(actions: list[str]) -> None:
 
 
 def calls_of(function: Callable[[], object]) -> int:
-    """Return how many functions a call runs, those of C included: a scan of what waits would show as many."""
+    """Return the number of functions that a call runs, including C functions.
+
+    A scan of the queue would increase it.
+    """
     calls = 0
 
     def count(_frame: object, event: str, _what: object) -> None:
@@ -166,7 +169,7 @@ def calls_of(function: Callable[[], object]) -> int:
 
 @pytest.mark.parametrize("kind", ["message", "item", "leave"])
 def test_operations_take_as_long_however_much_waits(kind: str) -> None:
-    """A full mailbox of a million items is as fast as a full one of four."""
+    """A full mailbox of a million items is as fast as a full mailbox of four."""
     calls, times = [], []
     for bound in (4, 100_000):
         taker = Taker(max_inbox=bound, max_mailbox=bound, overflow="drop_oldest")
@@ -195,7 +198,7 @@ def test_operations_take_as_long_however_much_waits(kind: str) -> None:
 
 
 class Gated(Channel[Any]):
-    """Each event is handled when the test opens the gate, and then answered with its number."""
+    """A channel that handles each event when the test opens the gate, and then replies with its number."""
 
     max_inbox = 4
     gate: ClassVar[asyncio.Semaphore]
@@ -220,7 +223,7 @@ async def let_through(count: int) -> None:
 
 
 def answers(client: Client) -> list[Any]:
-    """Return and forget the responses that have come."""
+    """Return the responses that have come, and forget them."""
     frames = client.read()
     responses = [frame.payload.get("response") for frame in frames]
     frames.clear()
@@ -228,7 +231,7 @@ def answers(client: Client) -> list[Any]:
 
 
 async def flood(client: Client, numbers: Iterable[int]) -> None:
-    """Send so many events; the first of them is being handled when the others come."""
+    """Send events. The first of them is being handled when the others arrive."""
     for n in numbers:
         client.push("room", "work", n)
         await settle()
@@ -236,7 +239,7 @@ async def flood(client: Client, numbers: Iterable[int]) -> None:
 
 @all_transports
 async def test_a_full_mailbox_stops_the_reading_until_it_is_half_empty(over: Over) -> None:
-    """Nothing is lost, nothing overtakes; another client of the same topic does not notice."""
+    """No message is lost or reordered. Another client of the same topic is not affected."""
     async with serve(endpoint_of({"room": Gated})) as server:
         client, other = await server.connect(over=over), await server.connect(over=over)
         await client.join("room")
@@ -257,7 +260,7 @@ async def test_a_full_mailbox_stops_the_reading_until_it_is_half_empty(over: Ove
 
 
 async def test_the_socket_is_paused_so_that_the_client_feels_it() -> None:
-    """What we don't read stays in the client's socket, not in our memory."""
+    """Unread bytes stay in the client's socket, not in the server's memory."""
     async with serve(endpoint_of({"room": Gated})) as server:
         client = await server.connect()
         transport = client.wire.transport  # type: ignore[union-attr]
@@ -275,7 +278,7 @@ async def test_the_socket_is_paused_so_that_the_client_feels_it() -> None:
 
 
 async def test_heartbeats_and_leaves_need_no_place() -> None:
-    """They fill no mailbox; a leave is answered in its turn."""
+    """They do not fill a mailbox. A leave is answered in its turn."""
     async with serve(endpoint_of({"room": Gated})) as server:
         client = await server.connect()
         await client.join("room")
@@ -292,7 +295,7 @@ async def test_heartbeats_and_leaves_need_no_place() -> None:
 
 
 async def test_a_full_channel_that_ends_lets_the_reading_go_on() -> None:
-    """What waited for it is gone with it; what comes then is unmatched."""
+    """Messages that wait are dropped with the channel. Later messages are unmatched."""
     async with serve(endpoint_of({"room": Gated})) as server:
         client = await server.connect()
         await client.join("room")
@@ -307,7 +310,7 @@ async def test_a_full_channel_that_ends_lets_the_reading_go_on() -> None:
 
 
 async def test_a_client_that_vanishes_with_a_full_mailbox_leaves_nothing_behind() -> None:
-    """What was read is handled in the grace time, what was not is dropped."""
+    """Messages that were read are handled within the grace time. Unread messages are dropped."""
     async with serve(endpoint_of({"room": Gated})) as server:
         client = await server.connect()
         await client.join("room")
@@ -320,7 +323,7 @@ async def test_a_client_that_vanishes_with_a_full_mailbox_leaves_nothing_behind(
 
 
 async def test_a_silence_that_we_imposed_is_not_the_clients() -> None:
-    """When we read on it has its whole timeout again."""
+    """When reading resumes, the client has its whole timeout again."""
     async with serve(endpoint_of({"room": Gated}, timeout=4)) as server:
         client = await server.connect()
         await client.join("room")
@@ -337,7 +340,7 @@ async def test_a_silence_that_we_imposed_is_not_the_clients() -> None:
 
 
 class Slow(Channel[Any]):
-    """It handles what the server says when the gate opens."""
+    """A channel that handles messages of the server when the gate opens."""
 
     max_mailbox = 3
 
@@ -360,7 +363,7 @@ def slow(policy: Literal["end", "drop_oldest"]) -> type[Channel[Any]]:
 
 
 async def test_a_channel_that_can_not_keep_up_with_the_server_ends() -> None:
-    """The client gets an error, and rejoins; the others of the topic notice nothing."""
+    """The client gets an error, and joins again. Other clients of the topic are not affected."""
     async with serve(endpoint_of({"room": slow("end"), "other": Gated})) as server:
         client = await server.connect()
         await client.join("room")
@@ -381,7 +384,7 @@ async def test_a_channel_that_can_not_keep_up_with_the_server_ends() -> None:
 
 
 async def test_a_channel_may_drop_the_oldest_instead() -> None:
-    """What it drops is said in the log; the newest arrive, in order."""
+    """The log reports the drops. The newest messages arrive in order."""
     async with serve(endpoint_of({"room": slow("drop_oldest")})) as server:
         client = await server.connect()
         await client.join("room")
@@ -396,7 +399,7 @@ async def test_a_channel_may_drop_the_oldest_instead() -> None:
 
 
 async def test_messages_for_on_info_are_bounded_like_intercepted_broadcasts() -> None:
-    """They share one bound; what is subscribed to comes into it too."""
+    """They share one bound. Messages of subscribed topics count too."""
 
     class Subscribing(slow("drop_oldest")):  # type: ignore[misc]
         async def after_join(self) -> None:

@@ -1,4 +1,4 @@
-"""Large messages are handled one by one, whoever sent them, and let go when they are handled."""
+"""Large messages are handled one by one, for all clients, and released when they are handled."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ LARGE = "x" * 20_000
 
 
 class Box(msgspec.Struct, weakref=True):
-    """A payload that can be waited for."""
+    """A payload with a weak reference."""
 
     text: str
 
 
 class Noted:
-    """What the channels note."""
+    """The records of the channels."""
 
     def __init__(self) -> None:
         self.turn = 0
@@ -41,7 +41,7 @@ noted = Noted()
 
 
 class Sink(Channel[Any]):
-    """Notes in which turn of the event loop it is called."""
+    """A channel that records the turn of the event loop of each call."""
 
     max_inbox = 1000
 
@@ -61,7 +61,7 @@ def _nothing_noted() -> None:
 
 
 def locals_of(task: asyncio.Task[Any]) -> Iterator[Any]:
-    """What the frames of a task that waits hold."""
+    """Return the values that the frames of an idle task hold."""
     coroutine: Any = task.get_coro()
     while (frame := getattr(coroutine, "cr_frame", None)) is not None:
         yield from frame.f_locals.values()
@@ -69,7 +69,7 @@ def locals_of(task: asyncio.Task[Any]) -> Iterator[Any]:
 
 
 async def test_one_large_message_is_handled_in_a_turn() -> None:
-    """Else ten clients hold the loop ten times as long as one."""
+    """Otherwise ten clients would block the loop ten times as long as one client."""
 
     async def count() -> None:
         while True:
@@ -93,7 +93,7 @@ async def test_one_large_message_is_handled_in_a_turn() -> None:
 
 
 async def test_small_messages_wait_for_no_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nor do a few kilobytes."""
+    """A few kilobytes are small."""
     monkeypatch.delattr(Scheduler, "exclusive")
     async with serve(endpoint_of({"sink:*": Sink})) as server:
         client = await server.connect()
@@ -105,7 +105,7 @@ async def test_small_messages_wait_for_no_turn(monkeypatch: pytest.MonkeyPatch) 
 
 
 async def test_nothing_holds_on_to_a_message_that_was_handled() -> None:
-    """A hundred idle channels that each had one of ten megabytes would take a gigabyte."""
+    """A hundred idle channels with one message of ten megabytes each would take a gigabyte."""
     async with serve(endpoint_of({"sink:*": Sink})) as server:
         client = await server.connect()
         assert await client.join("sink:1") == ok()
@@ -121,7 +121,7 @@ async def test_nothing_holds_on_to_a_message_that_was_handled() -> None:
 
 
 async def test_an_end_lets_go_what_waits() -> None:
-    """A connection that is gone is found by the collector of garbage, sooner or later."""
+    """Otherwise the messages would wait for the garbage collector."""
     async with serve(endpoint_of({"sink:*": Sink})) as server:
         client = await server.connect()
         assert await client.join("sink:1") == ok()
@@ -135,7 +135,7 @@ async def test_an_end_lets_go_what_waits() -> None:
 
 @pytest.mark.parametrize("end", ["leave", "closed", "rejoin"])
 async def test_an_end_waits_for_no_turn_for_ever(end: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After the grace time the channel ends without."""
+    """After the grace time the channel ends without the turn."""
 
     async def never(_scheduler: Scheduler) -> None:
         await running_loop().create_future()

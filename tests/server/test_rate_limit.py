@@ -1,4 +1,4 @@
-"""Rates of a connection and of events: what comes too fast is answered, never handled, never silent."""
+"""Rates of a connection and of events: a message beyond a rate is answered, and never handled."""
 
 from __future__ import annotations
 
@@ -37,7 +37,10 @@ from .rooms import CHANNELS, Room, ended
 async def test_a_message_over_the_rate_is_answered_and_not_handled(
     over: Over, version: Version
 ) -> None:
-    """With its refs, a reason and when to try again; then it is handled."""
+    """The answer has the message's refs, a reason, and a time for the next try.
+
+    After this time the message is handled.
+    """
     async with serve(rated(messages="2/second")) as server:
         client = await server.connect(over=over, version=version)
         assert await client.join("room:1") == ok()
@@ -50,7 +53,7 @@ async def test_a_message_over_the_rate_is_answered_and_not_handled(
 
 
 async def test_the_answer_has_the_join_ref_even_if_the_message_had_none() -> None:
-    """So that clients that look at it don't take it for another channel's."""
+    """So a client that checks the join_ref assigns the answer to the right channel."""
     async with serve(rated(messages="1/second")) as server:
         client = await server.connect()
         client.send("7", "7", "room:1", "phx_join")
@@ -63,7 +66,7 @@ async def test_the_answer_has_the_join_ref_even_if_the_message_had_none() -> Non
 
 
 async def test_a_message_over_the_rate_never_meets_its_type() -> None:
-    """Nor the handler: its payload is not even looked at."""
+    """The payload is not decoded, and the handler is not called."""
 
     class Typed(Channel[Any]):
         @on("take")
@@ -78,7 +81,7 @@ async def test_a_message_over_the_rate_never_meets_its_type() -> None:
 
 
 async def test_a_message_that_cannot_be_answered_is_counted() -> None:
-    """One without a ref, under its topic; what was not joined has a name of the client's choice."""
+    """A message without a ref counts under its topic, or under "*" if the topic is not joined."""
     async with serve(rated(messages="1/minute")) as server:
         client = await server.connect()
         await client.join("room:1")
@@ -119,7 +122,7 @@ async def test_heartbeats_and_leaves_are_never_refused_but_count(over: Over) -> 
 
 
 async def test_an_event_that_is_no_text_is_answered() -> None:
-    """It counts like every other, and has no rate of its own."""
+    """It counts for the rate of messages, and has no rate of an event."""
 
     class Shy(Channel[Any]):
         @on("say", rate="1/minute")
@@ -137,7 +140,7 @@ async def test_an_event_that_is_no_text_is_answered() -> None:
 
 @all_transports
 async def test_joins_have_a_rate_of_their_own(over: Over) -> None:
-    """Those of unmatched topics count too; messages don't."""
+    """Joins of unmatched topics count too. Messages do not count."""
     async with serve(rated(joins="2/second")) as server:
         client = await server.connect(over=over)
         assert await client.join("room:1") == ok()
@@ -154,7 +157,7 @@ async def test_joins_have_a_rate_of_their_own(over: Over) -> None:
 
 @pytest.mark.parametrize("kind", ["joins", "messages"])
 async def test_a_duplicate_join_over_the_rate_leaves_the_channel_as_it_was(kind: str) -> None:
-    """The answer has the refs of the new join, which is what its client waits for."""
+    """The answer has the refs of the new join, which its client waits for."""
     async with serve(rated(**{kind: "1/second"})) as server:
         client = await server.connect()
         client.send("1", "1", "room:1", "phx_join")
@@ -174,7 +177,7 @@ async def test_a_duplicate_join_over_the_rate_leaves_the_channel_as_it_was(kind:
 
 
 async def test_a_connection_over_its_rate_may_be_closed() -> None:
-    """At once, with 1008; clients reconnect after it."""
+    """The close comes at once, with 1008, after which clients reconnect."""
     async with serve(rated(messages="2/minute", excess="close")) as server:
         client = await server.connect()
         await client.join("room:1")
@@ -191,7 +194,7 @@ async def test_a_connection_over_its_rate_may_be_closed() -> None:
 
 @all_transports
 async def test_who_goes_on_though_he_is_refused_is_closed(over: Over) -> None:
-    """After so many in a row; what is let through between begins the count anew."""
+    """The close comes after several excesses in a row. A handled message resets the number."""
     async with serve(rated(messages="1/second", close_after=3)) as server:
         client = await server.connect(over=over)
         await client.join("room:1")
@@ -208,7 +211,7 @@ async def test_who_goes_on_though_he_is_refused_is_closed(over: Over) -> None:
 
 
 async def test_heartbeats_over_the_rate_are_refusals_too() -> None:
-    """Though they are answered, a flood of nothing else comes to its end."""
+    """Heartbeats are answered, but a flood of heartbeats ends the connection."""
     async with serve(rated(messages="1/minute", close_after=10)) as server:
         client = await server.connect()
         for ref in range(20):
@@ -229,7 +232,7 @@ async def test_who_may_go_on_forever_may() -> None:
 
 
 async def test_the_log_has_the_first_and_then_one_line_in_ten_seconds() -> None:
-    """The first names the event, the others say how many there were."""
+    """The first line names the event. Later lines have the number of excesses."""
     async with serve(rated(messages="1/hour", close_after=None)) as server:
         client = await server.connect()
         await client.join("room:1")
@@ -261,7 +264,7 @@ async def test_telemetry_is_told_of_each() -> None:
 
 
 async def test_without_rates_nothing_looks_at_them() -> None:
-    """Such connections have no limiter: they pay nothing for rates."""
+    """Such connections have no limiter, and no cost for rates."""
     async with serve(endpoint_of(CHANNELS)) as server:
         await server.connect()
         connection = connection_of(server.endpoint)
@@ -288,7 +291,7 @@ async def test_an_error_of_the_servers_own_closes_it_too(monkeypatch: pytest.Mon
 
 
 async def test_rooms_are_as_ever_below_the_rates() -> None:
-    """Broadcasts and pushes are the server's, and have no rate."""
+    """Broadcasts and pushes are messages of the server, and have no rate."""
     async with serve(rated(joins="5/s", messages="10/s", bytes="10k/s")) as server:
         ann, bob = await server.connect(), await server.connect()
         for client in (ann, bob):

@@ -24,7 +24,7 @@ from .rooms import CHANNELS
 
 @all_transports
 async def test_beyond_the_bytes_reading_pauses_and_nothing_is_lost(over: Over) -> None:
-    """All is handled, in order, at the rate."""
+    """All messages are handled in order, at the rate."""
     async with serve(rated(bytes="1000/second")) as server:
         client = await server.connect(over=over)
         await client.join("room:1")
@@ -50,7 +50,7 @@ async def test_beyond_the_bytes_reading_pauses_and_nothing_is_lost(over: Over) -
 
 @both_transports
 async def test_who_pays_for_long_is_not_silent(over: Over) -> None:
-    """The idle timer does not run while nobody listens; afterwards it does."""
+    """The idle timer does not run while reading is paused. Afterwards it runs."""
     async with serve(endpoint_of(CHANNELS, rates=Rates(bytes="100/second"), timeout=10)) as server:
         client = await server.connect(over=over)
         await client.join("room:1")
@@ -66,7 +66,7 @@ async def test_who_pays_for_long_is_not_silent(over: Over) -> None:
 
 
 async def test_a_connection_that_ends_pays_no_more() -> None:
-    """No timer is left behind, and a join in the midst of it goes on."""
+    """No timer is left. A join at that moment goes on."""
     async with serve(endpoint_of(CHANNELS, rates=Rates(bytes="10/second"))) as server:
         client = await server.connect()
         client.start_join("slow:1")
@@ -80,7 +80,7 @@ async def test_a_connection_that_ends_pays_no_more() -> None:
 
 
 async def test_what_had_come_when_reading_paused_is_paid_for_too() -> None:
-    """An ASGI server may have had one more message under way."""
+    """An ASGI server can deliver one more message after the pause."""
     async with serve(rated(bytes="100/second")) as server:
         client = await server.connect(over="asgi")
         connection = connection_of(server.endpoint)
@@ -100,7 +100,7 @@ async def test_what_had_come_when_reading_paused_is_paid_for_too() -> None:
 
 
 async def test_pings_count_as_messages() -> None:
-    """They are answered; a flood of nothing else comes to its end."""
+    """Pings are answered. A flood of pings ends the connection."""
     async with serve(rated(messages="5/minute", close_after=10)) as server:
         client = await server.connect()
         assert isinstance(client.wire, NativeWire)
@@ -130,7 +130,7 @@ async def test_pings_count_as_bytes() -> None:
 
 
 async def test_a_client_that_has_gone_pays_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its connection would be held for as long as what it sent before has a price: here 100 s."""
+    """Otherwise the connection would be kept until all its bytes are read at the rate: here 100 s."""
     async with serve(endpoint_of(CHANNELS, rates=Rates(bytes="10/second"), timeout=8)) as server:
         client = await server.connect()
         assert await client.join("room:1") == ok()

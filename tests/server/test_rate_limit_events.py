@@ -21,7 +21,7 @@ from .rates import exceeded, limited, warned
 
 
 class Chat(Channel[Any]):
-    """Two events with a rate, and one without."""
+    """A channel with two limited events, and one event without a limit."""
 
     @on("say", rate="2/minute")
     async def say(self, payload: Any) -> Ok:
@@ -37,21 +37,21 @@ class Chat(Channel[Any]):
 
 
 class OtherChat(Chat):
-    """It has rates of its own, as its handlers are its own."""
+    """A channel with separate rates, because its handlers are different."""
 
 
 CHATS = {"chat:*": Chat, "other:*": OtherChat}
 
 
 async def calls(client: Client, topic: str, event: str, count: int) -> list[bool]:
-    """Return of so many events whether each was handled."""
+    """Send events; return for each whether it was handled."""
     replies = [await client.call(topic, event) for _ in range(count)]
     return [reply["status"] == "ok" for reply in replies]
 
 
 @all_transports
 async def test_an_event_has_a_rate(over: Over) -> None:
-    """Others of the channel are not touched by it."""
+    """Other events of the channel are not affected."""
     async with serve(endpoint_of(CHATS, longpoll=True)) as server:
         client = await server.connect(over=over)
         await client.join("chat:1")
@@ -67,7 +67,7 @@ async def test_an_event_has_a_rate(over: Over) -> None:
 
 
 async def test_joining_again_or_elsewhere_brings_no_new_tokens() -> None:
-    """The rate is one connection's, for all channels of the class: topics are the client's to choose."""
+    """The rate counts one connection in all channels of the class, since a client can choose topics."""
     async with serve(endpoint_of(CHATS)) as server:
         client = await server.connect()
         await client.join("chat:1")
@@ -88,7 +88,7 @@ async def test_joining_again_or_elsewhere_brings_no_new_tokens() -> None:
 
 
 async def test_an_event_over_its_rate_closes_nobody_at_once() -> None:
-    """`excess="close"` is about the rates of the connection; going on and on is the end all the same."""
+    """`excess="close"` concerns the rates of the connection. Many excesses in a row close the connection too."""
     rates = Rates(messages="1000/second", excess="close", close_after=5)
     async with serve(endpoint_of(CHATS, rates=rates)) as server:
         client = await server.connect()

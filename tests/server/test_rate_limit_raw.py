@@ -1,4 +1,4 @@
-"""Rates of a raw socket: it has no replies, so it is read from more slowly, or closed."""
+"""Rates of a raw socket: it has no replies, so the server reads more slowly, or closes."""
 
 from __future__ import annotations
 

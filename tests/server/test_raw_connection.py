@@ -1,4 +1,4 @@
-"""Connections of raw sockets: who may connect, and how much a client may send at once."""
+"""Connections of raw sockets: the handshake, and the limits on messages that wait."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from .raws import PATH, Echo, Recording, endpoint_of, said, talking
 @both_transports
 @pytest.mark.conformance("WS046")
 async def test_params_reach_connect_and_a_message_is_answered(over: Over) -> None:
-    """What connect makes of the query is the assigns; what receive returns is sent."""
+    """connect makes the assigns from the query. The result of receive is sent."""
 
     class Greeting(Recording):
         async def receive(self, message: str) -> str:
@@ -42,7 +42,7 @@ async def test_params_reach_connect_and_a_message_is_answered(over: Over) -> Non
 @both_transports
 @pytest.mark.parametrize("query", ["", "vsn=2.0.0", "vsn=9", "vsn=nonsense"])
 async def test_there_is_no_vsn(over: Over, query: str) -> None:
-    """A client may say what it likes; telemetry says that no format was agreed on."""
+    """Any vsn is accepted. Telemetry reports no format."""
     events: list[Event] = []
     async with serve(endpoint_of(Echo)) as server:
         server.endpoint.telemetry.attach(events.append)
@@ -57,7 +57,7 @@ async def test_there_is_no_vsn(over: Over, query: str) -> None:
 @both_transports
 @pytest.mark.conformance("WS044")
 async def test_an_origin_that_is_not_allowed(over: Over) -> None:
-    """403 for a page of another origin, 101 for one of ours."""
+    """A page of another origin gets 403, a page of an allowed origin 101."""
     async with serve(endpoint_of(Echo, check_origin=["https://example.com"])) as server:
         with pytest.raises(HandshakeRefused) as refused:
             await server.open(PATH, over=over, headers=[("Origin", "https://evil.example")])
@@ -71,7 +71,10 @@ async def test_an_origin_that_is_not_allowed(over: Over) -> None:
 @both_transports
 @pytest.mark.conformance("WS045")
 async def test_subprotocols(over: Over) -> None:
-    """One of the list is agreed on; none offered is accepted; none in common is 403, and logged."""
+    """A common subprotocol is chosen.
+
+    A client that offers none is accepted. Without a common one the answer is 403, and the log has a line.
+    """
     async with serve(endpoint_of(Echo, subprotocols=["graphql-ws", "mqtt"])) as server:
         assert (await server.open(PATH, over=over, subprotocols=["mqtt"])).subprotocol == "mqtt"
         assert (await server.open(PATH, over=over)).subprotocol is None
@@ -83,7 +86,7 @@ async def test_subprotocols(over: Over) -> None:
 
 @both_transports
 async def test_a_refused_connect(over: Over) -> None:
-    """403, and no handler is made."""
+    """The answer is 403, and no handler is made."""
 
     async def connect() -> None:
         raise Refused("not today")
@@ -97,7 +100,7 @@ async def test_a_refused_connect(over: Over) -> None:
 
 @both_transports
 async def test_two_mounts_with_variables(over: Over) -> None:
-    """One socket under two paths; the variables of both parts are parameters."""
+    """One socket has two paths. The variables of both parts are parameters."""
 
     async def connect(params: dict[str, str]) -> dict[str, str]:
         return params
@@ -116,7 +119,7 @@ async def test_two_mounts_with_variables(over: Over) -> None:
 
 
 async def test_where_a_handler_stands() -> None:
-    """It knows its connection, the endpoint, and what the lifespan yielded."""
+    """A handler has its connection, its endpoint, and the state of the lifespan."""
     seen: list[Any] = []
 
     class Curious(Recording):
@@ -134,7 +137,7 @@ async def test_where_a_handler_stands() -> None:
 
 @both_transports
 async def test_a_full_mailbox_pauses_reading(over: Over) -> None:
-    """What the client sends meanwhile waits, and comes in order."""
+    """Messages of the client wait, and are handled in order."""
     gate = asyncio.Event()
 
     class Slow(Recording):
@@ -157,7 +160,7 @@ async def test_a_full_mailbox_pauses_reading(over: Over) -> None:
 
 
 async def test_a_flood_of_pings_pauses_reading_too() -> None:
-    """They wait in the same mailbox, if the handler wants to hear of them."""
+    """Pings wait in the same mailbox, if the handler takes them."""
     gate = asyncio.Event()
 
     class Slow(Recording):
@@ -179,7 +182,7 @@ async def test_a_flood_of_pings_pauses_reading_too() -> None:
 
 
 async def test_too_many_messages_of_the_server_end_the_connection() -> None:
-    """1011, and closed is told why."""
+    """The code is 1011, and closed gets the reason."""
 
     class Flooded(Recording):
         max_mailbox = 3
@@ -197,7 +200,7 @@ async def test_too_many_messages_of_the_server_end_the_connection() -> None:
 
 
 async def test_the_oldest_messages_of_the_server_may_be_dropped() -> None:
-    """They are counted under the handler's name, since there is no topic."""
+    """Drops are counted under the handler's name, since there is no topic."""
 
     class Flooded(Recording):
         max_mailbox = 3
@@ -220,7 +223,7 @@ async def test_the_oldest_messages_of_the_server_may_be_dropped() -> None:
 
 @both_transports
 async def test_a_message_that_is_too_big(over: Over) -> None:
-    """1009."""
+    """The code is 1009."""
     async with talking(Echo, over=over, max_frame_size=10) as (server, wire):
         wire.send("x" * 10)
         assert await said(wire) == ["x" * 10]
@@ -232,7 +235,7 @@ async def test_a_message_that_is_too_big(over: Over) -> None:
 
 
 async def test_text_that_an_asgi_server_should_not_have_let_through() -> None:
-    """A lone surrogate is no text: 1007."""
+    """A lone surrogate is no text: the code is 1007."""
     async with talking(Echo, over="asgi") as (_, wire):
         wire.send("\ud800")
         await settle()

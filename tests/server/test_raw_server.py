@@ -1,4 +1,4 @@
-"""Raw handlers: what a handler is given, and what becomes of what it returns."""
+"""Raw handlers: the arguments and the return values of their methods."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .raws import Echo, Recording, said, talking
 @both_transports
 @pytest.mark.conformance("AD007")
 async def test_what_the_methods_return_is_sent(over: Over) -> None:
-    """A message, several, or nothing: of opened, receive and info."""
+    """opened, receive and info can return a message, several, or None."""
 
     class Talking(Recording):
         async def opened(self) -> list[str | bytes]:
@@ -51,7 +51,7 @@ async def test_what_the_methods_return_is_sent(over: Over) -> None:
 
 @pytest.mark.conformance("AD007", "WS052")
 async def test_pings_and_pongs_may_be_returned() -> None:
-    """From every method; the client's answer to a ping comes to ponged."""
+    """Every method can return them. The client's answer to a ping comes to ponged."""
     payloads: list[bytes] = []
 
     class Pinging(Recording):
@@ -82,7 +82,7 @@ async def test_pings_and_pongs_may_be_returned() -> None:
 @pytest.mark.conformance("WS051")
 @pytest.mark.parametrize("payload", [b"", b"payload", b"\xff" * 125])
 async def test_a_ping_is_answered_before_the_handler_hears_of_it(payload: bytes) -> None:
-    """With the same payload; the handler is given it too."""
+    """The answer has the same payload, which the handler gets too."""
 
     class Pinged(Recording):
         async def pinged(self, payload: bytes) -> bytes:
@@ -96,7 +96,7 @@ async def test_a_ping_is_answered_before_the_handler_hears_of_it(payload: bytes)
 
 @pytest.mark.conformance("WS047")
 async def test_a_handler_need_not_care_for_control_frames() -> None:
-    """Pings are answered, pongs pass, and messages go on."""
+    """Pings are answered, pongs are ignored, and messages are handled."""
     async with talking(Echo) as (_, wire):
         wire.ping(b"1")
         wire.pong(b"unasked")
@@ -107,7 +107,7 @@ async def test_a_handler_need_not_care_for_control_frames() -> None:
 
 @pytest.mark.conformance("WS052")
 async def test_the_server_pings() -> None:
-    """At any time, with a payload and without."""
+    """The server can ping at any time, with or without a payload."""
 
     class Asking(Recording):
         async def receive(self, message: str) -> None:
@@ -124,7 +124,7 @@ async def test_the_server_pings() -> None:
 
 
 async def test_pings_under_an_asgi_server_are_its_own() -> None:
-    """Ours are not sent; that is no error."""
+    """The handler's pings are not sent, without an error."""
 
     class Asking(Recording):
         async def receive(self, message: str) -> Ping:
@@ -140,7 +140,7 @@ async def test_pings_under_an_asgi_server_are_its_own() -> None:
 @both_transports
 @pytest.mark.conformance("WS048")
 async def test_a_message_to_oneself(over: Over) -> None:
-    """It is handled after what runs, and what comes of it is pushed without being asked for."""
+    """The message is handled after the running method. The result is sent without a request of the client."""
 
     class Later(Recording):
         async def receive(self, message: str) -> str:
@@ -156,7 +156,7 @@ async def test_a_message_to_oneself(over: Over) -> None:
 
 
 async def test_messages_of_the_server() -> None:
-    """Of timers, of topics and of tasks; all of it ends with the connection."""
+    """Timers, topics and tasks send such messages. They end with the connection."""
 
     class Listening(Recording):
         async def opened(self) -> None:
@@ -184,7 +184,7 @@ async def test_messages_of_the_server() -> None:
 
 
 async def test_a_message_that_nobody_expects() -> None:
-    """One warning, which says what to write."""
+    """The log has one warning, which says what to write."""
 
     class Deaf(Recording):
         async def receive(self, message: str) -> None:
@@ -197,7 +197,7 @@ async def test_a_message_that_nobody_expects() -> None:
 
 
 async def test_a_plain_def_runs_in_a_thread() -> None:
-    """There every call waits for the event loop."""
+    """Each call there blocks until the event loop has done it."""
 
     class Threaded(RawHandler):
         def receive(self, message: Any) -> str:
@@ -231,7 +231,7 @@ async def test_a_plain_def_runs_in_a_thread() -> None:
     ],
 )
 async def test_what_can_not_be_sent(value: Any, complaint: str) -> None:
-    """The connection ends as if the method had raised; nothing of it is sent."""
+    """The connection ends as if the method had raised. No part of the value is sent."""
 
     class Wrong(Recording):
         async def receive(self, message: str) -> Any:
@@ -252,7 +252,7 @@ async def test_what_can_not_be_sent(value: Any, complaint: str) -> None:
 
 @pytest.mark.conformance("LP032", "LP033")
 async def test_a_client_that_polls() -> None:
-    """What a handler answers, and what it says by itself later, comes with the next poll."""
+    """Answers and later messages of a handler come with the next poll."""
 
     class Later(Recording):
         async def receive(self, message: str) -> str:
@@ -276,7 +276,7 @@ async def test_a_client_that_polls() -> None:
 
 
 async def test_bytes_for_a_client_that_polls() -> None:
-    """They can't be sent, and whoever tries is told; the connection ends as if it had raised."""
+    """Bytes can't be sent, and the sender gets an error. The connection ends as if the method had raised."""
 
     class Binary(Recording):
         async def receive(self, message: str) -> bytes:

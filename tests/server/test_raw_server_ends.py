@@ -1,4 +1,4 @@
-"""How a raw connection ends: by its handler, by its client, by the server; and that it always does."""
+"""The ends of a raw connection: by its handler, by its client, by the server; in all cases it ends."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ENDS: dict[str, tuple[Callable[[Any], Any], int, str, Any]] = {}
 
 
 def end(code: int, text: str = "", told: Any = "normal") -> Callable[[Any], Any]:
-    """Enter a way to end: what the client sees, and what closed is told."""
+    """Register a way to end, with the frames that the client gets and the reason for closed."""
 
     def enter(function: Any) -> Any:
         ENDS[function.__name__] = (function, code, text, told)
@@ -78,7 +78,7 @@ async def close_twice(handler: Any) -> None:
 @pytest.mark.conformance("AD008", "AD009", "AD010", "AD012", "AD014")
 @pytest.mark.parametrize("name", ENDS)
 async def test_a_handler_ends_its_connection(over: Over, name: str) -> None:
-    """Normally, with a code, with a code and a detail, or for a restart."""
+    """The end is normal, with a code, with a code and a text, or for a restart."""
     function, code, text, told = ENDS[name]
 
     class Ending(Recording):
@@ -96,7 +96,7 @@ async def test_a_handler_ends_its_connection(over: Over, name: str) -> None:
 @both_transports
 @pytest.mark.conformance("AD011")
 async def test_messages_before_the_close(over: Over) -> None:
-    """What was sent goes out first, what a Stop replies too; nothing comes after."""
+    """Earlier messages and the reply of a Stop are sent first. Nothing is sent after the close."""
 
     class Ending(Recording):
         async def receive(self, message: str) -> str:
@@ -116,7 +116,7 @@ async def test_messages_before_the_close(over: Over) -> None:
 
 
 async def test_a_stop_for_a_failure() -> None:
-    """1011; closed is told the reason, and the log too."""
+    """The code is 1011. closed gets the reason, and the log has it too."""
 
     class Failing(Recording):
         async def receive(self, message: str) -> None:
@@ -136,7 +136,7 @@ PLACES = ["opened", "receive", "pinged", "ponged", "info", "task"]
 @pytest.mark.conformance("AD013")
 @pytest.mark.parametrize("place", PLACES)
 async def test_an_exception_anywhere_ends_the_connection(place: str) -> None:
-    """1011; it reaches closed, and the log says where it was raised."""
+    """The code is 1011. closed gets the exception, and the log says where it was raised."""
 
     class Bad(Recording):
         def fail(self, here: str) -> None:
@@ -177,7 +177,7 @@ async def test_an_exception_anywhere_ends_the_connection(place: str) -> None:
 
 
 async def test_nobody_is_there_to_be_refused() -> None:
-    """This protocol has no error reply, so ``raise Refused`` is an exception as any other."""
+    """This protocol has no error reply, so ``raise Refused`` is a normal exception."""
 
     class Refusing(Recording):
         async def receive(self, message: str) -> None:
@@ -191,7 +191,7 @@ async def test_nobody_is_there_to_be_refused() -> None:
 
 
 async def test_a_handler_that_can_not_be_made() -> None:
-    """1011, over both transports; there is no object to be told."""
+    """The code is 1011 on both transports. No method is called."""
 
     class Impossible(Recording):
         def __init__(self) -> None:
@@ -208,7 +208,7 @@ async def test_a_handler_that_can_not_be_made() -> None:
 
 
 async def test_a_closed_that_raises() -> None:
-    """It is logged, and the connection is over all the same."""
+    """The error is logged, and the connection ends nevertheless."""
 
     class Bad(RawHandler):
         async def receive(self, message: str) -> None: ...
@@ -237,7 +237,7 @@ async def test_a_closed_that_raises() -> None:
     ],
 )
 async def test_a_close_that_no_frame_can_say(code: int, reason: str, complaint: str) -> None:
-    """ValueError, and the connection is as it was."""
+    """``close`` raises ValueError, and the connection is unchanged."""
     errors: list[str] = []
 
     class Wrong(Recording):
@@ -258,7 +258,7 @@ async def test_a_close_that_no_frame_can_say(code: int, reason: str, complaint: 
     "code", [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 4999]
 )
 async def test_a_close_that_a_frame_can_say(code: int) -> None:
-    """The codes that RFC 6455 lets a server send, and those of an application."""
+    """These are the codes that RFC 6455 allows for a server, and the codes of an application."""
 
     class Closing(Recording):
         async def receive(self, message: str) -> None:
@@ -314,7 +314,7 @@ async def server_stops(server: Server, wire: Any) -> None:
 )
 @pytest.mark.parametrize("has_closed", [True, False])
 async def test_a_connection_ends(outside: Any, code: int, told: str, *, has_closed: bool) -> None:
-    """Closed is told why, once; a handler need not have it."""
+    """closed gets the reason once. A handler need not define it."""
 
     class Plain(RawHandler):
         async def receive(self, message: str) -> str:
@@ -330,7 +330,7 @@ async def test_a_connection_ends(outside: Any, code: int, told: str, *, has_clos
 
 
 async def test_the_server_drains() -> None:
-    """A handler may want to know before its connection is closed; nobody else hears of it."""
+    """A handler can define draining. Other handlers get no message."""
 
     class Moving(Recording):
         async def draining(self, news: Draining) -> str:
@@ -352,7 +352,7 @@ async def test_the_server_drains() -> None:
 
 
 async def test_a_slow_client_gets_what_stands_before_the_close() -> None:
-    """If it reads on in time."""
+    """The client must read on in time."""
 
     class Parting(Recording):
         async def receive(self, message: str) -> None:
@@ -370,7 +370,7 @@ async def test_a_slow_client_gets_what_stands_before_the_close() -> None:
 
 
 async def test_what_was_sent_before_a_goodbye_is_handled_first() -> None:
-    """The close is answered when the messages before it have been."""
+    """The close is answered when the messages before it are handled."""
 
     class Slow(Recording):
         async def receive(self, message: str) -> str:
@@ -389,7 +389,7 @@ async def test_what_was_sent_before_a_goodbye_is_handled_first() -> None:
 
 
 async def test_a_goodbye_overtaken_by_the_end() -> None:
-    """Whoever says goodbye and does not wait for the answer, or is disconnected, ends once."""
+    """A client that closes and does not wait, or is disconnected then, ends once."""
 
     class Slow(Recording):
         async def receive(self, message: str) -> None:
@@ -413,7 +413,7 @@ async def test_a_goodbye_overtaken_by_the_end() -> None:
 async def test_a_handler_that_hangs_ends_all_the_same(
     how: How, seconds: float, outside: Any
 ) -> None:
-    """It is cancelled after 5 s, and killed after 5 s more; then closed runs."""
+    """It is cancelled after 5 s, and killed after 5 s more. Then closed runs."""
 
     class Hanging(Recording):
         async def receive(self, message: str) -> None:
@@ -433,7 +433,7 @@ async def test_a_handler_that_hangs_ends_all_the_same(
 
 
 async def test_a_handler_killed_after_a_task_failed() -> None:
-    """The client is told when the handler is dead, if it could not be told before."""
+    """The client gets the close when the handler was killed, if it could not get it before."""
 
     class Worst(Recording):
         async def opened(self) -> None:
@@ -452,7 +452,7 @@ async def test_a_handler_killed_after_a_task_failed() -> None:
 
 
 async def test_a_closed_that_hangs() -> None:
-    """It has as long as the class says."""
+    """Its time is the class option terminate_timeout."""
 
     class Slow(RawHandler):
         terminate_timeout = 2
@@ -469,7 +469,7 @@ async def test_a_closed_that_hangs() -> None:
 
 
 async def test_what_is_said_after_the_end() -> None:
-    """In closed it goes nowhere; when all is over it is an error."""
+    """In closed, messages are dropped. After closed, ``send`` raises."""
     handlers: list[RawHandler] = []
 
     class Late(RawHandler):

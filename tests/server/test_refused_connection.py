@@ -1,4 +1,4 @@
-"""Refusals that a browser can read: the client is let in, told why, and closed after a while."""
+"""Readable refusals: the client is accepted, gets the reason, and is closed after some seconds."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from ..support.memory import (
 
 
 class Room(Channel[str]):
-    """Never joined by those who are refused."""
+    """A channel that no refused client joins."""
 
 
 async def connect(params: dict[str, str], info: ConnectInfo) -> str:
-    """Do what the parameter says."""
+    """Accept or refuse, according to the parameter."""
     what, _, rest = params.get("do", "").partition(":")
     if what == "refuse":
         raise Refused("banned", by=rest)
@@ -54,7 +54,7 @@ def endpoint(**options: Any) -> Endpoint:
 
 
 async def join(client: Client, topic: str = "room:1") -> dict[str, Any]:
-    """Join, and return what the error reply holds."""
+    """Join, and return the response of the error reply."""
     reply = await client.join(topic)
     assert reply["status"] == "error"
     response: dict[str, Any] = reply["response"]
@@ -64,7 +64,10 @@ async def join(client: Client, topic: str = "room:1") -> dict[str, Any]:
 @both_transports
 @both_versions
 async def test_a_refused_client_is_told_why(over: Over, version: Version) -> None:
-    """At each join and push, with the time after which it may come again; and then closed."""
+    """Each join and push is answered with the reason and a time for the next try.
+
+    Then the connection is closed.
+    """
     async with serve(endpoint()) as server:
         client = await server.connect(over=over, version=version, params={"do": "refuse:bob"})
         told = await join(client)
@@ -79,7 +82,7 @@ async def test_a_refused_client_is_told_why(over: Over, version: Version) -> Non
 
 
 async def test_a_client_that_polls_is_told_why() -> None:
-    """Its session ends as a connection would, and phoenix.js begins another."""
+    """Its session ends as a connection does, and phoenix.js begins another session."""
     async with serve(endpoint(longpoll=True)) as server:
         client = await server.connect(over="longpoll", params={"do": "refuse:bob"})
         assert (await join(client))["reason"] == "banned"
@@ -89,7 +92,7 @@ async def test_a_client_that_polls_is_told_why() -> None:
 
 @both_transports
 async def test_it_gets_its_heartbeats_and_leaves(over: Over) -> None:
-    """A client that was not answered those would think the connection dead."""
+    """Without these answers a client would assume that the connection is dead."""
     async with serve(endpoint()) as server:
         client = await server.connect(over=over, params={"do": "refuse"})
         assert await client.call("phoenix", "heartbeat") == ok()
@@ -100,7 +103,7 @@ async def test_it_gets_its_heartbeats_and_leaves(over: Over) -> None:
 
 
 async def test_it_is_no_connection() -> None:
-    """Nobody counts it, or finds it by an id; what is broadcast does not come to it."""
+    """It is not counted, has no id, and gets no broadcast."""
     async with serve(endpoint()) as server:
         client = await server.connect(params={"do": "refuse"})
         assert server.endpoint.connections == 0
@@ -128,7 +131,7 @@ async def test_those_who_may_connect_do() -> None:
     ],
 )
 async def test_each_refusal_has_its_reason(params: dict[str, str], reason: str) -> None:
-    """A version that nobody speaks is answered in the one before it."""
+    """A client of an unknown version gets the answer in the format of the version before."""
     async with serve(endpoint()) as server:
         version: Any = params.pop("vsn", "2.0.0")
         client = await server.connect(version=version, params=params)
@@ -139,7 +142,7 @@ async def test_each_refusal_has_its_reason(params: dict[str, str], reason: str) 
 
 
 async def test_an_old_version_that_nobody_speaks_is_answered_in_the_oldest() -> None:
-    """As objects, not arrays."""
+    """The oldest format has objects, not arrays."""
     async with serve(endpoint()) as server:
         client = await server.connect(version="0.9.0")  # type: ignore[arg-type]
         client.wire.send('{"topic":"room:1","event":"phx_join","payload":{},"ref":"1"}')
@@ -153,7 +156,7 @@ async def test_an_old_version_that_nobody_speaks_is_answered_in_the_oldest() -> 
 
 @pytest.mark.parametrize("vsn", ["two", "2.0", ""])
 async def test_what_is_no_version_is_refused_by_a_status(vsn: Any) -> None:
-    """Nobody knows what it would understand."""
+    """The format of such a client is unknown."""
     async with serve(endpoint()) as server:
         with pytest.raises(HandshakeRefused) as refused:
             await server.connect(version=vsn)
@@ -162,7 +165,7 @@ async def test_what_is_no_version_is_refused_by_a_status(vsn: Any) -> None:
 
 
 async def test_a_crash_stays_a_status() -> None:
-    """It is no verdict on the client."""
+    """A crash of the server is no refusal of the client."""
     async with serve(endpoint()) as server:
         with pytest.raises(HandshakeRefused) as refused:
             await server.connect(params={"do": "crash"})
@@ -171,7 +174,7 @@ async def test_a_crash_stays_a_status() -> None:
 
 
 async def test_a_page_of_another_origin_reads_nothing() -> None:
-    """Not even if a limit would refuse it before."""
+    """This holds even if a limit would refuse the page before."""
     limits = Limits(connections=1)
     socket: Socket[str] = Socket(connect=connect, channels={}, refusals="readable")
     async with serve(Endpoint(sockets={"/socket": socket}, limits=limits)) as server:
@@ -189,7 +192,7 @@ async def test_a_page_of_another_origin_reads_nothing() -> None:
 
 
 async def test_limits_are_readable_too() -> None:
-    """And those who only read do not count: when others go, there is room."""
+    """Refused clients do not count for the limits. When other clients leave, there is room."""
     socket = Socket(connect=connect, channels={"room:*": Room}, refusals="readable")
     limits = Limits(connections=1)
     async with serve(Endpoint(sockets={"/socket": socket}, limits=limits)) as server:
@@ -207,7 +210,7 @@ async def test_limits_are_readable_too() -> None:
 
 
 async def test_a_client_that_shall_wait_long_is_held_long() -> None:
-    """Or it would be back before; but not for ever."""
+    """Otherwise the client would come back too early. The time has a limit."""
     async with serve(endpoint(timeout=1000)) as server:
         for wait, held in [(30_000, 30), (10**9, MAX_HOLD), (1, 5)]:
             client = await server.connect(params={"do": f"wait:{wait}"})
@@ -218,7 +221,7 @@ async def test_a_client_that_shall_wait_long_is_held_long() -> None:
 
 
 async def test_the_others_are_refused_by_a_status_when_too_many_are_held() -> None:
-    """Until one of them is gone."""
+    """When one of them has left, the next client can read its reason."""
     async with serve(endpoint(refusals=Readable(hold=5, max_held=2))) as server:
         clients = [await server.connect(params={"do": "refuse"}) for _ in range(2)]
         with pytest.raises(HandshakeRefused) as refused:
@@ -232,7 +235,7 @@ async def test_the_others_are_refused_by_a_status_when_too_many_are_held() -> No
 
 
 async def test_they_are_not_closed_all_at_once() -> None:
-    """Each draws its own time."""
+    """Each connection has a random time."""
     async with serve(endpoint()) as server:
         clients = [await server.connect(params={"do": "refuse"}) for _ in range(20)]
         times = {(await join(client))["retry_after_ms"] for client in clients}
@@ -244,7 +247,7 @@ async def test_they_are_not_closed_all_at_once() -> None:
 @both_transports
 @pytest.mark.parametrize("subprotocols", [["phoenix", "base64url.bearer.phx.MTIzNA"]])
 async def test_the_subprotocol_is_agreed_on(over: Over, subprotocols: list[str]) -> None:
-    """A browser takes no connection without one that it offered."""
+    """A browser refuses a connection without a subprotocol that it offered."""
     async with serve(endpoint(auth_token=True)) as server:
         client = await server.connect(over=over, params={"do": "refuse"}, subprotocols=subprotocols)
         assert client.wire.subprotocol == "phoenix"
@@ -252,7 +255,7 @@ async def test_the_subprotocol_is_agreed_on(over: Over, subprotocols: list[str])
 
 
 async def test_what_is_no_message_closes_it() -> None:
-    """As any other connection."""
+    """This is the same for all connections."""
     async with serve(endpoint()) as server:
         client = await server.connect(params={"do": "refuse"})
         client.wire.send("nonsense")
@@ -260,7 +263,7 @@ async def test_what_is_no_message_closes_it() -> None:
 
 
 async def test_a_reason_that_cannot_be_written_is_a_crash_of_the_connect() -> None:
-    """It is found before the client is let in."""
+    """The error is found before the client is accepted."""
     async with serve(endpoint()) as server:
         with pytest.raises(HandshakeRefused) as refused:
             await server.connect(params={"do": "unspeakable"})
@@ -269,7 +272,7 @@ async def test_a_reason_that_cannot_be_written_is_a_crash_of_the_connect() -> No
 
 
 async def test_the_end_of_the_server_ends_it() -> None:
-    """With the code of all others."""
+    """The code is the same for all connections."""
     async with serve(endpoint()) as server:
         client = await server.connect(params={"do": "refuse"})
         await server.endpoint.stop()
@@ -277,7 +280,7 @@ async def test_the_end_of_the_server_ends_it() -> None:
 
 
 async def test_refusals_are_statuses_unless_it_was_said() -> None:
-    """As Phoenix has it."""
+    """The default is that of Phoenix."""
     async with serve(endpoint(refusals="http")) as server:
         with pytest.raises(HandshakeRefused) as refused:
             await server.connect(params={"do": "refuse"})
@@ -296,6 +299,6 @@ async def test_refusals_are_statuses_unless_it_was_said() -> None:
     ids=["no way", "none", "at once", "nobody", "a handler"],
 )
 def test_what_can_not_work_is_found_at_start_up(options: Any) -> None:
-    """A handler makes statuses, which nobody would see."""
+    """An error_handler makes HTTP answers, which no client would get."""
     with pytest.raises(DefinitionError, match="refusals"):
         Socket(connect=connect, channels={}, **options)

@@ -1,4 +1,4 @@
-"""What a channel has under way: timers, subscriptions and tasks, that end with it."""
+"""The resources of a channel: timers, subscriptions and tasks that end with it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from .handles import Room, rooms
 
 
 async def test_a_message_may_be_sent_after_a_time_and_again_and_again() -> None:
-    """Each in the channel's turn; the function that is returned ends it, and may be called again."""
+    """Each message is handled in the channel's turn.
+
+    The returned function cancels the timer, and can be called again.
+    """
     async with serve(endpoint_of({"room": Room})) as server:
         client = await server.connect()
         await client.join("room")
@@ -39,7 +42,7 @@ async def test_a_message_may_be_sent_after_a_time_and_again_and_again() -> None:
 
 
 async def test_no_timer_outlives_its_channel() -> None:
-    """Not even one that would find nobody there."""
+    """All its timers are cancelled at the end."""
     async with serve(endpoint_of({"room": Room})) as server:
         client = await server.connect()
         before = timers()
@@ -53,7 +56,7 @@ async def test_no_timer_outlives_its_channel() -> None:
 
 
 async def test_a_timer_that_has_fired_is_forgotten() -> None:
-    """A channel that lives long does not gather what is over."""
+    """A channel that lives long does not collect old timers."""
     async with serve(endpoint_of({"room": Room})) as server:
         client = await server.connect()
         await client.join("room")
@@ -73,7 +76,7 @@ async def test_a_timer_that_has_fired_is_forgotten() -> None:
 
 @pytest.mark.conformance("CS043")
 async def test_another_topic_can_be_listened_to() -> None:
-    """Its broadcasts come to on_info; two subscriptions deliver twice; cancelling ends one."""
+    """Its broadcasts come to on_info. Two subscriptions deliver twice, and a cancellation ends one of them."""
 
     class Relay(Room):
         @on_info(Broadcast)
@@ -102,7 +105,7 @@ async def test_another_topic_can_be_listened_to() -> None:
 
 
 async def test_a_task_runs_beside_the_handlers_and_ends_with_the_channel() -> None:
-    """What it returns can be awaited; at the end it is cancelled."""
+    """Its result can be awaited. At the end the task is cancelled."""
     async with serve(endpoint_of({"room": Room})) as server:
         client = await server.connect()
         await client.join("room")
@@ -139,7 +142,7 @@ async def test_a_task_that_is_cancelled_by_others_ends_nothing() -> None:
 
 
 async def test_of_two_tasks_that_raise_the_first_is_the_reason() -> None:
-    """terminate is told once; both are logged."""
+    """terminate gets the first error once. Both errors are logged."""
     reasons: list[Any] = []
 
     class Twice(Room):
@@ -166,7 +169,7 @@ async def test_of_two_tasks_that_raise_the_first_is_the_reason() -> None:
 
 
 async def test_timers_tasks_and_subscriptions_may_begin_in_join() -> None:
-    """What they say is heard once the channel has joined; a refused join ends them."""
+    """Their messages are handled once the channel has joined. A refused join ends them."""
 
     class Eager(Room):
         async def join(self, payload: dict[str, bool]) -> Any:

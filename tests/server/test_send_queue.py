@@ -1,4 +1,4 @@
-"""The queue of a slow client: what is dropped, what never is, and how much may wait."""
+"""The queue of a slow client: the messages that are dropped, the messages that never are, and the bounds."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ PLENTY = 1_000_000
 
 
 class Counting(SendQueue):
-    """A send queue, and what it dropped."""
+    """A send queue, and its dropped messages."""
 
     def __init__(self, bound: int = PLENTY) -> None:
         self.drops: Counter[tuple[str, DropReason]] = Counter()
         super().__init__(bound, self.count)
 
     def count(self, topic: str, reason: DropReason, count: int) -> None:
-        """Remember a drop."""
+        """Record a drop."""
         self.drops[topic, reason] += count
 
     def say(self, frame: str, *, key: object = None, most: int = 100, owner: str = OWNER) -> None:
@@ -34,7 +34,7 @@ class Counting(SendQueue):
 
 
 def drain(queue: SendQueue) -> str:
-    """Return what waits, frame by frame."""
+    """Return the frames that wait, one by one."""
     return "".join("".join(queue.take(1)) for _ in range(len(queue)))
 
 
@@ -42,7 +42,7 @@ def drain(queue: SendQueue) -> str:
 
 
 def test_without_a_bound_reached_everything_comes_in_order() -> None:
-    """Messages that may be dropped, and those that may not."""
+    """Some messages can be dropped, others can't."""
     queue = Counting()
     for frame in "abcdef":
         if frame in "bd":
@@ -55,7 +55,7 @@ def test_without_a_bound_reached_everything_comes_in_order() -> None:
 
 
 def test_beyond_its_bound_a_channel_loses_its_oldest() -> None:
-    """Of its own messages, and nobody else's."""
+    """Only messages of this channel are dropped."""
     queue = Counting()
     queue.say("x", owner="other", most=2)
     for frame in "abcde":
@@ -66,7 +66,7 @@ def test_beyond_its_bound_a_channel_loses_its_oldest() -> None:
 
 
 def test_of_one_key_only_the_newest_waits() -> None:
-    """It goes to the end: what comes is in the order of sending, with gaps."""
+    """The message goes to the end: messages come in the order of sending, with gaps."""
     queue = Counting()
     for frame, key in zip("abcde", "12131", strict=True):
         queue.say(frame, key=key)
@@ -75,7 +75,7 @@ def test_of_one_key_only_the_newest_waits() -> None:
 
 
 def test_a_key_belongs_to_its_channel() -> None:
-    """The same key in another channel is another."""
+    """The same key in another channel is a different key."""
     queue = Counting()
     queue.say("a", key=1)
     queue.say("b", key=1, owner="other")
@@ -83,7 +83,7 @@ def test_a_key_belongs_to_its_channel() -> None:
 
 
 def test_too_many_keys_lose_the_oldest() -> None:
-    """Whichever key it has."""
+    """The key has no effect on the choice."""
     queue = Counting()
     for frame, key in zip("abca", "1231", strict=True):
         queue.say(frame, key=key, most=2)
@@ -92,7 +92,7 @@ def test_too_many_keys_lose_the_oldest() -> None:
 
 
 def test_what_was_taken_is_not_replaced() -> None:
-    """A message under way to the client stays as it is; a newer one of its key waits behind."""
+    """A message in transit does not change. A newer message with its key waits behind it."""
     queue = Counting()
     queue.say("a", key=1)
     assert queue.take(1) == ["a"]
@@ -105,7 +105,7 @@ def test_what_was_taken_is_not_replaced() -> None:
 
 
 def test_over_the_bytes_the_oldest_that_may_go_goes() -> None:
-    """Whosoever it is; what must not be dropped stays, in its place."""
+    """The oldest message that can be dropped is dropped, of any channel. Other messages keep their places."""
     queue = Counting(bound=4 * (COST + 1))
     queue.say("a", owner="other")
     assert queue.put("t", "B", 1)
@@ -119,7 +119,7 @@ def test_over_the_bytes_the_oldest_that_may_go_goes() -> None:
 
 
 def test_what_was_dropped_before_makes_no_room() -> None:
-    """The bytes are those of what waits."""
+    """Only messages that wait count."""
     queue = Counting(bound=2 * (COST + 1))
     for frame, key in zip("abcd", "1123", strict=True):
         queue.say(frame, key=key)
@@ -131,7 +131,7 @@ def test_what_was_dropped_before_makes_no_room() -> None:
 
 
 def test_what_must_not_be_dropped_makes_room_for_itself() -> None:
-    """Of what may."""
+    """Messages that can be dropped are dropped for it."""
     queue = Counting(bound=2 * (COST + 1))
     for frame in "ab":
         queue.say(frame)
@@ -141,7 +141,10 @@ def test_what_must_not_be_dropped_makes_room_for_itself() -> None:
 
 
 def test_one_message_may_go_beyond_the_bound_and_no_more() -> None:
-    """However big it is: else a big reply could never be sent to who is slow for a moment."""
+    """The message can have any size.
+
+    Otherwise a large reply could never reach a client that is slow for a moment.
+    """
     queue = Counting(bound=1000)
     queue.say("a")
     assert queue.put("t", "B", 1_000_000)
@@ -152,7 +155,7 @@ def test_one_message_may_go_beyond_the_bound_and_no_more() -> None:
 
 
 def test_who_is_gone_gets_nothing() -> None:
-    """And all of it is counted, by topic."""
+    """All messages are counted by topic."""
     queue = Counting()
     for frame in "abc":
         queue.say(frame, key=1)
@@ -168,7 +171,7 @@ def test_who_is_gone_gets_nothing() -> None:
 
 
 def test_as_much_is_taken_as_was_asked_for() -> None:
-    """At least one message, and none after the limit is reached."""
+    """At least one message is taken, and none after the limit is reached."""
     queue = Counting()
     for frame in ("aa", "bb", "cc"):
         queue.put("t", frame, 2)
@@ -179,7 +182,7 @@ def test_as_much_is_taken_as_was_asked_for() -> None:
 
 @pytest.mark.parametrize("most", [1, 3])
 def test_gaps_do_not_pile_up(most: int) -> None:
-    """A client that never reads costs the same after any number of messages."""
+    """A client that never reads takes the same memory after any number of messages."""
     queue = Counting()
     queue.put("t", "first", 5)  # nothing behind it is at the front
     for n in range(10_000):
@@ -189,7 +192,7 @@ def test_gaps_do_not_pile_up(most: int) -> None:
 
 
 def test_gaps_do_not_pile_up_for_who_reads_a_little() -> None:
-    """Nor for one that is always some messages behind."""
+    """The same holds for a client that is always some messages behind."""
     queue = Counting()
     for n in range(5):
         queue.say(str(n))
@@ -214,7 +217,7 @@ class Line:
 
 
 class Naive:
-    """The same rules, done by searching."""
+    """A queue with the same rules, implemented by searches."""
 
     def __init__(self, bound: int) -> None:
         self.bound = bound
@@ -282,7 +285,7 @@ STEPS = st.lists(
 def test_it_does_what_a_list_that_is_searched_does(
     steps: list[tuple[object, ...]], bound: int, most: int
 ) -> None:
-    """For any program: the same frames in the same order, the same drops, the same size."""
+    """For any program, both have the same frames in the same order, the same drops, and the same size."""
     queue, naive = Counting(bound), Naive(bound)
     for frame, step in enumerate(steps):
         match step:

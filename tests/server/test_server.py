@@ -1,4 +1,4 @@
-"""What all connections of an endpoint share: its loop, its threads, its idle timers, and its end."""
+"""The objects that all connections of an endpoint share: loop, threads, idle timers; and their end."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ..support.until import until
 
 
 class Room(Channel[Any]):
-    """An ordinary channel."""
+    """A normal channel."""
 
 
 def server() -> Server:
@@ -34,7 +34,7 @@ def test_before_the_start_there_is_no_loop() -> None:
 
 
 async def test_it_belongs_to_the_loop_that_it_was_started_on() -> None:
-    """And to none once it has stopped."""
+    """After the stop it belongs to no loop."""
     one = server()
     one.start()
     assert one.loop is running_loop()
@@ -45,7 +45,7 @@ async def test_it_belongs_to_the_loop_that_it_was_started_on() -> None:
 
 @both_transports
 async def test_stop_closes_every_connection_and_waits_for_the_channels(over: Over) -> None:
-    """With 1012, so that clients come back; each terminate is told, and may finish."""
+    """The code is 1012, so that clients come back. Each terminate runs to its end."""
     ended: list[Any] = []
 
     class Slow(Channel[Any]):
@@ -64,7 +64,7 @@ async def test_stop_closes_every_connection_and_waits_for_the_channels(over: Ove
 
 
 async def test_what_was_broadcast_last_still_leaves() -> None:
-    """A stop in the same turn does not swallow it."""
+    """A stop in the same turn does not drop the broadcast."""
     async with serve(endpoint_of({"room": Room})) as server:
         client = await server.connect()
         await client.join("room")
@@ -75,7 +75,7 @@ async def test_what_was_broadcast_last_still_leaves() -> None:
 
 
 async def test_stop_waits_for_what_runs_in_the_background() -> None:
-    """Also for what began while it waited."""
+    """Tasks that began during the wait are included."""
     one = server()
     one.start()
     done: list[str] = []
@@ -95,7 +95,7 @@ async def test_stop_waits_for_what_runs_in_the_background() -> None:
 
 
 async def test_a_failure_in_the_background_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """Nobody else would look at it."""
+    """No other code would see the failure."""
     one = server()
     one.start()
 
@@ -113,7 +113,7 @@ async def test_a_failure_in_the_background_is_logged(caplog: pytest.LogCaptureFi
 
 
 async def test_each_socket_has_a_timeout_of_its_own() -> None:
-    """A silent connection is closed after 1 to 1.25 times that of its own socket."""
+    """A silent connection is closed after 1 to 1.25 times the timeout of its socket."""
 
     async def connect() -> None:
         return None
@@ -135,7 +135,7 @@ async def test_each_socket_has_a_timeout_of_its_own() -> None:
 
 
 async def test_the_idle_timers_end_with_the_endpoint() -> None:
-    """Nothing is left that would wake the loop again."""
+    """No timer is left that would wake the loop."""
     endpoint = endpoint_of({"room": Room})
     async with serve(endpoint) as server:
         await server.connect()
@@ -146,7 +146,7 @@ async def test_the_idle_timers_end_with_the_endpoint() -> None:
 
 
 async def test_plain_functions_run_in_threads_of_a_bounded_pool() -> None:
-    """As many at once as there are threads, and the others after them."""
+    """As many run at once as there are threads. The others run after them."""
     one = server()
     one.start()
     lock, running, most = threading.Lock(), 0, 0
@@ -171,7 +171,7 @@ async def test_plain_functions_run_in_threads_of_a_bounded_pool() -> None:
 
 
 async def test_an_error_in_a_thread_comes_to_who_waits_for_it() -> None:
-    """With its traceback."""
+    """The error has its traceback."""
     one = server()
     one.start()
 
@@ -184,7 +184,7 @@ async def test_an_error_in_a_thread_comes_to_who_waits_for_it() -> None:
 
 
 async def test_what_comes_too_late_from_a_thread_is_dropped_and_logged() -> None:
-    """A thread can't be cancelled: its handler is given up, and may finish for itself."""
+    """A thread can't be cancelled: its handler is abandoned, and can finish without an effect."""
     began, go_on = asyncio.Event(), threading.Event()
     loop = running_loop()
 
@@ -215,7 +215,7 @@ async def test_what_comes_too_late_from_a_thread_is_dropped_and_logged() -> None
 
 
 async def test_it_may_start_again() -> None:
-    """With threads, timers and connections of the new life."""
+    """The second start has new threads, timers and connections."""
 
     class Threaded(Channel[Any]):
         @on("name")

@@ -1,4 +1,4 @@
-"""What a client may choose has a size: refs, topics, events, and the number of values in a payload."""
+"""Limits on values that a client chooses: refs, topics, events, and the number of values in a payload."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ..support.memory import (
 
 
 class Room(Channel[Any]):
-    """Takes one event, and in its pattern any topic."""
+    """A channel with one event, whose pattern matches any topic."""
 
     @on("echo")
     async def echo(self, payload: Any) -> Ok:
@@ -30,7 +30,7 @@ class Room(Channel[Any]):
 
 
 class Anything(Channel[Any]):
-    """Takes every event."""
+    """A channel that handles every event."""
 
     async def handle_in(self, event: str, payload: Any) -> Ok:
         return Ok(len(event))
@@ -40,14 +40,14 @@ CHANNELS = {"room:*": Room, "any:*": Anything}
 
 
 def too_long(most: int) -> Any:
-    """The reply to a topic or event that is too long."""
+    """Return the reply to a topic or event that is too long."""
     return error({"reason": "too_long", "max_bytes": most})
 
 
 @both_versions
 @all_transports
 async def test_a_topic_or_event_has_at_most_so_many_bytes(over: Over, version: Version) -> None:
-    """A longer one gets an error reply with its refs, and the connection goes on."""
+    """A longer text gets an error reply with its refs, and the connection goes on."""
     async with serve(endpoint_of(CHANNELS)) as server:
         client = await server.connect(over=over, version=version)
         longest = "room:" + "é" * 509 + "x"
@@ -68,7 +68,7 @@ async def test_a_topic_or_event_has_at_most_so_many_bytes(over: Over, version: V
 )
 @pytest.mark.parametrize("kind", ["join", "join_ref", "push", "heartbeat"])
 async def test_a_ref_is_short(over: Over, version: Version, ref: Any, kind: str) -> None:
-    """Anything else ends the connection: it can't be answered without being repeated."""
+    """A long ref ends the connection, since an answer would have to repeat it."""
     async with serve(endpoint_of(CHANNELS)) as server:
         client = await server.connect(over=over, version=version)
         assert await client.join("room:1") == ok()
@@ -86,7 +86,7 @@ async def test_a_ref_is_short(over: Over, version: Version, ref: Any, kind: str)
 
 
 async def test_a_ref_of_the_longest_is_echoed() -> None:
-    """128 bytes, over any transport."""
+    """The longest ref has 128 bytes, on every transport."""
     async with serve(endpoint_of(CHANNELS)) as server:
         client = await server.connect()
         ref = "é" * 64
@@ -95,7 +95,7 @@ async def test_a_ref_of_the_longest_is_echoed() -> None:
 
 
 async def test_a_binary_message_has_the_same_sizes() -> None:
-    """Its header would hold 255 bytes of each."""
+    """Its header could have 255 bytes for each part."""
     async with serve(endpoint_of(CHANNELS)) as server:
         client = await server.connect()
         assert await client.join("any:1") == ok()
@@ -105,7 +105,7 @@ async def test_a_binary_message_has_the_same_sizes() -> None:
 
 
 async def test_sizes_can_be_set() -> None:
-    """Each of them, for one socket."""
+    """Each size can be set for one socket."""
     sizes: dict[str, Any] = {
         "max_ref_size": 200,
         "max_topic_size": 10,
@@ -127,7 +127,7 @@ async def test_sizes_can_be_set() -> None:
 @both_versions
 @pytest.mark.parametrize("member", [2, 3], ids=["topic", "event"])
 async def test_an_array_or_object_is_as_short_as_a_text(version: Version, member: int) -> None:
-    """A short one matches nothing; a long one ends the connection."""
+    """A short array or object matches nothing. A long one ends the connection."""
     async with serve(endpoint_of(CHANNELS)) as server:
         client = await server.connect(version=version)
         parts: list[Any] = ["1", "1", "nothing", "nothing"]
@@ -143,7 +143,7 @@ async def test_an_array_or_object_is_as_short_as_a_text(version: Version, member
 @both_versions
 @all_transports
 async def test_a_message_has_at_most_so_many_values(over: Over, version: Version) -> None:
-    """One that would take hundreds of megabytes is never decoded."""
+    """A message that would take hundreds of megabytes is never decoded."""
     async with serve(endpoint_of(CHANNELS)) as server:
         client = await server.connect(over=over, version=version)
         assert await client.join("room:1") == ok()

@@ -1,4 +1,4 @@
-"""Bad ends: a terminate, and a task that a channel started, that misbehave."""
+"""Bad ends: terminate methods and tasks that misbehave."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ each_loss = pytest.mark.parametrize("end", LOST)
 
 @pytest.mark.parametrize(("how", "line"), [("raises", "crashed"), ("hangs", "took over 5s")])
 async def test_a_bad_terminate_is_cut_short(how: How, line: str) -> None:
-    """After terminate_timeout; the leave was answered before."""
+    """It is cancelled after terminate_timeout. The leave was answered before."""
     async with scene("terminate", how) as s:
         await s.client.join("bad")
         s.client.leave("bad")
@@ -54,7 +54,7 @@ async def test_a_bad_terminate_is_cut_short(how: How, line: str) -> None:
 async def test_a_client_that_is_lost_with_a_bad_terminate(
     end: End, how: How, seconds: float
 ) -> None:
-    """It is cancelled after terminate_timeout, killed 5 s later, and never run again."""
+    """terminate is cancelled after terminate_timeout, killed 5 s later, and never run again."""
     async with scene("terminate", how) as s:
         await s.client.join("bad")
         await s.end(end)
@@ -70,7 +70,7 @@ async def test_a_client_that_is_lost_with_a_bad_terminate(
 async def test_a_crash_with_a_bad_terminate_still_tells_the_client(
     how: How, seconds: float
 ) -> None:
-    """phx_error comes after terminate, whatever becomes of that."""
+    """phx_error comes after terminate, for every outcome of terminate."""
     async with scene("terminate", how) as s:
         await s.client.join("bad")
         s.client.push("bad", "crash")
@@ -103,7 +103,7 @@ async def test_a_duplicate_join_cuts_a_bad_terminate_short(how: How, seconds: fl
 
 @pytest.mark.parametrize("busy", [False, True])
 async def test_a_terminate_that_awaits_what_was_cancelled_has_crashed(busy: bool) -> None:
-    """It is logged as any other error of terminate, also after a handler that we had to cancel."""
+    """It is logged like any other error of terminate, even after a handler that was cancelled."""
 
     class Room(Channel[Any]):
         async def after_join(self) -> None:
@@ -130,7 +130,7 @@ async def test_a_terminate_that_awaits_what_was_cancelled_has_crashed(busy: bool
 
 
 async def test_a_task_that_raises_ends_its_channel() -> None:
-    """As if a handler had raised."""
+    """The effect is the same as if a handler had raised."""
     async with scene("task", "raises") as s:
         s.client.start_join("bad")
         await s.client.expect(
@@ -144,7 +144,7 @@ async def test_a_task_that_raises_ends_its_channel() -> None:
 @pytest.mark.parametrize("end", ["leave", *LOST, "rejoin"])
 @pytest.mark.parametrize(("how", "seconds"), [("hangs", 0), ("ignores", 5), ("catches_all", 5)])
 async def test_a_task_ends_with_its_channel(end: End, how: How, seconds: float) -> None:
-    """It is cancelled; if it ignores that it is killed after 5 s. The client waits for neither."""
+    """The task is cancelled. If it ignores that, it is killed after 5 s. The client does not wait."""
     async with scene("task", how) as s:
         await s.client.join("bad")
         await settle()
@@ -163,7 +163,7 @@ async def test_a_task_ends_with_its_channel(end: End, how: How, seconds: float) 
 
 
 async def test_a_task_that_raises_while_it_is_cancelled_is_logged() -> None:
-    """In one line; the channel has ended already, and ends no second time."""
+    """The log has one line. The channel has ended already, and does not end twice."""
 
     class Room(Channel[Any]):
         async def after_join(self) -> None:
@@ -188,7 +188,7 @@ async def test_a_task_that_raises_while_it_is_cancelled_is_logged() -> None:
 
 @pytest.mark.parametrize("reason", ["normal", "out_of_paper"])
 async def test_a_task_may_stop_its_channel(reason: str) -> None:
-    """``raise Stop`` does there what it does in a handler."""
+    """``raise Stop`` has the same effect as in a handler."""
 
     class Room(Channel[Any]):
         async def after_join(self) -> None:

@@ -1,7 +1,7 @@
-"""Bad handlers: whatever they do, wherever, the end comes, the client is told, and nothing is left.
+"""Bad handlers: for every kind of misbehaviour, the end comes, the client is notified, and nothing is left.
 
-Each test ends in ``serve``, which fails if a task, a subscription or a connection is left behind, or if
-anything was logged that the test did not ask for. A second client looks on: nothing may disturb it.
+Each test ends in ``serve``, which fails if a task, a subscription or a connection is left, or if there is an
+unexpected line in the log. A second client watches that nothing disturbs it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ each_loss = pytest.mark.parametrize("end", LOST)
     ("how", "seconds"), [("raises", 0), ("hangs", 10), ("ignores", 15), ("catches_all", 15)]
 )
 async def test_a_bad_join_is_answered_as_crashed(how: How, seconds: float) -> None:
-    """At once, after join_timeout, or when it was killed for not heeding that."""
+    """The answer comes at once, after join_timeout, or when the join was killed."""
     async with scene("join", how) as s:
         s.client.start_join("bad")
         s.client.send(None, "2", "phoenix", "heartbeat")
@@ -58,7 +58,7 @@ async def test_a_bad_join_is_answered_as_crashed(how: How, seconds: float) -> No
 async def test_a_client_that_is_lost_in_the_middle_of_a_bad_join(
     end: End, how: How, seconds: float
 ) -> None:
-    """The join has 5 s to finish, and 5 s more to heed its cancellation."""
+    """The join has 5 s to finish, and 5 s more after its cancellation."""
     async with scene("join", how) as s:
         s.client.start_join("bad")
         await settle()
@@ -73,7 +73,7 @@ async def test_a_client_that_is_lost_in_the_middle_of_a_bad_join(
 
 
 async def test_a_close_frame_waits_behind_a_join_as_every_frame_does() -> None:
-    """It is read, and answered, when the join has been given up."""
+    """The close is read and answered when the join was cancelled."""
     async with scene("join", "hangs") as s:
         s.client.start_join("bad")
         await s.end("close")
@@ -90,7 +90,7 @@ each_place = pytest.mark.parametrize("place", PLACES)
 
 
 async def misbehaving(s: Scene) -> None:
-    """Join, and have the channel misbehave."""
+    """Join, and make the channel misbehave."""
     assert await s.client.join("bad") == ok()
     if s.bad.place == "handler":
         s.client.push("bad", "event")
@@ -101,7 +101,7 @@ async def misbehaving(s: Scene) -> None:
 
 @each_place
 async def test_a_handler_that_raises_ends_its_channel_alone(place: str) -> None:
-    """terminate is told the error, the client gets phx_error, and may join again."""
+    """terminate gets the error. The client gets phx_error, and can join again."""
     async with scene(place, "raises") as s:
         await misbehaving(s)
         await s.client.expect(("1", "1", "bad", "phx_error", CRASH))
@@ -113,7 +113,7 @@ async def test_a_handler_that_raises_ends_its_channel_alone(place: str) -> None:
 @each_place
 @pytest.mark.parametrize(("how", "seconds"), [("hangs", 5), ("ignores", 10), ("catches_all", 10)])
 async def test_a_leave_is_not_held_up_for_ever(place: str, how: How, seconds: float) -> None:
-    """It is answered after the grace time, as ever: reply, close; and terminate runs."""
+    """After the grace time the client gets the reply and the close. Then terminate runs."""
     async with scene(place, how) as s:
         await misbehaving(s)
         s.client.join_refs["bad"] = "1"
@@ -137,7 +137,7 @@ async def test_a_leave_is_not_held_up_for_ever(place: str, how: How, seconds: fl
 async def test_a_client_that_is_lost_in_the_middle_of_a_bad_handler(
     place: str, end: End, how: How, seconds: float, over: Over
 ) -> None:
-    """The handler is cancelled after 5 s, and killed after 5 s more; then terminate runs."""
+    """The handler is cancelled after 5 s, and killed after 5 s more. Then terminate runs."""
     async with scene(place, how, over) as s:
         await misbehaving(s)
         await s.end(end)
@@ -147,7 +147,7 @@ async def test_a_client_that_is_lost_in_the_middle_of_a_bad_handler(
 
 
 def assert_said(s: Scene, how: How, reason: str) -> None:
-    """Check that terminate was told the reason, once, and the log what was done about the handler."""
+    """Check that terminate got the reason once, and that the log names the handler's end."""
     assert s.bad.reasons == [reason]
     first, *more = [record.getMessage() for record in s.server.records]
     assert f"Bad on 'bad' did not finish in 5s when its end came ({reason})" in first
@@ -159,7 +159,7 @@ def assert_said(s: Scene, how: How, reason: str) -> None:
 @pytest.mark.conformance("OB009")
 @pytest.mark.parametrize(("how", "seconds"), [("hangs", 0), ("ignores", 5), ("catches_all", 5)])
 async def test_a_duplicate_join_ends_a_bad_handler(place: str, how: How, seconds: float) -> None:
-    """At once, or after 5 s if the handler ignores it; terminate does not run."""
+    """The handler ends at once, or after 5 s if it ignores its cancellation. terminate does not run."""
     async with scene(place, how) as s:
         await misbehaving(s)
         s.bad.place = "nowhere"
@@ -190,7 +190,7 @@ async def test_a_duplicate_join_ends_a_bad_handler(place: str, how: How, seconds
 async def test_a_bad_terminate_after_a_bad_handler(
     handler: How, terminate: How, seconds: float, line: str
 ) -> None:
-    """Each has its time, and its line in the log."""
+    """Each has a time limit, and a line in the log."""
 
     class Worst(Bad):
         place = "handler"
@@ -219,7 +219,7 @@ async def test_a_bad_terminate_after_a_bad_handler(
 
 
 async def test_a_client_that_is_lost_while_a_duplicate_join_waits() -> None:
-    """The new join never begins; the old handler is killed all the same."""
+    """The new join never begins. The old handler is killed nevertheless."""
     async with scene("handler", "ignores") as s:
         await misbehaving(s)
         await s.end("rejoin")
