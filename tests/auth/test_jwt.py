@@ -45,7 +45,7 @@ async def test_a_token_of_each_algorithm_admits_its_user(algorithm: str) -> None
 
 
 async def test_the_token_beside_the_url_comes_first() -> None:
-    """And the parameter may have another name."""
+    """The name of the parameter can be set."""
     connect = connector(param="jwt")
     assert await connect({"jwt": "junk"}, request(make())) == "ann"
     assert await connect({"jwt": make()}, request()) == "ann"
@@ -68,13 +68,13 @@ async def test_the_token_beside_the_url_comes_first() -> None:
     ids=lambda value: repr(value)[:12],
 )
 async def test_what_is_no_token_is_refused(token: Any, expected: type[Exception]) -> None:
-    """Whatever it is."""
+    """This holds for values of every type."""
     with pytest.raises(expected):
         await connector().verify(token)
 
 
 async def test_a_token_of_another_key_is_refused() -> None:
-    """As is one that was changed."""
+    """A changed token is refused too."""
     connect = connector()
     with pytest.raises(TokenInvalid, match="another key"):
         await connect.verify(make(key=OTHER_RSA))
@@ -85,7 +85,7 @@ async def test_a_token_of_another_key_is_refused() -> None:
 
 
 async def test_several_keys_are_a_rotation() -> None:
-    """Tokens of each of them are good."""
+    """Tokens of each key are valid."""
     connect = connector(key=[pem(RSA), pem(OTHER_RSA)])
     assert (await connect.verify(make()))["sub"] == "ann"
     assert (await connect.verify(make(key=OTHER_RSA)))["sub"] == "ann"
@@ -93,7 +93,7 @@ async def test_several_keys_are_a_rotation() -> None:
 
 @pytest.mark.parametrize("algorithm", ["none", "HS256", "ES256", "PS256"])
 async def test_an_algorithm_that_was_not_asked_for_is_refused(algorithm: str) -> None:
-    """Even if it could be verified with the key that there is."""
+    """This holds even if the present key could verify it."""
     key = None if algorithm == "none" else PRIVATE[algorithm]
     token = pyjwt.encode({"sub": "ann", "exp": time.time() + 60}, key, algorithm)  # type: ignore[arg-type]
     with pytest.raises(TokenInvalid, match="is not accepted"):
@@ -101,7 +101,7 @@ async def test_an_algorithm_that_was_not_asked_for_is_refused(algorithm: str) ->
 
 
 async def test_a_public_key_is_no_secret() -> None:
-    """A token that was signed with the public key as if it were one is refused."""
+    """A token that was signed with the public key as an HS secret is refused."""
     head = pyjwt.utils.base64url_encode(b'{"alg":"HS256","typ":"JWT"}')
     body = pyjwt.utils.base64url_encode(json.dumps({"exp": time.time() + 60}).encode())
     signing = pyjwt.algorithms.HMACAlgorithm(pyjwt.algorithms.HMACAlgorithm.SHA256)
@@ -112,7 +112,7 @@ async def test_a_public_key_is_no_secret() -> None:
 
 
 async def test_an_expired_token_says_since_when() -> None:
-    """Its text is for the log; a client is told token_expired."""
+    """The text is for the log. The client gets token_expired."""
     now = int(time.time())
     with pytest.raises(TokenExpired) as expired:
         await connector().verify(make(iat=now - 100, exp=now - 40))
@@ -121,7 +121,7 @@ async def test_an_expired_token_says_since_when() -> None:
 
 
 async def test_clocks_may_differ_by_the_leeway() -> None:
-    """And the connection lasts as long as its token would be accepted."""
+    """The connection lasts as long as its token is accepted."""
     connect = connector(leeway=30)
     info, ends = request(make(exp=int(time.time()) - 10)), int(time.time()) + 20
     assert await connect({}, info) == "ann"
@@ -153,13 +153,13 @@ async def test_clocks_may_differ_by_the_leeway() -> None:
     ids=repr,
 )
 async def test_claims_that_do_not_fit_are_refused(options: Any, claims: Any) -> None:
-    """A token for somebody else, of somebody else, of the future, or without an end."""
+    """Examples are another audience, another issuer, a time in the future, or a missing expiry."""
     with pytest.raises(TokenInvalid):
         await connector(**options).verify(make(**claims))
 
 
 async def test_claims_that_fit_are_accepted() -> None:
-    """One of several audiences will do; a token without an end too, where it is not required."""
+    """One of several audiences is enough. A token without an expiry is accepted if none is required."""
     connect = connector(audience=["chat", "game"], issuer="us", require=[])
     info = request(make(aud=["chat"], iss="us", exp=None))
     assert await connect({}, info) == "ann"
@@ -170,7 +170,7 @@ async def test_claims_that_fit_are_accepted() -> None:
 
 
 async def test_a_token_binds_the_connection_to_its_time_and_its_id() -> None:
-    """So it ends with it, and can be revoked."""
+    """So the connection ends with the token, and can be disconnected by the token's id."""
     ends = int(time.time()) + 60
     info = request(make(exp=ends, jti="7f3a"))
     await connector()({}, info)
@@ -178,7 +178,7 @@ async def test_a_token_binds_the_connection_to_its_time_and_its_id() -> None:
 
 
 async def test_the_user_is_made_by_a_function_that_may_wait() -> None:
-    """And may refuse."""
+    """The function can refuse too."""
 
     async def user(claims: dict[str, Any], info: ConnectInfo) -> str:
         if claims["sub"] == "eve":
@@ -192,11 +192,11 @@ async def test_the_user_is_made_by_a_function_that_may_wait() -> None:
 
 
 class Room(Channel[str]):
-    """Nothing but a room."""
+    """A channel without handlers."""
 
 
 async def test_a_connection_lives_as_its_tokens_do() -> None:
-    """It is refused, admitted, told that its time ends, prolonged, and closed."""
+    """A connection is refused, accepted, warned, prolonged, and closed."""
     connect = connector()
     options: dict[str, Any] = {"id": lambda sub: f"users:{sub}", "refresh": connect.refresh}
     async with serve(endpoint_of({"room:*": Room}, connect=connect, **options)) as server:
@@ -269,6 +269,6 @@ def private_pem() -> str:
     ids=[str(number) for number in range(28)],
 )
 def test_what_can_not_work_is_found_at_start_up(options: dict[str, Any], message: str) -> None:
-    """With what was expected, and what to write."""
+    """The error has the expected value, and what to write."""
     with pytest.raises(DefinitionError, match=message):
         JWTConnect(**{"algorithms": ["RS256"], "user": lambda claims, info: None, **options})

@@ -1,4 +1,4 @@
-"""Keys behind a URL: when they are fetched, and what an issuer's outage does."""
+"""Keys behind a URL: the times of fetches, and an outage of the issuer."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.support.tokens import EC, ED, OTHER_RSA, PRIVATE, RSA, SECRET, WEAK_R
 
 @dataclass
 class Issuer:
-    """Who publishes keys, and counts how often it is asked."""
+    """A server that publishes keys, and counts its requests."""
 
     url: str = ""
     keys: list[dict[str, Any]] = field(default_factory=list)
@@ -66,7 +66,7 @@ def issuer() -> Iterator[Issuer]:
                 self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
@@ -80,7 +80,7 @@ ASYMMETRIC = ["RS256", "PS256", "ES256", "EdDSA"]
 
 @pytest.mark.parametrize("algorithm", ASYMMETRIC)
 async def test_keys_come_from_a_url(issuer: Issuer, algorithm: str) -> None:
-    """They are fetched once, by the first token; the key's kind decides, not the token."""
+    """The first token causes one fetch. The kind of the key decides the algorithm, not the token."""
     for number, key in enumerate((RSA, EC, ED)):
         issuer.publish(f"key {number}", key)
     kid = f"key {[RSA, EC, ED].index(PRIVATE[algorithm])}"
@@ -92,7 +92,7 @@ async def test_keys_come_from_a_url(issuer: Issuer, algorithm: str) -> None:
 
 
 async def test_a_new_key_is_noticed(issuer: Issuer) -> None:
-    """By the first token that names it, if the last fetch was a while ago."""
+    """The first token that names it causes a fetch, if the last fetch is old enough."""
     issuer.publish("old", RSA)
     connect = connector(jwks_url=issuer.url)
     await connect.verify(make(kid="old"))
@@ -103,7 +103,7 @@ async def test_a_new_key_is_noticed(issuer: Issuer) -> None:
 
 
 async def test_clients_do_not_make_us_fetch(issuer: Issuer) -> None:
-    """A thousand unknown keys are one fetch in half a minute."""
+    """A thousand unknown keys cause one fetch in half a minute."""
     issuer.publish("known", RSA)
     connect = connector(jwks_url=issuer.url)
     await connect.verify(make(kid="known"))
@@ -116,7 +116,7 @@ async def test_clients_do_not_make_us_fetch(issuer: Issuer) -> None:
 
 
 async def test_a_removed_key_is_forgotten(issuer: Issuer) -> None:
-    """When the set has become old."""
+    """This happens when the set has become old."""
     issuer.publish("key", RSA)
     connect = connector(jwks_url=issuer.url, jwks_lifespan=100)
     await connect.verify(make(kid="key"))
@@ -132,7 +132,7 @@ async def test_a_removed_key_is_forgotten(issuer: Issuer) -> None:
 async def test_an_outage_of_the_issuer_locks_nobody_out(
     issuer: Issuer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The old keys stay; it is asked again after a while."""
+    """The old keys stay in use. The next fetch comes after a while."""
     issuer.publish("key", RSA)
     connect = connector(jwks_url=issuer.url, jwks_lifespan=100)
     await connect.verify(make(kid="key"))
@@ -160,7 +160,7 @@ BROKEN: dict[str, dict[str, Any]] = {
 async def test_a_broken_answer_leaves_the_old_keys_for_a_while(
     issuer: Issuer, broken: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Until they are too old; from then on nobody is let in."""
+    """When the keys are too old, no client is accepted."""
     issuer.publish("key", RSA)
     connect = connector(jwks_url=issuer.url, jwks_lifespan=100, jwks_max_age=1000)
     await connect.verify(make(kid="key"))
@@ -203,7 +203,7 @@ async def test_a_set_without_keys_takes_effect_at_once(
 async def test_one_fetch_at_a_time_keeps_a_thread(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """An issuer that never answers holds a single thread, however often the keys are wanted."""
+    """An issuer that never answers blocks only one thread, for any number of calls."""
     asked, end = threading.Event(), threading.Event()
 
     class Silent:
@@ -231,7 +231,7 @@ async def test_one_fetch_at_a_time_keeps_a_thread(
 async def test_an_answer_that_trickles_is_late(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Each piece comes in time, and all of them would not."""
+    """Each piece comes in time, but the whole answer would not."""
 
     class Trickle:
         now = 0.0
@@ -260,7 +260,7 @@ async def test_an_answer_that_trickles_is_late(
 async def test_without_any_keys_clients_are_told_to_come_back(
     issuer: Issuer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """And when."""
+    """The refusal has a time for the next try."""
     issuer.publish("key", RSA)
     issuer.status = 500
     connect = connector(jwks_url=issuer.url)
@@ -278,7 +278,7 @@ async def test_without_any_keys_clients_are_told_to_come_back(
 
 
 async def test_several_clients_wait_for_one_fetch(issuer: Issuer) -> None:
-    """Those that come while it is under way, too."""
+    """Clients that come during the fetch wait too."""
     issuer.publish("key", RSA)
     connect = connector(jwks_url=issuer.url)
     found = await asyncio.gather(*(connect.verify(make(kid="key")) for _ in range(5)))
@@ -287,7 +287,7 @@ async def test_several_clients_wait_for_one_fetch(issuer: Issuer) -> None:
 
 
 async def test_what_is_no_key_for_signatures_is_left_out(issuer: Issuer) -> None:
-    """Secrets, keys for encryption, those of another algorithm, and weak ones."""
+    """Secrets, keys for encryption, keys of another algorithm, and weak keys are left out."""
     secret = pyjwt.utils.base64url_encode(SECRET.encode()).decode()
     issuer.keys.append({"kty": "oct", "kid": "secret", "k": secret})
     issuer.publish("encryption", RSA, use="enc")

@@ -35,7 +35,7 @@ def starlette_cookie(session: Any, secret: str = SECRET) -> str:
 
 
 def test_a_session_of_starlette_is_read() -> None:
-    """With the cookie's own name and age, and with several secrets."""
+    """The cookie's name and age can be set, and several secrets too."""
     session = {"user": "Ärger", "n": [1, None]}
     assert StarletteSession(SECRET)(info({"session": starlette_cookie(session)})) == session
     reader = StarletteSession([SECRET, OLD_SECRET], cookie="mine", max_age=None)
@@ -55,7 +55,7 @@ def test_a_session_of_starlette_is_read() -> None:
     ids=["junk", "no ASCII", "another secret", "a list", "no base64", "no JSON"],
 )
 def test_a_cookie_that_is_not_starlettes_is_no_session(cookie: str) -> None:
-    """Nor is one that is too old, or none at all."""
+    """A cookie that is too old, or a missing cookie, is no session either."""
     reader = StarletteSession(SECRET)
     assert reader(info({"session": cookie})) is None
     assert StarletteSession(SECRET, max_age=-1)(info({"session": starlette_cookie({})})) is None
@@ -66,7 +66,7 @@ def test_a_cookie_that_is_not_starlettes_is_no_session(cookie: str) -> None:
 def test_a_session_of_starlette_has_an_age(
     age: int, is_read: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And one of the future is none."""
+    """A session of the future is no session."""
     cookie, made = starlette_cookie({"a": 1}), int(time.time())
     monkeypatch.setattr(time, "time", lambda: made + age)
     found = StarletteSession(SECRET, max_age=60)(info({"session": cookie}))
@@ -75,7 +75,7 @@ def test_a_session_of_starlette_has_an_age(
 
 @pytest.mark.parametrize("position", [0, 5, -30, -20, -10, -3])
 def test_a_changed_session_of_starlette_is_none(position: int) -> None:
-    """Whichever part of it was changed."""
+    """This holds for each part of it."""
     cookie = starlette_cookie({"user": 7})
     other = "A" if cookie[position] != "A" else "B"
     changed = cookie[:position] + other + cookie[position:][1:]
@@ -85,7 +85,7 @@ def test_a_changed_session_of_starlette_is_none(position: int) -> None:
 def test_without_its_package_the_reader_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """At start-up, where the socket is made."""
+    """The error comes at start-up, when the socket is made."""
     monkeypatch.setitem(sys.modules, "itsdangerous", None)
     with pytest.raises(ImportError, match=r"pip install 'bennu\[starlette\]'"):
         StarletteSession(SECRET)
@@ -101,7 +101,7 @@ def test_without_a_reader_nothing_is_read() -> None:
 
 @pytest.mark.parametrize("kept", [{"user_id": 7}, {}, None])
 async def test_a_session_may_come_from_a_middleware(kept: dict[str, Any] | None) -> None:
-    """An empty one is none."""
+    """An empty session is none."""
     app: list[Any] = []
     token = "" if kept is None else csrf.token_for(dict(kept))
 
@@ -120,7 +120,7 @@ async def test_a_session_may_come_from_a_middleware(kept: dict[str, Any] | None)
 
 
 async def test_starlettes_own_middleware_and_ours_see_the_same_session() -> None:
-    """Behind it, and where it is not, by the cookie that it has written."""
+    """One endpoint is behind the middleware, the other reads the cookie."""
     session: dict[str, Any] = {"user": "ann"}
     token = csrf.token_for(session)
     seen: list[Any] = []

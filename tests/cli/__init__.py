@@ -1,1 +1,1 @@
-"""``bennu run``: the server it starts, and the command itself."""
+"""``bennu run``: the command, and the server that it starts."""

@@ -1,4 +1,4 @@
-"""``bennu run`` as a process of its own."""
+"""``bennu run`` in a separate process."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Command:
                 assert line, f"{text!r} never came:\n{self.output}"
 
     async def listening(self) -> Server:
-        """Wait until it listens; return where."""
+        """Wait until the command listens; return its address."""
         found = _ADDRESS.search(await self.read_until("running on"))
         assert found is not None, self.output
         return Server("native", int(found[2]), found[1])
@@ -67,14 +67,14 @@ class Command:
         await reading
 
     async def end(self) -> int:
-        """Wait until it has ended; return its exit code."""
+        """Wait until the command has ended; return its exit code."""
         assert self.process.stdout is not None
         async with asyncio.timeout(PATIENCE):
             self.output += (await self.process.stdout.read()).decode()
             return await self.process.wait()
 
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Send a signal, and do so."""
+        """Send a signal, and wait for the end."""
         self.process.send_signal(number)
         return await self.end()
 

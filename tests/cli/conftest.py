@@ -17,5 +17,5 @@ def folder(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture
 def _quiet(caplog: pytest.LogCaptureFixture) -> None:
-    """No line below a warning is made."""
+    """Make no log records below a warning."""
     caplog.set_level(logging.WARNING)

@@ -1,4 +1,4 @@
-"""``bennu run``'s HTTP protocol without a socket: what a client sends is fed, and what it got is looked at."""
+"""The HTTP protocol of ``bennu run`` without a socket: tests feed the client's bytes, and read the answers."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ UPGRADE = (
 
 
 class Client:
-    """The other end of a connection: what it got, and whether it was ended."""
+    """The other end of a connection: its received bytes, and its end."""
 
     def __init__(self) -> None:
         self.got = b""
         self.has_ended = False
 
     def take(self, data: bytes) -> None:
-        """Read what the server wrote."""
+        """Record the bytes that the server wrote."""
         self.got += data
 
     def ended(self) -> None:
-        """Learn that the connection has ended."""
+        """Record the end of the connection."""
         self.has_ended = True
 
     @property
@@ -67,7 +67,7 @@ class Server:
         self.clients: list[tuple[Client, MemoryTransport]] = []
 
     async def answer(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer every request with 200, and say how long its body was."""
+        """Answer every request with 200 and the length of its body."""
         size, more = 0, True
         while more:
             event = await receive()

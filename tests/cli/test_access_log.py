@@ -1,4 +1,4 @@
-"""uvicorn's lines about requests show no query, and nothing that is not printable."""
+"""uvicorn's lines about requests show no query, and only printable characters."""
 
 from __future__ import annotations
 

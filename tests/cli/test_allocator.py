@@ -1,4 +1,4 @@
-"""Memory that large messages needed goes back to the system."""
+"""The memory of large messages is returned to the system."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ on_glibc = pytest.mark.skipif(  # CI is on Debian
 
 
 def stays(how: str, program: str = PROGRAM) -> int:
-    """Return the bytes that stay with a process that had 40 MB or more of blocks."""
+    """Return the bytes that a process keeps after it had blocks of 40 MB or more."""
     command = [sys.executable, "-c", program, how]
     return int(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
 
 
 @on_glibc
 def test_large_blocks_go_back() -> None:
-    """Which they do not by themselves."""
+    """Without this setting they stay."""
     assert stays("set") < 5_000_000 < 20_000_000 < stays("as it is")
 
 
@@ -71,12 +71,12 @@ print(resident() - before)
 
 @on_glibc
 def test_small_blocks_go_back_from_the_midst_of_the_heap() -> None:
-    """Which they do not by themselves."""
+    """Without this setting they stay."""
     assert stays("trimmed", FRAGMENTS) < 5_000_000 < 20_000_000 < stays("as it is", FRAGMENTS)
 
 
 def test_what_is_free_is_given_back_once() -> None:
-    """What was given back counts as free too."""
+    """Returned memory counts as free too."""
     free = 100_000_000
     trims: list[int] = []
     trimmer = Trimmer(lambda: free, lambda: trims.append(free))

@@ -1,7 +1,7 @@
-"""WebSocket routes of the application's own, beside an endpoint, under ``bennu run``.
+"""Other WebSocket routes of an application with an endpoint, under ``bennu run``.
 
-The socket is ours when the request comes, and goes to uvicorn's own WebSocket protocol as soon as the
-application speaks ASGI on it.
+At first the socket belongs to Bennu. It goes to uvicorn's WebSocket protocol as soon as the route calls receive or
+send.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ TARGET = "/socket/websocket?vsn=2.0.0"
 
 
 async def echo(websocket: WebSocket) -> None:
-    """Send back what comes."""
+    """Send each message back."""
     await websocket.accept(subprotocol="chat" if websocket.scope["subprotocols"] else None)
     while (message := await websocket.receive())["type"] == "websocket.receive":
         if message.get("text") is not None:
@@ -41,7 +41,7 @@ async def echo(websocket: WebSocket) -> None:
 
 
 async def describe(websocket: WebSocket) -> None:
-    """Send what is known of the request, and close."""
+    """Send the scope's data, and close."""
     await websocket.accept()
     await websocket.send_json(
         {
@@ -56,48 +56,48 @@ async def describe(websocket: WebSocket) -> None:
 
 
 async def refuse(websocket: WebSocket) -> None:
-    """Refuse, as ASGI has always let one."""
+    """Refuse with a close."""
     await websocket.close()
 
 
 async def deny(websocket: WebSocket) -> None:
-    """Refuse, with a response."""
+    """Refuse with a response."""
     response = PlainTextResponse("no tea left", 418, headers={"x-tea": "none"})
     await websocket.send_denial_response(response)
 
 
 async def crash_early(websocket: WebSocket) -> None:
-    """Fail before there is a word."""
+    """Raise before the first message."""
     raise RuntimeError("as the test wanted")
 
 
 async def crash_in_handshake(websocket: WebSocket) -> None:
-    """Fail before the accept."""
+    """Raise before the accept."""
     await websocket.receive()
     raise RuntimeError("as the test wanted")
 
 
 async def crash_late(websocket: WebSocket) -> None:
-    """Fail behind the accept."""
+    """Raise after the accept."""
     await websocket.accept()
     await websocket.receive_text()
     raise RuntimeError("as the test wanted")
 
 
 async def wait(websocket: WebSocket) -> None:
-    """Accept once the test says so."""
+    """Accept when the test allows it."""
     await journal_of(websocket).pass_gate("foreign")
     await echo(websocket)
 
 
 def journal_of(connection: HTTPConnection) -> Journal:
-    """Return what the test reads."""
+    """Return the records of the test."""
     journal: Journal = connection.app.state.endpoint.state
     return journal
 
 
 def make_app() -> Starlette:
-    """Return an application with an endpoint and routes of its own."""
+    """Return an application with an endpoint and other routes."""
     endpoint = make_endpoint()
     routes = (echo, describe, refuse, deny, crash_early, crash_in_handshake, crash_late, wait)
     app = Starlette(
@@ -118,7 +118,7 @@ def app() -> Starlette:
 
 @pytest.fixture
 async def server(app: Starlette) -> AsyncIterator[Server]:
-    """The server; after each test no task and no connection may be left."""
+    """Return the server. After each test no task and no connection can be left."""
     async with serve("native", app) as server:
         yield server
         await until(lambda: not server.connections)
@@ -126,14 +126,14 @@ async def server(app: Starlette) -> AsyncIterator[Server]:
 
 
 def errors(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Return what was logged as an error."""
+    """Return the errors in the log."""
     return [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
 
 
 async def test_messages_both_ways(
     server: Server, app: Starlette, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Text and binary, small and large, beside a client of the endpoint."""
+    """Messages are text and binary, small and large. A client of the endpoint is connected too."""
     async with (
         connect(server, "/echo", transport_path="") as client,
         connect(server) as phoenix,
@@ -191,7 +191,7 @@ async def test_a_route_may_deny_with_a_response(server: Server) -> None:
 async def test_a_route_may_crash_before_it_accepts(
     server: Server, path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """500, and the reason is in the log, once."""
+    """The status is 500, and the log has the reason once."""
     assert (await ask(server, path)).status == 500
     await until(lambda: errors(caplog))
     assert len(errors(caplog)) == 1
@@ -201,7 +201,7 @@ async def test_a_route_may_crash_before_it_accepts(
 async def test_a_route_may_crash_behind_the_accept(
     server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The connection ends, as it does under uvicorn; the endpoint's go on."""
+    """The connection ends, as under uvicorn. The endpoint's connections go on."""
     async with (
         connect(server, "/crash_late", transport_path="") as client,
         connect(server) as phoenix,
@@ -214,7 +214,7 @@ async def test_a_route_may_crash_behind_the_accept(
 
 
 async def test_frames_behind_the_request_reach_the_route(server: Server, app: Starlette) -> None:
-    """Both those in its packet, and those that came while it made up its mind."""
+    """They come in the packet of the request, or before the route accepts."""
     journal: Journal = app.state.endpoint.state
     async with open_raw(server) as client:
         client.request("/wait", behind=client_frame(TEXT, b"first"))
@@ -233,7 +233,7 @@ async def test_frames_behind_the_request_reach_the_route(server: Server, app: St
 async def test_many_frames_behind_the_request_reach_the_route(
     server: Server, app: Starlette
 ) -> None:
-    """More than we keep (64 KB): then the client waits, and goes on when the route does."""
+    """Beyond 64 KB the client waits until the route reads."""
     journal: Journal = app.state.endpoint.state
     async with open_raw(server) as client:
         client.request("/wait")
@@ -251,7 +251,7 @@ async def test_many_frames_behind_the_request_reach_the_route(
 async def test_a_large_frame_behind_the_request_reaches_the_route(
     server: Server, app: Starlette
 ) -> None:
-    """One of which no more than a part has come when we stop reading."""
+    """Only a part of it has come when reading pauses."""
     journal: Journal = app.state.endpoint.state
     async with open_raw(server) as client:
         client.request("/wait")
@@ -279,7 +279,7 @@ async def test_a_large_frame_behind_the_request_reaches_the_route(
 async def test_a_malformed_upgrade_leaves_nothing(
     server: Server, headers: dict[str, str | None], statuses: set[int]
 ) -> None:
-    """uvicorn refuses it without asking the route, which is on its way already."""
+    """uvicorn refuses it without calling the route, which has begun already."""
     assert (await ask(server, "/echo", headers)).status in statuses
 
 
@@ -311,7 +311,7 @@ async def test_a_client_may_vanish(
 
 
 async def test_a_server_that_stops_closes_them_too(anyio_backend: object) -> None:
-    """As uvicorn does, with 1012."""
+    """The code is 1012, as under uvicorn."""
     assert anyio_backend
     app = make_app()
     running = serve("native", app)
@@ -325,6 +325,6 @@ async def test_a_server_that_stops_closes_them_too(anyio_backend: object) -> Non
 
 
 async def test_an_endpoint_that_is_mounted_behind_them_works(server: Server) -> None:
-    """The order of the routes is the application's: what none of them wants, the endpoint gets."""
+    """The application chooses the order of its routes. The endpoint gets all other paths."""
     assert (await ask(server, TARGET)).status == 101
     assert (await ask(server, "/nothing")).status == 404

@@ -1,4 +1,4 @@
-"""What ``bennu run`` says once it serves."""
+"""The output of ``bennu run`` when it serves."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def endpoint_of(*mounts: str) -> Endpoint:
 
 
 async def lines(app: Any, endpoint: Endpoint, root_path: str = "") -> list[str]:
-    """Return the lines of a banner below the first, of an endpoint that was started."""
+    """Return the lines of a banner, after the first, for a started endpoint."""
     await endpoint.start()
     text = banner(app, ["http://127.0.0.1:4000"], root_path)
     await endpoint.stop()
@@ -38,7 +38,7 @@ async def lines(app: Any, endpoint: Endpoint, root_path: str = "") -> list[str]:
 
 
 async def test_an_endpoint_alone() -> None:
-    """Each socket and its transports, in columns."""
+    """Each socket has a line with its transports, in columns."""
     endpoint = endpoint_of("/socket", "/a/{b}")
     assert await lines(endpoint, endpoint) == [
         "/socket  websocket, longpoll",
@@ -47,7 +47,7 @@ async def test_an_endpoint_alone() -> None:
 
 
 async def test_below_mounts_and_behind_a_proxy() -> None:
-    """As clients see the paths."""
+    """The paths are as clients see them."""
     endpoint = endpoint_of("/socket")
     app = Starlette(
         routes=[
@@ -67,7 +67,7 @@ async def test_around_another_application() -> None:
 
 
 async def test_an_application_that_cannot_be_looked_into() -> None:
-    """The endpoint is there, and where is not known."""
+    """The endpoint is named, but its mount is unknown."""
     endpoint = endpoint_of("/socket")
 
     async def app(scope: Any, receive: Any, send: Any) -> None: ...
@@ -87,5 +87,5 @@ async def test_an_application_in_itself_is_searched_once() -> None:
 
 
 async def test_nothing_was_started() -> None:
-    """The likely reason stands there."""
+    """The banner has the likely reason."""
     assert "FastAPI(lifespan=endpoint.lifespan())" in banner(Starlette(), ["http://x"])

@@ -40,12 +40,12 @@ class Recorder(Endpoint):
 
 
 class First(FirstProtocol):
-    """The first protocol; it tells whether it has taken a request."""
+    """The first protocol, which records whether it has taken a request."""
 
     took = True
 
     def hand_over(self, data: bytes) -> BennuProtocol:
-        """Note that uvicorn's protocol gets the socket."""
+        """Record that uvicorn's protocol gets the socket."""
         First.took = False
         return super().hand_over(data)
 
@@ -63,7 +63,7 @@ class Pair:
         self.runner = asyncio.Runner(loop_factory=AutojumpLoop)
 
     def read(self, protocol: type[First | BennuProtocol], data: bytes) -> Seen:
-        """Return what becomes of a client's first bytes."""
+        """Return the outcome of a client's first bytes."""
         return self.runner.run(self._read(protocol, data))
 
     async def _read(self, protocol: type[First | BennuProtocol], data: bytes) -> Seen:
@@ -84,7 +84,7 @@ class Pair:
         return seen
 
     def compare(self, data: bytes) -> Seen:
-        """Return what becomes of the bytes: both protocols make the same of them."""
+        """Return the outcome of the bytes, which is the same with both protocols."""
         first = self.read(First, data)
         assert first == self.read(BennuProtocol, data)
         return first
@@ -92,7 +92,7 @@ class Pair:
 
 @pytest.fixture(scope="module")
 def pair() -> Any:
-    """A server that has had its first connection: that one is always uvicorn's."""
+    """Return a server that has had its first connection, which is always uvicorn's."""
     made = Pair()
     made.read(First, b"")
     yield made
@@ -177,7 +177,7 @@ lines = st.lists(
 def test_no_head_is_read_in_another_way(
     pair: Pair, target: bytes, more: list[tuple[bytes, bytes, bytes]], behind: bytes
 ) -> None:
-    """Whatever the head is: the scope of the endpoint, or the answer to the client, is the same."""
+    """For any head, the scope of the endpoint or the answer to the client is the same."""
     extra = b"".join(name + colon + value + b"\r\n" for name, colon, value in more)
     pair.compare(head(target)[:-2] + extra + b"\r\n" + behind)
 

@@ -1,4 +1,4 @@
-"""The head of a request: what happens to one that is late, and to one that is too large."""
+"""Limits on the head of a request: its time, and its size."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.clock("virtual"), pytest.mark.usefixtures("_quiet")]
 
 @pytest.mark.parametrize("sent", [b"", b"\r\n", b"G", REQUEST[:-1], REQUEST[:20]])
 async def test_a_head_that_does_not_come_is_answered_408(sent: bytes) -> None:
-    """After ten seconds, whatever has come by then."""
+    """The answer comes after ten seconds, for any part of the head."""
     server = Server()
     client, transport = server.connect()
     if sent:
@@ -37,7 +37,7 @@ async def test_a_head_that_does_not_come_is_answered_408(sent: bytes) -> None:
 
 
 async def test_a_byte_now_and_then_wins_no_time() -> None:
-    """The slow loris: every byte would be a sign of life, but it is the whole head that counts."""
+    """This is the slow loris attack. The limit is for the whole head."""
     server = Server()
     client, transport = server.connect()
     slow = b"GET / HTTP/1.1\r\nA:"
@@ -69,7 +69,7 @@ async def test_each_connection_has_its_own_time() -> None:
 
 
 async def test_a_connection_that_is_kept_has_that_time_for_each_request() -> None:
-    """An empty line between two requests begins the second, though the parser doesn't say so."""
+    """An empty line between two requests begins the second head, although the parser does not report it."""
     server = Server()
     for begin in (b"\r\n", REQUEST[:5]):
         client, transport = server.connect()
@@ -87,7 +87,7 @@ async def test_a_connection_that_is_kept_has_that_time_for_each_request() -> Non
 
 
 async def test_who_waits_for_an_answer_is_not_late() -> None:
-    """Though half of its next request has come; that has its time when the answer is out."""
+    """Half of its next request has come. Its time begins when the answer is sent."""
     server = Server()
     client, transport = server.connect()
     transport.feed(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n" + REQUEST[:9])
@@ -127,7 +127,7 @@ async def test_many_that_send_nothing_are_all_ended() -> None:
 
 
 async def test_a_websocket_is_awaited_no_more() -> None:
-    """It has an idle time of its own."""
+    """A WebSocket has an idle timeout instead."""
 
     class Room(Channel): ...
 
@@ -201,7 +201,7 @@ async def test_a_head_has_a_size(pieces: list[bytes], status: int) -> None:
 
 
 async def test_bodies_are_not_counted() -> None:
-    """Neither whole, nor in chunks, nor what comes behind them on the same connection."""
+    """This holds for whole bodies, for chunks, and for later requests on the same connection."""
     server = Server(SMALL)
     client, transport = server.connect()
     transport.feed(b"POST / HTTP/1.1\r\nContent-Length: 5000\r\n\r\n")
@@ -232,7 +232,7 @@ async def test_many_small_requests_in_one_read_are_fine() -> None:
     "bomb", [b"0\r\n" + b"A: b\r\n" * 300, b"0\r\nA: " + b"b" * 2000, b"1;a=" + b"b" * 2000]
 )
 async def test_what_is_hidden_behind_a_body_is_counted(bomb: bytes) -> None:
-    """Trailers and extensions of chunks: the request that they belong to is answered 431."""
+    """These are trailers and chunk extensions. Their request gets 431."""
     server = Server(SMALL)
     pieces = [bomb[start : start + 100] for start in range(0, len(bomb), 100)]
     client = await send(
@@ -245,7 +245,7 @@ async def test_what_is_hidden_behind_a_body_is_counted(bomb: bytes) -> None:
 
 
 async def test_what_a_refused_client_goes_on_to_send_is_thrown_away() -> None:
-    """So that it reads the answer; but not for long."""
+    """So the client can read the answer. This has a time limit."""
     server = Server(SMALL)
     client, transport = server.connect()
     transport.feed(b"GET /" + b"a" * 2000)
@@ -262,7 +262,7 @@ async def test_what_a_refused_client_goes_on_to_send_is_thrown_away() -> None:
 async def test_where_half_of_a_connection_cannot_be_ended_all_is(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """TLS."""
+    """An example is TLS."""
     monkeypatch.setattr(MemoryTransport, "can_write_eof", lambda self: False)
     client = await send(Server(SMALL), b"GET /" + b"a" * 2000)
     assert client.status == 414
@@ -289,7 +289,7 @@ async def test_a_client_that_left_before_its_refusal() -> None:
 async def test_what_was_refused_is_counted_and_logged_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """By the endpoint, if that is the application."""
+    """The endpoint counts it, if the application is an endpoint."""
     endpoint = Endpoint(sockets={})
     await endpoint.start()
     server = Server(SMALL, app=endpoint)

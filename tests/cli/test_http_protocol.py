@@ -1,4 +1,4 @@
-"""The server of ``bennu run``: what a request for a WebSocket meets on its way to the endpoint."""
+"""The server of ``bennu run``: the way of a request for a WebSocket to the endpoint."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ BEAT = b'[null,"9","phoenix","heartbeat",{}]'
 
 
 class Watching:
-    """A middleware that writes down what it sees of WebSockets."""
+    """A middleware that records what it sees of WebSockets."""
 
     def __init__(self, app: App) -> None:
         self.app = app
@@ -63,7 +63,7 @@ class Watching:
 
 
 async def test_middleware_sees_a_connection_end_at_accept() -> None:
-    """And none of its messages: from then on the socket belongs to the endpoint."""
+    """It sees no messages, because the socket then belongs to the endpoint."""
     endpoint = make_endpoint()
     watching = Watching(endpoint)
     async with serve("native", watching) as server, connect(server) as client:
@@ -123,7 +123,7 @@ async def test_what_middleware_adds_to_the_scope_reaches_connect() -> None:
     ids=["close", "response"],
 )
 async def test_middleware_may_refuse(denial: list[dict[str, Any]]) -> None:
-    """In the words of ASGI; the endpoint is not asked."""
+    """It refuses in ASGI, and the endpoint is not called."""
 
     async def middleware(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -139,7 +139,7 @@ async def test_middleware_may_refuse(denial: list[dict[str, Any]]) -> None:
 
 
 async def test_middleware_may_receive_before_the_endpoint_does() -> None:
-    """Then the connection is uvicorn's, and the endpoint speaks plain ASGI on it."""
+    """Then uvicorn has the connection, and the endpoint uses plain ASGI."""
 
     async def middleware(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -163,7 +163,7 @@ async def test_middleware_may_receive_before_the_endpoint_does() -> None:
 
 
 async def test_middleware_may_go_on_behind_an_accepted_connection() -> None:
-    """To it the connection is over: it receives the disconnect, and what it sends goes nowhere."""
+    """It receives the disconnect, and its messages are dropped."""
     seen: list[str] = []
 
     async def middleware(scope: Scope, receive: Receive, send: Send) -> None:
@@ -209,7 +209,7 @@ async def test_an_application_that_answers_nothing(caplog: pytest.LogCaptureFixt
 async def test_an_application_that_raises_behind_an_accepted_connection(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """That is logged, and the connection goes on."""
+    """The error is logged, and the connection goes on."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await endpoint(scope, receive, send)
@@ -226,7 +226,7 @@ async def test_an_application_that_raises_behind_an_accepted_connection(
 async def test_a_client_that_is_gone_when_the_endpoint_accepts(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """In the very turn of the event loop in which it went: nothing happens, and nothing is logged."""
+    """The client went away in the same turn of the event loop. Nothing happens, and nothing is logged."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -243,7 +243,7 @@ async def test_a_client_that_is_gone_when_the_endpoint_accepts(
 
 
 class Stamping(BaseHTTPMiddleware):
-    """A middleware of the kind that most applications have."""
+    """A middleware as most applications have."""
 
     async def dispatch(self, request: Request, call_next: RequestResponseEndpoint) -> Response:
         response = await call_next(request)
@@ -252,7 +252,7 @@ class Stamping(BaseHTTPMiddleware):
 
 
 async def test_in_a_starlette_application() -> None:
-    """Its middleware and mounts are walked through; its HTTP routes work as ever."""
+    """The request passes its middleware and mounts. Its HTTP routes work as usual."""
 
     async def index(request: Request) -> Response:
         return PlainTextResponse(f"hello {request.url.path}")

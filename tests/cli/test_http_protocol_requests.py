@@ -1,4 +1,4 @@
-"""Requests as ``bennu run`` gets them: behind proxies, behind each other, and broken; and their log."""
+"""Requests of ``bennu run``: behind proxies, pipelined, and malformed; and their log lines."""
 
 from __future__ import annotations
 
@@ -32,25 +32,25 @@ FORWARDED = {
 
 
 async def show(request: Request) -> JSONResponse:
-    """Answer with what a route of the application's own sees."""
+    """Answer with the data that another route of the application sees."""
     client = request.client.host if request.client else None
     return JSONResponse({"client": client, "scheme": request.url.scheme})
 
 
 def mounting(endpoint: Endpoint) -> Starlette:
-    """Return an application with an endpoint and a route of its own."""
+    """Return an application with an endpoint and another route."""
     routes = [Route("/show", show), Mount("/", endpoint)]
     return Starlette(routes=routes, lifespan=endpoint.lifespan())
 
 
 async def info_of(server: Server) -> Any:
-    """Return what a forwarded client's channel knows of its request."""
+    """Return the request's data that a forwarded client's channel sees."""
     async with connect(server, headers=FORWARDED) as client:
         return (await client.join("info:1"))["response"]
 
 
 async def shown(server: Server) -> Any:
-    """Return what a route sees of a forwarded client."""
+    """Return the data that a route sees of a forwarded client."""
     plain = {"Connection": "close", "Upgrade": None}
     return json.loads((await ask(server, "/show", {**FORWARDED, **plain})).body)
 
@@ -59,7 +59,7 @@ async def shown(server: Server) -> Any:
 async def test_nobody_is_believed_who_says_where_the_client_is(
     *, is_mounted: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Not on this machine either, and whatever uvicorn's own setting says: that is told."""
+    """This holds for clients on this machine too. uvicorn's setting is ignored, and a log line says so."""
     monkeypatch.setenv("FORWARDED_ALLOW_IPS", "*")
     endpoint = make_endpoint()
     async with serve("native", mounting(endpoint) if is_mounted else endpoint) as server:
@@ -75,7 +75,7 @@ async def test_nobody_is_believed_who_says_where_the_client_is(
 async def test_proxies_that_the_endpoint_trusts_are_known_by_their_socket(
     *, is_mounted: bool
 ) -> None:
-    """Routes of the application's own are not the endpoint's."""
+    """Other routes of the application do not use the endpoint's proxies."""
     endpoint = make_endpoint(trusted_proxies=["127.0.0.1"])
     async with serve("native", mounting(endpoint) if is_mounted else endpoint) as server:
         info = await info_of(server)
@@ -91,7 +91,7 @@ async def test_proxies_that_the_endpoint_trusts_are_known_by_their_socket(
 async def test_proxies_that_the_server_trusts_are_believed_everywhere(
     own: tuple[str, ...], *, is_mounted: bool
 ) -> None:
-    """In the application's own routes and WebSockets too, whatever the endpoint says of its own."""
+    """This holds for all routes and WebSockets, with any setting of the endpoint."""
     endpoint = make_endpoint(trusted_proxies=own)
     app = mounting(endpoint) if is_mounted else endpoint
     async with serve("native", app, trusted_proxies=TrustedProxies(["127.0.0.1"])) as server:
@@ -111,7 +111,7 @@ async def test_proxies_of_another_address_are_not_believed() -> None:
 
 
 async def test_an_upgrade_behind_other_requests() -> None:
-    """On one connection, as a browser may do it."""
+    """They use one connection, as a browser can do."""
     async with serve("native", make_endpoint()) as server, open_raw(server) as client:
         for _ in range(2):
             client.request("/nothing", {"Connection": None, "Upgrade": None})
@@ -140,7 +140,7 @@ NONSENSE = {
 async def test_a_target_that_makes_no_sense(
     target: str, method: str, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Is no error of ours."""
+    """It causes no error of the server."""
     async with serve("native", make_endpoint()) as server:
         assert (await ask(server, target, method=method)).status == status
         async with connect(server) as client:
@@ -149,7 +149,7 @@ async def test_a_target_that_makes_no_sense(
 
 
 async def test_a_target_with_a_host() -> None:
-    """The form that is meant for proxies."""
+    """This is the form for proxies."""
     async with serve("native", make_endpoint()) as server:
         assert (await ask(server, server.url(TARGET, "http"))).status == 101
 
@@ -171,7 +171,7 @@ async def test_a_path_is_unescaped_once() -> None:
 
 
 def accesses(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Return what was logged of requests, without the client's address."""
+    """Return the log lines of requests, without the client's address."""
     return [
         record.getMessage().partition(" - ")[2]
         for record in caplog.records
@@ -182,7 +182,7 @@ def accesses(caplog: pytest.LogCaptureFixture) -> list[str]:
 async def test_requests_for_websockets_have_no_line_in_the_access_log(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The endpoint writes one itself, into ``bennu.access``."""
+    """The endpoint writes a line into ``bennu.access``."""
     caplog.set_level(logging.INFO)
     async with serve("native", make_endpoint()) as server:
         for target, status in (

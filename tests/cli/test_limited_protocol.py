@@ -1,4 +1,4 @@
-"""Bodies, pipelines and upgrades behind responses: what a client may send, and what becomes of the rest."""
+"""Bodies, pipelined requests, and upgrades after responses: their limits, and the bytes that follow them."""
 
 from __future__ import annotations
 
@@ -128,13 +128,13 @@ async def test_a_body_that_the_application_does_not_read_is_not_late() -> None:
 
 
 async def answer_early(scope: Any, receive: Any, send: Any) -> None:
-    """Answer without a look at the body."""
+    """Answer without reading the body."""
     await send({"type": "http.response.start", "status": 404, "headers": []})
     await send({"type": "http.response.body", "body": b""})
 
 
 async def until_left(scope: Any, receive: Any, send: Any) -> None:
-    """Answer nothing, and wait until the client has gone."""
+    """Send no answer, and wait until the client has gone."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
@@ -156,7 +156,7 @@ async def test_the_rest_of_a_body_that_nobody_reads_has_the_keep_alive_time() ->
 
 
 class Observed:
-    """An application, and uvicorn's cycles of the requests that it got, as long as something holds them."""
+    """An application, with weak references to uvicorn's cycles of its requests."""
 
     def __init__(self, app: Any) -> None:
         self.app = app
@@ -170,7 +170,7 @@ class Observed:
 
 
 async def test_what_an_answered_request_left_of_its_body_is_not_kept() -> None:
-    """Not while the connection waits for the next request either."""
+    """It is not kept while the connection waits for the next request either."""
     app = Observed(answer_early)
     server = Server(app=app)
     _, transport = server.connect()
@@ -185,7 +185,7 @@ async def test_what_an_answered_request_left_of_its_body_is_not_kept() -> None:
 
 @pytest.mark.parametrize("answer", [answer_early, until_left])
 async def test_a_request_whose_client_went_needs_no_garbage_collector(answer: Any) -> None:
-    """The collector counts objects: a few large ones would stay for long."""
+    """The collector counts objects, so a few large objects would stay for long."""
     app = Observed(answer)
     server = Server(app=app)
     _, transport = server.connect()
@@ -320,7 +320,7 @@ async def test_who_pipelines_more_than_is_kept_is_cut_off() -> None:
 
 @pytest.mark.parametrize("behind", [b"", REQUEST, REQUEST * 2, REQUEST * 500])
 async def test_all_requests_of_a_client_that_goes_learn_it(behind: bytes) -> None:
-    """uvicorn tells only the last one; the first would write for ever."""
+    """uvicorn notifies only the last request, so the first would write for ever."""
     app = Endless()
     server = Server(app=app)
     _, transport = server.connect()
@@ -363,7 +363,7 @@ async def test_an_upgrade_behind_a_response_is_refused_and_leaves_nothing(
 
 
 async def test_an_upgrade_that_waited_is_refused_too() -> None:
-    """Whether the responses before it have ended when its turn comes, or not."""
+    """The responses before it have ended when its turn comes, or not."""
     server = Server()
     client, transport = server.connect()
     transport.feed(SLOW + REQUEST * 100 + UPGRADE)
@@ -385,7 +385,7 @@ async def test_an_upgrade_with_a_body_is_refused(header: bytes) -> None:
 
 
 async def test_an_upgrade_to_something_else_ends_with_its_answer() -> None:
-    """Nobody can say what comes behind it."""
+    """The bytes after it can be anything."""
     server = Server()
     client, transport = server.connect()
     transport.feed(

@@ -1,4 +1,4 @@
-"""What the kernel keeps for clients that do not read: little, and so the server learns of it."""
+"""The kernel's buffers for clients that do not read are small, so that the server notices such clients."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ linux_only = pytest.mark.skipif(
 
 @linux_only
 def test_a_connection_inherits_it() -> None:
-    """From the socket that accepted it; another kind of socket is left as it is."""
+    """The socket that accepted it has the option. Other kinds of sockets are unchanged."""
     one, other = socket.socketpair()
     with one, other, socket.create_server(("127.0.0.1", 0)) as listener:
         limit_clients([one.fileno(), listener.fileno()])
@@ -64,7 +64,7 @@ def test_a_connection_inherits_it() -> None:
 
 @linux_only
 async def test_a_client_that_does_not_read_is_known_after_little(tmp_path: Path) -> None:
-    """After what the kernel keeps, the buffer's mark and the bound; not after megabytes."""
+    """The kernel's buffer, the mark and the bound are less than megabytes."""
     (tmp_path / "app.py").write_text(APP)
     async with bennu(tmp_path, "app:endpoint", "--port", "0") as command:
         server = await command.listening()

@@ -1,4 +1,4 @@
-"""The addresses of ``bennu run``, opened before anything is imported."""
+"""The addresses of ``bennu run``, which are opened before any import."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def close(listeners: Iterable[socket.socket]) -> None:
 
 
 def test_a_name_with_several_addresses_has_one_port(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also if the system chooses it."""
+    """This also holds if the system chooses the port."""
     found = [
         (socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, 0))
         for host in ("127.0.0.1", "127.0.0.2")
@@ -43,7 +43,7 @@ def test_an_address_of_version_6_stands_in_brackets() -> None:
 
 
 def test_a_taken_port_is_explained_with_a_free_one() -> None:
-    """Ports above it that are taken too are passed over; none is left open."""
+    """Higher ports that are taken are skipped. No socket stays open."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -78,7 +78,7 @@ def test_a_port_that_needs_privileges(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_new_unix_socket_and_one_that_was_left(tmp_path: Path) -> None:
-    """The second keeps the permissions of the first."""
+    """The second socket keeps the permissions of the first."""
     path = tmp_path / "s"
     close(listeners := open_listeners("", 0, uds=str(path)))
     assert len(listeners) == 1
@@ -94,7 +94,7 @@ def test_a_new_unix_socket_and_one_that_was_left(tmp_path: Path) -> None:
 
 
 def test_an_inherited_socket_is_what_it_is() -> None:
-    """Of whatever family; one of datagrams can't be listened on."""
+    """It can be of any family. A datagram socket is refused."""
     with socket.socket() as inherited:
         inherited.bind(("127.0.0.1", 0))
         listeners = open_listeners("", 0, fd=os.dup(inherited.fileno()))

@@ -1,4 +1,6 @@
-"""What cannot be served is explained: what was looked for, what there is, and where the user's code failed."""
+"""Targets that can't be served: the error names the target, the alternatives, and the failing line of the user's
+code.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ ENDPOINT = "from bennu import Endpoint\n{} = Endpoint(sockets={{}})\n"
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder whose modules can be imported, and are forgotten at the end."""
+    """A folder of modules that can be imported, and are forgotten at the end."""
     monkeypatch.syspath_prepend(tmp_path)
     others = {name: module for name, module in sys.modules.items() if name != "app"}
     monkeypatch.setattr(sys, "modules", others)
@@ -24,7 +26,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def said(target: str, folder: Path, *, is_given: bool = True) -> str:
-    """Return what is said of a target that can't be served."""
+    """Return the error of a target that can't be served."""
     with pytest.raises(click.ClickException) as raised:
         load(target, folder=str(folder), is_given=is_given)
     return raised.value.message
@@ -36,7 +38,7 @@ def test_an_endpoint(folder: Path) -> None:
 
 
 def test_a_default_that_is_not_there_says_what_was_looked_for(folder: Path) -> None:
-    """And what else there is, endpoints first; no module is imported for that."""
+    """The error lists other names, endpoints first. No module is imported for that."""
     (folder / "main.py").write_text(
         "from fastapi import FastAPI\nweb: FastAPI = FastAPI()\n1 / 0\n"
     )

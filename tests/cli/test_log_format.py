@@ -1,4 +1,4 @@
-"""The lines of ``bennu run`` look like uvicorn's."""
+"""The lines of ``bennu run`` have uvicorn's format."""
 
 import logging
 from typing import Any

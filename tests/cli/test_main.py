@@ -60,7 +60,10 @@ endpoint = Endpoint(sockets={"/socket": socket}, lifespan=lifespan)
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_it_serves_until_it_is_told_to_stop(folder: Path, number: signal.Signals) -> None:
-    """It says where it listens. At the end clients get 1012, channels and lifespan end; exit code 0."""
+    """The output has its address.
+
+    At the end clients get 1012, channels and the lifespan end, and the exit code is 0.
+    """
     async with bennu(folder, "app:endpoint", "--port", "0") as command:
         server = await command.listening()
         assert "begins" in command.output
@@ -88,7 +91,7 @@ async def test_host_and_port_can_be_chosen(folder: Path) -> None:
 
 
 async def test_an_application_with_an_endpoint_in_it(folder: Path) -> None:
-    """Any ASGI application will do; an attribute of an attribute too."""
+    """Any ASGI application works. The target can be an attribute of an attribute."""
     (folder / "web.py").write_text(
         "from starlette.applications import Starlette\n"
         "from starlette.routing import Mount\n"
@@ -106,7 +109,7 @@ async def test_an_application_with_an_endpoint_in_it(folder: Path) -> None:
 
 
 async def test_a_connection_under_way_does_not_keep_it(folder: Path) -> None:
-    """A client that has sent half a request is no reason to stay."""
+    """A client that has sent half a request does not delay the end."""
     async with bennu(folder, "app:endpoint", "--port", "0") as command:
         server = await command.listening()
         async with open_raw(server) as half, open_raw(server) as whole:
@@ -123,7 +126,7 @@ async def test_a_connection_under_way_does_not_keep_it(folder: Path) -> None:
 
 
 async def test_it_starts_again_when_a_file_changes(folder: Path) -> None:
-    """With what is new; who is connected gets 1012, and comes back. Payloads are checked, as in debug."""
+    """The new code runs. Clients get 1012, and come back. Payloads are checked, as in debug mode."""
     async with bennu(folder, "app:endpoint", "--port", "0", "--reload") as command:
         server = await command.listening()
         await until_listening(server)  # that line is of the parent, which binds and does not listen
@@ -140,7 +143,7 @@ async def test_it_starts_again_when_a_file_changes(folder: Path) -> None:
 
 
 async def test_it_waits_for_a_mistake_to_be_mended(folder: Path) -> None:
-    """A change that breaks the application ends only what ran; the next one starts it again."""
+    """A change that breaks the application ends only the old process. The next change starts it again."""
     async with bennu(folder, "app:endpoint", "--port", "0", "--reload") as command:
         server = await command.listening()
         await until_listening(server)
@@ -156,7 +159,7 @@ async def test_it_waits_for_a_mistake_to_be_mended(folder: Path) -> None:
 
 
 async def test_a_definition_that_cannot_work(folder: Path) -> None:
-    """The message says what is wrong, where, and what to write; there is no traceback."""
+    """The error says what is wrong, where, and what to write, without a traceback."""
     mistake = APP.replace('@on("undeclared")', '@on("loop")')
     (folder / "app.py").write_text(mistake)
     async with bennu(folder, "app:endpoint") as command:
@@ -170,7 +173,7 @@ async def test_a_definition_that_cannot_work(folder: Path) -> None:
 
 
 async def test_a_lifespan_that_fails(folder: Path) -> None:
-    """The traceback of the user's own code is there, and the exit code says that nothing was served."""
+    """The output has the traceback of the user's code, and the exit code shows the failure."""
     (folder / "app.py").write_text(APP.replace('print("begins")', 'raise OSError("no database")'))
     async with bennu(folder, "app:endpoint", "--port", "0") as command:
         assert await command.end() == 3
@@ -180,7 +183,7 @@ async def test_a_lifespan_that_fails(folder: Path) -> None:
 
 
 async def test_a_port_that_is_taken(folder: Path) -> None:
-    """It is found before the application is imported; another one is suggested."""
+    """The error comes before the application is imported, and suggests another port."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -196,7 +199,7 @@ async def test_a_port_that_is_taken(folder: Path) -> None:
 
 
 def error_of(folder: Path, target: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Return what the command says of a target that can't be run."""
+    """Return the error of a target that can't be served."""
     monkeypatch.chdir(folder)
     monkeypatch.syspath_prepend(folder)
     for name in ("app", "other"):
@@ -253,7 +256,7 @@ BROKEN = {
 def test_a_module_that_cannot_be_imported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, message: str, place: str
 ) -> None:
-    """The message names the mistake and the line: the last of the user's own that led to it."""
+    """The error names the mistake and the last line of the user's code that led to it."""
     (tmp_path / "app.py").write_text(source)
     (tmp_path / "other.py").write_text("def f():\n    return 1 / 0\nf()\n")
     output = error_of(tmp_path, "app:endpoint", monkeypatch)
@@ -280,7 +283,7 @@ def test_a_port_is_a_port(port: str) -> None:
 
 
 async def test_it_is_installed_as_a_command() -> None:
-    """Beside the Python that it belongs to."""
+    """The command is beside its Python."""
     process = await asyncio.create_subprocess_exec(
         Path(sys.executable).with_name("bennu"), "--version", stdout=asyncio.subprocess.PIPE
     )
@@ -312,7 +315,7 @@ async def test_how_much_is_logged(folder: Path, level: str, logged: set[str]) ->
 
 
 def unused_port() -> int:
-    """A port that is free, and that the system gives to nobody who asks for just any."""
+    """Return a free port that the system does not assign automatically."""
     while True:
         port = random.randrange(10_000, 32_768)
         with socket.socket() as probe, contextlib.suppress(OSError):
@@ -321,7 +324,7 @@ def unused_port() -> int:
 
 
 async def use(port: int) -> None:
-    """Connect, join and be answered, as soon as there is somebody to do it."""
+    """Connect, join and get an answer, as soon as the server runs."""
     server = Server("native", port)
     await until_listening(server)
     async with connect(server) as client:
@@ -353,7 +356,7 @@ async def test_requests_are_logged(folder: Path) -> None:
 
 
 async def test_the_banner_says_version_address_and_sockets(folder: Path) -> None:
-    """As clients see them: below a mount, and behind a proxy that takes a path away."""
+    """Addresses are as clients see them: below a mount, and behind a proxy that removes a prefix."""
     (folder / "web.py").write_text(
         "from starlette.applications import Starlette\nfrom starlette.routing import Mount\n"
         "from app import endpoint\n"
@@ -367,7 +370,7 @@ async def test_the_banner_says_version_address_and_sockets(folder: Path) -> None
 
 
 async def test_without_a_target_app_endpoint_is_served(folder: Path) -> None:
-    """From another folder too, with variables of a file."""
+    """This holds with another folder, and with a file of variables."""
     (folder / "settings").write_text("GREETING='good day'\n")
     (folder / "app.py").write_text(APP + "import os\nprint(os.environ['GREETING'])\n")
     (folder / "elsewhere").mkdir()
@@ -390,7 +393,10 @@ async def test_a_variable_that_is_set_stays(folder: Path) -> None:
 
 
 async def test_a_unix_socket(folder: Path) -> None:
-    """What an ended server left is replaced; one that runs is not. At the end it is gone."""
+    """The socket of an ended server is replaced, the socket of a running server is not.
+
+    At the end the socket is removed.
+    """
     path = folder / "s"
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(path))
@@ -410,7 +416,7 @@ async def test_a_unix_socket(folder: Path) -> None:
 
 
 async def test_mistakes_under_reload_are_as_neat_as_without(folder: Path) -> None:
-    """The user's traceback alone, and what is waited for."""
+    """The output has only the user's traceback, and what the server waits for."""
     (folder / "app.py").write_text("def f():\n    return 1 / 0\nf()\n")
     async with bennu(folder, "app:endpoint", "--port", "0", "--reload") as command:
         await command.read_until("Waiting for a file to change")
@@ -424,7 +430,7 @@ async def test_mistakes_under_reload_are_as_neat_as_without(folder: Path) -> Non
 
 
 async def test_more_than_one_process_is_warned_of(folder: Path) -> None:
-    """No call reaches the clients of another."""
+    """No call reaches the clients of another process."""
     async with bennu(folder, "app:endpoint", "--port", "0") as first:
         await first.listening()
         env = {"WEB_CONCURRENCY": "4"}

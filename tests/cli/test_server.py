@@ -1,4 +1,4 @@
-"""How ``bennu run`` ends: in which order, in which time, and whatever hangs."""
+"""The end of ``bennu run``: its order, its times, and code that hangs."""
 
 from __future__ import annotations
 
@@ -81,20 +81,20 @@ endpoint = Endpoint(sockets={"/socket": socket}, lifespan=lifespan, health="/hea
 
 
 async def ready(server: Server) -> int:
-    """Ask whether it is ready; return the status."""
+    """Request the page about readiness; return the status."""
     plain: dict[str, str | None] = {"Upgrade": None, "Connection": "close"}
     return (await ask(server, "/health/ready", plain)).status
 
 
 async def until_unready(server: Server) -> None:
-    """Wait until it says that no client shall be sent there."""
+    """Wait until the server is unready."""
     async with asyncio.timeout(20):
         while await ready(server) == 200:
             pass
 
 
 async def until_closed(server: Server) -> None:
-    """Wait until nobody listens there any more."""
+    """Wait until the listener is closed."""
     async with asyncio.timeout(20):
         while True:
             try:
@@ -107,7 +107,7 @@ async def until_closed(server: Server) -> None:
 
 
 def in_order(command: Command, *texts: str) -> None:
-    """Check that the output has these texts, each behind the one before."""
+    """Check that the output has these texts, in this order."""
     place = 0
     for text in texts:
         assert text in command.output[place:], (
@@ -124,7 +124,9 @@ async def joined(client: Phoenix) -> None:
 
 
 async def test_the_order_of_a_clean_end(folder: Path) -> None:
-    """Unready, told, let go while the listener is open, work to its end, listener closed, lifespan left."""
+    """The order is: unready, notice to channels, connections closed, channels ended, listener closed, lifespan
+    ended.
+    """
     async with bennu(folder, "app:endpoint", "--port", "0", env={"INTERVAL": "1.0"}) as command:
         server = await command.listening()
         assert await ready(server) == 200
@@ -149,7 +151,7 @@ async def test_the_order_of_a_clean_end(folder: Path) -> None:
 
 
 async def test_load_balancers_have_time_to_notice(folder: Path) -> None:
-    """In the drain delay it is unready, and takes newcomers as ever."""
+    """During the drain delay the server is unready, and accepts new clients."""
     async with bennu(folder, "app:endpoint", "--port", "0", "--drain-delay", "20") as command:
         server = await command.listening()
         async with connect(server) as client:
@@ -182,7 +184,7 @@ app = other.wrap(inner)
 
 
 async def test_endpoints_drain_wherever_they_are(folder: Path) -> None:
-    """One is mounted in FastAPI, the other wrapped around that."""
+    """One endpoint is mounted in FastAPI, the other is wrapped around it."""
     (folder / "web.py").write_text(MOUNTED)
     async with bennu(folder, "web:app", "--port", "0") as command:
         server = await command.listening()
@@ -216,7 +218,7 @@ app = Starlette(routes=[Route("/stream", stream), Mount("/rt", endpoint)], lifes
 
 
 async def test_requests_under_way_come_to_their_end(folder: Path) -> None:
-    """The listener is closed, the answer goes on."""
+    """The listener is closed, and the answer goes on."""
     (folder / "web.py").write_text(STREAM)
     async with bennu(folder, "web:app", "--port", "0") as command:
         server = await command.listening()
@@ -237,7 +239,7 @@ async def test_requests_under_way_come_to_their_end(folder: Path) -> None:
 
 
 async def test_a_second_signal_ends_it_at_once(folder: Path) -> None:
-    """Whatever is under way, even if the event loop is stuck."""
+    """This holds for any running work, even if the event loop hangs."""
     async with bennu(folder, "app:endpoint", "--port", "0", env={"INTERVAL": "1000"}) as command:
         server = await command.listening()
         async with connect(server) as client:
@@ -253,7 +255,7 @@ async def test_a_second_signal_ends_it_at_once(folder: Path) -> None:
 
 
 async def test_clients_that_cannot_all_leave_in_time_leave_faster(folder: Path) -> None:
-    """The grace time counts more than the socket's drain."""
+    """The grace time has priority over the socket's drain."""
     arguments = ("--port", "0", "--grace", "6")
     async with bennu(folder, "app:endpoint", *arguments, env={"INTERVAL": "1000"}) as command:
         server = await command.listening()
@@ -267,7 +269,7 @@ async def test_clients_that_cannot_all_leave_in_time_leave_faster(folder: Path) 
 
 
 async def test_a_lifespan_that_hangs_is_left_behind(folder: Path) -> None:
-    """The exit code says that something was cut short."""
+    """The exit code shows that a step was cut short."""
     arguments = ("--port", "0", "--grace", "8")
     async with bennu(folder, "app:endpoint", *arguments, env={"HANG": "yes"}) as command:
         await command.listening()
@@ -278,7 +280,7 @@ async def test_a_lifespan_that_hangs_is_left_behind(folder: Path) -> None:
 
 @pytest.mark.parametrize("way", ["sleep", "thread", "stay"])
 async def test_what_hangs_for_good_is_ended(folder: Path, way: str) -> None:
-    """A stuck event loop, a thread, a task that can't be cancelled: the grace time is the end of it."""
+    """An event loop, a thread, or a task that can't be cancelled hangs. The process ends after the grace time."""
     async with bennu(folder, "app:endpoint", "--port", "0", "--grace", "1") as command:
         server = await command.listening()
         async with connect(server) as client:
@@ -291,7 +293,7 @@ async def test_what_hangs_for_good_is_ended(folder: Path, way: str) -> None:
 
 
 async def test_a_client_that_does_not_answer_keeps_nobody(folder: Path) -> None:
-    """It has its time to answer the close frame, and is cut off then."""
+    """The client has a time limit for its close frame. Then its connection is aborted."""
     async with bennu(folder, "app:endpoint", "--port", "0") as command:
         server = await command.listening()
         async with open_raw(server) as client:
@@ -306,7 +308,7 @@ async def test_a_client_that_does_not_answer_keeps_nobody(folder: Path) -> None:
 
 
 async def test_a_reload_waits_for_nobody(folder: Path) -> None:
-    """A page that is left open, and does not even answer, does not keep the new code from running."""
+    """An open page that does not even answer does not delay the new code."""
     async with bennu(
         folder, "app:endpoint", "--port", "0", "--reload", env={"INTERVAL": "1000"}
     ) as command:
@@ -326,7 +328,7 @@ async def test_a_reload_waits_for_nobody(folder: Path) -> None:
 
 
 async def test_ctrl_c_ends_a_reloading_server_in_good_order(folder: Path) -> None:
-    """Its process gets the signal twice, from the terminal and from the one that watches the files."""
+    """Its process gets the signal twice: from the terminal, and from the process that watches the files."""
     async with bennu(folder, "app:endpoint", "--port", "0", "--reload") as command:
         await command.listening()
         await command.read_until("Application startup complete")
@@ -338,7 +340,7 @@ async def test_ctrl_c_ends_a_reloading_server_in_good_order(folder: Path) -> Non
 
 
 async def test_the_delay_must_leave_time(folder: Path) -> None:
-    """Else nobody would be drained at all."""
+    """Otherwise there would be no time for the drain."""
     arguments = ("app:endpoint", "--grace", "5", "--drain-delay", "5")
     async with bennu(folder, *arguments) as command:
         assert await command.end() == 2

@@ -1,4 +1,4 @@
-"""``bennu run`` with a certificate: wss, straight from the server."""
+"""``bennu run`` with a certificate: wss without a proxy."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ async def use(server: Server, context: ssl.SSLContext, **more: Any) -> None:
 async def test_clients_that_trust_it_are_served(
     folder: Path, authority: Authority, certificate: Certificate
 ) -> None:
-    """Over wss, on our own transport; the request's URI says https, and so do pages that fit its origin."""
+    """The transport is native. The request's URI has https, and so has the origin of pages that are accepted."""
     async with bennu(folder, "app:endpoint", *options(certificate)) as command:
         server = await command.listening()
         assert "https://" in command.output
@@ -104,7 +104,7 @@ async def test_clients_that_trust_it_are_served(
 async def test_clients_that_trust_another_authority_are_not(
     folder: Path, certificate: Certificate
 ) -> None:
-    """They refuse the certificate, and the server serves on."""
+    """They refuse the certificate, and the server goes on."""
     stranger = Authority(folder, "stranger")
     async with bennu(folder, "app:endpoint", *options(certificate)) as command:
         server = await command.listening()
@@ -120,7 +120,7 @@ async def test_clients_that_trust_another_authority_are_not(
 async def test_clients_leave_with_1012(
     folder: Path, authority: Authority, certificate: Certificate
 ) -> None:
-    """The drain is the same, and the closing handshake too."""
+    """The drain and the closing handshake are the same."""
     async with bennu(folder, "app:endpoint", *options(certificate)) as command:
         server = await command.listening()
         async with phoenix(server, authority.trusting()) as client:
@@ -130,7 +130,7 @@ async def test_clients_leave_with_1012(
 
 
 async def test_a_key_may_be_encrypted(folder: Path, authority: Authority) -> None:
-    """The password comes from an option or from the environment, where no list of processes shows it."""
+    """The password comes from an option, or from the environment, which a list of processes does not show."""
     certificate = authority.certify("server", password=b"sesame")
     password = {"BENNU_SSL_KEYFILE_PASSWORD": "sesame"}
     async with bennu(folder, "app:endpoint", *options(certificate), env=password) as command:
@@ -144,7 +144,7 @@ async def test_a_key_may_be_encrypted(folder: Path, authority: Authority) -> Non
 async def test_clients_may_need_a_certificate_too(
     folder: Path, authority: Authority, certificate: Certificate
 ) -> None:
-    """Of an authority that the server names."""
+    """The server names the authority."""
     strangers = Authority(folder, "stranger")
     arguments = (*options(certificate), "--ssl-ca-certs", str(authority.certfile))
     async with bennu(folder, "app:endpoint", *arguments) as command:
@@ -157,7 +157,7 @@ async def test_clients_may_need_a_certificate_too(
 
 
 async def ask_with(server: Server, context: ssl.SSLContext) -> None:
-    """Send a request; one without a good certificate gets no answer."""
+    """Send a request. A client without a valid certificate gets no answer."""
     async with httpx.AsyncClient(verify=context) as client:
         await client.get(server.url("/health/ready", "https"))
 
@@ -188,7 +188,7 @@ async def test_it_serves_https_when_it_reloads(
 async def test_what_cannot_be_used_is_said_at_once(
     folder: Path, authority: Authority, arguments: tuple[str, ...], message: str
 ) -> None:
-    """Nothing is served, and there is no traceback."""
+    """The command fails without a traceback."""
     authority.certify("server")
     authority.certify("other")
     async with bennu(folder, "app:endpoint", *arguments) as command:
@@ -200,7 +200,7 @@ async def test_what_cannot_be_used_is_said_at_once(
 async def test_a_handshake_that_stalls_has_the_time_of_a_head(
     folder: Path, certificate: Certificate
 ) -> None:
-    """uvicorn would wait for a minute. A client that goes on to send is served meanwhile."""
+    """uvicorn would wait for a minute. Another client is served in this time."""
     more = (*options(certificate), "--handshake-timeout", "0.5")
     async with bennu(folder, "app:endpoint", *more) as command:
         server = await command.listening()

@@ -1,7 +1,7 @@
-"""What ``bennu.cli`` takes for granted of uvicorn, beyond its documentation.
+"""The parts of uvicorn that ``bennu.cli`` relies on beyond its documentation.
 
-Our server replaces one step of uvicorn's HTTP protocol and one of its server. This is the contract: if a
-new uvicorn breaks it, it breaks here first, and the pin in ``pyproject.toml`` stays where it is.
+Our server replaces one step of uvicorn's HTTP protocol and one step of its server. If a new uvicorn breaks these
+parts, these tests fail first, and the pin in ``pyproject.toml`` stays.
 """
 
 from __future__ import annotations
@@ -60,17 +60,17 @@ def test_the_version_is_one_that_is_pinned() -> None:
 
 
 class Peer:
-    """A client that only takes what comes."""
+    """A client that only receives."""
 
     def take(self, data: bytes) -> None:
-        """Read what the server wrote."""
+        """Record the bytes that the server wrote."""
 
     def ended(self) -> None:
-        """Learn that the connection has ended."""
+        """Record the end of the connection."""
 
 
 async def test_the_http_protocol_has_what_we_use() -> None:
-    """Its state is where we look for it, once a request has been parsed."""
+    """The attributes exist once a request has been parsed."""
     state = ServerState()
     protocol = HttpToolsProtocol(config=config(), server_state=state, app_state={"a": 1})
     transport = MemoryTransport(Peer())
@@ -103,9 +103,9 @@ async def test_the_http_protocol_has_what_we_use() -> None:
 
 
 def test_we_replace_two_methods_of_the_http_protocol() -> None:
-    """What uvicorn does there, ours does too: it begins; it parses, answers 400, or upgrades.
+    """Our versions do what uvicorn's do: begin; and parse, answer 400, or upgrade.
 
-    The others that we have check limits, and then do what uvicorn's do.
+    Other methods of ours check limits, and then call uvicorn's.
     """
     ours = {**vars(LimitedProtocol), **vars(BennuProtocol)}
     own = {name for name, value in ours.items() if inspect.isfunction(value)}
@@ -139,7 +139,7 @@ def test_we_replace_two_methods_of_the_http_protocol() -> None:
 
 @pytest.mark.parametrize("family", ["IPv4", "IPv6", "Unix"])
 async def test_a_connection_begins_as_uvicorns_does(family: str, tmp_path: Path) -> None:
-    """It knows the same addresses, which ours does not ask the system for."""
+    """It has the same addresses, without asking the system."""
     made, theirs, ours = config(), ServerState(), ServerState()
     pairs: asyncio.Queue[tuple[Any, Any]] = asyncio.Queue()
 
@@ -175,7 +175,7 @@ async def test_a_connection_begins_as_uvicorns_does(family: str, tmp_path: Path)
 
 
 async def test_a_protocol_begins_as_uvicorns_does() -> None:
-    """What is copied from the first of a server, and what each has for itself, is what uvicorn's would have."""
+    """The attributes that are copied, and the attributes that are not shared, equal uvicorn's."""
     made, state, app_state = config(), ServerState(), {"pool": 1}
     wanted = vars(HttpToolsProtocol(made, state, app_state))
     first, second = (BennuProtocol(made, state, app_state) for _ in range(2))
@@ -191,7 +191,7 @@ async def test_a_protocol_begins_as_uvicorns_does() -> None:
 
 
 async def test_the_websocket_protocol_is_one_that_can_be_fed() -> None:
-    """It takes a request as bytes, and calls its ``app`` once in a task of the server's."""
+    """It accepts a request as bytes, and calls its ``app`` once in a task of the server."""
     made = config()
     state = ServerState()
     make: Callable[..., Any] = made.ws_protocol_class  # type: ignore[assignment]
@@ -231,7 +231,7 @@ async def test_a_websocket_protocol_that_refuses_starts_no_task() -> None:
 
 
 async def test_a_server_closes_whatever_is_among_its_connections() -> None:
-    """By its ``shutdown()``; and it waits until they have gone."""
+    """It calls ``shutdown()``, and waits until the connections have ended."""
 
     class Connection:
         def shutdown(self) -> None:
@@ -263,7 +263,7 @@ def test_the_application_is_found_both_plain_and_loaded() -> None:
 
 
 def test_signals_are_kept_until_the_server_has_stopped() -> None:
-    """Then it raises them again, which we prevent: being told to stop is no failure."""
+    """Then uvicorn raises them again, which we prevent: a stop by a signal is no failure."""
     server = uvicorn.Server(config())
     caught: list[int] = []
     before = signal.signal(signal.SIGTERM, lambda number, frame: caught.append(number))
@@ -278,7 +278,7 @@ def test_signals_are_kept_until_the_server_has_stopped() -> None:
 
 
 async def test_a_server_shuts_down_within_a_time_of_ours() -> None:
-    """Listener, connections, tasks, lifespan, in this order; the time is read when it begins."""
+    """The order is listener, connections, tasks, lifespan. The time is read when the shutdown begins."""
     source = inspect.getsource(uvicorn.Server.shutdown)
     parts = (
         "server.close()",
@@ -291,7 +291,7 @@ async def test_a_server_shuts_down_within_a_time_of_ours() -> None:
 
 
 def test_a_server_is_told_to_exit_by_its_signal_handler() -> None:
-    """Which only has to be called: the main loop looks at what it sets."""
+    """The main loop checks the attribute that the handler sets."""
     server = uvicorn.Server(config())
     server.handle_exit(signal.SIGTERM, None)
     assert server.should_exit
@@ -313,7 +313,7 @@ def test_the_access_log_has_its_helpers() -> None:
 
 @pytest.mark.parametrize("level", ["critical", "error", "warning", "info", "debug", "trace"])
 def test_the_log_configuration_takes_our_logger_in(level: str) -> None:
-    """Beside uvicorn's own loggers, with its handler; the original is not touched."""
+    """Our logger has the handler of uvicorn's loggers. The original configuration is unchanged."""
     made = log_config(level)
     assert made["loggers"]["bennu"]["level"] == LOG_LEVELS[level]
     assert set(made["loggers"]["bennu"]["handlers"]) <= set(made["handlers"])

@@ -27,7 +27,7 @@ OLD = (
 
 
 def test_the_cipher_is_that_of_the_draft() -> None:
-    """The vector of draft-irtf-cfrg-xchacha, A.3.1; a token has the tag before the ciphertext."""
+    """The vector is from draft-irtf-cfrg-xchacha, A.3.1. A token has the tag before the ciphertext."""
     plaintext = (
         b"Ladies and Gentlemen of the class of '99: If I could offer you only one tip for the "
         b"future, sunscreen would be it."
@@ -49,7 +49,7 @@ def test_the_cipher_is_that_of_the_draft() -> None:
 
 @pytest.mark.conformance("TK031")
 def test_what_was_encrypted_is_decrypted() -> None:
-    """With the same key and the same data beside it; zero bytes and UTF-8 are bytes like others."""
+    """The key and the additional data must be the same. Any bytes can be encrypted."""
     token = encrypt(DATA, RIGHT, NONCE, b"right aad")
 
     assert decrypt(token, [RIGHT], b"right aad") == DATA
@@ -60,7 +60,7 @@ def test_what_was_encrypted_is_decrypted() -> None:
 
 
 def test_one_of_several_keys_is_enough_to_decrypt() -> None:
-    """Wherever it stands; keys of other sizes are no hindrance."""
+    """It can be at any place. Keys of other sizes are ignored."""
     token = encrypt(DATA, RIGHT, NONCE)
 
     assert decrypt(token, [WRONG, b"short", RIGHT]) == DATA
@@ -70,7 +70,7 @@ def test_one_of_several_keys_is_enough_to_decrypt() -> None:
 
 
 def test_another_nonce_makes_another_token() -> None:
-    """Of the same data."""
+    """The data is the same."""
     assert encrypt(DATA, RIGHT, NONCE) == encrypt(DATA, RIGHT, NONCE)
     assert encrypt(DATA, RIGHT, NONCE) != encrypt(DATA, RIGHT, NONCE[::-1])
     assert (KEY_SIZE, NONCE_SIZE) == (32, 24)
@@ -78,7 +78,7 @@ def test_another_nonce_makes_another_token() -> None:
 
 @pytest.mark.parametrize("is_old", [False, True])
 def test_no_character_of_an_encrypted_token_can_be_changed(is_old: bool) -> None:
-    """Nor left out, nor doubled."""
+    """A missing or doubled character is invalid too."""
     token = OLD if is_old else encrypt(DATA, RIGHT, NONCE, b"right aad")
     assert decrypt(token, [RIGHT], b"right aad", sign_key=RIGHT) == DATA
 
@@ -91,7 +91,7 @@ def test_no_character_of_an_encrypted_token_can_be_changed(is_old: bool) -> None
 
 @pytest.mark.conformance("TK032")
 def test_tokens_of_old_releases_are_decrypted() -> None:
-    """With the keys and the data beside them that they were made with, and no others."""
+    """The keys and the additional data must be the same."""
     assert decrypt(OLD, [RIGHT], b"right aad", sign_key=RIGHT) == DATA
     assert decrypt(OLD, [WRONG, RIGHT], b"right aad", sign_key=RIGHT) == DATA
     for aad, key, sign_key in (
@@ -106,7 +106,7 @@ def test_tokens_of_old_releases_are_decrypted() -> None:
 
 
 def _with(index: int, change: int) -> str:
-    """Return the old token with one part shortened, or made longer."""
+    """Return the old token with one part shorter or longer."""
     parts = OLD.split(".")
     data = urlsafe_b64decode(parts[index] + "=" * (-len(parts[index]) % 4))
     parts[index] = to_base64(data[:change] if change < 0 else data + bytes(change)).decode()
@@ -124,7 +124,7 @@ def _with(index: int, change: int) -> str:
     ],
 )
 def test_an_old_token_with_parts_of_other_sizes_is_refused(token: str) -> None:
-    """Whatever AES makes of such a key."""
+    """AES could accept some of these keys."""
     with pytest.raises(TokenInvalid, match="another secret or salt, or was changed"):
         decrypt(token, [RIGHT, b"short"], b"right aad", sign_key=RIGHT)
 
@@ -145,7 +145,7 @@ def test_an_old_token_with_parts_of_other_sizes_is_refused(token: str) -> None:
     ],
 )
 def test_what_is_no_encrypted_token_is_refused(token: str, text: str) -> None:
-    """A nonce and a tag are the least that it holds."""
+    """A token has at least a nonce and a tag."""
     with pytest.raises(TokenInvalid, match=text):
         decrypt(token, [RIGHT])
 
@@ -158,7 +158,7 @@ def test_what_is_no_encrypted_token_is_refused(token: str, text: str) -> None:
     st.binary(max_size=20),
 )
 def test_every_payload_is_decrypted(payload: bytes, key: bytes, nonce: bytes, aad: bytes) -> None:
-    """Under every key, with every nonce, beside any data."""
+    """This holds for every key, nonce and additional data."""
     assert decrypt(encrypt(payload, key, nonce, aad), [key], aad) == payload
 
 
@@ -173,7 +173,7 @@ def test_every_payload_is_decrypted(payload: bytes, key: bytes, nonce: bytes, aa
     )
 )
 def test_no_text_raises_anything_but_invalid(token: str) -> None:
-    """Whatever a client sends."""
+    """A client can send any text."""
     with pytest.raises(TokenInvalid):
         decrypt(token, [RIGHT, b"short"])
 
@@ -182,7 +182,7 @@ def test_no_text_raises_anything_but_invalid(token: str) -> None:
 
 
 def test_without_pynacl_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Be the token good or not: nobody shall have to wait for a good one to learn of it."""
+    """The error comes with the first token, valid or not."""
     token = encrypt(DATA, RIGHT, NONCE)
     monkeypatch.setitem(sys.modules, "nacl", None)
 
@@ -194,7 +194,7 @@ def test_without_pynacl_the_error_says_what_to_install(monkeypatch: pytest.Monke
 
 
 def test_without_cryptography_an_old_token_is_invalid(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A client chooses which kind it sends: it must not be able to make the server fail."""
+    """A client chooses the kind of its token, and must not make the server fail."""
     token = encrypt(DATA, RIGHT, NONCE)
     monkeypatch.setitem(sys.modules, "cryptography.exceptions", None)
 

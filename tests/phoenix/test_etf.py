@@ -1,4 +1,4 @@
-"""Erlang terms: written as OTP writes them, read as anybody may have written them (protocol, §8.5)."""
+"""Erlang terms: written as OTP writes them, and read in every valid form (protocol, §8.5)."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ TERMS: list[tuple[Any, str]] = [
 
 @pytest.mark.parametrize(("value", "term"), TERMS)
 def test_a_value_is_written_as_otp_writes_it_and_comes_back(value: Any, term: str) -> None:
-    """Byte for byte: tokens of equal data are to be equal."""
+    """The bytes are equal, so tokens of equal data are equal."""
     data = bytes.fromhex("83" + term)
 
     assert encode(value) == data
@@ -97,7 +97,7 @@ class Point(NamedTuple):
     ],
 )
 def test_what_is_like_a_plain_value_is_written_as_that(value: Any, plain: Any) -> None:
-    """And is plain when it comes back."""
+    """It is read as the plain value."""
     assert encode(value) == encode(plain)
     assert_same(decode(encode(value)), plain)
 
@@ -109,7 +109,7 @@ KEYS: list[Any] = [
 
 @pytest.mark.parametrize("keys", [KEYS, KEYS[::-1]])
 def test_the_keys_of_a_map_stand_in_the_order_of_erlang(keys: list[Any]) -> None:
-    """Numbers (integers first), atoms, tuples by size, binaries: so equal dicts are equal terms."""
+    """The order is numbers (integers first), atoms, tuples by size, binaries. So equal dicts are equal terms."""
     expected = [encode(key)[1:] + encode(0)[1:] for key in KEYS]
 
     assert encode(dict.fromkeys(keys, 0)) == b"\x83\x74" + len(KEYS).to_bytes(4, "big") + b"".join(
@@ -119,7 +119,7 @@ def test_the_keys_of_a_map_stand_in_the_order_of_erlang(keys: list[Any]) -> None
 
 @pytest.mark.parametrize("value", [object(), {1}, Decimal(1), 1j, [object()], {"a": (range(3),)}])
 def test_what_is_no_term_is_refused_and_named(value: Any) -> None:
-    """The error says what can be written instead."""
+    """The error says what to write instead."""
     with pytest.raises(EncodeError, match=r"is no Erlang term: write None, bool, int, .* or dict"):
         encode(value)
 
@@ -139,13 +139,13 @@ def test_what_is_no_term_is_refused_and_named(value: Any) -> None:
     ],
 )
 def test_what_erlang_has_not_is_refused(value: Any, text: str) -> None:
-    """Better here than at the other end."""
+    """The error comes here, and not in Erlang."""
     with pytest.raises(EncodeError, match=text):
         encode(value)
 
 
 def test_a_term_that_is_written_has_at_most_a_million_bytes() -> None:
-    """As many as can be read; the bound itself is allowed."""
+    """The bound is the same as for reading, and is allowed itself."""
     longest = "a" * (MAX_SIZE - 6)
 
     assert decode(encode(longest)) == longest
@@ -176,7 +176,7 @@ def test_a_term_that_is_written_has_at_most_a_million_bytes() -> None:
     ],
 )
 def test_other_spellings_of_a_value_are_read(term: str, value: Any) -> None:
-    """Of older releases, and of libraries that are not OTP."""
+    """They come from older releases, and from libraries other than OTP."""
     assert_same(decode(bytes.fromhex("83" + term)), value)
 
 
@@ -190,7 +190,7 @@ def test_floats_of_old_releases_are_read(text: bytes, value: float) -> None:
 
 
 def test_a_compressed_term_is_read() -> None:
-    """What ``term_to_binary(term, [:compressed])`` makes."""
+    """``term_to_binary(term, [:compressed])`` makes it."""
     value = ["a" * 1000] * 10
 
     data = compressed(encode(value))
@@ -216,7 +216,7 @@ OPAQUE = [
 
 @pytest.mark.parametrize("term", OPAQUE)
 def test_what_only_erlang_understands_is_kept_as_it_came(term: str) -> None:
-    """So that what stands beside it can be read, and all of it be written again."""
+    """So the values beside it can be read, and the whole can be written again."""
     data = bytes.fromhex("83 68 02" + term + "61 01")
 
     value = decode(data)
@@ -236,7 +236,7 @@ def test_what_only_erlang_understands_is_kept_as_it_came(term: str) -> None:
     ],
 )
 def test_functions_are_refused_wherever_they_stand(term: str, name: str) -> None:
-    """In a list, in a tuple, as the key of a map: nothing that could be called is ever made."""
+    """They are refused in a list, in a tuple, and as the key of a map. No callable object is ever made."""
     for around in ("{}", "68 01 {}", "6c 00000001 {} 6a", "74 00000001 {} 61 01"):
         with pytest.raises(DecodeError, match=f"not read: {name}$"):
             decode(bytes.fromhex("83" + around.format(term)))
@@ -244,7 +244,7 @@ def test_functions_are_refused_wherever_they_stand(term: str, name: str) -> None
 
 @pytest.mark.conformance("TK035")
 def test_an_atom_that_nobody_knows_makes_no_symbol() -> None:
-    """OTP never frees an atom, so Phoenix can refuse new ones. Ours are values like any other."""
+    """OTP never frees an atom, so Phoenix can refuse new atoms. In Python an atom is a normal value."""
     griffin = decode(bytes((131, 100, 0, 7, 103, 114, 105, 102, 102, 105, 110)))
 
     assert griffin == Atom("griffin")
@@ -288,20 +288,20 @@ def test_an_atom_that_nobody_knows_makes_no_symbol() -> None:
     ],
 )
 def test_what_is_no_term_or_no_value_of_python_is_refused(term: str, text: str) -> None:
-    """With the one documented exception."""
+    """There is one documented exception."""
     with pytest.raises(DecodeError, match=text):
         decode(bytes.fromhex("83" + term))
 
 
 @pytest.mark.parametrize("data", [b"", b"\x82a\x01", b"a\x01"])
 def test_what_has_another_version_is_no_term(data: bytes) -> None:
-    """There has been one only."""
+    """There is only one version."""
     with pytest.raises(DecodeError, match="begins with the byte 131"):
         decode(data)
 
 
 def test_binaries_stay_bytes_if_that_is_wanted() -> None:
-    """Else bytes that happen to be UTF-8 would come back as text."""
+    """Otherwise bytes that are UTF-8 by chance would become text."""
     data = encode({"a": [b"\xff", "é"], Atom("b"): "c"})
 
     assert decode(data) == {"a": [b"\xff", "é"], Atom("b"): "c"}
@@ -315,7 +315,7 @@ def test_binaries_stay_bytes_if_that_is_wanted() -> None:
     ("before", "after"), [("68 01", ""), ("6c 00000001", "6a"), ("74 00000001 61 00", "")]
 )
 def test_containers_nest_to_a_depth_that_no_data_needs(before: str, after: str) -> None:
-    """The bound is the same in both directions, and nobody's stack overflows."""
+    """The bound is the same in both directions, and no stack overflows."""
 
     def nested(depth: int) -> bytes:
         return bytes.fromhex("83" + before * depth + "61 01" + after * depth)
@@ -340,7 +340,7 @@ def test_a_value_that_holds_itself_is_nested_too_deep() -> None:
 
 
 def test_a_term_that_is_read_has_at_most_a_million_bytes() -> None:
-    """Compressed or not."""
+    """This holds for compressed terms too."""
     too_long = b"\x83\x6d" + (MAX_SIZE).to_bytes(4, "big") + bytes(MAX_SIZE)
 
     with pytest.raises(DecodeError, match=f"at most 1000000 bytes, got {len(too_long)}"):
@@ -351,7 +351,7 @@ def test_a_term_that_is_read_has_at_most_a_million_bytes() -> None:
 
 @pytest.mark.parametrize("claimed", [0, 9, 11, MAX_SIZE])
 def test_a_compressed_term_has_the_size_that_it_claims(claimed: int) -> None:
-    """Neither more nor less."""
+    """It must not be larger or smaller."""
     data = compressed(encode("hello"), claimed)
 
     assert decode(compressed(encode("hello"), 10)) == "hello"
@@ -360,7 +360,7 @@ def test_a_compressed_term_has_the_size_that_it_claims(claimed: int) -> None:
 
 
 def test_a_compressed_term_is_whole() -> None:
-    """Its check sum is the last that comes."""
+    """Its check sum comes last."""
     data = compressed(encode("hello" * 100))
 
     with pytest.raises(DecodeError, match="not as long as it says"):
@@ -380,7 +380,7 @@ def test_a_compressed_term_is_whole() -> None:
     ],
 )
 def test_what_is_read_takes_memory_in_proportion_to_its_size(data: bytes) -> None:
-    """Not to what it claims to hold, or to what it would become when decompressed."""
+    """The claimed size and the decompressed size have no effect."""
     tracemalloc.start()
     try:
         with pytest.raises(DecodeError):
@@ -428,7 +428,7 @@ terms = st.recursive(_scalars, _nested, max_leaves=12)
 @property_test
 @given(terms)
 def test_every_term_comes_back(value: Any) -> None:
-    """With its types: 1, 1.0 and True are equal in Python, and three things in Erlang."""
+    """Types are kept: 1, 1.0 and True are equal in Python, but differ in Erlang."""
     data = encode(value)
 
     assert_same(decode(data), value)
@@ -439,7 +439,7 @@ def test_every_term_comes_back(value: Any) -> None:
 @property_test
 @given(terms)
 def test_no_term_is_cut_off_unnoticed(value: Any) -> None:
-    """Not at any byte."""
+    """This holds for each byte."""
     data = encode(value)
 
     for end in range(len(data)):
@@ -450,7 +450,7 @@ def test_no_term_is_cut_off_unnoticed(value: Any) -> None:
 @property_test
 @given(st.dictionaries(_scalars, st.integers(), max_size=6).map(lambda d: list(d.items())))
 def test_equal_dicts_are_equal_terms(items: list[tuple[Any, int]]) -> None:
-    """Whatever the order in which they were filled."""
+    """The order of insertion has no effect."""
     assert encode(dict(items)) == encode(dict(reversed(items)))
 
 
@@ -464,7 +464,7 @@ _PIECES = st.sampled_from(
 @property_test
 @given(st.binary(max_size=60) | st.lists(_PIECES, max_size=30).map(b"".join), st.booleans())
 def test_no_bytes_raise_anything_but_a_decode_error(data: bytes, text: bool) -> None:
-    """And what can be read can be written, as something that reads the same."""
+    """A decoded value can be encoded, and decodes to the same value."""
     for term in (b"\x83" + data, compressed(b"\x83" + data)):
         try:
             value = decode(term, text=text)
@@ -482,7 +482,7 @@ def compressed(data: bytes, claimed: int | None = None) -> bytes:
 
 
 def assert_same(got: Any, expected: Any) -> None:
-    """Check that two values are equal, and of equal types all the way down."""
+    """Check that two values are equal, with equal types at every depth."""
     assert type(got) is type(expected)
     if isinstance(expected, (list, tuple)):
         assert len(got) == len(expected)

@@ -21,12 +21,12 @@ def key_for(salt: str, secret: str = SECRET) -> bytes:
 
 
 def plug_cookie(session: Any, *, secret: str = SECRET) -> str:
-    """What Plug.Session writes: a signed term."""
+    """Return the cookie that Plug.Session writes: a signed term."""
     return signed.sign(etf.encode(session), key_for("signing", secret))
 
 
 def encrypted_plug_cookie(session: Any, *, secret: str = SECRET) -> str:
-    """What Plug.Session writes with an encryption_salt."""
+    """Return the cookie that Plug.Session writes with an encryption_salt."""
     return encrypted.encrypt(etf.encode(session), key_for("encryption", secret), b"n" * 24)
 
 
@@ -35,7 +35,7 @@ SEALED = PlugSession(SECRET, key="_app_key", signing_salt="signing", encryption_
 
 
 def test_a_session_of_phoenix_is_read() -> None:
-    """Erlang's binaries are text; nil and lists are what they should be."""
+    """Erlang's binaries become text. nil and lists become None and lists."""
     session = {"user_id": 7, "live_socket_id": "users_sessions:x", "flash": {}, "none": None}
     assert PLUG(info({"_app_key": plug_cookie(session)})) == session
     assert SEALED(info({"_app_key": encrypted_plug_cookie(session)})) == session
@@ -55,14 +55,14 @@ def test_a_session_of_phoenix_is_read() -> None:
     ids=["empty", "junk", "cut", "another secret", "another kind", "a list", "no term"],
 )
 def test_a_cookie_that_is_not_phoenixs_is_no_session(cookie: str) -> None:
-    """Nor is none at all."""
+    """A missing cookie is no session either."""
     assert PLUG(info({"_app_key": cookie})) is None
     assert SEALED(info({"_app_key": "junk" + cookie})) is None
     assert PLUG(info()) is None
 
 
 def test_the_secret_of_phoenix_may_be_rotated() -> None:
-    """All are tried."""
+    """All secrets are tried."""
     both: dict[str, Any] = {"key": "k", "signing_salt": "signing"}
     for secret in (SECRET, OLD_SECRET):
         reader = PlugSession([SECRET, OLD_SECRET], **both)
@@ -72,7 +72,7 @@ def test_the_secret_of_phoenix_may_be_rotated() -> None:
 
 
 def test_an_old_encrypted_session_is_read_with_its_signing_key() -> None:
-    """Plug.Crypto before 2.0 wrapped the key with both."""
+    """Plug.Crypto before 2.0 wrapped the key with both keys."""
     key, sign_key = key_for("encryption"), key_for("signing")
     content_key, iv = b"c" * 16, b"i" * 12
     wrapped = AESGCM(key).encrypt(iv, content_key, sign_key) + iv

@@ -60,14 +60,14 @@ SHA1_64 = (
 def test_keys_are_derived_as_everybody_does(
     digest: Digest, iterations: int, length: int, key: str
 ) -> None:
-    """The known answers of PBKDF2 for "password" and "salt"."""
+    """These are the known answers of PBKDF2 for "password" and "salt"."""
     derived = derive_key(b"password", b"salt", iterations=iterations, length=length, digest=digest)
     assert derived.hex() == key
 
 
 @pytest.mark.conformance("TK033")
 def test_secrets_and_salts_may_be_long_and_hold_zero_bytes() -> None:
-    """The other known answers."""
+    """These are the other known answers."""
     long = derive_key(
         b"passwordPASSWORDpassword",
         b"saltSALTsaltSALTsaltSALTsaltSALTsalt",
@@ -83,7 +83,7 @@ def test_secrets_and_salts_may_be_long_and_hold_zero_bytes() -> None:
 
 @pytest.mark.conformance("TK033")
 def test_keys_have_32_bytes_of_a_thousand_rounds_of_sha_256_by_default() -> None:
-    """As in Phoenix."""
+    """Phoenix has the same defaults."""
     key = derive_key(b"password", b"salt")
     assert key.hex() == "632c2812e46d4604102ba7618e9d6d7d2f8128f6266b4a03264d2a0460b7dcb3"
 
@@ -91,7 +91,7 @@ def test_keys_have_32_bytes_of_a_thousand_rounds_of_sha_256_by_default() -> None
 @pytest.mark.conformance("TK034")
 @pytest.mark.parametrize("iterations", [0, -1, 32.0, None, "many", True])
 def test_the_iterations_are_an_integer_from_1_on(iterations: Any) -> None:
-    """Anything else is a mistake of the caller."""
+    """Other values are an error of the caller."""
     with pytest.raises(ValueError, match="iterations must be an integer from 1 on, got"):
         derive_key(b"secret", b"salt", iterations=iterations)
 
@@ -99,7 +99,7 @@ def test_the_iterations_are_an_integer_from_1_on(iterations: Any) -> None:
 @pytest.mark.conformance("TK034")
 @pytest.mark.parametrize("length", [2**32, 0, -1, 32.0, None])
 def test_the_length_is_an_integer_that_fits_into_32_bits(length: Any) -> None:
-    """A key without a byte is none."""
+    """A key must have at least one byte."""
     with pytest.raises(ValueError, match="length must be an integer from 1 to"):
         derive_key(b"secret", b"salt", length=length)
 
@@ -115,7 +115,7 @@ def test_the_digest_is_one_of_five() -> None:
 
 
 def test_a_payload_is_a_tuple_of_data_time_and_age() -> None:
-    """The time in milliseconds, the age in seconds; an age without end is an atom."""
+    """The time is in milliseconds, the age in seconds. An infinite age is an atom."""
     assert write_payload("a", signed_at_ms=NOW, max_age=60) == encode(("a", NOW, 60))
     assert write_payload("a", signed_at_ms=NOW, max_age=0.5) == encode(("a", NOW, 0.5))
     assert write_payload("a", signed_at_ms=NOW, max_age=math.inf) == encode(
@@ -135,7 +135,7 @@ def test_a_payload_is_a_tuple_of_data_time_and_age() -> None:
     ],
 )
 def test_payloads_of_old_releases_are_read(term: Any, age: int) -> None:
-    """They are good for a day."""
+    """They are valid for a day."""
     payload = encode(term)
 
     assert read_payload(payload, now_ms=NOW + age * 1000) == "a"
@@ -166,7 +166,7 @@ def test_payloads_of_old_releases_are_read(term: Any, age: int) -> None:
 def test_a_payload_is_good_until_its_age_is_over(
     max_age: float, elapsed_ms: int, good: bool
 ) -> None:
-    """Be the age its own, or the reader's."""
+    """The age comes from the payload, or from the reader."""
     own = write_payload("a", signed_at_ms=NOW, max_age=max_age)
     other = write_payload("a", signed_at_ms=NOW, max_age=-1 if good else math.inf)
     now = NOW + elapsed_ms
@@ -181,7 +181,7 @@ def test_a_payload_is_good_until_its_age_is_over(
 
 
 def test_no_age_is_not_a_number() -> None:
-    """It would be over at no time."""
+    """With NaN a token would never expire."""
     payload = write_payload("a", signed_at_ms=NOW, max_age=60)
 
     with pytest.raises(TokenExpired):
@@ -225,7 +225,7 @@ def test_a_payload_of_the_future_is_refused_unless_clocks_may_explain_it() -> No
     ],
 )
 def test_a_term_that_is_no_payload_is_refused(term: Any) -> None:
-    """Nobody signs such, except with the same key for something else."""
+    """Such a term is signed only if the key is used for another purpose."""
     for max_age in (None, math.inf):
         with pytest.raises(TokenInvalid, match=r"holds no payload|does not say when"):
             read_payload(encode(term), now_ms=NOW, max_age=max_age)
@@ -233,13 +233,13 @@ def test_a_term_that_is_no_payload_is_refused(term: Any) -> None:
 
 @pytest.mark.parametrize("payload", [b"", b"hello", b"\x83", b"\x83\x70\0\0\0\x1d"])
 def test_bytes_that_are_no_term_are_refused(payload: bytes) -> None:
-    """The error says what was wrong with them."""
+    """The error says what is wrong."""
     with pytest.raises(TokenInvalid, match="no term that can be read: a term"):
         read_payload(payload, now_ms=NOW)
 
 
 def test_binaries_of_the_data_stay_bytes_if_that_is_wanted() -> None:
-    """For those who put bytes into their tokens."""
+    """An application can put bytes into its tokens."""
     payload = write_payload(b"abc", signed_at_ms=NOW, max_age=60)
 
     assert read_payload(payload, now_ms=NOW) == "abc"
@@ -255,7 +255,7 @@ def test_binaries_of_the_data_stay_bytes_if_that_is_wanted() -> None:
     [("sha256", b"HS256", 43), ("sha384", b"HS384", 64), ("sha512", b"HS512", 86)],
 )
 def test_a_signed_token_has_three_parts(digest: SignatureDigest, name: bytes, size: int) -> None:
-    """The name of the algorithm, what is signed, and the signature."""
+    """The parts are the name of the algorithm, the payload, and the signature."""
     head, payload, signature = sign(b"hello world", b"secret", digest).split(".")
 
     assert urlsafe_b64decode(head + "=") == name
@@ -266,7 +266,7 @@ def test_a_signed_token_has_three_parts(digest: SignatureDigest, name: bytes, si
 @pytest.mark.conformance("TK027")
 @pytest.mark.parametrize("digest", DIGESTS)
 def test_what_was_signed_is_verified(digest: SignatureDigest) -> None:
-    """By the same key; the token says by which algorithm."""
+    """The key must be the same. The token names the algorithm."""
     token = sign(b"hello world", b"secret", digest)
 
     assert verify(token, [b"secret"]) == b"hello world"
@@ -276,7 +276,7 @@ def test_what_was_signed_is_verified(digest: SignatureDigest) -> None:
 @pytest.mark.conformance("TK028")
 @pytest.mark.parametrize("digest", DIGESTS)
 def test_another_key_verifies_nothing(digest: SignatureDigest) -> None:
-    """Nor do several others, nor none at all."""
+    """Several wrong keys, or no keys, verify nothing either."""
     token = sign(b"hello world", b"secret", digest)
 
     for keys in ([b"secreto"], [b"secreto", b"secres"], []):
@@ -285,7 +285,7 @@ def test_another_key_verifies_nothing(digest: SignatureDigest) -> None:
 
 
 def test_one_of_several_keys_is_enough() -> None:
-    """Wherever it stands: that is a rotation."""
+    """It can be at any place, as in a rotation."""
     token = sign(b"hello world", b"secret")
 
     assert verify(token, [b"newer", b"secret", b"older"]) == b"hello world"
@@ -294,7 +294,7 @@ def test_one_of_several_keys_is_enough() -> None:
 @pytest.mark.conformance("TK029")
 @pytest.mark.parametrize("digest", DIGESTS)
 def test_a_changed_payload_is_refused(digest: SignatureDigest) -> None:
-    """The signature is of another."""
+    """The signature does not match."""
     head, _, signature = sign(b"hello world", b"secret", digest).split(".")
     changed = f"{head}.{to_base64(b'another world').decode()}.{signature}"
 
@@ -306,7 +306,7 @@ def test_a_changed_payload_is_refused(digest: SignatureDigest) -> None:
 @pytest.mark.parametrize("digest", DIGESTS)
 @pytest.mark.parametrize("name", [b"HS256", b"HS384", b"HS512", b"HS1", b"none", b""])
 def test_a_changed_algorithm_is_refused(digest: SignatureDigest, name: bytes) -> None:
-    """It is signed too, and there are three only."""
+    """The name is signed too, and there are only three algorithms."""
     head, payload, signature = sign(b"hello world", b"secret", digest).split(".")
     other = to_base64(name).decode()
 
@@ -324,7 +324,7 @@ def test_a_changed_algorithm_is_refused(digest: SignatureDigest, name: bytes) ->
     pytest.param(lambda _: b"", id="none"),
 ])  # fmt: skip
 def test_only_an_equal_signature_is_one(change: Any) -> None:
-    """One bit, a byte more or a byte less make another."""
+    """A changed bit, a missing byte or a further byte makes it invalid."""
     signed, _, signature = sign(b"hello world", b"secret").rpartition(".")
     other = change(urlsafe_b64decode(signature + "="))
 
@@ -333,7 +333,7 @@ def test_only_an_equal_signature_is_one(change: Any) -> None:
 
 
 def test_no_character_of_a_token_can_be_changed() -> None:
-    """Nor left out, nor doubled. Only the padding of its last part means nothing."""
+    """A missing or doubled character is invalid too. Only the padding of the last part is ignored."""
     token = sign(b"hello world!", b"secret")
 
     for position, character in enumerate(token):
@@ -349,7 +349,7 @@ def test_no_character_of_a_token_can_be_changed() -> None:
     "token", ["", "garbage", "a.b", "SFMyNTY.aa", "SFMyNTY.aa.aa.aa", "XCP.aaaa", "..", "...."]
 )
 def test_what_has_not_three_parts_is_no_signed_token(token: str) -> None:
-    """Encrypted ones are for others."""
+    """Encrypted tokens are no signed tokens."""
     with pytest.raises(TokenInvalid, match="this is no signed token"):
         verify(token, [b"secret"])
 
@@ -357,7 +357,7 @@ def test_what_has_not_three_parts_is_no_signed_token(token: str) -> None:
 @property_test
 @given(st.binary(max_size=100), st.binary(min_size=1, max_size=64), st.sampled_from(DIGESTS))
 def test_every_payload_comes_back(payload: bytes, key: bytes, digest: SignatureDigest) -> None:
-    """Under every key."""
+    """This holds for every key."""
     assert verify(sign(payload, key, digest), [key]) == payload
 
 
@@ -370,7 +370,7 @@ def test_every_payload_comes_back(payload: bytes, key: bytes, digest: SignatureD
     )
 )
 def test_no_text_raises_anything_but_invalid(token: str | bytes) -> None:
-    """Whatever a client sends."""
+    """A client can send any text."""
     with pytest.raises(TokenInvalid):
         verify(token, [b"secret"])
 
@@ -381,7 +381,7 @@ def test_no_text_raises_anything_but_invalid(token: str | bytes) -> None:
 @property_test
 @given(st.binary(max_size=60))
 def test_bytes_are_written_without_padding_and_read_with_it_or_without(data: bytes) -> None:
-    """Phoenix writes none, and reads both."""
+    """Phoenix writes no padding, and reads both."""
     text = to_base64(data)
 
     assert set(text) <= set(ALPHABET)
@@ -392,7 +392,7 @@ def test_bytes_are_written_without_padding_and_read_with_it_or_without(data: byt
 @property_test
 @given(st.binary(min_size=1, max_size=20), st.data())
 def test_another_text_is_other_bytes_or_none(data: bytes, draw: st.DataObject) -> None:
-    """Else one could change a token, and it would still be good."""
+    """Otherwise a client could change a token that stays valid."""
     text = to_base64(data)
     position = draw.draw(st.integers(0, len(text) - 1))
     other = draw.draw(st.sampled_from(ALPHABET).filter(lambda one: one != text[position]))
@@ -428,13 +428,13 @@ def test_another_text_is_other_bytes_or_none(data: bytes, draw: st.DataObject) -
     ],
 )
 def test_what_nobody_writes_is_refused(text: bytes) -> None:
-    """Wrong lengths and paddings, bits that mean nothing, other alphabets."""
+    """Examples are wrong lengths and paddings, unused bits, other alphabets."""
     with pytest.raises(TokenInvalid, match="not base64"):
         from_base64(text)
 
 
 def test_a_token_is_ascii_and_falls_apart_at_its_dots() -> None:
-    """As text or as bytes; into six parts at most, since no token has more than five."""
+    """It is text or bytes. It is split into at most six parts, since no token has more than five."""
     assert split("a.b.") == split(b"a.b.") == [b"a", b"b", b""]
     assert split("") == [b""]
     assert len(split("." * 1000)) == 6
@@ -443,7 +443,7 @@ def test_a_token_is_ascii_and_falls_apart_at_its_dots() -> None:
 
 
 def test_a_token_has_at_most_two_million_characters() -> None:
-    """More is not even looked at."""
+    """A longer text is refused at once."""
     assert split("a" * MAX_TOKEN) == [b"a" * MAX_TOKEN]
     with pytest.raises(TokenInvalid, match="at most 2000000 characters, got 2000001"):
         split("a" * (MAX_TOKEN + 1))

@@ -1,4 +1,4 @@
-"""Tokens: those of Phoenix are ours, and ours are Phoenix's (protocol, §8)."""
+"""Tokens that Phoenix and Bennu make and read (protocol, §8)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Read = Callable[..., Any]
 
 
 def test_the_module_is_a_name_of_the_package() -> None:
-    """It is imported, and stands for itself: its functions are no names of the package."""
+    """The package exports the module, and not its functions."""
     from bennu.phoenix import token as imported
 
     assert imported.sign is token.sign
@@ -105,7 +105,7 @@ ENCRYPTED = (
 
 @pytest.mark.parametrize(("data", "max_age", "vector"), VECTORS)
 def test_a_token_is_the_one_that_phoenix_makes(data: Any, max_age: float, vector: str) -> None:
-    """Character for character, and each reads the other's."""
+    """The characters are equal, and each side reads the other's token."""
     expected = f"SFMyNTY.{vector}"
 
     assert token.sign(SECRET, SALT, data, signed_at=SIGNED_AT, max_age=max_age) == expected
@@ -117,7 +117,7 @@ def test_a_token_is_the_one_that_phoenix_makes(data: Any, max_age: float, vector
 def test_a_token_with_atoms_is_the_one_of_a_newer_erlang(
     data: Any, max_age: float, vector: str, payload: str
 ) -> None:
-    """And that of an older one is read."""
+    """A token of an older Erlang is read too."""
     ours = token.sign(SECRET, SALT, data, signed_at=SIGNED_AT, max_age=max_age)
 
     key = signed.derive_key(SECRET.encode(), SALT.encode())
@@ -127,7 +127,7 @@ def test_a_token_with_atoms_is_the_one_of_a_newer_erlang(
 
 
 def test_an_encrypted_token_of_phoenix_is_read_and_made() -> None:
-    """The same data with the same nonce is the same token; the nonce of each new one is random."""
+    """The same data with the same nonce makes the same token. Each new token has a random nonce."""
     key = signed.derive_key(SECRET.encode(), SALT.encode())
     payload = encrypted.decrypt(ENCRYPTED, [key])
     nonce = urlsafe_b64decode(ENCRYPTED.removeprefix("XCP.") + "=")[: encrypted.NONCE_SIZE]
@@ -145,7 +145,7 @@ def test_an_encrypted_token_of_phoenix_is_read_and_made() -> None:
 @pytest.mark.conformance("TK001", "TK016")
 @BOTH
 def test_what_was_put_into_a_token_comes_out(make: Make, read: Read) -> None:
-    """At once, by the clock, with text or bytes for secret, salt and token."""
+    """Secret, salt and token can be text or bytes. The time is the clock's."""
     text = make(SECRET, SALT, 1)
 
     assert read(SECRET, SALT, text) == 1
@@ -156,14 +156,14 @@ def test_what_was_put_into_a_token_comes_out(make: Make, read: Read) -> None:
 @property_test
 @given(data=json_values)
 def test_json_comes_back_as_it_was(data: Any) -> None:
-    """Whatever can be sent to a browser can be put into a token."""
+    """Every value that can be sent to a browser can be put into a token."""
     assert token.verify(SECRET, SALT, token.sign(SECRET, SALT, data)) == data
     assert token.decrypt(SECRET, SALT, token.encrypt(SECRET, SALT, data)) == data
 
 
 @BOTH
 def test_atoms_and_bytes_are_told_from_text(make: Make, read: Read) -> None:
-    """Bytes that are UTF-8 come back as text, unless bytes are wanted."""
+    """Bytes that are UTF-8 come back as text, unless ``text=False``."""
     data = {Atom("role"): Atom("admin"), "raw": b"\xff", "ascii": b"abc"}
     text = make(SECRET, SALT, data)
 
@@ -177,7 +177,7 @@ def test_atoms_and_bytes_are_told_from_text(make: Make, read: Read) -> None:
 
 @BOTH
 def test_what_is_no_term_is_refused_when_the_token_is_made(make: Make, read: Read) -> None:
-    """The error names it."""
+    """The error names the value."""
     with pytest.raises(EncodeError, match="UUID is no Erlang term"):
         make(SECRET, SALT, {"id": uuid4()})
 
@@ -188,7 +188,7 @@ def test_what_is_no_term_is_refused_when_the_token_is_made(make: Make, read: Rea
 @pytest.mark.conformance("TK004", "TK019")
 @BOTH
 def test_no_token_is_a_missing_one(make: Make, read: Read) -> None:
-    """None is what a client sends that has none; empty text is an invalid token."""
+    """None is a missing token. Empty text is an invalid token."""
     with pytest.raises(TokenMissing, match="there is no token") as caught:
         read(SECRET, SALT, None)
     assert caught.value.reason == "missing"
@@ -202,7 +202,7 @@ def test_no_token_is_a_missing_one(make: Make, read: Read) -> None:
 )
 @BOTH
 def test_garbage_is_an_invalid_token(make: Make, read: Read, garbage: Any) -> None:
-    """Of any type: a client's parameters are what it likes."""
+    """The value can have any type, since clients choose their parameters."""
     with pytest.raises(TokenInvalid) as caught:
         read(SECRET, SALT, garbage)
     assert caught.value.reason == "invalid"
@@ -211,7 +211,7 @@ def test_garbage_is_an_invalid_token(make: Make, read: Read, garbage: Any) -> No
 @pytest.mark.conformance("TK006", "TK020")
 @BOTH
 def test_a_token_for_another_purpose_is_invalid(make: Make, read: Read) -> None:
-    """Or one of somebody else's secret, or of the other kind."""
+    """A token of another secret, or of the other kind, is invalid too."""
     text = make(SECRET, SALT, 1)
     other_kind = token.encrypt if make is token.sign else token.sign
 
@@ -226,7 +226,7 @@ def test_a_token_for_another_purpose_is_invalid(make: Make, read: Read) -> None:
 
 @BOTH
 def test_a_changed_token_is_invalid(make: Make, read: Read) -> None:
-    """At whatever character."""
+    """This holds for each character."""
     text = make(SECRET, SALT, {"id": 7})
 
     for position, character in enumerate(text):
@@ -238,7 +238,7 @@ def test_a_changed_token_is_invalid(make: Make, read: Read) -> None:
 @property_test
 @given(payload=st.binary(max_size=60).map(lambda data: b"\x83\x68\x03" + data))
 def test_a_genuine_token_with_nonsense_in_it_raises_nothing_else(payload: bytes) -> None:
-    """Somebody may have used the same secret and salt for something else."""
+    """The same secret and salt can be used for another purpose."""
     key = signed.derive_key(SECRET.encode(), SALT.encode())
 
     try:
@@ -253,7 +253,7 @@ def test_a_genuine_token_with_nonsense_in_it_raises_nothing_else(payload: bytes)
 @pytest.mark.conformance("TK007", "TK021")
 @BOTH
 def test_a_token_is_as_old_as_it_may_be(make: Make, read: Read) -> None:
-    """In seconds; nothing is younger than nothing."""
+    """The age is in seconds. With an age of zero each token has expired."""
     text = make(SECRET, SALT, 1)
 
     assert read(SECRET, SALT, text, max_age=1000) == 1
@@ -267,7 +267,7 @@ def test_a_token_is_as_old_as_it_may_be(make: Make, read: Read) -> None:
 @pytest.mark.conformance("TK008", "TK021")
 @BOTH
 def test_an_age_may_be_less_than_a_second(make: Make, read: Read) -> None:
-    """A tenth of one: good at once, and not after 150 milliseconds."""
+    """With a tenth of a second, a token is valid at once, and has expired after 150 milliseconds."""
     text = make(SECRET, SALT, 1, signed_at=SIGNED_AT)
 
     assert read(SECRET, SALT, text, max_age=0.1, now=SIGNED_AT) == 1
@@ -278,7 +278,7 @@ def test_an_age_may_be_less_than_a_second(make: Make, read: Read) -> None:
 @pytest.mark.conformance("TK009", "TK021")
 @BOTH
 def test_a_token_says_how_old_it_may_be_unless_its_reader_does(make: Make, read: Read) -> None:
-    """A day, if nobody says anything."""
+    """The default is a day."""
     for max_age, good in ((1000, True), (-1000, False), (0.1, False)):
         text = make(SECRET, SALT, 1, signed_at=SIGNED_AT, max_age=max_age)
         if good:
@@ -297,7 +297,7 @@ def test_a_token_says_how_old_it_may_be_unless_its_reader_does(make: Make, read:
 @pytest.mark.conformance("TK010", "TK022")
 @BOTH
 def test_an_endless_token_never_expires(make: Make, read: Read) -> None:
-    """Whoever says so, the maker or the reader."""
+    """The maker or the reader can set the infinite age."""
     in_a_century = SIGNED_AT + 100 * 365 * DAY
 
     endless = make(SECRET, SALT, 1, signed_at=SIGNED_AT, max_age=math.inf)
@@ -309,7 +309,7 @@ def test_an_endless_token_never_expires(make: Make, read: Read) -> None:
 @pytest.mark.conformance("TK011", "TK023")
 @BOTH
 def test_a_token_may_have_been_made_at_another_time(make: Make, read: Read) -> None:
-    """In seconds since 1970; the error says when."""
+    """The time is in seconds since 1970. The error has it."""
     text = make(SECRET, SALT, 1, signed_at=SIGNED_AT - DAY)
 
     assert read(SECRET, SALT, text, max_age=DAY + 1, now=SIGNED_AT) == 1
@@ -320,7 +320,7 @@ def test_a_token_may_have_been_made_at_another_time(make: Make, read: Read) -> N
 
 @BOTH
 def test_the_time_is_that_of_the_clock(make: Make, read: Read) -> None:
-    """If nobody says another: what was made in 1970 has expired, what is made in 2100 is not yet."""
+    """Without another time, a token of 1970 has expired, and a token of 2100 is not valid yet."""
     with pytest.raises(TokenExpired) as caught:
         read(SECRET, SALT, make(SECRET, SALT, 1, signed_at=0.5))
     assert caught.value.signed_at == 0.5
@@ -338,7 +338,7 @@ def test_the_time_is_that_of_the_clock(make: Make, read: Read) -> None:
     "options", [{"key_iterations": 1}, {"key_digest": "sha512"}, {"key_length": 16}]
 )
 def test_another_key_makes_another_signature(options: Any) -> None:
-    """Which its own options verify, and the defaults don't."""
+    """The same options verify it, and the defaults don't."""
     text = token.sign(SECRET, SALT, 1, signed_at=SIGNED_AT, **options)
 
     assert text != token.sign(SECRET, SALT, 1, signed_at=SIGNED_AT)
@@ -349,7 +349,7 @@ def test_another_key_makes_another_signature(options: Any) -> None:
 
 @pytest.mark.conformance("TK015")
 def test_the_defaults_of_a_key_are_those_of_phoenix() -> None:
-    """A thousand iterations, SHA-256, 32 bytes."""
+    """They are a thousand iterations, SHA-256, 32 bytes."""
     explicit = token.sign(
         SECRET,
         SALT,
@@ -375,7 +375,7 @@ def test_another_key_encrypts_otherwise(options: Any) -> None:
 
 
 def test_a_key_for_encryption_has_32_bytes() -> None:
-    """A shorter one opens nothing that is made today."""
+    """A shorter key can't open a new token."""
     with pytest.raises(ValueError, match="has 32 bytes, got key_length=16"):
         token.encrypt(SECRET, SALT, 1, key_length=16)
     with pytest.raises(TokenInvalid):
@@ -383,7 +383,7 @@ def test_a_key_for_encryption_has_32_bytes() -> None:
 
 
 def test_a_mistaken_option_is_found_whatever_was_derived_before() -> None:
-    """A thousand as a float is no thousand."""
+    """1000.0 is not accepted in place of 1000."""
     iterations: Any = 1000.0
     token.sign(SECRET, SALT, 1)
 
@@ -392,7 +392,7 @@ def test_a_mistaken_option_is_found_whatever_was_derived_before() -> None:
 
 
 def test_derived_keys_are_kept_and_not_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A derivation is a thousand hashes; but nobody fills our memory with salts."""
+    """A derivation takes a thousand hashes. The cache is limited, since a client could cause many salts."""
     derived: list[bytes] = []
     derive_key = signed.derive_key
 
@@ -416,7 +416,7 @@ def test_derived_keys_are_kept_and_not_too_many(monkeypatch: pytest.MonkeyPatch)
 
 @BOTH
 def test_the_first_secret_makes_tokens_and_all_are_tried(make: Make, read: Read) -> None:
-    """That is how a secret is replaced: put the new one before, and drop the old one later."""
+    """To replace a secret, put the new secret first, and remove the old secret later."""
     old, new = SECRET, SECRET[::-1]
     by_old, by_new = make(old, SALT, "old"), make([new, old], SALT, "new")
 
@@ -435,14 +435,14 @@ def test_the_first_secret_makes_tokens_and_all_are_tried(make: Make, read: Read)
 )
 @BOTH
 def test_a_secret_has_at_least_20_bytes(make: Make, read: Read, secret: Any) -> None:
-    """As in Phoenix. None, for one, is what a missing environment variable gives."""
+    """Phoenix has the same minimum. A missing environment variable gives None, which is refused."""
     for call in (lambda: make(secret, SALT, 1), lambda: read(secret, SALT, None)):
         with pytest.raises(ValueError, match=r"at least 20 of them; take one from secrets\.token"):
             call()
 
 
 def test_no_error_shows_a_secret() -> None:
-    """They are logged."""
+    """Errors are logged."""
     with pytest.raises(ValueError, match="a secret is") as caught:
         token.sign("hunter2", SALT, 1)
     assert "hunter2" not in str(caught.value)
@@ -452,7 +452,7 @@ def test_no_error_shows_a_secret() -> None:
 
 
 def test_signed_tokens_need_no_optional_package() -> None:
-    """Nor does the import of this module look for one."""
+    """The import of this module needs none either."""
     program = (
         "import sys; sys.modules.update(nacl=None, cryptography=None)\n"
         "from bennu.phoenix import token\n"

@@ -1,1 +1,1 @@
-"""The transports, each for what it does alone; what all have in common is in ``tests/wire``."""
+"""Tests of single transports. ``tests/wire`` tests the behaviour that all transports share."""

@@ -1,4 +1,4 @@
-"""One native server a module, on asyncio's own event loop and on uvloop."""
+"""One native server for each module, on asyncio's event loop and on uvloop."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def running(server_name: str, endpoint: Endpoint) -> AsyncIterator[Server]
 async def server(
     running: Server, endpoint: Endpoint, caplog: pytest.LogCaptureFixture
 ) -> AsyncIterator[Server]:
-    """The server; after each test nothing of it may be left, and no error may have been logged."""
+    """Return the server. After each test nothing can be left, and the log must have no error."""
     yield running
     await until(lambda: not endpoint.connections)
     await until(lambda: not running.connections)

@@ -1,4 +1,4 @@
-"""A heartbeat as bytes, and whether a client's heartbeat is answered."""
+"""A heartbeat as bytes, and a check that a client's heartbeat is answered."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ BEATEN: Final = '[null,"9","phoenix","phx_reply",{"status":"ok","response":{}}]'
 
 
 async def is_alive(client: RawClient) -> None:
-    """Check that nothing has been sent, and that the connection works."""
+    """Check that nothing was sent, and that the connection works."""
     client.send(client_frame(TEXT, BEAT))
     assert await client.text() == BEATEN

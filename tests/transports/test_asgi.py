@@ -1,4 +1,4 @@
-"""The transport for any ASGI server: what only it must cope with."""
+"""The transport for any ASGI server: cases that only this transport has."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def server_name(request: pytest.FixtureRequest) -> str:
 async def test_a_client_that_does_not_read_is_closed(
     server: Server, endpoint: Endpoint, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """With 1013, once 1 MB waits for it; those who read get everything, and wait for nobody."""
+    """The code is 1013, once 1 MB waits. Other clients get all messages without a delay."""
     async with open_raw(server, limit=1000) as slow, connect(server) as fast:
         await slow.open()
         slow.send(client_frame(TEXT, b'["1","1","room:slow","phx_join",{}]'))
@@ -63,7 +63,7 @@ async def test_a_client_that_does_not_read_is_closed(
 async def test_a_client_that_never_reads_holds_no_task(
     server: Server, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A while after the close (5 s, here none to speak of) the application returns, read or not."""
+    """5 s after the close (here almost at once) the application returns."""
     monkeypatch.setattr(asgi, "CLOSE_TIMEOUT", 0.01)
     async with open_raw(server, limit=1000) as client:
         await client.open("/socket/websocket?vsn=2.0.0&name=users:5")
@@ -79,7 +79,7 @@ async def test_a_client_that_never_reads_holds_no_task(
 async def test_a_client_may_vanish_at_any_moment(
     server: Server, endpoint: Endpoint, journal: Journal, moment: str, ending: str
 ) -> None:
-    """Nothing is left of it, and nothing is logged as an error."""
+    """Nothing of it is left, and no error is logged."""
     messages = {
         "join": ['["1","1","slow:vanish","phx_join",{}]'],
         "more": ['["1","1","slow:vanish","phx_join",{}]', *[JOIN] * 10],
@@ -114,7 +114,7 @@ async def test_a_client_may_vanish_at_any_moment(
 
 
 class ByHand:
-    """An ASGI server that a test plays itself."""
+    """An ASGI server that a test controls."""
 
     def __init__(self, endpoint: Endpoint, **scope: Any) -> None:
         self.scope: dict[str, Any] = {
@@ -143,23 +143,23 @@ class ByHand:
         self.sent.put_nowait(event)
 
     async def open(self) -> None:
-        """Connect, and see that it is accepted."""
+        """Connect, and check that the connection is accepted."""
         self.incoming.put_nowait({"type": "websocket.connect"})
         assert await self.next() == {"type": "websocket.accept", "subprotocol": None}
 
     def give(self, **content: Any) -> None:
-        """Hand a message over."""
+        """Give a message to the application."""
         self.incoming.put_nowait({"type": "websocket.receive", **content})
 
     async def next(self) -> Any:
-        """Return what the application sends next."""
+        """Return the next message of the application."""
         async with asyncio.timeout(20):
             return await self.sent.get()
 
 
 @asynccontextmanager
 async def started() -> AsyncIterator[Endpoint]:
-    """Yield an endpoint that lets go of everything."""
+    """Yield a started endpoint; check at the end that it releases everything."""
     endpoint = make_endpoint()
     await endpoint.start()
     try:
@@ -170,7 +170,7 @@ async def started() -> AsyncIterator[Endpoint]:
 
 
 async def test_messages_may_name_both_kinds_of_content() -> None:
-    """Servers may send ``text`` and ``bytes`` together, one of them None, or one alone."""
+    """Servers can send ``text`` and ``bytes`` together, one of them None, or only one."""
     async with started() as endpoint:
         server = ByHand(endpoint)
         await server.open()
@@ -190,7 +190,7 @@ async def test_messages_may_name_both_kinds_of_content() -> None:
     "content", [{}, {"bytes": None, "text": None}, {"text": "\ud800"}], ids=repr
 )
 async def test_messages_that_cannot_be(content: dict[str, Any]) -> None:
-    """A server that hands over nothing, or text that is none: closed as undecodable."""
+    """A message without content, or with text that is no str, is closed as undecodable."""
     async with started() as endpoint:
         server = ByHand(endpoint)
         await server.open()
@@ -213,7 +213,7 @@ async def test_a_client_may_be_gone_before_it_is_accepted() -> None:
 async def test_a_server_may_complain_that_the_client_is_gone(
     error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """ASGI says OSError, some say RuntimeError: the connection is over, and that is no error."""
+    """ASGI raises OSError, some servers RuntimeError. The connection ends without an error."""
     async with started() as endpoint:
         server = ByHand(endpoint)
         await server.open()
@@ -225,7 +225,7 @@ async def test_a_server_may_complain_that_the_client_is_gone(
 
 
 async def test_a_receive_that_fails_is_the_servers_to_know() -> None:
-    """The channels end, and the error goes up to where the application was called."""
+    """The channels end, and the error is raised to the server."""
     async with started() as endpoint:
         server = ByHand(endpoint)
         await server.open()
@@ -238,7 +238,7 @@ async def test_a_receive_that_fails_is_the_servers_to_know() -> None:
 
 
 async def test_a_server_may_cancel_the_application() -> None:
-    """As some do when they stop: the channels end."""
+    """Some servers do at their stop. The channels end."""
     async with started() as endpoint:
         server = ByHand(endpoint)
         await server.open()
@@ -295,7 +295,7 @@ async def test_a_refusal_in_words_of_asgi(path: str, events: list[dict[str, Any]
 
 
 async def test_a_server_that_knows_no_statuses_says_403() -> None:
-    """Whatever the status would be: without the extension a close is all that can be said."""
+    """Without the extension, the application can only close, for every status."""
     async with started() as endpoint:
         server = ByHand(endpoint, path="/busy/websocket", extensions={})
         server.incoming.put_nowait({"type": "websocket.connect"})
@@ -314,7 +314,7 @@ async def test_a_plain_request_is_answered_in_http() -> None:
 
 
 async def test_an_upgrade_that_the_server_did_not_see(caplog: pytest.LogCaptureFixture) -> None:
-    """A server without WebSockets calls the application with plain HTTP; that is said."""
+    """A server without WebSockets calls the application with plain HTTP. The log says so."""
     headers = [
         (b"host", b"localhost"),
         (b"connection", b"upgrade"),

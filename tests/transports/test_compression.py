@@ -1,4 +1,4 @@
-"""Compression between two real ends: who gets what, and what a broadcast costs."""
+"""Compression between two real ends: the frames of each client, and the cost of a broadcast."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TEXT_OF_2_KB = "what is said again and again, " * 70
 
 
 class Room(Channel[Any]):
-    """Says what it hears."""
+    """A channel that broadcasts its messages."""
 
     @on("echo")
     async def echo(self, payload: Any) -> Any:
@@ -47,13 +47,13 @@ def endpoint(compress: Any = True, **options: Any) -> Any:
 
 
 def wire(client: Client) -> NativeWire:
-    """The connection of a client, which is native."""
+    """Return the connection of a client, which is native."""
     assert isinstance(client.wire, NativeWire)
     return client.wire
 
 
 def taken(client: Client) -> bytes:
-    """What the server wrote since this was asked last."""
+    """Return the bytes that the server wrote since the last call."""
     data = bytes(wire(client).raw)
     wire(client).raw.clear()
     return data
@@ -67,7 +67,7 @@ async def enter(server: Server, name: str, **options: Any) -> Client:
 
 
 async def test_what_was_agreed_on_stands_in_the_answer() -> None:
-    """With its parameters; a client that offers nothing is answered as ever."""
+    """The answer has the parameters. A client without an offer gets a normal answer."""
     async with serve(endpoint()) as server:
         ann = await server.connect(extensions=OFFER)
         bob = await server.connect()
@@ -77,7 +77,7 @@ async def test_what_was_agreed_on_stands_in_the_answer() -> None:
 
 
 async def test_messages_are_compressed_both_ways() -> None:
-    """Text and binary, replies and broadcasts, in fewer bytes than they have."""
+    """Text, binary, replies and broadcasts take fewer bytes than uncompressed."""
     async with serve(endpoint()) as server:
         ann = await enter(server, "ann", extensions=OFFER)
         taken(ann)
@@ -93,7 +93,7 @@ async def test_messages_are_compressed_both_ways() -> None:
 
 
 async def test_short_messages_go_as_they_are() -> None:
-    """Below the size that the socket sets."""
+    """The socket sets the size."""
     async with serve(endpoint(Deflate(min_size=100))) as server:
         ann = await enter(server, "ann", extensions=OFFER)
         taken(ann)
@@ -104,7 +104,10 @@ async def test_short_messages_go_as_they_are() -> None:
 
 
 async def test_a_broadcast_is_compressed_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many have agreed on the same; those of another window, and of none, get their own."""
+    """It is compressed once for all clients with the same parameters.
+
+    Clients with another window, or none, get other frames.
+    """
     compressed: list[bytes] = []
     frame = DeflateFraming.frame
 
@@ -133,7 +136,7 @@ async def test_a_broadcast_is_compressed_once(monkeypatch: pytest.MonkeyPatch) -
 
 
 async def test_compressed_and_other_clients_see_one_order() -> None:
-    """Broadcasts of one turn leave together, also where some are compressed and some are not."""
+    """Broadcasts of one turn are sent together, compressed or not."""
     async with serve(endpoint()) as server:
         ann = await enter(server, "ann", extensions=OFFER)
         bob = await enter(server, "bob")
@@ -145,7 +148,7 @@ async def test_compressed_and_other_clients_see_one_order() -> None:
 
 
 async def test_off_by_default() -> None:
-    """An offer is not answered, and the bit of compression is a violation."""
+    """An offer is not answered, and a compressed frame is a violation."""
     async with serve(endpoint_of({"room:*": Room})) as server:
         ann = await enter(server, "ann", extensions=OFFER)
         assert b"Extensions" not in taken(ann)
@@ -155,7 +158,7 @@ async def test_off_by_default() -> None:
 
 
 async def test_another_server_decides_by_itself() -> None:
-    """What it compresses it inflates too: to us it is as if it were not."""
+    """An ASGI server compresses and inflates by itself, so the endpoint sees plain messages."""
     async with serve(endpoint()) as server:
         ann = await enter(server, "ann", over="asgi")
         payload = {"text": TEXT_OF_2_KB}
@@ -163,7 +166,7 @@ async def test_another_server_decides_by_itself() -> None:
 
 
 async def test_a_bomb_is_too_big() -> None:
-    """As any message that is larger than the socket allows."""
+    """It is treated like any message that is larger than the socket allows."""
     compressor = zlib.compressobj(wbits=-15)
     bomb = compressor.compress(bytes(1_000_000)) + compressor.flush(zlib.Z_SYNC_FLUSH)
     async with serve(endpoint(max_frame_size=100_000)) as server:
@@ -175,7 +178,7 @@ async def test_a_bomb_is_too_big() -> None:
 
 @pytest.mark.parametrize("opcode", [TEXT, BINARY])
 async def test_what_cannot_be_inflated_is_invalid_data(opcode: Opcode) -> None:
-    """Closed with 1007."""
+    """The code is 1007."""
     async with serve(endpoint()) as server:
         ann = await enter(server, "ann", extensions=OFFER)
         wire(ann).transport.feed(raw(0xC0 | opcode, b"nonsense"))
@@ -185,7 +188,7 @@ async def test_what_cannot_be_inflated_is_invalid_data(opcode: Opcode) -> None:
 
 @pytest.mark.parametrize("bits", [9, 12, 15])
 async def test_a_client_may_refer_back_to_what_it_said(bits: int) -> None:
-    """If the socket keeps a window for it: the second time the same message is a few bytes."""
+    """If the socket keeps a window, the same message takes a few bytes the second time."""
     options = Deflate(client_context=True, client_window_bits=bits)
     async with serve(endpoint(options)) as server:
         ann = await enter(server, "ann", extensions=OFFER)
@@ -195,6 +198,6 @@ async def test_a_client_may_refer_back_to_what_it_said(bits: int) -> None:
 
 @pytest.mark.parametrize("given", [None, "deflate", 6, {"level": 6}])
 def test_an_option_that_is_none_says_what_to_write(given: Any) -> None:
-    """At start-up."""
+    """The error comes at start-up."""
     with pytest.raises(DefinitionError, match=r"Socket\(compress=\.\.\.\)"):
         Socket(connect=lambda: None, channels={}, compress=given)

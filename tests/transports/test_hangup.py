@@ -1,4 +1,4 @@
-"""A client that has hung up is known before all that it sent has been read."""
+"""A client that has hung up is detected before all its bytes are read."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def paused(server: socket.socket) -> asyncio.Transport:
 async def test_a_client_has_hung_up_although_there_is_more_to_read(
     pair: Callable[[], tuple[socket.socket, socket.socket]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On TCP and on a Unix socket; where the kernel does not tell, it has not."""
+    """This holds on TCP and on a Unix socket. If the kernel does not report it, the answer is no."""
     client, server = pair()
     transport = await paused(server)
     client.send(b"more")
@@ -50,5 +50,5 @@ async def test_a_client_has_hung_up_although_there_is_more_to_read(
 
 
 def test_what_is_no_socket_says_nothing() -> None:
-    """Such as a transport in memory."""
+    """An example is a transport in memory."""
     assert not has_hung_up(asyncio.Transport())

@@ -1,4 +1,4 @@
-"""The pages that say how the server is."""
+"""The pages about the health of a server."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ NOT_FOUND: Answer = (404, b"Not Found")
 
 
 def make(health: str | None = "/health", **drain: Any) -> Endpoint:
-    """Return an endpoint with such pages."""
+    """Return an endpoint with these pages."""
     socket: Socket[None] = Socket(connect=lambda: None, channels={}, drain=Drain(**drain))
     return Endpoint(sockets={"/socket": socket}, health=health)
 
 
 async def get(app: Any, path: str, root_path: str = "", method: str = "GET") -> Answer:
-    """Ask for a page; return status and body."""
+    """Request a page; return status and body."""
     sent: list[Any] = []
 
     async def receive() -> Any:
@@ -54,14 +54,14 @@ async def get(app: Any, path: str, root_path: str = "", method: str = "GET") -> 
 
 
 async def test_a_server_that_serves_is_live_and_ready() -> None:
-    """Both pages say so in JSON, which nobody may keep."""
+    """Both pages answer in JSON, which must not be cached."""
     async with serve(make()) as server:
         assert await get(server.endpoint, "/health/live") == (200, b'{"status":"live"}')
         assert await get(server.endpoint, "/health/ready") == (200, b'{"status":"ready"}')
 
 
 async def test_a_server_that_drains_is_not_ready() -> None:
-    """From the very beginning, when it still serves on; it lives until it ends."""
+    """It is unready from the beginning, while it still serves. It is live until its end."""
     async with serve(make(batch_size=1, batch_interval=5.0)) as server:
         endpoint = server.endpoint
         await server.connect()
@@ -75,20 +75,20 @@ async def test_a_server_that_drains_is_not_ready() -> None:
 
 @pytest.mark.parametrize(("health", "path"), [("/", "/ready"), ("/up/", "/up/ready")])
 async def test_the_path_is_the_applications_choice(health: str, path: str) -> None:
-    """A slash at its end means nothing."""
+    """A slash at the end has no meaning."""
     async with serve(make(health)) as server:
         assert await get(server.endpoint, path) == (200, b'{"status":"ready"}')
 
 
 async def test_the_path_is_relative_to_the_mount() -> None:
-    """As those of the sockets are."""
+    """The paths of sockets are too."""
     async with serve(make()) as server:
         assert (await get(server.endpoint, "/rt/health/ready", "/rt"))[0] == 200
         assert await get(server.endpoint, "/rt/health/ready") == NOT_FOUND
 
 
 async def test_a_wrapped_application_answers_all_other_paths() -> None:
-    """The endpoint takes its own."""
+    """The endpoint answers only its paths."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 299, "headers": [LENGTH]})
@@ -104,32 +104,32 @@ LENGTH = (b"content-length", b"0")
 
 
 async def test_there_is_no_such_page_unless_it_is_wanted() -> None:
-    """Off by default."""
+    """The default is off."""
     async with serve(make(None)) as server:
         assert await get(server.endpoint, "/health/ready") == NOT_FOUND
         assert await get(server.endpoint, "/health/live") == NOT_FOUND
 
 
 async def test_head_is_get_without_the_body() -> None:
-    """Some load balancers ask so."""
+    """Some load balancers send HEAD."""
     async with serve(make()) as server:
         assert await get(server.endpoint, "/health/ready", method="HEAD") == (200, b"")
 
 
 async def test_nothing_can_be_sent_there() -> None:
-    """A page is there to be read."""
+    """Other methods are refused."""
     async with serve(make()) as server:
         assert (await get(server.endpoint, "/health/ready", method="POST"))[0] == 405
 
 
 async def test_an_endpoint_that_nobody_started_starts_when_it_is_asked() -> None:
-    """Else it would never be ready, and so never get a first request."""
+    """Otherwise it would never be ready, and would never get a first request."""
     async with serve(make(), start=False) as server:
         assert (await get(server.endpoint, "/health/ready"))[0] == 200
         server.logged("starts at its first request", level=30)
 
 
 def test_a_path_begins_with_a_slash() -> None:
-    """The message says what to write."""
+    """The error says what to write."""
     with pytest.raises(DefinitionError, match='health="/health"'):
         make("health")

@@ -1,4 +1,4 @@
-"""Requests for hosts that an endpoint serves, and for others: over WebSockets and long polling."""
+"""Requests for hosts that an endpoint serves, and for other hosts: over WebSockets and long polling."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Room(Channel[Any]): ...
 
 
 def make(**options: Any) -> Endpoint:
-    """Return an endpoint; its origin check lets all pages in, so that it is the host that counts."""
+    """Return an endpoint that accepts all origins, so that only the host matters."""
     channels = {"room:*": Room}
     socket: Socket[None] = Socket(
         connect=lambda: None, channels=channels, longpoll=True, refusals="readable"
@@ -45,7 +45,7 @@ SERVERS = ["native", "uvicorn", "hypercorn", "granian"]
 async def test_another_host_is_refused(
     name: str, options: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """With 403 and a line that says what to write; it is not let in to read why, either."""
+    """The answer is 403, and the log says what to write. The refusal is not readable."""
     foreign: dict[str, str | None] = {"Host": "evil.test:4000", "Origin": "http://evil.test:4000"}
     async with serve(name, make(**options)) as server:
         assert (await ask(server, TARGET)).status == 101
@@ -75,7 +75,7 @@ async def test_a_malformed_host_is_refused(
 
 @pytest.mark.parametrize("options", [{}, {"hosts": ["a.example", "b.example"]}])
 async def test_two_hosts_are_always_malformed(options: dict[str, Any]) -> None:
-    """Nobody can say which of them counts."""
+    """The server can't know which of them is right."""
     endpoint = make(**options)
     await endpoint.start()
     request = Browser(endpoint).start("GET", more_headers=[("host", "b.example")])
@@ -99,7 +99,7 @@ async def test_in_production_every_host_is_served_unless_told() -> None:
     ],
 )
 async def test_in_development_it_is_the_listener_that_counts(listener: Any, status: int) -> None:
-    """One that others on the network reach has names that nobody here knows."""
+    """A listener that is reachable from the network can have unknown names."""
     endpoint = make(debug=True)
     await endpoint.start()
     answer = await Browser(endpoint).get(headers={"host": "box.lan"}, server=listener)
@@ -108,7 +108,7 @@ async def test_in_development_it_is_the_listener_that_counts(listener: Any, stat
 
 
 async def test_the_host_is_the_one_that_trusted_proxies_name() -> None:
-    """A proxy asks for us by a name of its own."""
+    """A proxy can send another Host header."""
     endpoint = make(hosts=["chat.example"], trusted_proxies=["127.0.0.1"])
     async with serve("native", endpoint) as server:
         said = {"X-Forwarded-For": "203.0.113.7", "X-Forwarded-Host": "chat.example"}

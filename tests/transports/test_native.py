@@ -1,4 +1,4 @@
-"""The native transport over real sockets: bytes in any portion, and what waits for what."""
+"""The native transport over real sockets: bytes in pieces of any size, and messages that wait."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ def echo(ref: int, payload: Any) -> bytes:
 
 
 async def expect_echo(client: RawClient, ref: int, payload: Any) -> None:
-    """Check that the next frame is the answer to that."""
+    """Check that the next frame is the answer to that message."""
     reply = ["1", str(ref), "room:1", "phx_reply", {"status": "ok", "response": payload}]
     assert json.loads(await client.text()) == reply
 
 
 async def let_it_read(server: Server) -> None:
-    """Give a server so many turns of the event loop that it reads megabytes, if it reads at all."""
+    """Give a server enough turns of the event loop to read megabytes, if it reads."""
     async with connect(server) as other:
         for _ in range(200):
             await other.expect_silence()
@@ -58,7 +58,7 @@ async def let_it_read(server: Server) -> None:
 
 
 async def test_bytes_may_come_one_by_one(server: Server) -> None:
-    """The upgrade, a join, a long message, a ping, a message in fragments, a close."""
+    """The bytes are an upgrade, a join, a long message, a ping, a message in fragments, a close."""
     async with open_raw(server) as client:
 
         async def trickle(data: bytes) -> None:
@@ -90,7 +90,7 @@ async def test_bytes_may_come_one_by_one(server: Server) -> None:
 
 
 async def test_a_request_may_come_byte_by_byte(server: Server) -> None:
-    """Also if it is uvicorn that collects it."""
+    """This also holds if uvicorn collects the bytes."""
     async with open_raw(server) as client:
         request = client.head("/socket/websocket?vsn=2.0.0") + client_frame(TEXT, BEAT)
         for position in range(len(request)):
@@ -101,7 +101,7 @@ async def test_a_request_may_come_byte_by_byte(server: Server) -> None:
 
 
 async def test_a_thousand_frames_in_one_write(server: Server) -> None:
-    """They are handled in their order, whatever size they have."""
+    """They are handled in order, with any sizes."""
     async with open_raw(server) as client:
         await client.open()
         messages = [echo(ref, "x" * (ref * 7 % 300)) for ref in range(1000)]
@@ -113,7 +113,7 @@ async def test_a_thousand_frames_in_one_write(server: Server) -> None:
 
 @pytest.mark.parametrize("size", [0, 125, 126, 127, 65535, 65536, 1_000_000])
 async def test_frames_of_every_length(server: Server, size: int) -> None:
-    """Both ways, so that each of the three forms of a length is written and read."""
+    """Each of the three forms of a length is written and read."""
     async with open_raw(server) as client:
         await client.open()
         client.send(client_frame(TEXT, JOIN))
@@ -126,7 +126,7 @@ async def test_frames_of_every_length(server: Server, size: int) -> None:
 
 
 async def test_frames_may_come_behind_the_request(server: Server) -> None:
-    """In the same packet: a client need not wait for the 101."""
+    """They come in the same packet: a client need not wait for the 101."""
     async with open_raw(server) as client:
         await client.open(behind=client_frame(TEXT, JOIN) + client_frame(TEXT, echo(2, {"a": 1})))
         assert await client.text() == JOINED
@@ -134,7 +134,7 @@ async def test_frames_may_come_behind_the_request(server: Server) -> None:
 
 
 async def test_what_comes_while_connect_runs_is_kept(server: Server, journal: Journal) -> None:
-    """Within a bound (64 KB), after which the client's own buffer fills; nothing is lost."""
+    """The bound is 64 KB. Beyond it the client's buffer fills, and nothing is lost."""
     async with open_raw(server) as client:
         frames = [client_frame(TEXT, echo(ref, "x" * 10_000)) for ref in range(1000)]
         client.request("/waiting/websocket?vsn=2.0.0&gate=early", behind=client_frame(TEXT, JOIN))
@@ -157,7 +157,7 @@ async def test_what_comes_while_connect_runs_is_kept(server: Server, journal: Jo
 async def test_a_join_holds_back_what_comes_behind_it(
     server: Server, endpoint: Endpoint, journal: Journal
 ) -> None:
-    """Pings too, as they stand in line; what others say in the topics joined before does not wait."""
+    """Pings wait too. Broadcasts on topics that were joined before do not wait."""
     async with open_raw(server) as client:
         await client.open()
         client.send(client_frame(TEXT, JOIN))
@@ -177,7 +177,7 @@ async def test_a_join_holds_back_what_comes_behind_it(
 async def test_a_held_client_fills_its_own_buffer_not_ours(
     server: Server, journal: Journal
 ) -> None:
-    """Reading pauses once something has come that must wait."""
+    """Reading pauses once bytes have come that must wait."""
     async with open_raw(server) as client:
         await client.open()
         client.send(client_frame(TEXT, b'["2","2","slow:much","phx_join",{}]'))
@@ -195,7 +195,7 @@ async def test_a_held_client_fills_its_own_buffer_not_ours(
 
 
 async def test_a_close_frame_behind_a_join_waits_for_it(server: Server, journal: Journal) -> None:
-    """As everything does; then it is answered."""
+    """Then the close is answered."""
     async with open_raw(server) as client:
         await client.open()
         client.send(client_frame(TEXT, b'["2","2","slow:close","phx_join",{}]'))
@@ -211,7 +211,7 @@ async def test_a_close_frame_behind_a_join_waits_for_it(server: Server, journal:
 async def test_joins_in_one_write_are_handled_one_after_another(
     server: Server, journal: Journal
 ) -> None:
-    """Each holds what stands behind it, also what was held already."""
+    """Each join holds the frames after it, also frames that were held already."""
     topics = [f"slow:row-{number}" for number in range(3)]
     async with open_raw(server) as client:
         await client.open()
@@ -229,7 +229,7 @@ async def test_joins_in_one_write_are_handled_one_after_another(
 async def test_a_server_that_closes_drops_what_was_held(
     server: Server, endpoint: Endpoint, journal: Journal
 ) -> None:
-    """A client that is told to go during a join is not listened to any more, but for its answer."""
+    """If a client is closed during a join, only its answer to the close is read."""
     async with open_raw(server) as client:
         await client.open("/socket/websocket?vsn=2.0.0&name=users:9")
         client.send(client_frame(TEXT, b'["2","2","slow:dropped","phx_join",{}]'))
@@ -244,7 +244,7 @@ async def test_a_server_that_closes_drops_what_was_held(
 
 
 async def test_many_connections_come_and_go(server: Server, endpoint: Endpoint) -> None:
-    """And leave nothing: no connection, no task, no subscription."""
+    """No connection, task or subscription is left."""
     for _ in range(20):
         async with connect(server) as ann, connect(server) as bob:
             for client in (ann, bob):
@@ -259,7 +259,7 @@ async def test_many_connections_come_and_go(server: Server, endpoint: Endpoint) 
 async def test_a_message_is_answered_while_another_channel_waits(
     server: Server, journal: Journal
 ) -> None:
-    """Only joins hold the line: channels that are joined run beside each other."""
+    """Only joins hold the connection. Joined channels run concurrently."""
     async with connect(server) as client:
         assert await client.join("room:busy", ref="1") == ok()
         assert await client.join("room:2", ref="2") == ok()
@@ -272,7 +272,7 @@ async def test_a_message_is_answered_while_another_channel_waits(
 
 @pytest.fixture
 def one_part_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a turn of the event loop handle one part of what has been received."""
+    """Make each turn of the event loop handle one part of the received bytes."""
     monkeypatch.setattr(scheduler, "SLICE", 0.0)
 
 
@@ -300,7 +300,7 @@ async def test_who_sends_much_at_once_makes_nobody_wait(server: Server, flood: b
 
 @pytest.mark.usefixtures("one_part_a_turn")
 async def test_what_is_handled_in_later_turns_keeps_its_order(server: Server) -> None:
-    """Pushes behind the join that they need, pings between them, and the close at their end."""
+    """Pushes come after the join that they need, pings between them, and the close at the end."""
     async with open_raw(server) as client:
         await client.open()
         frames = [client_frame(TEXT, JOIN)]
@@ -324,7 +324,7 @@ async def test_what_is_handled_in_later_turns_keeps_its_order(server: Server) ->
 async def test_a_connection_that_is_closed_while_more_waits_ends(
     server: Server, endpoint: Endpoint
 ) -> None:
-    """What it has sent is passed over, up to its close frame."""
+    """Its frames are skipped, up to its close frame."""
     async with open_raw(server) as client:
         await client.open("/socket/websocket?vsn=2.0.0&name=busy")
         client.send(client_frame(PING, b"") * 5_000 + client_frame(CLOSE, close_payload(1001)))

@@ -1,4 +1,4 @@
-"""How native connections end over real sockets: closed, broken, cut, too slow."""
+"""The ends of native connections over real sockets: closed, broken, aborted, too slow."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def test_nothing_is_read_behind_a_close_frame(server: Server) -> None:
 
 
 async def test_nothing_is_read_behind_a_violation(server: Server) -> None:
-    """And our half of the connection ends with the close frame."""
+    """The server's half of the connection ends with the close frame."""
     async with open_raw(server) as client:
         await client.open()
         client.send(client_frame(3, b"") + client_frame(TEXT, BEAT))
@@ -47,7 +47,7 @@ async def test_nothing_is_read_behind_a_violation(server: Server) -> None:
 
 
 async def test_an_oversized_frame_is_refused_by_its_header(server: Server) -> None:
-    """Whatever is claimed to follow is not waited for."""
+    """The server does not wait for the rest of the frame."""
     async with open_raw(server) as client:
         await client.open()
         client.send(bytes([0x80 | TEXT, 0x80 | 127]) + (1 << 62).to_bytes(8, "big"))
@@ -56,7 +56,7 @@ async def test_an_oversized_frame_is_refused_by_its_header(server: Server) -> No
 
 
 async def test_a_close_of_ours_waits_for_the_answer(server: Server, endpoint: Endpoint) -> None:
-    """What the client said before it heard of the close is dropped."""
+    """Messages that the client sent before it got the close are dropped."""
     async with open_raw(server) as client:
         await client.open("/socket/websocket?vsn=2.0.0&name=users:8")
         await is_alive(client)
@@ -70,7 +70,7 @@ async def test_a_close_of_ours_waits_for_the_answer(server: Server, endpoint: En
 async def test_who_never_answers_a_close_is_cut_off(
     server: Server, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After a time (5 s, here none to speak of)."""
+    """The connection is aborted after 5 s (here almost at once)."""
     monkeypatch.setattr(native, "CLOSE_TIMEOUT", 0.01)
     async with open_raw(server) as client:
         await client.open("/socket/websocket?vsn=2.0.0&name=users:7")
@@ -81,7 +81,7 @@ async def test_who_never_answers_a_close_is_cut_off(
 
 
 async def test_half_of_a_connection_is_none(server: Server, journal: Journal) -> None:
-    """A client that ends its own half is gone, without a close frame."""
+    """A client that ends its half is gone, without a close frame."""
     async with open_raw(server) as client:
         await client.open()
         client.send(client_frame(TEXT, b'["1","1","room:half","phx_join",{}]'))
@@ -94,7 +94,7 @@ async def test_half_of_a_connection_is_none(server: Server, journal: Journal) ->
 async def test_half_of_a_connection_is_none_while_connect_runs(
     server: Server, journal: Journal
 ) -> None:
-    """Then connect is cancelled: nobody waits for it."""
+    """connect is cancelled."""
     async with open_raw(server) as client:
         client.request("/waiting/websocket?vsn=2.0.0&gate=half")
         await journal.read("half", "waits")
@@ -106,7 +106,7 @@ async def test_half_of_a_connection_is_none_while_connect_runs(
 async def test_a_server_that_stops_ends_the_handshakes_under_way(
     endpoint: Endpoint, server: Server
 ) -> None:
-    """With 503; the others get 1012."""
+    """They get 503. Open connections get 1012."""
     assert endpoint.is_started, server
     stopping = make_endpoint()
     running = serve("native", stopping)
@@ -127,7 +127,7 @@ async def test_a_server_that_stops_ends_the_handshakes_under_way(
 
 
 async def test_idle_connections_share_one_timer(server: Server, endpoint: Endpoint) -> None:
-    """Silence is found by looking at all at once; whoever speaks stays."""
+    """One check finds all silent connections. Other connections stay."""
     async with (
         open_raw(server) as silent,
         open_raw(server) as other,
@@ -234,7 +234,7 @@ async def test_a_client_may_vanish_at_any_moment(
     moment: Callable[[RawClient, Journal], Awaitable[None]],
     ending: str,
 ) -> None:
-    """Nothing is left of it, nothing is logged as an error, and others notice nothing."""
+    """Nothing of it is left, no error is logged, and other clients are not affected."""
     async with connect(server) as other, open_raw(server) as client:
         await moment(client, journal)
         if ending == "reset":
@@ -259,7 +259,7 @@ MEGABYTE = "x" * 1_000_000
 async def test_a_client_that_does_not_read_is_closed(
     server: Server, endpoint: Endpoint, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """With 1013, once 1 MB waits for it; those who read get everything, and wait for nobody."""
+    """The code is 1013, once 1 MB waits. Other clients get all messages without a delay."""
     async with open_raw(server, limit=1000) as slow, connect(server) as fast:
         await slow.open()
         slow.send(client_frame(TEXT, b'["1","1","room:slow","phx_join",{}]'))
@@ -289,7 +289,7 @@ async def test_a_client_that_does_not_read_is_closed(
 async def test_who_closes_without_reading_is_cut_off(
     server: Server, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was written for it is not kept for ever (5 s, here no time to speak of)."""
+    """Messages for it are kept for at most 5 s (here almost no time)."""
     monkeypatch.setattr(native, "CLOSE_TIMEOUT", 0.01)
     async with open_raw(server, limit=1000) as client:
         await client.open()
@@ -307,7 +307,7 @@ async def test_who_closes_without_reading_is_cut_off(
 async def test_a_client_that_does_not_read_its_pongs_is_not_listened_to(
     server: Server, endpoint: Endpoint
 ) -> None:
-    """Its own buffer fills, and not the server's; when it reads, all its pings are answered."""
+    """The client's buffer fills, and not the server's. When the client reads, all its pings are answered."""
     async with open_raw(server, limit=1000) as client:
         await client.open()
         count = 0
@@ -328,7 +328,7 @@ async def test_a_client_that_does_not_read_its_pongs_is_not_listened_to(
 async def test_a_client_that_falls_behind_may_catch_up(
     server: Server, endpoint: Endpoint, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Below the bound nothing is lost, and afterwards all is as before."""
+    """Below the bound no message is lost. Afterwards the connection is as before."""
     caplog.set_level(logging.WARNING, "bennu")
     async with open_raw(server, limit=1000) as client:
         await client.open()

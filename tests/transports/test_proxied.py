@@ -1,4 +1,4 @@
-"""A handshake behind proxies: who the client is to connect, to the logs and to the check of its origin."""
+"""A handshake behind proxies: the client's address for connect, for the logs and for the check of its origin."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PROXIED = [
 
 
 class Seen(Channel[None]):
-    """Never joined."""
+    """A channel that no client joins."""
 
 
 def endpoint(seen: list[ConnectInfo], **options: Any) -> Endpoint:
@@ -30,7 +30,7 @@ def endpoint(seen: list[ConnectInfo], **options: Any) -> Endpoint:
 
 @both_transports
 async def test_behind_a_trusted_proxy_the_client_is_who_the_proxy_saw(over: Over) -> None:
-    """And the URI is the one that the client asked for."""
+    """The URI is the URI that the client requested."""
     seen: list[ConnectInfo] = []
     async with serve(endpoint(seen, trusted_proxies=["127.0.0.1"])) as server:
         (await server.connect(over=over, headers=PROXIED)).close()
@@ -44,7 +44,7 @@ async def test_behind_a_trusted_proxy_the_client_is_who_the_proxy_saw(over: Over
 @both_transports
 @pytest.mark.parametrize("trusted", [(), ["10.0.0.0/8"]])
 async def test_nobody_is_trusted_unless_it_was_said(over: Over, trusted: Any) -> None:
-    """Then it is as if the headers were any others."""
+    """Without the option, these headers are normal headers."""
     seen: list[ConnectInfo] = []
     async with serve(endpoint(seen, trusted_proxies=trusted)) as server:
         (await server.connect(over=over, headers=PROXIED)).close()
@@ -66,7 +66,7 @@ async def test_nobody_is_trusted_unless_it_was_said(over: Over, trusted: Any) ->
 async def test_an_origin_is_compared_with_what_the_client_asked_for(
     policy: Any, origin: str, fits: bool
 ) -> None:
-    """Not with what the proxy asks us for."""
+    """The proxy's request to the server has no effect."""
     options: dict[str, Any] = {"trusted_proxies": ["127.0.0.1"], "check_origin": policy}
     async with serve(endpoint([], **options)) as server:
         headers = [*PROXIED, ("Origin", origin)]
@@ -79,7 +79,7 @@ async def test_an_origin_is_compared_with_what_the_client_asked_for(
 
 
 async def test_what_a_proxy_says_wrong_is_logged() -> None:
-    """And ignored."""
+    """The header is ignored."""
     seen: list[ConnectInfo] = []
     headers = [("X-Forwarded-For", "unknown"), ("X-Forwarded-Port", "https")]
     async with serve(endpoint(seen, trusted_proxies=["127.0.0.1"])) as server:
@@ -90,7 +90,7 @@ async def test_what_a_proxy_says_wrong_is_logged() -> None:
 
 
 async def test_the_address_is_the_sockets_whatever_middleware_made_of_it() -> None:
-    """Our own server notes it: uvicorn's middleware may have put the client in its place before us."""
+    """``bennu run`` records the address, since uvicorn's middleware can replace it before the endpoint."""
     seen: list[ConnectInfo] = []
     async with serve(endpoint(seen, trusted_proxies=["10.0.0.1"])) as server:
         inner = server.endpoint.serve_native

@@ -1,4 +1,4 @@
-"""Which socket a path leads to (protocol, §1.1)."""
+"""The socket that a path leads to (protocol, §1.1)."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ HERE = Requested("http", "example.com", 80)
 
 
 class Room(Channel):
-    """A channel without anything."""
+    """A channel without handlers."""
 
 
 def socket(**options: Any) -> Socket[None]:
-    """A socket that anybody may connect to."""
+    """Return a socket that accepts all clients."""
     return Socket(connect=lambda: None, channels={"room:*": Room}, **options)
 
 
 def find(routes: Routes, path: str, root_path: str = "") -> tuple[str, dict[str, str]] | None:
-    """Where a path leads to: the mount, and the variables."""
+    """Return the mount and the variables that a path leads to."""
     target = routes.find({"path": path, "root_path": root_path})
     return None if target is None else (target.mount, dict(target.variables))
 
 
 @pytest.mark.parametrize("mount", ["/socket", "/ws/admin", "socket", "/socket/", "/", ""])
 def test_a_socket_is_found_below_its_mount_under_websocket(mount: str) -> None:
-    """The mount may have several segments, or none."""
+    """The mount can have several segments, or none."""
     routes = Routes({mount: socket()}, ANYBODY)
 
     assert find(routes, f"{mount}/websocket") == (mount, {})
@@ -67,7 +67,7 @@ def test_other_paths_lead_nowhere(path: str) -> None:
 
 @pytest.mark.conformance("WS049")
 def test_the_path_below_the_mount_may_be_another_and_nested() -> None:
-    """Then ``websocket`` is nothing special."""
+    """Then ``websocket`` is no special path."""
     routes = Routes({"/ws": socket(path="nested/path")}, ANYBODY)
 
     assert find(routes, "/ws/nested/path") == ("/ws", {})
@@ -75,7 +75,7 @@ def test_the_path_below_the_mount_may_be_another_and_nested() -> None:
 
 
 def test_both_parts_of_the_path_may_hold_variables() -> None:
-    """Each stands for one whole segment."""
+    """Each variable matches one whole segment."""
     routes = Routes({"/ws/{user_id}": socket(path="project/{project_id}")}, ANYBODY)
 
     assert find(routes, "/ws/7/project/a b") == (
@@ -87,14 +87,14 @@ def test_both_parts_of_the_path_may_hold_variables() -> None:
 
 
 def test_a_variable_that_begins_with_an_underscore_is_not_exposed() -> None:
-    """It matches, and is forgotten."""
+    """The variable matches, but is no parameter."""
     routes = Routes({"/{_region}/{tenant}": socket()}, ANYBODY)
 
     assert find(routes, "/eu/acme/websocket") == ("/{_region}/{tenant}", {"tenant": "acme"})
 
 
 def test_a_path_of_plain_text_goes_before_one_with_variables() -> None:
-    """In whatever order they were declared; among variables the first that fits counts."""
+    """The order of declaration has no effect. Among variables the first match wins."""
     routes = Routes({"/{a}": socket(), "/{b}": socket(path="{x}"), "/live": socket()}, ANYBODY)
 
     assert find(routes, "/live/websocket") == ("/live", {})
@@ -125,7 +125,7 @@ def test_a_path_of_plain_text_goes_before_one_with_variables() -> None:
     ],
 )
 def test_the_path_is_relative_to_the_root_path(root_path: str, path: str, found: bool) -> None:
-    """So a mounted endpoint needs not know where; servers differ in whether the path includes it."""
+    """So a mounted endpoint need not know its mount. Servers differ in whether the path includes the root path."""
     routes = Routes({"/socket": socket()}, ANYBODY)
 
     assert find(routes, path, root_path) == (("/socket", {}) if found else None)
@@ -141,7 +141,7 @@ def test_a_scope_without_a_root_path_is_at_the_root() -> None:
 
 @pytest.mark.conformance("OR003", "OR022")
 async def test_a_sockets_own_origins_go_before_those_of_the_endpoint() -> None:
-    """Two mounts keep separate lists, in any order of use."""
+    """Two mounts have separate lists, in any order of use."""
     routes = Routes(
         {
             "/a": socket(check_origin=["//a.org"]),
@@ -166,7 +166,7 @@ async def test_a_sockets_own_origins_go_before_those_of_the_endpoint() -> None:
 
 
 def test_what_is_no_socket_is_refused() -> None:
-    """The error shows what was mounted, and what to write."""
+    """The error shows the mounted object, and what to write."""
     nothing: Any = object()
 
     with pytest.raises(DefinitionError) as raised:
@@ -178,7 +178,7 @@ def test_what_is_no_socket_is_refused() -> None:
 
 @pytest.mark.parametrize("mount", ["/ws/x{a}", "/ws/{a}x", "/ws/{1}", "/ws/{}", "/ws/{a", "/ws/a}"])
 def test_a_variable_that_is_no_whole_segment_is_refused(mount: str) -> None:
-    """It would match nothing, or not what its author thinks."""
+    """Such a variable would match nothing, or not what its author expects."""
     with pytest.raises(DefinitionError) as raised:
         Routes({mount: socket()}, ANYBODY)
 
@@ -189,7 +189,7 @@ def test_a_variable_that_is_no_whole_segment_is_refused(mount: str) -> None:
     ("first", "second"), [("/socket", "/socket/"), ("/{a}", "/{a}/"), ("/a", "//a")]
 )
 def test_two_sockets_under_one_path_are_refused(first: str, second: str) -> None:
-    """Only one of them would ever be found."""
+    """Only one of them could be found."""
     with pytest.raises(DefinitionError) as raised:
         Routes({first: socket(), second: socket()}, ANYBODY)
 
@@ -205,7 +205,7 @@ def test_a_channel_that_can_not_work_is_found_when_its_socket_is_mounted() -> No
 
 
 def test_a_socket_may_be_for_polling_alone() -> None:
-    """The path of its WebSocket is no path of its own then."""
+    """Then the endpoint does not have the WebSocket's path."""
     routes = Routes(
         {"/socket": socket(websocket=False, longpoll=True), "/other": socket()}, ANYBODY
     )
@@ -216,7 +216,7 @@ def test_a_socket_may_be_for_polling_alone() -> None:
 
 
 def test_the_paths_of_websockets_are_described_for_the_log() -> None:
-    """With their variables; or there are none."""
+    """The text has the variables, or says that there are none."""
     assert Routes({}, ANYBODY).described == "none"
     routes = Routes({"/socket/": socket(), "/ws/{user}": socket(path="x")}, ANYBODY)
     assert routes.described == "/socket/websocket, /ws/{user}/x"

@@ -1,4 +1,4 @@
-"""The JavaScript client that an endpoint serves: the published one, unmodified, below each socket."""
+"""The JavaScript client that an endpoint serves: the published client, unmodified, below each socket."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def readme() -> str:
 
 
 def test_vendored_client_is_what_the_readme_says(readme: str) -> None:
-    """The file has the hash that stands beside it."""
+    """The file has the hash in the README beside it."""
     digest = hashlib.sha256((VENDOR / "phoenix.mjs").read_bytes()).hexdigest()
     assert f"`{digest}`" in readme
 
@@ -47,7 +47,7 @@ def test_vendored_client_is_the_one_that_the_lock_names(readme: str) -> None:
     [("phoenix.mjs", "priv/static/phoenix.mjs"), ("LICENSE-phoenix.md", "LICENSE.md")],
 )
 def test_vendored_client_is_unmodified(vendored: str, published: str) -> None:
-    """The file is the package's, byte for byte."""
+    """The file equals the file of the package, byte for byte."""
     original = JS / "node_modules" / "phoenix" / published
     if not original.exists():
         pytest.skip("the npm packages of the interop tests are not installed, run scripts/install")
@@ -78,7 +78,7 @@ async def started() -> Endpoint:
 
 @pytest.mark.parametrize("path", ["/socket/phoenix.mjs", "/ws/acme/phoenix.mjs"])
 async def test_each_socket_has_the_client_below_it(path: str) -> None:
-    """As a module that pages of any host may import."""
+    """It is a module that pages of any host can import."""
     endpoint = await started()
     async with client(endpoint) as http:
         answer = await http.get(path)
@@ -94,7 +94,7 @@ async def test_each_socket_has_the_client_below_it(path: str) -> None:
 
 
 async def test_browser_that_has_it_is_told_so() -> None:
-    """It is sent again only when it has changed."""
+    """The file is sent again only if it has changed."""
     endpoint = await started()
     async with client(endpoint) as http:
         first = await http.get("/socket/phoenix.mjs")
@@ -109,7 +109,7 @@ async def test_browser_that_has_it_is_told_so() -> None:
 
 @pytest.mark.parametrize("path", ["/phoenix.mjs", "/raw/phoenix.mjs", "/socket/x/phoenix.mjs"])
 async def test_no_other_path_is_taken(path: str) -> None:
-    """An application around the endpoint keeps its own files, and a raw socket has no such client."""
+    """An application around the endpoint keeps its files. A raw socket has no such client."""
 
     async def mine(request: Any) -> PlainTextResponse:
         return PlainTextResponse("mine")
@@ -122,7 +122,7 @@ async def test_no_other_path_is_taken(path: str) -> None:
 
 
 async def test_mounted_endpoint_has_it_below_its_mount() -> None:
-    """Where clients connect to /rt/socket, pages load /rt/socket/phoenix.mjs."""
+    """If clients connect to /rt/socket, pages load /rt/socket/phoenix.mjs."""
     endpoint = await started()
     async with client(Starlette(routes=[Mount("/rt", endpoint)])) as http:
         assert (await http.get("/rt/socket/phoenix.mjs")).content == FILE.read_bytes()
@@ -141,7 +141,7 @@ console.log(JSON.stringify(sent));
 
 
 def test_client_does_not_wait_for_an_auth_token() -> None:
-    """As the documentation says: a function is called, a text is sent, and a promise becomes nonsense."""
+    """As the documentation says, a function is called, a text is sent, and a promise does not work."""
     script = SENT.replace("FILE", json.dumps(FILE.as_uri()))
     command = [str(node_path()), "--input-type=module", "--eval", script]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
@@ -177,7 +177,7 @@ process.exit();
 
 
 def test_client_comes_back_after_every_close_of_the_server() -> None:
-    """As docs/reasons.md says, whatever the code is."""
+    """docs/reasons.md says so, for every code."""
     script = CLOSED.replace("FILE", json.dumps(FILE.as_uri()))
     command = [str(node_path()), "--input-type=module", "--eval", script]
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=30)

@@ -1,4 +1,4 @@
-"""Each test with the argument ``reach`` runs twice: its session is in this process, or reached through PubSub."""
+"""Each test with the argument ``reach`` runs twice: its session is in this process, or is reached through PubSub."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ async def polling(
 
 
 async def joined(browser: Browser, topic: str = "room:1", join_ref: str = "1") -> str:
-    """Begin a session, join a topic there, and return the session's token."""
+    """Begin a session, join a topic, and return the session's token."""
     token = await browser.begin()
     assert await browser.post(token, [join_ref, join_ref, topic, "phx_join", {}]) == {"status": 200}
     reply = [join_ref, join_ref, topic, "phx_reply", {"status": "ok", "response": {}}]

@@ -1,4 +1,4 @@
-"""Channels for clients that poll, what happened in them, and the messages of a join."""
+"""Channels for clients that poll, their records, and the messages of a join."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ refused: list[Exception] = []
 
 
 class Room(Channel[Any]):
-    """What most tests join."""
+    """The channel of most tests."""
 
     async def join(self, payload: dict[str, Any]) -> Any:
         return bytes(3) if payload.get("binary") else None
@@ -61,20 +61,20 @@ class Room(Channel[Any]):
 
 
 class Narrow(Room):
-    """Whose mailbox is soon full."""
+    """A channel with a small mailbox."""
 
     max_inbox = 2
 
 
 class Slow(Channel[Any]):
-    """A join that takes as long as it is told to."""
+    """A channel whose join takes the given time."""
 
     async def join(self, payload: dict[str, float]) -> None:
         await work(payload["seconds"])
 
 
 class Greeting(Channel[Any]):
-    """Says something to all, and something to the client, once it has joined."""
+    """A channel that broadcasts and pushes once it has joined."""
 
     async def after_join(self) -> None:
         await self.broadcast("entered", {"who": "ann"})
@@ -82,7 +82,7 @@ class Greeting(Channel[Any]):
 
 
 class Watching(Channel[Any]):
-    """Sees what is broadcast before its client does."""
+    """A channel that intercepts broadcasts."""
 
     @on_out("shout")
     async def shout(self, payload: Any) -> None:

@@ -1,4 +1,4 @@
-"""How much a client that polls may have under way: bodies, polls and sessions."""
+"""Limits on the bodies, polls and sessions of clients that poll."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ BEAT = json.dumps([None, "9", "phoenix", "heartbeat", {}]).encode()
 
 
 def unfinished(browser: Browser, token: str, piece: bytes = b"x", **scope: Any) -> Request:
-    """Begin a POST whose body goes on."""
+    """Begin a POST whose body does not end."""
     return browser.start("POST", token, piece, stays_open=True, **scope)
 
 
 def tables(polled: Any) -> int:
-    """Return how many entries are left of the requests that were served."""
+    """Return the number of entries that are left of served requests."""
     return polls_of(polled.server.endpoint) + polls_of(polled.elsewhere)
 
 
@@ -39,7 +39,7 @@ def tables(polled: Any) -> int:
 
 
 async def test_a_slot_is_taken_before_the_body_is_read(reach: Reach) -> None:
-    """One more than there may be is answered at once, without a look at its body."""
+    """A POST beyond the limit is answered at once, before its body is read."""
     async with polling(reach, CHANNELS, longpoll=LongPoll(max_posts=3)) as polled:
         token = await joined(polled.browser)
         posts = [unfinished(polled.browser, token) for _ in range(3)]
@@ -54,7 +54,7 @@ async def test_a_slot_is_taken_before_the_body_is_read(reach: Reach) -> None:
 
 
 async def test_a_body_has_a_deadline(reach: Reach) -> None:
-    """Whatever comes of it until then: HTTP status 408."""
+    """The HTTP status is 408, for any part of the body that has come."""
     async with polling(reach, CHANNELS) as polled:
         token = await joined(polled.browser)
         post = unfinished(polled.browser, token)
@@ -123,7 +123,7 @@ async def test_all_bodies_of_a_session_have_the_bytes_of_one() -> None:
     ids=["all", "an address", "a network"],
 )
 async def test_bodies_have_a_bound_in_bytes(address: str, per_session: int, fits: int) -> None:
-    """In all, and a quarter of that for one address; each POST counts with some bytes more."""
+    """An address can have a quarter of all bytes. Each POST counts some additional bytes."""
     async with polling("here", CHANNELS, longpoll=SMALL) as polled:
         posts = []
         for number in range(12):
@@ -181,7 +181,7 @@ async def test_a_request_without_a_session_is_answered_before_its_body() -> None
 
 
 async def test_of_too_many_polls_the_oldest_is_answered(reach: Reach) -> None:
-    """That nothing came; the newest gets what comes, as in Phoenix."""
+    """The answer has no messages. The newest poll gets the next messages, as in Phoenix."""
     async with polling(reach, CHANNELS) as polled:
         token = await joined(polled.browser)
         polls = []

@@ -1,4 +1,4 @@
-"""Requests that are none, bodies that can't be read, and where an endpoint serves polls."""
+"""Invalid requests, bodies that can't be read, and the paths for polling."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.clock("virtual")
 @pytest.mark.conformance("OB020")
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "HEAD", "PATCH"])
 async def test_other_methods(method: str) -> None:
-    """HTTP status 400, without a body, but for pages of any origin to see."""
+    """The HTTP status is 400 without a body. Pages of any origin can read it."""
     async with polling("here", CHANNELS) as (_, browser, _):
         answer = await browser.ask(method)
         assert (answer.http_status, answer.content) == (400, b"")
@@ -35,7 +35,7 @@ async def test_other_methods(method: str) -> None:
 @pytest.mark.conformance("OB020")
 @pytest.mark.parametrize("asked", [None, "x-phoenix-authtoken, content-type"])
 async def test_a_preflight(asked: str | None) -> None:
-    """A browser may be told to ask first what a page may send: whatever it likes."""
+    """A browser asks which requests a page can send. All are allowed."""
     async with polling("here", CHANNELS) as (_, browser, _):
         asks = {} if asked is None else {"access-control-request-headers": asked}
         answer = await browser.ask("OPTIONS", headers={"origin": "http://localhost", **asks})
@@ -51,7 +51,7 @@ async def test_a_preflight(asked: str | None) -> None:
 
 
 async def test_a_query_that_cannot_be_decoded() -> None:
-    """HTTP status 400, and 414 for one that is too long."""
+    """The HTTP status is 400, or 414 for a query that is too long."""
     async with polling("here", CHANNELS) as (server, browser, _):
         assert (await browser.ask("GET", query_string=b"a=%ff")).http_status == 400
         long = b"vsn=2.0.0&token=" + b"a" * 1_000_000
@@ -60,7 +60,7 @@ async def test_a_query_that_cannot_be_decoded() -> None:
 
 
 async def test_a_token_that_is_a_list_is_none() -> None:
-    """Whatever the query makes of it."""
+    """A query can decode to any type."""
 
     async def connect() -> None: ...
 
@@ -70,7 +70,7 @@ async def test_a_token_that_is_a_list_is_none() -> None:
 
 
 async def test_a_body_that_is_too_long() -> None:
-    """HTTP status 400 as soon as it is, and the session goes on."""
+    """The HTTP status 400 comes at once, and the session goes on."""
     async with polling("here", CHANNELS, longpoll=LongPoll(max_body=1000)) as (_, browser, _):
         token = await joined(browser)
         pieces = [b"[" * 600, b"[" * 600]
@@ -83,7 +83,7 @@ async def test_a_body_that_is_too_long() -> None:
 
 
 async def test_a_body_in_several_pieces() -> None:
-    """It is put together."""
+    """The pieces are joined."""
     async with polling("here", CHANNELS) as (_, browser, _):
         token = await browser.begin()
         pieces = [b'["1","1","roo', b"", b'm:1","phx_join",{}]']
@@ -92,7 +92,7 @@ async def test_a_body_in_several_pieces() -> None:
 
 
 async def test_a_client_that_goes_away_while_it_sends() -> None:
-    """Nothing of its body is handled, and nobody is answered."""
+    """No part of its body is handled, and no answer is sent."""
     async with polling("here", CHANNELS) as (_, browser, _):
         token = await joined(browser)
         whole = b'["1","2","room:1","echo",{}]'
@@ -105,7 +105,7 @@ async def test_a_client_that_goes_away_while_it_sends() -> None:
 
 @pytest.mark.conformance("OB020")
 async def test_a_line_that_is_not_base64(reach: Reach) -> None:
-    """HTTP status 400; nothing of the batch is handled, and the session goes on."""
+    """The HTTP status is 400. No message of the batch is handled, and the session goes on."""
     async with polling(reach, CHANNELS) as (_, browser, _):
         token = await joined(browser)
         request = browser.start_post(token, ["1", "2", "room:1", "echo", {}], "nonsense!")
@@ -116,7 +116,7 @@ async def test_a_line_that_is_not_base64(reach: Reach) -> None:
 
 
 async def test_a_message_that_is_too_long_ends_the_session() -> None:
-    """As it closes a WebSocket."""
+    """It would close a WebSocket too."""
     async with polling("here", CHANNELS, max_frame_size=100) as (server, browser, _):
         token = await joined(browser)
         posted = await browser.post(token, ["1", "2", "room:1", "echo", {"a": "b" * 100}])
@@ -125,7 +125,7 @@ async def test_a_message_that_is_too_long_ends_the_session() -> None:
 
 
 async def test_text_that_is_not_utf8_ends_the_session() -> None:
-    """As it closes a WebSocket; text that is goes through."""
+    """It would close a WebSocket too. UTF-8 text is handled."""
     async with polling("here", CHANNELS) as (server, browser, _):
         token = await joined(browser)
         posted = await browser.post(token, '["1","2","room:1","echo",{"a":"ß"}]')
@@ -137,7 +137,7 @@ async def test_text_that_is_not_utf8_ends_the_session() -> None:
 
 @both_transports
 async def test_no_websocket_is_to_be_had_there(over: Over) -> None:
-    """The path is for polling alone."""
+    """The path is only for polling."""
     async with serve(endpoint_of(CHANNELS, longpoll=True)) as server:
         with pytest.raises(HandshakeRefused) as refusal:
             await server.connect("/socket/longpoll", over=over)
@@ -145,7 +145,7 @@ async def test_no_websocket_is_to_be_had_there(over: Over) -> None:
 
 
 async def test_without_the_option_there_is_no_such_path() -> None:
-    """It is off by default."""
+    """Long polling is off by default."""
 
     async def connect() -> None: ...
 
@@ -155,7 +155,7 @@ async def test_without_the_option_there_is_no_such_path() -> None:
 
 
 async def test_it_works_inside_other_applications() -> None:
-    """Wrapped, and under a mount; other paths are the application's."""
+    """The endpoint is wrapped, or mounted. Other paths belong to the application."""
 
     async def other(scope: Any, receive: Any, send: Any) -> None:
         del receive

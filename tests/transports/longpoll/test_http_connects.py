@@ -1,4 +1,4 @@
-"""Which clients can begin a session, and what a connect is told of the request."""
+"""Clients that can begin a session, and the request that connect sees."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.clock("virtual")
 @pytest.mark.conformance("LP020", "LP023")
 @pytest.mark.parametrize("why", ["", "bad token"])
 async def test_a_refused_connect(reach: Reach, why: str) -> None:
-    """The body says 403, and nothing else."""
+    """The body has only 403."""
 
     async def connect() -> None:
         raise Refused(why)
@@ -36,7 +36,7 @@ async def test_a_refused_connect(reach: Reach, why: str) -> None:
 
 @pytest.mark.conformance("LP020", "LP024")
 async def test_pages_of_other_origins(reach: Reach) -> None:
-    """One that may not connect gets 403, for whatever it asks; one that may gets its session."""
+    """A page of a refused origin gets 403 for each request. A page of an allowed origin gets its session."""
     async with polling(reach, CHANNELS, check_origin=["https://ours.com"]) as (server, browser, _):
         token = await joined(browser)
         theirs, ours = {"origin": "https://theirs.com"}, {"origin": "https://ours.com"}
@@ -53,7 +53,7 @@ async def test_pages_of_other_origins(reach: Reach) -> None:
 @pytest.mark.conformance("LP020", "LP030")
 @pytest.mark.parametrize("vsn", ["123.1.1", "nonsense"])
 async def test_a_vsn_that_nobody_speaks(reach: Reach, vsn: str) -> None:
-    """403, and a line in the log."""
+    """The answer is 403, and the log has a line."""
     async with polling(reach, CHANNELS, vsn=vsn) as (server, browser, _):
         assert (await browser.get()).body == {"status": 403}
         server.logged(vsn, level=logging.WARNING)
@@ -61,7 +61,7 @@ async def test_a_vsn_that_nobody_speaks(reach: Reach, vsn: str) -> None:
 
 @pytest.mark.conformance("LP025")
 async def test_secrets_do_not_reach_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    """Neither those of the connect nor those of a join."""
+    """This holds for the connect and for a join."""
     caplog.set_level(logging.DEBUG, "bennu")
     async with polling("here", CHANNELS, params={"password": "one"}) as (_, browser, _):
         token = await browser.begin()
@@ -77,7 +77,7 @@ async def test_secrets_do_not_reach_the_log(caplog: pytest.LogCaptureFixture) ->
 
 @pytest.mark.conformance("LP007", "LP008", "LP009", "LP010")
 async def test_connect_knows_the_request_that_began_the_session() -> None:
-    """Its headers, address and URI, and the transport."""
+    """It has the headers, address, URI, and transport."""
     infos: list[ConnectInfo] = []
 
     async def connect(params: dict[str, Any], info: ConnectInfo) -> str:
@@ -108,7 +108,7 @@ async def test_connect_knows_the_request_that_began_the_session() -> None:
 
 @pytest.mark.conformance("LP020", "LP034")
 async def test_variables_of_the_path_are_parameters(reach: Reach) -> None:
-    """Of the mount, and of the path below it; they win over the query's."""
+    """They come from the mount and from the path below it. They win over the query."""
     seen: list[Any] = []
 
     async def connect(params: dict[str, str]) -> None:
@@ -130,7 +130,7 @@ async def test_variables_of_the_path_are_parameters(reach: Reach) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_a_connect_that_crashes_is_a_server_error(method: str) -> None:
-    """HTTP status 500, which makes clients come again."""
+    """The HTTP status is 500, after which clients try again."""
 
     async def connect() -> None:
         raise RuntimeError("by intent")
@@ -144,7 +144,7 @@ async def test_a_connect_that_crashes_is_a_server_error(method: str) -> None:
 
 
 async def test_an_error_handler_has_no_say() -> None:
-    """The body says 403, as clients understand it."""
+    """The body has 403, which clients understand."""
 
     async def connect() -> None:
         raise Refused("no")
@@ -156,7 +156,7 @@ async def test_an_error_handler_has_no_say() -> None:
 
 @pytest.mark.parametrize("auth_token", [True, False])
 async def test_the_auth_token_comes_in_a_header(auth_token: bool) -> None:
-    """If the socket takes one. It is no header of `info.headers`; nor are subprotocols looked at."""
+    """The socket must have auth_token. The header is not in `info.headers`. Subprotocols are ignored."""
     infos: list[ConnectInfo] = []
 
     async def connect(params: dict[str, Any], info: ConnectInfo) -> None:

@@ -1,4 +1,4 @@
-"""The limits of sessions, of their buffers, and of posts under way."""
+"""The limits of sessions, of their buffers, and of posts that are handled."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ pytestmark = pytest.mark.clock("virtual")
 
 
 async def test_there_is_a_bound_of_sessions() -> None:
-    """Of each socket. Who wants one more gets HTTP status 503: stock clients come again later."""
+    """The bound is for each socket.
+
+    A further session gets HTTP status 503, after which stock clients try again later.
+    """
 
     async def connect(params: dict[str, str]) -> str:
         if "refused" in params:
@@ -51,7 +54,7 @@ async def test_there_is_a_bound_of_sessions() -> None:
 
 
 async def test_the_limits_of_the_endpoint_hold() -> None:
-    """Of all connections; refused with the HTTP status, so that stock clients come again later."""
+    """They count all connections. The refusal is the HTTP status, so that stock clients try again later."""
 
     async def connect() -> None: ...
 
@@ -68,7 +71,7 @@ async def test_the_limits_of_the_endpoint_hold() -> None:
 
 
 async def test_the_rates_of_a_socket_hold() -> None:
-    """A message that comes too fast is answered as on a WebSocket."""
+    """A message beyond a rate is answered as on a WebSocket."""
     async with polling("here", CHANNELS, rates=Rates(messages="2/10s")) as (server, browser, _):
         token = await joined(browser)
         echo = ["1", "2", "room:1", "echo", {}]
@@ -79,7 +82,7 @@ async def test_the_rates_of_a_socket_hold() -> None:
 
 
 async def test_a_connect_that_is_cancelled_leaves_its_place() -> None:
-    """The client went away while it was decided on."""
+    """The client went away during its connect."""
 
     async def connect() -> None:
         await work(3)
@@ -95,7 +98,7 @@ async def test_a_connect_that_is_cancelled_leaves_its_place() -> None:
 
 @pytest.mark.parametrize("polls", [True, False])
 async def test_a_client_that_does_not_poll_loses_its_session(polls: bool) -> None:
-    """Beyond the bound of what waits for it; one that polls never gets there."""
+    """Its buffer exceeds the bound. A client that polls never exceeds it."""
     longpoll = LongPoll(max_buffer=2000)
     async with polling("here", CHANNELS, longpoll=longpoll) as (server, browser, _):
         token = await joined(browser)
@@ -111,7 +114,7 @@ async def test_a_client_that_does_not_poll_loses_its_session(polls: bool) -> Non
 
 
 async def test_one_message_may_be_longer_than_the_bound() -> None:
-    """It is there anyhow, and so is one more; what comes behind is too much."""
+    """One such message and the next message are kept. Later messages end the session."""
     longpoll = LongPoll(max_buffer=100)
     async with polling("here", CHANNELS, longpoll=longpoll) as (server, browser, _):
         token = await joined(browser)
@@ -125,7 +128,7 @@ async def test_one_message_may_be_longer_than_the_bound() -> None:
 
 
 async def test_a_flood_in_one_turn_ends_the_session_once() -> None:
-    """Whatever else is written before it is over is dropped."""
+    """Messages before the end are dropped."""
     longpoll = LongPoll(max_buffer=100)
     async with polling("here", CHANNELS, longpoll=longpoll) as (server, browser, _):
         await joined(browser)
@@ -138,7 +141,7 @@ async def test_a_flood_in_one_turn_ends_the_session_once() -> None:
 
 
 async def test_a_full_mailbox_makes_posts_wait(reach: Reach) -> None:
-    """Until the channel has caught up; as reading pauses on a WebSocket."""
+    """The post waits until the channel has caught up. On a WebSocket reading pauses."""
     async with polling(reach, CHANNELS) as (_, browser, _):
         token = await joined(browser, "narrow:1")
         work_on = ["1", None, "narrow:1", "work", {"seconds": 1}]
@@ -153,7 +156,7 @@ async def test_a_full_mailbox_makes_posts_wait(reach: Reach) -> None:
 
 
 async def test_a_channel_that_never_catches_up(reach: Reach) -> None:
-    """The post says 408 after a window."""
+    """The post gets 408 after a window."""
     async with polling(reach, CHANNELS) as (server, browser, _):
         token = await joined(browser, "narrow:1")
         work_on = ["1", None, "narrow:1", "work", {"seconds": 100}]
@@ -168,7 +171,7 @@ async def test_a_channel_that_never_catches_up(reach: Reach) -> None:
 
 
 async def test_there_is_a_bound_of_posts_under_way(reach: Reach) -> None:
-    """Stock clients send one after another. What is too many is answered 408."""
+    """Stock clients send one post after another. A post beyond the bound gets 408."""
     async with polling(reach, CHANNELS) as (_, browser, _):
         token = await browser.begin()
         slow = ["1", "1", "slow:1", "phx_join", {"seconds": 5}]
@@ -184,7 +187,7 @@ async def test_there_is_a_bound_of_posts_under_way(reach: Reach) -> None:
 
 
 async def test_the_end_of_a_session_frees_posts_that_wait() -> None:
-    """They say 410."""
+    """They get 410."""
     async with polling("here", CHANNELS, params={"name": "ann"}) as (server, browser, _):
         token = await browser.begin()
         slow = ["1", "1", "slow:1", "phx_join", {"seconds": 4}]

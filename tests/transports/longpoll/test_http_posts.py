@@ -1,4 +1,4 @@
-"""Posts: what becomes of their messages, and what is answered. Protocol document, §4."""
+"""Posts: their messages, and their answers. Protocol document, §4."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.conformance("LP020"), pytest.mark.clock("virtual")]
 
 @pytest.mark.conformance("LP004")
 async def test_v1_messages_have_no_join_ref(reach: Reach) -> None:
-    """And their bodies are one message each, of any content type, or of none."""
+    """Each body is one message, with any content type, or without one."""
     async with polling(reach, CHANNELS, vsn="1.0.0") as (_, browser, _):
         token = await browser.begin()
         text = '{"topic":"room:1","event":"phx_join","payload":{},"ref":"1","join_ref":"1"}'
@@ -41,7 +41,7 @@ async def test_v1_clients_may_batch(reach: Reach) -> None:
 @pytest.mark.conformance("LP031")
 @pytest.mark.parametrize("content_type", [None, "", "application/json", "text/plain"])
 async def test_a_post_of_any_type_is_one_message(reach: Reach, content_type: str | None) -> None:
-    """Also without a content type."""
+    """This also holds without a content type."""
     async with polling(reach, CHANNELS) as (_, browser, _):
         token = await browser.begin()
         posted = await browser.post(token, join("1", "room:1"), content_type=content_type)
@@ -51,7 +51,7 @@ async def test_a_post_of_any_type_is_one_message(reach: Reach, content_type: str
 
 @pytest.mark.conformance("OB020")
 async def test_the_type_of_a_batch_may_have_parameters(reach: Reach) -> None:
-    """And a trailing line feed is no message: Phoenix ends the session for either."""
+    """A trailing line feed is no message. Phoenix ends the session in both cases."""
     async with polling(reach, CHANNELS) as (_, browser, _):
         token = await browser.begin()
         posted = await browser.post(
@@ -67,7 +67,7 @@ async def test_the_type_of_a_batch_may_have_parameters(reach: Reach) -> None:
 
 @pytest.mark.conformance("LP006")
 async def test_a_session_joins_as_many_channels_as_a_websocket(reach: Reach) -> None:
-    """A hundred; the next is refused."""
+    """The limit is a hundred. The next join is refused."""
     async with polling(reach, CHANNELS) as (server, browser, _):
         token = await browser.begin()
         joins = [join(str(number), f"room:{number}") for number in range(101)]
@@ -81,7 +81,7 @@ async def test_a_session_joins_as_many_channels_as_a_websocket(reach: Reach) -> 
 
 @pytest.mark.conformance("LP011")
 async def test_what_a_post_broadcasts_is_heard(reach: Reach) -> None:
-    """By all who joined, over whatever transport."""
+    """All clients of the topic get it, on each transport."""
     async with polling(reach, CHANNELS) as (server, browser, _):
         token = await joined(browser)
         other = await server.connect()
@@ -95,7 +95,7 @@ async def test_what_a_post_broadcasts_is_heard(reach: Reach) -> None:
 
 @pytest.mark.conformance("LP012")
 async def test_an_intercepted_broadcast_is_pushed(reach: Reach) -> None:
-    """By the channel, which knows its transport; in V1 a push has neither ref."""
+    """The channel pushes it. In V1 a push has no refs."""
     async with polling(reach, CHANNELS, vsn="1.0.0") as (server, browser, _):
         token = await browser.begin()
         text = '{"topic":"watching:1","event":"phx_join","payload":{},"ref":"1"}'
@@ -109,7 +109,7 @@ async def test_an_intercepted_broadcast_is_pushed(reach: Reach) -> None:
 
 @pytest.mark.conformance("LP013")
 async def test_an_event_for_a_topic_that_is_not_joined(reach: Reach) -> None:
-    """It is posted well, heard by nobody, and answered with an error."""
+    """The post is accepted, no channel gets the event, and the client gets an error."""
     async with polling(reach, CHANNELS) as (server, browser, _):
         token = await browser.begin()
         other = await server.connect()
@@ -123,7 +123,10 @@ async def test_an_event_for_a_topic_that_is_not_joined(reach: Reach) -> None:
 
 @pytest.mark.conformance("LP014", "LP015", "LP016", "LP017", "LP018")
 async def test_a_batch_is_handled_in_order(reach: Reach) -> None:
-    """Text and base64 lines. One without a join_ref counts, one with a stale one is passed over."""
+    """Lines are text and base64.
+
+    A message without a join_ref is handled, a message with a stale join_ref is ignored.
+    """
     async with polling(reach, CHANNELS) as (_, browser, _):
         token = await joined(browser)
         posted = await browser.post(
@@ -142,7 +145,7 @@ async def test_a_batch_is_handled_in_order(reach: Reach) -> None:
 
 @pytest.mark.conformance("LP022")
 async def test_of_a_batch_the_first_hundred_messages_count(reach: Reach) -> None:
-    """The rest is passed over; stock clients send no more."""
+    """Further messages are ignored. Stock clients send no more."""
     async with polling(reach, CHANNELS) as (_, browser, _):
         token = await joined(browser)
         notes = [["1", None, "room:1", "note", number] for number in range(101)]
@@ -153,7 +156,7 @@ async def test_of_a_batch_the_first_hundred_messages_count(reach: Reach) -> None
 
 @pytest.mark.conformance("LP021")
 async def test_a_message_that_is_not_handled_within_the_window(reach: Reach) -> None:
-    """The post says 408; the messages behind it in the batch are not handled. The session lives."""
+    """The post gets 408, and later messages of the batch are not handled. The session goes on."""
     longpoll = LongPoll(window=2)
     async with polling(reach, CHANNELS, longpoll=longpoll) as (_, browser, _):
         token = await joined(browser)
@@ -172,7 +175,7 @@ async def test_a_message_that_is_not_handled_within_the_window(reach: Reach) -> 
 
 
 async def test_a_post_behind_a_slow_join_waits_for_it(reach: Reach) -> None:
-    """A join holds the line: in the order in which they came, each has a window of its own."""
+    """A join holds the connection. Posts are handled in order, and each has a separate window."""
     async with polling(reach, CHANNELS) as (_, browser, _):
         token = await joined(browser)
         first = browser.start_post(

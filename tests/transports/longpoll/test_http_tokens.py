@@ -1,4 +1,4 @@
-"""The tokens of requests: where they stand, and which ones are good."""
+"""The tokens of requests: their places, and their validity."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.clock("virtual")
 
 @pytest.mark.conformance("LP020", "LP035", "LP036")
 async def test_a_token_may_come_in_a_header(reach: Reach) -> None:
-    """For polls and posts; and it wins over one in the query, which may be stale."""
+    """This holds for polls and posts. The header wins over the query, whose token can be stale."""
     async with polling(reach, CHANNELS) as (_, browser, _):
         token = await browser.begin()
         in_header = {"x-phoenix-longpoll-token": token}
@@ -46,7 +46,9 @@ async def test_a_token_may_come_in_a_header(reach: Reach) -> None:
 
 
 async def test_tokens_that_are_not_good_are_none(reach: Reach) -> None:
-    """A forged one, a stale one, and one of another mount: a poll begins a session, a post says 410."""
+    """With a forged token, a stale token, or a token of another mount, a poll begins a session, and a post gets
+    410.
+    """
 
     async def connect() -> None: ...
 
@@ -70,7 +72,7 @@ async def test_tokens_that_are_not_good_are_none(reach: Reach) -> None:
 
 
 async def test_a_token_is_good_for_its_mount_alone() -> None:
-    """Each socket has its own sessions."""
+    """Each socket has separate sessions."""
 
     async def connect() -> None: ...
 
@@ -82,7 +84,7 @@ async def test_a_token_is_good_for_its_mount_alone() -> None:
 
 
 async def test_a_token_has_an_age() -> None:
-    """After that it is none, though its session lives."""
+    """A token that is too old is invalid, even if its session lives."""
     async with polling("here", CHANNELS, longpoll=LongPoll(max_age=1e-9)) as (_, browser, _):
         token = await browser.begin()
         made = time.time_ns() // 1_000_000
@@ -92,7 +94,7 @@ async def test_a_token_has_an_age() -> None:
 
 
 async def test_without_a_secret_key_tokens_are_good_in_their_process() -> None:
-    """Another endpoint doesn't know them."""
+    """Another endpoint does not accept them."""
     endpoint, other = (endpoint_of(CHANNELS, longpoll=True) for _ in range(2))
     async with serve(endpoint), serve(other):
         token = await Browser(endpoint).begin()
@@ -101,7 +103,7 @@ async def test_without_a_secret_key_tokens_are_good_in_their_process() -> None:
 
 
 async def test_a_secret_may_be_changed() -> None:
-    """The first of several signs; tokens of the others are still good."""
+    """The first secret signs. Tokens of the other secrets are valid."""
     old = endpoint_of(CHANNELS, longpoll=True, secret_key=SECRET)
     new = endpoint_of(CHANNELS, longpoll=True, secret_key=["the secret from now on", SECRET])
     async with serve(old) as server:

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.clock("virtual")
 
 @pytest.mark.conformance("LP020")
 async def test_a_session_whose_process_does_not_answer_is_gone() -> None:
-    """After the time that it was given: a post says 410, a poll begins another."""
+    """After the time limit a post gets 410, and a poll begins another session."""
     async with polling("elsewhere", CHANNELS) as (server, browser, _):
         topic = "phx:lp:dead"
         token = token_of(topic)
@@ -31,7 +31,7 @@ async def test_a_session_whose_process_does_not_answer_is_gone() -> None:
 
 
 async def test_a_session_whose_process_dies_while_it_is_at_it() -> None:
-    """The post says 408 in the end."""
+    """The post gets 408 in the end."""
     from bennu.transports.longpoll.messages import Posted, Progress
 
     async with polling("elsewhere", CHANNELS) as (server, browser, _):
@@ -49,7 +49,7 @@ async def test_a_session_whose_process_dies_while_it_is_at_it() -> None:
 
 
 async def test_what_was_said_before_the_end_reaches_a_poll_that_asks_again() -> None:
-    """It was told that something came, and while it asks for that, the session ends."""
+    """The poll was woken, and the session ends while the poll asks for the messages."""
     options: dict[str, Any] = {"params": {"name": "ann"}}
     async with polling("elsewhere", CHANNELS, **options) as (server, browser, elsewhere):
         token = await joined(browser)

@@ -1,4 +1,4 @@
-"""Sessions, their polls and their ends: what each request is answered. Protocol document, §4."""
+"""Sessions, their polls and their ends: the answer to each request. Protocol document, §4."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.conformance("LP020"), pytest.mark.clock("virtual")]
 
 @pytest.mark.conformance("LP001", "LP037")
 async def test_the_first_poll_begins_a_session(reach: Reach) -> None:
-    """HTTP 200, and a body that says 410 with a token; the headers let any page and no cache have it."""
+    """The HTTP status is 200, and the body has 410 with a token. The headers allow any page, and no cache."""
     async with polling(reach, CHANNELS) as (server, browser, _):
         answer = await browser.get()
         assert answer.http_status == 200
@@ -35,7 +35,10 @@ async def test_the_first_poll_begins_a_session(reach: Reach) -> None:
 
 @pytest.mark.conformance("LP002", "LP003", "LP005", "LP037")
 async def test_a_join_is_posted_and_answered_to_the_next_poll(reach: Reach) -> None:
-    """The reply, then what comes after the join, in order; a poll that finds nothing waits, then 204."""
+    """The poll gets the reply, and then later messages in order.
+
+    A poll without messages waits, and then gets 204.
+    """
     async with polling(reach, CHANNELS) as (_, browser, _):
         token = await browser.begin()
         posted = await browser.start_post(token, join("1", "greeting:1")).answer()
@@ -57,7 +60,7 @@ async def test_a_join_is_posted_and_answered_to_the_next_poll(reach: Reach) -> N
 
 
 async def test_the_text_of_a_message_comes_as_it_was_written(reach: Reach) -> None:
-    """As a string in the answer, whatever characters it has."""
+    """The answer has the text as a string, with any characters."""
     async with polling(reach, CHANNELS) as (_, browser, _):
         token = await joined(browser)
         await browser.post(token, ["1", "2", "room:1", "echo", {"text": 'Grüße "🐦"\n\\'}])
@@ -67,7 +70,7 @@ async def test_the_text_of_a_message_comes_as_it_was_written(reach: Reach) -> No
 
 
 async def test_a_poll_that_waits_is_answered_when_something_comes(reach: Reach) -> None:
-    """With all that came in the meantime, and at once."""
+    """The answer comes at once, with all messages of that moment."""
     async with polling(reach, CHANNELS) as (server, browser, _):
         token = await joined(browser)
         waiting = browser.start("GET", token)
@@ -82,7 +85,7 @@ async def test_a_poll_that_waits_is_answered_when_something_comes(reach: Reach) 
 
 
 async def test_what_comes_between_two_polls_waits(reach: Reach) -> None:
-    """The next one gets it, in its order: broadcasts, pushes and replies."""
+    """The next poll gets broadcasts, pushes and replies in order."""
     async with polling(reach, CHANNELS) as (server, browser, _):
         token = await joined(browser)
         await server.endpoint.broadcast("room:1", "news", {"n": 1})
@@ -104,7 +107,7 @@ async def test_what_comes_between_two_polls_waits(reach: Reach) -> None:
 
 @pytest.mark.conformance("OB021")
 async def test_the_later_of_two_polls_gets_what_comes(reach: Reach) -> None:
-    """The earlier one runs into its window."""
+    """The earlier poll waits until the end of its window."""
     async with polling(reach, CHANNELS) as (server, browser, _):
         token = await joined(browser)
         earlier = browser.start("GET", token)
@@ -119,7 +122,7 @@ async def test_the_later_of_two_polls_gets_what_comes(reach: Reach) -> None:
 
 
 async def test_a_client_that_went_away_loses_nothing(reach: Reach) -> None:
-    """A poll that is known to be gone waits no more: what comes waits for the next."""
+    """A poll of a client that is gone is removed. Messages wait for the next poll."""
     async with polling(reach, CHANNELS) as (server, browser, _):
         token = await joined(browser)
         gone = browser.start("GET", token)
@@ -132,7 +135,7 @@ async def test_a_client_that_went_away_loses_nothing(reach: Reach) -> None:
 
 
 async def test_a_client_that_goes_away_in_the_same_moment_loses_nothing(reach: Reach) -> None:
-    """Something came, and its poll has gone before it took that."""
+    """A message came, and the client went away before the poll took the message."""
     async with polling(reach, CHANNELS) as (server, browser, _):
         token = await joined(browser)
         gone = browser.start("GET", token)
@@ -144,7 +147,7 @@ async def test_a_client_that_goes_away_in_the_same_moment_loses_nothing(reach: R
 
 
 async def test_a_client_that_is_gone_when_it_is_answered_is_no_error() -> None:
-    """What it was answered is lost: delivery is at most once."""
+    """The messages of the answer are lost: delivery is at most once."""
     async with polling("here", CHANNELS) as (server, browser, _):
         token = await joined(browser)
         gone = browser.start("GET", token)
@@ -156,7 +159,7 @@ async def test_a_client_that_is_gone_when_it_is_answered_is_no_error() -> None:
 
 
 async def test_a_poll_whose_task_is_cancelled_waits_no_more(reach: Reach) -> None:
-    """Some servers cancel what serves a client that went away."""
+    """Some servers cancel the task of a client that went away."""
     async with polling(reach, CHANNELS) as (server, browser, _):
         token = await joined(browser)
         cancelled = browser.start("GET", token)
@@ -169,7 +172,7 @@ async def test_a_poll_whose_task_is_cancelled_waits_no_more(reach: Reach) -> Non
 
 @pytest.mark.conformance("LP019", "OB021")
 async def test_a_session_that_nobody_polls_ends(reach: Reach) -> None:
-    """Its channels are told that it was inactive. Posts don't keep it; they say 410 then, as polls do."""
+    """Its channels get the reason "inactive". Posts do not prevent the end. Then posts and polls get 410."""
     async with polling(reach, CHANNELS, longpoll=LongPoll(window=2)) as (server, browser, _):
         token = await joined(browser)
         for _ in range(2):
@@ -187,7 +190,7 @@ async def test_a_session_that_nobody_polls_ends(reach: Reach) -> None:
 
 
 async def test_a_session_that_is_polled_lives(reach: Reach) -> None:
-    """Longer than it would be given, or than silence is borne on a WebSocket."""
+    """It lives longer than its idle limit, and longer than the timeout of a WebSocket."""
     longpoll = LongPoll(window=2)
     async with polling(reach, CHANNELS, longpoll=longpoll, timeout=5.0) as (_, browser, _):
         token = await joined(browser)
@@ -198,7 +201,7 @@ async def test_a_session_that_is_polled_lives(reach: Reach) -> None:
 
 
 async def test_many_polls_of_many_sessions() -> None:
-    """Each gets its own."""
+    """Each session gets its messages."""
     async with polling("here", CHANNELS) as (server, browser, _):
         tokens = [await joined(browser, f"room:{number}") for number in range(20)]
         waiting = [browser.start("GET", token) for token in tokens]
@@ -215,7 +218,7 @@ async def test_many_polls_of_many_sessions() -> None:
 
 @pytest.mark.conformance("LP026")
 async def test_a_crash_is_told_to_a_later_poll(reach: Reach) -> None:
-    """As phx_error with the join_ref in both places; the session goes on."""
+    """The message is phx_error with the join_ref in both places. The session goes on."""
     async with polling(reach, CHANNELS) as (server, browser, _):
         token = await joined(browser)
         assert await browser.post(token, ["1", "2", "room:1", "crash", {}]) == {"status": 200}
@@ -227,7 +230,7 @@ async def test_a_crash_is_told_to_a_later_poll(reach: Reach) -> None:
 
 @pytest.mark.conformance("LP027", "LP028")
 async def test_leaves(reach: Reach) -> None:
-    """A stale one is passed over; one without a join_ref is taken."""
+    """A stale leave is ignored. A leave without a join_ref is handled."""
     async with polling(reach, CHANNELS) as (_, browser, _):
         token = await joined(browser)
         posted = await browser.post(token, ["stale", "2", "room:1", "phx_leave", {}])
@@ -267,7 +270,7 @@ async def test_a_disconnect_ends_the_session(reach: Reach) -> None:
 
 
 async def test_what_was_written_before_the_end_reaches_a_poll_that_waits(reach: Reach) -> None:
-    """So a channel may say why it ends the connection."""
+    """So a channel can say why it ends the connection."""
     async with polling(reach, CHANNELS, params={"name": "ann"}) as (server, browser, _):
         token = await joined(browser)
         waiting = browser.start("GET", token)
@@ -294,7 +297,7 @@ async def test_the_stop_of_the_endpoint_ends_all_sessions(reach: Reach) -> None:
 
 @pytest.mark.parametrize("line", ["[", "[]", '["1"]', "{}", b"", b"\x07", b"\x00\xff"], ids=repr)
 async def test_an_undecodable_message_ends_the_session(reach: Reach, line: str | bytes) -> None:
-    """Its post says so at once (in Phoenix it says 408 after a window), and so does what follows."""
+    """Its post gets 410 at once (in Phoenix 408 after a window), and later requests too."""
     content_type = NDJSON if line and isinstance(line, bytes) else "application/json"
     async with polling(reach, CHANNELS) as (server, browser, _):
         token = await joined(browser)

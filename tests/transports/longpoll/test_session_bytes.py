@@ -1,4 +1,4 @@
-"""Bytes that can't go out to a client that polls."""
+"""Bytes for a client that polls, which can't be sent."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.clock("virtual")
 
 
 async def test_a_push_of_bytes_is_refused_to_the_channel(reach: Reach) -> None:
-    """The session and the channel live."""
+    """The session and the channel go on."""
     refused.clear()
     async with polling(reach, CHANNELS) as (_, browser, _):
         token = await joined(browser)
@@ -28,7 +28,7 @@ async def test_a_push_of_bytes_is_refused_to_the_channel(reach: Reach) -> None:
 
 
 async def test_a_reply_of_bytes_becomes_an_error(reach: Reach) -> None:
-    """The client learns it, and so does the log."""
+    """The client gets an error, and the log has a line."""
     async with polling(reach, CHANNELS) as (server, browser, _):
         token = await joined(browser)
         await browser.post(token, ["1", "2", "room:1", "bytes", {}])
@@ -38,7 +38,7 @@ async def test_a_reply_of_bytes_becomes_an_error(reach: Reach) -> None:
 
 
 async def test_a_join_that_returns_bytes_crashes() -> None:
-    """And leaves nothing behind: the topic can be joined."""
+    """Nothing is left, and the topic can be joined."""
     async with polling("here", CHANNELS) as (server, browser, _):
         token = await browser.begin()
         await browser.post(token, ["1", "1", "room:1", "phx_join", {"binary": True}])
@@ -49,7 +49,7 @@ async def test_a_join_that_returns_bytes_crashes() -> None:
 
 
 async def test_a_broadcast_of_bytes_passes_by_clients_that_poll() -> None:
-    """It is counted; clients on a WebSocket get it."""
+    """It is counted as dropped. Clients on a WebSocket get it."""
     async with polling("here", CHANNELS) as (server, browser, _):
         token = await joined(browser)
         other = await server.connect()

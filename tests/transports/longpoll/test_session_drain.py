@@ -1,4 +1,4 @@
-"""Clients that poll leave as all others do, before the server stops."""
+"""The drain of clients that poll, before the server stops."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.clock("virtual")
 
 
 async def test_a_session_ends_when_its_turn_comes(reach: Reach) -> None:
-    """A poll that waits learns it; whoever comes anew is refused with 503, as an HTTP status, and tries again."""
+    """A poll that waits gets the end. A new client gets 503, as an HTTP status, and tries again."""
     async with polling(reach, CHANNELS, drain=Drain(batch_size=1)) as (server, browser, _):
         token = await joined(browser)
         await browser.get(token)

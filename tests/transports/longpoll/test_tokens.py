@@ -19,7 +19,7 @@ GOOD = TOKENS.make(NAME, math.inf)
 
 @given(st.text(), st.text())
 def test_what_was_put_into_a_token_comes_out(topic: str, mount: str) -> None:
-    """In letters that a query need not escape."""
+    """The characters need no escapes in a query."""
     token = TOKENS.make(SessionName(topic, mount), 60)
     assert TOKENS.read(token) == (topic, mount)
     assert set(token) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.")
@@ -27,7 +27,7 @@ def test_what_was_put_into_a_token_comes_out(topic: str, mount: str) -> None:
 
 @given(st.integers(0, len(GOOD) - 1), st.characters(codec="ascii"))
 def test_a_changed_token_is_none(position: int, character: str) -> None:
-    """Wherever."""
+    """This holds for each character."""
     changed = GOOD[:position] + character + GOOD[position + 1 :]
     assert (TOKENS.read(changed) is not None) is (changed == GOOD)
 
@@ -52,7 +52,7 @@ def test_a_token_has_an_age(
 
 
 def test_secrets_can_be_rotated() -> None:
-    """The first signs, and each is accepted."""
+    """The first secret signs, and each is accepted."""
     both = SessionTokens(["the secret from now on", SECRET])
     assert both.read(GOOD) == NAME
     assert SessionTokens("the secret from now on").read(both.make(NAME, 60)) == NAME
