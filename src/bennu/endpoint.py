@@ -81,7 +81,7 @@ class Endpoint:
             parameters of ``connect``, and win over parameters of the query.
         lifespan: A function that returns an async context manager, entered at start-up. What it yields is
             ``state``. The function can take the endpoint.
-        check_origin: Which pages may connect: ``"host"`` (their host is the Host header), ``"conn"``
+        check_origin: Which pages can connect: ``"host"`` (their host is the Host header), ``"conn"``
             (scheme and port too), a list of origins, a function, or False for all.
         limits: The number of clients, and how fast clients can connect; None means no limit.
         threads: The worker threads for plain functions, and what runs around each call; None means

@@ -189,7 +189,7 @@ class Lifecycle:
         if self._stack is not None:
             server.log.warning(
                 "The endpoint was not stopped before its event loop was closed, or its process was forked:"
-                " it starts anew, and the end of its lifespan was left out"
+                " it starts anew. The end of its lifespan did not run"
             )
         self._stack = None
         self._drainer.abandon()

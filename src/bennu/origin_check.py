@@ -19,7 +19,7 @@ class OriginCheck:
 
     Args:
         policy: ``"host"``, ``"conn"``, a list of origins, False for no check, or a function. The function takes the
-            origin and returns True if its pages may connect. It can be async.
+            origin and returns True if its pages can connect. It can be async.
 
     Raises:
         DefinitionError: The policy is none of these.

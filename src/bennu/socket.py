@@ -110,7 +110,7 @@ class SocketBase(Generic[A]):
             out. A plain ``def`` runs in a worker thread.
         id: A function that makes the connection's id of the assigns, for ``endpoint.disconnect``. It can be
             async.
-        check_origin: Which pages may connect; None takes the endpoint's policy.
+        check_origin: Which pages can connect; None takes the endpoint's policy.
         subprotocols: The subprotocols of the handshake, in order of preference; None ignores the offer of a
             client.
         auth_token: Whether clients can send a token beside the URL. It is in ``info.auth_token``.

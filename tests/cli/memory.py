@@ -82,7 +82,7 @@ class Server:
     @property
     def awaited(self) -> int:
         """The number of connections whose next head is awaited."""
-        return len(vars(self.state)[LIMITS].heads)
+        return len(vars(self.state)[LIMITS].head_deadlines)
 
     def connect(self) -> tuple[Client, MemoryTransport]:
         """Return a new connection."""

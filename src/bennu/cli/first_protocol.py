@@ -86,7 +86,7 @@ class FirstProtocol(asyncio.Protocol):
             self.hand_over(b"")
             return
         self._connections.add(self)
-        limits.heads.expect(transport)
+        limits.head_deadlines.expect(transport)
 
     def data_received(self, data: bytes) -> None:
         """Take a plain request to upgrade; give everything else to uvicorn's protocol."""
@@ -100,7 +100,7 @@ class FirstProtocol(asyncio.Protocol):
             self.hand_over(data)
             return
         state, transport = self._state, self._transport
-        limits.heads.forget(transport)
+        limits.head_deadlines.forget(transport)
         self._connections.discard(self)
         native = Upgrade(transport, data[found.end() :], self._connections)
         self._connections.add(native)
@@ -144,7 +144,7 @@ class FirstProtocol(asyncio.Protocol):
     def _forget(self) -> None:
         self._connections.discard(self)
         if self._limits is not None:
-            self._limits.heads.forget(self._transport)
+            self._limits.head_deadlines.forget(self._transport)
 
     def _scope_of(
         self, raw_path: bytes, query: bytes, headers: list[tuple[bytes, bytes]]

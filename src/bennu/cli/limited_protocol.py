@@ -125,7 +125,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if limits is None:  # the first connection of the server
             limits = shared[LIMITS] = RequestLimits(self.config, self.loop)
         self._limits = limits
-        limits.heads.expect(transport)
+        limits.head_deadlines.expect(transport)
 
     @property
     def log(self) -> Log:
@@ -138,8 +138,8 @@ class LimitedProtocol(HttpToolsProtocol):
         A request and its protocol refer to each other. These references are removed here, because the garbage collector
         counts objects, not bytes: it can leave a few large objects for a long time.
         """
-        self._limits.heads.forget(self.transport)
-        self._limits.bodies.forget(self.transport)
+        self._limits.head_deadlines.forget(self.transport)
+        self._limits.body_deadlines.forget(self.transport)
         if self._linger is not None:
             self._linger.cancel()
         self._held = b""
@@ -172,7 +172,9 @@ class LimitedProtocol(HttpToolsProtocol):
             self._hold(data)
             return
         if self.timeout_keep_alive_task is not None and not self._reads_body:
-            self._limits.heads.expect(self.transport)  # even if these bytes are only an empty line
+            self._limits.head_deadlines.expect(
+                self.transport
+            )  # even if these bytes are only an empty line
         self._unset_keepalive_if_required()
         self._feed(data)
 
@@ -189,7 +191,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._reads_body and not self._has_deadline:
             self._has_deadline = True
             self._progress = 0
-            self._limits.bodies.expect(self.transport)
+            self._limits.body_deadlines.expect(self.transport)
 
     def _parse(self, piece: bytes, behind: bytes) -> bool:
         """Parse a piece; return whether to parse the next piece."""
@@ -243,11 +245,11 @@ class LimitedProtocol(HttpToolsProtocol):
         """Expect the head that has just begun."""
         super().on_message_begin()
         self._is_upgrade = None
-        self._limits.heads.expect(self.transport)
+        self._limits.head_deadlines.expect(self.transport)
 
     def on_headers_complete(self) -> None:
         """Check a complete head, and begin its request. The size is counted only if the head can be too large."""
-        self._limits.heads.forget(self.transport)
+        self._limits.head_deadlines.forget(self.transport)
         limit = self._limits.max_bytes
         if self._fed > limit:
             size = sum(len(name) + len(value) + 4 for name, value in self.headers)
@@ -282,7 +284,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._reads_body = False
         if self._has_deadline:
             self._has_deadline = False
-            self._limits.bodies.forget(self.transport)
+            self._limits.body_deadlines.forget(self.transport)
         if self._linger is not None:
             self._linger.cancel()
             self._linger = None
@@ -305,15 +307,18 @@ class LimitedProtocol(HttpToolsProtocol):
     def head_is_late(self) -> None:
         """Refuse a client whose head is late, unless the client waits for an answer itself."""
         if self._is_answering():
-            self._limits.heads.expect(self.transport)
+            self._limits.head_deadlines.expect(self.transport)
             return
         self._refuse(self._limits.late_head())
 
     def body_is_late(self) -> None:
         """Refuse a client whose body makes no progress, unless the application does not read."""
-        if self.flow.read_paused or self._progress >= MIN_RATE * self._limits.bodies.timeout:
+        if (
+            self.flow.read_paused
+            or self._progress >= MIN_RATE * self._limits.body_deadlines.timeout
+        ):
             self._progress = 0
-            self._limits.bodies.expect(self.transport)
+            self._limits.body_deadlines.expect(self.transport)
             return
         self._refuse(self._limits.late_body())
 
@@ -373,8 +378,8 @@ class LimitedProtocol(HttpToolsProtocol):
         self._is_refused = True
         self._held = b""
         self._unset_keepalive_if_required()
-        self._limits.heads.forget(self.transport)
-        self._limits.bodies.forget(self.transport)
+        self._limits.head_deadlines.forget(self.transport)
+        self._limits.body_deadlines.forget(self.transport)
         if self._linger is not None:
             self._linger.cancel()
 

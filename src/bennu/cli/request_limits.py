@@ -55,14 +55,14 @@ class RequestLimits:
     deadline is over, the protocol of that moment is told, by its ``head_is_late`` or ``body_is_late``.
 
     Args:
-        config: The server's.
+        config: The configuration of the server.
         loop: The server's event loop.
 
     Attributes:
         max_bytes: Bytes that a head can have.
-        heads: The sockets that must send a head.
-        bodies: The sockets that must send a body.
-        telemetry: The endpoint's, if the application is an endpoint.
+        head_deadlines: The deadlines of heads that are not complete.
+        body_deadlines: The deadlines of bodies that must make progress.
+        telemetry: The telemetry of the endpoint, if the application is an endpoint.
     """
 
     def __init__(self, config: uvicorn.Config, loop: asyncio.AbstractEventLoop) -> None:
@@ -73,14 +73,14 @@ class RequestLimits:
         self.telemetry = app.telemetry if isinstance(app, Endpoint) else Telemetry()
         self.telemetry.log.start(loop)
         self.max_bytes = head.max_bytes
-        self.heads = Deadlines[asyncio.Transport](loop, head.timeout, _head_is_late)
-        self.bodies = Deadlines[asyncio.Transport](loop, body_timeout, _body_is_late)
+        self.head_deadlines = Deadlines[asyncio.Transport](loop, head.timeout, _head_is_late)
+        self.body_deadlines = Deadlines[asyncio.Transport](loop, body_timeout, _body_is_late)
 
     def late_head(self) -> RequestRefusal:
         """Return the refusal of a client whose head did not arrive in time."""
         return RequestRefusal(
             HTTPStatus.REQUEST_TIMEOUT,
-            f"The head of a request must come within {self.heads.timeout:g} seconds.",
+            f"The head of a request must come within {self.head_deadlines.timeout:g} seconds.",
             Limit.HANDSHAKE_TIME,
         )
 
@@ -89,7 +89,7 @@ class RequestLimits:
         return RequestRefusal(
             HTTPStatus.REQUEST_TIMEOUT,
             f"A body must bring {MIN_RATE} bytes a second,"
-            f" on an average of {self.bodies.timeout:g} seconds.",
+            f" on an average of {self.body_deadlines.timeout:g} seconds.",
             Limit.BODY_TIME,
         )
 

@@ -45,7 +45,7 @@ class _Tracked:
     """The entries of one owner.
 
     Attributes:
-        ident: What identifies the owner.
+        ident: The identity of the owner, a key of ``Owners``.
         actor: The number of the owner.
         entries: The actor of each entry, by its topic and key. An adopted entry has the actor of its first owner.
         release: Stops watching the owner for its end; None for an owner that has no end.

@@ -109,7 +109,7 @@ class Backpressure:
         """Whether messages are queued one by one."""
         return self._queue is not None
 
-    # What is written for the client.
+    # Writing to the client.
 
     def write(self, framed: Any) -> None:
         """Write framed messages to the connection."""

@@ -221,7 +221,7 @@ class ServerConnection(ABC, Generic[K]):
             self.backpressure.drained()
 
     def members(self) -> Sequence[ChannelServer]:
-        """Return the joined channels, some of which may allow drops for a slow client."""
+        """Return the joined channels. Some of them can allow drops for a slow client."""
         return ()
 
     # The idle timer.

@@ -189,7 +189,7 @@ async def _decide(server: Server, request: ConnectRequest) -> Accepted | Denied:
             )
             return Denied(FORBIDDEN, refusal=Reason.UNSUPPORTED_VSN.payload())
     outcome = await _connect(server, request, serializer)
-    return DRAINING if server.is_draining else outcome  # connect may have taken long
+    return DRAINING if server.is_draining else outcome  # the drain can have begun during connect
 
 
 async def _connect(

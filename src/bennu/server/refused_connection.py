@@ -58,7 +58,7 @@ class RefusedConnection(ServerConnection):
 
     def receive(self, opcode: Opcode, data: bytes) -> None:
         """Answer one message of the client, or close if the client sends too many messages."""
-        if not self._may_send():
+        if not self._takes():
             return
         try:
             message = self.serializer.decode(opcode, data)
@@ -79,14 +79,14 @@ class RefusedConnection(ServerConnection):
 
     def control(self, opcode: Opcode, data: bytes) -> None:
         """Count a ping or pong."""
-        self._may_send()
+        self._takes()
 
     @property
     def max_frame_size(self) -> int:
         """The most bytes of one message of the client."""
         return min(super().max_frame_size, MAX_REFUSED)
 
-    def _may_send(self) -> bool:
+    def _takes(self) -> bool:
         """Count a message; close the connection if there are too many."""
         if not self._bucket.take(self.server.loop.time()):
             return True

@@ -42,7 +42,7 @@ class Target:
         socket: The socket that the path leads to.
         mount: The path on which the socket is mounted, for logs.
         variables: The path's variables.
-        origin_check: Decides which pages may connect.
+        origin_check: Decides which pages can connect.
         longpoll: Options of long polling if the path is for polling; None if the path is for WebSockets.
     """
 
@@ -81,7 +81,7 @@ class ConnectRequest:
     Attributes:
         headers: The headers by their names, in lower case. Of several headers with one name, it has the first.
         params: The parameters of the query and the path, once the request is read.
-        info: What ``connect`` can ask about the request, once the request is read.
+        info: The request, as ``connect`` gets it, once the request is read.
         subprotocol: The subprotocol that was agreed on, once the request is read.
     """
 

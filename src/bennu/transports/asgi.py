@@ -88,8 +88,8 @@ class ASGIWebSocket:
         self._high_water = HIGH_WATER
         self._is_congested = False
         self._something_to_send = asyncio.Event()
-        self._may_read = asyncio.Event()
-        self._may_read.set()
+        self._can_read = asyncio.Event()
+        self._can_read.set()
         self._is_over = False
         self._closing: dict[str, Any] | None = None
         self._limit: asyncio.Timeout | None = None
@@ -148,11 +148,11 @@ class ASGIWebSocket:
 
     def pause_reading(self) -> None:
         """Stop reading messages until :meth:`resume_reading`."""
-        self._may_read.clear()
+        self._can_read.clear()
 
     def resume_reading(self) -> None:
         """Read messages again."""
-        self._may_read.set()
+        self._can_read.set()
 
     # The two loops.
 
@@ -162,7 +162,7 @@ class ASGIWebSocket:
             if left <= 0:  # the two awaits below need not give way to other tasks
                 await asyncio.sleep(0)
                 left = BUDGET
-            await self._may_read.wait()
+            await self._can_read.wait()
             event = await self._receive()
             if event["type"] == "websocket.disconnect":
                 connection.lost("closed")

@@ -58,8 +58,8 @@ class Session:
         self._is_congested = False
         self._connection: ServerConnection | None = None
         self._is_over = False
-        self._may_receive = asyncio.Event()
-        self._may_receive.set()
+        self._can_receive = asyncio.Event()
+        self._can_receive.set()
         self._turn = asyncio.Lock()
         self._posts = 0
         self._polled = server.loop.time()
@@ -70,7 +70,7 @@ class Session:
         """Open the connection."""
         self._connection = accepted.open(self._server, self)
 
-    # What a request asks of it.
+    # Methods for requests.
 
     @property
     def is_busy(self) -> bool:
@@ -124,7 +124,7 @@ class Session:
     async def _handle(self, opcode: Opcode, data: bytes) -> None:
         """Wait until reading is not paused, pass a message to the connection, and wait until it was handled."""
         async with self._turn:
-            await self._may_receive.wait()
+            await self._can_receive.wait()
             connection = self._connection
             if connection is None or connection.is_lost:
                 return
@@ -140,7 +140,7 @@ class Session:
                 connection.close(CloseCode.NOT_UTF8, reason="closed")
             else:
                 connection.receive(opcode, data)
-                await self._may_receive.wait()
+                await self._can_receive.wait()
 
     def _answer_remote(self, question: Any) -> None:
         """Answer a request in another process."""
@@ -192,11 +192,11 @@ class Session:
 
     def pause_reading(self) -> None:
         """Handle no more messages, until ``resume_reading``."""
-        self._may_receive.clear()
+        self._can_receive.clear()
 
     def resume_reading(self) -> None:
         """Handle messages again."""
-        self._may_receive.set()
+        self._can_receive.set()
 
     # The end.
 
@@ -217,7 +217,7 @@ class Session:
             return
         self._is_over = True
         self._timer.cancel()
-        self._may_receive.set()
+        self._can_receive.set()
         poll, rest = self._buffer.end()
         if poll is not None:
             poll.wake(rest)
