@@ -126,6 +126,8 @@ LEFT: Final = [
     UPGRADE.replace(b"Host: x", b"Host: x\r\nHost: y"),
     UPGRADE.replace(b"Host: x", b"Host: x\r\n folded"),
     UPGRADE.replace(b"Host: x", b"Host : x"),
+    UPGRADE.replace(b"Host: x", b"Host: x "),
+    UPGRADE.replace(b"Host: x", b"Host:"),
     UPGRADE.replace(b"Host: x", b"Host: \xc3\xa9"),
     UPGRADE.replace(b"Connection: Upgrade", b"Connection: close"),
     head(upgrade=b"h2c"),

@@ -59,7 +59,7 @@ class Watching:
             self.seen.append("ends")
 
 
-# The walk.
+# The call of the application.
 
 
 async def test_middleware_sees_a_connection_end_at_accept() -> None:

@@ -170,7 +170,8 @@ def grown_by(run: Run, inputs: int) -> tuple[int, int]:
             except Exception:  # noqa: BLE001, S112 - another function reports findings
                 continue
 
-    feed(batches[0])
+    for batch in batches:  # so that caches and late imports of rare paths are no growth
+        feed(batch)
     tracemalloc.start()
     try:
         feed(batches[0])

@@ -243,7 +243,7 @@ class StallingOutbox:
         self._bus.enter(topic, key, self.connection, member)
         member.lane = key
         if self.connection.backpressure is not None:
-            self.connection.backpressure.sort()
+            self.connection.backpressure.begin_queueing()
         return member
 
     def leave(self, member: Member) -> None:

@@ -170,7 +170,7 @@ async def test_replies_are_never_dropped(over: Over, topic: str) -> None:
     endpoint = make_endpoint(max_unsent=200_000)
     async with serve(endpoint) as server:
         slow = await server.connect(over=over)
-        await slow.join("feed:0")  # so that it sorts, whatever the topic is
+        await slow.join("feed:0")  # so that it queues messages, whatever the topic is
         await slow.join(topic)
         await stalled(endpoint, slow, "feed:0")
         refs = []

@@ -1,4 +1,4 @@
-"""The first protocol of each socket of ``bennu run``: it takes plain requests to upgrade, and leaves all others to uvicorn.
+"""The first protocol of each TCP connection of ``bennu run``: it takes usual requests to upgrade, and leaves others to uvicorn.
 
 Theory of operation
 -------------------
@@ -9,11 +9,11 @@ application gets all its requests from uvicorn.
 
 The pattern accepts less than HTTP. It does not match another method or version, a head in two pieces, a line that is
 folded, or a byte that is not ASCII. A head that repeats a header, names a body or asks for anything but a WebSocket is
-left alone too. Then the bytes go unchanged to :class:`~bennu.cli.http_protocol.BennuProtocol`, which takes the socket
+left alone too. Then the bytes go unchanged to :class:`~bennu.cli.http_protocol.BennuProtocol`, which takes over
 and judges them. So whatever this protocol takes, uvicorn's parser would have read in the same way:
 ``tests/cli/test_first_protocol.py`` compares the two.
 
-The deadline of the head belongs to the socket, so the next protocol inherits it.
+The deadline of the head belongs to the TCP connection, so the next protocol inherits it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from uvicorn.server import ServerState
 
 from ..transports.proxied import PEER
 from ..transports.upgrade import EXTENSION, Upgrade
-from .application_walk import endpoint_of, serve_endpoint
+from .application_call import endpoint_of, serve_endpoint
 from .http_protocol import BennuProtocol
 from .limited_protocol import LIMITS, address_of
 from .request_limits import RequestLimits
@@ -49,7 +49,7 @@ UPGRADE: Final = b"websocket"
 
 
 class FirstProtocol(asyncio.Protocol):
-    """A socket on which nothing was received. The parameters are those of uvicorn's protocols."""
+    """A TCP connection on which nothing was received. The parameters are those of uvicorn's protocols."""
 
     __slots__ = (
         "_app_state",
@@ -132,7 +132,7 @@ class FirstProtocol(asyncio.Protocol):
     # Both ways on.
 
     def hand_over(self, data: bytes) -> BennuProtocol:
-        """Give the socket to uvicorn's protocol, with the bytes that have arrived."""
+        """Give the TCP connection to uvicorn's protocol, with the bytes that have arrived."""
         self._connections.discard(self)
         protocol = BennuProtocol(self._config, self._state, self._app_state, self._loop)
         self._transport.set_protocol(protocol)
@@ -185,7 +185,9 @@ def _headers_of(lines: bytes) -> list[tuple[bytes, bytes]] | None:
     headers: list[tuple[bytes, bytes]] = []
     for line in lines.split(b"\r\n")[:-1]:
         name, _, value = line.partition(b":")
-        headers.append((name.lower(), value.strip(b" ")))
+        if value.endswith(b" "):  # parsers differ in what they do with it
+            return None
+        headers.append((name.lower(), value.lstrip(b" ")))
     table = dict(headers)
     if len(table) != len(headers) or not NOT_PLAIN.isdisjoint(table):
         return None

@@ -1,13 +1,14 @@
-"""The HTTP protocol of ``bennu run``: uvicorn's protocol, which gives the sockets of WebSockets to Bennu.
+"""The HTTP protocol of ``bennu run``: uvicorn's protocol, which gives WebSockets to Bennu.
 
 Theory of operation
 -------------------
-uvicorn parses the request. At an upgrade, uvicorn would start its WebSocket protocol on the same socket, and parse the
-request again. Instead this protocol puts an :class:`~bennu.transports.upgrade.Upgrade` on the socket, and into
-``scope["extensions"]``. Then it passes the request through the application: see :mod:`bennu.cli.application_walk`. An
-endpoint takes over the socket when it accepts, and the walk ends. So middleware sees the connection end at accept.
+uvicorn parses the request (:mod:`bennu.cli.limited_protocol`). At an upgrade, uvicorn would start its WebSocket protocol
+on the same TCP connection, and parse the request again. Instead this protocol makes an
+:class:`~bennu.transports.upgrade.Upgrade`, which takes its place, and puts it into ``scope["extensions"]``. Then the
+application is called: see :mod:`bennu.cli.application_call`. An endpoint takes over the TCP connection when it accepts,
+and the call ends. So middleware sees the connection end at accept.
 
-If the application is itself an endpoint, the endpoint is asked at once, without a walk. ``--trusted-proxies`` and
+If the application is itself an endpoint, the endpoint is called directly. ``--trusted-proxies`` and
 ``Endpoint(native=False)`` make an exception.
 
 ``tests/cli/test_uvicorn.py`` tests the parts of uvicorn that Bennu relies on. The version of uvicorn is pinned.
@@ -21,7 +22,7 @@ from urllib.parse import unquote
 import httptools
 
 from ..transports.upgrade import EXTENSION, Upgrade
-from .application_walk import ApplicationWalk
+from .application_call import ApplicationCall
 from .limited_protocol import LimitedProtocol
 
 __all__ = ["BennuProtocol"]
@@ -47,9 +48,9 @@ class BennuProtocol(LimitedProtocol):
         open_connections.add(native)
         self.transport.set_protocol(native)
         scope["extensions"][EXTENSION] = native
-        walk = ApplicationWalk(self, native, scope)
-        native.when_lost(walk.lost)
-        walk.task = task = self.loop.create_task(walk.walk())
+        call = ApplicationCall(self, native, scope)
+        native.when_lost(call.lost)
+        call.task = task = self.loop.create_task(call.run())
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 

@@ -1,4 +1,4 @@
-"""Presence: the list of users in each topic. Protocol document, §6."""
+"""Presence: who is in each topic. Protocol document, §6."""
 
 from .crdt import Periods
 from .diffs import PresenceCount

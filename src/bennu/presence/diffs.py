@@ -13,7 +13,7 @@ A *flush* sends, in this order: the diff; the count, in modes that count; then `
 wait for it. The state is the view of a client that followed all diffs, including the diff of the flush. So the state is
 never ahead of a diff or behind a diff.
 
-If the application has a ``fetch``, a flush waits for it. The next flush begins after the waiting flush was sent, so the
+If the user has given a ``fetch``, a flush waits for it. The next flush begins after the waiting flush was sent, so the
 diffs of a topic keep their order. Other topics do not wait. While a flush waits, changes are collected; with a window
 of 0 flushes queue.
 """
@@ -84,7 +84,7 @@ class Diffs:
         tracker: Has the presences of all nodes. The tracker is started here.
         window: Seconds in which changes are collected.
         mode: How much of the list clients get.
-        hooks: The hooks of the application.
+        hooks: The user's hooks.
 
     Attributes:
         is_open: Whether diffs are sent yet. Hooks can need the lifespan, so changes are collected until it has begun.

@@ -1,4 +1,4 @@
-"""Hooks: the application's functions that add data to presences, and that react to their changes.
+"""Hooks: the user's functions that add data to presences, and that react to their changes.
 
 Theory of operation
 -------------------

@@ -1,4 +1,4 @@
-"""Presence: the list of users in each topic, in this process and on all nodes that share a bus. Protocol document, §6.
+"""Presence: who is in each topic, in this process and on all nodes that share a bus. Protocol document, §6.
 
 Theory of operation
 -------------------
@@ -55,12 +55,12 @@ TIME: Final = Option(
     periods=_kind(Periods, "the times of the replication", "Periods(broadcast=1.5, down=30)"),
 )
 class Presence:
-    """Lists the users of each topic, as stock clients show them.
+    """Lists who is in each topic, as Phoenix's JavaScript client shows it.
 
     A presence knows the clients of its own process. It also knows the clients of other nodes, if these nodes share an
     ``Endpoint(bus=...)``. No bus comes with Bennu yet.
 
-    A *key* is a user, or another thing that can be present. A *meta* describes one device or tab of that user, and
+    A *key* is a person, or another thing that can be present. A *meta* describes one device or tab of that person, and
     its status. A presence belongs to an *owner* and ends with it. An owner is a channel, a raw socket's handler, an
     ``asyncio.Task``, or any other hashable object, which has no end but ``untrack``.
 
@@ -171,7 +171,7 @@ class Presence:
         Args:
             owner: The owner of the presence. The presence ends with its owner.
             key: The key, such as the id of a user. An integer is written as text. Names that every JavaScript object
-                inherits (``"constructor"``, ``"__proto__"``) are refused: put a prefix before keys that users choose.
+                inherits (``"constructor"``, ``"__proto__"``) are refused: put a prefix before keys that people choose.
             meta: A JSON object: a dict, Struct, dataclass or model. It gets a ``phx_ref``.
             topic: The topic; None is a channel's own.
 

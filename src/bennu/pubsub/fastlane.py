@@ -87,7 +87,7 @@ class Writer(Protocol):
 
 
 class Outbox(Protocol):
-    """A connection, as the fast lane sees it.
+    """A connection as the fast lane sees it.
 
     ``write`` must not change who is subscribed before it returns: see :meth:`Batch.when_written`.
     """
@@ -112,7 +112,7 @@ class SlowReader(Protocol):
     """What stands between a connection and a client that reads too slowly."""
 
     @property
-    def sorts(self) -> bool:
+    def queues(self) -> bool:
         """Whether it wants messages one by one, so that it can drop some."""
         ...
 
@@ -129,7 +129,7 @@ class SlowReader(Protocol):
 
 
 class Interceptor(Protocol):
-    """A channel, which may want to see some broadcasts before its client does."""
+    """A channel as the fast lane sees it. It can get some broadcasts instead of its client."""
 
     def intercept(self, broadcast: Broadcast) -> None:
         """Take a broadcast whose event is among those intercepted; others share it: copy what may change."""
@@ -161,7 +161,7 @@ class Lane:
 
     def put(self, connection: Outbox, channel: Interceptor) -> None:
         """Enter a connection, among the slow ones if it is slow."""
-        if connection.backpressure is None or not connection.backpressure.sorts:
+        if connection.backpressure is None or not connection.backpressure.queues:
             self.members[connection] = channel
             return
         if self.slow is None:
@@ -226,7 +226,7 @@ class Batch:
         Args:
             lane: The lane.
             frame: The frame, as the lane's framing made it.
-            exclude: A channel that does not get it.
+            exclude: A connection that does not get it.
 
         Returns:
             Whether the batch was full and has left at once.

@@ -11,7 +11,7 @@ mode      when                                  effect on a message
 ========  ====================================  ================================================================
 WATCHING  no channel of the connection allows   goes to the transport, in the same blobs as before
           drops
-SORTING   a channel allows drops                goes into a :class:`~bennu.server.send_queue.SendQueue`
+QUEUEING  a channel allows drops                goes into a :class:`~bennu.server.send_queue.SendQueue`
 OVER      the client has caught up, was given   none: the connection writes to the transport, or discards
           up, or has gone
 ========  ====================================  ================================================================
@@ -19,7 +19,7 @@ OVER      the client has caught up, was given   none: the connection writes to t
 **WATCHING** ends the connection when more than ``max_unsent`` bytes wait, besides the bytes that waited when the
 backpressure began. The next write is the last, so one message of any size always gets through.
 
-**SORTING** takes the connection out of the fast lane, so that every message comes here one by one. The queue drops
+**QUEUEING** takes the connection out of the fast lane, so that every message comes here one by one. The queue drops
 messages for which drops are allowed. The transport gets nothing before its buffer is nearly empty; then it gets as much
 as it takes. When all messages are written, the connection returns to the fast lane.
 
@@ -62,7 +62,7 @@ class Mode(Enum):
     """The modes of backpressure: see the table above."""
 
     WATCHING = auto()
-    SORTING = auto()
+    QUEUEING = auto()
     OVER = auto()
 
 
@@ -105,7 +105,7 @@ class Backpressure:
         self._has_dropped = False
 
     @property
-    def sorts(self) -> bool:
+    def queues(self) -> bool:
         """Whether messages are queued one by one."""
         return self._queue is not None
 
@@ -218,7 +218,7 @@ class Backpressure:
 
     # Begin and end.
 
-    def sort(self) -> None:
+    def begin_queueing(self) -> None:
         """Begin to sort, if a channel of the connection allows drops."""
         connection = self._connection
         if self._mode is not Mode.WATCHING:
@@ -227,7 +227,7 @@ class Backpressure:
             return
         connection.server.pubsub.batch.sync(connection)
         if self._is_watching():
-            self._mode = Mode.SORTING
+            self._mode = Mode.QUEUEING
             self._queue = SendQueue(self._bound, self._dropped)
             self._move()
 

@@ -294,7 +294,7 @@ class ChannelConnection(ServerConnection[Socket[Any]]):
         self._memberships.add(message.topic, message.join_ref, channel)
         channel.enter_lane()
         if self.backpressure is not None:
-            self.backpressure.sort()
+            self.backpressure.begin_queueing()
         self.send(encoded)
         if self._close_after is not None:
             self._write_close_after()

@@ -68,7 +68,7 @@ class ServerConnection(ABC, Generic[K]):
         expiry: The time limit and the ids of the connection, or the subscription to its only id; None if it has none.
         is_lost: Whether the connection has ended, so that nothing can be written.
         light: Bytes of a message up to which it is not weighed.
-        limiter: Limits the rates of the client's messages; None if the socket has no rates.
+        limiter: Limits the rates of the client's messages; None if neither the socket nor an event has a rate.
         silent: The number of checks by the idle timer since the client's last message. The transport sets it to zero.
         write: Writes a framed message, and never waits.
     """
@@ -213,7 +213,7 @@ class ServerConnection(ABC, Generic[K]):
         elif not self.is_lost:
             self.backpressure = Backpressure(self, self._transport, bound or self.socket.max_unsent)
             self.write = self.backpressure.write
-            self._batch.when_written(self.backpressure.sort)
+            self._batch.when_written(self.backpressure.begin_queueing)
 
     def drained(self) -> None:
         """Continue to write to the transport: its buffer is nearly empty."""

@@ -1,16 +1,16 @@
-"""A WebSocket directly on a socket of ``bennu run``, without a task, a queue or a copy of the headers.
+"""A WebSocket directly on a TCP connection of ``bennu run``, without a task, a queue or a copy of the headers.
 
 Theory of operation
 -------------------
-An :class:`~bennu.transports.upgrade.Upgrade` that was accepted puts a :class:`NativeWebSocket` on the socket. From then
+An :class:`~bennu.transports.upgrade.Upgrade` that was accepted is replaced by a :class:`NativeWebSocket`. From then
 on frames go from ``data_received`` to the connection, and from the connection to ``transport.write``.
 
-A read of the socket can bring 40,000 frames, or a frame that inflates to ten megabytes. So the reader has a budget.
+A read can bring 40,000 frames, or a frame that inflates to ten megabytes. So the reader has a budget.
 Frames beyond the budget are handled in later turns of the event loop, which all connections share
-(:mod:`bennu.loop.scheduler`). Until then the socket is paused.
+(:mod:`bennu.loop.scheduler`). Until then reading is paused.
 
-Reading is paused lazily. A join holds the connection, and is mostly done before the client sends the next frame. So the
-socket is paused only if bytes arrive while the connection is held.
+Reading is paused lazily. A join holds the connection, and is mostly done before the client sends the next frame. So
+it is paused only if bytes arrive while the connection is held.
 
 A client that reads more slowly than the server writes fills the transport's buffer. Above its high-water mark, the event
 loop calls ``pause_writing``, which calls ``congested`` of the connection.
@@ -48,11 +48,11 @@ __all__ = ["BUDGET", "FRAMING", "MeteredReader", "NativeWebSocket"]
 
 
 BUDGET: Final = 64
-"""Frames, or kilobytes of messages, of one read of the socket that are handled at once."""
+"""Frames, or kilobytes of messages, of one read that are handled at once."""
 HEADS: Final = (6, 8)
 """Bytes of the head of a short frame of a client."""
 HIGH_WATER: Final = 64 * 1024
-"""Bytes in the socket's buffer above which the client counts as slow."""
+"""Bytes in the transport's buffer above which the client counts as slow."""
 CLOSE_TIMEOUT: Final = 5.0
 """Seconds within which the client must read all frames up to our close frame, and answer it."""
 
@@ -128,7 +128,7 @@ class NativeWebSocket(asyncio.Protocol):
     """An open WebSocket on an asyncio transport.
 
     Args:
-        transport: The socket.
+        transport: The asyncio transport.
         reader: Reads the client's frames.
         framing: The framing of messages.
         open_connections: The server's set of connections that it must shut down.
@@ -172,7 +172,7 @@ class NativeWebSocket(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self, server: Server, accepted: Accepted) -> None:
-        """Take over the socket, and open the connection.
+        """Take over the TCP connection, and open the connection.
 
         Args:
             server: The endpoint's server.
@@ -186,7 +186,7 @@ class NativeWebSocket(asyncio.Protocol):
 
     @property
     def write(self) -> Callable[[Any], object]:
-        """Writes bytes to the socket."""
+        """Writes bytes to the client."""
         return self.transport.write
 
     @property
@@ -223,7 +223,7 @@ class NativeWebSocket(asyncio.Protocol):
         """Let the transport close, since a WebSocket can't be half-closed."""
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End the connection, because the socket is gone."""
+        """End the connection, because the TCP connection is gone."""
         self._open_connections.discard(self)
         self._state = WebSocketState.CLOSED
         self._clear_timer()

@@ -1,15 +1,15 @@
-"""A request to upgrade on a socket of ``bennu run``, while the application decides.
+"""A request to upgrade on a TCP connection of ``bennu run``, while the application decides.
 
 Theory of operation
 -------------------
 :mod:`bennu.cli.first_protocol` and :mod:`bennu.cli.http_protocol` make an :class:`Upgrade` when a request asks for a
-WebSocket. The upgrade replaces the HTTP protocol on the socket while the application decides. Bytes that arrive before
+WebSocket. The upgrade replaces the HTTP protocol while the application decides. Bytes that arrive before
 the decision are kept, within a bound. There are three outcomes:
 
 - The endpoint finds the upgrade in the scope and accepts. A :class:`~bennu.transports.native.NativeWebSocket` replaces
-  the upgrade on the socket.
+  the upgrade.
 - The endpoint denies. The upgrade writes an HTTP answer and closes.
-- The endpoint is not reached. The server gives the socket and the early bytes to uvicorn's WebSocket protocol.
+- The endpoint is not reached. The server gives the TCP connection and the early bytes to uvicorn's WebSocket protocol.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ SWITCHING: Final = (
     b"Sec-WebSocket-Accept: "
 )
 MAX_EARLY: Final = 64 * 1024
-"""Bytes that are kept before the application has decided. Beyond that, the socket is paused."""
+"""Bytes that are kept before the application has decided. Beyond that, reading is paused."""
 
 
 class Upgrade(asyncio.Protocol):
-    """A request to upgrade, on a socket that has used HTTP until now.
+    """A request to upgrade, on a TCP connection that has used HTTP until now.
 
     Args:
-        transport: The socket.
+        transport: The asyncio transport.
         early: Bytes that came after the request.
         open_connections: The server's set of connections that it must shut down.
 
@@ -113,7 +113,7 @@ class Upgrade(asyncio.Protocol):
         self.transport.close()
 
     def hand_over(self) -> bytes:
-        """Release the socket for another protocol; return the bytes that have arrived until now."""
+        """Release the TCP connection for another protocol; return the bytes that have arrived until now."""
         self._take()
         return self._give_away()
 

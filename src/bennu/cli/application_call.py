@@ -19,15 +19,15 @@ from ..transports.upgrade import Upgrade
 from .config import Config
 from .limited_protocol import LimitedProtocol
 
-__all__ = ["ApplicationWalk", "endpoint_of", "serve_endpoint"]
+__all__ = ["ApplicationCall", "endpoint_of", "serve_endpoint"]
 
 Event = MutableMapping[str, Any]
 
 FAILED = Denied(500, b"Internal Server Error")
 
 
-class ApplicationWalk:
-    """The walk of one request.
+class ApplicationCall:
+    """The call of the application for one request.
 
     Args:
         protocol: The HTTP protocol that got the request.
@@ -35,7 +35,7 @@ class ApplicationWalk:
         scope: The request.
 
     Attributes:
-        task: The task that runs :meth:`walk`. The creator of the walk sets it.
+        task: The task that runs :meth:`run`. The creator of the call sets it.
     """
 
     def __init__(self, protocol: LimitedProtocol, native: Upgrade, scope: dict[str, Any]) -> None:
@@ -46,11 +46,11 @@ class ApplicationWalk:
         self.task: asyncio.Task[None] | None = None
 
     def lost(self) -> None:
-        """Stop the walk, because the client has gone."""
+        """Stop the call, because the client has gone."""
         if self.task is not None:
             self.task.cancel()
 
-    async def walk(self) -> None:
+    async def run(self) -> None:
         """Let the application decide on the request."""
         protocol, native, scope = self._protocol, self._native, self._scope
         endpoint = endpoint_of(protocol.config)
@@ -58,8 +58,8 @@ class ApplicationWalk:
             await serve_endpoint(endpoint, scope, native, protocol.log)
             return
         try:
-            walk = cast("Any", protocol.app)  # pyright: ignore[reportUnknownMemberType]
-            await walk(scope, self._receive, self._send)
+            application = cast("Any", protocol.app)  # pyright: ignore[reportUnknownMemberType]
+            await application(scope, self._receive, self._send)
         except Exception:
             if self._foreign is not None:
                 raise  # uvicorn's WebSocket protocol answers and logs it
@@ -119,7 +119,7 @@ class ApplicationWalk:
             self.task.cancel()  # uvicorn has refused the upgrade, and will not call the application
 
     async def _instead_of_application(self, scope: Any, receive: Any, send: Any) -> None:
-        """Replace the application for uvicorn's WebSocket protocol, since the walk has called it already."""
+        """Replace the application for uvicorn's WebSocket protocol, which has been called already."""
         del scope
         if self._foreign is not None and not self._foreign.done():
             self._foreign.set_result((receive, send))
@@ -128,7 +128,7 @@ class ApplicationWalk:
 
 
 def endpoint_of(config: uvicorn.Config) -> Endpoint | None:
-    """Return the application if it is an endpoint without middleware. Then no walk is needed."""
+    """Return the application if it is an endpoint without middleware. Then the endpoint is called directly."""
     app = config.app
     if not isinstance(app, Endpoint) or not app.native:
         return None
@@ -138,7 +138,7 @@ def endpoint_of(config: uvicorn.Config) -> Endpoint | None:
 async def serve_endpoint(
     endpoint: Endpoint, scope: dict[str, Any], native: Upgrade, log: Log
 ) -> None:
-    """Pass a request to upgrade directly to an endpoint, without a walk."""
+    """Pass a request to upgrade directly to an endpoint."""
     try:
         await endpoint.serve_native(scope, native)
     except Exception:
