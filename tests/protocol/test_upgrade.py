@@ -7,11 +7,9 @@ from contextlib import suppress
 
 import pytest
 from hypothesis import given, strategies as st
-from websockets.utils import accept_key as accept_key_of_websockets
 
 from bennu.errors import DecodeError
 from bennu.protocol.upgrade import (
-    accept_key,
     explain_upgrade,
     select_subprotocol,
     take_auth_token,
@@ -29,18 +27,6 @@ GOOD = {
     "version": "13",
 }
 PREFIX = "base64url.bearer.phx."
-
-
-def test_the_accept_key_is_the_one_of_the_rfc() -> None:
-    """RFC 6455, §1.3."""
-    assert accept_key(b"dGhlIHNhbXBsZSBub25jZQ==") == b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
-
-
-@property_test
-@given(st.text(st.characters(codec="ascii")))
-def test_the_accept_key_is_the_one_that_the_websockets_library_makes(key: str) -> None:
-    """The key is the same for any text that the client sends."""
-    assert accept_key(key.encode()).decode() == accept_key_of_websockets(key)
 
 
 @pytest.mark.conformance("AD001")

@@ -1,32 +1,23 @@
 """The headers of a WebSocket handshake. Protocol document, §1.2, §1.7 and §1.8.
 
 ``websockets.headers`` is not used here. It refuses malformed lists in ``Connection`` and ``Upgrade``, which Phoenix
-accepts, and a refusal here has Phoenix's words. ``websockets.utils.accept_key`` takes and returns text, which would be
-decoded and encoded at each connect.
+accepts, and a refusal here has Phoenix's words.
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
-import hashlib
 from collections.abc import Sequence
 from typing import Final
 
 from ..errors import DecodeError
 
-__all__ = ["BEARER", "accept_key", "explain_upgrade", "select_subprotocol", "take_auth_token"]
+__all__ = ["BEARER", "explain_upgrade", "select_subprotocol", "take_auth_token"]
 
-_GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 BEARER: Final = "base64url.bearer.phx."
 """What an auth token among the subprotocols begins with."""
 
 _URL_SAFE: Final = str.maketrans("-_", "+/")
-
-
-def accept_key(key: bytes) -> bytes:
-    """Return the Sec-WebSocket-Accept of a Sec-WebSocket-Key (RFC 6455, §4.2.2)."""
-    return binascii.b2a_base64(hashlib.sha1(key + _GUID).digest(), newline=False)  # noqa: S324
 
 
 def split_tokens(header: str) -> list[str]:

@@ -19,9 +19,10 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final
 
+from websockets.utils import accept_key
+
 from ..protocol.deflate import negotiate
 from ..protocol.inflate import InflatingReader
-from ..protocol.upgrade import accept_key
 from ..protocol.websocket import Reader
 from ..pubsub import Framing
 from ..server.handshake import DRAINING, Accepted
@@ -86,7 +87,7 @@ class Upgrade(asyncio.Protocol):
             self.is_taken = True
             return
         self._take()
-        head = [SWITCHING, accept_key(key)]
+        head = [SWITCHING, accept_key(key.decode("latin-1")).encode()]
         if accepted.subprotocol is not None:
             head += [b"\r\nSec-WebSocket-Protocol: ", accepted.subprotocol.encode("latin-1")]
         reader, framing = _reading(accepted, head)
