@@ -385,6 +385,11 @@ class House:
         )
 
 
+LOGGERS: Final = ("bennu", "uvicorn", "uvicorn.access", "uvicorn.error", "asyncio")
+"""Loggers whose lines are looked at. No other handler gets them: a test before may have configured uvicorn's, and pytest
+would keep each record."""
+
+
 class _Log(logging.Handler):
     """Gets all log lines while it is entered.
 
@@ -394,24 +399,24 @@ class _Log(logging.Handler):
     def __init__(self, failures: list[Exception]) -> None:
         super().__init__(logging.DEBUG)
         self._failures = failures
-        self._loggers = [logging.getLogger(name) for name in ("bennu", "uvicorn", "asyncio")]
-        self._before: list[tuple[int, bool]] = []
+        self._loggers = [logging.getLogger(name) for name in LOGGERS]
+        self._before: list[tuple[int, bool, list[logging.Handler]]] = []
         self._hook: Any = None
 
     def __enter__(self) -> None:
-        self._before = [(one.level, one.propagate) for one in self._loggers]
+        self._before = [(one.level, one.propagate, one.handlers) for one in self._loggers]
         for one in self._loggers:
             one.setLevel(logging.DEBUG)
             one.propagate = False
-            one.addHandler(self)
+            one.handlers = [self]
         self._hook, sys.unraisablehook = sys.unraisablehook, self._unraisable
 
     def __exit__(self, *_: object) -> None:
         sys.unraisablehook = self._hook
-        for one, (level, propagate) in zip(self._loggers, self._before, strict=True):
-            one.removeHandler(self)
+        for one, (level, propagate, handlers) in zip(self._loggers, self._before, strict=True):
             one.setLevel(level)
             one.propagate = propagate
+            one.handlers = handlers
 
     def emit(self, record: logging.LogRecord) -> None:
         """Check a record."""
