@@ -41,16 +41,17 @@ class Home:
 
     Attributes:
         thread: The number of the thread in which the event loop runs; 0 if the home is not started.
+        is_running: Returns whether the event loop runs; False if the home is not started.
     """
 
-    __slots__ = ("__weakref__", "_is_inherited", "_is_running", "_loop", "_starts_on_use", "thread")
+    __slots__ = ("__weakref__", "_is_inherited", "_loop", "_starts_on_use", "is_running", "thread")
 
     def __init__(self, *, starts_on_use: bool = False) -> None:
         self.thread = NO_THREAD
         self._starts_on_use = starts_on_use
         self._is_inherited = False
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._is_running: Callable[[], bool] = _never
+        self.is_running: Callable[[], bool] = _never
         _homes.add(self)
 
     # Start and stop.
@@ -64,7 +65,7 @@ class Home:
         if self._loop is not None and not self.is_current and not self.is_abandoned:
             raise self.wrong_loop_error("endpoint.start() was called")
         self._loop = asyncio.get_running_loop()
-        self._is_running = self._loop.is_running
+        self.is_running = self._loop.is_running
         self._is_inherited = False
         self.thread = get_ident()
 
@@ -72,14 +73,14 @@ class Home:
         """Forget the event loop."""
         self.thread = NO_THREAD
         self._loop = None
-        self._is_running = _never
+        self.is_running = _never
         self._is_inherited = False
 
     def forget_parent(self) -> None:
         """Forget the thread: this process is a child of the process in which the home was started."""
         if self._loop is not None:
             self.thread = NO_THREAD
-            self._is_running = _never
+            self.is_running = _never
             self._is_inherited = True
 
     # State.
@@ -98,7 +99,7 @@ class Home:
     @property
     def is_current(self) -> bool:
         """Whether the home's event loop runs in this thread."""
-        return self.thread == get_ident() and self._is_running()
+        return self.thread == get_ident() and self.is_running()
 
     @property
     def is_in_process(self) -> bool:
@@ -124,7 +125,7 @@ class Home:
             WrongThread: The call comes from another thread or event loop.
             NotStarted: The home is not started in this process.
         """
-        if self.thread != get_ident() or not self._is_running():
+        if self.thread != get_ident() or not self.is_running():
             self._explain(owner, method, instead)
 
     def expect_process(self, owner: str, method: str) -> None:
@@ -148,7 +149,7 @@ class Home:
             WrongThread: The event loop does not run.
         """
         loop = self._loop
-        if loop is None or self._is_inherited or not self._is_running():
+        if loop is None or self._is_inherited or not self.is_running():
             raise self._wrong_call_error(f"{owner}.sync", method)
         return loop
 
@@ -167,7 +168,7 @@ class Home:
         twin = f"{owner}.sync.{method}"
         there = f"{twin}(...)" if instead is None else instead.format(method)
         running = _running()
-        if not self._is_running():
+        if not self.is_running():
             return self.wrong_loop_error(f"{call} was called")
         if running is None:
             name = threading.current_thread().name
@@ -190,7 +191,7 @@ class Home:
         Args:
             what: The use, as the beginning of the message: ``"a client connected"``.
         """
-        state = "runs" if self._is_running() else "does not run at the moment"
+        state = "runs" if self.is_running() else "does not run at the moment"
         if self._loop is not None and self._loop.is_closed():
             state = "is closed"
         return WrongThread(
