@@ -7,7 +7,7 @@ messages go over the bus to the same shard of the other nodes, under ``phx_prese
 
 A shard *ticks* once in each period. Its first tick comes after a random time of at most a quarter of the period, so
 that nodes that start together don't send together. A local change does not wait for the tick: it is sent a tenth of a
-second later, with all changes of that time. The code calls that *hurry*.
+second later, with all changes of that time.
 
 A change of this node is returned as a :class:`Diff` to its caller. ``on_diff`` is called with a change of another node.
 """
@@ -43,7 +43,7 @@ from .net_effect import PREV, REF, Meta
 __all__ = ["Tracker"]
 
 
-HURRY: Final = 0.1
+SOON: Final = 0.1
 """Seconds from a local change until it is sent to other nodes."""
 
 SPREAD: Final = 0.25
@@ -56,7 +56,7 @@ class _RunningShard:
     Attributes:
         shard: The shard.
         refs: Makes its phx_refs.
-        hurrying: The timer of a local change that is not sent yet.
+        sending_soon: The timer of a local change that is not sent yet.
     """
 
     def __init__(self, name: str, periods: Periods, server: Server) -> None:
@@ -71,7 +71,7 @@ class _RunningShard:
         self._statuses: dict[str, ReplicaStatus] = {}
         self.shard = Shard((node, _version()), periods)
         self.refs = Refs(node, name)
-        self.hurrying: asyncio.TimerHandle | None = None
+        self.sending_soon: asyncio.TimerHandle | None = None
 
     def start(self, on_diff: Callable[[Diff], None]) -> None:
         """Begin to tick, and to receive from the same shard of other nodes."""
@@ -83,14 +83,14 @@ class _RunningShard:
     def stop(self) -> None:
         """End the timers, and send a good-bye, so that other nodes remove this node at once."""
         self._tick.cancel()
-        if self.hurrying is not None:
-            self.hurrying.cancel()
+        if self.sending_soon is not None:
+            self.sending_soon.cancel()
         self._forget()
         self._pubsub.publish(self._topic, encode(self.shard.goodbye()))
 
-    def hurry(self) -> None:
-        """Send a local change to other nodes after ``HURRY`` seconds."""
-        self.hurrying = self._loop.call_later(HURRY, self._on_hurry)
+    def send_soon(self) -> None:
+        """Send a local change to other nodes after ``SOON`` seconds."""
+        self.sending_soon = self._loop.call_later(SOON, self._on_soon)
 
     def _on_tick(self) -> None:
         try:
@@ -98,9 +98,9 @@ class _RunningShard:
         finally:
             self._tick = self._loop.call_later(self._period, self._on_tick)
 
-    def _on_hurry(self) -> None:
-        self.hurrying = None
-        self._follow(self.shard.hurry())
+    def _on_soon(self) -> None:
+        self.sending_soon = None
+        self._follow(self.shard.send_changes())
 
     def _on_bytes(self, data: bytes) -> None:
         try:
@@ -180,8 +180,8 @@ class Tracker:
         running = self._of(topic)
         meta[REF] = ref = running.refs.make()
         diff = running.shard.state.track(topic, actor, key, meta)
-        if running.hurrying is None:
-            running.hurry()
+        if running.sending_soon is None:
+            running.send_soon()
         return ref, diff
 
     def update(self, topic: str, actor: int, key: str, meta: Meta, old: Meta) -> tuple[str, Diff]:
@@ -190,16 +190,16 @@ class Tracker:
         meta[REF] = ref = running.refs.make()
         meta[PREV] = old[REF]
         diff = running.shard.state.update(topic, actor, key, meta)
-        if running.hurrying is None:
-            running.hurry()
+        if running.sending_soon is None:
+            running.send_soon()
         return ref, diff
 
     def untrack(self, topic: str, actor: int, key: str) -> Diff:
         """Remove a presence, if there is one. Return the change."""
         running = self._of(topic)
         diff = running.shard.state.untrack(topic, actor, key)
-        if running.hurrying is None:
-            running.hurry()
+        if running.sending_soon is None:
+            running.send_soon()
         return diff
 
     # Queries.

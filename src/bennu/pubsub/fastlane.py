@@ -283,12 +283,12 @@ class Batch:
             mixed: dict[Outbox, list[Lane]] = {}
             is_alone = len(lanes) == 1
             for lane, frames in lanes.items():
-                blob = frames[0] if len(frames) == 1 else lane.framing.join(frames)
+                joined = frames[0] if len(frames) == 1 else lane.framing.join(frames)
                 for connection in lane.members:
                     if connection.cursor or not (is_alone or connection.lanes == 1):
                         mixed.setdefault(connection, []).append(lane)
                     else:
-                        connection.write(blob)
+                        connection.write(joined)
             if mixed:
                 self._write_mixed(entries, mixed)
             for connection in self._moved:
@@ -302,12 +302,12 @@ class Batch:
     @staticmethod
     def _write_mixed(entries: list[tuple[Lane, Any]], mixed: dict[Outbox, list[Lane]]) -> None:
         """Write to the connections that are in several lanes of the batch, or have had a part of it."""
-        blobs: dict[tuple[int, tuple[Lane, ...]], Any] = {}
+        parts: dict[tuple[int, tuple[Lane, ...]], Any] = {}
         for connection, lanes in mixed.items():
             key = (connection.cursor, tuple(lanes))
-            if key not in blobs:
+            if key not in parts:
                 frames = [frame for lane, frame in entries[connection.cursor :] if lane in lanes]
-                blobs[key] = lanes[0].framing.join(frames) if frames else None
-            blob = blobs[key]
-            if blob is not None:
-                connection.write(blob)
+                parts[key] = lanes[0].framing.join(frames) if frames else None
+            joined = parts[key]
+            if joined is not None:
+                connection.write(joined)

@@ -9,7 +9,7 @@ has none, at no cost. Its modes:
 ========  ====================================  ================================================================
 mode      when                                  effect on a message
 ========  ====================================  ================================================================
-WATCHING  no channel of the connection allows   goes to the transport, in the same blobs as before
+WATCHING  no channel of the connection allows   goes to the transport, joined as before
           drops
 QUEUEING  a channel allows drops                goes into a :class:`~bennu.server.send_queue.SendQueue`
 OVER      the client has caught up, was given   none: the connection writes to the transport, or discards

@@ -63,11 +63,11 @@ class ChannelConnection(ServerConnection[Socket[Any]]):
     """An open connection on which channels are joined.
 
     Attributes:
-        plain: Bytes of a message up to which its parts can exceed no limit.
+        unchecked: The most bytes of a message whose ref and values are not checked: they are too short to exceed a limit.
         serializer: The serializer of the client's version.
     """
 
-    __slots__ = ("_close_after", "_holder", "_memberships", "_running", "plain", "serializer")
+    __slots__ = ("_close_after", "_holder", "_memberships", "_running", "serializer", "unchecked")
 
     def __init__(
         self, server: Server, accepted: Accepted[Socket[Any]], transport: Transport
@@ -77,7 +77,7 @@ class ChannelConnection(ServerConnection[Socket[Any]]):
         self._holder: ChannelServer | Message | None = None
         self._close_after: Membership[ChannelServer] | None = None
         self._running = 0  # channels that run
-        self.plain = min(accepted.socket.max_ref_size, accepted.socket.max_values)
+        self.unchecked = min(accepted.socket.max_ref_size, accepted.socket.max_values)
         super().__init__(server, accepted, transport)
 
     def _make_expiry(self) -> Expiry | Subscription | None:
@@ -98,7 +98,7 @@ class ChannelConnection(ServerConnection[Socket[Any]]):
         if limiter is not None:
             limiter.received(size)
         try:
-            if size <= self.plain:
+            if size <= self.unchecked:
                 message = self.serializer.decode(opcode, data)
             else:
                 message = self._decode_long(opcode, data)
@@ -113,7 +113,7 @@ class ChannelConnection(ServerConnection[Socket[Any]]):
             if limiter is not None and (wait := limiter.take(decision, membership, message)):
                 self._refuse(membership, message, wait)
             elif decision is DELIVER and membership is not None:
-                if size <= self.light:
+                if size <= self.small:
                     membership.channel.deliver(message)
                 else:
                     membership.channel.deliver_large(message, size)

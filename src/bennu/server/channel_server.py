@@ -181,7 +181,7 @@ class ChannelServer:
 
     def deliver_large(self, message: Message, size: int) -> None:
         """Queue a large message of the client, and count its bytes until it is handled."""
-        self.task.open_mailbox().weigh(message, size)
+        self.task.open_mailbox().count_bytes(message, size)
         self.deliver(message)
 
     def leave(self, message: Message) -> None:
@@ -316,7 +316,7 @@ class ChannelServer:
                     if task.interruption is not Interruption.NONE:
                         task.take_interruption()  # the handler swallowed its cancellation, but is over
                 mailbox = task.mailbox
-                if mailbox is not None and mailbox.weights:
+                if mailbox is not None and mailbox.sizes:
                     mailbox.unload(item)
                 # The handled item can hold megabytes, and the task can wait for hours.
                 item = step = message = handler = running = value = None
@@ -327,7 +327,7 @@ class ChannelServer:
                         task.waiter = create_future()
                         item = await task.waiter
                     mailbox = task.mailbox
-                    if mailbox is not None and mailbox.weights and mailbox.needs_turn(item):
+                    if mailbox is not None and mailbox.sizes and mailbox.needs_turn(item):
                         await task.wait_for_turn()
                 if task.ending is not None:
                     end = task.ending

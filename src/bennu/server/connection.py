@@ -46,10 +46,10 @@ if TYPE_CHECKING:
 
 __all__ = ["ServerConnection"]
 
-LIGHT: Final = 1024
-"""Bytes up to which a message is not weighed: the number of such messages that wait is bounded."""
+SMALL: Final = 1024
+"""The most bytes of a small message. Small messages that wait are limited by their number, so their bytes are not counted."""
 SHARES: Final = 6_400
-"""Unweighed messages that can wait for a hundred channels: together they have at most ``max_unhandled`` bytes."""
+"""Small messages that can wait for a hundred channels (64 each): together they have at most ``max_unhandled`` bytes."""
 
 K = TypeVar("K", bound=SocketBase[Any], default=Any)
 
@@ -67,7 +67,7 @@ class ServerConnection(ABC, Generic[K]):
         context: The context variables of channels that join from now on.
         expiry: The time limit and the ids of the connection, or the subscription to its only id; None if it has none.
         is_lost: Whether the connection has ended, so that nothing can be written.
-        light: Bytes of a message up to which it is not weighed.
+        small: The most bytes of a small message, which are not counted.
         limiter: Limits the rates of the client's messages; None if neither the socket nor an event has a rate.
         silent: The number of checks by the idle timer since the client's last message. The transport sets it to zero.
         write: Writes a framed message, and never waits.
@@ -89,10 +89,10 @@ class ServerConnection(ABC, Generic[K]):
         "info",
         "is_lost",
         "lanes",
-        "light",
         "limiter",
         "server",
         "silent",
+        "small",
         "socket",
         "write",
     )
@@ -113,7 +113,7 @@ class ServerConnection(ABC, Generic[K]):
         self._pauses = 0
         self._unhandled = 0
         self._is_loaded = False
-        self.light = min(LIGHT, socket.max_unhandled // SHARES)
+        self.small = min(SMALL, socket.max_unhandled // SHARES)
         self._transport = transport
         self._frame = transport.framing.frame
         self._batch = server.pubsub.batch

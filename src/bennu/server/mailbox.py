@@ -13,7 +13,7 @@ of a queue, and the oldest item of the server is at the front of its queue.
 
 A leave and the end by a lost connection are always queued, and count for no bound.
 
-A large message is *weighed*: its bytes count for the connection until it is handled. If many bytes were handled before
+The bytes of a large message are counted for the connection until it is handled. If many bytes were handled before
 it, its task first waits for another turn of the event loop.
 """
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["PART", "Frame", "Kind", "Mailbox"]
 
 PART: Final = 16_384
-"""Bytes of weighed messages that a task handles before it waits for another turn of the event loop."""
+"""Bytes of counted messages that a task handles before it waits for another turn of the event loop."""
 
 LOG_EVERY: Final = 1000
 """Dropped items between two lines of the log, so that a flood of items does not flood the log."""
@@ -69,7 +69,7 @@ class Mailbox:
         server: The channel or raw handler whose task takes the items.
 
     Attributes:
-        weights: The bytes of each large message that is not handled yet, by the identity of the message.
+        sizes: The bytes of each large message that is not handled yet, by the identity of the message.
         is_full: Whether the connection is not read from because of this mailbox.
     """
 
@@ -84,7 +84,7 @@ class Mailbox:
         "_servers",
         "_taken",
         "is_full",
-        "weights",
+        "sizes",
     )
 
     def __init__(self, server: ChannelServer | RawServer) -> None:
@@ -96,9 +96,9 @@ class Mailbox:
         self._taken = 0  # items that were taken out of _clients so far
         self._free = 0  # items in _clients that count for no bound
         self._half = 0
-        self._handled = 0  # bytes of weighed messages since the task last waited for a turn
+        self._handled = 0  # bytes of counted messages since the task last waited for a turn
         self._dropped = 0
-        self.weights: dict[int, int] = {}
+        self.sizes: dict[int, int] = {}
         self.is_full = False
 
     def __len__(self) -> int:
@@ -192,26 +192,26 @@ class Mailbox:
         if self.is_full:
             self.is_full = False
             connection.resume_reading()
-        if self.weights:
-            connection.unload(sum(self.weights.values()))
-            self.weights.clear()
+        if self.sizes:
+            connection.unload(sum(self.sizes.values()))
+            self.sizes.clear()
 
     # Large messages.
 
-    def weigh(self, message: Message | Frame, size: int) -> None:
+    def count_bytes(self, message: Message | Frame, size: int) -> None:
         """Count the bytes of a large message until it is handled."""
-        self.weights[id(message)] = size
+        self.sizes[id(message)] = size
         self._server.connection.load(size)
 
     def unload(self, item: object) -> None:
-        """Subtract the bytes of a handled item, if it was weighed."""
-        size = self.weights.pop(id(item), 0)
+        """Subtract the bytes of a handled item, if it was counted."""
+        size = self.sizes.pop(id(item), 0)
         if size:
             self._server.connection.unload(size)
 
     def needs_turn(self, item: object) -> bool:
         """Return whether an item is a large message that must wait, because many bytes were handled before it."""
-        size = self.weights.get(id(item), 0)
+        size = self.sizes.get(id(item), 0)
         is_next = size > 0 and self._handled >= PART
         self._handled = size if is_next else self._handled + size
         return is_next

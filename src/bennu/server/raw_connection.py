@@ -83,7 +83,7 @@ class RawConnection(ServerConnection[RawSocket[Any]]):
     def _deliver(self, opcode: Opcode, data: str | bytes, size: int) -> None:
         if self._running is None:
             return
-        if size <= self.light:
+        if size <= self.small:
             self._running.deliver(Frame(opcode, data))
         else:
             self._running.deliver_large(Frame(opcode, data), size)

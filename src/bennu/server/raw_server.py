@@ -96,7 +96,7 @@ class RawServer:
     def deliver_large(self, frame: Frame, size: int) -> None:
         """Queue a large message of the client, and count its bytes until it is handled."""
         if self.task.over is None:
-            self.task.open_mailbox().weigh(frame, size)
+            self.task.open_mailbox().count_bytes(frame, size)
             self.deliver(frame)
 
     def end(self, reason: str | Exception) -> None:
@@ -170,7 +170,7 @@ class RawServer:
                     if task.interruption is not Interruption.NONE:
                         task.take_interruption()  # the method swallowed its cancellation, but is over
                 mailbox = task.mailbox
-                if mailbox is not None and mailbox.weights:
+                if mailbox is not None and mailbox.sizes:
                     mailbox.unload(item)
                 # The handled item can hold megabytes, and the task can wait for hours.
                 item = step = running = value = None
@@ -181,7 +181,7 @@ class RawServer:
                         task.waiter = create_future()
                         item = await task.waiter
                     mailbox = task.mailbox
-                    if mailbox is not None and mailbox.weights and mailbox.needs_turn(item):
+                    if mailbox is not None and mailbox.sizes and mailbox.needs_turn(item):
                         await task.wait_for_turn()
                 if task.ending is not None:
                     end = task.ending

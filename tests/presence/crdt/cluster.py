@@ -140,9 +140,9 @@ class Cluster:
         """Tick one node."""
         self.act(name, self.nodes[name].shard.tick(self.now))
 
-    def hurry(self, name: str) -> None:
+    def send_changes(self, name: str) -> None:
         """Send the changes of one node."""
-        self.act(name, self.nodes[name].shard.hurry())
+        self.act(name, self.nodes[name].shard.send_changes())
 
     def goodbye(self, name: str) -> None:
         """Send the good-bye of a node, and end the node."""

@@ -126,11 +126,11 @@ def test_a_change_can_be_told_before_the_period_is_over() -> None:
     cluster = Cluster("ab")
     cluster.run()
     cluster["a"].track()
-    cluster.hurry("a")
+    cluster.send_changes("a")
     assert cluster["b"].keys() == ["k"]
 
     cluster.take_sent()
-    cluster.hurry("a")
+    cluster.send_changes("a")
     assert cluster.take_sent() == []
 
 

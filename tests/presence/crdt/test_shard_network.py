@@ -122,8 +122,8 @@ class Network(Cluster):
         match step:
             case ("local", name, change, topic, actor, key):
                 self.local(name, change, topic=topic, actor=actor, key=key)
-            case ("hurry", name) if name in self.nodes:
-                self.hurry(name)
+            case ("send_changes", name) if name in self.nodes:
+                self.send_changes(name)
             case ("pass", periods):
                 self.pass_time(periods)
             case ("flush",):
@@ -182,7 +182,7 @@ locals_ = st.tuples(
 some = st.integers(0, 9)
 passes = st.tuples(st.just("pass"), st.sampled_from([1, 1, 1, 2, 3, 8, 15]))
 fates = st.tuples(st.sampled_from(["arrive", "again", "drop", "drop"]), some)
-talk = st.one_of(locals_, passes, fates, st.tuples(st.just("hurry"), names))
+talk = st.one_of(locals_, passes, fates, st.tuples(st.just("send_changes"), names))
 trouble = st.one_of(
     st.just(("flush",)),
     st.tuples(st.just("cut"), names, names),

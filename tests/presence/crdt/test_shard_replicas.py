@@ -192,7 +192,7 @@ def test_of_two_processes_with_one_name_the_one_that_started_last_is_heard() -> 
     for second in range(22):
         # What is said to the name reaches only one of them.
         cluster.nodes["a"] = newer if second < 8 else older
-        for _, message in older.shard.hurry().sends:
+        for _, message in older.shard.send_changes().sends:
             cluster.deliver("b", encode(message))
         cluster.run()
         listed.append("".join(cluster["b"].keys()))

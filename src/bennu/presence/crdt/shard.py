@@ -124,7 +124,7 @@ class Shard:
         self._apply(self._replicas.passed(now), outcome)
         return outcome
 
-    def hurry(self) -> Outcome:
+    def send_changes(self) -> Outcome:
         """Send the changes before the period is over. If there are none, nothing is sent."""
         outcome = Outcome()
         delta = self.state.take_delta()
