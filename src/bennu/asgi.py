@@ -49,7 +49,7 @@ class Dispatch:
         health: The pages about the endpoint's health.
         script: The JavaScript client.
         proxies: The proxies whose X-Forwarded headers are used; None ignores these headers.
-        native: Whether Bennu takes over the socket of a WebSocket at accept, under a server that allows it.
+        native: Whether Bennu takes over the TCP connection of a WebSocket at accept, under a server that allows it.
 
     Attributes:
         longpolling: As given.
@@ -123,11 +123,11 @@ class Dispatch:
         await deny(scope, receive, send, outcome)
 
     async def serve_native(self, scope: Scope, native: Upgrade) -> None:
-        """Answer a request to upgrade under ``bennu run``, on its socket.
+        """Answer a request to upgrade under ``bennu run``, on its TCP connection.
 
         Args:
             scope: The request, of the type ``websocket``.
-            native: The upgrade, which has the socket.
+            native: The upgrade, which has the TCP connection.
         """
         target = self._routes.find(scope)
         await self._upgrade(target, self._forwarded_scope(scope), native)

@@ -270,7 +270,7 @@ class Endpoint:
         await self._dispatch.serve(scope, receive, send, is_ready=self.is_ready)
 
     async def serve_native(self, scope: Scope, native: Upgrade) -> None:
-        """Serve a request to upgrade on a socket of ``bennu run``, without ASGI's receive and send."""
+        """Serve a request to upgrade on a TCP connection of ``bennu run``, without ASGI's receive and send."""
         if not self._lifecycle.is_here:
             await self._lifecycle.start_late()
         await self._dispatch.serve_native(scope, native)

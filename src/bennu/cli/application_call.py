@@ -1,6 +1,6 @@
 """Passes a request to upgrade through the application, its middleware and mounts, up to an endpoint.
 
-The application can have other WebSocket routes. When such a route calls ``receive`` or ``send``, the socket is given to
+The application can have other WebSocket routes. When such a route calls ``receive`` or ``send``, the TCP connection is given to
 uvicorn's WebSocket protocol.
 """
 

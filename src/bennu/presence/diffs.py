@@ -76,7 +76,7 @@ class _Flush(NamedTuple):
 
 
 class Diffs:
-    """The topics of one presence that have presences, and the diffs that their clients get on this node.
+    """The topics of one ``Presence`` object in which somebody is present, and the diffs that their clients get on this node.
 
     Args:
         name: The name of the presence.

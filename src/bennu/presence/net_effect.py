@@ -100,7 +100,7 @@ class Pending:
         """Return the net effect of the changes, and remove the changes.
 
         Args:
-            knows: Returns whether clients know a ref of a key.
+            knows: Returns whether clients know a phx_ref of a key.
         """
         net = Net({}, {})
         for (key, ref), (was, now) in self._refs.items():
@@ -198,7 +198,7 @@ class View:
                 of_key[meta[REF]] = (meta, text)
                 texts.append(text)
             came[key] = {**value, METAS: texts}
-            self._values[key] = {METAS: None} | value  # a state has the metas first
+            self._values[key] = {METAS: None} | value  # a presence_state has the metas first
             self._values[key][METAS] = [text for _, text in of_key.values()]
         went: Presences = {}
         for key, value in leaves.items():

@@ -66,7 +66,7 @@ class _Tracked:
 
 
 class Owners:
-    """All owners of one presence on this node.
+    """All owners in one ``Presence`` object on this node.
 
     Args:
         tracker: Keeps the entries of this node and of other nodes.

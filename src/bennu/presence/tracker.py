@@ -136,12 +136,12 @@ class _RunningShard:
 
 
 class Tracker:
-    """All shards of one presence on this node, while its endpoint runs.
+    """All shards of one ``Presence`` object on this node, while its endpoint runs.
 
     Args:
         name: The name of the presence, the same on all nodes.
         shards: The number of shards, the same on all nodes.
-        periods: The times of the protocol.
+        periods: How often shards send to other nodes, and how long other nodes can be silent.
         server: The server of the endpoint.
     """
 

@@ -121,10 +121,10 @@ class Reader:
         self._dead = False
 
     def receive(self, data: bytes) -> list[Event]:
-        """Take bytes from the socket, and return the events of the frames that are complete.
+        """Take bytes of the client, and return what is complete: messages, pings, closes and failures.
 
         Args:
-            data: The bytes of one read of the socket.
+            data: The bytes of one read.
         """
         size = len(data)
         if self._buffer is None and size >= 6 and self._opcode is None and not self._dead:

@@ -38,7 +38,7 @@ def step_of(server: ChannelServer, item: Any) -> Step | End | None:
 
     Args:
         server: The channel.
-        item: A message of the client, an item of the server, or an end.
+        item: A message of the client, an end, or a pair of a kind and a content: an intercepted broadcast, for example.
     """
     if item.__class__ is not Message:
         return item if item.__class__ is End else _step_of_item(server, *item)

@@ -131,7 +131,7 @@ class NativeWebSocket(asyncio.Protocol):
         transport: The asyncio transport.
         reader: Reads the client's frames.
         framing: The framing of messages.
-        open_connections: The server's set of connections that it must shut down.
+        open_connections: uvicorn's set of connections that it must shut down.
     """
 
     __slots__ = (

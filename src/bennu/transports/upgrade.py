@@ -50,10 +50,10 @@ class Upgrade(asyncio.Protocol):
     Args:
         transport: The asyncio transport.
         early: Bytes that came after the request.
-        open_connections: The server's set of connections that it must shut down.
+        open_connections: uvicorn's set of connections that it must shut down.
 
     Attributes:
-        is_taken: Whether the request was accepted, denied or handed over, or the client has gone.
+        is_taken: Whether the request was accepted, denied, or given to uvicorn's protocol, or the client has gone.
     """
 
     __slots__ = ("_early", "_is_paused", "_lost", "_open_connections", "is_taken", "transport")

@@ -71,10 +71,11 @@ class Shard:
         ref: The name of the node, unique among the nodes, and a vsn, unique among the starts of this node and
             growing: microseconds since 1970.
         periods: How often the shard sends, and how long other replicas can be silent.
-        max_delta_sizes: The most entries and tombstones of each generation of deltas.
+        max_delta_sizes: The most entries and tombstones of each generation: a delta in which older deltas are merged,
+            for replicas that missed some.
 
     Attributes:
-        ref: The replica.
+        ref: The name of the replica: its node and its start.
         state: The state of the replica. Entries of this node are tracked, updated and untracked there.
 
     Example:
