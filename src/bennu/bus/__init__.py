@@ -1,0 +1,16 @@
+"""The bus between nodes: its interface, and the adapters that Bennu includes."""
+
+from .bus import BusAdapter, Loss, LossReason, Lost, Receive
+from .local import LocalAdapter
+from .memory import MemoryAdapter, MemoryNetwork
+
+__all__ = [
+    "BusAdapter",
+    "LocalAdapter",
+    "Loss",
+    "LossReason",
+    "Lost",
+    "MemoryAdapter",
+    "MemoryNetwork",
+    "Receive",
+]

@@ -1,0 +1,140 @@
+"""Numbers find what was missed: exactly, whatever is dropped, duplicated, reordered or restarted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import NamedTuple
+
+from hypothesis import given, strategies as st
+
+from bennu.bus.sequence import Gaps, Heard, Numbers
+
+from ..support.properties import property_test
+
+TOPICS = ("a", "b")
+
+
+class Packet(NamedTuple):
+    """What a publisher sends: a message, or a mark."""
+
+    epoch: int
+    topic: str
+    number: int
+    is_mark: bool = False
+
+
+def test_numbers_count_from_one_for_each_topic() -> None:
+    numbers = Numbers()
+    assert [numbers.next("a"), numbers.next("a"), numbers.next("b")] == [1, 2, 1]
+    assert (numbers.mark("a"), numbers.mark("c")) == (2, 0)
+    assert dict(numbers.marks()) == {"a": 2, "b": 1}
+
+
+def test_a_gap_is_counted_at_the_next_message() -> None:
+    gaps = Gaps()
+    assert gaps.hear("one", 1, "a", 7) == Heard(is_new=True)  # the base is unknown
+    assert gaps.hear("one", 1, "a", 8) == Heard(is_new=True)
+    assert gaps.hear("one", 1, "a", 12) == Heard(is_new=True, missed=3)
+    assert gaps.hear("one", 1, "a", 10) == Heard(is_new=False)  # late, and counted already
+    assert gaps.hear("one", 1, "a", 12) == Heard(is_new=False)  # a duplicate
+    assert gaps.hear("two", 1, "a", 1) == Heard(is_new=True)  # other publishers and topics
+    assert gaps.hear("one", 1, "b", 1) == Heard(is_new=True)
+
+
+def test_a_gap_is_counted_at_a_mark() -> None:
+    gaps = Gaps()
+    gaps.hear("one", 1, "a", 1)
+    assert gaps.mark("one", 1, "a", 1) == Heard(is_new=False)
+    assert gaps.mark("one", 1, "a", 4) == Heard(is_new=False, missed=3)
+    assert gaps.mark("one", 1, "a", 2) == Heard(is_new=False)  # an old mark
+    assert gaps.hear("one", 1, "a", 5) == Heard(is_new=True)
+    assert gaps.mark("one", 1, "b", 9) == Heard(is_new=False)  # the base
+    assert gaps.hear("one", 1, "b", 11) == Heard(is_new=True, missed=1)
+
+
+def test_a_subscriber_that_was_first_misses_the_first_message_too() -> None:
+    gaps = Gaps()
+    gaps.expect("one", 1, ["a", "b"])
+    assert gaps.hear("one", 1, "a", 3) == Heard(is_new=True, missed=2)
+    gaps.expect("one", 1, ["a"])
+    assert gaps.hear("one", 1, "a", 4) == Heard(is_new=True)
+    gaps.expect("one", 0, ["a"])  # of an epoch that has ended
+    assert gaps.hear("one", 1, "a", 5) == Heard(is_new=True)
+
+
+def test_a_new_epoch_ends_the_old_one() -> None:
+    gaps = Gaps()
+    gaps.hear("one", 1, "a", 1)
+    assert gaps.hear("one", 2, "b", 1) == Heard(is_new=True, ended=True)
+    assert gaps.hear("one", 1, "a", 2) == Heard(is_new=False)
+    assert gaps.mark("one", 1, "a", 9) == Heard(is_new=False)
+    assert gaps.mark("one", 3, "a", 9) == Heard(is_new=False, ended=True)
+
+
+def test_what_is_forgotten_has_no_gaps() -> None:
+    gaps = Gaps()
+    gaps.hear("one", 1, "a", 1)
+    gaps.hear("one", 1, "b", 1)
+    gaps.unsubscribe("a")
+    gaps.unsubscribe("a")
+    assert gaps.hear("one", 1, "a", 9) == Heard(is_new=True)
+    assert gaps.forget("one") == {"a", "b"}
+    assert gaps.forget("one") == frozenset()
+    assert gaps.hear("one", 1, "b", 9) == Heard(is_new=True)
+
+
+@st.composite
+def journeys(draw: st.DrawFn) -> list[Packet]:
+    """Return what arrives of a publisher's messages and marks in its epochs: dropped, doubled and reordered."""
+    sent: list[Packet] = []
+    for epoch in range(1, draw(st.integers(1, 3)) + 1):
+        numbers = Numbers()
+        for topic, is_mark in draw(
+            st.lists(st.tuples(st.sampled_from(TOPICS), st.booleans()), max_size=20)
+        ):
+            number = numbers.mark(topic) if is_mark else numbers.next(topic)
+            sent.append(Packet(epoch, topic, number, is_mark))
+        sent += [Packet(epoch, topic, number, is_mark=True) for topic, number in numbers.marks()]
+    arrived = [packet for packet in sent for _ in range(draw(st.integers(0, 2)))]
+    for _ in range(draw(st.integers(0, 5)) if arrived else 0):
+        moved = arrived.pop(draw(st.integers(0, len(arrived) - 1)))
+        arrived.insert(draw(st.integers(0, len(arrived))), moved)
+    return arrived
+
+
+@given(journeys())
+@property_test
+def test_delivered_plus_missed_is_what_was_published(
+    arrived: list[Packet],
+) -> None:
+    """At every moment, for each topic of the current epoch; and nothing is delivered twice or out of order."""
+    gaps = Gaps()
+    epoch = 0
+    ended = 0
+    delivered: Counter[str] = Counter()
+    missed: Counter[str] = Counter()
+    highest: dict[str, int] = {}
+    for packet in arrived:
+        if epoch == 0:
+            gaps.expect("one", packet.epoch, TOPICS)
+        take = gaps.mark if packet.is_mark else gaps.hear
+        heard = take("one", packet.epoch, packet.topic, packet.number)
+        if packet.epoch > epoch:
+            assert heard.ended == (epoch > 0)
+            ended += heard.ended
+            epoch = packet.epoch
+            delivered.clear()
+            missed.clear()
+            highest = {} if ended else dict.fromkeys(TOPICS, 0)
+        if packet.epoch < epoch:
+            assert heard == Heard(is_new=False)
+            continue
+        if packet.topic not in highest:  # the first number is the base
+            assert heard.missed == 0
+            highest[packet.topic] = packet.number - (not packet.is_mark)
+            delivered[packet.topic] = highest[packet.topic]
+        assert heard.is_new == (not packet.is_mark and packet.number > highest[packet.topic])
+        highest[packet.topic] = max(highest[packet.topic], packet.number)
+        delivered[packet.topic] += heard.is_new
+        missed[packet.topic] += heard.missed
+        assert delivered[packet.topic] + missed[packet.topic] == highest[packet.topic]
