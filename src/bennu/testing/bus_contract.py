@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any
@@ -102,7 +102,7 @@ class BusContract(ABC):
         await until(condition, self.patience)
 
     @asynccontextmanager
-    async def cluster(self, *names: str) -> AsyncIterator[list[ContractNode]]:
+    async def cluster(self, *names: str) -> AsyncGenerator[list[ContractNode]]:
         """Start nodes. At the end stop them, and check that nothing was lost on the way."""
         async with AsyncExitStack() as stack:
             nodes = [ContractNode(self.adapter(name)) for name in names]
@@ -345,10 +345,10 @@ class BusContract(ABC):
         async def test() -> None:
             async with self.cluster("one", "two", "three") as (one, two, three):
                 assert [node.adapter.node for node in (one, two, three)] == ["one", "two", "three"]
-                await self.until(lambda: one.adapter.nodes() == {"two", "three"})
-                await self.until(lambda: three.adapter.nodes() == {"one", "two"})
+                await self.until(lambda: one.adapter.nodes() == frozenset(["two", "three"]))
+                await self.until(lambda: three.adapter.nodes() == frozenset(["one", "two"]))
                 await two.adapter.stop()
-                await self.until(lambda: one.adapter.nodes() == {"three"})
+                await self.until(lambda: one.adapter.nodes() == frozenset(["three"]))
 
         self.run(test())
 
@@ -368,7 +368,7 @@ class BusContract(ABC):
                 with pytest.raises(NotStarted):
                     adapter.nodes()
                 if not calls:
-                    await adapter.start(lambda *message: None, lambda loss: None)
+                    await ContractNode(adapter).start()
                     await adapter.stop()
 
         self.run(test())

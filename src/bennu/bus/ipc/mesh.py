@@ -1,0 +1,261 @@
+"""The other nodes of a mesh: finds them, is found by them, and keeps the connections."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from typing import Any, Final
+
+from ...errors import DecodeError, DefinitionError
+from ...logs.log import Log
+from ..bus import Lost, Receive
+from .directory import Directory
+from .forks import give_up
+from .frames import VERSION, Control, FrameReader, Hello, Welcome
+from .hearers import Hearers
+from .inlet import Inlet
+from .link import Link
+from .outlet import Outlet, Settings
+from .own_interest import OwnInterest
+
+__all__ = ["Mesh"]
+
+LOOK: Final = 5.0
+"""Seconds between two looks into the directory."""
+
+
+class _Neighbour:
+    """Another node, in both directions."""
+
+    __slots__ = ("inlet", "outlet")
+
+    def __init__(self, outlet: Outlet, inlet: Inlet) -> None:
+        self.outlet = outlet
+        self.inlet = inlet
+
+
+class Mesh:
+    """The other nodes, from the start of this node to its stop.
+
+    Args:
+        settings: What all outlets share.
+        directory: The directory, which is open.
+        interest: What this node hears.
+        receive: Called with each message.
+        lost: Called with each loss.
+        log: Writes the log.
+
+    Attributes:
+        hearers: Which other nodes hear which topic.
+        is_open: Whether this node is part of the mesh.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        directory: Directory,
+        interest: OwnInterest,
+        receive: Receive,
+        lost: Lost,
+        log: Log,
+    ) -> None:
+        self.hearers = Hearers()
+        self.is_open = False
+        self._settings = settings
+        self._directory = directory
+        self._interest = interest
+        self._receive = receive
+        self._lost = lost
+        self._log = log
+        self._loop = asyncio.get_running_loop()
+        self._neighbours: dict[str, _Neighbour] = {}
+        self._strangers: set[Link] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._refused: set[str] = set()
+        self._server: asyncio.Server | None = None
+        self._listener = -1
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def inlets(self) -> list[Inlet]:
+        """What this node hears from each other node."""
+        return [neighbour.inlet for neighbour in self._neighbours.values()]
+
+    @property
+    def outlets(self) -> list[Outlet]:
+        """What this node sends to each other node."""
+        return [neighbour.outlet for neighbour in self._neighbours.values()]
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The other nodes, without those that were only found in the directory and have not answered."""
+        return frozenset(
+            name
+            for name, one in self._neighbours.items()
+            if one.outlet.has_answered.is_set() or one.inlet.link is not None
+        )
+
+    # Start and stop.
+
+    async def open(self) -> None:
+        """Listen, and connect to the nodes that are there."""
+        await self._listen()
+        self._look()
+        self.is_open = True
+        waiting = {outlet.name: outlet.has_answered.wait() for outlet in self.outlets}
+        late = await self.wait(waiting)
+        if late:
+            self._log.warning("Started, though nodes don't answer yet: %s", ", ".join(late))
+
+    async def close(self) -> None:
+        """Send what waits, say farewell, and close all connections."""
+        self.is_open = False
+        if self._timer is not None:
+            self._timer.cancel()
+        self._directory.unbind(self._settings.node)
+        if self._server is not None:
+            self._server.close()
+        await asyncio.gather(*[outlet.stop() for outlet in self.outlets])
+        for link in self._incoming():
+            link.abort()
+            await link.lost.wait()
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def leave_parent(self) -> None:
+        """Give up the parent's connections: this process is a child of ``fork``."""
+        self.is_open = False
+        links = [link.fd for link in self._incoming()]
+        give_up([*links, *[outlet.fd for outlet in self.outlets], self._listener])
+
+    async def wait(self, waiting: Mapping[str, Coroutine[Any, Any, object]]) -> list[str]:
+        """Wait for other nodes, but not for ever. Return those that did not answer."""
+        if not waiting:
+            return []
+        tasks = {name: asyncio.ensure_future(one) for name, one in waiting.items()}
+        try:
+            await asyncio.wait(tasks.values(), timeout=self._settings.patience)
+            return [name for name, task in tasks.items() if not task.done()]
+        finally:
+            for task in tasks.values():
+                task.cancel()
+
+    def _incoming(self) -> list[Link]:
+        """Return the connections that others have opened."""
+        links = [inlet.link for inlet in self.inlets]
+        return [link for link in (*links, *self._strangers) if link is not None]
+
+    async def _listen(self) -> None:
+        listener = self._directory.listen(self._settings.node)
+        self._listener = listener.fileno()
+        self._server = await self._loop.create_unix_server(self._accept, sock=listener)
+
+    # Who is there.
+
+    def _look(self) -> None:
+        """Look for nodes that this node does not know."""
+        names, refused = self._directory.names()
+        for name in names - {self._settings.node}:
+            self._meet(name)
+        for name in refused - self._refused:
+            self._log.error(
+                "%s in %s was refused: it is no socket of this user", name, self._directory.path
+            )
+        self._refused = refused
+        self._timer = self._loop.call_later(LOOK, self._look_again)
+
+    def _look_again(self) -> None:
+        try:
+            if not self._directory.is_bound(self._settings.node):
+                self._spawn(self._listen_again())
+        finally:
+            self._look()
+
+    async def _listen_again(self) -> None:
+        """Put the socket back, which somebody has removed."""
+        self._log.warning(
+            "The socket of this node was removed from %s, and is made again", self._directory.path
+        )
+        server = self._server
+        try:
+            await self._listen()
+        except (OSError, DefinitionError) as error:
+            self._log.error("The socket could not be made: %s", error)
+        else:
+            if server is not None:
+                server.close()
+
+    def _meet(self, name: str) -> _Neighbour:
+        """Return a node, and begin to connect to it if it is unknown."""
+        neighbour = self._neighbours.get(name)
+        if neighbour is None:
+            outlet = Outlet(
+                name, self._settings, self._directory, self.hearers, self._lost, self._log
+            )
+            inlet = Inlet(name, self._interest, self._receive, self._lost, self._log)
+            neighbour = self._neighbours[name] = _Neighbour(outlet, inlet)
+            self._spawn(self._keep(neighbour))
+        return neighbour
+
+    async def _keep(self, neighbour: _Neighbour) -> None:
+        """Keep the connection to a node until its process has ended, and read its last messages."""
+        await neighbour.outlet.run()
+        link = neighbour.inlet.link
+        if link is not None:
+            try:
+                async with asyncio.timeout(self._settings.patience):
+                    await link.lost.wait()
+            except TimeoutError:
+                link.abort()
+        name = neighbour.outlet.name
+        if self._neighbours.get(name) is neighbour:
+            del self._neighbours[name]
+        neighbour.inlet.end()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _accept(self) -> Link:
+        """Return the link of a connection that another process has opened."""
+        link: Link
+        inlet: Inlet | None = None
+
+        def on_message(key: bytes, data: bytes) -> None:
+            if inlet is None:
+                raise DecodeError("a message before the hello")
+            if inlet.link is link:
+                inlet.message(key, data)
+
+        def on_control(control: Control) -> None:
+            nonlocal inlet
+            if inlet is None:
+                inlet = self._greet(link, control)
+            elif inlet.link is link:
+                inlet.control(control)
+
+        def on_lost(link: Link) -> None:
+            self._strangers.discard(link)
+            if inlet is not None:
+                inlet.close(link)
+
+        link = Link(self._log, FrameReader(on_message, on_control), on_lost)
+        self._strangers.add(link)
+        return link
+
+    def _greet(self, link: Link, control: Control) -> Inlet:
+        """Take the first frame of another process."""
+        if not isinstance(control, Hello):
+            raise DecodeError("another frame before the hello")
+        own = self._settings
+        if control.version != VERSION or control.node == own.node:
+            raise DecodeError(
+                f"the hello of the node {control.node!r}, version {control.version}; this node is"
+                f" {own.node!r}, version {VERSION}. Run one version of Bennu, and one name a process"
+            )
+        self._strangers.discard(link)
+        neighbour = self._meet(control.node)
+        neighbour.inlet.open(link, control.epoch, Welcome(own.node, own.epoch))
+        return neighbour.inlet

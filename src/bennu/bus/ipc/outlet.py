@@ -1,0 +1,403 @@
+"""What this node sends to one other node.
+
+Theory of operation
+-------------------
+An outlet opens the connection to its node, and opens it again whenever it is lost. It is *live* once the node has said
+its whole interest.
+
+Messages wait in a queue until the end of the turn, and leave together. The queue is bounded: while it is full,
+publishers wait (:meth:`Outlet.room`). Only the last chunk is in the transport, so the outlet knows exactly which
+messages have not left.
+
+A node that hangs does not read. When publishers have waited ``patience`` seconds and nothing has left, the outlet cuts
+the connection, and publishers go on. It remembers what the node wanted to hear, and counts each message that it would
+have sent. When the node reads again, it answers the new connection, and the outlet tells it these counts: so the node
+knows exactly what it missed.
+
+A node whose process has ended refuses the new connection. That is the end of the outlet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from dataclasses import dataclass
+from typing import Final
+
+from ...errors import DecodeError
+from ...logs.log import Log
+from ..bus import Loss, LossReason, Lost
+from .directory import Directory
+from .frames import (
+    VERSION,
+    Control,
+    Farewell,
+    Flush,
+    Flushed,
+    FrameReader,
+    Hello,
+    Interest,
+    InterestReady,
+    InterestTaken,
+    NoInterest,
+    Welcome,
+    control_frame,
+)
+from .hearers import Hearers
+from .link import Link
+from .link_queue import LinkQueue
+
+__all__ = ["Outlet", "Settings"]
+
+CONTROL_ROOM: Final = 8 * 1024 * 1024
+"""Bytes of control frames in the queue beyond its limit, after which the node counts as broken."""
+
+COUNTS: Final = 5000
+"""Topics in one frame of counts."""
+
+FIRST_DELAY: Final = 0.05
+LAST_DELAY: Final = 1.0
+"""Seconds before a connection is tried again, if the last one was short."""
+
+REPORT: Final = 1.0
+"""Seconds between two reports of what a node misses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What all outlets of a node share.
+
+    Attributes:
+        node: The name of this node.
+        epoch: Its epoch.
+        max_queue: Bytes that wait for one node, at most.
+        patience: Seconds for which publishers wait for a node that does not read.
+    """
+
+    node: str
+    epoch: int
+    max_queue: int
+    patience: float
+
+
+class Outlet:
+    """What this node sends to one other node.
+
+    Args:
+        name: The other node.
+        settings: What all outlets share.
+        directory: Where the other node listens.
+        hearers: Who hears which topic. The outlet enters itself there.
+        lost: Called with what the other node misses.
+        log: Writes the log.
+
+    Attributes:
+        name: The other node.
+        is_live: Whether the other node hears what is sent now.
+        is_full: Whether publishers must wait.
+        has_answered: Set when the node was live once, or has ended.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        settings: Settings,
+        directory: Directory,
+        hearers: Hearers,
+        lost: Lost,
+        log: Log,
+    ) -> None:
+        self.name = name
+        self.is_live = False
+        self.is_full = False
+        self.has_answered = asyncio.Event()
+        self._settings = settings
+        self._directory = directory
+        self._hearers = hearers
+        self._lost = lost
+        self._log = log
+        self._loop = asyncio.get_running_loop()
+        self._link: Link | None = None
+        self._epoch: int | None = None
+        self._interest: dict[bytes, int] = {}
+        self._wanted: set[bytes] = set()
+        self._queue = LinkQueue()
+        self._is_flushing = False
+        self._room = asyncio.Event()
+        self._cut_timer: asyncio.TimerHandle | None = None
+        self._missed: Counter[bytes] = Counter()
+        self._report_timer: asyncio.TimerHandle | None = None
+        self._flushes: dict[int, asyncio.Event] = {}
+        self._is_stopping = False
+        self._greeted: int | None = None
+
+    # The connection.
+
+    async def run(self) -> None:
+        """Keep the connection until the other process has ended, or this node stops."""
+        delay = FIRST_DELAY
+        try:
+            while not self._is_stopping:
+                try:
+                    connected = self._directory.connect(self.name)
+                except BlockingIOError:
+                    connected = None
+                begun = self._loop.time()
+                if connected is not None:
+                    reader = FrameReader(self._on_message, self._on_control)
+                    link = Link(self._log, reader, self._on_lost, self._on_room)
+                    await self._loop.create_unix_connection(lambda link=link: link, sock=connected)  # type: ignore[misc]
+                    self._link = link
+                    link.send(Hello(VERSION, self._settings.node, self._settings.epoch))
+                    if self._missed:
+                        self._report_soon()
+                    await link.lost.wait()
+                if self._loop.time() - begun < delay:
+                    await asyncio.sleep(delay * random.uniform(0.5, 1))  # noqa: S311 - no secret
+                    delay = min(2 * delay, LAST_DELAY)
+                else:
+                    delay = FIRST_DELAY
+        except (ConnectionRefusedError, FileNotFoundError):
+            self._directory.remove_stale(self.name)
+        except OSError as error:
+            self._log.error("The node %s can't be reached: %s", self.name, error)
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        """Forget the node."""
+        self._hearers.remove(self, self._interest)
+        self._interest.clear()
+        for timer in (self._cut_timer, self._report_timer):
+            if timer is not None:
+                timer.cancel()
+        self.is_live = self.is_full = False
+        self._room.set()
+        self.has_answered.set()
+        self._release_flushes()
+
+    def _on_lost(self, link: Link) -> None:
+        """Count what has not left: the node misses it, if it still lives."""
+        if link is not self._link:
+            return
+        self._link = None
+        self._greeted = None
+        self._drop_queue(0)
+
+    def _drop_queue(self, unsent: int) -> None:
+        """Count the messages that have not left."""
+        self.is_live = False
+        self._cancel_cut()
+        self._missed += self._queue.drop(unsent)
+        self._become_free()
+        self._release_flushes()
+
+    # Frames of the other node.
+
+    def _on_message(self, key: bytes, data: bytes) -> None:
+        raise DecodeError("a message against the direction of its connection")
+
+    def _on_control(self, control: Control) -> None:
+        match control:
+            case Welcome(node=name, epoch=epoch) if name == self.name:
+                if (
+                    epoch != self._epoch
+                ):  # another process: it misses nothing of what was for the old one
+                    self._hearers.remove(self, self._interest)
+                    self._interest.clear()
+                    self._missed.clear()
+                    self._epoch = None
+                self._greeted = epoch
+                self._wanted = set()
+            case Interest(number=number, topics=topics) if self.is_live:
+                self._hear(topics)
+                self._push(None, control_frame(InterestTaken(number, True, {})))
+            case Interest(topics=topics) if self._greeted is not None:
+                self._wanted.update(topics)
+            case NoInterest(topics=topics):
+                self._hearers.remove(self, topics)
+                for key in topics:
+                    self._interest.pop(key, None)
+                    self._wanted.discard(key)
+            case InterestReady(number=number) if self._greeted is not None and not self.is_live:
+                self._become_live(number)
+            case Flushed(number=number):
+                flushed = self._flushes.pop(number, None)
+                if flushed is not None:
+                    flushed.set()
+            case _:
+                raise DecodeError(f"the frame {type(control).__name__} at a wrong time")
+
+    def _hear(self, keys: list[bytes]) -> None:
+        new = [key for key in keys if key not in self._interest]
+        self._interest.update(dict.fromkeys(new, 0))
+        self._hearers.add(self, new)
+
+    def _become_live(self, number: int) -> None:
+        is_resumed = self._epoch is not None
+        self._epoch = self._greeted
+        unwanted = self._interest.keys() - self._wanted
+        self._hearers.remove(self, unwanted)
+        for key in unwanted:
+            del self._interest[key]
+        self._hear(list(self._wanted))
+        self._wanted = set()
+        self._report()
+        self.is_live = True
+        counts = [(key, count) for key, count in self._interest.items() if count]
+        for start in range(0, len(counts), COUNTS):
+            part = dict(counts[start : start + COUNTS])
+            self._push(None, control_frame(InterestTaken(0, is_resumed, part)))
+        self._push(None, control_frame(InterestTaken(number, is_resumed, {})))
+        self.has_answered.set()
+
+    # Messages for the other node.
+
+    def put(self, key: bytes, frame: bytes) -> None:
+        """Send a message under a topic that the node hears; count it if the node does not read."""
+        self._interest[key] += 1
+        if self.is_live:
+            self._push(key, frame)
+        else:
+            self._missed[key] += 1
+            if self._link is not None:
+                self._report_soon()
+
+    def hears(self, key: bytes) -> bool:
+        """Return whether the node wants to hear a topic."""
+        return key in self._interest
+
+    async def room(self) -> None:
+        """Wait until the queue has room, or the node is cut off."""
+        await self._room.wait()
+
+    async def flush(self, number: int) -> None:
+        """Wait until the node has taken all that was sent, or can't take it any more."""
+        if self.is_live:
+            flushed = self._flushes[number] = asyncio.Event()
+            self._push(None, control_frame(Flush(number)))
+            try:
+                await flushed.wait()
+            finally:
+                self._flushes.pop(number, None)
+
+    async def stop(self) -> None:
+        """Send what waits and a farewell, and close the connection. Cut it off after ``patience`` seconds."""
+        self._is_stopping = True
+        link = self._link
+        if link is None:
+            return
+        try:
+            async with asyncio.timeout(self._settings.patience):
+                if self.is_live:
+                    self._push(None, control_frame(Farewell()))
+                    self._write_queue()
+                    while self._queue and self._link is link:
+                        self._room.clear()
+                        await self._room.wait()
+                    link.close()
+                else:
+                    link.abort()
+                await link.lost.wait()
+        except TimeoutError:
+            link.abort()
+
+    @property
+    def fd(self) -> int:
+        """The file descriptor of the connection; -1 if there is none."""
+        return -1 if self._link is None else self._link.fd
+
+    def _push(self, key: bytes | None, frame: bytes) -> None:
+        self._queue.add(key, frame)
+        if not self._is_flushing:
+            self._is_flushing = True
+            self._loop.call_soon(self._flush)
+        elif self._queue.has_chunk:
+            self._write_queue()
+        if self._queue.size >= self._settings.max_queue and not self.is_full:
+            self._become_full()
+
+    def _flush(self) -> None:
+        self._is_flushing = False
+        self._write_queue()
+
+    def _write_queue(self) -> None:
+        """Write chunks while the connection takes them."""
+        link = self._link
+        queue = self._queue
+        while queue and link is not None and not link.is_full:
+            link.write(queue.next_chunk())
+        if self.is_full and self._queue.size <= self._settings.max_queue // 2:
+            self._become_free()
+
+    def _on_room(self) -> None:
+        self._write_queue()
+        if self.is_full:
+            self._cancel_cut()
+            self._cut_later()
+        if not self._queue:
+            self._room.set()
+
+    # A node that does not read.
+
+    def _become_full(self) -> None:
+        if self._queue.size >= self._settings.max_queue + CONTROL_ROOM:
+            self._cut("asks for more than it reads")
+            return
+        self.is_full = True
+        self._room.clear()
+        self._cut_later()
+
+    def _become_free(self) -> None:
+        self.is_full = False
+        self._cancel_cut()
+        self._room.set()
+
+    def _cut_later(self) -> None:
+        self._cut_timer = self._loop.call_later(
+            self._settings.patience, self._cut, "has not read for too long"
+        )
+
+    def _cancel_cut(self) -> None:
+        if self._cut_timer is not None:
+            self._cut_timer.cancel()
+            self._cut_timer = None
+
+    def _cut(self, why: str) -> None:
+        """Drop the connection, and go on without this node until it answers a new connection."""
+        link = self._link
+        if link is None:
+            return
+        self._link = None
+        self._greeted = None
+        self._drop_queue(link.unsent)
+        self._log.warning(
+            "The node %s %s, so its connection was cut: %d of its messages are lost. It hears this node again, and"
+            " counts what it missed, when it reads again",
+            self.name,
+            why,
+            self._missed.total(),
+        )
+        link.abort()
+        self._report()
+
+    # Reports.
+
+    def _report_soon(self) -> None:
+        if self._report_timer is None:
+            self._report_timer = self._loop.call_later(REPORT, self._report)
+
+    def _report(self) -> None:
+        """Tell what the node missed since the last report."""
+        if self._report_timer is not None:
+            self._report_timer.cancel()
+            self._report_timer = None
+        missed, self._missed = self._missed, Counter()
+        for key, count in missed.items():
+            self._lost(Loss(self.name, key.decode(errors="replace"), count, LossReason.CUT))
+
+    def _release_flushes(self) -> None:
+        for flushed in self._flushes.values():
+            flushed.set()
+        self._flushes.clear()
