@@ -48,12 +48,12 @@ class LinkQueue:
     def next_chunk(self) -> bytes:
         """Return the next frames, joined. The last chunk has left."""
         waiting = self._waiting
+        chunk: list[tuple[bytes | None, bytes]] = []
         if self.size <= CHUNK:
-            chunk = list(waiting)
+            chunk.extend(waiting)
             waiting.clear()
             self.size = 0
         else:
-            chunk = []
             size = 0
             while waiting and size < CHUNK:
                 chunk.append(waiting.popleft())

@@ -21,13 +21,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
 from ...errors import DecodeError
 from ...logs.log import Log
-from ..bus import Loss, LossReason, Lost
+from ..bus import Lost
 from .directory import Directory
 from .frames import (
     VERSION,
@@ -47,6 +46,7 @@ from .frames import (
 from .hearers import Hearers
 from .link import Link
 from .link_queue import LinkQueue
+from .missed import Missed
 
 __all__ = ["Outlet", "Settings"]
 
@@ -59,9 +59,6 @@ COUNTS: Final = 5000
 FIRST_DELAY: Final = 0.05
 LAST_DELAY: Final = 1.0
 """Seconds before a connection is tried again, if the last one was short."""
-
-REPORT: Final = 1.0
-"""Seconds between two reports of what a node misses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +112,7 @@ class Outlet:
         self._settings = settings
         self._directory = directory
         self._hearers = hearers
-        self._lost = lost
+        self._missed = Missed(name, lost)
         self._log = log
         self._loop = asyncio.get_running_loop()
         self._link: Link | None = None
@@ -126,8 +123,6 @@ class Outlet:
         self._is_flushing = False
         self._room = asyncio.Event()
         self._cut_timer: asyncio.TimerHandle | None = None
-        self._missed: Counter[bytes] = Counter()
-        self._report_timer: asyncio.TimerHandle | None = None
         self._flushes: dict[int, asyncio.Event] = {}
         self._is_stopping = False
         self._greeted: int | None = None
@@ -150,8 +145,7 @@ class Outlet:
                     await self._loop.create_unix_connection(lambda link=link: link, sock=connected)  # type: ignore[misc]
                     self._link = link
                     link.send(Hello(VERSION, self._settings.node, self._settings.epoch))
-                    if self._missed:
-                        self._report_soon()
+                    self._missed.report_soon()
                     await link.lost.wait()
                 if self._loop.time() - begun < delay:
                     await asyncio.sleep(delay * random.uniform(0.5, 1))  # noqa: S311 - no secret
@@ -169,9 +163,8 @@ class Outlet:
         """Forget the node."""
         self._hearers.remove(self, self._interest)
         self._interest.clear()
-        for timer in (self._cut_timer, self._report_timer):
-            if timer is not None:
-                timer.cancel()
+        self._missed.clear()
+        self._cancel_cut()
         self.is_live = self.is_full = False
         self._room.set()
         self.has_answered.set()
@@ -189,7 +182,7 @@ class Outlet:
         """Count the messages that have not left."""
         self.is_live = False
         self._cancel_cut()
-        self._missed += self._queue.drop(unsent)
+        self._missed.add_all(self._queue.drop(unsent))
         self._become_free()
         self._release_flushes()
 
@@ -243,7 +236,7 @@ class Outlet:
             del self._interest[key]
         self._hear(list(self._wanted))
         self._wanted = set()
-        self._report()
+        self._missed.report()
         self.is_live = True
         counts = [(key, count) for key, count in self._interest.items() if count]
         for start in range(0, len(counts), COUNTS):
@@ -260,9 +253,9 @@ class Outlet:
         if self.is_live:
             self._push(key, frame)
         else:
-            self._missed[key] += 1
+            self._missed.add(key)
             if self._link is not None:
-                self._report_soon()
+                self._missed.report_soon()
 
     def hears(self, key: bytes) -> bool:
         """Return whether the node wants to hear a topic."""
@@ -377,25 +370,10 @@ class Outlet:
             " counts what it missed, when it reads again",
             self.name,
             why,
-            self._missed.total(),
+            len(self._missed),
         )
         link.abort()
-        self._report()
-
-    # Reports.
-
-    def _report_soon(self) -> None:
-        if self._report_timer is None:
-            self._report_timer = self._loop.call_later(REPORT, self._report)
-
-    def _report(self) -> None:
-        """Tell what the node missed since the last report."""
-        if self._report_timer is not None:
-            self._report_timer.cancel()
-            self._report_timer = None
-        missed, self._missed = self._missed, Counter()
-        for key, count in missed.items():
-            self._lost(Loss(self.name, key.decode(errors="replace"), count, LossReason.CUT))
+        self._missed.report()
 
     def _release_flushes(self) -> None:
         for flushed in self._flushes.values():
