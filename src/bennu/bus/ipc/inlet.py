@@ -206,8 +206,9 @@ class Inlet:
                             event.set()
             case Flush(number=number) if self.link is not None:
                 self.link.send(Flushed(number))
-            case Farewell():
+            case Farewell() if self.link is not None:
                 self._has_farewell = True
+                self.link.close()
             case _:
                 raise DecodeError(f"the frame {type(control).__name__} at a wrong time")
 

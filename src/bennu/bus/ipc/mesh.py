@@ -211,7 +211,8 @@ class Mesh:
         name = neighbour.outlet.name
         if self._neighbours.get(name) is neighbour:
             del self._neighbours[name]
-        neighbour.inlet.end()
+        if self.is_open:
+            neighbour.inlet.end()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(work)

@@ -276,7 +276,10 @@ class Outlet:
                 self._flushes.pop(number, None)
 
     async def stop(self) -> None:
-        """Send what waits and a farewell, and close the connection. Cut it off after ``patience`` seconds."""
+        """Send what waits and a farewell. The node closes the connection when it has read that.
+
+        If this node closed it, a write of the other node would fail, and end its reading too early.
+        """
         self._is_stopping = True
         link = self._link
         if link is None:
@@ -285,11 +288,6 @@ class Outlet:
             async with asyncio.timeout(self._settings.patience):
                 if self.is_live:
                     self._push(None, control_frame(Farewell()))
-                    self._write_queue()
-                    while self._queue and self._link is link:
-                        self._room.clear()
-                        await self._room.wait()
-                    link.close()
                 else:
                     link.abort()
                 await link.lost.wait()
