@@ -73,8 +73,11 @@ class Node:
             signal.alarm(60)  # a test that fails does not kill it
             signal.pause()
         os.close(write)
-        with open(read, "rb") as file:
-            return {"child": child, "error": file.read().decode()}
+        error = b""
+        while part := os.read(read, 4096):
+            error += part
+        os.close(read)
+        return {"child": child, "error": error.decode()}
 
 
 async def main(directory: str, name: str, max_queue: str, patience: str) -> None:

@@ -74,6 +74,7 @@ class Inlet:
         "_interest",
         "_log",
         "_lost",
+        "_next",
         "_receive",
         "_resumed",
         "_waiting",
@@ -96,12 +97,21 @@ class Inlet:
         self._has_farewell = False
         self._resumed = -1
         self._counted: dict[bytes, _Counted] = {}
+        self._next: tuple[Link, int, Welcome] | None = None
         self._waiting: dict[asyncio.Event, int] = {}
 
     # The connection.
 
+    @property
+    def links(self) -> list[Link]:
+        """The connection, and the one that follows it."""
+        links = [] if self.link is None else [self.link]
+        return links if self._next is None else [*links, self._next[0]]
+
     def open(self, link: Link, epoch: int, welcome: Welcome) -> None:
-        """Take a connection that the other node has opened, in place of the one before.
+        """Take a connection that the other node has opened.
+
+        The other node has closed the one before, if there was one. That is read to its end first.
 
         Args:
             link: The connection.
@@ -109,25 +119,30 @@ class Inlet:
             welcome: The answer.
         """
         if self.link is not None:
-            self.link.abort()
+            if self._next is not None:
+                self._next[0].abort()
+            self._next = (link, epoch, welcome)
+            return
         if self._epoch != epoch:
             self._end_epoch()
             self._epoch = epoch
         self.link = link
-        self._begin()
         link.send(welcome)
         number = self._interest.number
         for part in parts(self._interest.topics):
             link.send(Interest(number, part))
         link.send(InterestReady(number))
 
-    def close(self, link: Link) -> bool:
-        """Take the end of a connection. Return whether it was the current one."""
-        if self.link is not link:
-            return False
-        self.link = None
-        self._begin()
-        return True
+    def close(self, link: Link) -> None:
+        """Take the end of a connection."""
+        if self._next is not None and self._next[0] is link:
+            self._next = None
+        if self.link is link:
+            self.link = None
+            self._begin()
+            if self._next is not None:
+                following, self._next = self._next, None
+                self.open(*following)
 
     def _begin(self) -> None:
         self._resumed = max(self._resumed, self.confirmed)
@@ -135,9 +150,8 @@ class Inlet:
 
     def end(self) -> None:
         """Take the end of the other node's process."""
-        if self.link is not None:
-            self.link.abort()
-            self.link = None
+        for link in self.links:
+            link.abort()
         self._end_epoch()
         for event in self._waiting:
             event.set()

@@ -143,8 +143,7 @@ class Mesh:
 
     def _incoming(self) -> list[Link]:
         """Return the connections that others have opened."""
-        links = [inlet.link for inlet in self.inlets]
-        return [link for link in (*links, *self._strangers) if link is not None]
+        return [*self._strangers, *(link for inlet in self.inlets for link in inlet.links)]
 
     async def _listen(self) -> None:
         listener = self._directory.listen(self._settings.node)
