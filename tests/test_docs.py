@@ -75,6 +75,14 @@ async def test_the_page_on_tokens_runs(run: Callable[..., dict[str, Any]]) -> No
     assert Endpoint(sockets={"/socket": names["user_socket"]}).connections == 0
 
 
+def test_the_page_on_the_bus_runs(run: Callable[..., dict[str, Any]]) -> None:
+    """The page's assertion holds, and its adapter keeps the contract."""
+    names = run("bus", *blocks("docs/bus.md"))
+    contract = names["TestMyAdapter"]()
+    contract.network = names["MemoryNetwork"]()
+    contract.test_confirm_returns()
+
+
 def test_the_page_on_compression_runs(run: Callable[..., dict[str, Any]]) -> None:
     """An endpoint can be made of the page's socket."""
     names = run("compression", *blocks("docs/compression.md"))

@@ -73,11 +73,11 @@ class Node:
             signal.alarm(60)  # a test that fails does not kill it
             signal.pause()
         os.close(write)
-        error = b""
+        said = b""
         while part := os.read(read, 4096):
-            error += part
+            said += part
         os.close(read)
-        return {"child": child, "error": error.decode()}
+        return {"child": child, "error": said.decode()}
 
 
 async def main(directory: str, name: str, max_queue: str, patience: str) -> None:

@@ -60,6 +60,10 @@ class Connection:
             pass
         return True
 
+    def finish(self) -> None:
+        """Write nothing more."""
+        self._socket.shutdown(socket.SHUT_WR)
+
     def close(self) -> None:
         """Close the connection."""
         self._socket.close()

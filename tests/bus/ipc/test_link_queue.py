@@ -1,4 +1,4 @@
-"""The queue of a connection knows which messages have not left."""
+"""The queue of a connection is bounded by its chunks, and counts what is dropped."""
 
 from __future__ import annotations
 
@@ -24,23 +24,12 @@ def test_a_chunk_is_bounded() -> None:
     assert queue.size == 0
 
 
-def test_what_has_not_left_is_counted_by_topic() -> None:
+def test_what_waits_is_counted_by_topic() -> None:
     queue = LinkQueue()
+    queue.add(b"t", b"has left")
+    queue.next_chunk()
     for key in (b"t", None, b"u", b"t"):
         queue.add(key, b"1234")
-    queue.next_chunk()
-    queue.add(b"u", b"5678")
-    queue.add(None, b"5678")
-    assert queue.drop(unsent=9) == {
-        b"t": 1,
-        b"u": 2,
-    }  # 5678, and of the chunk 3 frames, of which 1 in part
+    assert queue.drop() == {b"t": 2, b"u": 1}
     assert (len(queue), queue.size) == (0, 0)
-    assert queue.drop(unsent=9) == {}
-
-
-def test_a_chunk_that_has_left_is_not_counted() -> None:
-    queue = LinkQueue()
-    queue.add(b"t", b"1234")
-    queue.next_chunk()
-    assert queue.drop(unsent=0) == {}
+    assert queue.drop() == {}

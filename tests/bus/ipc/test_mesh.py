@@ -40,6 +40,14 @@ def path() -> Iterator[Path]:
         yield path / "bus"
 
 
+@pytest.fixture
+def foreign(path: Path) -> Path:
+    """Return a directory with an entry that is no socket."""
+    path.mkdir(0o700)
+    (path / "file.sock").touch()
+    return path
+
+
 @asynccontextmanager
 async def nodes(
     path: Path, *names: str, patience: float = 30.0
@@ -163,7 +171,7 @@ async def test_a_gap_is_counted_when_a_node_connects_again(path: Path) -> None:
             await connection.send(InterestTaken(interest.number, True, {}))
             await subscribing
         await connection.send(message_frame(b"t", b"1"))
-        connection.close()
+        connection.finish()
         again = await raw.connect("one")
         one.adapter.unsubscribe(["v"])
         subscribing = asyncio.create_task(one.adapter.subscribe(["v"]))  # a new subscription
@@ -271,14 +279,39 @@ async def test_a_socket_that_was_removed_is_made_again(
 
 
 async def test_a_foreign_entry_is_reported_once(
-    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    foreign: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("bennu.bus.ipc.mesh.LOOK", 0.01)
-    path.mkdir(0o700)
-    (path / "file.sock").touch()
     with caplog.at_level(logging.ERROR, "bennu.bus"):
-        async with nodes(path, "one"), nodes(path, "two") as (two,):
+        async with nodes(foreign, "one"), nodes(foreign, "two") as (two,):
             await two.adapter.confirm()
     assert [record.getMessage() for record in caplog.records].count(
         caplog.records[0].getMessage()
     ) == 2  # by each node
+
+
+async def test_strangers_are_bounded(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("bennu.bus.ipc.mesh.MAX_STRANGERS", 2)
+    async with nodes(path, "one") as (one,), raw_node(path) as raw:
+        with caplog.at_level(logging.ERROR, "bennu.bus"):
+            silent = [raw.connect_silently("one") for _ in range(3)]
+            assert await silent[-1].ended()
+        assert "without a hello" in caplog.text
+        silent[0].close()
+        silent[1].close()
+        assert await meet(raw, one)
+
+
+async def test_an_interest_is_bounded(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bennu.bus.ipc.outlet.MAX_TOPICS", 2)
+    async with nodes(path, "one"), raw_node(path) as raw:
+        await raw.connect("one")
+        back = await raw.accept()
+        await back.send(Welcome("raw", 1), Interest(1, [b"a", b"b", b"c"]), InterestReady(1))
+        assert await back.ended()
+        again = await raw.accept()
+        await raw.welcome(again, b"a", b"b")
+        await again.send(Interest(2, [b"c"]))
+        assert await again.ended()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -179,3 +180,24 @@ async def test_a_stop_sends_what_waits_and_a_farewell(path: Path) -> None:
         assert not stopping.done()
         connection.close()
         await stopping
+
+
+async def test_a_node_that_hangs_is_waited_for_once(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is late until it answers."""
+    async with pair(path, b"t", patience=0.1) as (one, raw, connection):
+        back = await raw.connect("one")
+        with caplog.at_level(logging.WARNING, "bennu.bus"):
+            for number in range(3):
+                await one.adapter.subscribe([f"room:{number}"])  # returns without confirmation
+                await one.adapter.confirm()
+        [record] = caplog.records
+        assert "have not confirmed a subscription in time" in record.getMessage()
+        await back.send(InterestTaken(2, True, {}))
+        await connection.receive()
+        subscribing = asyncio.create_task(one.adapter.subscribe(["b"]))
+        while not subscribing.done():
+            frame = await back.receive()
+            if isinstance(frame, Interest):
+                await back.send(InterestTaken(frame.number, True, {}))

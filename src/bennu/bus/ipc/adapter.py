@@ -41,8 +41,9 @@ from .directory import Directory
 from .forks import watch
 from .frames import key_of_topic, message_frame
 from .mesh import Mesh
-from .outlet import Outlet, Settings
+from .outlet import Outlet
 from .own_interest import OwnInterest
+from .settings import Settings
 
 __all__ = ["IPCAdapter"]
 
@@ -61,7 +62,8 @@ class IPCAdapter(BusAdapter):
         max_queue: Bytes that wait for one other node, at most; then ``publish`` waits. One more message can follow.
             Default: 1 MiB.
         patience: Seconds for which ``publish`` waits for a node that does not read. Then the node is cut off. ``start``,
-            ``stop``, ``subscribe`` and ``confirm`` wait no longer for such a node either. Default: 5.
+            ``stop``, ``subscribe`` and ``confirm`` wait no longer for such a node either, and only once until it answers.
+            Default: 5.
 
     Raises:
         DefinitionError: By ``start``, if the directory or the name can't be used.
@@ -178,8 +180,13 @@ class IPCAdapter(BusAdapter):
             for inlet in mesh.inlets:
                 inlet.hear(new)
         number = self._interest.number
-        waiting = [inlet for inlet in mesh.inlets if inlet.confirmed < number]
-        late = await mesh.wait({inlet.name: inlet.wait_confirmed(number) for inlet in waiting})
+        late = await mesh.wait(
+            {
+                inlet.name: inlet.wait_confirmed(number)
+                for inlet in mesh.inlets
+                if inlet.confirmed < number and not mesh.is_late(inlet.name)
+            }
+        )
         if late:
             self._log.warning(
                 "Nodes have not confirmed a subscription in time; they confirm it when they read: %s",
@@ -199,8 +206,13 @@ class IPCAdapter(BusAdapter):
         mesh = self._started()
         self._number += 1
         number = self._number
-        waiting = [outlet for outlet in mesh.outlets if outlet.is_live]
-        late = await mesh.wait({outlet.name: outlet.flush(number) for outlet in waiting})
+        late = await mesh.wait(
+            {
+                outlet.name: outlet.flush(number)
+                for outlet in mesh.outlets
+                if outlet.is_live and not mesh.is_late(outlet.name)
+            }
+        )
         if late:
             self._log.warning("Nodes have not taken the messages in time: %s", ", ".join(late))
 

@@ -16,12 +16,12 @@ A process can be stopped while it holds the lock, so nobody waits long for it.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import socket
 import stat
 import struct
+import sys
 import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -30,7 +30,10 @@ from typing import Final
 
 from ...errors import DefinitionError
 
-__all__ = ["Directory", "peer_of"]
+if sys.platform != "win32":
+    import fcntl  # on Windows this module can be imported, and says that it can't be used
+
+__all__ = ["BACKLOG", "Directory", "peer_of"]
 
 SUFFIX: Final = ".sock"
 MAX_PATH: Final = 107

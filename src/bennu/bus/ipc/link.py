@@ -24,6 +24,7 @@ class Link(asyncio.Protocol):
         log: Gets a line if the other process breaks the protocol.
         reader: Takes what is received.
         on_lost: Called at the end.
+        on_made: Called at the beginning.
         on_room: Called when everything that was written has left, after a time in which it had not.
 
     Attributes:
@@ -32,13 +33,25 @@ class Link(asyncio.Protocol):
         lost: Set at the end.
     """
 
-    __slots__ = ("_log", "_on_lost", "_on_room", "_reader", "_transport", "is_full", "lost", "pid")
+    __slots__ = (
+        "_log",
+        "_on_lost",
+        "_on_made",
+        "_on_room",
+        "_reader",
+        "_transport",
+        "is_full",
+        "lost",
+        "pid",
+    )
 
     def __init__(
         self,
         log: Log,
         reader: FrameReader,
         on_lost: Callable[[Link], object],
+        *,
+        on_made: Callable[[], object] | None = None,
         on_room: Callable[[], object] | None = None,
     ) -> None:
         self.pid = 0
@@ -47,6 +60,7 @@ class Link(asyncio.Protocol):
         self._log = log
         self._reader = reader
         self._on_lost = on_lost
+        self._on_made = on_made
         self._on_room = on_room
         self._transport: asyncio.Transport | None = None
 
@@ -61,6 +75,9 @@ class Link(asyncio.Protocol):
         except PermissionError as error:
             self._log.error("A connection was refused: %s", error)
             self._transport.abort()
+            return
+        if self._on_made is not None:
+            self._on_made()
 
     def data_received(self, data: bytes) -> None:
         """Take bytes."""
@@ -117,6 +134,11 @@ class Link(asyncio.Protocol):
             self.abort()
         else:
             self.write(control_frame(control))
+
+    def finish(self) -> None:
+        """Write nothing more: the other process reads what was written, and then the end. It can still write."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write_eof()
 
     def close(self) -> None:
         """End the connection once everything written has left."""

@@ -12,20 +12,17 @@ CHUNK: Final = 64 * 1024
 
 
 class LinkQueue:
-    """Frames that wait, and the chunk of frames that was written last.
-
-    The next chunk is taken only when the last one has left. So the queue knows which messages have not left.
+    """Frames that wait.
 
     Attributes:
-        size: Bytes that wait, without the last chunk.
+        size: Bytes that wait.
     """
 
-    __slots__ = ("_chunk", "_waiting", "size")
+    __slots__ = ("_waiting", "size")
 
     def __init__(self) -> None:
         self.size = 0
         self._waiting: deque[tuple[bytes | None, bytes]] = deque()
-        self._chunk: list[tuple[bytes | None, bytes]] = []
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -46,36 +43,25 @@ class LinkQueue:
         self.size += len(frame)
 
     def next_chunk(self) -> bytes:
-        """Return the next frames, joined. The last chunk has left."""
+        """Take the next frames, and return them joined."""
         waiting = self._waiting
-        chunk: list[tuple[bytes | None, bytes]] = []
+        chunk: list[bytes] = []
         if self.size <= CHUNK:
-            chunk.extend(waiting)
+            chunk.extend([frame for _, frame in waiting])
             waiting.clear()
             self.size = 0
         else:
             size = 0
             while waiting and size < CHUNK:
-                chunk.append(waiting.popleft())
-                size += len(chunk[-1][1])
+                _, frame = waiting.popleft()
+                chunk.append(frame)
+                size += len(frame)
             self.size -= size
-        self._chunk = chunk
-        return chunk[0][1] if len(chunk) == 1 else b"".join([frame for _, frame in chunk])
+        return chunk[0] if len(chunk) == 1 else b"".join(chunk)
 
-    def drop(self, unsent: int) -> Counter[bytes]:
-        """Drop all frames, and count the messages that have not left, by topic.
-
-        Args:
-            unsent: Bytes of the last chunk that have not left. A message that has left in part counts.
-        """
-        dropped: Counter[bytes] = Counter()
-        dropped.update(key for key, _ in self._waiting if key is not None)
-        while unsent > 0 and self._chunk:
-            key, frame = self._chunk.pop()
-            unsent -= len(frame)
-            if key is not None:
-                dropped[key] += 1
+    def drop(self) -> Counter[bytes]:
+        """Drop all frames, and count the messages by topic."""
+        dropped = Counter(key for key, _ in self._waiting if key is not None)
         self._waiting.clear()
-        self._chunk.clear()
         self.size = 0
         return dropped

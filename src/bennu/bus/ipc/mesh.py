@@ -9,16 +9,20 @@ from typing import Any, Final
 from ...errors import DecodeError, DefinitionError
 from ...logs.log import Log
 from ..bus import Lost, Receive
-from .directory import Directory
+from .directory import BACKLOG, Directory
 from .forks import give_up
 from .frames import VERSION, Control, FrameReader, Hello, Welcome
 from .hearers import Hearers
 from .inlet import Inlet
 from .link import Link
-from .outlet import Outlet, Settings
+from .outlet import Outlet
 from .own_interest import OwnInterest
+from .settings import Settings
 
 __all__ = ["Mesh"]
+
+MAX_STRANGERS: Final = 256
+"""Connections that have not said who they are."""
 
 LOOK: Final = 5.0
 """Seconds between two looks into the directory."""
@@ -70,7 +74,8 @@ class Mesh:
         self._loop = asyncio.get_running_loop()
         self._neighbours: dict[str, _Neighbour] = {}
         self._strangers: set[Link] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._late: set[str] = set()
         self._refused: set[str] = set()
         self._server: asyncio.Server | None = None
         self._listener = -1
@@ -126,20 +131,37 @@ class Mesh:
     def leave_parent(self) -> None:
         """Give up the parent's connections: this process is a child of ``fork``."""
         self.is_open = False
-        links = [link.fd for link in self._incoming()]
-        give_up([*links, *[outlet.fd for outlet in self.outlets], self._listener])
+        incoming = [link.fd for link in self._incoming()]
+        outgoing = [fd for outlet in self.outlets for fd in outlet.fds]
+        give_up([*incoming, *outgoing, self._listener])
+
+    def is_late(self, node: str) -> bool:
+        """Return whether a node has not answered in time, and has not answered since."""
+        return node in self._late
 
     async def wait(self, waiting: Mapping[str, Coroutine[Any, Any, object]]) -> list[str]:
-        """Wait for other nodes, but not for ever. Return those that did not answer."""
+        """Wait for other nodes, but not for ever.
+
+        Returns:
+            The nodes that have not answered in time. They are late until they answer, so that a node that hangs is
+            waited for once.
+        """
         if not waiting:
             return []
-        tasks = {name: asyncio.ensure_future(one) for name, one in waiting.items()}
+        tasks = {name: self._loop.create_task(one) for name, one in waiting.items()}
         try:
             await asyncio.wait(tasks.values(), timeout=self._settings.patience)
-            return [name for name, task in tasks.items() if not task.done()]
-        finally:
+        except asyncio.CancelledError:
             for task in tasks.values():
                 task.cancel()
+            raise
+        late = {name: task for name, task in tasks.items() if not task.done()}
+        for name, task in late.items():
+            self._late.add(name)
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+            task.add_done_callback(lambda _, name=name: self._late.discard(name))
+        return [*late]
 
     def _incoming(self) -> list[Link]:
         """Return the connections that others have opened."""
@@ -148,7 +170,9 @@ class Mesh:
     async def _listen(self) -> None:
         listener = self._directory.listen(self._settings.node)
         self._listener = listener.fileno()
-        self._server = await self._loop.create_unix_server(self._accept, sock=listener)
+        self._server = await self._loop.create_unix_server(
+            self._accept, sock=listener, backlog=BACKLOG
+        )
 
     # Who is there.
 
@@ -243,6 +267,11 @@ class Mesh:
 
         link = Link(self._log, FrameReader(on_message, on_control), on_lost)
         self._strangers.add(link)
+        if len(self._strangers) > MAX_STRANGERS:
+            self._log.error(
+                "More than %d connections without a hello: one was closed", MAX_STRANGERS
+            )
+            self._loop.call_soon(link.abort)
         return link
 
     def _greet(self, link: Link, control: Control) -> Inlet:

@@ -6,13 +6,12 @@ An outlet opens the connection to its node, and opens it again whenever it is lo
 its whole interest.
 
 Messages wait in a queue until the end of the turn, and leave together. The queue is bounded: while it is full,
-publishers wait (:meth:`Outlet.room`). Only the last chunk is in the transport, so the outlet knows exactly which
-messages have not left.
+publishers wait (:meth:`Outlet.room`). At most one chunk is in the transport.
 
-A node that hangs does not read. When publishers have waited ``patience`` seconds and nothing has left, the outlet cuts
-the connection, and publishers go on. It remembers what the node wanted to hear, and counts each message that it would
-have sent. When the node reads again, it answers the new connection, and the outlet tells it these counts: so the node
-knows exactly what it missed.
+A node that hangs does not read. When publishers have waited ``patience`` seconds and no chunk has left, the outlet cuts
+the node off, and publishers go on. The outlet remembers what the node wanted to hear, and counts each message that it
+would have sent. When the node runs again, it reads the old connection to its end, and answers the new one. The outlet
+tells it how many messages it has meant for it, so the node knows exactly what it missed.
 
 A node whose process has ended refuses the new connection. That is the end of the outlet.
 """
@@ -21,7 +20,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from dataclasses import dataclass
 from typing import Final
 
 from ...errors import DecodeError
@@ -47,11 +45,15 @@ from .hearers import Hearers
 from .link import Link
 from .link_queue import LinkQueue
 from .missed import Missed
+from .settings import Settings
 
-__all__ = ["Outlet", "Settings"]
+__all__ = ["Outlet"]
 
 CONTROL_ROOM: Final = 8 * 1024 * 1024
 """Bytes of control frames in the queue beyond its limit, after which the node counts as broken."""
+
+MAX_TOPICS: Final = 5_000_000
+"""Topics that one node can want to hear."""
 
 COUNTS: Final = 5000
 """Topics in one frame of counts."""
@@ -59,23 +61,6 @@ COUNTS: Final = 5000
 FIRST_DELAY: Final = 0.05
 LAST_DELAY: Final = 1.0
 """Seconds before a connection is tried again, if the last one was short."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What all outlets of a node share.
-
-    Attributes:
-        node: The name of this node.
-        epoch: Its epoch.
-        max_queue: Bytes that wait for one node, at most.
-        patience: Seconds for which publishers wait for a node that does not read.
-    """
-
-    node: str
-    epoch: int
-    max_queue: int
-    patience: float
 
 
 class Outlet:
@@ -116,6 +101,8 @@ class Outlet:
         self._log = log
         self._loop = asyncio.get_running_loop()
         self._link: Link | None = None
+        self._cut_links: set[Link] = set()
+        self._released = asyncio.Event()
         self._epoch: int | None = None
         self._interest: dict[bytes, int] = {}
         self._wanted: set[bytes] = set()
@@ -140,13 +127,10 @@ class Outlet:
                     connected = None
                 begun = self._loop.time()
                 if connected is not None:
-                    reader = FrameReader(self._on_message, self._on_control)
-                    link = Link(self._log, reader, self._on_lost, self._on_room)
-                    await self._loop.create_unix_connection(lambda link=link: link, sock=connected)  # type: ignore[misc]
-                    self._link = link
-                    link.send(Hello(VERSION, self._settings.node, self._settings.epoch))
+                    self._released = asyncio.Event()
+                    await self._loop.create_unix_connection(self._new_link, sock=connected)
                     self._missed.report_soon()
-                    await link.lost.wait()
+                    await self._released.wait()
                 if self._loop.time() - begun < delay:
                     await asyncio.sleep(delay * random.uniform(0.5, 1))  # noqa: S311 - no secret
                     delay = min(2 * delay, LAST_DELAY)
@@ -158,6 +142,22 @@ class Outlet:
             self._log.error("The node %s can't be reached: %s", self.name, error)
         finally:
             self._end()
+
+    def _new_link(self) -> Link:
+        """Make the link of a new connection, which says hello."""
+        link: Link
+
+        def on_control(control: Control) -> None:
+            if link is self._link:
+                self._on_control(control)
+
+        def on_made() -> None:
+            self._link = link
+            link.send(Hello(VERSION, self._settings.node, self._settings.epoch))
+
+        reader = FrameReader(self._on_message, on_control)
+        link = Link(self._log, reader, self._on_lost, on_made=on_made, on_room=self._on_room)
+        return link
 
     def _end(self) -> None:
         """Forget the node."""
@@ -171,18 +171,17 @@ class Outlet:
         self._release_flushes()
 
     def _on_lost(self, link: Link) -> None:
-        """Count what has not left: the node misses it, if it still lives."""
-        if link is not self._link:
-            return
+        self._cut_links.discard(link)
+        if link is self._link:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Forget the connection, and count the messages that wait."""
         self._link = None
         self._greeted = None
-        self._drop_queue(0)
-
-    def _drop_queue(self, unsent: int) -> None:
-        """Count the messages that have not left."""
+        self._released.set()
         self.is_live = False
-        self._cancel_cut()
-        self._missed.add_all(self._queue.drop(unsent))
+        self._missed.add_all(self._queue.drop())
         self._become_free()
         self._release_flushes()
 
@@ -194,9 +193,8 @@ class Outlet:
     def _on_control(self, control: Control) -> None:
         match control:
             case Welcome(node=name, epoch=epoch) if name == self.name:
-                if (
-                    epoch != self._epoch
-                ):  # another process: it misses nothing of what was for the old one
+                if epoch != self._epoch:
+                    # Another process: it misses nothing of what was for the old one.
                     self._hearers.remove(self, self._interest)
                     self._interest.clear()
                     self._missed.clear()
@@ -206,7 +204,9 @@ class Outlet:
             case Interest(number=number, topics=topics) if self.is_live:
                 self._hear(topics)
                 self._push(None, control_frame(InterestTaken(number, True, {})))
-            case Interest(topics=topics) if self._greeted is not None:
+            case Interest(topics=topics) if (
+                self._greeted is not None and len(self._wanted) < MAX_TOPICS
+            ):
                 self._wanted.update(topics)
             case NoInterest(topics=topics):
                 self._hearers.remove(self, topics)
@@ -224,6 +224,8 @@ class Outlet:
 
     def _hear(self, keys: list[bytes]) -> None:
         new = [key for key in keys if key not in self._interest]
+        if len(self._interest) + len(new) > MAX_TOPICS:
+            raise DecodeError(f"an interest in more than {MAX_TOPICS:,} topics")
         self._interest.update(dict.fromkeys(new, 0))
         self._hearers.add(self, new)
 
@@ -281,6 +283,9 @@ class Outlet:
         If this node closed it, a write of the other node would fail, and end its reading too early.
         """
         self._is_stopping = True
+        self._missed.report()
+        for cut in self._cut_links:
+            cut.abort()
         link = self._link
         if link is None:
             return
@@ -292,12 +297,15 @@ class Outlet:
                     link.abort()
                 await link.lost.wait()
         except TimeoutError:
+            self._let_go()
+            self._missed.report()
             link.abort()
 
     @property
-    def fd(self) -> int:
-        """The file descriptor of the connection; -1 if there is none."""
-        return -1 if self._link is None else self._link.fd
+    def fds(self) -> list[int]:
+        """The file descriptors of the connections."""
+        links = [*self._cut_links] if self._link is None else [self._link, *self._cut_links]
+        return [link.fd for link in links]
 
     def _push(self, key: bytes | None, frame: bytes) -> None:
         self._queue.add(key, frame)
@@ -306,8 +314,11 @@ class Outlet:
             self._loop.call_soon(self._flush)
         elif self._queue.has_chunk:
             self._write_queue()
-        if self._queue.size >= self._settings.max_queue and not self.is_full:
-            self._become_full()
+        if self._queue.size >= self._settings.max_queue:
+            if not self.is_full:
+                self._become_full()
+            elif self._queue.size >= self._settings.max_queue + CONTROL_ROOM:
+                self._cut("asks for more than it reads")
 
     def _flush(self) -> None:
         self._is_flushing = False
@@ -333,9 +344,6 @@ class Outlet:
     # A node that does not read.
 
     def _become_full(self) -> None:
-        if self._queue.size >= self._settings.max_queue + CONTROL_ROOM:
-            self._cut("asks for more than it reads")
-            return
         self.is_full = True
         self._room.clear()
         self._cut_later()
@@ -356,13 +364,16 @@ class Outlet:
             self._cut_timer = None
 
     def _cut(self, why: str) -> None:
-        """Drop the connection, and go on without this node until it answers a new connection."""
+        """Send nothing more on the connection, and go on without this node until it answers a new one.
+
+        The other direction stays open: if a write of the other node failed, it would not read what is left.
+        """
         link = self._link
         if link is None:
             return
-        self._link = None
-        self._greeted = None
-        self._drop_queue(link.unsent)
+        self._let_go()
+        self._cut_links.add(link)
+        link.finish()
         self._log.warning(
             "The node %s %s, so its connection was cut: %d of its messages are lost. It hears this node again, and"
             " counts what it missed, when it reads again",
@@ -370,7 +381,6 @@ class Outlet:
             why,
             len(self._missed),
         )
-        link.abort()
         self._missed.report()
 
     def _release_flushes(self) -> None:
