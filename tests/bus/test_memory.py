@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Final
+
+from hypothesis import given, strategies as st
+
 from bennu.bus import Loss, LossReason, MemoryNetwork
 from bennu.testing.bus_contract import ContractNode
 
 from ..support.clock import settle
+from ..support.properties import property_test
+
+NAMES: Final = ("one", "two", "three")
 
 
 async def start(network: MemoryNetwork, *names: str) -> list[ContractNode]:
@@ -72,3 +80,39 @@ async def test_the_tail_of_a_killed_node_is_unknown() -> None:
     await settle()
     assert two.data("t") == [b"1", b"2"]
     assert len(two.losses) == 1
+
+
+@given(st.data())
+@property_test
+def test_every_message_is_delivered_or_counted(data: st.DataObject) -> None:
+    """Whatever is cut and healed: what a node heard and what it missed is what the others published."""
+
+    async def story() -> None:
+        network = MemoryNetwork()
+        nodes = dict(zip(NAMES, await start(network, *NAMES), strict=True))
+        for node in nodes.values():
+            await node.adapter.subscribe(["t"])
+        published = dict.fromkeys(NAMES, 0)
+        for _ in range(data.draw(st.integers(0, 30))):
+            sender, other = data.draw(st.permutations(NAMES))[:2]
+            match data.draw(st.sampled_from(["publish", "publish", "cut", "heal", "settle"])):
+                case "publish":
+                    published[sender] += 1
+                    await nodes[sender].adapter.publish("t", b"%d" % published[sender])
+                case "cut":
+                    network.cut(sender, other)
+                case "heal":
+                    network.heal()
+                case _:
+                    await asyncio.sleep(0)
+        network.heal()
+        for node in nodes.values():
+            await node.adapter.confirm()
+        for name, node in nodes.items():
+            for sender in set(NAMES) - {name}:
+                heard = [int(number) for number in node.data("t", sender)]
+                missed = sum(loss.count or 0 for loss in node.losses if loss.node == sender)
+                assert heard == sorted(set(heard))
+                assert len(heard) + missed == published[sender]
+
+    asyncio.run(story())

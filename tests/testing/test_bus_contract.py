@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
 import pytest
 
 from bennu.bus import BusAdapter, MemoryNetwork
@@ -17,3 +20,10 @@ class TestMemory(BusContract):
 
     def adapter(self, node: str) -> BusAdapter:
         return self.bus.adapter(node)
+
+    @asynccontextmanager
+    async def interrupted(self, one: BusAdapter, other: BusAdapter) -> AsyncGenerator[None]:
+        self.bus.cut(one.node, other.node)
+        yield
+        await one.confirm()  # what is under way is lost too
+        self.bus.heal()

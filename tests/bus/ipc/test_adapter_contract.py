@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+import os
+import socket
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,15 @@ class TestIPC(BusContract):
 
     def adapter(self, node: str) -> BusAdapter:
         return IPCAdapter(self.path, node)
+
+    @asynccontextmanager
+    async def interrupted(self, one: BusAdapter, other: BusAdapter) -> AsyncGenerator[None]:
+        """Shut down all connections of the test, as the kernel would."""
+        for name in os.listdir("/proc/self/fd"):
+            with suppress(OSError), socket.socket(fileno=os.dup(int(name))) as found:
+                if str(self.path) in f"{found.getsockname()} {found.getpeername()}":
+                    found.shutdown(socket.SHUT_RDWR)
+        yield
 
 
 class TestIPCOnUvloop(TestIPC):

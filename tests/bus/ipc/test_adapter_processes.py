@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -128,3 +130,37 @@ async def test_a_child_does_not_keep_the_connections_of_its_parent(directory: Pa
             assert sockets(directory) == {"one.sock"}
         finally:
             os.kill(forked["child"], signal.SIGKILL)
+
+
+async def test_every_message_is_delivered_or_counted(directory: Path) -> None:
+    """A node hangs again and again, under the load of two others."""
+    async with (
+        process(directory, "one", max_queue=50_000, patience=0.2) as one,
+        process(directory, "two", max_queue=50_000, patience=0.2) as two,
+        process(directory, "three", max_queue=50_000, patience=0.2) as three,
+    ):
+        for node in (one, two, three):
+            await node("subscribe", "of one", "of three")
+        for _ in range(3):
+            two.signal(signal.SIGSTOP)
+            await asyncio.gather(
+                one("publish", "of one", 200, 10_000), three("publish", "of three", 200, 10_000)
+            )
+            two.signal(signal.SIGCONT)
+            await asyncio.gather(
+                one("publish", "of one", 20, 10_000), three("publish", "of three", 20, 10_000)
+            )
+
+        def is_whole(state: dict[str, Any]) -> bool:
+            for topic in ("of one", "of three"):
+                missed = sum(count for _, at, count, _ in state["losses"] if at == topic)
+                if missed + len(state["heard"].get(topic, ())) != 660:
+                    return False
+            return True
+
+        state = await two.until(is_whole)
+        assert {reason for _, _, _, reason in state["losses"]} == {"gap"}
+        for heard in state["heard"].values():
+            assert heard == sorted(set(heard))  # in order, and none twice
+        assert (await one("state"))["heard"] == {"of three": list(range(1, 661))}
+        assert (await three("state"))["heard"] == {"of one": list(range(1, 661))}

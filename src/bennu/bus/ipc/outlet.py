@@ -192,7 +192,7 @@ class Outlet:
 
     def _on_control(self, control: Control) -> None:
         match control:
-            case Welcome(node=name, epoch=epoch) if name == self.name:
+            case Welcome(node=name, epoch=epoch) if name == self.name and self._greeted is None:
                 if epoch != self._epoch:
                     # Another process: it misses nothing of what was for the old one.
                     self._hearers.remove(self, self._interest)
