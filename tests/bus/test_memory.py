@@ -8,7 +8,7 @@ from typing import Final
 from hypothesis import given, strategies as st
 
 from bennu.bus import Loss, LossReason, MemoryNetwork
-from bennu.testing.bus_contract import ContractNode
+from bennu.testing.contract_node import ContractNode
 
 from ..support.clock import settle
 from ..support.properties import property_test

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ from bennu.bus.ipc.frames import (
     NoInterest,
     Welcome,
 )
-from bennu.testing.bus_contract import ContractNode
+from bennu.testing.contract_node import ContractNode
 
 from ...support.until import until
 from .paths import short_directory
@@ -186,7 +187,7 @@ async def test_a_node_that_hangs_is_waited_for_once(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It is late until it answers."""
-    async with pair(path, b"t", patience=0.1) as (one, raw, connection):
+    async with pair(path, b"t", patience=0.1) as (one, raw, _):
         back = await raw.connect("one")
         with caplog.at_level(logging.WARNING, "bennu.bus"):
             for number in range(3):
@@ -195,9 +196,14 @@ async def test_a_node_that_hangs_is_waited_for_once(
         [record] = caplog.records
         assert "have not confirmed a subscription in time" in record.getMessage()
         await back.send(InterestTaken(2, True, {}))
-        await connection.receive()
-        subscribing = asyncio.create_task(one.adapter.subscribe(["b"]))
-        while not subscribing.done():
-            frame = await back.receive()
-            if isinstance(frame, Interest):
+        for number in count():
+            subscribing = asyncio.create_task(one.adapter.subscribe([f"later:{number}"]))
+            topic = b"later:%d" % number
+            while (
+                not isinstance(frame := await back.receive(), Interest) or topic not in frame.topics
+            ):
+                pass
+            if not subscribing.done():
                 await back.send(InterestTaken(frame.number, True, {}))
+                await subscribing
+                break

@@ -74,7 +74,8 @@ class Link(asyncio.Protocol):
             self.pid = peer_of(self.fd)
         except PermissionError as error:
             self._log.error("A connection was refused: %s", error)
-            self._transport.abort()
+            # uvloop leaves the socket open if it is aborted before this returns.
+            asyncio.get_running_loop().call_soon(self.abort)
             return
         if self._on_made is not None:
             self._on_made()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Mapping
+from functools import partial
 from typing import Any, Final
 
 from ...errors import DecodeError, DefinitionError
@@ -160,8 +161,11 @@ class Mesh:
             self._late.add(name)
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-            task.add_done_callback(lambda _, name=name: self._late.discard(name))
+            task.add_done_callback(partial(self._answered, name))
         return [*late]
+
+    def _answered(self, node: str, _: object) -> None:
+        self._late.discard(node)
 
     def _incoming(self) -> list[Link]:
         """Return the connections that others have opened."""
@@ -265,13 +269,16 @@ class Mesh:
             if inlet is not None:
                 inlet.close(link)
 
-        link = Link(self._log, FrameReader(on_message, on_control), on_lost)
-        self._strangers.add(link)
-        if len(self._strangers) > MAX_STRANGERS:
-            self._log.error(
-                "More than %d connections without a hello: one was closed", MAX_STRANGERS
-            )
-            self._loop.call_soon(link.abort)
+        def on_made() -> None:
+            self._strangers.add(link)
+            if len(self._strangers) > MAX_STRANGERS:
+                self._log.error(
+                    "More than %d connections without a hello: one was closed", MAX_STRANGERS
+                )
+                self._loop.call_soon(link.abort)
+
+        reader = FrameReader(on_message, on_control)
+        link = Link(self._log, reader, on_lost, on_made=on_made)
         return link
 
     def _greet(self, link: Link, control: Control) -> Inlet:
