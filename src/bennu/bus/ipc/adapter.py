@@ -21,6 +21,10 @@ reads again                 tell it how many messages it has missed, by topic (`
 forks                       notice nothing: the child has no connection, and must start an adapter of its own
 ==========================  ==================================================================================
 
+A message of 200 bytes costs the publisher 1.0 µs of CPU in a burst, and 3.8 µs if it leaves alone (uvloop); the hearer
+0.4 and 2.2 µs. It arrives after 10 µs. The same bytes over a raw socketpair, with blocking calls: 0.02 and 1.2 µs, 0.02
+and 0.9 µs, 4.4 µs. ``python -m benchmarks.bus`` measures it; docs/bus.md has the table.
+
 Every few seconds a node looks whether its socket is still in the directory, and whether there are nodes that it does not
 know. So it survives a clean-up of ``/tmp``.
 """
