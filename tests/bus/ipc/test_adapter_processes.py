@@ -164,3 +164,31 @@ async def test_every_message_is_delivered_or_counted(directory: Path) -> None:
             assert heard == sorted(set(heard))  # in order, and none twice
         assert (await one("state"))["heard"] == {"of three": list(range(1, 661))}
         assert (await three("state"))["heard"] == {"of one": list(range(1, 661))}
+
+
+async def test_a_publisher_that_is_killed_under_load_leaves_the_beginning(directory: Path) -> None:
+    """What arrived is what was published first, whole and in order."""
+    async with process(directory, "one") as one, process(directory, "two") as two:
+        await one("subscribe", "t")
+        publishing = asyncio.create_task(two("publish", "t", 1_000_000, 1000))
+        await one.until(lambda state: state["heard"])
+        await two.kill()
+        with pytest.raises(AssertionError, match="has ended"):
+            await publishing
+        state = await one.until(lambda state: not state["nodes"])
+        heard = state["heard"]["t"]
+        assert heard == list(range(1, len(heard) + 1))
+        assert state["losses"] == [["two", None, None, "tail"]]
+
+
+async def test_publishers_do_not_wait_for_a_killed_process(directory: Path) -> None:
+    """The process hangs with a full queue, and is killed. Nothing is reported: no living process missed a message."""
+    async with process(directory, "one", max_queue=50_000) as one:
+        async with process(directory, "two") as two:
+            await two("subscribe", "t")
+            two.signal(signal.SIGSTOP)
+            publishing = asyncio.create_task(one("publish", "t", 1000, 10_000))
+            await two.kill()
+            await publishing
+        state = await one.until(lambda state: not state["nodes"])
+        assert state["losses"] == []

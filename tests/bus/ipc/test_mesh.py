@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -315,3 +316,17 @@ async def test_an_interest_is_bounded(path: Path, monkeypatch: pytest.MonkeyPatc
         await raw.welcome(again, b"a", b"b")
         await again.send(Interest(2, [b"c"]))
         assert await again.ended()
+
+
+async def test_nodes_that_start_together_find_each_other(path: Path) -> None:
+    names = [f"node-{number}" for number in range(6)]
+    mesh = [ContractNode(IPCAdapter(path, name)) for name in names]
+    await asyncio.gather(*[node.start() for node in mesh])
+    await asyncio.gather(*[node.adapter.subscribe(["t"]) for node in mesh])
+    for node in mesh:
+        assert await node.adapter.publish("t", b"") == 5
+    await until(lambda: all(len(node.heard) == 5 for node in mesh))
+    assert all(node.adapter.nodes() == {*names} - {node.adapter.node} for node in mesh)
+    await asyncio.gather(*[node.adapter.stop() for node in mesh])
+    assert [loss for node in mesh for loss in node.losses] == []
+    assert os.listdir(path) == []
