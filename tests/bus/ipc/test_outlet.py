@@ -207,3 +207,21 @@ async def test_a_node_that_hangs_is_waited_for_once(
                 await back.send(InterestTaken(frame.number, True, {}))
                 await subscribing
                 break
+
+
+async def test_publishers_that_wait_keep_their_order(path: Path) -> None:
+    """The messages of a topic arrive in the order of the calls, also those of publishers that come later."""
+    async with pair(path, b"t") as (one, _, connection):
+        calls = [
+            asyncio.create_task(one.adapter.publish("t", b"%08d" % number + bytes(SIZE)))
+            for number in range(200)
+        ]
+        await until(calls[0].done)
+        got: list[int] = []
+        for number in range(200, 300):
+            calls.append(asyncio.create_task(one.adapter.publish("t", b"%08d" % number)))
+            got.append(int((await connection.receive())[1][:8]))
+        while len(got) < 300:
+            got.append(int((await connection.receive())[1][:8]))
+        await asyncio.gather(*calls)
+        assert got == list(range(300))

@@ -37,6 +37,7 @@ import re
 import time
 from collections.abc import Collection
 from typing import Final
+from weakref import WeakValueDictionary
 
 from ...errors import NotStarted
 from ...logs.log import Log
@@ -90,6 +91,8 @@ class IPCAdapter(BusAdapter):
         "_node",
         "_number",
         "_patience",
+        "_waiters",
+        "_waiting",
     )
 
     def __init__(
@@ -110,6 +113,8 @@ class IPCAdapter(BusAdapter):
         self._is_forked = False
         self._epoch = 0
         self._number = 0
+        self._waiters = 0
+        self._waiting: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
         watch(self)
 
     @property
@@ -165,16 +170,27 @@ class IPCAdapter(BusAdapter):
         if not outlets:
             return 0
         frame = message_frame(key, data)
-        while full := [outlet for outlet in outlets if outlet.is_full]:
-            await full[0].room()
+        if (self._waiters and key in self._waiting) or [one for one in outlets if one.is_full]:
+            # Publishers of a topic wait in their order: else a later message could overtake an earlier one.
+            lock = self._waiting.setdefault(key, asyncio.Lock())
+            self._waiters += 1
+            try:
+                async with lock:
+                    return await self._publish_later(mesh, key, frame, node)
+            finally:
+                self._waiters -= 1
+        return _put(outlets, key, frame)
+
+    async def _publish_later(self, mesh: Mesh, key: bytes, frame: bytes, node: str | None) -> int:
+        """Send a message once there is room in all queues."""
+        while True:
             if not mesh.is_open:
                 raise self._not_started()
             outlets = _chosen(mesh.hearers.of(key), node)
-        count = 0
-        for outlet in outlets:
-            outlet.put(key, frame)
-            count += outlet.is_live
-        return count
+            full = [outlet for outlet in outlets if outlet.is_full]
+            if not full:
+                return _put(outlets, key, frame)
+            await full[0].room()
 
     async def subscribe(self, topics: Collection[str]) -> None:
         """Tell all nodes what this node hears, and wait until each has confirmed it."""
@@ -243,3 +259,12 @@ class IPCAdapter(BusAdapter):
 def _chosen(outlets: list[Outlet], node: str | None) -> list[Outlet]:
     """Return the outlets to one node, or to all."""
     return outlets if node is None else [outlet for outlet in outlets if outlet.name == node]
+
+
+def _put(outlets: list[Outlet], key: bytes, frame: bytes) -> int:
+    """Send a message to nodes. Return how many of them read."""
+    count = 0
+    for outlet in outlets:
+        outlet.put(key, frame)
+        count += outlet.is_live
+    return count
