@@ -87,6 +87,8 @@ def _extensions(header: str) -> object:
 NO_CLIENT: Final = "reads what the application defines"
 
 PATTERNS: Final[dict[str, str | list[Worst]]] = {
+    "bus/ipc/directory.py:_NAME": "reads names of nodes, which no client chooses",
+    "bus/ipc/directory.py:_UNSAFE": "reads names of nodes, which no client chooses",
     "limits/rate.py:_RATE": NO_CLIENT,
     "phoenix/etf/decoder.py:_OLD_FLOAT": [
         (decode_term, lambda _: b"\x83c" + b"1" * 31),  # it has 31 bytes for any input

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bennu.bus.ipc.directory import MAX_PATH, Directory, peer_of
+from bennu.bus.ipc.directory import MAX_PATH, Directory, peer_of, safe_name
 from bennu.errors import DefinitionError
 
 from .paths import short_directory
@@ -90,6 +90,11 @@ def test_a_directory_of_another_user_is_refused(path: Path) -> None:
 def test_a_name_that_is_no_file_name_is_refused(path: Path, node: str) -> None:
     assert "64 ASCII letters" in refusal(path, node)
     assert not path.exists()
+
+
+@pytest.mark.parametrize("name", ["web 1/ä", ".hidden", "x" * 99, "", "-", "a.b@c"])
+def test_a_safe_name_can_be_used(name: str, opened: Callable[[str], Directory]) -> None:
+    opened(safe_name(name))
 
 
 def test_a_long_path_is_refused(path: Path, tmp_path: Path) -> None:

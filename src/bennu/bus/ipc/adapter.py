@@ -33,7 +33,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import time
 from collections.abc import Collection
 from typing import Final
@@ -42,7 +41,7 @@ from weakref import WeakValueDictionary
 from ...errors import NotStarted
 from ...logs.log import Log
 from ..bus import BusAdapter, Lost, Receive, unique_name
-from .directory import Directory
+from .directory import Directory, safe_name
 from .forks import watch
 from .frames import key_of_topic, message_frame
 from .mesh import Mesh
@@ -103,7 +102,7 @@ class IPCAdapter(BusAdapter):
         max_queue: int = MAX_QUEUE,
         patience: float = PATIENCE,
     ) -> None:
-        self._node = node or re.sub(r"[^A-Za-z0-9_.@-]+", "-", unique_name())
+        self._node = safe_name(unique_name()) if node is None else node
         self._directory = Directory(directory)
         self._max_queue = max_queue
         self._patience = patience

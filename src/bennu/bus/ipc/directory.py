@@ -33,7 +33,7 @@ from ...errors import DefinitionError
 if sys.platform != "win32":
     import fcntl  # on Windows this module can be imported, and says that it can't be used
 
-__all__ = ["BACKLOG", "Directory", "peer_of"]
+__all__ = ["BACKLOG", "Directory", "peer_of", "safe_name"]
 
 SUFFIX: Final = ".sock"
 MAX_PATH: Final = 107
@@ -47,6 +47,7 @@ LOCK_PAUSE: Final = 0.01
 """Seconds between two tries to get the lock."""
 
 _NAME = re.compile(r"[A-Za-z0-9_@-][A-Za-z0-9_.@-]{0,63}")
+_UNSAFE = re.compile(r"[^A-Za-z0-9_.@-]+")
 _CREDENTIALS = struct.Struct("3i")
 
 
@@ -223,7 +224,7 @@ class Directory:
             raise self._refusal(
                 "a node name of at most 64 ASCII letters, digits, '_', '-', '.' and '@'",
                 repr(node),
-                f'a name such as "{re.sub(r"[^A-Za-z0-9_-]+", "-", node)[:40].strip("-") or "web-1"}"',
+                f'a name such as "{safe_name(node)}"',
             )
         length = len(os.fsencode(self.path / (node + SUFFIX)))
         if length > MAX_PATH:
@@ -267,6 +268,11 @@ class Directory:
 
     def _refusal(self, expected: str, got: str, write: str) -> DefinitionError:
         return DefinitionError(f"ipc://{self.path}", expected=expected, got=got, write=write)
+
+
+def safe_name(name: str) -> str:
+    """Return a name that is like another one, and that a node can have."""
+    return _UNSAFE.sub("-", name).strip("-.")[:64] or "web-1"
 
 
 def peer_of(fd: int) -> int:
