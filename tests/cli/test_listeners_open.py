@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,6 +32,35 @@ def test_a_name_with_several_addresses_has_one_port(monkeypatch: pytest.MonkeyPa
     assert [name[0] for name in names] == ["127.0.0.1", "127.0.0.2"]
     assert addresses(listeners, "many", "https") == [f"https://many:{names[0][1]}"]
     close(listeners)
+
+
+def test_a_port_that_is_taken_on_another_address_is_not_chosen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Another port is tried, until one is free on all addresses; not for ever."""
+    found = [
+        (socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, 0))
+        for host in ("127.0.0.1", "127.0.0.2")
+    ]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    refused = [*range(3)]
+
+    class Shared(socket.socket):
+        """A socket on a machine where ports of the second address are taken."""
+
+        def bind(self, address: Any, /) -> None:
+            if address[0] == "127.0.0.2" and refused:
+                refused.pop()
+                raise OSError(errno.EADDRINUSE, "taken")
+            super().bind(address)
+
+    monkeypatch.setattr(socket, "socket", Shared)
+    opened = open_listeners("many", 0)
+    assert len({listener.getsockname()[1] for listener in opened}) == 1
+    close(opened)
+    refused.extend(range(1000))
+    with pytest.raises(CannotListen, match="taken"):
+        open_listeners("many", 0)
 
 
 def test_an_address_of_version_6_stands_in_brackets() -> None:

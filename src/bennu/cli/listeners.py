@@ -33,6 +33,9 @@ __all__ = [
     "open_listeners",
 ]
 
+PORTS_TRIED: Final = 10
+"""Ports that are tried for a name with several addresses, if the system chooses the port."""
+
 NEIGHBOURS: Final = 100
 """Ports above a taken port that are tried for a suggestion."""
 
@@ -83,7 +86,7 @@ def open_listeners(
     if uds is not None:
         return [_unix(uds)]
     try:
-        return _bind_all(host, port)
+        return _bind_any(host) if port == 0 else _bind_all(host, port)
     except (socket.gaierror, UnicodeError) as error:
         raise CannotListen(
             f"--host {host!r} is no address of this machine ({error}): write --host 127.0.0.1, or"
@@ -91,6 +94,23 @@ def open_listeners(
         ) from error
     except OSError as error:
         raise CannotListen(_explain(host, port, error, command)) from error
+
+
+def _bind_any(host: str) -> list[socket.socket]:
+    """Bind all addresses of a name to one free port.
+
+    The system chooses the port for the first address. On another address that port can be taken: then all is tried anew.
+
+    Raises:
+        OSError: No port was free on all addresses, or there is no address.
+    """
+    for _ in range(PORTS_TRIED - 1):
+        try:
+            return _bind_all(host, 0)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+    return _bind_all(host, 0)
 
 
 def _bind_all(host: str, port: int) -> list[socket.socket]:
