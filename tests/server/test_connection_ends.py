@@ -8,13 +8,15 @@ import weakref
 from typing import Any
 
 import pytest
+from msgspec import Raw
 
 from bennu import Channel, ConnectInfo, Endpoint, Rates, Socket
-from bennu.message import Disconnect, SocketId
+from bennu.message import Disconnect, Message, SocketId
 from bennu.protocol import JSONV2
+from bennu.reasons import CloseCode
 
 from ..support.clock import advance, settle
-from ..support.inside import topics_of
+from ..support.inside import connection_of, topics_of
 from ..support.memory import Over, all_transports, both_transports, endpoint_of, ok, serve
 from .rooms import CHANNELS, ended
 
@@ -155,3 +157,31 @@ async def test_a_connection_that_has_ended_needs_no_garbage_collector(
             assert made[0]() is None
         finally:
             gc.enable()
+
+
+@pytest.mark.parametrize("late", ["a lost connection", "a message", "a large message", "a leave"])
+async def test_what_comes_for_a_channel_that_was_replaced_just_now_is_dropped(late: str) -> None:
+    """The channel that a duplicate join replaces is over, and the connection has not noticed it yet."""
+    async with serve(endpoint_of(CHANNELS)) as server:
+        client = await server.connect()
+        await client.join("room:1")
+        await client.join("room:2")
+        connection = connection_of(server.endpoint)
+        old = connection.members()[0]
+        message = Message("1", "9", "room:1", "echo", Raw(b"{}"))
+        calls = {
+            "a lost connection": lambda: connection.close(CloseCode.SHUTDOWN, reason="closed"),
+            "a message": lambda: old.deliver(message),
+            "a large message": lambda: old.deliver_large(message, 5000),
+            "a leave": lambda: old.leave(message),
+        }
+        old.task.when_done(calls[late])
+        client.send("7", "7", "room:1", "phx_join", {})
+        await settle()
+        if late == "a lost connection":
+            assert await client.closed() == CloseCode.SHUTDOWN.code
+            assert ended == [("room:2", "closed")]
+        else:
+            assert (await client.receive()).payload == ok()  # the new join
+            assert (await client.receive()).event == "phx_close"
+            assert await client.call("room:2", "echo", {"a": 1}) == ok({"a": 1})

@@ -173,7 +173,8 @@ class ChannelServer:
         task = self.task
         waiter = task.waiter  # the rest is task.wake(), in one function for speed
         if waiter is None:
-            task.open_mailbox().put_message(message)
+            if task.over is None:  # else the connection has not yet noticed the end
+                task.open_mailbox().put_message(message)
         else:
             task.waiter = None
             if not waiter.done():
@@ -181,8 +182,9 @@ class ChannelServer:
 
     def deliver_large(self, message: Message, size: int) -> None:
         """Queue a large message of the client, and count its bytes until it is handled."""
-        self.task.open_mailbox().count_bytes(message, size)
-        self.deliver(message)
+        if self.task.over is None:
+            self.task.open_mailbox().count_bytes(message, size)
+            self.deliver(message)
 
     def leave(self, message: Message) -> None:
         """Queue the client's leave. It is handled in its turn, but at the latest after the grace time."""

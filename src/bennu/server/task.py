@@ -159,7 +159,7 @@ class SupervisedTask:
             item: The item: the end itself, or the client's leave.
             end: The end.
         """
-        if not self.wake(item):
+        if self.over is None and not self.wake(item):
             self.open_mailbox().put_anyway(item)
             if self.is_running:
                 self.set_limit(GRACE, end)
