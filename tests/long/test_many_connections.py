@@ -17,7 +17,7 @@ from tests.cli.command import bennu
 ROOT = Path(__file__).parent.parent.parent
 WSLOAD = ROOT / "benchmarks" / ".build" / "wsload"
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(300), pytest.mark.clock("real")]
 
 
 @pytest.fixture(scope="module", autouse=True)
