@@ -143,7 +143,7 @@ class Bucket:
 
     Example:
         >>> bucket = Bucket(Rate.parse("2/second"))
-        >>> [bucket.take(now) for now in (0.0, 0.0, 0.0, 0.5)]
+        >>> [bucket.take(at) for at in (0.0, 0.0, 0.0, 0.5)]
         [0.0, 0.0, 0.5, 0.0]
     """
 

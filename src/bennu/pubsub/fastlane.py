@@ -81,7 +81,7 @@ class Framing(Protocol):
 
 
 class Writer(Protocol):
-    """Takes what was framed for one connection, and never waits."""
+    """Takes what was framed for one connection, and never waits. It is no Callable: a type checker would bind that to ``self``."""
 
     def __call__(self, framed: Any, /) -> object: ...
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 
 from bennu.bus import Loss, LossReason
 from bennu.bus.ipc.missed import REPORT, Missed
+from tests.support.clock import advance, settle
 
 
 async def test_counts_are_reported_once() -> None:
@@ -20,8 +20,8 @@ async def test_counts_are_reported_once() -> None:
     assert len(missed) == 4
     missed.report_soon()
     missed.report_soon()
-    await asyncio.sleep(REPORT)
-    await asyncio.sleep(0)
+    await advance(REPORT)
+    await settle()
     expected = [
         Loss("two", "t", 3, LossReason.CUT),
         Loss("two", "\N{REPLACEMENT CHARACTER}", 1, LossReason.CUT),
@@ -37,5 +37,5 @@ async def test_what_a_dead_process_misses_is_forgotten() -> None:
     missed.add(b"t")
     missed.report_soon()
     missed.clear()
-    await asyncio.sleep(2 * REPORT)
+    await advance(2 * REPORT)
     assert losses == []

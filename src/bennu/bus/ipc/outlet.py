@@ -70,7 +70,7 @@ class Outlet:
         name: The other node.
         settings: What all outlets share.
         directory: Where the other node listens.
-        hearers: Who hears which topic. The outlet enters itself there.
+        hearers: The outlets of each topic whose nodes hear it. This outlet adds itself.
         lost: Called with what the other node misses.
         log: Writes the log.
 
