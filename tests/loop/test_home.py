@@ -315,7 +315,7 @@ def test_a_home_without_an_event_loop_has_none() -> None:
     assert not home.is_current
     assert not home.is_in_process
     assert not home.is_abandoned
-    home.forget_parent()
+    home.leave_parent()
     with pytest.raises(NotStarted, match=r"await endpoint\.start\(\) first"):
         _ = home.loop
 

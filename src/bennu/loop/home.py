@@ -20,17 +20,15 @@ import os
 import threading
 from collections.abc import Callable
 from threading import get_ident
-from typing import Any, Final
-from weakref import WeakSet
+from typing import Final
 
 from ..errors import BennuError, NotStarted, WrongThread
+from .forks import watch
 
 __all__ = ["Home"]
 
 NO_THREAD: Final = 0
 """A number that no thread has."""
-
-_homes: WeakSet[Home] = WeakSet()
 
 
 class Home:
@@ -52,7 +50,7 @@ class Home:
         self._is_inherited = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self.is_running: Callable[[], bool] = _never
-        _homes.add(self)
+        watch(self)
 
     # Start and stop.
 
@@ -76,7 +74,7 @@ class Home:
         self.is_running = _never
         self._is_inherited = False
 
-    def forget_parent(self) -> None:
+    def leave_parent(self) -> None:
         """Forget the thread: this process is a child of the process in which the home was started."""
         if self._loop is not None:
             self.thread = NO_THREAD
@@ -228,13 +226,3 @@ def _running() -> asyncio.AbstractEventLoop | None:
 
 def _never() -> bool:
     return False
-
-
-def _forget_parents() -> None:
-    for home in tuple(_homes):
-        home.forget_parent()
-
-
-_hook: Any = getattr(os, "register_at_fork", None)  # there is no fork on Windows
-if _hook is not None:
-    _hook(after_in_child=_forget_parents)

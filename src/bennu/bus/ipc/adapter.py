@@ -40,9 +40,9 @@ from weakref import WeakValueDictionary
 
 from ...errors import NotStarted
 from ...logs.log import Log
+from ...loop.forks import watch
 from ..bus import BusAdapter, Lost, Receive, unique_name
 from .directory import Directory, safe_name
-from .forks import watch
 from .frames import key_of_topic, message_frame
 from .mesh import Mesh
 from .outlet import Outlet

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from ...errors import DecodeError, DefinitionError
 from ...logs.log import Log
+from ...loop.forks import give_up
 from ..bus import Lost, Receive
 from .directory import BACKLOG, Directory
-from .forks import give_up
 from .frames import VERSION, Control, FrameReader, Hello, Welcome
 from .hearers import Hearers
 from .inlet import Inlet

@@ -1,8 +1,8 @@
-"""Notices a fork: a child must not keep the connections of its parent open.
+"""Notices a fork: a child must use neither the event loop nor the connections of its parent.
 
-A child of ``fork`` has all open files of its parent. While it lives, the other nodes would not notice the parent's
-death. So the child replaces each file by ``/dev/null``, under the same number: whoever closes the number later closes
-nothing else.
+A child of ``fork`` has all open files of its parent. While the child lives, a process at the other end would not notice
+the parent's death. So the child replaces each file by ``/dev/null``, under the same number. Code that closes the number
+later closes no other file.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ __all__ = ["Forkable", "give_up", "watch"]
 
 
 class Forkable(Protocol):
-    """An object that has open files."""
+    """An object that belongs to one process."""
 
     def leave_parent(self) -> None:
-        """Give up the parent's files: this process is its child."""
+        """Give up what is the parent's, because this process is its child."""
         ...
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from bennu.bus.ipc.forks import give_up
+from bennu.loop.forks import give_up
 
 
 def test_a_file_is_replaced_under_its_number() -> None:
