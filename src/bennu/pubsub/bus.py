@@ -14,11 +14,10 @@ A node is a process with a name. Node names must differ: two nodes of one name w
 
 from __future__ import annotations
 
-import os
-import secrets
-import socket
 from collections.abc import Callable
 from typing import Protocol
+
+from ..bus.bus import unique_name
 
 __all__ = ["Bus", "LocalBus", "Receive"]
 
@@ -86,8 +85,3 @@ class LocalBus:
 
     def publish(self, topic: str, data: bytes, node: str | None = None) -> None:
         """Do nothing: there are no other nodes."""
-
-
-def unique_name() -> str:
-    """Return a name that no other process has, of the host name, the process id and random text."""
-    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
