@@ -21,16 +21,16 @@ from __future__ import annotations
 import asyncio
 import re
 from typing import Any, Final
-from urllib.parse import unquote
 
 import uvicorn
 from uvicorn.server import ServerState
 
 from ..transports.proxied import PEER
-from ..transports.upgrade import EXTENSION, Upgrade
+from ..transports.upgrade import EXTENSION
+from .addresses import address_of, client_of
 from .application_call import endpoint_of, serve_endpoint
-from .http_protocol import BennuProtocol
-from .limited_protocol import LIMITS, address_of
+from .http_protocol import BennuProtocol, begin_upgrade, websocket_scope
+from .limited_protocol import LIMITS
 from .request_limits import RequestLimits
 
 __all__ = ["FirstProtocol"]
@@ -101,10 +101,7 @@ class FirstProtocol(asyncio.Protocol):
             return
         state, transport = self._state, self._transport
         limits.head_deadlines.forget(transport)
-        self._connections.discard(self)
-        native = Upgrade(transport, data[found.end() :], self._connections)
-        self._connections.add(native)
-        transport.set_protocol(native)
+        native = begin_upgrade(self, transport, data[found.end() :], self._connections)
         scope = self._scope_of(found[1], found[2] or b"", headers)
         scope["extensions"][EXTENSION] = native
         log = limits.telemetry.log
@@ -150,34 +147,21 @@ class FirstProtocol(asyncio.Protocol):
         self, raw_path: bytes, query: bytes, headers: list[tuple[bytes, bytes]]
     ) -> dict[str, Any]:
         """Return the scope that uvicorn's protocol would make of the request."""
-        config, transport = self._config, self._transport
-        client = address_of(transport.get_extra_info("peername"))
-        if client is not None and client[1] is None:  # the path of a Unix socket
-            client = None
-        path = raw_path.decode("ascii")
-        return {
-            "type": "websocket",
-            "asgi": {"version": config.asgi_version, "spec_version": "2.3"},
+        transport = self._transport
+        client = client_of(transport)
+        scope = {
+            "asgi": {"version": self._config.asgi_version, "spec_version": "2.3"},
             "http_version": "1.1",
             "server": address_of(transport.get_extra_info("sockname")),
             "client": client,
-            "scheme": "ws" if transport.get_extra_info("sslcontext") is None else "wss",
             "method": "GET",
-            "root_path": config.root_path,
-            "path": config.root_path + (unquote(path) if "%" in path else path),
-            "raw_path": config.root_path.encode("ascii") + raw_path,
-            "query_string": query,
+            "root_path": self._config.root_path,
             "headers": headers,
             "state": self._app_state.copy(),
-            "subprotocols": [
-                part.strip().decode("ascii")
-                for name, value in headers
-                if name == b"sec-websocket-protocol"
-                for part in value.split(b",")
-            ],
-            "extensions": {"websocket.http.response": {}},
             PEER: client,
         }
+        is_secure = transport.get_extra_info("sslcontext") is not None
+        return websocket_scope(scope, raw_path, query, is_secure=is_secure)
 
 
 def _headers_of(lines: bytes) -> list[tuple[bytes, bytes]] | None:

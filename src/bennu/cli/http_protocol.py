@@ -16,6 +16,7 @@ If the application is itself an endpoint, the endpoint is called directly. ``--t
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 from urllib.parse import unquote
 
@@ -25,7 +26,7 @@ from ..transports.upgrade import EXTENSION, Upgrade
 from .application_call import ApplicationCall
 from .limited_protocol import LimitedProtocol
 
-__all__ = ["BennuProtocol"]
+__all__ = ["BennuProtocol", "begin_upgrade", "websocket_scope"]
 
 _BODY = frozenset((b"content-length", b"transfer-encoding"))
 
@@ -42,11 +43,7 @@ class BennuProtocol(LimitedProtocol):
         # The parser and the protocol refer to each other, and no HTTP is read any more. Without this line only the
         # garbage collector frees them, which was a tenth of the cost of a connect.
         self.parser: Any = None
-        self.connections.discard(self)
-        open_connections: set[Any] = self.connections  # each has a shutdown()
-        native = Upgrade(self.transport, early, open_connections)
-        open_connections.add(native)
-        self.transport.set_protocol(native)
+        native = begin_upgrade(self, self.transport, early, self.connections)
         scope["extensions"][EXTENSION] = native
         call = ApplicationCall(self, native, scope)
         native.when_lost(call.lost)
@@ -63,24 +60,60 @@ class BennuProtocol(LimitedProtocol):
                 the body or frames.
         """
         url = httptools.parse_url(self.url)
-        raw_path: bytes = url.path or b"/"
-        path = raw_path.decode("ascii")
         scope: dict[str, Any] = dict(self.scope)
-        offered: list[bytes] = []
-        for name, value in scope["headers"]:
-            if name == b"sec-websocket-protocol":
-                offered.append(value)
-            elif name in _BODY and value != b"0":
-                raise ValueError("a request to upgrade has no body")
-        scope.update(
-            type="websocket",
-            scheme="wss" if self.scheme == "https" else "ws",
-            path=self.root_path + (unquote(path) if "%" in path else path),
-            raw_path=self.root_path.encode("ascii") + raw_path,
-            query_string=url.query or b"",
-            subprotocols=[
-                token.strip().decode("latin-1") for value in offered for token in value.split(b",")
-            ],
-            extensions={"websocket.http.response": {}},
+        if any(name in _BODY and value != b"0" for name, value in scope["headers"]):
+            raise ValueError("a request to upgrade has no body")
+        return websocket_scope(
+            scope, url.path or b"/", url.query or b"", is_secure=self.scheme == "https"
         )
-        return scope
+
+
+def begin_upgrade(
+    protocol: asyncio.Protocol, transport: Any, early: bytes, connections: set[Any]
+) -> Upgrade:
+    """Replace a protocol by an upgrade, which waits for the application.
+
+    Args:
+        protocol: The protocol that got the request.
+        transport: The asyncio transport of both.
+        early: Bytes that came after the request.
+        connections: uvicorn's set of what it must shut down.
+    """
+    native = Upgrade(transport, early, connections)
+    connections.discard(protocol)
+    connections.add(native)
+    transport.set_protocol(native)
+    return native
+
+
+def websocket_scope(
+    scope: dict[str, Any], raw_path: bytes, query: bytes, *, is_secure: bool
+) -> dict[str, Any]:
+    """Complete a scope to that of a WebSocket, and return it.
+
+    Args:
+        scope: The keys that a scope for HTTP has too, with ``root_path`` and ``headers``.
+        raw_path: The path of the request.
+        query: The query string.
+        is_secure: Whether the request came over TLS.
+
+    Raises:
+        ValueError: The path is not ASCII.
+    """
+    root: str = scope["root_path"]
+    path = raw_path.decode("ascii")
+    scope.update(
+        type="websocket",
+        scheme="wss" if is_secure else "ws",
+        path=root + (unquote(path) if "%" in path else path),
+        raw_path=root.encode("ascii") + raw_path,
+        query_string=query,
+        subprotocols=[
+            part.strip().decode("latin-1")
+            for name, value in scope["headers"]
+            if name == b"sec-websocket-protocol"
+            for part in value.split(b",")
+        ],
+        extensions={"websocket.http.response": {}},
+    )
+    return scope

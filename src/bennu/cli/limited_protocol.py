@@ -21,7 +21,7 @@ from __future__ import annotations
 import asyncio
 from abc import abstractmethod
 from collections import deque
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import httptools
 import uvicorn
@@ -31,10 +31,11 @@ from uvicorn.server import ServerState
 
 from ..logs.log import Log
 from ..transports.proxied import PEER
+from .addresses import address_of, client_of
 from .gentle_transport import GentleTransport
 from .request_limits import MALFORMED, MIN_RATE, RequestLimits, RequestRefusal
 
-__all__ = ["LIMITS", "LINGER", "OWN", "LimitedProtocol", "address_of"]
+__all__ = ["LIMITS", "LINGER", "OWN", "LimitedProtocol"]
 
 LIMITS: Final = "bennu_limits"
 """The attribute of uvicorn's server state that holds the :class:`RequestLimits`."""
@@ -117,8 +118,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self.transport = transport
         self.flow = FlowControl(transport)
         self.server = address_of(transport.get_extra_info("sockname"))
-        client = address_of(transport.get_extra_info("peername"))
-        self.client = None if client is None or client[1] is None else (client[0], client[1])
+        self.client = client_of(transport)
         self.scheme = "https" if transport.get_extra_info("sslcontext") else "http"
         shared: dict[str, Any] = self.server_state.__dict__
         limits: RequestLimits | None = shared.get(LIMITS)
@@ -387,11 +387,3 @@ class LimitedProtocol(HttpToolsProtocol):
         """Whether the answer to an earlier request is unfinished."""
         cycle: Any = self.cycle
         return cycle is not None and not cycle.response_complete
-
-
-def address_of(given: Any) -> tuple[str, int | None] | None:
-    """Return an address as ASGI writes it: a host with its port, or the path of a Unix socket."""
-    if isinstance(given, tuple):
-        host, port = cast("tuple[Any, ...]", given)[:2]  # an address of IPv6 has two parts more
-        return (str(host), int(port))
-    return (given, None) if isinstance(given, str) and given else None
