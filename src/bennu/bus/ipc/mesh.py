@@ -200,7 +200,7 @@ class Mesh:
             self._look()
 
     async def _listen_again(self) -> None:
-        """Put the socket back, which somebody has removed."""
+        """Make the socket again, because it was removed."""
         self._log.warning(
             "The socket of this node was removed from %s, and is made again", self._directory.path
         )
