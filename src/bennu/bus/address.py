@@ -1,0 +1,96 @@
+"""Makes the adapter for an address: ``ipc:///run/chat``, ``redis://cache:6379``."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from ..errors import DefinitionError
+from .bus import BusAdapter
+from .local import LocalAdapter
+
+__all__ = ["adapter_for", "without_password"]
+
+
+class _Kind(NamedTuple):
+    """What an address begins with.
+
+    Attributes:
+        module: The module of this package with the function ``adapter_for(address, node)``.
+        extra: The extra of Bennu that installs the client library; None if there is none.
+    """
+
+    module: str
+    extra: str | None
+
+
+KINDS: Final = {
+    "ipc": _Kind(".ipc", None),
+    "redis": _Kind(".redis", "redis"),
+    "rediss": _Kind(".redis", "redis"),
+    "redis+sentinel": _Kind(".redis", "redis"),
+    "rediss+sentinel": _Kind(".redis", "redis"),
+    "redis+cluster": _Kind(".redis", "redis"),
+    "rediss+cluster": _Kind(".redis", "redis"),
+    "nats": _Kind(".nats", "nats"),
+    "tls": _Kind(".nats", "nats"),
+    "postgresql": _Kind(".postgresql", "postgresql"),
+    "postgres": _Kind(".postgresql", "postgresql"),
+}
+"""The buses by the scheme of their addresses."""
+
+
+def adapter_for(address: str, node: str | None = None) -> BusAdapter:
+    """Return the adapter for an address, not started.
+
+    Args:
+        address: ``local://``, or an address of :data:`KINDS`.
+        node: The name of this node. Default: None, a unique name.
+
+    Raises:
+        DefinitionError: The address can't be used, or a package is not installed.
+
+    Example:
+        >>> adapter_for("local://", "web-1").node
+        'web-1'
+    """
+    scheme = address.partition("://")[0].lower() if "://" in address else ""
+    if scheme == "local":
+        return LocalAdapter(node)
+    kind = KINDS.get(scheme)
+    if kind is None:
+        raise DefinitionError(
+            "the address of the bus",
+            expected=f"an address that begins with {', '.join(f'{one}://' for one in ('local', *KINDS))}",
+            got=without_password(address),
+            write='pubsub="redis://localhost:6379"',
+        )
+    try:
+        module = importlib.import_module(kind.module, __package__)
+    except ModuleNotFoundError as error:
+        if kind.extra is None:
+            raise
+        raise DefinitionError(
+            f"the bus {without_password(address)}",
+            expected=f"the packages of bennu[{kind.extra}]",
+            got=f"no module {error.name!r}",
+            write=f'pip install "bennu[{kind.extra}]"',
+        ) from error
+    make: Callable[[str, str | None], BusAdapter] = module.adapter_for
+    return make(address, node)
+
+
+def without_password(address: str) -> str:
+    """Return an address for the log: what stands before the last ``@``, and the query, are hidden.
+
+    Example:
+        >>> without_password("redis://chat:hunter2@cache:6379/0?token=x")
+        'redis://***@cache:6379/0?***'
+    """
+    scheme, separator, rest = address.partition("://")
+    if not separator:
+        scheme, rest = "", address
+    rest, question, _ = rest.partition("?")
+    hidden, at, place = rest.rpartition("@")
+    return f"{scheme}{separator}{'***' if hidden else ''}{at}{place}{'?***' if question else ''}"

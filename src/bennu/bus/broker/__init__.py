@@ -1,0 +1,1 @@
+"""What all buses over a broker share. A broker is a server that passes messages on: Redis, NATS, PostgreSQL."""
