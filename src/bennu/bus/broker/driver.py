@@ -43,6 +43,11 @@ class Driver(ABC):
     def max_bytes(self) -> int:
         """The bytes of the largest message that the broker carries. It is at least 1 MiB and 64 KiB."""
 
+    @property
+    def fds(self) -> list[int]:
+        """The file descriptors of the connection, which a fork of this process must give up. Default: none."""
+        return []
+
     @abstractmethod
     async def connect(self, hear: Hear, broken: Broken) -> None:
         """Connect to the broker, without subscriptions.
@@ -50,6 +55,9 @@ class Driver(ABC):
         Args:
             hear: Called with each message of a channel to which this driver has subscribed, also with its own messages.
             broken: Called when the connection has ended by itself. No ``hear`` follows.
+
+        Raises:
+            DefinitionError: No later attempt can succeed: the address or the password is wrong.
         """
 
     @abstractmethod
