@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from hypothesis import given, strategies as st
 
+from bennu.bus.numbers import Key
 from bennu.bus.sequence import Gaps, Heard, Numbers
 
 from ..support.properties import property_test
@@ -18,7 +19,7 @@ class Packet(NamedTuple):
     """What a publisher sends: a message, or a mark."""
 
     epoch: int
-    topic: str
+    topic: Key
     number: int
     is_mark: bool = False
 
@@ -111,12 +112,13 @@ def test_delivered_plus_missed_is_what_was_published(
     gaps = Gaps()
     epoch = 0
     ended = 0
-    delivered: Counter[str] = Counter()
-    missed: Counter[str] = Counter()
-    highest: dict[str, int] = {}
+    delivered: Counter[Key] = Counter()
+    missed: Counter[Key] = Counter()
+    highest: dict[Key, int] = {}
     for packet in arrived:
         if epoch == 0:
             gaps.expect("one", packet.epoch, TOPICS)
+        assert isinstance(packet.topic, str)
         take = gaps.mark if packet.is_mark else gaps.hear
         heard = take("one", packet.epoch, packet.topic, packet.number)
         if packet.epoch > epoch:
@@ -136,5 +138,5 @@ def test_delivered_plus_missed_is_what_was_published(
         assert heard.is_new == (not packet.is_mark and packet.number > highest[packet.topic])
         highest[packet.topic] = max(highest[packet.topic], packet.number)
         delivered[packet.topic] += heard.is_new
-        missed[packet.topic] += heard.missed
+        missed[packet.topic] += heard.missed or 0
         assert delivered[packet.topic] + missed[packet.topic] == highest[packet.topic]

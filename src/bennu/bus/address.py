@@ -13,7 +13,7 @@ from .local import LocalAdapter
 __all__ = ["adapter_for", "without_password"]
 
 
-class _Kind(NamedTuple):
+class _BusKind(NamedTuple):
     """What an address begins with.
 
     Attributes:
@@ -26,17 +26,17 @@ class _Kind(NamedTuple):
 
 
 KINDS: Final = {
-    "ipc": _Kind(".ipc", None),
-    "redis": _Kind(".redis", "redis"),
-    "rediss": _Kind(".redis", "redis"),
-    "redis+sentinel": _Kind(".redis", "redis"),
-    "rediss+sentinel": _Kind(".redis", "redis"),
-    "redis+cluster": _Kind(".redis", "redis"),
-    "rediss+cluster": _Kind(".redis", "redis"),
-    "nats": _Kind(".nats", "nats"),
-    "tls": _Kind(".nats", "nats"),
-    "postgresql": _Kind(".postgresql", "postgresql"),
-    "postgres": _Kind(".postgresql", "postgresql"),
+    "ipc": _BusKind(".ipc", None),
+    "redis": _BusKind(".redis", "redis"),
+    "rediss": _BusKind(".redis", "redis"),
+    "redis+sentinel": _BusKind(".redis", "redis"),
+    "rediss+sentinel": _BusKind(".redis", "redis"),
+    "redis+cluster": _BusKind(".redis", "redis"),
+    "rediss+cluster": _BusKind(".redis", "redis"),
+    "nats": _BusKind(".nats", "nats"),
+    "tls": _BusKind(".nats", "nats"),
+    "postgresql": _BusKind(".postgresql", "postgresql"),
+    "postgres": _BusKind(".postgresql", "postgresql"),
 }
 """The buses by the scheme of their addresses."""
 

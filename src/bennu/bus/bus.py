@@ -49,6 +49,13 @@ class LossReason(Enum):
             " as a gap when it reads again"
         ),
     )
+    DROPPED = (
+        "dropped",
+        (
+            "the broker was down or did not take more for too long, so this node dropped messages before it sent them;"
+            " the nodes that hear the topic count them as a gap"
+        ),
+    )
 
     def __init__(self, text: str, meaning: str) -> None:
         self.text = text
@@ -59,13 +66,13 @@ class LossReason(Enum):
 class Loss:
     """Messages that did not arrive.
 
-    ``GAP`` and ``TAIL`` are messages *for* this node. ``CUT`` are messages *of* this node. So the sum of all ``GAP``
-    counts over all nodes is the number of messages that were lost between live nodes.
+    ``GAP`` and ``TAIL`` are messages *for* this node. ``CUT`` and ``DROPPED`` are messages *of* this node. So the sum of
+    all ``GAP`` counts over all nodes is the number of messages that were lost between live nodes.
 
     Attributes:
-        node: The other node: the publisher, or for ``CUT`` the node that does not read.
+        node: The other node: the publisher, or for ``CUT`` the node that does not read. For ``DROPPED`` this node.
         topic: The topic; None if it is unknown.
-        count: The number of messages; None if it is unknown.
+        count: The number of messages; None if it is unknown: for ``TAIL``, and for a ``GAP`` whose numbers were forgotten.
         reason: The reason.
     """
 

@@ -201,6 +201,7 @@ class MemoryAdapter(BusAdapter):
         loop = asyncio.get_running_loop()
         for node, numbers in self._numbers.items():
             for topic, number in numbers.marks():
+                assert isinstance(topic, str)  # noqa: S101 - each node has numbers of its own
                 for adapter in self._network.hearers(topic, self._node, node):
                     loop.call_soon(self._deliver, adapter, (topic, node), number, None)
 

@@ -1,0 +1,360 @@
+"""One life of a node on a broker, from its start to its stop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from typing import Final
+
+from ...errors import DecodeError
+from ...logs.log import Log
+from ..bus import Loss, LossReason, Lost, Receive
+from ..sequence import Heard, Key
+from .connection import BrokerConnection
+from .driver import Driver
+from .frames import (
+    Answer,
+    Ask,
+    BrokerFrame,
+    FarewellToAll,
+    FrameBody,
+    FrameKind,
+    NodeHeartbeat,
+    OtherVersion,
+    Probe,
+    Recall,
+    Recalled,
+    Sender,
+    body_of,
+    control_of,
+    head_of,
+)
+from .members import Member, Members
+from .publishing import Publishing
+from .questions import Questions
+from .settings import BrokerSettings, Channels
+from .subscriptions import SubscribedTopic, SubscriptionBatch, Subscriptions
+
+__all__ = ["BrokerNode"]
+
+TWIN_BEATS: Final = 2
+"""Heartbeats of another process with this node's name, after which it is reported. One can be left of an earlier life."""
+
+
+class BrokerNode:
+    """One life of a node.
+
+    Args:
+        driver: The driver.
+        name: The name of the node.
+        epoch: The epoch.
+        settings: The times and limits.
+        channels: The names of the channels.
+        receive: Called with each message.
+        lost: Called with each loss.
+        log: Writes the log.
+
+    Attributes:
+        is_open: Whether the node has started, and not stopped.
+        publishing: What this node publishes.
+        subscriptions: What this node hears.
+        members: The other nodes.
+    """
+
+    def __init__(
+        self,
+        driver: Driver,
+        name: str,
+        epoch: int,
+        settings: BrokerSettings,
+        channels: Channels,
+        receive: Receive,
+        lost: Lost,
+        log: Log,
+    ) -> None:
+        self._driver = driver
+        self._name = name
+        self._settings = settings
+        self._channels = channels
+        self._control = channels.control
+        self._own = channels.of_node(name)
+        self._receive = receive
+        self._lost = lost
+        self._log = log
+        self._loop = asyncio.get_running_loop()
+        self._sender = Sender(name, epoch)
+        self._head = self._sender.head
+        self.is_open = True
+        self.members = Members(lost, settings.gone)
+        self.publishing = Publishing(name, self._sender, settings, channels, driver.max_bytes, lost)
+        self.subscriptions = Subscriptions(channels, self._on_confirmed)
+        self._questions = Questions(
+            self._tell, self.members, self.subscriptions, self.publishing, settings.beat, lost
+        )
+        self._connection = BrokerConnection(
+            driver,
+            settings,
+            [self._control, self._own],
+            self.subscriptions,
+            self.publishing.outbox,
+            self._hear,
+            self._greeting,
+            self._on_connected,
+            self._on_disconnected,
+            log,
+        )
+        self._task: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._beat = 0
+        self._due = 0.0
+        self._probe = 0
+        self._probes: dict[int, asyncio.Future[None]] = {}
+        self._twins: dict[bytes, int] = {}
+        self._has_greeted = False
+
+    # Start and stop.
+
+    async def open(self) -> None:
+        """Begin to connect, and wait for the end of the first attempt."""
+        self._task = self._loop.create_task(self._connection.run())
+        self._due = self._loop.time() + self._settings.beat
+        self._timer = self._loop.call_at(self._due, self._turn)
+        await self._connection.tried
+
+    async def close(self) -> None:
+        """Send what waits and a farewell, and disconnect."""
+        self.is_open = False
+        if self._connection.is_connected:
+            self.publishing.mark(self.publishing.numbers.unmarked())
+            self._tell(None, FarewellToAll())
+            try:
+                async with asyncio.timeout(min(self._settings.patience, self._settings.deaf)):
+                    await self.confirm()
+            except TimeoutError:
+                self._log.error(
+                    "The bus %s does not answer, so this node stops without waiting for it",
+                    self._driver.name,
+                )
+        if self._timer is not None:
+            self._timer.cancel()
+        self._questions.stop()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        count = self.publishing.drop_all()
+        if count:
+            self._log.error("This node stopped while the bus was down: %d messages are lost", count)
+        for future in self._probes.values():
+            future.cancel()
+
+    @property
+    def silent_since(self) -> float | None:
+        """The time since which this node does not hear the bus, by the clock of the event loop; None if it does."""
+        return None if self._connection.hears else self._connection.heard_at
+
+    async def confirm(self) -> None:
+        """Wait until a message of this node has come back."""
+        self._probe += 1
+        number = self._probe
+        future = self._probes[number] = self._loop.create_future()
+        self._tell(self._name, Probe(number))
+        try:
+            await future
+        finally:
+            self._probes.pop(number, None)
+
+    async def subscribe(self, topics: Collection[str]) -> None:
+        """Hear topics, and wait until the broker has confirmed that."""
+        for batch in self.subscriptions.add(topics):
+            await batch.confirmed.wait()
+
+    def unsubscribe(self, topics: Collection[str]) -> None:
+        """Hear topics no more."""
+        removed = self.subscriptions.remove(topics)
+        for member in self.members:
+            for topic in removed:
+                member.known.forget(topic)
+                member.known.forget((topic, ""))
+
+    # The connection.
+
+    def _greeting(self) -> list[tuple[str, bytes]]:
+        self._questions.begin()
+        heartbeat = self._heartbeat(is_first=not self._has_greeted, is_back=self._has_greeted)
+        self._has_greeted = True
+        return [(self._control, self._sender.control(heartbeat))]
+
+    def _on_connected(self) -> None:
+        self.members.heard_since = self._loop.time()
+        self._questions.hear_again()
+        self.publishing.mark(self.publishing.numbers.since(self._connection.heard_turn - 1))
+        self._send_probe()
+
+    def _on_disconnected(self) -> None:
+        self._questions.deaf(self._connection.heard_at)
+
+    def _on_confirmed(self, batches: list[SubscriptionBatch]) -> None:
+        self._questions.confirmed(batches)
+
+    # Once a turn.
+
+    def _turn(self) -> None:
+        now = self._loop.time()
+        beat = self._settings.beat
+        was_held = now - self._due > beat / 2
+        self._due = max(self._due + beat, now + beat / 2)
+        self._timer = self._loop.call_at(self._due, self._turn)
+        connection = self._connection
+        connection.watch(was_held=was_held)
+        if was_held or not connection.hears:
+            self.members.heard_since = now
+        hears = bool(self.subscriptions.topics)
+        for member in self.members.check(now, hears=hears):
+            self._log.warning(
+                "The node %s is gone: it was silent for %g s", member.name, self._settings.gone
+            )
+        quiet = self.publishing.numbers.quiet()
+        if connection.is_connected:
+            self._tell(None, self._heartbeat())
+            self.publishing.mark(quiet)
+            self._questions.turn(self.publishing.numbers.turn)
+            self._send_probe()
+        self.publishing.report()
+        self._trim()
+
+    def _heartbeat(self, *, is_first: bool = False, is_back: bool = False) -> NodeHeartbeat:
+        self._beat += 1
+        self._connection.sent(self._beat, self.publishing.numbers.turn)
+        return NodeHeartbeat(self._beat, self._questions.age, is_first, is_back)
+
+    def _send_probe(self) -> None:
+        """Send the last probe again, if somebody waits for it."""
+        if self._probes:
+            self._tell(self._name, Probe(self._probe))
+
+    def _trim(self) -> None:
+        """Keep the numbers of the other nodes within their limit."""
+        members = [*self.members]
+        if sum(len(member.known) for member in members) > self._settings.max_known:
+            largest = max(members, key=lambda member: len(member.known))
+            largest.known.trim(self.subscriptions.generation)
+            self._log.warning(
+                "The numbers of more than %d topics and nodes are known: the older half of those of %s was forgotten",
+                self._settings.max_known,
+                largest.name,
+            )
+
+    def _tell(self, node: str | None, control: BrokerFrame) -> None:
+        """Send a control frame to a node, or to all."""
+        channel = self._control if node is None else self._channels.of_node(node)
+        self.publishing.outbox.put_control(channel, self._sender.control(control))
+
+    # What comes from the broker.
+
+    def _hear(self, channel: str, frame: bytes) -> None:
+        """Take a frame. Whatever comes, nothing is raised."""
+        try:
+            head = head_of(frame)
+            body = body_of(frame, len(head))
+            if head == self._head:
+                self._hear_myself(body)
+                return
+            member = self.members.find(head)
+            if member is None:
+                member = self.members.meet(head, self._loop.time())
+            if member.name == self._name:
+                self._hear_twin(head, body)
+            elif body.kind == FrameKind.CONTROL:
+                self._hear_control(member, control_of(body.data))
+            else:
+                self._hear_message(channel, member, body)
+        except OtherVersion as error:
+            self._log.warning(
+                "A frame on the bus was dropped: %s. Run one version of Bennu, or give each its prefix",
+                error,
+                burst=1,
+            )
+        except DecodeError as error:
+            self._log.warning(
+                "A message on the channels of this bus is not of Bennu, and was dropped: %s. Give each application its prefix",
+                error,
+                burst=1,
+            )
+
+    def _hear_message(self, channel: str, member: Member, body: FrameBody) -> None:
+        key: Key
+        known: SubscribedTopic | None
+        if body.topic is None:
+            known = self.subscriptions.by_channel.get(channel)
+            if known is None:
+                return
+            topic = key = known.topic
+        else:
+            topic = body.topic
+            known = self.subscriptions.topics.get(topic)
+            if known is None or channel != self._own:
+                return
+            key = (topic, "")
+        generation = known.batch.generation
+        heard: Heard
+        if body.kind in (FrameKind.MESSAGE, FrameKind.ADDRESSED):
+            heard = member.known.hear(key, body.number, generation)
+        else:
+            heard = member.known.mark(key, body.number, generation)
+        if heard.missed != 0:
+            self._lost(Loss(member.name, topic, heard.missed, LossReason.GAP))
+        if heard.is_new:
+            self._receive(member.name, topic, body.data)
+
+    def _hear_control(self, member: Member, control: BrokerFrame) -> None:
+        match control:
+            case NodeHeartbeat():
+                self._hear_heartbeat(member, control)
+            case FarewellToAll():
+                self.members.leave(member)
+            case Ask():
+                self._questions.asked(member, control)
+            case Answer():
+                self._questions.answer(member, control)
+            case Recall():
+                self._questions.recall(member, control)
+            case Recalled():
+                self._questions.recalled(member, control)
+            case Probe():
+                raise DecodeError("a probe of another node")
+
+    def _hear_heartbeat(self, member: Member, heartbeat: NodeHeartbeat) -> None:
+        has_topics = bool(self.subscriptions.topics)
+        has_come = self.members.arrive(member, self._loop.time(), hears=has_topics)
+        if heartbeat.is_first:
+            self._questions.begins(member)
+            self._tell(member.name, NodeHeartbeat(0, self._questions.age))
+        elif heartbeat.is_back:
+            member.ask_soon()
+            self._questions.arrived(member)
+        elif has_come:
+            self._questions.arrived(member)
+
+    def _hear_myself(self, body: FrameBody) -> None:
+        if body.kind == FrameKind.CONTROL:
+            match control_of(body.data):
+                case NodeHeartbeat(number=number):
+                    self._connection.came_back(number)
+                case Probe(number=number):
+                    for waiting, future in self._probes.items():
+                        if waiting <= number and not future.done():
+                            future.set_result(None)
+                case _:
+                    pass
+
+    def _hear_twin(self, head: bytes, body: FrameBody) -> None:
+        """Take a frame of another process with the name of this node."""
+        if body.kind == FrameKind.CONTROL and isinstance(control_of(body.data), NodeHeartbeat):
+            self._twins[head] = beats = self._twins.get(head, 0) + 1
+            if beats == TWIN_BEATS:
+                self._log.error(
+                    "Another process on %s has the name of this node, %s: both miss messages. Give each process a name of its"
+                    " own, or give none",
+                    self._driver.name,
+                    self._name,
+                )
