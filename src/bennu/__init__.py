@@ -28,7 +28,6 @@ from .longpoll import LongPoll
 from .message import Broadcast, Draining, Error, Ok, Reply
 from .presence import BySize, Count, Full, Periods, Presence, PresenceCount, Sample
 from .protocol.deflate import Deflate
-from .pubsub import Bus, LocalBus
 from .raw import Ping, Pong, RawHandler, RawSocket
 from .socket import Socket
 
@@ -36,7 +35,6 @@ __all__ = [
     "AlreadyTracked",
     "BennuError",
     "Broadcast",
-    "Bus",
     "BySize",
     "Channel",
     "ConnectInfo",
@@ -54,7 +52,6 @@ __all__ = [
     "KeyRefused",
     "Latest",
     "Limits",
-    "LocalBus",
     "LongPoll",
     "MetaRefused",
     "NoRef",

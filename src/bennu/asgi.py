@@ -19,7 +19,7 @@ from .server.handshake import Accepted, shake_hands
 from .server.request import ConnectRequest, Denied, Target
 from .server.server import Server
 from .transports.asgi import ASGIWebSocket, deny
-from .transports.health import Health
+from .transports.health import Health, Readiness
 from .transports.host_guard import HostGuard
 from .transports.longpoll import Exchange, LongPolling
 from .transports.proxied import forwarded_scope
@@ -84,17 +84,19 @@ class Dispatch:
             or self._script.answers(scope)
         )
 
-    async def serve(self, scope: Scope, receive: Receive, send: Send, *, is_ready: bool) -> None:
+    async def serve(
+        self, scope: Scope, receive: Receive, send: Send, *, readiness: Readiness
+    ) -> None:
         """Answer a request.
 
         Args:
             scope: The request: of the type ``http`` or ``websocket``.
             receive: The ASGI callable.
             send: The ASGI callable.
-            is_ready: Whether new clients are accepted, for the page about readiness.
+            readiness: Whether new clients can come, for the page about it.
         """
         if self._health.answers(scope):
-            await self._health.answer(scope, send, is_ready=is_ready)
+            await self._health.answer(scope, send, readiness=readiness)
             return
         if self._script.answers(scope):
             await self._script.answer(scope, send)

@@ -270,9 +270,9 @@ class Channel(Agent[A, S]):
         server.push(event, payload)
 
     def broadcast(self, event: str, payload: Any = None) -> Awaitable[None]:
-        """Send an event to all clients in this topic that are connected to this process, this client included.
+        """Send an event to all clients in this topic, on all nodes, this client included.
 
-        It never waits for a slow connection. The messages of one turn of the event loop are written at its end.
+        It never waits for a slow connection. It waits while the bus can't take more. The messages of one turn of the event loop are written at its end.
 
         Args:
             event: The name of the event.
@@ -292,15 +292,20 @@ class Channel(Agent[A, S]):
         return self._broadcast(event, payload, sender=self._server)
 
     def local_broadcast(self, event: str, payload: Any = None) -> Awaitable[None]:
-        """Do what ``broadcast`` does today: send to the clients of this process."""
-        return self._broadcast(event, payload)
+        """Do what ``broadcast`` does, for the clients that are connected to this process."""
+        return self._broadcast(event, payload, is_local=True)
 
     def local_broadcast_from(self, event: str, payload: Any = None) -> Awaitable[None]:
-        """Do what ``broadcast_from`` does today: send to the clients of this process."""
-        return self._broadcast(event, payload, sender=self._server)
+        """Do what ``broadcast_from`` does, for the clients that are connected to this process."""
+        return self._broadcast(event, payload, sender=self._server, is_local=True)
 
     async def _broadcast(
-        self, event: str, payload: Any, sender: ChannelServer | None = None
+        self,
+        event: str,
+        payload: Any,
+        sender: ChannelServer | None = None,
+        *,
+        is_local: bool = False,
     ) -> None:
         server = self._server
         shared = server.connection.server
@@ -313,7 +318,10 @@ class Channel(Agent[A, S]):
         payload = {} if payload is None else payload
         if shared.debug:
             server.definition.check_emitted(event, payload)
-        if shared.pubsub.send(server.topic, Broadcast(server.topic, event, payload), sender):
+        pubsub, message = shared.pubsub, Broadcast(server.topic, event, payload)
+        if pubsub.cluster is not None and not is_local:
+            await pubsub.send_everywhere(server.topic, message, sender)
+        elif pubsub.send(server.topic, message, sender):
             await asyncio.sleep(0)  # a loop of broadcasts does not block other tasks
 
     def ref(self) -> ReplyRef:

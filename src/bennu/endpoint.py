@@ -8,25 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from .asgi import ASGIApp, Dispatch, Receive, Scope, Send
 from .blocking_endpoint import BlockingEndpoint
+from .bus import BusAdapter
 from .channel import Channel
-from .errors import DefinitionError
 from .lifecycle import Lifecycle
 from .lifespan import Lifespan, mounted_lifespan, read_lifespan, serve_lifespan
 from .limits.limits import Limits, Threads
 from .loop.home import Home
-from .message import Broadcast, Disconnect, SocketId, expect_event
+from .message import Broadcast, expect_event
 from .origin_check import OriginCheck, OriginPolicy
 from .presence import Presence
+from .presence.given import presences_of
 from .protocol.hosts import Hosts
 from .protocol.proxies import TrustedProxies
-from .pubsub import Bus, PubSub
-from .secret_key import Secret, secrets_of
+from .pubsub import MessageTypes, PubSub
+from .secret_key import Secret, given_secret
 from .server.drain import Drainer
 from .server.server import Server
 from .socket import Socket, SocketBase
@@ -48,9 +49,14 @@ WORDS: Final = Option(
     '["password", "iban"]',
 )
 BUS: Final = Option(
-    "a Bus: an object with node_name, start, stop and publish",
-    lambda value: all(hasattr(value, name) for name in ("node_name", "start", "stop", "publish")),
-    'LocalBus("web-1")',
+    "the address of a bus, or a BusAdapter",
+    lambda value: isinstance(value, BusAdapter) or TEXT.fits(value),
+    '"redis://localhost:6379"',
+)
+CLASSES: Final = Option(
+    "a list of classes",
+    lambda value: isinstance(value, list | tuple) and all(isinstance(one, type) for one in value),
+    "[PriceChanged]",
 )
 LIMITS: Final = instance_of(
     Limits,
@@ -69,7 +75,8 @@ THREADS: Final = instance_of(
     debug=optional(FLAG),
     health=optional(TEXT),
     filter_parameters=WORDS,
-    bus=optional(BUS),
+    pubsub=optional(BUS),
+    messages=CLASSES,
     limits=optional(LIMITS),
     threads=optional(THREADS),
 )
@@ -99,11 +106,16 @@ class Endpoint:
             separators. The default has the usual words: ``password``, ``token``, ``secret`` and so on.
         debug: Whether outgoing payloads are checked against ``emits``. None reads the variable
             BENNU_DEBUG, which ``bennu run --reload`` sets.
-        secret_key: At least 20 bytes that sign the tokens of long polling; several during a rotation. None
-            makes a random secret, which no other process knows.
+        secret_key: At least 20 bytes that sign the tokens of long polling; several during a rotation. All nodes
+            need the same secret. None reads the variable BENNU_SECRET_KEY, which ``bennu run --workers`` sets;
+            without it the secret is random, and no other process knows it.
         presence: A :class:`~bennu.Presence`, or several with different names.
-        bus: Replicates presences between nodes; None means a single node. Broadcasts, disconnects and long
-            polling stay inside one process. Bennu includes no bus yet.
+        pubsub: The bus between the nodes: an address (``"ipc:///run/chat"``, ``"redis://cache:6379"``,
+            ``"nats://broker:4222"``, ``"postgresql://db/chat"``, ``"local://"`` for a node alone), or a
+            :class:`~bennu.bus.BusAdapter`. Broadcasts, disconnects, presences and long polling travel over it.
+            None reads the variable BENNU_PUBSUB, which ``bennu run --workers`` sets; without it the node is alone.
+        messages: Classes of messages that server code sends to the listeners of other nodes
+            (``endpoint.pubsub.broadcast``). The classes of ``@on_info`` handlers are known without it.
         health: The path of the health pages ``<health>/ready`` and ``<health>/live``. None serves no such
             pages.
 
@@ -130,7 +142,8 @@ class Endpoint:
         secret_key: Secret | None = None,
         health: str | None = None,
         presence: Presence | Sequence[Presence] = (),
-        bus: Bus | None = None,
+        pubsub: str | BusAdapter | None = None,
+        messages: Sequence[type] = (),
     ) -> None:
         if debug is None:
             debug = os.environ.get("BENNU_DEBUG", "") not in ("", "0")
@@ -138,14 +151,19 @@ class Endpoint:
         if not isinstance(hide, ParameterFilter):
             hide = ParameterFilter(hide)
         expect_sockets(sockets)
-        presences = _presences(presence)
+        presences = presences_of(presence)
         self.native = native
         self._routes = Routes(sockets, OriginCheck(check_origin))
         for socket in sockets.values():
             socket.expect_guard(check_origin)
         self._home = Home()
         self.telemetry = Telemetry(self._home)
-        self.pubsub = PubSub(self.telemetry, bus, self._home)
+        self.pubsub = PubSub(
+            self.telemetry,
+            os.environ.get("BENNU_PUBSUB") or None if pubsub is None else pubsub,
+            self._home,
+            MessageTypes(messages, (kind for one in sockets.values() for kind in one.infos())),
+        )
         self._server = server = Server(
             self,
             self.pubsub,
@@ -155,7 +173,7 @@ class Endpoint:
             threads=threads,
             hide=hide,
         )
-        longpolling = LongPolling(server, _secret(secret_key))
+        longpolling = LongPolling(server, given_secret(secret_key))
         drainer = Drainer(server, sockets)
         self._dispatch = Dispatch(
             server,
@@ -190,7 +208,7 @@ class Endpoint:
 
     @property
     def is_ready(self) -> bool:
-        """Whether a load balancer can send clients here: the endpoint is started, and does not drain."""
+        """Whether a load balancer can send clients here: the endpoint is started, does not drain, and hears the bus."""
         return self._lifecycle.is_ready
 
     @property
@@ -267,7 +285,7 @@ class Endpoint:
             return
         if not self._lifecycle.is_here:
             await self._lifecycle.start_late()
-        await self._dispatch.serve(scope, receive, send, is_ready=self.is_ready)
+        await self._dispatch.serve(scope, receive, send, readiness=self._lifecycle.readiness)
 
     async def serve_native(self, scope: Scope, native: Upgrade) -> None:
         """Serve a request to upgrade on a TCP connection of ``bennu run``, without ASGI's receive and send."""
@@ -278,7 +296,7 @@ class Endpoint:
     # Broadcasts and disconnects, for server code.
 
     async def broadcast(self, topic: str, event: str, payload: Any = None) -> None:
-        """Send an event to the clients of a topic that are connected to this process.
+        """Send an event to the clients of a topic, on all nodes. It waits while the bus can't take more.
 
         Args:
             topic: The topic.
@@ -293,7 +311,7 @@ class Endpoint:
             NotStarted: The endpoint is not started in this process, so no client can be reached.
         """
         self._home.expect("endpoint", "broadcast")
-        await self._send(topic, event, payload)
+        await self.pubsub.send_everywhere(topic, _broadcast(topic, event, payload))
 
     async def broadcast_from(
         self, sender: object, topic: str, event: str, payload: Any = None
@@ -303,22 +321,23 @@ class Endpoint:
         Raises as :meth:`broadcast`.
         """
         self._home.expect("endpoint", "broadcast_from")
-        await self._send(topic, event, payload, _sender(sender))
+        message = _broadcast(topic, event, payload)
+        await self.pubsub.send_everywhere(topic, message, _sender(sender))
 
     async def local_broadcast(self, topic: str, event: str, payload: Any = None) -> None:
-        """Send an event to the clients of a topic in this process, as :meth:`broadcast` does today."""
+        """Send an event to the clients of a topic that are connected to this process. Raises as :meth:`broadcast`."""
         self._home.expect("endpoint", "local_broadcast")
-        await self._send(topic, event, payload)
+        await self._send_here(topic, event, payload)
 
     async def local_broadcast_from(
         self, sender: object, topic: str, event: str, payload: Any = None
     ) -> None:
         """Send an event to the clients of a topic in this process, except the sender."""
         self._home.expect("endpoint", "local_broadcast_from")
-        await self._send(topic, event, payload, _sender(sender))
+        await self._send_here(topic, event, payload, _sender(sender))
 
     async def disconnect(self, id: str) -> None:  # noqa: A002 - Phoenix's name
-        """Close all connections to this process that have an id, with the code 1001.
+        """Close all connections that have an id, on all nodes, with the code 1001.
 
         Ids are not topics. Unlike in Phoenix, a broadcast of ``"disconnect"`` is an ordinary broadcast, and closes
         nothing.
@@ -335,14 +354,25 @@ class Endpoint:
         self._home.expect("endpoint", "disconnect")
         if not isinstance(id, str):
             raise TypeError(f'an id is text, got {id!r}: write endpoint.disconnect("users:7")')
-        await self.pubsub.broadcast(SocketId(id), Disconnect())
+        await self.pubsub.disconnect(id)
 
-    async def _send(
-        self, topic: str, event: str, payload: Any = None, sender: object = None
-    ) -> None:
-        expect_event(event)
-        message = Broadcast(topic, event, {} if payload is None else payload)
-        if self.pubsub.send(topic, message, sender):
+    @property
+    def node(self) -> str:
+        """The name of this node. With the address of a bus, each start gives it a new name."""
+        return self.pubsub.node
+
+    def nodes(self) -> frozenset[str]:
+        """Return the names of the nodes that are on the bus now, including this one.
+
+        Raises:
+            WrongThread: The call comes from another thread or event loop than the endpoint's.
+            NotStarted: The endpoint is not started in this process.
+        """
+        self._home.expect("endpoint", "nodes")
+        return self.pubsub.nodes()
+
+    async def _send_here(self, topic: str, event: str, payload: Any, sender: object = None) -> None:
+        if self.pubsub.send(topic, _broadcast(topic, event, payload), sender):
             await asyncio.sleep(0)  # a loop of broadcasts lets others have their turn
 
     @property
@@ -351,40 +381,9 @@ class Endpoint:
         return BlockingEndpoint(self, self._home)
 
 
-def _presences(given: Any) -> tuple[Presence, ...]:
-    several = isinstance(given, Iterable)
-    presences = tuple(cast("Iterable[Any]", given)) if several else (given,)
-    for presence in presences:
-        if not isinstance(presence, Presence):
-            raise DefinitionError(
-                "Endpoint(presence=...)",
-                expected="a Presence, or several",
-                got=repr(presence),
-                write="presence=Presence()",
-            )
-    names = [presence.name for presence in presences]
-    if len(set(names)) < len(names):
-        raise DefinitionError(
-            "Endpoint(presence=...)",
-            expected="presences with names of their own",
-            got=f"the names {names}",
-            write='presence=[Presence("rooms"), Presence("jobs")]',
-        )
-    return presences
-
-
-def _secret(given: Secret | None) -> Secret | None:
-    if given is not None:
-        try:
-            secrets_of(given)
-        except (TypeError, ValueError) as error:
-            raise DefinitionError(
-                "Endpoint(secret_key=...)",
-                expected="a secret of at least 20 bytes, or several, the current one first",
-                got=str(error),
-                write='secret_key=os.environ["SECRET_KEY"]',
-            ) from error
-    return given
+def _broadcast(topic: str, event: str, payload: Any) -> Broadcast:
+    expect_event(event)
+    return Broadcast(topic, event, {} if payload is None else payload)
 
 
 def _sender(sender: object) -> object:

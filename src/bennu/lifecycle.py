@@ -19,6 +19,7 @@ from .loop.siblings import other_workers
 from .presence import Presence
 from .server.drain import Drainer
 from .server.server import Server
+from .transports.health import Readiness
 from .transports.longpoll import LongPolling
 from .user_code.callback import Callback
 
@@ -66,8 +67,18 @@ class Lifecycle:
 
     @property
     def is_ready(self) -> bool:
-        """Whether the endpoint is started, and does not drain."""
-        return self.is_started and not self._drainer.has_begun
+        """Whether the endpoint is started, does not drain, and hears the bus."""
+        return self.readiness is Readiness.READY
+
+    @property
+    def readiness(self) -> Readiness:
+        """Whether a load balancer can send clients here, or why not."""
+        if not self.is_started or self._drainer.has_begun:
+            return Readiness.DRAINING
+        cluster = self._server.pubsub.cluster
+        if cluster is not None and not cluster.watch.is_up:
+            return Readiness.CUT_OFF
+        return Readiness.READY
 
     @property
     def is_here(self) -> bool:
@@ -97,10 +108,11 @@ class Lifecycle:
                 server.release()
             raise
         self._stack = stack
-        if (workers := other_workers()) is not None:
+        if server.pubsub.is_alone and (workers := other_workers()) is not None:
             server.log.warning(
                 "%s, and this endpoint reaches only the clients of its own process: a broadcast, a disconnect"
-                " or a request of long polling can miss its client. Run one worker",
+                " or a request of long polling can miss its client. Write Endpoint(pubsub=...), serve with"
+                " `bennu run --workers`, or run one worker",
                 workers,
             )
 
@@ -155,6 +167,7 @@ class Lifecycle:
         """Join the cluster, and enter the lifespan."""
         server = self._server
         await server.pubsub.start()
+        self._longpolling.start()
         for presence in self.presences:
             presence.start(server)
         if self._lifespan is not None:

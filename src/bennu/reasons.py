@@ -10,7 +10,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any, Final
 
-__all__ = ["CloseCode", "DropReason", "Limit", "Reason"]
+__all__ = ["CloseCode", "DropReason", "Limit", "LossReason", "Reason"]
 
 
 class CloseCode(Enum):
@@ -107,6 +107,36 @@ class DropReason(Enum):
     RATE_LIMITED = (
         "rate_limited",
         "a client's message came faster than a rate allows, and had no ref to reply to",
+    )
+
+    def __init__(self, text: str, meaning: str) -> None:
+        self.text = text
+        self.meaning = meaning
+
+
+class LossReason(Enum):
+    """Why messages between two nodes were lost on the bus.
+
+    Attributes:
+        text: The reason in telemetry.
+        meaning: The explanation in the docs.
+    """
+
+    GAP = ("gap", "this node missed messages of the node: the sequence of the topic has a gap")
+    TAIL = ("tail", "the node ended without a good-bye: what it published last is unknown")
+    CUT = (
+        "cut",
+        (
+            "the node did not read for too long, so this node's messages for it were dropped; the node counts them"
+            " as a gap when it reads again"
+        ),
+    )
+    DROPPED = (
+        "dropped",
+        (
+            "the broker was down or did not take more for too long, so this node dropped messages before it sent them;"
+            " the nodes that hear the topic count them as a gap"
+        ),
     )
 
     def __init__(self, text: str, meaning: str) -> None:

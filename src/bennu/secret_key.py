@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any, Final
 
-__all__ = ["MIN_SECRET", "Secret", "secrets_of"]
+from .errors import DefinitionError
+
+__all__ = ["MIN_SECRET", "Secret", "given_secret", "secrets_of"]
 
 Secret = str | bytes | Sequence[str | bytes]
 """A secret of at least 20 bytes, or several: the first signs, and each is accepted."""
@@ -38,3 +41,24 @@ def secrets_of(secret: Any) -> list[bytes]:
             "take one from secrets.token_urlsafe(48)"
         )
     return known
+
+
+def given_secret(given: Secret | None) -> Secret | None:
+    """Return the secret of ``Endpoint(secret_key=...)``, or else of the variable BENNU_SECRET_KEY; None without both.
+
+    Raises:
+        DefinitionError: The secret is too short.
+    """
+    if given is None:
+        given = os.environ.get("BENNU_SECRET_KEY") or None
+    if given is not None:
+        try:
+            secrets_of(given)
+        except (TypeError, ValueError) as error:
+            raise DefinitionError(
+                "Endpoint(secret_key=...)",
+                expected="a secret of at least 20 bytes, or several, the current one first",
+                got=str(error),
+                write='secret_key=os.environ["SECRET_KEY"]',
+            ) from error
+    return given

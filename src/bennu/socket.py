@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Generic, TypedDict, TypeVar, cast
 
 from typing_extensions import Unpack
@@ -237,6 +237,10 @@ class SocketBase(Generic[A]):
         )
         self.connector.define(reserved)
 
+    def infos(self) -> Iterable[type]:
+        """Return the classes of messages that handlers of this socket are for (``@on_info``)."""
+        return ()
+
     async def drainer(self) -> Drain | None:
         """Return how clients are let go before the server stops; None if they stay.
 
@@ -353,6 +357,10 @@ class Socket(SocketBase[A]):
         self.is_rated = self.rates is not None or any(
             row.target.has_rates for row in self.table.rows
         )
+
+    def infos(self) -> Iterable[type]:
+        """Return the classes that ``@on_info`` names in the channel classes."""
+        return (kind for row in self.table.rows for kind in row.target.infos)
 
 
 def _channels(given: Any) -> dict[str, Any]:

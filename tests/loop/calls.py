@@ -87,6 +87,7 @@ ENDPOINT: dict[str, Call] = {
     "local_broadcast": lambda w: w.endpoint.local_broadcast("room:1", "e"),
     "local_broadcast_from": lambda w: w.endpoint.local_broadcast_from(None, "room:1", "e"),
     "disconnect": lambda w: w.endpoint.disconnect("nobody"),
+    "nodes": lambda w: w.endpoint.nodes(),
     "drain": lambda w: w.endpoint.drain(),
 }
 LIFE: dict[str, Call] = {
@@ -99,6 +100,8 @@ PUBSUB: dict[str, Call] = {
         None, "room:1", Broadcast("room:1", "e", {})
     ),
     "local_broadcast": lambda w: w.endpoint.pubsub.local_broadcast("t", 1),
+    "disconnect": lambda w: w.endpoint.pubsub.disconnect("nobody"),
+    "nodes": lambda w: w.endpoint.pubsub.nodes(),
     "publish": lambda w: w.endpoint.pubsub.publish("t", b""),
     "on_publish": lambda w: w.endpoint.pubsub.on_publish("t", ignore),
     "subscribe": lambda w: w.endpoint.pubsub.subscribe("t", ignore),

@@ -336,7 +336,8 @@ READS = {
         "enter",
         "leave",
         "move",
-        "has_subscribers",
+        "heard",
+        "send_everywhere",  # broadcast, for a caller that has checked the event loop
         "subscribers",
     },
     "Channel": {"ref", "join", "after_join", "handle_in", "terminate"},

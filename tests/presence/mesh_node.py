@@ -1,18 +1,20 @@
 """A node of a cluster, as a process: ``bennu run tests.presence.mesh_node:endpoint``.
 
-The variable BENNU_MESH_NODE has its name, the ports of all nodes, and the periods, as JSON.
+The variable BENNU_MESH_NODE has its name, the names and the directory of all nodes, and the periods, as JSON.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 from typing import Any
 
 import msgspec
 
 from bennu import Channel, Endpoint, Periods, Presence, Socket, on
+from bennu.bus import IPCAdapter
 
-from ..support.mesh import MeshBus
+from ..support.cut_adapter import CutAdapter
 
 __all__ = ["Setup", "endpoint"]
 
@@ -21,7 +23,8 @@ class Setup(msgspec.Struct):
     """The configuration of a node."""
 
     name: str
-    ports: dict[str, int]
+    names: list[str]
+    directory: str
     periods: Periods
 
 
@@ -33,7 +36,7 @@ class Tracked(msgspec.Struct):
 
 
 setup = msgspec.json.decode(os.environ["BENNU_MESH_NODE"], type=Setup)
-bus = MeshBus(setup.name, setup.ports)
+bus = CutAdapter(IPCAdapter(setup.directory, setup.name))
 presence = Presence(periods=setup.periods)
 
 
@@ -61,7 +64,8 @@ class Room(Channel[None]):
 
     @on("whole")
     async def whole(self) -> dict[str, Any]:
-        await bus.whole()
+        while bus.nodes() != {*setup.names} - {setup.name}:  # noqa: ASYNC110 - the interface has no event for it
+            await asyncio.sleep(0.01)
         return {}
 
     @on("cut")
@@ -82,5 +86,5 @@ async def connect() -> None:
 endpoint = Endpoint(
     sockets={"/socket": Socket(connect=connect, channels={"room:*": Room})},
     presence=presence,
-    bus=bus,
+    pubsub=bus,
 )

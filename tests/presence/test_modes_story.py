@@ -13,9 +13,9 @@ from typing import Any, Final
 import pytest
 
 from bennu import BySize, Count, Full, Presence, Sample
+from bennu.bus import MemoryNetwork
 from bennu.presence.modes import Mode, Simple
 
-from ..support.bus import Network
 from ..support.clock import advance, work
 from ..support.memory import Server, serve
 from .rooms import Member, enter, example
@@ -98,7 +98,7 @@ def refs_of(state: dict[str, Any]) -> Refs:
 
 
 async def tell(
-    random: Random, nodes: list[Node], network: Network
+    random: Random, nodes: list[Node], network: MemoryNetwork
 ) -> list[tuple[Node, object, str]]:
     """Run random actions on two nodes, at random moments; return what is tracked at the end."""
     tracked: list[tuple[Node, object, str]] = []
@@ -149,7 +149,7 @@ async def test_clients_have_what_the_mode_says_of_who_is_here(seed: int) -> None
 
     The hooks were called with each key that came and each key that went.
     """
-    random, network = Random(seed), Network()
+    random, network = Random(seed), MemoryNetwork()
     options = {
         "mode": MODES[seed % len(MODES)],
         "window": random.choice([0, 0.05]),
@@ -159,11 +159,11 @@ async def test_clients_have_what_the_mode_says_of_who_is_here(seed: int) -> None
     one, two = (Node(random, options, slow) for _ in range(2))
 
     def endpoint(node: Node, name: str) -> Any:
-        return example(node.presence, bus=network.bus(name), timeout=1e6)
+        return example(node.presence, pubsub=network.adapter(name), timeout=1e6)
 
     async with (
-        serve(endpoint(one, "one")) as one.server,
-        serve(endpoint(two, "two")) as two.server,
+        serve(endpoint(one, "one"), lossy=True) as one.server,
+        serve(endpoint(two, "two"), lossy=True) as two.server,
     ):
         for node in (one, two):
             await node.come("eve", watch=True)

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from bennu import Presence
+from bennu.bus import MemoryNetwork
 
-from ..support.bus import Network
 from ..support.clock import advance, settle
 from ..support.memory import Server, serve
 from .rooms import Member, Present, enter, example
@@ -29,7 +29,7 @@ QUIET = 60.0
 class Story:
     """Three nodes, their users, and clients that watch."""
 
-    def __init__(self, random: Random, network: Network) -> None:
+    def __init__(self, random: Random, network: MemoryNetwork) -> None:
         self.random = random
         self.network = network
         self.presences: dict[str, Presence] = {}
@@ -119,14 +119,14 @@ class Story:
 @pytest.mark.parametrize("seed", range(4))
 async def test_when_it_is_quiet_everybody_agrees(seed: int, window: float) -> None:
     random.seed(seed)  # when trackers begin to tick
-    network = Network()
+    network = MemoryNetwork()
     story = Story(Random(seed), network)
     async with AsyncExitStack() as stack:
         for name in NODES:
             presence = Presence(window=window, shards=2)
-            endpoint = example(presence, Present, bus=network.bus(name), timeout=1_000_000)
+            endpoint = example(presence, Present, pubsub=network.adapter(name), timeout=1_000_000)
             story.presences[name] = presence
-            story.servers[name] = await stack.enter_async_context(serve(endpoint))
+            story.servers[name] = await stack.enter_async_context(serve(endpoint, lossy=True))
         stayer = await enter(story.servers["one"], "stayer")
         story.users.append(("one", "stayer", stayer))
         await advance(QUIET)

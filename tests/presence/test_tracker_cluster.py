@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from bennu import BySize, Count, Full, Periods, Presence, PresenceCount
+from bennu.bus import MemoryAdapter, MemoryNetwork
 from bennu.presence.crdt import Entry, Heartbeat, ReplicaStatus, encode
 from bennu.presence.crdt.delta import Part
 from bennu.telemetry import ReplicaChanged
 
-from ..support.bus import MemoryBus, Network
 from ..support.clock import advance, settle, work
 from ..support.inside import owners_of
 from ..support.memory import Server, serve
@@ -55,11 +55,13 @@ class Node:
 
 @asynccontextmanager
 async def node(
-    network: Network, name: str, called: str = "presence", **options: Any
+    network: MemoryNetwork, name: str, called: str = "presence", **options: Any
 ) -> AsyncIterator[Node]:
     """Run a node."""
     presence = Presence(called, **options)
-    async with serve(example(presence, bus=network.bus(name), timeout=100_000)) as server:
+    async with serve(
+        example(presence, pubsub=network.adapter(name), timeout=100_000), lossy=True
+    ) as server:
         watcher = await enter(server, "watcher", watch=True)
         yield Node(name, presence, server, watcher)
         if watcher.client.wire.code is None:
@@ -68,7 +70,7 @@ async def node(
 
 
 @asynccontextmanager
-async def nodes(network: Network, *names: str, **options: Any) -> AsyncIterator[list[Node]]:
+async def nodes(network: MemoryNetwork, *names: str, **options: Any) -> AsyncIterator[list[Node]]:
     """Run several connected nodes."""
     async with AsyncExitStack() as stack:
         started = [
@@ -87,7 +89,7 @@ async def everywhere(*at: Node) -> list[set[str]]:
 @pytest.mark.parametrize("shards", [1, 4])
 async def test_what_one_node_tracks_is_seen_on_all_within_a_tenth_of_a_second(shards: int) -> None:
     """This holds for joins, updates and leaves. The refs are the same on all nodes."""
-    network = Network()
+    network = MemoryNetwork()
     async with nodes(network, "one", "two", "three", shards=shards) as (one, two, three):
         await one.presence.track("me", "ann", {"v": 1}, topic="room:1")
         await two.presence.track("me", "bob", topic="room:1")
@@ -111,14 +113,14 @@ async def test_what_one_node_tracks_is_seen_on_all_within_a_tenth_of_a_second(sh
 @pytest.mark.conformance("TR011")
 async def test_idle_nodes_speak_now_and_then_so_that_nobody_takes_them_for_dead() -> None:
     """Hours without changes cause no leaves, neither of nodes nor of users."""
-    network = Network()
+    network = MemoryNetwork(records=True)
     async with nodes(network, "one", "two") as (one, two):
         await one.presence.track("me", "ann", topic="room:1")
         await advance(TOLD)
-        network.sent.clear()
+        network.published.clear()
         await advance(600)
         for sender in ("one", "two"):
-            said = len([sent for sent in network.sent if sent.sender == sender])
+            said = len([sent for sent in network.published if sent.sender == sender])
             assert 600 / PERIODS.down < said < 600 / PERIODS.broadcast / 5
         assert await everywhere(one, two) == [{"ann"}] * 2
         assert two.watcher.list.leaves == []
@@ -128,7 +130,7 @@ async def test_idle_nodes_speak_now_and_then_so_that_nobody_takes_them_for_dead(
 @pytest.mark.conformance("TR017", "TR019", "TR025")
 async def test_a_node_that_is_killed_is_gone_after_the_down_period() -> None:
     """Its users leave after the down period, at most two periods later. No other user leaves."""
-    network = Network()
+    network = MemoryNetwork()
     async with nodes(network, "one", "two", "three") as (one, two, three):
         await one.presence.track("me", "ann", topic="room:1")
         await two.presence.track("me", "bob", topic="room:1")
@@ -148,7 +150,7 @@ async def test_a_node_that_is_killed_is_gone_after_the_down_period() -> None:
 @pytest.mark.conformance("TR016")
 async def test_a_node_that_was_cut_off_is_back_when_the_network_is() -> None:
     """Each side sees the users of the other side leave and come back. Then all lists are equal."""
-    network = Network()
+    network = MemoryNetwork()
     async with nodes(network, "one", "two", "three") as (one, two, three):
         await one.presence.track("me", "ann", topic="room:1")
         await two.presence.track("me", "bob", topic="room:1")
@@ -169,7 +171,7 @@ async def test_a_node_that_was_cut_off_is_back_when_the_network_is() -> None:
 
 async def test_a_short_cut_is_not_seen_and_what_was_missed_is_repaired() -> None:
     """The cut is shorter than the down period, so no user leaves."""
-    network = Network()
+    network = MemoryNetwork()
     async with nodes(network, "one", "two") as (one, two):
         await one.presence.track("me", "ann", topic="room:1")
         await one.presence.track("me", "goes", topic="room:1")
@@ -188,7 +190,7 @@ async def test_a_short_cut_is_not_seen_and_what_was_missed_is_repaired() -> None
 @pytest.mark.conformance("TR015", "TR018")
 async def test_a_node_that_starts_again_under_its_name_brings_no_ghosts() -> None:
     """Its old users leave, its new users join, and no other user leaves."""
-    network = Network()
+    network = MemoryNetwork()
     async with nodes(network, "two", "three") as (two, three):
         await two.presence.track("me", "bob", topic="room:1")
         async with node(network, "one") as one:
@@ -208,7 +210,7 @@ async def test_a_node_that_starts_again_under_its_name_brings_no_ghosts() -> Non
 @pytest.mark.conformance("TR010", "TR033")
 async def test_a_node_that_stops_is_gone_at_once() -> None:
     """Its channels are closed, and it sends a good-bye. Other nodes see it without a delay."""
-    network = Network()
+    network = MemoryNetwork()
     async with (
         nodes(network, "two", "three", window=0) as (two, three),
         node(network, "one") as one,
@@ -226,7 +228,7 @@ async def test_a_node_that_stops_is_gone_at_once() -> None:
 
 async def test_a_node_that_joins_a_full_cluster_learns_everything_and_tells_its_clients() -> None:
     """Each existing presence is a join for it, without a ``phx_ref_prev`` that its clients never saw."""
-    network = Network()
+    network = MemoryNetwork()
     async with nodes(network, "one") as [one]:
         for number in range(50):
             await one.presence.track("me", number, {"v": 1}, topic="room:1")
@@ -243,7 +245,7 @@ async def test_a_node_that_joins_a_full_cluster_learns_everything_and_tells_its_
 @pytest.mark.parametrize("mode", [Count(), BySize({0: Full(), 2: Count()})])
 async def test_counts_are_of_all_nodes(mode: Any) -> None:
     """Clients of all nodes get the same count."""
-    network = Network()
+    network = MemoryNetwork()
     async with nodes(network, "one", "two", mode=mode) as (one, two):
         for at in (one, two):
             for key in ("shared", at.name):
@@ -256,7 +258,7 @@ async def test_counts_are_of_all_nodes(mode: Any) -> None:
 
 
 async def test_presences_of_different_names_don_t_mix() -> None:
-    network = Network()
+    network = MemoryNetwork()
     async with node(network, "one", "rooms") as one, node(network, "two", "jobs") as two:
         await one.presence.track("me", "ann", topic="room:1")
         await advance(REPAIRED)
@@ -265,7 +267,7 @@ async def test_presences_of_different_names_don_t_mix() -> None:
 
 async def test_the_same_key_on_two_nodes_is_one_key_with_two_metas() -> None:
     """The key leaves with its last meta. The hooks on every node are called for keys."""
-    network = Network()
+    network = MemoryNetwork()
     told: list[str] = []
 
     async def joined(topic: str, key: str, metas: Any) -> None:
@@ -296,13 +298,13 @@ async def test_the_same_key_on_two_nodes_is_one_key_with_two_metas() -> None:
 
 async def test_what_is_no_message_is_logged_and_dropped() -> None:
     """Other programs that write to the topic do no harm."""
-    network = Network()
+    network = MemoryNetwork()
     async with nodes(network, "one") as [one]:
-        stranger = network.bus("stranger")
-        await stranger.start(lambda topic, data: None)
-        stranger.publish("phx_presence:presence_shard0", b"\xc1 nonsense")
+        stranger = network.adapter("stranger")
+        await stranger.start(lambda *_: None, lambda _: None)
+        await stranger.publish("ppresence_shard0", b"\xc1 nonsense")
         await settle()
-        one.server.logged("phx_presence:presence_shard0", "dropped", level=30)
+        one.server.logged("ppresence_shard0", "dropped", level=30)
         await one.presence.track("me", "ann", topic="room:1")
         await advance(1)
         assert await one.here() == {"ann"}
@@ -321,18 +323,18 @@ async def test_what_is_no_message_is_logged_and_dropped() -> None:
 )
 async def test_presences_that_clients_could_not_be_told_of_are_dropped(key: str, meta: Any) -> None:
     """Such presences can come from another implementation. They are logged, and the list does not change."""
-    network = Network()
+    network = MemoryNetwork()
     async with nodes(network, "one") as [one]:
-        stranger = network.bus("stranger")
-        await stranger.start(lambda topic, data: None)
+        stranger = network.adapter("stranger")
+        await stranger.start(lambda *_: None, lambda _: None)
         ref = ("stranger", 1)
         values = {1: Entry("room:1", 1, "eve", {"phx_ref": "R0"}), 2: Entry("room:1", 2, key, meta)}
         heartbeat = Heartbeat(ref, {ref: Part(0, 2, set(), values)}, {ref: 2})
-        stranger.publish("phx_presence:presence_shard0", encode(heartbeat))
+        await stranger.publish("ppresence_shard0", encode(heartbeat))
         await one.presence.track("me", "ann", topic="room:1")
         await advance(1)
         assert await one.here() == {"ann"}
-        one.server.logged("phx_presence:presence_shard0", "dropped", level=30)
+        one.server.logged("ppresence_shard0", "dropped", level=30)
         late = await enter(one.server, "joe", watch=True)
         assert set(await late.sees()) == {"ann"}
         late.client.close()
@@ -341,15 +343,15 @@ async def test_presences_that_clients_could_not_be_told_of_are_dropped(key: str,
 
 async def test_a_bus_that_fails_loses_messages_and_nothing_else() -> None:
     """Clients see the users of the silent node leave, although our messages are lost too. The stop goes on."""
-    network = Network()
+    network = MemoryNetwork()
 
-    class Broken(MemoryBus):
+    class Broken(MemoryAdapter):
         is_broken = False
 
-        def publish(self, topic: str, data: bytes, node: str | None = None) -> None:
+        async def publish(self, topic: str, data: bytes, node: str | None = None) -> int:
             if self.is_broken:
                 raise OSError("the connection is lost")
-            super().publish(topic, data, node)
+            return await super().publish(topic, data, node)
 
     bus = Broken(network, "one")
     left: list[str] = []
@@ -358,7 +360,10 @@ async def test_a_bus_that_fails_loses_messages_and_nothing_else() -> None:
         left.append(key)
 
     presence = Presence(left=lost)
-    async with serve(example(presence, bus=bus)) as server, node(network, "two") as two:
+    async with (
+        serve(example(presence, pubsub=bus), lossy=True) as server,
+        node(network, "two") as two,
+    ):
         eve = await enter(server, "eve", watch=True)
         await two.presence.track("me", "ann", topic="room:1")
         await advance(1)
@@ -384,7 +389,7 @@ async def test_hooks_are_called_once_the_lifespan_has_begun(window: float) -> No
 
     Presences from before, also of another node, are then fetched and reported.
     """
-    network = Network()
+    network = MemoryNetwork()
     names: dict[str, str] = {}
     told: list[str] = []
 
@@ -407,7 +412,7 @@ async def test_hooks_are_called_once_the_lifespan_has_begun(window: float) -> No
     async with nodes(network, "one") as [one]:
         await one.presence.track("me", "ann", topic="room:1")
         await advance(1)
-        endpoint = example(presence, bus=network.bus("two"), lifespan=lifespan)
+        endpoint = example(presence, pubsub=network.adapter("two"), lifespan=lifespan)
         async with serve(endpoint) as server:
             eve = await enter(server, "eve", watch=True)
             await eve.news()
@@ -440,7 +445,7 @@ async def test_hooks_are_not_called_if_the_lifespan_fails() -> None:
 
 async def test_telemetry_tells_what_becomes_of_other_nodes() -> None:
     """The statuses are up, down, up again, and gone."""
-    network = Network()
+    network = MemoryNetwork()
     seen: list[tuple[str, str]] = []
     async with nodes(network, "two") as [two]:
         stop = two.server.endpoint.telemetry.attach(

@@ -11,11 +11,11 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import pytest
@@ -82,16 +82,21 @@ class Node:
 
 
 class Cluster:
-    """Nodes on ports that are reserved for them."""
+    """Nodes of one directory."""
 
-    def __init__(self, ports: dict[str, int], periods: dict[str, float]) -> None:
-        self._ports = ports
+    def __init__(self, directory: str, periods: dict[str, float]) -> None:
+        self._directory = directory
         self._periods = periods
 
     @asynccontextmanager
     async def node(self, name: str) -> AsyncIterator[Node]:
         """Run a node, with a client that follows the room without being listed."""
-        setup = {"name": name, "ports": self._ports, "periods": self._periods}
+        setup = {
+            "name": name,
+            "names": NAMES,
+            "directory": self._directory,
+            "periods": self._periods,
+        }
         env = {"BENNU_MESH_NODE": json.dumps(setup)}
         target = ("tests.presence.mesh_node:endpoint", "--port", "0")
         async with bennu(ROOT, *target, env=env) as command:
@@ -103,15 +108,9 @@ class Cluster:
 
 @asynccontextmanager
 async def cluster(periods: dict[str, float]) -> AsyncIterator[Cluster]:
-    """Reserve the ports of the nodes. The ports are bound, and only the nodes listen on them."""
-    async with AsyncExitStack() as stack:
-        ports: dict[str, int] = {}
-        for name in NAMES:
-            reserved = stack.enter_context(socket.socket())
-            reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            reserved.bind(("127.0.0.1", 0))
-            ports[name] = reserved.getsockname()[1]
-        yield Cluster(ports, periods)
+    """Make the directory of the nodes."""
+    with TemporaryDirectory() as directory:
+        yield Cluster(directory, periods)
 
 
 @asynccontextmanager

@@ -28,7 +28,7 @@ async def test_other_events_on_an_id_are_ignored() -> None:
         await server.endpoint.broadcast("ann", "reconnect", {})
         await server.endpoint.broadcast("ann", "disconnect", {})
         await server.endpoint.pubsub.broadcast("ann", Disconnect())
-        await server.endpoint.pubsub.broadcast(SocketId("ann"), "disconnect")
+        server.endpoint.pubsub.local_broadcast(SocketId("ann"), "disconnect")
         await client.expect_nothing()
         assert await client.join("room:1") == ok()
 

@@ -27,39 +27,10 @@ import socket
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from enum import Enum
+
+from ..reasons import LossReason
 
 __all__ = ["BusAdapter", "Loss", "LossReason", "Lost", "Receive", "unique_name"]
-
-
-class LossReason(Enum):
-    """Why messages were lost.
-
-    Attributes:
-        text: The reason in telemetry.
-        meaning: The explanation in the docs.
-    """
-
-    GAP = ("gap", "this node missed messages of the node: the sequence of the topic has a gap")
-    TAIL = ("tail", "the node ended without a good-bye: what it published last is unknown")
-    CUT = (
-        "cut",
-        (
-            "the node did not read for too long, so this node's messages for it were dropped; the node counts them"
-            " as a gap when it reads again"
-        ),
-    )
-    DROPPED = (
-        "dropped",
-        (
-            "the broker was down or did not take more for too long, so this node dropped messages before it sent them;"
-            " the nodes that hear the topic count them as a gap"
-        ),
-    )
-
-    def __init__(self, text: str, meaning: str) -> None:
-        self.text = text
-        self.meaning = meaning
 
 
 @dataclass(frozen=True, slots=True)

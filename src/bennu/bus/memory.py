@@ -15,27 +15,50 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Iterable
 from itertools import count
+from typing import NamedTuple
 
 from ..errors import NotStarted
 from .bus import BusAdapter, Loss, LossReason, Lost, Receive
 from .sequence import Gaps, Heard, Numbers
 
-__all__ = ["MemoryAdapter", "MemoryNetwork"]
+__all__ = ["MemoryAdapter", "MemoryNetwork", "Published"]
 
 _Stream = tuple[str, str | None]
+
+
+class Published(NamedTuple):
+    """A message that a node has published.
+
+    Attributes:
+        sender: The publishing node.
+        node: The only node that gets it; None for all.
+        topic: The topic.
+        data: The bytes.
+    """
+
+    sender: str
+    node: str | None
+    topic: str
+    data: bytes
 
 
 class MemoryNetwork:
     """The network between the nodes.
 
+    Args:
+        records: Whether all messages are kept in ``published``. Default: False.
+
     Attributes:
         sent: The number of messages that were handed to a node, over all nodes.
         sent_bytes: Their bytes.
+        published: The messages that nodes have published, also those that nobody heard, if ``records`` is True.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, records: bool = False) -> None:
         self.sent = 0
         self.sent_bytes = 0
+        self.published: list[Published] = []
+        self._records = records
         self._adapters: dict[str, MemoryAdapter] = {}
         self._interest: dict[str, dict[str, MemoryAdapter]] = {}
         self._cuts: set[frozenset[str]] = set()
@@ -49,6 +72,12 @@ class MemoryNetwork:
         """Lose all messages between two nodes."""
         self._cuts.add(frozenset((one, other)))
 
+    def isolate(self, node: str) -> None:
+        """Lose all messages between a node and all others."""
+        for other in self._adapters:
+            if other != node:
+                self.cut(node, other)
+
     def heal(self) -> None:
         """Deliver all messages again. Each node sends its high-water marks."""
         self._cuts.clear()
@@ -59,11 +88,15 @@ class MemoryNetwork:
         """End a node without a good-bye."""
         adapter = self._adapters.pop(node)
         self.forget(adapter, adapter.topics)
-        adapter.is_started = False
         for other in self._adapters.values():
             other.hear_end(node)
 
     # What the adapters call.
+
+    def record(self, published: Published) -> None:
+        """Keep a message, if the network records."""
+        if self._records:
+            self.published.append(published)
 
     def enter(self, adapter: MemoryAdapter) -> int:
         """Add a node. Return its epoch."""
@@ -153,6 +186,9 @@ class MemoryAdapter(BusAdapter):
     async def publish(self, topic: str, data: bytes, node: str | None = None) -> int:
         """Send bytes."""
         self._expect_started()
+        if not self._network.is_running(self):
+            return 0  # a dead node publishes nothing
+        self._network.record(Published(self._node, node, topic, data))
         hearers = self._network.hearers(topic, self._node, node)
         if not hearers:
             return 0

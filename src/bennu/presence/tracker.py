@@ -3,7 +3,7 @@
 Theory of operation
 -------------------
 The presences of a node are spread over shards by topic. Each shard is a pure :class:`~bennu.presence.crdt.Shard`. Its
-messages go over the bus to the same shard of the other nodes, under ``phx_presence:<name>_shard<i>``.
+messages go over the bus to the same shard of the other nodes, under ``p<name>_shard<i>``.
 
 A shard *ticks* once in each period. Its first tick comes after a random time of at most a quarter of the period, so
 that nodes that start together don't send together. A local change does not wait for the tick: it is sent a tenth of a
@@ -22,6 +22,7 @@ from typing import Final
 
 from ..errors import DecodeError, EncodeError, PresenceRefused
 from ..protocol.encoding import encode_json
+from ..pubsub.envelope import PRESENCES
 from ..server.server import Server
 from ..telemetry import ReplicaChanged
 from .crdt import (
@@ -60,9 +61,9 @@ class _RunningShard:
     """
 
     def __init__(self, name: str, periods: Periods, server: Server) -> None:
-        node = server.pubsub.node_name
+        node = server.pubsub.node
         self._name = name
-        self._topic = f"phx_presence:{name}"
+        self._topic = f"{PRESENCES}{name}"
         self._period = periods.broadcast
         self._pubsub = server.pubsub
         self._loop = server.loop
@@ -102,7 +103,7 @@ class _RunningShard:
         self.sending_soon = None
         self._follow(self.shard.send_changes())
 
-    def _on_bytes(self, data: bytes) -> None:
+    def _on_bytes(self, node: str, data: bytes) -> None:
         try:
             message = decode(data)
             _expect_presences(message)

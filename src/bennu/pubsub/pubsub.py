@@ -4,8 +4,9 @@ A topic has two kinds of subscriber. The connection of a joined channel is in a 
 connection without the channel (:mod:`bennu.pubsub.fastlane`), unless the channel intercepts their event. A
 *listener* is a function that gets every message unencoded: a ``Broadcast``, or a typed message.
 
-Broadcasts stay inside this process. The *bus* (:mod:`bennu.pubsub.bus`) carries bytes between nodes. Today only
-presence uses the bus (:meth:`PubSub.publish`, :meth:`PubSub.on_publish`), under topics that clients can't join.
+With ``Endpoint(pubsub=ADDRESS)`` the endpoint is a node of a :class:`~bennu.pubsub.cluster.Cluster`. Then a message is
+encoded once, sent to the subscribers in this process, and published on the bus for the other nodes. A node alone has no
+cluster, and nothing is published.
 """
 
 from __future__ import annotations
@@ -16,14 +17,19 @@ from typing import Any, Final
 
 from msgspec import Raw
 
+from ..bus.address import adapter_for
+from ..bus.bus import BusAdapter
+from ..bus.local import LocalAdapter
 from ..loop.home import Home
-from ..message import Broadcast, SocketId
-from ..reasons import DropReason
+from ..message import Broadcast, Disconnect, SocketId
+from ..protocol.encoding import raw_object
 from ..telemetry import Telemetry
 from ..user_code.callback import Callback
-from ..user_code.copies import copy_of
-from .bus import Bus, LocalBus
-from .fastlane import Batch, Interceptor, Lane, LaneKey, Outbox
+from .cluster import Cluster, Handler
+from .envelope import IDS, TOPICS, Envelope, EnvelopeKind, pack
+from .fastlane import Batch, Interceptor, LaneKey, Outbox
+from .message_types import MessageTypes
+from .subscribers import Subscribers
 from .subscription import Subscription
 
 __all__ = ["PubSub"]
@@ -46,49 +52,49 @@ ON_LOOP: Final = (
 """The code with which a worker thread calls an async method, for errors."""
 
 
-class _Topic:
-    __slots__ = ("lanes", "listeners")
-
-    def __init__(self) -> None:
-        self.lanes: dict[LaneKey, Lane] = {}
-        self.listeners: list[Subscription] = []
-
-    @property
-    def is_empty(self) -> bool:
-        return not self.lanes and not self.listeners
-
-
 class PubSub:
-    """Topics and their subscribers in this process.
+    """Topics, their subscribers in this process, and the other nodes.
 
     Call all methods on the event loop on which the endpoint was started, between its start and its stop. Any other
     call raises ``WrongThread`` or ``NotStarted``.
 
     Args:
         telemetry: Counts the messages that can't be delivered. Default: a new ``Telemetry``.
-        bus: Carries presences to other nodes. Broadcasts don't use it. Default: a ``LocalBus``, for a node alone.
+        bus: The address of the bus, or an adapter. Default: None, a node alone.
         home: The home of the endpoint. Default: the event loop on which the PubSub is first used.
+        types: The types of messages that travel to other nodes. Default: only the builtin ones.
 
     Attributes:
         telemetry: The telemetry.
         home: The event loop of the endpoint.
         log: Writes the log lines of this PubSub.
         batch: The broadcasts of this turn of the event loop.
+        cluster: The other nodes; None for a node alone, and before the start.
+        node: The name of this node. With the address of a bus, each start gives it a new name.
+        is_alone: Whether this node has no bus.
+
+    Raises:
+        DefinitionError: The address can't be used.
     """
 
     def __init__(
         self,
         telemetry: Telemetry | None = None,
-        bus: Bus | None = None,
+        bus: str | BusAdapter | None = None,
         home: Home | None = None,
+        types: MessageTypes | None = None,
     ) -> None:
         self.home = Home(starts_on_use=True) if home is None else home
         self.telemetry = telemetry or Telemetry()
         self.log = self.telemetry.log.child("pubsub")
-        self._bus: Bus = LocalBus() if bus is None else bus
-        self._handlers: dict[str, list[Callable[[bytes], object]]] = {}
-        self._topics: dict[str | SocketId, _Topic] = {}
+        self._bus = "local://" if bus is None else bus
+        adapter = self._adapter()  # checks the address
+        self.node = adapter.node
+        self.is_alone = isinstance(adapter, LocalAdapter)
+        self._types = MessageTypes() if types is None else types
+        self._topics: dict[str | SocketId, Subscribers] = {}
         self.batch = Batch()
+        self.cluster: Cluster | None = None
 
     def unbind(self) -> None:
         """Forget the event loop, so that a stopped endpoint can start again on another event loop."""
@@ -97,31 +103,52 @@ class PubSub:
     def abandon(self) -> None:
         """Forget all subscribers: the event loop was closed without a stop, or is the parent process's."""
         self._topics.clear()
-        self._handlers.clear()
         self.batch = Batch()
+        self.cluster = None
 
     # Other nodes.
 
-    @property
-    def node_name(self) -> str:
-        """The name of this node on the bus."""
-        return self._bus.node_name
-
     async def start(self) -> None:
-        """Start the bus: receive messages of other nodes."""
-        await self._bus.start(self._received)
+        """Connect to the bus.
+
+        Raises:
+            DefinitionError: The address of the bus can't be used.
+        """
+        if self.is_alone:
+            return
+        adapter = self._adapter()
+        self.node = adapter.node
+        cluster = Cluster(adapter, self._receive, self.telemetry, self.log)
+        self.cluster = cluster
+        try:
+            await cluster.start()
+        except BaseException:
+            self.cluster = None
+            await adapter.stop()
+            raise
 
     async def stop(self) -> None:
-        """Stop the bus."""
-        await self._bus.stop()
+        """Disconnect from the bus."""
+        cluster, self.cluster = self.cluster, None
+        if cluster is not None:
+            await cluster.stop()
+
+    def _adapter(self) -> BusAdapter:
+        """Return the given adapter, or a new adapter for the address."""
+        return adapter_for(self._bus) if isinstance(self._bus, str) else self._bus
+
+    def nodes(self) -> frozenset[str]:
+        """Return the names of the nodes that this node knows, including its own."""
+        self.home.expect("pubsub", "nodes", LATER)
+        return frozenset((self.node,)) if self.cluster is None else self.cluster.nodes()
 
     def publish(self, topic: str, data: bytes, node: str | None = None) -> None:
-        """Send bytes to the handlers of a topic on other nodes. The bytes arrive at most once.
+        """Send bytes to the handlers of one of Bennu's own topics on other nodes. The bytes arrive at most once.
 
-        This does not wait. An exception of the bus is logged and not raised: any bus can lose a message.
+        This does not wait. Messages that the bus can't take are dropped and logged.
 
         Args:
-            topic: The topic that :meth:`on_publish` listens to on the other nodes. Channels have other topics.
+            topic: The topic on the bus, as in :meth:`on_publish`.
             data: The bytes to send.
             node: The name of one node. Default: None, all other nodes. For an unknown node nothing is sent.
 
@@ -130,39 +157,41 @@ class PubSub:
             NotStarted: The endpoint is not started in this process.
         """
         self.home.expect("pubsub", "publish", LATER)
-        try:
-            self._bus.publish(topic, data, node)
-        except Exception:
-            self.log.exception("The bus failed: a message on %r was lost", topic)
+        if self.cluster is not None:
+            self.cluster.postman.post(topic, data, node)
 
-    def on_publish(self, topic: str, handler: Callable[[bytes], object]) -> Callable[[], None]:
-        """Call a handler with the bytes that other nodes publish under a topic.
+    def on_publish(self, topic: str, handler: Handler) -> Callable[[], None]:
+        """Call a handler with what other nodes publish under one of Bennu's own topics.
 
         Args:
-            topic: Any text.
-            handler: Called on the event loop with the bytes. If it raises, the exception is logged.
+            topic: The topic on the bus (:mod:`bennu.pubsub.envelope`).
+            handler: Called on the event loop with the publishing node and the bytes. If it raises, the exception is logged.
 
         Returns:
             A function that removes the handler. A second call of it has no effect.
         """
         self.home.expect("pubsub", "on_publish", LATER)
-        self._handlers.setdefault(topic, []).append(handler)
+        return _nothing if self.cluster is None else self.cluster.on_publish(topic, handler)
 
-        def cancel() -> None:
-            handlers = self._handlers.get(topic, [])
-            if handler in handlers:
-                handlers.remove(handler)
-                if not handlers:
-                    del self._handlers[topic]
+    async def heard(self, topic: str) -> None:
+        """Wait until this node hears what other nodes send to a topic, but at most a second."""
+        if self.cluster is not None:
+            await self.cluster.heard(TOPICS + topic)
 
-        return cancel
-
-    def _received(self, topic: str, data: bytes) -> None:
-        for handler in tuple(self._handlers.get(topic, ())):
-            try:
-                handler(data)
-            except Exception:
-                self.log.exception("The handler of a message from another node on %r failed", topic)
+    def _receive(self, topic: str | None, envelope: Envelope) -> None:
+        """Take a message of another node."""
+        kind, name, content = envelope
+        if topic is None:
+            if kind is EnvelopeKind.DISCONNECT:
+                self.send(SocketId(name), Disconnect())
+            return
+        subscribers = self._topics.get(topic)
+        if subscribers is None:
+            return
+        if kind is EnvelopeKind.TYPED:
+            subscribers.send(self, self._types.unpack(name, content), None, None)
+        else:
+            subscribers.receive(self, topic, envelope)
 
     # Subscribers.
 
@@ -179,26 +208,19 @@ class PubSub:
             The lane's own key, which all its members share.
         """
         self.batch.sync(connection)
-        entry = self._topics.get(topic)
-        if entry is None:
-            entry = self._topics[topic] = _Topic()
-        lane = entry.lanes.get(key)
-        if lane is None:
-            lane = entry.lanes[key] = Lane(key)
-        lane.put(connection, channel)
+        subscribers = self._topics.get(topic)
+        if subscribers is None:
+            subscribers = self._add(topic)
         connection.lanes += 1
-        return lane.key
+        return subscribers.enter(key, connection, channel)
 
     def leave(self, topic: str, key: LaneKey, connection: Outbox) -> None:
         """Take a connection out of a lane of a topic; the arguments are those of :meth:`enter`."""
         self.batch.sync(connection)
-        entry = self._topics[topic]
-        lane = entry.lanes[key]
-        lane.take(connection)
+        subscribers = self._topics[topic]
+        subscribers.leave(key, connection)
         connection.lanes -= 1
-        if not len(lane):
-            del entry.lanes[key]
-            self._forget_if_empty(topic, entry)
+        self._forget_if_empty(topic, subscribers)
 
     def move(self, connection: Outbox, places: Sequence[tuple[str, LaneKey]]) -> None:
         """Move a connection between the normal and the slow members of its lanes.
@@ -226,7 +248,7 @@ class PubSub:
             topic: Any text, or an id of connections.
             deliver: A plain function, called on the event loop with each message: a
                 :class:`~bennu.Broadcast`, or a typed message. It must not wait. If it is subscribed twice, it is
-                called twice.
+                called twice. The payload of a broadcast of another node is JSON: dicts, lists, texts and numbers.
             owner: A channel or other sender. Its ``broadcast_from`` skips this listener. Default: None.
             shares: Pass True for a listener that does not change messages: it gets the same object as other
                 listeners. Default: False, each listener gets its own copy (:mod:`bennu.user_code.copies`).
@@ -259,7 +281,7 @@ class PubSub:
         """Listen to a topic with one of Bennu's own functions, which change no message; see :meth:`subscribe`."""
         self.home.expect("pubsub", "subscribe", LATER)
         subscription = Subscription(self, topic, deliver, owner, shares)
-        self._topics.setdefault(topic, _Topic()).listeners.append(subscription)
+        (self._topics.get(topic) or self._add(topic)).listeners.append(subscription)
         return subscription
 
     def unsubscribe(self, subscription: Subscription) -> None:
@@ -267,44 +289,45 @@ class PubSub:
         # If the endpoint is stopped, any thread can cancel.
         if self.home.is_in_process or self.home.is_abandoned:
             self.home.expect("subscription", "cancel", CANCEL)
-        entry = self._topics.get(subscription.topic)
-        if entry is not None and subscription in entry.listeners:
-            entry.listeners.remove(subscription)
-            self._forget_if_empty(subscription.topic, entry)
+        subscribers = self._topics.get(subscription.topic)
+        if subscribers is not None and subscription in subscribers.listeners:
+            subscribers.listeners.remove(subscription)
+            self._forget_if_empty(subscription.topic, subscribers)
 
-    def _forget_if_empty(self, topic: str | SocketId, entry: _Topic) -> None:
-        if entry.is_empty:
+    def _add(self, topic: str | SocketId) -> Subscribers:
+        subscribers = self._topics[topic] = Subscribers()
+        if self.cluster is not None and isinstance(topic, str):
+            self.cluster.interest.keep(TOPICS + topic)
+        return subscribers
+
+    def _forget_if_empty(self, topic: str | SocketId, subscribers: Subscribers) -> None:
+        if subscribers.is_empty:
             del self._topics[topic]
-
-    def has_subscribers(self, topic: str) -> bool:
-        """Return whether a topic can have a subscriber in this process."""
-        return topic in self._topics
+            if self.cluster is not None and isinstance(topic, str):
+                self.cluster.interest.let_go(TOPICS + topic)
 
     def subscribers(self, topic: str) -> int:
         """Return the number of connections and listeners of a topic in this process."""
-        entry = self._topics.get(topic)
-        if entry is None:
-            return 0
-        return len(entry.listeners) + sum(map(len, entry.lanes.values()))
+        subscribers = self._topics.get(topic)
+        return 0 if subscribers is None else len(subscribers)
 
     # Broadcasts.
 
-    async def broadcast(self, topic: str | SocketId, message: Any) -> None:
-        """Send a message to every subscriber of a topic in this process.
+    async def broadcast(self, topic: str, message: Any) -> None:
+        """Send a message to every subscriber of a topic, on all nodes.
 
         Args:
-            topic: Any text, or an id of connections.
+            topic: Any text.
             message: A :class:`~bennu.Broadcast` is sent to clients and listeners. A message of any other type is
-                sent only to listeners.
+                sent only to listeners. With a bus, its type must be known (:mod:`bennu.pubsub.message_types`).
 
         Raises:
-            EncodeError: The payload can't be encoded for a client.
+            EncodeError: The payload can't be encoded for a client or for the bus.
             WrongThread: The call comes from another thread or event loop than the endpoint's.
             NotStarted: The endpoint is not started in this process.
         """
         self.home.expect("pubsub", "broadcast", ON_LOOP)
-        if self.send(topic, message):
-            await asyncio.sleep(0)  # other tasks run between the broadcasts of a loop
+        await self.send_everywhere(topic, message)
 
     async def broadcast_from(self, sender: object, topic: str, message: Any) -> None:
         """Send a message to every subscriber of a topic except the sender. Raises as :meth:`broadcast`.
@@ -315,8 +338,14 @@ class PubSub:
             message: See :meth:`broadcast`.
         """
         self.home.expect("pubsub", "broadcast_from", ON_LOOP)
-        if self.send(topic, message, sender):
-            await asyncio.sleep(0)
+        await self.send_everywhere(topic, message, sender)
+
+    async def disconnect(self, name: str) -> None:
+        """Close all connections with an id, on all nodes. Raises as :meth:`broadcast`."""
+        self.home.expect("pubsub", "disconnect", ON_LOOP)
+        self.send(SocketId(name), Disconnect())
+        if self.cluster is not None:
+            await self.cluster.publish(IDS, pack(EnvelopeKind.DISCONNECT, name))
 
     def local_broadcast(
         self, topic: str | SocketId, message: Any, *, sender: object = None
@@ -329,6 +358,26 @@ class PubSub:
         self.home.expect("pubsub", "local_broadcast", LATER)
         return self.send(topic, message, sender)
 
+    async def send_everywhere(self, topic: str, message: Any, sender: object = None) -> None:
+        """Send a message as :meth:`broadcast` does, for a caller that has called :meth:`Home.expect`."""
+        cluster = self.cluster
+        if cluster is None:
+            if self.send(topic, message, sender):
+                await asyncio.sleep(0)  # other tasks run between the broadcasts of a loop
+            return
+        text: Raw | None = None
+        if not isinstance(message, Broadcast):
+            envelope = pack(EnvelopeKind.TYPED, *self._types.pack(message))
+        elif isinstance(message.payload, bytes):
+            envelope = pack(EnvelopeKind.BINARY, message.event, message.payload)
+        else:
+            text = raw_object(message.payload)
+            envelope = pack(EnvelopeKind.JSON, message.event, bytes(text))
+        is_crowded = self.send(topic, message, sender, text)
+        await cluster.publish(TOPICS + topic, envelope)
+        if is_crowded:
+            await asyncio.sleep(0)
+
     def send(
         self, topic: str | SocketId, message: Any, sender: object = None, text: Raw | None = None
     ) -> bool:
@@ -336,61 +385,9 @@ class PubSub:
 
         If the payload is written as JSON already, clients get that ``text``. Interceptors and listeners get the payload.
         """
-        entry = self._topics.get(topic)
-        if entry is None:
-            return False
-        crowded = False
-        if isinstance(message, Broadcast):
-            event, payload = message.event, message.payload
-            framed: list[tuple[Lane, Any]] = []
-            for lane in entry.lanes.values():
-                if event in lane.intercepts:
-                    _intercept(lane, message, sender)
-                elif isinstance(payload, bytes) and not lane.carries_binary:
-                    self._skip(lane, message)
-                else:
-                    written = payload if text is None else text
-                    encoded = lane.serializer.broadcast(message.topic, event, written)
-                    framed.append((lane, lane.frame(*encoded)))
-            # After all lanes are encoded: if one lane can't be encoded, nothing is sent.
-            for lane, frame in framed:
-                if lane.slow:
-                    lane.offer(message, frame, sender)
-                exclude = None if sender is None else lane.outbox_of(sender)
-                crowded |= self.batch.add(lane, frame, exclude)
-        if entry.listeners:
-            self._tell_listeners(entry, message, sender)
-        return crowded
-
-    def _skip(self, lane: Lane, broadcast: Broadcast) -> None:
-        """Log and count a binary broadcast that can't be sent to the clients of a lane.
-
-        In Phoenix one client with V1 or long polling fails the broadcast for all other clients.
-        """
-        self.log.warning(
-            "A binary broadcast of %r on %r was not sent to %d client(s) that speak %s%s,"
-            " which can't carry it",
-            broadcast.event,
-            broadcast.topic,
-            len(lane),
-            lane.serializer.name,
-            "" if lane.framing.carries_binary else " over long polling",
-        )
-        self.telemetry.dropped(broadcast.topic, DropReason.NO_BINARY, len(lane))
-
-    def _tell_listeners(self, entry: _Topic, message: Any, sender: object) -> None:
-        message = copy_of(message)  # the sender can change the message later
-        for listener in tuple(entry.listeners):
-            if sender is None or listener.owner is not sender:
-                try:
-                    listener.deliver(message if listener.shares else copy_of(message))
-                except Exception:
-                    self.log.exception("A listener of %r failed on %s", listener.topic, message)
+        subscribers = self._topics.get(topic)
+        return subscribers is not None and subscribers.send(self, message, sender, text)
 
 
-def _intercept(lane: Lane, broadcast: Broadcast, sender: object) -> None:
-    """Give a broadcast to the channels of a lane that intercept it."""
-    kept = copy_of(broadcast)  # the sender can change the message later
-    for channel in lane.everybody():
-        if channel is not sender:
-            channel.intercept(kept)
+def _nothing() -> None:
+    """Do nothing: there are no other nodes, so there is no handler to remove."""

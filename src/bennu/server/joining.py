@@ -43,6 +43,11 @@ async def join(channel: ChannelServer, message: Message) -> bool:
     if outcome.response is not CRASHED:
         report_joined(channel, message, outcome, started)
     if type(outcome) is Ok:
+        pubsub = connection.server.pubsub
+        if (
+            pubsub.cluster is not None
+        ):  # the client must not miss what other nodes send after the reply
+            await pubsub.heard(channel.topic)
         if connection.is_lost:
             channel.move(Trigger.ACCEPTED)  # the user's join has succeeded, so `terminate` must run
             return True

@@ -7,6 +7,9 @@ must return at once. If a handler raises, the exception is logged, and the endpo
 from ..logs.hiding import FILTERED, SECRET_TERMS, ParameterFilter
 from .events import (
     EVENTS,
+    BusCutOff,
+    BusMessagesLost,
+    BusRestored,
     ChannelHandledIn,
     ChannelJoined,
     Event,
@@ -25,6 +28,9 @@ __all__ = [
     "EVENTS",
     "FILTERED",
     "SECRET_TERMS",
+    "BusCutOff",
+    "BusMessagesLost",
+    "BusRestored",
     "ChannelHandledIn",
     "ChannelJoined",
     "Event",

@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
-from ..reasons import DropReason, Limit
+from ..reasons import DropReason, Limit, LossReason
 
 __all__ = [
     "EVENTS",
+    "BusCutOff",
+    "BusMessagesLost",
+    "BusRestored",
     "ChannelHandledIn",
     "ChannelJoined",
     "Event",
@@ -202,6 +205,49 @@ class ReplicaChanged:
     status: Literal["up", "down", "gone"]
 
 
+@dataclass(frozen=True, slots=True)
+class BusCutOff:
+    """This node does not hear the bus. It serves its clients, and is not ready.
+
+    Attributes:
+        node: The name of this node.
+        silence: Seconds since the bus was heard.
+    """
+
+    node: str
+    silence: float
+
+
+@dataclass(frozen=True, slots=True)
+class BusRestored:
+    """This node hears the bus again, or for the first time.
+
+    Attributes:
+        node: The name of this node.
+        silence: Seconds since the bus was heard before.
+    """
+
+    node: str
+    silence: float
+
+
+@dataclass(frozen=True, slots=True)
+class BusMessagesLost:
+    """Messages between two nodes were lost.
+
+    Attributes:
+        node: The other node: the publisher, or for ``LossReason.CUT`` the node that does not read.
+        topic: The topic; None if it is unknown. Topics of the framework begin with ``p``, ``i`` or ``l``.
+        count: The number of messages; None if it is unknown.
+        reason: The reason.
+    """
+
+    node: str
+    topic: str | None
+    count: int | None
+    reason: LossReason
+
+
 Event = (
     SocketConnected
     | ChannelJoined
@@ -212,6 +258,9 @@ Event = (
     | SocketDrain
     | PresenceChanged
     | ReplicaChanged
+    | BusCutOff
+    | BusRestored
+    | BusMessagesLost
 )
 EVENTS: Final[tuple[type[Event], ...]] = get_args(Event)
 """The classes of all events."""

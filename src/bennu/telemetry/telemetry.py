@@ -10,7 +10,7 @@ from typing import Any, Final
 from ..errors import DefinitionError
 from ..logs.log import Log
 from ..loop.home import Home
-from ..reasons import DropReason, Limit
+from ..reasons import DropReason, Limit, LossReason
 from ..user_code.callback import Callback
 from .events import EVENTS, Event, LimitExceeded, MessagesDropped
 
@@ -42,11 +42,12 @@ class Telemetry:
         drops: The number of dropped messages, by topic and reason. Beyond ten thousand topics, further topics are
             counted under ``"*"``. Very long topics are too.
         exceeded: The number of times that each limit was exceeded.
+        missed: The number of messages that were lost on the bus, by reason. A loss of unknown size is not in it.
         handlers: The handlers of each class of events. An event without a handler is not made.
         log: The endpoint's log.
     """
 
-    __slots__ = ("_home", "_lock", "drops", "exceeded", "handlers", "log")
+    __slots__ = ("_home", "_lock", "drops", "exceeded", "handlers", "log", "missed")
 
     def __init__(self, home: Home | None = None) -> None:
         self._home = Home() if home is None else home
@@ -55,6 +56,7 @@ class Telemetry:
         self.handlers: dict[type[Event], tuple[Callback, ...]] = dict.fromkeys(EVENTS, ())
         self.drops: Counter[tuple[str, DropReason]] = Counter()
         self.exceeded: Counter[Limit] = Counter()
+        self.missed: Counter[LossReason] = Counter()
 
     def attach(self, handler: Handler, *event_types: type[Event]) -> Callable[[], None]:
         """Add a handler. You can call this and the returned function before the start, and in any thread.

@@ -1,25 +1,41 @@
 """The pages that tell load balancers and supervisors whether the server is alive and ready.
 
-``<path>/live`` answers 200 as long as the event loop runs. ``<path>/ready`` answers 200 until the endpoint begins to
-drain, and 503 from then on.
+``<path>/live`` answers 200 as long as the event loop runs. ``<path>/ready`` answers 200 while new clients can come. It
+answers 503 from the begin of a drain on, and while the node does not hear the bus.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from enum import Enum
 from typing import Any, Final
 
 from ..errors import DefinitionError
 from .routes import relative_path
 
-__all__ = ["Health"]
+__all__ = ["Health", "Readiness"]
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-READY: Final = (200, b'{"status":"ready"}')
-DRAINING: Final = (503, b'{"status":"draining"}')
 LIVE: Final = (200, b'{"status":"live"}')
 NOT_ALLOWED: Final = (405, b'{"status":"method not allowed"}')
+
+
+class Readiness(Enum):
+    """Whether new clients can come, or why not.
+
+    Attributes:
+        status: The HTTP status of the page.
+        body: Its body.
+    """
+
+    READY = (200, b'{"status":"ready"}')
+    DRAINING = (503, b'{"status":"draining"}')
+    CUT_OFF = (503, b'{"status":"cut off from the bus"}')
+
+    def __init__(self, status: int, body: bytes) -> None:
+        self.status = status
+        self.body = body
 
 
 class Health:
@@ -50,20 +66,20 @@ class Health:
             return False
         return relative_path(scope) in (self._live, self._ready)
 
-    async def answer(self, scope: Mapping[str, Any], send: Send, *, is_ready: bool) -> None:
+    async def answer(self, scope: Mapping[str, Any], send: Send, *, readiness: Readiness) -> None:
         """Answer a request for one of the pages.
 
         Args:
             scope: The ASGI scope of the request.
             send: The ASGI ``send``.
-            is_ready: Whether the endpoint accepts clients.
+            readiness: Whether new clients can come.
         """
         if scope["method"] not in ("GET", "HEAD"):
             status, body = NOT_ALLOWED
         elif relative_path(scope) == self._live:
             status, body = LIVE
         else:
-            status, body = READY if is_ready else DRAINING
+            status, body = readiness.value
         headers = [
             (b"content-type", b"application/json"),
             (b"content-length", str(len(body)).encode()),

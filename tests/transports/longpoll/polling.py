@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, Literal, NamedTuple
 
 from bennu import Channel, Endpoint, LongPoll
+from bennu.bus import MemoryNetwork
 from bennu.transports.longpoll.tokens import SessionName, SessionTokens
-from tests.support.inside import server_of
 from tests.support.longpoll import Browser
 from tests.support.memory import Server, endpoint_of, serve
 
@@ -25,7 +25,7 @@ class Polling(NamedTuple):
 
     Attributes:
         server: Where sessions begin.
-        browser: Whose requests go on there, or to another endpoint that shares its PubSub.
+        browser: Whose requests go on there, or to another node.
         elsewhere: That one.
     """
 
@@ -42,13 +42,19 @@ async def polling(
     longpoll: LongPoll | bool = True,
     params: Mapping[str, str] | None = None,
     vsn: str | None = "2.0.0",
+    network: MemoryNetwork | None = None,
     **options: Any,
 ) -> AsyncIterator[Polling]:
-    """Serve channels to clients that poll."""
+    """Serve channels to clients that poll.
+
+    With a network that is given, messages may be lost between the nodes ``one`` and ``two``.
+    """
     options = {"longpoll": longpoll, "secret_key": SECRET, **options}
-    async with serve(endpoint_of(channels, **options)) as server:
-        elsewhere = endpoint_of(channels, **options)
-        elsewhere.pubsub = server_of(elsewhere).pubsub = server.endpoint.pubsub
+    lossy = network is not None
+    network = network or MemoryNetwork()
+    endpoint = endpoint_of(channels, pubsub=network.adapter("one"), **options)
+    async with serve(endpoint, lossy=lossy) as server:
+        elsewhere = endpoint_of(channels, pubsub=network.adapter("two"), **options)
         await elsewhere.start()
         target = server.endpoint if reach == "here" else elsewhere
         browser = Browser(server.endpoint, elsewhere=target, params=params, vsn=vsn)
@@ -66,6 +72,11 @@ async def joined(browser: Browser, topic: str = "room:1", join_ref: str = "1") -
 
 
 def token_of(
-    topic: str, *, mount: str = "/socket", secret: str = SECRET, max_age: float = 60
+    topic: str,
+    *,
+    mount: str = "/socket",
+    node: str = "one",
+    secret: str = SECRET,
+    max_age: float = 60,
 ) -> str:
-    return SessionTokens(secret).make(SessionName(topic, mount), max_age)
+    return SessionTokens(secret).make(SessionName(topic, mount, node), max_age)

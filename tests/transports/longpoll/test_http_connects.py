@@ -37,7 +37,11 @@ async def test_a_refused_connect(reach: Reach, why: str) -> None:
 @pytest.mark.conformance("LP020", "LP024")
 async def test_pages_of_other_origins(reach: Reach) -> None:
     """A page of a refused origin gets 403 for each request. A page of an allowed origin gets its session."""
-    async with polling(reach, CHANNELS, check_origin=["https://ours.com"]) as (server, browser, _):
+    async with polling(reach, CHANNELS, check_origin=["https://ours.com"]) as (
+        server,
+        browser,
+        _,
+    ):
         token = await joined(browser)
         theirs, ours = {"origin": "https://theirs.com"}, {"origin": "https://ours.com"}
         for method in ("GET", "POST", "OPTIONS", "DELETE"):

@@ -174,14 +174,14 @@ async def test_there_is_a_bound_of_posts_under_way(reach: Reach) -> None:
     """Stock clients send one post after another. A post beyond the bound gets 408."""
     async with polling(reach, CHANNELS) as (_, browser, _):
         token = await browser.begin()
-        slow = ["1", "1", "slow:1", "phx_join", {"seconds": 5}]
+        slow = ["1", "1", "slow:1", "phx_join", {"seconds": 4}]
         waiting = [browser.start_post(token, slow) for _ in range(8)]
         await settle()
         assert await browser.post(token, slow) == {"status": 408}
         assert running_loop().time() == 0
         first = await waiting[0].answer()
         assert first.body == {"status": 200}
-        assert running_loop().time() == 5
+        assert running_loop().time() == 4
         for post in waiting[1:]:
             post.task.cancel()
 

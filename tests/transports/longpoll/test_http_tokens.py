@@ -12,9 +12,9 @@ from bennu import (
     LongPoll,
     Socket,
 )
+from bennu.bus import MemoryNetwork
 from tests.support.clock import running_loop
 from tests.support.frames import ok
-from tests.support.inside import server_of
 from tests.support.longpoll import Browser
 from tests.support.memory import endpoint_of, serve
 
@@ -104,11 +104,11 @@ async def test_without_a_secret_key_tokens_are_good_in_their_process() -> None:
 
 async def test_a_secret_may_be_changed() -> None:
     """The first secret signs. Tokens of the other secrets are valid."""
-    old = endpoint_of(CHANNELS, longpoll=True, secret_key=SECRET)
-    new = endpoint_of(CHANNELS, longpoll=True, secret_key=["the secret from now on", SECRET])
-    async with serve(old) as server:
-        new.pubsub = server_of(new).pubsub = server.endpoint.pubsub
-        await new.start()
+    network = MemoryNetwork()
+    old, new = (
+        endpoint_of(CHANNELS, longpoll=True, secret_key=secret, pubsub=network.adapter(name))
+        for name, secret in (("old", SECRET), ("new", ["the secret from now on", SECRET]))
+    )
+    async with serve(old), serve(new):
         token = await Browser(old).begin()
         assert (await Browser(new).get(token)).token == token
-        await new.stop()

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from bennu.bus import MemoryNetwork
 from tests.support.clock import running_loop, settle
 
 from .polling import joined, polling, token_of
@@ -17,51 +18,58 @@ pytestmark = pytest.mark.clock("virtual")
 @pytest.mark.conformance("LP020")
 async def test_a_session_whose_process_does_not_answer_is_gone() -> None:
     """After the time limit a post gets 410, and a poll begins another session."""
-    async with polling("elsewhere", CHANNELS) as (server, browser, _):
-        topic = "phx:lp:dead"
-        token = token_of(topic)
-        deaf = server.endpoint.pubsub.subscribe(topic, lambda message: None)
-        assert await browser.post(token, ["1", "1", "room:1", "phx_join", {}]) == {"status": 410}
+    network = MemoryNetwork()
+    async with polling("elsewhere", CHANNELS, network=network) as (_, browser, _):
+        token = await joined(browser)
+        network.cut("one", "two")
+        assert await browser.post(token, ["1", "2", "room:1", "news", {}]) == {"status": 410}
         assert running_loop().time() == 2
         answer = await browser.get(token)
         assert answer.status == 410
         assert answer.token != token
         assert running_loop().time() == 4
-        deaf.cancel()
+        network.heal()
 
 
 async def test_a_session_whose_process_dies_while_it_is_at_it() -> None:
     """The post gets 408 in the end."""
-    from bennu.transports.longpoll.messages import Posted, Progress
-
-    async with polling("elsewhere", CHANNELS) as (server, browser, _):
-        topic, pubsub = "phx:lp:dying", server.endpoint.pubsub
-        token = token_of(topic)
-
-        def take_and_die(message: Any) -> None:
-            if isinstance(message, Posted):
-                pubsub.local_broadcast(topic, Progress(message.ref))
-
-        dying = pubsub.subscribe(topic, take_and_die)
-        assert await browser.post(token, ["1", "1", "room:1", "phx_join", {}]) == {"status": 408}
+    network = MemoryNetwork()
+    async with polling("elsewhere", CHANNELS, network=network) as (_, browser, _):
+        token = await browser.begin()
+        post = browser.start_post(token, ["1", "1", "slow:1", "phx_join", {"seconds": 9}])
+        await settle()
+        network.cut("one", "two")
+        assert (await post.answer()).body == {"status": 408}
         assert running_loop().time() == 12
-        dying.cancel()
+
+
+async def test_the_sessions_of_a_process_that_has_ended_are_gone_at_once() -> None:
+    network = MemoryNetwork()
+    async with polling("elsewhere", CHANNELS, network=network) as (_, browser, _):
+        token = await joined(browser)
+        network.kill("one")
+        assert await browser.post(token, ["1", "2", "room:1", "news", {}]) == {"status": 410}
+        assert (await browser.get(token)).status == 410
+        assert running_loop().time() == 0
+
+
+async def test_a_session_that_has_ended_is_gone_at_once() -> None:
+    """Its node is there, and says that the session is not."""
+    async with polling("elsewhere", CHANNELS) as (_, browser, _):
+        token = token_of("phx:lp:gone")
+        assert await browser.post(token, ["1", "2", "room:1", "news", {}]) == {"status": 410}
+        assert (await browser.get(token)).status == 410
+        assert running_loop().time() == 0
 
 
 async def test_what_was_said_before_the_end_reaches_a_poll_that_asks_again() -> None:
-    """The poll was woken, and the session ends while the poll asks for the messages."""
+    """The poll was woken, and the session ends before the poll asks for the messages."""
     options: dict[str, Any] = {"params": {"name": "ann"}}
-    async with polling("elsewhere", CHANNELS, **options) as (server, browser, elsewhere):
+    async with polling("elsewhere", CHANNELS, **options) as (server, browser, _):
         token = await joined(browser)
         waiting = browser.start("GET", token)
         await settle()
-        ask = elsewhere.pubsub.broadcast_from
-
-        async def end_first(sender: object, topic: str, message: Any) -> None:
-            await server.endpoint.disconnect("ann")
-            await ask(sender, topic, message)
-
-        elsewhere.pubsub.broadcast_from = end_first  # type: ignore[method-assign]
         await server.endpoint.broadcast("room:1", "news", {})
+        await server.endpoint.disconnect("ann")
         assert (await waiting.answer()).messages == [[None, None, "room:1", "news", {}]]
         assert running_loop().time() == 0

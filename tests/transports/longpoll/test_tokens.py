@@ -12,16 +12,16 @@ from hypothesis import given, strategies as st
 from bennu.transports.longpoll.tokens import SessionName, SessionTokens
 
 SECRET = "a secret of at least 20 bytes"
-NAME = SessionName("phx:lp:abc", "/socket")
+NAME = SessionName("phx:lp:abc", "/socket", "web-1")
 TOKENS = SessionTokens(SECRET)
 GOOD = TOKENS.make(NAME, math.inf)
 
 
-@given(st.text(), st.text())
-def test_what_was_put_into_a_token_comes_out(topic: str, mount: str) -> None:
+@given(st.text(), st.text(), st.text())
+def test_what_was_put_into_a_token_comes_out(topic: str, mount: str, node: str) -> None:
     """The characters need no escapes in a query."""
-    token = TOKENS.make(SessionName(topic, mount), 60)
-    assert TOKENS.read(token) == (topic, mount)
+    token = TOKENS.make(SessionName(topic, mount, node), 60)
+    assert TOKENS.read(token) == (topic, mount, node)
     assert set(token) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.")
 
 

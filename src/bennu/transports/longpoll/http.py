@@ -30,6 +30,7 @@ from ...server.server import Server
 from .bodies import Bodies, NoRoom
 from .exchange import BodyTooLong, ClientGone, Exchange
 from .polls import Polls
+from .remote import Correspondence
 from .route import LocalSession, RemoteSession, Route
 from .session import Session
 from .tokens import SessionName, SessionTokens
@@ -61,8 +62,13 @@ class LongPolling:
         self._tokens = SessionTokens(secret)
         self._sessions: dict[str, Session] = {}
         self._counts: Counter[Any] = Counter()
+        self._letters = Correspondence(server.pubsub, self._sessions)
         self._bodies = Bodies()
         self._polls = Polls()
+
+    def start(self) -> None:
+        """Answer other nodes."""
+        self._letters.start()
 
     def abandon(self) -> None:
         """Forget all sessions, because their event loop was closed without a stop, or belongs to the parent process."""
@@ -162,10 +168,11 @@ class LongPolling:
             await self._deny(exchange, outcome)
             return
         topic = f"{TOPIC}{b64encode(secrets.token_bytes(16)).decode()}{time.time_ns() // 1_000_000}"
-        session = Session(self._server, options, topic, partial(self._ended, keys, topic))
+        session = Session(self._server, options, partial(self._ended, keys, topic))
         self._sessions[topic] = session
         session.begin(outcome)
-        token = self._tokens.make(SessionName(topic, target.mount), options.max_age)
+        name = SessionName(topic, target.mount, self._server.pubsub.node)
+        token = self._tokens.make(name, options.max_age)
         await exchange.answer(answer_poll(Status.GONE, token))
 
     def _refuse_session(
@@ -266,9 +273,7 @@ class LongPolling:
         session = self._sessions.get(topic)
         if session is not None:
             return LocalSession(session, topic)
-        if not self._server.pubsub.has_subscribers(topic):
-            return None
-        return RemoteSession(self._server.pubsub, topic, options)
+        return RemoteSession(self._letters, name, options) if self._letters.reaches(name) else None
 
 
 def _keys(target: Target, peer: str | None) -> tuple[Any, ...]:

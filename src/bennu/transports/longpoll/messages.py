@@ -1,7 +1,7 @@
-"""The messages between processes about a session in one of the processes. Protocol document, §4.2.
+"""The messages between nodes about a session on one of them. Protocol document, §4.2.
 
-A session listens to a private topic. A request in another process broadcasts its question there, and gets its answer
-there. Both have the request's ``ref``.
+A request on another node sends a question to the session's node, and gets answers (:mod:`.remote`). Both have the
+request's ``ref``.
 """
 
 from __future__ import annotations

@@ -1,17 +1,17 @@
-"""The route of a request to the session that its token names, in this process or in another process."""
+"""The route of a request to the session that its token names, on this node or on another node."""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-from typing import Any
 
 from ...longpoll import LongPoll
 from ...message import Encoded
 from ...protocol.longpoll import Status
-from ...pubsub import PubSub
-from .messages import Arrived, Ended, Expired, Polled, Posted, Progress, Taken
+from .messages import Answer, Arrived, Ended, Expired, Polled, Posted, Progress, Taken
+from .remote import Correspondence
 from .session import Session
+from .tokens import SessionName
 
 __all__ = ["LocalSession", "RemoteSession", "Route"]
 
@@ -66,23 +66,24 @@ class LocalSession:
 
 
 class RemoteSession:
-    """The route to a session in another process: questions and answers on the session's topic.
+    """The route to a session on another node: questions and answers.
 
     Args:
-        pubsub: The endpoint's PubSub, which passes messages between the processes.
-        topic: The session's topic.
+        letters: Sends the questions, and gets the answers.
+        name: The session.
         options: The socket's options of long polling.
 
     Attributes:
-        topic: As given.
+        topic: The name of the session.
         news: After a :meth:`take` that found nothing: done when the next :meth:`take` can find something.
     """
 
-    is_busy = False  # only the session's process knows it
+    is_busy = False  # only the session's node knows it
 
-    def __init__(self, pubsub: PubSub, topic: str, options: LongPoll) -> None:
-        self._pubsub = pubsub
-        self.topic = topic
+    def __init__(self, letters: Correspondence, name: SessionName, options: LongPoll) -> None:
+        self._letters = letters
+        self._name = name
+        self.topic = name.topic
         self._options = options
         self._ref = secrets.token_hex(8)
         self._is_waiting = False
@@ -90,7 +91,7 @@ class RemoteSession:
         self._taken: asyncio.Future[Taken]
         self._progress: asyncio.Queue[Status | None] = asyncio.Queue()
         self.news: asyncio.Future[None]
-        self._answers = pubsub.listen(topic, self._receive, owner=self)
+        letters.expect(self._ref, self._receive)
 
     async def take(self) -> bytes | None:
         """Return the messages, and wait for news if there are none; None if no session answers."""
@@ -99,7 +100,7 @@ class RemoteSession:
         loop = asyncio.get_running_loop()
         self.news, self._taken = loop.create_future(), loop.create_future()
         self._is_waiting = True
-        await self._ask(Polled(self._ref))
+        self._letters.ask(self._name, Polled(self._ref))
         try:
             async with asyncio.timeout(self._options.pubsub_timeout):
                 taken = await self._taken
@@ -112,7 +113,7 @@ class RemoteSession:
 
     async def post(self, messages: list[Encoded]) -> Status:
         """Make the session handle messages. The session answers before each message, and at the end."""
-        await self._ask(Posted(self._ref, messages))
+        self._letters.ask(self._name, Posted(self._ref, messages))
         patience, late = self._options.pubsub_timeout, Status.GONE
         while True:
             try:
@@ -126,15 +127,12 @@ class RemoteSession:
             late = Status.TIMEOUT
 
     async def close(self) -> None:
-        """Tell the session that this poll no longer waits."""
-        self._answers.cancel()
+        """Tell the session that this poll no longer waits, and expect no more answers."""
+        self._letters.forget(self._ref)
         if self._is_waiting:
-            await self._ask(Expired(self._ref))
+            self._letters.ask(self._name, Expired(self._ref))
 
-    async def _ask(self, question: Any) -> None:
-        await self._pubsub.broadcast_from(self, self.topic, question)
-
-    def _receive(self, answer: Any) -> None:
+    def _receive(self, answer: Answer) -> None:
         match answer:
             case Taken(self._ref) if not self._taken.done():
                 self._taken.set_result(answer)
@@ -149,7 +147,7 @@ class RemoteSession:
             case Progress(self._ref, status):
                 self._progress.put_nowait(status)
             case _:
-                pass  # an answer to another request
+                pass  # a second answer to a question
 
     def _wake(self) -> None:
         if not self.news.done():

@@ -1,8 +1,7 @@
 """A session of long polling: the transport of a connection that has no socket.
 
 A session lives as long as its client polls. Requests reach the session in two ways: a request in this process calls it,
-and a request in another process asks over the session's topic
-(:mod:`~bennu.transports.longpoll.route`).
+and a request on another node asks over the bus (:mod:`~bennu.transports.longpoll.remote`).
 """
 
 from __future__ import annotations
@@ -14,12 +13,11 @@ from typing import Any, Final
 from ...longpoll import LongPoll
 from ...message import TEXT, Encoded, Opcode
 from ...protocol.longpoll import FRAMING, Buffer, Poll, Status
-from ...pubsub import Subscription
 from ...reasons import CloseCode
 from ...server.connection import ServerConnection
 from ...server.handshake import Accepted
 from ...server.server import Server
-from .messages import Arrived, Ended, Expired, Polled, Posted, Progress, Taken
+from .messages import Answer, Arrived, Ended, Expired, Polled, Posted, Progress, Question, Taken
 
 __all__ = ["Session"]
 
@@ -37,7 +35,6 @@ class Session:
     Args:
         server: The endpoint's server.
         options: The socket's options of long polling.
-        topic: The private topic of the session, on which other processes reach it.
         ended: Called once, when the session has ended.
     """
 
@@ -47,12 +44,9 @@ class Session:
     counts_bytes = False
     is_client_gone = False  # a client that is gone does not poll, which ends the session
 
-    def __init__(
-        self, server: Server, options: LongPoll, topic: str, ended: Callable[[], None]
-    ) -> None:
+    def __init__(self, server: Server, options: LongPoll, ended: Callable[[], None]) -> None:
         self._server = server
         self._options = options
-        self._topic = topic
         self._ended = ended
         self._buffer: Buffer[Poll] = Buffer()
         self._is_congested = False
@@ -64,7 +58,6 @@ class Session:
         self._posts = 0
         self._polled = server.loop.time()
         self._timer = server.loop.call_later(IDLE_WINDOWS * options.window, self._check_idle)
-        self._questions: Subscription = server.pubsub.listen(topic, self._answer_remote, owner=self)
 
     def begin(self, accepted: Accepted) -> None:
         """Open the connection."""
@@ -142,27 +135,30 @@ class Session:
                 connection.receive(opcode, data)
                 await self._can_receive.wait()
 
-    def _answer_remote(self, question: Any) -> None:
-        """Answer a request in another process."""
+    def answer(self, question: Question, send: Callable[[Answer], object]) -> None:
+        """Answer a request on another node.
+
+        Args:
+            question: The question.
+            send: Sends an answer to the other node. It never waits.
+        """
         match question:
             case Polled(ref):
-                messages = self.take(_RemotePoll(self, ref))
+                messages = self.take(_RemotePoll(ref, send))
                 if messages is not None:
-                    self._publish(Taken(ref, messages))
+                    send(Taken(ref, messages))
+                elif self._is_over:
+                    send(Ended(ref, b""))
             case Expired(ref):
-                self.expire(_RemotePoll(self, ref))
-            case Posted(ref, messages):
-                self._server.spawn(self._post_for(ref, messages))
-            case _:
-                pass  # our own answers arrive here too
+                self.expire(_RemotePoll(ref, send))
+            case Posted(ref, posted):
+                self._server.spawn(self._post_for(ref, posted, send))
 
-    async def _post_for(self, ref: str, messages: list[Encoded]) -> None:
-        status = await self.post(messages, lambda: self._publish(Progress(ref)))
-        self._publish(Progress(ref, status))
-
-    def _publish(self, answer: Any) -> None:
-        """Broadcast an answer on the session's topic."""
-        self._server.spawn(self._server.pubsub.broadcast_from(self, self._topic, answer))
+    async def _post_for(
+        self, ref: str, messages: list[Encoded], send: Callable[[Answer], object]
+    ) -> None:
+        status = await self.post(messages, lambda: send(Progress(ref)))
+        send(Progress(ref, status))
 
     # Methods for the connection.
 
@@ -221,26 +217,22 @@ class Session:
         poll, rest = self._buffer.end()
         if poll is not None:
             poll.wake(rest)
-        self._questions.cancel()
         self._connection = None
         self._ended()
 
 
 class _RemotePoll:
-    """A poll that waits in another process."""
+    """A poll that waits on another node."""
 
-    __slots__ = ("_ref", "_session")
+    __slots__ = ("_ref", "_send")
 
-    def __init__(self, session: Session, ref: str) -> None:
-        self._session = session
+    def __init__(self, ref: str, send: Callable[[Answer], object]) -> None:
         self._ref = ref
+        self._send = send
 
     def wake(self, rest: bytes | None) -> None:
-        """Broadcast on the session's topic that messages wait, or that the session has ended."""
-        if rest is None:
-            self._session._publish(Arrived(self._ref))
-        else:
-            self._session._publish(Ended(self._ref, rest))
+        """Tell the other node that messages wait, or that the session has ended."""
+        self._send(Arrived(self._ref) if rest is None else Ended(self._ref, rest))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _RemotePoll) and self._ref == other._ref

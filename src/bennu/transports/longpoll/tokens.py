@@ -1,8 +1,9 @@
 """The tokens of polling sessions: a client brings one to each request. Protocol document, §4.2.
 
-    <base64 of [topic, mount, expiry]>.<base64 of HMAC-SHA256 of all before the dot>
+    <base64 of [topic, mount, node, expiry]>.<base64 of HMAC-SHA256 of all before the dot>
 
-The topic is the private topic of the session. The mount is the path of its socket. The expiry is in seconds since 1970.
+The topic is the name of the session. The mount is the path of its socket. The node has the session. The expiry is in
+seconds since 1970.
 """
 
 from __future__ import annotations
@@ -24,10 +25,11 @@ PURPOSE: Final = b"bennu long poll"
 
 
 class SessionName(NamedTuple):
-    """The content of a token: a session's topic, and the mount of its socket."""
+    """The content of a token: a session's name, the mount of its socket, and the name of its node."""
 
     topic: str
     mount: str
+    node: str
 
 
 class SessionTokens:
@@ -41,7 +43,7 @@ class SessionTokens:
     def __init__(self, secret: Secret | None = None) -> None:
         known = [secrets.token_bytes(32)] if secret is None else secrets_of(secret)
         self._keys = [hmac.digest(one, PURPOSE, "sha256") for one in known]
-        self._payload = msgspec.json.Decoder(tuple[str, str, float | None])
+        self._payload = msgspec.json.Decoder(tuple[str, str, str, float | None])
 
     def make(self, name: SessionName, max_age: float) -> str:
         """Return the token of a session.
@@ -66,10 +68,10 @@ class SessionTokens:
         text, _, signature = token.partition(".")
         if not any(hmac.compare_digest(_signature(key, text), signature) for key in self._keys):
             return None
-        topic, mount, expiry = self._payload.decode(urlsafe_b64decode(text + "=="))
+        *name, expiry = self._payload.decode(urlsafe_b64decode(text + "=="))
         if expiry is not None and time.time() > expiry:
             return None
-        return SessionName(topic, mount)
+        return SessionName(*name)
 
 
 def _signature(key: bytes, text: str) -> str:

@@ -1,0 +1,187 @@
+"""This node among the others: what it publishes on the bus, what it hears, and what it misses.
+
+A node alone has no :class:`Cluster`. Topics on the bus are those of :mod:`bennu.pubsub.envelope`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any, Final
+
+from ..bus.bus import BusAdapter, Loss
+from ..errors import DecodeError, EncodeError
+from ..logs.log import Log
+from ..telemetry import BusMessagesLost, Telemetry
+from .bus_watch import BusWatch
+from .envelope import IDS, PRESENCES, TOPICS, Envelope, unpack
+from .interest import PATIENCE, TopicInterest
+from .postman import Postman
+
+__all__ = ["Cluster"]
+
+FAREWELL: Final = 2.0
+"""The most seconds for which a stop waits until the last messages are published."""
+
+Deliver = Callable[[str | None, Envelope], object]
+"""Called with a message of another node: its topic in PubSub, or None for a disconnect by id; and the envelope."""
+
+Handler = Callable[[str, bytes], object]
+"""Called with the publishing node and the bytes of a message under one of Bennu's own topics."""
+
+
+class Cluster:
+    """One node on the bus, from its start to its stop.
+
+    Args:
+        adapter: The adapter, not started.
+        deliver: Called on the event loop with each message for PubSub.
+        telemetry: Gets the events.
+        log: Writes the log.
+
+    Attributes:
+        interest: What this node hears.
+        watch: Whether this node hears the bus.
+        postman: Publishes for callers that can't wait.
+    """
+
+    def __init__(
+        self, adapter: BusAdapter, deliver: Deliver, telemetry: Telemetry, log: Log
+    ) -> None:
+        self._adapter = adapter
+        self._deliver = deliver
+        self._telemetry = telemetry
+        self.log = log
+        self._handlers: dict[str, list[Handler]] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._loop = asyncio.get_running_loop()
+        self.interest = TopicInterest(adapter, self._spawn, log)
+        self.postman = Postman(self.publish, self._spawn, log)
+        self.watch = BusWatch(adapter.node, adapter.confirm, telemetry, log)
+
+    @property
+    def node(self) -> str:
+        """The name of this node."""
+        return self._adapter.node
+
+    def nodes(self) -> frozenset[str]:
+        """Return the names of all nodes, including this one."""
+        return self._adapter.nodes() | {self._adapter.node}
+
+    async def start(self) -> None:
+        """Connect to the bus. A bus that is down does not stop the node: it connects later.
+
+        Raises:
+            DefinitionError: The address of the bus can't be used.
+        """
+        await self._adapter.start(self._receive, self._lost)
+        self.interest.keep(IDS)
+        await self.interest.heard(IDS)
+        await self.watch.start(PATIENCE)
+
+    async def stop(self) -> None:
+        """Publish what waits, and disconnect from the bus."""
+        await self.watch.stop()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FAREWELL):
+                await self.postman.empty()
+        self.interest.stop()
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._adapter.stop()
+
+    async def heard(self, topic: str) -> None:
+        """Wait until the bus has confirmed a topic, but at most a second. While the bus is down, don't wait."""
+        await self.interest.heard(topic, PATIENCE if self.watch.is_up else 0.0)
+
+    # Messages.
+
+    async def publish(self, topic: str, data: bytes, node: str | None = None) -> None:
+        """Publish bytes to the other nodes that hear a topic. Wait while the bus can't take more.
+
+        Any other exception than these is logged: any bus can lose a message.
+
+        Args:
+            topic: The topic on the bus.
+            data: The bytes.
+            node: The only node that gets the message. Default: None, all other nodes.
+
+        Raises:
+            EncodeError: The message is too large for the bus.
+        """
+        try:
+            await self._adapter.publish(topic, data, node)
+        except EncodeError:
+            raise
+        except Exception:
+            self.log.exception("The bus failed: a message on %r was lost", topic)
+
+    def on_publish(self, topic: str, handler: Handler) -> Callable[[], None]:
+        """Call a handler with the messages under one of Bennu's own topics. Return a function that removes the handler.
+
+        Args:
+            topic: The topic on the bus. It is not one of PubSub's.
+            handler: Called on the event loop. If it raises, the exception is logged.
+        """
+        self._handlers.setdefault(topic, []).append(handler)
+        self.interest.keep(topic)
+
+        def cancel() -> None:
+            handlers = self._handlers.get(topic, [])
+            if handler in handlers:
+                handlers.remove(handler)
+                if not handlers:
+                    del self._handlers[topic]
+                    self.interest.let_go(topic)
+
+        return cancel
+
+    def _receive(self, node: str, topic: str, data: bytes) -> None:
+        """Take a message of another node."""
+        try:
+            if topic[:1] == TOPICS:
+                self._deliver(topic[1:], unpack(data))
+            elif topic == IDS:
+                self._deliver(None, unpack(data))
+            else:
+                for handler in tuple(self._handlers.get(topic, ())):
+                    self._call(handler, node, topic, data)
+        except DecodeError as error:
+            self.log.warning("A message of the node %r on %r was dropped: %s", node, topic, error)
+        except Exception:
+            self.log.exception("A message of the node %r on %r failed", node, topic)
+
+    def _call(self, handler: Handler, node: str, topic: str, data: bytes) -> None:
+        try:
+            handler(node, data)
+        except Exception:
+            self.log.exception("The handler of a message from another node on %r failed", topic)
+
+    def _lost(self, loss: Loss) -> None:
+        topic = loss.topic
+        if topic is not None and topic[:1] == TOPICS:
+            topic = topic[1:]
+        self._telemetry.missed[loss.reason] += loss.count or 0
+        if self._telemetry.handlers[BusMessagesLost]:
+            self._telemetry.emit(BusMessagesLost(loss.node, topic, loss.count, loss.reason))
+        if loss.topic is not None and loss.topic[:1] == PRESENCES:
+            return  # presence repairs it
+        self.log.warning(
+            "Lost on the bus: %s message(s) on %s, node %s: %s",
+            "an unknown number of" if loss.count is None else loss.count,
+            "unknown topics" if topic is None else repr(topic),
+            loss.node,
+            loss.reason.meaning,
+        )
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.log.error("A task of the bus failed", exc_info=error)

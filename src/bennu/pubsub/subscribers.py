@@ -1,0 +1,131 @@
+"""The subscribers of one topic in this process, and what they get of a message. Protocol document, §3.5 and §7."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import Raw
+
+from ..message import Broadcast
+from ..reasons import DropReason
+from ..user_code.copies import copy_of
+from .envelope import Envelope, EnvelopeKind
+from .fastlane import Interceptor, Lane, LaneKey, Outbox
+
+if TYPE_CHECKING:
+    from .pubsub import PubSub
+    from .subscription import Subscription
+
+__all__ = ["Subscribers"]
+
+_decode = msgspec.json.Decoder().decode
+
+
+class Subscribers:
+    """The subscribers of one topic: connections in lanes, and listeners.
+
+    Attributes:
+        lanes: The lanes by their keys.
+        listeners: The subscriptions of server code.
+    """
+
+    __slots__ = ("lanes", "listeners")
+
+    def __init__(self) -> None:
+        self.lanes: dict[LaneKey, Lane] = {}
+        self.listeners: list[Subscription] = []
+
+    def __len__(self) -> int:
+        return len(self.listeners) + sum(map(len, self.lanes.values()))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody is left."""
+        return not self.lanes and not self.listeners
+
+    def enter(self, key: LaneKey, connection: Outbox, channel: Interceptor) -> LaneKey:
+        """Put a connection into a lane; see :meth:`PubSub.enter`."""
+        lane = self.lanes.get(key)
+        if lane is None:
+            lane = self.lanes[key] = Lane(key)
+        lane.put(connection, channel)
+        return lane.key
+
+    def leave(self, key: LaneKey, connection: Outbox) -> None:
+        """Take a connection out of a lane."""
+        lane = self.lanes[key]
+        lane.take(connection)
+        if not len(lane):
+            del self.lanes[key]
+
+    def send(self, pubsub: PubSub, message: Any, sender: object, text: Raw | None) -> bool:
+        """Send a message to all subscribers but the sender; see :meth:`PubSub.send`."""
+        crowded = False
+        if isinstance(message, Broadcast):
+            event, payload = message.event, message.payload
+            framed: list[tuple[Lane, Any]] = []
+            for lane in self.lanes.values():
+                if event in lane.intercepts:
+                    _intercept(lane, message, sender)
+                elif isinstance(payload, bytes) and not lane.carries_binary:
+                    _skip(pubsub, lane, message)
+                else:
+                    written = payload if text is None else text
+                    encoded = lane.serializer.broadcast(message.topic, event, written)
+                    framed.append((lane, lane.frame(*encoded)))
+            # After all lanes are encoded: if one lane can't be encoded, nothing is sent.
+            for lane, frame in framed:
+                if lane.slow:
+                    lane.offer(message, frame, sender)
+                exclude = None if sender is None else lane.outbox_of(sender)
+                crowded |= pubsub.batch.add(lane, frame, exclude)
+        if self.listeners:
+            self._tell_listeners(pubsub, message, sender)
+        return crowded
+
+    def receive(self, pubsub: PubSub, topic: str, envelope: Envelope) -> None:
+        """Send a broadcast of another node to all subscribers. Decode its payload only if one of them reads it."""
+        kind, event, content = envelope
+        if kind is EnvelopeKind.BINARY:
+            self.send(pubsub, Broadcast(topic, event, content), None, None)
+            return
+        is_read = self.listeners or any(
+            lane.slow or event in lane.intercepts for lane in self.lanes.values()
+        )
+        payload = _decode(content) if is_read else None
+        self.send(pubsub, Broadcast(topic, event, payload), None, Raw(content))
+
+    def _tell_listeners(self, pubsub: PubSub, message: Any, sender: object) -> None:
+        message = copy_of(message)  # the sender can change the message later
+        for listener in tuple(self.listeners):
+            if sender is None or listener.owner is not sender:
+                try:
+                    listener.deliver(message if listener.shares else copy_of(message))
+                except Exception:
+                    pubsub.log.exception("A listener of %r failed on %s", listener.topic, message)
+
+
+def _skip(pubsub: PubSub, lane: Lane, broadcast: Broadcast) -> None:
+    """Log and count a binary broadcast that can't be sent to the clients of a lane.
+
+    In Phoenix one client with V1 or long polling fails the broadcast for all other clients.
+    """
+    pubsub.log.warning(
+        "A binary broadcast of %r on %r was not sent to %d client(s) that speak %s%s,"
+        " which can't carry it",
+        broadcast.event,
+        broadcast.topic,
+        len(lane),
+        lane.serializer.name,
+        "" if lane.framing.carries_binary else " over long polling",
+    )
+    pubsub.telemetry.dropped(broadcast.topic, DropReason.NO_BINARY, len(lane))
+
+
+def _intercept(lane: Lane, broadcast: Broadcast, sender: object) -> None:
+    """Give a broadcast to the channels of a lane that intercept it."""
+    kept = copy_of(broadcast)  # the sender can change the message later
+    for channel in lane.everybody():
+        if channel is not sender:
+            channel.intercept(kept)
