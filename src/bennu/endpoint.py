@@ -55,7 +55,10 @@ BUS: Final = Option(
 )
 CLASSES: Final = Option(
     "a list of classes",
-    lambda value: isinstance(value, list | tuple) and all(isinstance(one, type) for one in value),
+    lambda value: (
+        isinstance(value, list | tuple)
+        and all(isinstance(one, type) for one in cast("Sequence[Any]", value))
+    ),
     "[PriceChanged]",
 )
 LIMITS: Final = instance_of(
