@@ -38,7 +38,7 @@ from .transports.longpoll import LongPolling
 from .transports.routes import Routes, expect_sockets
 from .transports.script import ClientScript
 from .transports.upgrade import Upgrade
-from .user_code.options import FLAG, TEXT, TEXTS, Option, instance_of, optional, options
+from .user_code.options import CLASSES, FLAG, TEXT, TEXTS, Option, instance_of, optional, options
 from .wrapped import WrappedApplication
 
 __all__ = ["Endpoint"]
@@ -52,14 +52,6 @@ BUS: Final = Option(
     "the address of a bus, or a BusAdapter",
     lambda value: isinstance(value, BusAdapter) or TEXT.fits(value),
     '"redis://localhost:6379"',
-)
-CLASSES: Final = Option(
-    "a list of classes",
-    lambda value: (
-        isinstance(value, list | tuple)
-        and all(isinstance(one, type) for one in cast("Sequence[Any]", value))
-    ),
-    "[PriceChanged]",
 )
 LIMITS: Final = instance_of(
     Limits,

@@ -17,6 +17,7 @@ from typing import Any, Final, TypeVar, cast
 from ..errors import DefinitionError
 
 __all__ = [
+    "CLASSES",
     "COUNT",
     "FLAG",
     "NUMBER",
@@ -71,12 +72,21 @@ def _is_count(value: Any) -> bool:
     return _is_whole(value) and value > 0
 
 
+def _is_class(value: Any) -> bool:
+    return isinstance(value, type)
+
+
 NUMBER: Final = Option("a number", _is_number, "1.5")
 SECONDS: Final = Option("a number above 0", lambda value: _is_number(value) and value > 0, "60")
 COUNT: Final = Option("a whole number above 0", _is_count, "100")
 WHOLE: Final = Option("a whole number", _is_whole, "6")
 FLAG: Final = Option("True or False", lambda value: isinstance(value, bool), "True")
 TEXT: Final = Option("text", lambda value: isinstance(value, str), '"..."')
+CLASSES: Final = Option(
+    "a list of classes",
+    lambda value: isinstance(value, list | tuple) and all(map(_is_class, cast("list[Any]", value))),
+    "[PriceChanged]",
+)
 TEXTS: Final = Option(
     "a list of texts",
     lambda value: (
