@@ -21,7 +21,7 @@ from .user_code.functions import refuse_bool
 from .user_code.invalid_payload import InvalidPayload
 from .user_code.mistakes import HOOKS, check_made_without_arguments
 from .user_code.options import COUNT, SECONDS, Option, check_option
-from .user_code.outgoing import to_type
+from .user_code.outgoing import converter_for, to_type
 from .user_code.payload import Decoder, check_type, decoder_for
 from .user_code.signatures import bind_variables, hint_of, hints_of_class, parameters_of
 
@@ -35,7 +35,8 @@ class Handler(Callback):
     """One method of a channel. It takes the channel, and the payload if ``decode`` is set.
 
     Attributes:
-        decode: Decodes the raw payload to the annotated type; None if the method takes no payload.
+        decode: Decodes the raw payload to the annotated type; None if the method takes no payload. For an intercepted
+            broadcast it makes the payload the annotated type (:func:`~bennu.user_code.outgoing.converter_for`).
         rate: How often one connection can call the method; None for no limit.
         start: Takes the object and the arguments, and returns an awaitable call of the method, which the caller
             awaits at once. For an async method it is the method itself, which saves a function call.
@@ -262,7 +263,7 @@ def _enter(definition: ChannelDefinition, name: str, value: Any, marked: Any) ->
         event = getattr(marked, ON_OUT)
         subject = f'the handler {channel.__qualname__}.{name} of outgoing "{event}"'
         _refuse_second(subject, definition.outs.get(event), value)
-        definition.outs[event] = _plain(subject, value, takes="the payload")
+        definition.outs[event] = _out(channel, subject, value)
     elif hasattr(marked, ON_INFO):
         kind = getattr(marked, ON_INFO)
         subject = f"the handler {channel.__qualname__}.{name} of {kind!r}"
@@ -350,10 +351,26 @@ def _handler(channel: type, subject: str, function: Callable[..., Any], annotati
             where=source_line(function),
         )
     where = source_line(function)
+    annotation = _bound(channel, function, annotation, where)
+    decode = decoder_for(annotation, subject=subject, where=where)
+    return Handler(subject, function, decode)
+
+
+def _out(channel: type, subject: str, function: Callable[..., Any]) -> Handler:
+    """Return the handler of an intercepted broadcast."""
+    _expect_parameters(subject, function, ("the payload",))
+    [parameter] = parameters_of(subject, function)
+    where = source_line(function)
+    annotation = hint_of(function, parameter.name)
+    if annotation is not None:
+        annotation = _bound(channel, function, annotation, where)
+    return Handler(subject, function, converter_for(annotation, subject=subject, where=where))
+
+
+def _bound(channel: type, function: Callable[..., Any], annotation: Any, where: str | None) -> Any:
+    """Return an annotation with the type variables of the class that has the method."""
     owner = next(
         (one for one in channel.__mro__ if any(value is function for value in vars(one).values())),
         channel,
     )
-    annotation = bind_variables(annotation, channel, owner, where=where)
-    decode = decoder_for(annotation, subject=subject, where=where)
-    return Handler(subject, function, decode)
+    return bind_variables(annotation, channel, owner, where=where)

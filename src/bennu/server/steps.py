@@ -12,7 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 from ..definition import Handler
 from ..errors import EncodeError, Refused, Stop
-from ..message import ERROR, OK, PHX_LEAVE, Error, Message, Ok, Reply, bytes_of, is_reserved
+from ..message import (
+    ERROR,
+    OK,
+    PHX_LEAVE,
+    Broadcast,
+    Error,
+    Message,
+    Ok,
+    Reply,
+    bytes_of,
+    is_reserved,
+)
 from ..reasons import Reason
 from ..user_code.callback import crash_of
 from ..user_code.copies import copy_of
@@ -75,14 +86,13 @@ def _refuse(server: ChannelServer, message: Message, response: Any) -> None:
         server.connection.reply(server.join_ref, message.ref, server.topic, ERROR, response)
 
 
-def _step_of_item(server: ChannelServer, kind: Kind, content: Any) -> Step | None:
+def _step_of_item(server: ChannelServer, kind: Kind, content: Any) -> Step | End | None:
     definition, agent = server.definition, server.agent
     if kind is Kind.JOINED:
         handler = definition.after_join
         return None if handler is None else (None, handler, handler.start(agent))
     if kind is Kind.OUT:
-        handler = definition.outs[content.event]
-        return None, handler, handler.start(agent, copy_of(content.payload))
+        return _step_of_broadcast(server, content)
     if kind is Kind.HEARD:
         content = copy_of(content)
     handler = definition.info_handler(content)
@@ -95,6 +105,29 @@ def _step_of_item(server: ChannelServer, kind: Kind, content: Any) -> Step | Non
         type(content).__name__,
     )
     return None
+
+
+def _step_of_broadcast(server: ChannelServer, broadcast: Broadcast) -> Step | End | None:
+    """Return the handler to run for an intercepted broadcast. A payload that does not fit is logged and dropped."""
+    event = broadcast.event
+    handler = server.definition.outs[event]
+    try:
+        payload = (
+            copy_of(broadcast.payload)
+            if handler.decode is None
+            else handler.decode(broadcast.payload)
+        )
+    except InvalidPayload as invalid:
+        server.connection.server.log.warning(
+            "A broadcast of %r was not handled: %s expects another payload: %s",
+            event,
+            handler.name,
+            invalid.errors,
+        )
+        return None
+    except BaseException as error:  # noqa: BLE001 - logged: the payload's type raised, e.g. in __post_init__
+        return server.task.crash(crash_of(error, f"the payload of {event!r}"), event)
+    return None, handler, handler.start(server.agent, payload)
 
 
 @cache  # isinstance() takes half a microsecond for a Struct

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
-from typing import Any
+from typing import Any, get_origin, is_typeddict
 
 import msgspec
 
 from ..logs.printable import described, printable
+from .copies import copy_of
 from .invalid_payload import InvalidPayload
 from .models import mistake, tidy
 from .payload import Decoder, decoder_for
 
-__all__ = ["to_builtin", "to_type"]
+__all__ = ["converter_for", "to_builtin", "to_type"]
 
 
 def to_builtin(value: Any) -> Any:
@@ -62,11 +64,42 @@ def to_type(value: Any, annotation: Any) -> None:
     with suppress(TypeError):  # isinstance does not work for a TypedDict
         if isinstance(value, annotation):
             return
+    _decoder(annotation)(_encoded(value))
+
+
+def converter_for(annotation: Any, *, subject: str, where: str | None) -> Callable[[Any], Any]:
+    """Return a function that makes a payload of a broadcast the annotated type, on every node.
+
+    On the node of the sender the payload is what the sender passed: a Struct, for example. On other nodes it is the JSON
+    that came over the bus: dicts, lists, texts and numbers. The function returns a copy in both cases, and raises
+    ``InvalidPayload`` if the payload does not fit.
+
+    Args:
+        annotation: The type; None or ``Any`` take the payload as it is.
+        subject: The handler of the payload, for the error.
+        where: The ``file:line`` of the handler, for the error; None if it is unknown.
+
+    Raises:
+        DefinitionError: JSON can't become this type.
+    """
+    if annotation in (None, Any, object):
+        return copy_of
+    decode = decoder_for(annotation, subject=subject, where=where)
+    kind = dict if is_typeddict(annotation) else get_origin(annotation) or annotation
+
+    def convert(payload: Any) -> Any:
+        if isinstance(kind, type) and isinstance(payload, kind):
+            return copy_of(payload)
+        return decode(payload if isinstance(payload, bytes) else _encoded(payload))
+
+    return convert
+
+
+def _encoded(value: Any) -> msgspec.Raw:
     try:
-        encoded = msgspec.json.encode(value, enc_hook=to_builtin)
+        return msgspec.Raw(msgspec.json.encode(value, enc_hook=to_builtin))
     except Exception as error:  # any exception: models and other objects run user code
         raise InvalidPayload([mistake("", tidy(printable(error)))]) from error
-    _decoder(annotation)(msgspec.Raw(encoded))
 
 
 @cache
