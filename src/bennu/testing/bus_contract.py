@@ -342,6 +342,7 @@ class BusContract(ABC):
                 await one.adapter.publish("t", b"1")
                 await two.start()
                 await one.adapter.publish("t", b"2")  # the subscriptions ended with the stop
+                await one.adapter.confirm()  # what the bus takes later can be heard
                 await two.adapter.subscribe(["t"])
                 await one.adapter.publish("t", b"3")
                 await self.until(lambda: two.heard)

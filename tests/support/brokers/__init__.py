@@ -1,0 +1,1 @@
+"""Brokers that tests and fault scripts start, each on free ports, and stop by process id."""
