@@ -4,20 +4,23 @@ from pathlib import Path
 
 import pytest
 
-from bennu.bus.nats.address import NATSAddress, Server
+from bennu.bus.nats.address import NATSAddress, NATSPlace
 from bennu.errors import DefinitionError
 
 
 @pytest.mark.parametrize(
     ("text", "servers"),
     [
-        ("nats://one", [Server("one", 4222)]),
-        ("NATS://one:1/", [Server("one", 1)]),
-        ("nats://one:1,two:2,three", [Server("one", 1), Server("two", 2), Server("three", 4222)]),
-        ("nats://[::1]:1,[fe80::2]", [Server("::1", 1), Server("fe80::2", 4222)]),
+        ("nats://one", [NATSPlace("one", 4222)]),
+        ("NATS://one:1/", [NATSPlace("one", 1)]),
+        (
+            "nats://one:1,two:2,three",
+            [NATSPlace("one", 1), NATSPlace("two", 2), NATSPlace("three", 4222)],
+        ),
+        ("nats://[::1]:1,[fe80::2]", [NATSPlace("::1", 1), NATSPlace("fe80::2", 4222)]),
     ],
 )
-def test_servers(text: str, servers: list[Server]) -> None:
+def test_servers(text: str, servers: list[NATSPlace]) -> None:
     assert list(NATSAddress.parse(text).servers) == servers
 
 

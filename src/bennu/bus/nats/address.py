@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, unquote
 from ...errors import DefinitionError
 from .subjects import PREFIX, is_prefix
 
-__all__ = ["NATSAddress", "Server", "server"]
+__all__ = ["NATSAddress", "NATSPlace", "read_place"]
 
 PORT: Final = 4222
 EXAMPLE: Final = 'pubsub="nats://user:password@one:4222,two:4222"'
@@ -19,7 +19,7 @@ FILES: Final = ("ca", "cert", "creds", "key", "nkey")
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class NATSPlace:
     """Where a server listens.
 
     Attributes:
@@ -52,7 +52,7 @@ class NATSAddress:
     """
 
     shown: str
-    servers: tuple[Server, ...]
+    servers: tuple[NATSPlace, ...]
     tls: bool
     tls_first: bool
     user: str | None
@@ -74,7 +74,7 @@ class NATSAddress:
         login, at, hosts = place.rpartition("@")
         if "@" in login:
             raise _wrong(shown, "one user for all servers, and %40 for an @ in its password")
-        servers = tuple(server(host, shown) for host in hosts.removesuffix("/").split(","))
+        servers = tuple(read_place(host, shown) for host in hosts.removesuffix("/").split(","))
         user, colon, password = login.partition(":")
         options = _options(query, shown)
         prefix = options.pop("prefix", PREFIX)
@@ -118,7 +118,7 @@ class NATSAddress:
         return context
 
 
-def server(text: str, shown: str, certified: str | None = None) -> Server:
+def read_place(text: str, shown: str, certified: str | None = None) -> NATSPlace:
     """Read the place of one server.
 
     Args:
@@ -139,7 +139,7 @@ def server(text: str, shown: str, certified: str | None = None) -> Server:
             shown,
             "hosts with their ports, and commas between them; in a password, %3F for a ?, %2F for a /",
         )
-    return Server(bare, int(port), certified)
+    return NATSPlace(bare, int(port), certified)
 
 
 def _options(query: str, shown: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ from typing import Any, Final, cast
 import msgspec
 
 from ...errors import DefinitionError
-from .address import NATSAddress, Server
+from .address import NATSAddress, NATSPlace
 from .credentials import login
 from .reader import NATSReader, NotNATS, ServerInfo
 
@@ -72,7 +72,7 @@ class NATSConnection(asyncio.Protocol):
 
     # The life of the connection.
 
-    async def open(self, server: Server) -> None:
+    async def open(self, server: NATSPlace) -> None:
         """Connect to a server, and return when it has accepted this client.
 
         Raises:

@@ -47,7 +47,7 @@ from typing import Final
 
 from ...errors import DefinitionError
 from ..broker.driver import Broken, Driver, Hear
-from .address import NATSAddress, Server, server
+from .address import NATSAddress, NATSPlace, read_place
 from .connection import NATSConnection
 from .fence import Fence
 from .parts import MAX_BYTES, Joiner, cut
@@ -92,8 +92,8 @@ class NATSDriver(Driver):
         self._address = address
         self._client = client
         self._connection: NATSConnection | None = None
-        self._announced: list[Server] = []
-        self._ends: dict[Server, int] = {}
+        self._announced: list[NATSPlace] = []
+        self._ends: dict[NATSPlace, int] = {}
 
     @property
     def name(self) -> str:
@@ -123,7 +123,7 @@ class NATSDriver(Driver):
         failures.sort(key=lambda failure: not isinstance(failure, DefinitionError))
         raise failures[0]
 
-    def _servers(self) -> list[Server]:
+    def _servers(self) -> list[NATSPlace]:
         """Return the servers in the order in which they are tried: last those that were tried last."""
         given, announced = list(self._address.servers), self._announced
         random.shuffle(given)
@@ -131,7 +131,7 @@ class NATSDriver(Driver):
         servers = list(dict.fromkeys([*given, *announced]))
         return sorted(servers, key=lambda one: self._ends.get(one, 0))
 
-    async def _connect(self, place: Server, hear: Hear, broken: Broken) -> None:
+    async def _connect(self, place: NATSPlace, hear: Hear, broken: Broken) -> None:
         connection = NATSConnection(self._address, self._client, self._take, broken)
         try:
             async with asyncio.timeout(PATIENCE):
@@ -215,8 +215,8 @@ class NATSDriver(Driver):
         self._connection.check()
         return self._connection
 
-    def _read_announced(self, place: Server) -> list[Server]:
+    def _read_announced(self, place: NATSPlace) -> list[NATSPlace]:
         """Return the servers that the cluster has announced."""
         urls = self._connected().info.connect_urls or []
         certified = place.certified or place.host
-        return [server(url, self._address.shown, certified) for url in urls]
+        return [read_place(url, self._address.shown, certified) for url in urls]
