@@ -13,6 +13,7 @@ from bennu.presence.crdt.delta import (
     drop_span,
     gone,
     merge_deltas,
+    split_delta,
 )
 from bennu.presence.crdt.state import State
 
@@ -175,3 +176,47 @@ def test_what_a_state_learned_does_not_depend_on_the_order(
     assert state.extract(history.ref) == history.whole
     assert state.entries("t") == history.state.entries("t")
     assert listed == {entry.meta["phx_ref"] for entry in history.whole.values.values()}
+
+
+def test_a_delta_that_is_short_enough_stays_whole() -> None:
+    delta: Delta = {A: part(0, 3, 1, 3), B: part(2, 2, cloud={1})}
+    assert [*split_delta(delta, 3)] == [delta]
+    assert [*split_delta({}, 3)] == [{}]
+
+
+def test_the_last_piece_of_a_span_ends_where_the_span_ends() -> None:
+    delta: Delta = {A: part(0, 9, 2, 4, 6, 20, cloud={20, 30})}
+    assert [*split_delta(delta, 2)] == [
+        {A: part(0, 4, 2, 4)},
+        {A: part(4, 9, 6)},
+        {A: part(9, 9, 20, cloud={20, 30})},
+    ]
+    assert [*split_delta({A: part(0, 9, cloud={20, 30, 40})}, 2)] == [
+        {A: part(0, 9)},
+        {A: part(9, 9, cloud={20, 30})},
+        {A: part(9, 9, cloud={40})},
+    ]
+
+
+@property_test
+@given(histories(), histories(B), st.integers(1, 4))
+def test_the_pieces_of_a_delta_say_what_the_delta_says(
+    one: History, other: History, most: int
+) -> None:
+    """A state that merges the pieces knows what a state knows that merges the whole."""
+    delta: Delta = {}
+    for history in (one, other):
+        for told in history.deltas:
+            assert merge_deltas(delta, told)
+    pieces = [*split_delta(delta, most)]
+    assert all(delta_size(piece) <= most for piece in pieces)
+    whole, split = State(("c", 1)), State(("c", 1))
+    for state in (whole, split):
+        for ref in (A, B):
+            state.introduce(ref)
+            state.show(ref)
+    whole.merge(delta)
+    for piece in pieces:
+        split.merge(piece)
+    for ref in (A, B):
+        assert split.extract(ref) == whole.extract(ref)

@@ -15,6 +15,7 @@ from bennu.presence.crdt import (
     TransferRequest,
 )
 from bennu.presence.crdt.delta import Part
+from bennu.presence.crdt.shard import MAX_TRANSFER
 
 from .cluster import QUICK, Cluster, Node
 from .histories import dirty_entries
@@ -335,3 +336,20 @@ def test_what_a_third_one_knows_less_of_is_not_asked_for() -> None:
     cluster.run(20)
 
     assert cluster.take_requests() == []
+
+
+def test_a_long_transfer_comes_in_several_messages() -> None:
+    """A bus has a limit of bytes, and the event loop does other work between the messages."""
+    cluster = Cluster("ab")
+    for number in range(2 * MAX_TRANSFER + 1):
+        cluster["a"].track(str(number))
+    cluster.run()
+    request = TransferRequest(("c", 3), {("a", 1): 0, ("c", 3): 0})
+    sends = cluster["a"].shard.receive(request, cluster.now).sends
+    assert [to for to, _ in sends] == ["c", "c", "c"]
+    sizes = [
+        sum(part.size for part in ack.delta.values())
+        for _, ack in sends
+        if isinstance(ack, TransferAck)
+    ]
+    assert sizes == [MAX_TRANSFER, MAX_TRANSFER, 1]

@@ -22,7 +22,7 @@ from the entries that are present, not from the number of past changes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated
 
 from msgspec import Meta, Struct, field
@@ -30,7 +30,16 @@ from msgspec import Meta, Struct, field
 from .clocks import Ref
 from .entry import Entry
 
-__all__ = ["Delta", "Part", "copy_delta", "delta_size", "drop_span", "gone", "merge_deltas"]
+__all__ = [
+    "Delta",
+    "Part",
+    "copy_delta",
+    "delta_size",
+    "drop_span",
+    "gone",
+    "merge_deltas",
+    "split_delta",
+]
 
 Clock = Annotated[int, Meta(ge=0)]
 
@@ -148,3 +157,43 @@ def copy_delta(delta: Delta) -> Delta:
 def delta_size(delta: Delta) -> int:
     """Return the size of a delta: the sum of the sizes of its parts."""
     return sum(part.size for part in delta.values())
+
+
+def split_delta(delta: Delta, most: int) -> Iterator[Delta]:
+    """Yield deltas that together are a delta. Merged in this order, none of them lies beyond a gap of another.
+
+    Args:
+        delta: The delta, which is not changed.
+        most: The most entries and clocks of each.
+    """
+    pieces: Delta = {}
+    size = 0
+    for ref, part in delta.items():
+        for piece in _split(part, most):
+            if ref in pieces or (pieces and size + piece.size > most):
+                yield pieces
+                pieces, size = {}, 0
+            pieces[ref] = piece
+            size += piece.size
+    yield pieces
+
+
+def _split(part: Part, most: int) -> Iterator[Part]:
+    """Yield parts that together are a part: its span in pieces, and then its cloud in pieces."""
+    if part.size <= most:
+        yield part
+        return
+    clocks = sorted(clock for clock in part.values if part.spans(clock))
+    start = part.start
+    for index in range(0, len(clocks), most):
+        chunk = clocks[index : index + most]
+        end = chunk[-1] if index + most < len(clocks) else part.end
+        yield Part(start, end, set(), {clock: part.values[clock] for clock in chunk})
+        start = end
+    if start < part.end:  # all of the span is gone
+        yield Part(start, part.end)
+    beside = sorted(part.cloud)
+    for index in range(0, len(beside), most):
+        chunk = beside[index : index + most]
+        values = {clock: part.values[clock] for clock in chunk if clock in part.values}
+        yield Part(part.end, part.end, set(chunk), values)

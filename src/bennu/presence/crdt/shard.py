@@ -16,7 +16,7 @@ Bennu differs from Phoenix on purpose:
 - If a replica is new or back, a shard sends at its next tick, not after its silent ticks: the other replica knows
   nothing until then.
 - A transfer has exactly the replicas of which changes are missing. Each is sent from the smallest generation that is
-  enough, or whole. So one transfer is always enough.
+  enough, or whole. So one transfer is always enough. A long transfer is sent in several messages.
 - A replica that is back is shown after its heartbeat is merged, so an entry that the heartbeat removes does not join
   again. Other entries join from memory, once, and can leave after the transfer. While the replica is hidden, changes of
   it that come from a third replica are in no diff (see ``state.py``).
@@ -30,7 +30,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from .clocks import Clocks, Ref, append_clocks, restrict
-from .delta import Delta
+from .delta import Delta, split_delta
 from .entry import Diff
 from .generations import Generations
 from .messages import Goodbye, Heartbeat, ShardMessage, TransferAck, TransferRequest
@@ -38,12 +38,15 @@ from .periods import Periods
 from .replicas import Change, Changes, Replicas, ReplicaStatus
 from .state import State
 
-__all__ = ["Outcome", "Send", "Shard"]
+__all__ = ["MAX_TRANSFER", "Outcome", "Send", "Shard"]
 
 Send = tuple[str | None, ShardMessage]
 """The node, or None for all other nodes; and the message."""
 
 DEFAULTS: Final = Periods()
+
+MAX_TRANSFER: Final = 1000
+"""The most entries of one answer. A bus has a limit of bytes, and the event loop does other work between the messages."""
 
 
 @dataclass(slots=True)
@@ -142,7 +145,8 @@ class Shard:
             case Heartbeat():
                 self._hear(message, now, outcome)
             case TransferRequest():
-                outcome.sends.append((message.ref[0], self._answer(message)))
+                for delta in split_delta(self._answer(message), MAX_TRANSFER):
+                    outcome.sends.append((message.ref[0], TransferAck(self.ref, delta)))
             case TransferAck():
                 self._fill(message.delta, outcome)
             case _:  # Goodbye
@@ -187,14 +191,14 @@ class Shard:
         self._generations.push(news)
         self._clocks[message.ref] = message.clocks
 
-    def _answer(self, request: TransferRequest) -> TransferAck:
+    def _answer(self, request: TransferRequest) -> Delta:
         delta: Delta = {}
         for ref, clock in self.state.sent_clocks().items():
             known = request.clocks.get(ref)
             if known is not None and known < clock and ref != request.ref:
                 part = self._generations.find(ref, known, clock)
                 delta[ref] = part or self.state.extract(ref)
-        return TransferAck(self.ref, delta)
+        return delta
 
     def _fill(self, delta: Delta, outcome: Outcome) -> None:
         news = self.state.relevant(delta)
