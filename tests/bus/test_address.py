@@ -35,6 +35,7 @@ def test_a_relative_directory_is_refused(address: str) -> None:
     ("scheme", "package", "extra"),
     [
         ("rediss", "redis", "redis"),
+        ("nats", "nats", "nats"),
         ("postgresql", "asyncpg", "postgresql"),
     ],
 )
@@ -45,6 +46,8 @@ def test_a_missing_package_is_named_with_its_extra(
     for name in list(sys.modules):
         if name == module or name.startswith(f"{module}."):
             monkeypatch.delitem(sys.modules, name)
+    for name in [one for one in sys.modules if one.startswith(f"{package}.")]:
+        monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(DefinitionError, match=rf'pip install "bennu\[{extra}\]"') as caught:
         adapter_for(f"{scheme}://me:hunter2@localhost")

@@ -29,6 +29,7 @@ KINDS: Final = {
     "ipc": _BusKind(".ipc", None),
     "redis": _BusKind(".redis", "redis"),
     "rediss": _BusKind(".redis", "redis"),
+    "redis+unix": _BusKind(".redis", "redis"),
     "redis+sentinel": _BusKind(".redis", "redis"),
     "rediss+sentinel": _BusKind(".redis", "redis"),
     "redis+cluster": _BusKind(".redis", "redis"),

@@ -1,1 +1,1 @@
-"""Brokers that tests and fault scripts start, each on free ports, and stop by process id."""
+"""Brokers for tests, benchmarks and fault scripts: each starts servers of its own on free ports, and stops them."""
