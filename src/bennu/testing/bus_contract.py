@@ -186,7 +186,7 @@ class BusContract(ABC):
                 for topic in topics[::100]:
                     await one.adapter.publish(topic, b"1")
                 await self.until(lambda: len(two.heard) >= 50)
-                assert [topic for _, topic, _ in two.heard] == topics[::100]
+                assert sorted(topic for _, topic, _ in two.heard) == sorted(topics[::100])
 
         self.run(test())
 
@@ -197,7 +197,7 @@ class BusContract(ABC):
                 await two.adapter.subscribe(["t", "t"])
                 await one.adapter.publish("t", b"1")
                 await one.adapter.publish("u", b"2")
-                await self.until(lambda: two.data("u"))
+                await self.until(lambda: two.data("t") and two.data("u"))
                 assert two.data("t") == [b"1"]
                 two.adapter.unsubscribe(["t", "unknown"])
                 two.adapter.unsubscribe(["t"])
@@ -342,7 +342,7 @@ class BusContract(ABC):
                 await one.adapter.publish("t", b"1")
                 await two.start()
                 await one.adapter.publish("t", b"2")  # the subscriptions ended with the stop
-                await one.adapter.confirm()  # what the bus takes later can be heard
+                await one.adapter.confirm()
                 await two.adapter.subscribe(["t"])
                 await one.adapter.publish("t", b"3")
                 await self.until(lambda: two.heard)
