@@ -52,7 +52,6 @@ class BrokerConnection:
 
     Attributes:
         is_connected: Whether there is a connection.
-        tried: Done when the first attempt has succeeded or failed.
         heard_at: The time up to which this node has heard everything, by the clock of the event loop.
         heard_turn: The turn of the clock at that time.
     """
@@ -87,7 +86,7 @@ class BrokerConnection:
         self._delay = settings.first_delay
         self._down_since: float | None = None
         self.is_connected = False
-        self.tried: asyncio.Future[None] = self._loop.create_future()
+        self._tried: asyncio.Future[None] = self._loop.create_future()
         self.heard_at = self._loop.time()
         self.heard_turn = 0
 
@@ -124,20 +123,28 @@ class BrokerConnection:
 
     # The connection.
 
-    async def run(self) -> None:
-        """Keep the connection until this task is cancelled.
+    async def first_attempt(self) -> None:
+        """Wait until the first attempt to connect has succeeded or failed, but not for long.
 
         Raises:
             DefinitionError: The first attempt has shown that no later attempt can succeed.
         """
+        await asyncio.wait([self._tried], timeout=self._settings.connect)
+        if not self._tried.done():
+            self._tried.set_result(None)
+            self._note_down(TimeoutError(f"no answer within {self._settings.connect:g} s"))
+        self._tried.result()
+
+    async def run(self) -> None:
+        """Keep the connection until this task is cancelled."""
         while True:
             why = await self._connect_once()
-            if isinstance(why, DefinitionError) and not self.tried.done():
-                self.tried.set_exception(why)
+            if isinstance(why, DefinitionError) and not self._tried.done():
+                self._tried.set_exception(why)
                 return
             self._note_down(why)
-            if not self.tried.done():
-                self.tried.set_result(None)
+            if not self._tried.done():
+                self._tried.set_result(None)
             await asyncio.sleep(random.uniform(0, self._delay))  # noqa: S311 - no secret
             self._delay = min(2 * self._delay, self._settings.last_delay)
 
@@ -226,5 +233,5 @@ class BrokerConnection:
                 self._loop.time() - self._down_since,
             )
             self._down_since = None
-        if not self.tried.done():
-            self.tried.set_result(None)
+        if not self._tried.done():
+            self._tried.set_result(None)

@@ -37,7 +37,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from struct import Struct, error as StructError  # noqa: N812 - it is an exception class
-from typing import Final, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
 import msgspec
 
@@ -86,6 +86,10 @@ _NUMBER = Struct(">BQ")
 _ADDRESSED = Struct(">BQH")
 
 
+Seconds = Annotated[float, msgspec.Meta(ge=-1e12, le=1e12)]
+"""A time in seconds. It is finite."""
+
+
 class FrameKind:
     """The kinds of frames."""
 
@@ -111,7 +115,7 @@ class NodeHeartbeat(msgspec.Struct, array_like=True, tag=1):
     """
 
     number: int
-    age: float
+    age: Seconds
     is_first: bool = False
     is_back: bool = False
 
@@ -138,7 +142,7 @@ class Ask(msgspec.Struct, array_like=True, tag=4):
 
     since: int
     generation: int
-    at: float
+    at: Seconds
     topics: list[str]
 
 
@@ -155,8 +159,8 @@ class Answer(msgspec.Struct, array_like=True, tag=5):
 
     since: int
     generation: int
-    at: float
-    age: float
+    at: Seconds
+    age: Seconds
     floors: list[tuple[str, int, int]]
 
 
@@ -164,7 +168,7 @@ class Recall(msgspec.Struct, array_like=True, tag=6):
     """A request for marks of what was published in the last ``seconds``."""
 
     number: int
-    seconds: float
+    seconds: Seconds
 
 
 class Recalled(msgspec.Struct, array_like=True, tag=7):

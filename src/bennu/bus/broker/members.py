@@ -37,7 +37,7 @@ class Member:
         known: What is known of its numbers.
         heard_at: When it was last heard on the control channel, by the clock of the event loop.
         is_present: Whether it is there.
-        has_left: Whether it has said farewell.
+        gone_at: When it left or fell silent.
         behind: The turn in which it was seen to owe an answer; None if it owes none.
         pause: Turns before it is asked again.
         deaf_since: The time since which this node may have missed its messages, so that it must send marks; else None.
@@ -47,7 +47,7 @@ class Member:
         "behind",
         "deaf_since",
         "epoch",
-        "has_left",
+        "gone_at",
         "heard_at",
         "is_present",
         "known",
@@ -61,7 +61,7 @@ class Member:
         self.known = KnownNumbers()
         self.heard_at = now
         self.is_present = False
-        self.has_left = False
+        self.gone_at = now
         self.behind: int | None = None
         self.pause = 1
         self.deaf_since: float | None = None
@@ -122,7 +122,7 @@ class Members:
         """
         name, epoch = sender_of(head)
         if len(self._by_head) >= MAX_MEMBERS:
-            del self._by_head[self._oldest()]
+            self._forget_oldest(now)
         member = self._by_head[head] = Member(name, epoch, now)
         member.deaf_since = self.deaf_since
         return member
@@ -142,24 +142,22 @@ class Members:
         if before is not None:
             if before.epoch > member.epoch:
                 return False
-            self.depart(before, hears=hears)
+            self._depart(before, now, hears=hears)
         member.is_present = True
-        member.has_left = False
         self._present[member.name] = member
         member.ask_soon()
         return True
 
-    def leave(self, member: Member) -> None:
+    def leave(self, member: Member, now: float) -> None:
         """Take a farewell."""
-        member.has_left = True
         if member.is_present:
             member.is_present = False
+            member.gone_at = now
             del self._present[member.name]
 
-    def depart(self, member: Member, *, hears: bool) -> None:
+    def _depart(self, member: Member, now: float, *, hears: bool) -> None:
         """End the presence of a member that said no farewell. What it published last is unknown."""
-        member.is_present = False
-        del self._present[member.name]
+        self.leave(member, now)
         if hears:
             self._lost(Loss(member.name, None, None, LossReason.TAIL))
 
@@ -171,16 +169,13 @@ class Members:
             if now - max(member.heard_at, self.heard_since) > self._gone
         ]
         for member in silent:
-            self.depart(member, hears=hears)
+            self._depart(member, now, hears=hears)
         for head, member in [*self._by_head.items()]:
-            if not member.is_present and now - member.heard_at > REMEMBERED:
+            if not member.is_present and now - member.gone_at > REMEMBERED:
                 del self._by_head[head]
         return silent
 
-    def _oldest(self) -> bytes:
-        """Return the head of the member that was heard least recently."""
+    def _forget_oldest(self, now: float) -> None:
+        """Forget the member that was heard least recently."""
         head = min(self._by_head, key=lambda one: self._by_head[one].heard_at)
-        member = self._by_head[head]
-        if member.is_present:
-            self.leave(member)
-        return head
+        self.leave(self._by_head.pop(head), now)

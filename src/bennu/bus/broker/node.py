@@ -78,6 +78,7 @@ class BrokerNode:
         self._channels = channels
         self._control = channels.control
         self._own = channels.of_node(name)
+        self._own_channels = [self._control, self._own]
         self._receive = receive
         self._lost = lost
         self._log = log
@@ -94,7 +95,7 @@ class BrokerNode:
         self._connection = BrokerConnection(
             driver,
             settings,
-            [self._control, self._own],
+            self._own_channels,
             self.subscriptions,
             self.publishing.outbox,
             self._hear,
@@ -119,7 +120,7 @@ class BrokerNode:
         self._task = self._loop.create_task(self._connection.run())
         self._due = self._loop.time() + self._settings.beat
         self._timer = self._loop.call_at(self._due, self._turn)
-        await self._connection.tried
+        await self._connection.first_attempt()
 
     async def close(self) -> None:
         """Send what waits and a farewell, and disconnect."""
@@ -185,7 +186,8 @@ class BrokerNode:
         return [(self._control, self._sender.control(heartbeat))]
 
     def _on_connected(self) -> None:
-        self.members.heard_since = self._loop.time()
+        # The others can take that long to come back, too.
+        self.members.heard_since = self._loop.time() + self._settings.last_delay
         self._questions.hear_again()
         self.publishing.mark(self.publishing.numbers.since(self._connection.heard_turn - 1))
         self._send_probe()
@@ -207,7 +209,7 @@ class BrokerNode:
         connection = self._connection
         connection.watch(was_held=was_held)
         if was_held or not connection.hears:
-            self.members.heard_since = now
+            self.members.heard_since = max(self.members.heard_since, now)
         hears = bool(self.subscriptions.topics)
         for member in self.members.check(now, hears=hears):
             self._log.warning(
@@ -254,11 +256,12 @@ class BrokerNode:
     def _hear(self, channel: str, frame: bytes) -> None:
         """Take a frame. Whatever comes, nothing is raised."""
         try:
+            if frame.startswith(self._head):
+                if channel in self._own_channels:
+                    self._hear_myself(body_of(frame, len(self._head)))
+                return
             head = head_of(frame)
             body = body_of(frame, len(head))
-            if head == self._head:
-                self._hear_myself(body)
-                return
             member = self.members.find(head)
             if member is None:
                 member = self.members.meet(head, self._loop.time())
@@ -311,7 +314,7 @@ class BrokerNode:
             case NodeHeartbeat():
                 self._hear_heartbeat(member, control)
             case FarewellToAll():
-                self.members.leave(member)
+                self.members.leave(member, self._loop.time())
             case Ask():
                 self._questions.asked(member, control)
             case Answer():

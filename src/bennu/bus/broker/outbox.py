@@ -10,8 +10,7 @@ every publisher that waits when the connection ends: a handler must not hang bec
 connection, messages are queued while there is room.
 
 If the connection ends while the driver has a batch, nobody knows how much of the batch the broker got. The batch is sent
-again, because receivers drop what they already have. A batch whose second attempt fails too is dropped: it may be the
-reason.
+again, because receivers drop what they already have. A frame that is lost twice in this way is dropped: it may be the reason.
 """
 
 from __future__ import annotations
@@ -27,9 +26,6 @@ __all__ = ["BrokerOutbox"]
 
 CONTROL_ROOM: Final = 8 * 1024 * 1024
 """Bytes of control frames and marks in the queue beyond its limit. More are dropped."""
-
-ATTEMPTS: Final = 2
-"""How often a batch is handed to the driver."""
 
 Put = tuple[str, bytes]
 
@@ -62,7 +58,6 @@ class BrokerOutbox:
     """
 
     __slots__ = (
-        "_attempts",
         "_dropped",
         "_flying",
         "_is_kept",
@@ -70,6 +65,7 @@ class BrokerOutbox:
         "_patience",
         "_publishing",
         "_ready",
+        "_suspects",
         "_waiting",
         "is_connected",
         "size",
@@ -90,7 +86,7 @@ class BrokerOutbox:
         self._dropped = dropped
         self._waiting: deque[Put] = deque()
         self._flying: list[Put] = []
-        self._attempts = 0
+        self._suspects = 0
         self._publishing: deque[_Publishing] = deque()
         self._ready = asyncio.Event()
 
@@ -145,7 +141,7 @@ class BrokerOutbox:
                 await driver.publish(self._flying)
                 self.size -= _bytes(self._flying)
                 self._flying = []
-                self._attempts = 0
+                self._suspects = 0
                 self._admit()
 
     def connect(self) -> None:
@@ -158,27 +154,22 @@ class BrokerOutbox:
         """End with the connection: keep what must be sent again, and let nobody wait."""
         self.is_connected = False
         flying, self._flying = self._flying, []
-        if flying:
-            self._attempts += 1
-        kept = [put for put in flying if self._is_kept(put[1])]
-        if self._attempts >= ATTEMPTS:
-            self._attempts = 0
-            for channel, frame in kept:
-                self._dropped(channel, frame)
-            kept = []
+        for channel, frame in flying[: self._suspects]:
+            self._dropped(channel, frame)
+        kept = [put for put in flying[self._suspects :] if self._is_kept(put[1])]
+        self._suspects = len(kept)
         self._waiting = deque([*kept, *(put for put in self._waiting if self._is_kept(put[1]))])
         self.size = _bytes(self._waiting)
         while self._publishing:
             self._give_up(self._publishing[0])
 
-    def clear(self) -> int:
-        """Drop what waits without a connection. Return the number of frames that were messages or marks."""
-        count = len(self._waiting)
+    def clear(self) -> None:
+        """Drop what waits, without a connection."""
         for channel, frame in self._waiting:
             self._dropped(channel, frame)
         self._waiting.clear()
+        self._suspects = 0
         self.size = 0
-        return count
 
     def _admit(self) -> None:
         """Let publishers go on, while there is room."""

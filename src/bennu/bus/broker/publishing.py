@@ -112,7 +112,8 @@ class Publishing:
     def drop_all(self) -> int:
         """Drop what waits, because this node stops. Return the number of messages."""
         self.outbox.disconnect()
-        count = self.outbox.clear()
+        self.outbox.clear()
+        count = self._dropped.total()
         self.report()
         return count
 

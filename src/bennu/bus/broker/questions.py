@@ -42,6 +42,9 @@ DRIFT: Final = 1.001
 GATHER: Final = 0.02
 """Seconds for which recalls are gathered. After a restart of a broker all nodes recall."""
 
+GATHER_ASKS: Final = 0.1
+"""Seconds between two questions to all nodes."""
+
 Tell = Callable[[str | None, BrokerFrame], object]
 """Sends a control frame to a node, or to all."""
 
@@ -59,6 +62,7 @@ class Questions:
     """
 
     __slots__ = (
+        "_ask_timer",
         "_beat",
         "_begun",
         "_loop",
@@ -70,6 +74,7 @@ class Questions:
         "_subscriptions",
         "_tell",
         "_timer",
+        "_to_ask",
     )
 
     def __init__(
@@ -92,6 +97,8 @@ class Questions:
         self._recall = 0
         self._recalls: dict[str, tuple[int, int]] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._to_ask: list[SubscriptionBatch] = []
+        self._ask_timer: asyncio.TimerHandle | None = None
 
     @property
     def age(self) -> float:
@@ -104,15 +111,25 @@ class Questions:
             self._begun = self._loop.time()
 
     def stop(self) -> None:
-        """Answer no more."""
-        if self._timer is not None:
-            self._timer.cancel()
+        """Ask and answer no more."""
+        for timer in (self._timer, self._ask_timer):
+            if timer is not None:
+                timer.cancel()
 
     # Questions of this node.
 
     def confirmed(self, batches: list[SubscriptionBatch]) -> None:
-        """Ask all nodes about the topics of batches that were just confirmed."""
-        self._ask(None, batches[0].generation - 1, batches)
+        """Ask all nodes about the topics of batches that were just confirmed: at once, or soon if they come often."""
+        self._to_ask += batches
+        if self._ask_timer is None:
+            self._ask_all()
+
+    def _ask_all(self) -> None:
+        self._ask_timer = None
+        if self._to_ask and self._publishing.outbox.is_connected:
+            batches, self._to_ask = self._to_ask, []
+            self._ask(None, batches[0].generation - 1, batches, batches[-1].generation)
+            self._ask_timer = self._loop.call_later(GATHER_ASKS, self._ask_all)
 
     def arrived(self, member: Member) -> None:
         """Take the first heartbeat of a member that was there before this node heard it, or has come back."""
@@ -137,7 +154,9 @@ class Questions:
             member.ask_soon()
 
     def hear_again(self) -> None:
-        """Ask all nodes for marks."""
+        """Ask all nodes for marks, and about what was subscribed to meanwhile."""
+        if self._ask_timer is None:
+            self._ask_all()
         if self._members.deaf_since is None:
             return
         since = [one.deaf_since for one in self._members if one.deaf_since is not None]
@@ -169,10 +188,13 @@ class Questions:
             for known in self._subscriptions.topics.values()
             if since < known.batch.generation <= self._subscriptions.generation
         }
-        self._ask(member.name, since, sorted(batches, key=lambda batch: batch.generation))
+        in_order = sorted(batches, key=lambda batch: batch.generation)
+        self._ask(member.name, since, in_order, self._subscriptions.generation)
 
-    def _ask(self, name: str | None, since: int, batches: list[SubscriptionBatch]) -> None:
-        """Ask a member, or all, about the topics of the generations after ``since``, in frames of whole generations."""
+    def _ask(
+        self, name: str | None, since: int, batches: list[SubscriptionBatch], last: int
+    ) -> None:
+        """Ask a member, or all, about the generations after ``since`` up to ``last``, in frames of whole generations."""
         now = self._loop.time()
         topics: list[str] = []
         size = 0
@@ -183,7 +205,7 @@ class Questions:
                 since, topics, size = batch.generation - 1, [], 0
             topics += own
             size += batch.size
-        self._tell(name, Ask(since, self._subscriptions.generation, now, topics))
+        self._tell(name, Ask(since, last, now, topics))
 
     def _is_of(self, topic: str, batch: SubscriptionBatch) -> bool:
         known = self._subscriptions.topics.get(topic)
