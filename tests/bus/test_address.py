@@ -35,7 +35,6 @@ def test_a_relative_directory_is_refused(address: str) -> None:
     ("scheme", "package", "extra"),
     [
         ("rediss", "redis", "redis"),
-        ("nats", "nats", "nats"),
         ("postgresql", "asyncpg", "postgresql"),
     ],
 )

@@ -34,8 +34,8 @@ KINDS: Final = {
     "rediss+sentinel": _BusKind(".redis", "redis"),
     "redis+cluster": _BusKind(".redis", "redis"),
     "rediss+cluster": _BusKind(".redis", "redis"),
-    "nats": _BusKind(".nats", "nats"),
-    "tls": _BusKind(".nats", "nats"),
+    "nats": _BusKind(".nats", None),
+    "tls": _BusKind(".nats", None),
     "postgresql": _BusKind(".postgresql", "postgresql"),
     "postgres": _BusKind(".postgresql", "postgresql"),
 }
