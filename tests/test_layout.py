@@ -23,6 +23,7 @@ LONGEST_TEST: Final = 500
 
 SUITES: Final = {
     "autobahn": "the Autobahn test suite, run against an endpoint",
+    "cluster": "two nodes and more behind each bus",
     "conformance": "behaviours that Phoenix's own test suites assert",
     "examples": "the programs in examples/",
     "fuzz": "random input for parsers and servers",
