@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from ..support.brokers.nats import nats_cluster
+from ..support.brokers.redis import redis_cluster, redis_sentinels, redis_server
 
 __all__ = ["BUSES", "Bus", "run_bus"]
 
@@ -47,6 +48,24 @@ def _ipc() -> Iterator[list[str]]:
 
 
 @contextmanager
+def _redis() -> Iterator[list[str]]:
+    with redis_server(password="hunter2") as server:
+        yield [server.address]
+
+
+@contextmanager
+def _redis_sentinel() -> Iterator[list[str]]:
+    with redis_sentinels(replicas=1) as sentinels:
+        yield [sentinels.address]
+
+
+@contextmanager
+def _redis_cluster() -> Iterator[list[str]]:
+    with redis_cluster() as cluster:
+        yield [cluster.address]
+
+
+@contextmanager
 def _nats() -> Iterator[list[str]]:
     with TemporaryDirectory(prefix="nats-") as directory, nats_cluster(Path(directory)) as cluster:
         yield [server.address for server in cluster.servers]
@@ -55,6 +74,9 @@ def _nats() -> Iterator[list[str]]:
 BUSES: Final[dict[str, Callable[[], AbstractContextManager[list[str]]]]] = {
     "local": _local,
     "ipc": _ipc,
+    "redis": _redis,
+    "redis-sentinel": _redis_sentinel,
+    "redis-cluster": _redis_cluster,
     "nats": _nats,
 }
 
