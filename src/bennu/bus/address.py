@@ -38,6 +38,10 @@ KINDS: Final = {
     "tls": _BusKind(".nats", None),
     "postgresql": _BusKind(".postgresql", "postgresql"),
     "postgres": _BusKind(".postgresql", "postgresql"),
+    "postgresql+asyncpg": _BusKind(
+        ".postgresql", "postgresql"
+    ),  # as in an application with SQLAlchemy
+    "postgresql+psycopg": _BusKind(".postgresql", "postgresql"),
 }
 """The buses by the scheme of their addresses."""
 
