@@ -144,17 +144,18 @@ def test_one_that_says_goodbye_leaves_at_once() -> None:
     assert cluster["b"].shard.replicas == {}
 
 
-def test_a_removal_is_told_on_by_who_heard_of_it() -> None:
-    """So a replica that missed it need not wait for a transfer."""
+def test_a_removal_is_learned_from_a_third_replica() -> None:
+    """A replica that missed it sees from the clocks of the third that it did, and asks for it."""
     cluster = Cluster("abc")
     joined = cluster["a"].track()
     cluster.run(4)
     cluster["c"].take_diffs()
     cluster.cut.add(("a", "c"))
     cluster["a"].untrack()
-    cluster.run()
+    cluster.run(4)
 
     assert cluster["c"].take_diffs() == [Diff(leaves=[joined])]
+    assert cluster["c"].shard.replicas["a"] is UP
 
 
 # Names.

@@ -25,25 +25,31 @@ class Generations:
         deltas: The generations, the smallest first.
     """
 
-    __slots__ = ("_max_sizes", "deltas")
+    __slots__ = ("_max_sizes", "_sizes", "deltas")
 
     def __init__(self, max_sizes: Sequence[int]) -> None:
         self._max_sizes = tuple(max_sizes)
         self.deltas: list[Delta] = [{} for _ in self._max_sizes]
+        self._sizes = [0 for _ in self._max_sizes]
 
     def push(self, delta: Delta) -> None:
         """Add a delta to each generation that it touches, in time proportional to the size of the delta."""
-        below = delta
+        below, size_below = delta, delta_size(delta)
         for index, max_size in enumerate(self._max_sizes):
             generation = self.deltas[index]
-            if merge_deltas(generation, delta) and delta_size(generation) > max_size:
-                self.deltas[index] = copy_delta(below)
-            below = self.deltas[index]
+            before = _size_of(generation, delta)
+            if merge_deltas(generation, delta):
+                self._sizes[index] += _size_of(generation, delta) - before
+                if self._sizes[index] > max_size:
+                    self.deltas[index], self._sizes[index] = copy_delta(below), size_below
+            below, size_below = self.deltas[index], self._sizes[index]
 
     def forget(self, ref: Ref) -> None:
         """Remove the parts of a replica from all generations."""
-        for generation in self.deltas:
-            generation.pop(ref, None)
+        for index, generation in enumerate(self.deltas):
+            part = generation.pop(ref, None)
+            if part is not None:
+                self._sizes[index] -= part.size
 
     def find(self, ref: Ref, start: int, end: int) -> Part | None:
         """Return a copy of the smallest part that leads from one clock of a replica to another.
@@ -61,3 +67,8 @@ class Generations:
             if part is not None and part.start <= start and part.end >= end:
                 return part.copy()
         return None
+
+
+def _size_of(generation: Delta, delta: Delta) -> int:
+    """Return the size of those parts of a generation whose replicas are in a delta."""
+    return sum(generation[ref].size for ref in delta if ref in generation)

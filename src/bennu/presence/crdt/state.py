@@ -10,9 +10,9 @@ join. When it is hidden, all its entries leave. So the sum of all diffs always e
 differs: its merge reports joins of a replica that is down if they come from a third replica. It reports these joins
 again when the replica is up.
 
-Changes of this replica gather in a delta, until it is taken for a heartbeat. Entries that other replicas removed are noted
-in the delta too, as tombstones in the cloud of their replica. So a replica that missed the removal gets it from us.
-Joins of other replicas are not noted: their replica sends them, or a transfer brings them.
+Changes of this replica gather in a delta, until it is taken for a heartbeat. Changes of other replicas are not noted: their
+replica sends them, or a transfer brings them. Phoenix repeats the removals of all other replicas in its own deltas. Then n
+nodes send each removal n times. With 16 nodes that made nine tenths of the work of a merge.
 """
 
 from __future__ import annotations
@@ -221,8 +221,6 @@ class State:
                 self._unlist(ref, clock, entry)
             for clock, entry in joined:
                 self._topics.setdefault(entry.topic, {}).setdefault(ref, {})[clock] = entry
-            if left:
-                self._delta.setdefault(ref, Part()).cloud.update(clock for clock, _ in left)
             holding.values.update(joined)
             holding.learn(part)
             if not holding.hidden:
