@@ -13,6 +13,7 @@ from .errors import (
     KeyRefused,
     MetaRefused,
     NoRef,
+    NotConfirmed,
     NotJoined,
     NotStarted,
     NotTracked,
@@ -28,12 +29,14 @@ from .longpoll import LongPoll
 from .message import Broadcast, Draining, Error, Ok, Reply
 from .presence import BySize, Count, Full, Periods, Presence, PresenceCount, Sample
 from .protocol.deflate import Deflate
+from .publisher import BlockingPublisher, Publisher
 from .raw import Ping, Pong, RawHandler, RawSocket
 from .socket import Socket
 
 __all__ = [
     "AlreadyTracked",
     "BennuError",
+    "BlockingPublisher",
     "Broadcast",
     "BySize",
     "Channel",
@@ -55,6 +58,7 @@ __all__ = [
     "LongPoll",
     "MetaRefused",
     "NoRef",
+    "NotConfirmed",
     "NotJoined",
     "NotStarted",
     "NotTracked",
@@ -65,6 +69,7 @@ __all__ = [
     "Presence",
     "PresenceCount",
     "PresenceRefused",
+    "Publisher",
     "Rate",
     "Rates",
     "RawHandler",

@@ -15,12 +15,13 @@ from typing import Any, Final
 from .asgi import ASGIApp, Dispatch, Receive, Scope, Send
 from .blocking_endpoint import BlockingEndpoint
 from .bus import BusAdapter
+from .bus.address import BUS
 from .channel import Channel
 from .lifecycle import Lifecycle
 from .lifespan import Lifespan, mounted_lifespan, read_lifespan, serve_lifespan
 from .limits.limits import Limits, Threads
 from .loop.home import Home
-from .message import Broadcast, expect_event
+from .message import broadcast_of
 from .origin_check import OriginCheck, OriginPolicy
 from .presence import Presence
 from .presence.given import presences_of
@@ -47,11 +48,6 @@ WORDS: Final = Option(
     "a list of words, or a ParameterFilter",
     lambda value: isinstance(value, ParameterFilter) or TEXTS.fits(value),
     '["password", "iban"]',
-)
-BUS: Final = Option(
-    "the address of a bus, or a BusAdapter",
-    lambda value: isinstance(value, BusAdapter) or TEXT.fits(value),
-    '"redis://localhost:6379"',
 )
 LIMITS: Final = instance_of(
     Limits,
@@ -306,7 +302,7 @@ class Endpoint:
             NotStarted: The endpoint is not started in this process, so no client can be reached.
         """
         self._home.expect("endpoint", "broadcast")
-        await self.pubsub.send_everywhere(topic, _broadcast(topic, event, payload))
+        await self.pubsub.send_everywhere(topic, broadcast_of(topic, event, payload))
 
     async def broadcast_from(
         self, sender: object, topic: str, event: str, payload: Any = None
@@ -316,7 +312,7 @@ class Endpoint:
         Raises as :meth:`broadcast`.
         """
         self._home.expect("endpoint", "broadcast_from")
-        message = _broadcast(topic, event, payload)
+        message = broadcast_of(topic, event, payload)
         await self.pubsub.send_everywhere(topic, message, _sender(sender))
 
     async def local_broadcast(self, topic: str, event: str, payload: Any = None) -> None:
@@ -367,18 +363,13 @@ class Endpoint:
         return self.pubsub.nodes()
 
     async def _send_here(self, topic: str, event: str, payload: Any, sender: object = None) -> None:
-        if self.pubsub.send(topic, _broadcast(topic, event, payload), sender):
+        if self.pubsub.send(topic, broadcast_of(topic, event, payload), sender):
             await asyncio.sleep(0)  # a loop of broadcasts lets others have their turn
 
     @property
     def sync(self) -> BlockingEndpoint:
         """The same methods for other threads: each call blocks until the event loop has done it."""
         return BlockingEndpoint(self, self._home)
-
-
-def _broadcast(topic: str, event: str, payload: Any) -> Broadcast:
-    expect_event(event)
-    return Broadcast(topic, event, {} if payload is None else payload)
 
 
 def _sender(sender: object) -> object:

@@ -12,6 +12,7 @@ BennuError
 ├── AlreadyTracked      an actor was tracked twice under one key in one topic
 ├── NotTracked          an update of a presence that is not tracked
 ├── NotStarted          a call that needs a started endpoint, in a process without one
+├── NotConfirmed        the bus has not confirmed in time that it took a publisher's message
 ├── Refused             raised by the user: refuses a connect, a join or a push
 │   ├── PresenceRefused a presence that can't be tracked
 │   │   ├── KeyRefused      the key would harm clients
@@ -41,6 +42,7 @@ __all__ = [
     "KeyRefused",
     "MetaRefused",
     "NoRef",
+    "NotConfirmed",
     "NotJoined",
     "NotStarted",
     "NotTracked",
@@ -190,6 +192,13 @@ class NotStarted(BennuError, RuntimeError):
 
     The call came before the start or after the stop. Or it came from a process that serves no clients: a script, a
     task queue, a child process. Or the presence belongs to no endpoint.
+    """
+
+
+class NotConfirmed(BennuError):
+    """The bus has not confirmed in time that it took a publisher's messages, or messages were dropped.
+
+    A message that is not confirmed can still arrive. If you publish it again, clients can get it twice.
     """
 
 

@@ -19,6 +19,7 @@ __all__ = [
     "Opcode",
     "Reply",
     "SocketId",
+    "broadcast_of",
     "expect_event",
     "is_reserved",
 ]
@@ -186,3 +187,9 @@ def expect_event(event: Any) -> None:
         raise TypeError(f"an event is text, got {event!r}")
     if event.startswith(RESERVED):
         raise ReservedEvent(event)
+
+
+def broadcast_of(topic: str, event: str, payload: Any) -> Broadcast:
+    """Return the broadcast that an application sends. The payload None is ``{}``. Raises as :func:`expect_event`."""
+    expect_event(event)
+    return Broadcast(topic, event, {} if payload is None else payload)

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from ..errors import DefinitionError
+from ..user_code.options import TEXT, Option
 from .bus import BusAdapter
 from .local import LocalAdapter
 
-__all__ = ["adapter_for", "without_password"]
+__all__ = ["BUS", "adapter_for", "without_password"]
 
 
 class _BusKind(NamedTuple):
@@ -44,6 +45,13 @@ KINDS: Final = {
     "postgresql+psycopg": _BusKind(".postgresql", "postgresql"),
 }
 """The buses by the scheme of their addresses."""
+
+BUS: Final = Option(
+    "the address of a bus, or a BusAdapter",
+    lambda value: isinstance(value, BusAdapter) or TEXT.fits(value),
+    '"redis://localhost:6379"',
+)
+"""The option ``pubsub`` of an endpoint, and the address of a publisher."""
 
 
 def adapter_for(address: str, node: str | None = None) -> BusAdapter:

@@ -27,10 +27,14 @@ import socket
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import Final
 
 from ..reasons import LossReason
 
-__all__ = ["BusAdapter", "Loss", "LossReason", "Lost", "Receive", "unique_name"]
+__all__ = ["PUBLISHER", "BusAdapter", "Loss", "LossReason", "Lost", "Receive", "unique_name"]
+
+PUBLISHER: Final = "publisher@"
+"""What the name of a node begins with that only publishes: it serves no clients, and ``endpoint.nodes()`` leaves it out."""
 
 
 @dataclass(frozen=True, slots=True)

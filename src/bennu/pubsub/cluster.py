@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, Final
 
-from ..bus.bus import BusAdapter, Loss
+from ..bus.bus import PUBLISHER, BusAdapter, Loss
 from ..errors import DecodeError, EncodeError
 from ..logs.log import Log
 from ..telemetry import BusMessagesLost, Telemetry
@@ -66,8 +66,9 @@ class Cluster:
         return self._adapter.node
 
     def nodes(self) -> frozenset[str]:
-        """Return the names of all nodes, including this one."""
-        return self._adapter.nodes() | {self._adapter.node}
+        """Return the names of all nodes that serve, including this one. Publishers serve no clients."""
+        others = self._adapter.nodes()
+        return frozenset(name for name in others if not name.startswith(PUBLISHER)) | {self.node}
 
     async def start(self) -> None:
         """Connect to the bus. A bus that is down does not stop the node: it connects later.

@@ -35,12 +35,19 @@ class MessageTypes:
     Args:
         given: Types that the application registers.
         heard: Types that handlers name. A type that JSON can't become is left out: its messages stay in the process.
+        owner: The class whose option ``messages`` has the types, for errors.
 
     Raises:
         DefinitionError: JSON can't become a given type, or two types have one tag.
     """
 
-    def __init__(self, given: Iterable[Any] = (), heard: Iterable[Any] = ()) -> None:
+    def __init__(
+        self, given: Iterable[Any] = (), heard: Iterable[Any] = (), *, owner: str = "Endpoint"
+    ) -> None:
+        self._owner = owner
+        self._alternative = (
+            ", or send it with pubsub.local_broadcast(...)" if owner == "Endpoint" else ""
+        )
         self._decoders: dict[str, Decoder] = {PLAIN_TAG: anything}
         self._tags: dict[type, str] = {}
         for kind in given:
@@ -51,7 +58,7 @@ class MessageTypes:
                     self._add(kind)
 
     def _add(self, kind: Any) -> None:
-        subject = f"the message type {kind!r} of Endpoint(messages=...)"
+        subject = f"the message type {kind!r} of {self._owner}(messages=...)"
         if not isinstance(kind, type):
             raise DefinitionError(
                 subject,
@@ -82,7 +89,7 @@ class MessageTypes:
         if tag is None:
             raise EncodeError(
                 f"a message of the type {kind.__qualname__} can't travel to other nodes: write"
-                f" Endpoint(messages=[{kind.__qualname__}]), or send it with pubsub.local_broadcast(...)"
+                f" {self._owner}(messages=[{kind.__qualname__}]){self._alternative}"
             )
         return tag, encode_json(message)
 

@@ -21,14 +21,14 @@ from ..bus.address import adapter_for
 from ..bus.bus import BusAdapter
 from ..bus.local import LocalAdapter
 from ..loop.home import Home
-from ..message import Broadcast, Disconnect, SocketId
-from ..protocol.encoding import raw_object
+from ..message import Disconnect, SocketId
 from ..telemetry import Telemetry
 from ..user_code.callback import Callback
 from .cluster import Cluster, Handler
 from .envelope import IDS, TOPICS, Envelope, EnvelopeKind, pack
 from .fastlane import Batch, Interceptor, LaneKey, Outbox
 from .message_types import MessageTypes
+from .packing import packed
 from .subscribers import Subscribers
 from .subscription import Subscription
 
@@ -365,14 +365,7 @@ class PubSub:
             if self.send(topic, message, sender):
                 await asyncio.sleep(0)  # other tasks run between the broadcasts of a loop
             return
-        text: Raw | None = None
-        if not isinstance(message, Broadcast):
-            envelope = pack(EnvelopeKind.TYPED, *self._types.pack(message))
-        elif isinstance(message.payload, bytes):
-            envelope = pack(EnvelopeKind.BINARY, message.event, message.payload)
-        else:
-            text = raw_object(message.payload)
-            envelope = pack(EnvelopeKind.JSON, message.event, bytes(text))
+        envelope, text = packed(message, self._types)
         is_crowded = self.send(topic, message, sender, text)
         await cluster.publish(TOPICS + topic, envelope)
         if is_crowded:

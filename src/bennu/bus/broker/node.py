@@ -163,6 +163,7 @@ class BrokerNode:
             await future
         finally:
             self._probes.pop(number, None)
+        self.publishing.report()  # a publisher asks whether messages were dropped
 
     async def subscribe(self, topics: Collection[str]) -> None:
         """Hear topics, and wait until the broker has confirmed that."""

@@ -25,6 +25,9 @@ __all__ = ["Mesh"]
 MAX_STRANGERS: Final = 256
 """Connections that have not said who they are."""
 
+ACCEPT_TURNS: Final = 3
+"""Turns of the event loop from an accepted connection to its link."""
+
 LOOK: Final = 5.0
 """Seconds between two looks into the directory."""
 
@@ -119,6 +122,9 @@ class Mesh:
         if self._timer is not None:
             self._timer.cancel()
         self._directory.unbind(self._settings.node)
+        # A server that is closed leaks what it has just accepted, so that becomes a link first. Nobody finds the socket now.
+        for _ in range(ACCEPT_TURNS):
+            await asyncio.sleep(0)
         if self._server is not None:
             self._server.close()
         await asyncio.gather(*[outlet.stop() for outlet in self.outlets])
