@@ -31,7 +31,7 @@ from hiredis import ProtocolError, PushNotification, Reader, ReplyError
 from ..broker.driver import Hear
 from .answers import Answers
 from .commands import PING, packed, published
-from .options import RedisOptions, RedisPlace
+from .options import RedisPlace
 
 __all__ = ["RedisConnection"]
 
@@ -54,7 +54,6 @@ class RedisConnection(asyncio.Protocol):
 
     Args:
         place: The server.
-        options: How to log in.
         names: The text of each channel that is heard, by its bytes. The owner changes it.
         hear: Called with each message of these channels.
         lost: Called at the end, unless the owner has closed the connection.
@@ -74,7 +73,6 @@ class RedisConnection(asyncio.Protocol):
         "_lost",
         "_moved",
         "_names",
-        "_options",
         "_reader",
         "_reason",
         "_refused",
@@ -88,7 +86,6 @@ class RedisConnection(asyncio.Protocol):
     def __init__(
         self,
         place: RedisPlace,
-        options: RedisOptions,
         names: dict[bytes, str],
         hear: Hear,
         lost: Callable[[RedisConnection, Exception], object],
@@ -98,7 +95,6 @@ class RedisConnection(asyncio.Protocol):
         self.place = place
         self.facts: dict[bytes, Any] = {}
         self.ended = asyncio.Event()
-        self._options = options
         self._names = names
         self._hear = hear
         self._lost = lost

@@ -25,14 +25,17 @@ async def connect_to(
     refused: Callable[[RedisConnection, Any, str], object] | None = None,
     moved: Callable[[RedisConnection, str], object] | None = None,
 ) -> RedisConnection:
-    """Connect to a server and log in. The arguments are those of :class:`.connection.RedisConnection`.
+    """Connect to a server and log in. The other arguments are those of :class:`.connection.RedisConnection`.
+
+    Args:
+        options: How to log in.
 
     Raises:
         DefinitionError: The server refuses the login, or is too old.
         OSError: The server can't be reached, or does not answer in time.
     """
     loop = asyncio.get_running_loop()
-    connection = RedisConnection(place, options, names, hear, lost, refused, moved)
+    connection = RedisConnection(place, names, hear, lost, refused, moved)
     try:
         async with asyncio.timeout(options.timeout):
             if place.path:

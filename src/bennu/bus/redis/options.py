@@ -14,7 +14,7 @@ address                                             what it means
 ==================================================  ==================================================
 
 Each host is read by redis-py's ``parse_url``, so users, passwords and TLS are written as its users know them. Only the
-parameters of :data:`PARAMETERS` are allowed: a parameter with a typo must not turn off a check in silence.
+parameters of :data:`PARAMETERS` are allowed: a typo must not turn off a check in silence.
 
 An error never shows the address as it was written, because a password with a special character can be anywhere in it.
 """
