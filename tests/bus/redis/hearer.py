@@ -9,6 +9,7 @@ import pytest
 
 from bennu.bus.broker.driver import Driver
 from bennu.bus.redis.drivers import drivers_for
+from bennu.bus.redis.options import read_address
 from tests.support.brokers.redis import IS_INSTALLED
 
 __all__ = ["Hearer", "connected", "driver_for", "needs_redis"]
@@ -48,7 +49,7 @@ class Hearer:
 
 def driver_for(address: str) -> Driver:
     """Return the driver for an address that names one bus."""
-    (driver,) = drivers_for(address)
+    (driver,) = drivers_for(read_address(address))
     return driver
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from ..broker.adapter import BrokerAdapter
-from ..bus import BusAdapter
+from ..bus import BusAdapter, unique_name
+from ..spread import SpreadAdapter
 from .drivers import drivers_for
+from .options import read_address
 
 __all__ = ["adapter_for"]
 
@@ -15,5 +17,11 @@ def adapter_for(address: str, node: str | None = None) -> BusAdapter:
     Raises:
         DefinitionError: The address can't be used.
     """
-    (driver,) = drivers_for(address)
-    return BrokerAdapter(driver, node)
+    read = read_address(address)
+    name = unique_name() if node is None else node
+    adapters = {
+        driver.name: BrokerAdapter(driver, name, prefix=read.prefix) for driver in drivers_for(read)
+    }
+    if len(adapters) == 1:
+        return next(iter(adapters.values()))
+    return SpreadAdapter(adapters)

@@ -23,18 +23,22 @@ The connection as a whole ends when no server answers, when a server refuses the
 are without a primary for :data:`PATIENCE` seconds. That is more than the 15 seconds and an election in which a cluster
 with its default settings replaces a primary.
 
+The connection goes on while topics are deaf, so the driver says afterwards for how long (``on_gap``), and the adapter asks
+for marks of what was missed. Messages to two primaries can overtake each other, so :meth:`ClusterDriver.settle` asks all.
+
 The channel of all nodes has one primary, too. If that primary is lost, no heartbeat comes back, and the adapter ends the
 connection. It is back once the cluster has replaced the primary.
 """
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from ...logs.log import Log
-from ..broker.driver import Broken, Driver, Hear
+from ..broker.driver import Broken, Driver, Gap, Hear
 from .connection import RedisConnection
 from .driver import MAX_BYTES
 from .homes import ChannelHomes
@@ -45,6 +49,8 @@ from .rerouting import ShardPublisher
 __all__ = ["ClusterDriver"]
 
 PATIENCE: Final = 20.0
+UNNOTICED: Final = 1.0
+"""Seconds for which a primary can be lost before the driver notices, besides its timeout."""
 
 
 class ClusterDriver(Driver):
@@ -56,7 +62,7 @@ class ClusterDriver(Driver):
         patience: Seconds for which a channel can be without a primary. Default: 20.
     """
 
-    __slots__ = ("_life", "_log", "_options", "_patience", "_seeds")
+    __slots__ = ("_gap", "_life", "_log", "_options", "_patience", "_seeds")
 
     def __init__(
         self, seeds: Sequence[RedisPlace], options: RedisOptions, *, patience: float = PATIENCE
@@ -66,6 +72,7 @@ class ClusterDriver(Driver):
         self._patience = patience
         self._log = Log("bennu.bus")
         self._life: _ClusterLife | None = None
+        self._gap: Gap = _nobody
 
     @property
     def name(self) -> str:
@@ -84,6 +91,10 @@ class ClusterDriver(Driver):
             return []
         return [fd for connection in self._life.nodes.live.values() for fd in connection.fds]
 
+    def on_gap(self, gap: Gap) -> None:
+        """Call a function when a primary that was lost, or a slot that has moved, is found again."""
+        self._gap = gap
+
     async def connect(self, hear: Hear, broken: Broken) -> None:
         """Connect to one server, and learn which primary has which slot."""
 
@@ -100,7 +111,7 @@ class ClusterDriver(Driver):
         except BaseException:
             nodes.drop()
             raise
-        self._life = _ClusterLife(nodes, self._patience, self._options.name, self._log)
+        self._life = _ClusterLife(nodes, self._patience, self._options, self._gap, self._log)
 
     async def close(self) -> None:
         """End all connections. What was published is still sent, if the servers take it within a second."""
@@ -121,6 +132,14 @@ class ClusterDriver(Driver):
         await life.homes.add(channels)
         self._expect(life)
 
+    async def settle(self) -> None:
+        """Return when all primaries are there, and have taken what was published."""
+        life = self._connected()
+        await life.publisher.settle()
+        await life.homes.settle()
+        await asyncio.gather(*(one.command("PING") for one in life.nodes.live.values()))
+        self._expect(life)
+
     async def unsubscribe(self, channels: Collection[str]) -> None:
         """Unsubscribe, and wait for the answers."""
         await self._connected().homes.remove(channels)
@@ -138,13 +157,16 @@ class ClusterDriver(Driver):
 class _ClusterLife:
     """What a driver has from one ``connect`` to its end."""
 
-    __slots__ = ("_log", "_name", "homes", "nodes", "publisher")
+    __slots__ = ("_gap", "_log", "_options", "homes", "nodes", "publisher")
 
-    def __init__(self, nodes: ClusterNodes, patience: float, name: str, log: Log) -> None:
+    def __init__(
+        self, nodes: ClusterNodes, patience: float, options: RedisOptions, gap: Gap, log: Log
+    ) -> None:
         self.nodes = nodes
-        self.homes = ChannelHomes(nodes, patience)
+        self.homes = ChannelHomes(nodes, patience, self._repaired)
         self.publisher = ShardPublisher(nodes)
-        self._name = name
+        self._options = options
+        self._gap = gap
         self._log = log
         nodes.on_lost = self._lost
         nodes.on_moved = self.homes.evict
@@ -152,17 +174,29 @@ class _ClusterLife:
 
     def stop(self) -> None:
         """Stop all tasks."""
+        if self.homes.lost_since is not None:
+            self._repaired()  # by the next connection
         self.homes.stop()
         self.publisher.stop()
 
     def _lost(self, connection: RedisConnection, reason: Exception) -> None:
         self._log.warning(
             "A server of the bus %s was lost, and its topics are deaf until it is replaced: %s",
-            self._name,
+            self._options.name,
             reason,
         )
         self.homes.evict(connection)
 
+    def _repaired(self) -> None:
+        since = self.homes.lost_since
+        if since is not None:
+            seconds = asyncio.get_running_loop().time() - since
+            self._gap(seconds + UNNOTICED + self._options.timeout)
+
     def _refused(self, connection: RedisConnection, message: Any, error: str) -> None:
         if self.nodes.note(connection, "SPUBLISH", error):
             self.publisher.refuse(connection, message)
+
+
+def _nobody(_: float) -> None:
+    """Tell nobody."""

@@ -7,19 +7,14 @@ from dataclasses import replace
 from ..broker.driver import Driver
 from .cluster import ClusterDriver
 from .driver import RedisDriver
-from .options import read_address
+from .options import RedisAddress
 from .sentinel import SentinelDriver
 
 __all__ = ["drivers_for"]
 
 
-def drivers_for(address: str) -> list[Driver]:
-    """Return one driver for each independent server that an address names.
-
-    Raises:
-        DefinitionError: The address can't be used.
-    """
-    read = read_address(address)
+def drivers_for(read: RedisAddress) -> list[Driver]:
+    """Return one driver for each independent server that an address names."""
     if read.sentinels is not None:
         return [SentinelDriver(read.places, read.service, read.options, read.sentinels)]
     if read.kind == "cluster":

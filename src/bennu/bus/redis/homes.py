@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from typing import Any, Final
 
@@ -41,14 +41,30 @@ class ChannelHomes:
         nodes: The servers.
         patience: Seconds for which a channel can be homeless.
 
+        repaired: Called when channels that were at home are at home again.
+
     Attributes:
         homeless: The channels that nobody carries for us.
+        lost_since: The time since which a primary is lost, or a channel is homeless that was at home; None if all is well.
     """
 
-    __slots__ = ("_homes", "_is_over", "_nodes", "_patience", "_repairing", "homeless")
+    __slots__ = (
+        "_homes",
+        "_is_over",
+        "_nodes",
+        "_patience",
+        "_repaired",
+        "_repairing",
+        "homeless",
+        "lost_since",
+    )
 
-    def __init__(self, nodes: ClusterNodes, patience: float) -> None:
+    def __init__(
+        self, nodes: ClusterNodes, patience: float, repaired: Callable[[], object]
+    ) -> None:
         self.homeless: set[str] = set()
+        self.lost_since: float | None = None
+        self._repaired = repaired
         self._homes: dict[str, RedisConnection] = {}
         self._nodes = nodes
         self._patience = patience
@@ -62,9 +78,7 @@ class ChannelHomes:
         self.homeless |= new
         await self._settle(new)
         while self.homeless & new and not self._is_over:
-            self.repair()
-            if self._repairing is not None:
-                await asyncio.wait([self._repairing])
+            await self._wait_for_repair()
 
     async def remove(self, channels: Collection[str]) -> None:
         """Unsubscribe."""
@@ -90,7 +104,19 @@ class ChannelHomes:
         for one in gone:
             del self._homes[one]
         self.homeless.update(gone)
+        if self.lost_since is None:
+            self.lost_since = asyncio.get_running_loop().time()
         self.repair()
+
+    async def settle(self) -> None:
+        """Return when every primary is there and every channel is at home, or after the end."""
+        while (self.homeless or self._nodes.lost) and not self._is_over:
+            await self._wait_for_repair()
+
+    async def _wait_for_repair(self) -> None:
+        self.repair()
+        if self._repairing is not None:
+            await asyncio.wait([self._repairing])
 
     def repair(self) -> None:
         """Look for lost primaries, and for the homes of homeless channels."""
@@ -113,6 +139,9 @@ class ChannelHomes:
                 for _ in range(2):  # the second time at the servers that the first ones have named
                     await self._settle(tuple(self.homeless))
                 if not self.homeless and not nodes.lost:
+                    if self.lost_since is not None:
+                        self._repaired()
+                        self.lost_since = None
                     return
                 if loop.time() - began > self._patience:
                     count, seconds = len(self.homeless), self._patience

@@ -33,6 +33,7 @@ from ..address import without_password
 
 __all__ = ["RedisOptions", "RedisPlace", "read_address"]
 
+PREFIX: Final = "bennu"
 PORT: Final = 6379
 SENTINEL_PORT: Final = 26379
 TIMEOUT: Final = 3.0
@@ -43,6 +44,7 @@ PARAMETERS: Final = frozenset(
         "client_name",
         "db",
         "password",
+        "prefix",
         "sentinel_password",
         "sentinel_username",
         "socket_connect_timeout",
@@ -56,7 +58,7 @@ PARAMETERS: Final = frozenset(
         "username",
     ]
 )
-"""The parameters of an address, by their names in redis-py; the two of Sentinel are ours."""
+"""The parameters of an address, by their names in redis-py; ``prefix`` and the two of Sentinel are ours."""
 
 CERT_REQS: Final = {
     "none": ssl.CERT_NONE,
@@ -121,6 +123,7 @@ class RedisAddress:
         kind: ``redis``, ``sentinel`` or ``cluster``.
         places: The servers; the Sentinels for ``sentinel``.
         options: How to log in to the servers.
+        prefix: What the names of all channels begin with.
         service: The name of the primary that the Sentinels watch; empty for other kinds.
         sentinels: How to log in to the Sentinels; None for other kinds.
     """
@@ -128,6 +131,7 @@ class RedisAddress:
     kind: str
     places: tuple[RedisPlace, ...]
     options: RedisOptions
+    prefix: str = PREFIX
     service: str = ""
     sentinels: RedisOptions | None = None
 
@@ -168,15 +172,21 @@ class _AddressReader:
         scheme = parts.scheme.lower()
         kind = scheme.partition("+")[2] or "redis"
         query = dict(parse_qsl(parts.query, keep_blank_values=True))
-        if unknown := sorted(query.keys() - PARAMETERS):
-            raise self.problem(
-                f"the parameters {', '.join(sorted(PARAMETERS))}", ", ".join(unknown)
-            )
+        allowed = {
+            one
+            for one in PARAMETERS
+            if (scheme in TLS or not one.startswith("ssl_"))
+            and (kind == "sentinel" or not one.startswith("sentinel_"))
+        }
+        if unknown := sorted(query.keys() - allowed):
+            expected = f"parameters of {scheme}:// ({', '.join(sorted(allowed))})"
+            raise self.problem(expected, ", ".join(unknown))
         if parts.fragment:
             raise self.problem("an address without #", "a # (in a password, write %23)")
         tls = _context(query) if scheme in TLS else None
+        prefix = query.pop("prefix", PREFIX)
         if kind == "unix":
-            return self._unix(query)
+            return self._unix(prefix)
         base = "redis" if tls is None else "rediss"
         user, at, hosts = parts.netloc.rpartition("@")
         path, service = parts.path, ""
@@ -200,7 +210,7 @@ class _AddressReader:
         name = f"{scheme}://{','.join(map(str, found))}{f'/{service}' if service else ''}"
         options = self._options(name, login, tls)
         if kind != "sentinel":
-            return RedisAddress(kind, tuple(found), options)
+            return RedisAddress(kind, tuple(found), options, prefix)
         guards = {
             "username": query.get("sentinel_username"),
             "password": query.get("sentinel_password"),
@@ -208,16 +218,22 @@ class _AddressReader:
             "socket_connect_timeout": options.timeout,
         }
         return RedisAddress(
-            kind, tuple(found), options, service, self._options(f"{name} (Sentinel)", guards, tls)
+            kind,
+            tuple(found),
+            options,
+            prefix,
+            service,
+            self._options(f"{name} (Sentinel)", guards, tls),
         )
 
-    def _unix(self, query: dict[str, str]) -> RedisAddress:
+    def _unix(self, prefix: str) -> RedisAddress:
         login = dict(parse_url("unix" + self.address.partition("+unix")[2]))
         path = str(login.get("path", ""))
         if not path.strip("/"):
             raise self.problem("the path of a Unix socket: redis+unix:///run/redis.sock", "no path")
         place = RedisPlace(path=path)
-        return RedisAddress("redis", (place,), self._options(f"redis+unix://{path}", login, None))
+        options = self._options(f"redis+unix://{path}", login, None)
+        return RedisAddress("redis", (place,), options, prefix)
 
     def _options(
         self, name: str, login: dict[str, Any], tls: ssl.SSLContext | None

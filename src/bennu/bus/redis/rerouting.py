@@ -68,6 +68,11 @@ class ShardPublisher:
         if self._rerouting is None:
             self._rerouting = asyncio.create_task(self._reroute())
 
+    async def settle(self) -> None:
+        """Return when nothing waits to be sent again."""
+        while self._rerouting is not None:
+            await asyncio.wait([self._rerouting])
+
     def stop(self) -> None:
         """Send nothing again."""
         if self._rerouting is not None:
