@@ -15,13 +15,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Sequence
 
-__all__ = ["Broken", "Driver", "Hear"]
+__all__ = ["Broken", "Driver", "Gap", "Hear"]
 
 Hear = Callable[[str, bytes], object]
 """Called on the event loop with the channel and the bytes of a message. It never waits or raises."""
 
 Broken = Callable[[Exception], object]
 """Called once on the event loop when the connection has ended, and nobody has closed it. It never waits or raises."""
+
+Gap = Callable[[float], object]
+"""Called on the event loop with seconds in which messages can have been lost, though the connection goes on. It never waits
+or raises."""
 
 
 class Driver(ABC):
@@ -47,6 +51,9 @@ class Driver(ABC):
     def fds(self) -> list[int]:
         """The file descriptors of the connection, which a fork of this process must give up. Default: none."""
         return []
+
+    def on_gap(self, gap: Gap) -> None:  # noqa: B027 - most drivers have nothing to say
+        """Say when a part of the broker was lost and is back. Default: a broker is one whole, and nothing is said."""
 
     @abstractmethod
     async def connect(self, hear: Hear, broken: Broken) -> None:
@@ -81,3 +88,9 @@ class Driver(ABC):
     @abstractmethod
     async def unsubscribe(self, channels: Collection[str]) -> None:
         """Unsubscribe from channels. ``hear`` can still be called for a while."""
+
+    async def settle(self) -> None:  # noqa: B027 - most drivers need not wait
+        """Return when the broker has taken what was published before. Default: at once.
+
+        A broker that carries all channels on one connection has taken it when a later message comes back.
+        """

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Collection
+from contextlib import suppress
 from typing import Final
 
 from ...errors import DecodeError
@@ -112,6 +114,8 @@ class BrokerNode:
         self._probes: dict[int, asyncio.Future[None]] = {}
         self._twins: dict[bytes, int] = {}
         self._has_greeted = False
+        self._marks_due = math.inf
+        driver.on_gap(self._on_gap)
 
     # Start and stop.
 
@@ -127,10 +131,12 @@ class BrokerNode:
         self.is_open = False
         if self._connection.is_connected:
             self.publishing.mark(self.publishing.numbers.unmarked())
-            self._tell(None, FarewellToAll())
             try:
                 async with asyncio.timeout(min(self._settings.patience, self._settings.deaf)):
                     await self.confirm()
+                    # A farewell that overtakes messages makes them late.
+                    self._tell(None, FarewellToAll())
+                    await self._come_back()
             except TimeoutError:
                 self._log.error(
                     "The bus %s does not answer, so this node stops without waiting for it",
@@ -154,7 +160,17 @@ class BrokerNode:
         return None if self._connection.hears else self._connection.heard_at
 
     async def confirm(self) -> None:
-        """Wait until a message of this node has come back."""
+        """Wait until a message of this node has come back, and the broker has taken those before it."""
+        has_taken = False
+        while not has_taken:
+            await self._come_back()
+            with suppress(
+                Exception
+            ):  # the connection has ended; each client library says it in its own way
+                await self._driver.settle()
+                has_taken = True
+
+    async def _come_back(self) -> None:
         self._probe += 1
         number = self._probe
         future = self._probes[number] = self._loop.create_future()
@@ -190,8 +206,18 @@ class BrokerNode:
         # The others can take that long to come back, too.
         self.members.heard_since = self._loop.time() + self._settings.last_delay
         self._questions.hear_again()
-        self.publishing.mark(self.publishing.numbers.since(self._connection.heard_turn - 1))
+        since = min(self._connection.heard_turn - 1, self._marks_due)
+        self._marks_due = math.inf
+        self.publishing.mark(self.publishing.numbers.since(int(since)))
         self._send_probe()
+
+    def _on_gap(self, seconds: float) -> None:
+        """Ask for marks of what was missed, and send marks of what others can have missed."""
+        self._questions.deaf(self._loop.time() - seconds)
+        turns = math.ceil(seconds / self._settings.beat) + 1
+        self._marks_due = min(self._marks_due, self.publishing.numbers.turn - turns)
+        if self._connection.is_connected:
+            self._on_connected()
 
     def _on_disconnected(self) -> None:
         self._questions.deaf(self._connection.heard_at)
