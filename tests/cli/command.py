@@ -14,7 +14,7 @@ from typing import Final
 
 from tests.support.servers import Server
 
-__all__ = ["Command", "bennu"]
+__all__ = ["Command", "bennu", "children", "is_alive", "worker_number"]
 
 PATIENCE: Final = 30.0
 
@@ -82,6 +82,40 @@ class Command:
         """Do what Ctrl-C does in a terminal: all processes of the command get the signal."""
         os.killpg(self.process.pid, signal.SIGINT)
         return await self.end()
+
+    @property
+    def workers(self) -> dict[int, int]:
+        """The process id of each worker by its number; those that drain are not told from those that serve."""
+        found: dict[int, int] = {}
+        for pid in children(self.process.pid):
+            if (number := worker_number(pid)) is not None:
+                found[number] = pid
+        return found
+
+
+def children(pid: int) -> list[int]:
+    """Return the process ids of the children of a process."""
+    try:
+        return [*map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+    except OSError:
+        return []
+
+
+def worker_number(pid: int) -> int | None:
+    """Return the number of a worker; None if the process is no worker, or has ended."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+    except OSError:
+        return None
+    return int(words[-2].removeprefix("worker ")) if "bennu.cli.workers.boot" in words else None
+
+
+def is_alive(pid: int) -> bool:
+    """Return whether a process runs: it exists, and is no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Mount
 
 from bennu import Endpoint, LongPoll, Socket
-from bennu.cli.banner import banner
+from bennu.cli.banner import banner, socket_lines
 
 pytestmark = pytest.mark.clock("virtual")
 
@@ -30,7 +30,7 @@ def endpoint_of(*mounts: str) -> Endpoint:
 async def lines(app: Any, endpoint: Endpoint, root_path: str = "") -> list[str]:
     """Return the lines of a banner, after the first, for a started endpoint."""
     await endpoint.start()
-    text = banner(app, ["http://127.0.0.1:4000"], root_path)
+    text = banner(["http://127.0.0.1:4000"], socket_lines(app, root_path))
     await endpoint.stop()
     first, *rest = text.splitlines()
     assert first.startswith(f"Bennu {version('bennu')} running on http://127.0.0.1:4000")
@@ -88,4 +88,11 @@ async def test_an_application_in_itself_is_searched_once() -> None:
 
 async def test_nothing_was_started() -> None:
     """The banner has the likely reason."""
-    assert "FastAPI(lifespan=endpoint.lifespan())" in banner(Starlette(), ["http://x"])
+    assert "FastAPI(lifespan=endpoint.lifespan())" in banner(
+        ["http://x"], socket_lines(Starlette())
+    )
+
+
+def test_several_workers_are_counted() -> None:
+    assert " running on http://x with 4 workers (Press" in banner(["http://x"], [], 4)
+    assert " running on http://x (Press" in banner(["http://x"], [])

@@ -128,10 +128,10 @@ def test_an_inherited_socket_is_what_it_is() -> None:
     """It can be of any family. A datagram socket is refused."""
     with socket.socket() as inherited:
         inherited.bind(("127.0.0.1", 0))
-        listeners = open_listeners("", 0, fd=os.dup(inherited.fileno()))
+        listeners = open_listeners("", 0, fds=[os.dup(inherited.fileno())])
         assert listeners[0].getsockname() == inherited.getsockname()
         close(listeners)
     with socket.socket(type=socket.SOCK_DGRAM) as datagrams:
         number = os.dup(datagrams.fileno())
         with pytest.raises(CannotListen, match="expected a stream socket"):
-            open_listeners("", 0, fd=number)
+            open_listeners("", 0, fds=[number])

@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 from ..endpoint import Endpoint
 from ..server.drain import started_endpoints
 
-__all__ = ["banner"]
+__all__ = ["banner", "socket_lines"]
 
 INDENT: Final = " " * 10
 """The width of the level in uvicorn's lines."""
@@ -18,19 +18,26 @@ DEPTH: Final = 20
 """Levels of nested applications that are searched for endpoints."""
 
 
-def banner(app: Any, addresses: Sequence[str], root_path: str = "") -> str:
+def banner(addresses: Sequence[str], sockets: Sequence[str], workers: int = 1) -> str:
     """Return the lines as one text.
 
     Args:
-        app: The application that is served.
         addresses: The addresses of the listeners.
+        sockets: The lines about sockets: :func:`socket_lines`.
+        workers: The number of processes that serve.
+    """
+    several = f" with {workers} workers" if workers > 1 else ""
+    first = f"Bennu {version('bennu')} running on {', '.join(addresses)}{several} (Press CTRL+C to quit)"
+    return first + "".join(f"\n{INDENT}{line}" for line in sockets)
+
+
+def socket_lines(app: Any, root_path: str = "") -> list[str]:
+    """Return a line for each socket of the started endpoints: its path and its transports.
+
+    Args:
+        app: The application that is served.
         root_path: The prefix of all paths, as clients see them.
     """
-    first = f"Bennu {version('bennu')} running on {', '.join(addresses)} (Press CTRL+C to quit)"
-    return first + "".join(f"\n{INDENT}{line}" for line in _sockets(app, root_path))
-
-
-def _sockets(app: Any, root_path: str) -> list[str]:
     rows: list[tuple[str, str]] = []
     found = dict(_mounted(app, "", 0))
     for endpoint in started_endpoints():

@@ -18,7 +18,7 @@ import stat
 import sys
 from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import click
 
@@ -28,6 +28,7 @@ __all__ = [
     "UNSENT_BYTES",
     "CannotListen",
     "addresses",
+    "bind_again",
     "limit_clients",
     "limited_tls_handshakes",
     "open_listeners",
@@ -66,7 +67,7 @@ def open_listeners(
     port: int,
     *,
     uds: str | None = None,
-    fd: int | None = None,
+    fds: Sequence[int] = (),
     command: str = "bennu run",
 ) -> list[socket.socket]:
     """Return bound sockets; several, if a host name has several addresses.
@@ -75,14 +76,14 @@ def open_listeners(
         host: The address or name.
         port: The port; 0 takes a free one.
         uds: The path of a Unix socket, instead.
-        fd: The number of an inherited open socket, instead.
+        fds: The numbers of inherited open sockets, instead.
         command: What the user wrote, for the suggestion.
 
     Raises:
         CannotListen: The address is taken, or the system refuses it.
     """
-    if fd is not None:
-        return [_inherited(fd)]
+    if fds:
+        return [_inherited(fd) for fd in fds]
     if uds is not None:
         return [_unix(uds)]
     try:
@@ -136,11 +137,25 @@ def _close(listeners: Iterable[socket.socket]) -> None:
         listener.close()
 
 
-def _bound(family: int, address: Sequence[object]) -> socket.socket:
+def bind_again(listener: socket.socket) -> socket.socket:
+    """Return another socket that is bound to the address of a listener.
+
+    Args:
+        listener: A TCP socket with SO_REUSEPORT.
+
+    Raises:
+        OSError: The system refuses it.
+    """
+    return _bound(listener.family, listener.getsockname(), is_shared=True)
+
+
+def _bound(family: int, address: Sequence[object], *, is_shared: bool = False) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         if os.name == "posix":
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if is_shared:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         # Inherited by what it accepts. asyncio sets it only on sockets that it opened itself.
@@ -220,6 +235,8 @@ def _inherited(fd: int) -> socket.socket:
     if listener.type != socket.SOCK_STREAM:
         listener.close()
         raise CannotListen(f"--fd {fd}: expected a stream socket, got {listener.type!s}")
+    if listener.family in (socket.AF_INET, socket.AF_INET6):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
 
 
@@ -228,7 +245,7 @@ def addresses(listeners: Iterable[socket.socket], host: str, scheme: str) -> lis
 
     Args:
         listeners: The sockets.
-        host: As the user wrote it.
+        host: As the user wrote it; empty for inherited sockets, which are named by their own address.
         scheme: ``"http"`` or ``"https"``.
     """
     named: dict[str, None] = {}
@@ -237,7 +254,8 @@ def addresses(listeners: Iterable[socket.socket], host: str, scheme: str) -> lis
         if not isinstance(name, tuple):
             named[f"unix:{name if isinstance(name, str) else name.decode(errors='replace')}"] = None
         else:
-            shown = f"[{host}]" if ":" in host else host
+            shown = host or cast("tuple[str, int]", name)[0]
+            shown = f"[{shown}]" if ":" in shown else shown
             named[f"{scheme}://{shown}:{name[1]}"] = None
     return list(named)
 

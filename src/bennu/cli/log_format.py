@@ -13,10 +13,17 @@ __all__ = ["LineFormatter", "log_config"]
 
 
 class LineFormatter(DefaultFormatter):
-    """uvicorn's formatter without its copy of each record. The text before a message is made once per level."""
+    """uvicorn's formatter without its copy of each record. The text before a message is made once per level.
 
-    def __init__(self, *args: Any, **options: Any) -> None:
+    Args:
+        args: As uvicorn's.
+        name: The name of the worker in each line; empty if there is one process.
+        options: As uvicorn's.
+    """
+
+    def __init__(self, *args: Any, name: str = "", **options: Any) -> None:
         super().__init__(*args, **options)
+        self._name = f" {name}:" if name else ""
         self._prefixes: dict[int, str] = {}
 
     def format(self, record: logging.LogRecord) -> str:
@@ -33,18 +40,25 @@ class LineFormatter(DefaultFormatter):
         if known is None:
             name = record.levelname
             shown = self.color_level_name(name, record.levelno) if self.use_colors else name
-            known = self._prefixes[record.levelno] = f"{shown}:{' ' * (8 - len(name))}"
+            known = self._prefixes[record.levelno] = f"{shown}:{' ' * (8 - len(name))}{self._name}"
         return known
 
 
-def log_config(level: str) -> dict[str, Any]:
+def log_config(level: str, name: str = "") -> dict[str, Any]:
     """Return uvicorn's logging configuration, with the logger ``bennu`` besides its own.
 
     Args:
         level: The level of the logger ``bennu``; one of :data:`~bennu.cli.parameters.LEVELS`.
+        name: The name of the worker in each line; empty if there is one process.
     """
     config: dict[str, Any] = copy.deepcopy(LOGGING_CONFIG)
     config["formatters"]["default"]["()"] = LineFormatter
+    if name:
+        config["formatters"]["default"]["name"] = name
+        for formatter in config["formatters"].values():
+            formatter["fmt"] = formatter["fmt"].replace(
+                "%(levelprefix)s ", f"%(levelprefix)s {name}: "
+            )
     config["loggers"]["bennu"] = {
         "handlers": ["default"],
         "level": LOG_LEVELS[level],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -25,15 +26,21 @@ from .log_format import log_config
 from .parameters import (
     LEVELS,
     READABLE,
+    Descriptor,
     Seconds,
     check_root_path,
+    choose_descriptors,
     expect_one_address,
+    expect_one_process,
     read_env_file,
     read_proxies,
 )
 from .reloading import Reloaded
 from .server import UvicornServer
+from .supervised import serve_with_workers
+from .systemd import given_sockets
 from .tls import tls_settings
+from .workers.environment import BUS
 
 __all__ = ["main"]
 
@@ -59,9 +66,26 @@ def main() -> None:
 @click.option("--uds", metavar="PATH", help="Listen on a Unix socket instead.")
 @click.option(
     "--fd",
+    metavar="NUMBER|NAME",
+    type=Descriptor(),
+    help="Listen on an inherited open socket instead; NAME is its name in systemd.",
+)
+@click.option(
+    "--workers",
+    default=1,
+    show_default=True,
     metavar="NUMBER",
-    type=click.IntRange(0),
-    help="Listen on an inherited open socket instead.",
+    type=click.IntRange(1, 1000),
+    envvar="WEB_CONCURRENCY",
+    show_envvar=True,
+    help="The number of processes that serve.",
+)
+@click.option(
+    "--worker-timeout",
+    default=60.0,
+    show_default=True,
+    type=Seconds(min=0),
+    help="Seconds after which a worker whose event loop hangs is replaced; 0 is never.",
 )
 @click.option(
     "--app-dir",
@@ -163,7 +187,9 @@ def run(
     host: str,
     port: int,
     uds: str | None,
-    fd: int | None,
+    fd: int | str | None,
+    workers: int,
+    worker_timeout: float,
     app_dir: str,
     root_path: str,
     log_file: str | None,
@@ -187,6 +213,7 @@ def run(
     bennu run                          the endpoint in app.py, on port 4000
     bennu run chat.web:app --reload    start again when a Python file changes
     bennu run --host 0.0.0.0           reachable from other machines
+    bennu run --workers 4              four processes, connected with each other
     """
     if drain_delay >= grace:
         raise click.UsageError(f"--drain-delay must be below --grace, which is {grace:g}")
@@ -197,12 +224,19 @@ def run(
     sys.path.insert(0, folder)
     wanted = target or DEFAULT_TARGET
     is_level_given = context.get_parameter_source("log_level") is not ParameterSource.DEFAULT
+    descriptors = choose_descriptors(context, fd, given_sockets())
+    if reload:
+        if workers > expect_one_process(context, workers):
+            click.echo(f"--reload serves with one process: WEB_CONCURRENCY={workers} has no effect")
+        workers = 1
+    host = "" if descriptors else host
+    level = log_level if log_file is None or is_level_given else None
     settings = {
         "host": host,
         "port": port,
         "root_path": root_path,
         "access_log": access_log,
-        "log_level": log_level if log_file is None or is_level_given else None,
+        "log_level": level,
         "log_config": log_config(log_level) if log_file is None else log_file,
         "head_limits": HeadLimits(handshake_timeout, handshake_bytes),
         "body_timeout": body_timeout,
@@ -210,15 +244,15 @@ def run(
         **tls,
     }
     command = " ".join(("bennu run", *filter(None, (target,))))
-    listeners = open_listeners(host, port, uds=uds, fd=fd, command=command)
+    listeners = open_listeners(host, port, uds=uds, fds=descriptors, command=command)
     make = partial(
         _make,
         wanted,
-        settings,
         folder=folder,
         is_given=target is not None,
         grace=grace,
         reloads=reload,
+        drain_delay=0.0 if reload else drain_delay,
     )
     try:
         if reload:
@@ -230,9 +264,26 @@ def run(
                 "Bennu starts again when a Python file changes, running on %s (Press CTRL+C to quit)",
                 Printed(where),
             )
-            ChangeReload(config, target=Reloaded(make), sockets=listeners).run()
+            reloaded = Reloaded(partial(make, settings=settings))
+            ChangeReload(config, target=reloaded, sockets=listeners).run()
             return
-        server = make(drain_delay=drain_delay)
+        if workers > 1:
+            config = _config(wanted, **settings)  # it configures the log
+            _warn_of_others(wanted)
+            code = serve_with_workers(
+                workers,
+                make,
+                settings,
+                wanted,
+                listeners,
+                addresses(listeners, host, "https" if config.is_ssl else "http"),
+                can_spread=uds is None and not descriptors,
+                grace=grace,
+                timeout=worker_timeout,
+                level=log_level if log_file is None else None,
+            )
+            raise SystemExit(code)
+        server = make(settings=settings)
         _warn_of_others(wanted)
         server.run(listeners)
     finally:
@@ -249,13 +300,14 @@ def run(
 
 def _make(
     target: str,
-    settings: dict[str, Any],
     *,
+    settings: dict[str, Any],
     folder: str,
     is_given: bool,
     grace: float,
     reloads: bool,
-    drain_delay: float = 0.0,
+    drain_delay: float,
+    make_server: Callable[..., UvicornServer] = UvicornServer,
 ) -> UvicornServer:
     """Import the application, and make a server for it.
 
@@ -263,7 +315,7 @@ def _make(
         click.ClickException: The application can't be imported.
     """
     app = load(target, folder=folder, is_given=is_given)
-    return UvicornServer(
+    return make_server(
         _config(app, **settings), grace=grace, drain_delay=drain_delay, reloads=reloads
     )
 
@@ -287,14 +339,9 @@ def _config(app: Any, **settings: Any) -> Config:
 
 
 def _warn_of_others(target: str) -> None:
-    """Warn of other processes that serve the same application, because no call reaches their clients."""
-    workers = os.environ.get("WEB_CONCURRENCY", "1")
-    if workers not in ("", "0", "1"):
-        log.warning(
-            "WEB_CONCURRENCY=%s is set, and bennu run serves with one process: broadcasts, disconnects and"
-            " long polling reach the clients of one process only",
-            workers,
-        )
+    """Warn of other processes that serve the same application, if no bus connects this process with them."""
+    if os.environ.get(BUS):
+        return
     other = same_command(target)
     if other is not None:
         log.warning(

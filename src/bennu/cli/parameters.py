@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any, Final
 
 import click
@@ -15,9 +16,12 @@ from .env_file import parse_env
 __all__ = [
     "LEVELS",
     "READABLE",
+    "Descriptor",
     "Seconds",
     "check_root_path",
+    "choose_descriptors",
     "expect_one_address",
+    "expect_one_process",
     "read_env_file",
     "read_proxies",
 ]
@@ -36,6 +40,73 @@ class Seconds(click.FloatRange):
         if not seconds <= MAX_SECONDS:
             self.fail(f"expected at most {MAX_SECONDS:.0f} seconds, got {value}.", param, ctx)
         return seconds
+
+
+class Descriptor(click.ParamType[int | str]):
+    """A socket that this process has inherited: its number, or the name that systemd has given it."""
+
+    name = "socket"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number, or the name."""
+        del param, ctx
+        text = str(value)
+        return int(text) if text.isdecimal() else text
+
+
+def choose_descriptors(
+    context: click.Context, wanted: int | str | None, given: Sequence[tuple[int, str]]
+) -> list[int]:
+    """Return the numbers of the inherited sockets on which the command listens; none if it opens its own.
+
+    Args:
+        context: The command's options.
+        wanted: The value of ``--fd``.
+        given: The number and the name of each socket from systemd.
+
+    Raises:
+        click.UsageError: No socket has the name.
+    """
+    if isinstance(wanted, str):
+        found = [fd for fd, name in given if name == wanted]
+        if not found:
+            names = ", ".join(sorted({name for _, name in given})) or "no socket at all"
+            raise click.UsageError(
+                f"--fd {wanted}: expected a number, or the name of a socket from systemd"
+                f" (FileDescriptorName=); systemd has given {names}"
+            )
+        return found
+    if wanted is not None:
+        return [wanted]
+    if given and (own := _given(context, "host", "port", "uds")):
+        click.echo(
+            f"systemd has opened {len(given)} socket(s), which --{own[0]} leaves unused: without it, bennu run"
+            " listens on them",
+            err=True,
+        )
+        return []
+    return [fd for fd, _ in given]
+
+
+def expect_one_process(context: click.Context, workers: int) -> int:
+    """Return the number of workers under ``--reload``, which is 1.
+
+    Raises:
+        click.UsageError: ``--workers`` is given with more than one.
+    """
+    if workers > 1 and context.get_parameter_source("workers") is ParameterSource.COMMANDLINE:
+        raise click.UsageError(
+            f"--reload and --workers {workers} exclude each other: write --reload while you develop, and"
+            " --workers in production, where SIGHUP reloads all workers"
+        )
+    return 1
+
+
+def _given(context: click.Context, *names: str) -> list[str]:
+    """Return those of the options that are given."""
+    return [
+        name for name in names if context.get_parameter_source(name) is not ParameterSource.DEFAULT
+    ]
 
 
 def read_env_file(context: click.Context, option: click.Parameter, path: str | None) -> None:
@@ -74,11 +145,7 @@ def expect_one_address(context: click.Context) -> None:
     Raises:
         click.UsageError: More than one of ``--host`` and ``--port``, ``--uds``, ``--fd`` is given.
     """
-    given = [
-        name
-        for name in ("host", "port", "uds", "fd")
-        if context.get_parameter_source(name) is not ParameterSource.DEFAULT
-    ]
+    given = _given(context, "host", "port", "uds", "fd")
     if ("uds" in given or "fd" in given) and len(given) > 1:
         options = " and ".join(f"--{name}" for name in given)
         raise click.UsageError(

@@ -34,7 +34,7 @@ import sys
 import time
 from collections.abc import Generator
 from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
@@ -42,12 +42,13 @@ from uvicorn.config import STARTUP_FAILURE
 from ..logs.log import Log, Printed
 from ..server.drain import drain_all
 from .allocator import Trimmer, fix_thresholds
-from .banner import banner
+from .banner import banner, socket_lines
 from .config import Config
 from .head_limits import DEFAULT_LIMITS
 from .listeners import addresses, limit_clients, limited_tls_handshakes
+from .systemd import notify
 
-__all__ = ["UvicornServer"]
+__all__ = ["UvicornServer", "end_after"]
 
 DRAINING: Final = 0.6
 """The part of the grace time within which all clients must be closed, including the drain delay."""
@@ -118,17 +119,20 @@ class UvicornServer(uvicorn.Server):
             sys.exit(STARTUP_FAILURE)
         if self.started:
             limit_clients(one.fileno() for server in self.servers for one in server.sockets)
-            self._log_banner(sockets or [])
+            self.say_started(sockets or [])
         # Objects of the start-up live as long as the process, so the collector does not check them again.
         gc.collect()
         gc.freeze()
         gc.set_threshold(*COLLECTOR)
 
-    def _log_banner(self, listeners: list[socket.socket]) -> None:
+    def say_started(self, listeners: list[socket.socket]) -> None:
+        """Log the banner, and tell systemd."""
         config = self.config
-        scheme = "https" if config.is_ssl else "http"
-        where = addresses(listeners, config.host, scheme)
-        Log().info("%s", Printed(banner(config.app, where, config.root_path)))
+        where = addresses(listeners, config.host, "https" if config.is_ssl else "http")
+        lines = socket_lines(config.app, config.root_path)
+        Log().info("%s", Printed(banner(where, lines)))
+        if not self._reloads:
+            notify("READY=1")
 
     # Signals.
 
@@ -142,12 +146,30 @@ class UvicornServer(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to end at the first signal, and end at the second."""
         if self._is_second(sig):
-            Log().error("A second signal: the process ends at once")
-            _exit_now(128 + sig)
+            self.end_at_once(sig)
         super().handle_exit(sig, frame)
+        if not self._reloads:
+            notify("STOPPING=1")
+        self.begin_to_end()
+
+    def begin_to_end(self) -> None:
+        """Begin to end, within the grace time. A second call has no effect."""
+        self.should_exit = True
         if self._told_at is None:
             self._told_at = time.monotonic()
-            _watch(self._grace)
+            end_after(self._grace)
+
+    def end_at_once(self, sig: int) -> NoReturn:
+        """End the process without waiting for anything.
+
+        Args:
+            sig: The number of the second signal.
+        """
+        Log().error("A second signal: the process ends at once")
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(AttributeError, OSError, RuntimeError, ValueError):
+                stream.flush()
+        os._exit(128 + sig)
 
     def _is_second(self, sig: int) -> bool:
         if self._reloads:
@@ -183,14 +205,10 @@ class UvicornServer(uvicorn.Server):
         return max(0.0, told_at + self._grace * share - now)
 
 
-def _watch(seconds: float) -> None:
-    """End the process after some seconds, even if the event loop hangs, and print the stack of each thread."""
+def end_after(seconds: float) -> None:
+    """End the process after some seconds, even if the event loop hangs, and print the stack of each thread.
+
+    A later call replaces an earlier call.
+    """
     with contextlib.suppress(AttributeError, ValueError, io.UnsupportedOperation):  # no real stderr
         faulthandler.dump_traceback_later(seconds, exit=True)
-
-
-def _exit_now(code: int) -> None:
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(AttributeError, OSError, RuntimeError, ValueError):
-            stream.flush()
-    os._exit(code)

@@ -1,0 +1,1 @@
+"""``bennu run --workers``."""
