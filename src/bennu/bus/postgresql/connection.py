@@ -111,6 +111,14 @@ Heard = Callable[[int, str, str], object]
 _LOG: Final = Log("bennu.bus")
 
 
+class _Client(asyncpg.Connection):  # type: ignore[misc] # it is Any
+    """A connection of asyncpg that shows its transport, which asyncpg keeps to itself."""
+
+    def __init__(self, protocol: Any, transport: Any, *arguments: Any) -> None:
+        asyncpg.Connection.__init__(self, protocol, transport, *arguments)
+        self.transport = transport
+
+
 class PostgreSQLConnection:
     """A connection to a server, which can LISTEN and NOTIFY. :meth:`open` makes it."""
 
@@ -167,8 +175,8 @@ class PostgreSQLConnection:
 
     @property
     def fd(self) -> int:
-        """The file descriptor. asyncpg has no public name for it."""
-        return int(self._client._transport.get_extra_info("socket").fileno())
+        """The file descriptor."""
+        return int(self._client.transport.get_extra_info("socket").fileno())
 
     async def listen(self, channel: str) -> None:
         """LISTEN to a channel of PostgreSQL, and return when the server has confirmed that."""
@@ -276,6 +284,7 @@ async def _connect(server: str) -> Any:
         return await asyncpg.connect(
             server,
             timeout=CONNECT_PATIENCE,
+            connection_class=_Client,
             target_session_attrs="primary",
         )
     except ssl.SSLCertVerificationError as error:
