@@ -217,7 +217,7 @@ async def test_a_paused_server_is_left_out(tmp_path: Path) -> None:
     # A listener whose process accepts nothing is what clients see of a paused server.
     with nats_server(tmp_path) as server, socket.create_server(("127.0.0.1", 0)) as paused:
         address = f"nats://127.0.0.1:{paused.getsockname()[1]},127.0.0.1:{server.port}"
-        for _ in range(4):
+        for _ in range(2):
             async with connected(address) as one:
                 await one.driver.subscribe(["room"])
 

@@ -7,6 +7,7 @@ On an event loop that must go on meanwhile, call them with ``asyncio.to_thread``
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import socket
@@ -20,7 +21,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["NatsCluster", "NatsServer", "nats_cluster", "nats_server"]
+__all__ = ["NatsCluster", "NatsServer", "nats_cluster", "nats_gateways", "nats_leaf", "nats_server"]
 
 HOST: Final = "127.0.0.1"
 PATIENCE: Final = 20.0
@@ -119,6 +120,7 @@ class NatsServer:
     def pause(self) -> None:
         """Stop the process with SIGSTOP. Its kernel still accepts connections for it."""
         self._signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WNOWAIT)  # all threads have stopped
 
     def resume(self) -> None:
         """Let a paused process go on."""
@@ -188,32 +190,61 @@ class NatsCluster:
             "the cluster has not formed",
         )
 
-    def close(self) -> None:
-        """Kill the servers that run."""
-        for one in self.servers:
-            one.close()
-
 
 @contextmanager
 def nats_server(directory: Path, config: str = "", scheme: str = "nats") -> Iterator[NatsServer]:
     """Run a server. Its end kills it, in whatever state it is."""
     server = NatsServer(directory, "nats", config, scheme)
-    try:
+    with _running([server]):
         server.start()
         yield server
-    finally:
-        server.close()
 
 
 @contextmanager
 def nats_cluster(directory: Path, size: int = 3, config: str = "") -> Iterator[NatsCluster]:
     """Run a cluster. Its end kills the servers, in whatever state they are."""
     cluster = NatsCluster(directory, size, config)
-    try:
+    with _running(cluster.servers):
         cluster.start()
         yield cluster
+
+
+@contextmanager
+def nats_gateways(directory: Path) -> Iterator[list[NatsServer]]:
+    """Run two clusters of one server each, connected by gateways."""
+    servers = [NatsServer(directory, name) for name in ("east", "west")]
+    gateways = ", ".join(
+        f'{{ name: {one.name}, urls: ["nats://{HOST}:{one.route_port}"] }}' for one in servers
+    )
+    with _running(servers):
+        for one in servers:
+            listen = f'listen: "{HOST}:{one.route_port}"'
+            one.start(f"gateway {{ name: {one.name}, {listen}, gateways: [ {gateways} ] }}")
+        _wait_for(
+            lambda: all(one.monitor("gatewayz")["outbound_gateways"] for one in servers),
+            "the gateways are not connected",
+        )
+        yield servers
+
+
+@contextmanager
+def nats_leaf(directory: Path) -> Iterator[list[NatsServer]]:
+    """Run a server, and a leaf node of it."""
+    hub, leaf = servers = [NatsServer(directory, name) for name in ("hub", "leaf")]
+    with _running(servers):
+        hub.start(f'leafnodes {{ listen: "{HOST}:{hub.route_port}" }}')
+        leaf.start(f'leafnodes {{ remotes: [ {{ url: "nats://{HOST}:{hub.route_port}" }} ] }}')
+        _wait_for(lambda: hub.monitor("leafz")["leafnodes"], "the leaf node is not connected")
+        yield servers
+
+
+@contextmanager
+def _running(servers: list[NatsServer]) -> Iterator[None]:
+    try:
+        yield
     finally:
-        cluster.close()
+        for one in servers:
+            one.close()
 
 
 def free_ports(count: int) -> list[int]:

@@ -228,7 +228,7 @@ class NATSDriver(Driver):
         channel = self._channels.get(sid)
         if channel is None:
             if self._fence is not None:
-                self._fence.hear(sid, reply, data)
+                self._fence.hear(sid, data)
         elif not reply:
             self._hear(channel, data)
         elif (whole := self._joiner.add(channel, reply, data)) is not None:
