@@ -7,8 +7,6 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Iterator
-from itertools import cycle
 from pathlib import Path
 from typing import Any, Final
 
@@ -138,21 +136,23 @@ async def ask(
 
 
 class RoundRobin:
-    """A load balancer that sends each request to the next server, as an ASGI application for polling clients.
+    """A load balancer that sends each request to the next node, as an ASGI application for polling clients.
 
     Args:
         nodes: The nodes.
 
     Attributes:
         nodes: As given; a test can replace them.
+        seen: The method and the node of each request, in order.
     """
 
     def __init__(self, *nodes: Node) -> None:
         self.nodes = nodes
-        self._turns: Iterator[int] = cycle(range(len(nodes)))
+        self.seen: list[tuple[str, Node]] = []
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
-        node = self.nodes[next(self._turns) % len(self.nodes)]
+        node = self.nodes[len(self.seen) % len(self.nodes)]
+        self.seen.append((scope["method"], node))
         body = (await receive())["body"]
         target = f"{scope['path']}?{scope['query_string'].decode()}"
         headers = [pair for pair in scope["headers"] if pair[0] != b"host"]
