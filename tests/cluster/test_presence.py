@@ -161,7 +161,7 @@ async def test_a_node_that_is_killed_is_gone_after_a_while(
         third.signal(signal.SIGKILL)
         await third.ended()
         polls.nodes = (two_nodes.one, two_nodes.two)
-        beat = [None, "1", "phoenix", "heartbeat", {}]
+        beat: list[Any] = [None, "1", "phoenix", "heartbeat", {}]
         assert (
             await asyncio.gather(*(browser.post(session, beat) for _ in polls.nodes))
             == [{"status": 410}] * 2
