@@ -102,10 +102,12 @@ class Lifecycle:
         except BaseException:
             try:
                 await self._end_presences()
-                await server.pubsub.stop()
             finally:
-                self._drainer.stop()
-                server.release()
+                try:
+                    await server.pubsub.stop()
+                finally:
+                    self._drainer.stop()
+                    server.release()
             raise
         self._stack = stack
         if server.pubsub.is_alone and (workers := other_workers()) is not None:

@@ -7,21 +7,21 @@ once a second the node asks its adapter to confirm that what it publishes arrive
 If no confirmation comes for three seconds, the node is *cut off*: the health page says so, an event is emitted, and the
 log says it once. Local clients are served as before. When the bus confirms again, the node is ready again.
 
-An event loop that has hung for ten seconds has not looked at the answers that came in the meantime. So a look that took
-much longer than its limit proves nothing, and is repeated.
+An event loop that hangs does not look at the answers that come in the meantime. So a look waits in short slices, and a
+slice counts as its length however long it took: the three seconds are seconds in which the event loop has run.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import Final
 
 from ..logs.log import Log
 from ..telemetry import BusCutOff, BusRestored, Telemetry
+from ..user_code.callback import crash_of
 
-__all__ = ["BusWatch"]
+__all__ = ["EVERY", "LIMIT", "BusWatch"]
 
 EVERY: Final = 1.0
 """Seconds between two looks."""
@@ -29,8 +29,8 @@ EVERY: Final = 1.0
 LIMIT: Final = 3.0
 """Seconds without a confirmation after which the node is cut off."""
 
-LATE: Final = 1.0
-"""Seconds that a look can last beyond its limit. If it lasted longer, the event loop has hung."""
+SLICE: Final = 0.25
+"""Seconds for which a look waits before it counts them."""
 
 
 class BusWatch:
@@ -60,7 +60,11 @@ class BusWatch:
         self.log = log
         self._loop = asyncio.get_running_loop()
         self._heard_at = self._loop.time()
+        self._missed = 0.0
+        self._is_reported = False
+        self._has_raised = False
         self._task: asyncio.Task[None] | None = None
+        self._asking: asyncio.Task[bool] | None = None
 
     @property
     def silence(self) -> float:
@@ -82,54 +86,76 @@ class BusWatch:
 
     async def stop(self) -> None:
         """Stop looking."""
-        task, self._task = self._task, None
-        if task is not None:
+        tasks = [task for task in (self._task, self._asking) if task is not None]
+        self._task = self._asking = None
+        for task in tasks:
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        if tasks:
+            await asyncio.wait(tasks, timeout=LIMIT)
 
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(EVERY)
-            started = self._loop.time()
             if await self._look(LIMIT):
                 self._up()
-            elif self._loop.time() - started < LIMIT + LATE:
+            elif self._missed >= LIMIT:
                 self._down()
 
     async def _look(self, limit: float) -> bool:
-        """Return whether the bus confirms within some seconds."""
+        """Return whether the bus confirms within some seconds.
+
+        Otherwise the seconds that were waited are added to what is missed: a ``confirm`` that raises takes no time.
+        """
+        asking = self._asking
+        if asking is None or asking.done():  # else it ignored its cancellation
+            asking = self._asking = self._loop.create_task(self._ask())
+        waited = 0.0
+        while waited < limit:
+            await asyncio.wait([asking], timeout=min(SLICE, limit - waited))
+            if asking.done():
+                break
+            waited += SLICE
+        if asking.done() and not asking.cancelled() and asking.result():
+            return True
+        asking.cancel()
+        self._missed += max(waited, EVERY)
+        return False
+
+    async def _ask(self) -> bool:
         try:
-            async with asyncio.timeout(limit):
-                await self._confirm()
-        except TimeoutError:
-            return False
-        except Exception:
-            self.log.exception("The bus could not be asked whether it hears this node")
+            await self._confirm()
+        except BaseException as raised:
+            crash_of(raised, "the confirm of the bus")  # raises what came from outside
+            if not self._has_raised:
+                self._has_raised = True
+                self.log.exception("The bus could not be asked whether it hears this node")
             return False
         return True
 
     def _up(self) -> None:
         now = self._loop.time()
-        if not self.is_up:
-            self.is_up = True
-            silence, self._heard_at = now - self._heard_at, now
-            if self._telemetry.handlers[BusRestored]:
-                self._telemetry.emit(BusRestored(self._node, silence))
-            if silence > LIMIT:
-                self.log.warning(
-                    "This node (%s) hears the bus again, after %.1f s", self._node, silence
-                )
-        self._heard_at = now
+        silence, self._heard_at = now - self._heard_at, now
+        self._missed, self._has_raised = 0.0, False
+        if self.is_up:
+            return
+        self.is_up = True
+        if self._is_reported:
+            self._is_reported = False
+            self.log.warning(
+                "This node (%s) hears the bus again, after %.1f s", self._node, silence
+            )
+        if self._telemetry.handlers[BusRestored]:
+            self._telemetry.emit(BusRestored(self._node, silence))
 
     def _down(self) -> None:
-        if self.is_up or self._task is None:
-            self.is_up = False
-            if self._telemetry.handlers[BusCutOff]:
-                self._telemetry.emit(BusCutOff(self._node, self.silence))
-            self.log.error(
-                "This node (%s) has not heard the bus for %.1f s: broadcasts reach the clients of this"
-                " process only, and the node is not ready",
-                self._node,
-                self.silence,
-            )
+        if self._is_reported:
+            return
+        self.is_up, self._is_reported = False, True
+        self.log.error(
+            "This node (%s) has not heard the bus for %.1f s: broadcasts reach the clients of this"
+            " process only, and the node is not ready",
+            self._node,
+            self.silence,
+        )
+        if self._telemetry.handlers[BusCutOff]:
+            self._telemetry.emit(BusCutOff(self._node, self.silence))

@@ -14,15 +14,19 @@ from ..bus.bus import PUBLISHER, BusAdapter, Loss
 from ..errors import DecodeError, EncodeError
 from ..logs.log import Log
 from ..telemetry import BusMessagesLost, Telemetry
+from ..user_code.callback import crash_of
 from .bus_watch import BusWatch
 from .envelope import IDS, PRESENCES, TOPICS, Envelope, unpack
 from .interest import PATIENCE, TopicInterest
 from .postman import Postman
 
-__all__ = ["Cluster"]
+__all__ = ["Cluster", "stop_adapter"]
 
 FAREWELL: Final = 2.0
 """The most seconds for which a stop waits until the last messages are published."""
+
+SLOW: Final = 10.0
+"""Seconds after which the log says that an adapter has not started, and the most seconds for its stop."""
 
 Deliver = Callable[[str | None, Envelope], object]
 """Called with a message of another node: its topic in PubSub, or None for a disconnect by id; and the envelope."""
@@ -76,22 +80,37 @@ class Cluster:
         Raises:
             DefinitionError: The address of the bus can't be used.
         """
-        await self._adapter.start(self._receive, self._lost)
+        slow = self._loop.call_later(
+            SLOW,
+            self.log.warning,
+            "The bus has not started for %g s: the start of the endpoint waits for it",
+            SLOW,
+        )
+        try:
+            await self._adapter.start(self._receive, self._lost)
+        finally:
+            slow.cancel()
         self.interest.keep(IDS)
         await self.interest.heard(IDS)
         await self.watch.start(PATIENCE)
 
     async def stop(self) -> None:
-        """Publish what waits, and disconnect from the bus."""
-        await self.watch.stop()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(FAREWELL):
-                await self.postman.empty()
-        self.interest.stop()
-        for task in tuple(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._adapter.stop()
+        """Publish what waits, and disconnect from the bus, also after a failed start."""
+        try:
+            await self.watch.stop()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(FAREWELL):
+                    await self.postman.empty()
+        finally:  # also if the stop is cancelled
+            self.interest.stop()
+            tasks = tuple(self._tasks)
+            for task in tasks:
+                task.cancel()
+            try:
+                if tasks:
+                    await asyncio.wait(tasks, timeout=FAREWELL)
+            finally:
+                await stop_adapter(self._adapter, self.log)
 
     async def heard(self, topic: str) -> None:
         """Wait until the bus has confirmed a topic, but at most a second. While the bus is down, don't wait."""
@@ -102,7 +121,7 @@ class Cluster:
     async def publish(self, topic: str, data: bytes, node: str | None = None) -> None:
         """Publish bytes to the other nodes that hear a topic. Wait while the bus can't take more.
 
-        Any other exception than these is logged: any bus can lose a message.
+        Any other exception of the adapter is logged: any bus can lose a message.
 
         Args:
             topic: The topic on the bus.
@@ -116,7 +135,8 @@ class Cluster:
             await self._adapter.publish(topic, data, node)
         except EncodeError:
             raise
-        except Exception:
+        except BaseException as raised:
+            crash_of(raised, "the publish of the bus")  # raises what came from outside
             self.log.exception("The bus failed: a message on %r was lost", topic)
 
     def on_publish(self, topic: str, handler: Handler) -> Callable[[], None]:
@@ -126,12 +146,15 @@ class Cluster:
             topic: The topic on the bus. It is not one of PubSub's.
             handler: Called on the event loop. If it raises, the exception is logged.
         """
-        self._handlers.setdefault(topic, []).append(handler)
+        handlers = self._handlers.setdefault(topic, [])
+        handlers.append(handler)
         self.interest.keep(topic)
+        is_on = True
 
         def cancel() -> None:
-            handlers = self._handlers.get(topic, [])
-            if handler in handlers:
+            nonlocal is_on
+            if is_on:
+                is_on = False
                 handlers.remove(handler)
                 if not handlers:
                     del self._handlers[topic]
@@ -150,15 +173,21 @@ class Cluster:
                 for handler in tuple(self._handlers.get(topic, ())):
                     self._call(handler, node, topic, data)
         except DecodeError as error:
-            self.log.warning("A message of the node %r on %r was dropped: %s", node, topic, error)
-        except Exception:
+            self._drop(node, topic, error)
+        except BaseException as raised:  # the constructor of a message is code of the user
+            crash_of(raised, "the constructor of a message")  # raises what came from outside
             self.log.exception("A message of the node %r on %r failed", node, topic)
 
     def _call(self, handler: Handler, node: str, topic: str, data: bytes) -> None:
         try:
             handler(node, data)
+        except DecodeError as error:
+            self._drop(node, topic, error)
         except Exception:
             self.log.exception("The handler of a message from another node on %r failed", topic)
+
+    def _drop(self, node: str, topic: str, error: DecodeError) -> None:
+        self.log.warning("A message of the node %r on %r was dropped: %s", node, topic, error)
 
     def _lost(self, loss: Loss) -> None:
         topic = loss.topic
@@ -186,3 +215,15 @@ class Cluster:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self.log.error("A task of the bus failed", exc_info=error)
+
+
+async def stop_adapter(adapter: BusAdapter, log: Log) -> None:
+    """Stop an adapter. A stop that raises or hangs is logged: the endpoint stops in any case."""
+    try:
+        async with asyncio.timeout(SLOW):
+            await adapter.stop()
+    except BaseException as raised:
+        crash_of(raised, "the stop of the bus")  # raises what came from outside
+        log.exception(
+            "The bus could not be stopped within %g s: its last messages can be lost", SLOW
+        )

@@ -17,6 +17,7 @@ from typing import Any, Final, cast
 from msgspec import Raw
 
 from ..errors import DecodeError, DefinitionError, EncodeError
+from ..message import Broadcast
 from ..protocol.encoding import encode_json
 from ..user_code.invalid_payload import InvalidPayload
 from ..user_code.payload import Decoder, anything, check_type, decoder_for
@@ -53,7 +54,7 @@ class MessageTypes:
         for kind in given:
             self._add(kind)
         for kind in heard:
-            if isinstance(kind, type) and kind not in PLAIN:
+            if isinstance(kind, type) and kind not in PLAIN and kind is not Broadcast:
                 with suppress(DefinitionError):
                     self._add(kind)
 
@@ -67,16 +68,18 @@ class MessageTypes:
                 write="messages=[PriceChanged]",
             )
         check_type(kind, subject=subject, where=None)
+        if kind in self._tags:
+            return
         tag = f"{kind.__module__}.{kind.__qualname__}"
-        if self._tags.setdefault(kind, tag) is tag:
-            if tag in self._decoders:
-                raise DefinitionError(
-                    subject,
-                    expected="types with names of their own",
-                    got=f"a second {tag}",
-                    write="messages=[PriceChanged, StockChanged]",
-                )
-            self._decoders[tag] = decoder_for(kind, subject=subject, where=None)
+        if tag in self._decoders:
+            raise DefinitionError(
+                subject,
+                expected="types with names of their own",
+                got=f"a second {tag}",
+                write="messages=[PriceChanged, StockChanged]",
+            )
+        self._decoders[tag] = decoder_for(kind, subject=subject, where=None)
+        self._tags[kind] = tag
 
     def pack(self, message: Any) -> tuple[str, bytes]:
         """Return the tag and the JSON of a message.

@@ -13,18 +13,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any
 
 from msgspec import Raw
 
 from ..bus.address import adapter_for
 from ..bus.bus import BusAdapter
 from ..bus.local import LocalAdapter
+from ..errors import DecodeError
 from ..loop.home import Home
 from ..message import Disconnect, SocketId
 from ..telemetry import Telemetry
 from ..user_code.callback import Callback
-from .cluster import Cluster, Handler
+from .advice import CANCEL, LATER, ON_LOOP
+from .cluster import Cluster, Handler, stop_adapter
 from .envelope import IDS, TOPICS, Envelope, EnvelopeKind, pack
 from .fastlane import Batch, Interceptor, LaneKey, Outbox
 from .message_types import MessageTypes
@@ -33,23 +35,6 @@ from .subscribers import Subscribers
 from .subscription import Subscription
 
 __all__ = ["PubSub"]
-
-
-LATER: Final = (
-    "loop.call_soon_threadsafe(endpoint.pubsub.{}, ...), where loop is the server's event loop,"
-)
-"""The code with which a worker thread calls a plain method, for errors."""
-
-CANCEL: Final = (
-    "loop.call_soon_threadsafe(subscription.cancel), where loop is the server's event loop,"
-)
-"""The code with which a worker thread cancels a subscription, for errors."""
-
-ON_LOOP: Final = (
-    "asyncio.run_coroutine_threadsafe(endpoint.pubsub.{}(...), loop).result(), where loop is the server's"
-    " event loop,"
-)
-"""The code with which a worker thread calls an async method, for errors."""
 
 
 class PubSub:
@@ -95,6 +80,7 @@ class PubSub:
         self._topics: dict[str | SocketId, Subscribers] = {}
         self.batch = Batch()
         self.cluster: Cluster | None = None
+        self._is_abandoned = False
 
     def unbind(self) -> None:
         """Forget the event loop, so that a stopped endpoint can start again on another event loop."""
@@ -105,6 +91,7 @@ class PubSub:
         self._topics.clear()
         self.batch = Batch()
         self.cluster = None
+        self._is_abandoned = True
 
     # Other nodes.
 
@@ -117,15 +104,20 @@ class PubSub:
         if self.is_alone:
             return
         adapter = self._adapter()
+        if self._is_abandoned and adapter is self._bus:
+            await stop_adapter(adapter, self.log)  # it was started, and not stopped
+        self._is_abandoned = False
         self.node = adapter.node
         cluster = Cluster(adapter, self._receive, self.telemetry, self.log)
-        self.cluster = cluster
         try:
             await cluster.start()
         except BaseException:
-            self.cluster = None
-            await adapter.stop()
+            await cluster.stop()
             raise
+        self.cluster = cluster
+        for topic in self._topics:  # listeners that were not cancelled before the last stop
+            if isinstance(topic, str):
+                cluster.interest.keep(TOPICS + topic)
 
     async def stop(self) -> None:
         """Disconnect from the bus."""
@@ -179,19 +171,24 @@ class PubSub:
             await self.cluster.heard(TOPICS + topic)
 
     def _receive(self, topic: str | None, envelope: Envelope) -> None:
-        """Take a message of another node."""
+        """Take a message of another node.
+
+        Raises:
+            DecodeError: The message is none that Bennu sends to this topic.
+        """
         kind, name, content = envelope
+        if (topic is None) is not (kind is EnvelopeKind.DISCONNECT):
+            raise DecodeError(f"a message of the kind {kind.name} has no place here")
         if topic is None:
-            if kind is EnvelopeKind.DISCONNECT:
-                self.send(SocketId(name), Disconnect())
+            self.send(SocketId(name), Disconnect())
             return
         subscribers = self._topics.get(topic)
         if subscribers is None:
             return
-        if kind is EnvelopeKind.TYPED:
-            subscribers.send(self, self._types.unpack(name, content), None, None)
-        else:
+        if kind is not EnvelopeKind.TYPED:
             subscribers.receive(self, topic, envelope)
+        elif subscribers.listeners:
+            subscribers.send(self, self._types.unpack(name, content), None, None)
 
     # Subscribers.
 
@@ -254,7 +251,8 @@ class PubSub:
                 listeners. Default: False, each listener gets its own copy (:mod:`bennu.user_code.copies`).
 
         Returns:
-            The subscription. Call its ``cancel()`` to stop listening.
+            The subscription. Call its ``cancel()`` to stop listening. Messages of other nodes come as soon as the bus
+            has confirmed the topic: usually within milliseconds.
 
         Raises:
             WrongThread: The call comes from another thread or event loop than the endpoint's.
@@ -322,7 +320,8 @@ class PubSub:
                 sent only to listeners. With a bus, its type must be known (:mod:`bennu.pubsub.message_types`).
 
         Raises:
-            EncodeError: The payload can't be encoded for a client or for the bus.
+            EncodeError: The payload can't be encoded for a client or for the bus: then nobody gets it. Or the message
+                is too large for the bus: then only the subscribers in this process get it.
             WrongThread: The call comes from another thread or event loop than the endpoint's.
             NotStarted: The endpoint is not started in this process.
         """

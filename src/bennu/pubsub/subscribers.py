@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Raw
 
+from ..errors import DecodeError
 from ..message import Broadcast
 from ..reasons import DropReason
 from ..user_code.copies import copy_of
@@ -85,15 +86,24 @@ class Subscribers:
         return crowded
 
     def receive(self, pubsub: PubSub, topic: str, envelope: Envelope) -> None:
-        """Send a broadcast of another node to all subscribers. Decode its payload only if one of them reads it."""
+        """Send a broadcast of another node to all subscribers. Decode its payload only if one of them reads it.
+
+        Raises:
+            DecodeError: The payload is no JSON object. If nobody reads it, only its first and last byte are looked at.
+        """
         kind, event, content = envelope
         if kind is EnvelopeKind.BINARY:
             self.send(pubsub, Broadcast(topic, event, content), None, None)
             return
+        if content[:1] != b"{" or content[-1:] != b"}":
+            raise DecodeError(f"expected a payload that is a JSON object, got {content[:16]!r}")
         is_read = self.listeners or any(
             lane.slow or event in lane.intercepts for lane in self.lanes.values()
         )
-        payload = _decode(content) if is_read else None
+        try:
+            payload = _decode(content) if is_read else None
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise DecodeError(f"expected a payload that is JSON: {error}") from error
         self.send(pubsub, Broadcast(topic, event, payload), None, Raw(content))
 
     def _tell_listeners(self, pubsub: PubSub, message: Any, sender: object) -> None:
