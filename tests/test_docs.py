@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from bennu import (
+    BlockingPublisher,
     ConnectInfo,
     DropOldest,
     Endpoint,
@@ -29,6 +30,7 @@ from bennu import (
 )
 from bennu.errors import TokenMissing
 from bennu.telemetry import EVENTS, SECRET_TERMS, ChannelJoined
+from tests.bus.ipc.paths import short_directory
 from tests.support.clock import advance, settle
 from tests.support.memory import serve
 from tests.support.pages import ROOT, blocks, run_blocks, table
@@ -81,6 +83,24 @@ def test_the_page_on_the_bus_runs(run: Callable[..., dict[str, Any]]) -> None:
     contract = names["TestMyAdapter"]()
     contract.network = names["MemoryNetwork"]()
     contract.test_confirm_returns()
+
+
+@pytest.mark.clock("real")
+async def test_the_page_on_publishing_runs(run: Callable[..., dict[str, Any]]) -> None:
+    """The page's functions publish."""
+    names = run("publishing", *blocks("docs/publishing.md"))
+    with short_directory() as directory:
+        await names["announce"](f"ipc://{directory}")
+        publisher = BlockingPublisher(f"ipc://{directory}")
+        for name, arguments in (
+            ("order_shipped", (1, 7)),
+            ("log_out", (7,)),
+            ("import_prices", ({"ACME": 7},)),
+        ):
+            function = names[name]
+            function.__globals__["publisher"] = publisher
+            await asyncio.to_thread(function, *arguments)
+        await asyncio.to_thread(publisher.stop)
 
 
 def test_the_page_on_compression_runs(run: Callable[..., dict[str, Any]]) -> None:

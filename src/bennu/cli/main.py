@@ -35,6 +35,7 @@ from .parameters import (
     read_env_file,
     read_proxies,
 )
+from .publish import disconnect, publish
 from .reloading import Reloaded
 from .server import UvicornServer
 from .supervised import serve_with_workers
@@ -51,6 +52,10 @@ log = Log()
 @click.version_option(package_name="bennu")
 def main() -> None:
     """Phoenix Channels for Python."""
+
+
+main.add_command(publish)
+main.add_command(disconnect)
 
 
 @main.command()
