@@ -108,8 +108,6 @@ POOLED: Final = (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePrepared
 Heard = Callable[[int, str, str], object]
 """Called with the process id of the sender, the channel of PostgreSQL and the payload."""
 
-_LOG: Final = Log("bennu.bus")
-
 
 class _Client(asyncpg.Connection):  # type: ignore[misc] # it is Any
     """A connection of asyncpg that shows its transport, which asyncpg keeps to itself."""
@@ -122,22 +120,23 @@ class _Client(asyncpg.Connection):  # type: ignore[misc] # it is Any
 class PostgreSQLConnection:
     """A connection to a server, which can LISTEN and NOTIFY. :meth:`open` makes it."""
 
-    __slots__ = ("_client", "_ended", "_heard", "_is_over", "_lock", "_name", "_notify")
+    __slots__ = ("_client", "_ended", "_heard", "_is_over", "_lock", "_log", "_name", "_notify")
 
     def __init__(
-        self, client: Any, name: str, heard: Heard, ended: Callable[[Exception], object]
+        self, client: Any, name: str, heard: Heard, ended: Callable[[Exception], object], log: Log
     ) -> None:
         self._client = client
         self._name = name
         self._heard = heard
         self._ended = ended
         self._is_over = False
+        self._log = log
         self._lock = asyncio.Lock()
         self._notify: Any = None
 
     @classmethod
     async def open(
-        cls, server: str, name: str, heard: Heard, ended: Callable[[Exception], object]
+        cls, server: str, name: str, heard: Heard, ended: Callable[[Exception], object], log: Log
     ) -> PostgreSQLConnection:
         """Connect to a server.
 
@@ -146,6 +145,7 @@ class PostgreSQLConnection:
             name: The address for the log, without secrets.
             heard: Called with each notification.
             ended: Called once when the connection has ended by itself. No ``heard`` follows.
+            log: Writes the log.
 
         Raises:
             DefinitionError: No later attempt can succeed.
@@ -153,7 +153,7 @@ class PostgreSQLConnection:
         """
         try:
             client = await _connect(server)
-            connection = cls(client, name, heard, ended)
+            connection = cls(client, name, heard, ended, log)
             try:
                 await connection._prepare(server)
             except BaseException:
@@ -196,7 +196,7 @@ class PostgreSQLConnection:
                 await self._query(lambda: self._notify.fetchval(channels, payloads), BUSY)
             except BUSY as error:
                 full: float = await self._query(lambda: self._client.fetchval(USAGE))
-                _LOG.warning(
+                self._log.warning(
                     "%s takes no notifications, so publishers wait: %s. Its queue is full to %d %%",
                     self._name,
                     error,
@@ -267,7 +267,7 @@ class PostgreSQLConnection:
     def _warned(self, client: Any, message: Any) -> None:
         """Log what the server says of itself: above all, that its queue is half full, and by whom."""
         if message.severity_en == "WARNING":
-            _LOG.warning("%s warns: %s. %s", self._name, message.message, message.detail or "")
+            self._log.warning("%s warns: %s. %s", self._name, message.message, message.detail or "")
 
     def _terminated(self, client: Any) -> None:
         self._end(ConnectionError("PostgreSQL has closed the connection"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Sequence
 from itertools import count
-from typing import Final
 
 from ...logs.log import Log
 from ..broker.driver import Broken, Driver, Hear
@@ -14,8 +13,6 @@ from .connection import PostgreSQLConnection
 from .packets import MAX_DATA, SLOTS, PacketJoiner, parts_of, slot_of, transactions
 
 __all__ = ["PostgreSQLDriver"]
-
-_LOG: Final = Log("bennu.bus")
 
 
 class PostgreSQLDriver(Driver):
@@ -32,6 +29,7 @@ class PostgreSQLDriver(Driver):
         "_hear",
         "_interest",
         "_joiner",
+        "_log",
         "_numbers",
         "_servers",
         "_wanted",
@@ -40,6 +38,7 @@ class PostgreSQLDriver(Driver):
     def __init__(self, address: PostgreSQLAddress) -> None:
         self._address = address
         self._servers = list(address.servers)
+        self._log = Log("bennu.bus")
         self._connection: PostgreSQLConnection | None = None
         self._begin()
 
@@ -70,7 +69,7 @@ class PostgreSQLDriver(Driver):
             server = self._servers[0]
             try:
                 self._connection = await PostgreSQLConnection.open(
-                    server, self.name, self._heard, broken
+                    server, self.name, self._heard, broken, self._log
                 )
             except OSError as error:
                 self._servers.append(self._servers.pop(0))
@@ -145,7 +144,7 @@ class PostgreSQLDriver(Driver):
             if channel is not None:
                 self._hear(channel, data)
         if self._joiner.dropped != dropped:
-            _LOG.warning(
+            self._log.warning(
                 "%s delivered a notification on %s that Bennu did not send, or only a part of a message: it was dropped."
                 " Its sender was the backend %d. Everyone who can connect to the database can send notifications",
                 self.name,
