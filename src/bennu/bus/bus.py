@@ -10,7 +10,7 @@ An adapter carries bytes and does not read them. The promises of every adapter:
 - **Interest.** A node gets only the topics that it has subscribed to. When ``subscribe`` has returned, the node gets
   everything that any started node publishes from then on.
 - **Order.** The messages of one publishing node under one topic arrive in the order of their ``publish`` calls.
-  Messages under two topics, or of two nodes, have no order.
+  Messages under two topics, or of two nodes, have no order. Neither have messages to all and messages to one node.
 - **At most once.** A message is never delivered twice. A message can be lost if a connection breaks, or if a node
   ends or hangs.
 - **No loss in silence.** A node that misses messages is told how many, by publishing node and topic (:class:`Loss`).

@@ -123,17 +123,17 @@ class RedisConnection(asyncio.Protocol):
             while (item := gets()) is not NOTHING:
                 if type(item) is not PUSH:
                     self._answers.take(item)
-                elif item[0] in MESSAGES:
+                elif len(item) == 3:
                     name = names.get(item[1])
-                    if name is not None:
+                    if name is None:
+                        continue
+                    if item[0] in MESSAGES:
                         hear(name, item[2])
-                elif item[0] == b"sunsubscribe" and self._moved is not None:
-                    name = names.get(item[1])
-                    if name is not None:
+                    elif item[0] == b"sunsubscribe" and self._moved is not None:
                         self._moved(self, name)
                 if self._reason is not None:
                     return
-        except (ProtocolError, IndexError) as error:
+        except ProtocolError as error:
             self.fail(
                 ConnectionError(f"{self.place} does not speak the protocol of Redis: {error}")
             )
