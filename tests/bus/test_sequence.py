@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from hypothesis import given, strategies as st
 
-from bennu.bus.numbers import Key
-from bennu.bus.sequence import Gaps, Heard, Numbers
+from bennu.bus.numbers import RUN_SHIFT, Key
+from bennu.bus.sequence import UNKNOWN, Gaps, Heard, KnownNumbers, Numbers
 
 from ..support.properties import property_test
 
@@ -82,6 +82,101 @@ def test_what_is_forgotten_has_no_gaps() -> None:
     assert gaps.forget("one") == {"a", "b"}
     assert gaps.forget("one") == frozenset()
     assert gaps.hear("one", 1, "b", 9) == Heard(is_new=True)
+
+
+RUN = 1 << RUN_SHIFT
+
+
+def answer(known: KnownNumbers, generation: int, floors: dict[Key, int] | None = None) -> object:
+    return known.answer(generation - 1, generation, floors or {}, lambda key: 1)
+
+
+def test_the_base_is_0_after_an_answer_that_does_not_name_the_topic() -> None:
+    known = KnownNumbers()
+    assert answer(known, 1) == []
+    assert known.generation == 1
+    assert known.hear("a", 3, 1) == Heard(is_new=True, missed=2)
+    assert known.mark("b", 2, 1) == Heard(is_new=False, missed=2)
+    assert known.hear("c", 3, 2) == Heard(is_new=True)  # a later subscription
+    assert known.hear("d", 3, UNKNOWN) == Heard(is_new=True)
+    assert known.keys == {"a", "b", "c", "d"}
+    assert len(known) == 4
+
+
+def test_an_answer_can_overtake_messages() -> None:
+    known = KnownNumbers()
+    assert answer(known, 1, {"a": 7, "b": 7, "c": 7, "d": 7}) == []
+    assert known.hear("a", 6, 1) == Heard(is_new=True)  # it was on its way
+    assert known.hear("a", 9, 1) == Heard(is_new=True, missed=2)
+    assert known.hear("b", 10, 1) == Heard(is_new=True, missed=2)
+    assert known.hear("b", 7, 1) == Heard(is_new=False)
+    assert known.mark("c", 5, 1) == Heard(is_new=False)
+    assert known.hear("c", 6, 1) == Heard(is_new=True)
+    assert known.mark("d", 8, 1) == Heard(is_new=False, missed=1)
+    assert known.hear("d", 9, 1) == Heard(is_new=True)
+
+
+def test_messages_can_overtake_an_answer() -> None:
+    known = KnownNumbers()
+    for key, number in (("a", 5), ("b", 3), ("c", 4), ("d", 8)):
+        assert known.hear(key, number, 1) == Heard(is_new=True)
+    assert known.mark("e", 2, 1) == Heard(is_new=False)
+    assert known.hear("f", RUN + 3, 1) == Heard(is_new=True)
+    found = known.answer(0, 1, {"a": 2, "b": 2, "d": 9, "f": 6}, lambda key: 2 if key == "c" else 1)
+    assert found == [("a", 2), ("e", 2), ("f", 2)]
+    assert known.answer(1, 2, {}, lambda key: 2) == [("c", 3)]
+    assert known.hear("d", 9, 1) == Heard(is_new=True)
+
+
+def test_an_answer_after_a_missing_one_is_not_taken() -> None:
+    known = KnownNumbers()
+    known.hear("a", 5, 1)
+    assert known.answer(1, 2, {}, lambda key: 1) == []
+    assert known.generation == 0
+    assert known.answer(0, 2, {"a": 1}, lambda key: 1) == [("a", 3)]
+    assert known.generation == 2
+    assert known.answer(0, 1, {}, lambda key: 1) == []
+    assert known.generation == 2
+
+
+def test_a_new_run_begins_at_1() -> None:
+    known = KnownNumbers()
+    answer(known, 1)
+    known.hear("a", 1, 1)
+    assert known.hear("a", RUN + 3, 1) == Heard(is_new=True, missed=2)
+    assert known.hear("a", 2, 1) == Heard(is_new=False)
+    assert known.mark("a", 3 * RUN + 4, 1) == Heard(is_new=False, missed=4)
+    assert known.hear("b", 2 * RUN + 2, 1) == Heard(is_new=True, missed=1)
+
+
+def test_a_base_that_was_forgotten_gives_an_unknown_count() -> None:
+    known = KnownNumbers()
+    answer(known, 1)
+    for key in "abc":
+        known.hear(key, 1, 1)
+    known.trim(1)
+    assert known.keys == {"c"}
+    assert known.hear("a", 3, 1) == Heard(is_new=True, missed=None)
+    assert known.hear("a", 5, 1) == Heard(is_new=True, missed=1)
+    assert known.hear("b", 1, 1) == Heard(is_new=True)
+    assert known.hear("c", 3, 1) == Heard(is_new=True, missed=1)
+    assert known.mark("d", 1, 1) == Heard(is_new=False, missed=None)
+    answer(known, 2)
+    assert known.hear("e", 2, 2) == Heard(is_new=True, missed=1)
+
+
+def test_a_stream_that_is_not_heard_any_more_is_forgotten() -> None:
+    known = KnownNumbers()
+    known.hear("a", 3, 1)
+    answer(known, 1, {"b": 3})
+    for key in "ab":
+        known.forget(key)
+        known.forget(key)
+    assert known.keys == frozenset()
+    assert known.hear("b", 2, 2) == Heard(is_new=True)
+    known.expect(["b", "c"])
+    assert known.hear("c", 2, 2) == Heard(is_new=True, missed=1)
+    assert known.hear("b", 3, 2) == Heard(is_new=True)
 
 
 @st.composite

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 __all__ = ["IN_RUN", "RUN_SHIFT", "Key", "Numbers", "Stream"]
@@ -124,8 +125,8 @@ class Numbers:
         """Forget the streams that are idle for the longest time: a quarter of the limit more than needed."""
         excess = len(self._streams) - self._limit + self._limit // 4
         idle: list[Key] = []
-        for key, stream in self._streams.items():
-            if len(idle) == excess or stream.turn >= self.turn - IDLE:
+        for key, stream in islice(self._streams.items(), excess):
+            if stream.turn >= self.turn - IDLE:
                 break
             idle.append(key)
             self.forgotten = stream.turn
