@@ -25,6 +25,9 @@ class MemoryBroker:
         takes: Set while the broker takes messages.
         messages: The messages that it took.
         channels: The drivers that have subscribed, by channel.
+        connections: The drivers that are connected.
+        connects: The number of connections so far.
+        attempts: The times of all attempts to connect.
     """
 
     def __init__(self) -> None:
@@ -40,6 +43,7 @@ class MemoryBroker:
         self.channels: dict[str, list[MemoryDriver]] = {}
         self.connections: list[MemoryDriver] = []
         self.connects = 0
+        self.attempts: list[float] = []
         self._held: list[tuple[str, bytes]] = []
         self._woken = asyncio.Event()
 
@@ -124,6 +128,7 @@ class MemoryDriver(Driver):
         self.channels: set[str] = set()
         self.connection = 0
         self.calls: list[str] = []
+        self.is_frozen = False
         self._broker = broker
         self._hear: Hear | None = None
         self._broken: Broken | None = None
@@ -139,6 +144,9 @@ class MemoryDriver(Driver):
     async def connect(self, hear: Hear, broken: Broken) -> None:
         assert not self.connection
         assert not self.channels
+        if self.is_frozen:
+            await asyncio.Event().wait()
+        self._broker.attempts.append(asyncio.get_running_loop().time())
         await self._broker.answer()
         if self._broker.is_down:
             raise self._broker.refuses
@@ -153,6 +161,8 @@ class MemoryDriver(Driver):
 
     async def publish(self, messages: Sequence[tuple[str, bytes]]) -> None:
         for channel, frame in [*messages]:
+            if self.is_frozen:
+                return
             self._expect()
             if not self._broker.takes.is_set():
                 await self._broker.takes.wait()
@@ -175,6 +185,11 @@ class MemoryDriver(Driver):
         for channel in channels:
             self._broker.unsubscribe(self, channel)
         await asyncio.sleep(0)
+
+    def freeze(self) -> None:
+        """Do nothing any more, as the driver of a process that was killed."""
+        self._broker.leave(self)
+        self.is_frozen = True
 
     def cut(self, error: Exception | None = None) -> None:
         """End the connection. What is on its way is lost."""

@@ -118,7 +118,7 @@ class BrokerConnection:
             self._watched_since = now
         if self.is_connected and self._beats:
             silence = now - max(self._beats[0][1], self._watched_since)
-            if silence > self._settings.deaf:
+            if silence > self._settings.deaf - self._settings.beat / 4:
                 self._end(TimeoutError(f"the broker returns no heartbeat for {silence:.1f} s"))
 
     # The connection.

@@ -203,8 +203,10 @@ class BrokerNode:
         return [(self._control, self._sender.control(heartbeat))]
 
     def _on_connected(self) -> None:
-        # The others can take that long to come back, too.
-        self.members.heard_since = self._loop.time() + self._settings.last_delay
+        self.members.heard_since = self._loop.time()
+        if self.members.deaf_since is not None:
+            # If the broker was down, the others can take as long to come back.
+            self.members.heard_since += self._settings.last_delay
         self._questions.hear_again()
         since = min(self._connection.heard_turn - 1, self._marks_due)
         self._marks_due = math.inf
