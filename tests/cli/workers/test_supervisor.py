@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import fcntl
 import os
+import pty
 import re
 import signal
+import sys
+import termios
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cli.command import bennu, is_alive
+from tests.cli.command import Command, bennu, is_alive
 from tests.support.frames import ok
 from tests.support.servers import Server
 from tests.support.until import until
@@ -235,3 +240,42 @@ async def test_workers_are_added_and_removed(folder: Path) -> None:
 
 async def _serves(server: Server, pid: int) -> bool:
     return await serving_pid(server) == pid
+
+
+@pytest.mark.parametrize("ignored", [False, True], ids=["a shell", "nohup"])
+async def test_a_terminal_that_is_closed(folder: Path, *, ignored: bool) -> None:
+    """Its hangup ends the command in peace, also if it comes twice; under nohup the command goes on."""
+    ours, theirs = pty.openpty()
+
+    def begin() -> None:
+        if ignored:
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        os.setsid()
+        fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
+
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bennu", "run", *RUN),
+        cwd=folder,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        stdin=theirs,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        preexec_fn=begin,
+    )
+    os.close(theirs)
+    command = Command(process)
+    try:
+        server = await workers_ready(command, 2)
+        os.close(ours)
+        process.send_signal(signal.SIGHUP)
+        if ignored:
+            assert await serving_pid(server) in command.workers.values()
+            assert await command.stop() == 0
+        else:
+            assert await command.end() == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert "second signal" not in command.output
+    assert "Reloading" not in command.output

@@ -199,7 +199,8 @@ class Supervisor:
     def _on_hangup(self) -> None:
         """Reload at SIGHUP. If it came because the terminal was closed, end as at SIGTERM, or go on under nohup."""
         if self._had_terminal and not _has_terminal():
-            if not self._ignores_hangup:
+            # The kernel and the shell can both send it, so a second one does not count.
+            if not self._ignores_hangup and not self._fleet.is_stopping:
                 self._on_stop(signal.SIGHUP)
         elif not self._has_begun:
             log.warning("No reload: the first worker has not started yet")
