@@ -9,6 +9,7 @@ import pytest
 from bennu.errors import AlreadyTracked, NotTracked
 from bennu.presence.crdt import (
     Diff,
+    Heartbeat,
     ReplicaStatus,
     Shard,
     TransferAck,
@@ -353,3 +354,32 @@ def test_a_long_transfer_comes_in_several_messages() -> None:
         if isinstance(ack, TransferAck)
     ]
     assert sizes == [MAX_TRANSFER, MAX_TRANSFER, 1]
+
+
+def test_a_change_that_does_not_wait_is_sent_with_the_clock_of_its_sender_alone() -> None:
+    """The ticks send all clocks, also of a replica that has changes all the time."""
+    cluster = Cluster("abc")
+    for name in "abc":
+        cluster[name].track(name)
+    cluster.run(4)
+    shard, clocks = cluster["a"].shard, []
+    for key in range(2 * QUICK.silent_ticks):
+        cluster["a"].track(str(key))
+        for outcome in (shard.send_changes(), shard.tick(cluster.now)):
+            clocks += [one.clocks for _, one in outcome.sends if isinstance(one, Heartbeat)]
+    assert clocks[0].keys() == {("a", 1)}
+    assert [len(one) for one in clocks].count(3) >= 1
+    assert {len(one) for one in clocks} == {1, 3}
+
+
+def test_the_clock_of_a_sender_alone_does_not_hide_what_it_knows_of_others() -> None:
+    """A replica that misses changes of a third replica still asks for them."""
+    cluster = Cluster("abc")
+    for name in "abc":
+        cluster[name].track(name)
+    cluster.run(4)
+    shard = cluster["c"].shard
+    shard.receive(Heartbeat(("b", 2), {}, {("b", 2): 1, ("a", 1): 5}), cluster.now)
+    shard.receive(Heartbeat(("b", 2), {}, {("b", 2): 1}), cluster.now)
+    sends = [*shard.tick(cluster.now).sends, *shard.tick(cluster.now).sends]
+    assert ("b", TransferRequest(("c", 3), shard.state.clocks(hidden=True))) in sends
