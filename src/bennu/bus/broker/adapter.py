@@ -3,20 +3,44 @@
 Theory of operation
 -------------------
 A broker passes messages on: a node publishes a message once, and the broker hands it to the nodes that have subscribed to its
-channel. Each topic has a channel, each node has one for what is for it alone, and one is for all nodes (:mod:`.settings`).
+channel. Each topic has a channel, each node has one for what is for it alone, and one is for all nodes
+(:class:`~.settings.Channels`). So a node gets nothing of topics that it does not hear, and a message for one node costs the
+others nothing.
 
-=================  ==================================================================================================
-module             what it does
-=================  ==================================================================================================
-:mod:`.frames`     what travels over the broker
-:mod:`.connection` connects again and again; notices a broker that hangs
-:mod:`.outbox`     the bounded queue of what waits for the broker
-:mod:`.publishing` numbers the messages; sends high-water marks
-:mod:`.subscriptions` which topics this node hears; the one task that subscribes and unsubscribes
-:mod:`.members`    which other nodes are there
-:mod:`.questions`  asks other nodes where they stand, and for marks after a break
-:mod:`.node`       one life of a node: it joins these parts
-=================  ==================================================================================================
+======================  =============================================================================================
+module                  what it does
+======================  =============================================================================================
+:mod:`.frames`          what travels over the broker
+:mod:`.connection`      connects again and again; notices a broker that hangs
+:mod:`.outbox`          the bounded queue of what waits for the broker
+:mod:`.publishing`      numbers the messages; sends high-water marks
+:mod:`.subscriptions`   which topics this node hears; the one task that subscribes and unsubscribes
+:mod:`.members`         which other nodes are there
+:mod:`.questions`       asks other nodes where they stand, and for marks after a break
+:mod:`.node`            one life of a node: it joins these parts
+======================  =============================================================================================
+
+A broker loses messages: for a node that is not connected, and whenever it closes a connection. It says nothing of that. So
+the nodes count among themselves (:mod:`bennu.bus.sequence`). Some decisions:
+
+- **Marks travel on the channel of their topic**, so that no mark overtakes a message, whatever the broker does with two
+  channels. A mark is sent when a topic falls quiet, and not each second: a topic in use needs none.
+- **Answers about bases go to the asking node alone**, beside the messages. A mark to all who hear the topic would do, too, but
+  each join would then cost each hearer of the topic a message from each node. Floors make the order of answer and messages
+  irrelevant.
+- **A base of 0 is implicit.** Most nodes never publish in most topics, so known zeros would be most of a receiver's memory.
+- **Age instead of clocks.** A receiver that was away when a node began must know whether it had subscribed before. It compares
+  the time of its question minus the age in the answer with the time of its subscription: all by its own clock. Where the
+  order is uncertain, the base is the later one: a count can be too small by what was published in that moment, never too
+  large.
+- **What was in flight when a connection broke is sent again.** Receivers drop duplicates by their numbers, so a message is
+  still delivered at most once.
+- **A probe goes to the node's own channel**, so that confirming each second costs the other nodes nothing.
+
+The clock of a node is one timer a second, for heartbeats, marks, silences and repeated questions. A topic has no timer.
+
+The story in ``tests/bus/broker/test_adapter_counts.py`` breaks, hangs, slows and cuts a broker in memory at random. Whatever
+happens: delivered plus missed is what was published, for each publisher, topic and receiver that had subscribed before.
 """
 
 from __future__ import annotations

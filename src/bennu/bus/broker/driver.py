@@ -8,6 +8,9 @@ for the time of one connection. So a new broker is one class.
 
 A driver never connects again by itself, and keeps nothing for a later connection. When its connection ends, it says so
 once, and waits for the next :meth:`Driver.connect`.
+
+A driver that has lost a message on its way, because a buffer was full for example, ends its connection. The adapter then asks
+the other nodes what it has missed.
 """
 
 from __future__ import annotations
