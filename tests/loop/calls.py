@@ -99,6 +99,7 @@ PUBSUB: dict[str, Call] = {
     "broadcast_from": lambda w: w.endpoint.pubsub.broadcast_from(
         None, "room:1", Broadcast("room:1", "e", {})
     ),
+    "direct_broadcast": lambda w: w.endpoint.pubsub.direct_broadcast("nobody", "t", 1),
     "local_broadcast": lambda w: w.endpoint.pubsub.local_broadcast("t", 1),
     "disconnect": lambda w: w.endpoint.pubsub.disconnect("nobody"),
     "nodes": lambda w: w.endpoint.pubsub.nodes(),

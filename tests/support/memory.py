@@ -72,6 +72,7 @@ def endpoint_of(
     secret_key: str | list[str] | None = None,
     presence: Presence | Sequence[Presence] = (),
     pubsub: BusAdapter | None = None,
+    messages: Sequence[type] = (),
     **options: Any,
 ) -> Endpoint:
     """Return an endpoint with one socket at ``/socket``.
@@ -88,6 +89,7 @@ def endpoint_of(
         secret_key=secret_key,
         presence=presence,
         pubsub=pubsub,
+        messages=messages,
     )
 
 

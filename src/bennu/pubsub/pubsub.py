@@ -339,6 +339,20 @@ class PubSub:
         self.home.expect("pubsub", "broadcast_from", ON_LOOP)
         await self.send_everywhere(topic, message, sender)
 
+    async def direct_broadcast(self, node: str, topic: str, message: Any) -> None:
+        """Send a message to the subscribers of a topic on one node. Raises as :meth:`broadcast`.
+
+        Args:
+            node: The name of the node (:meth:`nodes`). To an unknown node nothing is sent.
+            topic: Any text.
+            message: See :meth:`broadcast`.
+        """
+        self.home.expect("pubsub", "direct_broadcast", ON_LOOP)
+        if node == self.node:
+            self.send(topic, message)
+        elif self.cluster is not None:
+            await self.cluster.publish(TOPICS + topic, packed(message, self._types).envelope, node)
+
     async def disconnect(self, name: str) -> None:
         """Close all connections with an id, on all nodes. Raises as :meth:`broadcast`."""
         self.home.expect("pubsub", "disconnect", ON_LOOP)
