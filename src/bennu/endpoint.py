@@ -30,6 +30,7 @@ from .protocol.proxies import TrustedProxies
 from .pubsub import MessageTypes, PubSub
 from .secret_key import Secret, given_secret
 from .server.drain import Drainer
+from .server.moving import Mover
 from .server.server import Server
 from .socket import Socket, SocketBase
 from .telemetry import SECRET_TERMS, ParameterFilter, Telemetry
@@ -39,7 +40,17 @@ from .transports.longpoll import LongPolling
 from .transports.routes import Routes, expect_sockets
 from .transports.script import ClientScript
 from .transports.upgrade import Upgrade
-from .user_code.options import CLASSES, FLAG, TEXT, TEXTS, Option, instance_of, optional, options
+from .user_code.options import (
+    CLASSES,
+    FLAG,
+    SECONDS,
+    TEXT,
+    TEXTS,
+    Option,
+    instance_of,
+    optional,
+    options,
+)
 from .wrapped import WrappedApplication
 
 __all__ = ["Endpoint"]
@@ -68,6 +79,7 @@ THREADS: Final = instance_of(
     filter_parameters=WORDS,
     pubsub=optional(BUS),
     messages=CLASSES,
+    move_clients_after=optional(SECONDS),
     limits=optional(LIMITS),
     threads=optional(THREADS),
 )
@@ -107,6 +119,8 @@ class Endpoint:
             None reads the variable BENNU_PUBSUB, which ``bennu run --workers`` sets; without it the node is alone.
         messages: Classes of messages that server code sends to the listeners of other nodes
             (``endpoint.pubsub.broadcast``). The classes of ``@on_info`` handlers are known without it.
+        move_clients_after: Seconds without the bus after which the clients of this node are closed with 1012, in the
+            batches of each socket's ``drain``, so that they connect to other nodes. Default: None, they stay.
         health: The path of the health pages ``<health>/ready`` and ``<health>/live``. None serves no such
             pages.
 
@@ -135,6 +149,7 @@ class Endpoint:
         presence: Presence | Sequence[Presence] = (),
         pubsub: str | BusAdapter | None = None,
         messages: Sequence[type] = (),
+        move_clients_after: float | None = None,
     ) -> None:
         if debug is None:
             debug = os.environ.get("BENNU_DEBUG", "") not in ("", "0")
@@ -166,6 +181,7 @@ class Endpoint:
         )
         longpolling = LongPolling(server, given_secret(secret_key))
         drainer = Drainer(server, sockets)
+        mover = Mover(server, drainer, move_clients_after)
         self._dispatch = Dispatch(
             server,
             self._routes,
@@ -177,7 +193,7 @@ class Endpoint:
             native=native,
         )
         self._lifecycle = Lifecycle(
-            server, drainer, longpolling, presences, read_lifespan(lifespan)
+            server, drainer, mover, longpolling, presences, read_lifespan(lifespan)
         )
 
     # Start and stop.

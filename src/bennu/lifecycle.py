@@ -18,6 +18,7 @@ from .errors import DefinitionError
 from .loop.siblings import other_workers
 from .presence import Presence
 from .server.drain import Drainer
+from .server.moving import Mover
 from .server.server import Server
 from .transports.health import Readiness
 from .transports.longpoll import LongPolling
@@ -35,6 +36,7 @@ class Lifecycle:
     Args:
         server: The endpoint's server.
         drainer: Drains the endpoint.
+        mover: Moves the clients of a node that is cut off from the bus.
         longpolling: The endpoint's long polling.
         presences: The endpoint's presences.
         lifespan: The user's lifespan; None if there is none.
@@ -47,6 +49,7 @@ class Lifecycle:
         self,
         server: Server,
         drainer: Drainer,
+        mover: Mover,
         longpolling: LongPolling,
         presences: Sequence[Presence],
         lifespan: Callback | None,
@@ -54,6 +57,7 @@ class Lifecycle:
         self._server = server
         self._home = server.home
         self._drainer = drainer
+        self._mover = mover
         self._longpolling = longpolling
         self.presences = presences
         self._lifespan = lifespan
@@ -110,6 +114,7 @@ class Lifecycle:
                     server.release()
             raise
         self._stack = stack
+        self._mover.start()
         if server.pubsub.is_alone and (workers := other_workers()) is not None:
             server.log.warning(
                 "%s, and this endpoint reaches only the clients of its own process: a broadcast, a disconnect"
@@ -152,6 +157,7 @@ class Lifecycle:
         self._home.expect("endpoint", "stop", STOP)
         server = self._server
         stack, self._stack = self._stack, None
+        self._mover.stop()
         self._drainer.stop()
         try:
             await server.end_connections()
@@ -207,6 +213,7 @@ class Lifecycle:
                 " it starts anew. The end of its lifespan did not run"
             )
         self._stack = None
+        self._mover.abandon()
         self._drainer.abandon()
         self._longpolling.abandon()
         for presence in self.presences:

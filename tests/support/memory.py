@@ -73,6 +73,7 @@ def endpoint_of(
     presence: Presence | Sequence[Presence] = (),
     pubsub: BusAdapter | None = None,
     messages: Sequence[type] = (),
+    move_clients_after: float | None = None,
     **options: Any,
 ) -> Endpoint:
     """Return an endpoint with one socket at ``/socket``.
@@ -90,6 +91,7 @@ def endpoint_of(
         presence=presence,
         pubsub=pubsub,
         messages=messages,
+        move_clients_after=move_clients_after,
     )
 
 

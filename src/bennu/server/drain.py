@@ -13,6 +13,9 @@ connections are closed at once.
 
 Each started endpoint has a :class:`Drainer`, which is found by its event loop. So the server can drain all endpoints
 of an application, wherever they are mounted.
+
+A node that is cut off from the bus can let its clients go in the same batches, and serves those that come back
+(:mod:`bennu.server.moving`).
 """
 
 from __future__ import annotations
@@ -120,13 +123,24 @@ class Drainer:
         await asyncio.sleep(delay)
         server.is_draining = True
         deadline = None if within is None else loop.time() + within
+        await self.close_in_batches(within, latecomers=True)
+        if not server.connections:
+            await server.wait_until_idle(loop.time() + ENDS if deadline is None else deadline)
+
+    async def close_in_batches(self, within: float | None = None, *, latecomers: bool) -> None:
+        """Close the connections that are open now, in the batches of each socket.
+
+        Args:
+            within: The most seconds; None is the time of each socket's ``Drain``.
+            latecomers: Whether connections that open meanwhile are closed at the end.
+        """
         async with asyncio.TaskGroup() as group:
             for socket, drain in self._drains.items():
                 if connections := self._of(socket):
                     limit = drain.timeout if within is None else min(drain.timeout, within)
-                    group.create_task(self._drain_socket(socket, drain, connections, limit))
-        if not server.connections:
-            await server.wait_until_idle(loop.time() + ENDS if deadline is None else deadline)
+                    group.create_task(
+                        self._drain_socket(socket, drain, connections, limit, latecomers)
+                    )
 
     def _of(self, socket: SocketBase[Any]) -> list[ServerConnection[Any]]:
         return [found for found in self._server.connections if found.socket is socket]
@@ -137,6 +151,7 @@ class Drainer:
         drain: Drain,
         connections: list[ServerConnection[Any]],
         within: float,
+        latecomers: bool,
     ) -> None:
         total, name = len(connections), self._names[socket]
         news = Draining(within)
@@ -165,8 +180,9 @@ class Drainer:
                 )
             )
             await self._close_batch(batch, islice(leaving, batch.count), deadline)
-        for connection in self._of(socket):  # these connections opened during the drain
-            _close(connection)
+        if latecomers:
+            for connection in self._of(socket):
+                _close(connection)
 
     async def _close_batch(
         self, batch: DrainBatch, leaving: Iterator[ServerConnection[Any]], deadline: float
