@@ -27,7 +27,7 @@ from bennu import (
     on_out,
 )
 
-__all__ = ["Order", "PriceChanged", "endpoint"]
+__all__ = ["ORDERS", "PRICES", "Order", "PriceChanged", "endpoint"]
 
 PRICES = "prices"
 ORDERS = "orders"

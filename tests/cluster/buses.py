@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from ..support.brokers.nats import nats_cluster
+from ..support.brokers.postgresql import postgresql
 from ..support.brokers.redis import redis_cluster, redis_sentinels, redis_server
 
 __all__ = ["BUSES", "Bus", "run_bus"]
@@ -71,6 +72,12 @@ def _nats() -> Iterator[list[str]]:
         yield [server.address for server in cluster.servers]
 
 
+@contextmanager
+def _postgresql() -> Iterator[list[str]]:
+    with postgresql() as server:
+        yield [server.address]
+
+
 BUSES: Final[dict[str, Callable[[], AbstractContextManager[list[str]]]]] = {
     "local": _local,
     "ipc": _ipc,
@@ -78,6 +85,7 @@ BUSES: Final[dict[str, Callable[[], AbstractContextManager[list[str]]]]] = {
     "redis-sentinel": _redis_sentinel,
     "redis-cluster": _redis_cluster,
     "nats": _nats,
+    "postgresql": _postgresql,
 }
 
 

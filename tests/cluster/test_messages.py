@@ -3,20 +3,45 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import sys
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from itertools import count
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import pytest
 
+from ..support.longpoll import Browser
 from ..support.wire import Phoenix, connect
 from .fleet import Nodes
-from .members import V1, V2, Member, enter, poll
+from .members import V1, V2, Member, enter, follow, poll
 from .nodes import RoundRobin
 
 TOPICS = count(1)
+
+SAID: Final = {"text": "Grüße 🐦", "by": "ann"}
+FRAMES: Final[dict[str, tuple[str, Any, Any, Any]]] = {
+    "broadcast": (
+        "say",
+        {"text": SAID["text"]},
+        [None, None, "{topic}", "said", SAID],
+        {"topic": "{topic}", "event": "said", "payload": SAID, "ref": None},
+    ),
+    "broadcast_from": (
+        "say_to_others",
+        {"text": SAID["text"]},
+        [None, None, "{topic}", "said", SAID],
+        {"topic": "{topic}", "event": "said", "payload": SAID, "ref": None},
+    ),
+    "binary broadcast": ("draw", b"\x00\xfe\xff", b"{topic}drawn\x00\xfe\xff", None),
+    "empty binary broadcast": ("draw", b"", b"{topic}drawn", None),
+}
+"""What a client of the first node makes its channel do (event and payload), and the frames that Phoenix then sends to a V2
+client and to a V1 client of another node (None: no frame). The protocol document, §2.2-2.4, §3.5 and §7."""
 
 
 @pytest.fixture
@@ -301,3 +326,107 @@ async def test_many_joins_at_once_are_answered_when_their_topics_are_heard(
     for client, share in zip(clients, shares, strict=True):
         heard = [(await client.receive()).topic for _ in share]
         assert sorted(heard) == sorted(share)
+
+
+async def test_a_process_that_serves_no_clients_publishes(
+    two_nodes: Nodes, stack: AsyncExitStack, number: int
+) -> None:
+    """Broadcasts, bytes, a burst, typed messages and a disconnect of a Celery-like process reach the clients of all nodes."""
+    topic, name = f"room:{number}", f"eve{number}"
+    members, desks, audits, leaving = [], [], [], []
+    for node in (two_nodes.one, two_nodes.two):
+        members.append(await stack.enter_async_context(enter(node, topic, "ann")))
+        desks.append(await stack.enter_async_context(enter(node, f"desk:{number}", "bob")))
+        audits.append(await stack.enter_async_context(enter(node, "audit:orders", "cid")))
+        leaving.append(await stack.enter_async_context(enter(node, f"room:{number}b", name)))
+    for desk in desks:
+        await desk.hears(("listens", {}))
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.cluster.publish", topic, name),
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "BENNU_PUBSUB": two_nodes.bus.address(2)},
+    )
+    assert await process.wait() == 0
+    for member in members:
+        await member.hears(
+            ("said", {"text": "from a task", "by": "celery"}), ("drawn", b"\x00\xff")
+        )
+        await member.hears(*(("tick", {"n": count}) for count in range(100)))
+        await member.hears_nothing()
+    for desk in desks:
+        await desk.hears(("price", {"symbol": "ACME", "cents": 700}))
+    for audit in audits:
+        frame = await audit.next()
+        assert (frame.payload["type"], frame.payload["message"]["number"]) == ("Order", 1)
+    for one in leaving:
+        assert await one.client.closed() == (1001, "")
+
+
+async def test_the_frames_to_clients_of_another_node_are_those_of_phoenix(
+    nodes: Nodes, stack: AsyncExitStack, number: int
+) -> None:
+    """Frame by frame: broadcasts, their polls through another node, a graceful leave, and a disconnect.
+
+    A text is compared as its JSON, because the order of keys is free.
+    """
+    topic, name = f"room:{number}", f"eve{number}"
+    ann = await stack.enter_async_context(enter(nodes.one, topic, "ann"))
+    clients = [
+        (await stack.enter_async_context(enter(nodes.two, topic, name, vsn=vsn))).client
+        for vsn in (V2, V1)
+    ]
+    browser = Browser(RoundRobin(nodes.one), elsewhere=RoundRobin(nodes.two))
+    token = await browser.begin()
+    assert await browser.post(token, ["1", "1", topic, "phx_join", {}]) == {"status": 200}
+    assert [message[3] for message in (await browser.get(token)).messages] == ["phx_reply"]
+
+    for what, (event, payload, *frames) in FRAMES.items():
+        await ann.cast(event, payload)
+        for client, frame in zip(clients, frames, strict=True):
+            if frame is not None:
+                sent = await client.receive_raw()
+                assert (what, sent if isinstance(sent, bytes) else json.loads(sent)) == (
+                    what,
+                    filled(frame, topic),
+                )
+        if isinstance(frames[0], list):  # §4.3; the answer to a poll can't have bytes, §4.6
+            body = (await browser.get(token)).body
+            messages = [json.loads(message) for message in body.pop("messages")]
+            assert (what, body, messages) == (
+                what,
+                {"status": 200, "token": token},
+                [filled(frames[0], topic)],
+            )
+
+    # A graceful leave: its own frames, §2.11, and the diff on the other node at once, §6.1 and §6.8.
+    people = f"steady:{number}"
+    watching = await stack.enter_async_context(follow(nodes.two, people))
+    leaving = await stack.enter_async_context(follow(nodes.one, people, "ann", "desk"))
+    await watching.sees(ann=["desk"])
+    await leaving.sees(ann=["desk"])
+    (ref,) = leaving.presence.refs()["ann"]
+    await leaving.client.send("1", "9", people, "phx_leave")
+    for expected in (
+        ["1", "9", people, "phx_reply", {"status": "ok", "response": {}}],
+        ["1", "1", people, "phx_close", {}],
+    ):
+        assert json.loads(await leaving.client.receive_raw()) == expected
+    left = {"ann": {"metas": [{"device": "desk", "phx_ref": ref}]}}
+    diff = [None, None, people, "presence_diff", {"joins": {}, "leaves": left}]
+    assert json.loads(await watching.client.receive_raw()) == diff
+
+    # A disconnect by id: a close frame, and nothing before it, §1.13. An end of the session, §4.7.
+    await ann.call("disconnect", {"id": f"users:{name}"})
+    for client in clients:
+        assert await client.closed() == (1001, "")
+    await ann.call("disconnect", {"id": "users:somebody"})
+    assert await browser.post(token, [None, "1", "phoenix", "heartbeat", {}]) == {"status": 410}
+    assert (await browser.get(token)).status == 410
+
+
+def filled(frame: Any, topic: str) -> Any:
+    """Return a frame of the table for a topic, with the head of a binary broadcast, §2.4."""
+    if isinstance(frame, bytes):
+        return bytes([2, len(topic), len("drawn")]) + frame.replace(b"{topic}", topic.encode())
+    text: str = json.dumps(frame).replace("{topic}", topic)
+    return json.loads(text)

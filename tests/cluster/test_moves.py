@@ -9,13 +9,15 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from itertools import count
+from typing import Any
 
 import pytest
 
 from ..support.longpoll import Browser
+from ..support.node import JS, js_modules, node_path
 from .fleet import Nodes
 from .members import V1, Member, PollEnded, enter, follow, poll
-from .nodes import Node, RoundRobin, ask
+from .nodes import PATIENCE, Node, RoundRobin, ask
 
 ROOMS = count(1)
 
@@ -196,3 +198,65 @@ async def test_a_node_that_drains_hands_over_its_clients(
         for member in (*staying, *back, watching):
             await member.hears_nothing()
         assert [await ready(node) for node in (one, two)] == [200, 200]
+
+
+@pytest.mark.interop
+@pytest.mark.parametrize("package", ["phoenix", "phoenix-1.7"])
+@pytest.mark.parametrize("transport", ["global", "ws"])
+async def test_phoenix_js_on_two_nodes(
+    nodes: Nodes, room: str, package: str, transport: str
+) -> None:
+    """The stock client, unmodified: a chat, presences, a disconnect, and its fallback to long polling through both nodes."""
+    seen = await run_js(
+        "cluster",
+        *(nodes.one.server.url(""), package, transport, nodes.two.server.url("")),
+        *("steady", room.removeprefix("room:")),
+    )
+    assert seen["heard"] == {
+        "ann": ["ann: hello", "bob: Grüße 🐦", "0001feff", "ann: bye"],
+        "bob": ["ann: hello", "bob: Grüße 🐦", "ann: psst", "0001feff", "07", "ann: bye"],
+    }
+    two = {"cid": ["phone"], "dan": ["desk"]}
+    assert seen["two"] == {"phone": two, "desk": two}
+    assert seen["update"] == [
+        ["join", "dan", ["desk"], ["desk, away"]],
+        ["leave", "dan", ["desk, away"], ["desk"]],
+    ]
+    assert seen["one device less"] == [["leave", "cid", ["phone"], ["tablet"]]]
+    assert seen["left"] == [["leave", "dan", [], ["desk, away"]]]
+    assert seen["disconnected"] == [1001]
+    assert seen["back"] == "ann: welcome back"
+    if package == "phoenix":
+        assert seen["fell back"] is True
+        said = [f"{name}: {number}" for number in range(1, 5) for name in ("ann", "bob", "pam")]
+        ways = [
+            f"{method} {node}" for method in ("GET", "POST") for node in range(len(nodes.processes))
+        ]
+        assert seen["polled"] == {"texts": said, "ways": ways, "drawn": "09"}
+
+
+async def run_js(script: str, *arguments: str) -> dict[str, Any]:
+    """Run a script of tests/interop/js in Node; return its reports."""
+    js_modules()
+    process = await asyncio.create_subprocess_exec(
+        *map(str, (node_path(), JS / f"{script}.mjs", *arguments)),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    assert process.stdout is not None
+    lines: list[str] = []
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while line := await process.stdout.readline():
+                lines.append(line.decode())
+            await process.wait()
+    except TimeoutError:
+        raise AssertionError(f"{script} did not end:\n{''.join(lines)}") from None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode == 0, "".join(lines)
+    reports = [json.loads(line) for line in lines if line.startswith('{"step":')]
+    return {report["step"]: report["value"] for report in reports}
