@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -248,11 +249,12 @@ def _running(servers: list[NatsServer]) -> Iterator[None]:
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports that nobody uses. Another process can take such a port before its use."""
-    listeners = [socket.create_server((HOST, 0)) for _ in range(count)]
-    ports = [listener.getsockname()[1] for listener in listeners]
-    for listener in listeners:
-        listener.close()
+    """Return ports that nobody uses, below those that the system gives to clients."""
+    ports: list[int] = []
+    while len(ports) < count:
+        port = random.randint(10_000, 32_000)
+        with suppress(OSError), socket.create_server((HOST, port)):
+            ports.append(port)
     return ports
 
 
