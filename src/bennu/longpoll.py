@@ -23,7 +23,7 @@ class LongPoll:
             a poll after 20 s, so the window must be well below that. A session whose client stops polling ends
             after 1.5 to 3 windows. Default: 10.
         pubsub_timeout: Seconds within which a session in another process must answer; else the session counts as
-            ended. This has no effect today, because no other process can be reached. Default: 2.
+            ended. Default: 2.
         max_age: Seconds for which a session's token is accepted. Default: 1,209,600 (two weeks).
         path: The path below the mount; it can contain variables, ``{name}``. Default: ``"longpoll"``.
         max_body: Bytes of one POST; a larger POST gets HTTP status 400. Default: 8,000,000.

@@ -57,8 +57,8 @@ TIME: Final = Option(
 class Presence:
     """Lists who is in each topic, as Phoenix's JavaScript client shows it.
 
-    A presence knows the clients of its own process. It also knows the clients of other nodes, if these nodes share an
-    ``Endpoint(bus=...)``. No bus comes with Bennu yet.
+    A presence knows the clients of its own process. It also knows the clients of other nodes, if a bus connects
+    them (``Endpoint(pubsub=...)``).
 
     A *key* is a person, or another thing that can be present. A *meta* describes one device or tab of that person, and
     its status. A presence belongs to an *owner* and ends with it. An owner is a channel, a raw socket's handler, an
