@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
 import pytest
 
 from bennu import DefinitionError, Drain, Endpoint, Socket
+from bennu.bus import MemoryNetwork
 
-from ..support.clock import settle
+from ..support.clock import advance, settle
+from ..support.hostile_adapter import HostileAdapter
 from ..support.memory import serve
 
 pytestmark = pytest.mark.clock("virtual")
@@ -133,3 +136,26 @@ def test_a_path_begins_with_a_slash() -> None:
     """The error says what to write."""
     with pytest.raises(DefinitionError, match='health="/health"'):
         make("health")
+
+
+async def test_a_server_that_does_not_hear_the_bus_is_not_ready() -> None:
+    """It is live, and ready again when the bus answers. A drain is the stronger reason."""
+    adapter = HostileAdapter(MemoryNetwork().adapter("one"))
+    endpoint = Endpoint(sockets={}, health="/health", pubsub=adapter)
+    async with serve(endpoint) as server:
+        assert await get(endpoint, "/health/ready") == (200, b'{"status":"ready"}')
+        adapter.hangs.add("confirm")
+        await advance(5)
+        server.logged("the node is not ready")
+        answer = (503, b'{"status":"cut off from the bus"}')
+        assert await get(endpoint, "/health/ready") == answer
+        assert await get(endpoint, "/health/live") == (200, b'{"status":"live"}')
+        adapter.release()
+        await advance(5)
+        server.logged("hears the bus again", level=logging.WARNING)
+        assert await get(endpoint, "/health/ready") == (200, b'{"status":"ready"}')
+        adapter.hangs.add("confirm")
+        await advance(5)
+        await endpoint.drain()
+        assert await get(endpoint, "/health/ready") == (503, b'{"status":"draining"}')
+        server.logged("the node is not ready")
