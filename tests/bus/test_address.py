@@ -61,6 +61,8 @@ def test_a_missing_package_is_named_with_its_extra(
         ("redis://me:a,b/c@d@cache:6379/0?password=e", "redis://***@cache:6379/0?***"),
         ("nats://token@one:4222,token@two:4222", "nats://***@two:4222"),
         ("me:hunter2@cache", "***@cache"),
+        ("redis://me:hunter?2@cache", "redis://***"),
+        ("redis://me:hunter#2@cache", "redis://***@cache"),
     ],
 )
 def test_an_address_is_shown_without_its_secrets(address: str, shown: str) -> None:

@@ -104,6 +104,8 @@ def without_password(address: str) -> str:
     scheme, separator, rest = address.partition("://")
     if not separator:
         scheme, rest = "", address
-    rest, question, _ = rest.partition("?")
+    rest, question, query = rest.partition("?")
+    if "@" in query:  # the ? can be a part of the password
+        return f"{scheme}{separator}***"
     hidden, at, place = rest.rpartition("@")
     return f"{scheme}{separator}{'***' if hidden else ''}{at}{place}{'?***' if question else ''}"

@@ -232,3 +232,41 @@ async def test_a_server_without_cluster_is_an_error(cluster: RedisCluster) -> No
         for _ in range(3):
             async with connected(driver_for(f"{address},{good}")):
                 pass
+
+
+async def test_a_user_needs_the_permission_to_read_the_slots(fresh: RedisCluster) -> None:
+    user = ["ACL", "SETUSER", "chat", "reset", "on", ">s3", "+@connection", "+@pubsub", "&room:*"]
+    address = fresh.address.replace("://", "://chat:s3@")
+    for server in fresh.servers:
+        server.command(*user)
+    with pytest.raises(DefinitionError, match="CLUSTER SLOTS: NOPERM"):
+        await driver_for(address).connect(print, print)
+    for server in fresh.servers:
+        server.command(*user, "+cluster|slots")
+    async with connected(driver_for(address)) as one:
+        await one.driver.subscribe(CHANNELS)
+        await all_arrives(one, one)
+        await one.driver.settle()
+        await one.driver.publish([("other", b"1")])
+        await until(lambda: one.reasons)
+    (reason,) = one.reasons
+    assert "SPUBLISH: NOPERM" in str(reason)
+
+
+async def test_settling_waits_for_a_primary_that_is_lost(fresh: RedisCluster) -> None:
+    async with connected(driver_for(fresh.address)) as one:
+        gaps: list[float] = []
+        one.driver.on_gap(gaps.append)
+        await one.driver.close()
+        await one.connect()
+        await one.driver.subscribe(CHANNELS)
+        await one.driver.settle()
+        fresh.servers[0].kill()
+        await one.driver.publish([(channel, b"lost") for channel in CHANNELS])
+        waiting = asyncio.ensure_future(one.driver.settle())
+        await until(lambda: len(one.driver.fds) < 3)
+        assert not waiting.done()
+        fresh.failover(fresh.servers[0], force=True)
+        await waiting
+        assert gaps
+        assert one.reasons == []

@@ -35,6 +35,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from ...logs.log import Log
@@ -108,6 +109,7 @@ class ClusterDriver(Driver):
         nodes = ClusterNodes(self._options, seeds, hear, broken_off)
         try:
             await nodes.refresh()
+            nodes.leave_replicas()
         except BaseException:
             nodes.drop()
             raise
@@ -135,9 +137,14 @@ class ClusterDriver(Driver):
     async def settle(self) -> None:
         """Return when all primaries are there, and have taken what was published."""
         life = self._connected()
-        await life.publisher.settle()
-        await life.homes.settle()
-        await asyncio.gather(*(one.command("PING") for one in life.nodes.live.values()))
+        has_taken = False
+        while not has_taken:
+            await life.publisher.settle()
+            await life.homes.settle()
+            self._expect(life)
+            with suppress(OSError):  # one of them was lost just now
+                await asyncio.gather(*(one.command("PING") for one in life.nodes.live.values()))
+                has_taken = True
         self._expect(life)
 
     async def unsubscribe(self, channels: Collection[str]) -> None:

@@ -187,6 +187,13 @@ class ClusterNodes:
             self.break_off(refusal(connection.place, self._options, command, error))
         return False
 
+    def leave_replicas(self) -> None:
+        """End the connections to servers that have no slots: a seed can be a replica, or have another name."""
+        for place in self.live.keys() - self.slots.places:
+            connection = self.live[place]
+            self._forget(connection)
+            connection.drop()
+
     # The end.
 
     def break_off(self, reason: Exception) -> None:
