@@ -127,7 +127,9 @@ class Disconnect(Struct, frozen=True):
 
 
 class Draining(Struct, frozen=True):
-    """The server is about to stop: it will close the connection, and the client will connect to another server.
+    """The server will close the connection, and the client will connect to another server.
+
+    The server is about to stop, or it does not hear the bus and moves its clients to other nodes.
 
     Channels with an ``@on_info(Draining)`` handler get this message when the drain begins. They continue until
     their connection is closed.

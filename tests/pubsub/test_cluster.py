@@ -316,9 +316,12 @@ async def test_a_stop_that_is_cancelled_stops_the_adapter() -> None:
 
 
 async def test_calls_after_the_stop() -> None:
-    """A handler that is removed late starts no timer at a stopped adapter."""
-    async with cluster(hostile(MemoryNetwork(), "one")) as (one, _):
+    """A handler that is removed late starts no timer at a stopped adapter. A late message of the adapter is ignored."""
+    adapter = hostile(MemoryNetwork(), "one")
+    async with cluster(adapter) as (one, heard):
         remove = one.on_publish(POLLS, lambda *_: None)
+    adapter.receive("two", TOPICS + "A", NEWS)
+    assert heard == []
     remove()
     assert timers() == 0
 

@@ -297,6 +297,40 @@ async def test_hostile_messages_on_the_bus_reach_no_client() -> None:
         assert all("was dropped" in line for line in lines)
 
 
+async def test_listeners_that_answer_each_other_without_end_hold_up_nobody() -> None:
+    """Two nodes send each other a message for ever. Clients are served meanwhile."""
+    async with nodes("one", "two") as (one, two):
+        ann = await one.enter("ann")
+        tasks: set[asyncio.Task[None]] = set()
+        count = 0
+
+        def answer(pubsub: PubSub) -> Subscription:
+            def take(message: Any) -> None:
+                nonlocal count
+                count += 1
+                if count < 10_000:
+                    tasks.add(asyncio.ensure_future(pubsub.direct_broadcast(*ping[pubsub])))
+
+            return pubsub.subscribe("loop", take)
+
+        pubsubs = [node.server.endpoint.pubsub for node in (one, two)]
+        ping = {pubsubs[0]: ("two", "loop", 1), pubsubs[1]: ("one", "loop", 1)}
+        subscriptions = [answer(pubsub) for pubsub in pubsubs]
+        await settle()
+        await pubsubs[0].direct_broadcast(*ping[pubsubs[0]])
+        ref = ann.push("room:1", "say", {"n": 1})
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert ref
+        assert ann.read()
+        assert 0 < count < 10_000
+        await settle()
+        assert count == 10_000
+        for subscription in subscriptions:
+            subscription.cancel()
+        ann.read().clear()
+
+
 # Starts and stops.
 
 

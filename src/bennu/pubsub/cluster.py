@@ -59,6 +59,7 @@ class Cluster:
         self.log = log
         self._handlers: dict[str, list[Handler]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._is_stopped = False
         self._loop = asyncio.get_running_loop()
         self.interest = TopicInterest(adapter, self._spawn, log)
         self.postman = Postman(self.publish, self._spawn, log)
@@ -96,6 +97,7 @@ class Cluster:
 
     async def stop(self) -> None:
         """Publish what waits, and disconnect from the bus, also after a failed start."""
+        self._is_stopped = True
         try:
             await self.watch.stop()
             with suppress(TimeoutError):
@@ -163,7 +165,9 @@ class Cluster:
         return cancel
 
     def _receive(self, node: str, topic: str, data: bytes) -> None:
-        """Take a message of another node."""
+        """Take a message of another node. After the stop nobody is there to get it."""
+        if self._is_stopped:
+            return
         try:
             if topic[:1] == TOPICS:
                 self._deliver(topic[1:], unpack(data))
