@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Awaitable
 from pathlib import Path
 
 import pytest
 
 from tests.cli.command import bennu
+from tests.support.certificates import Authority
 from tests.support.frames import ok
 from tests.support.until import until
 from tests.support.wire import connect
@@ -54,6 +56,28 @@ async def test_a_reload_over_a_shared_socket(folder: Path) -> None:
         assert load.outcomes.keys() == {"HTTP/1.1 200 OK"}
         assert await command.stop() == 0
     assert not (folder / "s").exists()
+
+
+async def test_a_reload_under_load_with_tls(folder: Path) -> None:
+    """A handshake that is under way is finished. The password of the key reaches the workers."""
+    authority = Authority(folder)
+    certificate = authority.certify("server", password=b"sesame")
+    context = authority.trusting()
+    files = ("--ssl-certfile", str(certificate.certfile), "--ssl-keyfile", str(certificate.keyfile))
+    env = {"BENNU_SSL_KEYFILE_PASSWORD": "sesame"}
+    async with bennu(folder, *RUN, *files, env=env) as command:
+        server = await workers_ready(command, 2)
+
+        def dial_tls() -> Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+            return asyncio.open_connection(server.host, server.port, ssl=context)
+
+        async with Load(dial_tls, clients=4) as load:
+            await load.more(20)
+            command.process.send_signal(signal.SIGHUP)
+            await command.read_until("Reloaded")
+            await load.more(20)
+        assert load.outcomes.keys() == {"HTTP/1.1 200 OK"}
+        assert await command.stop() == 0
 
 
 async def test_new_code_that_fails_leaves_the_old_workers(folder: Path) -> None:

@@ -150,7 +150,7 @@ class Fleet:
                 except OSError as error:
                     await self._pause(slot, f"Worker {slot.number} can't start ({error})", 0.0)
                     continue
-            await worker.over
+            await asyncio.wait([worker.over])  # which does not cancel it with this task
             if slot.worker is not worker:  # a reload has replaced it
                 continue
             slot.worker = None
@@ -234,7 +234,7 @@ class Fleet:
                 self.processes.discard(worker)
                 self._slow.pop(worker, None)
         if os.getpid() == 1:
-            reap_strangers()
+            reap_strangers({worker.pid for worker in self.processes})
 
     async def watch(self) -> None:
         """Look after the workers that say nothing."""

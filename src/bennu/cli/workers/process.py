@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
@@ -212,9 +212,15 @@ def _popen(
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def reap_strangers() -> None:
-    """Remove the ended processes that are not workers. A process with the id 1 inherits all orphans."""
+def reap_strangers(workers: Collection[int]) -> None:
+    """Remove ended processes that are no workers. A process with the id 1 inherits all orphans.
+
+    Args:
+        workers: The process ids of the workers, whose exit codes are still wanted.
+    """
     while (found := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None:
+        if found.si_pid in workers:
+            return  # it has ended just now: the next signal is for it
         os.waitpid(found.si_pid, 0)
 
 
