@@ -28,6 +28,7 @@ from bennu import (
     Stop,
     csrf,
 )
+from bennu.api.openapi import OPERATIONS
 from bennu.errors import TokenMissing
 from bennu.telemetry import EVENTS, SECRET_TERMS, ChannelJoined
 from tests.bus.ipc.paths import short_directory
@@ -86,9 +87,16 @@ def test_the_page_on_the_bus_runs(run: Callable[..., dict[str, Any]]) -> None:
 
 
 @pytest.mark.clock("real")
-async def test_the_page_on_publishing_runs(run: Callable[..., dict[str, Any]]) -> None:
-    """The page's functions publish."""
+async def test_the_page_on_publishing_runs(
+    run: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page's functions publish, and its endpoint has the API with the paths of the page."""
+    monkeypatch.setenv("BILLING_KEY", "a-key-of-at-least-20-bytes")
     names = run("publishing", *blocks("docs/publishing.md"))
+    page = (ROOT / "docs/publishing.md").read_text()
+    for one in OPERATIONS:
+        assert f"| `{one.method} /api{one.path}` |" in page
+    assert names["endpoint"].connections == 0
     with short_directory() as directory:
         await names["announce"](f"ipc://{directory}")
         publisher = BlockingPublisher(f"ipc://{directory}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from pathlib import Path
 
-from bennu import Channel, Deflate, Limits, LongPoll, Presence, Rates, Socket, Threads, on
+from bennu import Api, Channel, Deflate, Limits, LongPoll, Presence, Rates, Socket, Threads, on
 from bennu.cli.head_limits import DEFAULT_BODY_TIMEOUT, DEFAULT_LIMITS
 from bennu.cli.limited_protocol import MAX_HELD
 from bennu.cli.listeners import KEEPALIVE_TIMEOUT
@@ -89,6 +89,10 @@ LIMITS: dict[str, object] = {
             "max_sessions",
             "max_sessions_per_ip",
         )
+    },
+    **{
+        f"`Api({name}=...)`": inspect.signature(Api).parameters[name].default
+        for name in ("body_timeout", "max_body", "max_messages", "max_requests", "max_values")
     },
 }
 """The defaults by their option; a limit without an option by its name on the page."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bennu.reasons import PROTOCOL_FAILURES, CloseCode, DropReason, Limit, Reason
+from bennu.reasons import PROTOCOL_FAILURES, APIReason, CloseCode, DropReason, Limit, Reason
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "src/bennu").rglob("*.py"))
@@ -26,10 +26,15 @@ def reason_table(kind: type[Reason | DropReason]) -> str:
     return "\n".join(["| reason | why |", "|---|---|", *rows])
 
 
+def api_table() -> str:
+    rows = [f"| {one.status} | `{one.text}` | {one.meaning} |" for one in APIReason]
+    return "\n".join(["| status | reason | why |", "|---|---|---|", *rows])
+
+
 @pytest.mark.parametrize(
     "table",
-    [close_table(), reason_table(Reason), reason_table(DropReason)],
-    ids=["close codes", "reasons", "drops"],
+    [close_table(), reason_table(Reason), reason_table(DropReason), api_table()],
+    ids=["close codes", "reasons", "drops", "api"],
 )
 def test_docs_hold_the_table(table: str) -> None:
     """docs/reasons.md has each row of the code, in the same order."""
@@ -42,8 +47,8 @@ def nodes() -> Iterator[tuple[Path, ast.AST]]:
             yield path, node
 
 
-@pytest.mark.parametrize("kind", [CloseCode, Reason, DropReason, Limit])
-def test_each_row_is_used(kind: type[CloseCode | Reason | DropReason | Limit]) -> None:
+@pytest.mark.parametrize("kind", [CloseCode, Reason, DropReason, Limit, APIReason])
+def test_each_row_is_used(kind: type[CloseCode | Reason | DropReason | Limit | APIReason]) -> None:
     """Each row is used by a line of the code."""
     used = {
         node.attr

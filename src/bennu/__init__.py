@@ -1,5 +1,6 @@
 """Bennu: Phoenix Channels for Python. Sockets, channels, topics and PubSub, on Phoenix's wire."""
 
+from .api import Api
 from .backpressure import DropOldest, Latest
 from .channel import Channel, Connection, ReplyRef, on, on_info, on_out
 from .connect_info import ConnectInfo
@@ -35,6 +36,7 @@ from .socket import Socket
 
 __all__ = [
     "AlreadyTracked",
+    "Api",
     "BennuError",
     "BlockingPublisher",
     "Broadcast",

@@ -1,6 +1,7 @@
 """The ASGI requests of an endpoint: passes each request to the object that answers it.
 
     GET <health>/live, <health>/ready     transports/health.py
+    GET, POST <api>/...                   api/
     GET /socket/phoenix.mjs               transports/script.py
     GET, POST /socket/longpoll            transports/longpoll/
     WebSocket /socket/websocket           transports/native.py under `bennu run`, else transports/asgi.py
@@ -13,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
+from .api import APIServer
 from .longpoll import LongPoll
 from .protocol.proxies import TrustedProxies
 from .server.handshake import Accepted, shake_hands
@@ -48,6 +50,7 @@ class Dispatch:
         longpolling: Answers clients that poll.
         health: The pages about the endpoint's health.
         script: The JavaScript client.
+        api: The HTTP API.
         proxies: The proxies whose X-Forwarded headers are used; None ignores these headers.
         native: Whether Bennu takes over the TCP connection of a WebSocket at accept, under a server that allows it.
 
@@ -64,6 +67,7 @@ class Dispatch:
         longpolling: LongPolling,
         health: Health,
         script: ClientScript,
+        api: APIServer,
         proxies: TrustedProxies | None,
         native: bool,
     ) -> None:
@@ -73,6 +77,7 @@ class Dispatch:
         self.longpolling = longpolling
         self._health = health
         self._script = script
+        self._api = api
         self._proxies = proxies
         self._native = native
 
@@ -82,6 +87,7 @@ class Dispatch:
             self._routes.find(scope) is not None
             or self._health.answers(scope)
             or self._script.answers(scope)
+            or self._api.answers(scope)
         )
 
     async def serve(
@@ -102,6 +108,10 @@ class Dispatch:
             await self._script.answer(scope, send)
             return
         target, scope = self._routes.find(scope), self._forwarded_scope(scope)
+        if self._api.answers(scope):
+            denied = self._host_guard.refuse(scope, scope["path"])
+            await self._api.serve(scope, receive, send, denied=denied)
+            return
         if target is not None and target.longpoll is not None and scope["type"] == "http":
             await self._poll(target, target.longpoll, Exchange(scope, receive, send))
             return

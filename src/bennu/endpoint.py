@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
+from .api import Api, APIServer
 from .asgi import ASGIApp, Dispatch, Receive, Scope, Send
 from .blocking_endpoint import BlockingEndpoint
 from .bus import BusAdapter
@@ -60,6 +61,7 @@ WORDS: Final = Option(
     lambda value: isinstance(value, ParameterFilter) or TEXTS.fits(value),
     '["password", "iban"]',
 )
+API: Final = instance_of(Api, "the HTTP API", 'Api(keys={"billing": os.environ["BILLING_KEY"]})')
 LIMITS: Final = instance_of(
     Limits,
     "how many clients may connect",
@@ -80,6 +82,7 @@ THREADS: Final = instance_of(
     pubsub=optional(BUS),
     messages=CLASSES,
     move_clients_after=optional(SECONDS),
+    api=optional(API),
     limits=optional(LIMITS),
     threads=optional(THREADS),
 )
@@ -121,6 +124,8 @@ class Endpoint:
             (``endpoint.pubsub.broadcast``). The classes of ``@on_info`` handlers are known without it.
         move_clients_after: Seconds without the bus after which the clients of this node are closed with 1012, in the
             batches of each socket's ``drain``, so that they connect to other nodes. Default: None, they stay.
+        api: An :class:`~bennu.Api`: other services publish, disconnect and ask over HTTP, with a key. None serves no
+            such API.
         health: The path of the health pages ``<health>/ready`` and ``<health>/live``. None serves no such
             pages.
 
@@ -150,6 +155,7 @@ class Endpoint:
         pubsub: str | BusAdapter | None = None,
         messages: Sequence[type] = (),
         move_clients_after: float | None = None,
+        api: Api | None = None,
     ) -> None:
         if debug is None:
             debug = os.environ.get("BENNU_DEBUG", "") not in ("", "0")
@@ -189,6 +195,7 @@ class Endpoint:
             longpolling=longpolling,
             health=Health(health),
             script=ClientScript(path for path, one in sockets.items() if isinstance(one, Socket)),
+            api=APIServer(api, server, presences),
             proxies=TrustedProxies(trusted_proxies) if trusted_proxies else None,
             native=native,
         )

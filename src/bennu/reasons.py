@@ -10,7 +10,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any, Final
 
-__all__ = ["CloseCode", "DropReason", "Limit", "LossReason", "Reason"]
+__all__ = ["APIReason", "CloseCode", "DropReason", "Limit", "LossReason", "Reason"]
 
 
 class CloseCode(Enum):
@@ -162,10 +162,16 @@ class Limit(Enum):
     EVENT = ("event", '`@on("event", rate=...)`')
     HANDSHAKE_TIME = ("handshake_time", "`bennu run --handshake-timeout`")
     HANDSHAKE_BYTES = ("handshake_bytes", "`bennu run --handshake-bytes`")
-    BODY_TIME = ("body_time", "`bennu run --body-timeout`, or `LongPoll(body_timeout=...)`")
+    BODY_TIME = (
+        "body_time",
+        "`bennu run --body-timeout`, `LongPoll(body_timeout=...)`, or `Api(body_timeout=...)`",
+    )
     BODIES = ("bodies", "`LongPoll(max_bodies=...)`")
     SESSIONS = ("sessions", "`LongPoll(max_sessions=...)`")
     SESSIONS_PER_IP = ("sessions_per_ip", "`LongPoll(max_sessions_per_ip=...)`")
+    API_RATE = ("api_rate", "`Api(rate=...)`")
+    API_REQUESTS = ("api_requests", "`Api(max_requests=...)`")
+    API_WRONG_KEYS = ("api_wrong_keys", "`Api(wrong_keys=...)`")
 
     def __init__(self, text: str, meaning: str) -> None:
         self.text = text
@@ -262,3 +268,66 @@ class Reason(Enum):
             extra: Other fields of the response.
         """
         return {"reason": self.text, **extra}
+
+
+class APIReason(Enum):
+    """Why a request to the HTTP API is refused (``Endpoint(api=...)``).
+
+    Attributes:
+        status: The HTTP status of the answer.
+        text: The ``reason`` in the answer.
+        meaning: The explanation in the docs.
+    """
+
+    INVALID_JSON = (400, "invalid_json", "the body is not JSON in UTF-8, or has too many values")
+    MALFORMED_HOST = (400, "malformed_host", "the request needs one Host header that names a host")
+    KEY_MISSING = (401, "key_missing", "there is no key in `Authorization: Bearer` or `X-Api-Key`")
+    KEY_WRONG = (401, "key_wrong", "the key is none of `Api(keys=...)`")
+    FORBIDDEN_HOST = (403, "forbidden_host", "the Host header is none of `Endpoint(hosts=...)`")
+    UNKNOWN_PRESENCE = (404, "unknown_presence", "the endpoint has no presence of this name")
+    METHOD_NOT_ALLOWED = (405, "method_not_allowed", "the path has other methods: see `Allow`")
+    BODY_TOO_SLOW = (408, "body_too_slow", "the body took longer than `Api(body_timeout=...)`")
+    BODY_TOO_LONG = (413, "body_too_long", "the body is longer than `Api(max_body=...)`")
+    WRONG_CONTENT_TYPE = (
+        415,
+        "wrong_content_type",
+        "a body needs `Content-Type: application/json`",
+    )
+    INVALID_REQUEST = (
+        422,
+        "invalid_request",
+        "the body or the query does not fit; `errors` lists each mistake with its `path`",
+    )
+    RESERVED_EVENT = (422, "reserved_event", "events that begin with `phx_` belong to the protocol")
+    UNENCODABLE = (
+        422,
+        "unencodable",
+        "the message can't be sent: it is too large for the bus, for example",
+    )
+    RATE_LIMITED = (
+        429,
+        "rate_limited",
+        "the key publishes faster than `Api(rate=...)`; `Retry-After` has the seconds to wait",
+    )
+    WRONG_KEYS = (
+        429,
+        "too_many_wrong_keys",
+        "the key is wrong, and so were too many before, from this address (`Api(wrong_keys=...)`)",
+    )
+    INTERNAL_ERROR = (500, "internal_error", "the server had an error, which is in its log")
+    CUT_OFF = (
+        503,
+        "cut_off",
+        "this node does not hear the bus, and has published nothing; try another node",
+    )
+    TOO_BUSY = (503, "too_busy", "`Api(max_requests=...)` requests are under way")
+    NOT_CONFIRMED = (
+        504,
+        "not_confirmed",
+        "the bus has not confirmed in time: the messages may have arrived, or may arrive later",
+    )
+
+    def __init__(self, status: int, text: str, meaning: str) -> None:
+        self.status = status
+        self.text = text
+        self.meaning = meaning

@@ -1,31 +1,26 @@
 """Limits how many connections are open, in all and from each network, and how fast new clients come.
 
 Theory of operation. Everything is counted by the *network* of a client: its address, or the first 64 bits of an IPv6
-address, since a client that has one address of these has them all. There are two tables:
-
-- the open connections of each network;
-- the buckets of each network, in the order of their last use. A bucket that is full again is forgotten. If there are
-  too many that are not full, the bucket that was used longest ago is forgotten.
+address, since a client that has one address of these has them all. There are two tables: the open connections of each
+network, and the buckets of each network (:mod:`.buckets`).
 """
 
 from __future__ import annotations
 
 import math
-from collections import Counter, OrderedDict
+from collections import Counter
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 from typing import Final
 
 from ..reasons import Limit
-from .rate import Bucket, Rate
+from .buckets import MAX_BUCKETS, Buckets
+from .rate import Rate
 
 __all__ = ["ConnectionLimits", "Refusal", "network_of"]
 
 RETRY_AFTER: Final = 5.0
 """Seconds after which a refused client can try again, if the time until a connection is free is unknown."""
-
-MAX_BUCKETS: Final = 50_000
-"""Networks whose rates are remembered: some 15 MB."""
 
 UNREADABLE: Final = "?"
 """The network of all clients with an unreadable address: they share their limits."""
@@ -87,11 +82,9 @@ class ConnectionLimits:
     ) -> None:
         self._limit = math.inf if connections is None else connections
         self._limit_per_ip = math.inf if connections_per_ip is None else connections_per_ip
-        self._rate = connects_per_ip
-        self._max_buckets = max_buckets
+        self._buckets = None if connects_per_ip is None else Buckets(connects_per_ip, max_buckets)
         self._open = 0
         self._open_of: Counter[str] = Counter()
-        self._buckets: OrderedDict[str, Bucket] = OrderedDict()
 
     def enter(self, network: str | None, now: float) -> Refusal | None:
         """Count a client until :meth:`leave`; or return a refusal, without counting the client.
@@ -105,8 +98,8 @@ class ConnectionLimits:
         if network is not None:
             if self._open_of[network] >= self._limit_per_ip:
                 return Refusal(Limit.CONNECTIONS_PER_IP, math.ceil(RETRY_AFTER))
-            if self._rate is not None:
-                wait = self._bucket(network, self._rate, now).take(now)
+            if self._buckets is not None:
+                wait = self._buckets.of(network, now).take(now)
                 if wait:
                     return Refusal(Limit.CONNECTS_PER_IP, math.ceil(wait))
         self.add(network)
@@ -128,22 +121,10 @@ class ConnectionLimits:
 
     def forget_rates(self) -> None:
         """Forget the rates of clients: the clock of another event loop starts at another time."""
-        self._buckets.clear()
+        if self._buckets is not None:
+            self._buckets.clear()
 
     @property
     def size(self) -> int:
         """The number of entries in both tables."""
-        return len(self._open_of) + len(self._buckets)
-
-    def _bucket(self, network: str, rate: Rate, now: float) -> Bucket:
-        buckets = self._buckets
-        bucket = buckets.get(network)
-        if bucket is None:
-            bucket = buckets[network] = Bucket(rate)
-        buckets.move_to_end(network)
-        while True:
-            oldest = next(iter(buckets))
-            is_needless = buckets[oldest].is_full(now) and oldest != network
-            if not is_needless and len(buckets) <= self._max_buckets:
-                return bucket
-            del buckets[oldest]
+        return len(self._open_of) + (0 if self._buckets is None else len(self._buckets))

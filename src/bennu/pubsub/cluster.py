@@ -120,7 +120,11 @@ class Cluster:
 
     # Messages.
 
-    async def publish(self, topic: str, data: bytes, node: str | None = None) -> None:
+    async def confirm(self) -> None:
+        """Wait until the bus has taken all that this node has published."""
+        await self._adapter.confirm()
+
+    async def publish(self, topic: str, data: bytes, node: str | None = None) -> int | None:
         """Publish bytes to the other nodes that hear a topic. Wait while the bus can't take more.
 
         Any other exception of the adapter is logged: any bus can lose a message.
@@ -130,16 +134,20 @@ class Cluster:
             data: The bytes.
             node: The only node that gets the message. Default: None, all other nodes.
 
+        Returns:
+            The number of other nodes for which the bus took the message; None if the bus does not know.
+
         Raises:
             EncodeError: The message is too large for the bus.
         """
         try:
-            await self._adapter.publish(topic, data, node)
+            return await self._adapter.publish(topic, data, node)
         except EncodeError:
             raise
         except BaseException as raised:
             crash_of(raised, "the publish of the bus")  # raises what came from outside
             self.log.exception("The bus failed: a message on %r was lost", topic)
+            return None
 
     def on_publish(self, topic: str, handler: Handler) -> Callable[[], None]:
         """Call a handler with the messages under one of Bennu's own topics. Return a function that removes the handler.

@@ -108,7 +108,7 @@ class PubSub:
             await stop_adapter(adapter, self.log)  # it was started, and not stopped
         self._is_abandoned = False
         self.node = adapter.node
-        cluster = Cluster(adapter, self._receive, self.telemetry, self.log)
+        cluster = Cluster(adapter, self.receive, self.telemetry, self.log)
         try:
             await cluster.start()
         except BaseException:
@@ -170,8 +170,8 @@ class PubSub:
         if self.cluster is not None:
             await self.cluster.heard(TOPICS + topic)
 
-    def _receive(self, topic: str | None, envelope: Envelope) -> None:
-        """Take a message of another node.
+    def receive(self, topic: str | None, envelope: Envelope) -> None:
+        """Send an encoded message to the subscribers in this process. For a disconnect by id the topic is None.
 
         Raises:
             DecodeError: The message is none that Bennu sends to this topic.

@@ -1,0 +1,147 @@
+"""What the HTTP API takes and answers. The same types decode the requests and make the OpenAPI document. Pure."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+
+from ..reasons import APIReason
+
+__all__ = [
+    "APIError",
+    "APIMessage",
+    "APIMistake",
+    "APINodes",
+    "APIPresences",
+    "APIResult",
+    "APIResults",
+    "APISubscribers",
+    "DisconnectRequest",
+    "PublishManyRequest",
+    "PublishRequest",
+]
+
+MAX_NAME: Final = 1024
+"""Characters of a topic, an event or an id."""
+
+Topic = Annotated[str, Meta(max_length=MAX_NAME, description="The topic.", examples=["room:1"])]
+Event = Annotated[
+    str,
+    Meta(
+        max_length=MAX_NAME,
+        description="The name of the event. It does not begin with `phx_`.",
+        examples=["new_msg"],
+    ),
+]
+Payload = Annotated[
+    Raw,
+    Meta(
+        description="The payload, a JSON object. Default: `{}`.",
+        extra_json_schema={"type": "object", "examples": [{"text": "hello"}]},
+    ),
+]
+Base64 = Annotated[
+    bytes,
+    Meta(description="A binary payload in base64, in place of `payload`.", examples=["AP8="]),
+]
+Confirm = Annotated[
+    bool, Meta(description="Whether the answer waits until the bus has taken the message.")
+]
+NodeCount = Annotated[
+    int | None,
+    Meta(
+        description="How many nodes have it, with the one that answers. Null if the bus does not know: brokers do not."
+    ),
+]
+
+
+class APIMessage(Struct, forbid_unknown_fields=True):
+    """An event for the clients of a topic."""
+
+    topic: Topic
+    event: Event
+    payload: Payload | UnsetType = UNSET
+    binary: Base64 | UnsetType = UNSET
+
+
+class PublishRequest(APIMessage, forbid_unknown_fields=True):
+    """An event for the clients of a topic, on all nodes."""
+
+    confirm: Confirm = True
+
+
+class PublishManyRequest(Struct, forbid_unknown_fields=True):
+    """Events, which are published in their order."""
+
+    messages: list[APIMessage]
+    confirm: Confirm = True
+
+
+class DisconnectRequest(Struct, forbid_unknown_fields=True):
+    """Closes all connections that have an id, on all nodes."""
+
+    id: Annotated[str, Meta(max_length=MAX_NAME, description="The id.", examples=["users:7"])]
+    confirm: Confirm = True
+
+
+class APIResult(Struct, omit_defaults=True):
+    """What became of one message."""
+
+    nodes: NodeCount | UnsetType = UNSET
+    reason: Annotated[
+        str | UnsetType, Meta(description="Why the message was not published; absent if it was.")
+    ] = UNSET
+    message: str | UnsetType = UNSET
+
+
+class APIResults(Struct):
+    """What became of each message, in their order."""
+
+    results: list[APIResult]
+
+
+class APIPresences(Struct):
+    """Who is in a topic, on all nodes."""
+
+    topic: str
+    presences: Annotated[
+        dict[str, Any],
+        Meta(
+            description="By key, `metas`: one for each device; and what the presence's `fetch` adds."
+        ),
+    ]
+
+
+class APISubscribers(Struct):
+    """How many subscribers topics have on the node that answers."""
+
+    node: Annotated[str, Meta(description="The node that answers.")]
+    subscribers: Annotated[
+        dict[str, int],
+        Meta(description="By topic, the number of joined channels and listeners in this process."),
+    ]
+
+
+class APINodes(Struct):
+    """The nodes that serve clients."""
+
+    node: Annotated[str, Meta(description="The node that answers.")]
+    nodes: Annotated[list[str], Meta(description="All nodes that it knows, with itself.")]
+
+
+class APIMistake(Struct):
+    """A mistake in a request."""
+
+    path: Annotated[str, Meta(description="Where, for example `messages[3].event`.")]
+    message: str
+
+
+class APIError(Struct, omit_defaults=True):
+    """Why a request was refused."""
+
+    reason: Annotated[
+        str, Meta(extra_json_schema={"enum": sorted({one.text for one in APIReason})})
+    ]
+    message: str
+    errors: list[APIMistake] | UnsetType = UNSET
