@@ -13,6 +13,8 @@ from ...support.brokers.postgresql import PostgreSQL
 from ...support.until import until
 from .ears import connected
 
+TOPICS = b"bennu:t:"
+
 pytestmark = pytest.mark.clock("both loops")
 
 
@@ -48,7 +50,7 @@ async def test_any_text_is_a_channel(server: PostgreSQL, channel: str) -> None:
 
 async def test_another_channel_of_the_same_slot_is_not_heard(server: PostgreSQL) -> None:
     others = (f"room:{number}" for number in count())
-    other = next(name for name in others if slot_of(name.encode()) == slot_of(b"t"))
+    other = next(name for name in others if slot_of(name.encode(), TOPICS) == slot_of(b"t", TOPICS))
     async with connected(server.address) as one:
         await one.driver.subscribe(["t"])
         await one.driver.publish([(other, b"1"), ("t", b"2")])
@@ -87,7 +89,7 @@ async def test_a_notification_of_another_program_is_dropped_and_logged(
 ) -> None:
     async with connected(server.address) as one:
         await one.driver.subscribe(["t"])
-        slot = f"bennu_{slot_of(b't'):02x}"
+        slot = f"bennu_{slot_of(b't', TOPICS):02x}"
         server.sql(f"NOTIFY {slot}, 'hello'; NOTIFY {slot}; NOTIFY {slot}, 'B00000001AAAA'")
         await one.driver.publish([("t", b"1")])
         await until(lambda: one.heard)

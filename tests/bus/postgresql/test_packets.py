@@ -19,14 +19,17 @@ from bennu.bus.postgresql.packets import (
 
 BATCH = 256 * 1024
 PART = 5_988
+TOPICS = b"t:"
 
-channels = st.text(st.characters(codec="utf-8"), max_size=20)
+channels = st.text(st.characters(codec="utf-8"), max_size=20).flatmap(
+    lambda name: st.sampled_from([name, f"t:{name}"])
+)
 messages = st.lists(st.tuples(channels, st.binary(max_size=300)), max_size=30)
 
 
 def packet_of(*messages: tuple[str, bytes]) -> bytes:
     """Return the packet of messages in one channel."""
-    [packets] = transactions(messages)
+    [packets] = transactions(messages, TOPICS)
     [packet] = packets.values()
     return bytes(packet)
 
@@ -39,19 +42,26 @@ def join(joiner: PacketJoiner, parts: list[str], sender: int = 1) -> list[tuple[
 def test_what_is_joined_is_what_was_cut(sent: list[tuple[str, bytes]]) -> None:
     joiner = PacketJoiner()
     heard: dict[int, list[tuple[bytes, bytes]]] = {}
-    for packets in transactions(sent):
+    for packets in transactions(sent, TOPICS):
         for slot, packet in packets.items():
             for part in parts_of(packet, slot):
                 heard.setdefault(slot, []).extend(joiner.receive(1, SLOTS[slot], part))
     for slot in range(len(SLOTS)):
-        expected = [(name.encode(), data) for name, data in sent if slot_of(name.encode()) == slot]
+        expected = [
+            (name.encode(), data) for name, data in sent if slot_of(name.encode(), TOPICS) == slot
+        ]
         assert heard.get(slot, []) == expected
     assert joiner.dropped == 0
 
 
 def test_all_nodes_agree_on_the_slots() -> None:
-    assert (len(SLOTS), SLOTS[0], SLOTS[-1]) == (64, "bennu_00", "bennu_3f")
-    assert [slot_of(name) for name in (b"", b"room:1", b"room:2")] == [0, 16, 42]
+    assert (len(SLOTS), SLOTS[0], SLOTS[-1]) == (80, "bennu_00", "bennu_4f")
+    assert [slot_of(name, TOPICS) for name in (b"t:room:1", b"t:room:2", b"n:one", b"c")] == [
+        44,
+        22,
+        71,
+        79,
+    ]
 
 
 @pytest.mark.parametrize("size", [0, 1, PART - 9, PART - 8, MAX_DATA])
@@ -78,14 +88,14 @@ def test_the_parts_of_equal_packets_differ_up_to_65536_packets() -> None:
 
 def test_a_transaction_is_small_unless_a_message_is_large() -> None:
     sent = [("t", bytes(1000))] * 1000 + [("t", bytes(MAX_DATA)), ("t", b"last")]
-    sizes = [sum(map(len, packets.values())) for packets in transactions(sent)]
+    sizes = [sum(map(len, packets.values())) for packets in transactions(sent, TOPICS)]
     assert [size for size in sizes if size > BATCH] == [MAX_DATA + 9]
     assert sum(sizes) == sum(9 + len(data) for _, data in sent)
-    assert list(transactions([])) == []
+    assert list(transactions([], TOPICS)) == []
 
 
 def test_empty_messages_fill_a_transaction_too() -> None:
-    assert len(list(transactions([("", b"")] * (BATCH // 8 + 1)))) == 2
+    assert len(list(transactions([("", b"")] * (BATCH // 8 + 1), TOPICS))) == 2
 
 
 @pytest.mark.parametrize(
@@ -149,3 +159,9 @@ def test_what_a_hostile_sender_can_make_us_keep_is_bounded() -> None:
     most = -(-(MAX_DATA + MAX_NAME + 8 + BATCH) // PART)
     assert joiner.receive(1, "bennu_00", f"B0000{most:04x}AAAA") == ()
     assert joiner.dropped == 1  # and not kept
+
+
+def test_a_node_without_topics_hears_the_slots_of_no_topic() -> None:
+    topics = {slot_of(b"t:%d" % number, TOPICS) for number in range(5000)}
+    others = {slot_of(b"n:%d" % number, TOPICS) for number in range(5000)}
+    assert (topics, others) == (set(range(64)), set(range(64, 80)))

@@ -8,6 +8,7 @@ from itertools import count
 
 from ...logs.log import Log
 from ..broker.driver import Broken, Driver, Hear
+from ..broker.settings import Channels
 from .address import PostgreSQLAddress
 from .connection import PostgreSQLConnection
 from .packets import MAX_DATA, SLOTS, PacketJoiner, parts_of, slot_of, transactions
@@ -32,12 +33,14 @@ class PostgreSQLDriver(Driver):
         "_log",
         "_numbers",
         "_servers",
+        "_topics",
         "_wanted",
     )
 
     def __init__(self, address: PostgreSQLAddress) -> None:
         self._address = address
         self._servers = list(address.servers)
+        self._topics = Channels(address.prefix).of_topic("").encode()
         self._log = Log("bennu.bus")
         self._connection: PostgreSQLConnection | None = None
         self._begin()
@@ -90,7 +93,7 @@ class PostgreSQLDriver(Driver):
     async def publish(self, messages: Sequence[tuple[str, bytes]]) -> None:
         """Send messages, and return when the server has taken all of them."""
         connection = self._connected()
-        for packets in transactions(messages):
+        for packets in transactions(messages, self._topics):
             channels: list[str] = []
             payloads: list[str] = []
             for slot, packet in packets.items():
@@ -106,7 +109,7 @@ class PostgreSQLDriver(Driver):
             for channel in channels:
                 name = channel.encode()
                 if name not in self._wanted:
-                    slot = slot_of(name)
+                    slot = slot_of(name, self._topics)
                     if not self._counts[slot]:
                         await connection.listen(SLOTS[slot])
                     self._counts[slot] += 1
@@ -119,7 +122,7 @@ class PostgreSQLDriver(Driver):
             for channel in channels:
                 name = channel.encode()
                 if self._wanted.pop(name, None) is not None:
-                    slot = slot_of(name)
+                    slot = slot_of(name, self._topics)
                     self._counts[slot] -= 1
                     if not self._counts[slot]:
                         await connection.unlisten(SLOTS[slot])

@@ -5,8 +5,10 @@ Theory of operation
 A notification has a channel of PostgreSQL, whose name has at most 63 bytes, and a payload: a text of at most 7,999 bytes
 without NUL. A channel of the bus can be longer than that, and a message larger, smaller and binary. So:
 
-- **Slots.** There are 64 channels of PostgreSQL, ``bennu_00`` to ``bennu_3f``: the *slots*. The CRC-32 of a channel of the
-  bus chooses its slot. A node LISTENs to the slots of the channels that it wants, and drops what it did not ask for.
+- **Slots.** There are 80 channels of PostgreSQL, ``bennu_00`` to ``bennu_4f``: the *slots*. The CRC-32 of a channel of the
+  bus chooses its slot: one of the first 64 for a topic, one of the last 16 for all else. A node LISTENs to the slots of the
+  channels that it wants, and drops what it did not ask for. So a node without topics gets no message of a topic; a node with
+  10 topics gets a seventh of all messages, a node with 64 topics two thirds.
 - **Packets.** The messages of one transaction in one slot are one *packet*: the channel and the data of each message, with
   their lengths. One notification takes 30 messages of 200 bytes, or a part of a large one.
 - **Parts.** A packet is cut into parts. Each is one notification, in Base64.
@@ -47,7 +49,9 @@ from zlib import crc32
 
 __all__ = ["MAX_DATA", "MAX_NAME", "SLOTS", "PacketJoiner", "parts_of", "slot_of", "transactions"]
 
-SLOTS: Final = tuple(f"bennu_{number:02x}" for number in range(64))
+TOPIC_SLOTS: Final = 64
+OTHER_SLOTS: Final = 16
+SLOTS: Final = tuple(f"bennu_{number:02x}" for number in range(TOPIC_SLOTS + OTHER_SLOTS))
 """The channels of PostgreSQL. All nodes must have the same ones, so nobody can choose their number."""
 
 MAX_DATA: Final = 4 * 1024 * 1024
@@ -67,16 +71,26 @@ _MAX_PARTS: Final = -(-(MAX_DATA + MAX_NAME + _LENGTHS.size + BATCH) // PART)
 _WRAP: Final = 1 << 16
 
 
-def slot_of(channel: bytes) -> int:
-    """Return the number of the slot of a channel's name."""
-    return crc32(channel) % len(SLOTS)
+def slot_of(channel: bytes, topics: bytes) -> int:
+    """Return the number of the slot of a channel's name.
+
+    Args:
+        channel: The name.
+        topics: What the names of the channels of topics begin with.
+    """
+    if channel.startswith(topics):
+        return crc32(channel) % TOPIC_SLOTS
+    return TOPIC_SLOTS + crc32(channel) % OTHER_SLOTS
 
 
-def transactions(messages: Iterable[tuple[str, bytes]]) -> Iterator[dict[int, bytearray]]:
+def transactions(
+    messages: Iterable[tuple[str, bytes]], topics: bytes
+) -> Iterator[dict[int, bytearray]]:
     """Yield the packets of each transaction by their slots. The messages of a slot stay in order.
 
     Args:
         messages: The channel and the data of each message.
+        topics: What the names of the channels of topics begin with.
     """
     packets: dict[int, bytearray] = {}
     total = 0
@@ -86,7 +100,7 @@ def transactions(messages: Iterable[tuple[str, bytes]]) -> Iterator[dict[int, by
         if packets and total + length > BATCH:
             yield packets
             packets, total = {}, 0
-        packet = packets.setdefault(slot_of(name), bytearray())
+        packet = packets.setdefault(slot_of(name, topics), bytearray())
         packet += _LENGTHS.pack(len(name), len(data))
         packet += name
         packet += data
