@@ -51,6 +51,7 @@ class Case:
         means: What the fault is, in a few words.
         is_root: Whether it needs root.
         size: Bytes of each broadcast.
+        part: The part of the rate with which nodes publish.
     """
 
     bus: Callable[[], Any]
@@ -58,6 +59,7 @@ class Case:
     means: str
     is_root: bool = False
     size: int = 100
+    part: float = 1.0
 
 
 # Buses.
@@ -208,7 +210,11 @@ CASES: Final[dict[str, Case]] = {
     "redis-restart": Case(redis, restart, "the broker is killed and started"),
     "redis-pause": Case(redis, pause, "the broker is paused for 20 s"),
     "redis-overflow": Case(
-        narrow_redis, hang_worker, "the broker closes a node that does not read", size=10_000
+        narrow_redis,
+        hang_worker,
+        "the broker closes a node that does not read",
+        size=20_000,
+        part=0.1,
     ),
     "redis-cut": Case(
         on_another_host(redis, _port), cut_off, "a host is cut off and healed", is_root=True
