@@ -46,6 +46,7 @@ class Phase(NamedTuple):
         published: Messages that a node has published. A broker gets each of them once.
         received: Messages that a node has received.
         bytes_in: Bytes that a node has received.
+        most_bytes: Bytes that the node with the most has received: in `join` the new node.
         largest: Bytes of the largest message.
         cpu: Seconds of CPU for each node, to decode and merge what it received.
     """
@@ -55,6 +56,7 @@ class Phase(NamedTuple):
     published: int
     received: int
     bytes_in: int
+    most_bytes: int
     largest: int
     cpu: float
 
@@ -166,6 +168,7 @@ class Simulation:
                 round(self.published.total() / nodes),
                 round(self.received.total() / nodes),
                 round(self.bytes_in.total() / nodes),
+                max(self.bytes_in.values(), default=0),
                 self.largest,
                 self.cpu / nodes,
             )
@@ -263,9 +266,9 @@ def main() -> None:
             memory(presences)
         return
     print(
-        "| nodes | presences | phase | simulated s | published | received | KB received | largest KB | CPU s |"
+        "| nodes | presences | phase | simulated s | published | received | KB received | most KB | largest KB | CPU s |"
     )
-    print("|---:|---:|---|---:|---:|---:|---:|---:|---:|")
+    print("|---:|---:|---|---:|---:|---:|---:|---:|---:|---:|")
     for nodes in options.nodes:
         for presences in options.presences:
             simulation = Simulation(nodes, options.rate, options.churn)
@@ -273,7 +276,8 @@ def main() -> None:
             for one in simulation.phases:
                 print(
                     f"| {nodes} | {presences:,} | {one.name} | {one.seconds:.0f} | {one.published:,}"
-                    f" | {one.received:,} | {one.bytes_in / 1000:,.0f} | {one.largest / 1000:,.1f}"
+                    f" | {one.received:,} | {one.bytes_in / 1000:,.0f}"
+                    f" | {one.most_bytes / 1000:,.0f} | {one.largest / 1000:,.1f}"
                     f" | {one.cpu:.2f} |",
                     flush=True,
                 )

@@ -68,7 +68,10 @@ async def run(name: str, case: Case, seed: int, rate: int) -> Result:
         else:
             setup = stack.enter_context(bus)
         fleet = Fleet(
-            [_worker(number, setup) for number in range(NODES)], seed, rate=rate, size=case.size
+            [_worker(number, setup) for number in range(NODES)],
+            seed,
+            rate=round(rate * case.part),
+            size=case.size,
         )
         stack.push_async_callback(fleet.stop)
         await fleet.start()
@@ -114,7 +117,7 @@ async def _calm(fleet: Fleet) -> Account:
 def _calm_wrongs(account: Account, earlier: Account, when: str) -> list[str]:
     """Return what is wrong with a time without a fault: much was published, and all of it was received."""
     wrong = [f"{when}: {sentence}" for sentence in account.wrong]
-    if account.published - earlier.published < 1000:
+    if account.published - earlier.published < 100:
         wrong.append(f"{when} only {account.published - earlier.published} messages were due")
     if account.counted != earlier.counted:
         wrong.append(f"{when} {account.counted - earlier.counted} messages were lost")
