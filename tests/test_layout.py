@@ -24,6 +24,7 @@ LONGEST_TEST: Final = 500
 SUITES: Final = {
     "autobahn": "the Autobahn test suite, run against an endpoint",
     "cluster": "two nodes and more behind each bus",
+    "faults": "faults of nodes, brokers and networks under load",
     "conformance": "behaviours that Phoenix's own test suites assert",
     "examples": "the programs in examples/",
     "fuzz": "random input for parsers and servers",
