@@ -440,11 +440,17 @@ async def test_more_than_one_process_is_warned_of(folder: Path) -> None:
         async with bennu(folder, "app:endpoint", "--port", "0", env=env) as third:
             await third.listening()
             assert await third.stop() == 0
+        joined = APP.replace("Endpoint(", f'Endpoint(pubsub="ipc://{folder}/bus", ')
+        (folder / "app.py").write_text(joined)
+        async with bennu(folder, "app:endpoint", "--port", "0") as fourth:
+            await fourth.listening()
+            assert await fourth.stop() == 0
         assert await first.stop() == 0
     if sys.platform == "linux":
         assert f"Process {first.process.pid} serves app:endpoint too" in second.output
     assert "WARNING" not in first.output
     assert "WARNING" not in third.output
+    assert "WARNING" not in fourth.output
 
 
 USAGE = {

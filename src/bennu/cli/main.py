@@ -289,7 +289,7 @@ def run(
             )
             raise SystemExit(code)
         server = make(settings=settings)
-        _warn_of_others(wanted)
+        _warn_of_others(wanted, server.config.app)
         server.run(listeners)
     finally:
         for listener in listeners:
@@ -343,15 +343,15 @@ def _config(app: Any, **settings: Any) -> Config:
         ) from error
 
 
-def _warn_of_others(target: str) -> None:
+def _warn_of_others(target: str, app: Any = None) -> None:
     """Warn of other processes that serve the same application, if no bus connects this process with them."""
-    if os.environ.get(BUS):
+    if os.environ.get(BUS) or (isinstance(app, Endpoint) and not app.pubsub.is_alone):
         return
     other = same_command(target)
     if other is not None:
         log.warning(
-            "Process %d serves %s too: a broadcast, a disconnect and a request of long polling reach the"
-            " clients of one process only",
+            "Process %d serves %s too: without Endpoint(pubsub=...) a broadcast, a disconnect and a request of"
+            " long polling reach the clients of one process only",
             other,
             target,
         )
