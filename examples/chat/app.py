@@ -1,11 +1,14 @@
 """The application: the page, and the endpoint that the page connects to.
 
     bennu run examples.chat.app:app
+    bennu run examples.chat.app:app --workers 4
 
-Environment variables configure it. ``CHAT_DATABASE`` is the path of the database (default:
-examples/chat/data/chat.db). ``CHAT_GRACE`` is the number of seconds after which a person who lost the connection
-counts as gone (default: 5). ``CHAT_HOSTS`` lists the hosts that the chat serves (``chat.example.com``), separated by
-commas. Without ``CHAT_HOSTS`` a chat that listens on loopback serves loopback names only.
+Environment variables configure it. ``CHAT_DATABASE`` is the database: the path of a file of SQLite (default:
+examples/chat/data/chat.db), or the URL of a PostgreSQL (``postgresql+asyncpg://...``, with the package asyncpg).
+``BENNU_PUBSUB`` is the address of the bus, if the chat runs on several hosts: they need one bus and one PostgreSQL.
+``CHAT_GRACE`` is the number of seconds after which a person who lost the connection counts as gone (default: 5).
+``CHAT_HOSTS`` lists the hosts that the chat serves (``chat.example.com``), separated by commas. Without ``CHAT_HOSTS`` a
+chat that listens on loopback serves loopback names only.
 """
 
 from __future__ import annotations
@@ -40,8 +43,7 @@ presence = RoomPresence(grace=float(os.environ.get("CHAT_GRACE") or GRACE))
 @asynccontextmanager
 async def open_chat(endpoint: Endpoint) -> AsyncIterator[Chat]:
     """Open the database when the server starts, and close it when it stops."""
-    path = Path(os.environ.get("CHAT_DATABASE") or HERE / "data" / "chat.db")
-    async with open_store(path) as store:
+    async with open_store(os.environ.get("CHAT_DATABASE") or HERE / "data" / "chat.db") as store:
         presence.open(endpoint, store)
         yield Chat(store=store, presence=presence, turn=asyncio.Lock())
 

@@ -53,8 +53,8 @@ class Chat:
         store: The database.
         presence: The people in each room.
         turn: A lock. Each message is stored and broadcast while holding it, and each join reads while holding it.
-            So clients get the messages in the order of their ids. A client that joins gets each message once:
-            in the reply to its join, or after the reply.
+            So the clients of one process get its messages in the order of their ids. Messages of another process
+            can come late: the page puts them in their place.
     """
 
     store: Store
@@ -67,6 +67,7 @@ class RoomChannel(Channel[User, Chat]):
 
     room: str
     device: Device
+    last_id: int
     emits = {"message": MessageOut, "typing": Person}
 
     async def join(self, params: JoinRoom) -> RoomReply:
@@ -76,10 +77,18 @@ class RoomChannel(Channel[User, Chat]):
             if not await self.state.store.has_room(self.room):
                 raise Refused("no_such_room")
             messages, continues = await self.state.store.history(self.room, params.last_id)
+            self.last_id = messages[-1].id if messages else params.last_id
             return RoomReply(messages, continues, await self.state.store.recent(self.room))
 
     async def after_join(self) -> None:
-        """Add this person to the list of people, and send the list to this page."""
+        """Add this person to the list of people, and send the list to this page. Send what the join could not have.
+
+        A message that another process stored after the join had read, and broadcast before this page was in the room,
+        has reached this page by neither way.
+        """
+        missed, _ = await self.state.store.history(self.room, self.last_id)
+        for message in missed:
+            await self.push("message", message)
         await self.state.presence.track(self, key_of(self.assigns.name), self.device)
         await self.state.presence.push_state(self)
 

@@ -1,4 +1,7 @@
-"""Rooms, messages and visits in SQLite, through SQLAlchemy's async API."""
+"""Rooms, messages and visits in a database, through SQLAlchemy's async API.
+
+All processes of the chat use one database: SQLite for the processes of one host, PostgreSQL for several hosts.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,26 @@ from pathlib import Path
 from typing import Any, Final
 
 from msgspec import convert
-from sqlalchemy import URL, ForeignKey, Index, UniqueConstraint, event, func, select
-from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy import (
+    URL,
+    BigInteger,
+    ForeignKey,
+    Index,
+    UniqueConstraint,
+    event,
+    func,
+    make_url,
+    select,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import (
+    AsyncConnection,
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 from .wire import MessageOut, RoomOut, Seen
 
@@ -26,6 +45,9 @@ RECENT: Final = 20
 
 RECENTLY: Final = 7 * 24 * 60 * 60 * 1000
 """A visit counts as recent for this number of milliseconds: a week."""
+
+LOCK: Final = 7_364_121
+"""The number of PostgreSQL's lock that one process at a time holds while it creates the tables."""
 
 ROOMS: Final = ("lobby", "python", "coffee")
 """The rooms of a new chat."""
@@ -53,7 +75,7 @@ class Message(Base):
     room: Mapped[str] = mapped_column(ForeignKey("rooms.name"))
     author: Mapped[str]
     body: Mapped[str]
-    sent_at: Mapped[int]
+    sent_at: Mapped[int] = mapped_column(BigInteger)
     key: Mapped[str]
 
 
@@ -65,19 +87,27 @@ class Visit(Base):
 
     room: Mapped[str] = mapped_column(ForeignKey("rooms.name"), primary_key=True)
     name: Mapped[str] = mapped_column(primary_key=True)
-    seen_at: Mapped[int]
+    seen_at: Mapped[int] = mapped_column(BigInteger)
 
 
 class Store:
-    """The database of the chat. Each method opens its own session."""
+    """The database of the chat. Each method opens its own session.
 
-    def __init__(self, sessions: async_sessionmaker[AsyncSession]) -> None:
+    Args:
+        sessions: Opens sessions.
+        insert: The INSERT of the database: only some databases have ``ON CONFLICT``.
+    """
+
+    def __init__(self, sessions: async_sessionmaker[AsyncSession], insert: Any) -> None:
         self._sessions = sessions
+        self._insert = insert
 
     async def add_room(self, name: str) -> bool:
         """Add a room, and return whether it is new."""
         async with self._sessions.begin() as session:
-            added = insert(Room).values(name=name).on_conflict_do_nothing().returning(Room.name)
+            added = (
+                self._insert(Room).values(name=name).on_conflict_do_nothing().returning(Room.name)
+            )
             return await session.scalar(added) is not None
 
     async def has_room(self, name: str) -> bool:
@@ -111,7 +141,7 @@ class Store:
             "sent_at": time.time_ns() // 1_000_000,
         }
         async with self._sessions.begin() as session:
-            added = insert(Message).values(values).on_conflict_do_nothing().returning(Message)
+            added = self._insert(Message).values(values).on_conflict_do_nothing().returning(Message)
             message = await session.scalar(added)
             if message is not None:
                 return _out(message), True
@@ -139,7 +169,7 @@ class Store:
 
     async def add_visit(self, room: str, name: str, seen_at: int) -> None:
         """Store when a person was last in a room."""
-        visit = insert(Visit).values(room=room, name=name, seen_at=seen_at)
+        visit = self._insert(Visit).values(room=room, name=name, seen_at=seen_at)
         latest = visit.on_conflict_do_update(
             index_elements=[Visit.room, Visit.name], set_={"seen_at": visit.excluded.seen_at}
         )
@@ -159,20 +189,43 @@ class Store:
 
 
 @asynccontextmanager
-async def open_store(path: Path) -> AsyncIterator[Store]:
-    """Open the database, and create it if it does not exist."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    engine = create_async_engine(URL.create("sqlite+aiosqlite", database=str(path)))
-    event.listen(engine.sync_engine, "connect", _configure)
+async def open_store(database: Path | str) -> AsyncIterator[Store]:
+    """Open the database, and create it if it does not exist.
+
+    Args:
+        database: The path of a file of SQLite, or a URL: ``postgresql+asyncpg://user:password@host/chat``.
+    """
+    if isinstance(database, str) and "://" in database:
+        url = make_url(database)
+    else:
+        Path(database).parent.mkdir(parents=True, exist_ok=True)
+        url = URL.create("sqlite+aiosqlite", database=str(database))
+    engine = create_async_engine(url)
+    is_sqlite = engine.dialect.name == "sqlite"
+    if is_sqlite:
+        event.listen(engine.sync_engine, "connect", _configure)
     try:
         async with engine.begin() as connection:
-            await connection.run_sync(Base.metadata.create_all)
-        store = Store(async_sessionmaker(engine, expire_on_commit=False))
+            await _create_tables(connection)
+        insert = sqlite.insert if is_sqlite else postgresql.insert
+        store = Store(async_sessionmaker(engine, expire_on_commit=False), insert)
         for name in ROOMS:
             await store.add_room(name)
         yield store
     finally:
         await engine.dispose()
+
+
+async def _create_tables(connection: AsyncConnection) -> None:
+    """Create what is missing. Several processes can do it at the same time."""
+    if (
+        connection.dialect.name == "postgresql"
+    ):  # there IF NOT EXISTS fails if another process is as far
+        await connection.execute(select(func.pg_advisory_xact_lock(LOCK)))
+    for table in Base.metadata.sorted_tables:
+        await connection.execute(CreateTable(table, if_not_exists=True))
+        for index in table.indexes:
+            await connection.execute(CreateIndex(index, if_not_exists=True))
 
 
 def _configure(connection: Any, _record: object) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ from typing import Final
 __all__ = ["ChatProcess", "run_chat"]
 
 ROOT: Final = Path(__file__).parents[2]
+JOINED: Final = re.compile(r"worker (\d+): JOINED (\S+)")
 RUNNING: Final = re.compile(r"running on http://127\.0\.0\.1:(\d+)")
 
 
@@ -21,15 +23,19 @@ class ChatProcess:
     """A server that can be killed and started again, on the same port and with the same database.
 
     Args:
-        database: The path of the database.
+        database: The path of the database, or its URL.
         grace: Seconds until a person whose connection is lost counts as gone.
+        pubsub: The address of the bus; None for a process alone.
+        workers: The number of workers.
 
     Attributes:
         port: The port of the server; 0 before the first start.
         lines: The lines of its log.
     """
 
-    def __init__(self, database: Path, grace: float) -> None:
+    def __init__(
+        self, database: Path | str, grace: float, pubsub: str | None = None, workers: int = 1
+    ) -> None:
         self.port = 0
         self.lines: list[str] = []
         self._environment = {
@@ -37,7 +43,9 @@ class ChatProcess:
             "BENNU_DEBUG": "1",
             "CHAT_DATABASE": str(database),
             "CHAT_GRACE": str(grace),
+            **({} if pubsub is None else {"BENNU_PUBSUB": pubsub}),
         }
+        self._options = ("--workers", str(workers)) if workers > 1 else ()
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
 
@@ -51,7 +59,7 @@ class ChatProcess:
         listens: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "bennu", "run", "examples.chat.app:app"),
-            *("--port", str(self.port), "--no-access-log"),
+            *("--port", str(self.port), "--no-access-log", *self._options),
             cwd=ROOT,
             env=self._environment,
             stdout=asyncio.subprocess.DEVNULL,
@@ -70,6 +78,18 @@ class ChatProcess:
                 listens.set_result(int(found[1]))
         if not listens.done():
             listens.set_exception(RuntimeError("it did not start:\n" + "".join(self.lines)))
+
+    def workers_of(self, topic: str) -> set[str]:
+        """Return the workers at which clients have joined a topic."""
+        found = (JOINED.search(line) for line in self.lines)
+        return {joined[1] for joined in found if joined is not None and joined[2] == topic}
+
+    def kill_worker(self) -> None:
+        """Kill one of the workers, which are the children of the process."""
+        assert self._process is not None
+        pid = self._process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        os.kill(int(children[-1]), signal.SIGKILL)
 
     async def kill(self) -> None:
         """Kill the server, as a crash or the system would."""
@@ -90,14 +110,25 @@ class ChatProcess:
 
 
 @asynccontextmanager
-async def run_chat(database: Path, *, grace: float = 0.5) -> AsyncIterator[ChatProcess]:
-    """Run the chat; check at the end that it has logged no errors."""
-    server = ChatProcess(database, grace)
+async def run_chat(
+    database: Path | str,
+    *,
+    grace: float = 0.5,
+    pubsub: str | None = None,
+    workers: int = 1,
+    expected: str | None = None,
+) -> AsyncIterator[ChatProcess]:
+    """Run the chat; check at the end that it has logged no errors, except those with the expected text."""
+    server = ChatProcess(database, grace, pubsub, workers)
     try:
         await server.start()
         yield server
         await server.stop()
     finally:
         await server.kill()
-    complaints = [line for line in server.lines if "ERROR" in line or "Traceback" in line]
+    complaints = [
+        line
+        for line in server.lines
+        if ("ERROR" in line or "Traceback" in line) and (expected is None or expected not in line)
+    ]
     assert not complaints, "".join(server.lines)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
-from examples.chat.store import RECENT, RECENTLY, Store, open_store
+from examples.chat.store import RECENT, RECENTLY, ROOMS, Store, open_store
 from examples.chat.wire import Seen
+from tests.support.brokers.postgresql import postgresql
 
 
 @pytest.fixture
@@ -62,3 +65,23 @@ async def test_visits_outlive_the_server(tmp_path: Path, now: int) -> None:
         await store.add_visit("lobby", "Ann", now)
     async with open_store(tmp_path / "chat.db") as store:
         assert await store.recent("lobby") == [Seen("Ann", now)]
+
+
+async def test_processes_that_start_together_create_one_database(tmp_path: Path) -> None:
+    """Each process opens the database when it starts. All use the same messages, and know each key once."""
+    with postgresql() as server:
+        for database in (
+            tmp_path / "new" / "chat.db",
+            server.address.replace("postgresql://", "postgresql+asyncpg://"),
+        ):
+            async with AsyncExitStack() as stack:
+                opening = (stack.enter_async_context(open_store(database)) for _ in range(8))
+                stores = await asyncio.gather(*opening)
+                for _ in range(2):
+                    added = await asyncio.gather(
+                        *(store.add_message("lobby", "Ann", "Hello", "key") for store in stores)
+                    )
+                    assert len({message.id for message, _ in added}) == 1
+                    await asyncio.gather(*(store.add_visit("lobby", "Ann", 7) for store in stores))
+                assert {len(await store.rooms()) for store in stores} == {len(ROOMS)}
+                assert [len((await store.history("lobby", 0))[0]) for store in stores] == [1] * 8

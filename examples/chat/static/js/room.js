@@ -119,17 +119,28 @@ export class Room extends EventTarget {
   // Messages.
 
   #hear(message) {
-    if (message.id <= this.lastId) return;
+    if (message.id <= this.lastId) {
+      this.#hearLate(message);
+      return;
+    }
     const entry = this.#keep(message);
     this.#stopsTyping(message.author);
     this.#emit("entry", entry);
     this.#leaveIfDone();
   }
 
-  #keep(message) {
+  // The messages of two servers can arrive in another order than that of their ids. A late message goes to its place.
+  #hearLate(message) {
+    const place = this.entries.findIndex((entry) => entry.message?.id >= message.id);
+    if (this.entries[place].message.id === message.id) return; // the page has it
+    this.#keep(message, place);
+    this.#emit("reset");
+  }
+
+  #keep(message, place = this.entries.length) {
     const entry = { kind: "message", message };
-    this.lastId = message.id;
-    this.entries.push(entry);
+    this.lastId = Math.max(this.lastId, message.id);
+    this.entries.splice(place, 0, entry);
     if (message.author === this.#me && this.outbox.delete(message.key)) this.#emit("outbox");
     return entry;
   }
