@@ -23,6 +23,7 @@ def test_each_operation_and_each_type_is_in_it() -> None:
     message = DOCUMENT["components"]["schemas"]["PublishRequest"]
     assert message["required"] == ["topic", "event"]
     assert message["additionalProperties"] is False
+    assert message["not"] == {"required": ["payload", "binary"]}
     assert message["properties"]["payload"]["type"] == "object"
     assert message["properties"]["binary"]["contentEncoding"] == "base64"
 

@@ -74,6 +74,7 @@ def test_rates_are_forgotten_and_places_are_not() -> None:
     assert limits.enter("a", 1_000.0) is None
     assert limits.enter("a", 0.0) is not None
     limits.forget_rates()
+    ConnectionLimits().forget_rates()
     assert limits.enter("a", 0.0) is None
     refused = limits.enter("a", 1_000.0)
     assert refused is not None

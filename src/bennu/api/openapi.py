@@ -161,6 +161,8 @@ def openapi(url: str, version: str) -> dict[str, Any]:
     _, schemas = msgspec.json.schema_components(
         [*known, *requests, types.APIError], ref_template=TEMPLATE
     )
+    for name in ("APIMessage", "PublishRequest"):
+        schemas[name]["not"] = {"required": ["payload", "binary"]}
     return {
         "openapi": "3.1.0",
         "info": {

@@ -1,4 +1,4 @@
-"""A request to the HTTP API that is refused."""
+"""A request to the HTTP API that is refused. Pure."""
 
 from __future__ import annotations
 

@@ -43,7 +43,13 @@ Payload = Annotated[
 ]
 Base64 = Annotated[
     bytes,
-    Meta(description="A binary payload in base64, in place of `payload`.", examples=["AP8="]),
+    Meta(
+        description="A binary payload in base64, in place of `payload`.",
+        examples=["AP8="],
+        extra_json_schema={
+            "pattern": "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
+        },
+    ),
 ]
 Confirm = Annotated[
     bool, Meta(description="Whether the answer waits until the bus has taken the message.")
