@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import httpx
+import pytest
 
 from bennu import Endpoint, Presence
 from bennu.bus import MemoryNetwork
@@ -139,27 +140,18 @@ async def test_a_client_that_leaves_during_the_answer() -> None:
         await endpoint(request.scope, request.receive, broken)
 
 
-async def test_a_part_that_fails_is_an_error_of_the_server() -> None:
+async def test_a_part_that_fails_is_an_error_of_the_server(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """The answer says nothing about it; the log has the traceback."""
 
-    class Broken(Presence):
-        """Fails."""
+    def fail(presence: Presence, place: Any) -> Any:
+        raise KeyError("hunter2")
 
-        def fetch(self, topic: str, presences: Any) -> Any:
-            raise KeyError("hunter2")
-
-    endpoint = endpoint_with(presence=Broken())
+    monkeypatch.setattr(Presence, "list", fail)
+    endpoint = endpoint_with(presence=Presence())
     async with running(endpoint) as (server, http):
-        original = Presence.list
-
-        async def fail(presence: Presence, place: Any) -> Any:
-            raise KeyError("hunter2")
-
-        Presence.list = fail  # type: ignore[method-assign]
-        try:
-            answer = await http.get("/api/presences", params={"topic": "room:1"})
-        finally:
-            Presence.list = original  # type: ignore[method-assign]
+        answer = await http.get("/api/presences", params={"topic": "room:1"})
         body = refused(answer, APIReason.INTERNAL_ERROR)
         assert body == {
             "reason": "internal_error",

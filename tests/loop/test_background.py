@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -89,4 +91,21 @@ def test_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
     with pytest.raises(NotStarted, match="interpreter shutdown"):
+        BackgroundLoop("worker")
+
+
+@pytest.mark.parametrize(
+    ("module", "function"),
+    [("gevent.monkey", "is_module_patched"), ("eventlet.patcher", "is_monkey_patched")],
+)
+def test_greenlets_are_no_threads(
+    monkeypatch: pytest.MonkeyPatch, module: str, function: str
+) -> None:
+    """With patched threads there is an error that says what else to do; without patches all works."""
+    library = ModuleType(module)
+    monkeypatch.setitem(sys.modules, module, library)
+    setattr(library, function, lambda name: False)
+    BackgroundLoop("worker").close()
+    setattr(library, function, lambda name: name in ("threading", "thread"))
+    with pytest.raises(NotStarted, match=f"{module.partition('.')[0]} has replaced threads"):
         BackgroundLoop("worker")

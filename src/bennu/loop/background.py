@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import CancelledError
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ..errors import NotStarted
 
@@ -22,10 +23,12 @@ class BackgroundLoop:
         name: The name of the thread.
 
     Raises:
-        NotStarted: The interpreter is about to end, and starts no more threads.
+        NotStarted: The interpreter is about to end, and starts no more threads. Or gevent or eventlet has replaced
+            threads by greenlets: two event loops can't run in one thread.
     """
 
     def __init__(self, name: str) -> None:
+        _expect_threads(name)
         # Not uvloop, and not the loop of a policy: a child of fork must be able to forget it.
         self._loop = asyncio.SelectorEventLoop()
         self._lock = threading.Lock()
@@ -76,3 +79,24 @@ class BackgroundLoop:
 
     async def _until_closed(self) -> None:
         await self._end.wait()
+
+
+def _expect_threads(name: str) -> None:
+    """Check that threads are threads.
+
+    Raises:
+        NotStarted: They are greenlets.
+    """
+    gevent: Any = sys.modules.get("gevent.monkey")
+    eventlet: Any = sys.modules.get("eventlet.patcher")
+    if gevent is not None and gevent.is_module_patched("threading"):
+        library = "gevent"
+    elif eventlet is not None and eventlet.is_monkey_patched("thread"):
+        library = "eventlet"
+    else:
+        return
+    raise NotStarted(
+        f"{name}: {library} has replaced threads by greenlets, and an event loop needs a thread: send an HTTP request"
+        " to the API of a server (Endpoint(api=...)), run `bennu publish` as a process, or use a pool of processes or"
+        " threads"
+    )
