@@ -34,6 +34,7 @@ _CLOCKS: Final[dict[str, list[Any]]] = {
 _CLOCK_OF_FOLDER: Final = {
     "cli": "both loops",
     "cluster": "real",
+    "deploys": "real",
     "examples": "real",
     "hostile": "real",
     "interop": "real",

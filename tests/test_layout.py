@@ -26,6 +26,7 @@ SUITES: Final = {
     "cluster": "two nodes and more behind each bus",
     "faults": "faults of nodes, brokers and networks under load",
     "conformance": "behaviours that Phoenix's own test suites assert",
+    "deploys": "the files of docs/deploys/, with the programs that read them",
     "examples": "the programs in examples/",
     "fuzz": "random input for parsers and servers",
     "hostile": "the attacks of benchmarks/attacks, each against a server",

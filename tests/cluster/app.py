@@ -27,7 +27,16 @@ from bennu import (
     on_out,
 )
 
-__all__ = ["ORDERS", "PRICES", "Order", "PriceChanged", "endpoint"]
+__all__ = [
+    "ORDERS",
+    "PRICES",
+    "Order",
+    "PriceChanged",
+    "brief",
+    "channels",
+    "endpoint",
+    "steady",
+]
 
 PRICES = "prices"
 ORDERS = "orders"

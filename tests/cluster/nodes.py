@@ -31,17 +31,21 @@ class Node:
     Args:
         address: The address of its bus.
         arguments: More arguments of ``bennu run``.
+        target: The endpoint.
 
     Attributes:
         server: Its address.
         lines: The lines of its log.
     """
 
-    def __init__(self, address: str, *arguments: str) -> None:
+    def __init__(
+        self, address: str, *arguments: str, target: str = "tests.cluster.app:endpoint"
+    ) -> None:
         self.server = Server("native", 0)
         self.lines: list[str] = []
         self._address = address
         self._arguments = arguments
+        self._target = target
         self._process: asyncio.subprocess.Process
         self._reading: asyncio.Task[None]
 
@@ -49,7 +53,7 @@ class Node:
         """Start the process, and wait until it listens."""
         listens: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "bennu", "run", "tests.cluster.app:endpoint", "--port", "0"),
+            *(sys.executable, "-m", "bennu", "run", self._target, "--port", "0"),
             *("--no-access-log", *self._arguments),
             cwd=ROOT,
             env={

@@ -9,15 +9,14 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from itertools import count
-from typing import Any
 
 import pytest
 
 from ..support.longpoll import Browser
-from ..support.node import JS, js_modules, node_path
 from .fleet import Nodes
 from .members import V1, Member, PollEnded, enter, follow, poll
-from .nodes import PATIENCE, Node, RoundRobin, ask
+from .nodes import Node, RoundRobin, ask
+from .run_js import run_js
 
 ROOMS = count(1)
 
@@ -233,30 +232,3 @@ async def test_phoenix_js_on_two_nodes(
             f"{method} {node}" for method in ("GET", "POST") for node in range(len(nodes.processes))
         ]
         assert seen["polled"] == {"texts": said, "ways": ways, "drawn": "09"}
-
-
-async def run_js(script: str, *arguments: str) -> dict[str, Any]:
-    """Run a script of tests/interop/js in Node; return its reports."""
-    js_modules()
-    process = await asyncio.create_subprocess_exec(
-        *map(str, (node_path(), JS / f"{script}.mjs", *arguments)),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    assert process.stdout is not None
-    lines: list[str] = []
-    try:
-        async with asyncio.timeout(PATIENCE):
-            while line := await process.stdout.readline():
-                lines.append(line.decode())
-            await process.wait()
-    except TimeoutError:
-        raise AssertionError(f"{script} did not end:\n{''.join(lines)}") from None
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    assert process.returncode == 0, "".join(lines)
-    reports = [json.loads(line) for line in lines if line.startswith('{"step":')]
-    return {report["step"]: report["value"] for report in reports}
