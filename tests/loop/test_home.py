@@ -329,6 +329,7 @@ READS = {
         "listen",  # subscribe, for the parts of Bennu
         "unsubscribe",  # Subscription.cancel
         "send",  # local_broadcast, for a caller that has checked the event loop
+        "receive",  # send, for a message that is encoded
         "start",
         "stop",
         "unbind",

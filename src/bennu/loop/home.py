@@ -209,10 +209,10 @@ def _text_of_not_started(call: str, *, is_child: bool) -> str:
     else:
         where = f"the endpoint is not started in this process ({os.getpid()})"
     return (
-        f"{call} reaches no client: {where}. Clients are connected to the process that serves them, and no"
-        " other process can reach them yet. In a script, a task queue or a child process, send an HTTP"
-        " request to a route of the server that makes this call. In the server, call it after the"
-        " start, for example in the lifespan. In a test, await endpoint.start() first"
+        f"{call} reaches no client: {where}. In a script, a task queue or a child process, write"
+        " BlockingPublisher(ADDRESS).broadcast(...), with the address of Endpoint(pubsub=ADDRESS), or send a request"
+        " to the server's API (Endpoint(api=...)). In the server, call it after the start, for example in the"
+        " lifespan. In a test, await endpoint.start() first"
     )
 
 
