@@ -4,6 +4,7 @@
 application, at /rt. Every payload is decoded into its type and encoded again, as in a real application.
 """
 
+import os
 from itertools import count
 from typing import ClassVar
 from urllib.parse import parse_qs
@@ -60,7 +61,7 @@ class PresenceChannel(Channel[None]):
     async def join(self, visitor: Visitor) -> None:
         params = parse_qs(self.connection.info.uri.query)
         named = visitor.user_id or params.get("user_id", [""])[0]
-        self.user_id = named or f"stranger-{next(strangers)}"
+        self.user_id = named or f"stranger-{os.getpid()}-{next(strangers)}"
 
     async def after_join(self) -> None:
         await self.presence.track(self, self.user_id, {"status": "online"})
@@ -73,17 +74,31 @@ class CrowdChannel(PresenceChannel):
     presence = crowd
 
 
+class HallChannel(CrowdChannel):
+    """A crowd that chats."""
+
+    @on("new_msg")
+    async def new_msg(self, payload: Timed) -> None:
+        await self.broadcast("new_msg", payload)
+
+
 async def connect() -> None:
     """Accept every client, without assigns."""
 
 
-channels = {"room:*": RoomChannel, "presence:*": PresenceChannel, "crowd:*": CrowdChannel}
+channels = {
+    "room:*": RoomChannel,
+    "presence:*": PresenceChannel,
+    "crowd:*": CrowdChannel,
+    "hall:*": HallChannel,
+}
 endpoint = Endpoint(
     sockets={
         "/socket": Socket(connect=connect, channels=channels),
         "/deflate": Socket(connect=connect, channels=channels, compress=True),
     },
     presence=[presence, crowd],
+    health="/health",
 )
 mounted = Starlette(routes=[Mount("/rt", endpoint)], lifespan=endpoint.lifespan())
 guarded = Endpoint(

@@ -15,6 +15,11 @@
  * --flooders N and --stalled N add connections that misbehave: flooders push "new_msg" as fast as the server reads,
  * stalled connections read nothing after their join; both count only in the last columns;
  * --payload N bytes of body; --path PATH; --drain S waits up to S seconds at the end for late messages;
+ * --ports A,B,.. divides the connections among several servers: connection i goes to the port i mod K, and its topic is
+ * i / K mod TOPICS. --remote 1: only connections of the first port publish, and only the others measure the latency; a
+ * publisher pushes again when the connection after it, on the next port, has got its message. --warm S: the first S
+ * seconds (1) do not count. --sees TEXT: after the joins it waits until the newest frame without a message of each
+ * connection contains TEXT, and prints how long that took (seen_s), and for how many that is true at the end (seen);
  * --proto sio speaks Engine.IO v4 / Socket.IO v5 over WebSocket instead, for comparison with those servers.
  *
  * Prints one JSON object. With --pid, it also prints the CPU time of those processes per operation, their
@@ -69,7 +74,7 @@ typedef struct {
   char *in; /* the first part of an incomplete frame: inlen bytes of incap */
   int incap;
   int pub; /* whether this connection publishes */
-  int role, code;
+  int role, code, sees;
   long flooded; /* written bytes of the flood */
   long outstanding;
   double since, lastown; /* lastown: time of the last push, or of the last own broadcast */
@@ -81,6 +86,9 @@ static int port = 4000, nconn = 100, window = 1, pubs = 1, topics = 1, inflight 
 static double secs = 5, rate = 0, drain = 3;
 static int sio = 0;
 static int every = 0, flooders = 0, stalled = 0;
+static int ports[16], nports = 0, remote = 0;
+static double warmup = 1;
+static const char *sees = 0;
 static const char *path = "/socket/websocket?vsn=2.0.0", *mode = "echo", *pids = "",
                   *prefix = "room", *joinpayload = "{}";
 
@@ -89,6 +97,7 @@ static Conn *conns;
 static int ep, ready, dead, started;
 static long stalls, tot_sent, blocked;
 static long flood_refused, flood_heard;
+static long seeing, told; /* connections that see the text of --sees, and frames that told it or another one */
 static long frames, samples, bytes_in, errors, all_frames;
 
 /* Latency histogram: log-linear, 64 buckets per power of two, in microseconds. */
@@ -333,7 +342,7 @@ static void start_conn(Conn *c) {
   int bap = 24; /* IP_BIND_ADDRESS_NO_PORT, which older headers lack */
   setsockopt(c->fd, IPPROTO_IP, bap, &one, sizeof one);
   bind(c->fd, (void *)&src, sizeof src);
-  struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port)};
+  struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(nports ? ports[i % nports] : port)};
   a.sin_addr.s_addr = htonl(0x7f000001);
   c->state = CONNECTING;
   c->since = now();
@@ -349,6 +358,24 @@ static void start_conn(Conn *c) {
   struct epoll_event e = {.events = EPOLLIN | EPOLLOUT, .data.ptr = c};
   epoll_ctl(ep, EPOLL_CTL_ADD, c->fd, &e);
   started++;
+}
+
+static int is_local(Conn *c) {
+  return (c - conns) % nports == 0;
+}
+
+/* Whether a publisher waits for this connection: the one after it, on the next port and in the same topic. */
+static int is_answering(Conn *c) {
+  return (c - conns) % nports == 1 && c[-1].pub;
+}
+
+/* Note whether a connection sees the text of --sees now. */
+static void look(Conn *c, const char *p, long n) {
+  if (memmem(p, n, "phx_reply", 9)) return;
+  told++;
+  int is_seen = memmem(p, n, sees, strlen(sees)) != 0;
+  seeing += is_seen - c->sees;
+  c->sees = is_seen;
 }
 
 /* Handle one whole frame. No JSON is parsed: substrings identify the message. */
@@ -419,7 +446,8 @@ static void on_frame(Conn *c, const char *p, long n, int op) {
   if (is_echo ? (sio ? (p[0] == '4' && p[1] == '3') : memmem(p, n, "phx_reply", 9) != 0)
               : memmem(p, n < 120 ? n : 120, "new_msg", 7) != 0) {
     frames++;
-    if (every ? frames % every == 0 : is_echo || c->pub || (frames & 63) == 0) {
+    int mine = remote ? !is_local(c) : is_echo || c->pub;
+    if (every ? frames % every == 0 && (!remote || mine) : mine || (!remote && (frames & 63) == 0)) {
       const char *t = memmem(p, n, "\"t\":", 4);
       if (t) {
         t += 4;
@@ -432,19 +460,22 @@ static void on_frame(Conn *c, const char *p, long n, int op) {
     }
     if (is_echo) {
       c->outstanding--;
-    } else if (c->pub) {
+    } else if (remote ? is_answering(c) : c->pub) {
       const char *b = memmem(p, n, "\"body\":", 7);
       if (b) {
         b += 7;
         if (*b == ' ') b++;
-        if (atoi(b + 1) == c - conns) {
-          c->outstanding--;
-          c->lastown = now();
+        Conn *publisher = remote ? c - 1 : c;
+        if (atoi(b + 1) == publisher - conns) {
+          publisher->outstanding--;
+          publisher->lastown = now();
         }
       }
     }
   } else if (memmem(p, n, "phx_error", 9) || memmem(p, n, "\"error\"", 7)) {
     errors++;
+  } else if (sees) {
+    look(c, p, n);
   }
 }
 
@@ -557,7 +588,7 @@ static void turn(int ms) {
                        "Upgrade: websocket\r\nConnection: Upgrade\r\n"
                        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
                        "Sec-WebSocket-Version: 13\r\n\r\n",
-                       path, port);
+                       path, nports ? ports[(c - conns) % nports] : port);
       if (send(c->fd, req, n, MSG_NOSIGNAL) != n) {
         perror("send");
         exit(2);
@@ -589,7 +620,15 @@ int main(int argc, char **argv) {
     else if (!strcmp(k, "--topics")) topics = atoi(v);
     else if (!strcmp(k, "--payload")) paysize = atoi(v);
     else if (!strcmp(k, "--inflight")) inflight = atoi(v);
-    else if (!strcmp(k, "--proto")) {
+    else if (!strcmp(k, "--warm")) warmup = atof(v);
+    else if (!strcmp(k, "--remote")) remote = atoi(v);
+    else if (!strcmp(k, "--sees")) sees = v;
+    else if (!strcmp(k, "--ports")) {
+      while (*v && nports < 16) {
+        ports[nports++] = strtol(v, &v, 10);
+        if (*v == ',') v++;
+      }
+    } else if (!strcmp(k, "--proto")) {
       sio = v[0] == 's';
       if (sio) path = "/socket.io/?EIO=4&transport=websocket";
     } else if (!strcmp(k, "--drain")) drain = atof(v);
@@ -616,7 +655,7 @@ int main(int argc, char **argv) {
   double c0 = cpu_of(pids), t0 = now();
   while (ready + dead < nconn) {
     while (started < nconn && started - ready - dead < inflight) {
-      conns[started].topic = started % topics;
+      conns[started].topic = (nports ? started / nports : started) % topics;
       start_conn(&conns[started]);
     }
     turn(50);
@@ -627,6 +666,11 @@ int main(int argc, char **argv) {
   }
   double tj = now() - t0, cj = cpu_of(pids) - c0;
   long rss1 = rss_of(pids);
+  double seen_s = 0;
+  if (sees) {
+    while (seeing < nconn && now() - t0 - tj < 60) turn(5);
+    seen_s = now() - t0 - tj;
+  }
   if (mode[0] == 'h') {
     double end = now() + secs;
     while (now() < end) turn(100);
@@ -642,12 +686,17 @@ int main(int argc, char **argv) {
   /* The load: one second of warm-up, then --secs seconds that count. */
   int echo = mode[0] == 'e';
   int per = echo ? good : pubs;
-  for (int i = 0; i < per; i++) conns[i].pub = 1;
+  if (remote && (nports < 2 || per > good / nports)) {
+    fprintf(stderr, "--remote needs --ports, and at most one publisher for each connection of the first port\n");
+    return 2;
+  }
+  int step = remote ? nports : 1;
+  for (int i = 0; i < per; i++) conns[i * step].pub = 1;
   for (int i = good + flooders; i < nconn; i++) epoll_ctl(ep, EPOLL_CTL_DEL, conns[i].fd, 0);
   char self[16];
   snprintf(self, sizeof self, "%d", getpid());
   double w1 = 0, gw1 = 0, gc1 = 0, st1 = 0, b1 = 0;
-  double warm = now() + 1, t1 = 0, c1 = 0, next = now();
+  double warm = now() + warmup, t1 = 0, c1 = 0, next = now();
   long f1 = 0, sent = 0;
   int rr = 0;
   double stop = warm + secs;
@@ -671,7 +720,7 @@ int main(int argc, char **argv) {
     for (int i = good; i < good + flooders; i++) pour(&conns[i]);
     if (rate > 0) {
       while (next <= t) {
-        Conn *c = &conns[rr++ % per];
+        Conn *c = &conns[rr++ % per * step];
         if (c->state == READY) {
           push(c, echo ? "echo" : "new_msg");
           sent++;
@@ -680,12 +729,14 @@ int main(int argc, char **argv) {
       }
       turn(1);
     } else {
-      for (int i = 0; i < per; i++)
-        while (conns[i].state == READY &&
-               (conns[i].outstanding < window || (t - conns[i].lastown > 2 && (stalls++, 1)))) {
-          push(&conns[i], echo ? "echo" : "new_msg");
+      for (int i = 0; i < per; i++) {
+        Conn *c = &conns[i * step];
+        while (c->state == READY &&
+               (c->outstanding < window || (t - c->lastown > 2 && (stalls++, 1)))) {
+          push(c, echo ? "echo" : "new_msg");
           sent++;
         }
+      }
       turn(20);
     }
   }
@@ -731,6 +782,8 @@ int main(int argc, char **argv) {
            "\"flood_code\":%d,\"stalled_closed\":%ld,\"stalled_code\":%d",
            flood_sent, flood_refused, flood_heard, closed[FLOODER], code[FLOODER], closed[STALLED],
            code[STALLED]);
+  printf(",\"sent\":%ld,\"join_s\":%.2f", tot_sent, tj);
+  if (sees) printf(",\"seen_s\":%.3f,\"seen\":%ld,\"told\":%ld", seen_s, seeing, told);
   printf("}\n");
   return 0;
 }

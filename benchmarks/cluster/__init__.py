@@ -1,0 +1,1 @@
+"""What several nodes cost, and what their buses do: see ``__main__.py``."""
