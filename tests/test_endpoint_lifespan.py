@@ -73,6 +73,20 @@ async def test_start_enters_the_lifespan_and_stop_leaves_it() -> None:
     assert life.events == ["begin", "end"]
 
 
+async def test_starts_and_stops_at_the_same_time_happen_one_after_the_other() -> None:
+    """A second start waits for the first one, and a start during a stop begins when the stop has ended."""
+    life = Life()
+    endpoint = endpoint_of(CHANNELS, lifespan=life)
+    await asyncio.gather(endpoint.start(), endpoint.start())
+    assert life.events == ["begin"]
+    await asyncio.gather(endpoint.stop(), endpoint.start(), endpoint.start())
+    assert started(endpoint)
+    assert life.events == ["begin", "end", "begin"]
+    await asyncio.gather(endpoint.stop(), endpoint.stop(), endpoint.start())
+    await endpoint.stop()
+    assert life.events == ["begin", "end"] * 3
+
+
 async def test_a_lifespan_may_take_the_endpoint() -> None:
     """A lifespan can take the endpoint, to broadcast or to listen."""
     taken: list[Any] = []

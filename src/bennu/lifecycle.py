@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from contextvars import copy_context
 from typing import Final
 
@@ -90,9 +90,14 @@ class Lifecycle:
         return self._stack is not None and self._home.is_current
 
     async def start(self) -> None:
-        """Start all parts; see :meth:`bennu.Endpoint.start`."""
+        """Start all parts; see :meth:`bennu.Endpoint.start`. A second call waits for the first one."""
         if self._home.is_abandoned:
             self._abandon()
+        self._home.start()
+        async with self._alone():
+            await self._start()
+
+    async def _start(self) -> None:
         self._home.start()
         if self._stack is not None:
             return
@@ -133,16 +138,14 @@ class Lifecycle:
             self._abandon()
         elif self._stack is not None:
             raise self._home.wrong_loop_error("a client connected")
-        if self._starting is None:
-            self._starting = asyncio.Lock()
-        async with self._starting:
+        async with self._alone():
             if self._stack is None:
                 self._server.log.warning(
                     "The endpoint was not started, and starts at its first request. A mount forwards"
                     " no lifespan: write FastAPI(lifespan=endpoint.lifespan(...)), or serve"
                     " endpoint.wrap(app)"
                 )
-                await self.start()
+                await self._start()
 
     async def drain(self, *, delay: float, timeout: float | None) -> None:  # noqa: ASYNC109 - shared out among steps
         """Close all connections; see :meth:`bennu.Endpoint.drain`."""
@@ -155,8 +158,14 @@ class Lifecycle:
         if self._stack is None:
             return
         self._home.expect("endpoint", "stop", STOP)
-        server = self._server
-        stack, self._stack = self._stack, None
+        async with self._alone():
+            await self._stop()
+
+    async def _stop(self) -> None:
+        server, stack = self._server, self._stack
+        if stack is None:  # another stop was first
+            return
+        self._stack = None
         self._mover.stop()
         self._drainer.stop()
         try:
@@ -170,6 +179,16 @@ class Lifecycle:
         finally:
             server.release()
             self._forget_start()
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncGenerator[None]:
+        """Let no other start or stop run at the same time."""
+        while True:
+            lock = self._starting = self._starting or asyncio.Lock()
+            async with lock:
+                if self._starting is lock:  # else a stop has ended meanwhile
+                    yield
+                    return
 
     async def _begin(self, stack: AsyncExitStack) -> None:
         """Join the cluster, and enter the lifespan."""

@@ -5,8 +5,9 @@ import sys
 import pytest
 
 from bennu.bus import IPCAdapter, LocalAdapter
-from bennu.bus.address import KINDS, adapter_for, without_password
+from bennu.bus.address import BUS, KINDS, adapter_for, without_password
 from bennu.errors import DefinitionError
+from bennu.user_code.options import check_option, optional
 
 
 def test_an_address_chooses_the_adapter() -> None:
@@ -67,3 +68,10 @@ def test_a_missing_package_is_named_with_its_extra(
 )
 def test_an_address_is_shown_without_its_secrets(address: str, shown: str) -> None:
     assert without_password(address) == shown
+
+
+def test_an_address_that_is_no_text_is_not_shown() -> None:
+    """It can be an object of another library, whose repr has the password."""
+    with pytest.raises(DefinitionError, match="an object of bytes") as caught:
+        check_option("Endpoint(pubsub=...)", "pubsub", optional(BUS), b"redis://me:hunter2@cache")
+    assert "hunter2" not in str(caught.value)

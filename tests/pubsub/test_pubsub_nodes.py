@@ -371,6 +371,16 @@ def test_an_endpoint_on_the_bus_starts_on_another_loop() -> None:
     assert adapter.calls["stop"] == 2
 
 
+async def test_an_adapter_of_the_parent_process_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    endpoint = endpoint_of({}, pubsub=MemoryNetwork().adapter("one"))
+    monkeypatch.setattr("os.getpid", lambda: 1)
+    with pytest.raises(DefinitionError, match="the node 'one'"):
+        await endpoint.start()
+    monkeypatch.undo()
+    await endpoint.start()
+    await endpoint.stop()
+
+
 @pytest.mark.parametrize("method", ["start", "subscribe", "confirm"])
 async def test_a_start_that_is_cancelled_leaves_nothing_behind(method: str) -> None:
     """The endpoint can start afterwards."""

@@ -50,6 +50,7 @@ BUS: Final = Option(
     "the address of a bus, or a BusAdapter",
     lambda value: isinstance(value, BusAdapter) or TEXT.fits(value),
     '"redis://localhost:6379"',
+    is_secret=True,  # the address as an object of another library: bytes, or a URL with its password
 )
 """The option ``pubsub`` of an endpoint, and the address of a publisher."""
 

@@ -6,12 +6,13 @@ A node alone has no :class:`Cluster`. Topics on the bus are those of :mod:`bennu
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, Final
 
 from ..bus.bus import PUBLISHER, BusAdapter, Loss
-from ..errors import DecodeError, EncodeError
+from ..errors import DecodeError, DefinitionError, EncodeError
 from ..logs.log import Log
 from ..telemetry import BusMessagesLost, Telemetry
 from ..user_code.callback import crash_of
@@ -20,7 +21,7 @@ from .envelope import IDS, PRESENCES, TOPICS, Envelope, unpack
 from .interest import PATIENCE, TopicInterest
 from .postman import Postman
 
-__all__ = ["Cluster", "stop_adapter"]
+__all__ = ["Cluster", "expect_process", "stop_adapter"]
 
 FAREWELL: Final = 2.0
 """The most seconds for which a stop waits until the last messages are published."""
@@ -227,6 +228,25 @@ class Cluster:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self.log.error("A task of the bus failed", exc_info=error)
+
+
+def expect_process(adapter: BusAdapter, made_in: int) -> None:
+    """Check that an adapter belongs to this process: its name is that of one node.
+
+    Args:
+        adapter: The adapter that an endpoint was given.
+        made_in: The id of the process in which the endpoint was made.
+
+    Raises:
+        DefinitionError: This process is a child of that process.
+    """
+    if made_in != os.getpid():
+        raise DefinitionError(
+            "Endpoint(pubsub=...)",
+            expected="an adapter of this process: two processes can't be one node",
+            got=f"an adapter of its parent process, the node {adapter.node!r}",
+            write='pubsub="redis://..." (an address), or make the adapter and the endpoint after the fork',
+        )
 
 
 async def stop_adapter(adapter: BusAdapter, log: Log) -> None:

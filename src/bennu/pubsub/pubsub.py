@@ -12,6 +12,7 @@ cluster, and nothing is published.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -26,7 +27,7 @@ from ..message import Disconnect, SocketId
 from ..telemetry import Telemetry
 from ..user_code.callback import Callback
 from .advice import CANCEL, LATER, ON_LOOP
-from .cluster import Cluster, Handler, stop_adapter
+from .cluster import Cluster, Handler, expect_process, stop_adapter
 from .envelope import IDS, TOPICS, Envelope, EnvelopeKind, pack
 from .fastlane import Batch, Interceptor, LaneKey, Outbox
 from .message_types import MessageTypes
@@ -73,6 +74,7 @@ class PubSub:
         self.telemetry = telemetry or Telemetry()
         self.log = self.telemetry.log.child("pubsub")
         self._bus = "local://" if bus is None else bus
+        self._made_in = os.getpid()
         adapter = self._adapter()  # checks the address
         self.node = adapter.node
         self.is_alone = isinstance(adapter, LocalAdapter)
@@ -99,13 +101,15 @@ class PubSub:
         """Connect to the bus.
 
         Raises:
-            DefinitionError: The address of the bus can't be used.
+            DefinitionError: The address of the bus can't be used, or the adapter was made before a fork.
         """
         if self.is_alone:
             return
         adapter = self._adapter()
-        if self._is_abandoned and adapter is self._bus:
-            await stop_adapter(adapter, self.log)  # it was started, and not stopped
+        if adapter is self._bus:
+            expect_process(adapter, self._made_in)
+            if self._is_abandoned:
+                await stop_adapter(adapter, self.log)  # it was started, and not stopped
         self._is_abandoned = False
         self.node = adapter.node
         cluster = Cluster(adapter, self.receive, self.telemetry, self.log)
@@ -163,7 +167,7 @@ class PubSub:
             A function that removes the handler. A second call of it has no effect.
         """
         self.home.expect("pubsub", "on_publish", LATER)
-        return _nothing if self.cluster is None else self.cluster.on_publish(topic, handler)
+        return (lambda: None) if self.cluster is None else self.cluster.on_publish(topic, handler)
 
     async def heard(self, topic: str) -> None:
         """Wait until this node hears what other nodes send to a topic, but at most a second."""
@@ -393,7 +397,3 @@ class PubSub:
         """
         subscribers = self._topics.get(topic)
         return subscribers is not None and subscribers.send(self, message, sender, text)
-
-
-def _nothing() -> None:
-    """Do nothing: there are no other nodes, so there is no handler to remove."""

@@ -48,11 +48,13 @@ class Option:
         expected: The values in words, for errors.
         fits: Returns whether a value is one of them.
         example: One of the values as source code, for errors.
+        is_secret: Whether a value can have a secret in it, so that errors name only the type of a wrong one.
     """
 
     expected: str
     fits: Callable[[Any], bool]
     example: str
+    is_secret: bool = False
 
 
 def _is_number(value: Any) -> bool:
@@ -119,6 +121,7 @@ def optional(option: Option) -> Option:
         f"{option.expected}, or None",
         lambda value: value is None or option.fits(value),
         option.example,
+        option.is_secret,
     )
 
 
@@ -139,7 +142,7 @@ def check_option(subject: str, name: str, option: Option, value: Any, *, write: 
         raise DefinitionError(
             subject,
             expected=option.expected,
-            got=repr(value),
+            got=f"an object of {type(value).__name__}" if option.is_secret else repr(value),
             write=write or f"{name}={option.example}",
         )
 

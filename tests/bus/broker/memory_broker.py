@@ -129,6 +129,7 @@ class MemoryDriver(Driver):
         self.connection = 0
         self.calls: list[str] = []
         self.is_frozen = False
+        self._fds: list[int] = []
         self._broker = broker
         self._hear: Hear | None = None
         self._broken: Broken | None = None
@@ -140,6 +141,14 @@ class MemoryDriver(Driver):
     @property
     def max_bytes(self) -> int:
         return MAX_BYTES
+
+    @property
+    def fds(self) -> list[int]:
+        return self._fds
+
+    @fds.setter
+    def fds(self, fds: list[int]) -> None:
+        self._fds = fds
 
     async def connect(self, hear: Hear, broken: Broken) -> None:
         assert not self.connection

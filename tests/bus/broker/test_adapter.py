@@ -321,6 +321,81 @@ async def test_what_breaks_the_connection_twice_is_dropped() -> None:
     assert len(two.data("t")) + sum(loss.count or 0 for loss in two.losses) == 2
 
 
+# Stops.
+
+
+async def test_a_stop_that_is_cancelled_leaves_nothing_behind() -> None:
+    bus = BusInMemory()
+    one = await bus.join("one")
+    bus.broker.hang()
+    stopping = asyncio.create_task(one.adapter.stop())
+    await settle()
+    stopping.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await stopping
+    await settle()
+    assert timers() == 0
+    assert bus.broker.connections == []
+
+
+async def test_nobody_waits_for_a_bus_that_was_stopped() -> None:
+    bus = BusInMemory()
+    one = await bus.join("one")
+    bus.broker.stop()
+    await settle()
+    waiting = [
+        asyncio.create_task(one.adapter.subscribe(["t"])),
+        asyncio.create_task(one.adapter.confirm()),
+    ]
+    await settle()
+    await one.adapter.stop()
+    for task in waiting:
+        with pytest.raises(NotStarted, match="was stopped before it had confirmed"):
+            await task
+
+
+def test_a_node_whose_event_loop_was_closed_starts_on_another_one() -> None:
+    bus = BusInMemory()
+    one = bus.node("one")
+    reading, writing = os.pipe()
+    bus.drivers["one"].fds = [writing]
+    asyncio.run(one.start())
+
+    async def again() -> None:
+        await one.adapter.stop()
+        assert os.read(reading, 1) == b""  # the connection has ended
+        bus.drivers["one"].freeze()  # what the old event loop had is gone
+        bus.drivers["one"].is_frozen, bus.drivers["one"].connection = False, 0
+        await one.start()
+        await one.adapter.confirm()
+        await one.adapter.stop()
+
+    asyncio.run(again())
+    os.close(reading)
+    os.close(writing)
+
+
+async def test_topics_that_come_and_go_while_the_broker_is_down_leave_nothing_behind() -> None:
+    bus = BusInMemory()
+    one = await bus.join("one", ["t"])
+    two = await bus.join("two")
+    bus.broker.stop()
+    await settle()
+    assert isinstance(one.adapter, BrokerAdapter)
+    for number in range(100):
+        subscribing = asyncio.create_task(one.adapter.subscribe([f"t{number}"]))
+        await settle()
+        one.adapter.unsubscribe([f"t{number}"])
+        await subscribing
+    calls = len(bus.drivers["one"].calls)
+    bus.broker.start()
+    await advance(20.0)
+    assert bus.drivers["one"].calls[calls:] == ["+bennu:c", "+bennu:n:one", "+bennu:t:t"]
+    await two.adapter.publish("t", b"1")
+    await advance(1.0)
+    assert one.data("t") == [b"1"]
+
+
 # Forks.
 
 

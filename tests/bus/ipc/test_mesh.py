@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 from collections.abc import AsyncIterator, Iterator
@@ -82,6 +83,8 @@ async def meet(raw: RawNode, one: ContractNode, *, epoch: int = 1) -> Connection
         Flush(1),
         Hello(VERSION + 1, "raw", 1),
         Hello(VERSION, "one", 1),
+        Hello(VERSION, "../raw", 1),
+        Hello(VERSION, "raw\n", 1),
     ],
 )
 async def test_a_stranger_that_says_no_hello_is_refused(
@@ -242,6 +245,35 @@ async def test_two_nodes_of_one_name_are_refused(path: Path) -> None:
         await other.adapter.stop()
         assert one.adapter.nodes() == frozenset()
         assert (path / "one.sock").is_socket()
+
+
+async def test_a_stop_that_is_cancelled_leaves_nothing_behind(path: Path) -> None:
+    before = asyncio.all_tasks()
+    async with nodes(path, "one") as (one,), raw_node(path) as raw:
+        connection = await meet(raw, one)  # it does not read the farewell
+        stopping = asyncio.create_task(one.adapter.stop())
+        await until(lambda: not (path / "one.sock").exists())
+        stopping.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await stopping
+        assert await connection.ended()
+        assert asyncio.all_tasks() == before
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # of the sockets of the closed event loop
+def test_a_node_whose_event_loop_was_closed_starts_on_another_one(path: Path) -> None:
+    one = ContractNode(IPCAdapter(path, "one"))
+    asyncio.run(one.start())
+
+    async def again() -> None:
+        await one.adapter.stop()
+        assert not (path / "one.sock").exists()
+        await one.start()
+        assert (path / "one.sock").is_socket()
+        await one.adapter.stop()
+
+    asyncio.run(again())
+    gc.collect()
 
 
 async def test_a_handler_that_raises_ends_nothing(

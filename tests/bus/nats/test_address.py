@@ -83,6 +83,11 @@ def test_a_mistake_is_explained_without_secrets(text: str, expected: str) -> Non
     assert "hid" not in shown
 
 
+@pytest.mark.parametrize("text", ["nats://chat:hidden@one", "nats://hidden@one"])
+def test_an_address_does_not_show_its_secrets(text: str) -> None:
+    assert repr(NATSAddress.parse(text)) == "NATSAddress('nats://one')"
+
+
 def test_a_certificate_that_is_missing(tmp_path: Path) -> None:
     with pytest.raises(DefinitionError, match="certificates in the files"):
         NATSAddress.parse(f"tls://one?ca={tmp_path}/none.pem").ssl_context()

@@ -46,6 +46,7 @@ def test_options() -> None:
 def test_the_name_has_no_secret() -> None:
     address = parse_address("postgresql://me:hunter2@db/chat?password=hunter2", "web-1")
     assert address.name == "postgresql://***@db/chat?***"
+    assert "hunter2" not in repr(address)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ module                  what it does
 :mod:`.publishing`      numbers the messages; sends high-water marks
 :mod:`.subscriptions`   which topics this node hears; the one task that subscribes and unsubscribes
 :mod:`.members`         which other nodes are there
+:mod:`.twins`           notices another process that has the name of this node
 :mod:`.questions`       asks other nodes where they stand, and for marks after a break
 :mod:`.node`            one life of a node: it joins these parts
 ======================  =============================================================================================
@@ -155,8 +156,14 @@ class BrokerAdapter(BusAdapter):
     async def stop(self) -> None:
         """Send what waits, say farewell, and disconnect."""
         life, self._life = self._life, None
-        if life is not None and not self._is_forked:
-            await life.close()
+        if life is None or self._is_forked:
+            return
+        try:
+            if life.is_abandoned:  # nothing can be sent any more
+                give_up([*self._driver.fds])
+            else:
+                await life.close()
+        finally:
             self._log.stop()
 
     def leave_parent(self) -> None:

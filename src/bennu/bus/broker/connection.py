@@ -203,6 +203,7 @@ class BrokerConnection:
             for task in tasks:
                 if not task.cancelled():
                     task.exception()  # it was returned, or comes of the same end
+        self._subscriptions.disconnect()
         if was_connected:
             self._outbox.disconnect()
             self._on_disconnected()

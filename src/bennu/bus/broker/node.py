@@ -6,9 +6,8 @@ import asyncio
 import math
 from collections.abc import Collection
 from contextlib import suppress
-from typing import Final
 
-from ...errors import DecodeError
+from ...errors import DecodeError, NotStarted
 from ...logs.log import Log
 from ..bus import Loss, LossReason, Lost, Receive
 from ..sequence import Heard, Key
@@ -36,11 +35,9 @@ from .publishing import Publishing
 from .questions import Questions
 from .settings import BrokerSettings, Channels
 from .subscriptions import SubscribedTopic, SubscriptionBatch, Subscriptions
+from .twins import Twins
 
 __all__ = ["BrokerNode"]
-
-TWIN_BEATS: Final = 2
-"""Heartbeats of another process with this node's name, after which it is reported. One can be left of an earlier life."""
 
 
 class BrokerNode:
@@ -112,7 +109,7 @@ class BrokerNode:
         self._due = 0.0
         self._probe = 0
         self._probes: dict[int, asyncio.Future[None]] = {}
-        self._twins: dict[bytes, int] = {}
+        self._twins = Twins(name, driver.name, log)
         self._has_greeted = False
         self._marks_due = math.inf
         driver.on_gap(self._on_gap)
@@ -127,32 +124,46 @@ class BrokerNode:
         await self._connection.first_attempt()
 
     async def close(self) -> None:
-        """Send what waits and a farewell, and disconnect."""
+        """Send what waits and a farewell, and disconnect. A call that is cancelled disconnects, too."""
         self.is_open = False
-        if self._connection.is_connected:
-            self.publishing.mark(self.publishing.numbers.unmarked())
-            try:
-                async with asyncio.timeout(min(self._settings.patience, self._settings.deaf)):
-                    await self.confirm()
-                    # A farewell that overtakes messages makes them late.
-                    self._tell(None, FarewellToAll())
-                    await self._come_back()
-            except TimeoutError:
+        try:
+            if self._connection.is_connected:
+                await self._say_farewell()
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._questions.stop()
+            self.subscriptions.stop()
+            for future in self._probes.values():
+                if not future.done():
+                    future.set_exception(NotStarted("the bus was stopped before it had confirmed"))
+            if self._task is not None:
+                self._task.cancel()
+                await asyncio.wait([self._task])
+            count = self.publishing.drop_all()
+            if count:
                 self._log.error(
-                    "The bus %s does not answer, so this node stops without waiting for it",
-                    self._driver.name,
+                    "This node stopped while the bus was down: %d messages are lost", count
                 )
-        if self._timer is not None:
-            self._timer.cancel()
-        self._questions.stop()
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-        count = self.publishing.drop_all()
-        if count:
-            self._log.error("This node stopped while the bus was down: %d messages are lost", count)
-        for future in self._probes.values():
-            future.cancel()
+
+    async def _say_farewell(self) -> None:
+        self.publishing.mark(self.publishing.numbers.unmarked())
+        try:
+            async with asyncio.timeout(min(self._settings.patience, self._settings.deaf)):
+                await self.confirm()
+                # A farewell that overtakes messages makes them late.
+                self._tell(None, FarewellToAll())
+                await self._come_back()
+        except TimeoutError:
+            self._log.error(
+                "The bus %s does not answer, so this node stops without waiting for it",
+                self._driver.name,
+            )
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether the event loop of this node was closed before it stopped."""
+        return self._loop.is_closed()
 
     @property
     def silent_since(self) -> float | None:
@@ -185,6 +196,8 @@ class BrokerNode:
         """Hear topics, and wait until the broker has confirmed that."""
         for batch in self.subscriptions.add(topics):
             await batch.confirmed.wait()
+        if not self.is_open:
+            raise NotStarted("the bus was stopped before it had confirmed the topics")
 
     def unsubscribe(self, topics: Collection[str]) -> None:
         """Hear topics no more."""
@@ -382,11 +395,4 @@ class BrokerNode:
     def _hear_twin(self, head: bytes, body: FrameBody) -> None:
         """Take a frame of another process with the name of this node."""
         if body.kind == FrameKind.CONTROL and isinstance(control_of(body.data), NodeHeartbeat):
-            self._twins[head] = beats = self._twins.get(head, 0) + 1
-            if beats == TWIN_BEATS:
-                self._log.error(
-                    "Another process on %s has the name of this node, %s: both miss messages. Give each process a name of its"
-                    " own, or give none",
-                    self._driver.name,
-                    self._name,
-                )
+            self._twins.hear(head)

@@ -6,10 +6,11 @@ Theory of operation
 the broker has, and makes the calls of the driver (:meth:`Subscriptions.work`). So the calls have one order, whatever the
 order and number of the changes.
 
-After a new connection the broker has nothing, and all channels are subscribed to again.
+After a new connection the broker has nothing, and all channels are subscribed to again. Without a connection no changes
+are noted: in an outage of hours, topics that come and go leave nothing behind.
 
 The topics of one call are a *batch*. A batch is confirmed as a whole, and then has a *generation*: batches are numbered in
-the order of their confirmations. :mod:`bennu.bus.sequence` says what generations are for.
+the order of their confirmations. A batch whose topics were all unsubscribed from before they were confirmed has none. :mod:`bennu.bus.sequence` says what generations are for.
 """
 
 from __future__ import annotations
@@ -37,11 +38,12 @@ class SubscriptionBatch:
         size: Their bytes in a frame, at most.
         generation: The number of the batch, in the order of confirmations; ``UNKNOWN`` before.
         since: The time of the confirmation, by the clock of the event loop.
-        confirmed: Set when the broker has confirmed all topics.
-        waits_for: The topics that are not confirmed yet.
+        confirmed: Set when the broker has confirmed all topics, or this node stops.
+        waits_for: The number of topics that are not confirmed yet.
+        is_heard: Whether the broker has confirmed one of the topics.
     """
 
-    __slots__ = ("confirmed", "generation", "since", "size", "topics", "waits_for")
+    __slots__ = ("confirmed", "generation", "is_heard", "since", "size", "topics", "waits_for")
 
     def __init__(self, topics: list[str]) -> None:
         self.topics = topics
@@ -50,6 +52,7 @@ class SubscriptionBatch:
         self.since = float("inf")
         self.confirmed = asyncio.Event()
         self.waits_for = len(topics)
+        self.is_heard = False
 
 
 class SubscribedTopic:
@@ -87,6 +90,7 @@ class Subscriptions:
         "_channels",
         "_confirmed",
         "_is_changed",
+        "_is_connected",
         "_on_confirmed",
         "_subscribed",
         "by_channel",
@@ -105,6 +109,7 @@ class Subscriptions:
         self._subscribed: set[str] = set()
         self._changed: dict[str, None] = {}
         self._is_changed = asyncio.Event()
+        self._is_connected = False
         self._confirmed: list[SubscriptionBatch] = []
 
     def add(self, topics: Collection[str]) -> set[SubscriptionBatch]:
@@ -129,7 +134,7 @@ class Subscriptions:
             for topic in part:
                 channel = self._channels.of_topic(topic)
                 self.topics[topic] = self.by_channel[channel] = SubscribedTopic(topic, batch)
-                self._changed[channel] = None
+                self._note(channel)
         if new:
             self._is_changed.set()
         return waiting
@@ -142,8 +147,8 @@ class Subscriptions:
             if known is not None:
                 channel = self._channels.of_topic(topic)
                 del self.by_channel[channel]
-                self._changed[channel] = None
-                self._settle(known)
+                self._note(channel)
+                self._settle(known, is_heard=False)
                 removed.append(topic)
         if removed:
             self._is_changed.set()
@@ -156,11 +161,22 @@ class Subscriptions:
             driver: The driver.
             seconds: For one call of the driver.
         """
-        self._subscribed.clear()
+        self._is_connected = True
         self._changed = dict.fromkeys(self.by_channel)
         while self._changed:
             async with asyncio.timeout(seconds):
                 await self._reconcile(driver)
+
+    def disconnect(self) -> None:
+        """Forget what the broker has, because the connection has ended."""
+        self._is_connected = False
+        self._subscribed.clear()
+        self._changed.clear()
+
+    def stop(self) -> None:
+        """Let nobody wait for a confirmation, because this node stops."""
+        for known in self.topics.values():
+            known.batch.confirmed.set()
 
     async def work(self, driver: Driver) -> None:
         """Follow the changes, as long as the connection lasts."""
@@ -188,21 +204,29 @@ class Subscriptions:
         for channel in changed:
             known = self.by_channel.get(channel)
             if known is not None and channel in self._subscribed:
-                self._settle(known)
+                self._settle(known, is_heard=True)
         if self._confirmed:
             confirmed, self._confirmed = self._confirmed, []
             self._on_confirmed(confirmed)
 
-    def _settle(self, known: SubscribedTopic) -> None:
+    def _note(self, channel: str) -> None:
+        """Note a change for the broker."""
+        if self._is_connected:
+            self._changed[channel] = None
+
+    def _settle(self, known: SubscribedTopic, *, is_heard: bool) -> None:
         """Note that a topic is confirmed, or that it is not wanted any more."""
         if known.is_confirmed:
             return
         known.is_confirmed = True
         batch = known.batch
+        batch.is_heard |= is_heard
         batch.waits_for -= 1
-        if not batch.waits_for:
+        if batch.waits_for:
+            return
+        batch.confirmed.set()
+        if batch.is_heard:
             self.generation += 1
             batch.generation = self.generation
             batch.since = asyncio.get_running_loop().time()
-            batch.confirmed.set()
             self._confirmed.append(batch)

@@ -141,15 +141,22 @@ class IPCAdapter(BusAdapter):
     async def stop(self) -> None:
         """Send what waits, say farewell, and remove the socket."""
         mesh, self._mesh = self._mesh, None
-        if mesh is not None and not self._is_forked:
-            await mesh.close()
+        if mesh is None or self._is_forked:
+            return
+        try:
+            if mesh.is_abandoned:  # nothing can be sent any more
+                self._directory.unbind(self._node)
+                mesh.give_up()
+            else:
+                await mesh.close()
+        finally:
             self._log.stop()
             self._directory.close()
 
     def leave_parent(self) -> None:
         """Give up the parent's connections: this process is a child of ``fork``."""
         if self._mesh is not None:
-            self._mesh.leave_parent()
+            self._mesh.give_up()
             self._directory.close()
             self._is_forked = True
 

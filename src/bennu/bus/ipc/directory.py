@@ -33,7 +33,7 @@ from ...errors import DefinitionError
 if sys.platform != "win32":
     import fcntl  # on Windows this module can be imported, and says that it can't be used
 
-__all__ = ["BACKLOG", "Directory", "peer_of", "safe_name"]
+__all__ = ["BACKLOG", "Directory", "is_name", "peer_of", "safe_name"]
 
 SUFFIX: Final = ".sock"
 MAX_PATH: Final = 107
@@ -155,7 +155,7 @@ class Directory:
             if name == entry:
                 continue
             with suppress(FileNotFoundError):
-                good = _NAME.fullmatch(name) and _is_own_socket(self._look(name))
+                good = is_name(name) and _is_own_socket(self._look(name))
                 (nodes if good else refused).add(name)
         return nodes, refused
 
@@ -220,7 +220,7 @@ class Directory:
             )
 
     def _check_name(self, node: str) -> None:
-        if not _NAME.fullmatch(node):
+        if not is_name(node):
             raise self._refusal(
                 "a node name of at most 64 ASCII letters, digits, '_', '-', '.' and '@'",
                 repr(node),
@@ -268,6 +268,11 @@ class Directory:
 
     def _refusal(self, expected: str, got: str, write: str) -> DefinitionError:
         return DefinitionError(f"ipc://{self.path}", expected=expected, got=got, write=write)
+
+
+def is_name(name: str) -> bool:
+    """Return whether a node can have this name. Such a name is one file in the directory, and no path."""
+    return _NAME.fullmatch(name) is not None
 
 
 def safe_name(name: str) -> str:

@@ -11,7 +11,7 @@ from ...errors import DecodeError, DefinitionError
 from ...logs.log import Log
 from ...loop.forks import give_up
 from ..bus import Lost, Receive
-from .directory import BACKLOG, Directory
+from .directory import BACKLOG, Directory, is_name
 from .frames import VERSION, Control, FrameReader, Hello, Welcome
 from .hearers import Hearers
 from .inlet import Inlet
@@ -117,26 +117,40 @@ class Mesh:
             self._log.warning("Started, though nodes don't answer yet: %s", ", ".join(late))
 
     async def close(self) -> None:
-        """Send what waits, say farewell, and close all connections."""
+        """Send what waits, say farewell, and close all connections. A call that is cancelled closes them, too."""
         self.is_open = False
         if self._timer is not None:
             self._timer.cancel()
         self._directory.unbind(self._settings.node)
-        # A server that is closed leaks what it has just accepted, so that becomes a link first. Nobody finds the socket now.
-        for _ in range(ACCEPT_TURNS):
-            await asyncio.sleep(0)
-        if self._server is not None:
-            self._server.close()
-        await asyncio.gather(*[outlet.stop() for outlet in self.outlets])
-        for link in self._incoming():
-            link.abort()
-            await link.lost.wait()
-        for task in tuple(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        try:
+            # A server that is closed leaks what it has just accepted, so that becomes a link first. Nobody finds the socket now.
+            for _ in range(ACCEPT_TURNS):
+                await asyncio.sleep(0)
+            if self._server is not None:
+                self._server.close()
+            await asyncio.gather(*[outlet.stop() for outlet in self.outlets])
+        finally:
+            if self._server is not None:
+                self._server.close()
+            links = self._incoming()
+            for link in links:
+                link.abort()
+            for outlet in self.outlets:
+                outlet.abort()
+            tasks = tuple(self._tasks)
+            for task in tasks:
+                task.cancel()
+            for link in links:
+                await link.lost.wait()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
-    def leave_parent(self) -> None:
-        """Give up the parent's connections: this process is a child of ``fork``."""
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether the event loop of this node was closed before it stopped."""
+        return self._loop.is_closed()
+
+    def give_up(self) -> None:
+        """Give up the connections: they are the parent's in a child of ``fork``, or their event loop is closed."""
         self.is_open = False
         incoming = [link.fd for link in self._incoming()]
         outgoing = [fd for outlet in self.outlets for fd in outlet.fds]
@@ -297,6 +311,8 @@ class Mesh:
                 f"the hello of the node {control.node!r}, version {control.version}; this node is"
                 f" {own.node!r}, version {VERSION}. Run one version of Bennu, and one name a process"
             )
+        if not is_name(control.node):
+            raise DecodeError("a hello with a name that no node can have")
         self._strangers.discard(link)
         neighbour = self._meet(control.node)
         neighbour.inlet.open(link, control.epoch, Welcome(own.node, own.epoch))

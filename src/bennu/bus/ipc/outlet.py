@@ -301,11 +301,19 @@ class Outlet:
             self._missed.report()
             link.abort()
 
+    def abort(self) -> None:
+        """End the connections now."""
+        for link in self._links:
+            link.abort()
+
     @property
     def fds(self) -> list[int]:
         """The file descriptors of the connections."""
-        links = [*self._cut_links] if self._link is None else [self._link, *self._cut_links]
-        return [link.fd for link in links]
+        return [link.fd for link in self._links]
+
+    @property
+    def _links(self) -> list[Link]:
+        return [*self._cut_links] if self._link is None else [self._link, *self._cut_links]
 
     def _push(self, key: bytes | None, frame: bytes) -> None:
         self._queue.add(key, frame)

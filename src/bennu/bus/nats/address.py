@@ -61,6 +61,9 @@ class NATSAddress:
     prefix: str
     files: dict[str, str]
 
+    def __repr__(self) -> str:
+        return f"NATSAddress({self.shown!r})"
+
     @classmethod
     def parse(cls, address: str) -> NATSAddress:
         """Read an address.

@@ -31,6 +31,9 @@ class PostgreSQLAddress(NamedTuple):
     servers: tuple[str, ...]
     prefix: str
 
+    def __repr__(self) -> str:
+        return f"PostgreSQLAddress({self.name!r})"
+
 
 def parse_address(address: str, node: str) -> PostgreSQLAddress:
     """Return the servers of an address.
