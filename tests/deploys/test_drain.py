@@ -6,12 +6,12 @@ import asyncio
 import signal
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Final
 
 import pytest
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.cluster.members import Member, PollEnded
 from tests.cluster.nodes import ask
@@ -146,3 +146,36 @@ async def test_haproxy_uses_nodes_that_are_not_ready_if_none_is(tmp_path: Path) 
             assert member.node in behind.names
         async with poll(behind.proxy, "mirror") as member:
             assert member.node in behind.names
+
+
+async def test_haproxy_takes_out_a_node_that_hangs(tmp_path: Path) -> None:
+    """A process that is stopped accepts connections, and answers nothing."""
+    async with run_behind("haproxy", tmp_path) as behind:
+        hangs, serves = behind.nodes[0], behind.names[1]
+        hangs.signal(signal.SIGSTOP)
+        try:
+            await until(lambda: "Server nodes_ready/one is DOWN" in behind.proxy.output)
+            for _ in range(3):
+                async with enter(behind.proxy, "mirror") as member:
+                    assert member.node == serves
+        finally:
+            hangs.signal(signal.SIGCONT)
+        await until(lambda: "Server nodes_ready/one is UP" in behind.proxy.output)
+        behind.expect("the bus")  # the other node can be without answers of this one for a while
+
+
+async def test_nginx_comes_back_after_all_nodes_were_away(tmp_path: Path) -> None:
+    """While both nodes are away, the answer is 502. Both serve again within seconds, without a reload of nginx."""
+    async with run_behind("nginx", tmp_path) as behind:
+        await asyncio.gather(*(node.stop() for node in behind.nodes))
+        with pytest.raises(InvalidStatus) as refused:
+            async with enter(behind.proxy, "mirror"):
+                pass
+        assert refused.value.response.status_code == 502
+        await asyncio.gather(*(behind.start_again(number) for number in range(2)))
+        served: set[str] = set()
+        async with asyncio.timeout(STEP):
+            while served != {*behind.names}:
+                with suppress(InvalidStatus):
+                    async with enter(behind.proxy, "mirror") as member:
+                        served.add(member.node)

@@ -218,10 +218,11 @@ def reap_strangers(workers: Collection[int]) -> None:
     Args:
         workers: The process ids of the workers, whose exit codes are still wanted.
     """
-    while (found := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None:
-        if found.si_pid in workers:
-            return  # it has ended just now: the next signal is for it
-        os.waitpid(found.si_pid, 0)
+    with suppress(ChildProcessError):  # there is no other process
+        while (found := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None:
+            if found.si_pid in workers:
+                return  # it has ended just now: the next signal is for it
+            os.waitpid(found.si_pid, 0)
 
 
 def _nothing() -> None:
