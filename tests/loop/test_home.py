@@ -337,7 +337,6 @@ READS = {
         "enter",
         "leave",
         "move",
-        "heard",
         "send_everywhere",  # broadcast, for a caller that has checked the event loop
         "subscribers",
     },

@@ -33,7 +33,7 @@ async def test_nodes_hear_each_other() -> None:
         assert one.node == "one"
         assert one.nodes() == two.nodes() == {"one", "two"}
         two.interest.keep(TOPICS + "A")
-        await two.heard(TOPICS + "A")
+        await two.heard("A")
         await one.publish(TOPICS + "A", NEWS)
         await one.publish(TOPICS + "B", NEWS)
         await one.publish(IDS, pack(EnvelopeKind.DISCONNECT, "ann"))
@@ -232,12 +232,12 @@ async def test_a_bus_that_hangs_from_the_start_delays_the_start_by_two_seconds()
     async with cluster(adapter) as (one, _):
         assert running_loop().time() == 2 * PATIENCE
         assert one.watch.silence > 0
-        await one.heard(TOPICS + "A")
+        await one.heard("A")
         assert running_loop().time() == 2 * PATIENCE
         adapter.release()
         await advance(10)
         assert one.watch.is_up
-        assert await one.interest.heard(TOPICS + "A")
+        assert await one.interest.heard("A")
 
 
 @pytest.mark.parametrize("method", ["subscribe", "confirm"])

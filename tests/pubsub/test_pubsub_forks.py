@@ -53,7 +53,8 @@ async def test_a_child_of_a_fork_is_a_node_of_its_own(directory: Path) -> None:
     await endpoint.start()
     parent, heard = endpoint.node, list[Any]()
     subscription = endpoint.pubsub.subscribe("A", heard.append)
-    await endpoint.pubsub.heard("A")
+    assert endpoint.pubsub.cluster is not None
+    await endpoint.pubsub.cluster.heard("A")
 
     async def child() -> None:
         with pytest.raises(NotStarted, match="fork"):

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
-from bennu import Channel, Refused
+from bennu import Channel, Refused, on_out
 from bennu.bus import MemoryNetwork
 from bennu.pubsub.interest import LINGER, PATIENCE
+from bennu.reasons import DropReason
 
 from ..pubsub.nodes import lines_of, nodes, said
 from ..support.clock import advance, running_loop, settle
 from ..support.hostile_adapter import HostileAdapter
-from ..support.memory import Over, all_transports, endpoint_of, error, ok, serve
+from ..support.memory import (
+    Client,
+    Over,
+    Server,
+    Version,
+    all_transports,
+    both_versions,
+    endpoint_of,
+    error,
+    ok,
+    serve,
+)
 
 ended: list[Any] = []
 
@@ -165,3 +179,69 @@ async def test_an_answer_that_cannot_be_sent() -> None:
         assert await client.join("room:1") == error("join crashed")
         server.logged("can't be sent")
         client.close()
+
+
+class Intercepting(Channel[Any]):
+    """Changes one event."""
+
+    @on_out("news")
+    async def news(self, payload: dict[str, Any]) -> None:
+        await self.push("changed", payload)
+
+
+@asynccontextmanager
+async def waiting(
+    channel: type[Channel[Any, Any]], version: Version = "2.0.0"
+) -> AsyncIterator[tuple[Server, Client, HostileAdapter]]:
+    """Yield a server, a client whose join waits for the bus, and the bus."""
+    adapter = HostileAdapter(MemoryNetwork().adapter("one"))
+    async with serve(endpoint_of({"room:*": channel}, pubsub=adapter)) as server:
+        client = await server.connect(version=version)
+        adapter.hangs.add("subscribe")
+        client.start_join("room:1")
+        await settle()
+        yield server, client, adapter
+
+
+@both_versions
+async def test_what_is_sent_while_a_join_waits_follows_the_reply(version: Version) -> None:
+    """In its order; a binary message only if the client can carry it, and messages of server code not at all."""
+    async with waiting(Room, version) as (server, client, adapter):
+        endpoint = server.endpoint
+        await endpoint.broadcast("room:1", "news", {"n": 1})
+        await endpoint.broadcast("room:1", "drawn", b"\0")
+        await endpoint.pubsub.broadcast("room:1", {"for": "listeners"})
+        await endpoint.broadcast("room:1", "news", {"n": 2})
+        assert not client.read()
+        adapter.release()
+        assert (await client.receive()).payload == ok()
+        got = [await client.receive() for _ in range(3 if version == "2.0.0" else 2)]
+        drawn = [b"\0"] if version == "2.0.0" else []
+        assert [frame.payload for frame in got] == [{"n": 1}, *drawn, {"n": 2}]
+        assert endpoint.telemetry.drops["room:1", DropReason.NO_BINARY] == 1 - len(drawn)
+        await endpoint.broadcast("room:1", "news", {"n": 3})
+        assert (await client.receive()).payload == {"n": 3}
+
+
+async def test_what_is_sent_while_a_join_waits_is_intercepted() -> None:
+    async with waiting(Intercepting) as (server, client, adapter):
+        await server.endpoint.broadcast("room:1", "news", {"n": 1})
+        adapter.release()
+        assert (await client.receive()).payload == ok()
+        assert (await client.receive()).event == "changed"
+
+
+class Unwritable(Channel[Any]):
+    """Returns what is no JSON."""
+
+    async def join(self) -> Any:
+        return {"answer": object()}
+
+
+async def test_a_join_that_can_not_be_answered_catches_up_with_nothing() -> None:
+    async with waiting(Unwritable) as (server, client, adapter):
+        await server.endpoint.broadcast("room:1", "news", {"n": 1})
+        adapter.release()
+        assert (await client.receive()).payload["status"] == "error"
+        await client.expect_nothing()
+        server.logged("can't be sent")

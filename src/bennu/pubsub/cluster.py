@@ -115,9 +115,13 @@ class Cluster:
             finally:
                 await stop_adapter(self._adapter, self.log)
 
+    def hears(self, topic: str) -> bool:
+        """Return whether this node hears what other nodes send to a topic of PubSub."""
+        return self.interest.hears(TOPICS + topic)
+
     async def heard(self, topic: str) -> None:
-        """Wait until the bus has confirmed a topic, but at most a second. While the bus is down, don't wait."""
-        await self.interest.heard(topic, PATIENCE if self.watch.is_up else 0.0)
+        """Wait until the bus has confirmed a topic of PubSub, but at most a second. While the bus is down, don't wait."""
+        await self.interest.heard(TOPICS + topic, PATIENCE if self.watch.is_up else 0.0)
 
     # Messages.
 

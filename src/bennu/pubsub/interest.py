@@ -74,6 +74,10 @@ class TopicInterest:
         """Return the number of topics, including those that linger."""
         return len(self._topics)
 
+    def hears(self, topic: str) -> bool:
+        """Return whether the bus has confirmed a topic."""
+        return self._topics.get(topic, topic) is None
+
     def keep(self, topic: str) -> None:
         """Hear a topic from now on: it has a subscriber."""
         if topic in self._topics:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..definition import Handler
 from ..errors import EncodeError, Refused
-from ..message import Error, Message, Ok, Reply
-from ..reasons import Reason
+from ..message import Broadcast, Error, Message, Ok, Reply
+from ..reasons import DropReason, Reason
 from ..user_code.callback import crash_of
 from ..user_code.functions import add_refusal_note
 from ..user_code.invalid_payload import InvalidPayload
@@ -43,11 +43,7 @@ async def join(channel: ChannelServer, message: Message) -> bool:
     if outcome.response is not CRASHED:
         report_joined(channel, message, outcome, started)
     if type(outcome) is Ok:
-        pubsub = connection.server.pubsub
-        if (
-            pubsub.cluster is not None
-        ):  # the client must not miss what other nodes send after the reply
-            await pubsub.heard(channel.topic)
+        missed = await _wait_for_bus(channel)
         if connection.is_lost:
             channel.move(Trigger.ACCEPTED)  # the user's join has succeeded, so `terminate` must run
             return True
@@ -59,12 +55,48 @@ async def join(channel: ChannelServer, message: Message) -> bool:
             )
             outcome = Error(CRASHED)
         else:
+            for broadcast in missed:
+                _catch_up(channel, broadcast)
             connection.release(channel)
             return True
     channel.move(Trigger.REFUSED)
     connection.not_joined(message, outcome.response)
     connection.release(channel)
     return False
+
+
+async def _wait_for_bus(channel: ChannelServer) -> list[Any]:
+    """Wait until this node hears the topic from other nodes, so that the client misses nothing after the reply.
+
+    Returns:
+        What was sent to the topic meanwhile. The client gets it after the reply: it is newer than the user's ``join``.
+    """
+    pubsub, missed = channel.connection.server.pubsub, list[Any]()
+    cluster = pubsub.cluster
+    if cluster is not None and not cluster.hears(channel.topic):
+        listening = pubsub.listen(channel.topic, missed.append)
+        try:
+            await cluster.heard(channel.topic)
+        finally:
+            listening.cancel()
+    return missed
+
+
+def _catch_up(channel: ChannelServer, message: Any) -> None:
+    """Send a broadcast to a client that has just joined."""
+    if not isinstance(message, Broadcast):
+        return  # it is for server code
+    connection = channel.connection
+    serializer = connection.serializer
+    if message.event in channel.definition.intercepts:
+        channel.intercept(message)
+    elif isinstance(message.payload, bytes) and not (
+        serializer.carries_binary and connection.framing.carries_binary
+    ):
+        connection.server.telemetry.dropped(channel.topic, DropReason.NO_BINARY)
+    else:
+        encoded = serializer.broadcast(message.topic, message.event, message.payload)
+        connection.send(encoded)
 
 
 async def _ask(channel: ChannelServer, handler: Handler, message: Message) -> Ok | Error:
