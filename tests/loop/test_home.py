@@ -337,6 +337,7 @@ READS = {
         "enter",
         "leave",
         "move",
+        "heard",
         "send_everywhere",  # broadcast, for a caller that has checked the event loop
         "subscribers",
     },

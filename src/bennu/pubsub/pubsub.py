@@ -169,6 +169,11 @@ class PubSub:
         self.home.expect("pubsub", "on_publish", LATER)
         return (lambda: None) if self.cluster is None else self.cluster.on_publish(topic, handler)
 
+    async def heard(self, topic: str) -> None:
+        """Wait until this node hears what other nodes send to a topic: after :meth:`subscribe`, but at most a second."""
+        if self.cluster is not None:
+            await self.cluster.heard(topic)
+
     def receive(self, topic: str | None, envelope: Envelope) -> None:
         """Send an encoded message to the subscribers in this process. For a disconnect by id the topic is None.
 
