@@ -270,3 +270,33 @@ async def test_settling_waits_for_a_primary_that_is_lost(fresh: RedisCluster) ->
         await waiting
         assert gaps
         assert one.reasons == []
+
+
+async def test_what_no_server_takes_is_told_as_a_gap(fresh: RedisCluster) -> None:
+    async with connected(driver_for(fresh.address)) as one:
+        gaps: list[float] = []
+        one.driver.on_gap(gaps.append)
+        await one.driver.close()
+        await one.connect()
+        await one.driver.subscribe(CHANNELS)
+        slot = slot_of(CHANNELS[0])
+        owner = fresh.owner(slot)
+        owner.command("CLUSTER", "DELSLOTS", str(slot))
+        await one.driver.publish([(CHANNELS[0], b"lost")])
+        owner.command("CLUSTER", "ADDSLOTS", str(slot))
+        await until(lambda: gaps)
+        assert one.reasons == []
+
+
+async def test_a_primary_at_which_nothing_is_heard_is_looked_for(fresh: RedisCluster) -> None:
+    async with connected(driver_for(fresh.address)) as one:
+        gaps: list[float] = []
+        one.driver.on_gap(gaps.append)
+        await one.driver.close()
+        await one.connect()
+        fresh.servers[0].kill()
+        for _ in range(2):
+            await one.driver.publish([(channel, b"lost") for channel in CHANNELS])
+        fresh.failover(fresh.servers[0], force=True)
+        await until(lambda: gaps)
+        assert one.reasons == []

@@ -10,7 +10,8 @@ A driver never connects again by itself, and keeps nothing for a later connectio
 once, and waits for the next :meth:`Driver.connect`.
 
 A driver that has lost a message on its way, because a buffer was full for example, ends its connection. The adapter then asks
-the other nodes what it has missed.
+the other nodes what it has missed. A driver whose broker has parts can keep the connection for the other parts: then it says
+by :meth:`Driver.on_gap` for how long messages can have been lost.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ module               what it does
 :mod:`.nodes`        connects to the servers; notices one that hangs
 :mod:`.homes`        subscribes at the primaries; follows channels whose slots move, or whose primary was lost
 :mod:`.rerouting`    publishes; sends again what was refused because a slot has moved
+:mod:`.dropped`      says when messages were dropped, once the cluster takes messages again
 ===================  ================================================================================================
 
 A primary that is lost takes its own channels along, and the other primaries go on: a driver that ended as a whole would
@@ -23,8 +24,8 @@ The connection as a whole ends when no server answers, when a server refuses the
 are without a primary for :data:`PATIENCE` seconds. That is more than the 15 seconds and an election in which a cluster
 with its default settings replaces a primary.
 
-The connection goes on while topics are deaf, so the driver says afterwards for how long (``on_gap``), and the adapter asks
-for marks of what was missed. Messages to two primaries can overtake each other, so :meth:`ClusterDriver.settle` asks all.
+The connection goes on while topics are deaf or messages are dropped, so the driver says afterwards for how long
+(``on_gap``), and the adapter asks for marks of what it has missed, and sends marks of what others have missed. Messages to two primaries can overtake each other, so :meth:`ClusterDriver.settle` asks all.
 
 The channel of all nodes has one primary, too. If that primary is lost, no heartbeat comes back, and the adapter ends the
 connection. It is back once the cluster has replaced the primary.
@@ -42,6 +43,7 @@ from ...logs.log import Log
 from ..broker.driver import Broken, Driver, Gap, Hear
 from .connection import RedisConnection
 from .driver import MAX_BYTES
+from .dropped import DroppedMessages
 from .homes import ChannelHomes
 from .nodes import ClusterNodes
 from .options import RedisOptions, RedisPlace
@@ -164,14 +166,15 @@ class ClusterDriver(Driver):
 class _ClusterLife:
     """What a driver has from one ``connect`` to its end."""
 
-    __slots__ = ("_gap", "_log", "_options", "homes", "nodes", "publisher")
+    __slots__ = ("_gap", "_log", "_options", "dropped", "homes", "nodes", "publisher")
 
     def __init__(
         self, nodes: ClusterNodes, patience: float, options: RedisOptions, gap: Gap, log: Log
     ) -> None:
         self.nodes = nodes
         self.homes = ChannelHomes(nodes, patience, self._repaired)
-        self.publisher = ShardPublisher(nodes)
+        self.dropped = DroppedMessages(gap, self._is_well)
+        self.publisher = ShardPublisher(nodes, self._drop)
         self._options = options
         self._gap = gap
         self._log = log
@@ -185,6 +188,10 @@ class _ClusterLife:
             self._repaired()  # by the next connection
         self.homes.stop()
         self.publisher.stop()
+        self.dropped.stop()
+
+    def _is_well(self) -> bool:
+        return self.homes.lost_since is None and not self.nodes.lost
 
     def _lost(self, connection: RedisConnection, reason: Exception) -> None:
         self._log.warning(
@@ -203,6 +210,13 @@ class _ClusterLife:
     def _refused(self, connection: RedisConnection, message: Any, error: str) -> None:
         if self.nodes.note(connection, "SPUBLISH", error):
             self.publisher.refuse(connection, message)
+        else:
+            self._drop()
+
+    def _drop(self) -> None:
+        self.dropped.note()
+        if self.nodes.lost:
+            self.homes.repair()  # nobody else looks for a primary at which this node hears nothing
 
 
 def _nobody(_: float) -> None:

@@ -23,7 +23,6 @@ from typing import Any, Final
 
 from hiredis import ReplyError
 
-from ...errors import DefinitionError
 from ..broker.driver import Broken, Driver, Hear
 from .connection import CHUNK, RedisConnection
 from .login import connect_to
@@ -139,7 +138,7 @@ class RedisDriver(Driver):
         """Run a watch. A watch that fails ends the connection: it would find nothing more."""
         try:
             await watch(connection)
-        except (OSError, ReplyError, DefinitionError) as error:
+        except Exception as error:  # noqa: BLE001 - a Sentinel can answer anything
             connection.fail(error)
 
     def _lost(self, connection: RedisConnection, reason: Exception) -> None:

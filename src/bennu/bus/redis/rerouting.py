@@ -6,15 +6,15 @@ A message that is refused with MOVED was delivered to nobody, so it is sent to t
 of its channel must not overtake it. They were refused too, or are not sent yet. So publishing waits until the server has
 answered everything that was sent to it. Then the refused messages are sent in their order, and publishing goes on.
 
-A message for a primary that is lost is dropped: to keep it would hold up the topics of all other primaries. The receivers
-count it by its number.
+A message for a primary that is lost is dropped: to keep it would hold up the topics of all other primaries. So is a message
+that no server takes. The driver notes each drop (:mod:`.dropped`), so that the receivers count it.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -38,12 +38,14 @@ class ShardPublisher:
 
     Args:
         nodes: The servers.
+        dropped: Called when messages were dropped.
     """
 
-    __slots__ = ("_lock", "_nodes", "_refused", "_rerouting", "_sources")
+    __slots__ = ("_dropped", "_lock", "_nodes", "_refused", "_rerouting", "_sources")
 
-    def __init__(self, nodes: ClusterNodes) -> None:
+    def __init__(self, nodes: ClusterNodes, dropped: Callable[[], object]) -> None:
         self._nodes = nodes
+        self._dropped = dropped
         self._lock = asyncio.Lock()
         self._refused: list[Message] = []
         self._sources: set[RedisConnection] = set()
@@ -93,7 +95,9 @@ class ShardPublisher:
         except DefinitionError as error:
             self._nodes.break_off(error)
         finally:
-            self._refused.clear()
+            if self._refused:
+                self._refused.clear()
+                self._dropped()
             self._rerouting = None
 
     async def _connect_for(self, messages: Sequence[Message]) -> None:
@@ -112,6 +116,8 @@ class ShardPublisher:
             place = place_of(message[0])
             if place in live:
                 own[live[place]].append(message)
+            else:
+                self._dropped()
         for connection, group in own.items():
             connection.publish(b"SPUBLISH", group, group)
         return own.keys()
