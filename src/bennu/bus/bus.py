@@ -29,9 +29,19 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Final
 
+from ..errors import NotStarted
 from ..reasons import LossReason
 
-__all__ = ["PUBLISHER", "BusAdapter", "Loss", "LossReason", "Lost", "Receive", "unique_name"]
+__all__ = [
+    "PUBLISHER",
+    "BusAdapter",
+    "Loss",
+    "LossReason",
+    "Lost",
+    "Receive",
+    "not_started",
+    "unique_name",
+]
 
 PUBLISHER: Final = "publisher@"
 """What the name of a node begins with that only publishes: it serves no clients, and ``endpoint.nodes()`` leaves it out."""
@@ -151,6 +161,20 @@ class BusAdapter(ABC):
     @abstractmethod
     def nodes(self) -> frozenset[str]:
         """Return the names of the other nodes that this node knows to be on the bus."""
+
+
+def not_started(*, is_forked: bool = False) -> NotStarted:
+    """Return the error of a call to an adapter that is not started in this process.
+
+    Args:
+        is_forked: Whether this process is a fork of the one that started the adapter.
+    """
+    if is_forked:
+        return NotStarted(
+            f"this process ({os.getpid()}) is a fork of the one that started the bus, and has no connection:"
+            " start the adapter after the fork"
+        )
+    return NotStarted("the bus is not started: await adapter.start(receive, lost) first")
 
 
 def unique_name() -> str:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from ..errors import NotStarted
-from .bus import BusAdapter, Lost, Receive, unique_name
+from .bus import BusAdapter, Lost, Receive, not_started, unique_name
 
 __all__ = ["LocalAdapter"]
 
@@ -60,4 +59,4 @@ class LocalAdapter(BusAdapter):
 
     def _expect_started(self) -> None:
         if not self._is_started:
-            raise NotStarted("the bus is not started: await adapter.start(receive, lost) first")
+            raise not_started()

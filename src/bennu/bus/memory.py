@@ -17,8 +17,7 @@ from collections.abc import Collection, Iterable
 from itertools import count
 from typing import NamedTuple
 
-from ..errors import NotStarted
-from .bus import BusAdapter, Loss, LossReason, Lost, Receive
+from .bus import BusAdapter, Loss, LossReason, Lost, Receive, not_started
 from .sequence import Gaps, Heard, Numbers
 
 __all__ = ["MemoryAdapter", "MemoryNetwork", "Published"]
@@ -295,4 +294,4 @@ class MemoryAdapter(BusAdapter):
 
     def _expect_started(self) -> None:
         if not self.is_started:
-            raise NotStarted("the bus is not started: await adapter.start(receive, lost) first")
+            raise not_started()

@@ -9,7 +9,6 @@ from hypothesis import example, given, strategies as st
 
 from bennu.bus.broker.frames import (
     MAX_NODE,
-    MAX_TOPIC,
     PART,
     Answer,
     Ask,
@@ -26,12 +25,11 @@ from bennu.bus.broker.frames import (
     body_of,
     control_of,
     head_of,
-    key_of,
     sender_of,
     size_of,
     split,
 )
-from bennu.errors import DecodeError, EncodeError
+from bennu.errors import DecodeError
 
 from ...support.properties import property_test, texts
 
@@ -158,15 +156,6 @@ def test_any_bytes_are_a_frame_or_refused(data: bytes) -> None:
                 control_of(body.data)
         except DecodeError:
             pass
-
-
-def test_a_topic_has_a_limit() -> None:
-    assert key_of("ä") == b"\xc3\xa4"
-    assert len(key_of("x" * MAX_TOPIC)) == MAX_TOPIC
-    with pytest.raises(EncodeError, match=r"65,536 bytes"):
-        key_of("x" * (MAX_TOPIC + 1))
-    with pytest.raises(EncodeError, match="no UTF-8 form"):
-        key_of("\ud800")
 
 
 @given(st.lists(st.integers(0, 40_000), max_size=30))

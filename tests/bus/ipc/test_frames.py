@@ -13,7 +13,6 @@ from hypothesis import given, strategies as st
 from bennu.bus.ipc.frames import (
     MAX_DATA,
     MAX_FRAME,
-    MAX_TOPIC,
     Farewell,
     Flush,
     Flushed,
@@ -25,7 +24,6 @@ from bennu.bus.ipc.frames import (
     NoInterest,
     Welcome,
     control_frame,
-    key_of_topic,
     message_frame,
     parts,
 )
@@ -103,15 +101,6 @@ def test_bad_bytes_are_refused(data: bytes, text: str) -> None:
 def test_random_bytes_raise_nothing_else(data: bytes) -> None:
     with suppress(DecodeError):
         reader([]).feed(data)
-
-
-def test_a_topic_has_a_form_of_bounded_length() -> None:
-    assert key_of_topic("ä") == b"\xc3\xa4"
-    assert len(key_of_topic("x" * MAX_TOPIC)) == MAX_TOPIC
-    with pytest.raises(EncodeError, match="65,536 bytes"):
-        key_of_topic("x" * (MAX_TOPIC + 1))
-    with pytest.raises(EncodeError, match="UTF-8"):
-        key_of_topic("\ud800")
 
 
 def test_a_message_has_a_bounded_length() -> None:

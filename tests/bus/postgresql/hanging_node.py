@@ -6,14 +6,14 @@ import asyncio
 import os
 import sys
 
-from bennu.bus.postgresql import connection
+from bennu.bus.postgresql import statements
 
 from ...support.until import until
 from .ears import connected
 
 
 async def main(address: str) -> None:
-    connection.SETTINGS["tcp_user_timeout"] = "1s"
+    statements.SETTINGS["tcp_user_timeout"] = "1s"
     async with connected(address) as one:
         await one.driver.subscribe(["t"])
         os.write(1, b"listens\n")

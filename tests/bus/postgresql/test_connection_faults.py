@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from bennu.bus.postgresql import connection
+from bennu.bus.postgresql import connection, statements
 
 from ...support.brokers.postgresql import PostgreSQL
 from ...support.until import until
@@ -125,7 +125,7 @@ async def test_publishers_wait_for_a_transaction_that_holds_the_lock(
     server: PostgreSQL, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The transaction has written and notified, and waits for a standby that is away."""
-    monkeypatch.setitem(connection.SETTINGS, "lock_timeout", "100ms")
+    monkeypatch.setitem(statements.SETTINGS, "lock_timeout", "100ms")
     server.sql("CREATE TABLE IF NOT EXISTS t (i int)")
     server.sql("ALTER SYSTEM SET synchronous_standby_names = 'away'")
     server.sql("SELECT pg_reload_conf()")

@@ -47,14 +47,13 @@ happens: delivered plus missed is what was published, for each publisher, topic 
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import Collection
 
-from ...errors import DefinitionError, NotStarted
+from ...errors import DefinitionError
 from ...logs.log import Log
 from ...loop.forks import give_up, watch
-from ..bus import BusAdapter, Lost, Receive, unique_name
+from ..bus import BusAdapter, Lost, Receive, not_started, unique_name
 from .driver import Driver
 from .frames import MAX_NODE
 from .node import BrokerNode
@@ -210,16 +209,8 @@ class BrokerAdapter(BusAdapter):
     def _started(self) -> BrokerNode:
         life = self._life
         if life is None or not life.is_open or self._is_forked:
-            raise self._not_started()
+            raise not_started(is_forked=self._is_forked)
         return life
-
-    def _not_started(self) -> NotStarted:
-        if self._is_forked:
-            return NotStarted(
-                f"this process ({os.getpid()}) is a fork of the one that started the bus, and has no connection:"
-                " start the adapter after the fork"
-            )
-        return NotStarted("the bus is not started: await adapter.start(receive, lost) first")
 
 
 def _expect_text(subject: str, text: str, most: int, write: str) -> None:

@@ -21,7 +21,7 @@ A number has eight bytes (:mod:`bennu.bus.sequence`). All lengths and numbers ar
 ========================  ==============================================================================
 control frame             meaning
 ========================  ==============================================================================
-``NodeHeartbeat``             I am here
+``NodeHeartbeat``         I am here
 ``FarewellToAll``         I stop, and have sent everything
 ``Probe``                 to myself: what I sent before has reached the broker
 ``Ask``                   where do you stand in these topics?
@@ -41,11 +41,10 @@ from typing import Annotated, Final, NamedTuple
 
 import msgspec
 
-from ...errors import DecodeError, EncodeError
+from ...errors import DecodeError
 
 __all__ = [
     "MAX_NODE",
-    "MAX_TOPIC",
     "PART",
     "VERSION",
     "Answer",
@@ -63,7 +62,6 @@ __all__ = [
     "body_of",
     "control_of",
     "head_of",
-    "key_of",
     "sender_of",
     "size_of",
     "split",
@@ -74,9 +72,6 @@ VERSION: Final = 1
 
 MAX_NODE: Final = 128
 """Bytes of the name of a node."""
-
-MAX_TOPIC: Final = 65_535
-"""Bytes of a topic."""
 
 PART: Final = 128 * 1024
 """Bytes of topics in one frame, about."""
@@ -182,23 +177,6 @@ BrokerFrame = NodeHeartbeat | FarewellToAll | Probe | Ask | Answer | Recall | Re
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[BrokerFrame] = msgspec.msgpack.Decoder(BrokerFrame)
-
-
-def key_of(topic: str) -> bytes:
-    """Return a topic in UTF-8.
-
-    Raises:
-        EncodeError: The topic is too long, or has no UTF-8 form.
-    """
-    try:
-        key = topic.encode()
-    except UnicodeEncodeError as error:
-        raise EncodeError(f"the topic {topic!r} has no UTF-8 form") from error
-    if len(key) > MAX_TOPIC:
-        raise EncodeError(
-            f"a topic has {len(key):,} bytes: a bus carries topics of at most {MAX_TOPIC:,}"
-        )
-    return key
 
 
 class Sender:

@@ -18,7 +18,8 @@ from collections.abc import Iterable
 from ...errors import EncodeError
 from ..bus import Loss, LossReason, Lost
 from ..numbers import Key, Numbers, Stream
-from .frames import FrameKind, Sender, body_of, key_of
+from ..topics import key_of
+from .frames import FrameKind, Sender, body_of
 from .outbox import BrokerOutbox
 from .settings import BrokerSettings, Channels
 

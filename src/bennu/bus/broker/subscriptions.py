@@ -20,8 +20,9 @@ from collections.abc import Callable, Collection
 from typing import Final
 
 from ..sequence import UNKNOWN
+from ..topics import key_of
 from .driver import Driver
-from .frames import key_of, size_of, split
+from .frames import size_of, split
 from .settings import Channels
 
 __all__ = ["SubscribedTopic", "SubscriptionBatch", "Subscriptions"]

@@ -38,12 +38,12 @@ from collections.abc import Collection
 from typing import Final
 from weakref import WeakValueDictionary
 
-from ...errors import NotStarted
 from ...logs.log import Log
 from ...loop.forks import watch
-from ..bus import BusAdapter, Lost, Receive, unique_name
+from ..bus import BusAdapter, Lost, Receive, not_started, unique_name
+from ..topics import key_of
 from .directory import Directory, safe_name
-from .frames import key_of_topic, message_frame
+from .frames import message_frame
 from .mesh import Mesh
 from .outlet import Outlet
 from .own_interest import OwnInterest
@@ -170,8 +170,8 @@ class IPCAdapter(BusAdapter):
         """
         mesh = self._mesh
         if mesh is None or not mesh.is_open:
-            raise self._not_started()
-        key = key_of_topic(topic)
+            raise not_started(is_forked=self._is_forked)
+        key = key_of(topic)
         outlets = _chosen(mesh.hearers.of(key), node)
         if not outlets:
             return 0
@@ -191,7 +191,7 @@ class IPCAdapter(BusAdapter):
         """Send a message once there is room in all queues."""
         while True:
             if not mesh.is_open:
-                raise self._not_started()
+                raise not_started(is_forked=self._is_forked)
             outlets = _chosen(mesh.hearers.of(key), node)
             full = [outlet for outlet in outlets if outlet.is_full]
             if not full:
@@ -250,16 +250,8 @@ class IPCAdapter(BusAdapter):
 
     def _started(self) -> Mesh:
         if self._mesh is None or not self._mesh.is_open:
-            raise self._not_started()
+            raise not_started(is_forked=self._is_forked)
         return self._mesh
-
-    def _not_started(self) -> NotStarted:
-        if self._is_forked:
-            return NotStarted(
-                f"this process ({os.getpid()}) is a fork of the one that started the bus, and has no connection:"
-                " start the adapter after the fork"
-            )
-        return NotStarted("the bus is not started: await adapter.start(receive, lost) first")
 
 
 def _chosen(outlets: list[Outlet], node: str | None) -> list[Outlet]:

@@ -36,11 +36,11 @@ from typing import Final
 import msgspec
 
 from ...errors import DecodeError, EncodeError
+from ..topics import MAX_TOPIC
 
 __all__ = [
     "MAX_DATA",
     "MAX_FRAME",
-    "MAX_TOPIC",
     "VERSION",
     "Control",
     "Farewell",
@@ -54,7 +54,6 @@ __all__ = [
     "NoInterest",
     "Welcome",
     "control_frame",
-    "key_of_topic",
     "message_frame",
     "parts",
 ]
@@ -63,9 +62,6 @@ VERSION: Final = 1
 
 MAX_DATA: Final = 16 * 1024 * 1024
 """Bytes of a message's data."""
-
-MAX_TOPIC: Final = 65_535
-"""Bytes of a topic."""
 
 MAX_FRAME: Final = MAX_DATA + MAX_TOPIC + 64
 """Bytes of a frame."""
@@ -157,23 +153,6 @@ Control = (
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Control] = msgspec.msgpack.Decoder(Control)
-
-
-def key_of_topic(topic: str) -> bytes:
-    """Return the form in which a topic travels.
-
-    Raises:
-        EncodeError: The topic is too long, or has no UTF-8 form.
-    """
-    try:
-        key = topic.encode()
-    except UnicodeEncodeError as error:
-        raise EncodeError(f"the topic {topic!r} has no UTF-8 form") from error
-    if len(key) > MAX_TOPIC:
-        raise EncodeError(
-            f"a topic has {len(key):,} bytes: a bus carries topics of at most {MAX_TOPIC:,}"
-        )
-    return key
 
 
 def message_frame(key: bytes, data: bytes) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from .frames import key_of_topic
+from ..topics import key_of
 
 __all__ = ["OwnInterest"]
 
@@ -29,7 +29,7 @@ class OwnInterest:
         Raises:
             EncodeError: A topic is too long. None is added.
         """
-        keys = {key_of_topic(topic): topic for topic in topics}
+        keys = {key_of(topic): topic for topic in topics}
         new = [key for key in keys if key not in self.topics]
         if new:
             self.number += 1
@@ -38,7 +38,7 @@ class OwnInterest:
 
     def remove(self, topics: Collection[str]) -> set[bytes]:
         """Remove topics, and return those that were there."""
-        old = {key_of_topic(topic) for topic in topics} & self.topics.keys()
+        old = {key_of(topic) for topic in topics} & self.topics.keys()
         for key in old:
             del self.topics[key]
         return old
