@@ -94,8 +94,11 @@ class SpreadAdapter(BusAdapter):
             raise
 
     async def stop(self) -> None:
-        """Stop all adapters."""
-        await asyncio.gather(*[adapter.stop() for adapter in self.adapters.values()])
+        """Stop all adapters, also if one of them raises."""
+        stops = [adapter.stop() for adapter in self.adapters.values()]
+        for result in await asyncio.gather(*stops, return_exceptions=True):
+            if isinstance(result, BaseException):
+                raise result
 
     async def publish(self, topic: str, data: bytes, node: str | None = None) -> int | None:
         """Send bytes over the bus of the topic."""

@@ -113,6 +113,22 @@ async def test_without_a_name_a_node_has_a_unique_one() -> None:
     assert BrokerAdapter(broker.driver()).driver.name == "memory://broker"
 
 
+async def test_an_outage_that_takes_a_human_is_logged_once_more(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The broker is back with another password: the first reason of the outage is not the one to repair."""
+    bus = BusInMemory()
+    one = await bus.join("one")
+    bus.broker.stop()
+    await advance(10.0)
+    bus.broker.refuses = DefinitionError("the bus", expected="a password", got="none", write="x")
+    await advance(60.0)
+    errors = [line for line in lines(caplog) if line.startswith("ERROR")]
+    assert len(errors) == 2
+    assert "a password" in errors[1]
+    await one.adapter.stop()
+
+
 # Hanging.
 
 

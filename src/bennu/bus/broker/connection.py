@@ -85,6 +85,7 @@ class BrokerConnection:
         self._watched_since = 0.0
         self._delay = settings.first_delay
         self._down_since: float | None = None
+        self._is_mistake = False
         self.is_connected = False
         self._tried: asyncio.Future[None] = self._loop.create_future()
         self.heard_at = self._loop.time()
@@ -218,8 +219,11 @@ class BrokerConnection:
     # The log.
 
     def _note_down(self, why: Exception) -> None:
-        if self._down_since is None:
-            self._down_since = self._loop.time()
+        """Log the first reason of an outage; and once if it then takes a human to end it, such as a new password."""
+        is_mistake = isinstance(why, DefinitionError)
+        if self._down_since is None or (is_mistake and not self._is_mistake):
+            self._down_since = self._down_since or self._loop.time()
+            self._is_mistake = is_mistake
             self._log.error(
                 "The bus %s is down: %s. This node tries again until it is back",
                 self._driver.name,
@@ -234,5 +238,6 @@ class BrokerConnection:
                 self._loop.time() - self._down_since,
             )
             self._down_since = None
+            self._is_mistake = False
         if not self._tried.done():
             self._tried.set_result(None)

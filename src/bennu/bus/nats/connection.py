@@ -82,7 +82,7 @@ class NATSConnection(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         name = server.certified or server.host
         self._informed = self.waiter()
-        context = self._address.ssl_context() if self._address.tls else None
+        context = await self._ssl_context() if self._address.tls else None
         try:
             if context is not None and self._address.tls_first:
                 await loop.create_connection(
@@ -110,10 +110,14 @@ class NATSConnection(asyncio.Protocol):
         transport = await asyncio.get_running_loop().start_tls(
             cast(asyncio.Transport, self._transport),
             self,
-            context or self._address.ssl_context(),
+            context or await self._ssl_context(),
             server_hostname=name,
         )
         self._transport = cast(asyncio.Transport, transport)
+
+    async def _ssl_context(self) -> ssl.SSLContext:
+        """Read the certificates in a thread: it takes many milliseconds, and a disk can hang."""
+        return await asyncio.to_thread(self._address.ssl_context)
 
     def _options(self) -> dict[str, Any]:
         return {

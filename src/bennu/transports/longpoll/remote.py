@@ -73,7 +73,7 @@ class Correspondence:
     def _receive(self, node: str, data: bytes) -> None:
         try:
             letter = _decode(data)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise DecodeError(f"expected a letter about a session, got {error}") from error
         topic, content = letter.session, letter.content
         if not isinstance(content, Question):
