@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 
+from bennu.bus.ipc.adapter import CONFIRM
+from bennu.pubsub.bus_watch import LIMIT
+
 from .paths import short_directory
 from .processes import process
 
@@ -72,6 +75,25 @@ async def test_a_node_that_hangs_for_a_short_time_loses_nothing(directory: Path)
         assert state["heard"]["t"] == list(range(1, 1011))
         assert state["losses"] == []
         assert (await one("state"))["losses"] == []
+
+
+async def test_a_node_that_hangs_does_not_cut_off_the_others(directory: Path) -> None:
+    """``confirm`` waits for it once, and for less time than that after which a node counts as cut off."""
+    assert CONFIRM < LIMIT
+    async with (
+        process(directory, "one", patience=1000) as one,
+        process(directory, "two") as two,
+        process(directory, "three") as three,
+    ):
+        await three("subscribe", "t")
+        two.signal(signal.SIGSTOP)
+        await one("publish", "t", 10)
+        await one("confirm")
+        assert (await three("state"))["heard"] == {"t": list(range(1, 11))}
+        for _ in range(10):
+            await one("confirm")
+        two.signal(signal.SIGCONT)
+        await two("confirm")
 
 
 async def test_a_node_that_hangs_is_cut_off_and_counts_what_it_missed(directory: Path) -> None:

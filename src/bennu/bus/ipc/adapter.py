@@ -49,10 +49,13 @@ from .outlet import Outlet
 from .own_interest import OwnInterest
 from .settings import Settings
 
-__all__ = ["IPCAdapter"]
+__all__ = ["CONFIRM", "IPCAdapter"]
 
 MAX_QUEUE: Final = 1024 * 1024
 PATIENCE: Final = 5.0
+CONFIRM: Final = 2.0
+"""Seconds for which ``confirm`` waits. It is less than the three seconds after which a node counts as cut off: else one
+process that hangs would take all processes of its host out of service."""
 
 
 class IPCAdapter(BusAdapter):
@@ -66,8 +69,8 @@ class IPCAdapter(BusAdapter):
         max_queue: Bytes that wait for one other node, at most; then ``publish`` waits. One more message can follow.
             Default: 1 MiB.
         patience: Seconds for which ``publish`` waits for a node that does not read. Then the node is cut off. ``start``,
-            ``stop``, ``subscribe`` and ``confirm`` wait no longer for such a node either, and only once until it answers.
-            Default: 5.
+            ``stop`` and ``subscribe`` wait no longer for such a node either, ``confirm`` 2 seconds at most, and only once
+            until it answers. Default: 5.
 
     Raises:
         DefinitionError: By ``start``, if the directory or the name can't be used.
@@ -228,7 +231,10 @@ class IPCAdapter(BusAdapter):
                 inlet.unhear(old)
 
     async def confirm(self) -> None:
-        """Wait until each live node has taken what this node has published before."""
+        """Wait until each live node has taken what this node has published before.
+
+        A node that hangs is waited for once, and for two seconds at most.
+        """
         mesh = self._started()
         self._number += 1
         number = self._number
@@ -237,7 +243,8 @@ class IPCAdapter(BusAdapter):
                 outlet.name: outlet.flush(number)
                 for outlet in mesh.outlets
                 if outlet.is_live and not mesh.is_late(outlet.name)
-            }
+            },
+            CONFIRM,
         )
         if late:
             self._log.warning("Nodes have not taken the messages in time: %s", ", ".join(late))

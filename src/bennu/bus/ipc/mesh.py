@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Coroutine, Mapping
 from functools import partial
 from typing import Any, Final
@@ -160,8 +161,14 @@ class Mesh:
         """Return whether a node has not answered in time, and has not answered since."""
         return node in self._late
 
-    async def wait(self, waiting: Mapping[str, Coroutine[Any, Any, object]]) -> list[str]:
+    async def wait(
+        self, waiting: Mapping[str, Coroutine[Any, Any, object]], limit: float = math.inf
+    ) -> list[str]:
         """Wait for other nodes, but not for ever.
+
+        Args:
+            waiting: What is waited for, by the name of the node.
+            limit: The most seconds; the patience of the adapter is another limit.
 
         Returns:
             The nodes that have not answered in time. They are late until they answer, so that a node that hangs is
@@ -171,7 +178,7 @@ class Mesh:
             return []
         tasks = {name: self._loop.create_task(one) for name, one in waiting.items()}
         try:
-            await asyncio.wait(tasks.values(), timeout=self._settings.patience)
+            await asyncio.wait(tasks.values(), timeout=min(limit, self._settings.patience))
         except asyncio.CancelledError:
             for task in tasks.values():
                 task.cancel()
