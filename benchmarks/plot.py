@@ -43,6 +43,7 @@ def main(source: str, target: str) -> None:
     right.barh(rows, rates, color=colors, height=0.6)
     right.set_xlim(0, max(rates) * 1.18)
     right.set_xlabel("messages/s at full load")
+    right.locator_params(axis="x", nbins=4)
     for row, rate in zip(rows, rates, strict=True):
         right.text(rate + max(rates) / 60, row, f"{rate:,.0f}", va="center", fontsize=9)
     for axes in (left, right):

@@ -6,7 +6,7 @@
     python -m benchmarks.cluster --json result.json
     .venv-benchmarks/bin/python benchmarks/plot.py result.json docs/scaling.svg
 
-The parts are those of the modules beside this one: ``delivery``, ``idle``, ``hops`` and ``hall``. The brokers are started
+The parts are those of the modules beside this one: ``delivery``, ``idle``, ``fan``, ``hops`` and ``hall``. The brokers are started
 for the measurement, on this host. The result is Markdown on standard output, and progress on standard error.
 """
 
@@ -23,12 +23,13 @@ from benchmarks.compare import cores, machine
 from benchmarks.measure import Unmeasured
 
 from .delivery import measure_delivery, table_of_delivery
+from .fan import measure_fan, table_of_fan
 from .hall import measure_hall, table_of_hall
 from .hops import STACKS, measure_hops, table_of_hops
 from .idle import measure_idle, table_of_idle
 from .nodes import PEERS_PYTHON, prepare
 
-PARTS = ("delivery", "idle", "hops", "hall")
+PARTS = ("delivery", "idle", "fan", "hops", "hall")
 BUSES = ("ipc", "redis", "redis+cluster", "nats", "postgresql")
 
 
@@ -41,6 +42,9 @@ def measure(part: str, options: argparse.Namespace) -> tuple[Any, str]:
         case "idle":
             idle = {kind: measure_idle(kind) for kind in options.buses or BUSES}
             return idle, table_of_idle(idle)
+        case "fan":
+            fan = {kind: measure_fan(kind) for kind in options.buses or BUSES}
+            return fan, table_of_fan(fan)
         case "hops":
             wanted = options.stacks
             names = [name for name in STACKS if not wanted or any(one in name for one in wanted)]
@@ -67,7 +71,7 @@ def main() -> int:
     add("--runs", type=int, default=3, help="runs of delivery and hops; default 3")
     add("--secs", type=float, default=5, help="seconds of each load; default 5")
     add("--hall-secs", type=float, default=30, help="seconds of the chat in the hall; default 30")
-    add("--buses", nargs="+", metavar="BUS", help="the buses of idle and hall")
+    add("--buses", nargs="+", metavar="BUS", help="the buses of idle, fan and hall")
     add("--stacks", nargs="+", metavar="NAME", help="parts of the names of stacks of hops")
     add("--cores", type=cores, default="0,1", help="cores of server and generator in delivery")
     add("--json", type=Path, metavar="FILE", help="also write all figures to FILE")
