@@ -31,7 +31,7 @@ import uvloop
 
 from bennu.bus import Loss
 from bennu.bus.address import adapter_for, without_password
-from tests.support.brokers.nats import nats_server
+from tests.support.brokers.nats import nats_cluster, nats_server
 from tests.support.brokers.postgresql import postgresql
 from tests.support.brokers.redis import redis_cluster, redis_sentinels, redis_server
 
@@ -60,6 +60,9 @@ def bus(name: str) -> Iterator[str]:
             case "nats":
                 with nats_server(Path(directory)) as nats:
                     yield nats.address
+            case "nats+cluster":
+                with nats_cluster(Path(directory)) as servers:
+                    yield servers.address
             case "postgresql":
                 with postgresql() as database:
                     yield database.address
@@ -281,7 +284,7 @@ def main() -> None:
     parser.add_argument(
         "--bus",
         action="append",
-        help="ipc, redis, redis+sentinel, redis+cluster, nats, postgresql, or an address; default ipc",
+        help="ipc, redis, redis+sentinel, redis+cluster, nats, nats+cluster, postgresql, or an address; default ipc",
     )
     parser.add_argument("--hear", metavar="ADDRESS", help=argparse.SUPPRESS)
     options = parser.parse_args()

@@ -1,7 +1,7 @@
 """What a node spends on the messages of topics that it does not hear.
 
-A publisher sends messages to a topic that one node hears, and another node does not. The CPU of the second node while it
-happens is compared with its CPU in the same time of silence.
+A publisher sends messages to 20 topics that one node hears. Another node has clients in 50 other topics. The CPU of the
+second node while it happens is compared with its CPU in the same time of silence.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ from .nodes import Node, bennu_nodes, figures, wsload
 __all__ = ["measure_idle", "table_of_idle"]
 
 MESSAGES: Final = 20_000
+TOPICS: Final = 20
+OTHERS: Final = 50
 
-SECONDS: Final = 20
-"""For which a client hears the topic."""
+SECONDS: Final = 15
+"""For which the clients stay."""
 
 PAYLOAD: Final = {"t": "0", "body": "x" * 60}
 
@@ -31,8 +33,9 @@ async def spent(address: str, hearing: Node, idle: Node) -> dict[str, float]:
     async with Publisher(address) as publisher:
         await publisher.confirm()  # it is connected
         begun, then = time.monotonic(), (hearing.cpu, idle.cpu)
-        for _ in range(MESSAGES):
-            await publisher.broadcast("room:0", "new_msg", PAYLOAD, confirm=False)
+        for number in range(MESSAGES):
+            topic = f"room:{number % TOPICS}"
+            await publisher.broadcast(topic, "new_msg", PAYLOAD, confirm=False)
         await publisher.confirm()  # on ipc:// all processes answer, once
         secs, now = time.monotonic() - begun, (hearing.cpu, idle.cpu)
         await asyncio.sleep(secs)
@@ -47,14 +50,19 @@ async def spent(address: str, hearing: Node, idle: Node) -> dict[str, float]:
 
 def measure_idle(kind: str) -> dict[str, float]:
     """Return the CPU seconds of both nodes for all messages, and that of the idle node in the same time of silence."""
+    stay = ("--mode", "hold", "--secs", SECONDS)
     with (
         bus(kind) as address,
         bennu_nodes(2, address) as (hearing, idle),
-        wsload([hearing], "--mode", "hold", "--conns", 1, "--secs", SECONDS) as process,
+        wsload([hearing], *stay, "--conns", TOPICS, "--topics", TOPICS) as members,
+        wsload(
+            [idle], *stay, "--conns", OTHERS, "--topics", OTHERS, "--prefix", "room:x"
+        ) as others,
     ):
-        time.sleep(2)  # until the client has joined
+        time.sleep(3)  # until the clients have joined
         found = asyncio.run(spent(address, hearing, idle))
-        found["heard"] = figures(process)["frames_in"] - 1  # one is the reply to the join
+        found["heard"] = figures(members)["frames_in"] - TOPICS  # without the replies to the joins
+        assert figures(others)["frames_in"] == OTHERS
     print(f"idle {kind}: {found}", file=sys.stderr)
     return found
 
