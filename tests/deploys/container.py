@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import sysconfig
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -99,7 +100,7 @@ class Container:
         variables = [f"{name}={value}" for name, value in environment.items()]
         uid, gid = user.split(":")
         return [
-            *("unshare", "--mount", "--net", "--pid", "--fork", "--kill-child"),
+            *("unshare", "--mount", "--net", "--pid", "--fork"),
             *("sh", "-c", _ENTER, "enter", str(self._root)),
             *(part for pair in self._mounts.items() for part in pair),
             *(
@@ -209,6 +210,8 @@ class Container:
     async def kill(self) -> None:
         """End the container, if it still runs."""
         if self._process.returncode is None:
-            self._process.kill()  # the kernel then kills the first process, and with it all others
-            await self._process.wait()
+            with suppress(OSError, IndexError):  # it has just ended
+                os.kill(self.pid, signal.SIGKILL)  # the kernel then kills all other processes in it
+            async with asyncio.timeout(PATIENCE):
+                await self._process.wait()
         await self._reading

@@ -21,6 +21,8 @@ from .clients import enter, poll
 from .fleet import run_behind
 from .proxies import Proxy
 
+pytestmark = pytest.mark.interop
+
 STEP: Final = 40.0
 MOVED: Final = (1012, "draining")
 

@@ -21,6 +21,8 @@ from .clients import NEAR, enter, poll
 from .fleet import Behind, run_behind
 from .proxies import PROXIES
 
+pytestmark = pytest.mark.interop
+
 ROOMS = count(1)
 
 
@@ -121,7 +123,6 @@ async def test_the_health_pages_are_not_public(behind: Behind) -> None:
         assert (await http.get(url)).status_code == 404
 
 
-@pytest.mark.interop
 async def test_phoenix_js_behind_a_proxy(
     behind: Behind, room: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
