@@ -68,7 +68,8 @@ def lost(event: Event) -> None:
 
 endpoint = Endpoint(
     sockets={
-        "/socket": Socket(connect=connect, channels={"load:*": Load}),
+        # A node that has hung for ten seconds sends what it has missed at once: more than a client may leave unread.
+        "/socket": Socket(connect=connect, channels={"load:*": Load}, max_unsent=16_000_000),
         "/control": RawSocket(connect=connect, handler=Control),
     },
     hosts=["*"],
