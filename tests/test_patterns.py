@@ -89,6 +89,11 @@ NO_CLIENT: Final = "reads what the application defines"
 PATTERNS: Final[dict[str, str | list[Worst]]] = {
     "bus/ipc/directory.py:_NAME": "reads names of nodes, which no client chooses",
     "bus/ipc/directory.py:_UNSAFE": "reads names of nodes, which no client chooses",
+    "bus/nats/credentials.py:_BLOCK": "reads a file of the operator's",
+    "bus/nats/fence.py:_NUMBER": "reads messages of nodes, and every part has a bound",
+    "bus/nats/parts.py:_REPLY": "reads messages of nodes, and every part has a bound",
+    "bus/nats/subjects.py:_PREFIX": "reads the address of the bus",
+    "cli/publish.py:ADDRESS": "reads the arguments of a command",
     "limits/rate.py:_RATE": NO_CLIENT,
     "phoenix/etf/decoder.py:_OLD_FLOAT": [
         (decode_term, lambda _: b"\x83c" + b"1" * 31),  # it has 31 bytes for any input
