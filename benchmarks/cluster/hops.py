@@ -101,6 +101,8 @@ def load(nodes: list[Node], stack: Stack, brokers: list[int], *options: object) 
     after = [nodes[0].cpu, nodes[1].cpu, cpu_seconds(brokers)]
     for name, then, now in zip(("publishing", "hearing", "broker"), before, after, strict=True):
         result[name] = (now - then) / result["sent"] * 1e6
+    if nodes[0] is nodes[1]:
+        del result["hearing"]  # it is the publishing node
     return result
 
 
@@ -167,7 +169,7 @@ def table_of_hops(found: dict[str, list[dict[str, Any]]]) -> str:
     for name, runs in found.items():
         cells = []
         for kind, column, factor in COLUMNS.values():
-            value = median(run[kind][column] for run in runs) * factor
+            value = median(run[kind].get(column, 0) for run in runs) * factor
             cells.append(f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value else "")
         lost = sum(run[kind]["undelivered"] for run in runs for kind in ("paced", "full"))
         lines.append(f"| {name} | " + " | ".join([*cells, f"{lost:,}"]) + " |")
