@@ -54,6 +54,8 @@ def main(source: str, target: str) -> None:
             axes.spines[side].set_visible(False)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,g}")
     left.minorticks_off()
+    ticks = [digit * 10.0**power for power in range(-2, 4) for digit in (1, 2, 5)]
+    left.set_xticks([tick for tick in ticks if min(p50) / 1.3 <= tick <= max(p99) * 1.1])
     figure.tight_layout()
     figure.savefig(target, metadata={"Date": None, "Creator": None})
 
