@@ -97,7 +97,7 @@ class Crowd:
     ("name", "delay"),
     [
         pytest.param("nginx", "0", id="nginx"),
-        pytest.param("haproxy", "0", id="haproxy-without-delay"),
+        pytest.param("haproxy", "0", id="haproxy-without-delay", marks=pytest.mark.long),
         pytest.param("haproxy", "3", id="haproxy"),
     ],
 )

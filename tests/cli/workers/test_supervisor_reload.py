@@ -58,6 +58,7 @@ async def test_a_reload_over_a_shared_socket(folder: Path) -> None:
     assert not (folder / "s").exists()
 
 
+@pytest.mark.long
 async def test_a_reload_under_load_with_tls(folder: Path) -> None:
     """A handshake that is under way is finished. The password of the key reaches the workers."""
     authority = Authority(folder)

@@ -99,6 +99,7 @@ async def test_a_worker_that_is_stopped_for_too_long_is_killed(folder: Path) -> 
         assert await command.stop() == 0
 
 
+@pytest.mark.long
 async def test_a_worker_that_does_not_end_in_time(folder: Path) -> None:
     """Its watchdog ends it within the grace time, and the exit code says so."""
     async with bennu(folder, *RUN, "--grace", "1") as command:
@@ -125,5 +126,6 @@ async def test_a_second_signal_to_a_worker_ends_it_at_once(folder: Path) -> None
             os.kill(one, signal.SIGTERM)
             await command.read_until("the process ends at once")
             await until(lambda: not is_alive(one))
+        await command.read_until("startup complete")  # of the new worker
         code = await command.stop()
         assert code == 0, command.output
