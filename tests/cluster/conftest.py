@@ -7,18 +7,25 @@ nodes. A test with the argument ``two_nodes`` needs two processes.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from typing import Final
 
 import pytest
 
 from .buses import BUSES, Bus, run_bus
 from .fleet import Nodes, run_nodes
 
+LONG: Final = {"redis-sentinel", "redis-cluster"}
+"""Buses whose scenarios are long tests: one server of Redis stands for them in the others."""
+
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "bus" in metafunc.fixturenames:
         needs_two = "two_nodes" in metafunc.fixturenames
         names = [name for name in BUSES if not needs_two or name != "local"]
-        metafunc.parametrize("bus", names, indirect=True, scope="module")
+        values = [
+            pytest.param(name, marks=pytest.mark.long if name in LONG else ()) for name in names
+        ]
+        metafunc.parametrize("bus", values, indirect=True, scope="module")
 
 
 @pytest.fixture(scope="module")
