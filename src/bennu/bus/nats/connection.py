@@ -32,7 +32,7 @@ CLOSED: Final = (
 class NATSConnection(asyncio.Protocol):
     """Speaks NATS with one server until the connection ends.
 
-    Every wait ends when the connection ends, with the reason.
+    When the connection ends, every method that waits raises the reason.
 
     Args:
         address: Who this client is, and whether it wants TLS.

@@ -7,8 +7,8 @@ subscription later, over their routes. Between three servers on one host, a mess
 soon as the PONG had come was lost in one of four cases after one SUB, and in every second case after 1,000 SUBs. For up to
 15 ms such messages were lost, in silence.
 
-The fence closes this window. All nodes of one server listen to one subject as one queue group, which has the name of the
-server: so the server gives each request to one of its nodes. A node that has subscribed then subscribes to a new subject for
+The fence closes this window. All nodes of one server listen to one subject as one queue group with the name of the server.
+So the server gives each request to one of its nodes. A node that has subscribed then subscribes to a new subject for
 answers, and publishes a request. Each server takes the subscriptions of another server in their order. So an answer that was
 published at a server reaches the node only when that server knows all earlier subscriptions, and then it also hears what
 is published there. With the fence, none of 300 such messages was lost.
@@ -17,8 +17,8 @@ A request is repeated. In a cluster this is rarely needed: the request follows t
 gateway has one connection for subscriptions and another one for messages, so the request can overtake the subscriptions,
 and its answer is dropped. And the server can have given the request to a node that hangs.
 
-Who must answer: the servers that have answered before, and those from which a node has said hello. A server that does not
-answer for a second is not waited for again until it answers: its nodes have gone, hang, or are cut off.
+A node waits for the servers that have answered before, and for those from which a node has said hello. If a server does not
+answer for a second, no node waits for it again until it answers: its nodes have gone, hang, or are cut off.
 
 A node that connects says hello to all, and asks. It waits for as many answers as the server says that the cluster has
 servers, at most 0.3 seconds: servers without nodes do not answer. A node that subscribes meanwhile either hears the hello
