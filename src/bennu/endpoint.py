@@ -16,7 +16,7 @@ from .api import Api, APIServer
 from .asgi import ASGIApp, Dispatch, Receive, Scope, Send
 from .blocking_endpoint import BlockingEndpoint
 from .bus import BusAdapter
-from .bus.address import BUS
+from .bus.address import BUS, given_bus
 from .channel import Channel
 from .lifecycle import Lifecycle
 from .lifespan import Lifespan, mounted_lifespan, read_lifespan, serve_lifespan
@@ -172,7 +172,7 @@ class Endpoint:
         self.telemetry = Telemetry(self._home)
         self.pubsub = PubSub(
             self.telemetry,
-            os.environ.get("BENNU_PUBSUB") or None if pubsub is None else pubsub,
+            given_bus(pubsub),
             self._home,
             MessageTypes(messages, (kind for one in sockets.values() for kind in one.infos())),
         )

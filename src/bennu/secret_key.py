@@ -8,10 +8,13 @@ from typing import Any, Final
 
 from .errors import DefinitionError
 
-__all__ = ["MIN_SECRET", "Secret", "given_secret", "secrets_of"]
+__all__ = ["MIN_SECRET", "SECRET_VARIABLE", "Secret", "given_secret", "secrets_of"]
 
 Secret = str | bytes | Sequence[str | bytes]
 """A secret of at least 20 bytes, or several: the first signs, and each is accepted."""
+
+SECRET_VARIABLE: Final = "BENNU_SECRET_KEY"  # noqa: S105 - the name of a variable
+"""The variable with the secret of an endpoint that is given none."""
 
 MIN_SECRET: Final = 20
 """Bytes of the shortest secret that is accepted."""
@@ -50,7 +53,7 @@ def given_secret(given: Secret | None) -> Secret | None:
         DefinitionError: The secret is too short.
     """
     if given is None:
-        given = os.environ.get("BENNU_SECRET_KEY") or None
+        given = os.environ.get(SECRET_VARIABLE) or None
     if given is not None:
         try:
             secrets_of(given)

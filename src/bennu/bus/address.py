@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
@@ -11,7 +12,10 @@ from ..user_code.options import TEXT, Option
 from .bus import BusAdapter
 from .local import LocalAdapter
 
-__all__ = ["BUS", "adapter_for", "without_password"]
+__all__ = ["BUS", "BUS_VARIABLE", "adapter_for", "given_bus", "without_password"]
+
+BUS_VARIABLE: Final = "BENNU_PUBSUB"
+"""The variable with the address of the bus, for endpoints and publishers without an address of their own."""
 
 
 class _BusKind(NamedTuple):
@@ -53,6 +57,11 @@ BUS: Final = Option(
     is_secret=True,  # the address as an object of another library: bytes, or a URL with its password
 )
 """The option ``pubsub`` of an endpoint, and the address of a publisher."""
+
+
+def given_bus(given: str | BusAdapter | None) -> str | BusAdapter | None:
+    """Return the bus of ``Endpoint(pubsub=...)`` or of a publisher, or else of the variable; None without both."""
+    return os.environ.get(BUS_VARIABLE) or None if given is None else given
 
 
 def adapter_for(address: str, node: str | None = None) -> BusAdapter:

@@ -13,6 +13,7 @@ import click
 from click.core import ParameterSource
 from uvicorn.supervisors import ChangeReload
 
+from ..bus.address import BUS_VARIABLE
 from ..endpoint import Endpoint
 from ..logs.log import Log, Printed
 from ..loop.siblings import same_command
@@ -30,9 +31,9 @@ from .parameters import (
     Seconds,
     check_root_path,
     choose_descriptors,
+    env_file_option,
     expect_one_address,
     expect_one_process,
-    read_env_file,
     read_proxies,
 )
 from .publish import disconnect, publish
@@ -41,7 +42,6 @@ from .server import UvicornServer
 from .supervised import serve_with_workers
 from .systemd import given_sockets
 from .tls import tls_settings
-from .workers.environment import BUS
 
 __all__ = ["main"]
 
@@ -98,14 +98,7 @@ main.add_command(disconnect)
     type=click.Path(exists=True, file_okay=False),
     help="The folder of MODULE; by default the current one.",
 )
-@click.option(
-    "--env-file",
-    type=READABLE,
-    expose_value=False,
-    is_eager=True,
-    callback=read_env_file,
-    help="A file of variables, NAME=value in each line. Variables that are set already stay.",
-)
+@env_file_option
 @click.option(
     "--root-path",
     default="",
@@ -345,7 +338,7 @@ def _config(app: Any, **settings: Any) -> Config:
 
 def _warn_of_others(target: str, app: Any = None) -> None:
     """Warn of other processes that serve the same application, if no bus connects this process with them."""
-    if os.environ.get(BUS) or (isinstance(app, Endpoint) and not app.pubsub.is_alone):
+    if os.environ.get(BUS_VARIABLE) or (isinstance(app, Endpoint) and not app.pubsub.is_alone):
         return
     other = same_command(target)
     if other is not None:

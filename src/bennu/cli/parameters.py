@@ -20,6 +20,7 @@ __all__ = [
     "Seconds",
     "check_root_path",
     "choose_descriptors",
+    "env_file_option",
     "expect_one_address",
     "expect_one_process",
     "read_env_file",
@@ -124,6 +125,17 @@ def read_env_file(context: click.Context, option: click.Parameter, path: str | N
         raise click.BadParameter(f"{path}: {error}", context, option) from error
     for name, value in variables.items():
         os.environ.setdefault(name, value)
+
+
+env_file_option: Final = click.option(
+    "--env-file",
+    type=READABLE,
+    expose_value=False,
+    is_eager=True,
+    callback=read_env_file,
+    help="A file of variables, NAME=value in each line. Variables that are set already stay.",
+)
+"""Adds ``--env-file`` to a command."""
 
 
 def check_root_path(context: click.Context, option: click.Parameter, path: str) -> str:

@@ -14,25 +14,18 @@ from typing import Any, Final
 import click
 import msgspec
 
+from ..bus.address import BUS_VARIABLE
 from ..errors import BennuError, DecodeError, NotConfirmed
 from ..protocol.encoding import check_nesting
 from ..publisher import Publisher
 from ..publisher.publisher import TIMEOUT
-from .parameters import READABLE, Seconds, read_env_file
+from .parameters import Seconds, env_file_option
 
 __all__ = ["disconnect", "publish"]
 
 ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 """What an address begins with. Anything else is a topic or an id."""
 
-ENV_FILE: Final = click.option(
-    "--env-file",
-    type=READABLE,
-    expose_value=False,
-    is_eager=True,
-    callback=read_env_file,
-    help="A file of variables, NAME=value in each line. Variables that are set already stay.",
-)
 LIMIT: Final = click.option(
     "--timeout",
     default=TIMEOUT,
@@ -48,7 +41,7 @@ Work = Callable[[Publisher], Awaitable[int | None]]
 @click.argument("words", nargs=-1, metavar="[ADDRESS] TOPIC EVENT [JSON|-|@FILE]")
 @click.option("--binary", is_flag=True, help="Send the payload as bytes, and not as JSON.")
 @LIMIT
-@ENV_FILE
+@env_file_option
 def publish(words: tuple[str, ...], timeout: float, *, binary: bool) -> None:
     """Send an event to the clients of a topic, on all nodes.
 
@@ -88,7 +81,7 @@ def publish(words: tuple[str, ...], timeout: float, *, binary: bool) -> None:
 @click.command()
 @click.argument("words", nargs=-1, metavar="[ADDRESS] ID")
 @LIMIT
-@ENV_FILE
+@env_file_option
 def disconnect(words: tuple[str, ...], timeout: float) -> None:
     """Close all connections that have an id, on all nodes.
 
@@ -121,7 +114,7 @@ def _address(words: tuple[str, ...]) -> tuple[str | None, list[str]]:
     """Return the address, or None if the environment has it; and the other words."""
     if words and ADDRESS.match(words[0]):
         return words[0], [*words[1:]]
-    if not os.environ.get("BENNU_PUBSUB"):
+    if not os.environ.get(BUS_VARIABLE):
         raise click.UsageError(
             "no bus: write its address first (ipc:///run/chat, redis://cache:6379), or set BENNU_PUBSUB"
         )

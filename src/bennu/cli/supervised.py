@@ -12,11 +12,12 @@ from typing import Any
 
 import click
 
+from ..bus.address import BUS_VARIABLE
 from ..logs.log import Log, Printed
 from .banner import banner
 from .listeners import CannotListen
 from .log_format import log_config
-from .workers.environment import BUS, make_directory, worker_environment
+from .workers.environment import make_directory, worker_environment
 from .workers.process import WorkerProcess
 from .workers.settings import WorkerSettings
 from .workers.slots import Slot, SlotListeners
@@ -64,7 +65,7 @@ def serve_with_workers(
     except OSError as error:
         raise click.ClickException(
             f"no directory can be made for the bus between workers ({error}): set TMPDIR to a short path,"
-            f" or {BUS} to the address of a bus"
+            f" or {BUS_VARIABLE} to the address of a bus"
         ) from error
     environment = worker_environment(directory)
     slots = SlotListeners(listeners, can_spread=can_spread)

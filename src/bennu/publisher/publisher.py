@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Sequence
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
-from ..bus.address import BUS, adapter_for, without_password
+from ..bus.address import BUS, adapter_for, given_bus, without_password
 from ..bus.bus import PUBLISHER, BusAdapter, Loss
 from ..bus.local import LocalAdapter
 from ..errors import DefinitionError, NotConfirmed, NotStarted, WrongThread
@@ -69,7 +69,7 @@ class Publisher:
         messages: Sequence[type] = (),
         timeout: float = TIMEOUT,
     ) -> None:
-        given = os.environ.get("BENNU_PUBSUB") or None if address is None else address
+        given = given_bus(address)
         if given is None:
             raise DefinitionError(
                 "Publisher(...)",

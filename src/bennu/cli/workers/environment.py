@@ -8,12 +8,11 @@ import tempfile
 from collections.abc import Iterator
 from typing import Final
 
+from ...bus.address import BUS_VARIABLE
+from ...secret_key import SECRET_VARIABLE
 from ..systemd import VARIABLES
 
-__all__ = ["BUS", "SECRET", "make_directory", "worker_environment"]
-
-BUS: Final = "BENNU_PUBSUB"
-SECRET: Final = "BENNU_SECRET_KEY"  # noqa: S105 - the name of a variable
+__all__ = ["make_directory", "worker_environment"]
 
 LONGEST: Final = 107 - 64 - len("/.sock")
 """Bytes of the directory's path. A Unix socket's path has at most 107 bytes, and the name of a node at most 64."""
@@ -30,9 +29,9 @@ def worker_environment(directory: str | None) -> dict[str, str]:
     """
     environment = {key: value for key, value in os.environ.items() if key not in NOT_FOR_WORKERS}
     if directory is not None:
-        environment[BUS] = f"ipc://{directory}"
-    if not environment.get(SECRET):
-        environment[SECRET] = secrets.token_urlsafe(48)
+        environment[BUS_VARIABLE] = f"ipc://{directory}"
+    if not environment.get(SECRET_VARIABLE):
+        environment[SECRET_VARIABLE] = secrets.token_urlsafe(48)
     return environment
 
 
@@ -42,7 +41,7 @@ def make_directory() -> str | None:
     Raises:
         OSError: There is no place for it.
     """
-    if os.environ.get(BUS):
+    if os.environ.get(BUS_VARIABLE):
         return None
     error: OSError = OSError("no folder has a short enough path")
     for parent in _parents():
