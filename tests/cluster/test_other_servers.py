@@ -31,8 +31,10 @@ COMMANDS: Final = {
 
 
 @asynccontextmanager
-async def workers(server: str, directory: str, port: int) -> AsyncIterator[None]:
-    """Run two workers; end them, and check that none is left."""
+async def workers(
+    server: str, directory: str, port: int
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run two workers, and end them."""
     *command, option = COMMANDS[server]
     where = f"{HOST}:{port}" if option == "-b" else str(port)
     process = await asyncio.create_subprocess_exec(
@@ -48,9 +50,10 @@ async def workers(server: str, directory: str, port: int) -> AsyncIterator[None]
         stderr=asyncio.subprocess.DEVNULL,
     )
     try:
-        yield
+        yield process
     finally:
-        process.terminate()
+        if process.returncode is None:
+            process.terminate()
         async with asyncio.timeout(PATIENCE):
             await process.wait()
 
@@ -73,10 +76,11 @@ async def test_workers_of_any_server_reach_each_other(server: str) -> None:
     """Clients of both workers hear what a client of one of them says."""
     [port] = free_ports(1)
     with TemporaryDirectory(prefix="ipc-") as directory:
-        async with workers(server, directory, port), AsyncExitStack() as stack:
+        async with workers(server, directory, port) as process, AsyncExitStack() as stack:
             members: dict[str, Member] = {}
             async with asyncio.timeout(PATIENCE):
                 while len(members) < 2:
+                    assert process.returncode is None, f"{server} has ended: is it installed?"
                     member = await member_of(port, "room:1", stack)
                     if member is not None:
                         members.setdefault(member.node, member)

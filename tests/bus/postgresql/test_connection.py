@@ -12,15 +12,14 @@ from bennu.errors import DefinitionError
 
 from ...support.brokers.postgresql import (
     DATABASE,
-    HOST,
     PASSWORD,
     USER,
     PostgreSQL,
-    free_port,
     pooler,
     postgresql,
     standby_of,
 )
+from ...support.brokers.processes import HOST, free_ports
 from ...support.certificates import Authority
 from ...support.until import until
 from .ears import Ears, connected
@@ -57,7 +56,7 @@ async def test_a_port_in_the_options_can_be_wrong_too() -> None:
 
 
 async def test_a_server_that_does_not_answer_can_be_tried_again(server: PostgreSQL) -> None:
-    nobody = f"{HOST}:{free_port()}"
+    nobody = f"{HOST}:{free_ports(1)[0]}"
     ears = Ears(server.address.replace(f"{HOST}:{server.port}", nobody))
     with pytest.raises(ConnectionRefusedError):
         await ears.connect()
@@ -65,7 +64,7 @@ async def test_a_server_that_does_not_answer_can_be_tried_again(server: PostgreS
 
 
 async def test_the_next_host_is_used_if_the_first_does_not_answer(server: PostgreSQL) -> None:
-    two = server.address.replace(HOST, f"{HOST}:{free_port()},{HOST}")
+    two = server.address.replace(HOST, f"{HOST}:{free_ports(1)[0]},{HOST}")
     async with connected(two) as one:
         await one.driver.subscribe(["t"])
         await one.driver.close()

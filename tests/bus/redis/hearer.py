@@ -5,16 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import pytest
-
 from bennu.bus.broker.driver import Driver
 from bennu.bus.redis.drivers import drivers_for
 from bennu.bus.redis.options import read_address
-from tests.support.brokers.redis import IS_INSTALLED
 
-__all__ = ["Hearer", "connected", "driver_for", "needs_redis"]
-
-needs_redis = pytest.mark.skipif(not IS_INSTALLED, reason="redis-server is not installed")
+__all__ = ["Hearer", "connected", "driver_for"]
 
 
 class Hearer:

@@ -15,9 +15,9 @@ from bennu.errors import DefinitionError
 from tests.support.brokers.redis import RedisCluster, redis_cluster, redis_server
 from tests.support.until import until
 
-from .hearer import Hearer, connected, driver_for, needs_redis
+from .hearer import Hearer, connected, driver_for
 
-pytestmark = [needs_redis, pytest.mark.clock("real")]
+pytestmark = pytest.mark.clock("real")
 
 CHANNELS = [f"room:{number}" for number in range(100)]
 

@@ -14,9 +14,9 @@ from tests.support.brokers.redis import RedisServer, redis_server
 from tests.support.certificates import Authority
 from tests.support.until import until
 
-from .hearer import connected, driver_for, needs_redis
+from .hearer import connected, driver_for
 
-pytestmark = [needs_redis, pytest.mark.clock("both loops")]
+pytestmark = pytest.mark.clock("both loops")
 
 
 @pytest.fixture(scope="module")

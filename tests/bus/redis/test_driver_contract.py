@@ -19,9 +19,7 @@ from tests.support.brokers.redis import (
     redis_server,
 )
 
-from .hearer import driver_for, needs_redis
-
-pytestmark = needs_redis
+from .hearer import driver_for
 
 
 class OnRedis(BusContract):

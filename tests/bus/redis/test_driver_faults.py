@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 
 import pytest
 
@@ -22,11 +21,9 @@ from tests.support.brokers.redis import (
     redis_server,
     redis_servers,
 )
-from tests.support.brokers.traffic import traffic
+from tests.support.brokers.traffic import expect_counted_overflow, traffic
 
-from .hearer import needs_redis
-
-pytestmark = [needs_redis, pytest.mark.clock("real")]
+pytestmark = pytest.mark.clock("real")
 
 SETTINGS = BrokerSettings(beat=0.1, gone=20, deaf=0.5, first_delay=0.01, last_delay=0.1)
 TOPICS = [f"room:{number}" for number in range(9)]
@@ -96,46 +93,12 @@ async def test_a_node_that_reads_too_slowly_loses_its_connection_and_counts() ->
     """The hearer's event loop is held until Redis has closed the connection over its output buffer."""
     options = {"client-output-buffer-limit": "pubsub 2mb 0 0"}
     with redis_server(options) as server:
-        two = ContractNode(adapter(server.address, "two"))
-        stop = threading.Event()
-        published = 0
 
         def is_closed() -> bool:
             clients = str(server.command("CLIENT", "LIST", "TYPE", "pubsub"))
             return len(clients.splitlines()) == 1  # the publisher
 
-        async def publish() -> None:
-            nonlocal published
-            one = adapter(server.address, "one")
-            await one.start(print, print)
-            while not stop.is_set():
-                published += 1
-                await one.publish("t", b"%d " % published + bytes(50_000))
-                await asyncio.sleep(0.002)
-            await one.confirm()
-            await one.stop()
-
-        def receive(node: str, topic: str, data: bytes) -> None:
-            if not two.heard:
-                while not is_closed():
-                    pass
-            two.heard.append((node, topic, data.rstrip(b"\0")))
-
-        await two.adapter.start(receive, two.losses.append)
-        try:
-            await two.adapter.subscribe(["t"])
-            publishing = asyncio.create_task(asyncio.to_thread(asyncio.run, publish()))
-            await until(lambda: two.losses)
-            seen = two.last("t")
-            await until(lambda: two.last("t") > seen)
-            stop.set()
-            await publishing
-            await until(lambda: two.accounts_for("t") >= published)
-            assert two.accounts_for("t") == published
-            assert len(two.data("t")) < published
-        finally:
-            stop.set()
-            await two.adapter.stop()
+        await expect_counted_overflow(lambda name: adapter(server.address, name), is_closed, 50_000)
 
 
 # Several servers.

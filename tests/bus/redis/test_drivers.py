@@ -16,8 +16,6 @@ from bennu.testing.contract_node import ContractNode
 from tests.support.brokers.redis import redis_server
 from tests.support.until import until
 
-from .hearer import needs_redis
-
 
 @pytest.mark.parametrize(
     ("address", "kind"),
@@ -50,7 +48,6 @@ def test_an_address_that_can_not_be_used_is_refused() -> None:
         adapter_for("redis://cache?pasword=s3")
 
 
-@needs_redis
 @pytest.mark.clock("real")
 async def test_a_prefix_keeps_applications_apart() -> None:
     with redis_server() as server:

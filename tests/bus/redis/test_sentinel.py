@@ -11,9 +11,9 @@ from bennu.errors import DefinitionError
 from tests.support.brokers.redis import RedisSentinels, redis_sentinels, redis_server
 from tests.support.until import until
 
-from .hearer import Hearer, connected, driver_for, needs_redis
+from .hearer import Hearer, connected, driver_for
 
-pytestmark = [needs_redis, pytest.mark.clock("real")]
+pytestmark = pytest.mark.clock("real")
 
 
 @pytest.fixture(scope="module")

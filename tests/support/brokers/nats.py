@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import sysconfig
@@ -22,9 +20,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
+from .processes import HOST, free_ports
+
 __all__ = ["NatsCluster", "NatsServer", "nats_cluster", "nats_gateways", "nats_leaf", "nats_server"]
 
-HOST: Final = "127.0.0.1"
 PATIENCE: Final = 20.0
 """Seconds after which a server that is not in its state has failed."""
 
@@ -246,16 +245,6 @@ def _running(servers: list[NatsServer]) -> Iterator[None]:
     finally:
         for one in servers:
             one.close()
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports that nobody uses, below those that the system gives to clients."""
-    ports: list[int] = []
-    while len(ports) < count:
-        port = random.randint(10_000, 32_000)
-        with suppress(OSError), socket.create_server((HOST, port)):
-            ports.append(port)
-    return ports
 
 
 def _program() -> str:

@@ -23,20 +23,18 @@ from pathlib import Path
 from typing import Final
 
 from ..certificates import Certificate
+from .processes import HOST, free_ports
 
 __all__ = [
     "DATABASE",
-    "HOST",
     "PASSWORD",
     "USER",
     "PostgreSQL",
-    "free_port",
     "pooler",
     "postgresql",
     "standby_of",
 ]
 
-HOST: Final = "127.0.0.1"
 USER: Final = "bennu"
 PASSWORD: Final = "hunter2"
 """The user's password for connections over TCP."""
@@ -75,7 +73,7 @@ class PostgreSQL:
     """
 
     def __init__(self, directory: Path, port: int | None = None) -> None:
-        self.port = free_port() if port is None else port
+        self.port = free_ports(1)[0] if port is None else port
         self.log = directory / "log"
         self._directory = directory
         self._data = directory / "data"
@@ -298,7 +296,7 @@ def pooler(server: PostgreSQL, mode: str) -> Iterator[str]:
     """
     program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
     assert program is not None, "no PgBouncer is installed: run scripts/install"
-    port = free_port()
+    [port] = free_ports(1)
     directory = _directory()
     config = directory / "pgbouncer.ini"
     config.write_text(
@@ -346,12 +344,6 @@ def find_programs() -> Path:
         folders = [Path(found).resolve().parent]
     assert folders, "no PostgreSQL is installed: run scripts/install"
     return max(folders, key=lambda folder: [int(part) for part in folder.parent.name.split(".") if part.isdigit()])  # fmt: skip
-
-
-def free_port() -> int:
-    """Return a port that nobody uses. Another process can take it before its use."""
-    with socket.create_server((HOST, 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def _directory() -> Path:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import subprocess
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -20,12 +21,17 @@ PATIENCE: Final = 10.0
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports that nobody listens on. They are reserved until all of them are known, so no two are equal."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind((HOST, 0))
-        return [one.getsockname()[1] for one in sockets]
+    """Return different ports that nobody uses, below those that the system gives to clients.
+
+    So no client takes the port of a server that is restarted.
+    """
+    ports: list[int] = []
+    while len(ports) < count:
+        port = random.randint(10_000, 32_000)
+        if port not in ports:
+            with suppress(OSError), socket.create_server((HOST, port)):
+                ports.append(port)
+    return ports
 
 
 class ServerProcess:

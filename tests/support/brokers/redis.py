@@ -26,7 +26,6 @@ import redis
 from .processes import HOST, ServerProcess, free_ports
 
 __all__ = [
-    "IS_INSTALLED",
     "RedisCluster",
     "RedisSentinels",
     "RedisServer",
@@ -35,9 +34,6 @@ __all__ = [
     "redis_server",
     "redis_servers",
 ]
-
-IS_INSTALLED: Final = all(shutil.which(one) for one in ("redis-server", "redis-sentinel"))
-"""Whether the programs are there: Debian's packages redis-server and redis-sentinel."""
 
 PATIENCE: Final = 20.0
 """Seconds in which a server must be ready."""
@@ -95,6 +91,7 @@ class RedisServer(ServerProcess):
         if password is not None:
             lines.append(f"requirepass {password}")
         config.write_text("\n".join(lines) + "\n")
+        assert shutil.which(program), f"{program} is not installed: run scripts/install"
         super().__init__([program, str(config)], directory / "output")
 
     @property

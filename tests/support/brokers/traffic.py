@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from functools import partial
@@ -10,7 +11,7 @@ from functools import partial
 from bennu.bus import BusAdapter, Loss
 from bennu.testing.contract_node import ContractNode, until
 
-__all__ = ["PATIENCE", "Traffic", "traffic"]
+__all__ = ["PATIENCE", "Traffic", "expect_counted_overflow", "traffic"]
 
 PATIENCE = 40.0
 """Seconds after which a test fails: a cluster takes some to replace a server."""
@@ -90,3 +91,54 @@ async def traffic(
     finally:
         await publisher.stop()
         await hearer.stop()
+
+
+async def expect_counted_overflow(
+    make: Callable[[str], BusAdapter], is_closed: Callable[[], object], size: int
+) -> None:
+    """Hold the event loop of a node until the broker has closed its connection, because it does not read.
+
+    Then the node hears again, and has heard or counted all that was published.
+
+    Args:
+        make: Makes the adapter of a node.
+        is_closed: Returns whether the broker has closed the connection of the node ``two``.
+        size: Bytes of each message.
+    """
+    two = ContractNode(make("two"))
+    stop = threading.Event()
+    published = 0
+
+    async def publish() -> None:
+        nonlocal published
+        one = make("one")
+        await one.start(lambda *message: None, lambda loss: None)
+        await until(lambda: "two" in one.nodes(), PATIENCE)
+        while not stop.is_set():
+            published += 1
+            await one.publish("t", b"%d " % published + bytes(size))
+            await asyncio.sleep(0)
+        await one.confirm()
+        await one.stop()
+
+    def receive(node: str, topic: str, data: bytes) -> None:
+        if not two.heard:
+            while not is_closed():
+                pass
+        two.heard.append((node, topic, data.rstrip(b"\0")))
+
+    await two.adapter.start(receive, two.losses.append)
+    try:
+        await two.adapter.subscribe(["t"])
+        publishing = asyncio.create_task(asyncio.to_thread(asyncio.run, publish()))
+        await until(lambda: two.losses, PATIENCE)
+        seen = two.last("t")
+        await until(lambda: two.last("t") > seen, PATIENCE)
+        stop.set()
+        await publishing
+        await until(lambda: two.accounts_for("t") >= published, PATIENCE)
+        assert two.accounts_for("t") == published
+        assert len(two.data("t")) < published
+    finally:
+        stop.set()
+        await two.adapter.stop()
