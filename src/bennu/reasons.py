@@ -78,7 +78,15 @@ PROTOCOL_FAILURES: Final = {
 """The close codes of the frame reader's failures."""
 
 
-class DropReason(Enum):
+class _Explained(Enum):
+    """A table whose rows have a text and an explanation."""
+
+    def __init__(self, text: str, meaning: str) -> None:
+        self.text = text
+        self.meaning = meaning
+
+
+class DropReason(_Explained):
     """Why a message was not delivered to a client or a channel. Every such message is counted.
 
     Attributes:
@@ -109,12 +117,8 @@ class DropReason(Enum):
         "a client's message came faster than a rate allows, and had no ref to reply to",
     )
 
-    def __init__(self, text: str, meaning: str) -> None:
-        self.text = text
-        self.meaning = meaning
 
-
-class LossReason(Enum):
+class LossReason(_Explained):
     """Why messages between two nodes were lost on the bus.
 
     Attributes:
@@ -139,12 +143,8 @@ class LossReason(Enum):
         ),
     )
 
-    def __init__(self, text: str, meaning: str) -> None:
-        self.text = text
-        self.meaning = meaning
 
-
-class Limit(Enum):
+class Limit(_Explained):
     """The limit that a client exceeded, so that the server refused the client or delayed its messages.
 
     Attributes:
@@ -173,12 +173,8 @@ class Limit(Enum):
     API_REQUESTS = ("api_requests", "`Api(max_requests=...)`")
     API_WRONG_KEYS = ("api_wrong_keys", "`Api(wrong_keys=...)`")
 
-    def __init__(self, text: str, meaning: str) -> None:
-        self.text = text
-        self.meaning = meaning
 
-
-class Reason(Enum):
+class Reason(_Explained):
     """Why a message is answered with an error. An application adds its own reasons with ``raise Refused(reason)``.
 
     Attributes:
@@ -256,10 +252,6 @@ class Reason(Enum):
         "too_many_presences",
         "the channel tracks too many keys; see `Presence(max_keys=...)`",
     )
-
-    def __init__(self, text: str, meaning: str) -> None:
-        self.text = text
-        self.meaning = meaning
 
     def payload(self, **extra: Any) -> dict[str, Any]:
         """Return the response with this reason.
