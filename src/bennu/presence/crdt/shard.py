@@ -135,7 +135,7 @@ class Shard:
         outcome = Outcome()
         delta = self.state.take_delta()
         if delta:
-            self._tell(delta, {self.ref: self.state.clocks()[self.ref]}, outcome)
+            self._tell(delta, {self.ref: self.state.clock}, outcome)
         return outcome
 
     def receive(self, message: ShardMessage, now: float) -> Outcome:

@@ -181,6 +181,11 @@ class State:
         self._delta.pop(ref, None)
         return diff
 
+    @property
+    def clock(self) -> int:
+        """The number of changes of this replica."""
+        return self._me.clock
+
     def clocks(self, *, hidden: bool = False) -> Clocks:
         """Return, for each replica, the clock up to which everything is known.
 
