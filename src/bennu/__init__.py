@@ -22,6 +22,7 @@ from .errors import (
     Refused,
     ReservedEvent,
     Stop,
+    StoreUnavailable,
     TooManyKeys,
     WrongThread,
 )
@@ -83,6 +84,7 @@ __all__ = [
     "Sample",
     "Socket",
     "Stop",
+    "StoreUnavailable",
     "Threads",
     "TooManyKeys",
     "WrongThread",

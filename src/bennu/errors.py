@@ -13,6 +13,7 @@ BennuError
 ├── NotTracked          an update of a presence that is not tracked
 ├── NotStarted          a call that needs a started endpoint, in a process without one
 ├── NotConfirmed        the bus has not confirmed in time that it took a publisher's message
+├── StoreUnavailable    the store of histories can't be reached, or has not answered in time
 ├── Refused             raised by the user: refuses a connect, a join or a push
 │   ├── PresenceRefused a presence that can't be tracked
 │   │   ├── KeyRefused      the key would harm clients
@@ -50,6 +51,7 @@ __all__ = [
     "Refused",
     "ReservedEvent",
     "Stop",
+    "StoreUnavailable",
     "TokenError",
     "TokenExpired",
     "TokenInvalid",
@@ -193,6 +195,10 @@ class NotStarted(BennuError, RuntimeError):
     The call came before the start or after the stop. Or it came from a process that serves no clients: a script, a
     task queue, a child process. Or the presence belongs to no endpoint.
     """
+
+
+class StoreUnavailable(BennuError):
+    """The store of histories can't be reached, refuses, or has not answered in time."""
 
 
 class NotConfirmed(BennuError):
