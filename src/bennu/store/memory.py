@@ -15,7 +15,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 from .entry import Draft, LogEntry
-from .store import Announce, Appended, Claim, ClaimState, Head, Page, Retention, Store, new_epoch
+from .epoch import new_epoch
+from .store import Announce, Appended, Claim, ClaimState, Head, Page, Retention, Store
 
 __all__ = ["MemoryStore"]
 

@@ -29,7 +29,6 @@ cancelled at any time.
 
 from __future__ import annotations
 
-import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import Enum, auto
@@ -46,13 +45,7 @@ __all__ = [
     "Page",
     "Retention",
     "Store",
-    "new_epoch",
 ]
-
-
-def new_epoch() -> str:
-    """Return the name of a new epoch: ten random characters of a URL."""
-    return secrets.token_urlsafe(8)[:10]
 
 
 class Retention(NamedTuple):

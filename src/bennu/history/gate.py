@@ -1,0 +1,344 @@
+"""The gate of one topic on one node: it passes entries on without a hole, a repeat or a wrong order. Pure.
+
+Theory of operation
+-------------------
+All nodes append to one log. Each node hears of new entries by announcements, which can be lost, late, doubled or in a
+wrong order. The gate keeps ``last``, the offset of the entry that it has passed on last, and passes on only the entry
+that *follows*: its ``prev`` is ``last``. An entry that does not follow waits in ``pending``, and the gate asks for a read
+of the store. So all members of a node get all entries in the order of the log.
+
+**Reads.** The caller asks :meth:`Gate.next_read`, reads the store, and calls :meth:`Gate.answer` or :meth:`Gate.failed`. One
+read is under way at a time. It serves everybody at once: the gate, members that join, members that catch up. A member
+takes part in a read that *starts* after it has joined, so the answer is newer than the join. A stampede of joins costs
+two reads.
+
+**A page is a part.** A read returns the oldest entries above the lowest offset that somebody needs, up to a limit. Behind
+it may be more. What the gate has passed on meanwhile is in ``tail``, so page and tail make a *run*: entries of which each
+follows the one before. The run of a page that is not cut ends at ``last``. A position can be recovered if it is ``last``,
+or if an entry of the run follows it (:func:`~bennu.history.run.judge`). With a page that is cut, the answer can be
+uncertain; then the member takes part in the next read, which begins at its own position, and so is certain.
+
+**Catching up.** A member with a queue is not in the lane. Its queue is written as fast as the client reads it. When it is
+empty, the member goes live, if its cursor is ``last``. Otherwise it goes on with the tail, or with the next read. A slow
+client leaves the lane (:meth:`Gate.detach`) and catches up later, so for it nothing is dropped and little is held.
+
+**A kick.** If entries that a member needs are no longer there, going on would be a hole. Then the member is kicked: its
+client joins again, with its position, and is told what it has missed. If the epoch has changed, all positioned members are
+kicked. Plain members are not: nothing was promised to them, and a join would bring nothing back.
+
+``tests/history/explorer.py`` explores this class with a store and a bus that fail in all ways, and checks that it finds each of
+twelve deliberate mistakes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from ..store.entry import LogEntry
+from ..store.store import Head, Page
+from .answer import Answer
+from .member import Member, MemberState
+from .pending import Pending
+from .position import Position
+from .run import Bounds, Run, Tail, judge
+
+__all__ = ["Gate", "ReadRequest"]
+
+
+class ReadRequest(NamedTuple):
+    """What to ask the store for.
+
+    Attributes:
+        after: The offset.
+        limit: The most entries.
+        max_bytes: Bytes of payloads after which the page ends.
+    """
+
+    after: int
+    limit: int
+    max_bytes: int
+
+
+class Gate:
+    """What one node has passed on of one topic.
+
+    Args:
+        deliver: Called with each entry that is passed on, in the order of the log: writes it to all live members.
+        bounds: How much a client can get of what it has missed.
+
+    Attributes:
+        epoch: The epoch of the log; "" before the first read.
+        last: The offset of the entry that was passed on last.
+        wants_read: Whether somebody waits for a read.
+        kicks: How often members were kicked.
+    """
+
+    __slots__ = (
+        "_bounds",
+        "_catching_up",
+        "_deliver",
+        "_members",
+        "_pending",
+        "_readers",
+        "_request",
+        "_tail",
+        "_waiting",
+        "epoch",
+        "kicks",
+        "last",
+        "wants_read",
+    )
+
+    def __init__(self, deliver: Callable[[LogEntry], object], bounds: Bounds) -> None:
+        self._deliver = deliver
+        self._bounds = bounds
+        self.epoch = ""
+        self.last = 0
+        self.kicks = 0
+        self.wants_read = True  # the first read opens the gate
+        self._pending = Pending()
+        self._tail = Tail()
+        self._waiting: list[Member] = []  # for the next read
+        self._readers: list[Member] = []  # for the read that is under way
+        self._request: ReadRequest | None = None
+        self._members: dict[Member, None] = {}  # positioned members that have joined
+        self._catching_up: set[Member] = set()
+
+    @property
+    def has_gap(self) -> bool:
+        """Whether an entry waits for an earlier one, which can still come by itself."""
+        return bool(self._pending)
+
+    # Members.
+
+    def join(self, member: Member) -> None:
+        """Take a member that joins. It is answered after the next read: ``accept`` or ``refuse``."""
+        self._wait(member)
+
+    def leave(self, member: Member) -> None:
+        """Forget a member that has ended."""
+        member.state = MemberState.GONE
+        member.queue.clear()
+        self._members.pop(member, None)
+        self._catching_up.discard(member)
+        self._trim_tail()
+
+    def detach(self, member: Member, first: LogEntry | None = None) -> None:
+        """Note that a live member has left the lane, because its client is slow, or because a handler gets the next entry.
+
+        Args:
+            member: A live, positioned member. The caller has taken it out of its lane.
+            first: The entry that is being passed on, which this member gets by itself; None if it has got all entries.
+        """
+        member.state = MemberState.CATCHING_UP
+        self._catching_up.add(member)
+        if first is None:
+            member.cursor = self.last
+        else:
+            member.cursor = first.prev
+            member.queue.append(first)
+
+    def settle(self, member: Member) -> bool:
+        """Decide how a member that catches up, and whose queue is empty, goes on.
+
+        Returns:
+            Whether its queue has entries again.
+        """
+        if member.cursor == self.last:
+            self._catching_up.discard(member)
+            member.state = MemberState.LIVE
+            member.go_live()
+            self._trim_tail()
+            return False
+        tail = Run(member.cursor, tuple(self._tail.entries), is_whole=True)
+        member.queue.extend(tail.following(member.cursor))
+        if not member.queue and member not in self._waiting and member not in self._readers:
+            self._wait(member)
+        return bool(member.queue)
+
+    def _wait(self, member: Member) -> None:
+        self._waiting.append(member)
+        self.wants_read = True
+
+    @property
+    def _is_busy(self) -> bool:
+        return bool(self._waiting or self._readers or self._catching_up)
+
+    # Announcements.
+
+    def receive(self, epoch: str, entry: LogEntry) -> None:
+        """Take an entry that was announced: in its turn, late, early or doubled.
+
+        Args:
+            epoch: The epoch of the log.
+            entry: The entry.
+        """
+        if epoch != self.epoch:
+            self.wants_read = True  # the read decides which epoch it is
+            if not self.epoch:
+                self._pending.keep(epoch, entry)
+        elif entry.prev == self.last:
+            self._pass_on(entry)
+            if self._pending:
+                self._drain()
+        elif entry.offset > self.last and not self._pending.keep(epoch, entry):
+            self.wants_read = True
+
+    def compare(self, head: Head | None) -> None:
+        """Take where the log stands: this finds a last entry whose announcement was lost.
+
+        Args:
+            head: The head; None if the store knows nothing of the topic.
+        """
+        if head is None or head.epoch != self.epoch or head.newest > self.last:
+            self.wants_read = True
+
+    def _drain(self) -> None:
+        """Pass on what follows now."""
+        while (entry := self._pending.take(self.last)) is not None:
+            self._pass_on(entry)
+
+    def _pass_on(self, entry: LogEntry) -> None:
+        self.last = entry.offset
+        if self._is_busy:
+            self._tail.append(entry)
+        self._deliver(entry)
+
+    def _trim_tail(self) -> None:
+        if self._tail.entries and not self._is_busy:
+            self._tail.clear()
+
+    # Reads.
+
+    def next_read(self) -> ReadRequest | None:
+        """Begin a read, if somebody needs one and none is under way. Return what to ask for."""
+        if self._request is not None or not (self.wants_read or self._pending):
+            return None
+        self.wants_read = False
+        self._pending.mark()
+        self._readers = [one for one in self._waiting if one.state is not MemberState.GONE]
+        self._waiting = []
+        offsets = [self.last] if self.epoch else []
+        for member in self._readers:
+            position = None if member.asked is None else member.asked.position
+            if member.state is MemberState.CATCHING_UP:
+                offsets.append(member.cursor)
+            elif position is not None and self.epoch in ("", position.epoch):
+                offsets.append(position.offset)
+        entries, size = self._bounds
+        self._request = ReadRequest(min(offsets, default=0), entries + 1, size + 1)
+        return self._request
+
+    def failed(self) -> None:
+        """Take the news that the store does not answer. Members that catch up wait for the next read."""
+        for member in self._end_read():
+            if member.state is MemberState.JOINING:
+                member.state = MemberState.GONE
+                member.refuse()
+            elif member.state is MemberState.CATCHING_UP:
+                self._wait(member)
+        self._trim_tail()
+
+    def answer(self, page: Page) -> None:
+        """Take the answer of the store to the read that is under way."""
+        request = self._request
+        if request is None:
+            raise AssertionError("an answer without a read")
+        self._absorb(page)
+        run = Run.of(request.after, page, self._tail.entries, self.last)
+        for member in self._end_read():
+            if member.state is MemberState.JOINING:
+                self._decide(member, run)
+            elif member.state is MemberState.CATCHING_UP:
+                self._refill(member, run)
+        self._trim_tail()
+
+    def _end_read(self) -> Sequence[Member]:
+        self._request = None
+        readers, self._readers = self._readers, []
+        return readers
+
+    def _absorb(self, page: Page) -> None:
+        """Pass on what the page has above ``last``."""
+        if not self.epoch:
+            self.epoch = page.epoch
+            # Entries that were announced while the first read ran are for members that were there before.
+            self.last = self._pending.start(page.epoch, page.newest)
+        elif page.epoch != self.epoch or not self._follow(page):
+            self._kick_all()
+            self.epoch, self.last = page.epoch, page.newest
+        if self._pending:
+            if self._pending.only(self.epoch, self.last):
+                self.wants_read = True
+            self._drain()
+            if not page.is_cut:
+                self._pending.drop_early()
+
+    def _follow(self, page: Page) -> bool:
+        """Pass on the entries of a page of the same epoch. Return whether there is no hole."""
+        for entry in page.entries:
+            if entry.offset > self.last:
+                if entry.prev != self.last:
+                    return False
+                self._pass_on(entry)
+        if page.newest <= self.last:
+            return True
+        self.wants_read = True  # the next page has the rest
+        return page.is_cut
+
+    # Decisions.
+
+    def _decide(self, member: Member, run: Run) -> None:
+        """Answer a join."""
+        if member.asked is None:
+            self._accept(member, None)
+            return
+        verdict = judge(member.asked, member.floor, self.epoch, self.last, run, self._bounds)
+        if verdict is None:
+            self._wait(member)
+            return
+        missed, entries = verdict
+        position = member.asked.position
+        start = self.last if position is None or missed is not None else position.offset
+        if self._accept(member, Answer(Position(self.epoch, start), len(entries), missed)):
+            self._members[member] = None
+            self._catching_up.add(member)
+            member.state = MemberState.CATCHING_UP
+            member.cursor = start
+            member.queue.extend(entries)
+            self._resume(member)
+
+    def _accept(self, member: Member, answer: Answer | None) -> bool:
+        """Let a member answer its join. A plain one is live at once."""
+        if not member.accept(answer):
+            member.state = MemberState.GONE
+            return False
+        if answer is None:
+            member.state = MemberState.LIVE
+            member.go_live()
+        return True
+
+    def _refill(self, member: Member, run: Run) -> None:
+        """Give a member that catches up what follows its cursor."""
+        if not member.queue:  # else the tail has had what it needs
+            member.queue.extend(run.following(member.cursor))
+            if not member.queue and member.cursor != self.last and run.covers(member.cursor):
+                self._kick(member)  # what it needs was trimmed
+                return
+        self._resume(member)
+
+    def _resume(self, member: Member) -> None:
+        if member.queue or self.settle(member):
+            member.catch_up()
+
+    def _kick(self, member: Member) -> None:
+        self.kicks += 1
+        self.leave(member)
+        member.kick()
+
+    def _kick_all(self) -> None:
+        """Kick all positioned members, because the log is another one, or has a hole."""
+        for member in tuple(self._members):
+            self._kick(member)
+        self._tail.clear()

@@ -1,0 +1,82 @@
+"""A member of a topic with history: a channel as the gate sees it. Pure."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import deque
+from enum import Enum, auto
+
+from ..store.entry import NOBODY, LogEntry
+from .answer import Answer
+from .position import Asked
+
+__all__ = ["Member", "MemberState"]
+
+
+class MemberState(Enum):
+    """The states of a member."""
+
+    JOINING = auto()
+    """Its join waits for a read of the store."""
+    CATCHING_UP = auto()
+    """It gets entries one by one, from its queue."""
+    LIVE = auto()
+    """It gets entries in a lane, with all others."""
+    GONE = auto()
+    """It gets nothing more."""
+
+
+class Member(ABC):
+    """A channel as the gate sees it.
+
+    Args:
+        asked: What its join asks for; None for a plain member, which gets the frames of Phoenix.
+        sender: A hash of the client, as in the entries that this client does not get.
+        floor: Milliseconds since 1970: the member may not read entries from before. Default: None, all entries.
+
+    Attributes:
+        state: The state.
+        cursor: The offset of the last entry that was written, skipped or handled. While it is LIVE, the gate's ``last`` is.
+        queue: What it gets next while it is CATCHING_UP.
+    """
+
+    __slots__ = ("asked", "cursor", "floor", "queue", "sender", "state")
+
+    def __init__(
+        self, asked: Asked | None, sender: int = NOBODY, floor: float | None = None
+    ) -> None:
+        self.asked = asked
+        self.sender = sender
+        self.floor = floor
+        self.state = MemberState.JOINING
+        self.cursor = 0
+        self.queue: deque[LogEntry] = deque()
+
+    @property
+    def is_positioned(self) -> bool:
+        """Whether its frames carry positions."""
+        return self.asked is not None
+
+    @abstractmethod
+    def accept(self, answer: Answer | None) -> bool:
+        """Write the reply to the join. None is a plain join.
+
+        Returns:
+            Whether the member has joined. If not, it is gone.
+        """
+
+    @abstractmethod
+    def refuse(self) -> None:
+        """Take the news that the store does not answer. The member is gone; a plain one can join by other means."""
+
+    @abstractmethod
+    def go_live(self) -> None:
+        """Enter the lane: the gate's next entry is the member's next entry."""
+
+    @abstractmethod
+    def catch_up(self) -> None:
+        """Begin to write the queue: it has entries now. Call ``Gate.settle`` when it is empty."""
+
+    @abstractmethod
+    def kick(self) -> None:
+        """Leave the lane at once, and end the channel so that its client joins again. The member is gone."""

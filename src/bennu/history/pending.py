@@ -1,0 +1,84 @@
+"""Announced entries that wait for an earlier one. Pure."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ..store.entry import LogEntry
+
+__all__ = ["Pending"]
+
+MAX_PENDING: Final = 1_000
+"""The most entries. Beyond it all are dropped, and a read brings them."""
+
+MAX_PENDING_BYTES: Final = 4 * 1024 * 1024
+"""The same in bytes of payloads."""
+
+
+class Pending:
+    """Entries by the offset that they follow."""
+
+    __slots__ = ("_early", "_entries", "_size")
+
+    def __init__(self) -> None:
+        self._entries: dict[int, tuple[str, LogEntry]] = {}
+        self._size = 0
+        self._early: frozenset[int] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self._entries)
+
+    def keep(self, epoch: str, entry: LogEntry) -> bool:
+        """Keep an entry. Return whether there was room; if not, all are dropped."""
+        size = len(entry.payload)
+        if len(self._entries) >= MAX_PENDING or self._size + size > MAX_PENDING_BYTES:
+            self._entries.clear()
+            self._size = 0
+            return False
+        old = self._entries.get(entry.prev)
+        self._size += size - (0 if old is None else len(old[1].payload))
+        self._entries[entry.prev] = (epoch, entry)
+        return True
+
+    def take(self, offset: int) -> LogEntry | None:
+        """Take out the entry that follows an offset; None if it is not here."""
+        found = self._entries.pop(offset, None)
+        if found is None:
+            return None
+        self._size -= len(found[1].payload)
+        return found[1]
+
+    def start(self, epoch: str, newest: int) -> int:
+        """Return the offset that the earliest entry follows, if the entries from there on reach up to ``newest``; else ``newest``."""
+        follows = {
+            prev: entry.offset for prev, (one, entry) in self._entries.items() if one == epoch
+        }
+        first = offset = min(follows, default=newest)
+        while offset < newest and offset in follows:
+            offset = follows[offset]
+        return first if offset >= newest else newest
+
+    def only(self, epoch: str, last: int) -> bool:
+        """Drop entries of other epochs, and those up to an offset. Return whether there was another epoch."""
+        kept = {
+            prev: (one, entry)
+            for prev, (one, entry) in self._entries.items()
+            if one == epoch and entry.offset > last
+        }
+        has_others = any(one != epoch for one, _ in self._entries.values())
+        self._replace(kept)
+        return has_others
+
+    def mark(self) -> None:
+        """Mark all entries as early: a read begins now, and finds them if they exist."""
+        self._early = frozenset(self._entries)
+
+    def drop_early(self) -> None:
+        """Drop the marked entries: the read has not found them, so what they follow never comes."""
+        if self._early:
+            kept = {prev: one for prev, one in self._entries.items() if prev not in self._early}
+            self._replace(kept)
+
+    def _replace(self, kept: dict[int, tuple[str, LogEntry]]) -> None:
+        self._entries = kept
+        self._size = sum(len(entry.payload) for _, entry in kept.values())

@@ -1,0 +1,154 @@
+"""Runs of entries, and what they prove about a position. Pure."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
+from typing import Final, NamedTuple
+
+from ..store.entry import LogEntry
+from ..store.store import Page
+from .answer import Missed
+from .position import Asked
+
+__all__ = ["Bounds", "Run", "Tail", "Verdict", "judge"]
+
+MAX_TAIL: Final = 1_000
+"""The most entries of a tail. A member that needs older ones takes part in the next read."""
+
+MAX_TAIL_BYTES: Final = 1024 * 1024
+"""The same in bytes of payloads."""
+
+_offset: Final = attrgetter("offset")
+
+
+class Bounds(NamedTuple):
+    """How much a client can get of what it has missed.
+
+    Attributes:
+        entries: The most entries.
+        size: The most bytes of their payloads.
+    """
+
+    entries: int
+    size: int
+
+
+class Tail:
+    """What a gate has passed on lately. Each entry follows the one before.
+
+    Attributes:
+        entries: The entries.
+    """
+
+    __slots__ = ("_size", "entries")
+
+    def __init__(self) -> None:
+        self.entries: deque[LogEntry] = deque()
+        self._size = 0
+
+    def append(self, entry: LogEntry) -> None:
+        """Append an entry, and drop the oldest beyond the bounds."""
+        self.entries.append(entry)
+        self._size += len(entry.payload)
+        while len(self.entries) > MAX_TAIL or self._size > MAX_TAIL_BYTES:
+            self._size -= len(self.entries.popleft().payload)
+
+    def clear(self) -> None:
+        """Drop all entries."""
+        self.entries.clear()
+        self._size = 0
+
+
+class Run(NamedTuple):
+    """Entries of which each follows the one before.
+
+    Attributes:
+        after: Every entry above this offset that is still kept is in the run, up to the run's end.
+        entries: The entries.
+        is_whole: Whether the run ends at the entry that the gate has passed on last.
+    """
+
+    after: int
+    entries: Sequence[LogEntry]
+    is_whole: bool
+
+    @staticmethod
+    def of(after: int, page: Page, tail: Iterable[LogEntry], last: int) -> Run:
+        """Return the run of a page, and of what was passed on since it was read.
+
+        Args:
+            after: The offset above which the page was read.
+            page: The page.
+            tail: What was passed on lately.
+            last: The offset of the entry that was passed on last.
+        """
+        entries = list(page.entries)
+        end = entries[-1].offset if entries else page.newest
+        for entry in tail:
+            if entry.prev == end:
+                entries.append(entry)
+                end = entry.offset
+        return Run(after, entries, is_whole=end == last)
+
+    def covers(self, offset: int) -> bool:
+        """Return whether an entry that follows an offset would be in the run, if it is still kept."""
+        if offset < self.after:
+            return False
+        return self.is_whole or (bool(self.entries) and offset < self.entries[-1].offset)
+
+    def following(self, offset: int) -> Sequence[LogEntry]:
+        """Return the entries above an offset, if the first of them follows it; else nothing."""
+        index = bisect_right(self.entries, offset, key=_offset)
+        follows = index < len(self.entries) and self.entries[index].prev == offset
+        return self.entries[index:] if follows else ()
+
+
+class Verdict(NamedTuple):
+    """What becomes of a position.
+
+    Attributes:
+        missed: Why it can't be recovered; None if it can.
+        entries: What the client has missed, if it gets it.
+    """
+
+    missed: Missed | None
+    entries: Sequence[LogEntry] = ()
+
+
+def judge(
+    asked: Asked, floor: float | None, epoch: str, last: int, run: Run, bounds: Bounds
+) -> Verdict | None:
+    """Decide whether a client gets what it has missed.
+
+    Args:
+        asked: What its join asks for.
+        floor: The time before which it may not read, in milliseconds since 1970; None for no such time.
+        epoch: The epoch of the log.
+        last: The offset of the entry that was passed on last.
+        run: What was read.
+        bounds: How much it can get.
+
+    Returns:
+        The verdict; None if the run does not prove it, so that the client must wait for a read from its own offset.
+    """
+    position = asked.position
+    if position is None:
+        return Verdict(Missed.NEW if asked.is_valid else Missed.INVALID)
+    if position.epoch != epoch:
+        return Verdict(Missed.EPOCH)
+    offset = position.offset
+    if offset == last:
+        return Verdict(None)
+    if offset > last:
+        return Verdict(Missed.AHEAD) if run.is_whole else None
+    entries = run.following(offset)
+    if not entries:
+        return Verdict(Missed.TRIMMED) if run.covers(offset) else None
+    if floor is not None and entries[0].time < floor:
+        return Verdict(Missed.TRIMMED)
+    if len(entries) > bounds.entries or sum(len(one.payload) for one in entries) > bounds.size:
+        return Verdict(Missed.TOO_MANY)
+    return Verdict(None, entries) if run.is_whole else None
