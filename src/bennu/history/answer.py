@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 from .position import Position
 
-__all__ = ["Answer", "Missed"]
+__all__ = ["NotRecovered", "RecoveryAnswer"]
 
 
-class Missed(Enum):
+class NotRecovered(Enum):
     """Why a client does not get what it missed.
 
     Attributes:
@@ -39,7 +39,7 @@ class Missed(Enum):
         self.meaning = meaning
 
 
-class Answer(NamedTuple):
+class RecoveryAnswer(NamedTuple):
     """What the reply says.
 
     Attributes:
@@ -50,7 +50,7 @@ class Answer(NamedTuple):
 
     start: Position
     entries: int
-    missed: Missed | None
+    missed: NotRecovered | None
 
     def payload(self) -> dict[str, Any]:
         """Return the value of the key ``recovery`` in the response."""

@@ -37,9 +37,9 @@ from typing import NamedTuple
 
 from ..store.entry import LogEntry
 from ..store.store import Head, Page
-from .answer import Answer
-from .member import Member, MemberState
-from .pending import Pending
+from .answer import RecoveryAnswer
+from .member import HistoryMember, MemberState
+from .pending import PendingEntries
 from .position import Position
 from .run import Bounds, Run, Tail, judge
 
@@ -93,17 +93,17 @@ class Gate:
     def __init__(self, deliver: Callable[[LogEntry], object], bounds: Bounds) -> None:
         self._deliver = deliver
         self._bounds = bounds
-        self.epoch = ""
+        self.epoch: str = ""
         self.last = 0
         self.kicks = 0
         self.wants_read = True  # the first read opens the gate
-        self._pending = Pending()
+        self._pending = PendingEntries()
         self._tail = Tail()
-        self._waiting: list[Member] = []  # for the next read
-        self._readers: list[Member] = []  # for the read that is under way
+        self._waiting: list[HistoryMember] = []  # for the next read
+        self._readers: list[HistoryMember] = []  # for the read that is under way
         self._request: ReadRequest | None = None
-        self._members: dict[Member, None] = {}  # positioned members that have joined
-        self._catching_up: set[Member] = set()
+        self._members: dict[HistoryMember, None] = {}  # positioned members that have joined
+        self._catching_up: set[HistoryMember] = set()
 
     @property
     def has_gap(self) -> bool:
@@ -112,11 +112,11 @@ class Gate:
 
     # Members.
 
-    def join(self, member: Member) -> None:
+    def join(self, member: HistoryMember) -> None:
         """Take a member that joins. It is answered after the next read: ``accept`` or ``refuse``."""
         self._wait(member)
 
-    def leave(self, member: Member) -> None:
+    def leave(self, member: HistoryMember) -> None:
         """Forget a member that has ended."""
         member.state = MemberState.GONE
         member.queue.clear()
@@ -124,7 +124,7 @@ class Gate:
         self._catching_up.discard(member)
         self._trim_tail()
 
-    def detach(self, member: Member, first: LogEntry | None = None) -> None:
+    def detach(self, member: HistoryMember, first: LogEntry | None = None) -> None:
         """Note that a live member has left the lane, because its client is slow, or because a handler gets the next entry.
 
         Args:
@@ -139,7 +139,7 @@ class Gate:
             member.cursor = first.prev
             member.queue.append(first)
 
-    def settle(self, member: Member) -> bool:
+    def settle(self, member: HistoryMember) -> bool:
         """Decide how a member that catches up, and whose queue is empty, goes on.
 
         Returns:
@@ -157,7 +157,7 @@ class Gate:
             self._wait(member)
         return bool(member.queue)
 
-    def _wait(self, member: Member) -> None:
+    def _wait(self, member: HistoryMember) -> None:
         self._waiting.append(member)
         self.wants_read = True
 
@@ -254,7 +254,7 @@ class Gate:
                 self._refill(member, run)
         self._trim_tail()
 
-    def _end_read(self) -> Sequence[Member]:
+    def _end_read(self) -> Sequence[HistoryMember]:
         self._request = None
         readers, self._readers = self._readers, []
         return readers
@@ -289,8 +289,8 @@ class Gate:
 
     # Decisions.
 
-    def _decide(self, member: Member, run: Run) -> None:
-        """Answer a join."""
+    def _decide(self, member: HistoryMember, run: Run) -> None:
+        """RecoveryAnswer a join."""
         if member.asked is None:
             self._accept(member, None)
             return
@@ -301,7 +301,7 @@ class Gate:
         missed, entries = verdict
         position = member.asked.position
         start = self.last if position is None or missed is not None else position.offset
-        if self._accept(member, Answer(Position(self.epoch, start), len(entries), missed)):
+        if self._accept(member, RecoveryAnswer(Position(self.epoch, start), len(entries), missed)):
             self._members[member] = None
             self._catching_up.add(member)
             member.state = MemberState.CATCHING_UP
@@ -309,7 +309,7 @@ class Gate:
             member.queue.extend(entries)
             self._resume(member)
 
-    def _accept(self, member: Member, answer: Answer | None) -> bool:
+    def _accept(self, member: HistoryMember, answer: RecoveryAnswer | None) -> bool:
         """Let a member answer its join. A plain one is live at once."""
         if not member.accept(answer):
             member.state = MemberState.GONE
@@ -319,7 +319,7 @@ class Gate:
             member.go_live()
         return True
 
-    def _refill(self, member: Member, run: Run) -> None:
+    def _refill(self, member: HistoryMember, run: Run) -> None:
         """Give a member that catches up what follows its cursor."""
         if not member.queue:  # else the tail has had what it needs
             member.queue.extend(run.following(member.cursor))
@@ -328,11 +328,11 @@ class Gate:
                 return
         self._resume(member)
 
-    def _resume(self, member: Member) -> None:
+    def _resume(self, member: HistoryMember) -> None:
         if member.queue or self.settle(member):
             member.catch_up()
 
-    def _kick(self, member: Member) -> None:
+    def _kick(self, member: HistoryMember) -> None:
         self.kicks += 1
         self.leave(member)
         member.kick()

@@ -7,10 +7,10 @@ from collections import deque
 from enum import Enum, auto
 
 from ..store.entry import NOBODY, LogEntry
-from .answer import Answer
+from .answer import RecoveryAnswer
 from .position import Asked
 
-__all__ = ["Member", "MemberState"]
+__all__ = ["HistoryMember", "MemberState"]
 
 
 class MemberState(Enum):
@@ -26,7 +26,7 @@ class MemberState(Enum):
     """It gets nothing more."""
 
 
-class Member(ABC):
+class HistoryMember(ABC):
     """A channel as the gate sees it.
 
     Args:
@@ -58,7 +58,7 @@ class Member(ABC):
         return self.asked is not None
 
     @abstractmethod
-    def accept(self, answer: Answer | None) -> bool:
+    def accept(self, answer: RecoveryAnswer | None) -> bool:
         """Write the reply to the join. None is a plain join.
 
         Returns:

@@ -6,7 +6,7 @@ from typing import Final
 
 from ..store.entry import LogEntry
 
-__all__ = ["Pending"]
+__all__ = ["PendingEntries"]
 
 MAX_PENDING: Final = 1_000
 """The most entries. Beyond it all are dropped, and a read brings them."""
@@ -15,7 +15,7 @@ MAX_PENDING_BYTES: Final = 4 * 1024 * 1024
 """The same in bytes of payloads."""
 
 
-class Pending:
+class PendingEntries:
     """Entries by the offset that they follow."""
 
     __slots__ = ("_early", "_entries", "_size")

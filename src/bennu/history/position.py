@@ -8,7 +8,7 @@ because clients count their refs.
 from __future__ import annotations
 
 import re
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 import msgspec
 from msgspec import Raw
@@ -77,7 +77,8 @@ class Asked(NamedTuple):
             given = None
         if not isinstance(given, dict):
             return INVALID
-        epoch, offset, client = given.get("epoch"), given.get("offset"), given.get("client", "")
+        fields = cast("dict[str, Any]", given)
+        epoch, offset, client = fields.get("epoch"), fields.get("offset"), fields.get("client", "")
         if not isinstance(client, str) or (client and _CLIENT.fullmatch(client) is None):
             return INVALID
         if epoch is None and offset is None:

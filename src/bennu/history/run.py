@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from ..store.entry import LogEntry
 from ..store.store import Page
-from .answer import Missed
+from .answer import NotRecovered
 from .position import Asked
 
 __all__ = ["Bounds", "Run", "Tail", "Verdict", "judge"]
@@ -114,7 +114,7 @@ class Verdict(NamedTuple):
         entries: What the client has missed, if it gets it.
     """
 
-    missed: Missed | None
+    missed: NotRecovered | None
     entries: Sequence[LogEntry] = ()
 
 
@@ -136,19 +136,19 @@ def judge(
     """
     position = asked.position
     if position is None:
-        return Verdict(Missed.NEW if asked.is_valid else Missed.INVALID)
+        return Verdict(NotRecovered.NEW if asked.is_valid else NotRecovered.INVALID)
     if position.epoch != epoch:
-        return Verdict(Missed.EPOCH)
+        return Verdict(NotRecovered.EPOCH)
     offset = position.offset
     if offset == last:
         return Verdict(None)
     if offset > last:
-        return Verdict(Missed.AHEAD) if run.is_whole else None
+        return Verdict(NotRecovered.AHEAD) if run.is_whole else None
     entries = run.following(offset)
     if not entries:
-        return Verdict(Missed.TRIMMED) if run.covers(offset) else None
+        return Verdict(NotRecovered.TRIMMED) if run.covers(offset) else None
     if floor is not None and entries[0].time < floor:
-        return Verdict(Missed.TRIMMED)
+        return Verdict(NotRecovered.TRIMMED)
     if len(entries) > bounds.entries or sum(len(one.payload) for one in entries) > bounds.size:
-        return Verdict(Missed.TOO_MANY)
+        return Verdict(NotRecovered.TOO_MANY)
     return Verdict(None, entries) if run.is_whole else None
