@@ -1,7 +1,7 @@
 """The store in the memory of one process: the default, for an endpoint without a bus.
 
-Logs begin a new epoch at each start of the process. A log is forgotten ``Retention.record`` seconds after its last append.
-A later append begins a new epoch, so numbers never repeat within an epoch.
+Logs begin a new epoch at each start of the process. A log is forgotten ``Retention.record`` seconds after its last append
+or read. A later append begins a new epoch, so numbers never repeat within an epoch.
 
 No method waits, so every call is atomic.
 """
@@ -35,7 +35,7 @@ class MemoryStore(Store):
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self._logs: OrderedDict[str, _Log] = OrderedDict()  # by their last appends
+        self._logs: OrderedDict[str, _Log] = OrderedDict()  # by their last appends or reads
         self._claims: dict[str, _Claimed] = {}
         self._deadlines: list[tuple[float, str]] = []
 
@@ -60,9 +60,7 @@ class MemoryStore(Store):
     async def append(self, topic: str, drafts: Sequence[Draft], retention: Retention) -> Appended:
         """Append drafts to the log of a topic."""
         now = self._clock()
-        log = self._log(topic, now)
-        log.forget_at = now + retention.record
-        self._logs.move_to_end(topic)
+        log = self._log(topic, now, retention)
         return Appended(log.epoch, [log.append(draft, retention.size, now) for draft in drafts])
 
     async def read(
@@ -70,25 +68,25 @@ class MemoryStore(Store):
     ) -> Page:
         """Return the oldest entries above an offset."""
         now = self._clock()
-        log = self._log(topic, now)
-        log.forget_at = max(log.forget_at, now + retention.record)
+        log = self._log(topic, now, retention)
         if retention.ttl is not None:
             log.trim_older((now - retention.ttl) * 1000)
         return log.page(after, limit, max_bytes)
 
     async def heads(self, topics: Collection[str]) -> Mapping[str, Head]:
         """Return where the logs of many topics stand."""
+        now = self._clock()
         return {
             topic: Head(log.epoch, log.newest)
             for topic in topics
-            if (log := self._logs.get(topic)) is not None
+            if (log := self._logs.get(topic)) is not None and log.forget_at > now
         }
 
     async def reset(self, topic: str) -> None:
         """Delete the log of a topic."""
         self._logs.pop(topic, None)
 
-    def _log(self, topic: str, now: float) -> _Log:
+    def _log(self, topic: str, now: float, retention: Retention) -> _Log:
         """Return the log of a topic, and forget logs whose time is over."""
         for _ in range(2):  # two for each call, so that forgotten logs can't pile up
             oldest = next(iter(self._logs), None)
@@ -98,6 +96,8 @@ class MemoryStore(Store):
         log = self._logs.get(topic)
         if log is None or log.forget_at <= now:
             log = self._logs[topic] = _Log()
+        log.forget_at = now + retention.record
+        self._logs.move_to_end(topic)
         return log
 
     # Keys.
