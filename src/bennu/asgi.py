@@ -2,7 +2,7 @@
 
     GET <health>/live, <health>/ready     transports/health.py
     GET, POST <api>/...                   api/
-    GET /socket/phoenix.mjs               transports/script.py
+    GET /socket/phoenix.mjs, bennu.mjs    transports/script.py
     GET, POST /socket/longpoll            transports/longpoll/
     WebSocket /socket/websocket           transports/native.py under `bennu run`, else transports/asgi.py
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from bennu.transports.script import FILE
+from bennu.transports.script import FILES
 
 STATIC = Path(__file__).parents[2] / "examples" / "chat" / "static"
 
@@ -25,5 +25,6 @@ def test_page_has_no_way_to_parse_html() -> None:
 def test_page_loads_the_client_that_the_endpoint_serves() -> None:
     """The page has no copy of the client."""
     connection = (STATIC / "js" / "connection.js").read_text()
-    assert f'from "../socket/{FILE.name}"' in connection
+    assert 'from "../socket/phoenix.mjs"' in connection
+    assert "phoenix.mjs" in FILES
     assert not list(STATIC.rglob("phoenix*"))

@@ -31,10 +31,11 @@ def js_modules() -> Path:
     A script in tests/interop/js imports from it by name: `import {Socket} from "phoenix"`.
     """
     modules = JS / "node_modules"
-    wanted: dict[str, str] = json.loads((JS / "package.json").read_text())["dependencies"]
+    package = json.loads((JS / "package.json").read_text())
+    wanted: dict[str, str] = package["dependencies"] | package["devDependencies"]
     for name, version in wanted.items():
-        package = modules / name / "package.json"
-        found = json.loads(package.read_text())["version"] if package.exists() else None
+        installed = modules / name / "package.json"
+        found = json.loads(installed.read_text())["version"] if installed.exists() else None
         if found != version.rpartition("@")[2]:
             pytest.skip(f"npm package {name} {version} is not installed, run scripts/install")
     return modules

@@ -1,13 +1,17 @@
-"""The JavaScript client that an endpoint serves: the published client, unmodified, below each socket."""
+"""The files for pages that an endpoint serves below each socket: the published client, unmodified, and our own module."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import json
+import re
 import subprocess
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
+from zipfile import ZipFile
 
 import httpx
 import pytest
@@ -17,10 +21,12 @@ from starlette.routing import Mount, Route
 
 from bennu import Endpoint, RawHandler, RawSocket, Socket
 from bennu.reasons import CloseCode
-from bennu.transports.script import FILE
+from bennu.transports.script import FILES
 from tests.support.node import JS, node_path
+from tests.support.pages import ROOT
 
-VENDOR = FILE.parent
+FILE: Final = FILES["phoenix.mjs"]
+VENDOR: Final = FILE.parent
 
 
 @pytest.fixture
@@ -54,6 +60,16 @@ def test_vendored_client_is_unmodified(vendored: str, published: str) -> None:
     assert (VENDOR / vendored).read_bytes() == original.read_bytes()
 
 
+def test_wheel_has_the_files(tmp_path: Path) -> None:
+    """A server that was installed from a wheel serves them too."""
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    with ZipFile(wheel) as archive:
+        names = archive.namelist()
+    assert [name for name in FILES if not any(one.endswith(f"/{name}") for one in names)] == []
+
+
 class Echo(RawHandler[None]):
     async def receive(self, message: str | bytes) -> str | bytes:
         return message
@@ -76,17 +92,25 @@ async def started() -> Endpoint:
     return endpoint
 
 
-@pytest.mark.parametrize("path", ["/socket/phoenix.mjs", "/ws/acme/phoenix.mjs"])
-async def test_each_socket_has_the_client_below_it(path: str) -> None:
-    """It is a module that pages of any host can import."""
-    endpoint = await started()
+@pytest.mark.parametrize("mount", ["/socket", "/ws/acme"])
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("phoenix.mjs", "text/javascript"),
+        ("bennu.mjs", "text/javascript"),
+        ("bennu.d.ts", "text/plain"),
+    ],
+)
+async def test_each_socket_has_the_files_below_it(mount: str, name: str, kind: str) -> None:
+    """Pages of any host can import the modules."""
+    endpoint, path = await started(), f"{mount}/{name}"
     async with client(endpoint) as http:
         answer = await http.get(path)
         head = await http.head(path)
         post = await http.post(path)
     await endpoint.stop()
-    assert answer.content == FILE.read_bytes()
-    assert answer.headers["content-type"].startswith("text/javascript")
+    assert answer.content == FILES[name].read_bytes()
+    assert answer.headers["content-type"] == f"{kind}; charset=utf-8"
     assert answer.headers["access-control-allow-origin"] == "*"
     assert (head.status_code, head.content) == (200, b"")
     assert head.headers["content-length"] == str(len(answer.content))
@@ -107,7 +131,17 @@ async def test_browser_that_has_it_is_told_so() -> None:
     assert other.status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/phoenix.mjs", "/raw/phoenix.mjs", "/socket/x/phoenix.mjs"])
+def test_our_module_is_short_and_safe() -> None:
+    """A page with a strict Content-Security-Policy can load it, and nothing of it is stored or shared."""
+    module = FILES["bennu.mjs"].read_text()
+    assert len(module.splitlines()) < 100
+    assert not re.search(r"\beval\b|Function\(|innerHTML|[sS]torage\b|cookie|import", module)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/phoenix.mjs", "/raw/phoenix.mjs", "/raw/bennu.mjs", "/socket/x/bennu.mjs", "/socket/my.mjs"],
+)
 async def test_no_other_path_is_taken(path: str) -> None:
     """An application around the endpoint keeps its files. A raw socket has no such client."""
 
@@ -117,7 +151,7 @@ async def test_no_other_path_is_taken(path: str) -> None:
     endpoint = await started()
     async with client(endpoint.wrap(Starlette(routes=[Route("/{path:path}", mine)]))) as http:
         assert (await http.get(path)).text == "mine"
-        assert (await http.get("/socket/phoenix.mjs")).content == FILE.read_bytes()
+        assert (await http.get("/socket/bennu.mjs")).content == FILES["bennu.mjs"].read_bytes()
     await endpoint.stop()
 
 
