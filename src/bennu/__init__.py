@@ -26,6 +26,7 @@ from .errors import (
     TooManyKeys,
     WrongThread,
 )
+from .history import History
 from .limits.limits import Limits, Rate, Rates, Threads
 from .longpoll import LongPoll
 from .message import Broadcast, Draining, Error, Ok, Reply
@@ -55,6 +56,7 @@ __all__ = [
     "Endpoint",
     "Error",
     "Full",
+    "History",
     "KeyRefused",
     "Latest",
     "Limits",

@@ -16,6 +16,7 @@ from typing_extensions import TypeVar
 from .agent import Agent, BlockingAgent, Connection
 from .backpressure import WhenSlow
 from .errors import DefinitionError, NoRef, source_line
+from .history.history import NO_HISTORY, History
 from .limits.rate import Rate
 from .message import RESERVED, Broadcast, Ok, expect_event, is_reserved
 from .user_code.mistakes import HOOKS, OPTIONS, WRAPPERS, check_class, refuse_keywords
@@ -188,12 +189,14 @@ class Channel(Agent[A, S]):
         when_slow: The rule for messages while the client reads too slowly. ``"close"`` drops none, and closes the
             connection beyond ``Socket(max_unsent=...)``. ``DropOldest(...)`` and ``Latest(...)`` drop broadcasts
             and pushes, never replies.
+        history: How many broadcasts are kept for clients that were away: ``History(size=1000)``. Default: none.
     """
 
     __slots__ = ()
 
     emits: ClassVar[Mapping[str, Any]] = {}
     when_slow: ClassVar[WhenSlow] = "close"
+    history: ClassVar[History] = NO_HISTORY
 
     _server: ChannelServer  # pyright: ignore[reportIncompatibleVariableOverride] - it is set once
 
@@ -219,6 +222,12 @@ class Channel(Agent[A, S]):
 
         An event of the protocol (``phx_...``), or an event that is no text, is never passed to this method: the client
         gets the error reply.
+        """
+
+    def history_floor(self) -> Any:
+        """Return the time before which this client may not read the history: a ``datetime`` with a time zone, or None.
+
+        Called after ``join``, if the topic has history. Older broadcasts count as no longer kept.
         """
 
     def terminate(self, reason: str | Exception) -> Any:
@@ -319,7 +328,7 @@ class Channel(Agent[A, S]):
         if shared.debug:
             server.definition.check_emitted(event, payload)
         pubsub, message = shared.pubsub, Broadcast(server.topic, event, payload)
-        if pubsub.cluster is not None and not is_local:
+        if not is_local and (pubsub.cluster is not None or pubsub.logs is not None):
             await pubsub.send_everywhere(server.topic, message, sender)
         elif pubsub.send(server.topic, message, sender):
             await asyncio.sleep(0)  # a loop of broadcasts does not block other tasks

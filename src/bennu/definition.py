@@ -73,6 +73,7 @@ class ChannelDefinition:
     join: Handler | None = None
     after_join: Handler | None = None
     terminate: Handler | None = None
+    history_floor: Handler | None = None
     handle_in: Handler | None = None
     events: dict[str, Handler] = field(default_factory=dict[str, Handler])
     outs: dict[str, Handler] = field(default_factory=dict[str, Handler])
@@ -287,7 +288,12 @@ def _hook(channel: type, hook: str, function: Callable[..., Any]) -> Handler:
     if hook == "join":
         refuse_bool(subject, function, write=f"async def join(self) -> None: ...  # {_REFUSE}")
         return _handler(channel, subject, function, None)
-    expected = {"after_join": (), "handle_in": ("event", "payload"), "terminate": ("reason",)}[hook]
+    expected = {
+        "after_join": (),
+        "history_floor": (),
+        "handle_in": ("event", "payload"),
+        "terminate": ("reason",),
+    }[hook]
     return hook_handler(subject, function, expected)
 
 

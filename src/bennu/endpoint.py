@@ -10,7 +10,7 @@ import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Final
+from typing import Any
 
 from .api import Api, APIServer
 from .asgi import ASGIApp, Dispatch, Receive, Scope, Send
@@ -18,6 +18,7 @@ from .blocking_endpoint import BlockingEndpoint
 from .bus import BusAdapter
 from .bus.address import BUS, given_bus
 from .channel import Channel
+from .endpoint_options import API, LIMITS, STORE, THREADS, WORDS
 from .lifecycle import Lifecycle
 from .lifespan import Lifespan, mounted_lifespan, read_lifespan, serve_lifespan
 from .limits.limits import Limits, Threads
@@ -31,9 +32,12 @@ from .protocol.proxies import TrustedProxies
 from .pubsub import MessageTypes, PubSub
 from .secret_key import Secret, given_secret
 from .server.drain import Drainer
+from .server.histories import logs_of
 from .server.moving import Mover
 from .server.server import Server
 from .socket import Socket, SocketBase
+from .store import Store
+from .store.address import given_store
 from .telemetry import SECRET_TERMS, ParameterFilter, Telemetry
 from .transports.health import Health
 from .transports.host_guard import HostGuard
@@ -47,29 +51,12 @@ from .user_code.options import (
     SECONDS,
     TEXT,
     TEXTS,
-    Option,
-    instance_of,
     optional,
     options,
 )
 from .wrapped import WrappedApplication
 
 __all__ = ["Endpoint"]
-
-WORDS: Final = Option(
-    "a list of words, or a ParameterFilter",
-    lambda value: isinstance(value, ParameterFilter) or TEXTS.fits(value),
-    '["password", "iban"]',
-)
-API: Final = instance_of(Api, "the HTTP API", 'Api(keys={"billing": os.environ["BILLING_KEY"]})')
-LIMITS: Final = instance_of(
-    Limits,
-    "how many clients may connect",
-    'Limits(connections=20_000, connects_per_ip="60/minute")',
-)
-THREADS: Final = instance_of(
-    Threads, "how many worker threads there are", "Threads(handlers=32, per_connection=4)"
-)
 
 
 @options(
@@ -82,6 +69,7 @@ THREADS: Final = instance_of(
     pubsub=optional(BUS),
     messages=CLASSES,
     move_clients_after=optional(SECONDS),
+    store=optional(STORE),
     api=optional(API),
     limits=optional(LIMITS),
     threads=optional(THREADS),
@@ -124,6 +112,9 @@ class Endpoint:
             (``endpoint.pubsub.broadcast``). The classes of ``@on_info`` handlers are known without it.
         move_clients_after: Seconds without the bus after which the clients of this node are closed with 1012, in the
             batches of each socket's ``drain``, so that they connect to other nodes. Default: None, they stay.
+        store: Keeps the histories of topics: an address (``"redis://cache:6379"``, ``"postgresql+asyncpg://db/chat"``,
+            ``"sqlite+aiosqlite:///chat.db"``, ``"nats://broker:4222"``), or a :class:`~bennu.store.Store`. None reads the
+            variable BENNU_STORE; without it the store is in the memory of this process, and nodes on a bus can't use it.
         api: An :class:`~bennu.Api`: other services publish, disconnect and ask over HTTP, with a key. None serves no
             such API.
         health: The path of the health pages ``<health>/ready`` and ``<health>/live``. None serves no such
@@ -155,6 +146,7 @@ class Endpoint:
         pubsub: str | BusAdapter | None = None,
         messages: Sequence[type] = (),
         move_clients_after: float | None = None,
+        store: str | Store | None = None,
         api: Api | None = None,
     ) -> None:
         if debug is None:
@@ -176,6 +168,7 @@ class Endpoint:
             self._home,
             MessageTypes(messages, (kind for one in sockets.values() for kind in one.infos())),
         )
+        self.pubsub.logs = logs_of(sockets, given_store(store), self.pubsub)
         self._server = server = Server(
             self,
             self.pubsub,

@@ -113,7 +113,7 @@ class Lifecycle:
                 await self._end_presences()
             finally:
                 try:
-                    await server.pubsub.stop()
+                    await self._stop_pubsub()
                 finally:
                     self._drainer.stop()
                     server.release()
@@ -175,7 +175,7 @@ class Lifecycle:
             try:
                 await stack.aclose()
             finally:
-                await server.pubsub.stop()
+                await self._stop_pubsub()
         finally:
             server.release()
             self._forget_start()
@@ -194,6 +194,8 @@ class Lifecycle:
         """Join the cluster, and enter the lifespan."""
         server = self._server
         await server.pubsub.start()
+        if server.pubsub.logs is not None:
+            await server.pubsub.logs.start()
         self._longpolling.start()
         for presence in self.presences:
             presence.start(server)
@@ -213,6 +215,14 @@ class Lifecycle:
             server.context = copy_context()
         for presence in self.presences:
             presence.opened()
+
+    async def _stop_pubsub(self) -> None:
+        pubsub = self._server.pubsub
+        try:
+            if pubsub.logs is not None:
+                await pubsub.logs.stop()
+        finally:
+            await pubsub.stop()
 
     async def _end_presences(self) -> None:
         for presence in self.presences:

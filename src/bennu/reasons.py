@@ -234,6 +234,10 @@ class Reason(_Explained):
         "token_of_another",
         "the new token belongs to another user than the connection; connect again with it",
     )
+    HISTORY_UNAVAILABLE = (
+        "history_unavailable",
+        "of a refused join: the store of the topic's history does not answer; join again after `retry_after_ms`",
+    )
     REFRESHING = ("refreshing", "another new token is still being verified; wait for that reply")
     REFRESH_CRASHED = (
         "refresh crashed",

@@ -326,6 +326,7 @@ def test_a_home_without_an_event_loop_has_none() -> None:
 READS = {
     "Endpoint": {"lifespan", "wrap", "serve_native"},
     "PubSub": {
+        "pass_on",  # send, for an entry of a log
         "listen",  # subscribe, for the parts of Bennu
         "unsubscribe",  # Subscription.cancel
         "send",  # local_broadcast, for a caller that has checked the event loop
@@ -341,7 +342,7 @@ READS = {
         "send_everywhere",  # broadcast, for a caller that has checked the event loop
         "subscribers",
     },
-    "Channel": {"ref", "join", "after_join", "handle_in", "terminate"},
+    "Channel": {"ref", "join", "after_join", "handle_in", "history_floor", "terminate"},
     "RawHandler": {"opened", "receive", "pinged", "ponged", "info", "draining", "closed"},
     "Presence": {
         "fetch",

@@ -113,6 +113,16 @@ class Member:
         """Record a broadcast."""
         self.intercepted.append(broadcast)
 
+    def intercept_entry(self, entry: Any) -> None:
+        """Record an entry of a log."""
+        self.intercepted.append(entry)
+
+    def slow_down(self) -> None:
+        """Do nothing: this topic has no history."""
+
+    def catch_up(self) -> None:
+        """Do nothing: this topic has no history."""
+
 
 class _Wire:
     """A transport whose client can stop reading; its high-water mark is 0.
@@ -288,6 +298,7 @@ class CountingSerializer:
     decode = staticmethod(JSONV2.decode)
     reply = staticmethod(JSONV2.reply)
     push = staticmethod(JSONV2.push)
+    entry = staticmethod(JSONV2.entry)
     close = staticmethod(JSONV2.close)
     error = staticmethod(JSONV2.error)
 
@@ -304,4 +315,4 @@ def key_for(
     serializer: Serializer = JSONV2, framing: TupleFraming = FRAMING, intercepts: str = ""
 ) -> LaneKey:
     """Return the key of a lane; each letter of ``intercepts`` is an event."""
-    return serializer, framing, frozenset(intercepts)
+    return serializer, framing, frozenset(intercepts), False

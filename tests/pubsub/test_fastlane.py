@@ -114,7 +114,7 @@ class Programs(RuleBasedStateMachine):
         for (connection, joined), (key, member) in self.members.items():
             if joined != topic or member is sender:
                 continue
-            serializer, _, intercepts = key
+            serializer, _, intercepts, _ = key
             if event in intercepts:
                 self.to_intercept[member].append(message)
             else:

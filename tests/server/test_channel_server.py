@@ -17,8 +17,8 @@ import pytest
 
 import bennu
 from bennu import Channel, Ok, Refused, on, on_out
-from bennu.server.channel_server import TRANSITIONS, Notice, Phase
 from bennu.server.end import Trigger
+from bennu.server.phases import TRANSITIONS, Notice, Phase
 from bennu.telemetry import ChannelHandledIn, ChannelJoined
 
 from ..support.clock import settle, work

@@ -125,7 +125,7 @@ def polls_of(endpoint: Endpoint) -> int:
 
 def topics_of(pubsub: PubSub) -> set[Any]:
     """Return the topics and ids that anything is subscribed to: an entry that stays behind is a leak."""
-    return set(pubsub._topics)
+    return set(pubsub._topics._topics)
 
 
 async def decide(

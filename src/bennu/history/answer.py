@@ -5,9 +5,16 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any, NamedTuple
 
-from .position import Position
+import msgspec
+from msgspec import Raw
 
-__all__ = ["NotRecovered", "RecoveryAnswer"]
+from ..errors import EncodeError
+from ..protocol.encoding import encode_json
+from .position import KEY, Position
+
+__all__ = ["NotRecovered", "RecoveryAnswer", "add_recovery"]
+
+_decode_object = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
 class NotRecovered(Enum):
@@ -63,3 +70,20 @@ class RecoveryAnswer(NamedTuple):
                 "reason": self.missed.text,
             }
         return {"recovered": True, "epoch": epoch, "offset": offset, "count": self.entries}
+
+
+def add_recovery(response: Any, answer: RecoveryAnswer) -> Raw:
+    """Return the response to a join with the key ``recovery``.
+
+    Raises:
+        EncodeError: The response is no JSON object, or has the key already.
+    """
+    text = encode_json({} if response is None else response)
+    if isinstance(response, bytes) or text[:1] != b"{" or KEY in _decode_object(text):
+        raise EncodeError(
+            "a channel with history answers a join that asks for recovery with a JSON object without the key"
+            f" {KEY!r}, because Bennu adds that key; got {type(response).__name__}"
+        )
+    comma = b"" if text == b"{}" else b","
+    added = encode_json({KEY: answer.payload()})
+    return Raw(b"".join((text[:-1], comma, added[1:])))

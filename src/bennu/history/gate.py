@@ -116,6 +116,11 @@ class Gate:
         """Take a member that joins. It is answered after the next read: ``accept`` or ``refuse``."""
         self._wait(member)
 
+    def refuse(self, member: HistoryMember) -> None:
+        """Refuse a member that joins while the store is down."""
+        member.state = MemberState.GONE
+        member.refuse()
+
     def leave(self, member: HistoryMember) -> None:
         """Forget a member that has ended."""
         member.state = MemberState.GONE
@@ -234,8 +239,7 @@ class Gate:
         """Take the news that the store does not answer. Members that catch up wait for the next read."""
         for member in self._end_read():
             if member.state is MemberState.JOINING:
-                member.state = MemberState.GONE
-                member.refuse()
+                self.refuse(member)
             elif member.state is MemberState.CATCHING_UP:
                 self._wait(member)
         self._trim_tail()
@@ -307,7 +311,7 @@ class Gate:
             member.state = MemberState.CATCHING_UP
             member.cursor = start
             member.queue.extend(entries)
-            self._resume(member)
+            member.catch_up()
 
     def _accept(self, member: HistoryMember, answer: RecoveryAnswer | None) -> bool:
         """Let a member answer its join. A plain one is live at once."""
@@ -326,11 +330,7 @@ class Gate:
             if not member.queue and member.cursor != self.last and run.covers(member.cursor):
                 self._kick(member)  # what it needs was trimmed
                 return
-        self._resume(member)
-
-    def _resume(self, member: HistoryMember) -> None:
-        if member.queue or self.settle(member):
-            member.catch_up()
+        member.catch_up()
 
     def _kick(self, member: HistoryMember) -> None:
         self.kicks += 1

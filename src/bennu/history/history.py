@@ -120,10 +120,6 @@ class History:
         return Bounds(entries, self.max_recovered_bytes)
 
 
-NO_HISTORY: Final = History()
-"""The ``history`` of a channel whose topics have none."""
-
-
 def _expect_count(name: str, given: object, most: int) -> None:
     if not isinstance(given, int) or isinstance(given, bool) or not 1 <= given <= most:
         raise DefinitionError(
@@ -133,3 +129,7 @@ def _expect_count(name: str, given: object, most: int) -> None:
             write=f"History({name}={min(most, 1_000)})",
             where=source_line(given) if callable(given) else None,
         )
+
+
+NO_HISTORY: Final = History()
+"""The ``history`` of a channel whose topics have none."""

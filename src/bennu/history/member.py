@@ -75,7 +75,7 @@ class HistoryMember(ABC):
 
     @abstractmethod
     def catch_up(self) -> None:
-        """Begin to write the queue: it has entries now. Call ``Gate.settle`` when it is empty."""
+        """Write the queue as far as the client reads, and call ``Gate.settle`` when the queue is empty."""
 
     @abstractmethod
     def kick(self) -> None:

@@ -83,6 +83,13 @@ class _JSONV1:
         _refuse_binary(payload)
         return self._message(topic, event, payload, None)
 
+    def entry(
+        self, join_ref: Any, ref: str | None, topic: str, event: str, payload: msgspec.Raw
+    ) -> Encoded:
+        """Encode an entry of a log: its ref is its position, and the join_ref is dropped."""
+        del join_ref
+        return self._message(topic, event, payload, ref)
+
     def close(self, join_ref: Any, topic: str) -> Encoded:
         """Encode ``phx_close``; its ref is the join_ref."""
         return self._message(topic, PHX_CLOSE, {}, join_ref)

@@ -85,6 +85,12 @@ class _JSONV2:
         except Exception as error:
             raise unencodable(error) from error
 
+    def entry(
+        self, join_ref: Any, ref: str | None, topic: str, event: str, payload: msgspec.Raw
+    ) -> Encoded:
+        """Encode an entry of a log: a broadcast whose ref is its position."""
+        return TEXT, encode((join_ref, ref, topic, event, payload))
+
     def close(self, join_ref: Any, topic: str) -> Encoded:
         """Encode ``phx_close``."""
         return TEXT, encode_json((join_ref, join_ref, topic, "phx_close", {}))

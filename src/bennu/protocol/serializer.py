@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from msgspec import Raw
+
 from ..message import Encoded, Message, Opcode
 
 __all__ = ["Serializer"]
@@ -54,6 +56,20 @@ class Serializer(Protocol):
 
         Raises:
             EncodeError: The payload can't be written.
+        """
+        ...
+
+    def entry(
+        self, join_ref: Any, ref: str | None, topic: str, event: str, payload: Raw
+    ) -> Encoded:
+        """Encode an entry of a log: a broadcast whose ref is its position. It never raises.
+
+        Args:
+            join_ref: The join_ref of a replayed entry; None for a live one, whose bytes all clients share.
+            ref: The position; None for clients that have not asked for it.
+            topic: The topic.
+            event: The event.
+            payload: A JSON object.
         """
         ...
 

@@ -11,6 +11,7 @@ kind            name                 content
 ``BINARY``      the event            the payload
 ``TYPED``       the tag of the type  the message as JSON (:mod:`bennu.pubsub.message_types`)
 ``DISCONNECT``  the id               nothing
+``ENTRY``       the epoch            a new entry of a topic with history (:mod:`bennu.history.announcement`)
 ==============  ===================  ==================================================
 
 A receiving node writes the content of a broadcast into its lanes. It decodes the content only for a handler.
@@ -61,6 +62,7 @@ class EnvelopeKind(IntEnum):
     BINARY = 2
     TYPED = 3
     DISCONNECT = 4
+    ENTRY = 5
 
 
 _KINDS: Final = {int(kind): kind for kind in EnvelopeKind}

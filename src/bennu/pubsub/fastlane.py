@@ -135,18 +135,33 @@ class Interceptor(Protocol):
         """Take a broadcast whose event is among those intercepted; others share it: copy what may change."""
         ...
 
+    def intercept_entry(self, entry: Any) -> None:
+        """Take an entry of a log (:class:`~bennu.store.entry.LogEntry`) in the same way. The channel leaves its lane."""
+        ...
 
-LaneKey = tuple[Serializer, Framing, frozenset[str]]
+
+LaneKey = tuple[Serializer, Framing, frozenset[str], bool]
+"""Serializer, framing, intercepted events, and whether the frames of entries carry their positions."""
 
 
 class Lane:
     """The connections of one topic that get the same bytes."""
 
-    __slots__ = ("frame", "framing", "intercepts", "key", "members", "serializer", "size", "slow")
+    __slots__ = (
+        "frame",
+        "framing",
+        "intercepts",
+        "is_positioned",
+        "key",
+        "members",
+        "serializer",
+        "size",
+        "slow",
+    )
 
     def __init__(self, key: LaneKey) -> None:
         self.key = key
-        self.serializer, self.framing, self.intercepts = key
+        self.serializer, self.framing, self.intercepts, self.is_positioned = key
         self.frame = self.framing.frame
         self.size = self.framing.size
         self.members: dict[Outbox, Interceptor] = {}

@@ -12,28 +12,28 @@ cluster, and nothing is published.
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from msgspec import Raw
 
-from ..bus.address import adapter_for
 from ..bus.bus import BusAdapter
-from ..bus.local import LocalAdapter
 from ..errors import DecodeError
 from ..loop.home import Home
-from ..message import Disconnect, SocketId
+from ..message import Broadcast, Disconnect, SocketId
+from ..store.entry import LogEntry
 from ..telemetry import Telemetry
 from ..user_code.callback import Callback
 from .advice import CANCEL, LATER, ON_LOOP
-from .cluster import Cluster, Handler, expect_process, stop_adapter
+from .cluster import Cluster, Handler
 from .envelope import IDS, TOPICS, Envelope, EnvelopeKind, pack
 from .fastlane import Batch, Interceptor, LaneKey, Outbox
+from .given_bus import GivenBus
 from .message_types import MessageTypes
 from .packing import packed
-from .subscribers import Subscribers
 from .subscription import Subscription
+from .topic_logs import TopicLogs
+from .topic_table import TopicTable
 
 __all__ = ["PubSub"]
 
@@ -56,6 +56,7 @@ class PubSub:
         log: Writes the log lines of this PubSub.
         batch: The broadcasts of this turn of the event loop.
         cluster: The other nodes; None for a node alone, and before the start.
+        logs: The logs of topics with history; None if no topic has history. The endpoint sets it.
         node: The name of this node. With the address of a bus, each start gives it a new name.
         is_alone: Whether this node has no bus.
 
@@ -73,16 +74,14 @@ class PubSub:
         self.home = Home(starts_on_use=True) if home is None else home
         self.telemetry = telemetry or Telemetry()
         self.log = self.telemetry.log.child("pubsub")
-        self._bus = "local://" if bus is None else bus
-        self._made_in = os.getpid()
-        adapter = self._adapter()  # checks the address
-        self.node = adapter.node
-        self.is_alone = isinstance(adapter, LocalAdapter)
+        self._bus = GivenBus(bus)
+        self.node = self._bus.first.node
+        self.is_alone = self._bus.is_alone
         self._types = MessageTypes() if types is None else types
-        self._topics: dict[str | SocketId, Subscribers] = {}
+        self._topics = TopicTable(self)
         self.batch = Batch()
         self.cluster: Cluster | None = None
-        self._is_abandoned = False
+        self.logs: TopicLogs | None = None
 
     def unbind(self) -> None:
         """Forget the event loop, so that a stopped endpoint can start again on another event loop."""
@@ -93,7 +92,9 @@ class PubSub:
         self._topics.clear()
         self.batch = Batch()
         self.cluster = None
-        self._is_abandoned = True
+        self._bus.abandon()
+        if self.logs is not None:
+            self.logs.forget()
 
     # Other nodes.
 
@@ -105,12 +106,7 @@ class PubSub:
         """
         if self.is_alone:
             return
-        adapter = self._adapter()
-        if adapter is self._bus:
-            expect_process(adapter, self._made_in)
-            if self._is_abandoned:
-                await stop_adapter(adapter, self.log)  # it was started, and not stopped
-        self._is_abandoned = False
+        adapter = await self._bus.adapter(self.log)
         self.node = adapter.node
         cluster = Cluster(adapter, self.receive, self.telemetry, self.log)
         try:
@@ -119,19 +115,13 @@ class PubSub:
             await cluster.stop()
             raise
         self.cluster = cluster
-        for topic in self._topics:  # listeners that were not cancelled before the last stop
-            if isinstance(topic, str):
-                cluster.interest.keep(TOPICS + topic)
+        self._topics.keep_all()
 
     async def stop(self) -> None:
         """Disconnect from the bus."""
         cluster, self.cluster = self.cluster, None
         if cluster is not None:
             await cluster.stop()
-
-    def _adapter(self) -> BusAdapter:
-        """Return the given adapter, or a new adapter for the address."""
-        return adapter_for(self._bus) if isinstance(self._bus, str) else self._bus
 
     def nodes(self) -> frozenset[str]:
         """Return the names of the nodes that this node knows, including its own."""
@@ -187,9 +177,12 @@ class PubSub:
             self.send(SocketId(name), Disconnect())
             return
         subscribers = self._topics.get(topic)
-        if subscribers is None:
+        if kind is EnvelopeKind.ENTRY:
+            if self.logs is not None:
+                self.logs.receive(topic, envelope)
+        elif subscribers is None:
             return
-        if kind is not EnvelopeKind.TYPED:
+        elif kind is not EnvelopeKind.TYPED:
             subscribers.receive(self, topic, envelope)
         elif subscribers.listeners:
             subscribers.send(self, self._types.unpack(name, content), None, None)
@@ -209,11 +202,8 @@ class PubSub:
             The lane's own key, which all its members share.
         """
         self.batch.sync(connection)
-        subscribers = self._topics.get(topic)
-        if subscribers is None:
-            subscribers = self._add(topic)
         connection.lanes += 1
-        return subscribers.enter(key, connection, channel)
+        return self._topics.add(topic).enter(key, connection, channel)
 
     def leave(self, topic: str, key: LaneKey, connection: Outbox) -> None:
         """Take a connection out of a lane of a topic; the arguments are those of :meth:`enter`."""
@@ -221,7 +211,7 @@ class PubSub:
         subscribers = self._topics[topic]
         subscribers.leave(key, connection)
         connection.lanes -= 1
-        self._forget_if_empty(topic, subscribers)
+        self._topics.forget_if_empty(topic, subscribers)
 
     def move(self, connection: Outbox, places: Sequence[tuple[str, LaneKey]]) -> None:
         """Move a connection between the normal and the slow members of its lanes.
@@ -283,7 +273,7 @@ class PubSub:
         """Listen to a topic with one of Bennu's own functions, which change no message; see :meth:`subscribe`."""
         self.home.expect("pubsub", "subscribe", LATER)
         subscription = Subscription(self, topic, deliver, owner, shares)
-        (self._topics.get(topic) or self._add(topic)).listeners.append(subscription)
+        self._topics.add(topic).listeners.append(subscription)
         return subscription
 
     def unsubscribe(self, subscription: Subscription) -> None:
@@ -294,19 +284,7 @@ class PubSub:
         subscribers = self._topics.get(subscription.topic)
         if subscribers is not None and subscription in subscribers.listeners:
             subscribers.listeners.remove(subscription)
-            self._forget_if_empty(subscription.topic, subscribers)
-
-    def _add(self, topic: str | SocketId) -> Subscribers:
-        subscribers = self._topics[topic] = Subscribers()
-        if self.cluster is not None and isinstance(topic, str):
-            self.cluster.interest.keep(TOPICS + topic)
-        return subscribers
-
-    def _forget_if_empty(self, topic: str | SocketId, subscribers: Subscribers) -> None:
-        if subscribers.is_empty:
-            del self._topics[topic]
-            if self.cluster is not None and isinstance(topic, str):
-                self.cluster.interest.let_go(TOPICS + topic)
+            self._topics.forget_if_empty(subscription.topic, subscribers)
 
     def subscribers(self, topic: str) -> int:
         """Return the number of connections and listeners of a topic in this process."""
@@ -377,7 +355,12 @@ class PubSub:
 
     async def send_everywhere(self, topic: str, message: Any, sender: object = None) -> None:
         """Send a message as :meth:`broadcast` does, for a caller that has called :meth:`Home.expect`."""
-        cluster = self.cluster
+        cluster, logs = self.cluster, self.logs
+        if logs is not None and isinstance(message, Broadcast):
+            history = logs.history_of(topic)
+            if history is not None:
+                await logs.publish(history, message, sender)
+                return
         if cluster is None:
             if self.send(topic, message, sender):
                 await asyncio.sleep(0)  # other tasks run between the broadcasts of a loop
@@ -397,3 +380,12 @@ class PubSub:
         """
         subscribers = self._topics.get(topic)
         return subscribers is not None and subscribers.send(self, message, sender, text)
+
+    def pass_on(self, topic: str, epoch: str, entry: LogEntry, sender: object) -> bool:
+        """Send an entry of a topic with history to the subscribers in this process, except the sender.
+
+        Returns:
+            Whether the batch of this turn is full.
+        """
+        subscribers = self._topics.get(topic)
+        return subscribers is not None and subscribers.pass_on(self, topic, epoch, entry, sender)

@@ -15,6 +15,7 @@ from .envelope import Envelope, EnvelopeKind
 from .fastlane import Interceptor, Lane, LaneKey, Outbox
 
 if TYPE_CHECKING:
+    from ..store.entry import LogEntry
     from .pubsub import PubSub
     from .subscription import Subscription
 
@@ -105,6 +106,43 @@ class Subscribers:
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise DecodeError(f"expected a payload that is JSON: {error}") from error
         self.send(pubsub, Broadcast(topic, event, payload), None, Raw(content))
+
+    def pass_on(
+        self, pubsub: PubSub, topic: str, epoch: str, entry: LogEntry, sender: object
+    ) -> bool:
+        """Send an entry of a log to all subscribers but the sender. Return whether the batch is full.
+
+        Positioned lanes get frames with the position. Their channels that intercept the event get the entry by
+        themselves. All others get what they get of any broadcast.
+        """
+        event, text = entry.event, Raw(entry.payload)
+        crowded = False
+        broadcast: Broadcast | None = None
+        if self.listeners or any(
+            lane.slow or event in lane.intercepts for lane in self.lanes.values()
+        ):
+            broadcast = Broadcast(topic, event, _decode(entry.payload))
+        position = f"{entry.offset}:{epoch}"
+        for lane in tuple(
+            self.lanes.values()
+        ):  # a channel that gets its entry by itself leaves its lane
+            if event in lane.intercepts:
+                if lane.is_positioned:
+                    for channel in lane.everybody():
+                        if channel is not sender:
+                            channel.intercept_entry(entry)
+                elif broadcast is not None:
+                    _intercept(lane, broadcast, sender)
+                continue
+            ref = position if lane.is_positioned else None
+            frame = lane.frame(*lane.serializer.entry(None, ref, topic, event, text))
+            if lane.slow and broadcast is not None:
+                lane.offer(broadcast, frame, sender)
+            exclude = None if sender is None else lane.outbox_of(sender)
+            crowded |= pubsub.batch.add(lane, frame, exclude)
+        if self.listeners:
+            self._tell_listeners(pubsub, broadcast, sender)
+        return crowded
 
     def _tell_listeners(self, pubsub: PubSub, message: Any, sender: object) -> None:
         message = copy_of(message)  # the sender can change the message later

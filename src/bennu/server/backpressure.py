@@ -223,6 +223,8 @@ class Backpressure:
         connection = self._connection
         if self._mode is not Mode.WATCHING:
             return
+        for channel in connection.members():
+            channel.slow_down()
         if all(channel.definition.drop_policy is None for channel in connection.members()):
             return
         connection.server.pubsub.batch.sync(connection)
@@ -281,6 +283,8 @@ class Backpressure:
             self._move()
         if self._is_reading_paused:
             self._resume_reading()
+        for channel in connection.members():
+            channel.catch_up()
 
     def _move(self) -> None:
         """Enter the lanes of the connection's channels anew, with or without sorting."""

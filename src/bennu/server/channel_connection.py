@@ -292,7 +292,7 @@ class ChannelConnection(ServerConnection[Socket[Any]]):
         if encoded[0] is BINARY:
             self._frame(*encoded)  # raises if the transport can't carry bytes
         self._memberships.add(message.topic, message.join_ref, channel)
-        channel.enter_lane()
+        channel.accepted()
         if self.backpressure is not None:
             self.backpressure.begin_queueing()
         self.send(encoded)

@@ -7,7 +7,7 @@ and then takes one item of the mailbox after another. An item is a message of th
 broadcast, a message for ``@on_info``, or an end. For each item the task runs one handler, and writes what the handler
 returns as the reply.
 
-A channel is in one :class:`Phase`. :data:`TRANSITIONS` is the whole state machine: the triggers that move a channel
+A channel is in one phase. :data:`~bennu.server.phases.TRANSITIONS` is the whole state machine: the triggers that move a channel
 from one phase to the next, and the notices to the client. The notice that a channel is *closed* is sent before
 ``terminate`` runs, so the topic is free at once. The notice that a channel has *crashed* is sent after ``terminate``,
 because the client joins again when it reads the notice.
@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from ..definition import ChannelDefinition
@@ -30,65 +29,23 @@ from ..message import (
     Message,
 )
 from ..pubsub.fastlane import LaneKey
+from ..store.entry import LogEntry
 from ..telemetry import ChannelHandledIn
 from ..user_code.callback import UNFINISHED, call_now
+from .channel_member import ChannelMember
 from .channel_telemetry import emit_handled, warn_unsent
 from .end import End, Trigger
 from .joining import CRASHED, join
 from .mailbox import Kind
+from .phases import TRANSITIONS, Notice, Phase, notice_of
 from .steps import Step, answer, end_by, is_result, step_of
 from .task import Interruption, SupervisedTask
 
 if TYPE_CHECKING:
     from .channel_connection import ChannelConnection
 
-__all__ = ["TRANSITIONS", "ChannelServer", "Notice", "Phase"]
+__all__ = ["ChannelServer"]
 
-
-class Phase(Enum):
-    """The phases of a channel."""
-
-    JOINING = auto()
-    """``join`` runs."""
-    JOINED = auto()
-    """Handlers run."""
-    ENDING = auto()
-    """No handler runs any more. ``terminate`` runs."""
-    REPLACED = auto()
-    """Another join of the client replaces the channel. Its task is cancelled, and ``terminate`` does not run."""
-    ENDED = auto()
-    """Nothing runs any more."""
-
-
-class Notice(Enum):
-    """The messages to the client at a transition."""
-
-    JOINED = auto()
-    """The reply to the join, with the status "ok"."""
-    REFUSED = auto()
-    """The reply to the join, with the status "error"."""
-    CLOSED = auto()
-    """The reply to the client's leave, if the client has left, and ``phx_close``."""
-    CRASHED = auto()
-    """``phx_error``."""
-    NOTHING = auto()
-
-
-# fmt: off
-TRANSITIONS: Final = {
-    # phase          trigger               next phase       notice to the client
-    (Phase.JOINING,  Trigger.ACCEPTED): (Phase.JOINED,   Notice.JOINED),
-    (Phase.JOINING,  Trigger.REFUSED):  (Phase.ENDED,    Notice.REFUSED),
-    (Phase.JOINED,   Trigger.LEFT):     (Phase.ENDING,   Notice.CLOSED),
-    (Phase.JOINED,   Trigger.STOPPED):  (Phase.ENDING,   Notice.CLOSED),
-    (Phase.JOINED,   Trigger.FAILED):   (Phase.ENDING,   Notice.CRASHED),
-    (Phase.JOINED,   Trigger.LOST):     (Phase.ENDING,   Notice.NOTHING),  # no client is there to read it
-    (Phase.JOINED,   Trigger.REPLACED): (Phase.REPLACED, Notice.NOTHING),  # the connection writes phx_close
-    (Phase.ENDING,   Trigger.REPLACED): (Phase.REPLACED, Notice.NOTHING),
-    (Phase.ENDING,   Trigger.OVER):     (Phase.ENDED,    Notice.NOTHING),
-    (Phase.REPLACED, Trigger.OVER):     (Phase.ENDED,    Notice.NOTHING),
-}
-# fmt: on
 
 JOINED: Final = Phase.JOINED
 
@@ -110,6 +67,7 @@ class ChannelServer:
         join_ref: The client's join_ref, or else the ref of its join.
         phase: The phase of the channel.
         lane: The lane of its topic that the connection is in because of this channel.
+        member: The membership in a topic with history; None for a topic without history.
         message: The message of the client that is being handled.
         task: The task that runs the channel.
     """
@@ -120,6 +78,7 @@ class ChannelServer:
         "definition",
         "join_ref",
         "lane",
+        "member",
         "message",
         "phase",
         "task",
@@ -139,6 +98,7 @@ class ChannelServer:
         self.join_ref = message.ref if message.join_ref is None else message.join_ref
         self.phase = Phase.JOINING
         self.lane: LaneKey | None = None
+        self.member: ChannelMember | None = None
         self.message: Message | None = None
         self.task = SupervisedTask(self)
         self.agent = agent = call_now(definition.name, definition.channel)
@@ -201,11 +161,17 @@ class ChannelServer:
         self.move(Trigger.REPLACED)
         self.task.replace()
 
+    def accepted(self) -> None:
+        """Note that the join has succeeded. A positioned member enters its lane when it has caught up."""
+        self.move(Trigger.ACCEPTED)
+        if self.member is None or not self.member.is_positioned:
+            self.enter_lane()
+
     def enter_lane(self) -> None:
         """Begin to receive the broadcasts of the topic."""
-        connection = self.connection
-        key = (connection.serializer, connection.framing, self.definition.intercepts)
-        self.move(Trigger.ACCEPTED)
+        connection, member = self.connection, self.member
+        is_positioned = member is not None and member.is_positioned
+        key = (connection.serializer, connection.framing, self.definition.intercepts, is_positioned)
         self.lane = connection.server.pubsub.enter(self.topic, key, connection, self)
 
     def leave_lane(self) -> None:
@@ -214,11 +180,26 @@ class ChannelServer:
             key, self.lane = self.lane, None
             self.connection.server.pubsub.leave(self.topic, key, self.connection)
 
+    def slow_down(self) -> None:
+        """Take the news that the client reads too slowly."""
+        if self.member is not None:
+            self.member.slow_down()
+
+    def catch_up(self) -> None:
+        """Take the news that the client has caught up."""
+        if self.member is not None:
+            self.member.catch_up()
+
     # Methods for server code.
 
     def intercept(self, broadcast: Broadcast) -> None:
         """Queue a broadcast that ``@on_out`` handles before the client gets it."""
         self.task.put_item(Kind.OUT, broadcast)
+
+    def intercept_entry(self, entry: LogEntry) -> None:
+        """Queue an entry of a log that ``@on_out`` handles before the client gets it."""
+        if self.member is not None:
+            self.member.intercept(entry)
 
     def put_info(self, message: Any) -> None:
         """Queue a message for ``@on_info``."""
@@ -229,6 +210,9 @@ class ChannelServer:
         if self.phase is Phase.ENDED:
             return
         connection = self.connection
+        if self.member is not None and (encoded := self.member.encode_push(event, payload)):
+            connection.send(encoded)
+            return
         encoded = connection.serializer.push(self.join_ref, self.topic, event, payload)
         if connection.backpressure is None:
             connection.send(encoded)
@@ -359,7 +343,7 @@ class ChannelServer:
     def _notify(self, end: End) -> None:
         """Notify the client of an end, and free the topic. A second call does nothing."""
         self.leave_lane()
-        if _notice_of(end) is Notice.CLOSED:
+        if notice_of(end) is Notice.CLOSED:
             self.connection.closed(self, end.leave)
         else:
             self.connection.crashed(self)
@@ -371,13 +355,15 @@ class ChannelServer:
             unanswered: The client's join, if it is not answered.
         """
         self.leave_lane()
+        if self.member is not None:
+            self.member.end()
         task, connection = self.task, self.connection
         end = task.ending or End(Trigger.FAILED, "shutdown")
         is_killed = self.phase is JOINED  # before `terminate` could run
         if self.phase is Phase.JOINING and unanswered is not None:
             self.move(Trigger.REFUSED)
             connection.not_joined(unanswered, CRASHED)
-        elif self.phase is not Phase.REPLACED or _notice_of(end) is Notice.CLOSED:
+        elif self.phase is not Phase.REPLACED or notice_of(end) is Notice.CLOSED:
             self._notify(end)
         task.clean_up(end)
         if is_killed:
@@ -392,8 +378,3 @@ class ChannelServer:
             self.move(Trigger.OVER)
         self.task.end()
         self.connection.over()
-
-
-def _notice_of(end: End) -> Notice:
-    """Return the notice to the client of a joined channel at an end."""
-    return TRANSITIONS[JOINED, end.trigger][1]

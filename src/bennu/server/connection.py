@@ -287,6 +287,13 @@ class ServerConnection(ABC, Generic[K]):
             batch.sync(self)
         self.write(self._frame(*encoded))
 
+    def send_framed(self, frames: Sequence[Any]) -> None:
+        """Write framed messages to this client only, after all earlier broadcasts to it."""
+        batch = self._batch
+        if batch.entries:
+            batch.sync(self)
+        self.write(frames[0] if len(frames) == 1 else self.framing.join(frames))
+
     def settle(self) -> None:
         """Give the transport all messages that wait for this client, before an orderly end."""
         self._batch.sync(self)

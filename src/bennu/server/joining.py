@@ -13,8 +13,10 @@ from ..reasons import DropReason, Reason
 from ..user_code.callback import crash_of
 from ..user_code.functions import add_refusal_note
 from ..user_code.invalid_payload import InvalidPayload
+from .channel_member import JoinResult
 from .channel_telemetry import report_joined
 from .end import Trigger
+from .joining_history import RETRY_AFTER, join_history, without_key
 from .task import Interruption
 
 if TYPE_CHECKING:
@@ -39,9 +41,27 @@ async def join(channel: ChannelServer, message: Message) -> bool:
     """
     connection, handler = channel.connection, channel.definition.join
     started = time.perf_counter()
+    logs = connection.server.pubsub.logs
+    history = None if logs is None else logs.history_of(channel.topic)
+    asked = None
+    if history is not None:
+        message, asked = without_key(message)
     outcome = _OK if handler is None else await _ask(channel, handler, message)
     if outcome.response is not CRASHED:
         report_joined(channel, message, outcome, started)
+    if history is not None and type(outcome) is Ok:
+        result = await join_history(channel, message, asked, outcome.response)
+        if result is JoinResult.JOINED or result is JoinResult.LOST:
+            if result is JoinResult.LOST:
+                channel.move(
+                    Trigger.ACCEPTED
+                )  # the user's join has succeeded, so `terminate` must run
+            connection.release(channel)
+            return True
+        if result is JoinResult.CRASHED:
+            outcome = Error(CRASHED)
+        elif asked is not None:
+            outcome = Error(Reason.HISTORY_UNAVAILABLE.payload(retry_after_ms=RETRY_AFTER))
     if type(outcome) is Ok:
         missed = await _wait_for_bus(channel)
         if connection.is_lost:

@@ -49,6 +49,8 @@ class Kind(Enum):
     """The first item: the join has succeeded, or the raw socket is open."""
     OUT = auto()
     """A broadcast that ``@on_out`` intercepts."""
+    ENTRY = auto()
+    """An entry of a log that ``@on_out`` intercepts. It counts for no bound: a channel has at most one."""
     INFO = auto()
     """A message for this object only."""
     HEARD = auto()
@@ -139,10 +141,10 @@ class Mailbox:
         servers = self._servers
         if servers is None:
             servers = self._servers = deque()
-        elif len(servers) >= self._server.agent.max_mailbox:
+        elif kind is not Kind.ENTRY and len(servers) >= self._server.agent.max_mailbox:
             if self._server.agent.overflow == "end":
                 return False
-            servers.popleft()
+            del servers[int(servers[0][1][0] is Kind.ENTRY)]
             self._tell_dropped()
         servers.append((self._put, (kind, content)))
         return True

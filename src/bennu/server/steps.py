@@ -25,6 +25,7 @@ from ..message import (
     is_reserved,
 )
 from ..reasons import Reason
+from ..store.entry import LogEntry
 from ..user_code.callback import crash_of
 from ..user_code.copies import copy_of
 from ..user_code.invalid_payload import InvalidPayload
@@ -93,6 +94,8 @@ def _step_of_item(server: ChannelServer, kind: Kind, content: Any) -> Step | End
         return None if handler is None else (None, handler, handler.start(agent))
     if kind is Kind.OUT:
         return _step_of_broadcast(server, content)
+    if kind is Kind.ENTRY:
+        return _step_of_entry(server, content)
     if kind is Kind.HEARD:
         content = copy_of(content)
     handler = definition.info_handler(content)
@@ -128,6 +131,19 @@ def _step_of_broadcast(server: ChannelServer, broadcast: Broadcast) -> Step | En
     except BaseException as error:  # noqa: BLE001 - logged: the payload's type raised, e.g. in __post_init__
         return server.task.crash(crash_of(error, f"the payload of {event!r}"), event)
     return None, handler, handler.start(server.agent, payload)
+
+
+def _step_of_entry(server: ChannelServer, entry: LogEntry) -> Step | End | None:
+    """Return the handler to run for an intercepted entry of a log. The member goes on when the handler is done."""
+    member = server.member
+    if member is None:
+        return None
+    step = _step_of_broadcast(server, member.broadcast_of(entry))
+    if isinstance(step, tuple) and not isinstance(step, End):
+        message, handler, running = step
+        return message, handler, member.handle(running)
+    member.handled()
+    return step
 
 
 @cache  # isinstance() takes half a microsecond for a Struct

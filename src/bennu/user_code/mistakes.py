@@ -19,8 +19,16 @@ __all__ = [
     "refuse_keywords",
 ]
 
-HOOKS = ("join", "after_join", "handle_in", "terminate")
-OPTIONS = ("emits", "max_inbox", "max_mailbox", "overflow", "terminate_timeout", "when_slow")
+HOOKS = ("join", "after_join", "handle_in", "terminate", "history_floor")
+OPTIONS = (
+    "emits",
+    "history",
+    "max_inbox",
+    "max_mailbox",
+    "overflow",
+    "terminate_timeout",
+    "when_slow",
+)
 
 _MUTABLE = (MutableSequence, MutableMapping, MutableSet)
 WRAPPERS: tuple[type[Any], ...] = (

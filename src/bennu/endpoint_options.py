@@ -1,0 +1,34 @@
+"""What the options of an endpoint can be."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .api import Api
+from .limits.limits import Limits, Threads
+from .store.store import Store
+from .telemetry import ParameterFilter
+from .user_code.options import TEXT, TEXTS, Option, instance_of
+
+__all__ = ["API", "LIMITS", "STORE", "THREADS", "WORDS"]
+
+WORDS: Final = Option(
+    "a list of words, or a ParameterFilter",
+    lambda value: isinstance(value, ParameterFilter) or TEXTS.fits(value),
+    '["password", "iban"]',
+)
+API: Final = instance_of(Api, "the HTTP API", 'Api(keys={"billing": os.environ["BILLING_KEY"]})')
+LIMITS: Final = instance_of(
+    Limits,
+    "how many clients may connect",
+    'Limits(connections=20_000, connects_per_ip="60/minute")',
+)
+THREADS: Final = instance_of(
+    Threads, "how many worker threads there are", "Threads(handlers=32, per_connection=4)"
+)
+STORE: Final = Option(
+    "the address of a store, or a Store",
+    lambda value: isinstance(value, Store) or TEXT.fits(value),
+    '"redis://localhost:6379"',
+    is_secret=True,
+)

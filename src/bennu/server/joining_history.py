@@ -1,0 +1,84 @@
+"""A join of a topic with history, after the user's ``join`` has accepted the client."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from ..history.position import Asked, split_payload
+from ..message import Message
+from .channel_member import ChannelMember, JoinResult
+
+if TYPE_CHECKING:
+    from .channel_server import ChannelServer
+
+__all__ = ["RETRY_AFTER", "join_history", "without_key"]
+
+RETRY_AFTER: Final = 1_000
+"""Milliseconds after which a client can join again, if the store does not answer."""
+
+
+def without_key(message: Message) -> tuple[Message, Asked | None]:
+    """Return a join without the key ``recovery``, and what it asks for; None if it does not ask."""
+    payload, asked = split_payload(message.payload)
+    if asked is not None:
+        message = Message(message.join_ref, message.ref, message.topic, message.event, payload)
+    return message, asked
+
+
+async def join_history(
+    channel: ChannelServer, message: Message, asked: Asked | None, response: Any
+) -> JoinResult:
+    """Make a channel a member of its topic, and answer the client's join.
+
+    Args:
+        channel: The channel.
+        message: The client's join.
+        asked: What the join asks for; None for a plain member.
+        response: The response of the user's ``join``.
+
+    Returns:
+        What became of the join. If it is REFUSED or CRASHED, the join is not answered.
+    """
+    logs = channel.connection.server.pubsub.logs
+    floor = await _floor(channel)
+    log = None if logs is None else logs.keep(channel.topic)
+    if log is None or floor is _CRASHED:
+        return JoinResult.CRASHED
+    member = channel.member = ChannelMember(channel, log, message, asked, floor)
+    result = JoinResult.LOST
+    try:
+        result = await member.join(response)
+    finally:
+        if result is not JoinResult.JOINED:
+            channel.member = None
+            member.end()
+    return result
+
+
+_CRASHED: Final = float("nan")
+"""The floor of a ``history_floor`` that has failed."""
+
+
+async def _floor(channel: ChannelServer) -> float | None:
+    """Return the time before which the member may not read, in milliseconds since 1970; None for no such time."""
+    handler = channel.definition.history_floor
+    if handler is None:
+        return None
+    log = channel.connection.server.log
+    try:
+        floor = await handler.call(channel.connection, channel.agent)
+    except Exception:
+        log.exception("The history_floor of %r crashed", channel.topic)
+        return _CRASHED
+    if floor is None:
+        return None
+    if isinstance(floor, datetime) and floor.tzinfo is not None:
+        return floor.timestamp() * 1000
+    log.error(
+        "The history_floor of %r returned %r: expected None, or a datetime with a time zone, such as"
+        " datetime.now(UTC)",
+        channel.topic,
+        floor,
+    )
+    return _CRASHED
