@@ -155,7 +155,13 @@ class RedisDriver(Driver):
     def _refused(self, connection: RedisConnection, mark: Any, error: str) -> None:
         connection.fail(refusal(connection.place, self._options, "PUBLISH", error))
 
-    def _connected(self) -> RedisConnection:
+    @property
+    def connection(self) -> RedisConnection:
+        """The connection to the primary.
+
+        Raises:
+            OSError: There is none.
+        """
         if self._connection is None:
             raise ConnectionError(f"{self.name} is not connected")
         return self._connection
@@ -164,20 +170,20 @@ class RedisDriver(Driver):
 
     async def publish(self, messages: Sequence[tuple[str, bytes]]) -> None:
         """Send messages, and wait until the connection has room for more."""
-        connection = self._connected()
+        connection = self.connection
         connection.publish(b"PUBLISH", messages, [None] * len(messages))
         await connection.room()
 
     async def subscribe(self, channels: Collection[str]) -> None:
         """Subscribe, and wait for the server's answer."""
-        connection = self._connected()
+        connection = self.connection
         keys = {channel.encode(): channel for channel in channels}
         self._names.update(keys)
         await self._change(connection, b"SUBSCRIBE", list(keys))
 
     async def unsubscribe(self, channels: Collection[str]) -> None:
         """Unsubscribe, and wait for the server's answer."""
-        connection = self._connected()
+        connection = self.connection
         keys = [channel.encode() for channel in channels]
         for key in keys:
             self._names.pop(key, None)
