@@ -316,6 +316,11 @@ class APIReason(Enum):
         "cut_off",
         "this node does not hear the bus, and has published nothing; try another node",
     )
+    STORE_UNAVAILABLE = (
+        503,
+        "store_unavailable",
+        "the store of the topic's history does not answer; what was published may be lost, or may arrive later",
+    )
     TOO_BUSY = (503, "too_busy", "`Api(max_requests=...)` requests are under way")
     NOT_CONFIRMED = (
         504,

@@ -86,7 +86,7 @@ OPERATIONS: Final = (
         "publish",
         "Send an event to the clients of a topic, on all nodes.",
         types.APIResult,
-        (APIReason.RESERVED_EVENT,),
+        (APIReason.RESERVED_EVENT, APIReason.STORE_UNAVAILABLE),
         types.PublishRequest,
     ),
     APIOperation(

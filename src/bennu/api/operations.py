@@ -13,8 +13,8 @@ from typing import Final
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-from ..errors import EncodeError, ReservedEvent
-from ..message import expect_event
+from ..errors import EncodeError, ReservedEvent, StoreUnavailable
+from ..message import Broadcast, expect_event
 from ..presence import Presence
 from ..pubsub.envelope import IDS, TOPICS, Envelope, EnvelopeKind, pack
 from ..reasons import APIReason
@@ -24,6 +24,7 @@ from .refusal import APIRefusal, invalid
 from .types import (
     APIMessage,
     APINodes,
+    APIPosition,
     APIPresences,
     APIResult,
     APIResults,
@@ -36,6 +37,11 @@ from .types import (
 __all__ = ["APIOperations"]
 
 EMPTY: Final = b"{}"
+
+RETRY_AFTER: Final = 1
+"""Seconds of ``Retry-After`` if the bus or the store is down."""
+
+REASONS: Final = {one.text: one for one in APIReason}
 
 _decode = msgspec.json.Decoder().decode
 
@@ -58,19 +64,17 @@ class APIOperations:
         """Publish one message.
 
         Raises:
-            APIRefusal: The message can't be published, or the bus has not confirmed it.
+            APIRefusal: The message can't be published, or the bus or the store has not confirmed it.
         """
         self._expect_bus()
         envelope = _envelope(request, "")
         result = await self._publish(request.topic, envelope)
         if not isinstance(result.reason, UnsetType):
-            reason = (
-                APIReason.UNENCODABLE
-                if result.reason == APIReason.UNENCODABLE.text
-                else APIReason.RESERVED_EVENT
-            )
-            raise APIRefusal(reason, str(result.message))
-        await self._confirm(wanted=request.confirm)
+            reason = REASONS[result.reason]
+            retry_after = RETRY_AFTER if reason is APIReason.STORE_UNAVAILABLE else None
+            raise APIRefusal(reason, str(result.message), retry_after=retry_after)
+        if isinstance(result.position, UnsetType):  # an entry of a log is confirmed by its position
+            await self._confirm(wanted=request.confirm)
         return result
 
     async def publish_many(self, request: PublishManyRequest) -> APIResults:
@@ -139,9 +143,13 @@ class APIOperations:
     async def _publish(self, topic: str, envelope: Envelope) -> APIResult:
         """Publish a message, and say what became of it."""
         pubsub = self._server.pubsub
-        cluster = pubsub.cluster
+        cluster, logs = pubsub.cluster, pubsub.logs
+        history = None if logs is None else logs.history_of(topic)
         try:
             expect_event(envelope.name)
+            if logs is not None and history is not None:
+                position = await logs.publish(history, _broadcast(topic, envelope))
+                return APIResult(position=APIPosition(*position))
             data = pack(*envelope)
             pubsub.receive(topic, envelope)
             count = int(pubsub.subscribers(topic) > 0)
@@ -154,13 +162,15 @@ class APIOperations:
             return APIResult(UNSET, APIReason.RESERVED_EVENT.text, text)
         except EncodeError as error:
             return APIResult(UNSET, APIReason.UNENCODABLE.text, str(error))
+        except StoreUnavailable as error:
+            return APIResult(UNSET, APIReason.STORE_UNAVAILABLE.text, str(error))
         return APIResult(None if others is None else count + others)
 
     def _expect_bus(self) -> None:
         """Refuse to publish on a node that does not hear the bus: half of the clients would miss the message."""
         cluster = self._server.pubsub.cluster
         if cluster is not None and not cluster.watch.is_up:
-            raise APIRefusal(APIReason.CUT_OFF, retry_after=1)
+            raise APIRefusal(APIReason.CUT_OFF, retry_after=RETRY_AFTER)
 
     async def _confirm(self, *, wanted: bool) -> None:
         cluster = self._server.pubsub.cluster
@@ -198,3 +208,9 @@ def _envelope(message: APIMessage, path: str) -> Envelope:
     ):  # numbers out of range, half a character: clients could not read them
         raise invalid(f"{path}payload", "a number or a text in it can't be read") from None
     return Envelope(EnvelopeKind.JSON, message.event, content)
+
+
+def _broadcast(topic: str, envelope: Envelope) -> Broadcast:
+    """Return a message for the log of a topic, with its JSON unchanged."""
+    kind, event, content = envelope
+    return Broadcast(topic, event, content if kind is EnvelopeKind.BINARY else Raw(content))

@@ -13,6 +13,7 @@ __all__ = [
     "APIMessage",
     "APIMistake",
     "APINodes",
+    "APIPosition",
     "APIPresences",
     "APIResult",
     "APIResults",
@@ -57,7 +58,10 @@ Confirm = Annotated[
 NodeCount = Annotated[
     int | None,
     Meta(
-        description="How many nodes have it, with the one that answers. Null if the bus does not know: brokers do not."
+        description=(
+            "How many nodes have it, with the one that answers. Null if the bus does not know: brokers do not."
+            " Absent for a topic with history: each node that follows the topic gets the entry, or reads it."
+        )
     ),
 ]
 
@@ -91,6 +95,13 @@ class DisconnectRequest(Struct, forbid_unknown_fields=True):
     confirm: Confirm = True
 
 
+class APIPosition(Struct):
+    """A place in the log of a topic with history."""
+
+    epoch: Annotated[str, Meta(description="The epoch of the log.", examples=["k3Gx0aPq1Z"])]
+    offset: Annotated[int, Meta(description="The offset of an entry; 0 is before the first.")]
+
+
 class APIResult(Struct, omit_defaults=True):
     """What became of one message."""
 
@@ -99,6 +110,10 @@ class APIResult(Struct, omit_defaults=True):
         str | UnsetType, Meta(description="Why the message was not published; absent if it was.")
     ] = UNSET
     message: str | UnsetType = UNSET
+    position: Annotated[
+        APIPosition | UnsetType,
+        Meta(description="The position of the entry, if the topic has history."),
+    ] = UNSET
 
 
 class APIResults(Struct):

@@ -201,8 +201,10 @@ class Logs:
 
     # Publishing.
 
-    async def publish(self, history: History, message: Broadcast, sender: object = None) -> None:
-        """Append a broadcast to the log of its topic, and send it to all nodes.
+    async def publish(
+        self, history: History, message: Broadcast, sender: object = None
+    ) -> Position:
+        """Append a broadcast to the log of its topic, and send it to all nodes. Return its position.
 
         Args:
             history: The history of the topic.
@@ -225,13 +227,14 @@ class Logs:
             next(self._ids), event, bytes(raw_object(payload)), sent_by, int(time.time() * 1000)
         )
         if self.store.is_shared:
-            await self._writer(topic, history).write(draft, sender)
+            position = await self._writer(topic, history).write(draft, sender)
         else:  # a store in memory answers at once
-            await self._append(topic, history, (draft,), (sender,))
+            [position] = await self._append(topic, history, (draft,), (sender,))
         log = self._topics.get(topic)
         if log is not None and log.is_crowded:
             log.is_crowded = False
             await asyncio.sleep(0)  # other tasks run between the broadcasts of a loop
+        return position
 
     def _writer(self, topic: str, history: History) -> LogWriter:
         writer = self._writers.get(topic)
@@ -241,16 +244,18 @@ class Logs:
                     name: one for name, one in self._writers.items() if not one.is_idle
                 }
 
-            async def append(drafts: Sequence[Draft], senders: Sequence[object]) -> None:
-                await self._append(topic, history, drafts, senders)
+            async def append(
+                drafts: Sequence[Draft], senders: Sequence[object]
+            ) -> Sequence[Position]:
+                return await self._append(topic, history, drafts, senders)
 
             writer = self._writers[topic] = LogWriter(append, self.spawn)
         return writer
 
     async def _append(
         self, topic: str, history: History, drafts: Sequence[Draft], senders: Sequence[object]
-    ) -> None:
-        """Append drafts, hand them to this node's gate, and announce them."""
+    ) -> Sequence[Position]:
+        """Append drafts, hand them to this node's gate, and announce them. Return their positions."""
         store = self.store
         for draft, sender in zip(drafts, senders, strict=True):
             if sender is not None:
@@ -269,6 +274,7 @@ class Logs:
         if cluster is not None and not store.announces:
             for draft, place in zip(drafts, places, strict=True):
                 await cluster.publish(TOPICS + topic, pack_announcement(epoch, place, draft))
+        return [Position(epoch, offset) for offset, _ in places]
 
     # Reading.
 

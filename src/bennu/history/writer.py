@@ -16,11 +16,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Final, NamedTuple
 
 from ..errors import EncodeError, StoreUnavailable
 from ..store.entry import Draft
+from .position import Position
 
 __all__ = ["PUBLISH_TIMEOUT", "LogWriter"]
 
@@ -33,14 +34,14 @@ PAUSE: Final = 0.05
 MOST: Final = 64
 """Entries in one append, and callers that wait, at most."""
 
-Append = Callable[[Sequence[Draft], Sequence[object]], Awaitable[None]]
-"""Appends drafts of senders, and passes the entries on."""
+Append = Callable[[Sequence[Draft], Sequence[object]], Awaitable[Sequence[Position]]]
+"""Appends drafts of senders, passes the entries on, and returns their positions."""
 
 
 class _Waiting(NamedTuple):
     draft: Draft
     sender: object
-    done: asyncio.Future[None]
+    done: asyncio.Future[Position]
 
 
 class LogWriter:
@@ -75,8 +76,8 @@ class LogWriter:
         """Whether nothing is under way, and nobody waits."""
         return not (self._is_writing or self.callers)
 
-    async def write(self, draft: Draft, sender: object) -> None:
-        """Append a draft, after all earlier ones of this topic.
+    async def write(self, draft: Draft, sender: object) -> Position:
+        """Append a draft, after all earlier ones of this topic. Return its position.
 
         Args:
             draft: The draft.
@@ -89,13 +90,13 @@ class LogWriter:
         self.callers += 1
         try:
             async with self._slots:
-                done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+                done: asyncio.Future[Position] = asyncio.get_running_loop().create_future()
                 self._queue.append(_Waiting(draft, sender, done))
                 if not self._is_writing:
                     self._is_writing = True
                     self._is_empty.clear()
                     self._spawn(self._run())
-                await done
+                return await done
         finally:
             self.callers -= 1
 
@@ -103,40 +104,39 @@ class LogWriter:
         try:
             while self._queue:
                 batch = [self._queue.popleft() for _ in range(min(MOST, len(self._queue)))]
-                error = await self._try(batch)
-                if isinstance(error, EncodeError) and len(batch) > 1:
+                result = await self._try(batch)
+                if isinstance(result, EncodeError) and len(batch) > 1:
                     for one in batch:  # one that is too large does not cost the others
                         _finish([one], await self._try([one]))
                 else:
-                    _finish(batch, error)
+                    _finish(batch, result)
         finally:
             self._is_writing = False
             self._is_empty.set()
-            _finish(self._queue, StoreUnavailable("the endpoint has stopped"))
+            _finish(tuple(self._queue), StoreUnavailable("the endpoint has stopped"))
 
-    async def _try(self, batch: Sequence[_Waiting]) -> Exception | None:
-        """Append some drafts, again and again within the time limit. Return why it has failed."""
+    async def _try(self, batch: Sequence[_Waiting]) -> Sequence[Position] | Exception:
+        """Append some drafts, again and again within the time limit. Return their positions, or why it has failed."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + PUBLISH_TIMEOUT
         drafts, senders = [one.draft for one in batch], [one.sender for one in batch]
         while True:
             try:
-                await self._append(drafts, senders)
+                return await self._append(drafts, senders)
             except StoreUnavailable as error:
                 if loop.time() + PAUSE >= deadline:
                     return error
                 await asyncio.sleep(PAUSE)
             except Exception as error:  # noqa: BLE001 - the callers raise it
                 return error
-            else:
-                return None
 
 
-def _finish(batch: Iterable[_Waiting], error: Exception | None) -> None:
-    for _, _, done in batch:
-        if done.done():
-            continue  # its caller was cancelled
-        if error is None:
-            done.set_result(None)
-        else:
-            done.set_exception(error)
+def _finish(batch: Sequence[_Waiting], result: Sequence[Position] | Exception) -> None:
+    if isinstance(result, Exception):
+        for _, _, done in batch:
+            if not done.done():  # else its caller was cancelled
+                done.set_exception(result)
+        return
+    for (_, _, done), position in zip(batch, result, strict=True):
+        if not done.done():
+            done.set_result(position)

@@ -45,6 +45,8 @@ class TopicLogs(Protocol):
         """
         ...
 
-    async def publish(self, history: Any, message: Broadcast, sender: object = None) -> None:
-        """Append a broadcast to the log of its topic, and send it to all nodes."""
+    async def publish(
+        self, history: Any, message: Broadcast, sender: object = None
+    ) -> tuple[str, int]:
+        """Append a broadcast to the log of its topic, and send it to all nodes. Return its epoch and offset."""
         ...

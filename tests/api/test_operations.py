@@ -1,0 +1,118 @@
+"""The HTTP API and topics with history."""
+
+from __future__ import annotations
+
+import base64
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+
+from bennu import Api, Channel, Endpoint, History, Socket
+from bennu.bus import BusAdapter, MemoryNetwork
+from bennu.reasons import APIReason
+
+from ..support.clock import advance
+from ..support.memory import Frame, Server, serve
+from ..support.stores import SharedStore
+from .test_http import KEY, client_of, refused
+
+
+class LoggedRoom(Channel[Any]):
+    """A room with history."""
+
+    history = History(size=100)
+
+
+class PlainRoom(Channel[Any]):
+    """A room without history."""
+
+
+def logging_endpoint(
+    store: SharedStore | None = None, pubsub: BusAdapter | None = None
+) -> Endpoint:
+    """Return an endpoint with the API, and topics with and without history."""
+
+    async def connect() -> None: ...
+
+    channels = {"room:*": LoggedRoom, "plain:*": PlainRoom}
+    socket: Socket[Any] = Socket(connect=connect, channels=channels)
+    api = Api(keys={"billing": KEY})
+    return Endpoint(sockets={"/socket": socket}, api=api, store=store, pubsub=pubsub)
+
+
+@asynccontextmanager
+async def logging_node(
+    store: SharedStore | None = None, pubsub: BusAdapter | None = None
+) -> AsyncIterator[tuple[Server, httpx.AsyncClient]]:
+    """Run such an endpoint."""
+    endpoint = logging_endpoint(store, pubsub)
+    async with serve(endpoint) as server, client_of(endpoint) as http:
+        yield server, http
+
+
+async def test_a_message_to_a_topic_with_history_is_an_entry_of_its_log() -> None:
+    async with logging_node() as (server, http):
+        client = await server.connect()
+        reply = await client.join("room:1", {"recovery": {}})
+        epoch = reply["response"]["recovery"]["epoch"]
+        message = {"topic": "room:1", "event": "said", "payload": {"n": 10**20}}
+        answer = (await http.post("/api/publish", json=message)).json()
+        assert answer == {"position": {"epoch": epoch, "offset": 1}}
+        await client.expect(Frame(None, f"1:{epoch}", "room:1", "said", {"n": 10**20}))
+        again = await server.connect()
+        await again.join("room:1", {"recovery": {"epoch": epoch, "offset": 0}})
+        await again.expect(Frame("1", f"1:{epoch}", "room:1", "said", {"n": 10**20}))
+
+
+async def test_messages_reach_the_clients_of_other_nodes_with_their_positions() -> None:
+    network, store = MemoryNetwork(), SharedStore()
+    one, two = network.adapter("one"), network.adapter("two")
+    async with logging_node(store, one) as (_, http), logging_node(store, two) as (server, _):
+        client = await server.connect()
+        reply = await client.join("room:1", {"recovery": {}})
+        epoch = reply["response"]["recovery"]["epoch"]
+        messages = [
+            {"topic": topic, "event": "said", "payload": {"n": n}}
+            for n, topic in enumerate(("room:1", "plain:1", "room:1"))
+        ]
+        answer = (await http.post("/api/publish_many", json={"messages": messages})).json()
+        assert answer["results"] == [
+            {"position": {"epoch": epoch, "offset": 1}},
+            {"nodes": 0},
+            {"position": {"epoch": epoch, "offset": 2}},
+        ]
+        await client.expect(
+            Frame(None, f"1:{epoch}", "room:1", "said", {"n": 0}),
+            Frame(None, f"2:{epoch}", "room:1", "said", {"n": 2}),
+        )
+
+
+async def test_bytes_and_reserved_events_are_refused() -> None:
+    async with logging_node() as (_, http):
+        binary = base64.b64encode(b"\x00").decode()
+        bytes_ = {"topic": "room:1", "event": "a", "binary": binary}
+        body = refused(await http.post("/api/publish", json=bytes_), APIReason.UNENCODABLE)
+        assert "a topic with history carries JSON objects" in body["message"]
+        reserved = {"topic": "room:1", "event": "phx_close"}
+        refused(await http.post("/api/publish", json=reserved), APIReason.RESERVED_EVENT)
+
+
+async def test_a_store_that_is_down_is_said() -> None:
+    store = SharedStore()
+    async with logging_node(store, MemoryNetwork().adapter("one")) as (server, http):
+        store.is_down = True
+        message = {"topic": "room:1", "event": "a"}
+        answer = await http.post("/api/publish", json=message)
+        refused(answer, APIReason.STORE_UNAVAILABLE)
+        assert answer.headers["retry-after"] == "1"
+        plain = {"topic": "plain:1", "event": "a"}
+        many = await http.post("/api/publish_many", json={"messages": [message, plain]})
+        assert [one.get("reason") for one in many.json()["results"]] == ["store_unavailable", None]
+        server.logged("The store memory:// is down")
+        store.is_down = False
+        await advance(2)
+        server.logged("is back", level=logging.WARNING)
+        assert (await http.post("/api/publish", json=message)).json()["position"]["offset"] == 1
