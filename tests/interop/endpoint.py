@@ -35,6 +35,7 @@ from bennu import (
 from bennu.errors import TokenInvalid
 from bennu.refusals import Readable
 from tests.interop.absinthe import absinthe
+from tests.interop.histories import history_channels, history_presence
 from tests.interop.presences import presence_channels, presences
 from tests.interop.supabase import supabase
 
@@ -227,6 +228,7 @@ channels: dict[str, type[Channel[Any, Any]]] = {
     "gate:{name}": GateChannel,
     "roster:*": RosterChannel,
     **presence_channels,
+    **history_channels,
 }
 endpoint = Endpoint(
     sockets={
@@ -254,6 +256,6 @@ endpoint = Endpoint(
         "/graphql": absinthe,
     },
     lifespan=lifespan,
-    presence=presences,
+    presence=[*presences, history_presence],
     debug=True,
 )

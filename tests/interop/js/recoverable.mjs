@@ -41,6 +41,7 @@ const commands = {
   position: () => note("position", room.position),
   off: () => room.off("said", second),
   "off all": () => room.off("said"),
+  "off pushed": () => room.off("pushed"),
   on: () => room.on("said", ({n}) => note("third", n)),
   throw: () => room.on("said", ({n}) => { throw new Error(`handler of ${n}`) }),
   push: () => room.push("echo", {n: 1}).receive("ok", ({n}) => note("echoed", n)),
