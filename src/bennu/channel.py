@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -35,7 +36,14 @@ ON_OUT: Final = "__bennu_on_out__"
 ON_INFO: Final = "__bennu_on_info__"
 
 
-def on(event: str, *, payload: Any = None, rate: Rate | str | None = None) -> Callable[[F], F]:
+def on(
+    event: str,
+    *,
+    payload: Any = None,
+    rate: Rate | str | None = None,
+    idempotent_by: str | None = None,
+    ttl: timedelta | None = None,
+) -> Callable[[F], F]:
     """Handle an event of the client.
 
     The method takes nothing, or the payload, decoded to the type of its annotation. A value that the method returns is
@@ -48,6 +56,9 @@ def on(event: str, *, payload: Any = None, rate: Rate | str | None = None) -> Ca
         rate: How often one connection can send the event, in all channels of the class together: ``"30/minute"``.
             A message beyond the rate never reaches the method. It is answered with the error ``rate_limited`` and a
             ``retry_after_ms``.
+        idempotent_by: The field of the payload with the client's key: a push with a key runs the method once, and each
+            repeat gets the first reply, on all nodes. See ``docs/idempotent.md``.
+        ttl: How long the reply is kept for repeats. Default: 24 hours.
 
     Raises:
         DefinitionError: The event is no text, or the protocol's own.
@@ -58,10 +69,9 @@ def on(event: str, *, payload: Any = None, rate: Rate | str | None = None) -> Ca
         ...     async def ping(self, payload: dict[str, int]) -> dict[str, int]:
         ...         return payload
     """
-
     _expect("on", event, str, '"event"')
     _expect_free("on", event)
-    return lambda function: _mark(function, ON, (event, payload, rate))
+    return lambda function: _mark(function, ON, (event, payload, rate, (idempotent_by, ttl)))
 
 
 def on_out(event: str) -> Callable[[F], F]:
@@ -81,7 +91,6 @@ def on_out(event: str) -> Callable[[F], F]:
         ...     async def news(self, payload: dict[str, int]) -> None:
         ...         await self.push("news", payload)
     """
-
     _expect("on_out", event, str, '"event"')
     _expect_free("on_out", event)
     return lambda function: _mark(function, ON_OUT, event)
@@ -96,7 +105,6 @@ def on_info(kind: type) -> Callable[[F], F]:
     Raises:
         DefinitionError: ``kind`` is no class.
     """
-
     _expect("on_info", kind, type, "Tick")
     return lambda function: _mark(function, ON_INFO, kind)
 
@@ -346,7 +354,7 @@ class Channel(Agent[A, S]):
         if message is None or message.ref is None:
             raise NoRef(
                 "there is no ref to reply to: call self.ref() in a handler of a client's event,"
-                " and keep the value that it returns"
+                " and keep the value that it returns; a handler with idempotent_by returns its reply"
             )
         return ReplyRef(server, message.ref)
 

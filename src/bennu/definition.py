@@ -13,10 +13,12 @@ from .agent import Agent
 from .backpressure import DropPolicy, Latest
 from .channel import ON, ON_INFO, ON_OUT, Channel
 from .errors import DefinitionError, source_line
+from .history.idempotent import Idempotent, idempotent_of
 from .limits.rate import Rate, rate_of
 from .message import is_reserved
 from .topic import Pattern
 from .user_code.callback import Callback
+from .user_code.fields import MISSING
 from .user_code.functions import refuse_bool
 from .user_code.invalid_payload import InvalidPayload
 from .user_code.mistakes import HOOKS, check_made_without_arguments
@@ -38,21 +40,29 @@ class Handler(Callback):
         decode: Decodes the raw payload to the annotated type; None if the method takes no payload. For an intercepted
             broadcast it makes the payload the annotated type (:func:`~bennu.user_code.outgoing.converter_for`).
         rate: How often one connection can call the method; None for no limit.
+        idempotent: Says which pushes are repeats; None if the method runs for each push.
         start: Takes the object and the arguments, and returns an awaitable call of the method, which the caller
             awaits at once. For an async method it is the method itself, which saves a function call.
     """
 
     decode: Decoder | None = None
     rate: Rate | None = None
+    idempotent: Idempotent | None = None
     start: Callable[..., Awaitable[Any]] = field(init=False)
 
     def __post_init__(self) -> None:
         Callback.__post_init__(self)  # not super(): `slots` makes a new class
         start = self.function if self.is_async else self._start_in_thread
+        if self.idempotent is not None:
+            start = self._start_once
         object.__setattr__(self, "start", start)
 
     def _start_in_thread(self, agent: Agent[Any, Any], /, *args: Any) -> Awaitable[Any]:
         return self.begin(agent._server.connection, agent, *args)
+
+    def _start_once(self, agent: Channel[Any, Any], payload: Any, /) -> Awaitable[Any]:
+        server: Any = agent._server
+        return cast("Awaitable[Any]", server.connection.server.pushes.handle(server, self, payload))
 
 
 @dataclass(slots=True)
@@ -251,10 +261,10 @@ def _enter(definition: ChannelDefinition, name: str, value: Any, marked: Any) ->
     """Add an attribute of the class to the tables, if it is marked as a handler."""
     channel = definition.channel
     if hasattr(marked, ON):
-        event, annotation, rate = getattr(marked, ON)
+        event, annotation, rate, once = getattr(marked, ON)
         subject = f'the handler {channel.__qualname__}.{name} of "{event}"'
         _refuse_second(subject, definition.events.get(event), value)
-        handler = _handler(channel, subject, value, annotation)
+        handler = _handler(channel, subject, value, annotation, once)
         if rate is not None:
             where = source_line(handler.function)
             rate = rate_of(rate, subject=f"the rate of {subject}", where=where)
@@ -329,14 +339,22 @@ def _expect_parameters(subject: str, function: Callable[..., Any], expected: Seq
         )
 
 
-def _handler(channel: type, subject: str, function: Callable[..., Any], annotation: Any) -> Handler:
+def _handler(
+    channel: type,
+    subject: str,
+    function: Callable[..., Any],
+    annotation: Any,
+    once: tuple[Any, Any] = (None, None),
+) -> Handler:
     """Return the handler of a client's event.
 
     Raises:
         DefinitionError: The method has several parameters, or its payload has no type.
     """
     parameters = parameters_of(subject, function)
+    where = source_line(function)
     if not parameters:
+        idempotent_of(*once, MISSING, subject=subject, where=where)
         return Handler(subject, function)
     if len(parameters) > 1:
         raise DefinitionError(
@@ -344,7 +362,7 @@ def _handler(channel: type, subject: str, function: Callable[..., Any], annotati
             expected="self and at most the payload (topic parameters are attributes)",
             got=f"({', '.join(('self', *(one.name for one in parameters)))})",
             write=f"async def {function.__name__}(self, payload: NewMsg)",
-            where=source_line(function),
+            where=where,
         )
     if annotation is None:
         annotation = hint_of(function, parameters[0].name)
@@ -354,12 +372,12 @@ def _handler(channel: type, subject: str, function: Callable[..., Any], annotati
             expected="an annotation of the payload",
             got=f"{parameters[0].name} without one",
             write=f"{parameters[0].name}: dict[str, Any]",
-            where=source_line(function),
+            where=where,
         )
-    where = source_line(function)
     annotation = _bound(channel, function, annotation, where)
     decode = decoder_for(annotation, subject=subject, where=where)
-    return Handler(subject, function, decode)
+    idempotent = idempotent_of(*once, annotation, subject=subject, where=where)
+    return Handler(subject, function, decode, idempotent=idempotent)
 
 
 def _out(channel: type, subject: str, function: Callable[..., Any]) -> Handler:

@@ -33,6 +33,7 @@ from .pubsub import MessageTypes, PubSub
 from .secret_key import Secret, given_secret
 from .server.drain import Drainer
 from .server.histories import logs_of
+from .server.idempotent_pushes import pushes_of
 from .server.moving import Mover
 from .server.server import Server
 from .socket import Socket, SocketBase
@@ -168,7 +169,7 @@ class Endpoint:
             self._home,
             MessageTypes(messages, (kind for one in sockets.values() for kind in one.infos())),
         )
-        self.pubsub.logs = logs_of(sockets, given_store(store), self.pubsub)
+        self.pubsub.logs = logs_of(sockets, keeper := given_store(store), self.pubsub)
         self._server = server = Server(
             self,
             self.pubsub,
@@ -178,6 +179,7 @@ class Endpoint:
             threads=threads,
             hide=hide,
         )
+        server.pushes = pushes_of(sockets, keeper, server)
         longpolling = LongPolling(server, given_secret(secret_key))
         drainer = Drainer(server, sockets)
         mover = Mover(server, drainer, move_clients_after)

@@ -196,6 +196,8 @@ class Lifecycle:
         await server.pubsub.start()
         if server.pubsub.logs is not None:
             await server.pubsub.logs.start()
+        if server.pushes is not None:
+            await server.pushes.start()
         self._longpolling.start()
         for presence in self.presences:
             presence.start(server)
@@ -217,8 +219,10 @@ class Lifecycle:
             presence.opened()
 
     async def _stop_pubsub(self) -> None:
-        pubsub = self._server.pubsub
+        pubsub, pushes = self._server.pubsub, self._server.pushes
         try:
+            if pushes is not None:
+                await pushes.stop()
             if pubsub.logs is not None:
                 await pubsub.logs.stop()
         finally:

@@ -201,6 +201,27 @@ class Reason(_Explained):
         "invalid_payload",
         "the payload does not fit the handler's type; `errors` lists each mistake with its `path`",
     )
+    INVALID_KEY = (
+        "invalid_key",
+        "the push is idempotent, and its `field` must be text of 1 to 255 characters, or a whole number of 64 bits",
+    )
+    KEY_REUSED = (
+        "key_reused",
+        "the client has sent the key of this idempotent push before, with another payload",
+    )
+    STILL_RUNNING = (
+        "still_running",
+        "the first push with this key is still handled; send the push again after `retry_after_ms`",
+    )
+    REPLY_NOT_KEPT = (
+        "reply_not_kept",
+        "the first push with this key was handled, but its reply is too large for the store",
+    )
+    NO_ID = ("no_id", "an idempotent push needs a connection with an id (`Socket(id=...)`)")
+    STORE_UNAVAILABLE = (
+        "store_unavailable",
+        "the store does not answer, so the push was not handled; send it again after `retry_after_ms`",
+    )
     RATE_LIMITED = (
         "rate_limited",
         "the message came faster than a rate allows; `retry_after_ms` says when to send it again",

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from bennu.errors import EncodeError, StoreUnavailable
-from bennu.history.idempotence import LEASE, STORE_TIMEOUT, WAIT, NotRun, Once
+from bennu.history.guard import STORE_TIMEOUT
+from bennu.history.idempotence import LEASE, WAIT, NotRun, Once
 from bennu.history.kept_reply import KeptReply, ReplyKind
 from bennu.store import Claim, MemoryStore
 

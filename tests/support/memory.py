@@ -30,6 +30,7 @@ from websockets.extensions import ClientExtensionFactory
 
 from bennu import Channel, Endpoint, Presence, Socket
 from bennu.bus import BusAdapter
+from bennu.store import Store
 
 from .clock import running_loop, settle
 from .frames import Frame, decode_v1, decode_v2, encode_v1, encode_v2, error, ok
@@ -74,6 +75,7 @@ def endpoint_of(
     pubsub: BusAdapter | None = None,
     messages: Sequence[type] = (),
     move_clients_after: float | None = None,
+    store: Store | None = None,
     **options: Any,
 ) -> Endpoint:
     """Return an endpoint with one socket at ``/socket``.
@@ -92,6 +94,7 @@ def endpoint_of(
         pubsub=pubsub,
         messages=messages,
         move_clients_after=move_clients_after,
+        store=store,
     )
 
 

@@ -26,17 +26,16 @@ from typing import Any, Final
 
 from ..errors import DecodeError, EncodeError, StoreUnavailable
 from ..store.store import Claim, ClaimState, Store
+from .guard import STORE_TIMEOUT
 from .kept_reply import KeptReply
 
-__all__ = ["LEASE", "STORE_TIMEOUT", "WAIT", "NotRun", "Once"]
+__all__ = ["LEASE", "WAIT", "NotRun", "Once"]
 
 LEASE: Final = 30.0
 """Seconds after which the key of a node that died is free."""
 RENEW_AFTER: Final = LEASE / 3
 WAIT: Final = 8.0
 """Seconds for which a repeat waits for the first push: clients wait 10 s for a reply."""
-STORE_TIMEOUT: Final = 5.0
-"""Seconds within which the store must answer."""
 _FIRST_PAUSE: Final = 0.02
 _LONGEST_PAUSE: Final = 0.5
 
@@ -111,6 +110,10 @@ class Once:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+
+    def forget(self) -> None:
+        """Forget what outlives the calls, because its event loop was closed."""
+        self._tasks.clear()
 
     async def _claim(self, key: str, owner: str) -> Claim | NotRun:
         """Claim a key. While another call has it, try again."""

@@ -19,6 +19,7 @@ from ..user_code.callback import Callback
 
 if TYPE_CHECKING:
     from .connection import ServerConnection
+    from .idempotent_pushes import IdempotentPushes
 
 __all__ = ["Server"]
 
@@ -48,6 +49,7 @@ class Server:
         is_draining: Whether new clients are refused, because the server will stop.
         lines: Writes the log lines about connects and joins.
         pools: The worker threads.
+        pushes: Handles the idempotent pushes; None if no event is idempotent. The endpoint sets it.
         refused: The connections of refused clients that can read the reason.
         state: The value that the endpoint's lifespan yielded.
     """
@@ -85,6 +87,7 @@ class Server:
         self._forget_task = self._background.discard
         self._nowhere = Context()
         self._sweepers: dict[float, _Sweeper] = {}
+        self.pushes: IdempotentPushes | None = None
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -140,6 +143,8 @@ class Server:
         self.is_draining = False
         self.state = None
         self.pubsub.abandon()
+        if self.pushes is not None:
+            self.pushes.forget()
         self.log.stop()
         self._drop()
 
