@@ -293,6 +293,34 @@ async def test_an_old_redis_is_refused(
         await RedisStore(server.address).start(print)
 
 
+async def test_a_user_that_may_not_ask_who_the_server_is_is_refused(server: RedisServer) -> None:
+    server.command("ACL", "SETUSER", "chat", "on", ">hunter2", "~*", "&*", "+@all", "-info")
+    with pytest.raises(DefinitionError, match=r"the store (.|\n)*refused INFO: NOPERM"):
+        await RedisStore(f"redis://chat:hunter2@127.0.0.1:{server.port}").start(print)
+    server.command("ACL", "DELUSER", "chat")
+
+
+@pytest.mark.parametrize("kind", ["redis", "redis+cluster"])
+async def test_a_server_that_takes_connections_and_says_nothing(kind: str) -> None:
+    """A start can be cancelled, and a call ends after the time of the address."""
+    held: list[asyncio.StreamWriter] = []
+    silent = await asyncio.start_server(lambda _, writer: held.append(writer), "127.0.0.1", 0)
+    port = silent.sockets[0].getsockname()[1]
+    store = RedisStore(f"{kind}://127.0.0.1:{port}?socket_connect_timeout=0.2")
+    starting = asyncio.ensure_future(store.start(print))
+    await until(lambda: held)
+    starting.cancel()
+    await asyncio.wait([starting])
+    assert starting.cancelled()
+    await store.start(print)
+    with pytest.raises(StoreUnavailable, match=r"did not answer within 0.2 s"):
+        await append(store, "t", drafts(1))
+    await store.stop()
+    for writer in held:
+        writer.close()
+    silent.close()
+
+
 async def test_a_server_without_memory_refuses_an_append_as_a_whole_and_can_be_read(
     server: RedisServer,
 ) -> None:

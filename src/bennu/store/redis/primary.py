@@ -119,7 +119,7 @@ async def meet(connection: RedisConnection, options: RedisOptions, *, trusts: bo
 
     Raises:
         DefinitionError: It is too old, or does not say.
-        OSError: It is no primary, or the connection has ended.
+        OSError: It does not answer, or the connection has ended.
     """
     version = bytes(connection.facts.get(b"version", b"?")).decode(errors="replace")
     if not version.partition(".")[0].isdecimal() or int(version.partition(".")[0]) < OLDEST:
@@ -137,8 +137,6 @@ async def meet(connection: RedisConnection, options: RedisOptions, *, trusts: bo
     except TimeoutError:
         text = f"{connection.place} did not answer within {options.timeout:g} s"
         raise ConnectionError(text) from None
-    if facts.get("role") != "master":
-        raise ConnectionError(f"{connection.place} is a replica: a log is at its primary")
     return RedisPrimary(connection, "" if trusts else _lineage_of(facts), facts)
 
 
@@ -149,14 +147,14 @@ def warn(primary: RedisPrimary, log: Log, *, trusts: bool) -> None:
         log.warning(
             "Redis at %s deletes histories when its memory is full (maxmemory-policy %s): clients then load their"
             " state again. Set maxmemory-policy noeviction",
-            primary.connection.place,
+            str(primary.connection.place),
             policy,
         )
     if trusts and primary.facts.get("aof_enabled") != "1":
         log.warning(
             "Redis at %s loses entries at a restart, and on_restart=trust keeps Bennu from noticing it: clients miss"
             " them in silence. Set appendonly yes and appendfsync always, or remove on_restart=trust",
-            primary.connection.place,
+            str(primary.connection.place),
         )
 
 
