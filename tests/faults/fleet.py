@@ -35,6 +35,8 @@ class Worker:
         address: The address of its bus.
         prefix: What stands before the command: to run it in a network namespace.
         host: The address on which it listens.
+        app: The endpoint.
+        environment: More variables.
 
     Attributes:
         node: The name of the node.
@@ -46,7 +48,13 @@ class Worker:
     """
 
     def __init__(
-        self, number: int, address: str, prefix: Sequence[str] = (), host: str = "127.0.0.1"
+        self,
+        number: int,
+        address: str,
+        prefix: Sequence[str] = (),
+        host: str = "127.0.0.1",
+        app: str = "tests.faults.app:endpoint",
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.number = number
         self.node = ""
@@ -55,7 +63,8 @@ class Worker:
         self.lines: list[str] = []
         self.is_killed = False
         self.host = host
-        self._address = address
+        self._app = app
+        self._environment = {"BENNU_PUBSUB": address, **(environment or {})}
         self._prefix = prefix
         self._lock = asyncio.Lock()
         self._process: asyncio.subprocess.Process
@@ -65,10 +74,10 @@ class Worker:
     async def start(self) -> None:
         """Start the process, and wait until its node is ready."""
         self._process = await asyncio.create_subprocess_exec(
-            *(*self._prefix, sys.executable, "-m", "bennu", "run", "tests.faults.app:endpoint"),
+            *(*self._prefix, sys.executable, "-m", "bennu", "run", self._app),
             *("--host", self.host, "--port", "0", "--no-access-log"),
             cwd=ROOT,
-            env={**os.environ, "PYTHONUNBUFFERED": "1", "BENNU_PUBSUB": self._address},
+            env={**os.environ, "PYTHONUNBUFFERED": "1", **self._environment},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -115,6 +124,13 @@ class Worker:
         """End the process with SIGKILL."""
         self.is_killed = True
         self._process.kill()
+
+    async def start_again(self) -> None:
+        """Start a process in the place of a killed one."""
+        await self._process.wait()
+        await self._reading
+        await self.start()
+        self.is_killed = False
 
     async def stop(self) -> None:
         """End the process."""

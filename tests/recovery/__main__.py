@@ -1,0 +1,249 @@
+"""Cuts connections, kills nodes and restarts the store, while clients talk in topics with history.
+
+    scripts/recovery                            # all stores, two minutes each
+    scripts/recovery redis --seed 7 --seconds 30
+    scripts/recovery --clients 100 --topics 10 --rate 50
+
+Connections are cut at random all the time. Every few seconds a node is killed and started again, or the server of the store
+is restarted or paused. At the end everything comes to rest. Then each client must have taken every entry of its topics,
+once and in order, without its own. ``recovered: false`` is allowed only if the store itself has lost its log: a store in
+memory with its node, or a Redis that is not trusted after a restart. Every message that was confirmed must have been seen.
+
+The exit status is 0 if all this is so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from random import Random
+from typing import Final
+
+from ..faults.fleet import Worker
+from .page import Page
+from .record import Verdict, judge
+from .stores import STORES, StoreSetup
+
+__all__ = ["main"]
+
+TOPICS_EACH: Final = 3
+"""Topics of each client."""
+
+CUTS: Final = 0.05
+"""The part of the clients that is cut each second."""
+
+FAULT_EVERY: Final = 8.0
+"""Seconds between two faults of nodes or stores."""
+
+PAUSE: Final = 4.0
+"""Seconds for which a store is paused."""
+
+PATIENCE: Final = 40.0
+"""Seconds within which everything comes to rest."""
+
+
+class Run:
+    """One run on one store.
+
+    Args:
+        setup: The store, which runs.
+        options: The command line.
+    """
+
+    def __init__(self, setup: StoreSetup, options: argparse.Namespace) -> None:
+        self._setup = setup
+        self._options = options
+        self._random = Random(options.seed)
+        self._topics = [f"room:{number}" for number in range(options.topics)]
+        self._workers = [
+            Worker(
+                number,
+                setup.pubsub,
+                app="tests.recovery.app:endpoint",
+                environment={"BENNU_STORE": setup.store},
+            )
+            for number in range(setup.nodes)
+        ]
+        self._pages: list[Page] = []
+        self._last: Page | None = None
+        self._confirmed: dict[str, str] = {}
+        self._own: dict[str, str] = {}
+        self._said = 0
+        self.faults: Counter[str] = Counter()
+
+    async def run(self) -> Verdict:
+        """Run it all, and judge."""
+        try:
+            return await self._run()
+        finally:
+            pages = self._pages if self._last is None else [*self._pages, self._last]
+            await asyncio.gather(*[page.stop() for page in pages])
+            await asyncio.gather(
+                *[worker.stop() for worker in self._workers if not worker.is_killed]
+            )
+
+    async def _run(self) -> Verdict:
+        await asyncio.gather(*[worker.start() for worker in self._workers])
+        for number in range(self._options.clients):
+            topics = self._random.sample(self._topics, min(TOPICS_EACH, len(self._topics)))
+            self._pages.append(self._page(f"client-{number}", topics))
+        last = self._page("last", self._topics)
+        self._last = last
+        await self._until(lambda: all(page.is_joined for page in (*self._pages, last)), "join")
+        chaos = [asyncio.create_task(one()) for one in (self._talk, self._cut, self._break)]
+        await asyncio.wait(
+            chaos, timeout=self._options.seconds, return_when=asyncio.FIRST_EXCEPTION
+        )
+        for task in chaos:
+            if task.done():
+                task.result()
+            task.cancel()
+        await asyncio.wait(chaos)
+        await self._mend()
+        await self._until(
+            lambda: all(page.is_joined for page in (*self._pages, last)), "the last join"
+        )
+        for topic in self._topics:
+            while not await last.say_last(topic):
+                await asyncio.sleep(0.2)
+        await self._until(
+            lambda: all(page.is_at_end for page in (*self._pages, last)), "the last message"
+        )
+        records = [record for page in (*self._pages, last) for record in page.records]
+        return judge(records, last.heads(), self._confirmed, self._own)
+
+    def _page(self, name: str, topics: list[str]) -> Page:
+        page = Page(name, topics, self._url, Random(f"{self._options.seed} {name}"))
+        page.start()
+        return page
+
+    def _url(self) -> str:
+        living = [worker for worker in self._workers if not worker.is_killed]
+        return self._random.choice(living or self._workers).url
+
+    async def _until(self, condition: Callable[[], bool], what: str) -> None:
+        end = time.monotonic() + PATIENCE
+        while not condition():
+            if time.monotonic() > end:
+                late = [page.state() for page in self._pages if not page.is_at_end][:5]
+                raise AssertionError(f"not at rest after {PATIENCE:g} s: {what}; {late}")
+            await asyncio.sleep(0.1)
+
+    # The load and the faults.
+
+    async def _talk(self) -> None:
+        began, random = time.monotonic(), self._random
+        while True:
+            due = (time.monotonic() - began) * self._options.rate - self._said
+            for _ in range(int(due)):
+                await self._say(random.choice(self._pages))
+            await asyncio.sleep(0.02)
+
+    async def _say(self, page: Page) -> None:
+        self._said += 1
+        message = f"m{self._said}"
+        to_others = self._random.random() < 0.3
+        topic = page.choose()
+        if topic is None:
+            return
+        if to_others:
+            self._own[message] = page.name
+
+        def done(is_ok: bool) -> None:
+            if is_ok:
+                self._confirmed[message] = topic
+
+        await page.say(topic, "say_to_others" if to_others else "say", message, done)
+
+    async def _cut(self) -> None:
+        while True:
+            await asyncio.sleep(0.2)
+            for page in self._pages:
+                if self._random.random() < CUTS * 0.2:
+                    page.cut()
+                    self.faults["connections cut"] += 1
+
+    async def _break(self) -> None:
+        kinds: list[Callable[[], Awaitable[None]]] = [self._kill_node]
+        if self._setup.server is not None:
+            kinds += [self._restart_store, self._pause_store]
+        turn = 0
+        while True:
+            await asyncio.sleep(self._random.uniform(0.5, 1.5) * FAULT_EVERY)
+            await kinds[turn % len(kinds)]()
+            turn += 1
+
+    async def _kill_node(self) -> None:
+        worker = self._random.choice(self._workers)
+        worker.kill()
+        self.faults["nodes killed"] += 1
+        await asyncio.sleep(self._random.uniform(0.2, 2.0))
+        await worker.start_again()
+
+    async def _restart_store(self) -> None:
+        self.faults["store restarted"] += 1
+        await asyncio.to_thread(self._setup.server.restart)
+
+    async def _pause_store(self) -> None:
+        self.faults["store paused"] += 1
+        await asyncio.to_thread(self._setup.server.pause)
+        try:
+            await asyncio.sleep(PAUSE)
+        finally:
+            await asyncio.to_thread(self._setup.server.resume)
+
+    async def _mend(self) -> None:
+        """End all faults."""
+        for worker in self._workers:
+            if worker.is_killed:
+                await worker.start_again()
+        await asyncio.gather(*[worker.until_ready() for worker in self._workers])
+
+
+def main() -> None:
+    """Run the chosen stores, and print a table."""
+    parser = argparse.ArgumentParser(
+        prog="scripts/recovery", description=(__doc__ or "").partition("\n")[0]
+    )
+    parser.add_argument("stores", nargs="*", metavar="STORE", help=", ".join(STORES))
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--clients", type=int, default=500)
+    parser.add_argument("--topics", type=int, default=50)
+    parser.add_argument("--rate", type=int, default=200, help="messages a second")
+    parser.add_argument("--seconds", type=float, default=120)
+    options = parser.parse_args()
+    unknown = [name for name in options.stores if name not in STORES]
+    if unknown:
+        parser.error(f"no such store: {', '.join(unknown)}; the stores are {', '.join(STORES)}")
+    failed = False
+    print("| store | faults | confirmed | entries | taken | recovered | not recovered | |")
+    print("|---|---|---:|---:|---:|---:|---|---|", flush=True)
+    for name in options.stores or STORES:
+        print(f"{name} …", file=sys.stderr, flush=True)
+        with STORES[name]() as setup:
+            run = Run(setup, options)
+            verdict = asyncio.run(run.run())
+        missed = {reason: count for reason, count in verdict.missed.items() if reason != "new"}
+        if missed and not setup.may_lose:
+            verdict.wrong.append(f"clients were told that entries are lost: {missed}")
+        failed = failed or bool(verdict.wrong)
+        print(
+            f"| {name} | {_words(run.faults)} | {verdict.published:,} | {verdict.entries:,} | {verdict.taken:,}"
+            f" | {verdict.recovered:,} | {_words(missed) or '0'} | {'wrong' if verdict.wrong else 'as promised'} |",
+            flush=True,
+        )
+        for sentence in verdict.wrong[:20]:
+            print(f"  {sentence}", file=sys.stderr, flush=True)
+    raise SystemExit(failed)
+
+
+def _words(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count:,} {what}" for what, count in counts.items())
+
+
+if __name__ == "__main__":
+    main()
