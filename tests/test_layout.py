@@ -25,6 +25,7 @@ SUITES: Final = {
     "autobahn": "the Autobahn test suite, run against an endpoint",
     "cluster": "two nodes and more behind each bus",
     "faults": "faults of nodes, brokers and networks under load",
+    "recovery": "what clients of topics with history get under faults",
     "conformance": "behaviours that Phoenix's own test suites assert",
     "deploys": "the files of docs/deploys/, with the programs that read them",
     "examples": "the programs in examples/",

@@ -94,16 +94,14 @@ class Run:
         last = self._page("last", self._topics)
         self._last = last
         await self._until(lambda: all(page.is_joined for page in (*self._pages, last)), "join")
-        chaos = [asyncio.create_task(one()) for one in (self._talk, self._cut, self._break)]
-        await asyncio.wait(
-            chaos, timeout=self._options.seconds, return_when=asyncio.FIRST_EXCEPTION
-        )
+        chaos = [asyncio.create_task(one()) for one in (self._talk, self._cut)]
+        await self._break(time.monotonic() + self._options.seconds)
         for task in chaos:
             if task.done():
                 task.result()
             task.cancel()
         await asyncio.wait(chaos)
-        await self._mend()
+        await asyncio.gather(*[worker.until_ready() for worker in self._workers])
         await self._until(
             lambda: all(page.is_joined for page in (*self._pages, last)), "the last join"
         )
@@ -167,15 +165,18 @@ class Run:
                     page.cut()
                     self.faults["connections cut"] += 1
 
-    async def _break(self) -> None:
+    async def _break(self, end: float) -> None:
+        """Break something, and mend it, again and again until a time."""
         kinds: list[Callable[[], Awaitable[None]]] = [self._kill_node]
         if self._setup.server is not None:
             kinds += [self._restart_store, self._pause_store]
         turn = 0
-        while True:
-            await asyncio.sleep(self._random.uniform(0.5, 1.5) * FAULT_EVERY)
-            await kinds[turn % len(kinds)]()
-            turn += 1
+        while (left := end - time.monotonic()) > 0:
+            pause = self._random.uniform(0.5, 1.5) * FAULT_EVERY
+            await asyncio.sleep(min(pause, left))
+            if pause < left:
+                await kinds[turn % len(kinds)]()
+                turn += 1
 
     async def _kill_node(self) -> None:
         worker = self._random.choice(self._workers)
@@ -195,13 +196,6 @@ class Run:
             await asyncio.sleep(PAUSE)
         finally:
             await asyncio.to_thread(self._setup.server.resume)
-
-    async def _mend(self) -> None:
-        """End all faults."""
-        for worker in self._workers:
-            if worker.is_killed:
-                await worker.start_again()
-        await asyncio.gather(*[worker.until_ready() for worker in self._workers])
 
 
 def main() -> None:
