@@ -72,10 +72,10 @@ def endpoint_of(
     native: bool = True,
     secret_key: str | list[str] | None = None,
     presence: Presence | Sequence[Presence] = (),
-    pubsub: BusAdapter | None = None,
+    pubsub: str | BusAdapter | None = None,
     messages: Sequence[type] = (),
     move_clients_after: float | None = None,
-    store: Store | None = None,
+    store: str | Store | None = None,
     **options: Any,
 ) -> Endpoint:
     """Return an endpoint with one socket at ``/socket``.
