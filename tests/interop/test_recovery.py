@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from pathlib import Path
 from typing import Any, Final
@@ -9,8 +10,9 @@ from typing import Any, Final
 import pytest
 
 from bennu.transports.script import FILES
-from tests.interop.program import Clients, RunScript, Server
-from tests.support.node import node_path
+from tests.interop.program import PATIENCE, Clients, RunScript, Server
+from tests.support.browser import open_browser
+from tests.support.node import JS, node_path
 from tests.support.pages import ROOT
 
 pytestmark = pytest.mark.interop
@@ -99,3 +101,34 @@ def test_page_of_the_docs_runs(server: Server, clients: Clients, tmp_path: Path)
     script.write_text(AROUND.replace("PAGE", page))
     seen = clients.start([node_path(), script]).finish()
     assert seen["page"] == ["loaded", {"text": "hello"}]
+
+
+PAGE: Final = (
+    '<!doctype html><meta charset="utf-8"><script type="module" src="recovery_page.mjs"></script>'
+)
+STRICT: Final = {"Content-Security-Policy": "default-src 'self'"}
+
+
+@pytest.mark.browser
+async def test_page_in_a_browser(server: Server) -> None:
+    """It imports both modules from its server. Its policy allows nothing else, and nothing is stored."""
+    complaints: list[str] = []
+    async with open_browser() as context:
+        # Chromium takes this page for one of a public site, which can't call a local server.
+        await context.grant_permissions(["local-network-access"])
+        page = await context.new_page()
+        page.on("pageerror", lambda problem: complaints.append(str(problem)))
+
+        async def serve_file(route: Any) -> None:
+            if route.request.url.endswith(".mjs"):
+                text, kind = (JS / "recovery_page.mjs").read_text(), "text/javascript"
+            else:
+                text, kind = PAGE, "text/html"
+            await route.fulfill(body=text, content_type=kind, headers=STRICT)
+
+        await page.route("**/page/*", serve_file)
+        await page.goto(f"{server.url.replace('ws://', 'http://')}/page/index.html")
+        async with asyncio.timeout(PATIENCE):
+            seen: dict[str, Any] = await page.evaluate("window.finished")
+    assert complaints == []
+    assert seen == {"heard": ["1", "2", "3", "4"], "missed": [], "recovered": [2], "stored": 0}
