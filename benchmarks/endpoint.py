@@ -13,9 +13,9 @@ from msgspec import Struct
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from bennu import Channel, Count, Endpoint, Presence, Rates, Socket, on
+from bennu import Channel, Count, Endpoint, History, Presence, Rates, Socket, on
 
-__all__ = ["endpoint", "guarded", "mounted"]
+__all__ = ["endpoint", "guarded", "kept", "mounted"]
 
 
 class Timed(Struct):
@@ -33,6 +33,12 @@ class RoomChannel(Channel[None]):
     @on("new_msg")
     async def new_msg(self, payload: Timed) -> None:
         await self.broadcast("new_msg", payload)
+
+
+class KeptRoomChannel(RoomChannel):
+    """The same with history."""
+
+    history = History()
 
 
 class GuardedRoomChannel(RoomChannel):
@@ -111,3 +117,11 @@ guarded = Endpoint(
         )
     }
 )
+kept = Endpoint(
+    sockets={
+        "/socket": Socket(
+            connect=connect, channels={"room:*": RoomChannel, "kept:*": KeptRoomChannel}
+        ),
+    }
+)
+"""Rooms with and without history. The variable BENNU_STORE has the store."""
