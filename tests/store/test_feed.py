@@ -11,7 +11,7 @@ import pytest
 
 from bennu.bus.broker.driver import Gap
 from bennu.bus.broker.settings import BrokerSettings, Channels
-from bennu.errors import EncodeError, StoreUnavailable
+from bennu.errors import DefinitionError, EncodeError, StoreUnavailable
 from bennu.store.feed import Feed
 from bennu.testing.contract_node import until
 from tests.bus.broker.memory_broker import MemoryBroker, MemoryDriver
@@ -152,6 +152,19 @@ async def test_a_subscription_while_the_broker_is_down_fails_and_holds_later() -
         await one.hears("b")
 
 
+async def test_a_broker_that_refuses_is_tried_again_too() -> None:
+    """A password can be changed, and changed back."""
+    broker = MemoryBroker()
+    broker.stop()
+    broker.refuses = DefinitionError("the bus x", expected="y", got="it refused z", write="w")
+    async with started(broker) as one:
+        with pytest.raises(StoreUnavailable, match=r"reached: it refused z \(expected y\)$"):
+            await one.feed.subscribe(["a"])
+        broker.start()
+        await until(lambda: one.feed.is_connected)
+        await one.hears("a")
+
+
 async def test_a_broker_that_hangs_is_noticed_by_the_heartbeat() -> None:
     broker = MemoryBroker()
     async with started(broker) as one:
@@ -217,6 +230,34 @@ async def test_a_gap_of_a_part_of_the_broker_makes_every_topic_be_read_again(
     gaps[0](1.5)
     assert one.again == ["a", "b"]
     await one.feed.stop()
+
+
+async def test_a_feed_that_stops_lets_a_connection_be_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    broker = MemoryBroker()
+    one = FeedOnMemory(broker)
+    one.feed.start()
+    await one.feed.subscribe(["a"])
+    closes = 0
+    may_close, close = asyncio.Event(), MemoryDriver.close
+
+    async def slow(driver: MemoryDriver) -> None:
+        nonlocal closes
+        closes += 1
+        await may_close.wait()
+        await close(driver)
+
+    monkeypatch.setattr(MemoryDriver, "close", slow)
+    broker.connections[0].cut()
+    await until(lambda: closes)
+    stopping = asyncio.ensure_future(one.feed.stop())
+    await asyncio.sleep(0.1)
+    assert not stopping.done()
+    may_close.set()
+    await stopping
+    assert closes == 1
+    assert broker.connects == 1
 
 
 async def test_a_feed_that_stops_lets_nobody_wait() -> None:

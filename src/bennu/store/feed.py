@@ -25,7 +25,7 @@ from typing import Any, Final
 from ..bus.broker.driver import Driver
 from ..bus.broker.settings import BrokerSettings, Channels
 from ..bus.broker.subscriptions import Subscriptions
-from ..errors import StoreUnavailable
+from ..errors import DefinitionError, StoreUnavailable
 from ..logs.log import Log
 
 __all__ = ["Feed"]
@@ -66,6 +66,7 @@ class Feed:
         self._log = Log("bennu.store") if log is None else log
         self._subscriptions = Subscriptions(channels, _ignore)
         self._is_connected = False
+        self._is_closing = False
         self._has_connected = False
         self._why_down: Exception | None = None
         self._failed = asyncio.Event()
@@ -94,7 +95,8 @@ class Feed:
         """End the connection. Calls of :meth:`subscribe` return."""
         task, self._task = self._task, None
         if task is not None:
-            task.cancel()
+            if not self._is_closing:  # a connection that is half closed would stay open
+                task.cancel()
             await asyncio.wait([task])
         self._subscriptions.stop()
 
@@ -135,7 +137,10 @@ class Feed:
     async def _run(self) -> None:
         """Keep the connection until this task is cancelled."""
         while True:
-            self._note_down(await self._connect_once())
+            why = await self._connect_once()
+            if self._task is None:
+                return
+            self._note_down(why)
             await asyncio.sleep(random.uniform(0, self._delay))  # noqa: S311 - no secret
             self._delay = min(2 * self._delay, self._settings.last_delay)
 
@@ -191,9 +196,11 @@ class Feed:
                 if not task.cancelled():
                     task.exception()  # it was returned, or comes of the same end
         self._subscriptions.disconnect()
+        self._is_closing = True
         with suppress(Exception):  # the connection is given up, whatever its end says
             async with asyncio.timeout(CLOSE):
                 await self._driver.close()
+        self._is_closing = False
 
     # Messages.
 
@@ -249,6 +256,8 @@ class Feed:
 
 
 def _text(error: Exception | None) -> str:
+    if isinstance(error, DefinitionError):
+        return f"{error.got} (expected {error.expected})"
     return str(error) or type(error).__name__
 
 

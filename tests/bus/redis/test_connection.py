@@ -137,3 +137,21 @@ async def test_a_connection_that_does_not_exist_can_not_be_used() -> None:
     connection = RedisConnection(place, {}, print, print)
     with pytest.raises(ConnectionError, match="not connected"):
         await connection.command("PING")
+
+
+async def test_a_close_that_is_cancelled_closes() -> None:
+    asked = asyncio.Event()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(HELLO)
+        await reader.readuntil(b"PING\r\n")
+        asked.set()
+        assert await reader.read() == b""
+
+    async with server(talk) as place:
+        connection = await Connected().connect(place)
+        closing = asyncio.ensure_future(connection.close())
+        await asked.wait()
+        closing.cancel()
+        await connection.ended.wait()
+        assert closing.cancelled()

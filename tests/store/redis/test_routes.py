@@ -188,7 +188,7 @@ async def test_a_slot_that_no_server_has(cluster: RedisCluster) -> None:
             with pytest.raises(StoreUnavailable, match=f"no server has slot {slot}"):
                 await other.store.heads(["t3"])
             cluster.servers[0].command("CLUSTER", "ADDSLOTS", slot)
-            await append(other.store, "t3", drafts(1))
+            await patiently(other.store, "t3", drafts(1))
 
 
 async def test_a_cluster_that_is_down_at_the_start() -> None:

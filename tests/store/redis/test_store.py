@@ -119,6 +119,15 @@ async def test_any_number_of_old_entries_is_trimmed(
         assert server.command("XLEN", LOG) == young
 
 
+async def test_appends_trim_old_entries_though_nobody_reads(server: RedisServer) -> None:
+    hour = Retention(1000, 3600.0, 86_400.0)
+    async with started(server.address) as (node,):
+        await node.store.append("t", drafts(15, age=4000), hour)
+        assert server.command("XLEN", LOG) == 15
+        await node.store.append("t", drafts(3), hour)
+        assert server.command("XLEN", LOG) == 3
+
+
 async def test_pages_of_many_entries(server: RedisServer) -> None:
     """The script reads 100 entries at a time."""
     async with started(server.address) as (node,):

@@ -259,10 +259,12 @@ class RedisConnection(asyncio.Protocol):
         A socket that is closed with unread answers resets the connection, and the server then drops what it has not
         read. So the answers are read first.
         """
-        with suppress(OSError, ReplyError, TimeoutError):
-            async with asyncio.timeout(FAREWELL):
-                await self.command("PING")
-        self.drop()
+        try:
+            with suppress(OSError, ReplyError, TimeoutError):
+                async with asyncio.timeout(FAREWELL):
+                    await self.command("PING")
+        finally:  # also if the caller is cancelled
+            self.drop()
         await self.ended.wait()
 
     def drop(self) -> None:

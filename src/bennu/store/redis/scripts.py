@@ -20,7 +20,8 @@ come a second time. The caller brings the new epoch, because a script must not b
 **Ids.** ``ids`` is renamed to ``older ids`` two minutes after it began, and both expire after four. So an id is kept for two
 to four minutes, and no id needs a timer of its own.
 
-**Age.** The time of an entry is in its bytes. The oldest entries are trimmed up to the first one that is young enough.
+**Age.** The time of an entry is in its bytes. The oldest entries are trimmed up to the first one that is young enough: before
+each read, and by each 16th entry that is appended.
 
 **Roles and memory.** The first line of a script says that it writes, so a replica refuses it, also if it would only read. A
 server without memory refuses a script before it begins, unless its first line allows it: so an append happens wholly or not at
@@ -113,7 +114,7 @@ if newest > before then
   if left < 120000 then redis.call('PEXPIRE', KEYS[3], 240000) end
   redis.call('HSET', KEYS[1], 's', string.format('%.0f', newest))
   redis.call('PEXPIRE', KEYS[2], ARGV[6])
-  trim()
+  if math.floor(newest / 16) > math.floor(before / 16) then trim() end
 end
 if newest > before or is_new then redis.call('PEXPIRE', KEYS[1], ARGV[3]) end
 return answer
