@@ -94,6 +94,8 @@ PATTERNS: Final[dict[str, str | list[Worst]]] = {
     "bus/nats/parts.py:_REPLY": "reads messages of nodes, and every part has a bound",
     "bus/nats/subjects.py:_PREFIX": "reads the address of the bus",
     "cli/publish.py:ADDRESS": "reads the arguments of a command",
+    "history/position.py:_CLIENT": "what it reads has at most 256 bytes",
+    "history/position.py:_EPOCH": "what it reads has at most 256 bytes",
     "limits/rate.py:_RATE": NO_CLIENT,
     "phoenix/etf/decoder.py:_OLD_FLOAT": [
         (decode_term, lambda _: b"\x83c" + b"1" * 31),  # it has 31 bytes for any input

@@ -21,6 +21,7 @@ class HostileAdapter(BusAdapter):
         calls: The number of calls of each method.
         raises: The exception that a method raises, by the method's name.
         hangs: The names of the methods that hang.
+        loses: Whether what is published is lost.
         subscribed: The topics of each call of ``subscribe``.
     """
 
@@ -28,6 +29,7 @@ class HostileAdapter(BusAdapter):
         self.calls: Counter[str] = Counter()
         self.raises: dict[str, BaseException] = {}
         self.hangs: set[str] = set()
+        self.loses = False
         self.subscribed: list[set[str]] = []
         self._inner = inner
         self._released = asyncio.Event()
@@ -57,6 +59,8 @@ class HostileAdapter(BusAdapter):
     async def publish(self, topic: str, data: bytes, node: str | None = None) -> int | None:
         """Publish."""
         await self._misbehave("publish")
+        if self.loses:
+            return None
         return await self._inner.publish(topic, data, node)
 
     async def subscribe(self, topics: Collection[str]) -> None:
