@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from bennu import Channel, Endpoint, Presence
+from bennu.history.gate import Gate
+from bennu.history.member import HistoryMember
 from bennu.presence.crdt import Shard
 from bennu.presence.owners import Owners
 from bennu.pubsub import PubSub
@@ -18,12 +20,15 @@ from bennu.server.handshake import Accepted, shake_hands
 from bennu.server.request import ConnectRequest, Denied
 from bennu.server.resources import Resources
 from bennu.server.server import Server
+from bennu.store import LogEntry
 from bennu.transports.native import NativeWebSocket
 
 __all__ = [
+    "GateInside",
     "connection_of",
     "connections_of",
     "decide",
+    "gate_of",
     "generations_of",
     "has_input",
     "held_by",
@@ -155,3 +160,19 @@ async def decide(
     target = endpoint._routes.find(scope)
     assert target is not None
     return await shake_hands(server_of(endpoint), ConnectRequest(target, scope, "websocket"))
+
+
+class GateInside(NamedTuple):
+    """What a gate of a topic with history keeps."""
+
+    members: list[HistoryMember]
+    waiting: list[HistoryMember]
+    catching_up: set[HistoryMember]
+    tail: list[LogEntry]
+
+
+def gate_of(gate: Gate) -> GateInside:
+    """Return what a gate keeps: a gate that keeps too much behaves well until the memory is full."""
+    return GateInside(
+        list(gate._members), list(gate._waiting), set(gate._catching_up), list(gate._tail.entries)
+    )

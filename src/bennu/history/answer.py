@@ -79,11 +79,18 @@ def add_recovery(response: Any, answer: RecoveryAnswer) -> Raw:
         EncodeError: The response is no JSON object, or has the key already.
     """
     text = encode_json({} if response is None else response)
-    if isinstance(response, bytes) or text[:1] != b"{" or KEY in _decode_object(text):
+    fields = None if isinstance(response, bytes) else _fields(text)
+    if fields is None or KEY in fields:
         raise EncodeError(
             "a channel with history answers a join that asks for recovery with a JSON object without the key"
             f" {KEY!r}, because Bennu adds that key; got {type(response).__name__}"
         )
-    comma = b"" if text == b"{}" else b","
-    added = encode_json({KEY: answer.payload()})
-    return Raw(b"".join((text[:-1], comma, added[1:])))
+    return Raw(encode_json({**fields, KEY: answer.payload()}))
+
+
+def _fields(text: bytes) -> dict[str, Raw] | None:
+    """Return the fields of a JSON object; None for any other text."""
+    try:
+        return _decode_object(text)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None

@@ -12,11 +12,15 @@ read is under way at a time. It serves everybody at once: the gate, members that
 takes part in a read that *starts* after it has joined, so the answer is newer than the join. A stampede of joins costs
 two reads.
 
+**Turns.** A read begins at the lowest offset that somebody needs. If its page is cut, it may not have reached the others.
+Then the next read begins where the gate stands, if the gate is behind; else where the member stands that has waited
+longest. Members that stand lower wait for another read. So members that are far behind can't make others wait for ever.
+
 **A page is a part.** A read returns the oldest entries above the lowest offset that somebody needs, up to a limit. Behind
 it may be more. What the gate has passed on meanwhile is in ``tail``, so page and tail make a *run*: entries of which each
 follows the one before. The run of a page that is not cut ends at ``last``. A position can be recovered if it is ``last``,
 or if an entry of the run follows it (:func:`~bennu.history.run.judge`). With a page that is cut, the answer can be
-uncertain; then the member takes part in the next read, which begins at its own position, and so is certain.
+uncertain; then the member waits for its turn: a read that begins at its own position is certain.
 
 **Catching up.** A member with a queue is not in the lane. Its queue is written as fast as the client reads it. When it is
 empty, the member goes live, if its cursor is ``last``. Otherwise it goes on with the tail, or with the next read. A slow
@@ -40,8 +44,8 @@ from ..store.store import Head, Page
 from .answer import RecoveryAnswer
 from .member import HistoryMember, MemberState
 from .pending import PendingEntries
-from .position import Position
-from .run import Bounds, Run, Tail, judge
+from .position import MAX_OFFSET, Position
+from .run import Bounds, Run, Tail, following, judge
 
 __all__ = ["Gate", "ReadRequest"]
 
@@ -77,6 +81,7 @@ class Gate:
     __slots__ = (
         "_bounds",
         "_catching_up",
+        "_cut_at",
         "_deliver",
         "_members",
         "_pending",
@@ -99,8 +104,9 @@ class Gate:
         self.wants_read = True  # the first read opens the gate
         self._pending = PendingEntries()
         self._tail = Tail()
-        self._waiting: list[HistoryMember] = []  # for the next read
-        self._readers: list[HistoryMember] = []  # for the read that is under way
+        self._waiting: dict[HistoryMember, None] = {}  # for a read; the first has waited longest
+        self._readers: list[HistoryMember] = []  # those of them that the read under way is for
+        self._cut_at: int | None = None  # the newest offset of the last page, if that page was cut
         self._request: ReadRequest | None = None
         self._members: dict[HistoryMember, None] = {}  # positioned members that have joined
         self._catching_up: set[HistoryMember] = set()
@@ -118,6 +124,7 @@ class Gate:
 
     def refuse(self, member: HistoryMember) -> None:
         """Refuse a member that joins while the store is down."""
+        self._waiting.pop(member, None)
         member.state = MemberState.GONE
         member.refuse()
 
@@ -125,6 +132,7 @@ class Gate:
         """Forget a member that has ended."""
         member.state = MemberState.GONE
         member.queue.clear()
+        self._waiting.pop(member, None)
         self._members.pop(member, None)
         self._catching_up.discard(member)
         self._trim_tail()
@@ -151,24 +159,24 @@ class Gate:
             Whether its queue has entries again.
         """
         if member.cursor == self.last:
+            self._waiting.pop(member, None)
             self._catching_up.discard(member)
             member.state = MemberState.LIVE
             member.go_live()
             self._trim_tail()
             return False
-        tail = Run(member.cursor, tuple(self._tail.entries), is_whole=True)
-        member.queue.extend(tail.following(member.cursor))
-        if not member.queue and member not in self._waiting and member not in self._readers:
+        member.queue.extend(following(tuple(self._tail.entries), member.cursor))
+        if not member.queue:
             self._wait(member)
         return bool(member.queue)
 
     def _wait(self, member: HistoryMember) -> None:
-        self._waiting.append(member)
+        self._waiting.setdefault(member)  # a member that waits already keeps its place
         self.wants_read = True
 
     @property
     def _is_busy(self) -> bool:
-        return bool(self._waiting or self._readers or self._catching_up)
+        return bool(self._waiting or self._catching_up)
 
     # Announcements.
 
@@ -222,26 +230,38 @@ class Gate:
             return None
         self.wants_read = False
         self._pending.mark()
-        self._readers = [one for one in self._waiting if one.state is not MemberState.GONE]
-        self._waiting = []
-        offsets = [self.last] if self.epoch else []
-        for member in self._readers:
-            position = None if member.asked is None else member.asked.position
-            if member.state is MemberState.CATCHING_UP:
-                offsets.append(member.cursor)
-            elif position is not None and self.epoch in ("", position.epoch):
-                offsets.append(position.offset)
+        after = self._begin()
+        self._readers = [one for one in self._waiting if self._need(one, after) >= after]
         entries, size = self._bounds
-        self._request = ReadRequest(min(offsets, default=0), entries + 1, size + 1)
+        self._request = ReadRequest(after, entries + 1, size + 1)
         return self._request
+
+    def _begin(self) -> int:
+        """Return the offset after which the next read begins."""
+        if self._cut_at is not None and self._cut_at > self.last:
+            return self.last
+        needs = [self._need(one, MAX_OFFSET) for one in self._waiting]
+        if self._cut_at is not None:
+            del needs[1:]
+        if self.epoch:
+            needs.append(self.last)
+        return min(needs, default=MAX_OFFSET)
+
+    def _need(self, member: HistoryMember, default: int) -> int:
+        """Return the offset after which a read must begin to serve a member, or the default if any read will do."""
+        if member.state is MemberState.CATCHING_UP:
+            return member.cursor
+        position = None if member.asked is None else member.asked.position
+        if position is None or self.epoch not in ("", position.epoch):
+            return default
+        return position.offset
 
     def failed(self) -> None:
         """Take the news that the store does not answer. Members that catch up wait for the next read."""
         for member in self._end_read():
             if member.state is MemberState.JOINING:
                 self.refuse(member)
-            elif member.state is MemberState.CATCHING_UP:
-                self._wait(member)
+        self.wants_read = True
         self._trim_tail()
 
     def answer(self, page: Page) -> None:
@@ -250,12 +270,15 @@ class Gate:
         if request is None:
             raise AssertionError("an answer without a read")
         self._absorb(page)
+        self._cut_at = page.newest if page.is_cut else None
         run = Run.of(request.after, page, self._tail.entries, self.last)
         for member in self._end_read():
             if member.state is MemberState.JOINING:
                 self._decide(member, run)
             elif member.state is MemberState.CATCHING_UP:
                 self._refill(member, run)
+        if self._waiting:
+            self.wants_read = True
         self._trim_tail()
 
     def _end_read(self) -> Sequence[HistoryMember]:
@@ -286,21 +309,19 @@ class Gate:
                 if entry.prev != self.last:
                     return False
                 self._pass_on(entry)
-        if page.newest <= self.last:
-            return True
-        self.wants_read = True  # the next page has the rest
-        return page.is_cut
+        if page.is_cut and page.newest > self.last:
+            self.wants_read = True  # the next page has the rest
+        return page.is_cut or page.newest <= self.last
 
     # Decisions.
 
     def _decide(self, member: HistoryMember, run: Run) -> None:
-        """RecoveryAnswer a join."""
+        """Answer a join. A join that the run does not decide goes on waiting."""
         if member.asked is None:
             self._accept(member, None)
             return
         verdict = judge(member.asked, member.floor, self.epoch, self.last, run, self._bounds)
         if verdict is None:
-            self._wait(member)
             return
         missed, entries = verdict
         position = member.asked.position
@@ -315,8 +336,10 @@ class Gate:
 
     def _accept(self, member: HistoryMember, answer: RecoveryAnswer | None) -> bool:
         """Let a member answer its join. A plain one is live at once."""
+        del self._waiting[member]
         if not member.accept(answer):
             member.state = MemberState.GONE
+        if member.state is MemberState.GONE:  # the reply can end the connection
             return False
         if answer is None:
             member.state = MemberState.LIVE
@@ -327,9 +350,11 @@ class Gate:
         """Give a member that catches up what follows its cursor."""
         if not member.queue:  # else the tail has had what it needs
             member.queue.extend(run.following(member.cursor))
-            if not member.queue and member.cursor != self.last and run.covers(member.cursor):
-                self._kick(member)  # what it needs was trimmed
-                return
+        if member.queue or member.cursor == self.last:
+            self._waiting.pop(member, None)
+        elif run.covers(member.cursor):
+            self._kick(member)  # what it needs was trimmed
+            return
         member.catch_up()
 
     def _kick(self, member: HistoryMember) -> None:

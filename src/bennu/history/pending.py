@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ..store.entry import LogEntry
+from ..store.entry import UNKNOWN, LogEntry
 
 __all__ = ["PendingEntries"]
 
@@ -23,7 +23,7 @@ class PendingEntries:
     def __init__(self) -> None:
         self._entries: dict[int, tuple[str, LogEntry]] = {}
         self._size = 0
-        self._early: frozenset[int] = frozenset()
+        self._early: set[int] = set()
 
     def __bool__(self) -> bool:
         return bool(self._entries)
@@ -38,6 +38,7 @@ class PendingEntries:
         old = self._entries.get(entry.prev)
         self._size += size - (0 if old is None else len(old[1].payload))
         self._entries[entry.prev] = (epoch, entry)
+        self._early.discard(entry.prev)
         return True
 
     def take(self, offset: int) -> LogEntry | None:
@@ -49,14 +50,12 @@ class PendingEntries:
         return found[1]
 
     def start(self, epoch: str, newest: int) -> int:
-        """Return the offset that the earliest entry follows, if the entries from there on reach up to ``newest``; else ``newest``."""
-        follows = {
-            prev: entry.offset for prev, (one, entry) in self._entries.items() if one == epoch
-        }
-        first = offset = min(follows, default=newest)
-        while offset < newest and offset in follows:
-            offset = follows[offset]
-        return first if offset >= newest else newest
+        """Return the offset after which the kept entries reach up to ``newest`` without a hole: at most ``newest``."""
+        prevs = {entry.offset: prev for prev, (one, entry) in self._entries.items() if one == epoch}
+        first = newest
+        while 0 <= prevs.get(first, UNKNOWN) < first:
+            first = prevs[first]
+        return first
 
     def only(self, epoch: str, last: int) -> bool:
         """Drop entries of other epochs, and those up to an offset. Return whether there was another epoch."""
@@ -71,7 +70,7 @@ class PendingEntries:
 
     def mark(self) -> None:
         """Mark all entries as early: a read begins now, and finds them if they exist."""
-        self._early = frozenset(self._entries)
+        self._early = set(self._entries)
 
     def drop_early(self) -> None:
         """Drop the marked entries: the read has not found them, so what they follow never comes."""

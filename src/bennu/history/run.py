@@ -13,7 +13,7 @@ from ..store.store import Page
 from .answer import NotRecovered
 from .position import Asked
 
-__all__ = ["Bounds", "Run", "Tail", "Verdict", "judge"]
+__all__ = ["Bounds", "Run", "Tail", "Verdict", "following", "judge"]
 
 MAX_TAIL: Final = 1_000
 """The most entries of a tail. A member that needs older ones takes part in the next read."""
@@ -62,16 +62,32 @@ class Tail:
         self._size = 0
 
 
+def following(entries: Sequence[LogEntry], offset: int) -> Sequence[LogEntry]:
+    """Return the entries above an offset, if the first of them follows it; else nothing.
+
+    Args:
+        entries: Entries in their order.
+        offset: The offset.
+    """
+    index = bisect_right(entries, offset, key=_offset)
+    follows = index < len(entries) and entries[index].prev == offset
+    return entries[index:] if follows else ()
+
+
 class Run(NamedTuple):
-    """Entries of which each follows the one before.
+    """Entries of which each follows the one before: a page, and what was passed on since it was read.
 
     Attributes:
-        after: Every entry above this offset that is still kept is in the run, up to the run's end.
+        after: The offset above which the page was read.
+        end: Every entry above ``after``, up to this offset, is in the run if the store still keeps it.
+        newest: The offset of the newest entry when the page was read.
         entries: The entries.
-        is_whole: Whether the run ends at the entry that the gate has passed on last.
+        is_whole: Whether the run reaches ``newest``, or the entry that the gate has passed on last.
     """
 
     after: int
+    end: int
+    newest: int
     entries: Sequence[LogEntry]
     is_whole: bool
 
@@ -91,19 +107,15 @@ class Run(NamedTuple):
             if entry.prev == end:
                 entries.append(entry)
                 end = entry.offset
-        return Run(after, entries, is_whole=end == last)
+        return Run(after, end, page.newest, entries, is_whole=end == last or not page.is_cut)
 
     def covers(self, offset: int) -> bool:
         """Return whether an entry that follows an offset would be in the run, if it is still kept."""
-        if offset < self.after:
-            return False
-        return self.is_whole or (bool(self.entries) and offset < self.entries[-1].offset)
+        return self.after <= offset < self.end
 
     def following(self, offset: int) -> Sequence[LogEntry]:
         """Return the entries above an offset, if the first of them follows it; else nothing."""
-        index = bisect_right(self.entries, offset, key=_offset)
-        follows = index < len(self.entries) and self.entries[index].prev == offset
-        return self.entries[index:] if follows else ()
+        return following(self.entries, offset)
 
 
 class Verdict(NamedTuple):
@@ -142,13 +154,14 @@ def judge(
     offset = position.offset
     if offset == last:
         return Verdict(None)
-    if offset > last:
-        return Verdict(NotRecovered.AHEAD) if run.is_whole else None
+    if offset > max(last, run.newest):
+        return Verdict(NotRecovered.AHEAD)
     entries = run.following(offset)
     if not entries:
         return Verdict(NotRecovered.TRIMMED) if run.covers(offset) else None
-    if floor is not None and entries[0].time < floor:
+    missed = entries[: bisect_right(entries, run.newest, key=_offset)]  # the others are new
+    if floor is not None and any(one.time < floor for one in missed):
         return Verdict(NotRecovered.TRIMMED)
-    if len(entries) > bounds.entries or sum(len(one.payload) for one in entries) > bounds.size:
+    if len(missed) > bounds.entries or sum(len(one.payload) for one in missed) > bounds.size:
         return Verdict(NotRecovered.TOO_MANY)
     return Verdict(None, entries) if run.is_whole else None
