@@ -10,7 +10,7 @@ from typing import Final
 
 from bennu.history.gate import Gate
 from bennu.history.member import MemberState
-from bennu.history.position import Position
+from bennu.history.position import MAX_OFFSET, Position
 from bennu.history.run import Bounds
 from bennu.store import NOBODY, Draft, LogEntry
 
@@ -48,7 +48,7 @@ WEIGHTS: Final = {
 }
 """How often each kind of step is tried."""
 
-SWARM: Final = (0.3, 1.0, 1.0, 4.0)
+SWARM: Final = (0.5, 1.0, 1.0, 3.0)
 """Factors of the weights."""
 
 MODEL: Final = {
@@ -67,7 +67,13 @@ MODEL: Final = {
 }
 """The mutations of the design. What clients get must betray them: the other checks of the explorer are off."""
 
-CHOICES: Final = (Bounds(12, 10**6), Bounds(12, 60), Bounds(4, 10**6), Bounds(1, 10**6))
+CHOICES: Final = (
+    Bounds(12, 10**6),
+    Bounds(12, 10**6),
+    Bounds(12, 60),
+    Bounds(4, 10**6),
+    Bounds(1, 10**6),
+)
 """How much a client can get. A payload has 1 to 10 bytes."""
 
 
@@ -196,7 +202,9 @@ class World:
     def connect(self) -> None:
         if self.client.state == "off":
             self.client.connect(self.node)
-        if self.client.state == "errored":
+        if self.client.state == "errored" and self.is_rough and self.rng.random() < 0.05:
+            self.forge()
+        elif self.client.state == "errored":
             self.client.join()
 
     def cut(self) -> None:
@@ -234,9 +242,9 @@ class World:
     def forge(self) -> None:
         """A client makes up a position, or is loaded again."""
         rng, client = self.rng, self.client
-        if client.state == "errored" and rng.random() < 0.3 and client.position is None:
-            epoch = self.store.epoch or "?" if rng.random() < 0.3 else "forged"
-            offset = rng.choice((0, 2**53 - 1, rng.randint(0, 40), self.store.top))
+        if client.state == "errored" and rng.random() < 0.7:
+            epoch = self.store.epoch or "?" if rng.random() < 0.8 else "forged"
+            offset = rng.choice((0, MAX_OFFSET, rng.randint(0, 40), self.store.top))
             client.join(Position(epoch, offset), is_valid=rng.random() < 0.8)
         elif client.state in ("off", "errored") and rng.random() < 0.2:
             client.position = None

@@ -317,6 +317,8 @@ class Gate:
 
     def _decide(self, member: HistoryMember, run: Run) -> None:
         """Answer a join. A join that the run does not decide goes on waiting."""
+        if member.floor is not None and self.last < run.newest:
+            return  # what the gate has still to pass on can be from before the floor
         if member.asked is None:
             self._accept(member, None)
             return

@@ -1,0 +1,96 @@
+"""The gate, explored at random (``explorer.py``): the real code has no fault, and each mutation has one."""
+
+from __future__ import annotations
+
+import asyncio
+from random import Random
+from typing import Final
+
+import pytest
+
+from bennu.store import Draft, MemoryStore, Page, Retention
+
+from .explorer import explore
+from .explorer_mutations import MUTATIONS
+from .explorer_store import SIZE, ModelStore, Truth
+from .explorer_world import MODEL
+
+SEEDS: Final = {
+    "read_first": (25, 33),
+    "no_gap": (1, 1),
+    "no_epoch": (10, 10),
+    "reply_top": (14, 13),
+    "early": (13, 2),
+    "sequence": (2, 2),
+    "user": (13, 2),
+    "lineage": (2, 2),
+    "no_check": (17, 17),
+    "off_by_one": (37, 5),
+    "lane_early": (1, 1),
+    "trim_replay": (5, 15),
+    "covers_all": (31, 7),
+    "loose_tail": (81, 35),
+    "loose_settle": (6, 1),
+    "opens_low": (2, 1),
+    "counts_tail": (37, 87),
+    "no_floor": (1, 1),
+    "certain": (31, 186),
+    "kick_stays": (1, 1),
+    "detach_last": (3, 1),
+    "never_cut": (5, 6),
+    "leave_stays": (1, 1),
+    "tail_stays": (1, 1),
+}
+"""Seeds that find a mutation soon, without gaps and with gaps. After a change of the code the next seeds find it."""
+
+
+def test_each_mutation_is_tested() -> None:
+    assert SEEDS.keys() == MUTATIONS.keys()
+    assert set(MODEL) < set(MUTATIONS)
+
+
+@pytest.mark.parametrize("gaps", [False, True], ids=["without gaps", "with gaps"])
+def test_nothing_is_found(gaps: bool) -> None:
+    steps, fault, stats = explore(400_000, 1, gaps=gaps)
+    assert (steps >= 400_000, fault) == (True, None)
+    reasons = {"new", "invalid", "epoch", "ahead", "trimmed", "too_many", "recovered", "kicked"}
+    assert reasons - {"ahead", "invalid"} <= stats.keys()
+
+
+@pytest.mark.parametrize("gaps", [False, True], ids=["without gaps", "with gaps"])
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_a_mutation_is_found(name: str, gaps: bool) -> None:
+    assert explore(300_000, SEEDS[name][gaps], MUTATIONS[name], gaps=gaps).fault is not None
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("gaps", [False, True], ids=["without gaps", "with gaps"])
+def test_nothing_is_found_in_a_million_steps(gaps: bool) -> None:
+    assert explore(1_000_000, 100_000, gaps=gaps).fault is None
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_a_mutation_is_found_from_any_seed(name: str) -> None:
+    assert explore(1_000_000, 5_000, MUTATIONS[name]).fault is not None
+
+
+def test_the_store_of_the_explorer_answers_as_the_real_one() -> None:
+    """Without gaps, its pages are those of the store in memory."""
+    rng = Random(1)
+    real, kept = MemoryStore(), Retention(SIZE, None, 3600.0)
+    model = ModelStore(rng, lambda epoch, entry: None, Truth(), gaps=False, mutation="")
+
+    async def compare() -> None:
+        for number in range(300):
+            draft = Draft(f"{number}", "event", bytes(rng.randint(1, 10)), 0, number)
+            await real.append("topic", [draft], kept)
+            model.append(draft)
+            after, limit, size = rng.randint(0, number + 3), rng.randint(1, 20), rng.randint(1, 99)
+            expected = await real.read("topic", after, limit, size, kept)
+            page, _ = model.read(after, limit, size)
+            assert page == Page(page.epoch, *expected[1:])
+
+    asyncio.run(compare())
