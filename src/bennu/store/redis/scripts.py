@@ -97,20 +97,26 @@ APPEND: Final = RedisScript(
 -- ARGV: ..., size, ms for the log, PUBLISH or SPUBLISH, channel, then the id and the bytes of each draft.
 local left = redis.call('PTTL', KEYS[3])
 if left >= 0 and left < 120000 then redis.call('RENAME', KEYS[3], KEYS[4]) end
-local known_any, before, answer = redis.call('EXISTS', KEYS[4]) == 1, newest, {epoch}
-for i = 9, #ARGV, 2 do
-  local id, data = ARGV[i], ARGV[i + 1]
-  local known = redis.call('HGET', KEYS[3], id) or (known_any and redis.call('HGET', KEYS[4], id))
+local ids = {}
+for i = 9, #ARGV, 2 do ids[#ids + 1] = ARGV[i] end
+local young, older = redis.call('HMGET', KEYS[3], unpack(ids)), redis.call('HMGET', KEYS[4], unpack(ids))
+local before, answer, places, added = newest, {epoch}, {}, {}
+for i, id in ipairs(ids) do
+  local known = places[id] or young[i] or older[i]
   if not known then
+    local data = ARGV[8 + 2 * i]
     newest = newest + 1
     known = string.format('%.0f', newest)
     redis.call('XADD', KEYS[2], 'MAXLEN', '=', ARGV[5], known .. '-0', 'd', data)
-    redis.call('HSET', KEYS[3], id, known)
     redis.call(ARGV[7], ARGV[8], epoch .. ' ' .. known .. ' ' .. data)
+    added[#added + 1] = id
+    added[#added + 1] = known
   end
+  places[id] = known
   answer[#answer + 1] = known
 end
 if newest > before then
+  redis.call('HSET', KEYS[3], unpack(added))
   if left < 120000 then redis.call('PEXPIRE', KEYS[3], 240000) end
   redis.call('HSET', KEYS[1], 's', string.format('%.0f', newest))
   redis.call('PEXPIRE', KEYS[2], ARGV[6])
