@@ -59,6 +59,7 @@ WITHOUT_MODULE: Final = {
 
 USES_SERVER: Final = (
     "definition.py",
+    "history/reader.py",
     "presence/owners.py",
     "server/channel_server.py",
     "server/raw_server.py",

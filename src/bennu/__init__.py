@@ -26,7 +26,7 @@ from .errors import (
     TooManyKeys,
     WrongThread,
 )
-from .history import History
+from .history import History, HistoryEntry, HistoryPage, Position
 from .limits.limits import Limits, Rate, Rates, Threads
 from .longpoll import LongPoll
 from .message import Broadcast, Draining, Error, Ok, Reply
@@ -57,6 +57,8 @@ __all__ = [
     "Error",
     "Full",
     "History",
+    "HistoryEntry",
+    "HistoryPage",
     "KeyRefused",
     "Latest",
     "Limits",
@@ -71,6 +73,7 @@ __all__ = [
     "Periods",
     "Ping",
     "Pong",
+    "Position",
     "Presence",
     "PresenceCount",
     "PresenceRefused",

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from .history.page import HistoryPage
+from .history.position import Position
+from .history.reader import DEFAULT_LIMIT, AnyPosition
 from .loop.blocking import blocking
 from .loop.home import Home
 
@@ -12,6 +16,8 @@ if TYPE_CHECKING:
     from .endpoint import Endpoint
 
 __all__ = ["BlockingEndpoint"]
+
+T = TypeVar("T")
 
 
 class BlockingEndpoint:
@@ -35,8 +41,8 @@ class BlockingEndpoint:
         self._endpoint = endpoint
         self._home = home
 
-    def _await(self, name: str, function: Callable[..., Awaitable[None]], *args: object) -> None:
-        blocking(self._home.loop_for_thread("endpoint", name), name, function, *args)
+    def _await(self, name: str, function: Callable[..., Awaitable[T]], *args: object) -> T:
+        return blocking(self._home.loop_for_thread("endpoint", name), name, function, *args)
 
     def broadcast(self, topic: str, event: str, payload: Any = None) -> None:
         """Do what ``await endpoint.broadcast(...)`` does."""
@@ -61,6 +67,22 @@ class BlockingEndpoint:
     def disconnect(self, id: str) -> None:  # noqa: A002 - Phoenix's name
         """Do what ``await endpoint.disconnect(...)`` does."""
         self._await("disconnect", self._endpoint.disconnect, id)
+
+    def history(
+        self,
+        topic: str,
+        *,
+        since: AnyPosition = None,
+        before: AnyPosition = None,
+        limit: int = DEFAULT_LIMIT,
+    ) -> HistoryPage:
+        """Do what ``await endpoint.history(...)`` does."""
+        function = partial(self._endpoint.history, since=since, before=before, limit=limit)
+        return self._await("history", function, topic)
+
+    def position(self, topic: str) -> Position:
+        """Do what ``await endpoint.position(...)`` does."""
+        return self._await("position", self._endpoint.position, topic)
 
     def drain(self, *, delay: float = 0.0, timeout: float | None = None) -> None:
         """Do what ``await endpoint.drain(...)`` does."""

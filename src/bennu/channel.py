@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from typing_extensions import TypeVar
 
-from .agent import Agent, BlockingAgent, Connection
+from .agent import Agent, Connection
 from .backpressure import WhenSlow
+from .blocking_channel import BlockingChannel
 from .errors import DefinitionError, NoRef, source_line
 from .history.history import NO_HISTORY, History
 from .limits.rate import Rate
@@ -362,38 +363,3 @@ class Channel(Agent[A, S]):
     def sync(self) -> BlockingChannel:
         """The same methods for plain ``def`` handlers, which run in a worker thread: every call blocks until it is done."""
         return BlockingChannel(self, self._server.connection.server.home)
-
-
-class BlockingChannel(BlockingAgent):
-    """The methods of a channel, for code in a worker thread.
-
-    Each call waits until the event loop has done it. A call on an event loop raises ``WrongThread``.
-    """
-
-    __slots__ = ()
-
-    _agent: Channel[Any, Any]
-
-    def push(self, event: str, payload: Any = None) -> None:
-        """Do what ``await self.push(...)`` does."""
-        self._await("push", self._agent.push, event, payload)
-
-    def broadcast(self, event: str, payload: Any = None) -> None:
-        """Do what ``await self.broadcast(...)`` does."""
-        self._await("broadcast", self._agent.broadcast, event, payload)
-
-    def broadcast_from(self, event: str, payload: Any = None) -> None:
-        """Do what ``await self.broadcast_from(...)`` does."""
-        self._await("broadcast_from", self._agent.broadcast_from, event, payload)
-
-    def local_broadcast(self, event: str, payload: Any = None) -> None:
-        """Do what ``await self.local_broadcast(...)`` does."""
-        self._await("local_broadcast", self._agent.local_broadcast, event, payload)
-
-    def local_broadcast_from(self, event: str, payload: Any = None) -> None:
-        """Do what ``await self.local_broadcast_from(...)`` does."""
-        self._await("local_broadcast_from", self._agent.local_broadcast_from, event, payload)
-
-    def reply(self, ref: ReplyRef, value: Any = None) -> None:
-        """Do what ``await ref.reply(...)`` does."""
-        self._await("reply", ref.reply, value)

@@ -19,6 +19,8 @@ from .bus import BusAdapter
 from .bus.address import BUS, given_bus
 from .channel import Channel
 from .endpoint_options import API, LIMITS, STORE, THREADS, WORDS
+from .endpoint_queries import EndpointQueries
+from .history.reader import LogReader
 from .lifecycle import Lifecycle
 from .lifespan import Lifespan, mounted_lifespan, read_lifespan, serve_lifespan
 from .limits.limits import Limits, Threads
@@ -75,7 +77,7 @@ __all__ = ["Endpoint"]
     limits=optional(LIMITS),
     threads=optional(THREADS),
 )
-class Endpoint:
+class Endpoint(EndpointQueries):
     """Where clients connect: an ASGI application.
 
     Args:
@@ -169,7 +171,8 @@ class Endpoint:
             self._home,
             MessageTypes(messages, (kind for one in sockets.values() for kind in one.infos())),
         )
-        self.pubsub.logs = logs_of(sockets, keeper := given_store(store), self.pubsub)
+        logs = logs_of(sockets, keeper := given_store(store), self.pubsub)
+        self.pubsub.logs = logs
         self._server = server = Server(
             self,
             self.pubsub,
@@ -178,6 +181,7 @@ class Endpoint:
             connection_limits=None if limits is None else limits.connection_limits(),
             threads=threads,
             hide=hide,
+            reader=LogReader(logs),
         )
         server.pushes = pushes_of(sockets, keeper, server)
         longpolling = LongPolling(server, given_secret(secret_key))
@@ -364,21 +368,6 @@ class Endpoint:
         if not isinstance(id, str):
             raise TypeError(f'an id is text, got {id!r}: write endpoint.disconnect("users:7")')
         await self.pubsub.disconnect(id)
-
-    @property
-    def node(self) -> str:
-        """The name of this node. With the address of a bus, each start gives it a new name."""
-        return self.pubsub.node
-
-    def nodes(self) -> frozenset[str]:
-        """Return the names of the nodes that are on the bus now, including this one.
-
-        Raises:
-            WrongThread: The call comes from another thread or event loop than the endpoint's.
-            NotStarted: The endpoint is not started in this process.
-        """
-        self._home.expect("endpoint", "nodes")
-        return self.pubsub.nodes()
 
     async def _send_here(self, topic: str, event: str, payload: Any, sender: object = None) -> None:
         if self.pubsub.send(topic, broadcast_of(topic, event, payload), sender):

@@ -301,6 +301,7 @@ class APIReason(Enum):
     KEY_MISSING = (401, "key_missing", "there is no key in `Authorization: Bearer` or `X-Api-Key`")
     KEY_WRONG = (401, "key_wrong", "the key is none of `Api(keys=...)`")
     FORBIDDEN_HOST = (403, "forbidden_host", "the Host header is none of `Endpoint(hosts=...)`")
+    NO_HISTORY = (404, "no_history", "the topic has no history: its channel keeps none")
     UNKNOWN_PRESENCE = (404, "unknown_presence", "the endpoint has no presence of this name")
     METHOD_NOT_ALLOWED = (405, "method_not_allowed", "the path has other methods: see `Allow`")
     BODY_TOO_SLOW = (408, "body_too_slow", "the body took longer than `Api(body_timeout=...)`")

@@ -116,3 +116,46 @@ async def test_a_store_that_is_down_is_said() -> None:
         await advance(2)
         server.logged("is back", level=logging.WARNING)
         assert (await http.post("/api/publish", json=message)).json()["position"]["offset"] == 1
+
+
+async def test_a_history_is_read_page_by_page() -> None:
+    async with logging_node() as (_, http):
+
+        async def read(**query: Any) -> Any:
+            return (await http.get("/api/history", params={"topic": "room:1", **query})).json()
+
+        messages = [
+            {"topic": "room:1", "event": "said", "payload": {"n": n}} for n in (1, 2, 10**20)
+        ]
+        await http.post("/api/publish_many", json={"messages": messages})
+        answer = await read(limit=2)
+        epoch = answer["newest"]["epoch"]
+        assert answer["newest"]["offset"] == 3
+        assert (answer["topic"], answer["missed"]) == ("room:1", None)
+        entry = answer["entries"][1]
+        assert entry.pop("time").endswith("Z")
+        assert entry == {
+            "position": {"epoch": epoch, "offset": 3},
+            "event": "said",
+            "payload": {"n": 10**20},
+        }
+        older = await read(before=f"2:{epoch}")
+        assert [one["payload"]["n"] for one in older["entries"]] == [1]
+        newer = await read(since=f"1:{epoch}", limit=1)
+        assert [one["payload"]["n"] for one in newer["entries"]] == [2]
+        assert (await read(since="1:another"))["missed"] == "epoch"
+
+
+async def test_mistakes_in_a_question_for_a_history_are_said() -> None:
+    store = SharedStore()
+    async with logging_node(store, MemoryNetwork().adapter("one")) as (server, http):
+        for name, value in (("limit", "0"), ("limit", "x"), ("limit", "9" * 20), ("since", "x")):
+            answer = await http.get("/api/history", params={"topic": "room:1", name: value})
+            [mistake] = refused(answer, APIReason.INVALID_REQUEST)["errors"]
+            assert mistake["path"] == name
+        plain = await http.get("/api/history", params={"topic": "plain:1"})
+        refused(plain, APIReason.NO_HISTORY)
+        store.is_down = True
+        down = await http.get("/api/history", params={"topic": "room:1"})
+        refused(down, APIReason.STORE_UNAVAILABLE)
+        server.logged("The store memory:// is down")

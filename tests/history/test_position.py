@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, strategies as st
 from msgspec import Raw
 
+from bennu.errors import DecodeError
 from bennu.history.position import MAX_OFFSET, Asked, Position, split_payload
 
 TOKEN = "f1" * 8
@@ -152,3 +153,40 @@ class TestSplit:
         assert asked is not None or bytes(found) == payload
         if asked is not None:
             assert "recovery" not in msgspec.json.decode(bytes(found), type=dict[str, Raw])
+
+
+@pytest.mark.parametrize(
+    "position",
+    [Position("k3", 17), "17:k3", {"epoch": "k3", "offset": 17, "client": "of a helper of pages"}],
+)
+def test_each_form_is_read(position: Any) -> None:
+    assert Position.of(position) == Position("k3", 17)
+    assert str(Position.of(position)) == "17:k3"
+
+
+@pytest.mark.parametrize(
+    "position",
+    [
+        *(None, 18, True, "", "17", ":k3", "17:", "-1:k3", "1.5:k3", "17:k 3", "17:" + "k" * 33),
+        *(
+            b"17:k3",
+            [],
+            ["k3", 17],
+            ("k3", 17),
+            {},
+            {"epoch": "k3"},
+            {"epoch": "k3", "offset": "17"},
+        ),
+        *(Position("k3", -1), Position("", 1), Position("k3", MAX_OFFSET + 1), "9" * 17 + ":k3"),
+        *({"epoch": "k3", "offset": True}, {"epoch": 3, "offset": 1}, "\u0661:k3"),
+    ],
+)
+def test_everything_else_is_refused_with_an_example(position: Any) -> None:
+    with pytest.raises(DecodeError, match=r'expected a position, such as "17:k3"'):
+        Position.of(position)
+
+
+def test_the_error_is_short() -> None:
+    with pytest.raises(DecodeError) as caught:
+        Position.of("x" * 10_000)
+    assert len(str(caught.value)) < 400

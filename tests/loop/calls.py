@@ -10,6 +10,7 @@ from bennu import (
     Broadcast,
     Channel,
     Endpoint,
+    History,
     Presence,
     RawHandler,
     RawSocket,
@@ -26,6 +27,8 @@ __all__ = ["CALLS", "LIFE", "TWINS", "UNDONE", "Call", "Room", "World", "ignore"
 
 class Room(Channel[Any]):
     """Gives its object and a ref to the test."""
+
+    history = History(size=10)
 
     made: Any = None
     kept: Any = None
@@ -88,6 +91,8 @@ ENDPOINT: dict[str, Call] = {
     "local_broadcast_from": lambda w: w.endpoint.local_broadcast_from(None, "room:1", "e"),
     "disconnect": lambda w: w.endpoint.disconnect("nobody"),
     "nodes": lambda w: w.endpoint.nodes(),
+    "history": lambda w: w.endpoint.history("room:1"),
+    "position": lambda w: w.endpoint.position("room:1"),
     "drain": lambda w: w.endpoint.drain(),
 }
 LIFE: dict[str, Call] = {
@@ -121,6 +126,7 @@ CHANNEL: dict[str, Callable[[Any], Any]] = {
     "broadcast_from": lambda channel: channel.broadcast_from("e"),
     "local_broadcast": lambda channel: channel.local_broadcast("e"),
     "local_broadcast_from": lambda channel: channel.local_broadcast_from("e"),
+    "history": lambda channel: channel.history(),
 }
 RAW: dict[str, Callable[[Any], Any]] = {
     **AGENT,
@@ -187,6 +193,8 @@ TWINS: dict[str, Call] = {
     "BlockingEndpoint.local_broadcast_from": lambda w: w.endpoint.sync.local_broadcast_from(
         None, "room:1", "e"
     ),
+    "BlockingEndpoint.history": lambda w: w.endpoint.sync.history("room:1"),
+    "BlockingEndpoint.position": lambda w: w.endpoint.sync.position("room:1"),
     "BlockingEndpoint.disconnect": lambda w: w.endpoint.sync.disconnect("nobody"),
     "BlockingEndpoint.drain": lambda w: w.endpoint.sync.drain(),
     **{

@@ -27,8 +27,8 @@ from bennu import (
     WrongThread,
 )
 from bennu.agent import BlockingAgent
+from bennu.blocking_channel import BlockingChannel
 from bennu.blocking_endpoint import BlockingEndpoint
-from bennu.channel import BlockingChannel
 from bennu.loop.home import Home
 from bennu.presence.blocking import BlockingPresence
 from bennu.pubsub import PubSub, Subscription

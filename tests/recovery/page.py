@@ -15,7 +15,7 @@ from websockets.exceptions import InvalidHandshake, WebSocketException
 
 from .record import Record, Seen
 
-__all__ = ["LAST", "Page"]
+__all__ = ["Page"]
 
 LAST = "last-"
 """What the last message of a topic begins with."""

@@ -14,6 +14,10 @@ from bennu import (
     ConnectInfo,
     Connection,
     Endpoint,
+    History,
+    HistoryEntry,
+    HistoryPage,
+    Position,
     RawHandler,
     RawSocket,
     ReplyRef,
@@ -45,6 +49,8 @@ class NewMsg(Struct):
 
 
 class Room(Channel[User, State]):
+    history = History(size=100)
+
     room_id: int
 
     async def join(self, payload: NewMsg) -> dict[str, str]:
@@ -67,6 +73,15 @@ class Room(Channel[User, State]):
     @on("slow")
     def slow(self) -> None:
         self.sync.push("slow", {"number": self.room_id})
+        assert_type(self.sync.history(limit=1)[0], HistoryEntry)
+
+    @on("older")
+    async def older(self) -> list[str]:
+        page = await self.history(before="17:k3", limit=50)
+        assert_type(page, HistoryPage)
+        assert_type(page[0].position, Position)
+        await self.history(limit="50")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+        return [entry.event for entry in page]
 
     @on_info(NewMsg)
     async def info(self, message: NewMsg) -> None:
@@ -151,3 +166,7 @@ Socket(connect=connect, refresh=renew, channels=ROOM, refusals="readable")
 Socket(connect=connect, refresh=renew_wrongly, channels=ROOM)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
 Socket(connect=connect, channels=ROOM, refusals="loud")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
 Socket(connect=connect, channels=ROOM, session=StarletteSession("at least 20 bytes of it"))
+
+
+assert_type(Room.history, History)
+assert_type(Channel.history, History)

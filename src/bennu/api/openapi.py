@@ -128,6 +128,24 @@ OPERATIONS: Final = (
         (APIReason.INVALID_REQUEST,),
         parameters=(APIParameter("topic", "A topic; at most 100.", repeats=True),),
     ),
+    APIOperation(
+        "GET",
+        "/history",
+        "history",
+        "Broadcasts of the past of a topic with history.",
+        types.APIHistory,
+        (APIReason.INVALID_REQUEST, APIReason.NO_HISTORY, APIReason.STORE_UNAVAILABLE),
+        parameters=(
+            APIParameter("topic", "The topic."),
+            APIParameter(
+                "since",
+                "A position, as `17:k3Gx0aPq1Z`. The answer has the oldest entries after it. Default: the newest entries.",
+                False,
+            ),
+            APIParameter("before", "A position. The answer has only entries before it.", False),
+            APIParameter("limit", "The most entries, from 1 to 1000. Default: 100.", False),
+        ),
+    ),
     APIOperation("GET", "/nodes", "nodes", "The nodes that serve clients.", types.APINodes),
 )
 

@@ -7,13 +7,17 @@ stay exact. In this process a message takes the way of a message from another no
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-from ..errors import EncodeError, ReservedEvent, StoreUnavailable
+from ..errors import DecodeError, EncodeError, ReservedEvent, StoreUnavailable
+from ..history.page import time_of
+from ..history.position import Position
+from ..history.reader import DEFAULT_LIMIT
+from ..history.reading import MAX_LIMIT
 from ..message import Broadcast, expect_event
 from ..presence import Presence
 from ..pubsub.envelope import IDS, TOPICS, Envelope, EnvelopeKind, pack
@@ -22,6 +26,8 @@ from ..server.server import Server
 from .api import Api
 from .refusal import APIRefusal, invalid
 from .types import (
+    APIEntry,
+    APIHistory,
     APIMessage,
     APINodes,
     APIPosition,
@@ -126,6 +132,37 @@ class APIOperations:
             )
         return APIPresences(topic, await found.list(topic))
 
+    async def history(self, query: Mapping[str, Sequence[str]]) -> APIHistory:
+        """Return a part of the history of a topic.
+
+        Args:
+            query: The fields of the query: ``topic``, and perhaps ``since``, ``before`` and ``limit``.
+
+        Raises:
+            APIRefusal: A field has a mistake, the topic has no history, or the store does not answer.
+        """
+        [topic] = query["topic"]
+        since, before = _position("since", query), _position("before", query)
+        [limit] = query.get("limit", [str(DEFAULT_LIMIT)])
+        if not (limit.isascii() and limit.isdecimal() and 1 <= int(limit[:9]) <= MAX_LIMIT):
+            raise invalid("limit", f"Expected a whole number from 1 to {MAX_LIMIT}")
+        reader = self._server.reader
+        if not reader.has_history(topic):
+            raise APIRefusal(APIReason.NO_HISTORY)
+        try:
+            past = await reader.entries("history", topic, since, before, int(limit))
+        except StoreUnavailable as error:
+            raise APIRefusal(
+                APIReason.STORE_UNAVAILABLE, str(error), retry_after=RETRY_AFTER
+            ) from None
+        epoch = past.newest.epoch
+        entries = [
+            APIEntry(APIPosition(epoch, one.offset), one.event, Raw(one.payload), time_of(one))
+            for one in past.entries
+        ]
+        missed = None if past.missed is None else past.missed.text
+        return APIHistory(topic, entries, APIPosition(*past.newest), missed)
+
     def subscribers(self, topics: Sequence[str]) -> APISubscribers:
         """Return how many subscribers topics have in this process."""
         pubsub = self._server.pubsub
@@ -181,6 +218,19 @@ class APIOperations:
                 await cluster.confirm()
         except TimeoutError:
             raise APIRefusal(APIReason.NOT_CONFIRMED) from None
+
+
+def _position(name: str, query: Mapping[str, Sequence[str]]) -> Position | None:
+    """Return a position in a query.
+
+    Raises:
+        APIRefusal: It is no position.
+    """
+    [text] = query.get(name, [None])
+    try:
+        return None if text is None else Position.of(text)
+    except DecodeError:
+        raise invalid(name, "Expected a position, such as `17:k3Gx0aPq1Z`") from None
 
 
 def _envelope(message: APIMessage, path: str) -> Envelope:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any, Final
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
@@ -9,7 +10,9 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 from ..reasons import APIReason
 
 __all__ = [
+    "APIEntry",
     "APIError",
+    "APIHistory",
     "APIMessage",
     "APIMistake",
     "APINodes",
@@ -120,6 +123,32 @@ class APIResults(Struct):
     """What became of each message, in their order."""
 
     results: list[APIResult]
+
+
+class APIEntry(Struct):
+    """A broadcast of the past."""
+
+    position: APIPosition
+    event: Event
+    payload: Payload
+    time: Annotated[datetime, Meta(description="When it was published, in UTC.")]
+
+
+class APIHistory(Struct):
+    """A part of the history of a topic."""
+
+    topic: str
+    entries: Annotated[list[APIEntry], Meta(description="The entries, the oldest first.")]
+    newest: Annotated[APIPosition, Meta(description="The position of the newest entry.")]
+    missed: Annotated[
+        str | None,
+        Meta(
+            description=(
+                "Why entries are missing between `since` and the first entry: `epoch`, `ahead` or `trimmed`."
+                " Null if none are missing."
+            )
+        ),
+    ]
 
 
 class APIPresences(Struct):

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final, overload
 
 from ..errors import DefinitionError, source_line
 from ..store.store import Retention
 from ..user_code.callback import Callback
 from ..user_code.options import options
+from .reader import ChannelHistory, HistoryOwner
 from .run import Bounds
 
 __all__ = ["NO_HISTORY", "History"]
@@ -31,7 +32,8 @@ class History:
     """Keep the latest broadcasts of a topic, so that a client that was away gets what it has missed.
 
     Write it as the ``history`` of a channel. Each broadcast to a topic of the channel then becomes an entry of the topic's
-    log, and all clients get the entries in one order. docs/recovery.md has the promises.
+    log, and all clients get the entries in one order. docs/recovery.md has the promises. On a channel, ``self.history`` reads
+    the history: ``await self.history(limit=50)`` (:class:`ChannelHistory`).
 
     Args:
         size: The most entries that are kept, from 1 to 100,000. Default: 1,000.
@@ -53,6 +55,16 @@ class History:
     max_recovered: int | None = None
     max_recovered_bytes: int = 4 * 1024 * 1024
     choose: Callback | None = field(default=None, init=False, repr=False)
+
+    @overload
+    def __get__(self, instance: None, owner: type[Any], /) -> History: ...
+    @overload
+    def __get__(self, instance: HistoryOwner, owner: type[Any], /) -> ChannelHistory: ...
+    def __get__(
+        self, instance: HistoryOwner | None, owner: type[Any], /
+    ) -> History | ChannelHistory:
+        """Return the option on a channel's class, and on a channel what reads its history: ``await self.history(...)``."""
+        return self if instance is None else ChannelHistory(instance)
 
     def __post_init__(self) -> None:
         _expect_count("size", self.size, MOST)

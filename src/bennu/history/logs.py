@@ -99,8 +99,8 @@ class Logs:
         """Stop the checks, wait for appends that are under way, and stop the store."""
         for writer in tuple(self._writers.values()):
             await writer.empty()
-        self.forget()
         tasks = tuple(self._tasks)
+        self.forget()
         for task in tasks:
             task.cancel()
         if tasks:
@@ -108,13 +108,16 @@ class Logs:
         await self.store.stop()
 
     def forget(self) -> None:
-        """Forget all topics."""
+        """Forget all topics and tasks: after the stop, or because the tasks are those of another event loop."""
         for log in self._topics.values():
             log.stop()
         self._topics.clear()
         self._writers.clear()
         self._heard.clear()
         self.origins.clear()
+        self._tasks.clear()
+        self._reads = asyncio.Semaphore(MOST_READS)
+        self.guard.is_up = True  # the next call finds out
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine as a task that ends with the endpoint."""

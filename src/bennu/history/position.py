@@ -8,10 +8,13 @@ because clients count their refs.
 from __future__ import annotations
 
 import re
-from typing import Any, Final, NamedTuple, cast
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple, TypeGuard, cast
 
 import msgspec
 from msgspec import Raw
+
+from ..errors import DecodeError
 
 __all__ = ["KEY", "MAX_OFFSET", "Asked", "Position", "split_payload"]
 
@@ -25,6 +28,7 @@ MAX_REQUEST: Final = 256
 """The most bytes of what a join says under the key."""
 
 _EPOCH: Final = re.compile(r"[A-Za-z0-9_-]{1,32}", re.ASCII)
+_NUMBER: Final = re.compile(r"[0-9]{1,16}", re.ASCII)
 _CLIENT: Final = re.compile(r"[A-Za-z0-9_-]{16,64}", re.ASCII)
 
 _decode_object = msgspec.json.Decoder(dict[str, Raw]).decode
@@ -45,6 +49,36 @@ class Position(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.offset}:{self.epoch}"
+
+    @staticmethod
+    def of(given: Position | str | Mapping[str, Any]) -> Position:
+        """Return a position in any of its forms.
+
+        Args:
+            given: A position, its text, or an object with ``epoch`` and ``offset`` as a client has it.
+
+        Raises:
+            DecodeError: It is none of these.
+
+        Example:
+            >>> Position.of("17:k3") == Position.of({"epoch": "k3", "offset": 17}) == Position("k3", 17)
+            True
+        """
+        epoch: object = None
+        offset: object = None
+        if isinstance(given, Position):
+            epoch, offset = given
+        elif isinstance(given, str):
+            number, _, epoch = given.partition(":")
+            offset = int(number) if _NUMBER.fullmatch(number) else None
+        elif isinstance(given, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] - a client sends anything
+            epoch, offset = given.get("epoch"), given.get("offset")
+        if not _is_epoch(epoch) or not _is_offset(offset):
+            raise DecodeError(
+                'expected a position, such as "17:k3" or {"epoch": "k3", "offset": 17}, got '
+                + repr(given)[:MAX_REQUEST]
+            )
+        return Position(epoch, offset)
 
 
 class Asked(NamedTuple):
@@ -83,11 +117,17 @@ class Asked(NamedTuple):
             return INVALID
         if epoch is None and offset is None:
             return Asked(None, client, is_valid=True)
-        if not isinstance(epoch, str) or _EPOCH.fullmatch(epoch) is None:
-            return INVALID
-        if not isinstance(offset, int) or isinstance(offset, bool) or not 0 <= offset <= MAX_OFFSET:
+        if not _is_epoch(epoch) or not _is_offset(offset):
             return INVALID
         return Asked(Position(epoch, offset), client, is_valid=True)
+
+
+def _is_epoch(given: object) -> TypeGuard[str]:
+    return isinstance(given, str) and _EPOCH.fullmatch(given) is not None
+
+
+def _is_offset(given: object) -> TypeGuard[int]:
+    return isinstance(given, int) and not isinstance(given, bool) and 0 <= given <= MAX_OFFSET
 
 
 INVALID: Final = Asked(None, "", is_valid=False)

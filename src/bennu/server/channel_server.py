@@ -23,11 +23,9 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from ..definition import ChannelDefinition
 from ..errors import NotJoined
-from ..message import (
-    OK,
-    Broadcast,
-    Message,
-)
+from ..history.page import PastEntries
+from ..history.reader import AnyPosition
+from ..message import OK, Broadcast, Message
 from ..pubsub.fastlane import LaneKey
 from ..store.entry import LogEntry
 from ..telemetry import ChannelHandledIn
@@ -36,6 +34,7 @@ from .channel_member import ChannelMember
 from .channel_telemetry import emit_handled, warn_unsent
 from .end import End, Trigger
 from .joining import CRASHED, join
+from .joining_history import read_history
 from .mailbox import Kind
 from .phases import TRANSITIONS, Notice, Phase, notice_of
 from .steps import Step, answer, end_by, is_result, step_of
@@ -218,6 +217,13 @@ class ChannelServer:
             connection.send(encoded)
         else:
             connection.backpressure.push(self, event, payload, encoded)
+
+    async def read_history(
+        self, since: AnyPosition, before: AnyPosition, limit: int
+    ) -> PastEntries:
+        """Return a part of the history of the topic, as far as the client may read it."""
+        self.expect_usable("history")
+        return await read_history(self, since, before, limit)
 
     def answer(self, ref: Any, value: Any) -> None:
         """Write a result of a handler as the reply to the message with a ref."""

@@ -1,18 +1,21 @@
-"""A join of a topic with history, after the user's ``join`` has accepted the client."""
+"""A join of a topic with history, after the user's ``join`` has accepted the client; and what a channel reads of it."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from ..errors import CallbackError
+from ..history.page import PastEntries
 from ..history.position import Asked, split_payload
+from ..history.reader import AnyPosition
 from ..message import Message
 from .channel_member import ChannelMember, JoinResult
 
 if TYPE_CHECKING:
     from .channel_server import ChannelServer
 
-__all__ = ["RETRY_AFTER", "join_history", "without_key"]
+__all__ = ["RETRY_AFTER", "join_history", "read_history", "without_key"]
 
 RETRY_AFTER: Final = 1_000
 """Milliseconds after which a client can join again, if the store does not answer."""
@@ -54,6 +57,22 @@ async def join_history(
             channel.member = None
             member.end()
     return result
+
+
+async def read_history(
+    channel: ChannelServer, since: AnyPosition, before: AnyPosition, limit: int
+) -> PastEntries:
+    """Return a part of the history of a channel's topic, as far as its client may read it.
+
+    Raises:
+        CallbackError: The user's ``history_floor`` has failed, which was logged.
+    """
+    server, member = channel.connection.server, channel.member
+    # A plain client that has joined while the store was down is no member.
+    floor = await _floor(channel) if member is None else member.floor
+    if floor is _CRASHED:
+        raise CallbackError(f"the history_floor of {channel.topic!r} failed: see the log")
+    return await server.reader.entries("self.history", channel.topic, since, before, limit, floor)
 
 
 _CRASHED: Final = float("nan")

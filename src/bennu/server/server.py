@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Coroutine
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any, Final
 
+from ..history.reader import LogReader
 from ..limits.connections import ConnectionLimits, network_of
 from ..limits.limits import Threads
 from ..loop.scheduler import Scheduler
@@ -40,6 +41,7 @@ class Server:
         connection_limits: Limits the number of clients, and the rate of connects; None is no limit.
         threads: The numbers of worker threads; None is the default.
         hide: The parameters that are hidden in the log; None is the default.
+        reader: Reads the histories of topics; None if no topic has history.
 
     Attributes:
         connections: The open connections.
@@ -47,6 +49,7 @@ class Server:
         context: The context in which the endpoint was started, for code that belongs to no connection.
         home: The endpoint's event loop, thread and process.
         is_draining: Whether new clients are refused, because the server will stop.
+        reader: Reads the histories of topics.
         lines: Writes the log lines about connects and joins.
         pools: The worker threads.
         pushes: Handles the idempotent pushes; None if no event is idempotent. The endpoint sets it.
@@ -64,8 +67,10 @@ class Server:
         connection_limits: ConnectionLimits | None = None,
         threads: Threads | None = None,
         hide: ParameterFilter | None = None,
+        reader: LogReader | None = None,
     ) -> None:
         self.endpoint = endpoint
+        self.reader = LogReader(None) if reader is None else reader
         self.pubsub = pubsub
         self.home = pubsub.home
         self.telemetry = telemetry

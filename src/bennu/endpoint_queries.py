@@ -1,0 +1,97 @@
+"""What server code asks an endpoint: its nodes, and the histories of topics."""
+
+from __future__ import annotations
+
+from .history.page import HistoryPage
+from .history.position import Position
+from .history.reader import DEFAULT_LIMIT, AnyPosition
+from .loop.home import Home
+from .pubsub import PubSub
+from .server.server import Server
+
+__all__ = ["EndpointQueries"]
+
+
+class EndpointQueries:
+    """The questions of an endpoint.
+
+    Attributes:
+        pubsub: The endpoint's PubSub.
+    """
+
+    pubsub: PubSub
+    _home: Home
+    _server: Server
+
+    # Nodes.
+
+    @property
+    def node(self) -> str:
+        """The name of this node. With the address of a bus, each start gives it a new name."""
+        return self.pubsub.node
+
+    def nodes(self) -> frozenset[str]:
+        """Return the names of the nodes that are on the bus now, including this one.
+
+        Raises:
+            WrongThread: The call comes from another thread or event loop than the endpoint's.
+            NotStarted: The endpoint is not started in this process.
+        """
+        self._home.expect("endpoint", "nodes")
+        return self.pubsub.nodes()
+
+    # Histories.
+
+    async def history(
+        self,
+        topic: str,
+        *,
+        since: AnyPosition = None,
+        before: AnyPosition = None,
+        limit: int = DEFAULT_LIMIT,
+    ) -> HistoryPage:
+        """Return broadcasts of the past of a topic with history, the oldest first. No ``history_floor`` counts here.
+
+        Args:
+            topic: The topic.
+            since: A :class:`~bennu.Position`, its text (``"17:k3"``), or the object that a client has. The page has the
+                oldest entries after it. Default: None, the newest entries.
+            before: Such a position. The page has only entries before it.
+            limit: The most entries, from 1 to 1,000. Default: 100. A page can have fewer entries; an empty page is the
+                end.
+
+        Raises:
+            DefinitionError: The topic has no history.
+            DecodeError: ``since`` or ``before`` is no position.
+            ValueError: ``limit`` is out of its bounds.
+            StoreUnavailable: The store does not answer.
+            WrongThread: The call comes from another thread or event loop than the endpoint's; there write
+                ``endpoint.sync.history(...)``.
+            NotStarted: The endpoint is not started in this process.
+
+        Example:
+            ``for entry in await endpoint.history("room:1", limit=50):``
+            ``    print(entry.time, entry.event, entry.payload)``
+        """
+        self._home.expect("endpoint", "history")
+        reader = self._server.reader
+        past = await reader.entries("endpoint.history", topic, since, before, limit)
+        return past.decoded()
+
+    async def position(self, topic: str) -> Position:
+        """Return the position of the newest entry of a topic with history.
+
+        Read it BEFORE the state that you give to a page with it. Then the page joins with the position, and gets all that
+        was broadcast since: what is in the state already can come again, and nothing is missing.
+
+        Args:
+            topic: The topic.
+
+        Raises as :meth:`history`.
+
+        Example:
+            ``position = await endpoint.position("room:1")``
+            ``messages = await load_messages(1)  # after the position, not before``
+        """
+        self._home.expect("endpoint", "position")
+        return await self._server.reader.position("endpoint.position", topic)
