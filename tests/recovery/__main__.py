@@ -3,6 +3,7 @@
     scripts/recovery                            # all stores, two minutes each
     scripts/recovery redis --seed 7 --seconds 30
     scripts/recovery --clients 100 --topics 10 --rate 50
+    scripts/recovery redis --phoenix phoenix --phoenix phoenix-1.7   # pages with stock clients, in Node
 
 Connections are cut at random all the time. Every few seconds a node is killed and started again, or the server of the store
 is restarted or paused. At the end everything comes to rest. Then each client must have taken every entry of its topics,
@@ -24,9 +25,11 @@ from random import Random
 from typing import Final
 
 from ..faults.fleet import Worker
-from .page import Page
+from .page import LAST, Page
+from .proxy import Proxy
 from .record import Verdict, judge
 from .stores import STORES, StoreSetup
+from .talkers import Talkers
 
 __all__ = ["main"]
 
@@ -69,6 +72,9 @@ class Run:
             for number in range(setup.nodes)
         ]
         self._pages: list[Page] = []
+        self._groups: list[Talkers] = []
+        self._speakers: list[tuple[Talkers, str, str]] = []
+        self._proxy = Proxy(lambda: self._living().port, self._random)
         self._last: Page | None = None
         self._confirmed: dict[str, str] = {}
         self._own: dict[str, str] = {}
@@ -80,20 +86,17 @@ class Run:
         try:
             return await self._run()
         finally:
-            pages = self._pages if self._last is None else [*self._pages, self._last]
-            await asyncio.gather(*[page.stop() for page in pages])
+            await asyncio.gather(*[one.stop() for one in self._all()])
+            await self._proxy.stop()
             await asyncio.gather(
                 *[worker.stop() for worker in self._workers if not worker.is_killed]
             )
 
     async def _run(self) -> Verdict:
         await asyncio.gather(*[worker.start() for worker in self._workers])
-        for number in range(self._options.clients):
-            topics = self._random.sample(self._topics, min(TOPICS_EACH, len(self._topics)))
-            self._pages.append(self._page(f"client-{number}", topics))
-        last = self._page("last", self._topics)
-        self._last = last
-        await self._until(lambda: all(page.is_joined for page in (*self._pages, last)), "join")
+        await self._start_clients()
+        last = self._last = self._page("last", self._topics)
+        await self._until(lambda: all(one.is_joined for one in self._all()), "join")
         chaos = [asyncio.create_task(one()) for one in (self._talk, self._cut)]
         await self._break(time.monotonic() + self._options.seconds)
         for task in chaos:
@@ -102,26 +105,47 @@ class Run:
             task.cancel()
         await asyncio.wait(chaos)
         await asyncio.gather(*[worker.until_ready() for worker in self._workers])
-        await self._until(
-            lambda: all(page.is_joined for page in (*self._pages, last)), "the last join"
-        )
+        await self._until(lambda: all(one.is_joined for one in self._all()), "the last join")
         for topic in self._topics:
             while not await last.say_last(topic):
                 await asyncio.sleep(0.2)
-        await self._until(
-            lambda: all(page.is_at_end for page in (*self._pages, last)), "the last message"
-        )
-        records = [record for page in (*self._pages, last) for record in page.records]
+        await self._until(lambda: all(one.is_at_end for one in self._all()), "the last message")
+        records = [record for one in self._all() for record in one.records]
         return judge(records, last.heads(), self._confirmed, self._own)
 
+    async def _start_clients(self) -> None:
+        names = [
+            (
+                f"client-{number}",
+                self._random.sample(self._topics, min(TOPICS_EACH, len(self._topics))),
+            )
+            for number in range(self._options.clients)
+        ]
+        packages = self._options.phoenix
+        if not packages:
+            self._pages = [self._page(name, topics) for name, topics in names]
+            return
+        url = await self._proxy.start()
+        for number, package in enumerate(packages):
+            pages = names[number :: len(packages)]
+            group = Talkers(package, pages, LAST)
+            self._groups.append(group)
+            self._speakers += [(group, name, topic) for name, topics in pages for topic in topics]
+            await group.start(url)
+
+    def _all(self) -> list[Page | Talkers]:
+        return [*self._pages, *self._groups, *([] if self._last is None else [self._last])]
+
     def _page(self, name: str, topics: list[str]) -> Page:
-        page = Page(name, topics, self._url, Random(f"{self._options.seed} {name}"))
+        page = Page(
+            name, topics, lambda: self._living().url, Random(f"{self._options.seed} {name}")
+        )
         page.start()
         return page
 
-    def _url(self) -> str:
+    def _living(self) -> Worker:
         living = [worker for worker in self._workers if not worker.is_killed]
-        return self._random.choice(living or self._workers).url
+        return self._random.choice(living or self._workers)
 
     async def _until(self, condition: Callable[[], bool], what: str) -> None:
         end = time.monotonic() + PATIENCE
@@ -134,32 +158,42 @@ class Run:
     # The load and the faults.
 
     async def _talk(self) -> None:
-        began, random = time.monotonic(), self._random
+        began = time.monotonic()
         while True:
             due = (time.monotonic() - began) * self._options.rate - self._said
             for _ in range(int(due)):
-                await self._say(random.choice(self._pages))
+                await self._say()
             await asyncio.sleep(0.02)
 
-    async def _say(self, page: Page) -> None:
+    async def _say(self) -> None:
         self._said += 1
         message = f"m{self._said}"
-        to_others = self._random.random() < 0.3
-        topic = page.choose()
-        if topic is None:
+        event = "say_to_others" if self._random.random() < 0.3 else "say"
+        if self._speakers:
+            group, name, topic = self._random.choice(self._speakers)
+            await group.say(name, topic, event, message, self._note(name, topic, event, message))
             return
-        if to_others:
-            self._own[message] = page.name
+        page = self._random.choice(self._pages)
+        chosen = page.choose()
+        if chosen is not None:
+            done = self._note(page.name, chosen, event, message)
+            await page.say(chosen, event, message, done)
+
+    def _note(self, name: str, topic: str, event: str, message: str) -> Callable[[bool], object]:
+        """Note who says what. Return what is called when the node has answered."""
+        if event == "say_to_others":
+            self._own[message] = name
 
         def done(is_ok: bool) -> None:
             if is_ok:
                 self._confirmed[message] = topic
 
-        await page.say(topic, "say_to_others" if to_others else "say", message, done)
+        return done
 
     async def _cut(self) -> None:
         while True:
             await asyncio.sleep(0.2)
+            self.faults["connections cut"] += self._proxy.cut(CUTS * 0.2)
             for page in self._pages:
                 if self._random.random() < CUTS * 0.2:
                     page.cut()
@@ -209,6 +243,13 @@ def main() -> None:
     parser.add_argument("--topics", type=int, default=50)
     parser.add_argument("--rate", type=int, default=200, help="messages a second")
     parser.add_argument("--seconds", type=float, default=120)
+    parser.add_argument(
+        "--phoenix",
+        action="append",
+        default=[],
+        metavar="PACKAGE",
+        help="clients with this npm package, in Node",
+    )
     options = parser.parse_args()
     unknown = [name for name in options.stores if name not in STORES]
     if unknown:

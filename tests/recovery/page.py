@@ -15,7 +15,7 @@ from websockets.exceptions import InvalidHandshake, WebSocketException
 
 from .record import Record, Seen
 
-__all__ = ["Page"]
+__all__ = ["LAST", "Page"]
 
 LAST = "last-"
 """What the last message of a topic begins with."""
