@@ -10,6 +10,7 @@ beside this one.
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
@@ -24,6 +25,7 @@ from bennu import (
     ConnectInfo,
     Endpoint,
     Error,
+    History,
     LongPoll,
     Refused,
     Reply,
@@ -40,6 +42,11 @@ from tests.interop.presences import presence_channels, presences
 from tests.interop.supabase import supabase
 
 __all__ = ["endpoint"]
+
+if os.environ.get("BENNU_INTEROP_HISTORY"):
+    # The same tests on topics with history, which carry no binary broadcasts.
+    binary = ("room:binary", "room:compressed")
+    Channel.history = History.by_topic(lambda topic: None if topic in binary else History())
 
 
 @dataclass

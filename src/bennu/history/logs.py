@@ -337,7 +337,6 @@ class Logs:
         ]
         for topic in idle:
             self._topics.pop(topic).stop()
-        heard = [topic for topic in idle if topic in self._heard]
-        self._heard.difference_update(heard)
-        if heard:
-            self.store.unsubscribe(heard)
+        self._heard.difference_update(idle)
+        if idle and self.store.announces:  # also from topics whose subscription has failed
+            self.store.unsubscribe(idle)

@@ -13,7 +13,7 @@ await joins()
 for (const time of ["killed", "stopped"]) {
   report(`to be ${time}`)
   report(time, {code: await losses(), state: room.state})
-  const late = outcome(room.push("echo", {after: time}))
+  const late = outcome(room.push("echo", {after: time}, 60_000))
   await joins()
   report(`back after being ${time}`, await late)
 }
