@@ -22,7 +22,7 @@ from contextlib import ExitStack
 from typing import Final, NamedTuple
 from unittest.mock import patch
 
-from bennu.history import pending, run
+from bennu.history import gate, pending, run
 
 from .explorer_mutations import MUTATIONS, NONE, Mutation
 from .explorer_store import Fault
@@ -36,6 +36,8 @@ RUNS: Final = (500, 1_000, 1_000, 3_000)
 BOUNDS: Final = (
     (pending, "MAX_PENDING", 6),
     (pending, "MAX_PENDING_BYTES", 40),
+    (gate, "MIN_PAGE", 2),
+    (gate, "MIN_PAGE_BYTES", 20),
     (run, "MAX_TAIL", 5),
     (run, "MAX_TAIL_BYTES", 40),
 )

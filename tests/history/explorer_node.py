@@ -278,7 +278,7 @@ class ModelNode:
         for connection in self.connections:
             member = connection.member
             if member is not None and member.state is MemberState.JOINING:
-                member.reads += 1
+                member.reads += member.floor is None  # with a floor it waits for the gate
                 if member.reads > PATIENCE:
                     self.world.complain(f"a join is not answered after {PATIENCE} reads")
         if page is None:

@@ -10,9 +10,10 @@ from bennu.history import pending
 from bennu.history.gate import ReadRequest
 from bennu.history.member import MemberState
 from bennu.history.position import MAX_OFFSET
+from bennu.history.run import Bounds
 from bennu.store import UNKNOWN, Head
 
-from .rig import PLENTY, GateRig, entry, page, row
+from .rig import GateRig, entry, page, row
 
 
 class TestOpening:
@@ -27,7 +28,7 @@ class TestOpening:
         rig = GateRig(None)
         rig.join_plainly()
         rig.join()
-        assert rig.begins() == ReadRequest(MAX_OFFSET, PLENTY.entries + 1, PLENTY.size + 1)
+        assert rig.begins().after == MAX_OFFSET
 
     def test_the_first_read_asks_for_what_a_member_has_missed(self) -> None:
         rig = GateRig(None)
@@ -153,6 +154,21 @@ class TestAnnouncements:
 
 
 class TestReads:
+    @pytest.mark.parametrize(
+        ("bounds", "limit", "size"),
+        [
+            (Bounds(1_000, 4_000_000), 1_001, 4_000_001),
+            (Bounds(3, 4_000_000), 100, 4_000_001),
+            (Bounds(1_000, 5), 1_001, 65_536),
+        ],
+    )
+    def test_a_read_asks_for_one_more_than_a_client_can_get_and_for_some_at_least(
+        self, bounds: Bounds, limit: int, size: int
+    ) -> None:
+        rig = GateRig(7, bounds)
+        rig.gate.wants_read = True
+        assert rig.begins() == ReadRequest(7, limit, size)
+
     def test_one_read_is_under_way_at_a_time(self) -> None:
         rig = GateRig()
         rig.gate.wants_read = True

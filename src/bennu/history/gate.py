@@ -37,7 +37,7 @@ twelve deliberate mistakes.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from ..store.entry import LogEntry
 from ..store.store import Head, Page
@@ -48,6 +48,12 @@ from .position import MAX_OFFSET, Position
 from .run import Bounds, Run, Tail, following, judge
 
 __all__ = ["Gate", "ReadRequest"]
+
+MIN_PAGE: Final = 100
+"""The fewest entries that a read asks for: with less, a gate that is behind would need too many reads."""
+
+MIN_PAGE_BYTES: Final = 64 * 1024
+"""The same in bytes of payloads."""
 
 
 class ReadRequest(NamedTuple):
@@ -233,7 +239,9 @@ class Gate:
         after = self._begin()
         self._readers = [one for one in self._waiting if self._need(one, after) >= after]
         entries, size = self._bounds
-        self._request = ReadRequest(after, entries + 1, size + 1)
+        self._request = ReadRequest(
+            after, max(entries + 1, MIN_PAGE), max(size + 1, MIN_PAGE_BYTES)
+        )
         return self._request
 
     def _begin(self) -> int:
