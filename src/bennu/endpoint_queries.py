@@ -1,6 +1,8 @@
-"""What server code asks an endpoint: its nodes, and the histories of topics."""
+"""What server code asks an endpoint: its nodes, its accounts, and the histories of topics."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from .history.page import HistoryPage
 from .history.position import Position
@@ -39,6 +41,27 @@ class EndpointQueries:
         """
         self._home.expect("endpoint", "nodes")
         return self.pubsub.nodes()
+
+    def accounts(self, topic: str | None = None) -> dict[str, dict[str, Any]]:
+        """Return what became of the messages of each topic on this node since its start.
+
+        ``due`` is the number of deliveries: one for each message and member of its topic. It is the sum of ``delivered``,
+        ``own``, ``handled``, ``waiting``, ``behind``, ``cut``, and the numbers in ``dropped``. docs/telemetry.md explains all
+        numbers.
+
+        Args:
+            topic: The only topic to return, if it has an account. Default: None, all topics: ten thousand have accounts of
+                their own, and ``"*"`` has the rest.
+
+        Raises:
+            WrongThread: The call comes from another thread or event loop than the endpoint's.
+            NotStarted: The endpoint is not started in this process.
+
+        Example:
+            ``endpoint.accounts("room:1")["room:1"]["dropped"]``
+        """
+        self._home.expect("endpoint", "accounts")
+        return self.pubsub.telemetry.accounts.all(topic)
 
     # Histories.
 

@@ -159,3 +159,18 @@ async def test_mistakes_in_a_question_for_a_history_are_said() -> None:
         down = await http.get("/api/history", params={"topic": "room:1"})
         refused(down, APIReason.STORE_UNAVAILABLE)
         server.logged("The store memory:// is down")
+
+
+async def test_accounts_of_one_topic_or_of_all() -> None:
+    async with logging_node() as (server, http):
+        client = await server.connect()
+        await client.join("room:1")
+        await client.join("plain:1")
+        await http.post("/api/publish", json={"topic": "room:1", "event": "said"})
+        await client.expect(Frame(None, None, "room:1", "said", {}))
+        one = (await http.get("/api/accounts", params={"topic": "room:1"})).json()
+        assert one["node"] == server.endpoint.node
+        assert one["accounts"].keys() == {"room:1"}
+        assert (one["accounts"]["room:1"]["due"], one["accounts"]["room:1"]["delivered"]) == (1, 1)
+        every = (await http.get("/api/accounts")).json()["accounts"]
+        assert every.keys() == {"room:1", "plain:1"}

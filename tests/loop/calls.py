@@ -91,6 +91,7 @@ ENDPOINT: dict[str, Call] = {
     "local_broadcast_from": lambda w: w.endpoint.local_broadcast_from(None, "room:1", "e"),
     "disconnect": lambda w: w.endpoint.disconnect("nobody"),
     "nodes": lambda w: w.endpoint.nodes(),
+    "accounts": lambda w: w.endpoint.accounts(),
     "history": lambda w: w.endpoint.history("room:1"),
     "position": lambda w: w.endpoint.position("room:1"),
     "drain": lambda w: w.endpoint.drain(),

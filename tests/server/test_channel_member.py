@@ -6,6 +6,7 @@ from typing import Any
 
 from bennu import Channel, History, on, on_out
 
+from ..support.clock import settle
 from ..support.memory import Frame, Server, Version, both_versions, endpoint_of, ok, serve
 
 TOKEN = "t" * 16
@@ -153,3 +154,20 @@ async def test_intercepted_entries_keep_their_order_and_positions() -> None:
         await server.endpoint.broadcast("room:1", "other", {"n": 4})
         for one in (client, again):
             await one.expect(Frame(None, f"7:{epoch}", "room:1", "other", {"n": 4}))
+
+
+async def test_a_client_that_is_found_slow_while_an_entry_is_passed_on_gets_the_entry() -> None:
+    """The batch is full between the two lanes of the topic, and its write finds that the second client reads slowly."""
+    async with serve(room()) as server:
+        first, slow = await server.connect(version="1.0.0"), await server.connect()
+        await first.join("room:1", {"recovery": {}})
+        await slow.join("room:1", {"recovery": {}})
+        slow.wire.stop_reading()
+        for n in (1, 2, 3):
+            await server.endpoint.broadcast("room:1", "said", {"n": n, "text": "x" * 100_000})
+        await settle()
+        slow.wire.read_on()
+        for client in (first, slow):
+            await settle()
+            assert [frame.payload["n"] for frame in client.read()] == [1, 2, 3]
+            client.read().clear()

@@ -217,6 +217,8 @@ class APIServer:
             case "presences":
                 [topic] = query["topic"]
                 return await self._operations.presences(topic, query.get("presence", [None])[0])
+            case "accounts":
+                return self._operations.accounts(query.get("topic", [None])[0])
             case "history":
                 return await self._operations.history(query)
             case "subscribers":

@@ -146,6 +146,15 @@ OPERATIONS: Final = (
             APIParameter("limit", "The most entries, from 1 to 1000. Default: 100.", False),
         ),
     ),
+    APIOperation(
+        "GET",
+        "/accounts",
+        "accounts",
+        "What became of the messages of topics on the node that answers: delivered, dropped, and so on.",
+        types.APIAccounts,
+        (APIReason.INVALID_REQUEST,),
+        parameters=(APIParameter("topic", "The only topic. Default: all topics.", False),),
+    ),
     APIOperation("GET", "/nodes", "nodes", "The nodes that serve clients.", types.APINodes),
 )
 

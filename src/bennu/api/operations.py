@@ -26,6 +26,7 @@ from ..server.server import Server
 from .api import Api
 from .refusal import APIRefusal, invalid
 from .types import (
+    APIAccounts,
     APIEntry,
     APIHistory,
     APIMessage,
@@ -167,6 +168,11 @@ class APIOperations:
         """Return how many subscribers topics have in this process."""
         pubsub = self._server.pubsub
         return APISubscribers(pubsub.node, {topic: pubsub.subscribers(topic) for topic in topics})
+
+    def accounts(self, topic: str | None) -> APIAccounts:
+        """Return what became of the messages of topics on this node; None is all topics."""
+        pubsub = self._server.pubsub
+        return APIAccounts(pubsub.node, pubsub.telemetry.accounts.all(topic))
 
     def nodes(self) -> APINodes:
         """Return the nodes that serve clients."""

@@ -10,6 +10,7 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 from ..reasons import APIReason
 
 __all__ = [
+    "APIAccounts",
     "APIEntry",
     "APIError",
     "APIHistory",
@@ -170,6 +171,21 @@ class APISubscribers(Struct):
     subscribers: Annotated[
         dict[str, int],
         Meta(description="By topic, the number of joined channels and listeners in this process."),
+    ]
+
+
+class APIAccounts(Struct):
+    """What became of the messages of topics on one node."""
+
+    node: Annotated[str, Meta(description="The node that answers.")]
+    accounts: Annotated[
+        dict[str, dict[str, Any]],
+        Meta(
+            description=(
+                "By topic, the numbers since the start of the node. `due` is the sum of `delivered`, `own`, `handled`,"
+                " `waiting`, `behind`, `cut` and the numbers in `dropped`."
+            )
+        ),
     ]
 
 

@@ -41,7 +41,8 @@ from typing import Final, NamedTuple
 
 from ..store.entry import LogEntry
 from ..store.store import Head, Page
-from .answer import RecoveryAnswer
+from ..telemetry.accounts import Account
+from .answer import NotRecovered, RecoveryAnswer
 from .member import HistoryMember, MemberState
 from .pending import PendingEntries
 from .position import MAX_OFFSET, Position
@@ -76,8 +77,10 @@ class Gate:
     Args:
         deliver: Called with each entry that is passed on, in the order of the log: writes it to all live members.
         bounds: How much a client can get of what it has missed.
+        account: Counts what becomes of the entries for members that catch up. Default: a new one.
 
     Attributes:
+        account: As given.
         epoch: The epoch of the log; "" before the first read.
         last: The offset of the entry that was passed on last.
         wants_read: Whether somebody waits for a read.
@@ -95,13 +98,19 @@ class Gate:
         "_request",
         "_tail",
         "_waiting",
+        "account",
         "epoch",
         "kicks",
         "last",
+        "passed",
         "wants_read",
     )
 
-    def __init__(self, deliver: Callable[[LogEntry], object], bounds: Bounds) -> None:
+    def __init__(
+        self, deliver: Callable[[LogEntry], object], bounds: Bounds, account: Account | None = None
+    ) -> None:
+        self.account = Account() if account is None else account
+        self.passed = 0  # entries
         self._deliver = deliver
         self._bounds = bounds
         self.epoch: str = ""
@@ -136,6 +145,8 @@ class Gate:
 
     def leave(self, member: HistoryMember) -> None:
         """Forget a member that has ended."""
+        if member.state is MemberState.CATCHING_UP:
+            self.account.cut_off(self.passed - member.due_from - member.done)
         member.state = MemberState.GONE
         member.queue.clear()
         self._waiting.pop(member, None)
@@ -150,13 +161,19 @@ class Gate:
             member: A live, positioned member. The caller has taken it out of its lane.
             first: The entry that is being passed on, which this member gets by itself; None if it has got all entries.
         """
-        member.state = MemberState.CATCHING_UP
-        self._catching_up.add(member)
+        self._begin_catching_up(member)
         if first is None:
             member.cursor = self.last
         else:
-            member.cursor = first.prev
+            member.cursor = member.due_after = first.prev
             member.queue.append(first)
+            member.due_from -= 1
+            self.account.fell_behind(1)
+
+    def _begin_catching_up(self, member: HistoryMember) -> None:
+        member.state = MemberState.CATCHING_UP
+        self._catching_up.add(member)
+        member.due_after, member.due_from, member.done = self.last, self.passed, 0
 
     def settle(self, member: HistoryMember) -> bool:
         """Decide how a member that catches up, and whose queue is empty, goes on.
@@ -220,6 +237,8 @@ class Gate:
 
     def _pass_on(self, entry: LogEntry) -> None:
         self.last = entry.offset
+        self.passed += 1
+        self.account.fell_behind(len(self._catching_up))
         if self._is_busy:
             self._tail.append(entry)
         self._deliver(entry)
@@ -334,12 +353,13 @@ class Gate:
         if verdict is None:
             return
         missed, entries = verdict
+        if missed is not None and missed is not NotRecovered.NEW:
+            self.account.missed[missed.text] += 1
         position = member.asked.position
         start = self.last if position is None or missed is not None else position.offset
         if self._accept(member, RecoveryAnswer(Position(self.epoch, start), len(entries), missed)):
             self._members[member] = None
-            self._catching_up.add(member)
-            member.state = MemberState.CATCHING_UP
+            self._begin_catching_up(member)
             member.cursor = start
             member.queue.extend(entries)
             member.catch_up()

@@ -38,9 +38,22 @@ class HistoryMember(ABC):
         state: The state.
         cursor: The offset of the last entry that was written, skipped or handled. While it is LIVE, the gate's ``last`` is.
         queue: What it gets next while it is CATCHING_UP.
+        due_after: Entries above this offset are due since it catches up: the gate has passed them on to the other members.
+        due_from: How many entries the gate had passed on before the first of them.
+        done: How many of them it has got.
     """
 
-    __slots__ = ("asked", "cursor", "floor", "queue", "sender", "state")
+    __slots__ = (
+        "asked",
+        "cursor",
+        "done",
+        "due_after",
+        "due_from",
+        "floor",
+        "queue",
+        "sender",
+        "state",
+    )
 
     def __init__(
         self, asked: Asked | None, sender: int = NOBODY, floor: float | None = None
@@ -51,11 +64,18 @@ class HistoryMember(ABC):
         self.state = MemberState.JOINING
         self.cursor = 0
         self.queue: deque[LogEntry] = deque()
+        self.due_after = self.due_from = self.done = 0
 
     @property
     def is_positioned(self) -> bool:
         """Whether its frames carry positions."""
         return self.asked is not None
+
+    def reached(self, entry: LogEntry) -> bool:
+        """Note that the member gets an entry while it catches up. Return whether the entry was due, and not only missed."""
+        is_due = entry.offset > self.due_after
+        self.done += is_due
+        return is_due
 
     @abstractmethod
     def accept(self, answer: RecoveryAnswer | None) -> bool:

@@ -74,7 +74,8 @@ class TopicLog:
         self._logs = logs
         self.topic = topic
         self.history = history
-        self.gate = Gate(self._deliver, history.bounds)
+        account = logs.pubsub.telemetry.accounts.of(topic)
+        self.gate = Gate(self._deliver, history.bounds, account)
         self.senders: dict[int, object] = {}
         self.users = 0
         self.idle_since = 0.0

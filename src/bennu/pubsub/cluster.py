@@ -211,6 +211,8 @@ class Cluster:
         if topic is not None and topic[:1] == TOPICS:
             topic = topic[1:]
         self._telemetry.missed[loss.reason] += loss.count or 0
+        if topic is not None and loss.topic != topic and loss.count:
+            self._telemetry.accounts.of(topic).lost += loss.count
         if self._telemetry.handlers[BusMessagesLost]:
             self._telemetry.emit(BusMessagesLost(loss.node, topic, loss.count, loss.reason))
         if loss.topic is not None and loss.topic[:1] == PRESENCES:

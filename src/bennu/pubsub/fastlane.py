@@ -36,6 +36,7 @@ from typing import Any, Final, Protocol
 
 from ..message import Broadcast, Opcode
 from ..protocol import Serializer
+from ..telemetry.accounts import Account
 
 __all__ = [
     "Batch",
@@ -116,7 +117,14 @@ class SlowReader(Protocol):
         """Whether it wants messages one by one, so that it can drop some."""
         ...
 
-    def offer(self, channel: Interceptor, broadcast: Broadcast, frame: Any, size: int) -> None:
+    def offer(
+        self,
+        channel: Interceptor,
+        broadcast: Broadcast,
+        frame: Any,
+        size: int,
+        account: Account | None = None,
+    ) -> None:
         """Take a broadcast for one of its channels.
 
         Args:
@@ -124,6 +132,7 @@ class SlowReader(Protocol):
             broadcast: What is broadcast.
             frame: The same, ready to be written.
             size: Bytes of the frame.
+            account: Counts what becomes of it; None for a message that nobody counts.
         """
         ...
 
@@ -193,12 +202,15 @@ class Lane:
             self.slow = None
         return channel
 
-    def offer(self, broadcast: Broadcast, frame: Any, sender: object) -> None:
+    def offer(self, broadcast: Broadcast, frame: Any, sender: object, account: Account) -> None:
         """Offer a broadcast to the slow connections."""
         size = self.size(frame)
         for connection, channel in tuple((self.slow or {}).items()):
-            if channel is not sender and connection.backpressure is not None:
-                connection.backpressure.offer(channel, broadcast, frame, size)
+            account.due += 1
+            if channel is sender:
+                account.own += 1
+            elif connection.backpressure is not None:
+                connection.backpressure.offer(channel, broadcast, frame, size, account)
 
     def outbox_of(self, sender: object) -> Outbox | None:
         """Return the connection through which a channel is in this lane."""
@@ -246,6 +258,18 @@ class Batch:
         Returns:
             Whether the batch was full and has left at once.
         """
+        self.put(lane, frame, exclude)
+        return self.flush_if_full()
+
+    def flush_if_full(self) -> bool:
+        """Write the batch at once if it is full. Return whether it was."""
+        if len(self.entries) < MAX_ENTRIES and self._size < MAX_BYTES:
+            return False
+        self.flush()
+        return True
+
+    def put(self, lane: Lane, frame: Any, exclude: Outbox | None = None) -> None:
+        """Enter a frame as :meth:`add` does, but leave a full batch to the next call of :meth:`flush_if_full`."""
         entries = self.entries
         if not entries:
             call_soon = self._call_soon or get_running_loop().call_soon
@@ -255,10 +279,6 @@ class Batch:
             self._move(exclude, len(entries) + 1)
         entries.append((lane, frame))
         self._size += lane.size(frame)
-        if len(entries) < MAX_ENTRIES and self._size < MAX_BYTES:
-            return False
-        self.flush()
-        return True
 
     def sync(self, connection: Outbox) -> None:
         """Write what the batch holds for one connection beyond its cursor."""

@@ -10,6 +10,7 @@ from msgspec import Raw
 from ..errors import DecodeError
 from ..message import Broadcast
 from ..reasons import DropReason
+from ..telemetry.accounts import Account
 from ..user_code.copies import copy_of
 from .envelope import Envelope, EnvelopeKind
 from .fastlane import Interceptor, Lane, LaneKey, Outbox
@@ -27,14 +28,19 @@ _decode = msgspec.json.Decoder().decode
 class Subscribers:
     """The subscribers of one topic: connections in lanes, and listeners.
 
+    Args:
+        account: Counts what becomes of the messages of the topic. Default: a new one.
+
     Attributes:
+        account: As given.
         lanes: The lanes by their keys.
         listeners: The subscriptions of server code.
     """
 
-    __slots__ = ("lanes", "listeners")
+    __slots__ = ("account", "lanes", "listeners")
 
-    def __init__(self) -> None:
+    def __init__(self, account: Account | None = None) -> None:
+        self.account = Account() if account is None else account
         self.lanes: dict[LaneKey, Lane] = {}
         self.listeners: list[Subscription] = []
 
@@ -66,12 +72,14 @@ class Subscribers:
         crowded = False
         if isinstance(message, Broadcast):
             event, payload = message.event, message.payload
+            account = self.account
+            account.messages += 1
             framed: list[tuple[Lane, Any]] = []
             for lane in self.lanes.values():
                 if event in lane.intercepts:
-                    _intercept(lane, message, sender)
+                    _intercept(lane, message, sender, account)
                 elif isinstance(payload, bytes) and not lane.carries_binary:
-                    _skip(pubsub, lane, message)
+                    _skip(pubsub, lane, message, account)
                 else:
                     written = payload if text is None else text
                     encoded = lane.serializer.broadcast(message.topic, event, written)
@@ -79,8 +87,9 @@ class Subscribers:
             # After all lanes are encoded: if one lane can't be encoded, nothing is sent.
             for lane, frame in framed:
                 if lane.slow:
-                    lane.offer(message, frame, sender)
+                    lane.offer(message, frame, sender, account)
                 exclude = None if sender is None else lane.outbox_of(sender)
+                _count(account, lane, exclude)
                 crowded |= pubsub.batch.add(lane, frame, exclude)
         if self.listeners:
             self._tell_listeners(pubsub, message, sender)
@@ -116,13 +125,14 @@ class Subscribers:
         themselves. All others get what they get of any broadcast.
         """
         event, text = entry.event, Raw(entry.payload)
-        crowded = False
         broadcast: Broadcast | None = None
         if self.listeners or any(
             lane.slow or event in lane.intercepts for lane in self.lanes.values()
         ):
             broadcast = Broadcast(topic, event, _decode(entry.payload))
         position = f"{entry.offset}:{epoch}"
+        account, batch = self.account, pubsub.batch
+        account.messages += 1
         for lane in tuple(
             self.lanes.values()
         ):  # a channel that gets its entry by itself leaves its lane
@@ -131,15 +141,21 @@ class Subscribers:
                     for channel in lane.everybody():
                         if channel is not sender:
                             channel.intercept_entry(entry)
+                            continue
+                        account.due += 1
+                        account.own += 1
                 elif broadcast is not None:
-                    _intercept(lane, broadcast, sender)
+                    _intercept(lane, broadcast, sender, account)
                 continue
             ref = position if lane.is_positioned else None
             frame = lane.frame(*lane.serializer.entry(None, ref, topic, event, text))
             if lane.slow and broadcast is not None:
-                lane.offer(broadcast, frame, sender)
+                lane.offer(broadcast, frame, sender, account)
             exclude = None if sender is None else lane.outbox_of(sender)
-            crowded |= pubsub.batch.add(lane, frame, exclude)
+            _count(account, lane, exclude)
+            batch.put(lane, frame, exclude)
+        # After all lanes: a write can find that a client is slow, and then its member leaves its lane.
+        crowded = batch.flush_if_full()
         if self.listeners:
             self._tell_listeners(pubsub, broadcast, sender)
         return crowded
@@ -154,7 +170,17 @@ class Subscribers:
                     pubsub.log.exception("A listener of %r failed on %s", listener.topic, message)
 
 
-def _skip(pubsub: PubSub, lane: Lane, broadcast: Broadcast) -> None:
+def _count(account: Account, lane: Lane, exclude: Outbox | None) -> None:
+    """Count what the members of a lane get, but for the slow ones."""
+    count = len(lane.members)
+    account.due += count
+    if exclude is not None:
+        account.own += 1
+        count -= 1
+    account.delivered += count
+
+
+def _skip(pubsub: PubSub, lane: Lane, broadcast: Broadcast, account: Account) -> None:
     """Log and count a binary broadcast that can't be sent to the clients of a lane.
 
     In Phoenix one client with V1 or long polling fails the broadcast for all other clients.
@@ -168,12 +194,18 @@ def _skip(pubsub: PubSub, lane: Lane, broadcast: Broadcast) -> None:
         lane.serializer.name,
         "" if lane.framing.carries_binary else " over long polling",
     )
+    account.due += len(lane)
+    account.drop(DropReason.NO_BINARY, len(lane))
     pubsub.telemetry.dropped(broadcast.topic, DropReason.NO_BINARY, len(lane))
 
 
-def _intercept(lane: Lane, broadcast: Broadcast, sender: object) -> None:
+def _intercept(lane: Lane, broadcast: Broadcast, sender: object, account: Account) -> None:
     """Give a broadcast to the channels of a lane that intercept it."""
     kept = copy_of(broadcast)  # the sender can change the message later
     for channel in lane.everybody():
-        if channel is not sender:
+        account.due += 1
+        if channel is sender:
+            account.own += 1
+        else:
+            account.handled += 1
             channel.intercept(kept)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..message import SocketId
+from ..telemetry.accounts import Account
 from .envelope import TOPICS
 from .subscribers import Subscribers
 
@@ -38,7 +39,10 @@ class TopicTable:
         """Return the subscribers of a topic, which may be new."""
         subscribers = self._topics.get(topic)
         if subscribers is None:
-            subscribers = self._topics[topic] = Subscribers()
+            # An id of connections is no topic: nobody asks for its account.
+            accounts = self._pubsub.telemetry.accounts
+            account = accounts.of(topic) if isinstance(topic, str) else Account()
+            subscribers = self._topics[topic] = Subscribers(account)
             if isinstance(topic, str):
                 self._keep(topic)
         return subscribers

@@ -36,6 +36,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..message import Broadcast, Encoded
 from ..reasons import CloseCode, DropReason
+from ..telemetry.accounts import Account
 from .send_queue import SendQueue
 
 if TYPE_CHECKING:
@@ -145,7 +146,14 @@ class Backpressure:
             broadcast = Broadcast(channel.topic, event, payload)
             self.offer(channel, broadcast, frame, framing.size(frame))
 
-    def offer(self, channel: Any, broadcast: Broadcast, frame: Any, size: int) -> None:
+    def offer(
+        self,
+        channel: Any,
+        broadcast: Broadcast,
+        frame: Any,
+        size: int,
+        account: Account | None = None,
+    ) -> None:
         """Write or queue a broadcast for a channel of the connection.
 
         Args:
@@ -153,21 +161,31 @@ class Backpressure:
             broadcast: The broadcast.
             frame: The frame of the broadcast, ready to be written.
             size: Bytes of the frame.
+            account: Counts what becomes of it; None for a push, which nobody counts.
         """
         queue = self._queue
         if queue is None or self._mode is Mode.OVER:
             self._dropped(broadcast.topic, DropReason.SLOW_ENDED, 1)
+            if account is not None:
+                account.drop(DropReason.SLOW_ENDED)
             return
         policy = channel.definition.drop_policy
         if policy is None:
-            self._put(queue, broadcast.topic, frame, size)
+            self._put(queue, broadcast.topic, frame, size, account)
         else:
             key = self._key(policy, channel.definition.drop_key, broadcast)
-            queue.offer(broadcast.topic, frame, size, owner=channel, key=key, most=policy.max)
+            owner, most = channel, policy.max
+            queue.offer(
+                broadcast.topic, frame, size, owner=owner, key=key, most=most, account=account
+            )
 
-    def _put(self, queue: SendQueue, topic: str, frame: Any, size: int) -> None:
-        if not queue.put(topic, frame, size):
+    def _put(
+        self, queue: SendQueue, topic: str, frame: Any, size: int, account: Account | None = None
+    ) -> None:
+        if not queue.put(topic, frame, size, account):
             self._dropped(topic, DropReason.SLOW_ENDED, 1)
+            if account is not None:
+                account.drop(DropReason.SLOW_ENDED)
             self._give_up()
         elif queue.kept > self._bound // HOLD:
             self._pause_reading()

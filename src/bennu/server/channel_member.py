@@ -21,7 +21,7 @@ import random
 import secrets
 from collections.abc import Awaitable
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 from msgspec import Raw
@@ -226,14 +226,30 @@ class ChannelMember(HistoryMember):
             if entry.event in intercepts and not is_own:
                 if not frames:
                     self._handled = queue.popleft()
+                    self._count(entry, "handled")
                     channel.task.put_item(Kind.ENTRY, self._handled)
                 break
             queue.popleft()
             self.cursor = entry.offset
+            self._count(entry, "own" if is_own else "delivered")
             if not is_own:
                 frames.append(frame(*self._encode(entry, entry.event, Raw(entry.payload))))
                 size += len(entry.payload)
         return frames
+
+    def _count(self, entry: LogEntry, result: Literal["delivered", "own", "handled"]) -> None:
+        """Count what has become of an entry."""
+        account = self._log.gate.account
+        if not self.reached(entry):
+            account.recovered += 1
+            return
+        account.behind -= 1
+        if result == "delivered":
+            account.delivered += 1
+        elif result == "own":
+            account.own += 1
+        else:
+            account.handled += 1
 
     def _encode(self, entry: LogEntry, event: str, payload: Raw) -> Encoded:
         channel = self._channel

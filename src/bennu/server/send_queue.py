@@ -19,6 +19,7 @@ from collections.abc import Callable, Hashable
 from typing import Any, Final
 
 from ..reasons import DropReason
+from ..telemetry.accounts import Account
 
 __all__ = ["COST", "SendQueue"]
 
@@ -33,9 +34,20 @@ Dropped = Callable[[str, DropReason, int], object]
 
 
 class _Entry:
-    __slots__ = ("frame", "key", "owner", "size", "topic")
+    __slots__ = ("account", "frame", "key", "owner", "size", "topic")
 
-    def __init__(self, topic: str, frame: Any, size: int, owner: object, key: Hashable) -> None:
+    def __init__(
+        self,
+        topic: str,
+        frame: Any,
+        size: int,
+        owner: object,
+        key: Hashable,
+        account: Account | None,
+    ) -> None:
+        self.account = account
+        if account is not None:
+            account.queued()
         self.topic = topic
         self.frame = frame
         self.size = size
@@ -80,13 +92,14 @@ class SendQueue:
     def __len__(self) -> int:
         return self._count
 
-    def put(self, topic: str, frame: Any, size: int) -> bool:
+    def put(self, topic: str, frame: Any, size: int, account: Account | None = None) -> bool:
         """Add a message that must not be dropped.
 
         Args:
             topic: The topic under which the message is counted, if it can't be delivered.
             frame: The message, framed for the transport.
             size: The bytes of the frame.
+            account: Counts what becomes of it; None for a message that nobody counts.
 
         Returns:
             Whether the message was queued. It is not if the queue exceeds its bound already.
@@ -94,12 +107,20 @@ class SendQueue:
         if self.size > self._bound:
             return False
         self.kept += size + COST
-        self._append(_Entry(topic, frame, size + COST, None, None))
+        self._append(_Entry(topic, frame, size + COST, None, None, account))
         self._keep_bound()
         return True
 
     def offer(
-        self, topic: str, frame: Any, size: int, *, owner: object, key: Hashable, most: int
+        self,
+        topic: str,
+        frame: Any,
+        size: int,
+        *,
+        owner: object,
+        key: Hashable,
+        most: int,
+        account: Account | None = None,
     ) -> None:
         """Add a message that can be dropped.
 
@@ -110,13 +131,15 @@ class SendQueue:
             owner: The channel.
             key: The message replaces a waiting message of this owner with the same key. None replaces no message.
             most: The most messages of this owner that can wait.
+            account: Counts what becomes of it; None for a message that nobody counts.
         """
         owned = self._owners.get(owner) or OrderedDict[Hashable, _Entry]()
         if key is not None and key in owned:
             self._drop(owned[key], DropReason.SLOW_REPLACED)
         elif len(owned) >= most:
             self._drop(next(iter(owned.values())), DropReason.SLOW_OLDEST)
-        entry = _Entry(topic, frame, size + COST, owner, object() if key is None else key)
+        key = object() if key is None else key
+        entry = _Entry(topic, frame, size + COST, owner, key, account)
         self._owners.setdefault(owner, OrderedDict())[entry.key] = entry
         self._append(entry)
         self._droppable.append(entry)
@@ -138,6 +161,8 @@ class SendQueue:
             if entry.frame is not None:
                 frames.append(entry.frame)
                 limit -= entry.size - COST
+                if entry.account is not None:
+                    entry.account.unqueued()
                 self._forget(entry)
         if not entries:
             self._droppable.clear()
@@ -145,7 +170,11 @@ class SendQueue:
 
     def drop_all(self) -> None:
         """Drop all messages, because the connection has ended."""
-        lost = Counter(entry.topic for entry in self._entries if entry.frame is not None)
+        left = [entry for entry in self._entries if entry.frame is not None]
+        for entry in left:
+            if entry.account is not None:
+                entry.account.unqueued(DropReason.SLOW_ENDED)
+        lost = Counter(entry.topic for entry in left)
         for topic, count in lost.items():
             self._dropped(topic, DropReason.SLOW_ENDED, count)
         self._entries.clear()
@@ -172,6 +201,8 @@ class SendQueue:
 
     def _drop(self, entry: _Entry, reason: DropReason) -> None:
         self._forget(entry)
+        if entry.account is not None:
+            entry.account.unqueued(reason)
         self._dropped(entry.topic, reason, 1)
 
     def _forget(self, entry: _Entry) -> None:

@@ -5,6 +5,7 @@ must return at once. If a handler raises, the exception is logged, and the endpo
 """
 
 from ..logs.hiding import FILTERED, SECRET_TERMS, ParameterFilter
+from .accounts import Account, Accounts
 from .events import (
     EVENTS,
     BusCutOff,
@@ -28,6 +29,8 @@ __all__ = [
     "EVENTS",
     "FILTERED",
     "SECRET_TERMS",
+    "Account",
+    "Accounts",
     "BusCutOff",
     "BusMessagesLost",
     "BusRestored",

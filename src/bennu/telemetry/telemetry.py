@@ -12,6 +12,7 @@ from ..logs.log import Log
 from ..loop.home import Home
 from ..reasons import DropReason, Limit, LossReason
 from ..user_code.callback import Callback
+from .accounts import Accounts
 from .events import EVENTS, Event, LimitExceeded, MessagesDropped
 
 __all__ = ["Telemetry"]
@@ -39,6 +40,7 @@ class Telemetry:
         home: The endpoint's event loop.
 
     Attributes:
+        accounts: What became of the messages of each topic.
         drops: The number of dropped messages, by topic and reason. Beyond ten thousand topics, further topics are
             counted under ``"*"``. Very long topics are too.
         exceeded: The number of times that each limit was exceeded.
@@ -47,11 +49,12 @@ class Telemetry:
         log: The endpoint's log.
     """
 
-    __slots__ = ("_home", "_lock", "drops", "exceeded", "handlers", "log", "missed")
+    __slots__ = ("_home", "_lock", "accounts", "drops", "exceeded", "handlers", "log", "missed")
 
     def __init__(self, home: Home | None = None) -> None:
         self._home = Home() if home is None else home
         self._lock = Lock()
+        self.accounts = Accounts()
         self.log = Log()
         self.handlers: dict[type[Event], tuple[Callback, ...]] = dict.fromkeys(EVENTS, ())
         self.drops: Counter[tuple[str, DropReason]] = Counter()
