@@ -8,6 +8,8 @@ parameter       what it says
 ``prefix``      what the names of the tables begin with; default ``bennu_``
 ``create``      ``true``: missing tables are created at the start. This is the default. ``false``: you create them,
                 for example with Alembic and :func:`bennu.store.sql.metadata`
+``announce``    PostgreSQL only. ``bus``: the node that appends tells the others over the bus. This is the default.
+                ``notify``: the database tells all nodes. :mod:`.notify` says which to choose
 ``pool_size``   the most connections of a process, from 1 to 100; default 5
 ``on_restart``  PostgreSQL only. ``epoch``: when a standby was promoted, or a backup was restored at a point in time, all
                 logs begin a new epoch, because the newest entries can be lost. This is the default. ``trust``: no
@@ -57,6 +59,7 @@ class SQLAddress(NamedTuple):
         creates: Whether missing tables are created.
         pool_size: The most connections.
         trusts: Whether a server that was replaced is trusted to have lost nothing.
+        notifies: Whether the database announces new entries.
     """
 
     url: URL
@@ -65,6 +68,7 @@ class SQLAddress(NamedTuple):
     creates: bool
     pool_size: int
     trusts: bool
+    notifies: bool
 
     @property
     def is_sqlite(self) -> bool:
@@ -111,6 +115,7 @@ def read_sql_address(address: str) -> SQLAddress:
     creates = query.pop("create", "true")
     pool_size = query.pop("pool_size", "5")
     on_restart = query.pop("on_restart", "epoch")
+    announce = query.pop("announce", "bus")
     if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,39}", prefix) is None:
         raise wrong("a prefix of 1 to 40 letters, digits and underscores", repr(prefix))
     if creates not in ("true", "false"):
@@ -119,10 +124,14 @@ def read_sql_address(address: str) -> SQLAddress:
         raise wrong("a pool_size from 1 to 100", pool_size)
     if on_restart not in ("epoch", "trust"):
         raise wrong("on_restart=epoch or trust", on_restart)
+    if announce not in ("bus", "notify"):
+        raise wrong("announce=bus or notify", announce)
     url = url.set(query=query)
     if scheme.startswith("sqlite"):
         if "on_restart" in url.query or on_restart == "trust":
             raise wrong("no on_restart: SQLite has no standbys", "on_restart=trust")
+        if announce == "notify":
+            raise wrong("no announce: SQLite has no notifications", "announce=notify")
         if _is_in_memory(url):
             raise wrong(
                 "the path of a file: each connection of the pool would have a database of its own",
@@ -131,13 +140,16 @@ def read_sql_address(address: str) -> SQLAddress:
             )
         if sqlite3.sqlite_version_info < OLDEST_SQLITE:
             raise wrong("SQLite 3.35 or newer", f"SQLite {sqlite3.sqlite_version}")
-    driver = DRIVERS[scheme]
-    try:
-        importlib.import_module(driver)
-    except ImportError as error:
-        raise wrong(
-            f"the package {driver}", str(error), f'pip install "bennu[sql]" {driver}'
-        ) from None
+    drivers = {DRIVERS[scheme]}
+    if announce == "notify":
+        drivers.add("asyncpg")  # it listens
+    for driver in drivers:
+        try:
+            importlib.import_module(driver)
+        except ImportError as error:
+            raise wrong(
+                f"the package {driver}", str(error), f'pip install "bennu[sql]" {driver}'
+            ) from None
     shown = URL.create(scheme, host=url.host, port=url.port, database=url.database)
     return SQLAddress(
         url,
@@ -146,6 +158,7 @@ def read_sql_address(address: str) -> SQLAddress:
         creates == "true",
         int(pool_size),
         on_restart == "trust",
+        announce == "notify",
     )
 
 

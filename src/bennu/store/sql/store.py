@@ -11,7 +11,8 @@ module                what it does
 :mod:`.runner`        runs that in transactions, on a bounded number of connections
 ====================  ==========================================================================================
 
-The store does not announce: the node that appends tells the others over the bus.
+The store does not announce: the node that appends tells the others over the bus. With ``announce=notify`` PostgreSQL tells
+them: :mod:`.notify`, and :mod:`.announcing` for what the store needs of it.
 
 In PostgreSQL a log begins a new epoch when the server was replaced by a promoted standby, or restored at a point in time,
 because both begin a new timeline. A restart keeps the epochs: PostgreSQL loses no commit in a crash, unless
@@ -30,12 +31,13 @@ from sqlalchemy import Connection, text
 
 from ...errors import DefinitionError, EncodeError, StoreUnavailable
 from ...logs.log import Log
-from ...loop.forks import watch
+from ...loop.forks import give_up, watch
 from ..entry import Draft
+from ..feed import Feed
 from ..store import Announce, Appended, Claim, Head, Page, Retention, Store
 from .address import read_sql_address
+from .announcing import feed_for, statements_for
 from .runner import SQLRunner
-from .statements import SQLStatements
 from .tables import SQLTables, hashed
 
 __all__ = ["SQLStore"]
@@ -70,23 +72,36 @@ class SQLStore(Store):
         'sqlite+aiosqlite:///chat.db'
     """
 
-    __slots__ = ("__weakref__", "_address", "_log", "_runner", "_sweeper", "statements", "tables")
+    __slots__ = (
+        "__weakref__",
+        "_address",
+        "_feed",
+        "_log",
+        "_runner",
+        "_sweeper",
+        "statements",
+        "tables",
+    )
 
     def __init__(self, address: str) -> None:
         self._address = read_sql_address(address)
         self.tables = SQLTables(self._address.prefix)
-        self.statements = SQLStatements(
-            self.tables, self._address.url.get_backend_name(), trusts=self._address.trusts
-        )
+        self.statements = statements_for(self._address, self.tables)
         self._log = Log("bennu.store")
         self._runner: SQLRunner | None = None
         self._sweeper: asyncio.Task[None] | None = None
+        self._feed: Feed | None = None
         watch(self)
 
     @property
     def name(self) -> str:
         """The address, without secrets."""
         return self._address.name
+
+    @property
+    def announces(self) -> bool:
+        """Whether the address says ``announce=notify``."""
+        return self._address.notifies
 
     # Start and stop.
 
@@ -96,6 +111,7 @@ class SQLStore(Store):
         self._log.start(loop)
         self._runner = SQLRunner(self._address, self.tables)
         try:
+            self._feed = feed_for(self._address, announce, self._log)
             async with asyncio.timeout(FIRST_ATTEMPT):
                 for setting in await self._runner.read(self._settings):
                     self._log.warning(
@@ -121,6 +137,8 @@ class SQLStore(Store):
             await self.stop()
             raise
         self._sweeper = loop.create_task(self._sweep_for_ever(self._runner))
+        if self._feed is not None:
+            self._feed.start()
 
     def _settings(self, connection: Connection) -> list[str]:
         """Return the settings of the server that can lose entries."""
@@ -136,6 +154,9 @@ class SQLStore(Store):
         """Close all connections."""
         sweeper, self._sweeper = self._sweeper, None
         runner, self._runner = self._runner, None
+        feed, self._feed = self._feed, None
+        if feed is not None:
+            await feed.stop()
         if sweeper is not None:
             sweeper.cancel()
             await asyncio.wait([sweeper])
@@ -145,9 +166,11 @@ class SQLStore(Store):
 
     def leave_parent(self) -> None:
         """Give up the parent's connections: this process is a child of ``fork``."""
+        if self._feed is not None:
+            give_up(self._feed.driver.fds)
         if self._runner is not None:
             _abandoned.append((self._runner.abandon(), self._sweeper))
-        self._runner = self._sweeper = None
+        self._runner = self._sweeper = self._feed = None
 
     async def _sweep_for_ever(self, runner: SQLRunner) -> None:
         while True:
@@ -163,6 +186,28 @@ class SQLStore(Store):
         if self._runner is None:
             raise StoreUnavailable(f"the store {self.name} is not started")
         return self._runner
+
+    # Announcements.
+
+    async def subscribe(self, topics: Collection[str]) -> None:
+        """Hear of the new entries of topics, if the store announces.
+
+        A call that fails or is cancelled still subscribes, as soon as PostgreSQL is there, until :meth:`unsubscribe`.
+
+        Raises:
+            EncodeError: A topic is too long, or has no UTF-8 form.
+            StoreUnavailable: PostgreSQL can't be reached.
+        """
+        if not self.announces:
+            return
+        if self._feed is None:
+            raise StoreUnavailable(f"the store {self.name} is not started")
+        await self._feed.subscribe(topics)
+
+    def unsubscribe(self, topics: Collection[str]) -> None:
+        """Hear nothing more of topics."""
+        if self._feed is not None:
+            self._feed.unsubscribe(topics)
 
     # Logs.
 
