@@ -258,9 +258,10 @@ class Gate:
         after = self._begin()
         self._readers = [one for one in self._waiting if self._need(one, after) >= after]
         entries, size = self._bounds
-        self._request = ReadRequest(
-            after, max(entries + 1, MIN_PAGE), max(size + 1, MIN_PAGE_BYTES)
-        )
+        # If clients ask for too much, each from another place, a double page proves it for those in its first half.
+        pages = 1 + (sum(self._need(one, MAX_OFFSET) < MAX_OFFSET for one in self._readers) > 1)
+        limit, max_bytes = pages * entries + 1, pages * size + 1
+        self._request = ReadRequest(after, max(limit, MIN_PAGE), max(max_bytes, MIN_PAGE_BYTES))
         return self._request
 
     def _begin(self) -> int:

@@ -4,8 +4,11 @@ Theory of operation
 -------------------
 A join holds its connection while it waits for the store. A store that hangs would hold all connections, one time limit
 after another. So after the first call that fails, the store is *down*: reads fail at once, until a probe has succeeded. The
-probe is made once a second. Appends are tried all the same: their callers have a time limit of their own, and nothing else
-waits for them.
+probe is made once a second; less often if the store has failed again soon after a probe. Appends are tried all the same:
+their callers have a time limit of their own, and nothing else waits for them.
+
+Users write stores too. Whatever a store raises becomes a ``StoreUnavailable``. The traceback of an unknown exception is logged
+once for each time that the store goes down.
 """
 
 from __future__ import annotations
@@ -26,6 +29,12 @@ STORE_TIMEOUT: Final = 5.0
 
 PROBE_EVERY: Final = 1.0
 """Seconds between two probes of a store that is down."""
+
+LAST_PROBE: Final = 5.0
+"""The same for a store that fails again and again: the pause doubles up to here."""
+
+STEADY: Final = 10.0
+"""Seconds after which a store that is back counts as steady."""
 
 T = TypeVar("T")
 
@@ -55,7 +64,25 @@ class StoreGuard:
         self._came_up = came_up
         self._log = log
         self.is_up = True
-        self._down_since = 0.0
+        self._changed = 0.0
+        self._pause = PROBE_EVERY
+
+    def start(self) -> None:
+        """Forget what was known of the store before the last stop."""
+        self.is_up = True
+        self._changed = -STEADY
+        self._pause = PROBE_EVERY
+
+    async def stop(self) -> None:
+        """Stop the store. A stop that raises or hangs is logged: the endpoint stops in any case."""
+        try:
+            async with asyncio.timeout(STORE_TIMEOUT):
+                await self._store.stop()
+        except BaseException as raised:  # noqa: BLE001 - crash_of raises what came from outside
+            crash_of(raised, "the stop of the store")
+            self._log.exception(
+                "The store %s could not be stopped within %g s", self._store.name, STORE_TIMEOUT
+            )
 
     def expect_up(self) -> None:
         """Refuse a read of a store that is down.
@@ -66,27 +93,32 @@ class StoreGuard:
         if not self.is_up:
             raise StoreUnavailable(f"the store {self._store.name} is down")
 
-    async def call(self, call: Awaitable[T], seconds: float = STORE_TIMEOUT) -> T:
-        """Await a call of the store within a time limit.
+    async def call(self, method: Callable[..., Awaitable[T]], *args: Any) -> T:
+        """Call a method of the store, and await it within a time limit.
+
+        Args:
+            method: The method.
+            args: Its arguments.
 
         Raises:
             StoreUnavailable: The store has not answered in time, or has failed.
             EncodeError: An entry is too large for the store.
         """
         try:
-            async with asyncio.timeout(seconds):
-                return await call
+            async with asyncio.timeout(STORE_TIMEOUT):
+                return await method(*args)
         except EncodeError:
             raise
         except TimeoutError:
             error: Exception = StoreUnavailable(
-                f"{self._store.name} has not answered within {seconds:g} s"
+                f"{self._store.name} has not answered within {STORE_TIMEOUT:g} s"
             )
         except StoreUnavailable as unavailable:
             error = unavailable
         except BaseException as raised:  # noqa: BLE001 - crash_of raises what came from outside
             crash = crash_of(raised, f"the store {self._store.name}")
-            self._log.exception("The store %s failed", self._store.name)
+            if self.is_up:
+                self._log.exception("The store %s failed", self._store.name)
             error = StoreUnavailable(f"{self._store.name} failed: {type(crash).__name__}")
         self._went_down(error)
         raise error
@@ -94,7 +126,10 @@ class StoreGuard:
     def _went_down(self, error: Exception) -> None:
         if self.is_up:
             self.is_up = False
-            self._down_since = asyncio.get_running_loop().time()
+            now = asyncio.get_running_loop().time()
+            is_steady = now - self._changed >= STEADY
+            self._pause = PROBE_EVERY if is_steady else min(2 * self._pause, LAST_PROBE)
+            self._changed = now
             self._log.error(
                 "The store %s is down: %s. Joins of topics with history that ask for recovery are refused until"
                 " it is back",
@@ -106,14 +141,16 @@ class StoreGuard:
     async def _probe(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(PROBE_EVERY)
+            await asyncio.sleep(self._pause)
             try:
                 async with asyncio.timeout(STORE_TIMEOUT):
                     await self._store.heads(("bennu:probe",))
-            except Exception:  # noqa: BLE001, S112 - it is still down, which was logged
+            except BaseException as raised:  # noqa: BLE001 - it is still down, which was logged
+                crash_of(raised, "the probe of the store")  # raises what came from outside
                 continue
             break
         self.is_up = True
-        seconds = loop.time() - self._down_since
+        seconds = loop.time() - self._changed
+        self._changed = loop.time()
         self._log.warning("The store %s is back after %.1f s", self._store.name, seconds)
         self._came_up()

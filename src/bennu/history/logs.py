@@ -5,19 +5,15 @@ Theory of operation
 A broadcast to a topic with history is appended to the log first (:mod:`.writer`). Then it goes to the gate of this node, and
 to the other nodes: over the bus, or by the store itself if the store ``announces``. A broadcast that the store does not take
 reaches nobody, because without an offset nobody could recover it.
-
-Announcements can be lost. If the lost one is the last of a topic, no later entry shows the gap. So every ``CHECK_EVERY`` seconds
-the node asks the store where the topics stand that had no entry since. While the node is cut off from the bus, it asks every
-second.
 """
 
 from __future__ import annotations
 
 import asyncio
-import random
 import secrets
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
+from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,25 +22,23 @@ from ..message import Broadcast
 from ..protocol.encoding import raw_object
 from ..pubsub.envelope import TOPICS, Envelope
 from ..store.entry import NOBODY, Draft, LogEntry
+from ..store.memory import MemoryStore
 from ..store.store import Page, Store
+from ..user_code.callback import crash_of
 from .announcement import pack_announcement, unpack_announcement
+from .checks import check_for_ever
 from .gate import ReadRequest
 from .guard import StoreGuard
 from .history import History
 from .position import Position
-from .topic_log import LINGER, TopicLog
-from .writer import LogWriter
+from .topic_log import TopicLog
+from .turns import CatchUpTurns
+from .writer import PUBLISH_TIMEOUT, LogWriter
 
 if TYPE_CHECKING:
     from ..pubsub.pubsub import PubSub
 
 __all__ = ["Logs"]
-
-CHECK_EVERY: Final = 10.0
-"""Seconds between two checks of a quiet topic; a fifth more or less."""
-
-CUT_OFF_EVERY: Final = 1.0
-"""The same while this node does not hear the bus."""
 
 MOST_READS: Final = 64
 """Reads of the store at a time."""
@@ -62,7 +56,13 @@ class Logs:
         pubsub: Passes entries on to subscribers.
 
     Attributes:
+        store: As given.
+        pubsub: As given.
+        log: Writes the log.
         guard: Whether the store is up.
+        topics: The topics that are followed.
+        is_instant: Whether the store is in memory, and answers at once.
+        turns: Shares the turns of the event loop among members that catch up.
         origins: The local senders of drafts that are being passed on, by the ids of the drafts.
     """
 
@@ -72,14 +72,18 @@ class Logs:
         self.log = pubsub.telemetry.log.child("history")
         self._find = find
         self._histories: dict[str, History | None] = {}
-        self._topics: dict[str, TopicLog] = {}
+        self.topics: dict[str, TopicLog] = {}
         self._writers: dict[str, LogWriter] = {}
         self._heard: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self.origins: dict[str, object] = {}
         self.guard = StoreGuard(store, self.spawn, self.check_all, self.log)
+        self.is_instant = isinstance(store, MemoryStore) and not store.is_shared
+        self._is_running = False
+        self._is_abandoned = False
         self._reads = asyncio.Semaphore(MOST_READS)
-        self._ids = map(f"{secrets.token_hex(8)}-{{:x}}".format, count(1))
+        self.turns = CatchUpTurns()
+        self._ids = map(str, count(1))
 
     # Start and stop.
 
@@ -89,38 +93,53 @@ class Logs:
         Raises:
             DefinitionError: The store can't be used.
         """
-        self._ids = map(
-            f"{secrets.token_hex(8)}-{{:x}}".format, count(1)
-        )  # not those of a parent process
+        if self._is_abandoned:
+            self._is_abandoned = False
+            await self.guard.stop()  # it was started, and not stopped
+        self._ids = map(f"{secrets.token_hex(8)}-{{:x}}".format, count(1))  # not the parent's
         await self.store.start(self.announced)
-        self.spawn(self._check_for_ever())
+        self.guard.start()
+        self._is_running = True
+        self.spawn(check_for_ever(self))
+        self.pubsub.keep_logs()
 
     async def stop(self) -> None:
         """Stop the checks, wait for appends that are under way, and stop the store."""
-        for writer in tuple(self._writers.values()):
-            await writer.empty()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PUBLISH_TIMEOUT):
+                for writer in tuple(self._writers.values()):
+                    await writer.empty()
+        self._is_running = False
+        self._forget_topics()
         tasks = tuple(self._tasks)
-        self.forget()
         for task in tasks:
             task.cancel()
         if tasks:
-            await asyncio.wait(tasks)
-        await self.store.stop()
+            await asyncio.wait(tasks, timeout=PUBLISH_TIMEOUT)
+        await self.guard.stop()
 
     def forget(self) -> None:
-        """Forget all topics and tasks: after the stop, or because the tasks are those of another event loop."""
-        for log in self._topics.values():
+        """Forget all topics and tasks: the event loop was closed without a stop, or is the parent process's."""
+        self._is_abandoned = self._is_running
+        self._is_running = False
+        self._forget_topics()
+        self._tasks.clear()
+        self._reads = asyncio.Semaphore(MOST_READS)
+        self.turns = CatchUpTurns()
+
+    def _forget_topics(self) -> None:
+        for log in self.topics.values():
             log.stop()
-        self._topics.clear()
+        self.topics.clear()
         self._writers.clear()
         self._heard.clear()
         self.origins.clear()
-        self._tasks.clear()
-        self._reads = asyncio.Semaphore(MOST_READS)
-        self.guard.is_up = True  # the next call finds out
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine as a task that ends with the endpoint."""
+        if not self._is_running:
+            work.close()
+            return
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._done)
@@ -133,7 +152,11 @@ class Logs:
     # Topics.
 
     def history_of(self, topic: str) -> History | None:
-        """Return the history of a topic; None for a topic without history."""
+        """Return the history of a topic; None for a topic without history.
+
+        Raises:
+            Exception: The user's function of ``History.by_topic`` has raised it, or has returned something else.
+        """
         try:
             return self._histories[topic]
         except KeyError:
@@ -143,36 +166,71 @@ class Logs:
             return found
 
     def keep(self, topic: str) -> TopicLog | None:
-        """Follow a topic, because it has a subscriber or a join. Return None if the topic has no history."""
-        history = self.history_of(topic)
+        """Follow a topic, because it has a subscriber or a join. Return None if the topic has no history.
+
+        Call :meth:`let_go` when the subscriber or the join has ended.
+        """
+        if not self._is_running:
+            return None
+        try:
+            history = self.history_of(topic)
+        except Exception:
+            self.log.exception("The history of %r can't be chosen", topic)
+            return None
         if history is None:
             return None
-        log = self._topics.get(topic)
+        log = self.topics.get(topic)
+        if log is not None and not (log.users or self._hears(topic)):
+            self.topics.pop(topic).stop()  # it does not know what was sent meanwhile
+            log = None
         if log is None:
-            log = self._topics[topic] = TopicLog(self, topic, history)
+            log = self.topics[topic] = TopicLog(self, topic, history)
         log.users += 1
         log.wake()
         return log
 
     def let_go(self, topic: str) -> None:
         """Undo one :meth:`keep`. The topic is followed for some seconds more."""
-        log = self._topics.get(topic)
+        log = self.topics.get(topic)
         if log is not None:
             log.users -= 1
             log.idle_since = asyncio.get_running_loop().time()
 
     def follows(self, log: TopicLog) -> bool:
         """Return whether a topic is followed."""
-        return self._topics.get(log.topic) is log
+        return self.topics.get(log.topic) is log
+
+    def _hears(self, topic: str) -> bool:
+        """Return whether this node hears of the topic's new entries."""
+        if self.store.announces:
+            return topic in self._heard
+        return self.pubsub.cluster is None or self.pubsub.cluster.hears(topic)
 
     async def hear(self, topic: str) -> None:
-        """Wait until this node hears of the topic's new entries, but not for long."""
+        """Wait until this node hears of the topic's new entries: for one call of the store, or a second of the bus.
+
+        Raises:
+            StoreUnavailable: The store announces its entries, and does not answer.
+        """
         if self.store.announces:
             if topic not in self._heard:
-                await self.guard.call(self.store.subscribe((topic,)))
-                self._heard.add(topic)
+                self.guard.expect_up()
+                await self.guard.call(self.store.subscribe, (topic,))
+                if topic in self.topics:
+                    self._heard.add(topic)
+                else:
+                    self._unsubscribe((topic,))
         elif self.pubsub.cluster is not None:
             await self.pubsub.cluster.heard(topic)
+
+    def _unsubscribe(self, topics: Collection[str]) -> None:
+        try:
+            self.store.unsubscribe(topics)
+        except BaseException as raised:
+            crash_of(raised, "the store")  # raises what came from outside
+            self.log.exception(
+                "The store %s still announces %d topics", self.store.name, len(topics)
+            )
 
     async def read(self, topic: str, request: ReadRequest, history: History) -> Page:
         """Read a page of a log.
@@ -180,13 +238,13 @@ class Logs:
         Raises:
             StoreUnavailable: The store does not answer.
         """
-        self.guard.expect_up()
         async with self._reads:
-            return await self.guard.call(self.store.read(topic, *request, history.retention))
+            self.guard.expect_up()  # perhaps it went down while this read waited
+            return await self.guard.call(self.store.read, topic, *request, history.retention)
 
     def announced(self, topic: str, epoch: str, entry: LogEntry | None) -> None:
         """Take a new entry that the store or another node has announced; None means that the log must be read."""
-        log = self._topics.get(topic)
+        log = self.topics.get(topic)
         if log is None:
             return
         if entry is None:
@@ -218,6 +276,8 @@ class Logs:
             EncodeError: The payload is bytes, or no JSON object, or too large for the store.
             StoreUnavailable: The store has not taken it within some seconds. Nobody gets it now.
         """
+        if not self._is_running:
+            raise StoreUnavailable("the endpoint has stopped")
         topic, event, payload = message.topic, message.event, message.payload
         if isinstance(payload, bytes):
             raise EncodeError(
@@ -229,11 +289,11 @@ class Logs:
         draft = Draft(
             next(self._ids), event, bytes(raw_object(payload)), sent_by, int(time.time() * 1000)
         )
-        if self.store.is_shared:
-            position = await self._writer(topic, history).write(draft, sender)
-        else:  # a store in memory answers at once
+        if self.is_instant:
             [position] = await self._append(topic, history, (draft,), (sender,))
-        log = self._topics.get(topic)
+        else:
+            position = await self._writer(topic, history).write(draft, sender)
+        log = self.topics.get(topic)
         if log is not None and log.is_crowded:
             log.is_crowded = False
             await asyncio.sleep(0)  # other tasks run between the broadcasts of a loop
@@ -264,9 +324,11 @@ class Logs:
             if sender is not None:
                 self.origins[draft.id] = sender
         try:
-            call = store.append(topic, drafts, history.retention)
-            epoch, places = await (self.guard.call(call) if store.is_shared else call)
-            log = self._topics.get(topic)
+            if self.is_instant:
+                epoch, places = await store.append(topic, drafts, history.retention)
+            else:
+                epoch, places = await self.guard.call(self._append_all, topic, drafts, history)
+            log = self.topics.get(topic)
             if log is not None:
                 for draft, (offset, prev) in zip(drafts, places, strict=True):
                     log.take(epoch, LogEntry(offset, prev, *draft))
@@ -276,8 +338,21 @@ class Logs:
         cluster = self.pubsub.cluster
         if cluster is not None and not store.announces:
             for draft, place in zip(drafts, places, strict=True):
-                await cluster.publish(TOPICS + topic, pack_announcement(epoch, place, draft))
+                try:
+                    await cluster.publish(TOPICS + topic, pack_announcement(epoch, place, draft))
+                except EncodeError:  # it is too large for the bus: the other nodes read it
+                    await cluster.publish(TOPICS + topic, pack_announcement(epoch, place, None))
         return [Position(epoch, offset) for offset, _ in places]
+
+    async def _append_all(
+        self, topic: str, drafts: Sequence[Draft], history: History
+    ) -> tuple[str, list[tuple[int, int]]]:
+        """Append drafts, and check the shape of the answer."""
+        epoch, places = await self.store.append(topic, drafts, history.retention)
+        pairs = [(offset, prev) for offset, prev in places]
+        if len(pairs) != len(drafts):
+            raise ValueError(f"{len(drafts)} drafts were appended, and the answer has {len(pairs)}")
+        return epoch, pairs
 
     # Reading.
 
@@ -294,49 +369,16 @@ class Logs:
 
     def check_all(self) -> None:
         """Read all topics that are followed: the store was down."""
-        for log in tuple(self._topics.values()):
+        for log in tuple(self.topics.values()):
             log.read_again()
 
-    async def _check_for_ever(self) -> None:
-        loop = asyncio.get_running_loop()
-        next_check = loop.time() + CHECK_EVERY * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
-        was_up = True
-        while True:
-            await asyncio.sleep(CUT_OFF_EVERY)
-            cluster = self.pubsub.cluster
-            is_up = cluster is None or cluster.watch.is_up
-            if loop.time() < next_check and is_up and was_up:
-                continue
-            was_up = is_up
-            next_check = loop.time() + CHECK_EVERY * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
-            self._forget_idle(loop.time() - LINGER)
-            if self.store.is_shared and self.guard.is_up:
-                await self._check()
-
-    async def _check(self) -> None:
-        """Ask where the logs stand that had no entry since the last check."""
-        quiet = [topic for topic, log in self._topics.items() if log.users and log.is_quiet]
-        for log in self._topics.values():
-            log.is_quiet = True
-        for start in range(0, len(quiet), 1_000):
-            part = quiet[start : start + 1_000]
-            try:
-                heads = await self.guard.call(self.store.heads(part))
-            except StoreUnavailable:
-                return  # when it is back, all topics are read
-            for topic in part:
-                found = self._topics.get(topic)
-                if found is not None:
-                    found.compare(heads.get(topic))
-
-    def _forget_idle(self, before: float) -> None:
+    def forget_idle(self, before: float) -> None:
+        """Forget the topics that nobody has kept since a time."""
         idle = [
-            topic
-            for topic, log in self._topics.items()
-            if not log.users and log.idle_since < before
+            topic for topic, log in self.topics.items() if not log.users and log.idle_since < before
         ]
         for topic in idle:
-            self._topics.pop(topic).stop()
+            self.topics.pop(topic).stop()
         self._heard.difference_update(idle)
         if idle and self.store.announces:  # also from topics whose subscription has failed
-            self.store.unsubscribe(idle)
+            self._unsubscribe(idle)

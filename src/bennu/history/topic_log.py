@@ -4,7 +4,7 @@ Theory of operation
 -------------------
 A topic is followed while this node has a subscriber of it, and for ``LINGER`` seconds after. Before each read the node
 makes sure that it hears new entries, so that nothing falls between the read and the first announcement. A read that fails
-is repeated while somebody needs it, with pauses that grow.
+is repeated when the store is back (:mod:`.guard`), or after a pause that grows; a join does not wait for the pause.
 
 An entry that waits for an earlier one is no reason to read at once: two nodes that publish at the same time announce their
 entries over different connections. So the read begins after ``GAP_PATIENCE`` seconds, if the earlier one has not come.
@@ -13,6 +13,7 @@ entries over different connections. So the read begins after ``GAP_PATIENCE`` se
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from ..errors import StoreUnavailable
@@ -60,6 +61,8 @@ class TopicLog:
         "_gap_timer",
         "_is_reading",
         "_logs",
+        "_pause",
+        "_retry",
         "gate",
         "history",
         "idle_since",
@@ -82,6 +85,8 @@ class TopicLog:
         self.is_crowded = False
         self.is_quiet = True
         self._is_reading = False
+        self._pause = FIRST_PAUSE
+        self._retry: asyncio.TimerHandle | None = None
         self._gap_timer: asyncio.TimerHandle | None = None
 
     # Members.
@@ -99,13 +104,19 @@ class TopicLog:
             self.gate.refuse(member)
             return
         self.gate.join(member)
-        self.wake()
+        self.wake(is_urgent=True)
 
     def leave(self, member: HistoryMember, owner: object) -> None:
-        """Forget a member that has ended."""
+        """Forget a member that has ended, and that :meth:`Logs.keep` has kept the topic for."""
         if self.senders.get(member.sender) is owner:
             del self.senders[member.sender]
         self.gate.leave(member)
+        if self._logs.follows(self):
+            self._logs.let_go(self.topic)
+
+    def may_write(self, again: Callable[[], object]) -> bool:
+        """Return whether a member that catches up can write a batch now; if not, it is called again."""
+        return self._logs.turns.take(again)
 
     # Entries.
 
@@ -123,19 +134,32 @@ class TopicLog:
     def read_again(self) -> None:
         """Read the log: entries may have come of which nobody has told this node."""
         self.gate.wants_read = True
-        self.wake()
+        self.wake(is_urgent=True)
 
     def _deliver(self, entry: LogEntry) -> None:
-        origin = self._logs.origins.get(entry.id) or self.senders.get(entry.sender)
-        self.is_crowded = self._logs.pubsub.pass_on(self.topic, self.gate.epoch, entry, origin)
+        # The channel that a client has joined last comes first: an earlier one can still have broadcast the entry.
+        origin = self.senders.get(entry.sender) or self._logs.origins.get(entry.id)
+        try:
+            self.is_crowded = self._logs.pubsub.pass_on(self.topic, self.gate.epoch, entry, origin)
+        except Exception:
+            self._logs.log.exception("Entry %d of %r could not be sent", entry.offset, self.topic)
 
     # Reads.
 
-    def wake(self) -> None:
-        """Read the store, if the gate asks for it."""
-        if self._is_reading:
+    def wake(self, *, is_urgent: bool = False) -> None:
+        """Read the store, if the gate asks for it.
+
+        Args:
+            is_urgent: Whether not to wait for the pause after a read that has failed. Default: False.
+        """
+        if self._is_reading or not self._logs.follows(self):
             return
+        if self._retry is not None and is_urgent:
+            self._retry.cancel()
+            self._retry = None
         if self.gate.wants_read:
+            if self._retry is not None:
+                return
             self._is_reading = True
             self._logs.spawn(self._read())
         elif self.gate.has_gap and self._gap_timer is None:
@@ -149,7 +173,7 @@ class TopicLog:
 
     async def _read(self) -> None:
         """Read for as long as the gate asks for it, and the topic is kept."""
-        logs, gate, pause = self._logs, self.gate, FIRST_PAUSE
+        logs, gate = self._logs, self.gate
         try:
             while logs.follows(self) and gate.wants_read:
                 request = gate.next_read()
@@ -157,21 +181,34 @@ class TopicLog:
                     return
                 try:
                     await logs.hear(self.topic)
-                    page = await logs.read(self.topic, request, self.history)
+                    gate.answer(await logs.read(self.topic, request, self.history))
                 except StoreUnavailable:
-                    gate.failed()
-                    gate.wants_read = True
-                    await asyncio.sleep(pause)
-                    pause = min(2 * pause, LAST_PAUSE)
-                else:
-                    gate.answer(page)
-                    pause = FIRST_PAUSE
+                    self._failed()
+                    return
+                except Exception:
+                    logs.log.exception("The log of %r can't be read", self.topic)
+                    self._failed()
+                    return
+                self._pause = FIRST_PAUSE
         finally:
             self._is_reading = False
         self.wake()
 
+    def _failed(self) -> None:
+        """Read again: when the store is back, or after a pause if it is not down."""
+        self.gate.failed()
+        if self._logs.guard.is_up and self._logs.follows(self):
+            loop = asyncio.get_running_loop()
+            self._retry = loop.call_later(self._pause, self._read_later)
+            self._pause = min(2 * self._pause, LAST_PAUSE)
+
+    def _read_later(self) -> None:
+        self._retry = None
+        self.wake()
+
     def stop(self) -> None:
-        """Forget the timer."""
-        if self._gap_timer is not None:
-            self._gap_timer.cancel()
-            self._gap_timer = None
+        """Forget the timers. The topic is not followed any more."""
+        for timer in (self._gap_timer, self._retry):
+            if timer is not None:
+                timer.cancel()
+        self._gap_timer = self._retry = None

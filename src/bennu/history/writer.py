@@ -2,21 +2,22 @@
 
 Theory of operation
 -------------------
-One append is under way at a time. What is broadcast meanwhile waits, and goes with the next append, up to 64 entries. Then
-``await broadcast(...)`` waits for room. So a slow store slows its publishers, and nothing grows.
+One append is under way at a time. What is broadcast meanwhile waits, and goes with the next append. At most ``MOST`` drafts
+are unanswered; then ``await broadcast(...)`` waits for room. So a slow store slows its publishers, and nothing grows.
 
-The append runs in a task of its own: a caller that is cancelled does not take it back, as with any message that was sent.
+The append runs in a task of its own: a caller that is cancelled does not take its draft back, as with any message that was
+sent. The draft keeps its place until it is answered, so cancelled callers can't fill the memory.
 
-An append without an answer can have succeeded. It is repeated with the same ids, which a store appends once, until
-``PUBLISH_TIMEOUT`` seconds are over. Then the callers get the exception, and the entries may still be in the log. Every
-member gets them, or nobody.
+An append without an answer can have succeeded. It is repeated with the same ids, which a store appends once. Each caller
+waits for at most ``PUBLISH_TIMEOUT`` seconds, the time before its turn included. Then it gets the exception, and its draft is
+not tried again; but its entry may be in the log already. Every member gets the entry, or nobody.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from ..errors import EncodeError, StoreUnavailable
@@ -32,7 +33,7 @@ PAUSE: Final = 0.05
 """Seconds before an append is repeated."""
 
 MOST: Final = 64
-"""Entries in one append, and callers that wait, at most."""
+"""The most drafts that are unanswered, and the most in one append."""
 
 Append = Callable[[Sequence[Draft], Sequence[object]], Awaitable[Sequence[Position]]]
 """Appends drafts of senders, passes the entries on, and returns their positions."""
@@ -42,6 +43,7 @@ class _Waiting(NamedTuple):
     draft: Draft
     sender: object
     done: asyncio.Future[Position]
+    deadline: float
 
 
 class LogWriter:
@@ -65,10 +67,11 @@ class LogWriter:
         self._is_writing = False
         self._is_empty = asyncio.Event()
         self._is_empty.set()
+        self._why = "it hangs"
         self.callers = 0
 
     async def empty(self) -> None:
-        """Wait until nothing is under way: at most for ``PUBLISH_TIMEOUT`` seconds, if the store hangs."""
+        """Wait until nothing is under way."""
         await self._is_empty.wait()
 
     @property
@@ -87,56 +90,79 @@ class LogWriter:
             StoreUnavailable: The store has not taken it in time.
             EncodeError: It is too large for the store.
         """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + PUBLISH_TIMEOUT
         self.callers += 1
         try:
-            async with self._slots:
-                done: asyncio.Future[Position] = asyncio.get_running_loop().create_future()
-                self._queue.append(_Waiting(draft, sender, done))
+            async with asyncio.timeout_at(deadline):
+                await self._slots.acquire()
+                done: asyncio.Future[Position] = loop.create_future()
+                self._queue.append(_Waiting(draft, sender, done, deadline))
                 if not self._is_writing:
                     self._is_writing = True
                     self._is_empty.clear()
                     self._spawn(self._run())
                 return await done
+        except TimeoutError:
+            raise self._too_late() from None
         finally:
             self.callers -= 1
 
+    def _too_late(self) -> StoreUnavailable:
+        return StoreUnavailable(
+            f"a broadcast was not appended within {PUBLISH_TIMEOUT:g} s: {self._why}"
+        )
+
     async def _run(self) -> None:
+        batch: list[_Waiting] = []
         try:
             while self._queue:
                 batch = [self._queue.popleft() for _ in range(min(MOST, len(self._queue)))]
-                result = await self._try(batch)
-                if isinstance(result, EncodeError) and len(batch) > 1:
-                    for one in batch:  # one that is too large does not cost the others
-                        _finish([one], await self._try([one]))
-                else:
-                    _finish(batch, result)
+                await self._try(batch)
         finally:
             self._is_writing = False
             self._is_empty.set()
-            _finish(tuple(self._queue), StoreUnavailable("the endpoint has stopped"))
+            self._finish([*batch, *self._queue], StoreUnavailable("the endpoint has stopped"))
+            self._queue.clear()
 
-    async def _try(self, batch: Sequence[_Waiting]) -> Sequence[Position] | Exception:
-        """Append some drafts, again and again within the time limit. Return their positions, or why it has failed."""
+    async def _try(self, batch: list[_Waiting]) -> None:
+        """Append drafts, again and again within their time limits. Those that are answered leave the list."""
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + PUBLISH_TIMEOUT
-        drafts, senders = [one.draft for one in batch], [one.sender for one in batch]
-        while True:
+        while batch:
             try:
-                return await self._append(drafts, senders)
+                drafts, senders = [one.draft for one in batch], [one.sender for one in batch]
+                positions = await self._append(drafts, senders)
             except StoreUnavailable as error:
-                if loop.time() + PAUSE >= deadline:
-                    return error
-                await asyncio.sleep(PAUSE)
+                self._why = str(error)
+                next_try = loop.time() + PAUSE
+                self._finish([one for one in batch if one.deadline <= next_try], self._too_late())
+                batch[:] = [one for one in batch if one.deadline > next_try]
+                if batch:
+                    await asyncio.sleep(PAUSE)
+            except EncodeError as error:
+                if len(batch) > 1:  # one that is too large does not cost the others
+                    await self._try_each(batch)
+                else:
+                    self._finish(batch, error)
+                    batch.clear()
             except Exception as error:  # noqa: BLE001 - the callers raise it
-                return error
+                self._finish(batch, error)
+                batch.clear()
+            else:
+                for one, position in zip(batch, positions, strict=True):
+                    self._slots.release()
+                    if not one.done.done():  # else its caller was cancelled
+                        one.done.set_result(position)
+                batch.clear()
 
+    async def _try_each(self, batch: list[_Waiting]) -> None:
+        while batch:
+            first = batch[:1]
+            await self._try(first)
+            del batch[0]
 
-def _finish(batch: Sequence[_Waiting], result: Sequence[Position] | Exception) -> None:
-    if isinstance(result, Exception):
-        for _, _, done in batch:
-            if not done.done():  # else its caller was cancelled
-                done.set_exception(result)
-        return
-    for (_, _, done), position in zip(batch, result, strict=True):
-        if not done.done():
-            done.set_result(position)
+    def _finish(self, batch: Iterable[_Waiting], error: Exception) -> None:
+        for one in batch:
+            self._slots.release()
+            if not one.done.done():
+                one.done.set_exception(error)

@@ -145,12 +145,13 @@ class Interceptor(Protocol):
         ...
 
     def intercept_entry(self, entry: Any) -> None:
-        """Take an entry of a log (:class:`~bennu.store.entry.LogEntry`) in the same way. The channel leaves its lane."""
+        """Take an entry of a log (:class:`~bennu.store.entry.LogEntry`) in the same way. The channel changes its lane."""
         ...
 
 
-LaneKey = tuple[Serializer, Framing, frozenset[str], bool]
-"""Serializer, framing, intercepted events, and whether the frames of entries carry their positions."""
+LaneKey = tuple[Serializer, Framing, frozenset[str], bool | None]
+"""Serializer, framing, intercepted events, and whether the frames of entries carry their positions. None is for channels that
+catch up: the lane carries what is not in the log, and no entries."""
 
 
 class Lane:

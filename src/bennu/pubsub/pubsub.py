@@ -115,7 +115,11 @@ class PubSub:
             await cluster.stop()
             raise
         self.cluster = cluster
-        self._topics.keep_all()
+        self._topics.hear_all()
+
+    def keep_logs(self) -> None:
+        """Follow the logs of all topics that have subscribers, because the logs have started."""
+        self._topics.follow_all()
 
     async def stop(self) -> None:
         """Disconnect from the bus."""

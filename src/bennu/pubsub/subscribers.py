@@ -122,7 +122,7 @@ class Subscribers:
         """Send an entry of a log to all subscribers but the sender. Return whether the batch is full.
 
         Positioned lanes get frames with the position. Their channels that intercept the event get the entry by
-        themselves. All others get what they get of any broadcast.
+        themselves. Channels that catch up get the entry later. All others get what they get of any broadcast.
         """
         event, text = entry.event, Raw(entry.payload)
         broadcast: Broadcast | None = None
@@ -133,9 +133,9 @@ class Subscribers:
         position = f"{entry.offset}:{epoch}"
         account, batch = self.account, pubsub.batch
         account.messages += 1
-        for lane in tuple(
-            self.lanes.values()
-        ):  # a channel that gets its entry by itself leaves its lane
+        for lane in tuple(self.lanes.values()):  # a channel that intercepts the entry changes lanes
+            if lane.is_positioned is None:
+                continue
             if event in lane.intercepts:
                 if lane.is_positioned:
                     for channel in lane.everybody():

@@ -44,7 +44,8 @@ class TopicTable:
             account = accounts.of(topic) if isinstance(topic, str) else Account()
             subscribers = self._topics[topic] = Subscribers(account)
             if isinstance(topic, str):
-                self._keep(topic)
+                self._hear(topic)
+                self._follow(topic)
         return subscribers
 
     def forget_if_empty(self, topic: str | SocketId, subscribers: Subscribers) -> None:
@@ -59,19 +60,26 @@ class TopicTable:
             if logs is not None:
                 logs.let_go(topic)
 
-    def keep_all(self) -> None:
-        """Tell the bus and the logs of all topics: they have just started."""
+    def hear_all(self) -> None:
+        """Tell the bus of all topics: it has just started."""
         for topic in self._topics:  # listeners that were not cancelled before the last stop
             if isinstance(topic, str):
-                self._keep(topic)
+                self._hear(topic)
+
+    def follow_all(self) -> None:
+        """Tell the logs of all topics: they have just started."""
+        for topic in self._topics:
+            if isinstance(topic, str):
+                self._follow(topic)
 
     def clear(self) -> None:
         """Forget all topics."""
         self._topics.clear()
 
-    def _keep(self, topic: str) -> None:
-        cluster, logs = self._pubsub.cluster, self._pubsub.logs
-        if cluster is not None:
-            cluster.interest.keep(TOPICS + topic)
-        if logs is not None:
-            logs.keep(topic)
+    def _hear(self, topic: str) -> None:
+        if self._pubsub.cluster is not None:
+            self._pubsub.cluster.interest.keep(TOPICS + topic)
+
+    def _follow(self, topic: str) -> None:
+        if self._pubsub.logs is not None:
+            self._pubsub.logs.keep(topic)

@@ -5,12 +5,14 @@ Theory of operation
 The gate (:mod:`bennu.history.gate`) decides which entries a member gets. This class writes them.
 
 A **live** member is in a lane: the fast lane writes its entries. It leaves the lane for two reasons. Its client reads too
-slowly: then it catches up when the transport's buffer has room again, so it never holds more than one batch. Or the channel
-has an ``@on_out`` for an entry: a handler is slower than a lane, and later entries would overtake what it pushes. Then the
-entry goes to the handler, and the member catches up when the handler is done. The first push of the handler carries the
-entry's position, so that a client that missed it can recover it.
+slowly: then it catches up when the transport's buffer has room again, and meanwhile it keeps a few batches at most. Or the
+channel has an ``@on_out`` for an entry: a handler is slower than a lane, and later entries would overtake what it pushes.
+Then the entry goes to the handler, and the member catches up when the handler is done. The first push of the handler carries
+the entry's position, so that a client that missed it can recover it. If the handler raises, the channel ends, and nothing is
+written after it: the client joins again with a position before the entry.
 
-A member that **catches up** writes its queue in batches, while the connection has no backpressure.
+A member that **catches up** writes its queue in batches, while the connection has no backpressure. It is in a lane that carries
+what is not in the log: diffs of presences, for example, and local broadcasts.
 """
 
 from __future__ import annotations
@@ -20,20 +22,24 @@ import hashlib
 import random
 import secrets
 from collections.abc import Awaitable
+from contextvars import ContextVar
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 from msgspec import Raw
 
+from ..definition import Handler
 from ..errors import EncodeError
 from ..history.answer import RecoveryAnswer, add_recovery
+from ..history.guard import STORE_TIMEOUT
 from ..history.member import HistoryMember, MemberState
 from ..history.position import Asked, Position
 from ..history.topic_log import TopicLog
 from ..message import Broadcast, Encoded, Message
 from ..protocol.encoding import raw_object
 from ..store.entry import NOBODY, LogEntry
+from ..user_code.callback import UNFINISHED
 from .end import End, Trigger
 from .mailbox import Kind
 
@@ -45,8 +51,14 @@ __all__ = ["ChannelMember", "JoinResult"]
 BATCH: Final = 64 * 1024
 """Bytes of one write while a member catches up."""
 
+HELD: Final = 4 * BATCH
+"""Bytes of payloads that a member keeps while its client does not read. It reads the rest from the store later."""
+
 KICK_WITHIN: Final = 2.0
 """The most seconds between a kick and its ``phx_error``: the members of a topic don't join again at the same moment."""
+
+_handling: Final[ContextVar[LogEntry | None]] = ContextVar("_handling", default=None)
+"""The entry whose handler is running, in the context of the handler and of what it calls."""
 
 _decode = msgspec.json.Decoder().decode
 
@@ -112,15 +124,22 @@ class ChannelMember(HistoryMember):
         Args:
             response: The response of the user's ``join``.
         """
+        loop = self._channel.connection.server.loop
         self._response = response
-        joined = self._joined = self._channel.connection.server.loop.create_future()
-        self._log.join(self, self._channel)
+        joined = self._joined = loop.create_future()
+        timer = loop.call_later(STORE_TIMEOUT, self.refuse)
         try:
+            self._log.join(self, self._channel)
             result: JoinResult = await joined
             return result
         finally:
+            timer.cancel()
             self._joined = None
             self._response = None
+
+    def lost(self) -> None:
+        """Take the news that the connection is gone."""
+        self._resolve(JoinResult.LOST)
 
     def end(self) -> None:
         """Leave the topic, because the channel has ended."""
@@ -132,6 +151,8 @@ class ChannelMember(HistoryMember):
     def accept(self, answer: RecoveryAnswer | None) -> bool:
         """Write the reply to the join."""
         channel, connection = self._channel, self._channel.connection
+        if self._joined is None or self._joined.done():  # it took too long
+            return False
         if connection.is_lost:
             self._resolve(JoinResult.LOST)
             return False
@@ -171,6 +192,13 @@ class ChannelMember(HistoryMember):
 
     # Live.
 
+    @property
+    def entries_in_lane(self) -> bool | None:
+        """Whether the entries in the member's lane carry positions; None for a lane without entries."""
+        if not self.is_positioned:
+            return False
+        return True if self.state is MemberState.LIVE else None
+
     def go_live(self) -> None:
         """Enter the lane. A plain member is in its lane already."""
         if self.is_positioned:
@@ -179,14 +207,14 @@ class ChannelMember(HistoryMember):
     def slow_down(self) -> None:
         """Leave the lane, because the client reads too slowly."""
         if self.is_positioned and self.state is MemberState.LIVE:
-            self._channel.leave_lane()
             self._log.gate.detach(self)
+            self._channel.enter_lane()
 
     def intercept(self, entry: LogEntry) -> None:
         """Leave the lane, because a handler gets this entry instead of the client."""
         if self.state is MemberState.LIVE:
-            self._channel.leave_lane()
             self._log.gate.detach(self, entry)
+            self._channel.enter_lane()
             self.catch_up()
 
     # Catching up.
@@ -201,6 +229,8 @@ class ChannelMember(HistoryMember):
             while self.state is MemberState.CATCHING_UP and connection.backpressure is None:
                 if connection.is_lost or not (self.queue or self._log.gate.settle(self)):
                     break
+                if not self._log.may_write(self.catch_up):
+                    break
                 frames = self._take()
                 if frames:
                     connection.send_framed(frames)
@@ -208,7 +238,19 @@ class ChannelMember(HistoryMember):
                     break
         finally:
             self._is_writing = False
+        if connection.backpressure is not None:
+            self._shorten()
         self._log.wake()
+
+    def _shorten(self) -> None:
+        """Keep only what is written first, because the client does not read."""
+        size = 0
+        for count, entry in enumerate(self.queue):
+            if size > HELD:
+                while len(self.queue) > count:
+                    self.queue.pop()
+                return
+            size += len(entry.payload)
 
     def _is_free(self) -> bool:
         """Return whether no handler has an entry."""
@@ -263,12 +305,22 @@ class ChannelMember(HistoryMember):
         """Return an entry as the handler gets it."""
         return Broadcast(self._channel.topic, entry.event, _decode(entry.payload))
 
-    async def handle(self, running: Awaitable[Any]) -> Any:
-        """Run the handler of an entry, and go on after it."""
+    async def handle(self, handler: Handler, running: Awaitable[Any]) -> Any:
+        """Run the handler of an entry, and go on after it, unless it raises.
+
+        Args:
+            handler: The handler.
+            running: Its call.
+        """
+        token = _handling.set(self._handled)
         try:
-            return await running
+            value = await running
+            if type(value) in UNFINISHED:
+                value = await handler.finish(value)
         finally:
-            self.handled()
+            _handling.reset(token)
+        self.handled()
+        return value
 
     def handled(self) -> None:
         """Go on after an entry whose handler is done."""
@@ -280,8 +332,9 @@ class ChannelMember(HistoryMember):
     def encode_push(self, event: str, payload: Any) -> Encoded | None:
         """Return the handler's first push for an entry, which carries the entry's position; None for any other push."""
         entry = self._handled
-        is_first = entry is not None and self.cursor < entry.offset
-        if entry is None or not is_first or isinstance(payload, bytes):
+        if entry is None or _handling.get() is not entry or self.cursor >= entry.offset:
+            return None
+        if isinstance(payload, bytes):  # binary messages have no field for it
             return None
         encoded = self._encode(entry, event, raw_object(payload))
         self.cursor = entry.offset

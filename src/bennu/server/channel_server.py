@@ -152,6 +152,8 @@ class ChannelServer:
     def end(self, reason: str | Exception) -> None:
         """Queue the end by a lost connection. It is handled in its turn, but at the latest after the grace time."""
         self.leave_lane()
+        if self.member is not None:
+            self.member.lost()
         end = End(Trigger.LOST, reason)
         self.task.put_end(end, end)
 
@@ -161,17 +163,21 @@ class ChannelServer:
         self.task.replace()
 
     def accepted(self) -> None:
-        """Note that the join has succeeded. A positioned member enters its lane when it has caught up."""
+        """Note that the join has succeeded."""
         self.move(Trigger.ACCEPTED)
-        if self.member is None or not self.member.is_positioned:
-            self.enter_lane()
+        self.enter_lane()
 
     def enter_lane(self) -> None:
-        """Begin to receive the broadcasts of the topic."""
+        """Begin to receive the broadcasts of the topic; or change the lane, because the member catches up or is live now."""
         connection, member = self.connection, self.member
-        is_positioned = member is not None and member.is_positioned
-        key = (connection.serializer, connection.framing, self.definition.intercepts, is_positioned)
-        self.lane = connection.server.pubsub.enter(self.topic, key, connection, self)
+        pubsub = connection.server.pubsub
+        pubsub.batch.sync(connection)  # this can tell that the client is slow, so it comes first
+        entries = member is not None and member.entries_in_lane
+        key = (connection.serializer, connection.framing, self.definition.intercepts, entries)
+        if key != self.lane:
+            old, self.lane = self.lane, pubsub.enter(self.topic, key, connection, self)
+            if old is not None:
+                pubsub.leave(self.topic, old, connection)
 
     def leave_lane(self) -> None:
         """Stop receiving the broadcasts of the topic."""

@@ -41,12 +41,17 @@ async def join(channel: ChannelServer, message: Message) -> bool:
     """
     connection, handler = channel.connection, channel.definition.join
     started = time.perf_counter()
-    logs = connection.server.pubsub.logs
-    history = None if logs is None else logs.history_of(channel.topic)
-    asked = None
+    outcome: Ok | Error = _OK
+    logs, history, asked = connection.server.pubsub.logs, None, None
+    try:
+        history = None if logs is None else logs.history_of(channel.topic)
+    except Exception:
+        connection.server.log.exception("The history of %r can't be chosen", channel.topic)
+        outcome = Error(CRASHED)
     if history is not None:
         message, asked = without_key(message)
-    outcome = _OK if handler is None else await _ask(channel, handler, message)
+    if handler is not None and outcome is _OK:
+        outcome = await _ask(channel, handler, message)
     if outcome.response is not CRASHED:
         report_joined(channel, message, outcome, started)
     if history is not None and type(outcome) is Ok:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,6 +12,7 @@ from ..history.position import Asked, split_payload
 from ..history.reader import AnyPosition
 from ..message import Message
 from .channel_member import ChannelMember, JoinResult
+from .task import Interruption
 
 if TYPE_CHECKING:
     from .channel_server import ChannelServer
@@ -44,9 +46,9 @@ async def join_history(
         What became of the join. If it is REFUSED or CRASHED, the join is not answered.
     """
     logs = channel.connection.server.pubsub.logs
-    floor = await _floor(channel)
-    log = None if logs is None else logs.keep(channel.topic)
-    if log is None or floor is _CRASHED:
+    floor = await _floor_in_time(channel)
+    log = None if logs is None or floor is _CRASHED else logs.keep(channel.topic)
+    if log is None:
         return JoinResult.CRASHED
     member = channel.member = ChannelMember(channel, log, message, asked, floor)
     result = JoinResult.LOST
@@ -87,17 +89,43 @@ async def _floor(channel: ChannelServer) -> float | None:
     log = channel.connection.server.log
     try:
         floor = await handler.call(channel.connection, channel.agent)
+        if floor is None:
+            return None
+        if isinstance(floor, datetime) and floor.tzinfo is not None:
+            return floor.timestamp() * 1000
     except Exception:
+        if channel.task.interruption is Interruption.KILLED:
+            raise
         log.exception("The history_floor of %r crashed", channel.topic)
         return _CRASHED
-    if floor is None:
-        return None
-    if isinstance(floor, datetime) and floor.tzinfo is not None:
-        return floor.timestamp() * 1000
     log.error(
         "The history_floor of %r returned %r: expected None, or a datetime with a time zone, such as"
         " datetime.now(UTC)",
         channel.topic,
         floor,
     )
+    return _CRASHED
+
+
+async def _floor_in_time(channel: ChannelServer) -> float | None:
+    """Return the same within the time limit of a join."""
+    task, limit = channel.task, channel.connection.socket.join_timeout
+    task.set_limit(limit)
+    try:
+        floor = await _floor(channel)
+    except asyncio.CancelledError:
+        if not task.take_interruption():
+            raise
+        return _too_slow(channel, limit)
+    finally:
+        task.clear_limit()
+    return _too_slow(channel, limit) if task.take_interruption() else floor
+
+
+def _too_slow(channel: ChannelServer, limit: float) -> float:
+    # If the channel has an end, the call was cancelled for another reason, which was logged.
+    if channel.task.ending is None:
+        channel.connection.server.log.error(
+            "The history_floor of %r took over %gs", channel.topic, limit
+        )
     return _CRASHED

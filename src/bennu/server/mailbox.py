@@ -79,6 +79,7 @@ class Mailbox:
         "_clients",
         "_dropped",
         "_free",
+        "_from_log",
         "_half",
         "_handled",
         "_put",
@@ -100,6 +101,7 @@ class Mailbox:
         self._half = 0
         self._handled = 0  # bytes of counted messages since the task last waited for a turn
         self._dropped = 0
+        self._from_log = 0  # entries of a log in _servers
         self.sizes: dict[int, int] = {}
         self.is_full = False
 
@@ -141,7 +143,9 @@ class Mailbox:
         servers = self._servers
         if servers is None:
             servers = self._servers = deque()
-        elif kind is not Kind.ENTRY and len(servers) >= self._server.agent.max_mailbox:
+        if kind is Kind.ENTRY:
+            self._from_log += 1
+        elif len(servers) - self._from_log >= self._server.agent.max_mailbox:
             if self._server.agent.overflow == "end":
                 return False
             del servers[int(servers[0][1][0] is Kind.ENTRY)]
@@ -170,6 +174,8 @@ class Mailbox:
         servers, clients = self._servers, self._clients
         if servers is not None and servers[0][0] <= self._taken:
             item = servers.popleft()[1]
+            if item[0] is Kind.ENTRY:
+                self._from_log -= 1
             if not servers:
                 self._servers = None
             return item
@@ -189,7 +195,7 @@ class Mailbox:
     def clear(self) -> None:
         """Drop all items, and resume reading if it is paused because of this mailbox."""
         self._clients = self._servers = None  # they can hold megabytes
-        self._taken, self._free = self._put, 0
+        self._taken, self._free, self._from_log = self._put, 0, 0
         connection = self._server.connection
         if self.is_full:
             self.is_full = False

@@ -138,11 +138,16 @@ def _step_of_entry(server: ChannelServer, entry: LogEntry) -> Step | End | None:
     member = server.member
     if member is None:
         return None
-    step = _step_of_broadcast(server, member.broadcast_of(entry))
+    try:
+        broadcast = member.broadcast_of(entry)
+    except Exception as error:  # noqa: BLE001 - logged: the store's bytes are no JSON
+        return server.task.crash(error, entry.event)
+    step = _step_of_broadcast(server, broadcast)
     if isinstance(step, tuple) and not isinstance(step, End):
         message, handler, running = step
-        return message, handler, member.handle(running)
-    member.handled()
+        return message, handler, member.handle(handler, running)
+    if step is None:
+        member.handled()
     return step
 
 
