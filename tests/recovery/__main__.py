@@ -152,7 +152,12 @@ class Run:
         while not condition():
             if time.monotonic() > end:
                 late = [page.state() for page in self._pages if not page.is_at_end][:5]
-                raise AssertionError(f"not at rest after {PATIENCE:g} s: {what}; {late}")
+                logs = "\n".join(
+                    f"node {one.number}: {line}"
+                    for one in self._workers
+                    for line in one.lines[-15:]
+                )
+                raise AssertionError(f"not at rest after {PATIENCE:g} s: {what}; {late}\n{logs}")
             await asyncio.sleep(0.1)
 
     # The load and the faults.
@@ -225,11 +230,16 @@ class Run:
 
     async def _pause_store(self) -> None:
         self.faults["store paused"] += 1
-        await asyncio.to_thread(self._setup.server.pause)
+        server = self._setup.server
+        if hasattr(server, "paused"):
+            with server.paused():
+                await asyncio.sleep(PAUSE)
+            return
+        server.pause()
         try:
             await asyncio.sleep(PAUSE)
         finally:
-            await asyncio.to_thread(self._setup.server.resume)
+            server.resume()
 
 
 def main() -> None:

@@ -66,7 +66,7 @@ endpoint = Endpoint(
             max_channels=200,
             max_unsent=16_000_000,
         ),
-        "/control": RawSocket(connect=connect, handler=Control),
+        "/control": RawSocket(connect=connect, handler=Control, timeout=3_600),
     },
     hosts=["*"],
     check_origin=False,
