@@ -9,6 +9,8 @@ STREAM = (
     b'INFO {"server_id":"A"}\r\nPING\r\n'
     b"MSG room 10 5\r\nhello\r\n"
     b"MSG room 11 inbox 0\r\n\r\n"
+    b"HMSG room 10 12 14\r\nNATS/1.0\r\n\r\nab\r\n"
+    b"HMSG room 10 inbox 12 12\r\nNATS/1.0\r\n\r\n\r\n"
     b"+OK\r\n"
     b"MSG room 10 9\r\nMSG a 1 2\r\n"
     b"-ERR 'Slow'\r\n"
@@ -18,6 +20,8 @@ READ = [
     b"PING",
     (b"10", b"", b"hello"),
     (b"11", b"inbox", b""),
+    (b"10", b"", b"NATS/1.0\r\n\r\nab"),
+    (b"10", b"inbox", b"NATS/1.0\r\n\r\n"),
     b"+OK",
     (b"10", b"", b"MSG a 1 2"),
     b"-ERR 'Slow'",

@@ -22,7 +22,15 @@ from typing import Any, Final
 
 from .processes import HOST, free_ports
 
-__all__ = ["NatsCluster", "NatsServer", "nats_cluster", "nats_gateways", "nats_leaf", "nats_server"]
+__all__ = [
+    "NatsCluster",
+    "NatsServer",
+    "jetstream",
+    "nats_cluster",
+    "nats_gateways",
+    "nats_leaf",
+    "nats_server",
+]
 
 PATIENCE: Final = 20.0
 """Seconds after which a server that is not in its state has failed."""
@@ -65,11 +73,12 @@ class NatsServer:
         """Whether the process has been started and has not been ended."""
         return self._process is not None
 
-    def start(self, config: str | None = None) -> None:
-        """Start the server, and return when it listens.
+    def start(self, config: str | None = None, *, waits: bool = True) -> None:
+        """Start the server.
 
         Args:
             config: More lines of the configuration from now on. Default: None, as before.
+            waits: Whether to return when it listens, or at once.
         """
         assert self._process is None, f"{self.name} runs"
         self._text = self._text if config is None else config
@@ -87,6 +96,11 @@ class NatsServer:
                 stdout=log,
                 stderr=log,
             )
+        if waits:
+            self.wait_until_ready()
+
+    def wait_until_ready(self) -> None:
+        """Return when the server listens."""
         _wait_for(self._is_ready, f"{self.name} is not ready, see {self.log}")
 
     def _is_ready(self) -> bool:
@@ -159,11 +173,20 @@ class NatsCluster:
         servers: The servers.
     """
 
-    def __init__(self, directory: Path, size: int = 3, config: str = "") -> None:
+    def __init__(
+        self,
+        directory: Path,
+        size: int = 3,
+        config: str = "",
+        *,
+        has_jetstream: bool = False,
+    ) -> None:
         self.servers = [NatsServer(directory, f"server-{number}") for number in range(size)]
         routes = json.dumps([f"nats-route://{HOST}:{one.route_port}" for one in self.servers])
+        self._has_jetstream = has_jetstream
         self._config = {
-            one.name: f"cluster {{ name: test, listen: {HOST}:{one.route_port}, routes: {routes} }}\n{config}"
+            one.name: f"cluster {{ name: test, listen: {HOST}:{one.route_port}, routes: {routes} }}\n{config}\n"
+            + (jetstream(directory / one.name) if has_jetstream else "")
             for one in self.servers
         }
 
@@ -174,8 +197,10 @@ class NatsCluster:
 
     def start(self) -> None:
         """Start the servers, and return when each one knows all."""
+        for one in self.servers:  # one with JetStream is ready when the others are there
+            one.start(self._config[one.name], waits=not self._has_jetstream)
         for one in self.servers:
-            one.start(self._config[one.name])
+            one.wait_until_ready()
         self.wait_until_joined()
 
     def wait_until_joined(self) -> None:
@@ -191,6 +216,17 @@ class NatsCluster:
         )
 
 
+def jetstream(directory: Path, sync: str = "2m") -> str:
+    """Return the lines of a configuration that turn JetStream on.
+
+    Args:
+        directory: Where the server keeps its data.
+        sync: Between two syncs of the files, or ``always``. Default: as the server's.
+    """
+    path = json.dumps(str(directory / "data"))
+    return f"jetstream {{ store_dir: {path}, sync_interval: {sync} }}"
+
+
 @contextmanager
 def nats_server(directory: Path, config: str = "", scheme: str = "nats") -> Iterator[NatsServer]:
     """Run a server. Its end kills it, in whatever state it is."""
@@ -201,9 +237,11 @@ def nats_server(directory: Path, config: str = "", scheme: str = "nats") -> Iter
 
 
 @contextmanager
-def nats_cluster(directory: Path, size: int = 3, config: str = "") -> Iterator[NatsCluster]:
+def nats_cluster(
+    directory: Path, size: int = 3, config: str = "", *, has_jetstream: bool = False
+) -> Iterator[NatsCluster]:
     """Run a cluster. Its end kills the servers, in whatever state they are."""
-    cluster = NatsCluster(directory, size, config)
+    cluster = NatsCluster(directory, size, config, has_jetstream=has_jetstream)
     with _running(cluster.servers):
         cluster.start()
         yield cluster

@@ -39,6 +39,7 @@ class NATSConnection(asyncio.Protocol):
         client: The name of this client in the server's monitoring.
         message: Called with the sid, the reply and the bytes of each message.
         broken: Called once with the reason when the connection has ended, after :meth:`open` and not by :meth:`close`.
+        headers: Whether messages come with their headers. If not, the server leaves out the headers.
 
     Attributes:
         info: What the server says of itself.
@@ -50,11 +51,14 @@ class NATSConnection(asyncio.Protocol):
         client: str,
         message: Callable[[bytes, bytes, bytes], object],
         broken: Callable[[Exception], object],
+        *,
+        headers: bool = False,
     ) -> None:
         self.info = ServerInfo()
         self._address = address
         self._client = client
         self._broken = broken
+        self._headers = headers
         self._reader = NATSReader(message, self._line)
         self._transport: asyncio.Transport | None = None
         self._waiters: set[asyncio.Future[None]] = set()
@@ -122,7 +126,8 @@ class NATSConnection(asyncio.Protocol):
     def _options(self) -> dict[str, Any]:
         return {
             "echo": True,  # a node hears its own probe
-            "headers": False,
+            "headers": self._headers,
+            "no_responders": self._headers,  # a request that nobody answers gets an answer at once
             "lang": f"python/{platform.python_version()}",
             "name": self._client,
             "pedantic": False,

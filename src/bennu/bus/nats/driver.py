@@ -73,6 +73,7 @@ class NATSDriver(Driver):
     Args:
         address: The address.
         client: The name of this client in the server's monitoring.
+        headers: Whether the bytes of a message begin with its headers, if it has headers.
     """
 
     __slots__ = (
@@ -82,6 +83,7 @@ class NATSDriver(Driver):
         "_connection",
         "_ends",
         "_fence",
+        "_headers",
         "_hear",
         "_joiner",
         "_latest",
@@ -90,8 +92,9 @@ class NATSDriver(Driver):
         "_token",
     )
 
-    def __init__(self, address: NATSAddress, client: str) -> None:
+    def __init__(self, address: NATSAddress, client: str, *, headers: bool = False) -> None:
         self._address = address
+        self._headers = headers
         self._client = client
         self._connection: NATSConnection | None = None
         self._latest: tuple[NATSConnection, NATSPlace] | None = None
@@ -158,7 +161,9 @@ class NATSDriver(Driver):
         return places
 
     async def _connect(self, place: NATSPlace, hear: Hear, broken: Broken) -> None:
-        connection = NATSConnection(self._address, self._client, self._take, broken)
+        connection = NATSConnection(
+            self._address, self._client, self._take, broken, headers=self._headers
+        )
         try:
             await connection.open(place)
             self._hear = hear

@@ -1,7 +1,8 @@
 """Reads what a NATS server sends, without an event loop.
 
-A server sends lines, and bytes after the line of a message: ``MSG subject sid [reply] size``. Messages are the data path,
-so one loop over a block of bytes reads them all, and gives each one to a callback.
+A server sends lines, and bytes after the line of a message: ``MSG subject sid [reply] size``, or with headers
+``HMSG subject sid [reply] size_of_headers size``. The headers are the beginning of the bytes of a message. Messages are the
+data path, so one loop over a block of bytes reads them all, and gives each one to a callback.
 """
 
 from __future__ import annotations
@@ -85,14 +86,15 @@ class NATSReader:
         message, end = self._message, len(data)
         position = self._needed = 0
         while (line_end := data.find(b"\r\n", position)) >= 0:
-            if data.startswith(b"MSG ", position):
+            if data.startswith((b"MSG ", b"HMSG "), position):
                 fields = data[position:line_end].split()
                 start = line_end + 2
                 stop = start + _size(fields)
                 if stop + 2 > end:
                     self._needed = stop + 2 - position
                     return position
-                message(fields[2], fields[3] if len(fields) == 5 else b"", data[start:stop])
+                reply = fields[3] if len(fields) == (5 if fields[0] == b"MSG" else 6) else b""
+                message(fields[2], reply, data[start:stop])
                 position = stop + 2
             else:
                 go_on = self._line(data[position:line_end])
@@ -106,7 +108,8 @@ class NATSReader:
 
 def _size(fields: list[bytes]) -> int:
     """Return the size that the line of a message names."""
-    if len(fields) in (4, 5) and fields[-1].isdigit():
+    lengths = (4, 5) if fields[0] == b"MSG" else (5, 6)
+    if len(fields) in lengths and fields[-1].isdigit():
         size = int(fields[-1])
         if size <= MAX_PAYLOAD:
             return size
