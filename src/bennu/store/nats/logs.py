@@ -28,6 +28,7 @@ Nothing deletes the last entry and the marker of a topic: they take some 500 byt
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Final
 
@@ -37,12 +38,15 @@ from ..epoch import new_epoch
 from ..store import Appended, Head, Page
 from .access import JetStreamAccess, Marker
 from .names import JetStreamNames
-from .requests import CONFLICT, DUPLICATES, Kept, RefusedRequest
+from .requests import CONFLICT, DUPLICATES, IN_PROCESS, Kept, RefusedRequest
 
 __all__ = ["JetStreamLogs", "unpack_entry"]
 
 ROUNDS: Final = 50
 """How often a call begins again because others change the log of the topic meanwhile."""
+
+PAUSE: Final = 0.02
+"""Seconds before an append is repeated that is in flight already."""
 
 PIECE: Final = 256
 """Entries in one answer."""
@@ -171,9 +175,12 @@ class JetStreamLogs:
             try:
                 places = await self._store(subject, messages, expected)
             except RefusedRequest as error:
-                if error.code not in CONFLICT:
+                if error.code == IN_PROCESS:  # a repeat, in a cluster
+                    await asyncio.sleep(PAUSE)
+                elif error.code in CONFLICT:
+                    self._access.markers.pop(topic, None)
+                else:
                     raise
-                self._access.markers.pop(topic, None)
                 continue
             by_id = dict(zip([one for one, _ in packed], places, strict=True))
             return Appended(marker.epoch, [by_id[draft.id] for draft in drafts])

@@ -39,6 +39,9 @@ CONFLICT: Final = (10071, 10164)
 DUPLICATES: Final = 10201
 """The code for a batch with a message that was stored before."""
 
+IN_PROCESS: Final = 10158
+"""The code for a message that another request is about to store."""
+
 HEADER: Final = b"NATS/1.0"
 
 
@@ -172,7 +175,11 @@ class JetStreamDriver(NATSDriver):
             "batch": count,
             "max_bytes": max_bytes,
         }
-        frame = (f"$JS.API.DIRECT.GET.{stream}", {}, msgspec.json.encode(question))
+        frame: tuple[str, dict[str, str], bytes] = (
+            f"$JS.API.DIRECT.GET.{stream}",
+            {},
+            msgspec.json.encode(question),
+        )
         found: list[Kept] = []
         for headers, data in await self._ask([frame], is_many=True):
             if b"Nats-Sequence" in headers:
