@@ -73,7 +73,7 @@ class RefusedRequest(StoreUnavailable):
         self.code = code
 
 
-class _Waiting:
+class _Asked:
     """A request without its whole answer."""
 
     __slots__ = ("answers", "done", "is_many")
@@ -98,7 +98,7 @@ class JetStreamDriver(NATSDriver):
         super().__init__(address, client, headers=True)
         self._inbox = f"_INBOX.{secrets.token_hex(8)}".encode()
         self._asked = itertools.count()
-        self._asking: dict[bytes, _Waiting] = {}
+        self._asking: dict[bytes, _Asked] = {}
 
     @property
     def server(self) -> str:
@@ -215,7 +215,7 @@ class JetStreamDriver(NATSDriver):
                 b"HPUB %b %b %d %d\r\n%b%b\r\n"
                 % (place, reply, len(head), len(head) + len(data), head, data)
             )
-        waiting = self._asking[sid] = _Waiting(connection.waiter(), is_many=is_many)
+        waiting = self._asking[sid] = _Asked(connection.waiter(), is_many=is_many)
         try:
             connection.write(b"".join(written))
             await waiting.done
