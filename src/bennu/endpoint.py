@@ -10,7 +10,7 @@ import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .api import Api, APIServer
 from .asgi import ASGIApp, Dispatch, Receive, Scope, Send
@@ -20,6 +20,7 @@ from .bus.address import BUS, given_bus
 from .channel import Channel
 from .endpoint_options import API, LIMITS, STORE, THREADS, WORDS
 from .endpoint_queries import EndpointQueries
+from .history.outbox import outbox_of
 from .history.reader import LogReader
 from .lifecycle import Lifecycle
 from .lifespan import Lifespan, mounted_lifespan, read_lifespan, serve_lifespan
@@ -48,16 +49,11 @@ from .transports.longpoll import LongPolling
 from .transports.routes import Routes, expect_sockets
 from .transports.script import ClientScript
 from .transports.upgrade import Upgrade
-from .user_code.options import (
-    CLASSES,
-    FLAG,
-    SECONDS,
-    TEXT,
-    TEXTS,
-    optional,
-    options,
-)
+from .user_code.options import CLASSES, FLAG, SECONDS, TEXT, TEXTS, optional, options
 from .wrapped import WrappedApplication
+
+if TYPE_CHECKING:
+    from .store.sql import SQLOutbox
 
 __all__ = ["Endpoint"]
 
@@ -348,6 +344,10 @@ class Endpoint(EndpointQueries):
         """Send an event to the clients of a topic in this process, except the sender."""
         self._home.expect("endpoint", "local_broadcast_from")
         await self._send_here(topic, event, payload, _sender(sender))
+
+    def outbox(self, session: object) -> SQLOutbox:
+        """Return what broadcasts in the transactions of a session of SQLAlchemy: :func:`.history.outbox.outbox_of`."""
+        return outbox_of(self.pubsub.logs, self._home, session)
 
     async def disconnect(self, id: str) -> None:  # noqa: A002 - Phoenix's name
         """Close all connections that have an id, on all nodes, with the code 1001.

@@ -324,7 +324,12 @@ def test_a_home_without_an_event_loop_has_none() -> None:
 
 
 READS = {
-    "Endpoint": {"lifespan", "wrap", "serve_native"},
+    "Endpoint": {
+        "lifespan",
+        "wrap",
+        "serve_native",
+        "outbox",  # belongs to the thread of its session
+    },
     "PubSub": {
         "pass_on",  # send, for an entry of a log
         "listen",  # subscribe, for the parts of Bennu

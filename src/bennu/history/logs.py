@@ -335,13 +335,7 @@ class Logs:
         finally:
             for draft in drafts:
                 self.origins.pop(draft.id, None)
-        cluster = self.pubsub.cluster
-        if cluster is not None and not store.announces:
-            for draft, place in zip(drafts, places, strict=True):
-                try:
-                    await cluster.publish(TOPICS + topic, pack_announcement(epoch, place, draft))
-                except EncodeError:  # it is too large for the bus: the other nodes read it
-                    await cluster.publish(TOPICS + topic, pack_announcement(epoch, place, None))
+        await self._announce(topic, epoch, places, drafts)
         return [Position(epoch, offset) for offset, _ in places]
 
     async def _append_all(
@@ -353,6 +347,28 @@ class Logs:
         if len(pairs) != len(drafts):
             raise ValueError(f"{len(drafts)} drafts were appended, and the answer has {len(pairs)}")
         return epoch, pairs
+
+    def committed(self, topic: str, epoch: str, entries: Sequence[LogEntry]) -> None:
+        """Hand entries that a transaction of the user has appended to this node's gate, and announce them to the others."""
+        log = self.topics.get(topic)
+        if log is not None:
+            for entry in entries:
+                log.take(epoch, entry)
+        places, drafts = [entry[:2] for entry in entries], [Draft(*entry[2:]) for entry in entries]
+        self.spawn(self._announce(topic, epoch, places, drafts))
+
+    async def _announce(
+        self, topic: str, epoch: str, places: Sequence[tuple[int, int]], drafts: Sequence[Draft]
+    ) -> None:
+        """Tell the other nodes of new entries, unless the store does it."""
+        cluster = self.pubsub.cluster
+        if cluster is None or self.store.announces:
+            return
+        for draft, place in zip(drafts, places, strict=True):
+            try:
+                await cluster.publish(TOPICS + topic, pack_announcement(epoch, place, draft))
+            except EncodeError:  # it is too large for the bus: the other nodes read it
+                await cluster.publish(TOPICS + topic, pack_announcement(epoch, place, None))
 
     # Reading.
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from ..store import Store
+from .outbox import SQLOutbox
 from .store import SQLStore
 from .tables import metadata
 
-__all__ = ["SQLStore", "metadata", "store_for"]
+__all__ = ["SQLOutbox", "SQLStore", "metadata", "store_for"]
 
 
 def store_for(address: str) -> Store:

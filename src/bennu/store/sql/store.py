@@ -9,6 +9,7 @@ module                what it does
 :mod:`.tables`        the tables
 :mod:`.statements`    what each call asks of the database
 :mod:`.runner`        runs that in transactions, on a bounded number of connections
+:mod:`.outbox`        appends in transactions of the user
 ====================  ==========================================================================================
 
 The store does not announce: the node that appends tells the others over the bus. With ``announce=notify`` PostgreSQL tells
@@ -23,7 +24,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -37,6 +38,7 @@ from ..feed import Feed
 from ..store import Announce, Appended, Claim, Head, Page, Retention, Store
 from .address import read_sql_address
 from .announcing import feed_for, statements_for
+from .outbox import MAX_BYTES, Committed, SQLOutbox, session_of
 from .runner import SQLRunner
 from .tables import SQLTables, hashed
 
@@ -47,9 +49,6 @@ FIRST_ATTEMPT: Final = 5.0
 
 SWEEP_EVERY: Final = 60.0
 """Seconds between two deletions of what is over."""
-
-MAX_BYTES: Final = 16_000_000
-"""The most bytes of an event and a payload."""
 
 REFUSALS: Final = ("28", "3D", "42501")
 """What the SQLSTATE of a refusal begins with that a user must mend: wrong password, no such database, no permission."""
@@ -248,6 +247,40 @@ class SQLStore(Store):
     async def reset(self, topic: str) -> None:
         """Delete the log of a topic."""
         await self._run.write(hashed(topic), partial(self.statements.reset, topic=topic))
+
+    def outbox(
+        self,
+        session: object,
+        retention_of: Callable[[str], Retention | None],
+        committed: Committed,
+    ) -> SQLOutbox:
+        """Return what appends broadcasts in the transactions of a session. A second call for the session returns the first outbox.
+
+        The tables must be there: the start creates them.
+
+        Args:
+            session: An ``AsyncSession`` or ``Session`` of SQLAlchemy, on the database of this store.
+            retention_of: Returns how much of a topic's log is kept; None for a topic without history.
+            committed: Called after the commit, in the thread of the session, with a topic, its epoch and the new
+                entries. It never waits or raises.
+
+        Raises:
+            DefinitionError: It is no session, or its database is of another kind.
+        """
+        own = session_of(session)
+        key = f"bennu outbox {id(self)}"
+        outbox: SQLOutbox | None = own.info.get(key)
+        if outbox is None:
+            backend = own.get_bind().dialect.name
+            if backend != self.statements.backend:
+                raise DefinitionError(
+                    "outbox(session)",
+                    expected=f"a session on the database of the store {self.name}",
+                    got=f"a session on {backend}",
+                    write="the same database in create_async_engine(...) and Endpoint(store=...)",
+                )
+            outbox = own.info[key] = SQLOutbox(own, self.statements, retention_of, committed)
+        return outbox
 
     # Keys.
 

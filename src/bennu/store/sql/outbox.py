@@ -1,0 +1,187 @@
+"""Broadcasts that are appended in the user's own transaction: they happen exactly if the transaction commits.
+
+Theory of operation
+-------------------
+The append of an entry locks the record of its topic until the commit, so another publisher of the topic waits. The outbox
+collects broadcasts, and writes them right before the commit, so the lock is short. It takes topics in sorted order, so
+two transactions with the same topics can't wait for each other.
+
+A rollback forgets what was collected. So does a rollback to a savepoint, for the broadcasts since the savepoint.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from itertools import count
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import event as events
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session, SessionTransaction
+
+from ...errors import DefinitionError, EncodeError
+from ...message import broadcast_of
+from ...protocol.encoding import raw_object
+from ..entry import NOBODY, Draft, LogEntry
+from ..store import Retention
+from .statements import SQLStatements
+
+__all__ = ["SQLOutbox", "session_of"]
+
+Committed = Callable[[str, str, Sequence[LogEntry]], object]
+"""Called after the commit with a topic, its epoch and the new entries, in the thread of the session. It never waits or raises."""
+
+MAX_BYTES: Final = 16_000_000
+"""The most bytes of an event and a payload."""
+
+
+class _Collected(NamedTuple):
+    """A broadcast that is not written yet.
+
+    Attributes:
+        topic: The topic.
+        draft: The rest.
+        within: The transaction and the savepoints in which it was made.
+    """
+
+    topic: str
+    draft: Draft
+    within: Sequence[SessionTransaction]
+
+
+class SQLOutbox:
+    """Collects broadcasts for the transactions of a session. Use it in the thread of the session.
+
+    Args:
+        session: The session. Its database must be the store's.
+        statements: Append to the store's tables.
+        retention_of: Returns how much of a topic's log is kept; None for a topic without history.
+        committed: Called after the commit, for each topic.
+    """
+
+    __slots__ = (
+        "_collected",
+        "_committed",
+        "_ids",
+        "_retention_of",
+        "_session",
+        "_statements",
+        "_written",
+    )
+
+    def __init__(
+        self,
+        session: Session,
+        statements: SQLStatements,
+        retention_of: Callable[[str], Retention | None],
+        committed: Committed,
+    ) -> None:
+        self._session = session
+        self._statements = statements
+        self._retention_of = retention_of
+        self._committed = committed
+        self._collected: list[_Collected] = []
+        self._written: list[tuple[str, str, list[LogEntry]]] = []
+        self._ids = map(f"{secrets.token_hex(8)}-{{:x}}".format, count(1))
+        events.listen(session, "before_commit", self._write)
+        events.listen(session, "after_commit", self._announce)
+        events.listen(session, "after_soft_rollback", self._forget)
+
+    def broadcast(self, topic: str, event: str, payload: Any = None) -> None:
+        """Send an event to the clients of a topic when the session's transaction commits.
+
+        Args:
+            topic: A topic with history.
+            event: The name of the event.
+            payload: A JSON object (a dict, Struct, dataclass or model).
+
+        Raises:
+            DefinitionError: The topic has no history.
+            EncodeError: The payload can't be encoded, is bytes, or is too large.
+            ReservedEvent: The event is reserved by the protocol.
+
+        Example:
+            ``outbox.broadcast("room:7", "said", {"text": "hi"}); await session.commit()``
+        """
+        if self._retention_of(topic) is None:
+            raise DefinitionError(
+                f"outbox.broadcast({topic!r}, ...)",
+                expected="a topic with history, because the transaction writes to its log",
+                got="a topic whose channel has no history",
+                write="history = History() in the channel, or endpoint.broadcast(...) after the commit",
+            )
+        message = broadcast_of(topic, event, payload)
+        if isinstance(message.payload, bytes):
+            raise EncodeError(
+                f"a topic with history carries JSON objects, and the broadcast of {event!r} on {topic!r} is bytes:"
+                " write a JSON object"
+            )
+        data = bytes(raw_object(message.payload))
+        if len(data) + len(event) > MAX_BYTES:
+            raise EncodeError(
+                f"an entry has {len(data):,} bytes: a store takes at most {MAX_BYTES:,}"
+            )
+        draft = Draft(next(self._ids), event, data, NOBODY, int(time.time() * 1000))
+        if not self._session.in_transaction():
+            self._session.begin()  # so that a rollback before the first statement forgets it
+        within = list[SessionTransaction]()
+        current = self._session.get_nested_transaction() or self._session.get_transaction()
+        while current is not None:
+            within.append(current)
+            current = current.parent
+        self._collected.append(_Collected(topic, draft, within))
+
+    def _write(self, session: Session) -> None:
+        """Append what was collected, in the transaction that is about to commit."""
+        if session.in_nested_transaction() or not self._collected:
+            return
+        session.flush()  # it can take long, and can broadcast
+        drafts = defaultdict[str, list[Draft]](list)
+        for topic, draft, _ in self._collected:
+            drafts[topic].append(draft)
+        self._collected.clear()
+        connection = session.connection()
+        for topic, some in sorted(drafts.items()):
+            retention = self._retention_of(topic)
+            assert retention is not None  # noqa: S101 - broadcast has asked
+            epoch, places = self._statements.append(connection, topic, some, retention)
+            entries = [
+                LogEntry(*place, one.id, one.event, one.payload, one.sender, one.time)
+                for place, one in zip(places, some, strict=True)
+            ]
+            self._written.append((topic, epoch, entries))
+
+    def _announce(self, session: Session) -> None:
+        """Say what was committed."""
+        if session.in_nested_transaction():
+            return
+        written, self._written = self._written, []
+        for topic, epoch, entries in written:
+            self._committed(topic, epoch, entries)
+
+    def _forget(self, session: Session, ended: SessionTransaction) -> None:
+        """Forget what a transaction or savepoint has broadcast that was rolled back."""
+        if not ended.nested:
+            self._written.clear()
+        self._collected = [one for one in self._collected if ended not in one.within]
+
+
+def session_of(given: object) -> Session:
+    """Return the session that does the work of a session of SQLAlchemy.
+
+    Raises:
+        DefinitionError: It is no session.
+    """
+    if isinstance(given, AsyncSession):
+        return given.sync_session
+    if isinstance(given, Session):
+        return given
+    raise DefinitionError(
+        "outbox(session)",
+        expected="an AsyncSession or a Session of SQLAlchemy",
+        got=f"{type(given).__name__}",
+        write="outbox = endpoint.outbox(session)",
+    )
