@@ -204,7 +204,7 @@ def test_a_wrong_announce_is_refused(address: str, expected: str) -> None:
 
 
 async def test_the_connection_that_listens_needs_files_that_exist() -> None:
-    store = SQLStore("postgresql+psycopg://me:hunter2@db/chat?announce=notify&sslrootcert=/no/file")
+    store = SQLStore("postgresql+asyncpg://me:hunter2@db/chat?announce=notify&sslrootcert=/no/file")
     with pytest.raises(DefinitionError, match=r"the store .*\n.*sslrootcert") as caught:
         await store.start(lambda *_: None)
     assert "hunter2" not in str(caught.value)
