@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ import pytest
 
 from bennu import Broadcast, Channel, EncodeError, History, on
 from bennu.bus import MemoryNetwork
-from bennu.store import MemoryStore, Store
+from bennu.store import Draft, MemoryStore, Store
 
 from ..support.clock import advance, running_loop, settle
 from ..support.hostile_adapter import HostileAdapter
@@ -304,3 +304,73 @@ async def test_a_slow_client_that_is_alone_on_a_node_still_hears_the_bus() -> No
         frames = [await ben.receive() for _ in range(21)]
         assert [frame.ref for frame in frames] == [f"{n}:{epoch}" for n in range(1, 22)]
         assert running_loop().time() == started
+
+
+class Unruly(SharedStore):
+    """A store that announces, and raises when a node hears topics no more."""
+
+    def unsubscribe(self, topics: Collection[str]) -> None:
+        """Raise."""
+        super().unsubscribe(topics)
+        raise KeyError("unsubscribe")
+
+
+async def test_a_store_that_can_not_unsubscribe_is_logged() -> None:
+    async with fleet(Unruly(announces=True), 1) as (one,):
+        ann, _ = await one.enter()
+        ann.close()
+        await advance(60)
+        one.server.logged("still announces 1 topics")
+
+
+async def test_a_topic_that_is_forgotten_while_it_is_subscribed_to_is_not_heard() -> None:
+    store = SharedStore(announces=True)
+    async with fleet(store, 1) as (one,):
+        await one.enter()
+        store.hangs.add("subscribe")
+        listening = one.server.endpoint.pubsub.subscribe("room:2", lambda message: None)
+        await settle()
+        listening.cancel()
+        await advance(4.5)
+        store.go_on()
+        await settle()
+        assert (await one.enter())[1]
+
+
+async def test_the_time_limit_of_a_read_is_no_end_of_the_topic() -> None:
+    """A read that has failed in an odd way is repeated after a pause, but a join does not wait for the pause."""
+    store = SharedStore()
+    async with fleet(store, 1) as (one,):
+        client = await one.server.connect()
+        store.raises["read"] = EncodeError("the topic is too long")
+        reply = await client.join("room:1", {"recovery": {}}, within=1)
+        assert reply["response"]["reason"] == "history_unavailable"
+        one.server.logged("can't be read")
+        before = store.calls["read"]
+        await advance(0)
+        listening = one.server.endpoint.pubsub.subscribe("room:1", lambda message: None)
+        await advance(20)
+        assert 4 < store.calls["read"] - before < 20
+        one.server.records.clear()
+        del store.raises["read"]
+        started = running_loop().time()
+        reply = await client.join("room:1", {"recovery": {}})
+        assert reply["status"] == "ok"
+        assert running_loop().time() == started
+        listening.cancel()
+
+
+async def test_an_entry_that_can_not_be_sent_does_not_stop_the_others() -> None:
+    """A store can have bytes that are no JSON: from an operator, for example."""
+    store = SharedStore()
+    async with fleet(store, 1) as (one,):
+        heard: list[Any] = []
+        listening = one.server.endpoint.pubsub.subscribe("room:1", heard.append)
+        await advance(1)
+        draft = Draft("odd", "said", b"{nonsense}", 0, 1_000_000_000_000)
+        await store.append("room:1", [draft], History(size=100).retention)
+        await one.say(2)
+        await advance(1)
+        one.server.logged("Entry 1 of 'room:1' could not be sent")
+        assert [message.payload["n"] for message in heard] == [2]
+        listening.cancel()

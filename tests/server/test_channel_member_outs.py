@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from msgspec import Struct
 
 from bennu import Channel, History, Presence, on, on_info, on_out
+from bennu.store import Appended, Draft, Retention
 
+from ..support.clock import settle
 from ..support.memory import Client, Frame, Server, endpoint_of, ok, serve
+from ..support.shared_store import SharedStore
 
 
 class Room(Channel[Any]):
@@ -202,3 +207,120 @@ async def test_an_entry_counts_for_no_bound_of_the_mailbox() -> None:
             Frame("1", f"1:{epoch}", "room:1", "said", {"n": 1}),
             Frame("1", None, "room:1", "number", {"n": 2}),
         )
+
+
+class Kicked(Channel[Any]):
+    """A room whose handler waits, and whose client is kicked meanwhile."""
+
+    history = History(size=10)
+
+    @on_out("said")
+    async def said(self, payload: dict[str, Any]) -> None:
+        await Room.gate.wait()
+        await self.push("said", payload)
+
+
+async def test_a_push_for_an_entry_of_a_log_that_is_gone_has_no_position() -> None:
+    store = SharedStore()
+    async with serve(endpoint_of({"room:*": Kicked}, store=store)) as server:
+        client, _ = await enter(server)
+        await server.endpoint.broadcast("room:1", "said", {"n": 1})
+        await settle()
+        await store.reset("room:1")
+        await server.endpoint.broadcast("room:1", "said", {"n": 2})
+        await settle()
+        Room.gate.set()
+        await client.expect(Frame("1", None, "room:1", "said", {"n": 1}))
+        await client.expect(
+            Frame("1", "1", "room:1", "phx_error", {"reason": "channel_crash"}), within=3
+        )
+
+
+class Threaded(Channel[Any]):
+    """A room whose handler is a plain function, and whose other handler returns a coroutine."""
+
+    history = History(size=10)
+
+    @on_out("said")
+    def said(self, payload: dict[str, Any]) -> None:
+        self.sync.push("said", payload)
+
+    @on_out("bytes")
+    async def binary(self, payload: dict[str, Any]) -> None:
+        await self.push("bytes", b"123")
+        await self.push("text", payload)
+
+
+async def test_the_push_of_a_plain_function_carries_the_position() -> None:
+    async with serve(endpoint_of({"room:*": Threaded})) as server:
+        client, epoch = await enter(server)
+        await server.endpoint.broadcast("room:1", "said", {"n": 1})
+        frame = await client.receive(within=1)
+        assert frame == Frame("1", f"1:{epoch}", "room:1", "said", {"n": 1})
+
+
+async def test_a_push_of_bytes_can_carry_no_position_and_the_next_push_does() -> None:
+    async with serve(endpoint_of({"room:*": Threaded})) as server:
+        client, epoch = await enter(server)
+        await server.endpoint.broadcast("room:1", "bytes", {"n": 1})
+        frames = [await client.receive(within=1) for _ in range(2)]
+        assert [frame.event for frame in frames] == ["bytes", "text"]
+        assert frames[1] == Frame("1", f"1:{epoch}", "room:1", "text", {"n": 1})
+
+
+class Number(Struct):
+    """A number that may not be 13."""
+
+    n: int
+
+    def __post_init__(self) -> None:
+        if self.n == 13:
+            raise KeyError(self.n)
+
+
+class Typed(Channel[Any]):
+    """A room whose handler takes one type of payload."""
+
+    history = History(size=10)
+
+    @on_out("said")
+    async def said(self, payload: Number) -> None:
+        await self.push("said", payload)
+
+
+async def test_an_entry_that_does_not_fit_is_skipped_and_a_crash_of_its_type_ends_the_channel() -> (
+    None
+):
+    async with serve(endpoint_of({"room:*": Typed})) as server:
+        client, epoch = await enter(server)
+        await server.endpoint.broadcast("room:1", "said", {"n": "one"})
+        await server.endpoint.broadcast("room:1", "other", {"n": 2})
+        await client.expect(Frame("1", f"2:{epoch}", "room:1", "other", {"n": 2}))
+        server.logged("expects another payload", level=30)
+        await server.endpoint.broadcast("room:1", "said", {"n": 13})
+        await server.endpoint.broadcast("room:1", "other", {"n": 4})
+        await client.expect(Frame("1", "1", "room:1", "phx_error", {"reason": "channel_crash"}))
+        server.logged("crashed in said")
+
+
+class Corrupt(SharedStore):
+    """A store that gives back other bytes than it was given."""
+
+    async def append(self, topic: str, drafts: Sequence[Draft], retention: Retention) -> Appended:
+        """Append bytes that are no JSON."""
+        return await super().append(
+            topic, [draft._replace(payload=b"{nonsense}") for draft in drafts], retention
+        )
+
+
+async def test_an_entry_whose_bytes_are_no_json_ends_the_channels_that_handle_it() -> None:
+    async with serve(endpoint_of({"room:*": Kicked}, store=Corrupt())) as server:
+        Room.gate.set()
+        await server.endpoint.broadcast("room:1", "said", {"n": 1})
+        epoch = (await enter(server))[1]
+        client = await server.connect()
+        client.start_join("room:1", {"recovery": {"epoch": epoch, "offset": 0}})
+        await settle()
+        assert [frame.event for frame in client.read()] == ["phx_reply", "phx_error"]
+        client.read().clear()
+        server.logged("crashed in said")

@@ -105,22 +105,26 @@ class Logs:
 
     async def stop(self) -> None:
         """Stop the checks, wait for appends that are under way, and stop the store."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(PUBLISH_TIMEOUT):
-                for writer in tuple(self._writers.values()):
-                    await writer.empty()
-        self._is_running = False
-        self._forget_topics()
-        tasks = tuple(self._tasks)
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks, timeout=PUBLISH_TIMEOUT)
-        await self.guard.stop()
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PUBLISH_TIMEOUT):
+                    for writer in tuple(self._writers.values()):
+                        await writer.empty()
+        finally:  # also if the stop is cancelled
+            self._is_running = False
+            self._forget_topics()
+            tasks = tuple(self._tasks)
+            for task in tasks:
+                task.cancel()
+            try:
+                if tasks:
+                    await asyncio.wait(tasks, timeout=PUBLISH_TIMEOUT)
+            finally:
+                await self.guard.stop()
 
     def forget(self) -> None:
         """Forget all topics and tasks: the event loop was closed without a stop, or is the parent process's."""
-        self._is_abandoned = self._is_running
+        self._is_abandoned |= self._is_running
         self._is_running = False
         self._forget_topics()
         self._tasks.clear()

@@ -229,7 +229,7 @@ class ChannelMember(HistoryMember):
             while self.state is MemberState.CATCHING_UP and connection.backpressure is None:
                 if connection.is_lost or not (self.queue or self._log.gate.settle(self)):
                     break
-                if not self._log.may_write(self.catch_up):
+                if not (self._is_for_handler(self.queue[0]) or self._log.may_write(self.catch_up)):
                     break
                 frames = self._take()
                 if frames:
@@ -252,6 +252,14 @@ class ChannelMember(HistoryMember):
                 return
             size += len(entry.payload)
 
+    def _is_own(self, entry: LogEntry) -> bool:
+        """Return whether the client of this member has sent an entry."""
+        return entry.sender == self.sender and entry.sender != NOBODY
+
+    def _is_for_handler(self, entry: LogEntry) -> bool:
+        """Return whether a handler gets an entry instead of the client."""
+        return entry.event in self._channel.definition.intercepts and not self._is_own(entry)
+
     def _is_free(self) -> bool:
         """Return whether no handler has an entry."""
         return self._handled is None
@@ -264,7 +272,7 @@ class ChannelMember(HistoryMember):
         size = 0
         while queue and size < BATCH:
             entry = queue[0]
-            is_own = entry.sender == self.sender and entry.sender != NOBODY
+            is_own = self._is_own(entry)
             if entry.event in intercepts and not is_own:
                 if not frames:
                     self._handled = queue.popleft()
@@ -334,7 +342,8 @@ class ChannelMember(HistoryMember):
         entry = self._handled
         if entry is None or _handling.get() is not entry or self.cursor >= entry.offset:
             return None
-        if isinstance(payload, bytes):  # binary messages have no field for it
+        is_kicked = self.state is MemberState.GONE  # then the log can be another one
+        if is_kicked or isinstance(payload, bytes):  # binary messages have no field for it
             return None
         encoded = self._encode(entry, event, raw_object(payload))
         self.cursor = entry.offset
