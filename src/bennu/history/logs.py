@@ -113,8 +113,7 @@ class Logs:
         finally:  # also if the stop is cancelled
             self._is_running = False
             self._forget_topics()
-            tasks = tuple(self._tasks)
-            for task in tasks:
+            for task in (tasks := tuple(self._tasks)):
                 task.cancel()
             try:
                 if tasks:
@@ -170,10 +169,7 @@ class Logs:
             return found
 
     def keep(self, topic: str) -> TopicLog | None:
-        """Follow a topic, because it has a subscriber or a join. Return None if the topic has no history.
-
-        Call :meth:`let_go` when the subscriber or the join has ended.
-        """
+        """Follow a topic for a subscriber or a join, until :meth:`let_go`. Return None if it has no history."""
         if not self._is_running:
             return None
         try:
