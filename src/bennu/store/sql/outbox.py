@@ -6,7 +6,8 @@ The append of an entry locks the record of its topic until the commit, so anothe
 collects broadcasts, and writes them right before the commit, so the lock is short. It takes topics in sorted order, so
 two transactions with the same topics can't wait for each other.
 
-A rollback forgets what was collected. So does a rollback to a savepoint, for the broadcasts since the savepoint.
+A rollback forgets what was collected, and so does a close of the session. A rollback to a savepoint forgets the broadcasts since
+the savepoint.
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from itertools import count
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from sqlalchemy import event as events
-from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Session, SessionTransaction
+from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session
+from sqlalchemy.orm import Session, SessionTransaction, scoped_session
 
+from ...bus.topics import key_of
 from ...errors import DefinitionError, EncodeError
+from ...logs.log import Log
 from ...message import broadcast_of
 from ...protocol.encoding import raw_object
 from ..entry import NOBODY, Draft, LogEntry
@@ -52,6 +55,22 @@ class _Collected(NamedTuple):
     within: Sequence[SessionTransaction]
 
 
+class _Written(NamedTuple):
+    """Entries that are written, and are not committed yet.
+
+    Attributes:
+        topic: The topic.
+        epoch: The epoch of the log.
+        entries: The entries.
+        within: The transaction and the savepoints in which they were written.
+    """
+
+    topic: str
+    epoch: str
+    entries: Sequence[LogEntry]
+    within: Sequence[SessionTransaction]
+
+
 class SQLOutbox:
     """Collects broadcasts for the transactions of a session. Use it in the thread of the session.
 
@@ -60,12 +79,16 @@ class SQLOutbox:
         statements: Append to the store's tables.
         retention_of: Returns how much of a topic's log is kept; None for a topic without history.
         committed: Called after the commit, for each topic.
+        log: Writes the log.
     """
 
     __slots__ = (
         "_collected",
         "_committed",
         "_ids",
+        "_is_committing",
+        "_is_preparing",
+        "_log",
         "_retention_of",
         "_session",
         "_statements",
@@ -78,17 +101,22 @@ class SQLOutbox:
         statements: SQLStatements,
         retention_of: Callable[[str], Retention | None],
         committed: Committed,
+        log: Log,
     ) -> None:
         self._session = session
+        self._log = log
         self._statements = statements
         self._retention_of = retention_of
         self._committed = committed
         self._collected: list[_Collected] = []
-        self._written: list[tuple[str, str, list[LogEntry]]] = []
+        self._written: list[_Written] = []
+        self._is_preparing = False
+        self._is_committing = False
         self._ids = map(f"{secrets.token_hex(8)}-{{:x}}".format, count(1))
-        events.listen(session, "before_commit", self._write)
+        events.listen(session, "before_commit", self._before_commit)
         events.listen(session, "after_commit", self._announce)
         events.listen(session, "after_soft_rollback", self._forget)
+        events.listen(session, "after_transaction_end", self._end)
 
     def broadcast(self, topic: str, event: str, payload: Any = None) -> None:
         """Send an event to the clients of a topic when the session's transaction commits.
@@ -114,6 +142,7 @@ class SQLOutbox:
                 write="history = History() in the channel, or endpoint.broadcast(...) after the commit",
             )
         message = broadcast_of(topic, event, payload)
+        key_of(topic)
         if isinstance(message.payload, bytes):
             raise EncodeError(
                 f"a topic with history carries JSON objects, and the broadcast of {event!r} on {topic!r} is bytes:"
@@ -127,46 +156,73 @@ class SQLOutbox:
         draft = Draft(next(self._ids), event, data, NOBODY, int(time.time() * 1000))
         if not self._session.in_transaction():
             self._session.begin()  # so that a rollback before the first statement forgets it
+        self._collected.append(_Collected(topic, draft, self._within()))
+        if self._is_committing:  # a hook of the user has made it, after this outbox has written
+            self._write()
+
+    def _within(self) -> Sequence[SessionTransaction]:
+        """Return the transaction and the savepoints that are open."""
         within = list[SessionTransaction]()
         current = self._session.get_nested_transaction() or self._session.get_transaction()
         while current is not None:
             within.append(current)
             current = current.parent
-        self._collected.append(_Collected(topic, draft, within))
+        return within
 
-    def _write(self, session: Session) -> None:
+    def _before_commit(self, session: Session) -> None:
+        """Append what was collected, if this is no release of a savepoint.
+
+        A commit that begins while a savepoint is open calls this twice: for itself, and for the release of the savepoint.
+        """
+        if session.in_nested_transaction() and not self._is_preparing:
+            self._is_preparing = True
+        elif self._collected:
+            session.flush()  # it can take long, and can broadcast
+            self._is_committing = True
+            self._write()
+
+    def _write(self) -> None:
         """Append what was collected, in the transaction that is about to commit."""
-        if session.in_nested_transaction() or not self._collected:
-            return
-        session.flush()  # it can take long, and can broadcast
         drafts = defaultdict[str, list[Draft]](list)
         for topic, draft, _ in self._collected:
             drafts[topic].append(draft)
         self._collected.clear()
-        connection = session.connection()
+        connection, within = self._session.connection(), self._within()
         for topic, some in sorted(drafts.items()):
             retention = self._retention_of(topic)
             assert retention is not None  # noqa: S101 - broadcast has asked
             epoch, places = self._statements.append(connection, topic, some, retention)
             entries = [
-                LogEntry(*place, one.id, one.event, one.payload, one.sender, one.time)
-                for place, one in zip(places, some, strict=True)
+                LogEntry(offset, prev, *draft)
+                for (offset, prev), draft in zip(places, some, strict=True)
             ]
-            self._written.append((topic, epoch, entries))
+            self._written.append(_Written(topic, epoch, entries, within))
 
     def _announce(self, session: Session) -> None:
         """Say what was committed."""
         if session.in_nested_transaction():
             return
+        if self._collected:
+            self._log.error(
+                "%d broadcasts of an outbox are lost: a hook has made them after the outbox had written. Broadcast before"
+                " the commit",
+                len(self._collected),
+            )
         written, self._written = self._written, []
-        for topic, epoch, entries in written:
+        for topic, epoch, entries, _ in written:
             self._committed(topic, epoch, entries)
 
-    def _forget(self, session: Session, ended: SessionTransaction) -> None:
+    def _forget(self, _: Session, ended: SessionTransaction) -> None:
         """Forget what a transaction or savepoint has broadcast that was rolled back."""
-        if not ended.nested:
-            self._written.clear()
         self._collected = [one for one in self._collected if ended not in one.within]
+        self._written = [one for one in self._written if ended not in one.within]
+
+    def _end(self, _: Session, ended: SessionTransaction) -> None:
+        """Begin anew after a transaction that was committed, rolled back or closed."""
+        self._is_preparing = self._is_committing = False
+        if ended.parent is None:
+            self._collected.clear()
+            self._written.clear()
 
 
 def session_of(given: object) -> Session:
@@ -175,10 +231,13 @@ def session_of(given: object) -> Session:
     Raises:
         DefinitionError: It is no session.
     """
-    if isinstance(given, AsyncSession):
-        return given.sync_session
-    if isinstance(given, Session):
-        return given
+    found: Any = given
+    if isinstance(found, scoped_session | async_scoped_session):
+        found = cast("Any", found)()
+    if isinstance(found, AsyncSession):
+        return found.sync_session
+    if isinstance(found, Session):
+        return found
     raise DefinitionError(
         "outbox(session)",
         expected="an AsyncSession or a Session of SQLAlchemy",

@@ -279,7 +279,9 @@ class SQLStore(Store):
                     got=f"a session on {backend}",
                     write="the same database in create_async_engine(...) and Endpoint(store=...)",
                 )
-            outbox = own.info[key] = SQLOutbox(own, self.statements, retention_of, committed)
+            outbox = own.info[key] = SQLOutbox(
+                own, self.statements, retention_of, committed, self._log
+            )
         return outbox
 
     # Keys.
