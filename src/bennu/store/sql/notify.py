@@ -16,8 +16,6 @@ queues, which reach no bus, are to be heard at once. It costs:
 - one lock of the whole server for each commit that notifies, also of transactions of the application with an outbox. While
   one of them waits for the disk or for a standby, all others wait.
 
-``python -m benchmarks.sql`` measures both.
-
 asyncpg listens, whatever driver the store has. The feed (:mod:`bennu.store.feed`) connects again, and asks then for a read of
 all topics.
 """
