@@ -50,7 +50,7 @@ class Shop:
         # An application has its own driver and its own engines.
         self.engine: AsyncEngine = create_async_engine(address)
         self.sessions: async_sessionmaker[AsyncSession] = async_sessionmaker(self.engine)
-        plain = address.replace("+asyncpg", "+psycopg").replace("+aiosqlite", "")
+        plain = "sqlite://" + address.partition("sqlite+aiosqlite://")[2]  # nowhere, for PostgreSQL
         self.sync_engine: Engine = create_engine(plain)
         self.sync_sessions: sessionmaker[Session] = sessionmaker(self.sync_engine)
 

@@ -157,8 +157,8 @@ async def test_a_broadcast_that_comes_too_late_to_be_written_is_logged(
         assert "1 broadcasts of an outbox are lost" in caplog.text
 
 
-async def test_registries_of_sessions(address: str) -> None:
-    async with shop_at(address) as shop:
+async def test_registries_of_sessions(tmp_path: Path) -> None:
+    async with shop_at(f"sqlite+aiosqlite:///{tmp_path}/shop.db") as shop:
 
         def work() -> None:
             scoped = scoped_session(shop.sync_sessions)
