@@ -96,7 +96,9 @@ PATTERNS: Final[dict[str, str | list[Worst]]] = {
     "cli/publish.py:ADDRESS": "reads the arguments of a command",
     "history/position.py:_CLIENT": "what it reads has at most 256 bytes",
     "history/position.py:_EPOCH": "what it reads has at most 256 bytes",
+    "history/position.py:_NUMBER": "matches at most 16 digits",
     "limits/rate.py:_RATE": NO_CLIENT,
+    "store/sql/address.py:read_sql_address": "reads the address of the store",
     "phoenix/etf/decoder.py:_OLD_FLOAT": [
         (decode_term, lambda _: b"\x83c" + b"1" * 31),  # it has 31 bytes for any input
     ],

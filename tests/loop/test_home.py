@@ -331,6 +331,7 @@ READS = {
         "outbox",  # belongs to the thread of its session
     },
     "PubSub": {
+        "keep_logs",  # the endpoint calls it before its start
         "pass_on",  # send, for an entry of a log
         "listen",  # subscribe, for the parts of Bennu
         "unsubscribe",  # Subscription.cancel
