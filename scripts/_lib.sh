@@ -9,6 +9,9 @@ VENV=${VENV:-.venv}
 # Test the code of this checkout only.
 unset PYTHONPATH
 
+# Hundreds of tests start Python. Without bytecode each of those processes compiles all of Bennu anew.
+unset PYTHONDONTWRITEBYTECODE
+
 # Keep pip and pyright from checking for updates over the network.
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PYRIGHT_PYTHON_IGNORE_WARNINGS=1
 

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.clock("real")
 class Hall(Channel[Any]):
     """A room with history."""
 
-    history = History(size=100)
+    history = History(size=100, ephemeral=["typing"])
 
 
 class Lobby(Channel[Any]):
@@ -85,6 +85,8 @@ async def test_all_nodes_get_what_was_committed(tmp_path: Path) -> None:
             await session.commit()
             with pytest.raises(DefinitionError, match="a topic with history"):
                 outbox.broadcast("lobby", "said")
+            with pytest.raises(DefinitionError, match="or an ephemeral event"):
+                outbox.broadcast("room:1", "typing")
         await engine.dispose()
         await one.broadcast("room:1", "third")
         for one_seen in seen:

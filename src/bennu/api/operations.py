@@ -187,7 +187,7 @@ class APIOperations:
         """Publish a message, and say what became of it."""
         pubsub = self._server.pubsub
         cluster, logs = pubsub.cluster, pubsub.logs
-        history = None if logs is None else logs.history_of(topic)
+        history = None if logs is None else logs.history_of(topic, envelope.name)
         try:
             expect_event(envelope.name)
             if logs is not None and history is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final, overload
@@ -10,7 +10,7 @@ from typing import Any, Final, overload
 from ..errors import DefinitionError, source_line
 from ..store.store import Retention
 from ..user_code.callback import Callback
-from ..user_code.options import options
+from ..user_code.options import TEXTS, options
 from .reader import ChannelHistory, HistoryOwner
 from .run import Bounds
 
@@ -26,7 +26,7 @@ RECORDS: Final = 10
 """The same as a multiple of ``ttl``."""
 
 
-@options()
+@options(ephemeral=TEXTS)
 @dataclass(frozen=True, slots=True)
 class History:
     """Keep the latest broadcasts of a topic, so that a client that was away gets what it has missed.
@@ -41,6 +41,8 @@ class History:
             exceeded.
         max_recovered: The most entries that a client can get after a join, at most ``size``. Default: 1,000, or ``size``.
         max_recovered_bytes: The most bytes of their payloads. Default: 4 MiB.
+        ephemeral: The events that are not kept, because they are worth nothing a moment later: ``["typing", "cursor"]``.
+            Clients get them as on a topic without history. Default: none.
 
     Raises:
         DefinitionError: A value can't be used.
@@ -54,6 +56,7 @@ class History:
     ttl: timedelta | None = timedelta(hours=1)
     max_recovered: int | None = None
     max_recovered_bytes: int = 4 * 1024 * 1024
+    ephemeral: Collection[str] = ()
     choose: Callback | None = field(default=None, init=False, repr=False)
 
     @overload
@@ -71,6 +74,7 @@ class History:
         if self.max_recovered is not None:
             _expect_count("max_recovered", self.max_recovered, self.size)
         _expect_count("max_recovered_bytes", self.max_recovered_bytes, 2**40)
+        object.__setattr__(self, "ephemeral", frozenset(self.ephemeral))
         ttl: object = self.ttl
         if ttl is not None and not (isinstance(ttl, timedelta) and ttl > timedelta()):
             raise DefinitionError(

@@ -154,19 +154,19 @@ class Logs:
 
     # Topics.
 
-    def history_of(self, topic: str) -> History | None:
-        """Return the history of a topic; None for a topic without history.
+    def history_of(self, topic: str, event: str | None = None) -> History | None:
+        """Return the history of a topic; None for a topic without history, and for an event that is ephemeral there.
 
         Raises:
             Exception: The user's function of ``History.by_topic`` has raised it, or has returned something else.
         """
         try:
-            return self._histories[topic]
+            found = self._histories[topic]
         except KeyError:
             if len(self._histories) >= KNOWN:
                 self._histories.clear()
             found = self._histories[topic] = self._find(topic)
-            return found
+        return found if found and event not in found.ephemeral else None
 
     def keep(self, topic: str) -> TopicLog | None:
         """Follow a topic for a subscriber or a join, until :meth:`let_go`. Return None if it has no history."""

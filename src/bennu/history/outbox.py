@@ -44,8 +44,8 @@ def outbox_of(logs: object, home: Home, session: object) -> SQLOutbox:
             "endpoint.outbox(session) tells the clients of this node: the endpoint is not started in this process"
         )
 
-    def retention_of(topic: str) -> Retention | None:
-        history = known.history_of(topic)
+    def retention_of(topic: str, event: str) -> Retention | None:
+        history = known.history_of(topic, event)
         return None if history is None else history.retention
 
     def committed(topic: str, epoch: str, entries: Sequence[LogEntry]) -> None:

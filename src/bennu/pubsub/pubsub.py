@@ -361,7 +361,7 @@ class PubSub:
         """Send a message as :meth:`broadcast` does, for a caller that has called :meth:`Home.expect`."""
         cluster, logs = self.cluster, self.logs
         if logs is not None and isinstance(message, Broadcast):
-            history = logs.history_of(topic)
+            history = logs.history_of(topic, message.event)
             if history is not None:
                 await logs.publish(history, message, sender)
                 return

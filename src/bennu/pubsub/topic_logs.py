@@ -25,8 +25,8 @@ class TopicLogs(Protocol):
         """Forget all topics: the event loop was closed, or is the parent process's."""
         ...
 
-    def history_of(self, topic: str) -> Any:
-        """Return the history of a topic; None for a topic without history."""
+    def history_of(self, topic: str, event: str | None = None) -> Any:
+        """Return the history of a topic; None for a topic without history, and for an ephemeral event."""
         ...
 
     def keep(self, topic: str) -> Any:

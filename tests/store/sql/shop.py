@@ -29,7 +29,7 @@ class CommittedEntry(NamedTuple):
     entry: LogEntry
 
 
-def retention_of(topic: str) -> Retention | None:
+def retention_of(topic: str, event: str) -> Retention | None:
     return None if topic.startswith("plain:") else KEEP
 
 

@@ -54,7 +54,7 @@ class Own(NamedTuple):
         """Return an outbox for rooms, which have history."""
         return self.store.outbox(
             session,
-            lambda topic: KEEP if topic.startswith("room") else None,
+            lambda topic, _: KEEP if topic.startswith("room") else None,
             lambda *told: self.told.append(told),
         )
 

@@ -77,7 +77,8 @@ class SQLOutbox:
     Args:
         session: The session. Its database must be the store's.
         statements: Append to the store's tables.
-        retention_of: Returns how much of a topic's log is kept; None for a topic without history.
+        retention_of: Returns how much of a topic's log is kept, by the topic and an event of it; None if the event is in no
+            log.
         committed: Called after the commit, for each topic.
         log: Writes the log.
     """
@@ -99,7 +100,7 @@ class SQLOutbox:
         self,
         session: Session,
         statements: SQLStatements,
-        retention_of: Callable[[str], Retention | None],
+        retention_of: Callable[[str, str], Retention | None],
         committed: Committed,
         log: Log,
     ) -> None:
@@ -123,25 +124,25 @@ class SQLOutbox:
 
         Args:
             topic: A topic with history.
-            event: The name of the event.
+            event: The name of the event, which is not ephemeral.
             payload: A JSON object (a dict, Struct, dataclass or model).
 
         Raises:
-            DefinitionError: The topic has no history.
+            DefinitionError: The topic has no history, or the event is ephemeral.
             EncodeError: The payload can't be encoded, is bytes, or is too large.
             ReservedEvent: The event is reserved by the protocol.
 
         Example:
             ``outbox.broadcast("room:7", "said", {"text": "hi"}); await session.commit()``
         """
-        if self._retention_of(topic) is None:
+        message = broadcast_of(topic, event, payload)
+        if self._retention_of(topic, event) is None:
             raise DefinitionError(
-                f"outbox.broadcast({topic!r}, ...)",
-                expected="a topic with history, because the transaction writes to its log",
-                got="a topic whose channel has no history",
+                f"outbox.broadcast({topic!r}, {event!r}, ...)",
+                expected="a topic with history, and an event that it keeps, because the transaction writes to its log",
+                got="a topic whose channel has no history, or an ephemeral event",
                 write="history = History() in the channel, or endpoint.broadcast(...) after the commit",
             )
-        message = broadcast_of(topic, event, payload)
         key_of(topic)
         if isinstance(message.payload, bytes):
             raise EncodeError(
@@ -189,7 +190,7 @@ class SQLOutbox:
         self._collected.clear()
         connection, within = self._session.connection(), self._within()
         for topic, some in sorted(drafts.items()):
-            retention = self._retention_of(topic)
+            retention = self._retention_of(topic, some[0].event)
             assert retention is not None  # noqa: S101 - broadcast has asked
             epoch, places = self._statements.append(connection, topic, some, retention)
             entries = [

@@ -251,7 +251,7 @@ class SQLStore(Store):
     def outbox(
         self,
         session: object,
-        retention_of: Callable[[str], Retention | None],
+        retention_of: Callable[[str, str], Retention | None],
         committed: Committed,
     ) -> SQLOutbox:
         """Return what appends broadcasts in the transactions of a session. A second call for the session returns the first outbox.
@@ -260,7 +260,8 @@ class SQLStore(Store):
 
         Args:
             session: An ``AsyncSession`` or ``Session`` of SQLAlchemy, on the database of this store.
-            retention_of: Returns how much of a topic's log is kept; None for a topic without history.
+            retention_of: Returns how much of a topic's log is kept, by the topic and an event of it; None if the event is in
+                no log.
             committed: Called after the commit, in the thread of the session, with a topic, its epoch and the new
                 entries. It never waits or raises.
 
