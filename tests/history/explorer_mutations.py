@@ -96,6 +96,15 @@ class ForgetsNobody(Gate):
         member.state = MemberState.GONE
 
 
+class StartsLate(Gate):
+    """Mutation ``starts_late``."""
+
+    def join(self, member: HistoryMember) -> None:
+        stood_at, member.stood_at = member.stood_at, None
+        super().join(member)
+        member.stood_at = stood_at
+
+
 # Functions and methods
 
 
@@ -202,6 +211,11 @@ OWN: Final = (
         "certain",
         "a position that a cut page does not decide is refused",
         patches=[(GATE, "judge", judge_certain)],
+    ),
+    Mutation(
+        "starts_late",
+        "a client that begins anew starts at the newest entry, though its state is older",
+        gate=StartsLate,
     ),
     Mutation("kick_stays", "a member that is kicked stays in the lane"),
     Mutation("detach_last", "an intercepted entry is left out", gate=LosesIntercepted),

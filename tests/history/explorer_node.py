@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bennu.history.answer import RecoveryAnswer
-from bennu.history.gate import Gate, ReadRequest
+from bennu.history.gate import Gate
 from bennu.history.member import HistoryMember, MemberState
 from bennu.history.position import Asked, Position
+from bennu.history.reader import NOWHERE
+from bennu.history.run import ReadRequest
 from bennu.store import NOBODY, LogEntry, Page
 
-from .explorer_store import Seen
+from .explorer_store import Fault, Seen
 
 if TYPE_CHECKING:
     from .explorer_client import ModelClient
@@ -59,15 +61,25 @@ class ModelMember(HistoryMember):
     """A channel of a client. It writes as :class:`~bennu.server.channel_member.ChannelMember` does."""
 
     def __init__(self, connection: ModelConnection, request: Request, sender: int) -> None:
-        super().__init__(request.asked, sender, request.floor)
         self.connection = connection
         self.node = connection.node
         self.world = connection.node.world
+        super().__init__(request.asked, sender, request.floor, self.stands())
+        self.wanted = request.asked
         self.join_ref = request.ref
         self.reads = 0  # for which it has waited
         self.handled: LogEntry | None = None
         self.is_writing = False
         self.guarded_upto = 0
+
+    def stands(self) -> Position | None:
+        """Return where the log stands when the user's join begins; None if a store that is down does not say it."""
+        if self.world.rng.random() < 0.3:
+            return None
+        gate = self.node.gate
+        if gate.epoch:
+            return Position(gate.epoch, gate.last)
+        return Position(*(self.world.store.head() or NOWHERE))
 
     def send(self, kind: str, what: Any = None, *, is_live: bool = False) -> None:
         self.connection.frames.append(Frame(kind, None if is_live else self.join_ref, what))
@@ -82,7 +94,7 @@ class ModelMember(HistoryMember):
             self.send("reply")
             return True
         start, _, missed = answer
-        asked = self.asked
+        asked = self.wanted
         assert asked is not None
         seen, position = self.node.seen, asked.position
         assert seen is not None
@@ -94,6 +106,8 @@ class ModelMember(HistoryMember):
                 world.complain(f"recovered, but nothing proves {position} within {seen}")
             if missed is not None and seen.proves(position, world.bounds, self.floor):
                 world.complain(f"{missed.text} in vain: {position} within {seen}")
+        if missed is not None and self.stood_at is not None:
+            self.expect_overlap(seen, self.stood_at, start)
         self.guarded_upto = seen.newest
         shown = (
             Position(start.epoch, self.node.gate.last) if world.mutation == "reply_top" else start
@@ -102,6 +116,15 @@ class ModelMember(HistoryMember):
         if chance > 0.99:  # the reply was too much: the connection ends at once
             self.connection.client.cut()
         return True
+
+    def expect_overlap(self, seen: Seen, stood_at: Position, start: Position) -> None:
+        """Check that a client which begins anew gets what came after the user's join began."""
+        if stood_at.epoch != start.epoch:
+            stood_at = Position(start.epoch, 0)
+        if start != stood_at and seen.proves(stood_at, self.world.bounds, self.floor):
+            raise Fault(
+                f"it begins at {start}, and its state is as old as {stood_at}, within {seen}"
+            )
 
     def refuse(self) -> None:
         if self.is_positioned:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bennu.history.answer import RecoveryAnswer
-from bennu.history.gate import Gate, ReadRequest
+from bennu.history.gate import Gate
 from bennu.history.member import HistoryMember, MemberState
 from bennu.history.position import Asked, Position
-from bennu.history.run import Bounds
+from bennu.history.run import Bounds, ReadRequest
 from bennu.store import NOBODY, LogEntry, Page
 
 __all__ = ["PLENTY", "GateRig", "NotingMember", "asks", "entry", "page", "row"]
@@ -50,8 +50,14 @@ class NotingMember(HistoryMember):
         got: The offsets of what it has got.
     """
 
-    def __init__(self, gate: Gate, asked: Asked | None, floor: float | None = None) -> None:
-        super().__init__(asked, floor=floor)
+    def __init__(
+        self,
+        gate: Gate,
+        asked: Asked | None,
+        floor: float | None = None,
+        stood_at: Position | None = None,
+    ) -> None:
+        super().__init__(asked, floor=floor, stood_at=stood_at)
         self.gate = gate
         self.answer: RecoveryAnswer | None = None
         self.notes: list[str] = []
@@ -113,10 +119,15 @@ class GateRig:
         self.passed.append(one.offset)
 
     def join(
-        self, offset: int | None = None, *, epoch: str = "e", floor: float | None = None
+        self,
+        offset: int | None = None,
+        *,
+        epoch: str = "e",
+        floor: float | None = None,
+        stood_at: Position | None = None,
     ) -> NotingMember:
         """Let a positioned member join."""
-        member = NotingMember(self.gate, asks(offset, epoch), floor)
+        member = NotingMember(self.gate, asks(offset, epoch), floor, stood_at)
         self.gate.join(member)
         return member
 

@@ -7,10 +7,9 @@ from unittest.mock import patch
 import pytest
 
 from bennu.history import pending
-from bennu.history.gate import ReadRequest
 from bennu.history.member import MemberState
 from bennu.history.position import MAX_OFFSET
-from bennu.history.run import Bounds
+from bennu.history.run import Bounds, ReadRequest
 from bennu.store import UNKNOWN, Head
 
 from .rig import GateRig, entry, page, row

@@ -151,6 +151,68 @@ class TestJoins:
         assert is_empty(rig.gate)
 
 
+class TestNewStarts:
+    """A client that can't recover starts where the log stood before the user's ``join`` ran."""
+
+    def test_a_first_join_gets_what_was_passed_on_since_the_users_join_began(self) -> None:
+        rig = GateRig(5)
+        member = rig.join(stood_at=Position("e", 3))
+        rig.reads(page(row(4, 6), 6))
+        assert member.answer is not None
+        assert (member.answer.start, member.reason) == (Position("e", 3), "new")
+        assert (member.got, member.state) == ([4, 5, 6], MemberState.LIVE)
+        assert rig.gate.account.missed == {}
+
+    @pytest.mark.parametrize(
+        ("offset", "epoch", "reason"), [(1, "e", "trimmed"), (4, "f", "epoch"), (9, "e", "ahead")]
+    )
+    def test_a_client_that_can_not_recover_does_too(
+        self, offset: int, epoch: str, reason: str
+    ) -> None:
+        rig = GateRig(5)
+        member = rig.join(offset, epoch=epoch, stood_at=Position("e", 4))
+        rig.reads(page(row(3, 6), 6))
+        if not member.notes:  # the first read has begun elsewhere, and has not proved it
+            rig.reads(page(row(5, 6), 6))
+        assert member.answer is not None
+        assert (member.answer.start, member.reason) == (Position("e", 4), reason)
+        assert (member.got, member.state) == ([5, 6], MemberState.LIVE)
+        assert rig.gate.account.missed == {reason: 1}
+
+    def test_a_client_that_recovers_does_not(self) -> None:
+        rig = GateRig(5)
+        member = rig.join(2, stood_at=Position("e", 4))
+        rig.reads(page(row(3, 5), 5))
+        assert member.answer is not None
+        assert (member.answer.start, member.reason) == (Position("e", 2), "")
+
+    @pytest.mark.parametrize("epoch", ["old", ""])
+    def test_an_epoch_that_is_newer_begins_at_its_beginning(self, epoch: str) -> None:
+        rig = GateRig(None)
+        member = rig.join(stood_at=Position(epoch, 7 if epoch else 0))
+        if epoch:  # the first read begins where the old epoch stood
+            rig.reads(page([], 2))
+        rig.reads(page(row(1, 2), 2))
+        assert member.answer is not None
+        assert (member.answer.start, member.reason) == (Position("e", 0), "new")
+        assert member.got == [1, 2]
+
+    def test_what_is_gone_or_too_much_is_left_out(self) -> None:
+        """The state of the user's ``join`` is then older than the first entry. A thousand entries were passed on meanwhile."""
+        rig = GateRig(50)
+        members = [rig.join(stood_at=Position("e", offset)) for offset in (10, 30)]
+        rig.reads(page(row(29, 50), 50))
+        assert [member.reason for member in members] == ["new", "new"]
+        assert [member.answer.start.offset for member in members if member.answer] == [50, 50]
+
+    def test_a_floor_hides_what_is_before_it(self) -> None:
+        rig = GateRig(5)
+        member = rig.join(floor=7, stood_at=Position("e", 3))
+        rig.reads(page([entry(4, time=6), entry(5, time=8)], 5))
+        assert member.answer is not None
+        assert (member.answer.start.offset, member.got) == (5, [])
+
+
 class TestCutPages:
     """A page that is cut can leave a join undecided: the join waits for its turn."""
 

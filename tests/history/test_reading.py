@@ -11,10 +11,10 @@ from hypothesis import given, settings, strategies as st
 
 from bennu.history import reading
 from bennu.history.answer import NotRecovered
-from bennu.history.gate import ReadRequest
 from bennu.history.page import PastEntries
 from bennu.history.position import Position
 from bennu.history.reading import read_back, read_forth
+from bennu.history.run import ReadRequest
 from bennu.store.entry import UNKNOWN, LogEntry
 from bennu.store.store import Page
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from bennu import Channel, Endpoint, History
+from bennu import Channel, Endpoint, History, Refused
 
 from ..support.clock import advance, running_loop, settle
 from ..support.memory import (
@@ -384,3 +384,106 @@ def written(client: Client) -> int:
     """Return the bytes that a client has got."""
     assert isinstance(client.wire, NativeWire)
     return len(client.wire.raw)
+
+
+# A state in the reply to a join
+
+
+stored: list[int] = []
+"""The state of the room below, which is kept beside the log."""
+
+gates: list[asyncio.Event] = []
+"""What holds a join of the room below that has read the state."""
+
+
+class Board(Channel[Any]):
+    """A room whose join reads a state, while others write."""
+
+    history = History(size=5)
+
+    async def join(self) -> dict[str, Any]:
+        state = [*stored]
+        for gate in gates:
+            await gate.wait()
+        return {"state": state}
+
+
+async def write(endpoint: Endpoint, *numbers: int) -> None:
+    """Store numbers, and broadcast them."""
+    for n in numbers:
+        stored.append(n)
+        await endpoint.broadcast("board:1", "wrote", {"n": n})
+
+
+@pytest.fixture
+def gate() -> Iterator[asyncio.Event]:
+    stored.clear()
+    gates.append(asyncio.Event())
+    yield gates[0]
+    gates.clear()
+
+
+@pytest.mark.parametrize("is_followed", [False, True])
+@pytest.mark.parametrize("before", [0, 2])
+async def test_no_entry_is_missing_between_the_state_and_the_first_frame(
+    gate: asyncio.Event, before: int, is_followed: bool
+) -> None:
+    """Whether the log has entries, and whether this node follows it, when the join begins."""
+    endpoint = endpoint_of({"board:*": Board}, store=SharedStore())
+    async with serve(endpoint) as server:
+        clients = [await server.connect() for _ in range(1 + is_followed)]
+        for client in clients[1:]:  # whose join waits, too
+            client.start_join("board:1", {"recovery": {}})
+        await write(endpoint, *range(before))
+        clients[0].start_join("board:1", {"recovery": {}})
+        await settle()
+        await write(endpoint, 7, 8)
+        gate.set()
+        reply = await clients[0].receive()
+        response = reply.payload["response"]
+        epoch, offset = response["recovery"]["epoch"], response["recovery"]["offset"]
+        assert response["recovery"]["reason"] == "new"
+        assert (response["state"], offset) == ([*range(before)], before)
+        frames = [(await clients[0].receive()) for _ in range(2)]
+        assert [frame.payload["n"] for frame in frames] == [7, 8]
+        assert [frame.ref for frame in frames] == [f"{before + n}:{epoch}" for n in (1, 2)]
+        for client in clients:
+            client.close()
+
+
+async def test_a_join_that_is_refused_makes_no_log() -> None:
+    class Closed(Channel[Any]):
+        history = History()
+
+        async def join(self) -> None:
+            raise Refused("closed")
+
+    store = SharedStore()
+    async with serve(endpoint_of({"room:*": Closed}, store=store)) as server:
+        assert await ask(server) == error("closed")
+        assert await store.heads(["room:1"]) == {}
+        assert store.calls["read"] == 0
+
+
+async def test_a_store_that_is_down_does_not_keep_the_users_join_from_running() -> None:
+    """It may refuse the client, which is then told so at once."""
+
+    class Open(Channel[Any]):
+        history = History()
+
+        async def join(self) -> None: ...
+
+    store = SharedStore()
+    async with serve(endpoint_of({"room:*": Open}, store=store)) as server:
+        store.hangs.add("heads")
+        client = await server.connect()
+        client.start_join("room:1", {"recovery": {}})
+        await advance(5)
+        reply = await client.receive(within=1)
+        assert reply.payload["response"]["reason"] == "history_unavailable"
+        server.logged("is down")
+        store.go_on()
+        await advance(6)
+        server.logged("is back", level=30)
+        assert (await ask(server))["status"] == "ok"
+        client.close()

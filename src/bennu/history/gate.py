@@ -22,6 +22,9 @@ follows the one before. The run of a page that is not cut ends at ``last``. A po
 or if an entry of the run follows it (:func:`~bennu.history.run.judge`). With a page that is cut, the answer can be
 uncertain; then the member waits for its turn: a read that begins at its own position is certain.
 
+**A new start.** A client that can't recover, or has no position, often gets a state from the user's ``join``. So it starts
+where the log stood before ``join`` ran (``stood_at``). An entry can be in the state and come again, but none is in neither.
+
 **Catching up.** A member with a queue is not in the lane. Its queue is written as fast as the client reads it. When it is
 empty, the member goes live, if its cursor is ``last``. Otherwise it goes on with the tail, or with the next read. A slow
 client leaves the lane (:meth:`Gate.detach`) and catches up later, so for it nothing is dropped and little is held.
@@ -30,14 +33,13 @@ client leaves the lane (:meth:`Gate.detach`) and catches up later, so for it not
 client joins again, with its position, and is told what it has missed. If the epoch has changed, all positioned members are
 kicked. Plain members are not: nothing was promised to them, and a join would bring nothing back.
 
-``tests/history/explorer.py`` explores this class with a store and a bus that fail in all ways, and checks that it finds each of
-twelve deliberate mistakes.
+``tests/history/explorer.py`` explores this class with a store and a bus that fail in all ways, and finds deliberate mistakes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from ..store.entry import LogEntry
 from ..store.store import Head, Page
@@ -46,29 +48,15 @@ from .answer import NotRecovered, RecoveryAnswer
 from .member import HistoryMember, MemberState
 from .pending import PendingEntries
 from .position import MAX_OFFSET, Position
-from .run import Bounds, Run, Tail, following, judge
+from .run import Bounds, ReadRequest, Run, Tail, following, judge
 
-__all__ = ["Gate", "ReadRequest"]
+__all__ = ["Gate"]
 
 MIN_PAGE: Final = 100
 """The fewest entries that a read asks for: with less, a gate that is behind would need too many reads."""
 
 MIN_PAGE_BYTES: Final = 64 * 1024
 """The same in bytes of payloads."""
-
-
-class ReadRequest(NamedTuple):
-    """What to ask the store for.
-
-    Attributes:
-        after: The offset.
-        limit: The most entries.
-        max_bytes: Bytes of payloads after which the page ends.
-    """
-
-    after: int
-    limit: int
-    max_bytes: int
 
 
 class Gate:
@@ -135,6 +123,9 @@ class Gate:
 
     def join(self, member: HistoryMember) -> None:
         """Take a member that joins. It is answered after the next read: ``accept`` or ``refuse``."""
+        asked = member.asked
+        if asked is not None and asked.position is None:
+            self._start_anew(member, NotRecovered.NEW if asked.is_valid else NotRecovered.INVALID)
         self._wait(member)
 
     def refuse(self, member: HistoryMember) -> None:
@@ -347,23 +338,32 @@ class Gate:
         """Answer a join. A join that the run does not decide goes on waiting."""
         if member.floor is not None and self.last < run.newest:
             return  # what the gate has still to pass on can be from before the floor
-        if member.asked is None:
+        asked = member.asked_in(self.epoch)
+        if asked is None:
             self._accept(member, None)
             return
-        verdict = judge(member.asked, member.floor, self.epoch, self.last, run, self._bounds)
+        verdict = judge(asked, member.floor, self.epoch, self.last, run, self._bounds)
         if verdict is None:
             return
         missed, entries = verdict
-        if missed is not None and missed is not NotRecovered.NEW:
-            self.account.missed[missed.text] += 1
-        position = member.asked.position
+        if missed is not None and member.missed is None:
+            self._start_anew(member, missed)
+            self._decide(member, run)
+            return
+        position = asked.position
         start = self.last if position is None or missed is not None else position.offset
-        if self._accept(member, RecoveryAnswer(Position(self.epoch, start), len(entries), missed)):
+        answer = RecoveryAnswer(Position(self.epoch, start), len(entries), member.missed)
+        if self._accept(member, answer):
             self._members[member] = None
             self._begin_catching_up(member)
             member.cursor = start
             member.queue.extend(entries)
             member.catch_up()
+
+    def _start_anew(self, member: HistoryMember, missed: NotRecovered) -> None:
+        member.start_anew(missed)
+        if missed is not NotRecovered.NEW:
+            self.account.missed[missed.text] += 1
 
     def _accept(self, member: HistoryMember, answer: RecoveryAnswer | None) -> bool:
         """Let a member answer its join. A plain one is live at once."""

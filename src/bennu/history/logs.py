@@ -27,10 +27,10 @@ from ..store.store import Page, Store
 from ..user_code.callback import crash_of
 from .announcement import pack_announcement, unpack_announcement
 from .checks import check_for_ever
-from .gate import ReadRequest
 from .guard import StoreGuard
 from .history import History
 from .position import Position
+from .run import ReadRequest
 from .topic_log import TopicLog
 from .turns import CatchUpTurns
 from .writer import PUBLISH_TIMEOUT, LogWriter

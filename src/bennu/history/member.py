@@ -7,8 +7,8 @@ from collections import deque
 from enum import Enum, auto
 
 from ..store.entry import NOBODY, LogEntry
-from .answer import RecoveryAnswer
-from .position import Asked
+from .answer import NotRecovered, RecoveryAnswer
+from .position import Asked, Position
 
 __all__ = ["HistoryMember", "MemberState"]
 
@@ -33,9 +33,12 @@ class HistoryMember(ABC):
         asked: What its join asks for; None for a plain member, which gets the frames of Phoenix.
         sender: A hash of the client, as in the entries that this client does not get.
         floor: Milliseconds since 1970: the member may not read entries from before. Default: None, all entries.
+        stood_at: Where the log stood before the user's ``join`` ran, or earlier. Default: None, unknown.
 
     Attributes:
         state: The state.
+        asked: As given. The gate puts ``stood_at`` in the place of a position that can't be recovered.
+        missed: Why it does not get what it has missed; None as long as it can.
         cursor: The offset of the last entry that was written, skipped or handled. While it is LIVE, the gate's ``last`` is.
         queue: What it gets next while it is CATCHING_UP.
         due_after: Entries above this offset are due since it catches up: the gate has passed them on to the other members.
@@ -50,17 +53,25 @@ class HistoryMember(ABC):
         "due_after",
         "due_from",
         "floor",
+        "missed",
         "queue",
         "sender",
         "state",
+        "stood_at",
     )
 
     def __init__(
-        self, asked: Asked | None, sender: int = NOBODY, floor: float | None = None
+        self,
+        asked: Asked | None,
+        sender: int = NOBODY,
+        floor: float | None = None,
+        stood_at: Position | None = None,
     ) -> None:
         self.asked = asked
         self.sender = sender
         self.floor = floor
+        self.stood_at = stood_at
+        self.missed: NotRecovered | None = None
         self.state = MemberState.JOINING
         self.cursor = 0
         self.queue: deque[LogEntry] = deque()
@@ -70,6 +81,24 @@ class HistoryMember(ABC):
     def is_positioned(self) -> bool:
         """Whether its frames carry positions."""
         return self.asked is not None
+
+    def start_anew(self, missed: NotRecovered) -> None:
+        """Start where the log stood before the user's ``join`` ran, and not where the client stands."""
+        self.missed = missed
+        if self.asked is not None:
+            self.asked = self.asked._replace(position=self.stood_at)
+
+    def asked_in(self, epoch: str) -> Asked | None:
+        """Return what its join asks for, when the log is in an epoch.
+
+        If the epoch has begun since the log stood at ``stood_at``, the member starts at the beginning.
+        """
+        asked = self.asked
+        if asked is None or self.missed is None or asked.position is None:
+            return asked
+        if asked.position.epoch != epoch:
+            self.asked = asked = asked._replace(position=Position(epoch, 0))
+        return asked
 
     def reached(self, entry: LogEntry) -> bool:
         """Note that the member gets an entry while it catches up. Return whether the entry was due, and not only missed."""

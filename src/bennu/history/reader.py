@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from ..errors import DefinitionError
+from ..errors import DefinitionError, StoreUnavailable
 from ..store.store import Page
-from .gate import ReadRequest
 from .page import HistoryPage, PastEntries
 from .position import Position
 from .reading import MAX_LIMIT, read_back, read_forth
+from .run import ReadRequest
 
 if TYPE_CHECKING:
     from .history import History
@@ -23,6 +23,10 @@ DEFAULT_LIMIT = 100
 
 AnyPosition = Position | str | Mapping[str, Any] | None
 """A position, its text ``"17:k3"``, or the object that a client sends."""
+
+
+NOWHERE: Final = Position("", 0)
+"""Where a log stands that does not exist. Its first epoch is a later one."""
 
 
 class LogReader:
@@ -78,6 +82,25 @@ class LogReader:
         """Return the position of the newest entry of a topic; see ``Endpoint.position``."""
         logs, history = self._expect_history(method, topic)
         return await logs.position(topic, history)
+
+    async def standing(self, topic: str) -> Position | None:
+        """Return a position of which every later entry is newer than this call; None if the store does not answer.
+
+        It is no newer than the newest entry. Nothing is made for a topic of which the store knows nothing: a client whose
+        join is refused later must not fill the store.
+        """
+        logs = self._logs
+        if logs is None or not logs.guard.is_up:
+            return None
+        log = logs.topics.get(topic)
+        if log is not None and log.gate.epoch:
+            return Position(log.gate.epoch, log.gate.last)
+        try:
+            heads = await logs.guard.call(logs.store.heads, (topic,))
+        except StoreUnavailable:
+            return None
+        head = heads.get(topic)
+        return NOWHERE if head is None else Position(*head)
 
     def _expect_history(self, method: str, topic: str) -> tuple[Logs, History]:
         logs = self._logs

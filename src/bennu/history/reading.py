@@ -20,9 +20,9 @@ from typing import Final
 from ..store.entry import LogEntry
 from ..store.store import Page
 from .answer import NotRecovered
-from .gate import ReadRequest
 from .page import PastEntries
 from .position import MAX_OFFSET, Position
+from .run import ReadRequest
 
 __all__ = ["MAX_LIMIT", "ReadPage", "read_back", "read_forth"]
 

@@ -13,7 +13,7 @@ from ..store.store import Page
 from .answer import NotRecovered
 from .position import Asked
 
-__all__ = ["Bounds", "Run", "Tail", "Verdict", "following", "judge"]
+__all__ = ["Bounds", "ReadRequest", "Run", "Tail", "Verdict", "following", "judge"]
 
 MAX_TAIL: Final = 1_000
 """The most entries of a tail. A member that needs older ones takes part in the next read."""
@@ -34,6 +34,20 @@ class Bounds(NamedTuple):
 
     entries: int
     size: int
+
+
+class ReadRequest(NamedTuple):
+    """What to ask the store for.
+
+    Attributes:
+        after: The offset.
+        limit: The most entries.
+        max_bytes: Bytes of payloads after which the page ends.
+    """
+
+    after: int
+    limit: int
+    max_bytes: int
 
 
 class Tail:

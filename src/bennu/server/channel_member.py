@@ -85,6 +85,7 @@ class ChannelMember(HistoryMember):
         message: The client's join.
         asked: What the join asks for; None for a plain member.
         floor: The time before which the member may not read, in milliseconds since 1970; None for no such time.
+        stood_at: Where the log stood before the user's ``join`` ran; None if it is unknown.
     """
 
     __slots__ = (
@@ -105,8 +106,9 @@ class ChannelMember(HistoryMember):
         message: Message,
         asked: Asked | None,
         floor: float | None,
+        stood_at: Position | None = None,
     ) -> None:
-        super().__init__(asked, _sender(channel, asked), floor)
+        super().__init__(asked, _sender(channel, asked), floor, stood_at)
         self._channel = channel
         self._log = log
         self._message = message

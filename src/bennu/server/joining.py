@@ -16,7 +16,7 @@ from ..user_code.invalid_payload import InvalidPayload
 from .channel_member import JoinResult
 from .channel_telemetry import report_joined
 from .end import Trigger
-from .joining_history import RETRY_AFTER, join_history, without_key
+from .joining_history import RETRY_AFTER, join_history, where_log_stands, without_key
 from .task import Interruption
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ async def join(channel: ChannelServer, message: Message) -> bool:
     connection, handler = channel.connection, channel.definition.join
     started = time.perf_counter()
     outcome: Ok | Error = _OK
-    logs, history, asked = connection.server.pubsub.logs, None, None
+    logs, history, asked, stood_at = connection.server.pubsub.logs, None, None, None
     try:
         history = None if logs is None else logs.history_of(channel.topic)
     except Exception:
@@ -50,12 +50,13 @@ async def join(channel: ChannelServer, message: Message) -> bool:
         outcome = Error(CRASHED)
     if history is not None:
         message, asked = without_key(message)
+        stood_at = await where_log_stands(channel, asked)
     if handler is not None and outcome is _OK:
         outcome = await _ask(channel, handler, message)
     if outcome.response is not CRASHED:
         report_joined(channel, message, outcome, started)
     if history is not None and type(outcome) is Ok:
-        result = await join_history(channel, message, asked, outcome.response)
+        result = await join_history(channel, message, asked, outcome.response, stood_at)
         if result is JoinResult.JOINED or result is JoinResult.LOST:
             if result is JoinResult.LOST:
                 channel.move(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import CallbackError
 from ..history.page import PastEntries
-from ..history.position import Asked, split_payload
+from ..history.position import Asked, Position, split_payload
 from ..history.reader import AnyPosition
 from ..message import Message
 from .channel_member import ChannelMember, JoinResult
@@ -17,7 +17,7 @@ from .task import Interruption
 if TYPE_CHECKING:
     from .channel_server import ChannelServer
 
-__all__ = ["RETRY_AFTER", "join_history", "read_history", "without_key"]
+__all__ = ["RETRY_AFTER", "join_history", "read_history", "where_log_stands", "without_key"]
 
 RETRY_AFTER: Final = 1_000
 """Milliseconds after which a client can join again, if the store does not answer."""
@@ -31,8 +31,25 @@ def without_key(message: Message) -> tuple[Message, Asked | None]:
     return message, asked
 
 
+async def where_log_stands(channel: ChannelServer, asked: Asked | None) -> Position | None:
+    """Return where the log of the topic stands, before the user's ``join`` reads a state.
+
+    A client that can't recover starts there, so that no entry is missing between the state and the first frame.
+
+    Returns:
+        None if nobody needs it, or if the store does not answer.
+    """
+    if asked is None or channel.definition.join is None:
+        return None
+    return await channel.connection.server.reader.standing(channel.topic)
+
+
 async def join_history(
-    channel: ChannelServer, message: Message, asked: Asked | None, response: Any
+    channel: ChannelServer,
+    message: Message,
+    asked: Asked | None,
+    response: Any,
+    stood_at: Position | None,
 ) -> JoinResult:
     """Make a channel a member of its topic, and answer the client's join.
 
@@ -41,6 +58,7 @@ async def join_history(
         message: The client's join.
         asked: What the join asks for; None for a plain member.
         response: The response of the user's ``join``.
+        stood_at: Where the log stood before the user's ``join`` ran; None if it is unknown.
 
     Returns:
         What became of the join. If it is REFUSED or CRASHED, the join is not answered.
@@ -50,7 +68,7 @@ async def join_history(
     log = None if logs is None or floor is _CRASHED else logs.keep(channel.topic)
     if log is None:
         return JoinResult.CRASHED
-    member = channel.member = ChannelMember(channel, log, message, asked, floor)
+    member = channel.member = ChannelMember(channel, log, message, asked, floor, stood_at)
     result = JoinResult.LOST
     try:
         result = await member.join(response)
