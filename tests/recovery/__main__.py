@@ -4,6 +4,7 @@
     scripts/recovery redis --seed 7 --seconds 30
     scripts/recovery --clients 100 --topics 10 --rate 50
     scripts/recovery redis --phoenix phoenix --phoenix phoenix-1.7   # pages with stock clients, in Node
+    scripts/recovery redis --plain              # topics without history: the accounts name every loss
 
 Connections are cut at random all the time. Every few seconds a node is killed and started again, or the server of the store
 is restarted or paused. At the end everything comes to rest. Then each client must have taken every entry of its topics,
@@ -25,7 +26,9 @@ from random import Random
 from typing import Final
 
 from ..faults.fleet import Worker
+from .faults import pause_store
 from .page import LAST, Page
+from .plain_run import PlainRun
 from .proxy import Proxy
 from .record import Verdict, judge
 from .stores import STORES, StoreSetup
@@ -41,9 +44,6 @@ CUTS: Final = 0.05
 
 FAULT_EVERY: Final = 8.0
 """Seconds between two faults of nodes or stores."""
-
-PAUSE: Final = 4.0
-"""Seconds for which a store is paused."""
 
 PATIENCE: Final = 40.0
 """Seconds within which everything comes to rest."""
@@ -230,16 +230,7 @@ class Run:
 
     async def _pause_store(self) -> None:
         self.faults["store paused"] += 1
-        server = self._setup.server
-        if hasattr(server, "paused"):
-            with server.paused():
-                await asyncio.sleep(PAUSE)
-            return
-        server.pause()
-        try:
-            await asyncio.sleep(PAUSE)
-        finally:
-            server.resume()
+        await pause_store(self._setup.server)
 
 
 def main() -> None:
@@ -260,10 +251,17 @@ def main() -> None:
         metavar="PACKAGE",
         help="clients with this npm package, in Node",
     )
+    parser.add_argument(
+        "--plain",
+        action="store_true",
+        help="topics without history: does the accounting name every loss?",
+    )
     options = parser.parse_args()
     unknown = [name for name in options.stores if name not in STORES]
     if unknown:
         parser.error(f"no such store: {', '.join(unknown)}; the stores are {', '.join(STORES)}")
+    if options.plain:
+        raise SystemExit(_run_plainly(options))
     failed = False
     print("| store | faults | confirmed | entries | taken | recovered | not recovered | |")
     print("|---|---|---:|---:|---:|---:|---|---|", flush=True)
@@ -284,6 +282,29 @@ def main() -> None:
         for sentence in verdict.wrong[:20]:
             print(f"  {sentence}", file=sys.stderr, flush=True)
     raise SystemExit(failed)
+
+
+def _run_plainly(options: argparse.Namespace) -> bool:
+    """Run without history, and print a table. Return whether something is wrong."""
+    failed = False
+    print(
+        "| bus | faults | said | lost by the bus | due | own | dropped | delivered | taken | lost by cuts | |"
+    )
+    print("|---|---|---:|---:|---:|---:|---|---:|---:|---:|---|", flush=True)
+    for name in options.stores or ("redis", "postgresql", "sqlite", "jetstream"):
+        with STORES[name]() as setup:
+            run = PlainRun(setup, options)
+            verdict = asyncio.run(run.run())
+        failed = failed or bool(verdict.wrong)
+        print(
+            f"| {setup.pubsub.partition('://')[0]} | {_words(run.faults)} | {verdict.said:,} | {verdict.lost:,} | {verdict.due:,}"
+            f" | {verdict.own:,} | {_words(verdict.dropped) or '0'} | {verdict.delivered:,} | {verdict.taken:,}"
+            f" | {verdict.in_flight:,} | {'wrong' if verdict.wrong else 'all named'} |",
+            flush=True,
+        )
+        for sentence in verdict.wrong[:20]:
+            print(f"  {sentence}", file=sys.stderr, flush=True)
+    return failed
 
 
 def _words(counts: dict[str, int]) -> str:

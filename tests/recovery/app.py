@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 
-from bennu import Channel, Endpoint, History, RawHandler, RawSocket, Socket, on
+from bennu import Channel, DropOldest, Endpoint, History, RawHandler, RawSocket, Socket, on
 
 __all__ = ["endpoint"]
 
@@ -27,18 +28,28 @@ class Room(Channel[None]):
         return {}
 
 
+said = Counter[str]()
+"""How often somebody has said something in each topic without history, on this node."""
+
+
 class PlainRoom(Channel[None]):
-    """The same without history."""
+    """The same without history. There is no reply."""
 
     @on("say")
-    async def say(self, payload: dict[str, Any]) -> dict[str, Any]:
+    async def say(self, payload: dict[str, Any]) -> None:
+        said[self.topic] += 1
         await self.broadcast("said", payload)
-        return {}
 
     @on("say_to_others")
-    async def say_to_others(self, payload: dict[str, Any]) -> dict[str, Any]:
+    async def say_to_others(self, payload: dict[str, Any]) -> None:
+        said[self.topic] += 1
         await self.broadcast_from("said", payload)
-        return {}
+
+
+class SlowRoom(PlainRoom):
+    """The same for clients that read slowly: they get the newest messages."""
+
+    when_slow = DropOldest(max=5)
 
 
 class Control(RawHandler[None]):
@@ -50,6 +61,8 @@ class Control(RawHandler[None]):
                 "node": endpoint.node,
                 "nodes": sorted(endpoint.nodes()),
                 "ready": endpoint.is_ready,
+                "said": said,
+                "accounts": endpoint.accounts(),
             }
         )
 
@@ -58,13 +71,18 @@ async def connect() -> None:
     """Accept every client."""
 
 
+channels = {"room:*": Room, "plain:*": PlainRoom, "slow:*": SlowRoom}
+
 endpoint = Endpoint(
     sockets={
         "/socket": Socket(
             connect=connect,
-            channels={"room:*": Room, "plain:*": PlainRoom},
+            channels=channels,
             max_channels=200,
             max_unsent=16_000_000,
+        ),
+        "/slow": Socket(
+            connect=connect, channels=channels, max_unsent=500_000, max_frame_size=200_000
         ),
         "/control": RawSocket(connect=connect, handler=Control, timeout=3_600),
     },

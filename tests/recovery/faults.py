@@ -1,0 +1,24 @@
+"""Faults of the server of a store."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+__all__ = ["pause_store"]
+
+PAUSE: Final = 4.0
+"""Seconds for which a store is paused."""
+
+
+async def pause_store(server: Any) -> None:
+    """Stop the processes of a server for some seconds."""
+    if hasattr(server, "paused"):
+        with server.paused():
+            await asyncio.sleep(PAUSE)
+        return
+    server.pause()
+    try:
+        await asyncio.sleep(PAUSE)
+    finally:
+        server.resume()
