@@ -12,6 +12,7 @@ import pytest
 from tests.support.frames import ok
 from tests.support.raw import ask, open_raw
 from tests.support.servers import Server, until_listening
+from tests.support.until import pause, until_true
 from tests.support.wire import Phoenix, connect
 
 from .command import Command, bennu
@@ -88,9 +89,11 @@ async def ready(server: Server) -> int:
 
 async def until_unready(server: Server) -> None:
     """Wait until the server is unready."""
-    async with asyncio.timeout(20):
-        while await ready(server) == 200:
-            pass
+
+    async def is_unready() -> bool:
+        return await ready(server) != 200
+
+    await until_true(is_unready)
 
 
 async def until_closed(server: Server) -> None:
@@ -102,6 +105,7 @@ async def until_closed(server: Server) -> None:
             except ConnectionRefusedError:
                 return
             except ConnectionResetError:  # it closed just then
+                await pause()
                 continue
             writer.close()
 
@@ -209,7 +213,7 @@ async def stream(request):
     async def chunks():
         yield "begun\\n"
         while not os.path.exists("done"):
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.005)
         yield "done\\n"
     return StreamingResponse(chunks())
 

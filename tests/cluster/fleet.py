@@ -7,6 +7,7 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from ..support.until import pause
 from .buses import Bus
 from .members import enter
 from .nodes import PATIENCE, Node
@@ -72,4 +73,4 @@ async def know_each_other(nodes: list[Node]) -> None:
         async with asyncio.timeout(PATIENCE):
             for member in members:
                 while not names <= set(await member.call("nodes")):
-                    pass
+                    await pause()

@@ -13,6 +13,7 @@ from itertools import count
 import pytest
 
 from ..support.longpoll import Browser
+from ..support.until import pause
 from .fleet import Nodes
 from .members import V1, Member, PollEnded, enter, follow, poll
 from .nodes import Node, RoundRobin, ask
@@ -167,7 +168,7 @@ async def test_a_node_that_drains_hands_over_its_clients(
 
         leaving.signal(signal.SIGTERM)
         while await ready(leaving) == 200:
-            pass
+            await pause()
         assert [await ready(node) for node in (one, two)] == [200, 200]
         await moving.cast("say", {"text": "still here"})  # within the delay
         for member in (*staying, moving, polling):

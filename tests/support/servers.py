@@ -26,7 +26,7 @@ from hypercorn.config import Config as HypercornConfig
 from bennu.cli.config import Config
 from bennu.cli.first_protocol import FirstProtocol
 
-from .until import until
+from .until import pause, until
 
 __all__ = [
     "HOST",
@@ -193,6 +193,7 @@ async def until_listening(server: Server) -> None:
             try:
                 _, writer = await asyncio.open_connection(server.host, server.port)
             except ConnectionRefusedError:
+                await pause()
                 continue
             writer.close()
             await writer.wait_closed()

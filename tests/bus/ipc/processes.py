@@ -11,6 +11,8 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
+from ...support.until import pause
+
 __all__ = ["Process", "process"]
 
 ROOT: Final = Path(__file__).parents[3]
@@ -35,7 +37,7 @@ class Process:
         """Wait until the state of the node is as it should be, and return it."""
         async with asyncio.timeout(30):
             while not condition(state := await self("state")):
-                pass
+                await pause()
         return dict(state)
 
     def signal(self, number: signal.Signals) -> None:

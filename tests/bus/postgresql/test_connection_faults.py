@@ -14,7 +14,7 @@ import pytest
 from bennu.bus.postgresql import connection, statements
 
 from ...support.brokers.postgresql import PostgreSQL
-from ...support.until import until
+from ...support.until import pause, until
 from .ears import connected
 
 pytestmark = pytest.mark.clock("both loops")
@@ -135,7 +135,7 @@ async def test_publishers_wait_for_a_transaction_that_holds_the_lock(
         holding = asyncio.create_task(asyncio.to_thread(server.sql, command))
         waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
         while await asyncio.to_thread(server.sql, waits) != "1":
-            pass
+            await pause()
         publishing = asyncio.create_task(one.driver.publish([("t", b"1"), ("t", b"2")]))
         await until(lambda: "lock timeout" in caplog.text)
         assert (publishing.done(), one.heard, one.ends) == (False, [], [])

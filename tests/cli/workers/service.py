@@ -23,7 +23,6 @@ __all__ = [
     "bus_directory",
     "dial",
     "serving_pid",
-    "until_true",
     "workers_ready",
 ]
 Dial = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
@@ -108,13 +107,6 @@ async def bus_directory(server: Server) -> Path:
 async def serving_pid(server: Server) -> int:
     """Return the process id of a worker: of the one that the next connection reaches."""
     return int((await ask_json(server))["pid"])
-
-
-async def until_true(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Wait until a question is answered with yes."""
-    async with asyncio.timeout(30):
-        while not await condition():
-            pass
 
 
 async def workers_ready(command: Command, count: int) -> Server:

@@ -18,7 +18,7 @@ import pytest
 from tests.cli.command import Command, bennu, is_alive
 from tests.support.frames import ok
 from tests.support.servers import Server
-from tests.support.until import until
+from tests.support.until import until, until_true
 from tests.support.wire import connect
 
 from .service import (
@@ -28,7 +28,6 @@ from .service import (
     bus_directory,
     dial,
     serving_pid,
-    until_true,
     workers_ready,
 )
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.cli.command import bennu, is_alive
 from tests.support.frames import ok
-from tests.support.until import until
+from tests.support.until import pause, until
 from tests.support.wire import Phoenix, connect
 
 from .service import Load, block, dial, serving_pid, workers_ready
@@ -85,7 +85,7 @@ async def test_the_others_take_the_clients_of_a_worker_that_hangs(folder: Path) 
         os.kill(one, signal.SIGCONT)
         async with asyncio.timeout(20):
             while await serving_pid(server) != one:
-                pass
+                await pause()
         assert await command.stop() == 0
 
 
