@@ -99,17 +99,17 @@ class SQLQueries:
         self.set_top: Update = (
             update(topics).where(topics.c.id == _key()).values(top=_whole("new_top"))
         )
-        self.known: Select[Any] = select(entries.c.draft_id, entries.c.offset).where(
+        self.known: Select[str, int] = select(entries.c.draft_id, entries.c.offset).where(
             entries.c.id == _key(), entries.c.draft_id.in_(_several("drafts"))
         )
         self.delete_above: Delete = delete(entries).where(
             entries.c.id == _key(), entries.c.offset > _whole("after")
         )
         self.trim: Delete = self._trim()
-        self.page: Select[Any] = self._page(is_kept)
-        self.heads: Select[Any] = select(topics.c.id, topics.c.epoch, topics.c.top).where(
-            topics.c.id.in_(_several("keys")), is_kept
-        )
+        self.page: Select[str, int, int | None, bytes] = self._page(is_kept)
+        self.heads: Select[bytes, str, int] = select(
+            topics.c.id, topics.c.epoch, topics.c.top
+        ).where(topics.c.id.in_(_several("keys")), is_kept)
         self.delete_topics: Delete = delete(topics).where(topics.c.id.in_(_several("keys")))
         self.delete_entries: Delete = delete(entries).where(entries.c.id.in_(_several("keys")))
 
@@ -174,7 +174,7 @@ class SQLQueries:
             entries.c.id == key, entries.c.offset < func.coalesce(first, NONE)
         )
 
-    def _page(self, is_record_kept: ColumnElement[bool]) -> Select[Any]:
+    def _page(self, is_record_kept: ColumnElement[bool]) -> Select[str, int, int | None, bytes]:
         """Build the read of a page. One statement, so that it sees one moment."""
         topics, entries, key = self._tables.topics, self._tables.entries, _key()
         top = select(topics.c.top).where(topics.c.id == key).scalar_subquery()
