@@ -18,7 +18,7 @@ from .blocking_endpoint import BlockingEndpoint
 from .bus import BusAdapter
 from .bus.address import BUS, given_bus
 from .channel import Channel
-from .endpoint_options import API, LIMITS, STORE, THREADS, WORDS
+from .endpoint_options import API, LIMITS, THREADS, WORDS
 from .endpoint_queries import EndpointQueries
 from .history.outbox import outbox_of
 from .history.reader import LogReader
@@ -41,7 +41,7 @@ from .server.moving import Mover
 from .server.server import Server
 from .socket import Socket, SocketBase
 from .store import Store
-from .store.address import given_store
+from .store.address import STORE, given_store, given_store_source
 from .telemetry import SECRET_TERMS, ParameterFilter, Telemetry
 from .transports.health import Health
 from .transports.host_guard import HostGuard
@@ -167,7 +167,8 @@ class Endpoint(EndpointQueries):
             self._home,
             MessageTypes(messages, (kind for one in sockets.values() for kind in one.infos())),
         )
-        logs = logs_of(sockets, keeper := given_store(store), self.pubsub)
+        source = given_store_source(store)
+        logs = logs_of(sockets, keeper := given_store(source), self.pubsub, source)
         self.pubsub.logs = logs
         self._server = server = Server(
             self,

@@ -6,11 +6,10 @@ from typing import Final
 
 from .api import Api
 from .limits.limits import Limits, Threads
-from .store.store import Store
 from .telemetry import ParameterFilter
-from .user_code.options import TEXT, TEXTS, Option, instance_of
+from .user_code.options import TEXTS, Option, instance_of
 
-__all__ = ["API", "LIMITS", "STORE", "THREADS", "WORDS"]
+__all__ = ["API", "LIMITS", "THREADS", "WORDS"]
 
 WORDS: Final = Option(
     "a list of words, or a ParameterFilter",
@@ -25,10 +24,4 @@ LIMITS: Final = instance_of(
 )
 THREADS: Final = instance_of(
     Threads, "how many worker threads there are", "Threads(handlers=32, per_connection=4)"
-)
-STORE: Final = Option(
-    "the address of a store, or a Store",
-    lambda value: isinstance(value, Store) or TEXT.fits(value),
-    '"redis://localhost:6379"',
-    is_secret=True,
 )

@@ -14,12 +14,13 @@ once for each time that the store goes down.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Final, TypeVar
 
 from ..errors import EncodeError, StoreUnavailable
-from ..logs.log import Log
-from ..store.store import Store
+from ..logs.log import Log, Printed
+from ..store.entry import Draft
+from ..store.store import Retention, Store
 from ..user_code.callback import crash_of
 
 __all__ = ["STORE_TIMEOUT", "StoreGuard"]
@@ -36,6 +37,9 @@ LAST_PROBE: Final = 5.0
 STEADY: Final = 10.0
 """Seconds after which a store that is back counts as steady."""
 
+JOINS_ARE_REFUSED: Final = "Joins of topics with history that ask for recovery are refused"
+"""What it means on a node that serves clients."""
+
 T = TypeVar("T")
 
 
@@ -47,6 +51,7 @@ class StoreGuard:
         spawn: Runs a coroutine as a task that ends with the endpoint.
         came_up: Called when the store is up again.
         log: Writes the log.
+        effect: What a store that is down means, for the log: a sentence that goes on with "until it is back".
 
     Attributes:
         is_up: Whether the last call has succeeded, or none was made.
@@ -58,7 +63,9 @@ class StoreGuard:
         spawn: Callable[[Coroutine[Any, Any, None]], object],
         came_up: Callable[[], object],
         log: Log,
+        effect: str = JOINS_ARE_REFUSED,
     ) -> None:
+        self._effect = effect
         self._store = store
         self._spawn = spawn
         self._came_up = came_up
@@ -123,6 +130,27 @@ class StoreGuard:
         self._went_down(error)
         raise error
 
+    async def append(
+        self, topic: str, drafts: Sequence[Draft], retention: Retention
+    ) -> tuple[str, list[tuple[int, int]]]:
+        """Append drafts to the log of a topic. Return the epoch, and the offset and the ``prev`` of each.
+
+        Raises:
+            StoreUnavailable: The store has not answered in time, or has failed.
+            EncodeError: A draft is too large for the store.
+        """
+        return await self.call(self._append, topic, drafts, retention)
+
+    async def _append(
+        self, topic: str, drafts: Sequence[Draft], retention: Retention
+    ) -> tuple[str, list[tuple[int, int]]]:
+        """Append drafts, and check the shape of the answer."""
+        epoch, places = await self._store.append(topic, drafts, retention)
+        pairs = [(offset, prev) for offset, prev in places]
+        if len(pairs) != len(drafts):
+            raise ValueError(f"{len(drafts)} drafts were appended, and the answer has {len(pairs)}")
+        return epoch, pairs
+
     def _went_down(self, error: Exception) -> None:
         if self.is_up:
             self.is_up = False
@@ -131,10 +159,10 @@ class StoreGuard:
             self._pause = PROBE_EVERY if is_steady else min(2 * self._pause, LAST_PROBE)
             self._changed = now
             self._log.error(
-                "The store %s is down: %s. Joins of topics with history that ask for recovery are refused until"
-                " it is back",
+                "The store %s is down: %s. %s until it is back",
                 self._store.name,
                 error,
+                Printed(self._effect),
             )
             self._spawn(self._probe())
 

@@ -10,30 +10,30 @@ reaches nobody, because without an offset nobody could recover it.
 from __future__ import annotations
 
 import asyncio
-import secrets
-import time
-from collections.abc import Callable, Collection, Coroutine, Sequence
-from contextlib import suppress
-from itertools import count
+from collections.abc import Collection, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from ..errors import EncodeError, StoreUnavailable
+from ..errors import StoreUnavailable
 from ..message import Broadcast
-from ..protocol.encoding import raw_object
-from ..pubsub.envelope import TOPICS, Envelope
+from ..pubsub.envelope import Envelope
 from ..store.entry import NOBODY, Draft, LogEntry
 from ..store.memory import MemoryStore
 from ..store.store import Page, Store
 from ..user_code.callback import crash_of
-from .announcement import pack_announcement, unpack_announcement
+from .announcement import unpack_announcement
+from .announcing import announce
 from .checks import check_for_ever
+from .drafts import DraftMaker
 from .guard import StoreGuard
+from .histories import Histories
 from .history import History
 from .position import Position
 from .run import ReadRequest
+from .tasks import LogTasks
 from .topic_log import TopicLog
 from .turns import CatchUpTurns
-from .writer import PUBLISH_TIMEOUT, LogWriter
+from .writer import PUBLISH_TIMEOUT
+from .writers import LogWriters
 
 if TYPE_CHECKING:
     from ..pubsub.pubsub import PubSub
@@ -43,20 +43,20 @@ __all__ = ["Logs"]
 MOST_READS: Final = 64
 """Reads of the store at a time."""
 
-KNOWN: Final = 100_000
-"""Topics whose history is kept, so that their patterns are matched once."""
-
 
 class Logs:
     """The logs of an endpoint.
 
     Args:
         store: The store.
-        find: Returns the history of a topic; None for a topic without history.
+        histories: Which topics have history.
         pubsub: Passes entries on to subscribers.
+        source: Where the store is: its address, or the store. Default: None, the store.
 
     Attributes:
         store: As given.
+        source: As given.
+        histories: As given.
         pubsub: As given.
         log: Writes the log.
         guard: Whether the store is up.
@@ -66,24 +66,29 @@ class Logs:
         origins: The local senders of drafts that are being passed on, by the ids of the drafts.
     """
 
-    def __init__(self, store: Store, find: Callable[[str], History | None], pubsub: PubSub) -> None:
+    def __init__(
+        self,
+        store: Store,
+        histories: Histories,
+        pubsub: PubSub,
+        source: str | Store | None = None,
+    ) -> None:
         self.store = store
+        self.source = store if source is None else source
+        self.histories = histories
         self.pubsub = pubsub
         self.log = pubsub.telemetry.log.child("history")
-        self._find = find
-        self._histories: dict[str, History | None] = {}
         self.topics: dict[str, TopicLog] = {}
-        self._writers: dict[str, LogWriter] = {}
+        self._tasks = LogTasks(self.log)
+        self._writers = LogWriters(self._append, self.spawn)
         self._heard: set[str] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
         self.origins: dict[str, object] = {}
         self.guard = StoreGuard(store, self.spawn, self.check_all, self.log)
         self.is_instant = isinstance(store, MemoryStore) and not store.is_shared
-        self._is_running = False
         self._is_abandoned = False
         self._reads = asyncio.Semaphore(MOST_READS)
         self.turns = CatchUpTurns()
-        self._ids = map(str, count(1))
+        self._drafts = DraftMaker()
 
     # Start and stop.
 
@@ -96,37 +101,29 @@ class Logs:
         if self._is_abandoned:
             self._is_abandoned = False
             await self.guard.stop()  # it was started, and not stopped
-        self._ids = map(f"{secrets.token_hex(8)}-{{:x}}".format, count(1))  # not the parent's
+        self._drafts = DraftMaker()
         await self.store.start(self.announced)
         self.guard.start()
-        self._is_running = True
+        self._tasks.is_open = True
         self.spawn(check_for_ever(self))
         self.pubsub.keep_logs()
 
     async def stop(self) -> None:
         """Stop the checks, wait for appends that are under way, and stop the store."""
         try:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(PUBLISH_TIMEOUT):
-                    for writer in tuple(self._writers.values()):
-                        await writer.empty()
+            await self._writers.empty()
         finally:  # also if the stop is cancelled
-            self._is_running = False
             self._forget_topics()
-            for task in (tasks := tuple(self._tasks)):
-                task.cancel()
             try:
-                if tasks:
-                    await asyncio.wait(tasks, timeout=PUBLISH_TIMEOUT)
+                await self._tasks.stop(PUBLISH_TIMEOUT)
             finally:
                 await self.guard.stop()
 
     def forget(self) -> None:
         """Forget all topics and tasks: the event loop was closed without a stop, or is the parent process's."""
         self._is_abandoned |= self._is_running
-        self._is_running = False
         self._forget_topics()
-        self._tasks.clear()
+        self._tasks.forget()
         self._reads = asyncio.Semaphore(MOST_READS)
         self.turns = CatchUpTurns()
 
@@ -138,35 +135,19 @@ class Logs:
         self._heard.clear()
         self.origins.clear()
 
+    @property
+    def _is_running(self) -> bool:
+        return self._tasks.is_open
+
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine as a task that ends with the endpoint."""
-        if not self._is_running:
-            work.close()
-            return
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self.log.error("A task of the histories failed", exc_info=error)
+        self._tasks.spawn(work)
 
     # Topics.
 
     def history_of(self, topic: str, event: str | None = None) -> History | None:
-        """Return the history of a topic; None for a topic without history, and for an event that is ephemeral there.
-
-        Raises:
-            Exception: The user's function of ``History.by_topic`` has raised it, or has returned something else.
-        """
-        try:
-            found = self._histories[topic]
-        except KeyError:
-            if len(self._histories) >= KNOWN:
-                self._histories.clear()
-            found = self._histories[topic] = self._find(topic)
-        return found if found and event not in found.ephemeral else None
+        """Return what :meth:`Histories.of` returns."""
+        return self.histories.of(topic, event)
 
     def keep(self, topic: str) -> TopicLog | None:
         """Follow a topic for a subscriber or a join, until :meth:`let_go`. Return None if it has no history."""
@@ -278,56 +259,30 @@ class Logs:
         """
         if not self._is_running:
             raise StoreUnavailable("the endpoint has stopped")
-        topic, event, payload = message.topic, message.event, message.payload
-        if isinstance(payload, bytes):
-            raise EncodeError(
-                f"a topic with history carries JSON objects, and the broadcast of {event!r} on {topic!r} is bytes:"
-                " write a JSON object, or use local_broadcast or a topic without history"
-            )
-        member = getattr(sender, "member", None)
-        sent_by = NOBODY if member is None else member.sender
-        draft = Draft(
-            next(self._ids), event, bytes(raw_object(payload)), sent_by, int(time.time() * 1000)
-        )
+        topic, member = message.topic, getattr(sender, "member", None)
+        draft = self._drafts.make(message, NOBODY if member is None else member.sender)
         if self.is_instant:
             [position] = await self._append(topic, history, (draft,), (sender,))
         else:
-            position = await self._writer(topic, history).write(draft, sender)
+            position = await self._writers.write(topic, history, draft, sender)
         log = self.topics.get(topic)
         if log is not None and log.is_crowded:
             log.is_crowded = False
             await asyncio.sleep(0)  # other tasks run between the broadcasts of a loop
         return position
 
-    def _writer(self, topic: str, history: History) -> LogWriter:
-        writer = self._writers.get(topic)
-        if writer is None:
-            if len(self._writers) > KNOWN // 100:
-                self._writers = {
-                    name: one for name, one in self._writers.items() if not one.is_idle
-                }
-
-            async def append(
-                drafts: Sequence[Draft], senders: Sequence[object]
-            ) -> Sequence[Position]:
-                return await self._append(topic, history, drafts, senders)
-
-            writer = self._writers[topic] = LogWriter(append, self.spawn)
-        return writer
-
     async def _append(
         self, topic: str, history: History, drafts: Sequence[Draft], senders: Sequence[object]
     ) -> Sequence[Position]:
         """Append drafts, hand them to this node's gate, and announce them. Return their positions."""
-        store = self.store
         for draft, sender in zip(drafts, senders, strict=True):
             if sender is not None:
                 self.origins[draft.id] = sender
         try:
             if self.is_instant:
-                epoch, places = await store.append(topic, drafts, history.retention)
+                epoch, places = await self.store.append(topic, drafts, history.retention)
             else:
-                epoch, places = await self.guard.call(self._append_all, topic, drafts, history)
+                epoch, places = await self.guard.append(topic, drafts, history.retention)
             log = self.topics.get(topic)
             if log is not None:
                 for draft, (offset, prev) in zip(drafts, places, strict=True):
@@ -337,16 +292,6 @@ class Logs:
                 self.origins.pop(draft.id, None)
         await self._announce(topic, epoch, places, drafts)
         return [Position(epoch, offset) for offset, _ in places]
-
-    async def _append_all(
-        self, topic: str, drafts: Sequence[Draft], history: History
-    ) -> tuple[str, list[tuple[int, int]]]:
-        """Append drafts, and check the shape of the answer."""
-        epoch, places = await self.store.append(topic, drafts, history.retention)
-        pairs = [(offset, prev) for offset, prev in places]
-        if len(pairs) != len(drafts):
-            raise ValueError(f"{len(drafts)} drafts were appended, and the answer has {len(pairs)}")
-        return epoch, pairs
 
     def committed(self, topic: str, epoch: str, entries: Sequence[LogEntry]) -> None:
         """Hand entries that a transaction of the user has appended to this node's gate, and announce them to the others."""
@@ -362,13 +307,8 @@ class Logs:
     ) -> None:
         """Tell the other nodes of new entries, unless the store does it."""
         cluster = self.pubsub.cluster
-        if cluster is None or self.store.announces:
-            return
-        for draft, place in zip(drafts, places, strict=True):
-            try:
-                await cluster.publish(TOPICS + topic, pack_announcement(epoch, place, draft))
-            except EncodeError:  # it is too large for the bus: the other nodes read it
-                await cluster.publish(TOPICS + topic, pack_announcement(epoch, place, None))
+        if cluster is not None and not self.store.announces:
+            await announce(cluster.publish, topic, epoch, places, drafts)
 
     # Reading.
 

@@ -18,13 +18,14 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from ..errors import EncodeError, StoreUnavailable
 from ..store.entry import Draft
-from .position import Position
 
 __all__ = ["PUBLISH_TIMEOUT", "LogWriter"]
+
+T = TypeVar("T")
 
 PUBLISH_TIMEOUT: Final = 5.0
 """Seconds after which a broadcast gives up."""
@@ -35,34 +36,34 @@ PAUSE: Final = 0.05
 MOST: Final = 64
 """The most drafts that are unanswered, and the most in one append."""
 
-Append = Callable[[Sequence[Draft], Sequence[object]], Awaitable[Sequence[Position]]]
-"""Appends drafts of senders, passes the entries on, and returns their positions."""
+Append = Callable[[Sequence[Draft], Sequence[object]], Awaitable[Sequence[T]]]
+"""Appends drafts of senders, passes the entries on, and returns what became of each, such as its position."""
 
 
-class _Waiting(NamedTuple):
+class _Waiting(NamedTuple, Generic[T]):
     draft: Draft
     sender: object
-    done: asyncio.Future[Position]
+    done: asyncio.Future[T]
     deadline: float
 
 
-class LogWriter:
+class LogWriter(Generic[T]):
     """What one node appends to one topic.
 
     Args:
         append: Appends some drafts.
-        spawn: Runs a coroutine as a task that ends with the endpoint.
+        spawn: Runs a coroutine as a task that ends with the node.
 
     Attributes:
         callers: How many broadcasts wait for their append.
     """
 
     def __init__(
-        self, append: Append, spawn: Callable[[Coroutine[Any, Any, None]], object]
+        self, append: Append[T], spawn: Callable[[Coroutine[Any, Any, None]], object]
     ) -> None:
         self._append = append
         self._spawn = spawn
-        self._queue: deque[_Waiting] = deque()
+        self._queue: deque[_Waiting[T]] = deque()
         self._slots = asyncio.Semaphore(MOST)
         self._is_writing = False
         self._is_empty = asyncio.Event()
@@ -79,8 +80,8 @@ class LogWriter:
         """Whether nothing is under way, and nobody waits."""
         return not (self._is_writing or self.callers)
 
-    async def write(self, draft: Draft, sender: object) -> Position:
-        """Append a draft, after all earlier ones of this topic. Return its position.
+    async def write(self, draft: Draft, sender: object) -> T:
+        """Append a draft, after all earlier ones of this topic. Return what became of it.
 
         Args:
             draft: The draft.
@@ -96,7 +97,7 @@ class LogWriter:
         try:
             async with asyncio.timeout_at(deadline):
                 await self._slots.acquire()
-                done: asyncio.Future[Position] = loop.create_future()
+                done: asyncio.Future[T] = loop.create_future()
                 self._queue.append(_Waiting(draft, sender, done, deadline))
                 if not self._is_writing:
                     self._is_writing = True
@@ -114,7 +115,7 @@ class LogWriter:
         )
 
     async def _run(self) -> None:
-        batch: list[_Waiting] = []
+        batch: list[_Waiting[T]] = []
         try:
             while self._queue:
                 batch = [self._queue.popleft() for _ in range(min(MOST, len(self._queue)))]
@@ -122,16 +123,16 @@ class LogWriter:
         finally:
             self._is_writing = False
             self._is_empty.set()
-            self._finish([*batch, *self._queue], StoreUnavailable("the endpoint has stopped"))
+            self._finish([*batch, *self._queue], StoreUnavailable("this node has stopped"))
             self._queue.clear()
 
-    async def _try(self, batch: list[_Waiting]) -> None:
+    async def _try(self, batch: list[_Waiting[T]]) -> None:
         """Append drafts, again and again within their time limits. Those that are answered leave the list."""
         loop = asyncio.get_running_loop()
         while batch:
             try:
                 drafts, senders = [one.draft for one in batch], [one.sender for one in batch]
-                positions = await self._append(drafts, senders)
+                results = await self._append(drafts, senders)
             except StoreUnavailable as error:
                 self._why = str(error)
                 next_try = loop.time() + PAUSE
@@ -149,19 +150,19 @@ class LogWriter:
                 self._finish(batch, error)
                 batch.clear()
             else:
-                for one, position in zip(batch, positions, strict=True):
+                for one, result in zip(batch, results, strict=True):
                     self._slots.release()
                     if not one.done.done():  # else its caller was cancelled
-                        one.done.set_result(position)
+                        one.done.set_result(result)
                 batch.clear()
 
-    async def _try_each(self, batch: list[_Waiting]) -> None:
+    async def _try_each(self, batch: list[_Waiting[T]]) -> None:
         while batch:
             first = batch[:1]
             await self._try(first)
             del batch[0]
 
-    def _finish(self, batch: Iterable[_Waiting], error: Exception) -> None:
+    def _finish(self, batch: Iterable[_Waiting[T]], error: Exception) -> None:
         for one in batch:
             self._slots.release()
             if not one.done.done():

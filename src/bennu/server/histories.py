@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import DefinitionError
+from ..history.histories import Histories
 from ..history.history import NO_HISTORY, History
 from ..history.logs import Logs
 from ..pubsub import PubSub
@@ -15,13 +16,19 @@ from ..store.store import Store
 __all__ = ["logs_of"]
 
 
-def logs_of(sockets: Mapping[str, SocketBase[Any]], store: Store, pubsub: PubSub) -> Logs | None:
+def logs_of(
+    sockets: Mapping[str, SocketBase[Any]],
+    store: Store,
+    pubsub: PubSub,
+    source: str | Store | None = None,
+) -> Logs | None:
     """Return the logs of an endpoint; None if no channel has history.
 
     Args:
         sockets: The sockets by their mount paths.
         store: The store.
         pubsub: The endpoint's PubSub.
+        source: The address of the store, or the store. Default: None, the store.
 
     Raises:
         DefinitionError: Two channels of one topic pattern have different histories, or the store is in the memory of one
@@ -56,4 +63,4 @@ def logs_of(sockets: Mapping[str, SocketBase[Any]], store: Store, pubsub: PubSub
                 return history
         return None
 
-    return Logs(store, find, pubsub)
+    return Logs(store, Histories(find), pubsub, source)

@@ -9,10 +9,11 @@ from typing import Final, NamedTuple
 
 from ..bus.address import without_password
 from ..errors import DefinitionError
+from ..user_code.options import TEXT, Option
 from .memory import MemoryStore
 from .store import Store
 
-__all__ = ["STORE_VARIABLE", "given_store", "store_for"]
+__all__ = ["STORE", "STORE_VARIABLE", "given_store", "given_store_source", "store_for"]
 
 STORE_VARIABLE: Final = "BENNU_STORE"
 """The variable with the address of the store, for endpoints without an address of their own."""
@@ -46,6 +47,19 @@ KINDS: Final = {
 }
 """The stores by the scheme of their addresses."""
 
+STORE: Final = Option(
+    "the address of a store, or a Store",
+    lambda value: isinstance(value, Store) or TEXT.fits(value),
+    '"redis://localhost:6379"',
+    is_secret=True,
+)
+"""The option ``store`` of an endpoint and of a publisher."""
+
+
+def given_store_source(given: str | Store | None) -> str | Store | None:
+    """Return the address or the store of an option ``store``, or else the address of the variable; None without both."""
+    return os.environ.get(STORE_VARIABLE) or None if given is None else given
+
 
 def given_store(given: str | Store | None) -> Store:
     """Return the store of ``Endpoint(store=...)``, or else of the variable, or else a store in memory.
@@ -53,10 +67,10 @@ def given_store(given: str | Store | None) -> Store:
     Raises:
         DefinitionError: The address can't be used, or a package is not installed.
     """
-    address = os.environ.get(STORE_VARIABLE) or None if given is None else given
-    if address is None:
+    source = given_store_source(given)
+    if source is None:
         return MemoryStore()
-    return store_for(address) if isinstance(address, str) else address
+    return store_for(source) if isinstance(source, str) else source
 
 
 def store_for(address: str) -> Store:
