@@ -97,6 +97,7 @@ async def test_the_page_on_publishing_runs(
     for one in OPERATIONS:
         assert f"| `{one.method} /api{one.path}` |" in page
     assert names["endpoint"].connections == 0
+    assert names["orders"].address == names["shop_publisher"].address == "redis://cache:6379"
     with short_directory() as directory:
         await names["announce"](f"ipc://{directory}")
         publisher = BlockingPublisher(f"ipc://{directory}")

@@ -178,14 +178,14 @@ async def test_a_running_server_hears_the_commands(address: str) -> None:
 async def test_a_broker_confirms(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A broker does not know who heard it, so the line says that it confirmed."""
     from bennu.bus.broker.adapter import BrokerAdapter
-    from bennu.publisher import publisher
+    from bennu.publisher import node
 
     from ..bus.broker.memory_broker import MemoryBroker
 
     def adapter_for(given: str, node: str | None = None) -> BrokerAdapter:
         return BrokerAdapter(MemoryBroker().driver(), node)
 
-    monkeypatch.setattr(publisher, "adapter_for", adapter_for)
+    monkeypatch.setattr(node, "adapter_for", adapter_for)
     result = await asyncio.to_thread(call, "publish", "redis://cache", "room:1", "news")
     assert result.stdout == "news was published to room:1: redis://cache has confirmed it\n"
     result = await asyncio.to_thread(call, "disconnect", "redis://cache", "a")

@@ -42,7 +42,7 @@ def hostile(network: MemoryNetwork, node: str) -> HostileAdapter:
 class Heard(list[tuple[str | None, Envelope]]):
     """What a node has heard for PubSub."""
 
-    def take(self, topic: str | None, envelope: Envelope) -> None:
+    def take(self, topic: str | None, envelope: Envelope, _node: str) -> None:
         self.append((topic, envelope))
 
 

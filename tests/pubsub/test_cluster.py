@@ -151,7 +151,7 @@ async def test_a_handler_that_raises(
 async def test_pubsub_that_raises(error: BaseException, caplog: pytest.LogCaptureFixture) -> None:
     """The adapter's ``receive`` never raises."""
 
-    def deliver(_topic: str | None, _envelope: Envelope) -> None:
+    def deliver(_topic: str | None, _envelope: Envelope, _node: str) -> None:
         raise error
 
     adapter = hostile(MemoryNetwork(), "one")

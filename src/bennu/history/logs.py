@@ -27,6 +27,7 @@ from .drafts import DraftMaker
 from .guard import StoreGuard
 from .histories import Histories
 from .history import History
+from .plain import PlainBroadcasts
 from .position import Position
 from .run import ReadRequest
 from .tasks import LogTasks
@@ -83,6 +84,7 @@ class Logs:
         self._writers = LogWriters(self._append, self.spawn)
         self._heard: set[str] = set()
         self.origins: dict[str, object] = {}
+        self._plain = PlainBroadcasts(self.log)
         self.guard = StoreGuard(store, self.spawn, self.check_all, self.log)
         self.is_instant = isinstance(store, MemoryStore) and not store.is_shared
         self._is_abandoned = False
@@ -240,6 +242,11 @@ class Logs:
             DecodeError: The bytes are no entry.
         """
         self.announced(topic, *unpack_announcement(envelope))
+
+    def receive_plain(self, topic: str, event: str, node: str) -> None:
+        """Log a broadcast to a topic with history that another node has sent without an entry, unless it is ephemeral."""
+        if self.history_of(topic, event) is not None:
+            self._plain.note(topic, event, node)
 
     # Publishing.
 

@@ -19,16 +19,19 @@ import asyncio
 import atexit
 import os
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 from weakref import WeakSet
 
 from ..bus.bus import BusAdapter
 from ..errors import NotConfirmed, NotStarted, WrongThread
+from ..history.history import History
 from ..logs.log import Log
 from ..loop.background import BackgroundLoop
 from ..loop.forks import watch
+from ..store.store import Store
+from .of_endpoint import HasPubSub
 from .publisher import TIMEOUT, Publisher
 
 __all__ = ["BlockingPublisher"]
@@ -54,9 +57,14 @@ class BlockingPublisher:
             None, the variable BENNU_PUBSUB.
         messages: The classes of typed messages for :meth:`send`, as in ``Endpoint(messages=...)``. Default: none.
         timeout: The most seconds for which a call waits for the bus. Default: 10.
+        store: The store of the endpoint, which keeps the logs of topics with history: an address or a
+            :class:`~bennu.store.Store`. Default: None, the variable BENNU_STORE if there are ``histories``.
+        histories: Which topics have history: the history of each topic pattern of the endpoint, as in
+            ``{"room:*": RoomChannel.history}``. Default: None, no topic has history.
 
     Raises:
-        DefinitionError: There is no address, or it can't be used, or a class of ``messages`` has no JSON form.
+        DefinitionError: There is no address, or it can't be used, or a class of ``messages`` has no JSON form. Or there is a
+            store without histories, histories without a store, or the store is in the memory of one process.
 
     Example:
         ``publisher = BlockingPublisher("redis://cache:6379")``
@@ -69,8 +77,22 @@ class BlockingPublisher:
         *,
         messages: Sequence[type] = (),
         timeout: float = TIMEOUT,
+        store: str | Store | None = None,
+        histories: Mapping[str, History] | None = None,
     ) -> None:
-        self._publisher = Publisher(address, messages=messages, timeout=timeout)
+        self._begin(
+            Publisher(address, messages=messages, timeout=timeout, store=store, histories=histories)
+        )
+
+    @classmethod
+    def of(cls, endpoint: HasPubSub, *, timeout: float = TIMEOUT) -> Self:
+        """Do what ``Publisher.of(...)`` does: return a publisher with the bus, the store and the histories of an endpoint."""
+        made = cls.__new__(cls)
+        made._begin(Publisher.of(endpoint, timeout=timeout))
+        return made
+
+    def _begin(self, publisher: Publisher) -> None:
+        self._publisher = publisher
         self._lock = threading.Lock()
         self._loop: BackgroundLoop | None = None
         self._log = Log("bennu.publisher")

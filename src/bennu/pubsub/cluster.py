@@ -29,8 +29,8 @@ FAREWELL: Final = 2.0
 SLOW: Final = 10.0
 """Seconds after which the log says that an adapter has not started, and the most seconds for its stop."""
 
-Deliver = Callable[[str | None, Envelope], object]
-"""Called with a message of another node: its topic in PubSub, or None for a disconnect by id; and the envelope."""
+Deliver = Callable[[str | None, Envelope, str], object]
+"""Called with a message of another node: its topic in PubSub, or None for a disconnect by id; the envelope; and the node."""
 
 Handler = Callable[[str, bytes], object]
 """Called with the publishing node and the bytes of a message under one of Bennu's own topics."""
@@ -183,9 +183,9 @@ class Cluster:
             return
         try:
             if topic[:1] == TOPICS:
-                self._deliver(topic[1:], unpack(data))
+                self._deliver(topic[1:], unpack(data), node)
             elif topic == IDS:
-                self._deliver(None, unpack(data))
+                self._deliver(None, unpack(data), node)
             else:
                 for handler in tuple(self._handlers.get(topic, ())):
                     self._call(handler, node, topic, data)

@@ -20,6 +20,7 @@ class GivenBus:
         bus: The address, or an adapter; None is a node alone.
 
     Attributes:
+        bus: As given; ``local://`` for None.
         first: An adapter for the address, which is not started; or the given adapter.
         is_alone: Whether there is no bus.
 
@@ -28,7 +29,7 @@ class GivenBus:
     """
 
     def __init__(self, bus: str | BusAdapter | None) -> None:
-        self._bus = "local://" if bus is None else bus
+        self.bus = "local://" if bus is None else bus
         self._made_in = os.getpid()
         self.first = self._adapter()
         self.is_alone = isinstance(self.first, LocalAdapter)
@@ -45,7 +46,7 @@ class GivenBus:
             DefinitionError: The address can't be used, or the adapter was made before a fork.
         """
         adapter = self._adapter()
-        if adapter is self._bus:
+        if adapter is self.bus:
             expect_process(adapter, self._made_in)
             if self._is_abandoned:
                 await stop_adapter(adapter, log)  # it was started, and not stopped
@@ -53,4 +54,4 @@ class GivenBus:
         return adapter
 
     def _adapter(self) -> BusAdapter:
-        return adapter_for(self._bus) if isinstance(self._bus, str) else self._bus
+        return adapter_for(self.bus) if isinstance(self.bus, str) else self.bus

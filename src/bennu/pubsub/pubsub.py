@@ -57,6 +57,8 @@ class PubSub:
         batch: The broadcasts of this turn of the event loop.
         cluster: The other nodes; None for a node alone, and before the start.
         logs: The logs of topics with history; None if no topic has history. The endpoint sets it.
+        bus: The bus, as it was given.
+        types: As given.
         node: The name of this node. With the address of a bus, each start gives it a new name.
         is_alone: Whether this node has no bus.
 
@@ -74,10 +76,10 @@ class PubSub:
         self.home = Home(starts_on_use=True) if home is None else home
         self.telemetry = telemetry or Telemetry()
         self.log = self.telemetry.log.child("pubsub")
-        self._bus = GivenBus(bus)
-        self.node = self._bus.first.node
-        self.is_alone = self._bus.is_alone
-        self._types = MessageTypes() if types is None else types
+        self.bus = GivenBus(bus)
+        self.node = self.bus.first.node
+        self.is_alone = self.bus.is_alone
+        self.types = MessageTypes() if types is None else types
         self._topics = TopicTable(self)
         self.batch = Batch()
         self.cluster: Cluster | None = None
@@ -92,7 +94,7 @@ class PubSub:
         self._topics.clear()
         self.batch = Batch()
         self.cluster = None
-        self._bus.abandon()
+        self.bus.abandon()
         if self.logs is not None:
             self.logs.forget()
 
@@ -106,7 +108,7 @@ class PubSub:
         """
         if self.is_alone:
             return
-        adapter = await self._bus.adapter(self.log)
+        adapter = await self.bus.adapter(self.log)
         self.node = adapter.node
         cluster = Cluster(adapter, self.receive, self.telemetry, self.log)
         try:
@@ -168,8 +170,8 @@ class PubSub:
         if self.cluster is not None:
             await self.cluster.heard(topic)
 
-    def receive(self, topic: str | None, envelope: Envelope) -> None:
-        """Send an encoded message to the subscribers in this process. For a disconnect by id the topic is None.
+    def receive(self, topic: str | None, envelope: Envelope, node: str | None = None) -> None:
+        """Send an encoded message of a node to the subscribers in this process. For a disconnect by id the topic is None.
 
         Raises:
             DecodeError: The message is none that Bennu sends to this topic.
@@ -187,9 +189,11 @@ class PubSub:
         elif subscribers is None:
             return
         elif kind is not EnvelopeKind.TYPED:
+            if subscribers.has_history and node is not None and self.logs is not None:
+                self.logs.receive_plain(topic, name, node)
             subscribers.receive(self, topic, envelope)
         elif subscribers.listeners:
-            subscribers.send(self, self._types.unpack(name, content), None, None)
+            subscribers.send(self, self.types.unpack(name, content), None, None)
 
     # Subscribers.
 
@@ -337,7 +341,7 @@ class PubSub:
         if node == self.node:
             self.send(topic, message)
         elif self.cluster is not None:
-            await self.cluster.publish(TOPICS + topic, packed(message, self._types).envelope, node)
+            await self.cluster.publish(TOPICS + topic, packed(message, self.types).envelope, node)
 
     async def disconnect(self, name: str) -> None:
         """Close all connections with an id, on all nodes. Raises as :meth:`broadcast`."""
@@ -369,7 +373,7 @@ class PubSub:
             if self.send(topic, message, sender):
                 await asyncio.sleep(0)  # other tasks run between the broadcasts of a loop
             return
-        envelope, text = packed(message, self._types)
+        envelope, text = packed(message, self.types)
         is_crowded = self.send(topic, message, sender, text)
         await cluster.publish(TOPICS + topic, envelope)
         if is_crowded:

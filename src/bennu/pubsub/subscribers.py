@@ -33,14 +33,16 @@ class Subscribers:
 
     Attributes:
         account: As given.
+        has_history: Whether the topic has history.
         lanes: The lanes by their keys.
         listeners: The subscriptions of server code.
     """
 
-    __slots__ = ("account", "lanes", "listeners")
+    __slots__ = ("account", "has_history", "lanes", "listeners")
 
     def __init__(self, account: Account | None = None) -> None:
         self.account = Account() if account is None else account
+        self.has_history = False
         self.lanes: dict[LaneKey, Lane] = {}
         self.listeners: list[Subscription] = []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from ..message import Broadcast
+from ..store.store import Store
 from .envelope import Envelope
 
 __all__ = ["TopicLogs"]
@@ -12,6 +13,11 @@ __all__ = ["TopicLogs"]
 
 class TopicLogs(Protocol):
     """Keeps the logs of topics."""
+
+    @property
+    def store(self) -> Store:
+        """The store."""
+        ...
 
     async def start(self) -> None:
         """Start the store."""
@@ -43,6 +49,10 @@ class TopicLogs(Protocol):
         Raises:
             DecodeError: The bytes are no entry.
         """
+        ...
+
+    def receive_plain(self, topic: str, event: str, node: str) -> None:
+        """Take note of a broadcast to a topic with history that another node has sent without an entry."""
         ...
 
     async def publish(

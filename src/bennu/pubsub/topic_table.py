@@ -45,7 +45,7 @@ class TopicTable:
             subscribers = self._topics[topic] = Subscribers(account)
             if isinstance(topic, str):
                 self._hear(topic)
-                self._follow(topic)
+                self._follow(topic, subscribers)
         return subscribers
 
     def forget_if_empty(self, topic: str | SocketId, subscribers: Subscribers) -> None:
@@ -68,9 +68,9 @@ class TopicTable:
 
     def follow_all(self) -> None:
         """Tell the logs of all topics: they have just started."""
-        for topic in self._topics:
+        for topic, subscribers in self._topics.items():
             if isinstance(topic, str):
-                self._follow(topic)
+                self._follow(topic, subscribers)
 
     def clear(self) -> None:
         """Forget all topics."""
@@ -80,6 +80,6 @@ class TopicTable:
         if self._pubsub.cluster is not None:
             self._pubsub.cluster.interest.keep(TOPICS + topic)
 
-    def _follow(self, topic: str) -> None:
+    def _follow(self, topic: str, subscribers: Subscribers) -> None:
         if self._pubsub.logs is not None:
-            self._pubsub.logs.keep(topic)
+            subscribers.has_history = self._pubsub.logs.keep(topic) is not None
