@@ -25,6 +25,7 @@ from ..errors import Refused
 from ..logs.log import Log
 from ..protocol.hosts import is_loopback
 from ..reasons import Reason
+from .no_redirects import NoRedirects
 
 try:
     from jwt import PyJWK
@@ -136,7 +137,7 @@ class KeySet:
             raise OSError("the previous fetch is still under way")
         try:
             deadline = time.monotonic() + self._timeout
-            opener = urllib.request.build_opener(_NoRedirects())
+            opener = urllib.request.build_opener(NoRedirects())
             request = urllib.request.Request(self.url, headers={"Accept": "application/json"})  # noqa: S310 - checked
             with opener.open(request, timeout=self._timeout) as response:
                 content = bytearray()
@@ -149,13 +150,6 @@ class KeySet:
                 return bytes(content)
         finally:
             self._under_way.release()
-
-
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """Makes each redirect an error: it could lead to a URL without TLS, or into the server's own network."""
-
-    def redirect_request(self, *args: Any, **more: Any) -> None:
-        """Follow no redirect."""
 
 
 def _check(url: object) -> None:

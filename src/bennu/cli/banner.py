@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 from ..endpoint import Endpoint
 from ..server.drain import started_endpoints
 
-__all__ = ["banner", "socket_lines"]
+__all__ = ["banner", "mounted_endpoints", "socket_lines"]
 
 INDENT: Final = " " * 10
 """The width of the level in uvicorn's lines."""
@@ -39,7 +39,7 @@ def socket_lines(app: Any, root_path: str = "") -> list[str]:
         root_path: The prefix of all paths, as clients see them.
     """
     rows: list[tuple[str, str]] = []
-    found = dict(_mounted(app, "", 0))
+    found = dict(mounted_endpoints(app))
     for endpoint in started_endpoints():
         prefix = found.get(endpoint)
         before = "..." if prefix is None else root_path.rstrip("/") + prefix
@@ -52,8 +52,14 @@ def socket_lines(app: Any, root_path: str = "") -> list[str]:
     return [f"{path:<{width}}  {names}" for path, names in rows]
 
 
-def _mounted(app: Any, prefix: str, depth: int) -> Iterator[tuple[Endpoint, str]]:
-    """Yield each endpoint in an application, and the path at which it is mounted."""
+def mounted_endpoints(app: Any, prefix: str = "", depth: int = 0) -> Iterator[tuple[Endpoint, str]]:
+    """Yield each endpoint in an application, and the path at which it is mounted.
+
+    Args:
+        app: An endpoint, or an application that wraps or mounts endpoints.
+        prefix: The path of the application. Default: none.
+        depth: How many applications it is mounted in. Default: 0.
+    """
     if isinstance(app, Endpoint):
         yield app, prefix
         return
@@ -67,7 +73,7 @@ def _mounted(app: Any, prefix: str, depth: int) -> Iterator[tuple[Endpoint, str]
     for route in routes or ():
         inner = getattr(route, "app", None)
         if inner is not None and type(route).__name__ in ("Mount", "Host"):
-            yield from _mounted(inner, prefix + getattr(route, "path", ""), depth + 1)
+            yield from mounted_endpoints(inner, prefix + getattr(route, "path", ""), depth + 1)
     inner = getattr(app, "app", None)
     if inner is not None and inner is not app and routes is None:
-        yield from _mounted(inner, prefix, depth + 1)
+        yield from mounted_endpoints(inner, prefix, depth + 1)

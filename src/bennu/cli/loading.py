@@ -1,10 +1,11 @@
-"""Imports the endpoint or application of ``bennu run``, and explains an import that fails."""
+"""Imports the endpoint or application of a command, and explains an import that fails."""
 
 from __future__ import annotations
 
 import ast
 import importlib
 import os
+import sys
 import sysconfig
 import traceback
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ import click
 from ..endpoint import Endpoint
 from ..errors import DefinitionError
 
-__all__ = ["DEFAULT_TARGET", "load"]
+__all__ = ["DEFAULT_TARGET", "import_from", "load"]
 
 DEFAULT_TARGET: Final = "app:endpoint"
 
@@ -32,13 +33,21 @@ MAKERS: Final = ("Endpoint", "FastAPI", "Starlette", "wrap")
 """Functions and classes that make an application, the most likely first."""
 
 
-def load(target: str, *, folder: str, is_given: bool = True) -> Any:
+def import_from(app_dir: str) -> str:
+    """Let modules be imported from the folder of ``--app-dir``. Return its whole path."""
+    folder = os.path.abspath(app_dir)
+    sys.path.insert(0, folder)
+    return folder
+
+
+def load(target: str, *, folder: str, is_given: bool = True, command: str = "bennu run") -> Any:
     """Import a module, and return the endpoint or application in it.
 
     Args:
         target: ``module:name``.
         folder: The folder of the user's modules, for suggestions.
         is_given: Whether the user wrote the target; False for the default target.
+        command: What stands before the target, for suggestions.
 
     Raises:
         click.ClickException: The import failed. The message has the reason, the place, and what to write.
@@ -55,7 +64,9 @@ def load(target: str, *, folder: str, is_given: bool = True) -> Any:
     except ModuleNotFoundError as error:
         if not _is_missing(module_name, error):
             raise click.ClickException(_failure(error)) from error
-        raise click.ClickException(_no_module(target, module_name, folder, is_given)) from error
+        raise click.ClickException(
+            _no_module(target, module_name, folder, command, is_given=is_given)
+        ) from error
     except DefinitionError as error:
         raise click.ClickException(f"{error}{_raised_at(error)}") from error
     except (Exception, SystemExit) as error:
@@ -65,10 +76,10 @@ def load(target: str, *, folder: str, is_given: bool = True) -> Any:
         for name in path.split("."):
             found = getattr(found, name)
     except AttributeError as error:
-        raise click.ClickException(f"{error}{_others(module, path)}") from error
+        raise click.ClickException(f"{error}{_others(module, path, command)}") from error
     if not callable(found):
         raise click.ClickException(
-            f"expected an Endpoint or an ASGI application, got {found!r}{_others(module, path)}"
+            f"expected an Endpoint or an ASGI application, got {found!r}{_others(module, path, command)}"
         )
     return found
 
@@ -124,7 +135,7 @@ def _is_missing(module_name: str, error: ModuleNotFoundError) -> bool:
     return error.name is not None and f"{module_name}.".startswith(f"{error.name}.")
 
 
-def _no_module(target: str, module_name: str, folder: str, is_given: bool) -> str:
+def _no_module(target: str, module_name: str, folder: str, command: str, *, is_given: bool) -> str:
     root = module_name.partition(".")[0]
     looked = f"no module {module_name!r} is in {folder}"
     if is_given:
@@ -138,13 +149,13 @@ def _no_module(target: str, module_name: str, folder: str, is_given: bool) -> st
         found.sort(key=lambda candidate: candidate.partition(":")[0] != near[0])
     if not found:
         return (
-            f"{text}\n  write: bennu run MODULE:ENDPOINT, for example chat.web:endpoint, in the folder"
+            f"{text}\n  write: {command} MODULE:ENDPOINT, for example chat.web:endpoint, in the folder"
             " above the module, or with --app-dir FOLDER"
         )
-    return text + "".join(f"\n  write: bennu run {one}" for one in found[:SUGGESTIONS])
+    return text + "".join(f"\n  write: {command} {one}" for one in found[:SUGGESTIONS])
 
 
-def _others(module: ModuleType, path: str) -> str:
+def _others(module: ModuleType, path: str, command: str) -> str:
     """Return suggestions of other endpoints and applications in a module."""
     found = {
         name: value
@@ -156,7 +167,7 @@ def _others(module: ModuleType, path: str) -> str:
         found, key=lambda name: (name not in near, not isinstance(found[name], Endpoint))
     )
     return "".join(
-        f"\n  write: bennu run {module.__name__}:{name}    ({type(found[name]).__name__})"
+        f"\n  write: {command} {module.__name__}:{name}    ({type(found[name]).__name__})"
         for name in names
     )
 

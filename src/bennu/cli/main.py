@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -18,17 +17,19 @@ from ..endpoint import Endpoint
 from ..logs.log import Log, Printed
 from ..loop.siblings import same_command
 from ..protocol.proxies import TrustedProxies
+from .accounts import accounts
 from .config import Config
 from .first_protocol import FirstProtocol
 from .head_limits import DEFAULT_BODY_TIMEOUT, DEFAULT_LIMITS, HeadLimits
 from .listeners import addresses, open_listeners
-from .loading import DEFAULT_TARGET, load
+from .loading import DEFAULT_TARGET, import_from, load
 from .log_format import log_config
 from .parameters import (
     LEVELS,
     READABLE,
     Descriptor,
     Seconds,
+    app_dir_option,
     check_root_path,
     choose_descriptors,
     env_file_option,
@@ -56,6 +57,7 @@ def main() -> None:
 
 main.add_command(publish)
 main.add_command(disconnect)
+main.add_command(accounts)
 
 
 @main.command()
@@ -92,12 +94,7 @@ main.add_command(disconnect)
     type=Seconds(min=0),
     help="Seconds after which a worker whose event loop hangs is replaced; 0 is never.",
 )
-@click.option(
-    "--app-dir",
-    default=".",
-    type=click.Path(exists=True, file_okay=False),
-    help="The folder of MODULE; by default the current one.",
-)
+@app_dir_option
 @env_file_option
 @click.option(
     "--root-path",
@@ -218,8 +215,7 @@ def run(
     context = click.get_current_context()
     expect_one_address(context)
     tls = tls_settings(**certificates)
-    folder = os.path.abspath(app_dir)
-    sys.path.insert(0, folder)
+    folder = import_from(app_dir)
     wanted = target or DEFAULT_TARGET
     is_level_given = context.get_parameter_source("log_level") is not ParameterSource.DEFAULT
     descriptors = choose_descriptors(context, fd, given_sockets())

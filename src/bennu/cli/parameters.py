@@ -18,6 +18,7 @@ __all__ = [
     "READABLE",
     "Descriptor",
     "Seconds",
+    "app_dir_option",
     "check_root_path",
     "choose_descriptors",
     "env_file_option",
@@ -136,6 +137,14 @@ env_file_option: Final = click.option(
     help="A file of variables, NAME=value in each line. Variables that are set already stay.",
 )
 """Adds ``--env-file`` to a command."""
+
+app_dir_option: Final = click.option(
+    "--app-dir",
+    default=".",
+    type=click.Path(exists=True, file_okay=False),
+    help="The folder of MODULE; by default the current one.",
+)
+"""Adds ``--app-dir`` to a command."""
 
 
 def check_root_path(context: click.Context, option: click.Parameter, path: str) -> str:

@@ -15,11 +15,14 @@ import click
 import msgspec
 
 from ..bus.address import BUS_VARIABLE
-from ..errors import BennuError, DecodeError, NotConfirmed
+from ..endpoint import Endpoint
+from ..errors import BennuError, DecodeError, NotConfirmed, StoreUnavailable
 from ..protocol.encoding import check_nesting
 from ..publisher import Publisher
 from ..publisher.publisher import TIMEOUT
-from .parameters import Seconds, env_file_option
+from .banner import mounted_endpoints
+from .loading import import_from, load
+from .parameters import Seconds, app_dir_option, env_file_option
 
 __all__ = ["disconnect", "publish"]
 
@@ -34,19 +37,33 @@ LIMIT: Final = click.option(
     help="The most seconds until the bus confirms the message.",
 )
 
+APP: Final = click.option(
+    "--app",
+    "target",
+    metavar="MODULE:ENDPOINT",
+    help="The application, as bennu run takes it: its endpoint has the bus, the store and the histories.",
+)
+
 Work = Callable[[Publisher], Awaitable[int | None]]
 
 
 @click.command()
 @click.argument("words", nargs=-1, metavar="[ADDRESS] TOPIC EVENT [JSON|-|@FILE]")
 @click.option("--binary", is_flag=True, help="Send the payload as bytes, and not as JSON.")
+@APP
+@app_dir_option
 @LIMIT
 @env_file_option
-def publish(words: tuple[str, ...], timeout: float, *, binary: bool) -> None:
+def publish(
+    words: tuple[str, ...], target: str | None, app_dir: str, timeout: float, *, binary: bool
+) -> None:
     """Send an event to the clients of a topic, on all nodes.
 
     ADDRESS is the bus of the application: what Endpoint(pubsub=...) has. It contains "://". Without it the variable
     BENNU_PUBSUB has the address. A topic that contains "://" needs the address before it.
+
+    With --app there is no ADDRESS: the endpoint has it. A topic with history needs --app. Otherwise clients that are away never
+    get the message.
 
     The payload is a JSON object, by default {}; - reads it from the standard input, @FILE from a file.
 
@@ -54,14 +71,16 @@ def publish(words: tuple[str, ...], timeout: float, *, binary: bool) -> None:
     bennu publish ipc:///run/chat room:1 news '{"text": "hello"}'
     bennu publish room:1 news @news.json       BENNU_PUBSUB has the address
     bennu publish room:1 image - --binary < cat.png
+    bennu publish --app chat.web:app room:1 news '{"text": "hello"}'
 
-    The exit code is 0 if the bus has taken the message, 1 if it has not confirmed that, and 2 if the command is wrong.
+    The exit code is 0 if the bus or the store has taken the message, 1 if it has not, and 2 if the command is wrong.
     """
-    address, rest = _address(words)
+    address, rest = (None, [*words]) if target is not None else _address(words)
     if not 2 <= len(rest) <= 3:
+        after, before = ("", "") if target is not None else (" after the address", "ADDRESS ")
         raise click.UsageError(
-            f"expected TOPIC EVENT [JSON], got {len(rest)} argument(s) after the address:"
-            " write bennu publish ADDRESS room:1 news '{}'"
+            f"expected TOPIC EVENT [JSON], got {len(rest)} argument(s){after}:"
+            f" write bennu publish {before}room:1 news '{{}}'"
         )
     topic, event, *given = rest
     payload = _payload(given[0] if given else "{}", binary=binary)
@@ -71,8 +90,13 @@ def publish(words: tuple[str, ...], timeout: float, *, binary: bool) -> None:
     async def send(publisher: Publisher) -> int | None:
         return await publisher.broadcast(topic, event, payload)
 
-    count, where = _run(address, timeout, send)
-    if count is None:
+    endpoint = None if target is None else _endpoint(target, app_dir)
+    count, where = _run(address, endpoint, timeout, send)
+    store = None if endpoint is None else _store_of(endpoint, topic, event)
+    if store is not None:
+        heard = "" if count is None else f", and {_processes(count)} heard it"
+        click.echo(f"{event} was published to {topic}: {store} has it{heard}")
+    elif count is None:
         click.echo(f"{event} was published to {topic}: {where} has confirmed it")
     else:
         click.echo(f"{event} was published to {topic}: {_processes(count)} heard it")
@@ -80,20 +104,22 @@ def publish(words: tuple[str, ...], timeout: float, *, binary: bool) -> None:
 
 @click.command()
 @click.argument("words", nargs=-1, metavar="[ADDRESS] ID")
+@APP
+@app_dir_option
 @LIMIT
 @env_file_option
-def disconnect(words: tuple[str, ...], timeout: float) -> None:
+def disconnect(words: tuple[str, ...], target: str | None, app_dir: str, timeout: float) -> None:
     """Close all connections that have an id, on all nodes.
 
     ADDRESS is the bus of the application: what Endpoint(pubsub=...) has. Without it the variable BENNU_PUBSUB has the
-    address.
+    address. With --app there is no ADDRESS: the endpoint has it.
 
     \b
     bennu disconnect ipc:///run/chat users:7
 
     The exit code is 0 if the bus has taken the message, 1 if it has not confirmed that, and 2 if the command is wrong.
     """
-    address, rest = _address(words)
+    address, rest = (None, [*words]) if target is not None else _address(words)
     if len(rest) != 1:
         raise click.UsageError(
             f"expected one ID, got {len(rest)}: write bennu disconnect ADDRESS users:7"
@@ -103,7 +129,8 @@ def disconnect(words: tuple[str, ...], timeout: float) -> None:
     async def send(publisher: Publisher) -> int | None:
         return await publisher.disconnect(name)
 
-    count, where = _run(address, timeout, send)
+    endpoint = None if target is None else _endpoint(target, app_dir)
+    count, where = _run(address, endpoint, timeout, send)
     if count is None:
         click.echo(f"{name} is disconnected: {where} has confirmed it")
     else:
@@ -119,6 +146,28 @@ def _address(words: tuple[str, ...]) -> tuple[str | None, list[str]]:
             "no bus: write its address first (ipc:///run/chat, redis://cache:6379), or set BENNU_PUBSUB"
         )
     return None, [*words]
+
+
+def _endpoint(target: str, app_dir: str) -> Endpoint:
+    """Import the application of ``--app``, and return its endpoint.
+
+    Raises:
+        click.ClickException: The application can't be imported, or has no endpoint or several.
+    """
+    app = load(target, folder=import_from(app_dir), command="--app")
+    found = list(dict.fromkeys(endpoint for endpoint, _ in mounted_endpoints(app)))
+    if len(found) == 1:
+        return found[0]
+    raise click.UsageError(
+        f"--app {target}: expected an endpoint, or an application with one endpoint, got {app!r} with {len(found)}:"
+        " write the module and the name of the Endpoint itself, --app chat.web:endpoint"
+    )
+
+
+def _store_of(endpoint: Endpoint, topic: str, event: str) -> str | None:
+    """Return the name of the store that keeps an event of a topic; None for an event that is not kept."""
+    logs = endpoint.pubsub.logs
+    return None if logs is None or logs.history_of(topic, event) is None else logs.store.name
 
 
 def _payload(given: str, *, binary: bool) -> Any:
@@ -151,20 +200,27 @@ def _payload(given: str, *, binary: bool) -> Any:
     return msgspec.Raw(data)
 
 
-def _run(address: str | None, timeout: float, work: Work) -> tuple[int | None, str]:
+def _run(
+    address: str | None, endpoint: Endpoint | None, timeout: float, work: Work
+) -> tuple[int | None, str]:
     """Do something with a publisher. Return the result, and the address without a password.
 
     Raises:
         click.UsageError: The address, or the message, can't be used.
-        click.ClickException: The bus has not confirmed the message.
+        click.ClickException: The bus has not confirmed the message, or the store has not taken it.
     """
     _show_log()
     try:
-        publisher = Publisher(address, timeout=timeout)
+        if endpoint is None:
+            publisher = Publisher(address, timeout=timeout)
+        else:
+            publisher = Publisher.of(endpoint, timeout=timeout)
         count = asyncio.run(_use(publisher, work))
     except NotConfirmed as error:
         text = str(error).replace("Publisher(timeout=...)", "--timeout")
         raise click.ClickException(text) from error
+    except StoreUnavailable as error:
+        raise click.ClickException(f"{error}: nobody gets the message") from error
     except BennuError as error:
         raise click.UsageError(str(error)) from error
     return count, publisher.address
