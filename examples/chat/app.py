@@ -7,16 +7,16 @@ Environment variables configure it. ``CHAT_DATABASE`` is the database: the path 
 examples/chat/data/chat.db), or the URL of a PostgreSQL (``postgresql+asyncpg://...``, with the package asyncpg).
 ``BENNU_PUBSUB`` is the address of the bus, if the chat runs on several hosts: they need one bus and one PostgreSQL.
 ``CHAT_GRACE`` is the number of seconds after which a person who lost the connection counts as gone (default: 5).
-``CHAT_HOSTS`` lists the hosts that the chat serves (``chat.example.com``), separated by commas. Without ``CHAT_HOSTS`` a
+``CHAT_HISTORY`` is the number of messages of a room that the history keeps for pages that lost the connection (default:
+1000). ``CHAT_HOSTS`` lists the hosts that the chat serves (``chat.example.com``), separated by commas. Without ``CHAT_HOSTS`` a
 chat that listens on loopback serves loopback names only.
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -29,23 +29,13 @@ from bennu import ConnectInfo, Endpoint, Limits, Rates, Refused, Socket
 
 from .channels import Chat, RoomChannel, RoomsChannel, User
 from .presence import GRACE, RoomPresence
-from .store import open_store
+from .store import open_store, url_of
 from .wire import MAX_NAME, ConnectParams, DeviceKind
 
-__all__ = ["app", "endpoint"]
+__all__ = ["app", "endpoint", "make"]
 
 HERE = Path(__file__).parent
 PHONE: Final = re.compile("Mobi|Android|iPhone|iPad")
-
-presence = RoomPresence(grace=float(os.environ.get("CHAT_GRACE") or GRACE))
-
-
-@asynccontextmanager
-async def open_chat(endpoint: Endpoint) -> AsyncIterator[Chat]:
-    """Open the database when the server starts, and close it when it stops."""
-    async with open_store(os.environ.get("CHAT_DATABASE") or HERE / "data" / "chat.db") as store:
-        presence.open(endpoint, store)
-        yield Chat(store=store, presence=presence, turn=asyncio.Lock())
 
 
 def enter(params: ConnectParams, info: ConnectInfo) -> User:
@@ -63,8 +53,9 @@ def _device(user_agent: str) -> DeviceKind:
 
 socket = Socket(
     connect=enter,
+    id=lambda user: f"users:{user.name}",  # the keys of messages are the user's own
     channels={"rooms": RoomsChannel, "room:{room}": RoomChannel},
-    compress=True,  # the history of a room is long
+    compress=True,  # the messages of a room are long
     longpoll=True,  # for clients that cannot open a WebSocket; the page itself does not poll
     max_channels=10,  # the page joins two, and stays in a room that it leaves until all messages are sent
     max_frame_size=65_536,  # bytes; the longest message of the page has 24,000 bytes
@@ -75,17 +66,49 @@ limits = Limits(
     connections_per_ip=100,  # a whole office can have one address
     connects_per_ip="5/second, burst 100",
 )
-hosts = [host for host in os.environ.get("CHAT_HOSTS", "").split(",") if host] or None
-endpoint = Endpoint(
-    sockets={"/socket": socket},
-    presence=presence,
-    limits=limits,
-    lifespan=open_chat,
-    hosts=hosts,
-    debug=True if hosts is None else None,
-)
+
+
+def make(
+    database: Path | str, *, grace: float = GRACE, hosts: Sequence[str] | None = None
+) -> Endpoint:
+    """Make the endpoint of a chat.
+
+    Args:
+        database: The path of a file of SQLite, or a URL. It has the messages, and also the histories of the rooms.
+        grace: Seconds after which a person who lost the connection counts as gone.
+        hosts: The hosts that the chat serves. None means loopback names only, if the server listens on loopback.
+    """
+    presence = RoomPresence(grace=grace)
+
+    @asynccontextmanager
+    async def open_chat(endpoint: Endpoint) -> AsyncIterator[Chat]:
+        """Open the database when the server starts, and close it when it stops."""
+        async with open_store(database) as store:
+            presence.open(endpoint, store)
+            yield Chat(store=store, presence=presence)
+
+    return Endpoint(
+        sockets={"/socket": socket},
+        store=url_of(database).render_as_string(hide_password=False),
+        presence=presence,
+        limits=limits,
+        lifespan=open_chat,
+        hosts=hosts,
+        debug=True if hosts is None else None,
+    )
+
+
+def from_environment() -> Endpoint:
+    """Make the endpoint that the environment variables describe."""
+    return make(
+        os.environ.get("CHAT_DATABASE") or HERE / "data" / "chat.db",
+        grace=float(os.environ.get("CHAT_GRACE") or GRACE),
+        hosts=[host for host in os.environ.get("CHAT_HOSTS", "").split(",") if host] or None,
+    )
+
 
 page = Starlette(routes=[Mount("/", StaticFiles(directory=HERE / "static", html=True))])
+endpoint = from_environment()
 
 # The endpoint answers its own path, and the page answers all others.
 app = endpoint.wrap(page)

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
+import os
 import re
 import time
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
-from bennu import Channel, Refused, on
+from bennu import Channel, History, Refused, on
 
 from .presence import RoomPresence, key_of
 from .store import Store
 from .wire import (
     MAX_ROOM,
+    Before,
     Crowd,
     Device,
     DeviceKind,
     JoinRoom,
+    Latest,
     MessageOut,
     NewMessage,
     NewRoom,
     NewStatus,
+    Older,
     Person,
     RoomList,
     RoomName,
@@ -32,6 +36,9 @@ from .wire import (
 )
 
 __all__ = ["Chat", "RoomChannel", "RoomsChannel", "User"]
+
+KEPT: Final = int(os.environ.get("CHAT_HISTORY") or 1_000)
+"""A page that was away gets at most this number of messages from the history of a room."""
 
 MAX_ROOMS: Final = 100
 ROOM_NAME: Final = re.compile(r"[^\W_]+(-[^\W_]+)*")
@@ -52,43 +59,33 @@ class Chat:
     Attributes:
         store: The database.
         presence: The people in each room.
-        turn: A lock. Each message is stored and broadcast while holding it, and each join reads while holding it.
-            So the clients of one process get its messages in the order of their ids. Messages of another process
-            can come late: the page puts them in their place.
     """
 
     store: Store
     presence: RoomPresence
-    turn: asyncio.Lock
 
 
 class RoomChannel(Channel[User, Chat]):
-    """A room: ``room:lobby``."""
+    """A room: ``room:lobby``.
+
+    The page loads the latest messages when it opens the room. After that it gets each message through the history of
+    the room, also those that were sent while its connection was lost.
+    """
 
     room: str
     device: Device
-    last_id: int
+    history = History(size=KEPT, ttl=timedelta(days=1), ephemeral=["typing"])
     emits = {"message": MessageOut, "typing": Person}
 
     async def join(self, params: JoinRoom) -> RoomReply:
-        """Accept every client if the room exists, and reply with its messages and its recent visitors."""
+        """Accept every client if the room exists, and reply with its recent visitors."""
         self.device = self._device(params.status)
-        async with self.state.turn:
-            if not await self.state.store.has_room(self.room):
-                raise Refused("no_such_room")
-            messages, continues = await self.state.store.history(self.room, params.last_id)
-            self.last_id = messages[-1].id if messages else params.last_id
-            return RoomReply(messages, continues, await self.state.store.recent(self.room))
+        if not await self.state.store.has_room(self.room):
+            raise Refused("no_such_room")
+        return RoomReply(await self.state.store.recent(self.room))
 
     async def after_join(self) -> None:
-        """Add this person to the list of people, and send the list to this page. Send what the join could not have.
-
-        A message that another process stored after the join had read, and broadcast before this page was in the room,
-        has reached this page by neither way.
-        """
-        missed, _ = await self.state.store.history(self.room, self.last_id)
-        for message in missed:
-            await self.push("message", message)
+        """Add this person to the list of people, and send the list to this page."""
         await self.state.presence.track(self, key_of(self.assigns.name), self.device)
         await self.state.presence.push_state(self)
 
@@ -96,6 +93,21 @@ class RoomChannel(Channel[User, Chat]):
         """Remove this person at once if the page left. After a lost connection the page can come back."""
         if reason == "left":
             await self.state.presence.untrack(self)
+
+    @on("latest", rate="1/second, burst 10")
+    async def latest(self) -> Latest:
+        """Return the newest messages.
+
+        The position is read first. So a message that is stored between the two reads comes after the position: the page
+        gets it twice, and ignores the second one. Read in the other order, the page would never get it.
+        """
+        position = await self.endpoint.position(self.topic)
+        return Latest(str(position), await self.state.store.messages(self.room))
+
+    @on("older", rate="2/second, burst 10")
+    async def older(self, params: Before) -> Older:
+        """Return older messages: the page scrolls back."""
+        return Older(await self.state.store.messages(self.room, params.before))
 
     @on("status", rate="1/second, burst 10")
     async def status(self, new: NewStatus) -> None:
@@ -107,19 +119,20 @@ class RoomChannel(Channel[User, Chat]):
     def _device(self, status: Status) -> Device:
         return Device(self.assigns.device, status, time.time_ns() // 1_000_000)
 
-    @on("message", rate="1/second, burst 20")
+    @on("message", rate="1/second, burst 20", idempotent_by="key", ttl=timedelta(days=1))
     async def message(self, new: NewMessage) -> Sent:
-        """Store a message, and send it to all clients in the room, including its author."""
+        """Store a message, and send it to all clients in the room, including its author.
+
+        A page that got no reply sends the message again. Then this method does not run: the page gets the first reply.
+        """
         body = new.body.strip()
         if not body:
             raise Refused("empty_message")
-        async with self.state.turn:
-            message, is_new = await self.state.store.add_message(
-                self.room, self.assigns.name, body, new.key
-            )
-            if is_new:
-                await self.broadcast("message", message)
-                await self.endpoint.broadcast("rooms", "message", message)
+        message, is_new = await self.state.store.add_message(
+            self.endpoint, self.room, self.assigns.name, body, new.key
+        )
+        if is_new:
+            await self.endpoint.broadcast("rooms", "message", message)
         return Sent(message.id)
 
     @on("typing", rate="1/second, burst 10")
@@ -131,26 +144,28 @@ class RoomChannel(Channel[User, Chat]):
 class RoomsChannel(Channel[User, Chat]):
     """The list of rooms: ``rooms``. It also broadcasts every message, so that the page can mark unread rooms."""
 
-    emits = {"room": RoomOut, "message": MessageOut, "crowd": Crowd}
+    emits = {"rooms": RoomList, "room": RoomOut, "message": MessageOut, "crowd": Crowd}
 
-    async def join(self) -> RoomList:
-        """Reply with the rooms."""
-        async with self.state.turn:
-            rooms = await self.state.store.rooms()
-            for room in rooms:
-                room.people = (await self.state.presence.count(f"room:{room.name}")).keys
-            return RoomList(rooms)
+    async def after_join(self) -> None:
+        """Send the rooms. This channel already hears all changes, so none is lost between them and the list."""
+        rooms = await self.state.store.rooms()
+        for room in rooms:
+            room.people = (await self.state.presence.count(f"room:{room.name}")).keys
+        await self.push("rooms", RoomList(rooms))
 
     @on("new_room", rate="10/minute")
     async def new_room(self, wanted: NewRoom) -> RoomName:
-        """Add a room unless it exists, and tell all clients."""
+        """Add a room unless it exists, and tell all clients.
+
+        If several people open rooms at the same moment, there can be a few more than ``MAX_ROOMS``.
+        """
         name = "-".join(wanted.name.lower().split())
         if len(name) > MAX_ROOM or not ROOM_NAME.fullmatch(name):
             raise Refused("bad_room_name")
-        async with self.state.turn:
-            if not await self.state.store.has_room(name):
-                if len(await self.state.store.rooms()) >= MAX_ROOMS:
-                    raise Refused("too_many_rooms")
-                await self.state.store.add_room(name)
+        rooms = [room.name for room in await self.state.store.rooms()]
+        if name not in rooms:
+            if len(rooms) >= MAX_ROOMS:
+                raise Refused("too_many_rooms")
+            if await self.state.store.add_room(name):
                 await self.broadcast("room", RoomOut(name))
         return RoomName(name)

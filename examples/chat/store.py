@@ -1,6 +1,7 @@
 """Rooms, messages and visits in a database, through SQLAlchemy's async API.
 
-All processes of the chat use one database: SQLite for the processes of one host, PostgreSQL for several hosts.
+All processes of the chat use one database: SQLite for the processes of one host, PostgreSQL for several hosts. The same
+database has the histories of the rooms, so a message and its broadcast are one transaction.
 """
 
 from __future__ import annotations
@@ -33,12 +34,14 @@ from sqlalchemy.ext.asyncio import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from bennu import Endpoint
+
 from .wire import MessageOut, RoomOut, Seen
 
-__all__ = ["HISTORY", "RECENT", "RECENTLY", "Store", "open_store"]
+__all__ = ["PAGE", "RECENT", "RECENTLY", "Store", "open_store", "url_of"]
 
-HISTORY: Final = 50
-"""The reply to a join has at most this number of messages."""
+PAGE: Final = 50
+"""A page loads at most this number of messages at once."""
 
 RECENT: Final = 20
 """The reply to a join has at most this number of recent visitors."""
@@ -66,7 +69,12 @@ class Room(Base):
 
 
 class Message(Base):
-    """A message. Its fields are those of :class:`~examples.chat.wire.MessageOut`."""
+    """A message. Its fields are those of :class:`~examples.chat.wire.MessageOut`.
+
+    The constraint on author and key is a second net. The channel handles a repeat by ``idempotent_by``, which keeps the
+    reply to the first push. But if the server crashes after the commit and before it has kept the reply, a repeat is
+    handled anew. Without the constraint the message would be stored and sent twice.
+    """
 
     __tablename__ = "messages"
     __table_args__ = (Index("messages_of_room", "room", "id"), UniqueConstraint("author", "key"))
@@ -130,9 +138,23 @@ class Store:
             ]
 
     async def add_message(
-        self, room: str, author: str, body: str, key: str
+        self, endpoint: Endpoint, room: str, author: str, body: str, key: str
     ) -> tuple[MessageOut, bool]:
-        """Add a message unless its author already sent its key. Return the message, and whether it is new."""
+        """Add a message and its broadcast, unless its author already sent its key.
+
+        Both are one transaction: if the server crashes, there are both or neither. In a room, ids rise in the order of
+        the commits, so they also rise in the history.
+
+        Args:
+            endpoint: The endpoint, whose store is this database.
+            room: The name of the room.
+            author: The name of the author.
+            body: The text.
+            key: The key that the page chose.
+
+        Returns:
+            The message, and whether it is new.
+        """
         values = {
             "room": room,
             "author": author,
@@ -141,31 +163,25 @@ class Store:
             "sent_at": time.time_ns() // 1_000_000,
         }
         async with self._sessions.begin() as session:
+            # PostgreSQL: the next message of the room waits here for the commit, and then gets its id.
+            # SQLite has no such locks. It needs none, because it has one writer at a time.
+            await session.execute(select(Room.name).where(Room.name == room).with_for_update())
             added = self._insert(Message).values(values).on_conflict_do_nothing().returning(Message)
-            message = await session.scalar(added)
-            if message is not None:
-                return _out(message), True
-            same = select(Message).where(Message.author == author, Message.key == key)
-            return _out((await session.scalars(same)).one()), False
+            stored = await session.scalar(added)
+            if stored is None:
+                same = select(Message).where(Message.author == author, Message.key == key)
+                return _out((await session.scalars(same)).one()), False
+            message = _out(stored)
+            endpoint.outbox(session).broadcast(f"room:{room}", "message", message)
+        return message, True
 
-    async def history(self, room: str, last_id: int) -> tuple[list[MessageOut], bool]:
-        """Return the messages after the given one, and True.
-
-        If the room has no such message, or too many after it, return the latest messages, and False.
-        """
-        latest = (
-            select(Message)
-            .where(Message.room == room)
-            .order_by(Message.id.desc())
-            .limit(HISTORY + 1)  # one more: the given message can be the oldest of them
-        )
+    async def messages(self, room: str, before: int | None = None) -> list[MessageOut]:
+        """Return the newest messages of a room, or the newest before an id. The oldest comes first."""
+        newest = select(Message).where(Message.room == room).order_by(Message.id.desc()).limit(PAGE)
+        if before is not None:
+            newest = newest.where(Message.id < before)
         async with self._sessions() as session:
-            messages = [_out(message) for message in await session.scalars(latest)]
-        messages.reverse()
-        for index, message in enumerate(messages):
-            if message.id == last_id:
-                return messages[index + 1 :], True
-        return messages[-HISTORY:], False
+            return [_out(message) for message in await session.scalars(newest)][::-1]
 
     async def add_visit(self, room: str, name: str, seen_at: int) -> None:
         """Store when a person was last in a room."""
@@ -188,19 +204,26 @@ class Store:
             return [Seen(visit.name, visit.seen_at) for visit in await session.scalars(lately)]
 
 
-@asynccontextmanager
-async def open_store(database: Path | str) -> AsyncIterator[Store]:
-    """Open the database, and create it if it does not exist.
+def url_of(database: Path | str) -> URL:
+    """Return the URL of a database. The folder of a new file is created.
 
     Args:
         database: The path of a file of SQLite, or a URL: ``postgresql+asyncpg://user:password@host/chat``.
     """
     if isinstance(database, str) and "://" in database:
-        url = make_url(database)
-    else:
-        Path(database).parent.mkdir(parents=True, exist_ok=True)
-        url = URL.create("sqlite+aiosqlite", database=str(database))
-    engine = create_async_engine(url)
+        return make_url(database)
+    Path(database).parent.mkdir(parents=True, exist_ok=True)
+    return URL.create("sqlite+aiosqlite", database=str(database))
+
+
+@asynccontextmanager
+async def open_store(database: Path | str) -> AsyncIterator[Store]:
+    """Open the database, and create what is missing.
+
+    Args:
+        database: As for :func:`url_of`.
+    """
+    engine = create_async_engine(url_of(database))
     is_sqlite = engine.dialect.name == "sqlite"
     if is_sqlite:
         event.listen(engine.sync_engine, "connect", _configure)
@@ -229,10 +252,14 @@ async def _create_tables(connection: AsyncConnection) -> None:
 
 
 def _configure(connection: Any, _record: object) -> None:
-    """Let readers continue during a write, and check that the room of each message exists."""
+    """Let readers continue during a write, and check that the room of each message exists.
+
+    ``synchronous`` stays FULL, the default. With NORMAL the newest messages could be lost when the power fails. Their
+    places in the history would be given to other messages, and a page could not tell.
+    """
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode = WAL")
-    cursor.execute("PRAGMA synchronous = NORMAL")
+    cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
 

@@ -10,15 +10,18 @@ __all__ = [
     "MAX_BODY",
     "MAX_NAME",
     "MAX_ROOM",
+    "Before",
     "ConnectParams",
     "Crowd",
     "Device",
     "DeviceKind",
     "JoinRoom",
+    "Latest",
     "MessageOut",
     "NewMessage",
     "NewRoom",
     "NewStatus",
+    "Older",
     "Person",
     "RoomList",
     "RoomName",
@@ -50,11 +53,9 @@ class JoinRoom(Struct):
     """The parameters of a room's join.
 
     Attributes:
-        last_id: The id of the newest message that the page has; 0 if it has none.
         status: Whether the person looks at the page.
     """
 
-    last_id: int = 0
     status: Status = "online"
 
 
@@ -64,11 +65,21 @@ class NewMessage(Struct):
     Attributes:
         body: The text, at most 2,000 characters.
         key: A key that the page chooses for each message. If the connection was lost before the reply came, the
-            page sends the message again. By the key the server recognises a message that it already has.
+            page sends the message again. By the key the server recognises it, and gives the first reply again.
     """
 
     body: Annotated[str, Meta(min_length=1, max_length=MAX_BODY)]
     key: Annotated[str, Meta(min_length=16, max_length=64)]
+
+
+class Before(Struct):
+    """A request for older messages.
+
+    Attributes:
+        before: The id of the oldest message that the page has.
+    """
+
+    before: Annotated[int, Meta(ge=1, le=2**31 - 1)]
 
 
 class NewStatus(Struct):
@@ -90,7 +101,7 @@ class MessageOut(Struct):
     """A message of a room.
 
     Attributes:
-        id: A number that grows from message to message, across all rooms.
+        id: A number that no other message has. In a room it grows from message to message.
         sent_at: The time in milliseconds since 1970, as in JavaScript.
     """
 
@@ -143,16 +154,34 @@ class RoomReply(Struct):
     """The answer to a room's join.
 
     Attributes:
-        messages: The messages, the oldest first.
-        continues: Whether the messages follow the newest message of the page. If not, they are the latest
-            messages of the room, and the page must drop its old messages.
         recent: The recent visitors, the latest first. Some of them can be back: the presences after the reply
             list the people in the room.
     """
 
-    messages: list[MessageOut]
-    continues: bool
     recent: list[Seen]
+
+
+class Latest(Struct):
+    """The newest messages of a room.
+
+    Attributes:
+        position: Where the history stood before the messages were read. A message after this position can also be
+            among the messages: the page ignores an id that it has.
+        messages: The messages, the oldest first.
+    """
+
+    position: str
+    messages: list[MessageOut]
+
+
+class Older(Struct):
+    """The answer to :class:`Before`.
+
+    Attributes:
+        messages: The newest messages before it, the oldest first.
+    """
+
+    messages: list[MessageOut]
 
 
 class RoomOut(Struct):
@@ -164,7 +193,7 @@ class RoomOut(Struct):
 
 
 class RoomList(Struct):
-    """The answer to the join of the list of rooms."""
+    """All rooms: sent after the join of the list of rooms."""
 
     rooms: list[RoomOut]
 

@@ -27,6 +27,7 @@ class ChatProcess:
         grace: Seconds until a person whose connection is lost counts as gone.
         pubsub: The address of the bus; None for a process alone.
         workers: The number of workers.
+        kept: The number of messages that the history of a room keeps; None for the default.
 
     Attributes:
         port: The port of the server; 0 before the first start.
@@ -34,7 +35,12 @@ class ChatProcess:
     """
 
     def __init__(
-        self, database: Path | str, grace: float, pubsub: str | None = None, workers: int = 1
+        self,
+        database: Path | str,
+        grace: float,
+        pubsub: str | None = None,
+        workers: int = 1,
+        kept: int | None = None,
     ) -> None:
         self.port = 0
         self.lines: list[str] = []
@@ -44,6 +50,7 @@ class ChatProcess:
             "CHAT_DATABASE": str(database),
             "CHAT_GRACE": str(grace),
             **({} if pubsub is None else {"BENNU_PUBSUB": pubsub}),
+            **({} if kept is None else {"CHAT_HISTORY": str(kept)}),
         }
         self._options = ("--workers", str(workers)) if workers > 1 else ()
         self._process: asyncio.subprocess.Process | None = None
@@ -116,10 +123,11 @@ async def run_chat(
     grace: float = 0.5,
     pubsub: str | None = None,
     workers: int = 1,
+    kept: int | None = None,
     expected: str | None = None,
 ) -> AsyncIterator[ChatProcess]:
     """Run the chat; check at the end that it has logged no errors, except those with the expected text."""
-    server = ChatProcess(database, grace, pubsub, workers)
+    server = ChatProcess(database, grace, pubsub, workers, kept)
     try:
         await server.start()
         yield server

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, async_playwright, expect
 
-from examples.chat.app import app, endpoint
+from bennu import Endpoint
+from examples.chat.app import make, page
 from tests.support.browser import LAUNCH_ARGS, chromium_path
 from tests.support.clock import running_loop
 from tests.support.servers import Server, serve
@@ -21,17 +22,20 @@ from .windows import PATIENCE, Company
 
 
 @pytest.fixture
-def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def database(tmp_path: Path) -> Path:
     """The path of the chat's database, in a folder that does not exist yet."""
-    path = tmp_path / "new" / "chat.db"
-    monkeypatch.setenv("CHAT_DATABASE", str(path))
-    return path
+    return tmp_path / "new" / "chat.db"
 
 
 @pytest.fixture
-async def chat(database: Path) -> AsyncIterator[Server]:
-    del database
-    async with serve("native", app) as server:
+def endpoint(database: Path) -> Endpoint:
+    """The endpoint of a chat with this database."""
+    return make(database)
+
+
+@pytest.fixture
+async def chat(endpoint: Endpoint) -> AsyncIterator[Server]:
+    async with serve("native", endpoint.wrap(page)) as server:
         yield server
     assert endpoint.connections == 0
 
@@ -46,10 +50,10 @@ class _SeenByTheClock(SimpleQueue[Any]):
 
 
 @pytest.fixture
-def virtual_database(database: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The same path, for tests under virtual time."""
+def virtual_endpoint(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> Endpoint:
+    """The same endpoint, for tests under virtual time."""
     monkeypatch.setattr("aiosqlite.core.SimpleQueue", _SeenByTheClock)
-    return database
+    return endpoint
 
 
 @pytest.fixture(scope="module")
@@ -72,9 +76,15 @@ def grace() -> float:
 
 
 @pytest.fixture
-async def server(tmp_path: Path, grace: float) -> AsyncIterator[ChatProcess]:
+def kept() -> int | None:
+    """The number of messages that the history of a room keeps; None for the default."""
+    return None
+
+
+@pytest.fixture
+async def server(database: Path, grace: float, kept: int | None) -> AsyncIterator[ChatProcess]:
     """The chat as its users run it."""
-    async with run_chat(tmp_path / "chat.db", grace=grace) as server:
+    async with run_chat(database, grace=grace, kept=kept) as server:
         yield server
 
 

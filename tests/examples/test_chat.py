@@ -126,8 +126,9 @@ async def test_pages_come_back_after_the_server_was_killed(
         everything = ["Before", "Before, too", "Meanwhile", "After"]
         await expect(person.messages).to_have_text(everything)
         await expect(person.banner).to_be_hidden()
-        # They asked only for new messages, and reconnected by WebSocket.
-        assert [join["last_id"] for join in person.joins] == [0, 2]
+        # They loaded nothing again, went on from their positions, and reconnected by WebSocket.
+        assert person.pushes.count("latest") == 1
+        assert [join["recovery"].get("offset") for join in person.joins] == [None, 2]
         assert person.sockets > 1
         assert person.polls == 0
 
@@ -150,8 +151,9 @@ async def test_rooms_are_kept_apart_and_show_what_is_unread(company: Company) ->
     await ann.page.go_back()
     await expect(ann.messages).to_have_text("In the lobby")
     await expect(bo.notices).to_have_text("Ann left")
-    # It did not ask again for the messages of the lobby.
-    assert [join["last_id"] for join in ann.joins] == [0, 0, 1]
+    # It did not load the messages of the lobby again: it went on from its position.
+    assert ann.pushes.count("latest") == 2
+    assert [join["recovery"].get("offset") for join in ann.joins] == [None, None, 1]
 
 
 async def test_new_room(company: Company) -> None:
@@ -185,10 +187,13 @@ async def test_room_that_is_not_there(company: Company) -> None:
 
 
 async def test_refused_message_is_not_lost(company: Company) -> None:
-    """The page shows the server's reason, and the text can be changed."""
+    """The page shows the server's reason. The text can be sent again, which is a new attempt, and can be changed."""
     ann = await company.invite("Ann")
     await ann.write("\x1f")  # this is a space for Python, and none for JavaScript
     await expect(ann.page.get_by_text("Not sent. The message is empty.")).to_be_visible()
+    await ann.page.get_by_role("button", name="Try again").click()
+    await expect(ann.page.get_by_text("Not sent. The message is empty.")).to_be_visible()
+    assert len(set(ann.keys)) == 2
     await ann.page.get_by_role("button", name="Edit").click()
     await expect(ann.composer).to_have_value("\x1f")
     await expect(ann.unsent).to_have_count(0)
@@ -299,7 +304,7 @@ async def test_who_reads_above_is_not_disturbed(company: Company) -> None:
     last = ann.messages.last
     await expect(last).to_have_text("Message 11")
     await expect(last).to_be_in_viewport()  # at the end, the page stays at the end
-    await ann.page.get_by_role("region", name="Messages").evaluate("box => box.scrollTo(0, 0)")
+    await ann.scroll_to_the_top()
     jump = ann.page.get_by_role("button", name="To the latest message")
     await expect(jump).to_be_visible()
     await bo.say("News", "More news")

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import Final
 
 import pytest
 from playwright.async_api import Browser, expect
@@ -17,7 +17,7 @@ from tests.support.brokers.redis import redis_server
 from tests.support.servers import Server
 
 from .chat_process import run_chat
-from .visitor import LOBBY, Visitor, visit
+from .visitor import visit
 from .windows import Company
 
 BURST: Final = 20
@@ -124,7 +124,7 @@ async def test_people_on_two_nodes_chat(companies: list[Company]) -> None:
 
 
 async def test_a_join_misses_no_message_of_another_node(tmp_path: Path) -> None:
-    """Each page has all messages, whenever it came: in the reply to its join, after it, or both."""
+    """Each page has all messages in order, whenever it came: loaded, as a broadcast, or both."""
     with one_host(tmp_path) as place:
         async with AsyncExitStack() as stack:
             starting = [run_chat(place.database, pubsub=place.pubsub) for _ in range(2)]
@@ -136,19 +136,7 @@ async def test_a_join_misses_no_message_of_another_node(tmp_path: Path) -> None:
                 for node in (here, *([there] * 15))
             ]
             await ann.enter()
-            one_by_one = asyncio.Lock()
-
-            async def listen(page: Visitor) -> list[Any]:
-                async with one_by_one:
-                    messages: list[Any] = (await page.enter())["messages"]
-                while len(messages) < BURST:
-                    frame = await page.receive()  # a broadcast, or a push of what was missed
-                    assert (frame.topic, frame.event) == (LOBBY, "message")
-                    if frame.payload not in messages:
-                        messages.append(frame.payload)
-                return sorted(messages, key=lambda message: message["id"])
-
-            listening = [asyncio.create_task(listen(page)) for page in pages]
+            listening = [asyncio.create_task(one.follows(BURST)) for one in pages]
             said = await ann.talks(BURST)
             assert await asyncio.gather(*listening) == [said] * len(pages)
 
@@ -179,38 +167,3 @@ async def test_people_on_two_workers_chat_while_one_is_killed(
             await expect(person.people).to_have_count(len(names))
         assert sum(killed in line for line in server.lines) == 1
         await company.end()
-
-
-LATE: Final = """
-async () => {
-  const { Room } = await import("/js/room.js");
-  const heard = new Map();
-  const push = { receive(status, call) { this[status] = call; return this; } };
-  const channel = {
-    on: (event, call) => heard.set(event, [...(heard.get(event) ?? []), call]),
-    join: () => push,
-    push: () => push,
-    joinRef: () => "1",
-  };
-  const attention = Object.assign(new EventTarget(), { status: "online" });
-  const room = new Room({ channel: () => channel }, "lobby", "Me", attention);
-  const events = [];
-  for (const type of ["reset", "entry"]) room.addEventListener(type, () => events.push(type));
-  const message = (id) => ({ id, author: "Ann", body: String(id), sent_at: 0, key: "" });
-  room.enter();
-  push.ok({ messages: [message(3)], continues: true, recent: [] });
-  for (const id of [6, 5, 5, 6, 3, 4, 7]) heard.get("message").forEach((call) => call(message(id)));
-  return { ids: room.entries.map((entry) => entry.message.id), last: room.lastId, events };
-}
-"""
-
-
-async def test_a_message_that_comes_late_is_put_in_its_place(company: Company) -> None:
-    """Messages of two nodes can arrive in another order than that of their ids, and twice."""
-    ann = await company.invite("Ann")
-    seen: Any = await ann.page.evaluate(LATE)
-    assert seen == {
-        "ids": [3, 4, 5, 6, 7],
-        "last": 7,
-        "events": ["entry", "entry", "reset", "reset", "entry"],
-    }

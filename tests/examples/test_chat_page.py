@@ -23,8 +23,8 @@ def test_page_has_no_way_to_parse_html() -> None:
 
 
 def test_page_loads_the_client_that_the_endpoint_serves() -> None:
-    """The page has no copy of the client."""
-    connection = (STATIC / "js" / "connection.js").read_text()
-    assert 'from "../socket/phoenix.mjs"' in connection
-    assert "phoenix.mjs" in FILES
-    assert not list(STATIC.rglob("phoenix*"))
+    """The page has no copy of the client, or of the module for recovery."""
+    for module, script in (("connection.js", "phoenix.mjs"), ("room.js", "bennu.mjs")):
+        assert f'from "../socket/{script}"' in (STATIC / "js" / module).read_text()
+        assert script in FILES
+        assert not list(STATIC.rglob(f"{script[:5]}*.mjs"))

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pytest
 
-from examples.chat.app import endpoint
+from bennu import Endpoint
 from examples.chat.presence import GRACE, key_of, name_of
 from examples.chat.store import open_store
 from tests.presence.rooms import Member
@@ -27,9 +27,8 @@ COMPUTER: Final = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/149
 
 
 @pytest.fixture
-async def chat(virtual_database: Path) -> AsyncIterator[Server]:
-    del virtual_database
-    async with serve(endpoint) as server:
+async def chat(virtual_endpoint: Endpoint) -> AsyncIterator[Server]:
+    async with serve(virtual_endpoint) as server:
         yield server
 
 
@@ -37,7 +36,7 @@ class Page(Member):
     """A page in a room, or at the list of rooms, that follows the presences.
 
     Attributes:
-        reply: The reply to its join.
+        reply: The reply to its join; for the list of rooms, what was pushed after it.
     """
 
     reply: dict[str, Any]
@@ -47,6 +46,10 @@ class Page(Member):
         answer = await self.client.join(self.topic, {} if status is None else {"status": status})
         assert answer["status"] == "ok", answer
         self.reply = answer["response"]
+        if self.topic == "rooms":
+            listed = await self.client.receive()
+            assert listed.event == "rooms", listed
+            self.reply = listed.payload
         await self.news()
         return self
 
@@ -281,9 +284,11 @@ async def open_page_and_go(chat: Server) -> Page:
     return page
 
 
-async def test_who_was_here_when_the_server_stopped_is_remembered(virtual_database: Path) -> None:
+async def test_who_was_here_when_the_server_stopped_is_remembered(
+    virtual_endpoint: Endpoint, database: Path
+) -> None:
     """The stop of the server ends the visits."""
-    async with serve(endpoint) as chat:
+    async with serve(virtual_endpoint) as chat:
         await open_page(chat, "Ann")
-    async with open_store(virtual_database) as store:
+    async with open_store(database) as store:
         assert [seen.name for seen in await store.recent("lobby")] == ["Ann"]

@@ -14,10 +14,11 @@ import pytest
 from msgspec import to_builtins
 from websockets.exceptions import InvalidStatus
 
+from bennu import Endpoint
 from examples.chat import app as chat_app
-from examples.chat.app import app
+from examples.chat.app import make, page
 from examples.chat.channels import MAX_ROOMS
-from examples.chat.store import HISTORY, ROOMS, open_store
+from examples.chat.store import PAGE, ROOMS, open_store, url_of
 from examples.chat.wire import MAX_BODY, MAX_NAME, MAX_ROOM
 from tests.support.frames import error, ok
 from tests.support.servers import Server, serve
@@ -95,14 +96,38 @@ async def test_message_of_nothing_is_refused(chat: Server) -> None:
 
 
 async def test_message_sent_twice_is_told_once(chat: Server) -> None:
-    """A page without an answer sends again. The server recognises the message by its key."""
-    async with visit(chat, "Ann", LOBBY) as ann, visit(chat, "Bo", LOBBY) as bo:
+    """A page without an answer sends again, on a new connection. It gets the first reply, and nobody hears more."""
+    async with visit(chat, "Bo", LOBBY) as bo:
         key = new_key()
-        told = await ann.says("Once", key=key)
-        assert await ann.call("message", {"body": "Once", "key": key}) == ok({"id": told["id"]})
-        await ann.hears_nothing()
+        async with visit(chat, "Ann", LOBBY) as ann:
+            told = await ann.says("Once", key=key)
+        async with visit(chat, "Ann", LOBBY) as ann:
+            assert await ann.call("message", {"body": "Once", "key": key}) == ok({"id": told["id"]})
+            await ann.hears_nothing()
         assert await bo.hears("message") == told
         await bo.hears_nothing()
+
+
+async def test_message_whose_reply_was_not_kept_is_told_once(
+    chat: Server, endpoint: Endpoint
+) -> None:
+    """The server crashed after it had stored a message, and before it kept the reply: the repeat gets the id."""
+    async with visit(chat, "Ann", LOBBY) as ann:
+        key = new_key()
+        message, _ = await endpoint.state.store.add_message(endpoint, "lobby", "Ann", "Once", key)
+        assert (await ann.hears("message"))["id"] == message.id
+        assert await ann.call("message", {"body": "Once", "key": key}) == ok({"id": message.id})
+        await ann.hears_nothing()
+        assert [one["body"] for one in await ann.messages()] == ["Once"]
+
+
+async def test_key_of_another_message_is_refused(chat: Server) -> None:
+    """A page that gives two messages one key has an error, and is told."""
+    async with visit(chat, "Ann", LOBBY) as ann:
+        key = new_key()
+        await ann.says("One", key=key)
+        answer = await ann.call("message", {"body": "Two", "key": key})
+        assert answer["response"]["reason"] == "key_reused"
 
 
 async def test_keys_of_two_people_are_apart(chat: Server) -> None:
@@ -122,101 +147,120 @@ async def test_typing_is_told_to_the_others(chat: Server) -> None:
         await ann.hears_nothing()
 
 
-# History.
+# Earlier messages.
 
 
-async def test_join_brings_what_was_said(chat: Server) -> None:
-    """The reply of a join has the messages of the room, oldest first."""
-    async with visit(chat, "Ann", LOBBY, PYTHON) as ann:
-        said = [await ann.says("One"), await ann.says("Two")]
-        await ann.says("Elsewhere", topic=PYTHON)
-    async with visit(chat, "Bo") as bo:
-        reply = await bo.enter()
-    assert (reply["messages"], reply["continues"]) == (said, False)
-
-
-async def talked_before(database: Path, count: int) -> list[Any]:
+async def talked_before(endpoint: Endpoint, count: int) -> list[Any]:
     """Store this number of messages in the lobby, more than a person can send at once, and return them."""
-    async with open_store(database) as store:
-        kept = [
-            await store.add_message("lobby", "Ann", str(number), new_key())
-            for number in range(count)
-        ]
+    kept = [
+        await endpoint.state.store.add_message(endpoint, "lobby", "Ann", str(number), new_key())
+        for number in range(count)
+    ]
     return [to_builtins(message) for message, _ in kept]
 
 
-async def test_join_brings_the_latest_messages_only(chat: Server, database: Path) -> None:
-    """A join brings at most as many messages as a page can show at once."""
-    said = await talked_before(database, HISTORY + 3)
-    async with visit(chat, "Bo") as bo:
-        assert (await bo.enter())["messages"] == said[-HISTORY:]
+async def test_page_loads_what_was_said(chat: Server) -> None:
+    """The latest messages are those of the room, the oldest first."""
+    async with visit(chat, "Ann", LOBBY, PYTHON) as ann:
+        said = [await ann.says("One"), await ann.says("Two")]
+        await ann.says("Elsewhere", topic=PYTHON)
+    async with visit(chat, "Bo", LOBBY) as bo:
+        assert await bo.messages() == said
 
 
-async def test_rejoin_brings_what_was_missed(chat: Server) -> None:
-    """A page that names its last message gets only newer messages."""
+async def test_page_scrolls_back_to_the_first_message(chat: Server, endpoint: Endpoint) -> None:
+    """Each load brings at most as many messages as a page shows at once. Nothing is left out, and nothing comes twice."""
+    said = await talked_before(endpoint, 2 * PAGE + 3)
+    async with visit(chat, "Bo", LOBBY) as bo:
+        loaded = await bo.messages()
+        assert loaded == said[-PAGE:]
+        for expected in (said[3 : PAGE + 3], said[:3], []):
+            older = await bo.messages(before=loaded[0]["id"])
+            assert older == expected
+            loaded = older + loaded
+    assert loaded == said
+
+
+@pytest.mark.parametrize("before", [None, 0, "1", 2**31, 1.5])
+async def test_page_scrolls_back_from_a_message(chat: Server, before: Any) -> None:
+    """What can't be an id is refused."""
     async with visit(chat, "Ann", LOBBY) as ann:
-        said = await ann.talks(4)
-    async with visit(chat, "Bo") as bo:
-        reply = await bo.enter(last_id=said[1]["id"])
-        assert (reply["messages"], reply["continues"]) == (said[2:], True)
-        await bo.leave()
-        reply = await bo.enter(last_id=said[3]["id"])
-        assert (reply["messages"], reply["continues"]) == ([], True)
+        answer = await ann.call("older", {"before": before})
+        assert answer["response"]["reason"] == "invalid_payload"
 
 
-async def test_rejoin_after_too_much_begins_anew(chat: Server, database: Path) -> None:
-    """If more messages were missed than a join brings, the reply says so: else the page would have a gap."""
-    said = await talked_before(database, HISTORY + 2)
-    async with visit(chat, "Bo") as bo:
-        reply = await bo.enter(last_id=said[1]["id"])
-        assert (reply["messages"], reply["continues"]) == (said[2:], True)
-        await bo.leave()
-        reply = await bo.enter(last_id=said[0]["id"])
-        assert (reply["messages"], reply["continues"]) == (said[2:], False)
-
-
-async def test_rejoin_of_another_database_begins_anew(chat: Server) -> None:
-    """A page with messages that the server never had is told to remove them."""
+async def test_position_is_that_of_the_messages(chat: Server) -> None:
+    """A client that goes on from the position of the latest messages gets exactly what was sent after them."""
     async with visit(chat, "Ann", LOBBY) as ann:
-        said = await ann.says("Hello")
-    async with visit(chat, "Bo") as bo:
-        reply = await bo.enter(last_id=4711)
-        assert (reply["messages"], reply["continues"]) == ([said], False)
+        await ann.says("Before")
+        answer = (await ann.call("latest"))["response"]
+        said = await ann.talks(3)
+        offset, _, epoch = answer["position"].partition(":")
+        async with visit(chat, "Bo") as bo:
+            recovery = {"epoch": epoch, "offset": int(offset), "client": "f1c0ffee00000000"}
+            joined = await bo.enter(recovery=recovery)
+            assert joined["recovery"]["recovered"] is True
+            replayed = [await bo.receive() for _ in said]
+            assert [frame.payload for frame in replayed] == said
+            assert all(frame.ref.endswith(f":{epoch}") for frame in replayed)
 
 
-@pytest.mark.usefixtures("database")
-async def test_messages_outlive_the_server() -> None:
-    """The messages are there after a restart, and ids continue."""
-    async with serve("native", app) as server, visit(server, "Ann", LOBBY) as ann:
-        first = await ann.says("Before")
-    async with serve("native", app) as server, visit(server, "Ann") as ann:
-        assert (await ann.enter())["messages"] == [first]
-        assert (await ann.says("After"))["id"] > first["id"]
+async def test_typing_is_in_no_history(chat: Server) -> None:
+    """A page that comes back gets the messages that it missed, and not who has typed."""
+    async with visit(chat, "Ann", LOBBY) as ann, visit(chat, "Bo") as bo:
+        start = (await bo.enter(recovery={}))["recovery"]
+        await ann.push("typing")
+        assert (await bo.receive())[1:] == (None, LOBBY, "typing", {"name": "Ann"})
+        await bo.leave()
+        await ann.push("typing")
+        said = await ann.says("Done")
+        position = {"epoch": start["epoch"], "offset": start["offset"]}
+        await bo.enter(recovery={**position, "client": "f1c0ffee00000000"})
+        assert (await bo.receive()).payload == said
+        await bo.hears_nothing()
+
+
+async def test_messages_outlive_the_server(database: Path) -> None:
+    """The messages and the history are there after a restart, and ids and positions continue."""
+    async with serve("native", make(database).wrap(page)) as server:
+        async with visit(server, "Ann") as ann:
+            start = (await ann.enter(recovery={}))["recovery"]
+        async with visit(server, "Ann", LOBBY) as ann:
+            first = await ann.says("Before")
+    async with serve("native", make(database).wrap(page)) as server:
+        async with visit(server, "Ann", LOBBY) as ann:
+            assert await ann.messages() == [first]
+            second = await ann.says("After")
+            assert second["id"] > first["id"]
+        async with visit(server, "Ann") as ann:
+            position = {"epoch": start["epoch"], "offset": start["offset"]}
+            joined = await ann.enter(recovery={**position, "client": "f1c0ffee00000000"})
+            assert joined["recovery"]["count"] == 2
+            assert [(await ann.receive()).payload for _ in range(2)] == [first, second]
 
 
 async def test_join_in_the_middle_of_a_talk_misses_nothing(chat: Server) -> None:
-    """Messages that are not in the join's reply come after it, in order. Some come twice: the page drops a known id."""
-
-    one_by_one = asyncio.Lock()
-
-    async def listen(page: Visitor) -> list[Any]:
-        async with one_by_one:
-            messages: list[Any] = (await page.enter())["messages"]
-        while len(messages) < BURST:
-            frame = (
-                await page.receive()
-            )  # a broadcast, or a push of what the join could have missed
-            assert (frame.topic, frame.event) == (LOBBY, "message")
-            if frame.payload not in messages:
-                messages.append(frame.payload)
-        return messages
-
+    """Messages that are not loaded come after the join, in the order of their ids. Some come twice: the page drops a known id."""
     async with AsyncExitStack() as stack:
         ann, *pages = [await stack.enter_async_context(visit(chat, "Ann")) for _ in range(11)]
         await ann.enter()
-        listening = [asyncio.create_task(listen(page)) for page in pages]
+        listening = [asyncio.create_task(one.follows(BURST)) for one in pages]
         said = await ann.talks(BURST)
         assert await asyncio.gather(*listening) == [said] * len(pages)
+
+
+async def test_ids_rise_in_the_order_of_the_history(chat: Server, endpoint: Endpoint) -> None:
+    """Messages that are sent at the same moment have one order, in the database and in the history."""
+    async with visit(chat, "Ann", LOBBY) as ann:
+        adding = (
+            endpoint.state.store.add_message(endpoint, "lobby", "Bo", str(number), new_key())
+            for number in range(BURST)
+        )
+        await asyncio.gather(*adding)
+        heard = [await ann.hears("message") for _ in range(BURST)]
+        assert heard == await ann.messages()
+        kept = [entry.payload for entry in await endpoint.history(LOBBY)]
+        assert kept == heard
 
 
 # People.
@@ -304,7 +348,7 @@ async def test_new_room_is_told_and_can_be_entered(chat: Server) -> None:
         answer = await ann.receive()
         assert (answer.ref, answer.payload) == (ref, ok({"name": "summer-party"}))
         assert await bo.hears("room", topic="rooms") == new
-        assert (await bo.enter("room:summer-party"))["messages"] == []
+        assert (await bo.enter("room:summer-party"))["recent"] == []
 
 
 async def test_opening_a_room_that_is_there_is_no_news(chat: Server) -> None:
@@ -321,7 +365,7 @@ async def test_room_may_be_named_in_any_script(chat: Server, name: str) -> None:
         await ann.push("new_room", {"name": name}, topic="rooms")
         assert (await ann.hears("room", topic="rooms"))["name"] == name
         await ann.receive()
-        assert (await ann.enter(f"room:{name}"))["messages"] == []
+        assert (await ann.enter(f"room:{name}"))["recent"] == []
 
 
 @pytest.mark.parametrize("name", ["", " ", "x" * (MAX_ROOM + 1), "a:b", "-a", "a--b", "a_b", "🙂"])
@@ -386,12 +430,22 @@ async def test_longest_message_fits_into_a_frame(chat: Server) -> None:
 # The database.
 
 
+@pytest.mark.parametrize("given", ["/srv/chat.db", "sqlite+aiosqlite:////srv/chat.db"])
+def test_store_of_the_histories_is_the_database(
+    given: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The path of a file, or a URL: both become the address of the endpoint's store."""
+    monkeypatch.setattr(Path, "mkdir", lambda *_, **__: None)
+    assert str(url_of(given)) == "sqlite+aiosqlite:////srv/chat.db"
+
+
 async def test_database_has_a_place_of_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By default the database is in a folder beside the program, which is created."""
     monkeypatch.delenv("CHAT_DATABASE", raising=False)
     monkeypatch.setattr(chat_app, "HERE", tmp_path)
+    app = chat_app.from_environment().wrap(page)
     async with serve("native", app) as server, visit(server, "Ann", LOBBY) as ann:
         await ann.says("Hello")
     kept = [path.name for path in tmp_path.glob("data/*.db")]  # noqa: ASYNC240 - nothing else runs now

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from bennu import Endpoint
+from examples.chat.app import make
 from examples.chat.store import RECENT, RECENTLY, ROOMS, Store, open_store
 from examples.chat.wire import Seen
-from tests.support.brokers.postgresql import postgresql
+from tests.support.brokers.postgresql import PostgreSQL, postgresql
 
 
 @pytest.fixture
@@ -70,18 +72,56 @@ async def test_visits_outlive_the_server(tmp_path: Path, now: int) -> None:
 async def test_processes_that_start_together_create_one_database(tmp_path: Path) -> None:
     """Each process opens the database when it starts. All use the same messages, and know each key once."""
     with postgresql() as server:
-        for database in (
-            tmp_path / "new" / "chat.db",
-            server.address.replace("postgresql://", "postgresql+asyncpg://"),
-        ):
+        for database in (tmp_path / "new" / "chat.db", with_asyncpg(server)):
             async with AsyncExitStack() as stack:
-                opening = (stack.enter_async_context(open_store(database)) for _ in range(8))
-                stores = await asyncio.gather(*opening)
+                endpoints = await started(stack, database, 8)
+                stores = [endpoint.state.store for endpoint in endpoints]
                 for _ in range(2):
-                    added = await asyncio.gather(
-                        *(store.add_message("lobby", "Ann", "Hello", "key") for store in stores)
+                    adding = (
+                        store.add_message(endpoint, "lobby", "Ann", "Hello", "key")
+                        for endpoint, store in zip(endpoints, stores, strict=True)
                     )
+                    added = await asyncio.gather(*adding)
                     assert len({message.id for message, _ in added}) == 1
                     await asyncio.gather(*(store.add_visit("lobby", "Ann", 7) for store in stores))
                 assert {len(await store.rooms()) for store in stores} == {len(ROOMS)}
-                assert [len((await store.history("lobby", 0))[0]) for store in stores] == [1] * 8
+                assert [len(await store.messages("lobby")) for store in stores] == [1] * 8
+                assert [len(await one.history("room:lobby")) for one in endpoints] == [1] * 8
+
+
+async def test_ids_rise_in_the_order_of_the_history_on_all_nodes(tmp_path: Path) -> None:
+    """The messages of several processes have one order, by their ids and in the history of the room."""
+    with postgresql() as server:
+        for database in (tmp_path / "chat.db", with_asyncpg(server)):
+            async with AsyncExitStack() as stack:
+                endpoints = await started(stack, database, 4)
+                adding = (
+                    endpoint.state.store.add_message(
+                        endpoint, room, "Ann", "Hello", f"{room} {key}"
+                    )
+                    for key in range(40)
+                    for room, endpoint in ((room, endpoints[key % 4]) for room in ROOMS)
+                )
+                await asyncio.gather(*adding)
+                for room in ROOMS:
+                    stored = [
+                        message.id for message in await endpoints[0].state.store.messages(room)
+                    ]
+                    kept = [
+                        entry.payload["id"] for entry in await endpoints[1].history(f"room:{room}")
+                    ]
+                    assert stored == sorted(stored) == kept
+                    assert len(kept) == 40
+
+
+def with_asyncpg(server: PostgreSQL) -> str:
+    return server.address.replace("postgresql://", "postgresql+asyncpg://")
+
+
+async def started(stack: AsyncExitStack, database: Path | str, count: int) -> list[Endpoint]:
+    """Start this number of endpoints at once, as processes do that start together."""
+    endpoints = [make(database) for _ in range(count)]
+    for endpoint in endpoints:
+        stack.push_async_callback(endpoint.stop)
+    await asyncio.gather(*(endpoint.start() for endpoint in endpoints))
+    return endpoints

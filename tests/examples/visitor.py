@@ -12,11 +12,12 @@ from typing import Any
 
 from tests.support.frames import Frame, error, ok
 from tests.support.servers import Server
-from tests.support.wire import Phoenix, broadcast, connect, reply
+from tests.support.wire import Phoenix, broadcast, connect, push, reply
 
 __all__ = ["Visitor", "visit"]
 
 LOBBY = "room:lobby"
+ROOMS = "rooms"
 
 KEYS = count(1)
 
@@ -35,20 +36,36 @@ class Visitor:
         self._refs = count(1)
         self._join_refs: dict[str, str] = {}
 
-    async def enter(self, topic: str = LOBBY, *, last_id: int | None = None) -> Any:
-        """Join a topic, and return the server's response."""
-        answer = await self.try_to_enter(topic, last_id=last_id)
+    async def enter(self, topic: str = LOBBY, *, recovery: Any = None) -> Any:
+        """Join a topic, and return the server's response; for the list of rooms, return what is pushed after it."""
+        answer = await self.try_to_enter(topic, recovery=recovery)
         assert answer["status"] == "ok", answer
-        return answer["response"]
+        if topic != ROOMS:
+            return answer["response"]
+        listed = await self.receive()
+        assert listed == push(self._join_refs[topic], topic, "rooms", listed.payload)
+        return listed.payload
 
-    async def try_to_enter(self, topic: str, *, last_id: int | None = None) -> Any:
-        """Join a topic, and return the payload of the reply."""
+    async def try_to_enter(self, topic: str, *, recovery: Any = None) -> Any:
+        """Join a topic, and return the payload of the reply.
+
+        Args:
+            topic: The topic.
+            recovery: What the client says of its position, as bennu.mjs does; None is a stock client.
+        """
         ref = self._join_refs[topic] = f"j{next(self._refs)}"
-        payload = {} if last_id is None else {"last_id": last_id}
+        payload = {} if recovery is None else {"recovery": recovery}
         await self.client.send(ref, ref, topic, "phx_join", payload)
         answer = await self.receive()
         assert answer == reply(ref, ref, topic, answer.payload)
         return answer.payload
+
+    async def messages(self, topic: str = LOBBY, *, before: int | None = None) -> Any:
+        """Load the newest messages of a room, or the newest before an id."""
+        asked = ("latest", None) if before is None else ("older", {"before": before})
+        answer = await self.call(*asked, topic=topic)
+        assert answer["status"] == "ok", answer
+        return answer["response"]["messages"]
 
     async def leave(self, topic: str = LOBBY) -> None:
         """Leave a topic, and wait for the server's close."""
@@ -108,6 +125,27 @@ class Visitor:
             assert (await self.receive()).payload == ok({"id": told[-1]["id"]})
         assert [message["body"] for message in told] == [str(number) for number in range(count)]
         return told
+
+    async def follows(self, count: int) -> list[Any]:
+        """Join a room and load its messages, as the page does, until there are so many; return them."""
+        await self.enter(recovery={})
+        ref = await self.push("latest")
+        loaded: list[Any] = []
+        heard: list[Any] = []
+        is_loaded = False
+        while not is_loaded or len(loaded) < count:
+            frame = await self.receive()
+            if frame.ref == ref:
+                is_loaded = True
+                loaded = frame.payload["response"]["messages"]
+            else:
+                assert (frame.topic, frame.event) == (LOBBY, "message")
+                heard.append(frame.payload)
+            while is_loaded and heard:
+                message = heard.pop(0)
+                if not loaded or message["id"] > loaded[-1]["id"]:
+                    loaded.append(message)
+        return loaded
 
     async def is_refused(
         self, reason: str, event: str, payload: Any = None, *, topic: str = LOBBY

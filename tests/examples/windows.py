@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any, Final
 
 from playwright.async_api import (
@@ -13,6 +14,7 @@ from playwright.async_api import (
     Page,
     Request,
     WebSocket,
+    WebSocketRoute,
     expect,
 )
 
@@ -32,6 +34,9 @@ class Person:
         page: The page in the window.
         name: The name of the person.
         joins: The parameters of the page's joins of rooms.
+        loads: The number of times that the page was loaded.
+        pushes: The events that the page sent to rooms.
+        keys: The keys of the messages that the page sent.
         polls: The number of requests of long polling.
         sockets: The number of WebSockets that the page opened.
         complaints: The browser's errors, except those of lost connections.
@@ -41,10 +46,14 @@ class Person:
         self.page = page
         self.name = name
         self.joins: list[Any] = []
+        self.loads = 0
+        self.pushes: list[str] = []
+        self.keys: list[str] = []
         self.polls = 0
         self.sockets = 0
         self.complaints: list[str] = []
         page.set_default_timeout(PATIENCE)
+        page.on("domcontentloaded", lambda _: self._loaded())
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("console", self._console)
         page.on("websocket", self._websocket)
@@ -67,8 +76,15 @@ class Person:
 
     def _sent(self, frame: list[Any]) -> None:
         _, _, topic, event, payload = frame
-        if event == "phx_join" and topic.startswith("room:"):
-            self.joins.append(payload)
+        if topic.startswith("room:"):
+            self.pushes.append(event)
+            if event == "message":
+                self.keys.append(payload["key"])
+            if event == "phx_join":
+                self.joins.append(payload)
+
+    def _loaded(self) -> None:
+        self.loads += 1
 
     # The content of the page.
 
@@ -80,6 +96,11 @@ class Person:
     def messages(self) -> Locator:
         """The messages in order, without those that are not sent yet."""
         return self.page.get_by_role("log").locator(".bubble")
+
+    @property
+    def older(self) -> Locator:
+        """The button that loads older messages."""
+        return self.page.get_by_role("button", name="older messages")
 
     @property
     def notices(self) -> Locator:
@@ -152,6 +173,10 @@ class Person:
             is_hidden,
         )
 
+    async def scroll_to_the_top(self) -> None:
+        """Scroll to the oldest message that the page has."""
+        await self.page.get_by_role("region", name="Messages").evaluate("box => box.scrollTo(0, 0)")
+
     async def say(self, *texts: str) -> None:
         """Send messages, and wait until they are sent."""
         for text in texts:
@@ -173,10 +198,30 @@ class Company:
         self.url = url
         self.people: list[Person] = []
 
-    async def invite(self, name: str, room: str = "", **options: Any) -> Person:
-        """Open a window with its own browser profile."""
+    async def invite(
+        self,
+        name: str,
+        room: str = "",
+        *,
+        has_clock: bool = False,
+        sockets: Callable[[WebSocketRoute], Any] | None = None,
+        **options: Any,
+    ) -> Person:
+        """Open a window with its own browser profile.
+
+        Args:
+            name: The name of the person.
+            room: The room; by default the lobby.
+            has_clock: Whether the test moves the clock of the page.
+            sockets: Carries the WebSockets of the page in the place of the network.
+            **options: Options of Playwright's ``new_context``.
+        """
         context = await self._browser.new_context(**{"viewport": WIDE, **options})
         person = Person(await context.new_page(), name)
+        if has_clock:
+            await person.page.clock.install()
+        if sockets is not None:
+            await person.page.route_web_socket("**/socket/websocket*", sockets)
         self.people.append(person)
         await person.come(f"{self.url}#{room}")
         return person

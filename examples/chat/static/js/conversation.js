@@ -1,4 +1,5 @@
-// The middle of the page: the messages of a room, grouped by author, and the scroll position.
+// The middle of the page: the messages of a room, grouped by author, and the scroll position. A reader who scrolls to
+// the top gets older messages above, and the view keeps its place.
 
 import { byId, element } from "./dom.js";
 import { linked } from "./links.js";
@@ -8,16 +9,19 @@ import { clock, day, full, isSameDay } from "./time.js";
 
 const GROUP_LASTS = 5 * 60_000; // after so many milliseconds of silence the author is named again
 const AT_BOTTOM = 40; // this distance in pixels still counts as the bottom
+const AT_TOP = 200; // at this distance older messages are loaded
 
 export class Conversation {
   #me;
   #room = null;
   #listening = null; // aborts the listeners of that room
   #last = null; // the last part of the log: {group, message}, {notice, people} or null
+  #newFrom = null; // the id of the message below the line "New"
   #unseen = 0; // unseen messages below the visible part
   #scroller = byId("scroller");
   #log = byId("log");
   #outbox = byId("outbox");
+  #older = byId("older");
   #jump = byId("jump");
   #isAtBottom = true;
   #height = this.#scroller.clientHeight;
@@ -29,6 +33,7 @@ export class Conversation {
     this.onEdit = onEdit;
     this.#scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     this.#jump.addEventListener("click", () => this.toBottom("smooth"));
+    this.#older.addEventListener("click", () => this.#room.loadOlder());
     document.addEventListener("visibilitychange", () => this.#seen());
     // When the window shrinks or the keyboard opens, the end stays visible.
     new ResizeObserver(() => this.#resized()).observe(this.#scroller);
@@ -41,11 +46,13 @@ export class Conversation {
     this.#room = room;
     const on = (type, callback) => room.addEventListener(type, callback, { signal });
     on("reset", () => this.#rebuild());
+    on("older", () => this.#addOlder());
     on("entry", ({ detail }) => this.#arrived(detail));
     on("outbox", () => this.#renderOutbox());
     on("state", () => {
       this.#renderOutbox();
       this.#renderEmpty();
+      this.#renderOlder();
     });
     this.#rebuild();
   }
@@ -63,22 +70,23 @@ export class Conversation {
 
   #rebuild() {
     const read = lastRead(this.#room.name);
-    let isMarked = read === null;
-    this.#log.setAttribute("aria-busy", "true"); // a screen reader need not read old messages aloud
-    this.#log.replaceChildren();
-    this.#last = null;
-    for (const entry of this.#room.entries) {
-      if (!isMarked && entry.message?.id > read && entry.message.author !== this.#me) {
-        this.#markNew();
-        isMarked = true;
-      }
-      this.#append(entry);
-    }
+    const isNew = ({ message }) => message && message.id > read && message.author !== this.#me;
+    this.#newFrom = (read !== null && this.#room.entries.find(isNew)?.message.id) || null;
+    this.#fill();
     this.#renderOutbox();
     this.#renderEmpty();
+    this.#renderOlder();
     this.toBottom();
     this.#isAtBottom = true;
     this.#seen();
+    this.#renderJump();
+  }
+
+  #fill() {
+    this.#log.setAttribute("aria-busy", "true"); // a screen reader need not read old messages aloud
+    this.#log.replaceChildren();
+    this.#last = null;
+    for (const entry of this.#room.entries) this.#append(entry);
     requestAnimationFrame(() => this.#log.removeAttribute("aria-busy"));
   }
 
@@ -86,8 +94,8 @@ export class Conversation {
     const isOwn = entry.message?.author === this.#me;
     const wasAtBottom = this.#isAtBottom;
     const isUnseen = entry.kind === "message" && !isOwn && (!wasAtBottom || document.hidden);
-    if (isOwn) this.#log.querySelector(".new-line")?.remove();
-    if (isUnseen && this.#unseen === 0) this.#markNew();
+    if (isOwn) this.#markNew(null);
+    if (isUnseen && this.#unseen === 0) this.#markNew(entry.message.id);
     if (isUnseen) this.#unseen += 1;
     this.#append(entry);
     this.#renderEmpty();
@@ -96,12 +104,33 @@ export class Conversation {
     this.#renderJump();
   }
 
+  /** Show what was loaded above. The message that was the first one keeps its place in the window. */
+  #addOlder() {
+    const first = this.#log.querySelector(".bubble");
+    const top = first?.getBoundingClientRect().top;
+    this.#renderOlder();
+    if (this.#room.isLoadingOlder || !first) return;
+    this.#fill();
+    const same = this.#log.querySelector(`[data-id="${first.dataset.id}"]`);
+    this.#scroller.scrollTop += same.getBoundingClientRect().top - top;
+    this.#renderJump();
+  }
+
+  #renderOlder() {
+    const { hasOlder, isLoadingOlder, isLoaded, state } = this.#room;
+    const isFocused = document.activeElement === this.#older;
+    this.#older.hidden = !(hasOlder && isLoaded && state === "joined");
+    if (this.#older.hidden && isFocused) this.#scroller.focus({ preventScroll: true });
+    this.#older.textContent = isLoadingOlder ? "Loading older messages…" : "Older messages";
+  }
+
   #append(entry) {
     if (entry.kind === "notice") this.#appendNotice(entry);
     else this.#appendMessage(entry.message);
   }
 
   #appendMessage(message) {
+    if (message.id === this.#newFrom) this.#appendNew();
     const before = this.#last?.message ?? this.#last?.before;
     if (!before || !isSameDay(before.sent_at, message.sent_at)) {
       this.#log.append(element("p", { class: "day-line" }, element("span", {}, day(message.sent_at))));
@@ -112,7 +141,9 @@ export class Conversation {
       group = this.#group(message.author, message.sent_at);
       this.#log.append(group);
     }
-    group.lastElementChild.append(bubble(message.body, full(message.sent_at)));
+    const said = bubble(message.body, full(message.sent_at));
+    said.dataset.id = message.id;
+    group.lastElementChild.append(said);
     this.#last = { group, message };
   }
 
@@ -153,8 +184,13 @@ export class Conversation {
     notice.textContent = parts.join(" · ");
   }
 
-  #markNew() {
+  /** Move the line "New" above a message that comes next, or remove it. */
+  #markNew(id) {
+    this.#newFrom = id;
     this.#log.querySelector(".new-line")?.remove();
+  }
+
+  #appendNew() {
     this.#log.append(element("p", { class: "new-line" }, element("span", {}, "New")));
     this.#last = this.#last && { before: this.#last.message ?? this.#last.before };
   }
@@ -183,7 +219,7 @@ export class Conversation {
   /** Return the reason why messages are not sent at once. */
   #waitingFor() {
     if (this.#room.state !== "joined") return "Will send when you are back online.";
-    return this.#room.isPaused ? "You are sending fast. Will send in a moment." : "";
+    return this.#room.pause;
   }
 
   #problem(draft) {
@@ -200,8 +236,8 @@ export class Conversation {
   // A room without messages.
 
   #renderEmpty() {
-    const { name, state, entries, outbox, problem } = this.#room;
-    const isSilent = state === "joined" && !outbox.size && !entries.some(({ message }) => message);
+    const { name, state, isLoaded, entries, outbox, problem } = this.#room;
+    const isSilent = isLoaded && state === "joined" && !outbox.size && !entries.some(({ message }) => message);
     byId("empty").hidden = !(isSilent || state === "refused");
     byId("empty-title").textContent = state === "refused" ? problem : `No messages in #${name} yet`;
     byId("empty-text").textContent =
@@ -222,6 +258,7 @@ export class Conversation {
     if (this.#scroller.clientHeight !== this.#height) return; // the box was resized: #resized comes next
     const { scrollTop, scrollHeight, clientHeight } = this.#scroller;
     this.#isAtBottom = scrollHeight - scrollTop - clientHeight < AT_BOTTOM;
+    if (scrollTop < AT_TOP && !this.#isAtBottom) this.#room.loadOlder();
     this.#seen();
     this.#renderJump();
   }

@@ -1,30 +1,45 @@
 // The data of a room: its messages, the people who type, and unsent messages. Its Presences have the people.
 //
-// Events report changes: "reset" (all entries are new), "entry" (one new entry), "outbox", "typing" and "state".
-// A room that was left keeps its messages, and asks for the missing ones when it is entered again. It does the same
-// after a lost connection.
+// Events report changes: "reset" (all entries are new), "older" (entries were added above), "entry" (one new entry),
+// "outbox", "typing" and "state".
+//
+// The latest messages are loaded once. After that each message comes through the history of the channel, also after a
+// lost connection, or when a room that was left is entered again: the page keeps its messages, and the position up to
+// which it has them. If messages are lost for good, `missed` loads the latest messages anew. Older messages are loaded
+// when the reader scrolls up.
 
+import { recoverable } from "../socket/bennu.mjs";
 import { Presences } from "./presences.js";
 import { NO_ANSWER, words } from "./words.js";
 
+const PAGE = 50; // the server sends so many messages at once, see PAGE in store.py
+const LOAD_AGAIN_AFTER = 2_000;
 const SAY_TYPING_EVERY = 2_000;
 const TYPING_LASTS = 4_000;
-const TRIED_AGAIN = new Set(["join crashed", "rate_limited"]); // phoenix.js repeats such a join itself
+// phoenix.js repeats such a join itself.
+const TRIED_AGAIN = new Set(["history_unavailable", "join crashed", "rate_limited"]);
 
 export class Room extends EventTarget {
   state = "away"; // then "joining", "joined", "rejoining" after a failure, or "refused"
   entries = []; // {kind: "message", message} and {kind: "notice", name, what}
-  lastId = 0;
+  isLoaded = false; // whether the latest messages are loaded
+  hasOlder = false; // whether the server has older messages
+  isLoadingOlder = false;
+  lastId = 0; // of the newest message
   typists = new Map(); // name -> the timer that ends the typing
   outbox = new Map(); // key -> draft
   draft = ""; // the text in the composer
   problem = ""; // why the join was refused
-  isPaused = false; // whether messages wait, because the server's rate was exceeded
+  pause = ""; // why messages wait, if the server said when to send them again
 
   #socket;
   #me;
   #attention;
   #channel = null;
+  #position; // up to where the page has the messages, while it is not in the room
+  #early = []; // messages that came before the latest messages were loaded
+  #loading = null; // the push that loads the latest messages
+  #loaded = null; // resolves the promise of `missed`
   #isOpen = false;
   #sending = null; // the push of the message that is being sent
   #saidTypingAt = 0;
@@ -46,16 +61,17 @@ export class Room extends EventTarget {
   enter() {
     this.#isOpen = true;
     if (this.#channel) return;
-    const channel = this.#socket.channel(`room:${this.name}`, () => ({
-      last_id: this.lastId,
-      status: (this.#saidStatus = this.#attention.status),
-    }));
+    const params = () => ({ status: (this.#saidStatus = this.#attention.status) });
+    const channel = recoverable(this.#socket, `room:${this.name}`, params, {
+      missed: () => this.#missed(),
+      position: this.#position,
+    });
     const on = (event, callback) =>
       channel.on(event, (payload) => channel === this.#channel && callback(payload));
     on("message", (message) => this.#hear(message));
     on("typing", ({ name }) => this.#types(name));
     on("phx_error", () => this.#lost());
-    this.presences.follow(channel);
+    this.presences.follow(channel.channel);
     this.#channel = channel;
     this.#become("joining");
     channel
@@ -73,32 +89,29 @@ export class Room extends EventTarget {
     const isWaiting = [...this.outbox.values()].some((draft) => !draft.problem);
     if (this.#isOpen || isWaiting || !this.#channel) return; // unsent messages are sent first
     const channel = this.#channel;
+    this.#position = (this.isLoaded && channel.position) || undefined;
+    this.isLoaded = this.#position !== undefined;
     this.#channel = null;
     this.#sending = null;
+    this.#stopLoading();
     channel.leave();
     this.presences.forget();
     for (const name of this.typists.keys()) this.#stopsTyping(name);
     this.#become("away");
   }
 
-  #joined({ messages, continues, recent }) {
+  #joined({ recent }) {
     this.presences.remember(recent);
     this.#become("joined");
     this.#sayStatus();
-    if (continues) {
-      for (const message of messages) this.#hear(message);
-    } else {
-      this.entries = [];
-      this.lastId = 0;
-      for (const message of messages) this.#keep(message);
-      this.#emit("reset");
-    }
+    if (!this.isLoaded) this.#load();
     this.#sendNext();
     this.#leaveIfDone();
   }
 
   #lost() {
     this.#sending = null;
+    this.#stopLoading();
     this.presences.lose();
     for (const name of this.typists.keys()) this.#stopsTyping(name);
     this.#become("rejoining");
@@ -111,6 +124,7 @@ export class Room extends EventTarget {
     }
     this.#channel.leave(); // otherwise phoenix.js would join again and again
     this.#channel = null;
+    this.#stopLoading();
     this.presences.forget();
     this.problem = words(response);
     this.#become("refused");
@@ -119,34 +133,100 @@ export class Room extends EventTarget {
   // Messages.
 
   #hear(message) {
-    if (message.id <= this.lastId) {
-      this.#hearLate(message);
+    this.#stopsTyping(message.author);
+    if (!this.isLoaded) {
+      this.#early.push(message);
       return;
     }
-    const entry = this.#keep(message);
-    this.#stopsTyping(message.author);
+    if (message.id <= this.lastId) return; // it was loaded: ids rise in the order of the history
+    this.lastId = message.id;
+    const entry = { kind: "message", message };
+    this.entries.push(entry);
+    this.#wasSent(message);
     this.#emit("entry", entry);
     this.#leaveIfDone();
   }
 
-  // The messages of two servers can arrive in another order than that of their ids. A late message goes to its place.
-  #hearLate(message) {
-    const place = this.entries.findIndex((entry) => entry.message?.id >= message.id);
-    if (this.entries[place].message.id === message.id) return; // the page has it
-    this.#keep(message, place);
-    this.#emit("reset");
+  /** Forget the draft of a message that the server has. */
+  #wasSent({ author, key }) {
+    if (author === this.#me && this.outbox.delete(key)) this.#emit("outbox");
   }
 
-  #keep(message, place = this.entries.length) {
-    const entry = { kind: "message", message };
-    this.lastId = Math.max(this.lastId, message.id);
-    this.entries.splice(place, 0, entry);
-    if (message.author === this.#me && this.outbox.delete(message.key)) this.#emit("outbox");
-    return entry;
+  /** Load the latest messages anew. New messages wait in bennu.mjs until the promise is resolved. */
+  #missed() {
+    this.isLoaded = false;
+    return new Promise((resolve) => {
+      this.#loaded = resolve;
+      this.#load();
+    });
+  }
+
+  /** Load the latest messages. If the connection is lost meanwhile, the next join does it. */
+  #load() {
+    if (this.#loading) return;
+    const push = (this.#loading = this.#channel.push("latest", {}));
+    const then = (act) => (response) => {
+      if (this.#loading !== push) return;
+      this.#loading = null;
+      act(response);
+    };
+    const again = ({ retry_after_ms: wait = LOAD_AGAIN_AFTER } = {}) =>
+      setTimeout(() => this.state === "joined" && !this.isLoaded && this.#load(), wait);
+    push
+      .receive("ok", then((response) => this.#reset(response)))
+      .receive("error", then(again))
+      .receive("timeout", then(again));
+  }
+
+  #stopLoading() {
+    this.#loading = null;
+    this.#early = [];
+    this.isLoadingOlder = false;
+  }
+
+  #reset({ position, messages }) {
+    this.entries = messages.map((message) => ({ kind: "message", message }));
+    this.lastId = messages.at(-1)?.id ?? 0;
+    this.hasOlder = messages.length === PAGE;
+    this.isLoadingOlder = false;
+    this.isLoaded = true;
+    for (const message of messages) this.#wasSent(message);
+    this.#emit("reset");
+    for (const message of this.#early.splice(0)) this.#hear(message);
+    this.#loaded?.(position);
+    this.#loaded = null;
+    this.#leaveIfDone();
+  }
+
+  /** Load the messages before the oldest one. */
+  loadOlder() {
+    if (this.state !== "joined" || !this.isLoaded || !this.hasOlder || this.isLoadingOlder) return;
+    const channel = this.#channel;
+    const before = this.#oldestId();
+    const then = (act) => (response) => {
+      if (channel !== this.#channel || !this.isLoadingOlder || before !== this.#oldestId()) return;
+      this.isLoadingOlder = false;
+      act(response);
+      this.#emit("older");
+    };
+    this.isLoadingOlder = true;
+    channel
+      .push("older", { before })
+      .receive("ok", then(({ messages }) => {
+        this.entries.unshift(...messages.map((message) => ({ kind: "message", message })));
+        this.hasOlder = messages.length === PAGE;
+      }))
+      .receive("error", then(() => {}))
+      .receive("timeout", then(() => {}));
+    this.#emit("older");
+  }
+
+  #oldestId() {
+    return this.entries.find(({ message }) => message)?.message.id;
   }
 
   send(body) {
-    const draft = { key: randomKey(), body, problem: "" };
+    const draft = { key: randomKey(), body, problem: "", isRefused: false };
     this.outbox.set(draft.key, draft);
     this.#saidTypingAt = 0;
     this.#sendNext();
@@ -155,6 +235,13 @@ export class Room extends EventTarget {
 
   sendAgain(draft) {
     draft.problem = "";
+    if (draft.isRefused) {
+      // The server keeps its answer to a key, so a new attempt needs a new key.
+      this.outbox.delete(draft.key);
+      draft.key = randomKey();
+      draft.isRefused = false;
+      this.outbox.set(draft.key, draft);
+    }
     this.#sendNext();
     this.#emit("outbox");
   }
@@ -165,10 +252,10 @@ export class Room extends EventTarget {
   }
 
   // One message is sent at a time, so that messages keep their order if one has to wait. Sending a message twice is
-  // harmless, because the server recognises its key.
+  // harmless, because the server recognises its key, and gives the first answer again.
   #sendNext() {
     const draft = [...this.outbox.values()].find(({ problem }) => !problem);
-    if (!draft || this.#sending || this.isPaused || this.state !== "joined") return;
+    if (!draft || this.#sending || this.pause || this.state !== "joined") return;
     const push = this.#channel.push("message", { body: draft.body, key: draft.key });
     const then = (act) => (response) => {
       if (this.#sending !== push) return; // the connection was lost, and the message is sent again
@@ -186,14 +273,19 @@ export class Room extends EventTarget {
   }
 
   #notSent(draft, response) {
-    if (response.reason === "rate_limited") this.#pause(response.retry_after_ms);
-    else draft.problem = words(response);
+    if (response.retry_after_ms) {
+      const isFast = response.reason === "rate_limited";
+      this.#wait(isFast ? "You are sending fast." : "The server is busy.", response.retry_after_ms);
+    } else {
+      draft.problem = words(response);
+      draft.isRefused = true;
+    }
   }
 
-  #pause(milliseconds) {
-    this.isPaused = true;
+  #wait(reason, milliseconds) {
+    this.pause = `${reason} Will send in a moment.`;
     setTimeout(() => {
-      this.isPaused = false;
+      this.pause = "";
       this.#sendNext();
       this.#emit("outbox");
     }, milliseconds);

@@ -11,25 +11,28 @@ export class Sidebar {
   #channel;
   #me;
   #list = byId("room-list");
-  #isKnown = false; // whether the numbers of people are known
+  #isKnown = false; // whether the list came since the last join; before, the numbers of people are unknown
+  #early = []; // messages that came before the list
   current = "";
 
   constructor(socket, me) {
     this.#me = me;
     this.#channel = socket.channel("rooms");
     this.#channel.on("room", (room) => this.#set(room));
-    this.#channel.on("message", (message) => this.#change(message.room, { last: message }));
+    this.#channel.on("message", (message) => this.#heard(message));
     this.#channel.on("crowd", ({ room, people }) => this.#change(room, { people }));
     this.#channel.on("phx_error", () => {
       this.#isKnown = false;
+      this.#early = [];
       this.render();
     });
-    this.#channel.join().receive("ok", ({ rooms }) => {
+    this.#channel.on("rooms", ({ rooms }) => {
       this.#isKnown = true;
-      this.#rooms.clear();
-      for (const room of rooms) this.#rooms.set(room.name, room);
+      this.#rooms = new Map(rooms.map((room) => [room.name, room]));
+      for (const message of this.#early.splice(0)) this.#heard(message);
       this.render();
     });
+    this.#channel.join();
   }
 
   /** Ask the server to open a room. The promise resolves to its name, or rejects with an Error that says why. */
@@ -51,6 +54,13 @@ export class Sidebar {
   #change(name, changes) {
     const room = this.#rooms.get(name);
     if (room) this.#set({ ...room, ...changes });
+  }
+
+  /** Note a message. The messages of two servers can come in another order than they were sent. */
+  #heard(message) {
+    if (!this.#isKnown) this.#early.push(message);
+    const last = this.#rooms.get(message.room)?.last;
+    if (!last || last.id < message.id) this.#change(message.room, { last: message });
   }
 
   #isUnread({ name, last }) {
