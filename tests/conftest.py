@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any, Final
 
@@ -63,6 +64,32 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     loops = _CLOCKS[clock]
     ids = ["asyncio"] if len(loops) == 1 else ["asyncio", "uvloop"]
     metafunc.parametrize("anyio_backend", loops, indirect=True, ids=ids, scope="module")
+
+
+_WITHOUT_COVERAGE: Final = {
+    "autobahn",
+    "cluster",
+    "deploys",
+    "examples",
+    "faults",
+    "hostile",
+    "interop",
+    "recovery",
+}
+"""Folders whose tests start processes that run no code of their own: to measure them would double their time."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Measure the coverage of the processes that a test starts, except in some folders."""
+    folder = item.path.relative_to(_TESTS).parts[0]
+    config = "COVERAGE_PROCESS_CONFIG"
+    measured = os.environ.pop(config, None) if folder in _WITHOUT_COVERAGE else None
+    try:
+        return (yield)
+    finally:
+        if measured is not None:
+            os.environ[config] = measured
 
 
 _NEVER_SKIPPED = ("browser", "interop")

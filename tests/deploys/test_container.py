@@ -80,6 +80,7 @@ def container(folder: Path, wheel: Path) -> Container:
     return container
 
 
+@pytest.mark.long
 @pytest.mark.timeout(180)
 async def test_the_command_serves_is_healthy_and_stops(container: Container) -> None:
     """``bennu`` is the first process and has no privileges. The health check succeeds until its end."""
@@ -98,6 +99,7 @@ async def test_the_command_serves_is_healthy_and_stops(container: Container) -> 
     assert not [line for line in container.lines if "Traceback" in line or "ERROR" in line]
 
 
+@pytest.mark.long
 @pytest.mark.timeout(180)
 async def test_the_first_process_can_be_a_supervisor(container: Container) -> None:
     """WEB_CONCURRENCY is the number of workers. Killed workers are replaced, and orphans do not stay as zombies."""

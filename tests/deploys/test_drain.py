@@ -98,7 +98,7 @@ class Crowd:
     [
         pytest.param("nginx", "0", id="nginx"),
         pytest.param("haproxy", "0", id="haproxy-without-delay", marks=pytest.mark.long),
-        pytest.param("haproxy", "3", id="haproxy"),
+        pytest.param("haproxy", "3", id="haproxy", marks=pytest.mark.long),
     ],
 )
 async def test_no_client_is_refused_while_nodes_restart(
@@ -135,6 +135,7 @@ async def test_no_client_is_refused_while_nodes_restart(
         await crowd.stop()
 
 
+@pytest.mark.long
 async def test_haproxy_uses_nodes_that_are_not_ready_if_none_is(tmp_path: Path) -> None:
     """While no node is ready, but all nodes serve, clients are served."""
     async with run_behind("haproxy", tmp_path, "--drain-delay", "25") as behind:
@@ -150,6 +151,7 @@ async def test_haproxy_uses_nodes_that_are_not_ready_if_none_is(tmp_path: Path) 
             assert member.node in behind.names
 
 
+@pytest.mark.long
 async def test_haproxy_takes_out_a_node_that_hangs(tmp_path: Path) -> None:
     """A process that is stopped accepts connections, and answers nothing. The other node on its bus stays ready."""
     async with run_behind("haproxy", tmp_path) as behind:
@@ -166,6 +168,7 @@ async def test_haproxy_takes_out_a_node_that_hangs(tmp_path: Path) -> None:
         assert not [line for line in behind.lines if "not heard the bus" in line]
 
 
+@pytest.mark.long
 async def test_nginx_comes_back_after_all_nodes_were_away(tmp_path: Path) -> None:
     """While both nodes are away, the answer is 502. Both serve again within seconds, without a reload of nginx."""
     async with run_behind("nginx", tmp_path) as behind:

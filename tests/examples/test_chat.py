@@ -35,6 +35,7 @@ async def test_two_people_chat(company: Company) -> None:
     await expect(ann.notices).to_have_text(["Bo joined", "Bo left"])
 
 
+@pytest.mark.long
 async def test_browser_and_chat_compress(company: Company) -> None:
     """Chromium offers compression, and reads long messages and the history of a room."""
     ann = await company.invite("Ann")
@@ -156,6 +157,7 @@ async def test_rooms_are_kept_apart_and_show_what_is_unread(company: Company) ->
     assert [join["recovery"].get("offset") for join in ann.joins] == [None, None, 1]
 
 
+@pytest.mark.long
 async def test_new_room(company: Company) -> None:
     """A room is opened for everyone. An invalid name is refused with a text."""
     ann = await company.invite("Ann")
@@ -176,6 +178,7 @@ async def test_new_room(company: Company) -> None:
     await expect(ann.notices).to_have_text("Bo joined")
 
 
+@pytest.mark.long
 async def test_room_that_is_not_there(company: Company) -> None:
     """The page says that the room does not exist, and has no box to write in."""
     ann = await company.invite("Ann")
@@ -202,6 +205,7 @@ async def test_refused_message_is_not_lost(company: Company) -> None:
 
 
 @pytest.mark.parametrize("character", ["x", "🙂"])
+@pytest.mark.long
 async def test_message_over_the_limit_cannot_be_sent(company: Company, character: str) -> None:
     """The page counts as the server does, shows how many characters are left, and sends only text that fits."""
     ann = await company.invite("Ann")
@@ -262,6 +266,7 @@ async (box) => {
 """
 
 
+@pytest.mark.long
 async def test_who_opens_too_many_rooms_is_told_when_to_go_on(company: Company) -> None:
     """A refusal by a rate says how long to wait."""
     ann = await company.invite("Ann")
@@ -274,6 +279,7 @@ async def test_who_opens_too_many_rooms_is_told_when_to_go_on(company: Company) 
     )
 
 
+@pytest.mark.long
 async def test_long_message_in_the_box_keeps_the_end_in_sight(company: Company) -> None:
     """A page at the end of the conversation stays at the end, for each height of the box."""
     ann = await company.invite("Ann", viewport=NARROW)
@@ -284,6 +290,7 @@ async def test_long_message_in_the_box_keeps_the_end_in_sight(company: Company) 
         await expect(ann.page.locator("#jump")).to_be_hidden()
 
 
+@pytest.mark.long
 async def test_enter_sends_and_shift_enter_does_not(company: Company) -> None:
     """A message can have several lines, and can be sent without a mouse."""
     ann = await company.invite("Ann")
@@ -296,6 +303,7 @@ async def test_enter_sends_and_shift_enter_does_not(company: Company) -> None:
     await expect(ann.messages).to_have_text("One\nTwo")
 
 
+@pytest.mark.long
 async def test_who_reads_above_is_not_disturbed(company: Company) -> None:
     """New messages don't move the conversation. A button counts them and leads to them."""
     ann = await company.invite("Ann", viewport={"width": 1280, "height": 480})
@@ -340,6 +348,7 @@ async def test_narrow_window(company: Company) -> None:
         assert await ann.page.evaluate("document.documentElement.scrollWidth") == width
 
 
+@pytest.mark.long
 async def test_colours_follow_the_system(company: Company) -> None:
     """The page is light or dark as the system is."""
     ann = await company.invite("Ann")

@@ -13,7 +13,7 @@ from playwright.async_api import expect
 
 from .windows import Company, Person
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.long]
 
 Colour = tuple[float, float, float]
 

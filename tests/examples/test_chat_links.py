@@ -56,6 +56,7 @@ HOSTILE: Final = [
 ]
 
 
+@pytest.mark.long
 async def test_what_is_no_address_is_text(company: Company) -> None:
     """Text with another scheme, or an address that no browser can open, is no link."""
     ann = await company.invite("Ann")
@@ -106,6 +107,7 @@ ENDS: Final = [
 """Texts, and the address in them."""
 
 
+@pytest.mark.long
 async def test_link_ends_where_the_address_does(company: Company) -> None:
     """Punctuation of the sentence and invisible characters are no part of the link."""
     ann = await company.invite("Ann")
@@ -117,6 +119,7 @@ async def test_link_ends_where_the_address_does(company: Company) -> None:
         ], text
 
 
+@pytest.mark.long
 async def test_host_in_other_letters_is_shown_in_ascii(company: Company) -> None:
     """The title of the link shows the difference between similar letters."""
     ann = await company.invite("Ann")
@@ -125,6 +128,7 @@ async def test_host_in_other_letters_is_shown_in_ascii(company: Company) -> None
     await expect(link).to_have_attribute("title", "https://xn--exmple-4nf.com/")
 
 
+@pytest.mark.long
 async def test_several_addresses_and_long_texts(company: Company) -> None:
     """Each address is a link. A text of only brackets takes no time."""
     ann = await company.invite("Ann")

@@ -56,7 +56,7 @@ def several_hosts(folder: Path) -> Iterator[Place]:
         )
 
 
-@pytest.fixture(params=[one_host, several_hosts])
+@pytest.fixture(params=[one_host, pytest.param(several_hosts, marks=pytest.mark.long)])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     with request.param(tmp_path) as place:
         yield place
@@ -141,6 +141,7 @@ async def test_a_join_misses_no_message_of_another_node(tmp_path: Path) -> None:
             assert await asyncio.gather(*listening) == [said] * len(pages)
 
 
+@pytest.mark.long
 async def test_people_on_two_workers_chat_while_one_is_killed(
     browser: Browser, tmp_path: Path
 ) -> None:

@@ -73,6 +73,7 @@ async def test_who_has_a_hidden_page_is_away(company: Company) -> None:
     await expect(ann.notices).to_have_text("Bo joined")
 
 
+@pytest.mark.long
 async def test_hidden_page_that_goes_to_another_room_is_away_there(company: Company) -> None:
     """A join says whether the page is visible."""
     ann = await company.invite("Ann", "python")
@@ -84,6 +85,7 @@ async def test_hidden_page_that_goes_to_another_room_is_away_there(company: Comp
     assert [join["status"] for join in bo.joins] == ["online", "away"]
 
 
+@pytest.mark.long
 async def test_who_does_nothing_for_minutes_is_away(company: Company, browser: Browser) -> None:
     """A person without input is away, until there is input."""
     ann = await company.invite("Ann")
@@ -106,6 +108,7 @@ async def test_who_does_nothing_for_minutes_is_away(company: Company, browser: B
 
 
 @pytest.mark.parametrize("grace", [300.0])
+@pytest.mark.long
 async def test_page_that_is_loaded_again_is_no_news(company: Company) -> None:
     """No page shows the person leaving or coming, or as one more device."""
     ann = await company.invite("Ann")
@@ -122,6 +125,7 @@ async def test_page_that_is_loaded_again_is_no_news(company: Company) -> None:
     await expect(bo.notices).to_have_count(0)
 
 
+@pytest.mark.long
 async def test_who_was_here_is_known_to_who_comes_later(company: Company) -> None:
     """The server remembers visits for each room. A person who comes back is above again."""
     ann = await company.invite("Ann")
@@ -140,6 +144,7 @@ async def test_who_was_here_is_known_to_who_comes_later(company: Company) -> Non
     await expect(ann.listed).to_have_text(["Ann you online", "Bo online"])
 
 
+@pytest.mark.long
 async def test_time_goes_on_since_somebody_was_here(company: Company, browser: Browser) -> None:
     """The time since the visit grows without any event."""
     context = await browser.new_context()
@@ -158,6 +163,7 @@ async def test_time_goes_on_since_somebody_was_here(company: Company, browser: B
 
 
 @pytest.mark.parametrize("name", ["constructor", "__proto__", HTML])
+@pytest.mark.long
 async def test_any_name_is_shown_as_it_is(company: Company, name: str) -> None:
     """Names with a meaning in JavaScript or HTML have no effect."""
     ann = await company.invite("Ann")
@@ -175,6 +181,7 @@ async def test_any_name_is_shown_as_it_is(company: Company, name: str) -> None:
     await expect(ann.page.locator("aside img")).to_have_count(0)
 
 
+@pytest.mark.long
 async def test_list_is_a_drawer_where_the_window_is_narrow(company: Company) -> None:
     """A button shows the number of people, and opens the list. Escape and the list's own button close it."""
     ann = await company.invite("Ann", viewport=NARROW)
@@ -197,6 +204,7 @@ async def test_list_is_a_drawer_where_the_window_is_narrow(company: Company) -> 
 
 
 @pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.long
 async def test_narrow_header_says_how_many_people_are_here(company: Company, count: int) -> None:
     """The number is visible without a tap, at each width of a phone."""
     ann = await company.invite("Ann", viewport=NARROW)
@@ -210,6 +218,7 @@ async def test_narrow_header_says_how_many_people_are_here(company: Company, cou
 
 
 @pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
+@pytest.mark.long
 async def test_offline_page_shows_nobody_online(
     company: Company, server: ChatProcess, viewport: Any
 ) -> None:
@@ -242,6 +251,7 @@ async def test_browser_without_network_shows_nobody_online(company: Company) -> 
     await expect(bo.messages).to_have_text("Meanwhile")
 
 
+@pytest.mark.long
 async def test_intro_keeps_its_words_together(company: Company) -> None:
     """No line breaks between "no" and "password", at any width of the window."""
     ann = await company.invite("Ann")
@@ -279,6 +289,7 @@ async () => {
 """
 
 
+@pytest.mark.long
 async def test_who_comes_back_after_a_lost_connection_is_no_news(company: Company) -> None:
     """After all clients have lost the server, only those who stay away are reported as gone."""
     ann = await company.invite("Ann")

@@ -54,7 +54,9 @@ async def visit(browser: Browser, server: ChatProcess, name: str, script: str = 
 
 
 @pytest.mark.conformance("JS004")
-@pytest.mark.parametrize("blocked", [REFUSED, SILENT], ids=["refused", "silent"])
+@pytest.mark.parametrize(
+    "blocked", [REFUSED, pytest.param(SILENT, marks=pytest.mark.long)], ids=["refused", "silent"]
+)
 async def test_who_has_no_websocket_polls(
     browser: Browser, server: ChatProcess, blocked: str
 ) -> None:

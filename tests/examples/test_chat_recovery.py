@@ -143,6 +143,7 @@ async def test_page_that_was_away_for_too_long_loads_the_latest_messages(
 
 
 @pytest.mark.parametrize("kept", [5])
+@pytest.mark.long
 async def test_room_that_was_left_for_too_long_is_loaded_anew(company: Company) -> None:
     """A page that comes back to a room gets what it missed, or loads the latest messages."""
     ann = await company.invite("Ann")
@@ -159,6 +160,7 @@ async def test_room_that_was_left_for_too_long_is_loaded_anew(company: Company) 
         assert ann.pushes.count("latest") == loads  # one for each room, and one for what was lost
 
 
+@pytest.mark.long
 async def test_load_whose_answer_was_lost_is_repeated(company: Company) -> None:
     """The connection is lost while the page loads the latest messages. The page loads them after the next join."""
     bo = await company.invite("Bo")
@@ -207,6 +209,7 @@ async () => {
 """
 
 
+@pytest.mark.long
 async def test_list_of_rooms_keeps_the_newest_message(company: Company) -> None:
     """The messages of two servers can come to the list in another order than that of their ids, and before the list."""
     ann = await company.invite("Ann")
@@ -255,6 +258,7 @@ async def test_reader_who_scrolls_up_gets_older_messages(
     assert ann.pushes.count("older") == 2
 
 
+@pytest.mark.long
 async def test_window_that_is_too_tall_to_scroll_has_a_button(
     company: Company, database: Path
 ) -> None:
@@ -269,6 +273,7 @@ async def test_window_that_is_too_tall_to_scroll_has_a_button(
     await expect(ann.page.get_by_role("region", name="Messages")).to_be_focused()
 
 
+@pytest.mark.long
 async def test_offline_reader_gets_older_messages_later(company: Company, database: Path) -> None:
     """Without the server there is no button. What was loaded above stays through a lost connection."""
     said = await talked_before(database, 2 * PAGE + 3)

@@ -48,6 +48,7 @@ class TestOneJetStream(KeepsInJetStream):
         await asyncio.to_thread(self.server.restart)
 
 
+@pytest.mark.long
 class TestOneJetStreamOnUvloop(TestOneJetStream):
     """One server, on uvloop."""
 
@@ -55,6 +56,7 @@ class TestOneJetStreamOnUvloop(TestOneJetStream):
         uvloop.run(test)
 
 
+@pytest.mark.long
 class TestTrustedJetStream(KeepsInJetStream):
     """One server that syncs each write, and whose data is trusted after a restart."""
 

@@ -51,6 +51,7 @@ class TestOneServer(KeepsInRedis):
         await asyncio.to_thread(self.server.restart)
 
 
+@pytest.mark.long
 class TestOneServerOnUvloop(TestOneServer):
     """One server, on uvloop."""
 

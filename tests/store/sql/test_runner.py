@@ -172,6 +172,7 @@ async def test_a_promoted_standby_begins_new_epochs() -> None:
                 assert (await read(store, "t")).epoch == page.epoch
 
 
+@pytest.mark.long
 async def test_a_trusted_standby_keeps_the_epochs() -> None:
     with postgresql() as primary:
         async with started(f"{address_of(primary)}?on_restart=trust") as (store,):

@@ -57,6 +57,7 @@ class TestPostgreSQL(KeepsInSQL):
         await asyncio.to_thread(self.server.restart)
 
 
+@pytest.mark.long
 class TestPostgreSQLOnUvloop(TestPostgreSQL):
     """One server, on uvloop."""
 
