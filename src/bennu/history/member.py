@@ -84,9 +84,9 @@ class HistoryMember(ABC):
 
     def start_anew(self, missed: NotRecovered) -> None:
         """Start where the log stood before the user's ``join`` ran, and not where the client stands."""
+        asked = self.asked
         self.missed = missed
-        if self.asked is not None:
-            self.asked = self.asked._replace(position=self.stood_at)
+        self.asked = None if asked is None else asked._replace(position=self.stood_at)
 
     def asked_in(self, epoch: str) -> Asked | None:
         """Return what its join asks for, when the log is in an epoch.
