@@ -71,7 +71,7 @@ async def connect() -> None:
     """Accept every client."""
 
 
-channels = {"room:*": Room, "plain:*": PlainRoom, "slow:*": SlowRoom}
+channels = {"room:*": Room, "plain:*": PlainRoom, "slow:*": PlainRoom}
 
 endpoint = Endpoint(
     sockets={
@@ -82,7 +82,10 @@ endpoint = Endpoint(
             max_unsent=16_000_000,
         ),
         "/slow": Socket(
-            connect=connect, channels=channels, max_unsent=500_000, max_frame_size=200_000
+            connect=connect,
+            channels={"slow:*": SlowRoom},
+            max_unsent=500_000,
+            max_frame_size=200_000,
         ),
         "/control": RawSocket(connect=connect, handler=Control, timeout=3_600),
     },
