@@ -26,7 +26,7 @@ from random import Random
 from typing import Final
 
 from ..faults.fleet import Worker
-from .faults import pause_store
+from .faults import CUTS, FAULT_EVERY, pause_store
 from .page import LAST, Page
 from .plain_run import PlainRun
 from .proxy import Proxy
@@ -38,12 +38,6 @@ __all__ = ["main"]
 
 TOPICS_EACH: Final = 3
 """Topics of each client."""
-
-CUTS: Final = 0.05
-"""The part of the clients that is cut each second."""
-
-FAULT_EVERY: Final = 8.0
-"""Seconds between two faults of nodes or stores."""
 
 PATIENCE: Final = 40.0
 """Seconds within which everything comes to rest."""
@@ -65,15 +59,7 @@ class Run:
         self._options = options
         self._random = Random(options.seed)
         self._topics = [f"room:{number}" for number in range(options.topics)]
-        self._workers = [
-            Worker(
-                number,
-                setup.pubsub,
-                app="tests.recovery.app:endpoint",
-                environment={"BENNU_STORE": setup.store},
-            )
-            for number in range(setup.nodes)
-        ]
+        self._workers = setup.workers()
         self._pages: list[Page] = []
         self._groups: list[Talkers] = []
         self._speakers: list[tuple[Talkers, str, str]] = []

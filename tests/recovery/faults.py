@@ -5,7 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final
 
-__all__ = ["pause_store"]
+__all__ = ["CUTS", "FAULT_EVERY", "pause_store"]
+
+CUTS: Final = 0.05
+"""The part of the clients that is cut each second."""
+
+FAULT_EVERY: Final = 8.0
+"""Seconds between two faults of nodes or stores, about."""
 
 PAUSE: Final = 4.0
 """Seconds for which a store is paused."""

@@ -10,20 +10,13 @@ from collections.abc import Callable
 from random import Random
 from typing import Any, Final
 
-from ..faults.fleet import Worker
-from .faults import pause_store
+from .faults import CUTS, FAULT_EVERY, pause_store
 from .plain import Listener, PlainVerdict, judge_plain
 from .stores import StoreSetup
 
 __all__ = ["PlainRun"]
 
 WITNESS: Final = "witness"
-
-CUTS: Final = 0.05
-"""The part of the clients that is cut each second."""
-
-FAULT_EVERY: Final = 8.0
-"""Seconds between two faults."""
 
 SLOW_TOPICS: Final = 3
 SLOW_CLIENTS: Final = 4
@@ -53,15 +46,7 @@ class PlainRun:
         self._random = Random(options.seed)
         self._plain = [f"plain:{number}" for number in range(options.topics)]
         self._slow = [f"slow:{number}" for number in range(SLOW_TOPICS)]
-        self._workers = [
-            Worker(
-                number,
-                setup.pubsub,
-                app="tests.recovery.app:endpoint",
-                environment={"BENNU_STORE": setup.store},
-            )
-            for number in range(setup.nodes)
-        ]
+        self._workers = setup.workers()
         self._cut: list[Listener] = []
         self._paused: list[Listener] = []
         self._witnesses: list[Listener] = []

@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
+from ..faults.fleet import Worker
 from ..support.brokers.nats import nats_server
 from ..support.brokers.postgresql import postgresql
 from ..support.brokers.redis import redis_server
@@ -34,6 +35,13 @@ class StoreSetup:
     server: Any = None
     may_lose: bool = False
     environment: dict[str, str] = field(default_factory=dict[str, str])
+
+    def workers(self) -> list[Worker]:
+        """Return the nodes, not started."""
+        app, store = "tests.recovery.app:endpoint", {"BENNU_STORE": self.store}
+        return [
+            Worker(number, self.pubsub, app=app, environment=store) for number in range(self.nodes)
+        ]
 
 
 @contextmanager

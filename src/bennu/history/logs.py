@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ..errors import StoreUnavailable
 from ..message import Broadcast
 from ..pubsub.envelope import Envelope
+from ..store.drafts import DraftMaker
 from ..store.entry import NOBODY, Draft, LogEntry
 from ..store.memory import MemoryStore
 from ..store.store import Page, Store
@@ -23,7 +24,6 @@ from ..user_code.callback import crash_of
 from .announcement import unpack_announcement
 from .announcing import announce
 from .checks import check_for_ever
-from .drafts import DraftMaker
 from .guard import StoreGuard
 from .histories import Histories
 from .history import History

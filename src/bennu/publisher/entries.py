@@ -17,7 +17,6 @@ from typing import Final, NamedTuple
 
 from ..errors import StoreUnavailable
 from ..history.announcing import Publish, announce
-from ..history.drafts import DraftMaker
 from ..history.guard import StoreGuard
 from ..history.history import History
 from ..history.tasks import LogTasks
@@ -25,6 +24,7 @@ from ..history.writer import PUBLISH_TIMEOUT
 from ..history.writers import LogWriters
 from ..logs.log import Log, Printed
 from ..message import Broadcast
+from ..store.drafts import DraftMaker
 from ..store.entry import Draft, LogEntry
 from ..store.store import Store
 from ..user_code.callback import crash_of

@@ -12,11 +12,8 @@ the savepoint.
 
 from __future__ import annotations
 
-import secrets
-import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from itertools import count
 from typing import Any, Final, NamedTuple, cast
 
 from sqlalchemy import event as events
@@ -27,8 +24,8 @@ from ...bus.topics import key_of
 from ...errors import DefinitionError, EncodeError
 from ...logs.log import Log
 from ...message import broadcast_of
-from ...protocol.encoding import raw_object
-from ..entry import NOBODY, Draft, LogEntry
+from ..drafts import DraftMaker
+from ..entry import Draft, LogEntry
 from ..store import Retention
 from .statements import SQLStatements
 
@@ -86,7 +83,7 @@ class SQLOutbox:
     __slots__ = (
         "_collected",
         "_committed",
-        "_ids",
+        "_drafts",
         "_is_committing",
         "_is_preparing",
         "_log",
@@ -113,7 +110,7 @@ class SQLOutbox:
         self._written: list[_Written] = []
         self._is_preparing = False
         self._is_committing = False
-        self._ids = map(f"{secrets.token_hex(8)}-{{:x}}".format, count(1))
+        self._drafts = DraftMaker()
         events.listen(session, "before_commit", self._before_commit)
         events.listen(session, "after_commit", self._announce)
         events.listen(session, "after_soft_rollback", self._forget)
@@ -144,17 +141,11 @@ class SQLOutbox:
                 write="history = History() in the channel, or endpoint.broadcast(...) after the commit",
             )
         key_of(topic)
-        if isinstance(message.payload, bytes):
+        draft = self._drafts.make(message)
+        if len(draft.payload) + len(event) > MAX_BYTES:
             raise EncodeError(
-                f"a topic with history carries JSON objects, and the broadcast of {event!r} on {topic!r} is bytes:"
-                " write a JSON object"
+                f"an entry has {len(draft.payload):,} bytes: a store takes at most {MAX_BYTES:,}"
             )
-        data = bytes(raw_object(message.payload))
-        if len(data) + len(event) > MAX_BYTES:
-            raise EncodeError(
-                f"an entry has {len(data):,} bytes: a store takes at most {MAX_BYTES:,}"
-            )
-        draft = Draft(next(self._ids), event, data, NOBODY, int(time.time() * 1000))
         if not self._session.in_transaction():
             self._session.begin()  # so that a rollback before the first statement forgets it
         self._collected.append(_Collected(topic, draft, self._within()))

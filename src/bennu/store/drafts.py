@@ -10,7 +10,7 @@ from itertools import count
 from ..errors import EncodeError
 from ..message import Broadcast
 from ..protocol.encoding import raw_object
-from ..store.entry import NOBODY, Draft
+from .entry import NOBODY, Draft
 
 __all__ = ["DraftMaker"]
 
