@@ -26,11 +26,15 @@ def _no_watch(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 # The event loop of the asynchronous tests: in virtual time, unless a test uses something real.
-# A module can say otherwise: `pytestmark = pytest.mark.clock("real")`.
+# A module can say otherwise: `pytestmark = pytest.mark.clock("real")`. Of "both loops" CI runs uvloop, which
+# `bennu run` uses; asyncio's own loop has its turn in scripts/test-all.
 _CLOCKS: Final[dict[str, list[Any]]] = {
     "virtual": [AUTOJUMP],
     "real": ["asyncio"],
-    "both loops": [("asyncio", {"use_uvloop": False}), ("asyncio", {"use_uvloop": True})],
+    "both loops": [
+        pytest.param(("asyncio", {"use_uvloop": False}), marks=pytest.mark.long),
+        ("asyncio", {"use_uvloop": True}),
+    ],
 }
 _CLOCK_OF_FOLDER: Final = {
     "cli": "both loops",

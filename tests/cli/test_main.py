@@ -415,6 +415,7 @@ async def test_a_unix_socket(folder: Path) -> None:
     assert not path.exists()
 
 
+@pytest.mark.long
 async def test_mistakes_under_reload_are_as_neat_as_without(folder: Path) -> None:
     """The output has only the user's traceback, and what the server waits for."""
     (folder / "app.py").write_text("def f():\n    return 1 / 0\nf()\n")

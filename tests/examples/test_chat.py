@@ -55,6 +55,7 @@ async def test_browser_and_chat_compress(company: Company) -> None:
         await expect(person.messages).to_have_text([long, f"{long} and now I say it too"])
 
 
+@pytest.mark.long
 async def test_history_is_there_for_who_comes_later(company: Company) -> None:
     """A page that is opened later, or again, shows the earlier messages."""
     ann = await company.invite("Ann")
@@ -66,6 +67,7 @@ async def test_history_is_there_for_who_comes_later(company: Company) -> None:
     await expect(ann.messages).to_have_text(["One", "Two"])
 
 
+@pytest.mark.long
 async def test_typing_is_seen_and_moves_nothing(company: Company) -> None:
     """The name of a typing person is in a reserved place, until the message arrives."""
     ann = await company.invite("Ann")
@@ -134,6 +136,7 @@ async def test_pages_come_back_after_the_server_was_killed(
         assert person.polls == 0
 
 
+@pytest.mark.long
 async def test_rooms_are_kept_apart_and_show_what_is_unread(company: Company) -> None:
     """Messages in another room mark that room in the list, and are shown in that room."""
     ann = await company.invite("Ann")
@@ -238,6 +241,7 @@ WRITE_AT_ONCE: Final = """
 """
 
 
+@pytest.mark.long
 async def test_who_writes_too_fast_waits_and_loses_nothing(company: Company) -> None:
     """The page says why, and sends the rest in order as soon as the server allows it."""
     ann = await company.invite("Ann")
@@ -326,6 +330,7 @@ async def test_who_reads_above_is_not_disturbed(company: Company) -> None:
     await expect(ann.page.locator("#jump")).to_be_hidden()
 
 
+@pytest.mark.long
 async def test_narrow_window(company: Company) -> None:
     """On a phone the list of rooms is a drawer, and nothing is wider than the screen."""
     ann = await company.invite("Ann", viewport=NARROW, has_touch=True, color_scheme="dark")

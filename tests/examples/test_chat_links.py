@@ -24,6 +24,7 @@ async def parts(person: Person, text: str) -> Any:
     return await person.page.evaluate(PARTS, text)
 
 
+@pytest.mark.long
 async def test_address_is_a_link_that_leads_there_safely(company: Company) -> None:
     """The link opens in its own window, which gets no access to the chat."""
     ann = await company.invite("Ann")

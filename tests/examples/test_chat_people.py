@@ -54,6 +54,7 @@ async def test_two_pages_of_a_person_are_one_person_with_two_devices(company: Co
     await expect(ann.notices).to_have_text("Bo joined")
 
 
+@pytest.mark.long
 async def test_who_has_a_hidden_page_is_away(company: Company) -> None:
     """A person is shown as away until one page is visible again, and is online while one page is visible."""
     ann = await company.invite("Ann")
@@ -235,6 +236,7 @@ async def test_offline_page_shows_nobody_online(
     await expect(ann.page.locator("#room-list")).to_contain_text("2 here")
 
 
+@pytest.mark.long
 async def test_browser_without_network_shows_nobody_online(company: Company) -> None:
     """The page uses the browser's state, and does not wait for a late heartbeat."""
     ann = await company.invite("Ann")

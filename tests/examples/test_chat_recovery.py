@@ -51,6 +51,16 @@ async def has_missed_nothing(person: Person) -> None:
     assert await person.page.evaluate("window.isSame") is True
 
 
+async def ann_goes_offline(ann: Person, bo: Person) -> None:
+    """Both say something, and then Ann's window has no network."""
+    await ann.say("One")
+    await bo.say("Two")
+    await expect(ann.messages).to_have_text(["One", "Two"])
+    await ann.page.evaluate("window.isSame = true")
+    await ann.page.context.set_offline(True)
+    await ann.shows_nobody()
+
+
 @pytest.mark.parametrize(
     "half_a_minute", [by_the_clock_of_the_page, pytest.param(really, marks=pytest.mark.long)]
 )
@@ -61,13 +71,7 @@ async def test_page_without_network_gets_what_it_missed(
     ann = await company.invite("Ann", has_clock=half_a_minute is by_the_clock_of_the_page)
     bo = await company.invite("Bo")
     cy = await company.invite("Cy")
-    await ann.say("One")
-    await bo.say("Two")
-    await expect(ann.messages).to_have_text(["One", "Two"])
-    await ann.page.evaluate("window.isSame = true")
-
-    await ann.page.context.set_offline(True)
-    await ann.shows_nobody()
+    await ann_goes_offline(ann, bo)
     said = ["One", "Two"]
     for number in range(4):
         for person in (bo, cy):
@@ -93,13 +97,7 @@ async def test_page_gets_what_it_missed_through_a_restart_of_the_server(
     """The server is killed while a window has no network. The history is in the database, so the window loads nothing."""
     ann = await company.invite("Ann")
     bo = await company.invite("Bo")
-    await ann.say("One")
-    await bo.say("Two")
-    await expect(ann.messages).to_have_text(["One", "Two"])
-    await ann.page.evaluate("window.isSame = true")
-
-    await ann.page.context.set_offline(True)
-    await ann.shows_nobody()
+    await ann_goes_offline(ann, bo)
     await bo.say("Before the crash")
     await server.kill()
     await expect(bo.banner).to_have_text("No connection. Trying again…")

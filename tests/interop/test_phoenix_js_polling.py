@@ -116,6 +116,7 @@ def test_polls_by_fetch(run_js: RunScript, server: Server) -> None:
     assert seen["back again"] == ok({"back": True})
 
 
+@pytest.mark.long
 @pytest.mark.browser
 @pytest.mark.conformance("JS012", "JS054", "JS055", "JS056", "JS058")
 async def test_polls_by_xml_http_request(server: Server, package: str) -> None:

@@ -143,7 +143,9 @@ async def tell(
     return tracked
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize(
+    "seed", [pytest.param(seed, marks=[pytest.mark.long] * (seed > 3)) for seed in range(12)]
+)
 async def test_clients_have_what_the_mode_says_of_who_is_here(seed: int) -> None:
     """This holds on both nodes when the network is quiet.
 

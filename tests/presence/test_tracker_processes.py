@@ -160,6 +160,7 @@ async def test_a_process_that_was_cut_off_agrees_again_once_it_is_healed() -> No
         assert set(one.follower.left) == set(two.follower.left) == {"cid"}
 
 
+@pytest.mark.long
 @pytest.mark.conformance("TR015", "TR018")
 async def test_a_process_that_starts_again_under_its_name_brings_no_ghosts() -> None:
     """Its old presences are gone, and its new presences are listed, on all nodes."""
@@ -175,6 +176,7 @@ async def test_a_process_that_starts_again_under_its_name_brings_no_ghosts() -> 
             assert "ann" not in [key for key, _ in again.follower.presence.joins]
 
 
+@pytest.mark.long
 @pytest.mark.conformance("TR033")
 async def test_a_process_that_is_stopped_is_gone_at_once() -> None:
     """No period is over within this test, so the leave comes from the good-bye."""

@@ -10,9 +10,10 @@ from itertools import count
 from random import Random
 from typing import Any
 
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import InvalidHandshake, WebSocketException
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import WebSocketException
 
+from .link import Link
 from .record import Record, Seen
 
 __all__ = ["LAST", "Page"]
@@ -50,36 +51,21 @@ class Page:
         self, name: str, topics: Sequence[str], url: Callable[[], str], random: Random
     ) -> None:
         self.name = name
-        self._url = url
         self._random = random
         self._token = f"{name:-<16}"
         self._refs = map(str, count(1))
         self._topics = {topic: _Topic(Record(name, topic)) for topic in topics}
         self._waiting: dict[str, Callable[[bool], object]] = {}
-        self._websocket: ClientConnection | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._task: asyncio.Task[None] | None = None
+        self._link = Link(lambda: f"{url()}/socket", self._talk, self._lost, random, max_queue=None)
+        self.start = self._link.start
+        self.stop = self._link.stop
+        self.cut = self._link.cut
 
     @property
     def records(self) -> list[Record]:
         """What it has seen."""
         return [topic.record for topic in self._topics.values()]
-
-    def start(self) -> None:
-        """Connect, again and again."""
-        self._task = asyncio.create_task(self._run())
-
-    async def stop(self) -> None:
-        """End."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
-
-    def cut(self) -> None:
-        """Cut the connection without a word."""
-        if self._websocket is not None:
-            self._websocket.transport.abort()
 
     @property
     def is_joined(self) -> bool:
@@ -119,7 +105,7 @@ class Page:
             message: What the message says of itself.
             done: Called with whether the node has confirmed it; never called if the connection ends.
         """
-        if self._websocket is None:
+        if self._link.websocket is None:
             return
         ref = next(self._refs)
         self._waiting[ref] = done
@@ -143,29 +129,20 @@ class Page:
 
     # The connection.
 
-    async def _run(self) -> None:
-        while True:
-            try:
-                async with connect(
-                    f"{self._url()}/socket/websocket?vsn=2.0.0", ping_interval=None, max_queue=None
-                ) as websocket:
-                    self._websocket = websocket
-                    for name in self._topics:
-                        await self._join(name)
-                    async for frame in websocket:
-                        await self._take(*json.loads(frame))
-            except (OSError, WebSocketException, InvalidHandshake, TimeoutError):
-                pass
-            finally:
-                self._websocket = None
-                self._waiting.clear()
-                for topic in self._topics.values():
-                    topic.is_joined = False
-            await asyncio.sleep(self._random.uniform(0.05, 0.5))
+    async def _talk(self, websocket: ClientConnection) -> None:
+        for name in self._topics:
+            await self._join(name)
+        async for frame in websocket:
+            await self._take(*json.loads(frame))
+
+    def _lost(self) -> None:
+        self._waiting.clear()
+        for topic in self._topics.values():
+            topic.is_joined = False
 
     async def _send(self, *frame: Any) -> None:
-        assert self._websocket is not None, "the page is not connected"
-        await self._websocket.send(json.dumps(frame))
+        assert self._link.websocket is not None, "the page is not connected"
+        await self._link.websocket.send(json.dumps(frame))
 
     async def _join(self, name: str) -> None:
         topic = self._topics[name]

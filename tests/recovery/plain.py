@@ -25,10 +25,11 @@ from itertools import count
 from random import Random
 from typing import Any
 
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import WebSocketException
 
 from ..faults.fleet import Worker
+from .link import Link
 
 __all__ = ["Listener", "PlainVerdict", "Visit", "judge_plain"]
 
@@ -76,32 +77,22 @@ class Listener:
         self.worker = worker
         self.topics = topics
         self.visits: list[Visit] = []
-        self._random = random
-        self._path = path
         self._refs = map(str, count(1))
         self._open: dict[str, Visit] = {}
         self._reads = asyncio.Event()
         self._reads.set()
-        self._websocket: ClientConnection | None = None
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Connect, again and again."""
-        self._task = asyncio.create_task(self._run())
-
-    async def stop(self) -> None:
-        """End."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        self._link = Link(
+            lambda: f"{worker.url}{path}", self._talk, self._open.clear, random, max_queue=2
+        )
+        self.start = self._link.start
+        self.stop = self._link.stop
 
     def cut(self) -> None:
         """Cut the connection without a word."""
-        if self._websocket is not None:
+        if self._link.websocket is not None:
             for visit in self._open.values():
                 visit.is_cut = True
-            self._websocket.transport.abort()
+        self._link.cut()
 
     def pause(self) -> None:
         """Read nothing for now."""
@@ -118,27 +109,19 @@ class Listener:
 
     async def say(self, topic: str, event: str, size: int) -> None:
         """Say something in a topic, if the client is connected."""
-        if self._websocket is not None and topic in self._open:
+        if self._link.websocket is not None and topic in self._open:
             ref = next(self._refs)
             mark = OWN if event == "say_to_others" else "-"
             payload = {"id": f"{self.name}{mark}{ref}", "text": "x" * size}
             with suppress(WebSocketException):
-                await self._websocket.send(json.dumps(["join", ref, topic, event, payload]))
+                await self._link.websocket.send(json.dumps(["join", ref, topic, event, payload]))
 
-    async def _run(self) -> None:
-        while True:
-            with suppress(OSError, WebSocketException, TimeoutError):
-                url = f"{self.worker.url}{self._path}/websocket?vsn=2.0.0"
-                async with connect(url, ping_interval=None, max_queue=2) as websocket:
-                    self._websocket = websocket
-                    for topic in self.topics:
-                        await websocket.send(json.dumps(["join", "join", topic, "phx_join", {}]))
-                    async for frame in websocket:
-                        self._take(*json.loads(frame))
-                        await self._reads.wait()
-            self._websocket = None
-            self._open.clear()
-            await asyncio.sleep(self._random.uniform(0.05, 0.5))
+    async def _talk(self, websocket: ClientConnection) -> None:
+        for topic in self.topics:
+            await websocket.send(json.dumps(["join", "join", topic, "phx_join", {}]))
+        async for frame in websocket:
+            self._take(*json.loads(frame))
+            await self._reads.wait()
 
     def _take(self, join_ref: Any, ref: Any, topic: str, event: str, payload: Any) -> None:
         if event == "phx_reply" and ref == "join":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -34,7 +34,6 @@ class StoreSetup:
     nodes: int = 3
     server: Any = None
     may_lose: bool = False
-    environment: dict[str, str] = field(default_factory=dict[str, str])
 
     def workers(self) -> list[Worker]:
         """Return the nodes, not started."""

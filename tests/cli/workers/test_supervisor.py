@@ -142,6 +142,7 @@ async def test_a_mistake_is_printed_once(folder: Path, source: str, message: str
     assert "multiprocessing" not in command.output
 
 
+@pytest.mark.long
 async def test_a_worker_that_fails_later_does_not_end_the_others(folder: Path) -> None:
     """Only one process can have the lock: the second worker starts again and again, ever later."""
     lock = "\nimport os\nos.close(os.open('lock', os.O_CREAT | os.O_EXCL))\n"
@@ -157,6 +158,7 @@ async def test_a_worker_that_fails_later_does_not_end_the_others(folder: Path) -
         assert await command.stop() == 0
 
 
+@pytest.mark.long
 async def test_a_worker_that_never_starts_ends_at_the_signal(folder: Path) -> None:
     slow = APP.replace("    yield\n", "    await asyncio.sleep(1000)\n    yield\n")
     (folder / "app.py").write_text(slow)
@@ -169,6 +171,7 @@ async def test_a_worker_that_never_starts_ends_at_the_signal(folder: Path) -> No
         assert not is_alive(pid)
 
 
+@pytest.mark.long
 async def test_an_import_that_hangs_ends_at_the_signal(folder: Path) -> None:
     (folder / "app.py").write_text("print('hangs', flush=True)\nimport time\ntime.sleep(1000)\n")
     async with bennu(folder, *RUN) as command:

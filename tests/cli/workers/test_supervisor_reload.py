@@ -43,6 +43,7 @@ async def test_a_reload_under_load(folder: Path) -> None:
         assert await command.stop() == 0
 
 
+@pytest.mark.long
 async def test_a_reload_over_a_shared_socket(folder: Path) -> None:
     """The same holds for a Unix socket, which all workers share."""
     options = ("app:app", "--uds", "s", "--workers", "2", "--no-access-log")
@@ -100,6 +101,7 @@ async def test_new_code_that_fails_leaves_the_old_workers(folder: Path) -> None:
         assert await command.stop() == 0
 
 
+@pytest.mark.long
 async def test_a_second_reload_replaces_one_that_hangs(folder: Path) -> None:
     async with bennu(folder, *RUN, "--grace", "2") as command:
         server = await workers_ready(command, 2)
@@ -116,6 +118,7 @@ async def test_a_second_reload_replaces_one_that_hangs(folder: Path) -> None:
         assert await command.stop() == 0
 
 
+@pytest.mark.long
 async def test_a_stop_during_a_reload(folder: Path) -> None:
     async with bennu(folder, *RUN) as command:
         await workers_ready(command, 2)

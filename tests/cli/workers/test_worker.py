@@ -89,6 +89,7 @@ async def test_the_others_take_the_clients_of_a_worker_that_hangs(folder: Path) 
         assert await command.stop() == 0
 
 
+@pytest.mark.long
 async def test_a_worker_that_is_stopped_for_too_long_is_killed(folder: Path) -> None:
     async with bennu(folder, *RUN, "--worker-timeout", "1") as command:
         await workers_ready(command, 2)
@@ -112,6 +113,7 @@ async def test_a_worker_that_does_not_end_in_time(folder: Path) -> None:
     assert "in block" in command.output
 
 
+@pytest.mark.long
 async def test_a_second_signal_to_a_worker_ends_it_at_once(folder: Path) -> None:
     async with bennu(folder, *RUN) as command:
         server = await workers_ready(command, 2)

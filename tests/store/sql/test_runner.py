@@ -89,6 +89,7 @@ async def test_a_connection_that_died_in_the_pool_costs_no_call() -> None:
                 assert (await store.heads(["t"]))["t"].newest == number
 
 
+@pytest.mark.long
 async def test_a_server_that_is_down_at_the_start(caplog: pytest.LogCaptureFixture) -> None:
     with postgresql() as server:
         server.kill()
@@ -113,6 +114,7 @@ async def test_a_login_that_is_refused(old: str, new: str) -> None:
         assert PASSWORD not in str(caught.value)
 
 
+@pytest.mark.long
 async def test_settings_that_lose_entries_are_reported(caplog: pytest.LogCaptureFixture) -> None:
     with postgresql() as server:
         async with started(address_of(server)):
