@@ -256,11 +256,14 @@ def _configure(connection: Any, _record: object) -> None:
 
     ``synchronous`` stays FULL, the default. With NORMAL the newest messages could be lost when the power fails. Their
     places in the history would be given to other messages, and a page could not tell.
+
+    Writers that wait for one another have no queue: on a slow disk the unlucky one waits longer than the default of 5 s.
     """
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.execute("PRAGMA busy_timeout = 30000")
     cursor.close()
 
 
