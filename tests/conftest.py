@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 from hypothesis import settings
 
-from .support.clock import AUTOJUMP
+from bennu.testing.clock import VIRTUAL_TIME
 
 # The number of examples of a property test; scripts/test-all uses the long profile. Tests of
 # arbitrary bytes are in tests/fuzz, which feeds millions of inputs.
@@ -29,7 +29,7 @@ def _no_watch(monkeypatch: pytest.MonkeyPatch) -> None:
 # A module can say otherwise: `pytestmark = pytest.mark.clock("real")`. Of "both loops" CI runs uvloop, which
 # `bennu run` uses; asyncio's own loop has its turn in scripts/test-all.
 _CLOCKS: Final[dict[str, list[Any]]] = {
-    "virtual": [AUTOJUMP],
+    "virtual": [VIRTUAL_TIME],
     "real": ["asyncio"],
     "both loops": [
         pytest.param(("asyncio", {"use_uvloop": False}), marks=pytest.mark.long),

@@ -9,8 +9,8 @@ import pytest
 from msgspec import Struct
 
 from bennu import Broadcast, Channel, Stop, on, on_info, on_out
+from bennu.testing.clock import advance, settle
 
-from .support.clock import advance, settle
 from .support.memory import (
     Client,
     Over,

@@ -8,8 +8,8 @@ import pytest
 from msgspec import Struct
 
 from bennu import Broadcast, Channel, Ok, ReservedEvent, on, on_info, on_out
+from bennu.testing.clock import settle
 
-from .support.clock import settle
 from .support.memory import Over, all_transports, endpoint_of, error, ok, serve
 
 

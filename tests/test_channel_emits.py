@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 import pytest
 
 from bennu import Channel, Ok, on
+from bennu.testing.clock import settle
 
-from .support.clock import settle
 from .support.memory import endpoint_of, serve
 from .support.payloads import Model, Point
 

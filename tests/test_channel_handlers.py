@@ -13,8 +13,8 @@ from msgspec import Meta, Struct
 from pydantic import BaseModel, Field
 
 from bennu import Channel, Error, Ok, Refused, Reply, on, on_out
+from bennu.testing.clock import settle
 
-from .support.clock import settle
 from .support.memory import Over, all_transports, endpoint_of, error, ok, serve
 from .support.payloads import Model, Point
 

@@ -13,8 +13,8 @@ from pydantic import BaseModel
 
 from bennu import Channel, DefinitionError, Socket, on_out
 from bennu.bus import MemoryNetwork
+from bennu.testing.clock import settle
 
-from .support.clock import settle
 from .support.memory import Client, Server, endpoint_of, serve
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from bennu import Broadcast, Channel, Refused, Stop, WrongThread, on, on_info, on_out
+from bennu.testing.clock import advance, running_loop
 
-from .support.clock import advance, running_loop
 from .support.memory import endpoint_of, error, ok, serve
 from .support.payloads import Point
 
@@ -127,9 +127,9 @@ async def test_a_plain_handler_holds_up_its_own_channel_alone() -> None:
         client.push("room:1", "wait")
         client.push("room:1", "quick")
         await began.wait()
-        loop.waits_for_threads = False
+        loop.clock.waits_for_threads = False
         assert await client.call("room:2", "quick") == ok("quick")
-        loop.waits_for_threads = True
+        loop.clock.waits_for_threads = True
         go_on.set()
         await client.expect(
             ("1", "3", "room:1", "phx_reply", ok("waited")),

@@ -31,8 +31,8 @@ from bennu import (
 from bennu.api.openapi import OPERATIONS
 from bennu.errors import TokenMissing
 from bennu.telemetry import EVENTS, SECRET_TERMS, ChannelJoined
+from bennu.testing.clock import advance, settle
 from tests.bus.ipc.paths import short_directory
-from tests.support.clock import advance, settle
 from tests.support.memory import serve
 from tests.support.pages import ROOT, blocks, run_blocks, table
 from tests.wire.divergence import DIVERGENCES

@@ -11,7 +11,7 @@ import pytest
 from msgspec import Struct
 
 from bennu import Broadcast, Channel, Error, NotJoined, Ok, Refused, Reply, Stop, on
-from tests.support.clock import advance, settle
+from bennu.testing.clock import advance, settle
 from tests.support.memory import Client, Server, endpoint_of, error, ok, serve
 from tests.support.pages import ROOT, blocks, run_blocks, section, table
 from tests.support.servers import serve as serve_native

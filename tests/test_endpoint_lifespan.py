@@ -12,8 +12,8 @@ import pytest
 
 from bennu import Channel, DefinitionError, Endpoint
 from bennu.telemetry import SocketConnected
+from bennu.testing.clock import settle
 
-from .support.clock import settle
 from .support.inside import server_of
 from .support.memory import Over, both_transports, endpoint_of, ok, serve
 

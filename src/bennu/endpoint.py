@@ -10,6 +10,7 @@ import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from .api import Api, APIServer
@@ -156,6 +157,7 @@ class Endpoint(EndpointQueries):
         expect_sockets(sockets)
         presences = presences_of(presence)
         self.native = native
+        self.sockets = MappingProxyType(dict(sockets))
         self._routes = Routes(sockets, OriginCheck(check_origin))
         for socket in sockets.values():
             socket.expect_guard(check_origin)

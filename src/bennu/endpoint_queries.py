@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
+from .channel import Channel
 from .history.page import HistoryPage
 from .history.position import Position
 from .history.reader import DEFAULT_LIMIT, AnyPosition
@@ -62,6 +63,29 @@ class EndpointQueries:
         """
         self._home.expect("endpoint", "accounts")
         return self.pubsub.telemetry.accounts.all(topic)
+
+    # Channels.
+
+    def channels(self, topic: str | None = None) -> list[Channel[Any, Any]]:
+        """Return the live channel objects of the clients that are connected to this process.
+
+        Args:
+            topic: The only topic. Default: None, all topics.
+
+        Raises:
+            WrongThread: The call comes from another thread or event loop than the endpoint's.
+            NotStarted: The endpoint is not started in this process.
+
+        Example:
+            ``names = {channel.assigns.name for channel in endpoint.channels("room:1")}``
+        """
+        self._home.expect("endpoint", "channels")
+        return [
+            cast("Channel[Any, Any]", member.agent)
+            for connection in self._server.connections
+            for member in connection.members()
+            if topic is None or member.topic == topic
+        ]
 
     # Histories.
 

@@ -16,8 +16,8 @@ import pytest
 from bennu import Api, Channel, Endpoint, Presence, Socket, on_out
 from bennu.bus import BusAdapter, MemoryNetwork
 from bennu.reasons import APIReason, Limit
+from bennu.testing.clock import advance, settle
 
-from ..support.clock import advance, settle
 from ..support.cut_adapter import CutAdapter
 from ..support.memory import Server, ok, serve
 

@@ -13,8 +13,8 @@ from bennu import Endpoint, Presence
 from bennu.bus import MemoryNetwork
 from bennu.errors import EncodeError
 from bennu.reasons import APIReason, Limit
+from bennu.testing.clock import advance, settle
 
-from ..support.clock import advance, settle
 from ..support.memory import serve
 from .test_http import AUTH, KEY, MESSAGE, client_of, endpoint_with, refused, running
 

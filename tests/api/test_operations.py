@@ -13,8 +13,8 @@ import httpx
 from bennu import Api, Channel, Endpoint, History, Socket
 from bennu.bus import BusAdapter, MemoryNetwork
 from bennu.reasons import APIReason
+from bennu.testing.clock import advance
 
-from ..support.clock import advance
 from ..support.memory import Frame, Server, serve
 from ..support.stores import SharedStore
 from .test_http import KEY, client_of, refused

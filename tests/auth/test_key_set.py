@@ -20,7 +20,7 @@ from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 from bennu import Refused
 from bennu.auth.key_set import MAX_BYTES, KeySet
 from bennu.errors import TokenInvalid
-from tests.support.clock import advance, running_loop
+from bennu.testing.clock import advance, running_loop
 from tests.support.tokens import EC, ED, OTHER_RSA, PRIVATE, RSA, SECRET, WEAK_RSA, connector, make
 
 
@@ -217,10 +217,10 @@ async def test_one_fetch_at_a_time_keeps_a_thread(
     first = asyncio.create_task(keys.find(None))
     try:
         await asyncio.to_thread(asked.wait)
-        loop.waits_for_threads = False
+        loop.clock.waits_for_threads = False
         with pytest.raises(Refused):
             await first
-        loop.waits_for_threads = True
+        loop.clock.waits_for_threads = True
         with pytest.raises(Refused):
             await keys.find(None)
     finally:

@@ -8,9 +8,9 @@ from typing import Final
 from hypothesis import given, strategies as st
 
 from bennu.bus import Loss, LossReason, MemoryNetwork
+from bennu.testing.clock import settle
 from bennu.testing.contract_node import ContractNode
 
-from ..support.clock import settle
 from ..support.properties import property_test
 
 NAMES: Final = ("one", "two", "three")

@@ -11,7 +11,7 @@ from bennu.cli.config import Config
 from bennu.cli.first_protocol import FirstProtocol
 from bennu.cli.head_limits import DEFAULT_LIMITS, HeadLimits
 from bennu.cli.limited_protocol import LIMITS
-from tests.support.transport import MemoryTransport
+from bennu.testing.memory_socket import MemoryTransport
 
 __all__ = ["REQUEST", "UPGRADE", "Client", "Server"]
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bennu.cli.addresses import address_of, client_of
-from tests.support.transport import MemoryTransport
+from bennu.testing.memory_socket import MemoryTransport
 
 from .memory import Client
 

@@ -12,7 +12,7 @@ import pytest
 
 from bennu.cli import allocator
 from bennu.cli.allocator import EVERY, GROWTH, Trimmer
-from tests.support.clock import AutojumpLoop, advance
+from bennu.testing.clock import VirtualLoop, advance
 
 PROGRAM = """
 import sys
@@ -107,7 +107,7 @@ def test_it_looks_again_and_again_until_it_is_stopped() -> None:
         trimmer.stop()
         await advance(EVERY * 3)
 
-    with asyncio.Runner(loop_factory=AutojumpLoop) as runner:
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         runner.run(run())
     assert len(looks) == 4  # one of them at the beginning
 

@@ -14,10 +14,10 @@ from bennu.cli.config import Config
 from bennu.cli.first_protocol import FirstProtocol
 from bennu.cli.http_protocol import BennuProtocol
 from bennu.server.request import Denied
+from bennu.testing.clock import VirtualLoop, settle
+from bennu.testing.memory_socket import MemoryTransport
 from bennu.transports.upgrade import Upgrade
-from tests.support.clock import AutojumpLoop, settle
 from tests.support.properties import property_test
-from tests.support.transport import MemoryTransport
 
 from .memory import REQUEST, UPGRADE, Client
 
@@ -60,7 +60,7 @@ class Pair:
         )
         self.config.load()
         self.state = ServerState()
-        self.runner = asyncio.Runner(loop_factory=AutojumpLoop)
+        self.runner = asyncio.Runner(loop_factory=VirtualLoop)
 
     def read(self, protocol: type[First | BennuProtocol], data: bytes) -> Seen:
         """Return the outcome of a client's first bytes."""

@@ -8,8 +8,8 @@ from bennu import Channel, Endpoint, Socket
 from bennu.cli.head_limits import HeadLimits
 from bennu.cli.limited_protocol import LINGER
 from bennu.reasons import Limit
-from tests.support.clock import advance, settle
-from tests.support.transport import MemoryTransport
+from bennu.testing.clock import advance, settle
+from bennu.testing.memory_socket import MemoryTransport
 
 from .memory import REQUEST, UPGRADE, Client, Server
 

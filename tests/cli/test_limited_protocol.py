@@ -11,7 +11,7 @@ import pytest
 
 from bennu.cli.limited_protocol import HEAD_PIECE, LINGER, MAX_HELD
 from bennu.cli.request_limits import MIN_RATE
-from tests.support.clock import advance, settle
+from bennu.testing.clock import advance, settle
 
 from .memory import REQUEST, UPGRADE, Server
 

@@ -27,9 +27,9 @@ from uvicorn.server import ServerState
 from bennu.cli.http_protocol import BennuProtocol
 from bennu.cli.limited_protocol import OWN, LimitedProtocol
 from bennu.cli.log_format import log_config
+from bennu.testing.memory_socket import MemoryTransport
 from tests.support.raw import ask, open_raw
 from tests.support.servers import Server, serve
-from tests.support.transport import MemoryTransport
 
 PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 

@@ -10,10 +10,11 @@ from typing import Any, cast
 
 from websockets.asyncio.client import ClientConnection
 
+from bennu.testing.polling import Browser
+from tests.support.frames import Frame
+
 from ..presence.rooms import plain
-from ..support.frames import Frame
 from ..support.js_presence import JSPresence
-from ..support.longpoll import Browser
 from ..support.wire import V1, V2, Phoenix, connect
 from .nodes import Node, RoundRobin
 

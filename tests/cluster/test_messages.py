@@ -15,7 +15,8 @@ from typing import Any, Final
 
 import pytest
 
-from ..support.longpoll import Browser
+from bennu.testing.polling import Browser
+
 from ..support.wire import Phoenix, connect
 from .fleet import Nodes
 from .members import V1, V2, Member, enter, follow, poll

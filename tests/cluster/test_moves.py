@@ -12,7 +12,8 @@ from itertools import count
 
 import pytest
 
-from ..support.longpoll import Browser
+from bennu.testing.polling import Browser
+
 from ..support.until import pause
 from .fleet import Nodes
 from .members import V1, Member, PollEnded, enter, follow, poll

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from ..support.longpoll import Browser
+from bennu.testing.polling import Browser
+
 from .fleet import Nodes
 from .members import Follower, follow, poll
 from .nodes import RoundRobin

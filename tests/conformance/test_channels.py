@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from bennu import Channel
+from bennu.testing.wires import NativeWire
 from tests.support.memory import Over, both_transports, endpoint_of, ok, serve
-from tests.support.wires import NativeWire
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 import httpx
 from websockets.asyncio.client import ClientConnection, connect as connect_websocket
 
+from bennu.testing.polling import Browser
 from tests.cluster.members import Member, PolledSocket
-from tests.support.longpoll import Browser
 from tests.support.servers import HOST as LOOPBACK
 from tests.support.wire import V2, Phoenix
 

@@ -12,9 +12,9 @@ import pytest
 from playwright.async_api import Browser, async_playwright, expect
 
 from bennu import Endpoint
+from bennu.testing.clock import running_loop
 from examples.chat.app import make, page
 from tests.support.browser import LAUNCH_ARGS, chromium_path
-from tests.support.clock import running_loop
 from tests.support.servers import Server, serve
 
 from .chat_process import ChatProcess, run_chat
@@ -45,7 +45,7 @@ class _SeenByTheClock(SimpleQueue[Any]):
 
     def put_nowait(self, item: tuple[Future[Any] | None, Any]) -> None:
         if item[0] is not None:
-            running_loop().wait_for_thread(item[0])
+            running_loop().clock.wait_for_thread(item[0])
         super().put_nowait(item)
 
 

@@ -10,10 +10,10 @@ from typing import Any, Final
 import pytest
 
 from bennu import Endpoint
+from bennu.testing.clock import advance
 from examples.chat.presence import GRACE, key_of, name_of
 from examples.chat.store import open_store
 from tests.presence.rooms import Member
-from tests.support.clock import advance
 from tests.support.memory import Server, serve
 
 pytestmark = pytest.mark.clock("virtual")

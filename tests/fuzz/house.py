@@ -2,7 +2,7 @@
 
 The HTTP protocol, its WebSockets, an endpoint with all kinds of sockets, long polling, presence, and routes of
 another application: all are real, on an event loop whose clock jumps. Each client is connected by a
-:class:`~tests.support.transport.MemoryTransport`.
+:class:`~bennu.testing.memory_socket.MemoryTransport`.
 
 :meth:`House.play` runs a program (:mod:`tests.fuzz.program`), and then checks what must be true after each program:
 the loop's exception handler was not called, no error was logged, an honest client is answered, and nothing is left of
@@ -45,9 +45,9 @@ from bennu import (
 )
 from bennu.cli.config import Config
 from bennu.cli.first_protocol import FirstProtocol
-from tests.support.clock import AutojumpLoop, advance, settle
+from bennu.testing.clock import VirtualLoop, advance, settle
+from bennu.testing.memory_socket import MemoryTransport
 from tests.support.inside import polls_of, server_of, sessions_of, topics_of
-from tests.support.transport import MemoryTransport
 
 from .outcome import outcome_of
 
@@ -262,7 +262,7 @@ class House:
     """
 
     def __init__(self, *, is_mounted: bool) -> None:
-        self.loop = AutojumpLoop()
+        self.loop = VirtualLoop()
         self.loop.set_exception_handler(self._failed)
         self.endpoint = make_endpoint()
         app: Any = self.endpoint

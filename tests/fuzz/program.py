@@ -31,7 +31,7 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from tests.support.clock import settle
+from bennu.testing.clock import settle
 
 from .house import House, Visitor
 

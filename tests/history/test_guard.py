@@ -10,10 +10,10 @@ import pytest
 
 from bennu import Channel, EncodeError, History, StoreUnavailable
 from bennu.store import Announce, Appended, Draft, Head, Page, Retention
+from bennu.testing.clock import advance, running_loop, settle
+from bennu.testing.shared_store import SharedStore
 
-from ..support.clock import advance, running_loop, settle
 from ..support.memory import Frame, Server, endpoint_of, ok, serve
-from ..support.shared_store import SharedStore
 
 
 class Room(Channel[Any]):

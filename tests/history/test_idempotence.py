@@ -13,8 +13,7 @@ from bennu.history.guard import STORE_TIMEOUT
 from bennu.history.idempotence import LEASE, WAIT, NotRun, Once
 from bennu.history.kept_reply import KeptReply, ReplyKind
 from bennu.store import Claim, MemoryStore
-
-from ..support.clock import advance, running_loop, settle
+from bennu.testing.clock import advance, running_loop, settle
 
 DIGEST = b"d" * 16
 TTL = 3600.0

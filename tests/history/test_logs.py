@@ -21,11 +21,11 @@ from bennu import (
 )
 from bennu.bus import MemoryNetwork
 from bennu.store import Store
+from bennu.testing.clock import advance, running_loop, settle
+from bennu.testing.shared_store import SharedStore
 
-from ..support.clock import advance, running_loop, settle
 from ..support.hostile_adapter import HostileAdapter
 from ..support.memory import Client, Frame, Server, endpoint_of, error, ok, serve
-from ..support.shared_store import SharedStore
 
 TOKEN = "t" * 16
 

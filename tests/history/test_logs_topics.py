@@ -12,11 +12,11 @@ import pytest
 from bennu import Broadcast, Channel, EncodeError, History, on
 from bennu.bus import MemoryNetwork
 from bennu.store import Draft, MemoryStore, Store
+from bennu.testing.clock import advance, running_loop, settle
+from bennu.testing.shared_store import SharedStore
 
-from ..support.clock import advance, running_loop, settle
 from ..support.hostile_adapter import HostileAdapter
 from ..support.memory import Client, Frame, Server, endpoint_of, ok, serve
-from ..support.shared_store import SharedStore
 
 PAGE = "p" * 16
 TAB = "q" * 16

@@ -12,10 +12,10 @@ from bennu.bus import MemoryNetwork
 from bennu.bus.bus import PUBLISHER
 from bennu.history.plain import MOST, PlainBroadcasts
 from bennu.logs.log import Log
+from bennu.testing.clock import settle
+from bennu.testing.shared_store import SharedStore
 
-from ..support.clock import settle
 from ..support.memory import Frame, endpoint_of, serve
-from ..support.shared_store import SharedStore
 
 
 class Room(Channel[Any]):

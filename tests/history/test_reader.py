@@ -20,8 +20,8 @@ from bennu import (
 )
 from bennu.bus import MemoryNetwork
 from bennu.errors import DecodeError
+from bennu.testing.clock import settle
 
-from ..support.clock import settle
 from ..support.memory import Server, endpoint_of, ok, serve
 from ..support.stores import SharedStore
 
@@ -166,7 +166,7 @@ async def test_a_plain_client_that_joined_while_the_store_was_down_has_its_floor
 
 async def settle_store(server: Server) -> None:
     """Wait until the store is back."""
-    from ..support.clock import advance
+    from bennu.testing.clock import advance
 
     await advance(2)
     server.records.clear()

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from bennu.history.turns import MOST, CatchUpTurns
-
-from ..support.clock import settle
+from bennu.testing.clock import settle
 
 
 async def test_only_some_batches_are_written_in_one_turn_and_the_first_come_first() -> None:

@@ -12,8 +12,7 @@ from bennu.errors import EncodeError, StoreUnavailable
 from bennu.history.position import Position
 from bennu.history.writer import MOST, PUBLISH_TIMEOUT, LogWriter
 from bennu.store import Draft
-
-from ..support.clock import advance, running_loop, settle
+from bennu.testing.clock import advance, running_loop, settle
 
 
 class Appends:

@@ -12,12 +12,12 @@ import pytest
 
 from bennu import Channel, Rates, on
 from bennu.reasons import Limit
-from tests.support.clock import advance, settle
+from bennu.testing.clock import advance, settle
+from bennu.testing.wires import NativeWire
 from tests.support.frames import error, ok
 from tests.support.inside import topics_of
 from tests.support.memory import Over, both_transports, endpoint_of, serve
 from tests.support.raw import TEXT, client_frame
-from tests.support.wires import NativeWire
 
 pytestmark = pytest.mark.clock("virtual")
 

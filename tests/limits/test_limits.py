@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from bennu import Channel, DefinitionError, Endpoint, Limits, Rate, Rates, Socket, on
+from bennu.testing.clock import VirtualLoop, advance
 
-from ..support.clock import AutojumpLoop, advance
 from ..support.memory import serve
 
 
@@ -103,7 +103,7 @@ def test_an_endpoint_counts_anew_on_the_clock_of_each_event_loop() -> None:
             (await server.connect()).close()
 
     for seconds in (1_000, 0):
-        with asyncio.Runner(loop_factory=AutojumpLoop) as runner:
+        with asyncio.Runner(loop_factory=VirtualLoop) as runner:
             runner.run(connect_after(seconds))
 
 

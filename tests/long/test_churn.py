@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bennu import Channel, Endpoint, Socket, on
-from tests.support.clock import settle
+from bennu.testing.clock import settle
 from tests.support.memory import Client, Server, serve
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]

@@ -18,8 +18,8 @@ from bennu import (
     on,
     on_info,
 )
+from bennu.testing.clock import settle
 
-from ..support.clock import settle
 from ..support.memory import Server, ok, serve
 
 __all__ = ["CALLS", "LIFE", "TWINS", "UNDONE", "Call", "Room", "World", "ignore", "world"]

@@ -10,8 +10,8 @@ import pytest
 
 from bennu import Channel, NotJoined, NotStarted, WrongThread, on, on_info
 from bennu.loop.blocking import blocking
+from bennu.testing.clock import running_loop, settle
 
-from ..support.clock import running_loop, settle
 from ..support.memory import endpoint_of, ok, serve
 
 

@@ -34,8 +34,8 @@ from bennu.presence.blocking import BlockingPresence
 from bennu.pubsub import PubSub, Subscription
 from bennu.raw import BlockingRawHandler
 from bennu.telemetry import Telemetry
+from bennu.testing.clock import VirtualLoop, settle
 
-from ..support.clock import AUTOJUMP, settle
 from ..support.memory import Server, endpoint_of
 from .calls import CALLS, LIFE, TWINS, UNDONE, Call, Room, World, ignore, world
 
@@ -110,7 +110,7 @@ async def test_on_another_event_loop(name: str) -> None:
 
 
 def _frames(server: Server) -> list[Any]:
-    from ..support.frames import decode_v2
+    from tests.support.frames import decode_v2
 
     return [decode_v2(frame) for frame in server.wires[0].received]
 
@@ -157,7 +157,7 @@ def not_started() -> World:
             pass
         return here
 
-    with asyncio.Runner(loop_factory=AUTOJUMP[1]["loop_factory"]) as runner:
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(live())
 
 

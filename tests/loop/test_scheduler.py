@@ -10,8 +10,7 @@ import pytest
 
 from bennu.loop import scheduler
 from bennu.loop.scheduler import Scheduler
-
-from ..support.clock import running_loop
+from bennu.testing.clock import running_loop
 
 
 def parts(queue: Scheduler, name: str, count: int, done: list[str]) -> Callable[[], None]:

@@ -17,9 +17,10 @@ import pytest
 from bennu import Channel, DefinitionError, Endpoint, Presence, Socket, Threads, on
 from bennu.errors import CallbackError
 from bennu.loop.threads import Pool, Pools
+from bennu.testing.clock import running_loop, settle
 from bennu.user_code.callback import Callback
+from tests.support.clock import work
 
-from ..support.clock import running_loop, settle, work
 from ..support.memory import Over, all_transports, endpoint_of, ok, serve
 
 USER: ContextVar[str] = ContextVar("user", default="nobody")
@@ -119,7 +120,7 @@ async def test_who_no_longer_waits_takes_no_thread() -> None:
 
 async def test_a_thread_is_taken_until_its_function_has_ended() -> None:
     """A thread is busy until its function ends, also if the task was cancelled. So a client can't exceed its share."""
-    running_loop().waits_for_threads = False
+    running_loop().clock.waits_for_threads = False
     gate = Gate()
     pool = Pool("test", 4, 1, None)
     callback = Callback("gate", gate)
@@ -379,7 +380,7 @@ def test_the_option_of_the_endpoint_is_checked() -> None:
 
 async def test_what_was_dropped_is_told_nothing() -> None:
     """After a drop the pool starts again, also if the old threads still run."""
-    running_loop().waits_for_threads = False
+    running_loop().clock.waits_for_threads = False
     gate = Gate()
     pool = Pool("test", 1, 1, None)
     callback = Callback("gate", gate)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from bennu import Channel, Endpoint, Presence, on
+from bennu.testing.clock import advance, settle
 
-from ..support.clock import advance, settle
 from ..support.js_presence import JSPresence
 from ..support.memory import Client, Server, endpoint_of
 

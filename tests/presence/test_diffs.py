@@ -9,8 +9,8 @@ import pytest
 
 from bennu import NotJoined, Presence, on, on_out
 from bennu.telemetry import PresenceChanged
+from bennu.testing.clock import advance, settle
 
-from ..support.clock import advance, settle
 from ..support.inside import owners_of
 from ..support.memory import Over, Version, endpoint_of, ok, serve
 from .rooms import Present, enter, example, plain

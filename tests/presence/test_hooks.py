@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from bennu import BySize, Count, Full, NotStarted, Presence, PresenceCount
+from bennu.testing.clock import advance, settle
+from tests.support.clock import work
 
-from ..support.clock import advance, settle, work
 from ..support.memory import endpoint_of, serve
 from .rooms import enter, example, plain
 

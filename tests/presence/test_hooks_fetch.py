@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from bennu import Presence
+from bennu.testing.clock import advance, settle
+from tests.support.clock import work
 
-from ..support.clock import advance, settle, work
 from ..support.memory import endpoint_of, serve
 from .rooms import Present, enter, example
 

@@ -12,8 +12,8 @@ from bennu import BySize, Count, DefinitionError, Full, Presence, PresenceCount,
 from bennu.presence.crdt import Entry
 from bennu.presence.modes import ClientState, Mode
 from bennu.presence.net_effect import Net, Tally, bare
+from bennu.testing.clock import advance
 
-from ..support.clock import advance
 from ..support.js_presence import JSPresence
 from ..support.memory import serve
 from ..support.properties import property_test

@@ -15,8 +15,9 @@ import pytest
 from bennu import BySize, Count, Full, Presence, Sample
 from bennu.bus import MemoryNetwork
 from bennu.presence.modes import Mode, Simple
+from bennu.testing.clock import advance
+from tests.support.clock import work
 
-from ..support.clock import advance, work
 from ..support.memory import Server, serve
 from .rooms import Member, enter, example
 

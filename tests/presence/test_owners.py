@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from bennu import Endpoint, NotJoined, Presence, RawHandler, RawSocket, Refused
+from bennu.testing.clock import advance, settle
+from tests.support.clock import work
+from tests.support.frames import error
 
-from ..support.clock import advance, settle, work
-from ..support.frames import error
 from ..support.inside import owners_of, resources_of
 from ..support.memory import Server, endpoint_of, serve
 from .rooms import Member, Present, ann_and_bob, enter, example, plain

@@ -9,8 +9,9 @@ from hypothesis import given, strategies as st
 
 from bennu import Presence
 from bennu.presence.owners import Grace
+from bennu.testing.clock import advance, settle
+from tests.support.clock import timers, work
 
-from ..support.clock import advance, settle, timers, work
 from ..support.memory import endpoint_of, serve
 from ..support.properties import property_test
 from .rooms import ann_and_bob, enter, example, plain

@@ -18,8 +18,8 @@ from bennu import (
     PresenceCount,
     WrongThread,
 )
+from bennu.testing.clock import advance, settle
 
-from ..support.clock import advance, settle
 from ..support.memory import endpoint_of, error, ok, serve
 from .rooms import Present, enter, example, plain
 

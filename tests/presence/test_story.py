@@ -16,8 +16,8 @@ import pytest
 
 from bennu import Presence
 from bennu.bus import MemoryNetwork
+from bennu.testing.clock import advance, settle
 
-from ..support.clock import advance, settle
 from ..support.memory import Server, serve
 from .rooms import Member, Present, enter, example
 

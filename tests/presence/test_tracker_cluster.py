@@ -13,8 +13,9 @@ from bennu.bus import MemoryAdapter, MemoryNetwork
 from bennu.presence.crdt import Entry, Heartbeat, ReplicaStatus, encode
 from bennu.presence.crdt.delta import Part
 from bennu.telemetry import ReplicaChanged
+from bennu.testing.clock import advance, settle
+from tests.support.clock import work
 
-from ..support.clock import advance, settle, work
 from ..support.inside import owners_of
 from ..support.memory import Server, serve
 from .rooms import Member, enter, example, plain

@@ -12,8 +12,8 @@ from hypothesis import given, strategies as st
 from bennu.errors import DecodeError, EncodeError
 from bennu.message import BINARY, TEXT, Encoded, Message, Opcode
 from bennu.protocol import JSONV1, Serializer
+from tests.support.frames import Frame, decode_v1, encode_v1
 
-from ..support.frames import Frame, decode_v1, encode_v1
 from ..support.properties import json_values, property_test, refs, texts
 
 SERIALIZER: Serializer = JSONV1

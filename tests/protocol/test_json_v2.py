@@ -12,8 +12,8 @@ from hypothesis import given, strategies as st
 from bennu.errors import DecodeError, EncodeError
 from bennu.message import BINARY, TEXT, Encoded, Message, Opcode
 from bennu.protocol import JSONV2, Serializer
+from tests.support.frames import Frame, decode_v2, encode_v2
 
-from ..support.frames import Frame, decode_v2, encode_v2
 from ..support.properties import json_objects, json_values, property_test, refs, texts
 
 SERIALIZER: Serializer = JSONV2

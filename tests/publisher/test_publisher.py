@@ -23,9 +23,9 @@ from bennu import (
 )
 from bennu.bus import BusAdapter, MemoryNetwork
 from bennu.bus.broker.adapter import BrokerAdapter
+from bennu.testing.clock import advance, settle
 
 from ..bus.broker.memory_broker import MemoryBroker
-from ..support.clock import advance, settle
 from ..support.cut_adapter import CutAdapter
 from ..support.memory import endpoint_of, ok, serve
 

@@ -25,12 +25,12 @@ from bennu import (
 from bennu.bus import Loss, LossReason, MemoryNetwork
 from bennu.bus.bus import PUBLISHER
 from bennu.store import Announce, MemoryStore
+from bennu.testing.clock import advance, settle
+from bennu.testing.shared_store import SharedStore
 
 from ..bus.ipc.paths import short_directory
-from ..support.clock import advance, settle
 from ..support.hostile_adapter import HostileAdapter
 from ..support.memory import Frame, Server, endpoint_of, serve
-from ..support.shared_store import SharedStore
 
 
 class Room(Channel[Any]):

@@ -12,12 +12,12 @@ import pytest
 
 from bennu import Channel, Endpoint, History, NotStarted, Publisher
 from bennu.history.logs import Logs
+from bennu.testing.shared_store import SharedStore
 
 from ..bus.ipc.paths import short_directory
 from ..support import servers, wire
 from ..support.brokers.redis import redis_server
 from ..support.memory import endpoint_of
-from ..support.shared_store import SharedStore
 
 pytestmark = pytest.mark.clock("real")
 

@@ -12,8 +12,8 @@ from bennu.logs.log import Log
 from bennu.pubsub.cluster import Cluster
 from bennu.pubsub.envelope import Envelope
 from bennu.telemetry import Telemetry
+from bennu.testing.clock import settle
 
-from ..support.clock import settle
 from ..support.hostile_adapter import HostileAdapter
 
 __all__ = ["Tasks", "cluster", "hostile"]

@@ -12,8 +12,8 @@ from bennu.bus import MemoryNetwork
 from bennu.logs.log import Log
 from bennu.pubsub.bus_watch import EVERY, LIMIT, BusWatch
 from bennu.telemetry import BusCutOff, BusRestored, Telemetry
+from bennu.testing.clock import advance, running_loop, settle
 
-from ..support.clock import advance, running_loop, settle
 from ..support.hostile_adapter import HostileAdapter
 from .hearing import hostile
 

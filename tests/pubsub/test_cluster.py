@@ -15,8 +15,9 @@ from bennu.pubsub.envelope import IDS, POLLS, PRESENCES, TOPICS, Envelope, Envel
 from bennu.pubsub.interest import LINGER, PATIENCE
 from bennu.reasons import LossReason
 from bennu.telemetry import BusMessagesLost, Telemetry
+from bennu.testing.clock import advance, running_loop, settle
+from tests.support.clock import timers
 
-from ..support.clock import advance, running_loop, settle, timers
 from .hearing import Heard, cluster, hostile
 
 NEWS = pack(EnvelopeKind.JSON, "news", b"{}")

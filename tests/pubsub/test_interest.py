@@ -13,8 +13,9 @@ from bennu.bus import MemoryAdapter, MemoryNetwork
 from bennu.errors import EncodeError
 from bennu.logs.log import Log
 from bennu.pubsub.interest import LINGER, PATIENCE, RETRY, TopicInterest
+from bennu.testing.clock import advance, running_loop, settle
+from tests.support.clock import timers
 
-from ..support.clock import advance, running_loop, settle, timers
 from ..support.hostile_adapter import HostileAdapter
 from .hearing import Tasks
 

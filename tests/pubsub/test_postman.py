@@ -13,8 +13,8 @@ from bennu.bus import MemoryNetwork
 from bennu.errors import EncodeError
 from bennu.logs.log import Log
 from bennu.pubsub.postman import MAX_WAITING, Postman
+from bennu.testing.clock import advance, settle
 
-from ..support.clock import advance, settle
 from ..support.hostile_adapter import HostileAdapter
 from .hearing import Tasks, hostile
 

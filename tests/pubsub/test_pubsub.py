@@ -11,8 +11,8 @@ from msgspec import Struct
 from bennu import Broadcast
 from bennu.pubsub import PubSub
 from bennu.pubsub.fastlane import MAX_ENTRIES
+from bennu.testing.clock import settle
 
-from ..support.clock import settle
 from ..support.inside import topics_of
 from .outboxes import Member, RecordingOutbox, key_for
 

@@ -14,8 +14,8 @@ from bennu.pubsub import PubSub, Subscription
 from bennu.pubsub.envelope import TOPICS, EnvelopeKind, pack
 from bennu.pubsub.interest import LINGER, PATIENCE
 from bennu.reasons import LossReason
+from bennu.testing.clock import advance, running_loop, settle
 
-from ..support.clock import advance, running_loop, settle
 from ..support.hostile_adapter import HostileAdapter
 from ..support.inside import topics_of
 from ..support.memory import endpoint_of, serve

@@ -13,8 +13,8 @@ from bennu.pubsub import PubSub
 from bennu.pubsub.envelope import Envelope, EnvelopeKind
 from bennu.pubsub.subscribers import Subscribers
 from bennu.reasons import DropReason
+from bennu.testing.clock import settle
 
-from ..support.clock import settle
 from .outboxes import Member, RecordingOutbox, key_for
 
 BROKEN = b'{"n":tru}'

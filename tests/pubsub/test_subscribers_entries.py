@@ -8,8 +8,8 @@ import pytest
 
 from bennu import Channel, History, on
 from bennu.pubsub import fastlane
+from bennu.testing.clock import settle
 
-from ..support.clock import settle
 from ..support.memory import Client, endpoint_of, ok, serve
 
 BODY = "x" * 20_000

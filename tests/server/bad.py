@@ -10,8 +10,8 @@ from typing import Any, ClassVar, Literal
 import pytest
 
 from bennu import Channel, on, on_info, on_out
+from bennu.testing.clock import running_loop, settle
 
-from ..support.clock import running_loop, settle
 from ..support.memory import Client, Over, Server, endpoint_of, ok, serve
 
 __all__ = [

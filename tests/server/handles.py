@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bennu import Channel, ReplyRef, on, on_info
-
-from ..support.clock import running_loop
+from bennu.testing.clock import running_loop
 
 __all__ = ["Room", "rooms"]
 

@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 from typing import Any, ClassVar, Final
 
 from bennu import Endpoint, RawHandler, RawSocket
+from bennu.testing.clock import settle
+from bennu.testing.wires import Wire
 
-from ..support.clock import settle
 from ..support.memory import Over, Server, serve
-from ..support.wires import Wire
 
 __all__ = ["PATH", "Echo", "Recording", "endpoint_of", "said", "talking"]
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bennu import Channel, Ok, on
-
-from ..support.clock import work
+from tests.support.clock import work
 
 __all__ = ["CHANNELS", "Room", "Slow", "Told", "ended"]
 

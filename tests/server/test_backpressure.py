@@ -9,11 +9,11 @@ import pytest
 
 from bennu import Channel, DropOldest, Endpoint, Latest, on, on_out
 from bennu.reasons import DropReason
+from bennu.testing.clock import advance, settle
+from bennu.testing.wires import NativeWire
 
-from ..support.clock import advance, settle
 from ..support.inside import connection_of, connections_of, unread_of
 from ..support.memory import Client, Over, both_transports, endpoint_of, ok, serve
-from ..support.wires import NativeWire
 
 FILLER = "x" * 200
 MAX_UNSENT = 20_000

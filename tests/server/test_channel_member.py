@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from bennu import Channel, History, on, on_out
+from bennu.testing.clock import settle
 
-from ..support.clock import settle
 from ..support.memory import Frame, Server, Version, both_versions, endpoint_of, ok, serve
 
 TOKEN = "t" * 16

@@ -10,8 +10,10 @@ from msgspec import json
 
 from bennu import Channel, Endpoint, History, Socket
 from bennu.server.channel_member import KICK_WITHIN
+from bennu.testing.clock import advance, running_loop, settle
+from bennu.testing.shared_store import SharedStore
+from tests.support.clock import timers
 
-from ..support.clock import advance, running_loop, settle, timers
 from ..support.memory import (
     Client,
     Frame,
@@ -23,7 +25,6 @@ from ..support.memory import (
     ok,
     serve,
 )
-from ..support.shared_store import SharedStore
 
 
 class Room(Channel[Any]):

@@ -11,10 +11,10 @@ from msgspec import Struct
 
 from bennu import Channel, History, Presence, on, on_info, on_out
 from bennu.store import Appended, Draft, Retention
+from bennu.testing.clock import settle
+from bennu.testing.shared_store import SharedStore
 
-from ..support.clock import settle
 from ..support.memory import Client, Frame, Server, endpoint_of, ok, serve
-from ..support.shared_store import SharedStore
 
 
 class Room(Channel[Any]):

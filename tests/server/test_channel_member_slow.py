@@ -8,10 +8,10 @@ import pytest
 
 from bennu import Channel, DropOldest, History, Latest
 from bennu.server.channel_member import BATCH
+from bennu.testing.clock import advance, settle
+from bennu.testing.wires import NativeWire
 
-from ..support.clock import advance, settle
 from ..support.memory import Client, Frame, Over, Server, both_transports, endpoint_of, ok, serve
-from ..support.wires import NativeWire
 
 BODY = "x" * 10_000
 MANY = 301

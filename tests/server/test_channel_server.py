@@ -20,8 +20,9 @@ from bennu import Channel, Ok, Refused, on, on_out
 from bennu.server.end import Trigger
 from bennu.server.phases import TRANSITIONS, Notice, Phase
 from bennu.telemetry import ChannelHandledIn, ChannelJoined
+from bennu.testing.clock import settle
+from tests.support.clock import work
 
-from ..support.clock import settle, work
 from ..support.memory import endpoint_of, error, ok, serve
 
 

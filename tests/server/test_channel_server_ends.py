@@ -10,8 +10,9 @@ from msgspec import Struct
 
 from bennu import Channel, EncodeError, Error, Ok, Refused, Stop, on, on_info, on_out
 from bennu.errors import CallbackError
+from bennu.testing.clock import settle
+from tests.support.clock import work
 
-from ..support.clock import settle, work
 from ..support.memory import endpoint_of, error, ok, serve
 from .rooms import Told
 

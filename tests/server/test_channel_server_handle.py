@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from bennu import Channel, Endpoint, Error, NoRef, NotJoined, Ok, Reply, on, on_info
+from bennu.testing.clock import advance, settle
 
-from ..support.clock import advance, settle
 from ..support.memory import endpoint_of, error, ok, serve
 from .handles import Room, rooms
 

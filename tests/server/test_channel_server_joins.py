@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from bennu import Channel, Error, Ok, Refused, Reply, Stop, on, on_info
+from bennu.testing.clock import advance, settle
+from tests.support.clock import work
 
-from ..support.clock import advance, settle, work
 from ..support.memory import Over, all_transports, endpoint_of, error, ok, serve
 from .rooms import Told
 

@@ -14,8 +14,8 @@ from bennu import Channel, ConnectInfo, Endpoint, Rates, Socket
 from bennu.message import Disconnect, Message, SocketId
 from bennu.protocol import JSONV2
 from bennu.reasons import CloseCode
+from bennu.testing.clock import advance, settle
 
-from ..support.clock import advance, settle
 from ..support.inside import connection_of, topics_of
 from ..support.memory import Over, all_transports, both_transports, endpoint_of, ok, serve
 from .rooms import CHANNELS, ended

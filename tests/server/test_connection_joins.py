@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from bennu import Channel, Error, Ok, on
+from tests.support.clock import work
 
-from ..support.clock import work
 from ..support.memory import (
     Over,
     Version,

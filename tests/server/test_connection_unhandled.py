@@ -9,8 +9,9 @@ import pytest
 from bennu import Channel, Ok, RawHandler, Refused, Stop, on
 from bennu.message import Message
 from bennu.refusals import Readable
+from bennu.testing.clock import advance, settle
+from tests.support.clock import work
 
-from ..support.clock import advance, settle, work
 from ..support.inside import connection_of, unhandled_of
 from ..support.memory import (
     Client,

@@ -20,8 +20,9 @@ from bennu import (
 )
 from bennu.message import Draining
 from bennu.server.raw_connection import RawConnection
+from bennu.testing.clock import advance, settle
+from tests.support.clock import work
 
-from ..support.clock import advance, settle, work
 from ..support.inside import connections_of, presence_of
 from ..support.memory import Client, HandshakeRefused, Server, ok, serve
 from .bad import CRASH

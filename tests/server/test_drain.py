@@ -20,8 +20,9 @@ from bennu import (
 )
 from bennu.server.drain import Drainer, drain_all
 from bennu.telemetry import Event, SocketDrain
+from bennu.testing.clock import advance, running_loop, settle
+from tests.support.clock import work
 
-from ..support.clock import advance, running_loop, settle, work
 from ..support.inside import server_of
 from ..support.memory import (
     Client,

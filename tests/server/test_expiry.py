@@ -10,8 +10,8 @@ import pytest
 from bennu import Channel, ConnectInfo
 from bennu.errors import TokenError, TokenExpired, TokenInvalid, TokenMissing
 from bennu.server.expiry import Expiry
+from tests.support.clock import timers
 
-from ..support.clock import timers
 from ..support.inside import connection_of, topics_of
 from ..support.memory import HandshakeRefused, Over, both_transports, endpoint_of, error, ok, serve
 from .rooms import CHANNELS, ended

@@ -10,10 +10,11 @@ import pytest
 
 from bennu import Channel, ConnectInfo, Ok, Refused, Socket, on
 from bennu.errors import DefinitionError, TokenInvalid
+from bennu.testing.clock import advance
+from bennu.testing.polling import SESSION_GONE
+from tests.support.clock import work
 
-from ..support.clock import advance, work
 from ..support.inside import topics_of
-from ..support.longpoll import SESSION_GONE
 from ..support.memory import (
     Client,
     Over,

@@ -7,8 +7,8 @@ from collections import Counter
 from typing import Any, Final
 
 from bennu import Channel, Rates, on
+from bennu.testing.clock import advance, settle
 
-from ..support.clock import advance, settle
 from ..support.memory import Client, endpoint_of, serve
 
 GOOD: Final = 100

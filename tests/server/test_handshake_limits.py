@@ -18,9 +18,9 @@ from bennu.reasons import Limit
 from bennu.server.handshake import Accepted
 from bennu.server.request import Denied
 from bennu.telemetry import Event, LimitExceeded
+from bennu.testing.clock import advance, settle
 
 from ..support import inside
-from ..support.clock import advance, settle
 from ..support.memory import HandshakeRefused, Over, Server, both_transports, serve
 
 pytestmark = pytest.mark.clock("virtual")

@@ -18,8 +18,8 @@ from bennu.bus import MemoryNetwork
 from bennu.errors import DefinitionError, NoRef, StoreUnavailable
 from bennu.store import Claim, MemoryStore
 from bennu.telemetry import MessageRefused
+from bennu.testing.clock import advance, running_loop, settle
 
-from ..support.clock import advance, running_loop, settle
 from ..support.memory import (
     Client,
     Over,

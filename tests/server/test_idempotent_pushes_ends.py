@@ -16,8 +16,8 @@ from bennu.errors import StoreUnavailable
 from bennu.history.idempotence import LEASE
 from bennu.server.task import GRACE
 from bennu.store import Announce, MemoryStore
+from bennu.testing.clock import advance, running_loop, settle
 
-from ..support.clock import advance, running_loop, settle
 from ..support.memory import Client, Server, endpoint_of, error, ok, serve
 
 
@@ -156,7 +156,7 @@ async def test_a_handler_that_was_killed_releases_the_key() -> None:
 async def test_a_plain_function_that_goes_on_in_its_thread_keeps_the_key() -> None:
     async with serve(works(StartedStore())) as server:
         loop = running_loop()
-        loop.waits_for_threads = False
+        loop.clock.waits_for_threads = False
         client = await visit(server)
         client.push("work:1", "in_thread", {"key": "k"})
         while not done:  # noqa: ASYNC110 - a thread does it
@@ -171,7 +171,7 @@ async def test_a_plain_function_that_goes_on_in_its_thread_keeps_the_key() -> No
         assert frame.payload == error({"reason": "still_running", "retry_after_ms": 1000})
         assert done == ["thread"]
         gate.set()
-        loop.waits_for_threads = True
+        loop.clock.waits_for_threads = True
         while not server.records:  # noqa: ASYNC110 - a thread does it
             await asyncio.sleep(0)
         server.logged("in_thread ended after its channel", level=logging.WARNING)

@@ -10,9 +10,9 @@ from bennu import Channel, Refused, on_out
 from bennu.bus import MemoryNetwork
 from bennu.pubsub.interest import LINGER, PATIENCE
 from bennu.reasons import DropReason
+from bennu.testing.clock import advance, running_loop, settle
 
 from ..pubsub.nodes import lines_of, nodes, said
-from ..support.clock import advance, running_loop, settle
 from ..support.hostile_adapter import HostileAdapter
 from ..support.memory import (
     Client,

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from bennu import Channel, Endpoint, History, Refused
+from bennu.testing.clock import advance, running_loop, settle
+from bennu.testing.shared_store import SharedStore
+from bennu.testing.wires import NativeWire
 
-from ..support.clock import advance, running_loop, settle
 from ..support.memory import (
     Client,
     Frame,
@@ -22,8 +24,6 @@ from ..support.memory import (
     ok,
     serve,
 )
-from ..support.shared_store import SharedStore
-from ..support.wires import NativeWire
 
 CRASHED = error("join crashed")
 

@@ -6,8 +6,8 @@ import pytest
 
 from bennu.logs.log import Log
 from bennu.server.kill import end_tasks, kill
+from bennu.testing.clock import running_loop, settle
 
-from ..support.clock import running_loop, settle
 from .bad import killed_coroutines, misbehave
 
 pytestmark = killed_coroutines

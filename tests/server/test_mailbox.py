@@ -22,8 +22,8 @@ from bennu.reasons import DropReason
 from bennu.server.end import End, Trigger
 from bennu.server.mailbox import Kind, Mailbox
 from bennu.telemetry import Telemetry
+from bennu.testing.clock import advance, settle
 
-from ..support.clock import advance, settle
 from ..support.memory import Client, Over, all_transports, endpoint_of, error, ok, serve
 
 # The mailbox alone.

@@ -13,8 +13,8 @@ import pytest
 from bennu import Channel, Ok, on
 from bennu.loop.scheduler import Scheduler
 from bennu.message import Message
+from bennu.testing.clock import advance, running_loop, settle
 
-from ..support.clock import advance, running_loop, settle
 from ..support.inside import connection_of, waiting_turns_of
 from ..support.memory import endpoint_of, ok, serve
 

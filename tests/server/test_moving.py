@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from bennu import DefinitionError, Drain, Endpoint
+from bennu.testing.clock import advance, running_loop, settle
 
 from ..pubsub.nodes import Node, lines_of, nodes, said
-from ..support.clock import advance, running_loop, settle
 from ..support.memory import Client
 
 AFTER = 60.0
@@ -32,7 +32,7 @@ async def closed_at(clients: list[Client], code: int = 1012) -> list[float]:
     """Wait until all clients are closed; return the times."""
     begun, times = running_loop().time(), list[float]()
     while len(times) < len(clients):
-        await running_loop().jump(begun + 600)
+        await running_loop().clock.jump(begun + 600)
         await settle()
         closed = [client for client in clients if client.wire.code is not None]
         assert all(client.wire.code == code for client in closed)

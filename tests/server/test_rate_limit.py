@@ -12,8 +12,8 @@ from bennu.logs.log import EVERY
 from bennu.protocol.decisions import Memberships
 from bennu.reasons import DropReason, Limit
 from bennu.telemetry import Event, LimitExceeded
+from bennu.testing.clock import advance, settle
 
-from ..support.clock import advance, settle
 from ..support.inside import connection_of
 from ..support.memory import (
     Over,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from bennu import Rates
+from bennu.testing.clock import advance, settle
+from bennu.testing.wires import NativeWire
 from bennu.transports.native import NativeWebSocket
 
-from ..support.clock import advance, settle
 from ..support.inside import connection_of, connections_of
 from ..support.memory import (
     Over,
@@ -17,7 +18,6 @@ from ..support.memory import (
     ok,
     serve,
 )
-from ..support.wires import NativeWire
 from .rates import limited, rated, warned
 from .rooms import CHANNELS
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from bennu import Channel, Ok, Rates, on
 from bennu.reasons import Limit
+from bennu.testing.clock import advance
 
-from ..support.clock import advance
 from ..support.memory import (
     Client,
     Over,

@@ -9,11 +9,11 @@ import pytest
 
 from bennu import DefinitionError, Endpoint, Rates, RawHandler, RawSocket
 from bennu.reasons import Limit
+from bennu.testing.clock import advance, settle
+from bennu.testing.wires import NativeWire
 
-from ..support.clock import advance, settle
 from ..support.inside import connection_of
 from ..support.memory import Over, all_transports
-from ..support.wires import NativeWire
 from .rates import warned
 from .raws import Echo, said, talking
 

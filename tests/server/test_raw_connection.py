@@ -16,10 +16,10 @@ from bennu import (
 )
 from bennu.reasons import DropReason
 from bennu.telemetry import Event, SocketConnected
+from bennu.testing.clock import advance, settle
+from bennu.testing.wires import NativeWire
 
-from ..support.clock import advance, settle
 from ..support.memory import HandshakeRefused, Over, both_transports, serve
-from ..support.wires import NativeWire
 from .raws import PATH, Echo, Recording, endpoint_of, said, talking
 
 # Who may connect.

@@ -15,8 +15,8 @@ from bennu import (
     Pong,
     RawHandler,
 )
+from bennu.testing.clock import advance, settle
 
-from ..support.clock import advance, settle
 from ..support.memory import Over, both_transports
 from .raws import Echo, Recording, said, talking
 

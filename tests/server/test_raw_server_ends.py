@@ -16,8 +16,8 @@ from bennu import (
     Refused,
     Stop,
 )
+from bennu.testing.clock import advance, settle
 
-from ..support.clock import advance, settle
 from ..support.memory import Over, Server, both_transports, serve
 from .bad import How, killed_coroutines, misbehave
 from .raws import PATH, Echo, Recording, endpoint_of, said, talking

@@ -10,10 +10,10 @@ import pytest
 from bennu import Channel, ConnectInfo, DefinitionError, Endpoint, Limits, Refused, Socket
 from bennu.errors import TokenExpired
 from bennu.refusals import MAX_HOLD, Readable
+from bennu.testing.clock import advance
+from bennu.testing.polling import SESSION_GONE
 
-from ..support.clock import advance
 from ..support.inside import topics_of
-from ..support.longpoll import SESSION_GONE
 from ..support.memory import (
     Client,
     HandshakeRefused,

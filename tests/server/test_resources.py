@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from bennu import Broadcast, Error, on_info
+from bennu.testing.clock import advance, settle
+from tests.support.clock import timers, work
 
-from ..support.clock import advance, settle, timers, work
 from ..support.inside import resources_of
 from ..support.memory import endpoint_of, error, ok, serve
 from .handles import Room, rooms

@@ -12,9 +12,10 @@ from bennu import Channel, Endpoint, Socket, on
 from bennu.pubsub import PubSub
 from bennu.server.server import Server
 from bennu.telemetry import Telemetry
+from bennu.testing.clock import advance, running_loop, settle
 from bennu.user_code.callback import Callback
+from tests.support.clock import timers, work
 
-from ..support.clock import advance, running_loop, settle, timers, work
 from ..support.memory import Over, both_transports, endpoint_of, ok, serve
 from ..support.until import until
 
@@ -200,14 +201,14 @@ async def test_what_comes_too_late_from_a_thread_is_dropped_and_logged() -> None
         assert await client.join("room") == ok()
         client.push("room", "save")
         await began.wait()
-        loop.waits_for_threads = False  # so that the grace time can pass
+        loop.clock.waits_for_threads = False  # so that the grace time can pass
         client.leave("room")
         await advance(5)
         server.logged("Threaded on 'room' did not finish in 5s")
         await client.expect(
             ("1", "3", "room", "phx_reply", ok()), ("1", "1", "room", "phx_close", {})
         )
-        loop.waits_for_threads = True
+        loop.clock.waits_for_threads = True
         go_on.set()
         await until(lambda: server.records)
         server.logged("save ended after its channel", "dropped", level=30)

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from bennu import Channel, Stop
+from bennu.testing.clock import advance, running_loop, settle
 
-from ..support.clock import advance, running_loop, settle
 from ..support.memory import endpoint_of, ok, serve
 from .bad import (
     CRASH,

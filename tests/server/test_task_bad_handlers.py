@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from ..support.clock import advance, running_loop, settle
+from bennu.testing.clock import advance, running_loop, settle
+
 from ..support.memory import Over, both_transports, endpoint_of, error, ok, serve
 from .bad import (
     CRASH,

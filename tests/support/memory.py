@@ -6,7 +6,7 @@
         ann.push("room:1", "ping")
         await ann.expect(("1", "2", "room:1", "phx_reply", ok()))
 
-It runs under virtual time (:mod:`tests.support.clock`). A client waits until every task is blocked. Then either a
+It runs under virtual time (:mod:`bennu.testing.clock`). A client waits until every task is blocked. Then either a
 frame has arrived, or no frame will come, and the test fails with a message. Time passes only if a test asks for it,
 ``within=10``.
 
@@ -31,12 +31,12 @@ from websockets.extensions import ClientExtensionFactory
 from bennu import Channel, Endpoint, Presence, Socket
 from bennu.bus import BusAdapter
 from bennu.store import Store
+from bennu.testing.clock import running_loop, settle
+from bennu.testing.wires import AnyWire, HandshakeRefused, NativeWire, Over, Wire, open_wire
 
-from .clock import running_loop, settle
 from .frames import Frame, decode_v1, decode_v2, encode_v1, encode_v2, error, ok
 from .inside import topics_of
 from .servers import is_of_the_test_runner
-from .wires import AnyWire, HandshakeRefused, NativeWire, Over, Wire, open_wire
 
 __all__ = [
     "Client",
@@ -219,7 +219,7 @@ class Client:
                 return
             if loop.time() >= deadline:
                 break
-            await loop.jump(deadline)
+            await loop.clock.jump(deadline)
         code = "" if self.wire.code is None else f"; the connection is closed, {self.wire.code}"
         raise AssertionError(f"the server did not send {what}: everything is blocked{code}")
 

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from bennu import Channel, Endpoint, on
+from bennu.testing.clock import settle
+from bennu.testing.wires import NativeWire
+from tests.support.clock import work
 
-from .clock import settle, work
 from .memory import (
     HandshakeRefused,
     Over,
@@ -22,7 +24,6 @@ from .memory import (
     ok,
     serve,
 )
-from .wires import NativeWire
 
 
 class Room(Channel[Any]):

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from .clock import AutojumpLoop
+from bennu.testing.clock import VirtualLoop
 
 __all__ = ["pause", "until", "until_true"]
 
@@ -24,7 +24,7 @@ async def pause() -> None:
 
 async def until(condition: Callable[[], object]) -> None:
     """Wait until a condition is true, while other tasks run. Virtual time stands still."""
-    is_virtual = isinstance(asyncio.get_running_loop(), AutojumpLoop)
+    is_virtual = isinstance(asyncio.get_running_loop(), VirtualLoop)
     async with asyncio.timeout(PATIENCE):
         while not condition():  # noqa: ASYNC110 - there is no event to wait for
             await asyncio.sleep(0 if is_virtual else PAUSE)

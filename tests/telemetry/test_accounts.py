@@ -10,8 +10,8 @@ import pytest
 from bennu import Channel, DropOldest, Endpoint, History, on, on_out
 from bennu.reasons import DropReason
 from bennu.telemetry import Account, Accounts
+from bennu.testing.clock import advance, settle
 
-from ..support.clock import advance, settle
 from ..support.memory import Server, endpoint_of, serve
 
 

@@ -12,10 +12,10 @@ from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFact
 from bennu import Channel, DefinitionError, Deflate, Socket, on
 from bennu.message import BINARY, TEXT, Opcode
 from bennu.protocol.deflate import DeflateFraming
+from bennu.testing.wires import NativeWire
 
 from ..support.masked import raw
 from ..support.memory import Client, Server, endpoint_of, ok, serve
-from ..support.wires import NativeWire
 
 pytestmark = pytest.mark.clock("virtual")
 

@@ -10,8 +10,8 @@ import pytest
 
 from bennu import DefinitionError, Drain, Endpoint, Socket
 from bennu.bus import MemoryNetwork
+from bennu.testing.clock import advance, settle
 
-from ..support.clock import advance, settle
 from ..support.hostile_adapter import HostileAdapter
 from ..support.memory import serve
 

@@ -9,7 +9,7 @@ import pytest
 
 from bennu import Channel, Endpoint, Socket
 from bennu.errors import DefinitionError
-from tests.support.longpoll import Browser
+from bennu.testing.polling import Browser
 from tests.support.raw import ask
 from tests.support.servers import serve
 

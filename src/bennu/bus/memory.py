@@ -13,7 +13,7 @@ that a node counts what it missed: at its next message, or at the high-water mar
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import count
 from typing import NamedTuple
 
@@ -48,12 +48,15 @@ class MemoryNetwork:
         records: Whether all messages are kept in ``published``. Default: False.
 
     Attributes:
+        copies: Called with the sender and the receiver of each message: the delay of each copy that arrives, in seconds. None
+            arrives if there is no delay; two make a repeat. None: each message arrives once, in the next turn.
         sent: The number of messages that were handed to a node, over all nodes.
         sent_bytes: Their bytes.
         published: The messages that nodes have published, also those that nobody heard, if ``records`` is True.
     """
 
     def __init__(self, *, records: bool = False) -> None:
+        self.copies: Callable[[str, str], Sequence[float]] | None = None
         self.sent = 0
         self.sent_bytes = 0
         self.published: list[Published] = []
@@ -62,6 +65,8 @@ class MemoryNetwork:
         self._interest: dict[str, dict[str, MemoryAdapter]] = {}
         self._cuts: set[frozenset[str]] = set()
         self._epochs = count(1)
+        self._up = asyncio.Event()
+        self._up.set()
 
     def adapter(self, node: str) -> MemoryAdapter:
         """Return the adapter of a node: a new node, or a node that starts again after its death."""
@@ -80,6 +85,16 @@ class MemoryNetwork:
     def heal(self) -> None:
         """Deliver all messages again. Each node sends its high-water marks."""
         self._cuts.clear()
+        for adapter in self._adapters.values():
+            adapter.send_marks()
+
+    def go_down(self) -> None:
+        """Lose all messages between all nodes, and confirm nothing: the broker is gone."""
+        self._up.clear()
+
+    def come_up(self) -> None:
+        """Deliver all messages again, after :meth:`go_down`. Each node sends its high-water marks."""
+        self._up.set()
         for adapter in self._adapters.values():
             adapter.send_marks()
 
@@ -136,7 +151,22 @@ class MemoryNetwork:
 
     def is_cut(self, one: str, other: str) -> bool:
         """Return whether messages between two nodes are lost."""
-        return frozenset((one, other)) in self._cuts
+        return not self._up.is_set() or frozenset((one, other)) in self._cuts
+
+    async def up(self) -> None:
+        """Wait until the broker is there."""
+        await self._up.wait()
+
+    def carry(
+        self, sender: str, to: MemoryAdapter, deliver: Callable[..., None], *args: object
+    ) -> None:
+        """Call a function for each copy of a message that arrives at a node, when it arrives."""
+        loop = asyncio.get_running_loop()
+        for delay in (0.0,) if self.copies is None else self.copies(sender, to.node):
+            if delay:
+                loop.call_later(delay, deliver, to, *args)
+            else:
+                loop.call_soon(deliver, to, *args)
 
     def is_running(self, adapter: MemoryAdapter) -> bool:
         """Return whether a node lives."""
@@ -192,9 +222,8 @@ class MemoryAdapter(BusAdapter):
         if not hearers:
             return 0
         number = self._numbers.setdefault(node, Numbers()).next(topic)
-        loop = asyncio.get_running_loop()
         for adapter in hearers:
-            loop.call_soon(self._deliver, adapter, (topic, node), number, data)
+            self._network.carry(self._node, adapter, self._deliver, (topic, node), number, data)
         return len(hearers)
 
     async def subscribe(self, topics: Collection[str]) -> None:
@@ -219,6 +248,7 @@ class MemoryAdapter(BusAdapter):
     async def confirm(self) -> None:
         """Wait until all that was published is delivered."""
         self._expect_started()
+        await self._network.up()
         self.send_marks()
         delivered = asyncio.Event()
         asyncio.get_running_loop().call_soon(delivered.set)

@@ -8,9 +8,9 @@ from typing import Final
 from bennu.bus import Loss, LossReason
 from bennu.bus.broker.adapter import BrokerAdapter
 from bennu.bus.broker.settings import BrokerSettings
+from bennu.testing.clock import advance
 from bennu.testing.contract_node import ContractNode
 
-from ...support.clock import advance
 from .memory_broker import MemoryBroker, MemoryDriver
 
 __all__ = ["BusInMemory", "gap", "settings"]

@@ -12,9 +12,10 @@ import pytest
 from bennu.bus import Loss, LossReason
 from bennu.bus.broker.adapter import BrokerAdapter
 from bennu.errors import DefinitionError, EncodeError, NotStarted
+from bennu.testing.clock import advance, running_loop, settle
 from bennu.testing.contract_node import ContractNode, until
+from tests.support.clock import timers
 
-from ...support.clock import advance, running_loop, settle, timers
 from .bus_in_memory import BusInMemory, gap, settings
 from .memory_broker import MemoryBroker
 

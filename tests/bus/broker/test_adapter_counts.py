@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from bennu.bus import LossReason
 from bennu.bus.broker.adapter import BrokerAdapter
 from bennu.bus.broker.settings import BrokerSettings
+from bennu.testing.clock import VirtualLoop, advance
 from bennu.testing.contract_node import ContractNode
 
-from ...support.clock import AutojumpLoop, advance
 from .memory_broker import MemoryBroker
 
 NAMES: Final = ("one", "two", "three")
@@ -188,5 +188,5 @@ async def tell(story_steps: list[Step]) -> None:
 @given(steps)
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_every_message_is_delivered_or_counted(story_steps: list[Step]) -> None:
-    with asyncio.Runner(loop_factory=AutojumpLoop) as runner:
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         runner.run(tell(story_steps))

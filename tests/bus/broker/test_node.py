@@ -9,9 +9,9 @@ import pytest
 from bennu.bus import Loss, LossReason
 from bennu.bus.broker.adapter import BrokerAdapter
 from bennu.bus.broker.frames import NodeHeartbeat, Probe, Sender
+from bennu.testing.clock import advance, settle
 from bennu.testing.contract_node import ContractNode
 
-from ...support.clock import advance, settle
 from .bus_in_memory import BusInMemory, gap, settings
 
 CONTROL = "bennu:c"

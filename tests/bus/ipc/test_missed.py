@@ -6,7 +6,7 @@ from collections import Counter
 
 from bennu.bus import Loss, LossReason
 from bennu.bus.ipc.missed import REPORT, Missed
-from tests.support.clock import advance, settle
+from bennu.testing.clock import advance, settle
 
 
 async def test_counts_are_reported_once() -> None:

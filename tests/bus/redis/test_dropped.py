@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bennu.bus.redis.dropped import DroppedMessages
-
-from ...support.clock import advance, timers
+from bennu.testing.clock import advance
+from tests.support.clock import timers
 
 
 async def test_a_gap_is_told_once_nothing_is_dropped_any_more() -> None:

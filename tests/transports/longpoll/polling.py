@@ -8,8 +8,8 @@ from typing import Any, Final, Literal, NamedTuple
 
 from bennu import Channel, Endpoint, LongPoll
 from bennu.bus import MemoryNetwork
+from bennu.testing.polling import Browser
 from bennu.transports.longpoll.tokens import SessionName, SessionTokens
-from tests.support.longpoll import Browser
 from tests.support.memory import Server, endpoint_of, serve
 
 __all__ = ["SECRET", "Polling", "Reach", "joined", "polling", "token_of"]

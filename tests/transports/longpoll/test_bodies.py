@@ -11,10 +11,10 @@ import pytest
 
 from bennu import LongPoll
 from bennu.errors import DefinitionError
+from bennu.testing.clock import advance, running_loop, settle
+from bennu.testing.polling import Browser, Request
 from bennu.transports.longpoll.bodies import OVERHEAD
-from tests.support.clock import advance, running_loop, settle
 from tests.support.inside import polls_of, sessions_of
-from tests.support.longpoll import Browser, Request
 
 from .polling import Reach, joined, polling
 from .rooms import CHANNELS

@@ -12,8 +12,8 @@ from bennu import (
     LongPoll,
     Socket,
 )
-from tests.support.clock import settle
-from tests.support.longpoll import Browser
+from bennu.testing.clock import settle
+from bennu.testing.polling import Browser
 from tests.support.memory import HandshakeRefused, Over, both_transports, endpoint_of, serve
 
 from .polling import Reach, joined, polling

@@ -13,7 +13,7 @@ from bennu import (
     Refused,
 )
 from bennu.connect_info import URI
-from tests.support.longpoll import Browser
+from bennu.testing.polling import Browser
 
 from .polling import Reach, joined, polling
 from .rooms import CHANNELS, join

@@ -15,9 +15,10 @@ from bennu import (
     Refused,
     Socket,
 )
-from tests.support.clock import running_loop, settle, work
+from bennu.testing.clock import running_loop, settle
+from bennu.testing.polling import Browser
+from tests.support.clock import work
 from tests.support.frames import ok
-from tests.support.longpoll import Browser
 from tests.support.memory import serve
 
 from .polling import Reach, joined, polling

@@ -7,9 +7,9 @@ import logging
 import pytest
 
 from bennu import LongPoll
-from tests.support.clock import advance, running_loop, settle
+from bennu.testing.clock import advance, running_loop, settle
+from bennu.testing.polling import NDJSON
 from tests.support.frames import error, ok
-from tests.support.longpoll import NDJSON
 
 from .polling import Reach, joined, polling
 from .rooms import CHANNELS, handled, join, reply

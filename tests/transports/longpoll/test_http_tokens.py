@@ -13,9 +13,9 @@ from bennu import (
     Socket,
 )
 from bennu.bus import MemoryNetwork
-from tests.support.clock import running_loop
+from bennu.testing.clock import running_loop
+from bennu.testing.polling import Browser
 from tests.support.frames import ok
-from tests.support.longpoll import Browser
 from tests.support.memory import endpoint_of, serve
 
 from .polling import SECRET, Reach, polling, token_of

@@ -12,8 +12,8 @@ from hypothesis import given, strategies as st
 
 from bennu.bus import MemoryNetwork
 from bennu.pubsub.envelope import POLLS
-from tests.support.clock import AutojumpLoop, advance, settle
-from tests.support.longpoll import Browser
+from bennu.testing.clock import VirtualLoop, advance, settle
+from bennu.testing.polling import Browser
 from tests.support.memory import endpoint_of, serve
 
 from .polling import SECRET, polling
@@ -105,5 +105,5 @@ def test_letters_that_are_none_do_no_harm(sent: list[bytes]) -> None:
             server.records.clear()
             await attacker.stop()
 
-    with asyncio.Runner(loop_factory=AutojumpLoop) as runner:
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         runner.run(send())

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bennu.bus import MemoryNetwork
-from tests.support.clock import running_loop, settle
+from bennu.testing.clock import running_loop, settle
 
 from .polling import joined, polling, token_of
 from .rooms import CHANNELS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bennu import Drain
-from tests.support.clock import settle
+from bennu.testing.clock import settle
 
 from .polling import Reach, joined, polling
 from .rooms import CHANNELS, ended

@@ -5,7 +5,7 @@
     assert await browser.post(token, join("1", "room:1")) == {"status": 200}
     assert (await browser.get(token)).messages == [...]
 
-:class:`LongPollWire` is a wire for :class:`tests.support.memory.Client`: it polls again and again.
+:class:`LongPollWire` is a wire (:mod:`bennu.testing.wires`): it polls again and again.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["NDJSON", "Browser", "HTTPAnswer", "LongPollWire", "Request"]
 
 NDJSON: Final = "application/x-ndjson"
 
-TOKEN_HEADER: Final = "x-phoenix-longpoll-token"
+TOKEN_HEADER: Final = "x-phoenix-longpoll-token"  # noqa: S105 - a name
 
 SESSION_GONE: Final = 3410
 """The code with which phoenix.js closes when its session is gone."""

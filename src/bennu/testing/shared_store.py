@@ -6,8 +6,8 @@ import asyncio
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
-from bennu.errors import StoreUnavailable
-from bennu.store import Announce, Appended, Claim, Draft, Head, MemoryStore, Page, Retention, Store
+from ..errors import StoreUnavailable
+from ..store import Announce, Appended, Claim, Draft, Head, MemoryStore, Page, Retention, Store
 
 __all__ = ["SharedStore"]
 

@@ -13,7 +13,7 @@ from typing import Protocol
 __all__ = ["MemoryTransport"]
 
 
-class Peer(Protocol):
+class SocketPeer(Protocol):
     """The client's end of the socket."""
 
     def take(self, data: bytes) -> None:
@@ -34,7 +34,7 @@ class MemoryTransport(asyncio.Transport):
         late_writes: The bytes that the server wrote after its close.
     """
 
-    def __init__(self, peer: Peer, *, high: int = 64 * 1024, low: int = 16 * 1024) -> None:
+    def __init__(self, peer: SocketPeer, *, high: int = 64 * 1024, low: int = 16 * 1024) -> None:
         super().__init__()
         self.is_reading_on = True
         self.peer_reads = True

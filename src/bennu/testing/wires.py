@@ -1,7 +1,7 @@
 """Connections in memory: a WebSocket client, and an endpoint that can't tell the difference.
 
 :class:`NativeWire` connects the client of the ``websockets`` library with Bennu's native transport, through a
-:class:`~tests.support.transport.MemoryTransport`. :class:`ASGIWire` plays the ASGI server: two queues, straight into
+:class:`~bennu.testing.memory_socket.MemoryTransport`. :class:`ASGIWire` plays the ASGI server: two queues, straight into
 ``endpoint(scope, receive, send)``.
 """
 
@@ -21,11 +21,10 @@ from websockets.http11 import Response
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
-from bennu import Endpoint
-from bennu.transports.upgrade import EXTENSION, Upgrade
-
-from .longpoll import Browser, LongPollWire
-from .transport import MemoryTransport
+from ..endpoint import Endpoint
+from ..transports.upgrade import EXTENSION, Upgrade
+from .memory_socket import MemoryTransport
+from .polling import Browser, LongPollWire
 
 __all__ = [
     "ASGIWire",
