@@ -50,8 +50,8 @@ GRACE: Final = 0.02
 RESOLUTION: Final = 1e-6
 """Seconds. A finer resolution would be lost in a float that counts months."""
 
-_POOLS: Final = ("ThreadPoolExecutor", "asyncio_")
-"""What the names of threads begin with that work only while a future of an executor is not done."""
+_QUIET: Final = ("ThreadPoolExecutor", "asyncio_", "bennu-")
+"""What the names of threads begin with that call the event loop only for a future of an executor, or never."""
 
 _clocks: WeakKeyDictionary[asyncio.AbstractEventLoop, Clock] = WeakKeyDictionary()
 
@@ -204,7 +204,7 @@ class Clock:
         if len(self._selector.get_map() or ()) > self._sockets:
             return True
         return threading.active_count() > len(self._known) and any(
-            thread not in self._known and not thread.name.startswith(_POOLS)
+            thread not in self._known and not thread.name.startswith(_QUIET)
             for thread in threading.enumerate()
         )
 
