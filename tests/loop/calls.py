@@ -92,6 +92,7 @@ ENDPOINT: dict[str, Call] = {
     "disconnect": lambda w: w.endpoint.disconnect("nobody"),
     "nodes": lambda w: w.endpoint.nodes(),
     "accounts": lambda w: w.endpoint.accounts(),
+    "channels": lambda w: w.endpoint.channels(),
     "history": lambda w: w.endpoint.history("room:1"),
     "position": lambda w: w.endpoint.position("room:1"),
     "drain": lambda w: w.endpoint.drain(),

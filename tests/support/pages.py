@@ -13,12 +13,13 @@ import pytest
 __all__ = ["ROOT", "blocks", "run_blocks", "section", "table"]
 
 ROOT: Final = Path(__file__).parents[2]
-_BLOCK: Final = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
+_BLOCK: Final = r"^```{}\n(.*?)^```"
 
 
-def blocks(page: str) -> list[str]:
-    """Return the Python blocks of a page, as a reader would paste them into one module."""
-    return _BLOCK.findall((ROOT / page).read_text())
+def blocks(page: str, language: str = "python") -> list[str]:
+    """Return the Python blocks of a page, as a reader would paste them into one module; or those of another language."""
+    found = re.compile(_BLOCK.format(language), re.DOTALL | re.MULTILINE)
+    return found.findall((ROOT / page).read_text())
 
 
 def run_blocks(monkeypatch: pytest.MonkeyPatch, name: str, *sources: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 
 from bennu import Channel, Endpoint, History, Presence, Refused, Socket, on, on_info, on_out
 
-__all__ = ["Room", "User", "endpoint_of_rooms"]
+__all__ = ["NewMsg", "Room", "User", "endpoint_of_rooms"]
 
 
 @dataclass(frozen=True)

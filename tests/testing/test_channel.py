@@ -33,6 +33,7 @@ class Two:
         await self._one.__aexit__(None, None, None)
 
 
+@pytest.mark.conformance("CT014")
 async def test_the_sender_of_a_broadcast_from_hears_of_it_only_as_a_broadcast() -> None:
     async with join_two() as (ann, bo):
         ann.push("typing")
@@ -40,6 +41,18 @@ async def test_the_sender_of_a_broadcast_from_hears_of_it_only_as_a_broadcast() 
         await ann.refute_push("typing")
         assert await ann.assert_broadcast("typing", {"name": str}) == {"name": "ann"}
         await ann.refute_broadcast("typing")
+
+
+@pytest.mark.conformance("CT011", "CT012", "CT013")
+async def test_predicates_guard_payloads() -> None:
+    async with join_two() as (ann, bo):
+        await ann.push("new_msg", {"body": "Hello"}).assert_reply({"length": lambda n: n > 3})
+        await bo.assert_push("new_msg", {"body": lambda text: text.startswith("He")})
+        with pytest.raises(
+            AssertionError, match="body: expected what a function accepts, got 'Hello'"
+        ):
+            await ann.assert_push("new_msg", {"body": lambda text: text == "Ho"})
+        await ann.assert_broadcast("new_msg", lambda payload: payload["author"] == "ann")
 
 
 async def test_an_intercepted_broadcast_is_a_broadcast_too() -> None:

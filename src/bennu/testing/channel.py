@@ -42,11 +42,9 @@ class TestChannel:
         topic: The topic.
         join_ref: The ref of the join.
         response: The response of the reply to the join.
-        pushes: The pushes and broadcasts that came, and that no ``assert_push`` has taken.
         broadcasts: The broadcasts of the topic since the join began, that no ``assert_broadcast`` has taken. Also those that this
             client did not get, because it has sent them, or because ``@on_out`` has kept them.
         replies: The replies to pushes, by their refs.
-        presences: Who is in the topic, as a page shows it.
         end: ``"closed"`` or ``"crashed"`` once the channel has ended; else None.
     """
 
@@ -57,10 +55,10 @@ class TestChannel:
         self.topic = topic
         self.join_ref = join_ref
         self.response: Any = None
-        self.pushes: list[WireMessage] = []
+        self._pushes: list[WireMessage] = []
         self.broadcasts: list[Broadcast] = []
         self.replies: dict[str, Any] = {}
-        self.presences = Presences()
+        self._presences = Presences()
         self.end: str | None = None
         self._seen: list[str] = []
         self._subscription: Subscription | None = None
@@ -88,13 +86,27 @@ class TestChannel:
         if event in ("phx_close", "phx_error"):
             self.end = "closed" if event == "phx_close" else "crashed"
             return
-        self.presences.take(event, payload)
-        self.pushes.append(message)
+        self._presences.take(event, payload)
+        self._pushes.append(message)
 
     def hear(self, message: Any) -> None:
         """Take a message of the topic's PubSub."""
         if isinstance(message, Broadcast):
             self.broadcasts.append(message)
+
+    # What has come.
+
+    @property
+    def pushes(self) -> list[WireMessage]:
+        """The pushes and broadcasts that came, and that no ``assert_push`` has taken."""
+        self.client.read()
+        return self._pushes
+
+    @property
+    def presences(self) -> Presences:
+        """Who is in the topic, as a page shows it."""
+        self.client.read()
+        return self._presences
 
     # The live channel.
 
@@ -193,7 +205,6 @@ class TestChannel:
         came: list[WireMessage] = []
 
         def have_come() -> bool:
-            self.client.read()
             came[:] = [one for one in self.pushes if one.event not in ignored]
             return len(came) >= len(wanted)
 
@@ -211,7 +222,7 @@ class TestChannel:
                 )
         taken = came[: len(wanted)]
         kept = {id(message) for message in self.pushes} - {id(message) for message in taken}
-        self.pushes = [message for message in self.pushes if id(message) in kept]
+        self._pushes = [message for message in self._pushes if id(message) in kept]
         return [message.payload for message in taken]
 
     async def assert_broadcast(
@@ -262,7 +273,6 @@ class TestChannel:
         fits: list[Any] = []
 
         def is_present() -> bool:
-            self.client.read()
             metas = self.presences.metas(key)
             fits[:] = [meta for meta in metas if not differences(pattern, meta)]
             return bool(fits)
@@ -284,7 +294,6 @@ class TestChannel:
         seconds, words = bound_of(within)
 
         def is_absent() -> bool:
-            self.client.read()
             return not self.presences.metas(key)
 
         if not await comes(is_absent, seconds):
@@ -336,7 +345,6 @@ class TestChannel:
         return "\n".join(lines)
 
     def _pushed(self, event: str, pattern: Any) -> WireMessage | None:
-        self.client.read()
         for message in self.pushes:
             if message.event == event and not differences(pattern, message.payload):
                 return message

@@ -123,7 +123,14 @@ class TestClient:
             topic: The topic.
             event: The event.
             payload: A dict, Struct or dataclass; or bytes. Default: an empty object.
+
+        Raises:
+            AssertionError: The connection is closed.
         """
+        if self.code is not None:
+            raise AssertionError(
+                f"the connection is closed ({self.code}), so {event!r} to {topic!r} can't be sent"
+            )
         if payload is None:
             payload = {}
         elif not isinstance(payload, bytes):
@@ -209,7 +216,7 @@ class TestClient:
             return any(message.ref == ref for message in self.heard)
 
         if not await comes(is_answered, seconds):
-            raise AssertionError(f"the heartbeat was not answered within {words}{self._closed()}")
+            raise AssertionError(f"the heartbeat was not answered within {words}")
 
     # The connection.
 
@@ -257,9 +264,6 @@ class TestClient:
         await comes(lambda: not self.channels(), bound_of(None)[0])
         for channel in (*self._channels.values(), *self._left):
             channel.stop()
-
-    def _closed(self) -> str:
-        return "" if self.code is None else f": the connection is closed ({self.code})"
 
 
 @asynccontextmanager
