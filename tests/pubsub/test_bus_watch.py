@@ -64,7 +64,7 @@ async def watched(*, start: bool = True) -> AsyncIterator[Watched]:
 
 def hang(seconds: float) -> None:
     """Let the event loop hang: nothing else runs while the time passes."""
-    running_loop()._jumping.now += seconds
+    running_loop().clock.hang(seconds)
 
 
 async def test_a_node_that_hears_the_bus_is_up() -> None:

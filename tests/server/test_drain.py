@@ -163,7 +163,7 @@ async def test_a_busy_event_loop_makes_no_stampede() -> None:
         await connect(server, 10, "timed:1")
         draining = asyncio.create_task(server.endpoint.drain())
         await advance(0.5)
-        running_loop()._jumping.now += 2.5  # nobody got a turn in this time
+        running_loop().clock.hang(2.5)  # nobody got a turn in this time
         await draining
     assert max(sum(begin <= time < begin + 1.0 for time in left) for begin in left) <= 4
     assert len(left) == 10

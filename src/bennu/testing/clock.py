@@ -153,6 +153,10 @@ class Clock:
             await self.jump(deadline)
             await self.settle()
 
+    def hang(self, seconds: float) -> None:
+        """Let time pass in which nothing runs, as if a function held the event loop."""
+        self._now += seconds
+
     def wait_for_thread(self, future: asyncio.Future[Any]) -> None:
         """Let the clock stand still until a future is done that a thread resolves."""
         self._threads += 1
