@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -87,7 +87,7 @@ class _Thread:
         return self.call(call)
 
     @contextmanager
-    def entered(self, manager: AbstractAsyncContextManager[T]) -> Iterator[T]:
+    def entered(self, manager: AbstractAsyncContextManager[T]) -> Generator[T]:
         """Enter an async context manager in the event loop, and leave it at the end of the block."""
         with self:
             value = self.call(manager.__aenter__)
@@ -277,7 +277,7 @@ class BlockingTestClock:
 
 
 @contextmanager
-def virtual_time() -> Iterator[BlockingTestClock]:
+def virtual_time() -> Generator[BlockingTestClock]:
     """Let the endpoints of this block have virtual time.
 
     Example:
@@ -292,7 +292,7 @@ def virtual_time() -> Iterator[BlockingTestClock]:
 
 
 @contextmanager
-def running(endpoint: Endpoint) -> Iterator[Endpoint]:
+def running(endpoint: Endpoint) -> Generator[Endpoint]:
     """Start an endpoint, and stop it at the end: :func:`bennu.testing.running`."""
     with _thread.entered(running_here(endpoint)) as started:
         yield started
@@ -301,7 +301,7 @@ def running(endpoint: Endpoint) -> Iterator[Endpoint]:
 @contextmanager
 def connect(
     endpoint: Endpoint, path: str, params: Any = None, **options: Any
-) -> Iterator[BlockingTestClient]:
+) -> Generator[BlockingTestClient]:
     """Connect to a socket: :func:`bennu.testing.connect`, for tests without ``async``.
 
     Args:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 
@@ -30,7 +30,7 @@ MOST: Final = 20
 def plain(payload: Any) -> Any:
     """Return a payload as JSON has it; bytes stay bytes."""
     if isinstance(payload, bytes | bytearray | memoryview):
-        return bytes(payload)
+        return bytes(cast("bytes", payload))
     return msgspec.json.decode(encode_json(payload))
 
 

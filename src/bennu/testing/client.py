@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from itertools import count
@@ -278,7 +278,7 @@ async def connect(
     transport: Transport = "websocket",
     vsn: Version = "2.0.0",
     heartbeats: bool = True,
-) -> AsyncIterator[TestClient]:
+) -> AsyncGenerator[TestClient]:
     """Connect to a socket. The connection is closed at the end of the block.
 
     An endpoint that is not started is started here, with its lifespan, and stopped at the end of the last block that needs it.

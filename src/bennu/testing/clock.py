@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, Final
@@ -98,6 +98,7 @@ class Clock:
         self._resolution = inside._clock_resolution
         inside._clock_resolution = RESOLUTION
         inside._selector = _Selector(self, selector)
+        self._execute: Any = loop.run_in_executor
         inside.time = self.time
         inside.run_in_executor = self._run_in_executor
         _clocks[loop] = self
@@ -167,13 +168,12 @@ class Clock:
         self._threads -= 1
 
     def _run_in_executor(self, executor: Any, func: Any, *args: Any) -> asyncio.Future[Any]:
-        future: asyncio.Future[Any]
-        future = type(self._loop).run_in_executor(self._loop, executor, func, *args)
+        future: asyncio.Future[Any] = self._execute(executor, func, *args)
         self.wait_for_thread(future)
         return future
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self) -> Generator[None]:
         """Let the clock stand still, and wait for threads, until the end of a block."""
         self.waits_for_threads = True
         self._threads += 1
@@ -267,7 +267,7 @@ VIRTUAL_TIME: Final = ("asyncio", {"loop_factory": VirtualLoop})
 
 
 @contextmanager
-def virtual_time(*, jumps_alone: bool = True) -> Iterator[Clock]:
+def virtual_time(*, jumps_alone: bool = True) -> Generator[Clock]:
     """Let the running event loop have virtual time until the end of the block.
 
     Args:
@@ -338,7 +338,7 @@ _waiting: list[LazyClock] = []
 
 
 @contextmanager
-def lazy_clock() -> Iterator[LazyClock]:
+def lazy_clock() -> Generator[LazyClock]:
     """Return a clock that the kit attaches to the event loop of the test, when it first runs."""
     clock = LazyClock()
     _waiting.append(clock)

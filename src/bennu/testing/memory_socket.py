@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import Protocol
+from typing import Any, Protocol
 
 __all__ = ["MemoryTransport"]
 
@@ -131,7 +131,8 @@ class MemoryTransport(asyncio.Transport):
 
     def feed_eof(self) -> None:
         """Close the client's side of the socket."""
-        if not self._is_lost and not self.get_protocol().eof_received():  # type: ignore[attr-defined]
+        protocol: Any = self.get_protocol()
+        if not self._is_lost and not protocol.eof_received():
             self.close()
 
     def lose(self, error: Exception | None) -> None:
@@ -157,7 +158,8 @@ class MemoryTransport(asyncio.Transport):
 
     def _read(self) -> None:
         if self._incoming and self.is_reading_on and not self._is_closing:
-            self.get_protocol().data_received(self._incoming.popleft())  # type: ignore[attr-defined]
+            protocol: Any = self.get_protocol()
+            protocol.data_received(self._incoming.popleft())
             self._loop.call_soon(self._read)
 
     def _drain(self) -> None:

@@ -14,7 +14,7 @@ store fails and hangs as :mod:`bennu.testing.shared_store` says.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from random import Random
 from typing import Any
@@ -102,7 +102,7 @@ class TestNode:
     @asynccontextmanager
     async def connect(
         self, path: str, params: dict[str, Any] | None = None, **options: Any
-    ) -> AsyncIterator[TestClient]:
+    ) -> AsyncGenerator[TestClient]:
         """Connect a client to this node: :func:`bennu.testing.connect`."""
         async with connect(self.endpoint, path, params, **options) as client:
             self._clients.append(client)
@@ -175,7 +175,7 @@ def nodes(
 
 
 @asynccontextmanager
-async def _nodes(make: Make, count: int, seed: int | None) -> AsyncIterator[TestCluster]:
+async def _nodes(make: Make, count: int, seed: int | None) -> AsyncGenerator[TestCluster]:
     attach_clock()
     with seeded(seed) as random:
         cluster = TestCluster(make, count, random)

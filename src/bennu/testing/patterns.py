@@ -89,7 +89,8 @@ def _fits(pattern: Any, value: Any) -> bool:
     if isinstance(pattern, _TYPES) or get_origin(pattern) is not None:
         return _is_of(pattern, value)
     if isinstance(pattern, re.Pattern):
-        return isinstance(value, str) and pattern.search(value) is not None
+        found = cast("re.Pattern[str]", pattern).search
+        return isinstance(value, str) and found(value) is not None
     if isinstance(pattern, _FUNCTIONS):
         return bool(cast("Callable[[Any], object]", pattern)(value))
     if isinstance(pattern, bool) or isinstance(value, bool):

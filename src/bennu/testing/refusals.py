@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 __all__ = ["ConnectRefused", "JoinRefused", "PushRefused"]
 
@@ -56,4 +56,5 @@ class PushRefused(Exception):
 
 
 def _reason_of(response: Any) -> str:
-    return str(response["reason"]) if isinstance(response, dict) and "reason" in response else ""
+    answer = cast("dict[str, Any]", response) if isinstance(response, dict) else {}
+    return str(answer.get("reason", ""))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from weakref import WeakKeyDictionary
 
@@ -16,7 +16,7 @@ _users: WeakKeyDictionary[Endpoint, int] = WeakKeyDictionary()
 
 
 @asynccontextmanager
-async def running(endpoint: Endpoint) -> AsyncIterator[Endpoint]:
+async def running(endpoint: Endpoint) -> AsyncGenerator[Endpoint]:
     """Start an endpoint, with its lifespan, and stop it at the end of the last block that needs it.
 
     An endpoint that is started already, for example by the lifespan of an application, stays as it is.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from random import Random
 from typing import Final
@@ -16,7 +16,7 @@ VARIABLE: Final = "BENNU_SEED"
 
 
 @contextmanager
-def seeded(seed: int | None = None) -> Iterator[Random]:
+def seeded(seed: int | None = None) -> Generator[Random]:
     """Give a test random numbers. If the test fails, its error says the seed.
 
     Args:

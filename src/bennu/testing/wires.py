@@ -120,7 +120,7 @@ async def open_wire(
     client.send_request(request)
     client.data_to_send()
     path, _, query = request.path.partition("?")
-    scope = {
+    scope: dict[str, Any] = {
         "type": "websocket",
         "asgi": {"version": "3.0", "spec_version": "2.4"},
         "http_version": "1.1",
