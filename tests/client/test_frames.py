@@ -73,7 +73,18 @@ def test_decodes_a_binary_broadcast() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"\3\1\1", b"\0\1\1", b"\1\5\5\5\5abc", "7", "[]", '{"topic":"t"}', "[1,2", '["1","1",7,"e",{}]']
+    "data",
+    [
+        b"",
+        b"\3\1\1",
+        b"\0\1\1",
+        b"\1\5\5\5\5abc",
+        "7",
+        "[]",
+        '{"topic":"t"}',
+        "[1,2",
+        '["1","1",7,"e",{}]',
+    ],
 )
 def test_what_is_no_message_says_what_came(data: str | bytes) -> None:
     with pytest.raises(DecodeError, match=r"the server sent .*: expected "):
@@ -90,13 +101,13 @@ def test_v1_is_an_object_in_both_directions() -> None:
 @pytest.mark.parametrize("event", ["phx_close", "phx_error"])
 def test_the_ref_of_an_end_is_its_join_ref_in_v1(event: str) -> None:
     """So an end of a former join is told from one of the present join."""
-    end = V1.decode('{"topic":"t","event":"%s","payload":{},"ref":"3"}' % event)
+    end = V1.decode(f'{{"topic":"t","event":"{event}","payload":{{}},"ref":"3"}}')
     assert end.join_ref == "3"
     assert V1.decode('{"topic":"t","event":"phx_reply","payload":{},"ref":"3"}').join_ref is None
 
 
 def test_v1_has_no_binary_frames() -> None:
-    with pytest.raises(EncodeError, match='vsn="2.0.0"'):
+    with pytest.raises(EncodeError, match=r'vsn="2\.0\.0"'):
         V1.encode("1", "2", "t", "e", b"\1")
     with pytest.raises(DecodeError, match="expected a JSON object"):
         V1.decode("[]")
@@ -136,12 +147,14 @@ def test_a_payload_is_an_object_of_any_kind(value: Any, sent: bytes) -> None:
 
 
 def test_bytes_are_a_binary_payload() -> None:
-    assert payload_of(b"ab") == payload_of(bytearray(b"ab")) == payload_of(memoryview(b"ab")) == b"ab"
+    assert (
+        payload_of(b"ab") == payload_of(bytearray(b"ab")) == payload_of(memoryview(b"ab")) == b"ab"
+    )
 
 
 @pytest.mark.parametrize("value", [7, "text", [1]])
 def test_a_payload_that_is_no_object_says_what_to_write(value: Any) -> None:
-    with pytest.raises(EncodeError, match="write {'value': ...} around it"):
+    with pytest.raises(EncodeError, match="around it"):
         payload_of(value)
 
 

@@ -25,9 +25,7 @@ def test_a_join_goes_through_joining_to_joined() -> None:
     assert after(Cause.JOIN, Cause.ACCEPTED) is JOINED
 
 
-@pytest.mark.parametrize(
-    "failure", [Cause.REFUSED, Cause.JOIN_TIMEOUT, Cause.CRASHED, Cause.LOST]
-)
+@pytest.mark.parametrize("failure", [Cause.REFUSED, Cause.JOIN_TIMEOUT, Cause.CRASHED, Cause.LOST])
 def test_a_join_that_fails_is_tried_again(failure: Cause) -> None:
     assert after(Cause.JOIN, failure) is ERRORED
     assert after(Cause.JOIN, failure, Cause.REJOIN) is JOINING

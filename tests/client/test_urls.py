@@ -63,13 +63,27 @@ PARAMS = st.recursive(
 )
 
 
-@given(st.dictionaries(st.text(st.characters(exclude_characters="[]", codec="utf-8"), min_size=1), PARAMS, max_size=3))
+@given(
+    st.dictionaries(
+        st.text(st.characters(exclude_characters="[]", codec="utf-8"), min_size=1),
+        PARAMS,
+        max_size=3,
+    )
+)
 def test_our_server_reads_the_parameters_that_were_given(params: dict[str, Any]) -> None:
     assert decode_query(query_of(params).encode()) == params
 
 
 def test_values_have_a_text_form() -> None:
-    params = {"i": 7, "f": 1.5, "yes": True, "no": False, "none": None, "list": ["a", "b"], "t": (1,)}
+    params = {
+        "i": 7,
+        "f": 1.5,
+        "yes": True,
+        "no": False,
+        "none": None,
+        "list": ["a", "b"],
+        "t": (1,),
+    }
     assert decode_query(query_of(params).encode()) == {
         "i": "7",
         "f": "1.5",

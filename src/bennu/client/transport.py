@@ -1,0 +1,98 @@
+"""What a client needs of a transport, and what it tells one about a connection.
+
+A transport carries one connection. A client that connects again opens another one. :mod:`~bennu.client.websocket` and
+:mod:`~bennu.client.longpoll` are the two of the package; a test can pass its own.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, NamedTuple, Protocol
+
+from .frames import Data
+from .urls import SocketURL
+
+__all__ = ["ClientTransport", "Closed", "OpenTransport", "Target", "TransportClosed"]
+
+ABNORMAL = 1006
+"""The code of a connection that ended without a close frame."""
+
+
+class Closed(NamedTuple):
+    """How a connection ended.
+
+    Attributes:
+        code: The close code: of a WebSocket, or of the same meaning. 1006 if there was none.
+        reason: The reason that the server gave; empty without one.
+    """
+
+    code: int
+    reason: str
+
+
+class TransportClosed(Exception):
+    """The connection has ended.
+
+    Attributes:
+        closed: How.
+    """
+
+    def __init__(self, closed: Closed) -> None:
+        self.closed = closed
+        super().__init__(closed)
+
+
+class Target(NamedTuple):
+    """Where and how to connect.
+
+    Attributes:
+        url: The socket.
+        query: The parameters, as a query string with ``vsn``.
+        token: The auth token; None without one.
+        headers: More headers of the handshake.
+        timeout: The most seconds for the handshake, and for the answer to an HTTP request.
+        ssl: The TLS context; None for the default one.
+        max_size: The most bytes of one message of the server.
+        http: The ``httpx.AsyncClient`` for long polling; None to make one.
+    """
+
+    url: SocketURL
+    query: str
+    token: str | None
+    headers: Mapping[str, str]
+    timeout: float
+    ssl: ssl.SSLContext | None
+    max_size: int
+    http: Any
+
+
+class ClientTransport(Protocol):
+    """One open connection."""
+
+    beats: bool
+    """Whether the client sends heartbeats on this connection."""
+
+    def send(self, data: Data) -> None:
+        """Send a message. What was sent leaves in order, in a later turn of the event loop. It never raises."""
+        ...
+
+    async def receive(self) -> Data:
+        """Return the next message of the server.
+
+        Raises:
+            TransportClosed: The connection has ended.
+        """
+        ...
+
+    def drop(self, code: int, reason: str) -> None:
+        """Begin to close. ``receive`` raises soon."""
+        ...
+
+    async def close(self, code: int, reason: str) -> None:
+        """Send what waits, and close. It never raises."""
+        ...
+
+
+OpenTransport = Callable[[Target], Awaitable[ClientTransport]]
+"""Connects. Raises :class:`~bennu.client.errors.ConnectFailed` or one of its subclasses."""
