@@ -118,6 +118,15 @@ class RemoteChannel:
             self._presence = RoomPresence(self._link)
         return self._presence
 
+    def presences(self, state: str, diff: str) -> RoomPresence:
+        """Return presences that come by other events than those of ``room.presence``. Call it before the join.
+
+        Args:
+            state: The event of a whole list; usually ``presence_state``.
+            diff: The event of a diff; usually ``presence_diff``.
+        """
+        return RoomPresence(self._link, state, diff)
+
     # Join, push, leave.
 
     @overload
