@@ -1,6 +1,6 @@
 """Opens the connections of clients to endpoints in memory: under virtual time, and without a network.
 
-    async with serve(endpoint) as server, Client(URL, transport=wires_to(endpoint)) as client: ...
+async with serve(endpoint) as server, Client(URL, transport=wires_to(endpoint)) as client: ...
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """A server that a test plays frame by frame, in memory: for what a client does, and when.
 
-    server = PlayedServer()
-    async with server.client() as client:
-        room = client.channel("room:7")
-        join = room.join()
-        await server.accept("room:7", {"title": "Lobby"})
-        assert await join == {"title": "Lobby"}
+server = PlayedServer()
+async with server.client() as client:
+    room = client.channel("room:7")
+    join = room.join()
+    await server.accept("room:7", {"title": "Lobby"})
+    assert await join == {"title": "Lobby"}
 """
 
 from __future__ import annotations
@@ -17,10 +17,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
-from bennu.client import Backoff, Client, Closed, Target, TransportClosed
+from bennu.client import (
+    Backoff,
+    ChannelState,
+    Client,
+    Closed,
+    RemoteChannel,
+    Target,
+    TransportClosed,
+)
 from tests.support.clock import settle
 
-__all__ = ["EXACT", "PlayedServer", "PlayedTransport", "Sent"]
+__all__ = ["EXACT", "PlayedServer", "PlayedTransport", "Sent", "is_in"]
 
 EXACT: dict[str, Any] = {
     "reconnect": Backoff((0.01, 0.05, 0.1, 0.15, 0.2, 0.25, 0.5, 1, 2, 5), jitter=0),
@@ -96,6 +104,11 @@ class PlayedTransport:
             self._arrived.set()
 
 
+def is_in(room: RemoteChannel, state: ChannelState) -> bool:
+    """Return whether a channel is in a state. (A type checker takes a state for one that stays.)"""
+    return room.state is state
+
+
 class PlayedServer:
     """Accepts connections, or refuses them.
 
@@ -144,9 +157,9 @@ class PlayedServer:
 
     def last(self, event: str) -> Sent:
         """Return the last message with an event on the present connection."""
-        return next(one for one in reversed(self.now.sent) if one.event == event)
+        return [one for one in self.now.sent if one.event == event][-1]
 
-    def reply(self, sent: Sent, response: Any = None, status: str = "ok") -> None:
+    def reply(self, sent: Any, response: Any = None, status: str = "ok") -> None:
         """Reply to a message."""
         payload = {"status": status, "response": {} if response is None else response}
         self.now.play(sent.join_ref, sent.ref, sent.topic, "phx_reply", payload)

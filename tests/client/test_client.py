@@ -189,7 +189,9 @@ async def test_it_connects_again_by_the_schedule_and_the_schedule_begins_anew(
         server.failures.extend([ConnectFailed("down")] * 11)
         server.now.end()
         await advance(60)
-        waits = [round((b - a) * 1000) for a, b in zip(server.times, server.times[1:], strict=False)]
+        waits = [
+            round((b - a) * 1000) for a, b in zip(server.times, server.times[1:], strict=False)
+        ]
         assert waits == [10, 50, 100, 150, 200, 250, 500, 1000, 2000, 5000, 5000, 5000]
         server.now.end()
         await advance(0.01)

@@ -267,5 +267,3 @@ async def test_presences_follow_who_comes_and_goes() -> None:
             assert meta["device"] == "phone"
         await advance(3)
         assert told == ["+ann", "+bo", "-bo"]
-
-

@@ -34,7 +34,7 @@ class Both:
         await settle()
         transport = self.websocket.now
         ping = transport.sent[0]
-        assert ping == (None, ping.ref, "phoenix", "heartbeat", {})
+        assert tuple(ping) == (None, ping.ref, "phoenix", "heartbeat", {})
         transport.play(None, ping.ref, "phoenix", "phx_reply", {"status": "ok", "response": {}})
         await settle()
 

@@ -23,8 +23,12 @@ class Watched:
         self.room: RemoteChannel = client.channel("room")
         self.told: list[Any] = []
         presence = self.room.presence
-        presence.on_join(lambda key, current, joined: self.told.append(("join", key, current, joined)))
-        presence.on_leave(lambda key, current, left: self.told.append(("leave", key, current, left)))
+        presence.on_join(
+            lambda key, current, joined: self.told.append(("join", key, current, joined))
+        )
+        presence.on_leave(
+            lambda key, current, left: self.told.append(("leave", key, current, left))
+        )
         presence.on_sync(lambda: self.told.append("sync"))
         _ = self.room.join()
 
@@ -61,7 +65,9 @@ async def test_a_new_join_waits_for_its_list() -> None:
         server.now.end()
         await advance(0.1)
         await server.accept()
-        server.now.play(None, None, "room", "presence_diff", {"joins": {}, "leaves": {"ann": one("a")}})
+        server.now.play(
+            None, None, "room", "presence_diff", {"joins": {}, "leaves": {"ann": one("a")}}
+        )
         await settle()
         assert watched.room.presence.state == {"ann": one("a")}
         both = {"ann": one("a"), "bo": one("b")}

@@ -15,7 +15,7 @@ ClientError (a BennuError)
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from ..errors import BennuError
 from ..logs.printable import printable
@@ -34,6 +34,9 @@ __all__ = [
     "PushTimeout",
 ]
 
+_PASSING: Final = frozenset({408, 425, 429})
+"""HTTP statuses below 500 that say: try again later."""
+
 
 class ClientError(BennuError):
     """The base class of all exceptions of the client."""
@@ -44,7 +47,15 @@ class ConnectFailed(ClientError):
 
     ``async with Client(...)`` raises it if the first connection is not open in time. Afterwards the client tries again
     by itself, and tells the callbacks of ``client.on_error``.
+
+    Attributes:
+        is_final: Whether another try can't succeed without a change: the server refused, or its certificate is not
+            trusted. ``async with Client(...)`` raises such an error at once.
     """
+
+    def __init__(self, *args: object, is_final: bool = False) -> None:
+        self.is_final = is_final
+        super().__init__(*args)
 
 
 class ConnectRefused(ConnectFailed):
@@ -62,7 +73,7 @@ class ConnectRefused(ConnectFailed):
     def __init__(self, status: int, reason: str | None = None) -> None:
         self.status = status
         self.reason = reason
-        super().__init__(status, reason)
+        super().__init__(status, reason, is_final=status < 500 and status not in _PASSING)
 
     def __str__(self) -> str:
         said = "" if self.reason is None else f": {printable(self.reason)}"

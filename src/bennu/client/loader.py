@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+from ..errors import DefinitionError
 from ..logs.log import Log
 from .frames import Received
 from .recovery import RecoveryState, Verdict
@@ -77,7 +78,7 @@ class Recovery:
         """Take the response to a join."""
         count = self._state.joined(response)
         if self._state.must_load():
-            self._begin()
+            self._load()
         elif count is not None and self._recovered is not None:
             try:
                 self._recovered(count)
@@ -94,26 +95,50 @@ class Recovery:
         """Note that this process dropped a message, because it was too slow."""
         self._state.lose(SLOW)
         if self._state.must_load():
-            self._begin()
+            self._load()
 
     def close(self) -> None:
         """Stop to load."""
         if self._task is not None and self._task is not asyncio.current_task():
             self._task.cancel()
 
-    def _begin(self) -> None:
-        self._task = asyncio.create_task(self._load())
-
-    async def _load(self) -> None:
+    def _load(self) -> None:
+        """Call ``missed``, before anything else is passed on. What it returns can be awaited: that is done in a task."""
         state = self._state
         held: list[Received] | None = None
         while held is None:
             try:
                 found = self._missed(state.begin())
-                held = state.loaded(await found if inspect.isawaitable(found) else found)
             except Exception:  # noqa: BLE001 - logged: the application's own function
-                self._log.exception("missed() failed, and is called again after the next join")
-                held = state.failed()
+                held = self._failed()
+            else:
+                if inspect.isawaitable(found):
+                    self._task = asyncio.create_task(self._wait(found))
+                    return
+                held = self._loaded(found)
+        self._pass_on_all(held)
+
+    async def _wait(self, loading: Awaitable[Any]) -> None:
+        try:
+            held = self._loaded(await loading)
+        except Exception:  # noqa: BLE001 - logged: the application's own function
+            held = self._failed()
         self._task = None
+        if held is None:
+            self._load()
+        else:
+            self._pass_on_all(held)
+
+    def _loaded(self, position: object) -> list[Received] | None:
+        try:
+            return self._state.loaded(position)
+        except DefinitionError:
+            return self._failed()
+
+    def _failed(self) -> list[Received] | None:
+        self._log.exception("missed() failed, and is called again after the next join")
+        return self._state.failed()
+
+    def _pass_on_all(self, held: list[Received]) -> None:
         for message in held:
             self._pass_on(message)

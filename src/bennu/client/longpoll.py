@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from ..errors import DefinitionError
-from ..logs.printable import printable
-from .errors import ConnectFailed, ConnectRefused
+from .errors import ConnectRefused
 from .frames import Data
-from .transport import Closed, Target, TransportClosed
+from .transport import Closed, Target, TransportClosed, default_tls, unreachable
 
 if TYPE_CHECKING:
     import httpx
@@ -118,9 +117,7 @@ class LongPollTransport:
             async with asyncio.timeout(self._target.timeout):
                 status, poll = await self._ask("GET", b"", self._headers)
         except (TimeoutError, OSError, _http_error()) as error:
-            raise ConnectFailed(
-                f"{self._target.url} can't be polled: {printable(error) or 'no answer in time'}"
-            ) from error
+            raise unreachable(self._target.url, error) from error
         if poll is None:
             raise ConnectRefused(status, None)
         if poll.status != 410 or poll.token is None:
@@ -240,7 +237,7 @@ class LongPollTransport:
 
 def _make_http(target: Target) -> Any:
     module = _httpx()
-    verify: Any = (target.ssl or True) if target.url.is_secure else False
+    verify: Any = (target.ssl or default_tls()) if target.url.is_secure else False
     return module.AsyncClient(verify=verify, timeout=None)
 
 

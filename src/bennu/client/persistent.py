@@ -23,7 +23,7 @@ from msgspec import Raw
 from ..errors import BennuError, DecodeError
 from ..logs.printable import printable
 from ..message import HEARTBEAT, PHOENIX
-from .errors import ConnectFailed, ConnectRefused
+from .errors import ConnectFailed
 from .listeners import Listeners
 from .options import ClientOptions
 from .promise import Promise
@@ -40,9 +40,6 @@ ERROR: Final = "error"
 MESSAGE: Final = "message"
 
 NORMAL: Final = 1000
-
-_PASSING: Final = frozenset({408, 425, 429})
-"""HTTP statuses below 500 after which a first connect is tried again."""
 
 _LIVE: Final = (ChannelState.JOINING, ChannelState.JOINED)
 _NOTHING: Final = Raw(b"{}")
@@ -300,11 +297,7 @@ class PersistentConnection:
 
     def _failed(self, error: Exception) -> None:
         self._error = error
-        is_final = not isinstance(error, ConnectFailed) or (
-            isinstance(error, ConnectRefused)
-            and error.status < 500
-            and error.status not in _PASSING
-        )
+        is_final = not isinstance(error, ConnectFailed) or error.is_final
         if is_final and self._first is not None:
             self._first.fail(error)
         self.report(error)

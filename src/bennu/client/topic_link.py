@@ -326,7 +326,7 @@ class TopicLink:
             if self.recovery is not None:
                 payload = {**json_of(payload_of(payload)), KEY: self.recovery.ask()}
             connection.send(ref, ref, self.topic, PHX_JOIN, payload_of(payload))
-        except Exception as error:  # noqa: BLE001 - logged: the application's own function
+        except Exception as error:
             LOG.exception("The parameters of the join of %r failed", self.topic)
             self._failure = error
             self.tell(Cause.REFUSED)

@@ -8,12 +8,23 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
+from functools import cache
 from typing import Any, NamedTuple, Protocol
 
+from ..logs.printable import printable
+from .errors import ConnectFailed
 from .frames import Data
 from .urls import SocketURL
 
-__all__ = ["ClientTransport", "Closed", "OpenTransport", "Target", "TransportClosed"]
+__all__ = [
+    "ClientTransport",
+    "Closed",
+    "OpenTransport",
+    "Target",
+    "TransportClosed",
+    "default_tls",
+    "unreachable",
+]
 
 ABNORMAL = 1006
 """The code of a connection that ended without a close frame."""
@@ -92,6 +103,21 @@ class ClientTransport(Protocol):
     async def close(self, code: int, reason: str) -> None:
         """Send what waits, and close. It never raises."""
         ...
+
+
+@cache
+def default_tls() -> ssl.SSLContext:
+    """Return the default TLS context, once: to load the certificates takes longer than the rest of a handshake."""
+    return ssl.create_default_context()
+
+
+def unreachable(url: SocketURL, error: BaseException) -> ConnectFailed:
+    """Return the error for a server that can't be reached."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ssl.SSLCertVerificationError):
+        cause = cause.__cause__ or cause.__context__
+    why = printable(error) or "it has not answered in time"
+    return ConnectFailed(f"{url} can't be reached: {why}", is_final=cause is not None)
 
 
 OpenTransport = Callable[[Target], Awaitable[ClientTransport]]

@@ -6,10 +6,8 @@ The client's own task reads. Another task writes, and ends when nothing is left 
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections import deque
 from contextlib import suppress
-from functools import cache
 from typing import Any, Final
 
 import msgspec
@@ -17,10 +15,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 from websockets.typing import Subprotocol
 
-from ..logs.printable import printable
-from .errors import ConnectFailed, ConnectRefused
+from .errors import ConnectRefused
 from .frames import Data
-from .transport import ABNORMAL, Closed, Target, TransportClosed
+from .transport import ABNORMAL, Closed, Target, TransportClosed, default_tls, unreachable
 from .urls import subprotocols_of
 
 __all__ = ["WebSocketTransport", "open_websocket", "reason_in"]
@@ -41,7 +38,7 @@ async def open_websocket(target: Target) -> WebSocketTransport:
     protocols = None if target.token is None else subprotocols_of(target.token)
     options: dict[str, Any] = {}
     if target.url.is_secure:
-        options["ssl"] = target.ssl or _default_tls()
+        options["ssl"] = target.ssl or default_tls()
     try:
         connection = await connect(
             target.url.websocket(target.query),
@@ -59,7 +56,7 @@ async def open_websocket(target: Target) -> WebSocketTransport:
         response = error.response
         raise ConnectRefused(response.status_code, reason_in(bytes(response.body or b""))) from None
     except (OSError, WebSocketException, EOFError) as error:
-        raise ConnectFailed(f"{target.url} can't be reached: {printable(error)}") from error
+        raise unreachable(target.url, error) from error
     return WebSocketTransport(connection)
 
 
@@ -117,12 +114,6 @@ class WebSocketTransport:
                     await self._connection.send(self._outgoing.popleft())
         finally:
             self._writing = None
-
-
-@cache
-def _default_tls() -> ssl.SSLContext:
-    """Return the default context, once: to load the certificates takes longer than the rest of a handshake."""
-    return ssl.create_default_context()
 
 
 def reason_in(body: bytes) -> str | None:
