@@ -13,13 +13,16 @@ from .soak import World
 
 async def live(seed: int, cuts: int, clients: int = 4) -> Counter[str]:
     """Run a world until so many connections were cut, and compare what its clients have heard with the logs."""
-    print(f"seed {seed}")
     world = World(seed, clients)
-    await world.begin()
-    while world.cuts < cuts:
-        await world.step()
-    await world.check()
-    await world.end()
+    try:
+        await world.begin()
+        while world.cuts < cuts:
+            await world.step()
+        await world.check()
+        await world.end()
+    except BaseException as error:
+        error.add_note(f"seed {seed}")
+        raise
     return world.did
 
 

@@ -20,6 +20,7 @@ from .stream import EventStream
 __all__ = ["BlockingClient", "BlockingRoom"]
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 NAME: Final = "bennu-client"
 
@@ -183,7 +184,7 @@ class BlockingClient:
         return self._loop.call(function)
 
 
-class BlockingRoom(Generic[T]):
+class BlockingRoom(Generic[R]):
     """A channel that has joined: :meth:`BlockingClient.join` returns one.
 
     Iterate over it for its events, from the join on: ``for event in room``. The loop ends when the channel is closed.
@@ -197,7 +198,7 @@ class BlockingRoom(Generic[T]):
         call: Callable[[str, Callable[[], Awaitable[Any]]], Any],
         room: RemoteChannel,
         events: EventStream[Event],
-        response: T,
+        response: R,
     ) -> None:
         self.response = response
         self._call = call

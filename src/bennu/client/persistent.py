@@ -26,6 +26,7 @@ from ..message import HEARTBEAT, PHOENIX
 from .errors import ConnectFailed
 from .listeners import Listeners
 from .options import ClientOptions
+from .pings import Pings
 from .promise import Promise
 from .pulse import Beat, Pulse
 from .states import Cause, ChannelState, ConnectionState, reconnects
@@ -86,7 +87,7 @@ class PersistentConnection:
         self._links: dict[str, list[TopicLink]] = {}
         self._refs = count(1)
         self._pulse = Pulse()
-        self._pings: dict[str, tuple[float, asyncio.TimerHandle, Promise[float]]] = {}
+        self._pings = Pings()
         self._task: asyncio.Task[None] | None = None
         self._transport: ClientTransport | None = None
         self._beat_timer: asyncio.TimerHandle | None = None
@@ -202,16 +203,13 @@ class PersistentConnection:
 
     def ping(self, timeout: float) -> Promise[float]:
         """Send a ping. The promise is kept with the seconds until the answer."""
-        promise: Promise[float] = Promise(_same)
         if not self.is_open:
+            promise: Promise[float] = Promise(float)
             promise.fail(ConnectFailed("there is no connection, so nothing can be pinged"))
             return promise
-        loop = asyncio.get_running_loop()
         ref = self.next_ref()
-        timer = loop.call_later(timeout, self._ping_is_late, ref)
-        self._pings[ref] = (loop.time(), timer, promise)
         self.send(None, ref, PHOENIX, HEARTBEAT, _NOTHING)
-        return promise
+        return self._pings.begin(ref, timeout)
 
     # The task.
 
@@ -306,10 +304,7 @@ class PersistentConnection:
         for links in tuple(self._links.values()):
             for link in tuple(links):
                 link.lost(reason)
-        pings, self._pings = self._pings, {}
-        for _, timer, promise in pings.values():
-            timer.cancel()
-            promise.fail(ConnectFailed("the connection ended before the answer to a ping"))
+        self._pings.lose()
 
     def _take(self, data: str | bytes) -> None:
         try:
@@ -320,13 +315,9 @@ class PersistentConnection:
         ref = message.ref
         if self._pulse.heard(ref):
             self._begin_interval()
-        if isinstance(ref, str):
-            if ref in self._pings:
-                sent, timer, promise = self._pings.pop(ref)
-                timer.cancel()
-                promise.keep(asyncio.get_running_loop().time() - sent)
-            elif ref == self._watched:
-                self._primary_works()
+        self._pings.heard(ref)
+        if self._watched is not None and ref == self._watched:
+            self._primary_works()
         for link in tuple(self._links.get(message.topic, ())):
             link.receive(message)
         self.told.call(MESSAGE, message)
@@ -359,10 +350,6 @@ class PersistentConnection:
         self._stop_timers()
         transport.drop(NORMAL, text)
         self._lose(reason)
-
-    def _ping_is_late(self, ref: str) -> None:
-        _, _, promise = self._pings.pop(ref)
-        promise.fail(ConnectFailed("a ping was not answered in time"))
 
     def _watch_primary(self) -> None:
         if self._may_fall_back:
@@ -398,7 +385,3 @@ class PersistentConnection:
 
 def _none(value: Any) -> None:
     del value
-
-
-def _same(value: float) -> float:
-    return value

@@ -11,22 +11,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Raw
 
-from ..errors import BennuError, DecodeError, NotJoined
+from ..errors import DecodeError, NotJoined
 from ..logs.log import Log
 from ..message import OK, PHX_CLOSE, PHX_ERROR, PHX_JOIN, PHX_LEAVE, PHX_REPLY, expect_event
-from .errors import (
-    ChannelClosed,
-    JoinRefused,
-    JoinTimeout,
-    PushLost,
-    PushRefused,
-    PushTimeout,
-)
+from .errors import ChannelClosed, JoinRefused, JoinTimeout
 from .frames import Received, answer_of, json_of, payload_of
 from .listeners import Listeners
 from .loader import Recovery
 from .promise import Promise
-from .pushes import Pushes
+from .pushing import Pushing, json_or_none
 from .recovery import KEY
 from .states import Cause, ChannelState, Effect, transition
 
@@ -40,26 +33,6 @@ LOG: Final = Log("bennu.client")
 JOINED: Final = "joined"
 ERRORED: Final = "errored"
 CLOSED: Final = "closed"
-
-
-class _Sending:
-    """A push."""
-
-    __slots__ = ("event", "payload", "promise", "ref", "timeout", "timer")
-
-    def __init__(self, event: str, payload: Any, promise: Promise[Any], timeout: float) -> None:
-        self.event = event
-        self.payload = payload
-        self.promise = promise
-        self.timeout = timeout
-        self.ref: str | None = None
-        self.timer: asyncio.TimerHandle | None = None
-
-    def settle(self) -> Promise[Any]:
-        """Stop the timer, and return the promise."""
-        if self.timer is not None:
-            self.timer.cancel()
-        return self.promise
 
 
 class TopicLink:
@@ -123,7 +96,7 @@ class TopicLink:
         self.told = Listeners(LOG, buffer, lambda: None)
         self._connection = connection
         self._params = params
-        self._pushes: Pushes[_Sending] = Pushes()
+        self._pushes = Pushing(topic, self._transmit)
         self._attempt_timeout = timeout
         self._timer: asyncio.TimerHandle | None = None
         self._deadline: asyncio.TimerHandle | None = None
@@ -172,19 +145,13 @@ class TopicLink:
             raise ChannelClosed(
                 f"{event!r} can't be pushed to {self.topic!r}, which is closed: make a new one by client.channel(...)"
             )
-        sending = _Sending(
+        return self._pushes.push(
             event,
-            payload_of(payload),
-            Promise(read),
+            payload,
+            read,
             self.timeout if timeout is None else timeout,
+            is_joined=self.state is ChannelState.JOINED,
         )
-        if self.state is ChannelState.JOINED:
-            self._send(sending)
-        else:
-            self._pushes.hold(sending)
-        loop = asyncio.get_running_loop()
-        sending.timer = loop.call_later(sending.timeout, self._push_is_late, sending)
-        return sending.promise
 
     def leave(self, timeout: float | None) -> Promise[None]:
         """Leave. The promise is kept when the channel is closed."""
@@ -251,31 +218,22 @@ class TopicLink:
         elif ref is not None and ref == self.join_ref and self.state is ChannelState.JOINING:
             self._take_join(status, response)
         else:
-            sending = self._pushes.answered(ref)
-            if sending is not None:
-                self._answer(sending, status, response)
+            self._pushes.answer(ref, status, response)
 
     def _take_join(self, status: str, response: Any) -> None:
         if status == OK:
             self._response = response
             self._tries = 0
             if self.recovery is not None:
-                self.recovery.joined(_value(response))
+                self.recovery.joined(json_or_none(response))
             self.tell(Cause.ACCEPTED)
             return
-        value = _value(response)
+        value = json_or_none(response)
         self._failure = JoinRefused(self.topic, value)
         self._response = response
         wait = value.get("retry_after_ms") if isinstance(value, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - any JSON
         self._retry_after = float(wait) / 1000 if isinstance(wait, int | float) else 0.0
         self.tell(Cause.REFUSED)
-
-    def _answer(self, sending: _Sending, status: str, response: Any) -> None:
-        promise = sending.settle()
-        if status == OK:
-            promise.keep(response)
-        else:
-            promise.fail(PushRefused(self.topic, sending.event, status, _value(response)))
 
     # Effects.
 
@@ -294,12 +252,11 @@ class TopicLink:
             case Effect.STOP_TIMER:
                 self._stop_timer()
             case Effect.SEND_PUSHES:
-                for sending in self._pushes.release():
-                    self._send(sending)
+                self._pushes.release()
             case Effect.LOSE_PUSHES:
-                self._lose(self._pushes.lose())
+                self._pushes.lose()
             case Effect.DROP_PUSHES:
-                self._lose([*self._pushes.lose(), *self._pushes.release()])
+                self._pushes.drop()
             case Effect.TELL_JOINED:
                 self._settle_join(None)
                 self._is_first = False
@@ -336,16 +293,10 @@ class TopicLink:
             ref = self._leave_ref = self._connection.next_ref()
             self._connection.send(self.join_ref, ref, self.topic, PHX_LEAVE, Raw(b"{}"))
 
-    def _send(self, sending: _Sending) -> None:
-        connection = self._connection
-        ref = connection.next_ref()
-        try:
-            connection.send(self.join_ref, ref, self.topic, sending.event, sending.payload)
-        except BennuError as error:
-            sending.settle().fail(error)
-            return
-        sending.ref = ref
-        self._pushes.sent(ref, sending)
+    def _transmit(self, event: str, payload: Any) -> str:
+        ref = self._connection.next_ref()
+        self._connection.send(self.join_ref, ref, self.topic, event, payload)
+        return ref
 
     def _wait_to_rejoin(self) -> None:
         if self._is_first and not self._retries:
@@ -388,20 +339,6 @@ class TopicLink:
         is_open = self._connection.is_open
         self._settle_join(JoinTimeout(self.topic, self._attempt_timeout, is_open=is_open))
 
-    def _push_is_late(self, sending: _Sending) -> None:
-        self._pushes.expire(sending, sending.ref)
-        was_sent = sending.ref is not None
-        sending.promise.fail(
-            PushTimeout(self.topic, sending.event, sending.timeout, was_sent=was_sent)
-        )
-
-    def _lose(self, lost: list[_Sending]) -> None:
-        for sending in lost:
-            was_sent = sending.ref is not None
-            sending.settle().fail(
-                PushLost(self.topic, sending.event, sending.timeout, was_sent=was_sent)
-            )
-
     def _tell_closed(self) -> None:
         self._connection.remove(self)
         self._settle_join(ChannelClosed(f"{self.topic!r} was closed before it had joined"))
@@ -415,13 +352,6 @@ class TopicLink:
     def _overflowed(self) -> None:
         if self.recovery is not None:
             self.recovery.overflowed()
-
-
-def _value(response: Any) -> Any:
-    try:
-        return json_of(response)
-    except DecodeError:
-        return None
 
 
 def _nothing(value: Any) -> None:
