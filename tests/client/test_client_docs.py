@@ -71,5 +71,3 @@ def test_the_waits_of_the_page_are_those_of_the_schedules() -> None:
 def test_the_page_is_found_from_the_readme() -> None:
     assert "docs/client.md" in (ROOT / "README.md").read_text()
     assert BlockingClient.__doc__ is not None
-
-

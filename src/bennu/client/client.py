@@ -7,7 +7,7 @@ import ssl as tls
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import TracebackType
-from typing import Any, Final, Literal, Self, cast, get_args
+from typing import Any, Final, Literal, Self, get_args
 
 from ..errors import DefinitionError
 from ..logs.printable import described
@@ -249,7 +249,11 @@ class Client:
 
     def on_open(self, callback: Callable[[], object]) -> Binding:
         """Call a function, plain or async, after each connect that succeeds."""
-        return self._connection.told.on(OPEN, lambda _: callback(), _as_is)
+
+        def opened(_: Any) -> object:
+            return callback()
+
+        return self._connection.told.on(OPEN, opened, _as_is)
 
     def on_close(self, callback: Callable[[Closed], object]) -> Binding:
         """Call a function, plain or async, when a connection ends. It gets the code and the reason."""
@@ -265,7 +269,7 @@ class Client:
 
 
 def _one_of(name: str, value: object, known: Mapping[str, Any]) -> Any:
-    found = known.get(cast("str", value), known) if isinstance(value, str) else known
+    found = known.get(value, known) if isinstance(value, str) else known
     if found is known:
         names = ", ".join(f'"{one}"' for one in known)
         raise DefinitionError(

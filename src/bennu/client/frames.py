@@ -9,7 +9,7 @@ taken for the join_ref.
 
 from __future__ import annotations
 
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
 import msgspec
 from msgspec import Raw, Struct
@@ -190,7 +190,11 @@ def payload_of(value: Any) -> Any:
     """
     if value is None:
         return Raw(b"{}")
-    return bytes(value) if isinstance(value, bytes | bytearray | memoryview) else raw_object(value)
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, bytearray | memoryview):
+        return bytes(cast("bytearray", value))
+    return raw_object(value)
 
 
 def answer_of(message: Received) -> tuple[str, Any]:

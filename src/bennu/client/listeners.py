@@ -25,6 +25,9 @@ from .stream import EventStream
 
 __all__ = ["Binding", "Listeners"]
 
+_Call = tuple["Binding", Any, Coroutine[Any, Any, Any] | None]
+"""A callback, the payload, and the coroutine if the callback was called already."""
+
 
 class Binding:
     """One callback that was registered.
@@ -80,7 +83,7 @@ class Listeners:
         self._overflowed = overflowed
         self._bindings: dict[str, list[Binding]] = {}
         self._streams: WeakSet[EventStream[Any]] | None = None
-        self._queue: deque[tuple[Binding, Any, Coroutine[Any, Any, Any] | None]] = deque()
+        self._queue: deque[_Call] | None = None  # made when it is needed: most clients have none
         self._task: asyncio.Task[None] | None = None
 
     def on(
@@ -143,10 +146,10 @@ class Listeners:
 
     async def close(self) -> None:
         """Cancel the ``async`` callback that runs, and forget what waits."""
-        for _, _, begun in self._queue:
+        for _, _, begun in self._queue or ():
             if begun is not None:
                 begun.close()
-        self._queue.clear()
+        self._queue = None
         if self._task is not None and self._task is not asyncio.current_task():
             self._task.cancel()
             await asyncio.wait((self._task,))
@@ -161,7 +164,10 @@ class Listeners:
     def _put(
         self, binding: Binding, payload: Any, begun: Coroutine[Any, Any, Any] | None = None
     ) -> None:
-        if len(self._queue) >= self._size:
+        queue = self._queue
+        if queue is None:
+            queue = self._queue = deque()
+        if len(queue) >= self._size:
             if begun is not None:
                 begun.close()
             self.dropped += 1
@@ -172,7 +178,7 @@ class Listeners:
             )
             self._overflowed()
             return
-        self._queue.append((binding, payload, begun))
+        queue.append((binding, payload, begun))
         if self._task is None:
             self._task = asyncio.create_task(self._run())
 

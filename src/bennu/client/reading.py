@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from ..user_code.invalid_payload import InvalidPayload, explain
-from ..user_code.models import ModelError, mistake
+from ..user_code.models import Adapter, ModelError, mistake
 from ..user_code.payload import adapter_of, from_builtin
 from ..user_code.types import read_type
 from .frames import json_of
@@ -40,14 +40,11 @@ def _reader(annotation: Any) -> Read:
     adapter = adapter_of(
         annotation, read_type(annotation), subject="a client has a payload", where=None
     )
-    decode: Callable[[Any], Any]
+    decode: Read
     if adapter is None:
         decode = msgspec.json.Decoder(annotation, dec_hook=from_builtin).decode
     else:
-        from_json = adapter.from_json
-
-        def decode(payload: Any) -> Any:
-            return from_json(bytes(payload))
+        decode = _decode_by(adapter)
 
     def read(payload: Any) -> Any:
         if isinstance(payload, bytes):
@@ -58,6 +55,10 @@ def _reader(annotation: Any) -> Read:
             raise explain(error, payload) from error
 
     return read
+
+
+def _decode_by(adapter: Adapter) -> Read:
+    return lambda payload: adapter.from_json(bytes(payload))
 
 
 def _bytes_only(payload: Any) -> bytes:

@@ -7,7 +7,7 @@ The rules are those of ``Presence`` in phoenix.js (protocol document, §6.5). A 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 __all__ = ["Change", "Entries", "Roster", "entries_of", "sync_diff", "sync_state"]
 
@@ -140,7 +140,7 @@ class Roster:
             join_ref: The ref of the channel's present join.
             changed: Is called for each key whose metas changed.
         """
-        given: Mapping[str, Any] = payload if isinstance(payload, Mapping) else {}
+        given = cast("Mapping[str, Any]", payload) if isinstance(payload, Mapping) else {}
         joins, leaves = entries_of(given.get("joins")), entries_of(given.get("leaves"))
         if self._join_ref is None or self._join_ref != join_ref:
             self._waiting.append((joins, leaves))
