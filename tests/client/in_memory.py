@@ -13,10 +13,17 @@ from urllib.parse import urlsplit
 import httpx
 
 from bennu import Endpoint
-from bennu.client import Client, Closed, ConnectFailed, ConnectRefused, Target, TransportClosed
+from bennu.client import (
+    Client,
+    Closed,
+    ConnectFailed,
+    ConnectRefused,
+    ConnectTarget,
+    TransportClosed,
+)
 from bennu.client.transport import OpenTransport
 from bennu.client.urls import subprotocols_of
-from tests.support.wires import HandshakeRefused, NativeWire, Over, open_wire
+from bennu.testing.wires import HandshakeRefused, NativeWire, Over, open_wire
 
 __all__ = ["URL", "MemoryWire", "Network", "http_of", "memory_client"]
 
@@ -96,7 +103,7 @@ class Network:
         self._choose = choose
         self._over = over
 
-    async def open(self, target: Target) -> MemoryWire:
+    async def open(self, target: ConnectTarget) -> MemoryWire:
         """Connect."""
         endpoint = self._choose()
         if endpoint is None:

@@ -22,11 +22,11 @@ from bennu.client import (
     ChannelState,
     Client,
     Closed,
+    ConnectTarget,
     RemoteChannel,
-    Target,
     TransportClosed,
 )
-from tests.support.clock import settle
+from bennu.testing.clock import settle
 
 __all__ = ["EXACT", "PlayedServer", "PlayedTransport", "Sent", "is_in"]
 
@@ -120,13 +120,13 @@ class PlayedServer:
 
     def __init__(self, *, beats: bool = True) -> None:
         self.transports: list[PlayedTransport] = []
-        self.targets: list[Target] = []
+        self.targets: list[ConnectTarget] = []
         self.failures: deque[Exception | None] = deque()
         self.times: list[float] = []
         self._beats = beats
         self._replied: set[tuple[int, Any]] = set()
 
-    async def open(self, target: Target) -> PlayedTransport:
+    async def open(self, target: ConnectTarget) -> PlayedTransport:
         """Accept a connection."""
         self.targets.append(target)
         self.times.append(asyncio.get_running_loop().time())

@@ -20,9 +20,9 @@ from bennu import Channel, Endpoint, History, on
 from bennu.bus import MemoryNetwork
 from bennu.client import Client, ClientError, Promise, RemoteChannel
 from bennu.store import Appended, Draft, Retention
-from tests.support.clock import advance, settle
+from bennu.testing.clock import advance, settle
+from bennu.testing.shared_store import SharedStore
 from tests.support.memory import endpoint_of
-from tests.support.shared_store import SharedStore
 
 from .in_memory import URL, Network
 

@@ -22,7 +22,7 @@ from bennu.client import (
     PushTimeout,
     RemoteChannel,
 )
-from tests.support.clock import advance, settle
+from bennu.testing.clock import advance, settle
 
 from .played import PlayedServer, is_in
 

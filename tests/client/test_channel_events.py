@@ -20,7 +20,8 @@ from bennu.client import (
     InvalidPayload,
     RemoteChannel,
 )
-from tests.support.clock import advance, settle, work
+from bennu.testing.clock import advance, settle
+from tests.support.clock import work
 
 from .played import PlayedServer
 

@@ -19,7 +19,7 @@ from bennu.client import (
     ConnectRefused,
     PushLost,
 )
-from tests.support.clock import advance, settle
+from bennu.testing.clock import advance, settle
 
 from .played import PlayedServer
 

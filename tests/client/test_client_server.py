@@ -18,7 +18,7 @@ from bennu.client import (
     RemoteChannel,
 )
 from bennu.connect_info import ConnectInfo
-from tests.support.clock import advance, settle
+from bennu.testing.clock import advance, settle
 from tests.support.memory import Server, endpoint_of, serve
 
 from .in_memory import memory_client

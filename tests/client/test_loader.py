@@ -10,7 +10,7 @@ import pytest
 
 from bennu import Channel, History, on
 from bennu.client import Client, RemoteChannel
-from tests.support.clock import advance, settle
+from bennu.testing.clock import advance, settle
 from tests.support.memory import endpoint_of, serve
 
 from .in_memory import URL, Network, memory_client

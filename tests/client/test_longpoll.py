@@ -21,7 +21,7 @@ from bennu.client import (
     ConnectRefused,
     RemoteChannel,
 )
-from tests.support.clock import advance, settle
+from bennu.testing.clock import advance, settle
 
 from .played import EXACT
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from bennu.client import Client, ConnectFailed, Target
-from tests.support.clock import advance, settle
+from bennu.client import Client, ConnectFailed, ConnectTarget
+from bennu.testing.clock import advance, settle
 
 from .played import EXACT, PlayedServer, PlayedTransport
 
@@ -55,7 +55,7 @@ async def test_a_websocket_that_fails_is_replaced_at_once_and_for_good(both: Bot
 
 
 async def test_a_websocket_that_does_not_open_in_time_is_replaced(both: Both) -> None:
-    async def never(target: Target) -> Any:
+    async def never(target: ConnectTarget) -> Any:
         await asyncio.get_running_loop().create_future()
 
     client = Client("ws://played/socket", transport=never, longpoll_fallback=2)
@@ -118,7 +118,7 @@ async def test_a_mistake_in_a_transport_is_logged_and_the_client_connects_again(
 ) -> None:
     opened: list[PlayedTransport] = []
 
-    async def open_it(target: Target) -> PlayedTransport:
+    async def open_it(target: ConnectTarget) -> PlayedTransport:
         transport = PlayedTransport() if opened else Broken()
         opened.append(transport)
         return transport
@@ -136,7 +136,7 @@ async def test_a_cancelled_start_ends_the_client() -> None:
     """`async with` that is cancelled leaves no task behind."""
     before = asyncio.all_tasks()
 
-    async def never(target: Target) -> Any:
+    async def never(target: ConnectTarget) -> Any:
         await asyncio.get_running_loop().create_future()
 
     async def run() -> None:

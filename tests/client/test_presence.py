@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bennu.client import Client, ClientError, RemoteChannel, RoomPresence
-from tests.support.clock import advance, settle
+from bennu.testing.clock import advance, settle
 
 from .played import PlayedServer
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from bennu import DefinitionError
-from bennu.client.recovery import RecoveryState, Verdict, place_of
+from bennu.client.recovery import FrameVerdict, RecoveryState, place_of
 
 TOKEN = "f1c0ffee00000000"
 
@@ -32,7 +32,7 @@ def joined(position: str = "5:e") -> RecoveryState[int]:
 
 def takes(state: RecoveryState[int], *refs: str, is_joined: bool = True) -> list[str]:
     """Return the refs that are taken."""
-    return [ref for ref in refs if state.take(ref, is_joined=is_joined) is Verdict.TAKE]
+    return [ref for ref in refs if state.take(ref, is_joined=is_joined) is FrameVerdict.TAKE]
 
 
 @pytest.mark.parametrize(
@@ -92,8 +92,8 @@ def test_nothing_is_taken_before_the_reply_to_the_join() -> None:
 
 def test_what_has_no_position_passes() -> None:
     state = joined()
-    assert state.take(None, is_joined=False) is Verdict.PASS
-    assert state.take("17", is_joined=True) is Verdict.PASS
+    assert state.take(None, is_joined=False) is FrameVerdict.PASS
+    assert state.take("17", is_joined=True) is FrameVerdict.PASS
 
 
 @pytest.mark.parametrize("reason", ["trimmed", "too_many", "epoch", "ahead", "invalid"])
@@ -121,7 +121,7 @@ def test_a_topic_without_history_may_have_lost_something(response: Any) -> None:
 def held(state: RecoveryState[int], *offsets: int, epoch: str = "e") -> None:
     """Let messages come while the state is loaded."""
     for offset in offsets:
-        assert state.take(f"{offset}:{epoch}", is_joined=True) is Verdict.TAKE
+        assert state.take(f"{offset}:{epoch}", is_joined=True) is FrameVerdict.TAKE
         assert state.hold(offset)
 
 

@@ -25,7 +25,7 @@ from .promise import Promise
 from .schedule import Backoff
 from .states import ChannelState, ConnectionState
 from .stream import EventStream
-from .transport import ClientTransport, Closed, Target, TransportClosed
+from .transport import ClientTransport, Closed, ConnectTarget, TransportClosed
 
 __all__ = [
     "Backoff",
@@ -41,6 +41,7 @@ __all__ = [
     "Closed",
     "ConnectFailed",
     "ConnectRefused",
+    "ConnectTarget",
     "ConnectionState",
     "DefinitionError",
     "EncodeError",
@@ -58,6 +59,5 @@ __all__ = [
     "Recovery",
     "RemoteChannel",
     "RoomPresence",
-    "Target",
     "TransportClosed",
 ]

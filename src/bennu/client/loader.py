@@ -10,7 +10,7 @@ from typing import Any, Final
 from ..errors import DefinitionError
 from ..logs.log import Log
 from .frames import Received
-from .recovery import RecoveryState, Verdict
+from .recovery import FrameVerdict, RecoveryState
 
 __all__ = ["MissedCallback", "RecoveredCallback", "Recovery"]
 
@@ -88,7 +88,9 @@ class Recovery:
     def take(self, message: Received, *, is_joined: bool) -> None:
         """Take a message: pass it on, keep it until the state is loaded, or drop it."""
         verdict = self._state.take(message.ref, is_joined=is_joined)
-        if verdict is Verdict.PASS or (verdict is Verdict.TAKE and not self._state.hold(message)):
+        if verdict is FrameVerdict.PASS or (
+            verdict is FrameVerdict.TAKE and not self._state.hold(message)
+        ):
             self._pass_on(message)
 
     def overflowed(self) -> None:

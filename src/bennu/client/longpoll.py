@@ -17,7 +17,7 @@ import msgspec
 from ..errors import DefinitionError
 from .errors import ConnectRefused
 from .frames import Data
-from .transport import Closed, Target, TransportClosed, default_tls, unreachable
+from .transport import Closed, ConnectTarget, TransportClosed, default_tls, unreachable
 
 if TYPE_CHECKING:
     import httpx
@@ -49,7 +49,7 @@ class _Poll(msgspec.Struct):
 _decode = msgspec.json.Decoder(_Poll).decode
 
 
-async def open_longpoll(target: Target) -> LongPollTransport:
+async def open_longpoll(target: ConnectTarget) -> LongPollTransport:
     """Begin a session of long polling.
 
     Raises:
@@ -92,7 +92,7 @@ class LongPollTransport:
         "beats",
     )
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: ConnectTarget) -> None:
         self.beats = False  # each poll says that the client lives
         self._target = target
         self._url = target.url.longpoll(target.query)
@@ -235,7 +235,7 @@ class LongPollTransport:
             return 200, None
 
 
-def _make_http(target: Target) -> Any:
+def _make_http(target: ConnectTarget) -> Any:
     module = _httpx()
     verify: Any = (target.ssl or default_tls()) if target.url.is_secure else False
     return module.AsyncClient(verify=verify, timeout=None)

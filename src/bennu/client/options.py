@@ -14,7 +14,7 @@ from ..logs.printable import described
 from .frames import ClientSerializer
 from .schedule import Backoff
 from .stream import Overflow
-from .transport import OpenTransport, Target
+from .transport import ConnectTarget, OpenTransport
 from .urls import SocketURL, query_of
 
 __all__ = ["ClientOptions", "JoinParams", "Params", "Text", "seconds"]
@@ -62,11 +62,11 @@ class ClientOptions:
     overflow: Overflow
     http: Any
 
-    async def target(self) -> Target:
+    async def target(self) -> ConnectTarget:
         """Return where to connect now: the parameters and the token are asked for."""
         params = await _now(self.params)
         token = None if self.auth_token is None else await _now(self.auth_token)
-        return Target(
+        return ConnectTarget(
             self.url,
             query_of({**params, "vsn": self.serializer.vsn}),
             token,

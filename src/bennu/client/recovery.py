@@ -19,7 +19,7 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 from ..errors import DefinitionError
 from ..logs.printable import described
 
-__all__ = ["KEY", "Place", "RecoveryState", "Verdict", "place_of"]
+__all__ = ["KEY", "FrameVerdict", "Place", "RecoveryState", "place_of"]
 
 KEY: Final = "recovery"
 """The key in the payload of a join, and in the response to it."""
@@ -48,7 +48,7 @@ class Place(NamedTuple):
         return f"{self.offset}:{self.epoch}"
 
 
-class Verdict(Enum):
+class FrameVerdict(Enum):
     """What becomes of a message."""
 
     PASS = auto()
@@ -149,7 +149,7 @@ class RecoveryState(Generic[M]):
         """Return whether the application must load its state, and does not do so already."""
         return self._loss is not None and self._held is None
 
-    def take(self, ref: object, *, is_joined: bool) -> Verdict:
+    def take(self, ref: object, *, is_joined: bool) -> FrameVerdict:
         """Decide about a message, and move the position.
 
         Args:
@@ -158,12 +158,12 @@ class RecoveryState(Generic[M]):
         """
         place = place_of(ref)
         if place is None:
-            return Verdict.PASS
+            return FrameVerdict.PASS
         at = self._at
         if not is_joined or at is None or place.epoch != at.epoch or place.offset <= at.offset:
-            return Verdict.DROP
+            return FrameVerdict.DROP
         self._at = place
-        return Verdict.TAKE
+        return FrameVerdict.TAKE
 
     def hold(self, message: M) -> bool:
         """Keep the message that was taken last until the state is loaded. Return False if it is loaded."""

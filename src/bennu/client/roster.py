@@ -140,7 +140,9 @@ class Roster:
             join_ref: The ref of the channel's present join.
             changed: Is called for each key whose metas changed.
         """
-        given = cast("Mapping[str, Any]", payload) if isinstance(payload, Mapping) else {}
+        given: dict[str, Any] = (
+            dict(cast("Mapping[str, Any]", payload)) if isinstance(payload, Mapping) else {}
+        )
         joins, leaves = entries_of(given.get("joins")), entries_of(given.get("leaves"))
         if self._join_ref is None or self._join_ref != join_ref:
             self._waiting.append((joins, leaves))

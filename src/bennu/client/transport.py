@@ -19,8 +19,8 @@ from .urls import SocketURL
 __all__ = [
     "ClientTransport",
     "Closed",
+    "ConnectTarget",
     "OpenTransport",
-    "Target",
     "TransportClosed",
     "default_tls",
     "unreachable",
@@ -54,7 +54,7 @@ class TransportClosed(Exception):
         super().__init__(closed)
 
 
-class Target(NamedTuple):
+class ConnectTarget(NamedTuple):
     """Where and how to connect.
 
     Attributes:
@@ -120,5 +120,5 @@ def unreachable(url: SocketURL, error: BaseException) -> ConnectFailed:
     return ConnectFailed(f"{url} can't be reached: {why}", is_final=cause is not None)
 
 
-OpenTransport = Callable[[Target], Awaitable[ClientTransport]]
+OpenTransport = Callable[[ConnectTarget], Awaitable[ClientTransport]]
 """Connects. Raises :class:`~bennu.client.errors.ConnectFailed` or one of its subclasses."""

@@ -17,7 +17,7 @@ from websockets.typing import Subprotocol
 
 from .errors import ConnectRefused
 from .frames import Data
-from .transport import ABNORMAL, Closed, Target, TransportClosed, default_tls, unreachable
+from .transport import ABNORMAL, Closed, ConnectTarget, TransportClosed, default_tls, unreachable
 from .urls import subprotocols_of
 
 __all__ = ["WebSocketTransport", "open_websocket", "reason_in"]
@@ -28,7 +28,7 @@ CLOSE_TIMEOUT: Final = 1.5
 USER_AGENT: Final = "bennu-client"
 
 
-async def open_websocket(target: Target) -> WebSocketTransport:
+async def open_websocket(target: ConnectTarget) -> WebSocketTransport:
     """Connect by a WebSocket.
 
     Raises:

@@ -3,13 +3,13 @@
 The modules ``bus_contract`` and ``store_contract`` are the tests of an adapter for a bus, and of a store. They need pytest.
 """
 
+from ..client.errors import ConnectRefused, JoinRefused, PushRefused
 from .channel import TestChannel
 from .client import TestClient, connect
 from .clock import VIRTUAL_TIME, Clock, VirtualLoop, virtual_time
 from .nodes import TestCluster, TestNode, nodes
 from .patterns import ANY, Exactly
 from .push import TestPush
-from .refusals import ConnectRefused, JoinRefused, PushRefused
 from .running import running
 from .seeds import seeded
 from .storms import storm

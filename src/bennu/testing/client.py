@@ -22,6 +22,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from ..channel import Channel
+from ..client.errors import ConnectRefused, JoinRefused
 from ..endpoint import Endpoint
 from ..socket import SocketBase
 from ..telemetry import SocketConnected
@@ -30,7 +31,6 @@ from .channel import TestChannel
 from .codec import Version, WireMessage, decode, encode
 from .given_assigns import HEADER, give_assigns, take_assigns
 from .patterns import ANY, differences, shown
-from .refusals import ConnectRefused, JoinRefused
 from .running import running
 from .waiting import bound_of, comes
 from .wires import AnyWire, HandshakeRefused, Over, open_wire
@@ -373,13 +373,13 @@ async def _open(
         )
     except HandshakeRefused as refused:
         text = refused.body.decode("utf-8", "replace")
-        raise ConnectRefused(path, refused.status, "".join(reasons) or text) from None
+        raise ConnectRefused(refused.status, "".join(reasons) or text or None) from None
     finally:
         detach()
         _refusals.reset(token)
     if reasons:
         wire.close()
-        raise ConnectRefused(path, 101, reasons[0])
+        raise ConnectRefused(101, reasons[0])
     return wire
 
 

@@ -1,39 +1,36 @@
-"""Who is in a topic, as a page shows it: the states and diffs of presences, put together. Protocol document, §8."""
+"""Who is in a topic, as a page shows it: the states and diffs of presences, by the rules of phoenix.js."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from ..client.roster import Roster, RosterChange
+
 __all__ = ["Presences"]
 
 
 class Presences:
-    """The presences of a topic that a client knows.
-
-    Attributes:
-        all: The metas of each key.
-    """
+    """The presences of a topic that a client knows. As for a page, the first diffs wait for the list."""
 
     def __init__(self) -> None:
-        self.all: dict[str, list[Any]] = {}
+        self._roster = Roster()
+
+    @property
+    def all(self) -> dict[str, list[Any]]:
+        """The metas of each key."""
+        return {key: self.metas(key) for key in self._roster.state}
 
     def metas(self, key: str) -> list[Any]:
         """Return the metas of a key; none if it is absent."""
-        return self.all.get(key, [])
+        return list(self._roster.state.get(key, {}).get("metas", ()))
 
     def take(self, event: str, payload: Any) -> None:
         """Take an event of the topic: a state, a diff, or anything else."""
         if event == "presence_state":
-            self.all = {key: list(one["metas"]) for key, one in payload.items()}
+            self._roster.take_state(payload, "join", _ignore)
         elif event == "presence_diff":
-            for key, one in payload["joins"].items():
-                new = {meta["phx_ref"] for meta in one["metas"]}
-                kept = [meta for meta in self.metas(key) if meta["phx_ref"] not in new]
-                self.all[key] = kept + list(one["metas"])
-            for key, one in payload["leaves"].items():
-                gone = {meta["phx_ref"] for meta in one["metas"]}
-                kept = [meta for meta in self.metas(key) if meta["phx_ref"] not in gone]
-                if kept:
-                    self.all[key] = kept
-                else:
-                    self.all.pop(key, None)
+            self._roster.take_diff(payload, "join", _ignore)
+
+
+def _ignore(_: RosterChange) -> None:
+    """Do nothing: a test asks for the presences."""

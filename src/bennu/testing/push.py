@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
+from ..client.errors import PushRefused
 from .patterns import ANY, differences, shown
-from .refusals import PushRefused
 from .waiting import bound_of, comes
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class TestPush:
         """
         reply = await self._reply(None, f"reply to {self.event!r}")
         if reply["status"] != "ok":
-            raise PushRefused(self.event, reply["status"], reply["response"])
+            raise PushRefused(self._channel.topic, self.event, reply["status"], reply["response"])
         return reply["response"]
 
     async def assert_reply(
