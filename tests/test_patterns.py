@@ -93,6 +93,7 @@ PATTERNS: Final[dict[str, str | list[Worst]]] = {
     "bus/nats/fence.py:_NUMBER": "reads messages of nodes, and every part has a bound",
     "bus/nats/parts.py:_REPLY": "reads messages of nodes, and every part has a bound",
     "bus/nats/subjects.py:_PREFIX": "reads the address of the bus",
+    "client/recovery.py:_REF": "every part has a bound",
     "cli/publish.py:ADDRESS": "reads the arguments of a command",
     "history/position.py:_CLIENT": "what it reads has at most 256 bytes",
     "history/position.py:_EPOCH": "what it reads has at most 256 bytes",
