@@ -15,7 +15,7 @@ from starlette.routing import Mount
 
 from bennu import Channel, Count, Endpoint, History, Presence, Rates, Socket, on
 
-__all__ = ["endpoint", "guarded", "kept", "mounted"]
+__all__ = ["KeptRoomChannel", "RoomChannel", "connect", "endpoint", "guarded", "mounted"]
 
 
 class Timed(Struct):
@@ -117,11 +117,3 @@ guarded = Endpoint(
         )
     }
 )
-kept = Endpoint(
-    sockets={
-        "/socket": Socket(
-            connect=connect, channels={"room:*": RoomChannel, "kept:*": KeptRoomChannel}
-        ),
-    }
-)
-"""Rooms with and without history. The variable BENNU_STORE has the store."""

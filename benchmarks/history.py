@@ -98,7 +98,7 @@ def _measure(
 ) -> dict[str, float]:
     """Return the median of each room."""
     runs: dict[str, list[Figures]] = {room: [] for room in ROOMS}
-    command = f"env BENNU_STORE={quote(address)} {quote(sys.executable)} -m bennu run benchmarks.endpoint:kept --port {{port}}"
+    command = f"env BENNU_STORE={quote(address)} {quote(sys.executable)} -m bennu run benchmarks.kept:endpoint --port {{port}}"
     setting = Setting(PATH, options.secs, 0, 1)
     for turn in range(options.runs):
         for room in list(ROOMS) if turn % 2 == 0 else reversed(ROOMS):

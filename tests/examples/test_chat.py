@@ -176,6 +176,7 @@ async def test_new_room(company: Company) -> None:
     await name.press("Enter")
     await expect(dialog).to_be_hidden()
     await expect(ann.page.get_by_role("heading", name="summer-party", exact=True)).to_be_visible()
+    await expect(ann.people).to_have_count(1)  # who is there before is no news
     await bo.room("summer-party").click()
     await expect(ann.notices).to_have_text("Bo joined")
 

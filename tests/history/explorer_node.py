@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bennu.history.answer import RecoveryAnswer
+from bennu.history.answer import NotRecovered, RecoveryAnswer
 from bennu.history.gate import Gate
 from bennu.history.member import HistoryMember, MemberState
 from bennu.history.position import Asked, Position
@@ -71,6 +71,13 @@ class ModelMember(HistoryMember):
         self.handled: LogEntry | None = None
         self.is_writing = False
         self.guarded_upto = 0
+        self.judged_within: Seen | None = (
+            None  # what the node had seen when it found that nothing is recovered
+        )
+
+    def start_anew(self, missed: NotRecovered) -> None:
+        self.judged_within = self.node.seen
+        super().start_anew(missed)
 
     def stands(self) -> Position | None:
         """Return where the log stands when the user's join begins; None if a store that is down does not say it."""
@@ -104,8 +111,9 @@ class ModelMember(HistoryMember):
             is_there = position.epoch == seen.epoch and seen.joins_up(position.offset)
             if missed is None and not (is_newest or is_there):
                 world.complain(f"recovered, but nothing proves {position} within {seen}")
-            if missed is not None and seen.proves(position, world.bounds, self.floor):
-                world.complain(f"{missed.text} in vain: {position} within {seen}")
+            judged = self.judged_within
+            if missed is not None and judged and judged.proves(position, world.bounds, self.floor):
+                world.complain(f"{missed.text} in vain: {position} within {judged}")
         if missed is not None and self.stood_at is not None:
             self.expect_overlap(seen, self.stood_at, start)
         self.guarded_upto = seen.newest

@@ -356,6 +356,18 @@ async def test_losses_are_counted_and_told(caplog: pytest.LogCaptureFixture) -> 
         )
 
 
+async def test_only_what_was_for_this_node_is_lost_in_its_accounts() -> None:
+    """What this node has published and dropped is lost to the others: they count it."""
+    telemetry = Telemetry()
+    adapter = hostile(MemoryNetwork(), "one")
+    async with cluster(adapter, telemetry):
+        adapter.lost(Loss("two", TOPICS + "A", 3, LossReason.GAP))
+        adapter.lost(Loss("two", TOPICS + "A", 5, LossReason.CUT))
+        adapter.lost(Loss("one", TOPICS + "A", 7, LossReason.DROPPED))
+        adapter.lost(Loss("two", TOPICS + "A", None, LossReason.TAIL))
+        assert telemetry.accounts.of("A").lost == 3
+
+
 async def test_losses_without_a_handler() -> None:
     """They are counted."""
     telemetry = Telemetry()

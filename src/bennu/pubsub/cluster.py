@@ -14,6 +14,7 @@ from typing import Any, Final
 from ..bus.bus import PUBLISHER, BusAdapter, Loss
 from ..errors import DecodeError, DefinitionError, EncodeError
 from ..logs.log import Log
+from ..reasons import LossReason
 from ..telemetry import BusMessagesLost, Telemetry
 from ..user_code.callback import crash_of
 from .bus_watch import BusWatch
@@ -211,7 +212,8 @@ class Cluster:
         if topic is not None and topic[:1] == TOPICS:
             topic = topic[1:]
         self._telemetry.missed[loss.reason] += loss.count or 0
-        if topic is not None and loss.topic != topic and loss.count:
+        is_for_this_node = loss.reason is LossReason.GAP  # the count of a TAIL is unknown
+        if topic is not None and loss.topic != topic and loss.count and is_for_this_node:
             self._telemetry.accounts.of(topic).lost += loss.count
         if self._telemetry.handlers[BusMessagesLost]:
             self._telemetry.emit(BusMessagesLost(loss.node, topic, loss.count, loss.reason))
