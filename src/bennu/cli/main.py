@@ -20,10 +20,12 @@ from ..protocol.proxies import TrustedProxies
 from .accounts import accounts
 from .config import Config
 from .first_protocol import FirstProtocol
+from .gen import gen
 from .head_limits import DEFAULT_BODY_TIMEOUT, DEFAULT_LIMITS, HeadLimits
 from .listeners import addresses, open_listeners
 from .loading import DEFAULT_TARGET, import_from, load
 from .log_format import log_config
+from .new import new
 from .parameters import (
     LEVELS,
     READABLE,
@@ -58,6 +60,8 @@ def main() -> None:
 main.add_command(publish)
 main.add_command(disconnect)
 main.add_command(accounts)
+main.add_command(new)
+main.add_command(gen)
 
 
 @main.command()
