@@ -22,7 +22,7 @@ def _secret(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_client_with_a_token_connects() -> None:
-    with connect(endpoint, "/socket", {"token": issue(ANN)}):
+    with connect(endpoint, "/socket", auth_token=issue(ANN)):
         assert endpoint.connections == 1
 
 
@@ -37,6 +37,6 @@ def test_nobody_connects_without_a_token() -> None:
 def test_nobody_connects_with_a_forged_token() -> None:
     with (
         pytest.raises(ConnectRefused, match="token_invalid"),
-        connect(endpoint, "/socket", {"token": f"{issue(ANN)}x"}),
+        connect(endpoint, "/socket", auth_token=f"{issue(ANN)}x"),
     ):
         pass

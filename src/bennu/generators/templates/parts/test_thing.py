@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
 from bennu import Endpoint, Socket
-from bennu.testing import PushRefused
 from bennu.testing.blocking import connect
 
 from my_app.thing import ThingChannel
@@ -27,12 +25,11 @@ def test_all_clients_of_the_topic_get_what_one_says() -> None:
     ):
         here = ann.join("EXAMPLE")
         there = bo.join("EXAMPLE")
-        here.push("say", {"body": "Hello"})
+        here.push("say", {"body": "Hello"}).assert_reply()
         there.assert_push("said", {"author": "Ann", "body": "Hello"})
 
 
 def test_a_text_is_needed() -> None:
     with connect(endpoint, "/socket", assigns=ANN) as ann:
         here = ann.join("EXAMPLE")
-        with pytest.raises(PushRefused, match="invalid_payload"):
-            here.push("say", {"body": ""})
+        here.push("say", {"body": ""}).assert_error({"reason": "invalid_payload"})

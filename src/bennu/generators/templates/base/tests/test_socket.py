@@ -13,9 +13,9 @@ ANN = User("1", "Ann")
 
 
 async def test_a_token_says_who_the_user_is() -> None:
-    async with connect(endpoint, "/socket", {"token": issue(ANN)}) as client:
-        room = await client.join("room:lobby")
-        assert room.channel.assigns == ANN
+    async with connect(endpoint, "/socket", auth_token=issue(ANN)) as client:
+        await client.join("room:lobby")
+        assert client.assigns == ANN
 
 
 async def test_nobody_connects_without_a_token() -> None:
@@ -26,5 +26,11 @@ async def test_nobody_connects_without_a_token() -> None:
 
 async def test_nobody_connects_with_a_forged_token() -> None:
     with pytest.raises(ConnectRefused, match="token_invalid"):
-        async with connect(endpoint, "/socket", {"token": issue(ANN)[:-2] + "xx"}):
+        async with connect(endpoint, "/socket", auth_token=f"{issue(ANN)}x"):
             pass
+
+
+async def test_a_client_without_auth_tokens_sends_a_parameter() -> None:
+    async with connect(endpoint, "/socket", {"token": issue(ANN)}) as client:
+        await client.join("room:lobby")
+        assert client.assigns == ANN

@@ -36,7 +36,7 @@ def test_nobody_is_signed_in_at_first() -> None:
 async def test_a_page_gets_a_token_for_the_socket() -> None:
     ann = await signed_in()
     session = (await ann.get("/session")).json()
-    async with connect(endpoint, "/socket", {"token": session["token"]}) as client:
+    async with connect(endpoint, "/socket", auth_token=session["token"]) as client:
         room = await client.join("room:lobby")
         assert room.channel.assigns == read(session["token"])
 
@@ -44,8 +44,9 @@ async def test_a_page_gets_a_token_for_the_socket() -> None:
 async def test_signing_out_closes_the_connections_of_the_user() -> None:
     ann = await signed_in()
     session = (await ann.get("/session")).json()
-    async with connect(endpoint, "/socket", {"token": session["token"]}):
+    async with connect(endpoint, "/socket", auth_token=session["token"]) as client:
         assert (await ann.delete("/session")).status_code == 204
+        await client.assert_closed()
     assert (await ann.get("/session")).status_code == 401
 
 

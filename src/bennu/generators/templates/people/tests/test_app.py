@@ -22,7 +22,7 @@ async def test_a_page_gets_a_token_for_the_socket() -> None:
         assert (await ann.post("/session", json={"name": " Ann "})).status_code == 204
         session = (await ann.get("/session")).json()
         assert session["name"] == "Ann"
-        async with connect(endpoint, "/socket", {"token": session["token"]}) as client:
+        async with connect(endpoint, "/socket", auth_token=session["token"]) as client:
             room = await client.join("room:lobby")
             assert room.channel.assigns == read(session["token"])
 
@@ -36,8 +36,9 @@ async def test_signing_out_closes_the_connections_of_the_user() -> None:
     async with browser() as ann:
         await ann.post("/session", json={"name": "Ann"})
         session = (await ann.get("/session")).json()
-        async with connect(endpoint, "/socket", {"token": session["token"]}):
+        async with connect(endpoint, "/socket", auth_token=session["token"]) as client:
             assert (await ann.delete("/session")).status_code == 204
+            await client.assert_closed()
         assert (await ann.get("/session")).status_code == 401
 
 

@@ -21,7 +21,7 @@ const presence = new Presence(room.channel);
 
 // The state of the connection. phoenix.js connects again by itself, and joins the room again.
 
-const STATES = { connecting: "Connecting…", online: "Online", offline: "Offline, trying again…" };
+const STATES = { connecting: "Connecting…", online: "Online", offline: "Offline" };
 
 function show(state) {
   byId("state").dataset.state = state;
