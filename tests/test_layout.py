@@ -80,7 +80,8 @@ PUBLIC: Final = {"_asdict", "_exit", "_fields", "_make", "_replace"}
 def modules(folder: Path) -> Iterator[tuple[str, Path]]:
     """Yield each Python module below a folder: its path from there, as text and as a path."""
     for path in sorted(folder.rglob("*.py")):
-        if "node_modules" not in path.parts:
+        # The files of a new project are data here: tests/generators checks them.
+        if not {"node_modules", "templates"}.intersection(path.parts):
             yield path.relative_to(folder).as_posix(), path
 
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 import shlex
-import site
 import subprocess
-import venv
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,6 +18,7 @@ from playwright.async_api import expect
 from bennu.cli import main
 from tests.support.browser import open_browser
 from tests.support.conformance import TOML, CheckList, find_marks
+from tests.support.environments import new_environment
 
 pytestmark = [pytest.mark.browser, pytest.mark.clock("real")]
 
@@ -54,23 +52,6 @@ def test_numbers_of_conformance_are_those_of_the_list() -> None:
     behaviours = CheckList.load(TOML.read_text()).behaviours
     tested = sum(key in marks for key in behaviours)
     assert f"the {len(behaviours)} behaviours of Phoenix's own test suites; {tested} are" in README
-
-
-def new_environment(path: Path) -> dict[str, str]:
-    """Make an offline virtual environment with Bennu's dependencies, but without Bennu; return its variables."""
-    venv.create(path, with_pip=False)
-    [packages] = path.glob("lib/python*/site-packages")
-    (packages / "dependencies.pth").write_text("\n".join(site.getsitepackages()))
-    pip = path / "bin" / "pip"
-    pip.write_text(f'#!/bin/sh\nexec "{path}/bin/python" -m pip "$@"\n')
-    pip.chmod(0o755)
-    return {
-        **{name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
-        "PATH": f"{path / 'bin'}{os.pathsep}{os.environ['PATH']}",
-        "PIP_NO_INDEX": "1",
-        "PIP_NO_BUILD_ISOLATION": "0",  # no index
-        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-    }
 
 
 @asynccontextmanager
