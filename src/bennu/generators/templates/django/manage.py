@@ -7,6 +7,8 @@ import sys
 
 from django.core.management import execute_from_command_line
 
+SETTINGS = "my_app.settings"
+
 if __name__ == "__main__":
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "my_app.settings")
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", SETTINGS)
     execute_from_command_line(sys.argv)

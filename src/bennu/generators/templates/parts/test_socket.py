@@ -7,8 +7,8 @@ from bennu import Endpoint
 from bennu.testing import ConnectRefused
 from bennu.testing.blocking import connect
 
+from my_app import tokens
 from my_app.socket import user_socket
-from my_app.tokens import issue
 from my_app.users import User
 
 ANN = User("1", "Ann")
@@ -18,11 +18,11 @@ endpoint = Endpoint(sockets={"/socket": user_socket})
 
 @pytest.fixture(autouse=True)
 def _secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("my_app.tokens.secret_key", lambda: "a secret for tests alone")
+    monkeypatch.setattr(tokens, "secret_key", lambda: "a secret for tests alone")
 
 
 def test_a_client_with_a_token_connects() -> None:
-    with connect(endpoint, "/socket", auth_token=issue(ANN)):
+    with connect(endpoint, "/socket", auth_token=tokens.issue(ANN)):
         assert endpoint.connections == 1
 
 
@@ -37,6 +37,6 @@ def test_nobody_connects_without_a_token() -> None:
 def test_nobody_connects_with_a_forged_token() -> None:
     with (
         pytest.raises(ConnectRefused, match="token_invalid"),
-        connect(endpoint, "/socket", auth_token=f"{issue(ANN)}x"),
+        connect(endpoint, "/socket", auth_token=f"{tokens.issue(ANN)}x"),
     ):
         pass

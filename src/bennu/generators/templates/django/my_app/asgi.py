@@ -11,7 +11,9 @@ from .endpoint import endpoint
 
 __all__ = ["application"]
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "my_app.settings")
+SETTINGS = "my_app.settings"
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", SETTINGS)
 
 # In production let a proxy or WhiteNoise serve /static, in place of the handler.
 application = endpoint.wrap(ASGIStaticFilesHandler(get_asgi_application()))

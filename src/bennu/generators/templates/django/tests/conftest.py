@@ -11,8 +11,10 @@ import pytest
 from django.db import connection
 from django.test.utils import setup_test_environment, teardown_test_environment
 
+SETTINGS = "my_app.settings"
+
 os.environ["SECRET_KEY"] = secrets.token_urlsafe(48)
-os.environ["DJANGO_SETTINGS_MODULE"] = "my_app.settings"
+os.environ["DJANGO_SETTINGS_MODULE"] = SETTINGS
 django.setup()
 
 

@@ -27,7 +27,10 @@ __all__ = ["app"]
 
 STATIC: Final = Path(__file__).parent / "static"
 
-app = FastAPI(lifespan=endpoint.lifespan(), title="My App")
+app = FastAPI(
+    title="My App",
+    lifespan=endpoint.lifespan(),
+)
 app.add_middleware(
     SessionMiddleware,
     secret_key=secret_key(),
