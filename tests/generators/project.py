@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from bennu.cli import main
 from tests.cli.command import Command
 from tests.support.environments import new_environment
+from tests.support.pages import ROOT
 from tests.support.servers import Server
 
 __all__ = ["Project", "call"]
@@ -45,10 +46,14 @@ class Project:
 
     def __init__(self, root: Path, environment: Path | None = None) -> None:
         self.root = root
-        base = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-        self._env = base if environment is None else new_environment(environment)
-        own = [] if environment is None else [str(environment / "bin")]
-        self._env["PATH"] = os.pathsep.join([*own, str(BIN), os.environ["PATH"]])
+        self._env = {**os.environ}
+        programs = [str(BIN), os.environ["PATH"]]
+        if environment is not None:
+            self._env = new_environment(environment)
+            [packages] = environment.glob("lib/python*/site-packages")
+            (packages / "bennu.pth").write_text(str(ROOT / "src"))
+            programs.insert(0, str(environment / "bin"))
+        self._env["PATH"] = os.pathsep.join(programs)
 
     @property
     def commands(self) -> list[str]:
