@@ -165,7 +165,7 @@ def test_django_has_its_own_secret(root: Path) -> None:
     part = socket_part(find_place(root))
     assert "settings.SECRET_KEY" in text_of(part, "realtime/secret_key.py")
     assert ".env" not in paths(part)
-    assert "endpoint.wrap(get_asgi_application())" in part.steps[0]
+    assert "application = endpoint.wrap(pages)" in part.steps[0]
 
 
 def test_fastapi_mounts_the_endpoint(root: Path) -> None:

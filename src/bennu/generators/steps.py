@@ -65,9 +65,10 @@ Track users in a channel:
         await presence.push_state(self)"""
 
 WRAP_DJANGO: Final = """\
-Wrap Django in asgi.py, and serve that with bennu run:
-    from {module}.endpoint import endpoint
-    application = endpoint.wrap(get_asgi_application())"""
+Put the endpoint around Django in asgi.py, and serve that with bennu run. Import the endpoint after Django is loaded:
+    pages = get_asgi_application()
+    from {module}.endpoint import endpoint  # noqa: E402
+    application = endpoint.wrap(pages)"""
 
 MOUNT_IN_FASTAPI: Final = """\
 Mount the endpoint in {path}. Clients connect to /rt/socket:

@@ -7,13 +7,14 @@ import os
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
 from django.core.asgi import get_asgi_application
 
-from .endpoint import endpoint
-
-__all__ = ["application"]
-
 SETTINGS = "my_app.settings"
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", SETTINGS)
 
 # In production let a proxy or WhiteNoise serve /static, in place of the handler.
-application = endpoint.wrap(ASGIStaticFilesHandler(get_asgi_application()))
+pages = ASGIStaticFilesHandler(get_asgi_application())
+
+# Django is loaded now, so channels can import its models.
+from .endpoint import endpoint  # noqa: E402
+
+application = endpoint.wrap(pages)
