@@ -101,6 +101,10 @@ class Project:
         )
         running = Command(process)
         try:
+            if (
+                "--reload" in command
+            ):  # the process that watches files says an address before one listens
+                await running.read_until("starts again when")
             yield await running.listening()
         finally:
             process.terminate()
