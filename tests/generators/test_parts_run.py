@@ -103,17 +103,18 @@ async def test_a_socket_and_a_channel_in_an_existing_project(
         assert (await client.join("room:7"))["status"] == "ok"
 
 
+@pytest.mark.parametrize("name", ["Board", "Zoo"])
 async def test_a_channel_in_a_project_of_bennu_new(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """It is in the table of the socket, in the style of the project, and its test passes."""
     call("new", str(tmp_path / "shop"), "--bare")
     monkeypatch.chdir(tmp_path / "shop")
     project = Project(tmp_path / "shop")
-    output = call("gen", "channel", "Board", "board:{board_id}:{part}")
+    output = call("gen", "channel", name, "board:{board_id}:{part}")
     assert "  replaces  shop/socket.py\n" in output
     project.check_style()
-    assert project.run("python -m pytest -q -p no:cacheprovider tests/test_board.py")
+    assert project.run("python -m pytest -q -p no:cacheprovider tests")
     served = project.run(
         "python -c",
         "from shop.socket import user_socket as s; s.define(); print(s.table.resolve('board:7:a')[1])",

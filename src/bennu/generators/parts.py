@@ -200,8 +200,13 @@ def _own(place: Place, template: str, names: dict[str, str], *, as_name: str | N
 def _test(
     place: Place, template: str, names: dict[str, str], *, as_name: str | None = None
 ) -> File:
+    """Return a file of the tests. The order of its imports depends on the name of the module."""
     path = place.tests / (as_name or PurePosixPath(template).name)
-    return File(path, put_names(read_template(template), names))
+    lines = put_names(read_template(template), names).splitlines(keepends=True)
+    own = [number for number, line in enumerate(lines) if line.startswith(f"from {place.module}.")]
+    for number, line in zip(own, sorted(lines[number] for number in own), strict=True):
+        lines[number] = line
+    return File(path, "".join(lines))
 
 
 def _needed(place: Place, *modules: str) -> list[File]:

@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 
 from .users import User
 
-__all__ = ["Said", "Say", "ThingChannel"]
+__all__ = ["ThingChannel"]
 
 
 class Say(Struct):
