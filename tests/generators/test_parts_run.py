@@ -59,6 +59,8 @@ def in_fastapi(project: Project) -> str:
 
 
 def in_django(project: Project) -> str:
+    """Django has no types, so a project that checks types has a line for mypy, or django-stubs."""
+    (project.root / "mypy.ini").write_text("[mypy-django.*]\nignore_missing_imports = True\n")
     project.run("django-admin startproject shop .")
     (project.root / "shop/asgi.py").write_text(ASGI)
     said = call("gen", "socket")

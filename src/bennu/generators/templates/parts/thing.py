@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from bennu import Channel, Ok, on
 from msgspec import Meta, Struct
@@ -29,7 +29,7 @@ class ThingChannel(Channel[User]):
     """One client in one topic ``TOPIC``."""
 
     PARAMETERS
-    emits = {"said": Said}
+    emits: ClassVar = {"said": Said}
 
     async def join(self) -> None:
         """Let every user in: ``raise Refused("unauthorized")`` refuses."""

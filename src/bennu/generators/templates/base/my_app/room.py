@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from datetime import timedelta
-from typing import Annotated, Final
+from typing import Annotated, ClassVar, Final
 
 from bennu import Channel, History, Refused, on
 from msgspec import Meta, Struct, convert
@@ -73,7 +73,7 @@ class RoomChannel(Channel[User]):
 
     room: str
     history = History(size=500, ttl=timedelta(days=1))
-    emits = {"message": MessageOut}
+    emits: ClassVar = {"message": MessageOut}
 
     async def join(self) -> Joined:
         """Let the user in, and show the latest messages."""
