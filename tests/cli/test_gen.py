@@ -64,7 +64,7 @@ def test_a_dry_run_writes_nothing(folder: Path) -> None:
     ("arguments", "said"),
     [
         (["channel", "room", "room:*"], "write Room"),
-        (["channel", "Room", "room:{topic}"], "write for example 'room:{topic_name}'"),
+        (["channel", "Room", "room:{topic}"], "write for example 'room:{my_topic}'"),
         (["channel", "Room", "room:{a}{b}"], "two parameters with no text between them"),
         (["channel", "Room"], "Missing argument 'TOPIC'"),
         (["socket", "--package", "a/b"], "expected the name of a package"),

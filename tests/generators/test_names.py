@@ -34,11 +34,11 @@ def test_a_project_has_a_package_and_a_title(text: str, package: str, title: str
         ("çå", "write for example my_app"),
         ("shop_", "write for example shop"),
         ("a" * 41, "at most 40 characters, got 41"),
-        ("class", "class is a word of Python, and can't be imported: write for example class_app"),
+        ("class", "class is a word of Python, and can't be imported: write for example my_class"),
         ("match", "match is a word of Python"),
         ("json", "json is the name of a module that projects import, and yours would hide it"),
-        ("bennu", "write for example bennu_app"),
-        ("tests", "write for example tests_app"),
+        ("bennu", "write for example my_bennu"),
+        ("tests", "write for example my_tests"),
     ],
 )
 def test_a_project_that_could_not_be_imported_is_refused(text: str, said: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from bennu import DefinitionError
 from bennu.generators.names import ClassName
 from bennu.generators.parts import (
-    Part,
+    NewPart,
     TopicRefused,
     auth_part,
     channel_part,
@@ -30,15 +30,15 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def put(root: Path, part: Part) -> None:
+def put(root: Path, part: NewPart) -> None:
     write(root, plan(root, part.files), may_replace=lambda _: False, tell=lambda *_: None)
 
 
-def paths(part: Part) -> list[str]:
+def paths(part: NewPart) -> list[str]:
     return sorted(str(one.path) for one in part.files)
 
 
-def text_of(part: Part, path: str) -> str:
+def text_of(part: NewPart, path: str) -> str:
     [text] = [one.content for one in part.files if str(one.path) == path]
     ast.parse(text)
     return text
@@ -105,9 +105,9 @@ def test_the_test_joins_a_topic_of_the_pattern(root: Path, topic: str, example: 
 @pytest.mark.parametrize(
     ("topic", "said"),
     [
-        ("room:{topic}", "write for example 'room:{topic_name}'"),
+        ("room:{topic}", "write for example 'room:{my_topic}'"),
         ("room:{say}", "each channel has 'say' already"),
-        ("room:{class}", "write for example 'room:{class_name}'"),
+        ("room:{class}", "write for example 'room:{my_class}'"),
         ('room:"', "without quotes"),
         ("room:\n", "printable characters"),
         ("room:\\", "without quotes"),

@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from bennu.generators.place import Place, PlaceUnknown, find_place
+from bennu.generators.place import PlaceUnknown, ProjectPlace, find_place
 
 SOCKET = "from bennu import Rates, Socket\n\nsocket = Socket(connect=None, channels={})\n"
 
@@ -109,5 +109,5 @@ def test_environments_are_not_searched(tmp_path: Path) -> None:
     project(tmp_path, main="", env2__lib__socket=SOCKET, node_modules__x__socket=SOCKET)
     (tmp_path / "env2" / "pyvenv.cfg").touch()
     (tmp_path / "link").symlink_to(tmp_path)
-    place: Place = find_place(tmp_path)
+    place: ProjectPlace = find_place(tmp_path)
     assert not place.has_socket

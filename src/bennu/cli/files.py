@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import click
 
-from ..generators.writing import Change, File, Planned, plan, write
+from ..generators.writing import File, FileChange, Planned, plan, write
 
 __all__ = ["dry_run_option", "force_option", "write_files"]
 
@@ -52,8 +52,8 @@ def write_files(root: Path, files: Sequence[File], *, force: bool, dry_run: bool
             kept.append(path)
         return allowed
 
-    def tell(change: Change, path: PurePosixPath) -> None:
-        if change in (Change.NEW, Change.REPLACED) or path in kept:
+    def tell(change: FileChange, path: PurePosixPath) -> None:
+        if change in (FileChange.NEW, FileChange.REPLACED) or path in kept:
             click.echo(f"  {change.value:<8}  {root / path}")
 
     try:
@@ -71,11 +71,11 @@ def write_files(root: Path, files: Sequence[File], *, force: bool, dry_run: bool
 def _show(root: Path, planned: Sequence[Planned], *, force: bool) -> None:
     for one in sorted(planned, key=lambda one: one.file.path):
         match one.change:
-            case Change.OTHER if not force:
+            case FileChange.OTHER if not force:
                 words = "would ask before it replaces"
-            case Change.OTHER | Change.REPLACED:
+            case FileChange.OTHER | FileChange.REPLACED:
                 words = "would replace"
-            case Change.NEW:
+            case FileChange.NEW:
                 words = "would write"
             case _:
                 continue

@@ -10,8 +10,8 @@ import click
 
 from ..errors import BennuError
 from ..generators.names import ClassName
-from ..generators.parts import Part, auth_part, channel_part, presence_part, socket_part
-from ..generators.place import Place, find_place
+from ..generators.parts import NewPart, auth_part, channel_part, presence_part, socket_part
+from ..generators.place import ProjectPlace, find_place
 from ..generators.secret import new_secret
 from .files import dry_run_option, force_option, write_files
 
@@ -102,7 +102,7 @@ def secret() -> None:
 
 
 def _generate(
-    make: Callable[[Place], Part], package: str | None, *, force: bool, dry_run: bool
+    make: Callable[[ProjectPlace], NewPart], package: str | None, *, force: bool, dry_run: bool
 ) -> None:
     """Make a part for the project in this folder, write it, and say what is left to do.
 

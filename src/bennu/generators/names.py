@@ -62,12 +62,12 @@ class ProjectName:
             )
         if keyword.iskeyword(package) or keyword.issoftkeyword(package):
             raise NameRefused(
-                f"{text} is a word of Python, and can't be imported: write for example {text}_app"
+                f"{text} is a word of Python, and can't be imported: write for example my_{text}"
             )
         if package in TAKEN or package in sys.stdlib_module_names:
             raise NameRefused(
                 f"{text} is the name of a module that projects import, and yours would hide it:"
-                f" write for example {text}_app"
+                f" write for example my_{text}"
             )
         return cls(text, package)
 

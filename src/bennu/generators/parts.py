@@ -11,7 +11,7 @@ from ..channel import Channel
 from ..errors import BennuError
 from ..topic import Pattern
 from .names import ClassName
-from .place import Place
+from .place import ProjectPlace
 from .secret import new_secret
 from .socket_table import NotAdded, add_channel
 from .steps import (
@@ -31,7 +31,7 @@ from .steps import (
 from .templates import PACKAGE, put_names, read_template
 from .writing import File
 
-__all__ = ["Part", "TopicRefused", "auth_part", "channel_part", "presence_part", "socket_part"]
+__all__ = ["NewPart", "TopicRefused", "auth_part", "channel_part", "presence_part", "socket_part"]
 
 _ROOM: Final = '{\n        "room:{room}": RoomChannel,\n    }'
 _ROOM_IMPORT: Final = "from .room import RoomChannel\n"
@@ -46,7 +46,7 @@ class TopicRefused(BennuError):
 
 
 @dataclass(frozen=True)
-class Part:
+class NewPart:
     """What a command writes.
 
     Attributes:
@@ -58,7 +58,7 @@ class Part:
     steps: tuple[str, ...]
 
 
-def channel_part(place: Place, name: ClassName, topic: str) -> Part:
+def channel_part(place: ProjectPlace, name: ClassName, topic: str) -> NewPart:
     """Return a channel and its test. If the package has a socket, the channel is added to its table.
 
     Args:
@@ -97,16 +97,16 @@ def channel_part(place: Place, name: ClassName, topic: str) -> Part:
             steps.append(NOT_ADDED.format(path=socket, reason=error))
         else:
             files.append(File(socket, new, is_edit=True))
-            return Part(tuple(files), ())
+            return NewPart(tuple(files), ())
     else:
         steps.append(NO_SOCKET)
     steps.append(
         ADD_CHANNEL.format(module=place.module, name=name.module, channel=name.cls, topic=topic)
     )
-    return Part(tuple(files), tuple(steps))
+    return NewPart(tuple(files), tuple(steps))
 
 
-def socket_part(place: Place, name: ClassName | None = None) -> Part:
+def socket_part(place: ProjectPlace, name: ClassName | None = None) -> NewPart:
     """Return a socket with a check of tokens, and what it needs.
 
     Args:
@@ -132,28 +132,28 @@ def socket_part(place: Place, name: ClassName | None = None) -> Part:
     ]
     if name is not None:
         step = ADD_SOCKET.format(module=place.module, name=name.module)
-        return Part(tuple(files), (step,))
+        return NewPart(tuple(files), (step,))
     files += [
         _own(place, "base/my_app/endpoint.py", names),
         *_needed(place, "presence.py"),
     ]
-    return Part(
+    return NewPart(
         tuple(files),
         (_mounting(place), SHOW_USER.format(module=place.module), FIRST_CHANNEL.format()),
     )
 
 
-def presence_part(place: Place) -> Part:
+def presence_part(place: ProjectPlace) -> NewPart:
     """Return a presence: who is in a topic."""
     files = (
         _own(place, "base/my_app/presence.py", {PACKAGE: place.module}),
         *_needed(place, "users.py"),
     )
     steps = tuple(step.format(module=place.module) for step in (ADD_PRESENCE, TRACK_USERS))
-    return Part(files, steps)
+    return NewPart(files, steps)
 
 
-def auth_part(place: Place) -> Part:
+def auth_part(place: ProjectPlace) -> NewPart:
     """Return tokens: how a page shows the socket who the user is."""
     names = {PACKAGE: place.module}
     files = (
@@ -163,10 +163,10 @@ def auth_part(place: Place) -> Part:
         *_secret(place),
     )
     steps = tuple(step.format(module=place.module) for step in (SHOW_USER, READ_USER))
-    return Part(files, steps)
+    return NewPart(files, steps)
 
 
-def _mounting(place: Place) -> str:
+def _mounting(place: ProjectPlace) -> str:
     """Return how the endpoint becomes a part of the application."""
     if place.is_django:
         return WRAP_DJANGO.format(module=place.module)
@@ -175,7 +175,7 @@ def _mounting(place: Place) -> str:
     return SERVE_ALONE.format(module=place.module)
 
 
-def _secret(place: Place) -> list[File]:
+def _secret(place: ProjectPlace) -> list[File]:
     """Return a file with a secret that git ignores. Django has its own secret."""
     if place.is_django or (place.root / _ENV).exists():
         return []
@@ -191,14 +191,16 @@ def _secret(place: Place) -> list[File]:
 # The files of a part
 
 
-def _own(place: Place, template: str, names: dict[str, str], *, as_name: str | None = None) -> File:
+def _own(
+    place: ProjectPlace, template: str, names: dict[str, str], *, as_name: str | None = None
+) -> File:
     """Return a file of the package."""
     path = place.package / (as_name or PurePosixPath(template).name)
     return File(path, put_names(read_template(template), names))
 
 
 def _test(
-    place: Place, template: str, names: dict[str, str], *, as_name: str | None = None
+    place: ProjectPlace, template: str, names: dict[str, str], *, as_name: str | None = None
 ) -> File:
     """Return a file of the tests. The order of its imports depends on the name of the module."""
     path = place.tests / (as_name or PurePosixPath(template).name)
@@ -209,7 +211,7 @@ def _test(
     return File(path, "".join(lines))
 
 
-def _needed(place: Place, *modules: str) -> list[File]:
+def _needed(place: ProjectPlace, *modules: str) -> list[File]:
     """Return modules that a part imports. Those that are there stay as they are."""
     templates = {
         one: f"parts/django_{one}"
@@ -258,5 +260,5 @@ def _expect_attributes(topic: str, types: dict[str, str]) -> None:
         if hasattr(Channel, name) or name == "say" or keyword.iskeyword(name):
             raise TopicRefused(
                 f"{topic!r}: {{{name}}} becomes an attribute of the channel, and each channel has"
-                f" {name!r} already: write for example {topic.replace(name, f'{name}_name')!r}"
+                f" {name!r} already: write for example {topic.replace(name, f'my_{name}')!r}"
             )

@@ -10,7 +10,7 @@ from typing import Final
 
 from ..errors import BennuError
 
-__all__ = ["Place", "PlaceUnknown", "find_place"]
+__all__ = ["PlaceUnknown", "ProjectPlace", "find_place"]
 
 NEW_PACKAGE: Final = "realtime"
 """The package for the parts in a project that has no socket yet."""
@@ -34,7 +34,7 @@ class PlaceUnknown(BennuError):
 
 
 @dataclass(frozen=True)
-class Place:
+class ProjectPlace:
     """Where parts belong in a project.
 
     Attributes:
@@ -59,7 +59,7 @@ class Place:
         return PurePosixPath("tests")
 
 
-def find_place(root: Path, package: str | None = None) -> Place:
+def find_place(root: Path, package: str | None = None) -> ProjectPlace:
     """Return where parts belong in a project.
 
     That is the package that has a socket in ``socket.py``. Without one it is the new package ``realtime``: inside the
@@ -82,7 +82,7 @@ def find_place(root: Path, package: str | None = None) -> Place:
     chosen = _choose(texts, top) if package is None else top / PurePosixPath(*_parts(package))
     manage = texts.get(PurePosixPath("manage.py"), "")
     fastapi = next((path for path, text in texts.items() if _FASTAPI.search(text)), None)
-    return Place(
+    return ProjectPlace(
         root,
         chosen,
         ".".join(chosen.relative_to(top).parts),

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path, PurePosixPath
 
-__all__ = ["Change", "File", "Planned", "plan", "write"]
+__all__ = ["File", "FileChange", "Planned", "plan", "write"]
 
 PRIVATE = 0o600
 """The permissions of a file with a secret."""
 
 
-class Change(Enum):
+class FileChange(Enum):
     """What writing a file does."""
 
     NEW = "writes"
@@ -53,7 +53,7 @@ class Planned:
     """
 
     file: File
-    change: Change
+    change: FileChange
 
 
 def plan(root: Path, files: Iterable[File]) -> list[Planned]:
@@ -66,14 +66,14 @@ def plan(root: Path, files: Iterable[File]) -> list[Planned]:
     return [Planned(file, _change(root / file.path, file)) for file in files]
 
 
-def _change(path: Path, file: File) -> Change:
+def _change(path: Path, file: File) -> FileChange:
     if not path.exists() and not path.is_symlink():
-        return Change.NEW
+        return FileChange.NEW
     if file.is_kept:
-        return Change.KEPT
+        return FileChange.KEPT
     if path.is_file() and path.read_bytes() == file.content.encode():
-        return Change.SAME
-    return Change.REPLACED if file.is_edit else Change.OTHER
+        return FileChange.SAME
+    return FileChange.REPLACED if file.is_edit else FileChange.OTHER
 
 
 def write(
@@ -81,7 +81,7 @@ def write(
     planned: Sequence[Planned],
     *,
     may_replace: Callable[[PurePosixPath], bool],
-    tell: Callable[[Change, PurePosixPath], None],
+    tell: Callable[[FileChange, PurePosixPath], None],
 ) -> None:
     """Write files. A file with another content is replaced only with permission.
 
@@ -97,15 +97,15 @@ def write(
         for one in sorted(planned, key=lambda one: one.file.path)
     ]
     for file, change in decided:
-        if change in (Change.NEW, Change.REPLACED):
+        if change in (FileChange.NEW, FileChange.REPLACED):
             _write(root / file.path, file)
         tell(change, file.path)
 
 
-def _decide(one: Planned, *, may_replace: Callable[[PurePosixPath], bool]) -> Change:
-    if one.change is not Change.OTHER:
+def _decide(one: Planned, *, may_replace: Callable[[PurePosixPath], bool]) -> FileChange:
+    if one.change is not FileChange.OTHER:
         return one.change
-    return Change.REPLACED if may_replace(one.file.path) else Change.KEPT
+    return FileChange.REPLACED if may_replace(one.file.path) else FileChange.KEPT
 
 
 def _write(path: Path, file: File) -> None:
