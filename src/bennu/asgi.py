@@ -1,6 +1,7 @@
 """The ASGI requests of an endpoint: passes each request to the object that answers it.
 
     GET <health>/live, <health>/ready     transports/health.py
+    GET <contracts>/...                   transports/pages.py, in development
     GET, POST <api>/...                   api/
     GET /socket/phoenix.mjs, bennu.mjs    transports/script.py
     GET, POST /socket/longpoll            transports/longpoll/
@@ -24,6 +25,7 @@ from .transports.asgi import ASGIWebSocket, deny
 from .transports.health import Health, Readiness
 from .transports.host_guard import HostGuard
 from .transports.longpoll import Exchange, LongPolling
+from .transports.pages import PageServer
 from .transports.proxied import forwarded_scope
 from .transports.routes import Routes
 from .transports.script import ClientScript
@@ -49,6 +51,7 @@ class Dispatch:
         host_guard: Refuses requests for other hosts.
         longpolling: Answers clients that poll.
         health: The pages about the endpoint's health.
+        pages: The pages for development.
         script: The JavaScript client.
         api: The HTTP API.
         proxies: The proxies whose X-Forwarded headers are used; None ignores these headers.
@@ -66,6 +69,7 @@ class Dispatch:
         host_guard: HostGuard,
         longpolling: LongPolling,
         health: Health,
+        pages: PageServer,
         script: ClientScript,
         api: APIServer,
         proxies: TrustedProxies | None,
@@ -76,6 +80,7 @@ class Dispatch:
         self._host_guard = host_guard
         self.longpolling = longpolling
         self._health = health
+        self._pages = pages
         self._script = script
         self._api = api
         self._proxies = proxies
@@ -87,6 +92,7 @@ class Dispatch:
             self._routes.find(scope) is not None
             or self._health.answers(scope)
             or self._script.answers(scope)
+            or self._pages.answers(scope)
             or self._api.answers(scope)
         )
 
@@ -108,6 +114,9 @@ class Dispatch:
             await self._script.answer(scope, send)
             return
         target, scope = self._routes.find(scope), self._forwarded_scope(scope)
+        if self._pages.answers(scope):
+            await self._pages.answer(scope, send, self._host_guard.refuse(scope, scope["path"]))
+            return
         if self._api.answers(scope):
             denied = self._host_guard.refuse(scope, scope["path"])
             await self._api.serve(scope, receive, send, denied=denied)

@@ -16,6 +16,7 @@ from .message import Error, Reply
 from .reasons import Reason
 from .user_code.callback import Callback, Workers, call_now
 from .user_code.converter import Converter, converter_for
+from .user_code.fields import MISSING
 from .user_code.functions import is_response, refuse_bool
 from .user_code.invalid_payload import InvalidPayload
 from .user_code.signatures import check_parameters, hint_of
@@ -82,11 +83,15 @@ class Connector(Generic[A]):
     Args:
         function: The user's ``connect``.
 
+    Attributes:
+        callback: The function.
+        params: The type of the parameters; ``Any`` if it is not annotated, ``MISSING`` if the function takes none.
+
     Raises:
         DefinitionError: It is no function, or returns a bool.
     """
 
-    __slots__ = ("_convert", "_reserved", "_roles", "callback")
+    __slots__ = ("_convert", "_reserved", "_roles", "callback", "params")
 
     def __init__(self, function: Connect[A]) -> None:
         if not callable(function):
@@ -101,6 +106,7 @@ class Connector(Generic[A]):
         self._roles: list[tuple[Role, inspect.Parameter]] = []
         self._reserved: frozenset[str] = frozenset()
         self._convert: Converter | None = None
+        self.params: Any = MISSING
 
     def define(self, reserved: Iterable[str] = ()) -> None:
         """Read the signature of ``connect``.
@@ -116,9 +122,12 @@ class Connector(Generic[A]):
         self._reserved = frozenset(reserved)
         self._roles = _roles_of(function)
         parameter = next((one for role, one in self._roles if role == "params"), None)
-        if parameter is None or parameter.annotation is _MISSING:
+        if parameter is None:
             return
-        annotation = hint_of(function, parameter.name)
+        self.params = Any
+        if parameter.annotation is _MISSING:
+            return
+        self.params = annotation = hint_of(function, parameter.name)
         if annotation in (Any, object):
             return
         where = source_line(function)

@@ -5,26 +5,25 @@ A client's text only selects a row of these tables. It never selects a Python na
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from .agent import Agent
 from .backpressure import DropPolicy, Latest
 from .channel import ON, ON_INFO, ON_OUT, Channel
+from .emits import check_declaration, check_emitted
 from .errors import DefinitionError, source_line
 from .history.idempotent import Idempotent, idempotent_of
 from .limits.rate import Rate, rate_of
-from .message import is_reserved
 from .topic import Pattern
 from .user_code.callback import Callback
 from .user_code.fields import MISSING
 from .user_code.functions import refuse_bool
-from .user_code.invalid_payload import InvalidPayload
 from .user_code.mistakes import HOOKS, check_made_without_arguments
 from .user_code.options import COUNT, SECONDS, Option, check_option
-from .user_code.outgoing import converter_for, to_type
-from .user_code.payload import Decoder, check_type, decoder_for
+from .user_code.outgoing import converter_for
+from .user_code.payload import Decoder, decoder_for
 from .user_code.signatures import bind_variables, hint_of, hints_of_class, parameters_of
 
 __all__ = ["ChannelDefinition", "Handler", "check_options", "define", "hook_handler"]
@@ -39,6 +38,7 @@ class Handler(Callback):
     Attributes:
         decode: Decodes the raw payload to the annotated type; None if the method takes no payload. For an intercepted
             broadcast it makes the payload the annotated type (:func:`~bennu.user_code.outgoing.converter_for`).
+        payload: The type that a client's payload is decoded to; ``MISSING`` if the method takes none.
         rate: How often one connection can call the method; None for no limit.
         idempotent: Says which pushes are repeats; None if the method runs for each push.
         start: Takes the object and the arguments, and returns an awaitable call of the method, which the caller
@@ -46,6 +46,7 @@ class Handler(Callback):
     """
 
     decode: Decoder | None = None
+    payload: Any = MISSING
     rate: Rate | None = None
     idempotent: Idempotent | None = None
     start: Callable[..., Awaitable[Any]] = field(init=False)
@@ -121,21 +122,7 @@ class ChannelDefinition:
         Raises:
             ValueError: The event is not declared, or the payload doesn't fit its type.
         """
-        emits = self.channel.emits
-        if not emits:
-            return
-        if event not in emits:
-            raise ValueError(
-                f"{self.name} sends {event!r}, which its `emits` does not name"
-                f' (it names {sorted(emits)}): add "{event}": <type of the payload>'
-            )
-        try:
-            to_type(payload, emits[event])
-        except InvalidPayload as error:
-            raise ValueError(
-                f"{self.name} sends {event!r} with a payload that does not fit"
-                f" {emits[event]!r}: {error.errors}"
-            ) from error
+        check_emitted(self.name, self.channel.emits, event, payload)
 
 
 def define(channel: type[Channel[Any, Any]], pattern: Pattern) -> ChannelDefinition:
@@ -156,7 +143,7 @@ def define(channel: type[Channel[Any, Any]], pattern: Pattern) -> ChannelDefinit
             write=f'channels={{"{pattern.text}": RoomChannel}}',
         )
     _bind_pattern(channel, pattern)
-    _check_emits(channel)
+    check_declaration(channel.__qualname__, channel.emits)
     check_options(channel)
     _check_when_slow(channel)
     definition = ChannelDefinition(channel, drop_key=_drop_key(channel))
@@ -191,26 +178,6 @@ def _bind_pattern(channel: type[Channel[Any, Any]], pattern: Pattern) -> None:
     if pattern.parameters:
         hints = hints_of_class(channel, [one.name for one in pattern.parameters])
         pattern.bind(hints, where=channel.__qualname__)
-
-
-def _check_emits(channel: type[Channel[Any, Any]]) -> None:
-    emits: Any = channel.emits
-    if not isinstance(emits, Mapping):
-        raise DefinitionError(
-            f"{channel.__qualname__}.emits",
-            expected="the events that go out, and the types of their payloads",
-            got=repr(emits),
-            write='emits = {"new_msg": MessageOut}',
-        )
-    for event, kind in cast("Mapping[str, Any]", emits).items():
-        if not isinstance(event, str) or is_reserved(event):
-            raise DefinitionError(
-                f"{channel.__qualname__}.emits",
-                expected="names of events of your own",
-                got=f"{event!r}",
-                write='emits = {"new_msg": MessageOut}',
-            )
-        check_type(kind, subject=f'{channel.__qualname__}.emits["{event}"] is a type', where=None)
 
 
 def check_options(agent: type[Agent[Any, Any]]) -> None:
@@ -377,7 +344,7 @@ def _handler(
     annotation = _bound(channel, function, annotation, where)
     decode = decoder_for(annotation, subject=subject, where=where)
     idempotent = idempotent_of(*once, annotation, subject=subject, where=where)
-    return Handler(subject, function, decode, idempotent=idempotent)
+    return Handler(subject, function, decode, annotation, idempotent=idempotent)
 
 
 def _out(channel: type, subject: str, function: Callable[..., Any]) -> Handler:

@@ -19,7 +19,7 @@ from .blocking_endpoint import BlockingEndpoint
 from .bus import BusAdapter
 from .bus.address import BUS, given_bus
 from .channel import Channel
-from .endpoint_options import API, LIMITS, THREADS, WORDS
+from .endpoint_options import API, LIMITS, PAGES, THREADS, WORDS
 from .endpoint_queries import EndpointQueries
 from .history.outbox import outbox_of
 from .history.reader import LogReader
@@ -27,7 +27,7 @@ from .lifecycle import Lifecycle
 from .lifespan import Lifespan, mounted_lifespan, read_lifespan, serve_lifespan
 from .limits.limits import Limits, Threads
 from .loop.home import Home
-from .message import broadcast_of
+from .message import Broadcast, broadcast_of
 from .origin_check import OriginCheck, OriginPolicy
 from .presence import Presence
 from .presence.given import presences_of
@@ -35,6 +35,7 @@ from .protocol.hosts import Hosts
 from .protocol.proxies import TrustedProxies
 from .pubsub import MessageTypes, PubSub
 from .secret_key import Secret, given_secret
+from .server.declared import DeclaredEvents
 from .server.drain import Drainer
 from .server.histories import logs_of
 from .server.idempotent_pushes import pushes_of
@@ -47,6 +48,7 @@ from .telemetry import SECRET_TERMS, ParameterFilter, Telemetry
 from .transports.health import Health
 from .transports.host_guard import HostGuard
 from .transports.longpoll import LongPolling
+from .transports.pages import DevelopmentPages, PageServer
 from .transports.routes import Routes, expect_sockets
 from .transports.script import ClientScript
 from .transports.upgrade import Upgrade
@@ -71,6 +73,7 @@ __all__ = ["Endpoint"]
     move_clients_after=optional(SECONDS),
     store=optional(STORE),
     api=optional(API),
+    contracts=optional(PAGES),
     limits=optional(LIMITS),
     threads=optional(THREADS),
 )
@@ -98,8 +101,8 @@ class Endpoint(EndpointQueries):
             middleware sees the whole life of a WebSocket, at a higher cost.
         filter_parameters: Hides values in logs whose key contains one of these words, in any case and with any
             separators. The default has the usual words: ``password``, ``token``, ``secret`` and so on.
-        debug: Whether outgoing payloads are checked against ``emits``. None reads the variable
-            BENNU_DEBUG, which ``bennu run --reload`` sets.
+        debug: Whether outgoing events and payloads are checked against ``emits``, and ``contracts`` is served. None
+            reads the variable BENNU_DEBUG, which ``bennu run --reload`` sets.
         secret_key: At least 20 bytes that sign the tokens of long polling; several during a rotation. All nodes
             need the same secret. None reads the variable BENNU_SECRET_KEY, which ``bennu run --workers`` sets;
             without it the secret is random, and no other process knows it.
@@ -119,6 +122,8 @@ class Endpoint(EndpointQueries):
             such API.
         health: The path of the health pages ``<health>/ready`` and ``<health>/live``. None serves no such
             pages.
+        contracts: :class:`~bennu.contracts.ContractPages`: pages that show the topics, events and types, in
+            development (``debug``) only. None serves none.
 
     Raises:
         DefinitionError: A socket or channel can't work. The error says what to write.
@@ -148,6 +153,7 @@ class Endpoint(EndpointQueries):
         move_clients_after: float | None = None,
         store: str | Store | None = None,
         api: Api | None = None,
+        contracts: DevelopmentPages | None = None,
     ) -> None:
         if debug is None:
             debug = os.environ.get("BENNU_DEBUG", "") not in ("", "0")
@@ -183,6 +189,9 @@ class Endpoint(EndpointQueries):
             reader=LogReader(logs),
         )
         server.pushes = pushes_of(sockets, keeper, server)
+        server.declared = DeclaredEvents(sockets.values()) if debug else None
+        self.sockets = MappingProxyType(dict(sockets))
+        self.presences, self.limits = tuple(presences), limits
         longpolling = LongPolling(server, given_secret(secret_key))
         drainer = Drainer(server, sockets)
         mover = Mover(server, drainer, move_clients_after)
@@ -192,6 +201,7 @@ class Endpoint(EndpointQueries):
             host_guard=HostGuard(None if hosts is None else Hosts(hosts), server.log, debug=debug),
             longpolling=longpolling,
             health=Health(health),
+            pages=PageServer(contracts if debug else None, self),
             script=ClientScript(path for path, one in sockets.items() if isinstance(one, Socket)),
             api=APIServer(api, server, presences),
             proxies=TrustedProxies(trusted_proxies) if trusted_proxies else None,
@@ -212,11 +222,6 @@ class Endpoint(EndpointQueries):
     def is_started(self) -> bool:
         """Whether the endpoint is started in this process."""
         return self._lifecycle.is_started
-
-    @property
-    def mounts(self) -> dict[str, list[str]]:
-        """The mount paths of the sockets, and the transports of each (``"websocket"``, ``"longpoll"``)."""
-        return self._routes.mounts()
 
     @property
     def is_ready(self) -> bool:
@@ -318,12 +323,13 @@ class Endpoint(EndpointQueries):
         Raises:
             EncodeError: The payload can't be encoded.
             ReservedEvent: The event is reserved by the protocol.
+            ValueError: In development (``debug``): no channel of the topic declares it in its ``emits``.
             WrongThread: The call comes from another thread or event loop than the endpoint's; there write
                 ``endpoint.sync.broadcast(...)``.
             NotStarted: The endpoint is not started in this process, so no client can be reached.
         """
         self._home.expect("endpoint", "broadcast")
-        await self.pubsub.send_everywhere(topic, broadcast_of(topic, event, payload))
+        await self.pubsub.send_everywhere(topic, self._message(topic, event, payload))
 
     async def broadcast_from(
         self, sender: object, topic: str, event: str, payload: Any = None
@@ -333,7 +339,7 @@ class Endpoint(EndpointQueries):
         Raises as :meth:`broadcast`.
         """
         self._home.expect("endpoint", "broadcast_from")
-        message = broadcast_of(topic, event, payload)
+        message = self._message(topic, event, payload)
         await self.pubsub.send_everywhere(topic, message, _sender(sender))
 
     async def local_broadcast(self, topic: str, event: str, payload: Any = None) -> None:
@@ -350,7 +356,9 @@ class Endpoint(EndpointQueries):
 
     def outbox(self, session: object) -> SQLOutbox:
         """Return what broadcasts in the transactions of a session of SQLAlchemy: :func:`.history.outbox.outbox_of`."""
-        return outbox_of(self.pubsub.logs, self._home, session)
+        declared = self._server.declared
+        check = None if declared is None else declared.check
+        return outbox_of(self.pubsub.logs, self._home, session, check)
 
     async def disconnect(self, id: str) -> None:  # noqa: A002 - Phoenix's name
         """Close all connections that have an id, on all nodes, with the code 1001.
@@ -372,8 +380,14 @@ class Endpoint(EndpointQueries):
             raise TypeError(f'an id is text, got {id!r}: write endpoint.disconnect("users:7")')
         await self.pubsub.disconnect(id)
 
+    def _message(self, topic: str, event: str, payload: Any) -> Broadcast:
+        message = broadcast_of(topic, event, payload)
+        if self._server.declared is not None:
+            self._server.declared.check(message)
+        return message
+
     async def _send_here(self, topic: str, event: str, payload: Any, sender: object = None) -> None:
-        if self.pubsub.send(topic, broadcast_of(topic, event, payload), sender):
+        if self.pubsub.send(topic, self._message(topic, event, payload), sender):
             await asyncio.sleep(0)  # a loop of broadcasts lets others have their turn
 
     @property

@@ -7,9 +7,10 @@ from typing import Final
 from .api import Api
 from .limits.limits import Limits, Threads
 from .telemetry import ParameterFilter
+from .transports.pages import DevelopmentPages
 from .user_code.options import TEXTS, Option, instance_of
 
-__all__ = ["API", "LIMITS", "THREADS", "WORDS"]
+__all__ = ["API", "LIMITS", "PAGES", "THREADS", "WORDS"]
 
 WORDS: Final = Option(
     "a list of words, or a ParameterFilter",
@@ -24,4 +25,9 @@ LIMITS: Final = instance_of(
 )
 THREADS: Final = instance_of(
     Threads, "how many worker threads there are", "Threads(handlers=32, per_connection=4)"
+)
+PAGES: Final = Option(
+    "the pages of a contract",
+    lambda value: isinstance(value, DevelopmentPages),
+    "ContractPages()",
 )

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from .channel import Channel
 from .history.page import HistoryPage
 from .history.position import Position
 from .history.reader import DEFAULT_LIMIT, AnyPosition
+from .limits.limits import Limits
 from .loop.home import Home
+from .presence import Presence
 from .pubsub import PubSub
 from .server.server import Server
+from .socket import SocketBase
+from .transports.routes import Routes
 
 __all__ = ["EndpointQueries"]
 
@@ -20,11 +25,23 @@ class EndpointQueries:
 
     Attributes:
         pubsub: The endpoint's PubSub.
+        sockets: The sockets by their mount paths.
+        presences: The presences of the endpoint.
+        limits: The limits of connections; None if there are none.
     """
 
     pubsub: PubSub
+    sockets: Mapping[str, SocketBase[Any]]
+    presences: Sequence[Presence]
+    limits: Limits | None
     _home: Home
     _server: Server
+    _routes: Routes
+
+    @property
+    def mounts(self) -> dict[str, list[str]]:
+        """The mount paths of the sockets, and the transports of each (``"websocket"``, ``"longpoll"``)."""
+        return self._routes.mounts()
 
     # Nodes.
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Generic
 
 from msgspec import Meta, Raw, Struct
+from typing_extensions import TypeVar
 
 from .errors import ReservedEvent
 
@@ -141,27 +142,33 @@ class Draining(Struct, frozen=True):
     within: float
 
 
-class Ok(Struct, frozen=True):
+R = TypeVar("R", default=Any)
+
+
+class Ok(Struct, Generic[R], frozen=True):
     """An ok reply. ``Ok()`` sends the response ``{}``. A handler that returns None sends no reply.
+
+    A handler that is annotated ``-> Ok[Saved] | Error[Problem]`` says what the responses are: type checkers check it, and the
+    contract has it.
 
     Attributes:
         response: Any JSON value, or ``bytes`` for a binary frame. Default: ``{}``.
     """
 
-    response: Any = {}
+    response: R = {}  # type: ignore[assignment] # pyright: ignore[reportAssignmentType] - for Ok()
 
 
-class Error(Struct, frozen=True):
+class Error(Struct, Generic[R], frozen=True):
     """An error reply.
 
     Attributes:
         response: Any JSON value, or ``bytes`` for a binary frame. Default: ``{}``.
     """
 
-    response: Any = {}
+    response: R = {}  # type: ignore[assignment] # pyright: ignore[reportAssignmentType] - for Error()
 
 
-class Reply(Struct, frozen=True):
+class Reply(Struct, Generic[R], frozen=True):
     """A reply with a status that the application chooses.
 
     Attributes:
@@ -170,7 +177,7 @@ class Reply(Struct, frozen=True):
     """
 
     status: str
-    response: Any = {}
+    response: R = {}  # type: ignore[assignment] # pyright: ignore[reportAssignmentType] - for Reply("status")
 
 
 def is_reserved(event: str) -> bool:

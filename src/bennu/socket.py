@@ -178,7 +178,7 @@ class SocketBase(Generic[A]):
         drain: DrainPolicy = DRAIN,
     ) -> None:
         self._policy = check_origin
-        self._check_csrf = check_csrf
+        self.check_csrf = check_csrf
         self.sessions: SessionLoader | None = None
         if session is not None:
             self.sessions = SessionLoader(
@@ -218,7 +218,7 @@ class SocketBase(Generic[A]):
             DefinitionError: Neither the origin nor a token is checked.
         """
         policy = check_origin if self._policy is None else self._policy
-        if self.sessions is not None and policy is False and not self._check_csrf:
+        if self.sessions is not None and policy is False and not self.check_csrf:
             raise DefinitionError(
                 "Socket(session=..., check_csrf=False) with check_origin=False",
                 expected="one of the two checks: else any site can use a visitor's session",

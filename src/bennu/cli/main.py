@@ -19,6 +19,7 @@ from ..loop.siblings import same_command
 from ..protocol.proxies import TrustedProxies
 from .accounts import accounts
 from .config import Config
+from .contracts import channels, document, types
 from .first_protocol import FirstProtocol
 from .gen import gen
 from .head_limits import DEFAULT_BODY_TIMEOUT, DEFAULT_LIMITS, HeadLimits
@@ -62,6 +63,9 @@ main.add_command(disconnect)
 main.add_command(accounts)
 main.add_command(new)
 main.add_command(gen)
+main.add_command(channels)
+main.add_command(document)
+main.add_command(types)
 
 
 @main.command()

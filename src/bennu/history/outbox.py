@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DefinitionError, NotStarted
 from ..loop.home import Home
+from ..message import Broadcast
 from ..store.entry import LogEntry
 from ..store.store import Retention
 from .logs import Logs
@@ -18,13 +19,16 @@ if TYPE_CHECKING:  # SQLAlchemy is optional
 __all__ = ["outbox_of"]
 
 
-def outbox_of(logs: object, home: Home, session: object) -> SQLOutbox:
+def outbox_of(
+    logs: object, home: Home, session: object, check: Callable[[Broadcast], None] | None
+) -> SQLOutbox:
     """Return the outbox of a session.
 
     Args:
         logs: The ``Logs`` of the endpoint; None if no channel has history.
         home: The event loop of the endpoint.
         session: An ``AsyncSession``, or a ``Session`` in any thread.
+        check: Refuses a broadcast that no channel declares; None in production.
 
     Raises:
         DefinitionError: The store is in no SQL database, no channel has history, or the session is none.
@@ -58,4 +62,5 @@ def outbox_of(logs: object, home: Home, session: object) -> SQLOutbox:
                 home.loop.call_soon_threadsafe(known.committed, topic, epoch, entries)
 
     outbox: SQLOutbox = make(session, retention_of, committed)
+    outbox.check = check
     return outbox

@@ -111,7 +111,7 @@ class Presence:
             diffs = Diffs(name, server, tracker, window, mode, Hooks(name, server, **hooks))
             return Owners(tracker, diffs, grace, max_keys)
 
-        self._name = name
+        self._name, self.mode = name, mode
         self._begin = begin
         self._server: Server | None = None  # while its endpoint runs, as are the owners
         self._owners: Owners | None = None

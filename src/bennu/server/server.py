@@ -20,6 +20,7 @@ from ..user_code.callback import Callback
 
 if TYPE_CHECKING:
     from .connection import ServerConnection
+    from .declared import DeclaredEvents
     from .idempotent_pushes import IdempotentPushes
 
 __all__ = ["Server"]
@@ -37,7 +38,7 @@ class Server:
         endpoint: The endpoint, for ``self.endpoint`` in channels.
         pubsub: The endpoint's PubSub.
         telemetry: The endpoint's telemetry.
-        debug: Whether payloads are checked against ``emits``.
+        debug: Whether events and payloads are checked against ``emits``.
         connection_limits: Limits the number of clients, and the rate of connects; None is no limit.
         threads: The numbers of worker threads; None is the default.
         hide: The parameters that are hidden in the log; None is the default.
@@ -46,6 +47,7 @@ class Server:
     Attributes:
         connections: The open connections.
         connects: The worker threads for ``connect``.
+        declared: Checks what server code sends; None in production. The endpoint sets it.
         context: The context in which the endpoint was started, for code that belongs to no connection.
         home: The endpoint's event loop, thread and process.
         is_draining: Whether new clients are refused, because the server will stop.
@@ -93,6 +95,7 @@ class Server:
         self._nowhere = Context()
         self._sweepers: dict[float, _Sweeper] = {}
         self.pushes: IdempotentPushes | None = None
+        self.declared: DeclaredEvents | None = None
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:

@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session, SessionTransaction, scoped_session
 from ...bus.topics import key_of
 from ...errors import DefinitionError, EncodeError
 from ...logs.log import Log
-from ...message import broadcast_of
+from ...message import Broadcast, broadcast_of
 from ..drafts import DraftMaker
 from ..entry import Draft, LogEntry
 from ..store import Retention
@@ -78,6 +78,9 @@ class SQLOutbox:
             log.
         committed: Called after the commit, for each topic.
         log: Writes the log.
+
+    Attributes:
+        check: Refuses a broadcast that no channel declares; None in production.
     """
 
     __slots__ = (
@@ -91,6 +94,7 @@ class SQLOutbox:
         "_session",
         "_statements",
         "_written",
+        "check",
     )
 
     def __init__(
@@ -110,6 +114,7 @@ class SQLOutbox:
         self._written: list[_Written] = []
         self._is_preparing = False
         self._is_committing = False
+        self.check: Callable[[Broadcast], None] | None = None
         self._drafts = DraftMaker()
         events.listen(session, "before_commit", self._before_commit)
         events.listen(session, "after_commit", self._announce)
@@ -128,11 +133,14 @@ class SQLOutbox:
             DefinitionError: The topic has no history, or the event is ephemeral.
             EncodeError: The payload can't be encoded, is bytes, or is too large.
             ReservedEvent: The event is reserved by the protocol.
+            ValueError: In development: no channel of the topic declares the event or the payload in its ``emits``.
 
         Example:
             ``outbox.broadcast("room:7", "said", {"text": "hi"}); await session.commit()``
         """
         message = broadcast_of(topic, event, payload)
+        if self.check is not None:
+            self.check(message)
         if self._retention_of(topic, event) is None:
             raise DefinitionError(
                 f"outbox.broadcast({topic!r}, {event!r}, ...)",

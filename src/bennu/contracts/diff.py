@@ -1,0 +1,370 @@
+"""Compares two AsyncAPI documents of Bennu: what breaks a client that was written for the old one, and what does not. Pure.
+
+Parts are compared by what is on the wire: sockets by their path, topics by their pattern without the names of the parameters,
+operations by their event. So a class can have another name, and nothing breaks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from ..limits.rate import Rate
+from .draft7 import Schema
+from .names import shape_of
+from .rules import ContractRule
+from .schema_diff import SchemaChange, SchemaComparison
+from .schemas import Direction
+
+__all__ = ["ContractChange", "NotAContract", "compare"]
+
+FACTS: Final = "x-bennu"
+MESSAGES: Final = "#/channels/"
+
+Json = Mapping[str, Any]
+
+
+class NotAContract(ValueError):
+    """A document that ``bennu asyncapi`` has not written."""
+
+
+class ContractChange(NamedTuple):
+    """One difference between two contracts.
+
+    Attributes:
+        rule: Its kind.
+        where: The socket, topic, event and field, as clients know them.
+        old: What was there.
+        new: What is there now.
+    """
+
+    rule: ContractRule
+    where: str
+    old: str
+    new: str
+
+    @property
+    def breaks(self) -> bool:
+        """Whether it breaks a client that was written for the old contract."""
+        return self.rule.breaks
+
+    def __str__(self) -> str:
+        """Return the change as one line."""
+        change = f": {self.old} -> {self.new}" if self.old or self.new else ""
+        return f"{self.where}: {self.rule.text}{change} ({self.rule.meaning})"
+
+
+def compare(old: Json, new: Json) -> list[ContractChange]:
+    """Return the differences between two documents of ``bennu asyncapi``, what breaks a client first.
+
+    Args:
+        old: The document for which clients were written.
+        new: The document of the server to which they will connect.
+
+    Raises:
+        NotAContract: A document was not written by ``bennu asyncapi``.
+    """
+    changes = [*_Documents(_checked(old), _checked(new)).changes()]
+    return sorted(
+        dict.fromkeys(changes), key=lambda one: (not one.breaks, one.where, one.rule.text)
+    )
+
+
+def _checked(document: Any) -> Json:
+    """Return a document whose parts :class:`_Documents` can read."""
+    is_object = isinstance(document, Mapping)
+    parts: list[Any] = (
+        [document.get(one) for one in ("servers", "channels", "operations")] if is_object else []
+    )
+    if not parts or not all(isinstance(one, Mapping) for one in parts):
+        raise NotAContract(
+            "expected an AsyncAPI 3.0 document of `bennu asyncapi`, with servers, channels and operations"
+        )
+    if any(FACTS not in one for one in document["servers"].values()):
+        raise NotAContract("expected a document of `bennu asyncapi`: a server in it has no x-bennu")
+    found: Json = document
+    return found
+
+
+class _Documents:
+    """Two documents.
+
+    Args:
+        old: The old one.
+        new: The new one.
+    """
+
+    def __init__(self, old: Json, new: Json) -> None:
+        self._old = old
+        self._new = new
+        self._schemas: tuple[Json, Json] = (_components(old), _components(new))
+
+    def changes(self) -> Iterator[ContractChange]:
+        """Yield the differences."""
+        yield from self._sockets()
+        olds, news = _channels(self._old), _channels(self._new)
+        for key in olds.keys() - news.keys():
+            if key[0] in {one[0] for one in news} or not news:
+                yield ContractChange(ContractRule.TOPIC_REMOVED, _place(olds[key][1]), "", "")
+        for key in news.keys() - olds.keys():
+            if key[0] in {one[0] for one in olds} or not olds:
+                yield ContractChange(ContractRule.TOPIC_ADDED, _place(news[key][1]), "", "")
+        for key in (one for one in olds if one in news):
+            yield from self._channel(olds[key], news[key])
+
+    def _values(
+        self, direction: Direction, where: str, old: Schema, new: Schema
+    ) -> Iterator[ContractChange]:
+        comparison = SchemaComparison(*self._schemas, direction)
+        yield from (_changed(where, one) for one in comparison.compare(old, new))
+
+    # Sockets.
+
+    def _sockets(self) -> Iterator[ContractChange]:
+        olds, news = _sockets(self._old), _sockets(self._new)
+        for path in olds.keys() - news.keys():
+            yield ContractChange(ContractRule.SOCKET_REMOVED, path, "", "")
+        for path in news.keys() - olds.keys():
+            yield ContractChange(ContractRule.SOCKET_ADDED, path, "", "")
+        for path in (one for one in olds if one in news):
+            old, new = olds[path], news[path]
+            for name in old.keys() - new.keys():
+                yield ContractChange(ContractRule.TRANSPORT_REMOVED, path, name, "")
+            for name in new.keys() - old.keys():
+                yield ContractChange(ContractRule.TRANSPORT_ADDED, path, "", name)
+            was, now = next(iter(old.values())), next(iter(new.values()))
+            yield from _of_texts(
+                path, _schemes(self._old, was), _schemes(self._new, now),
+                ContractRule.SECURITY_REMOVED, ContractRule.SECURITY_ADDED,
+            )  # fmt: skip
+            yield from _of_reasons(f"{path} connect", was[FACTS], now[FACTS])
+            yield from self._values(
+                "in", f"{path} connect", _query(self._old, path), _query(self._new, path)
+            )
+
+    # Topics.
+
+    def _channel(self, old: tuple[str, Json], new: tuple[str, Json]) -> Iterator[ContractChange]:
+        where = _place(new[1])
+        was, now = old[1].get(FACTS, {}), new[1].get(FACTS, {})
+        yield from self._parameters(where, old[1], new[1])
+        yield from _of_history(where, was.get("history"), now.get("history"))
+        olds, news = _operations(self._old, old[0]), _operations(self._new, new[0])
+        takes_any = bool(now.get("takes_any_event"))
+        for (action, event), one in olds.items():
+            other = news.get((action, event))
+            is_in = action == "receive"
+            if other is not None:
+                yield from self._operation(f"{where} {event}", is_in, one, other)
+            elif not (is_in and takes_any) and not (not is_in and now.get("sends_more")):
+                rule = ContractRule.EVENT_IN_REMOVED if is_in else ContractRule.EVENT_OUT_REMOVED
+                yield ContractChange(rule, f"{where} {event}", "", "")
+        for action, event in news.keys() - olds.keys():
+            is_in = action == "receive"
+            rule = ContractRule.EVENT_IN_ADDED if is_in else ContractRule.EVENT_OUT_ADDED
+            yield ContractChange(rule, f"{where} {event}", "", "")
+
+    def _parameters(self, where: str, old: Json, new: Json) -> Iterator[ContractChange]:
+        """Compare the types of a topic's parameters, in their order."""
+        olds, news = (
+            [one.get(FACTS, {}).get("schema", {}) for one in of.get("parameters", {}).values()]
+            for of in (old, new)
+        )
+        for was, now in zip(olds, news, strict=False):
+            for one in SchemaComparison(*self._schemas, "in").compare(was, now):
+                # An int is written as text, so each int is one of the texts of a str.
+                is_text = "string" in (was.get("type"), now.get("type"))
+                if is_text and one.rule.breaks and now.get("type") == "string":
+                    continue
+                if (
+                    is_text
+                    and not one.rule.breaks
+                    and was.get("type") == "string"
+                    and "format" not in was
+                ):
+                    continue
+                rule = (
+                    ContractRule.PARAMETER_NARROWED
+                    if one.rule.breaks
+                    else ContractRule.PARAMETER_WIDENED
+                )
+                yield ContractChange(rule, where, one.old, one.new)
+
+    # Events.
+
+    def _operation(self, where: str, is_in: bool, old: Json, new: Json) -> Iterator[ContractChange]:
+        direction: Direction = "in" if is_in else "out"
+        yield from self._values(
+            direction, where, _payload(self._old, old), _payload(self._new, new)
+        )
+        if not is_in:
+            return
+        was, now = old.get(FACTS, {}), new.get(FACTS, {})
+        yield from _of_reasons(where, was, now)
+        yield from _of_rate(where, was.get("rate"), now.get("rate"))
+        yield from _of_texts(
+            where,
+            {str(was["idempotent_by"])} if "idempotent_by" in was else set(),
+            {str(now["idempotent_by"])} if "idempotent_by" in now else set(),
+            ContractRule.IDEMPOTENCE_REMOVED,
+            ContractRule.IDEMPOTENCE_ADDED,
+        )
+        yield from self._replies(where, old, new)
+
+    def _replies(self, where: str, old: Json, new: Json) -> Iterator[ContractChange]:
+        olds, news = _replies(self._old, old), _replies(self._new, new)
+        for status in ("ok", "other"):
+            was, now = olds.get(status), news.get(status)
+            place = f"{where} -> {status}"
+            if was is not None and now is not None:
+                yield from self._values("out", place, _response(was), _response(now))
+            elif was is not None:
+                yield ContractChange(ContractRule.REPLY_REMOVED, place, "", "")
+            elif now is not None:
+                yield ContractChange(ContractRule.REPLY_ADDED, place, "", "")
+        if "ok" in olds and "ok" in news:
+            was_certain = old.get(FACTS, {}).get("always_replies", True)
+            is_certain = new.get(FACTS, {}).get("always_replies", True)
+            if was_certain and not is_certain:
+                yield ContractChange(ContractRule.REPLY_UNCERTAIN, where, "always", "sometimes")
+            elif is_certain and not was_certain:
+                yield ContractChange(ContractRule.REPLY_CERTAIN, where, "sometimes", "always")
+
+
+# Changes.
+
+
+def _changed(where: str, change: SchemaChange) -> ContractChange:
+    place = f"{where}: {change.path}" if change.path else where
+    return ContractChange(change.rule, place, change.old, change.new)
+
+
+def _of_texts(
+    where: str, old: set[str], new: set[str], removed: ContractRule, added: ContractRule
+) -> Iterator[ContractChange]:
+    yield from (ContractChange(removed, where, one, "") for one in sorted(old - new))
+    yield from (ContractChange(added, where, "", one) for one in sorted(new - old))
+
+
+def _of_reasons(where: str, old: Json, new: Json) -> Iterator[ContractChange]:
+    """Compare the reasons. One that is gone while another came can be the same with another name."""
+    own = "refusals"
+    was, now = set(old.get(own, ())), set(new.get(own, ()))
+    gone, came = sorted(was - now), sorted(now - was)
+    if gone and came:
+        yield ContractChange(ContractRule.REASON_CHANGED, where, ", ".join(gone), ", ".join(came))
+        gone, came = [], []
+    of_bennu = set(old.get("reasons", ())), set(new.get("reasons", ()))
+    gone += sorted(of_bennu[0] - of_bennu[1])
+    came += sorted(of_bennu[1] - of_bennu[0])
+    yield from (ContractChange(ContractRule.REASON_REMOVED, where, one, "") for one in gone)
+    yield from (ContractChange(ContractRule.REASON_ADDED, where, "", one) for one in came)
+
+
+def _of_rate(where: str, old: str | None, new: str | None) -> Iterator[ContractChange]:
+    if old == new:
+        return
+    was, now = _speed(old), _speed(new)
+    is_lower = now[0] < was[0] or now[1] < was[1]
+    rule = ContractRule.RATE_LOWERED if is_lower else ContractRule.RATE_RAISED
+    yield ContractChange(rule, where, old or "no limit", new or "no limit")
+
+
+def _speed(text: str | None) -> tuple[float, float]:
+    """Return how many pushes a rate allows in a second, and at once."""
+    if text is None:
+        return float("inf"), float("inf")
+    rate = Rate.parse(text)
+    return rate.count / rate.per, rate.burst
+
+
+def _of_history(where: str, old: Any, new: Any) -> Iterator[ContractChange]:
+    if old is None and new is not None:
+        yield ContractChange(ContractRule.HISTORY_ADDED, where, "", "")
+    elif old is not None and new is None:
+        yield ContractChange(ContractRule.HISTORY_REMOVED, where, "", "")
+    elif old is not None:
+        for name in ("size", "ttl"):
+            was = float("inf") if old[name] is None else old[name]
+            now = float("inf") if new[name] is None else new[name]
+            if now < was:
+                yield ContractChange(
+                    ContractRule.HISTORY_SHORTENED, where, f"{name} {was}", f"{name} {now}"
+                )
+
+
+# Reading a document.
+
+
+def _sockets(document: Json) -> dict[str, dict[str, Json]]:
+    """Return the servers by the path of their socket and their transport."""
+    found: dict[str, dict[str, Json]] = {}
+    for one in document["servers"].values():
+        facts = one[FACTS]
+        found.setdefault(facts["socket"], {})[facts["transport"]] = one
+    return found
+
+
+def _channels(document: Json) -> dict[tuple[str, str], tuple[str, Json]]:
+    """Return the name and the channel of each topic, by its socket and its shape."""
+    return {
+        (one[FACTS]["socket"], shape_of(one["address"])): (name, one)
+        for name, one in document["channels"].items()
+        if FACTS in one
+    }
+
+
+def _operations(document: Json, channel: str) -> dict[tuple[str, str], Json]:
+    """Return the operations of a channel, by their action and their event."""
+    where = f"{MESSAGES}{channel}"
+    return {
+        (one["action"], one[FACTS]["event"]): one
+        for one in document["operations"].values()
+        if one["channel"]["$ref"] == where and FACTS in one
+    }
+
+
+def _components(document: Json) -> Json:
+    found: Json = document.get("components", {}).get("schemas", {})
+    return found
+
+
+def _message(document: Json, reference: str) -> Json:
+    channel, _, name = reference.removeprefix(MESSAGES).partition("/messages/")
+    found: Json = document["channels"][channel]["messages"][name]
+    return found
+
+
+def _payload(document: Json, operation: Json) -> Schema:
+    payload: Schema = _message(document, operation["messages"][0]["$ref"])["payload"]
+    return payload
+
+
+def _replies(document: Json, operation: Json) -> dict[str, Json]:
+    """Return the messages of the replies by their status: ``ok``, ``error``, ``other``."""
+    given: Sequence[Json] = operation.get("reply", {}).get("messages", ())
+    references = [one["$ref"] for one in given]
+    return {one.rpartition(".")[2]: _message(document, one) for one in references}
+
+
+def _response(reply: Json) -> Schema:
+    response: Schema = reply["payload"]["properties"]["response"]
+    return response
+
+
+def _schemes(document: Json, server: Json) -> set[str]:
+    """Return the credentials of a server, as they are sent."""
+    known = document.get("components", {}).get("securitySchemes", {})
+    names = [one["$ref"].rpartition("/")[2] for one in server.get("security", ())]
+    return {f"{known[one]['in']} {known[one]['name']}" for one in names}
+
+
+def _query(document: Json, path: str) -> Schema:
+    """Return the schema of the parameters of a connect."""
+    facts: dict[str, Schema] = document.get(FACTS, {}).get("params", {})
+    return facts.get(path, {})
+
+
+def _place(channel: Json) -> str:
+    facts = channel[FACTS]
+    return f"{facts['socket']} {facts['pattern']}"
