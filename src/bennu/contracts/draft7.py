@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from inspect import cleandoc
 from typing import Any, Final, cast
@@ -30,7 +31,7 @@ def to_draft7(schema: Any) -> Any:
     found: Schema = {}
     for name, value in given.items():
         if name in ("const", "enum", "default", "examples"):
-            found[name] = value
+            found[name] = json.loads(json.dumps(value))  # a default of msgspec can be a tuple
         elif name == "properties":
             found[name] = {one: to_draft7(of) for one, of in value.items()}
         elif name == "discriminator" and isinstance(value, dict):

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
-from functools import reduce
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
-from operator import or_
-from typing import Any, Final, cast
+from typing import Any, Final, Union, get_args
 
 from ..channel import Channel
 from ..definition import ChannelDefinition, Handler
 from ..endpoint import Endpoint
 from ..errors import BennuError
 from ..history.history import NO_HISTORY, History
+from ..message import Ok
 from ..presence import Presence
 from ..socket import Socket, SocketBase
 from ..topic import Pattern
@@ -233,9 +233,13 @@ class _ChannelReader:
     def _reply(self, handler: Handler, *, is_join: bool) -> ReplyContract:
         function = handler.function
         later = any(one.answers_later for one in self._reached(handler))
-        return reply_of(
-            _result(self._definition.channel, function), is_join=is_join, answers_later=later
-        )
+        annotation = _result(self._definition.channel, function)
+        reply = reply_of(annotation, is_join=is_join, answers_later=later)
+        method = self._methods.get(function.__name__)
+        is_bare = Ok in (get_args(annotation) or (annotation,))
+        if is_bare and method is not None and method.oks:
+            return replace(reply, ok=_union(method.oks))
+        return reply
 
     def _reached(self, handler: Handler | None) -> list[MethodSource]:
         """Return what a handler does, and what the other methods do that it calls."""
@@ -302,7 +306,7 @@ def _sends(declared: Mapping[str, Any], sent: Sequence[Sent]) -> list[ServerEven
 def _union(kinds: Sequence[Any]) -> Any:
     if any(kind in (Any, object) for kind in kinds):
         return Any
-    return reduce(or_, cast("Sequence[type[Any]]", kinds))
+    return Union[tuple(kinds)]  # noqa: UP007 - of as many types as there are
 
 
 def _history(history: History) -> HistoryContract | None:

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, Union, get_args, get_origin
 import msgspec
 
 from ..user_code.types import is_model, read_type
-from .draft7 import PREFIX, Schema, hoisted, references, to_draft7
+from .draft7 import PREFIX, Schema, hoisted, to_draft7
 from .model import EMPTY, NOTHING, ClientEvent, Contract
 
 __all__ = ["BINARY", "Direction", "Schemas", "is_binary", "schemas_of"]
@@ -133,7 +133,7 @@ class Schemas:
             raise NotImplementedError
         pydantic: Any = importlib.import_module("pydantic")
         schema: Schema = pydantic.TypeAdapter(kind).json_schema(ref_template=OF_MODELS)
-        return schema
+        return self._entered(schema, name=kind.__name__)
 
 
 def schemas_of(contract: Contract) -> Schemas:
@@ -206,7 +206,7 @@ def _has_schema(annotation: Any) -> bool:
 def _accept_models(kind: type[Any]) -> Schema:
     if not is_model(kind):
         raise NotImplementedError
-    return {}
+    return {"type": "object"}
 
 
 def _classes(annotation: Any) -> Iterable[Any]:
@@ -231,10 +231,3 @@ def _renamed(schema: Any, names: dict[str, str]) -> Any:
         else:
             found[str(name)] = _renamed(value, names)  # pyright: ignore[reportUnknownArgumentType]
     return found
-
-
-def unknown_references(schemas: Schemas) -> set[str]:
-    """Return the names that the components refer to, and that none of them has."""
-    return {
-        name for one in schemas.components.values() for name in references(one)
-    } - schemas.components.keys()

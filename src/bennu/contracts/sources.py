@@ -17,7 +17,7 @@ from typing import Any, Final, cast
 
 from ..channel import Channel
 from ..errors import BennuError, Refused
-from ..message import Error
+from ..message import Error, Ok
 from ..presence import Presence
 from ..user_code.signatures import hint_of, hints_of_class
 from .model import EMPTY
@@ -57,6 +57,7 @@ class MethodSource:
         presences: The presences that it uses; None for one that the source does not name.
         calls: The names of other methods of the object that it calls.
         answers_later: Whether it takes the ref of the message, to reply later.
+        oks: The types of the responses of ``return Ok(...)``.
     """
 
     sends: list[Sent] = field(default_factory=list[Sent])
@@ -65,6 +66,7 @@ class MethodSource:
     presences: list[Presence | None] = field(default_factory=list[Presence | None])
     calls: list[str] = field(default_factory=list[str])
     answers_later: bool = False
+    oks: list[Any] = field(default_factory=list[Any])
 
 
 def read_methods(channel: type[Channel[Any, Any]]) -> Mapping[str, MethodSource]:
@@ -129,6 +131,10 @@ class _Reader:
                     kind = self._value(raised)
                     if isinstance(kind, type) and issubclass(kind, Refused):
                         self._read_refusal(found, made)
+                case ast.Return(value=ast.Call(func=made_of, args=given)) if (
+                    self._value(made_of) is Ok
+                ):
+                    found.oks.append(self._type(given[0]) if given else EMPTY)
                 case ast.Call(func=made_of, args=[ast.Dict() as response, *_]):
                     if self._value(made_of) is Error:
                         _read_response(found, response)
@@ -215,7 +221,7 @@ class _Reader:
             case _:
                 made = self._value(node)
         if isinstance(made, type):
-            return made if made is not dict else dict[str, Any]
+            return made
         if not inspect.isfunction(made):
             return UNKNOWN
         return _hint(made, "return")

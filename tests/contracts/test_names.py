@@ -1,0 +1,39 @@
+"""Names for the parts of a contract."""
+
+from __future__ import annotations
+
+import pytest
+
+from bennu.contracts.names import address_of, identifier, pascal, shape_of, slug, unique_names
+
+
+def test_names_are_unique() -> None:
+    assert unique_names(["A", "A", "B", "A"]) == ["A", "A2", "B", "A3"]
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("room:created", "room_created"), ("class", "class_"), ("2fa", "_2fa"), ("é", "_"), ("", "_")],
+)
+def test_identifiers(text: str, name: str) -> None:
+    assert identifier(text) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("/admin/socket", "AdminSocket"), ("newMsg", "NewMsg"), ("7", "_7"), ("/", "_")],
+)
+def test_class_names(text: str, name: str) -> None:
+    assert pascal(text) == name
+
+
+def test_slugs() -> None:
+    assert slug("ws/{tenant}") == "ws_tenant"
+    assert slug("///") == "_"
+
+
+def test_addresses() -> None:
+    assert address_of("a:{x}:{y:path}") == "a:{x}:{y}"
+    assert address_of("a:*") == "a:{rest}"
+    assert address_of("lobby") == "lobby"
+    assert shape_of("a:{x}:{y}") == "a:{}:{}"
