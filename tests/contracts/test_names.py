@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from bennu.contracts.names import address_of, identifier, pascal, shape_of, slug, unique_names
+from bennu.contracts.names import (
+    address_of,
+    identifier,
+    pascal,
+    shape_of,
+    slug,
+    snake,
+    unique_names,
+)
 
 
 def test_names_are_unique() -> None:
@@ -37,3 +45,12 @@ def test_addresses() -> None:
     assert address_of("a:*") == "a:{rest}"
     assert address_of("lobby") == "lobby"
     assert shape_of("a:{x}:{y}") == "a:{}:{}"
+
+
+def test_fields() -> None:
+    assert [snake(one) for one in ("itemName", "userID2", "_id", "x")] == [
+        "item_name",
+        "user_id2",
+        "_id",
+        "x",
+    ]

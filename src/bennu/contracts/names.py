@@ -8,10 +8,20 @@ from collections.abc import Iterable
 
 from .model import ChannelContract, Contract, SocketContract
 
-__all__ = ["address_of", "channel_keys", "identifier", "pascal", "shape_of", "unique_names"]
+__all__ = [
+    "address_of",
+    "channel_keys",
+    "identifier",
+    "pascal",
+    "shape_of",
+    "slug",
+    "snake",
+    "unique_names",
+]
 
 _OTHER = re.compile(r"[^A-Za-z0-9_.-]+")
 _WORDS = re.compile(r"[A-Za-z0-9]+")
+_HUMPS = re.compile(r"([a-z0-9])([A-Z])")
 _PARAMETER = re.compile(r"\{([a-zA-Z_][a-zA-Z0-9_]*)(?::[a-z]+)?\}")
 
 
@@ -49,6 +59,16 @@ def identifier(text: str) -> str:
     if name[0].isdigit():
         name = f"_{name}"
     return f"{name}_" if keyword.iskeyword(name) else name
+
+
+def snake(name: str) -> str:
+    """Return the name of a field in Python's style.
+
+    Example:
+        >>> snake("itemName"), snake("userID2"), snake("_id")
+        ('item_name', 'user_id2', '_id')
+    """
+    return _HUMPS.sub(r"\1_\2", name).lower()
 
 
 def pascal(text: str) -> str:

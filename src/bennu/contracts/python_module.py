@@ -180,7 +180,7 @@ class _PythonModule:
         return [
             f"    async def join(self) -> {reply}:",
             f'        """{text}"""',
-            f"        return await self.channel.join(reply={self._class_of(reply)})\n",
+            self._returned(reply, "self.channel.join", ""),
         ]
 
     def _push(self, event: ClientEvent, method: str) -> list[str]:
@@ -196,14 +196,10 @@ class _PythonModule:
                 f"        _ = self.channel.push({sent}, reply=object)\n",
             ]
         answer = self._type(reply.ok, "out")
-        arguments = f"{sent}, reply={self._class_of(answer)}, timeout=timeout"
-        line = f"        return await self.channel.push({arguments})\n"
-        if len(line) > LONGEST_LINE + 1:
-            line = f"        return await self.channel.push(\n            {arguments}\n        )\n"
         return [
             f"    async def {method}(self{given}, *, timeout: float = 10.0) -> {answer}:",
             f'        """{text}"""',
-            line,
+            self._returned(answer, "self.channel.push", f"{sent}, "),
         ]
 
     def _event(self, event: str, name: str, kind: str) -> list[str]:
@@ -235,10 +231,18 @@ class _PythonModule:
             self._names[key] for key, one in self._schemas.components.items() if is_struct(one)
         }
         is_class = " | " not in kind and (name in structs or name in CLASSES)
-        if is_class:
-            return kind
-        quoted = f"'type[{kind}]'" if '"' in kind else f'"type[{kind}]"'
-        return f"cast({quoted}, {kind})"
+        return kind if is_class else f'cast("Any", {kind})'
+
+    def _returned(self, kind: str, call: str, arguments: str) -> str:
+        """Return the lines that await a call and return its result. Type checkers know no type of a union."""
+        given = f"{arguments}reply={self._class_of(kind)}"
+        is_class = not given.endswith(")")
+        begin = "return" if is_class else f"answer: {kind} ="
+        more = ", timeout=timeout" if arguments else ""
+        line = f"        {begin} await {call}({given}{more})"
+        if len(line) > LONGEST_LINE:
+            line = f"        {begin} await {call}(\n            {given}{more}\n        )"
+        return f"{line}\n" if is_class else f"{line}\n        return answer\n"
 
     def _needs(self, annotation: Any) -> bool:
         """Return whether a value of a type must be there."""

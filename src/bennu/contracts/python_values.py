@@ -11,7 +11,7 @@ from inspect import cleandoc
 from typing import Any, Final, cast
 
 from .draft7 import PREFIX, Schema, references
-from .names import identifier, unique_names
+from .names import identifier, snake, unique_names
 
 __all__ = [
     "Names",
@@ -89,7 +89,7 @@ def struct(name: str, schema: Schema, components: Mapping[str, Schema], names: N
     tag = _tag_of(fields, required)
     if tag is not None:
         del fields[tag[0]]
-    given = dict(zip(fields, unique_names(map(identifier, fields)), strict=True))
+    given = dict(zip(fields, unique_names(snake(identifier(one)) for one in fields), strict=True))
     renamed = {own: one for one, own in given.items() if own != one}
     options = ["kw_only=True"]
     if tag is not None:

@@ -232,26 +232,29 @@ class _ChannelReader:
 
     def _reply(self, handler: Handler, *, is_join: bool) -> ReplyContract:
         function = handler.function
-        later = any(one.answers_later for one in self._reached(handler))
+        methods = self._reached(handler)
+        later = any(one.answers_later for one in methods)
         annotation = _result(self._definition.channel, function)
         reply = reply_of(annotation, is_join=is_join, answers_later=later)
-        method = self._methods.get(function.__name__)
         is_bare = Ok in (get_args(annotation) or (annotation,))
-        if is_bare and method is not None and method.oks:
-            return replace(reply, ok=_union(method.oks))
+        if is_bare and methods[0].oks:
+            return replace(reply, ok=_union(methods[0].oks))
         return reply
 
     def _reached(self, handler: Handler | None) -> list[MethodSource]:
         """Return what a handler does, and what the other methods do that it calls."""
-        waiting = [] if handler is None else [handler.function.__name__]
-        seen: dict[str, MethodSource] = {}
+        if handler is None:
+            return []
+        first = read_function(handler.function, self._definition.channel)
+        found, waiting, seen = [first], [*first.calls], set[str]()
         while waiting:
             name = waiting.pop()
             method = self._methods.get(name)
             if method is not None and name not in seen:
-                seen[name] = method
+                seen.add(name)
+                found.append(method)
                 waiting += method.calls
-        return [*seen.values()]
+        return found
 
     def _refusals(self, handler: Handler | None) -> tuple[str, ...]:
         return _unique(reason for one in self._reached(handler) for reason in one.refusals)
