@@ -182,7 +182,7 @@ def endpoint_of(
     )
     raw = RawSocket(connect=lambda: None, handler=Echo)
     sockets = {"/socket": socket, **({} if channels else {"/lines": raw})}
-    return Endpoint(sockets=sockets, presence=presence, **options)
+    return Endpoint(sockets=sockets, **{"presence": presence, **options})
 
 
 endpoint = endpoint_of()
