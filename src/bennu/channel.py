@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from threading import get_ident
+from types import UnionType
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from typing_extensions import TypeVar
@@ -24,12 +25,25 @@ from .message import RESERVED, Broadcast, Ok, expect_event, is_reserved
 from .user_code.mistakes import HOOKS, OPTIONS, WRAPPERS, check_class, refuse_keywords
 
 if TYPE_CHECKING:
+    from typing import _SpecialForm  # of Annotated and Literal
+
     from .server.channel_server import ChannelServer
+
+    Emitted = type[Any] | UnionType | _SpecialForm
+    """A type, as an editor sees it: ``Message``, ``Message | None``, ``Literal["a"]``."""
 
 __all__ = ["Channel", "Connection", "ReplyRef", "on", "on_info", "on_out"]
 
 A = TypeVar("A", default=Any)
 S = TypeVar("S", default=Any)
+M = TypeVar("M")
+C = TypeVar("C")
+T = TypeVar("T")
+
+OnMethod = TypeVar("OnMethod", bound=Callable[[Any], Any] | Callable[[Any, Any], Any])
+"""A method of a client's event: it takes self, and perhaps the payload."""
+OutMethod = TypeVar("OutMethod", bound=Callable[[Any, Any], Any])
+"""A method of an intercepted broadcast: it takes self and the payload."""
 F = TypeVar("F", bound=Callable[..., Any])
 
 ON: Final = "__bennu_on__"
@@ -44,7 +58,7 @@ def on(
     rate: Rate | str | None = None,
     idempotent_by: str | None = None,
     ttl: timedelta | None = None,
-) -> Callable[[F], F]:
+) -> Callable[[OnMethod], OnMethod]:
     """Handle an event of the client.
 
     The method takes nothing, or the payload, decoded to the type of its annotation. A value that the method returns is
@@ -75,7 +89,7 @@ def on(
     return lambda function: _mark(function, ON, (event, payload, rate, (idempotent_by, ttl)))
 
 
-def on_out(event: str) -> Callable[[F], F]:
+def on_out(event: str) -> Callable[[OutMethod], OutMethod]:
     """Intercept a broadcast of an event: the method gets the broadcast instead of the client.
 
     The method can push the event to the client, with another payload or without a change.
@@ -97,7 +111,7 @@ def on_out(event: str) -> Callable[[F], F]:
     return lambda function: _mark(function, ON_OUT, event)
 
 
-def on_info(kind: type) -> Callable[[F], F]:
+def on_info(kind: type[M]) -> Callable[[Callable[[C, M], T]], Callable[[C, M], T]]:
     """Handle messages of one type from ``send_self``, ``send_after``, ``send_every`` and ``subscribe``.
 
     Args:
@@ -203,7 +217,7 @@ class Channel(Agent[A, S]):
 
     __slots__ = ()
 
-    emits: ClassVar[Mapping[str, Any]] = {}
+    emits: ClassVar[Mapping[str, Emitted]] = {}
     when_slow: ClassVar[WhenSlow] = "close"
     history: ClassVar[History] = NO_HISTORY
 
