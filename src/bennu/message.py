@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Annotated, Any, Final, Generic
+from typing import Annotated, Any, Final, Generic, cast
 
 from msgspec import Meta, Raw, Struct
 from typing_extensions import TypeVar
@@ -155,7 +155,7 @@ class Ok(Struct, Generic[R], frozen=True):
         response: Any JSON value, or ``bytes`` for a binary frame. Default: ``{}``.
     """
 
-    response: R = {}  # type: ignore[assignment] # pyright: ignore[reportAssignmentType] - for Ok()
+    response: R = cast("Any", {})  # so that Ok() fits any type
 
 
 class Error(Struct, Generic[R], frozen=True):
@@ -165,7 +165,7 @@ class Error(Struct, Generic[R], frozen=True):
         response: Any JSON value, or ``bytes`` for a binary frame. Default: ``{}``.
     """
 
-    response: R = {}  # type: ignore[assignment] # pyright: ignore[reportAssignmentType] - for Error()
+    response: R = cast("Any", {})  # so that Ok() fits any type
 
 
 class Reply(Struct, Generic[R], frozen=True):
@@ -177,7 +177,7 @@ class Reply(Struct, Generic[R], frozen=True):
     """
 
     status: str
-    response: R = {}  # type: ignore[assignment] # pyright: ignore[reportAssignmentType] - for Reply("status")
+    response: R = cast("Any", {})  # so that Ok() fits any type
 
 
 def is_reserved(event: str) -> bool:

@@ -257,6 +257,6 @@ def test_the_reply_of_a_join_and_another_status_are_compared() -> None:
 def test_another_document_is_refused(document: Any) -> None:
     with pytest.raises(NotAContract, match="expected an AsyncAPI"):
         compare(document, contract())
-    foreign = {"servers": {"a": {}}, "channels": {}, "operations": {}}
+    foreign: dict[str, Any] = {"servers": {"a": {}}, "channels": {}, "operations": {}}
     with pytest.raises(NotAContract, match="no x-bennu"):
         compare(contract(), foreign)

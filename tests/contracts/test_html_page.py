@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -16,6 +17,11 @@ from tests.support.browser import open_browser
 from tests.support.servers import serve
 
 WIDTHS = (1280, 390)
+
+
+def note(said: list[str], what: object) -> None:
+    """Note a line of the browser's console, or an error of the page."""
+    said.append(str(getattr(what, "text", what)))
 
 
 def tree(text: str) -> ET.Element:
@@ -92,8 +98,8 @@ async def test_a_browser_shows_the_page(scheme: str) -> None:
             async with open_browser(color_scheme=scheme, viewport=size) as browser:
                 page = await browser.new_page()
                 said: list[str] = []
-                page.on("console", lambda message, said=said: said.append(message.text))
-                page.on("pageerror", lambda error, said=said: said.append(str(error)))
+                page.on("console", partial(note, said))
+                page.on("pageerror", partial(note, said))
                 await page.goto(server.url("/contracts", "http"))
                 await page.locator("summary").first.click()
                 assert await page.locator("dd").first.is_visible()

@@ -14,7 +14,7 @@ from bennu.contracts.model import (
     NOTHING,
     ChannelContract,
     ClientEvent,
-    Origin,
+    EventOrigin,
     ReplyContract,
     ServerEvent,
 )
@@ -176,13 +176,13 @@ def test_policies_and_reasons_of_a_push(shop: Contract) -> None:
 
 def test_a_class_without_emits_sends_what_its_source_says(shop: Contract) -> None:
     found = channel(shop, "shop:{shop_id}").sends
-    assert {one.name: one.payload for one in found if one.origin is Origin.INFERRED} == {
+    assert {one.name: one.payload for one in found if one.origin is EventOrigin.INFERRED} == {
         "ordered": Order,
         "drawn": Circle | Square,
         "point": Point,
         "image": bytes,
     }
-    assert [one.name for one in found if one.origin is Origin.PRESENCE] == [
+    assert [one.name for one in found if one.origin is EventOrigin.PRESENCE] == [
         "presence_state",
         "presence_diff",
     ]
@@ -194,7 +194,7 @@ def test_a_class_with_emits_sends_what_it_declares(shop: Contract) -> None:
     assert found.sends == (ServerEvent("said", Point), ServerEvent("level", Level))
     assert found.undeclared == ("sad",)
     assert found.takes_any == ReplyContract(dict[str, Any])
-    assert Origin.DECLARED.meaning == "declared in `emits`"
+    assert EventOrigin.DECLARED.meaning == "declared in `emits`"
 
 
 def test_several_payloads_of_one_event_are_a_union() -> None:
@@ -248,7 +248,7 @@ def test_a_bare_ok_has_the_types_that_the_source_returns() -> None:
 
         @on("two")
         async def two(self) -> Ok:
-            return Ok(self.unknown)
+            return Ok(self.state)
 
     one, two = read(Bare).events
     assert one.reply == ReplyContract(Point, is_certain=False)
@@ -288,7 +288,7 @@ def test_a_handler_that_replies_later_has_a_reply_of_any_type() -> None:
     class Later(Channel):
         @on("render")
         async def render(self) -> None:
-            self.start(self.finish(self.ref()))
+            _ = self.start(self.finish(self.ref()))
 
         async def finish(self, ref: Any) -> None:
             await ref.reply({})

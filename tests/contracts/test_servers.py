@@ -60,7 +60,7 @@ def test_credentials() -> None:
     async def connect(params: Params) -> None: ...
 
     session = StarletteSession("at least 20 bytes of it")
-    socket = Socket(connect=connect, channels={}, session=session)
+    socket: Socket[Any] = Socket(connect=connect, channels={}, session=session)
     found = asyncapi(contract_of(Endpoint(sockets={"/ws/{tenant}": socket})))
     assert [one["name"] for one in found["components"]["securitySchemes"].values()] == [
         "session",

@@ -39,16 +39,16 @@ class Room(Channel[str]):
     EVENT = "of the class"
     presence = WHO
 
-    def parameters(self, said: Said, *, other: Said | None = None) -> None:
-        self.push("a", said)  # type: ignore[unused-awaitable]
-        self.push("b", other)  # type: ignore[unused-awaitable]
+    async def parameters(self, said: Said, *, other: Said | None = None) -> None:
+        await self.push("a", said)
+        await self.push("b", other)
 
     async def constructed(self) -> None:
         await self.push("a", Said("x"))
         await self.broadcast("b", payload=Said("x"))
         await self.broadcast_from("c", await self.fetch())
         await self.local_broadcast("d", made())
-        await self.local_broadcast_from("e", unannotated())
+        await self.local_broadcast_from("e", unannotated())  # type: ignore[no-untyped-call]
         self.sync.push("f", {"a": 1})
 
     async def fetch(self) -> Said:
@@ -62,13 +62,13 @@ class Room(Channel[str]):
         await self.push("bytes", b"1")
         await self.push("list", [1])
         await self.push("attribute", self.last)
-        await self.push("no attribute", self.nowhere)
+        await self.push("no attribute", self.nowhere)  # type: ignore[attr-defined]
 
     async def variables(self) -> None:
         first = Said("1")
         second: Said | None = None
         third: Nowhere = 1  # type: ignore[name-defined] # noqa: F821 - it is what is tested
-        if (fourth := made()) and second:
+        if (fourth := made()) is not second:
             first = Said("2")
         fifth: Any = 1
         fifth = Said("5")
@@ -110,7 +110,7 @@ class Room(Channel[str]):
         await WHO.track("me", "a", topic="t")
 
     def later(self) -> Ok:
-        self.start(self.answer(self.ref()))
+        _ = self.start(self.answer(self.ref()))
         if self.topic:
             return Ok()
         return Ok(Said("x"))

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 
 from bennu import Endpoint
-from bennu.transports.pages import DevelopmentPages, Page
+from bennu.transports.pages import DevelopmentPage, DevelopmentPages
 
 
 class Notes:
@@ -15,9 +15,9 @@ class Notes:
 
     path = "/notes/deep"
 
-    def page(self, name: str, endpoint: Any) -> Page | None:
+    def page(self, name: str, endpoint: Any) -> DevelopmentPage | None:
         known = {"": "first", "a/b": f"{endpoint.connections} clients"}
-        return Page("text/plain", known[name].encode()) if name in known else None
+        return DevelopmentPage("text/plain", known[name].encode()) if name in known else None
 
 
 async def get(path: str, **options: Any) -> httpx.Response:

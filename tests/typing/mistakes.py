@@ -5,9 +5,9 @@ Each ignore below must be needed: both checkers report an unnecessary ignore.
 # pyright: strict, reportUnnecessaryTypeIgnoreComment=true
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, assert_type
+from typing import Any, Literal, assert_type
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from bennu import Broadcast, Channel, Endpoint, Error, Ok, Reply, Socket, on, on_info, on_out
 from bennu.contracts import Contract, ContractChange, ContractPages, asyncapi, compare, contract_of
@@ -45,7 +45,6 @@ class Room(Channel[User]):
         "either": Message | Problem,
         "list": list[Message],
         "dict": dict[str, Any],
-        "text": Annotated[str, Meta(min_length=1)],
         "raw": bytes,
     }
 

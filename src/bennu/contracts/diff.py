@@ -278,19 +278,23 @@ def _speed(text: str | None) -> tuple[float, float]:
     return rate.count / rate.per, rate.burst
 
 
-def _of_history(where: str, old: Any, new: Any) -> Iterator[ContractChange]:
-    if old is None and new is not None:
-        yield ContractChange(ContractRule.HISTORY_ADDED, where, "", "")
-    elif old is not None and new is None:
-        yield ContractChange(ContractRule.HISTORY_REMOVED, where, "", "")
-    elif old is not None:
-        for name in ("size", "ttl"):
-            was = float("inf") if old[name] is None else old[name]
-            now = float("inf") if new[name] is None else new[name]
-            if now < was:
-                yield ContractChange(
-                    ContractRule.HISTORY_SHORTENED, where, f"{name} {was}", f"{name} {now}"
-                )
+def _of_history(where: str, old: Json | None, new: Json | None) -> Iterator[ContractChange]:
+    if old is None or new is None:
+        if old is not None:
+            yield ContractChange(ContractRule.HISTORY_REMOVED, where, "", "")
+        elif new is not None:
+            yield ContractChange(ContractRule.HISTORY_ADDED, where, "", "")
+        return
+    for name in ("size", "ttl"):
+        was, now = _length(old[name]), _length(new[name])
+        if now < was:
+            rule = ContractRule.HISTORY_SHORTENED
+            yield ContractChange(rule, where, f"{name} {was:g}", f"{name} {now:g}")
+
+
+def _length(number: float | None) -> float:
+    """Return a bound of a history as a number: None is no bound."""
+    return float("inf") if number is None else number
 
 
 # Reading a document.

@@ -18,9 +18,9 @@ __all__ = [
     "ChannelContract",
     "ClientEvent",
     "Contract",
+    "EventOrigin",
     "HistoryContract",
     "Nothing",
-    "Origin",
     "ReplyContract",
     "ServerEvent",
     "SocketContract",
@@ -40,7 +40,7 @@ EMPTY: Final = dict[str, Never]
 """The type of ``{}``."""
 
 
-class Origin(Enum):
+class EventOrigin(Enum):
     """How an event that the server sends is known.
 
     Attributes:
@@ -129,7 +129,7 @@ class ServerEvent:
 
     name: str
     payload: Any
-    origin: Origin = Origin.DECLARED
+    origin: EventOrigin = EventOrigin.DECLARED
 
 
 @dataclass(frozen=True, slots=True)

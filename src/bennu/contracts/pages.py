@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..errors import DefinitionError
-from ..transports.pages import Page
+from ..transports.pages import DevelopmentPage
 from ..user_code.options import TEXT, options
 from .asyncapi import asyncapi
 from .html_page import html_page
@@ -58,7 +58,7 @@ class ContractPages:
         self._title = title
         self._release = release
 
-    def page(self, name: str, endpoint: Any) -> Page | None:
+    def page(self, name: str, endpoint: Any) -> DevelopmentPage | None:
         """Return a page; None if there is none of this name.
 
         Args:
@@ -66,17 +66,17 @@ class ContractPages:
             endpoint: The endpoint.
         """
         if name == "style.css":
-            return Page("text/css; charset=utf-8", STYLE.read_bytes())
+            return DevelopmentPage("text/css; charset=utf-8", STYLE.read_bytes())
         contract = contract_of(endpoint, title=self._title, release=self._release)
         match name:
             case "":
-                return Page("text/html; charset=utf-8", html_page(contract).encode())
+                return DevelopmentPage("text/html; charset=utf-8", html_page(contract).encode())
             case "asyncapi.json":
                 body = json.dumps(asyncapi(contract), indent=2).encode()
-                return Page("application/json", body)
+                return DevelopmentPage("application/json", body)
             case "contract.d.ts":
-                return Page(PLAIN, typescript_types(contract).encode())
+                return DevelopmentPage(PLAIN, typescript_types(contract).encode())
             case "contract.py":
-                return Page(PLAIN, python_types(contract).encode())
+                return DevelopmentPage(PLAIN, python_types(contract).encode())
             case _:
                 return None

@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 
 from ..presence import BySize, Count, Full, Presence, Sample
 from ..presence.diffs import PresenceCount
-from .model import Origin, ServerEvent
+from .model import EventOrigin, ServerEvent
 
 __all__ = ["PresenceDiff", "PresenceMeta", "PresentKey", "events_of"]
 
@@ -36,9 +36,9 @@ class PresenceDiff(Struct):
     leaves: dict[str, PresentKey]
 
 
-STATE: Final = ServerEvent("presence_state", dict[str, PresentKey], Origin.PRESENCE)
-DIFF: Final = ServerEvent("presence_diff", PresenceDiff, Origin.PRESENCE)
-COUNT: Final = ServerEvent("presence_count", PresenceCount, Origin.PRESENCE)
+STATE: Final = ServerEvent("presence_state", dict[str, PresentKey], EventOrigin.PRESENCE)
+DIFF: Final = ServerEvent("presence_diff", PresenceDiff, EventOrigin.PRESENCE)
+COUNT: Final = ServerEvent("presence_count", PresenceCount, EventOrigin.PRESENCE)
 
 
 def events_of(presence: Presence) -> tuple[ServerEvent, ...]:

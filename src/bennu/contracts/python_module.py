@@ -148,7 +148,7 @@ class _PythonModule:
             lines += self._push(event, method)
         names = unique_names(identifier(one.name) for one in channel.sends)
         for one, name in zip(channel.sends, names, strict=True):
-            free = f"{name}_" if {f"on_{name}", f"{name}_events"} & {*methods} else name
+            free = f"{name}_" if {f"on_{name}", "_".join((name, "events"))} & {*methods} else name
             lines += self._event(one.name, free, self._type(one.payload, "out"))
         return "\n".join(lines).rstrip("\n") + "\n"
 
@@ -208,7 +208,7 @@ class _PythonModule:
             f"    def on_{name}(self, callback: Callable[[{kind}], object]) -> object:",
             f'        """Call a function for each ``{event}``."""',
             f"        return self.channel.on({_text(event)}, callback, payload={given})\n",
-            f"    def {name}_events(self) -> AsyncIterator[{kind}]:",
+            f"    def {'_'.join((name, 'events'))}(self) -> AsyncIterator[{kind}]:",
             f'        """Iterate over each ``{event}``."""',
             f"        return self.channel.events({_text(event)}, {given})\n",
         ]

@@ -33,8 +33,8 @@ from .model import (
     ChannelContract,
     ClientEvent,
     Contract,
+    EventOrigin,
     HistoryContract,
-    Origin,
     ReplyContract,
     ServerEvent,
     SocketContract,
@@ -303,7 +303,9 @@ def _sends(declared: Mapping[str, Any], sent: Sequence[Sent]) -> list[ServerEven
         known = kinds.setdefault(one.event, [])
         if one.payload not in known:
             known.append(one.payload)
-    return [ServerEvent(event, _union(found), Origin.INFERRED) for event, found in kinds.items()]
+    return [
+        ServerEvent(event, _union(found), EventOrigin.INFERRED) for event, found in kinds.items()
+    ]
 
 
 def _union(kinds: Sequence[Any]) -> Any:

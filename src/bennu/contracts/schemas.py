@@ -15,7 +15,7 @@ import msgspec
 
 from ..user_code.types import is_model, read_type
 from .draft7 import PREFIX, Schema, hoisted, to_draft7
-from .model import EMPTY, NOTHING, ClientEvent, Contract
+from .model import EMPTY, NOTHING, Contract, ReplyContract
 
 __all__ = ["BINARY", "Direction", "Schemas", "is_binary", "schemas_of"]
 
@@ -147,18 +147,18 @@ def _types_of(contract: Contract) -> Iterable[tuple[Any, Direction]]:
         for channel in socket.channels:
             for event in (channel.join, *channel.events):
                 yield event.payload, "in"
-                yield from ((kind, "out") for kind in _replies(event))
+                yield from _replies(event.reply)
             for one in channel.sends:
                 yield one.payload, "out"
             for parameter in channel.parameters:
                 yield parameter.type, "in"
             if channel.takes_any is not None:
-                replies = channel.takes_any
-                yield from ((kind, "out") for kind in (replies.ok, replies.error, replies.other))
+                yield from _replies(channel.takes_any)
 
 
-def _replies(event: ClientEvent) -> tuple[Any, ...]:
-    return event.reply.ok, event.reply.error, event.reply.other
+def _replies(reply: ReplyContract) -> Iterable[tuple[Any, Direction]]:
+    for kind in (reply.ok, reply.error, reply.other):
+        yield kind, "out"
 
 
 def is_binary(annotation: Any) -> bool:

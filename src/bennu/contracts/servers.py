@@ -97,7 +97,7 @@ class Servers:
                 "`phoenix, base64url.bearer.phx.TOKEN`, with the token in base64url. phoenix.js sends its `authToken` so.",
             )
         if socket.has_session:
-            found[f"{name}_session"] = _http_key(
+            found["_".join((name, "session"))] = _http_key(
                 "cookie", "session", "The session cookie of the page."
             )
         if socket.needs_csrf:

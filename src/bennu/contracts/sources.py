@@ -93,7 +93,7 @@ def read_function(function: Any, owner: type[Any] | None = None) -> MethodSource
         owner: The class of ``self``; None for a function that is no method.
     """
     tree = _tree_of(function)
-    return MethodSource() if tree is None else _Reader(function, owner, tree).read()
+    return MethodSource() if tree is None else _SourceReader(function, owner, tree).read()
 
 
 def _tree_of(function: Any) -> ast.AST | None:
@@ -104,7 +104,7 @@ def _tree_of(function: Any) -> ast.AST | None:
         return None
 
 
-class _Reader:
+class _SourceReader:
     """Reads one function.
 
     Args:

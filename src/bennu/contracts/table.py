@@ -12,7 +12,7 @@ from .model import (
     ChannelContract,
     ClientEvent,
     Contract,
-    Origin,
+    EventOrigin,
     ReplyContract,
     SocketContract,
 )
@@ -135,9 +135,9 @@ def _event_lines(channel: ChannelContract) -> Iterator[Line]:
         yield Line("in", "any other", f"any{_arrow(channel.takes_any)}", "")
     for one in channel.sends:
         notes = {
-            Origin.DECLARED: "",
-            Origin.INFERRED: "from the source",
-            Origin.PRESENCE: "presence",
+            EventOrigin.DECLARED: "",
+            EventOrigin.INFERRED: "from the source",
+            EventOrigin.PRESENCE: "presence",
         }
         yield Line("out", one.name, type_text(one.payload), notes[one.origin])
     for name in channel.undeclared:

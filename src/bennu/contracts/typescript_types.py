@@ -101,7 +101,8 @@ def _object(schema: Schema, names: Names) -> str:
     required: Sequence[str] = schema.get("required", ())
     lines: list[str] = []
     for name, inner in fields.items():
-        words = inner.get("description", "") if isinstance(inner, dict) else ""
+        known = cast("Schema", inner) if isinstance(inner, dict) else {}
+        words: str = known.get("description", "")
         mark = "" if name in required else "?"
         lines.append(f"{comment(words)}{_key(name)}{mark}: {type_of(inner, names)};\n")
     if isinstance(more, dict):

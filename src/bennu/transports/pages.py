@@ -12,14 +12,14 @@ from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
 from ..server.request import Denied
 from .routes import relative_path
 
-__all__ = ["DevelopmentPages", "Page", "PageServer"]
+__all__ = ["DevelopmentPage", "DevelopmentPages", "PageServer"]
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 POLICY: Final = b"default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 
-class Page(NamedTuple):
+class DevelopmentPage(NamedTuple):
     """One page or file.
 
     Attributes:
@@ -42,7 +42,7 @@ class DevelopmentPages(Protocol):
     @property
     def path(self) -> str: ...
 
-    def page(self, name: str, endpoint: Any) -> Page | None:
+    def page(self, name: str, endpoint: Any) -> DevelopmentPage | None:
         """Return a page; None if there is none of this name.
 
         Args:
