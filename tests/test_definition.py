@@ -222,7 +222,7 @@ def test_a_handler_takes_no_more_than_the_payload() -> None:
     """A handler has no parameters for the topic's parameters: these are attributes."""
 
     class Lobby(Channel):
-        @on("x")
+        @on("x")  # type: ignore[type-var]
         async def x(self, payload: dict[str, Any], room_id: int) -> None: ...
 
     error = refused(Lobby)
@@ -264,8 +264,8 @@ def test_a_payload_that_json_can_not_become_is_refused() -> None:
         ({"after_join": lambda self, payload: None}, "(self)"),
         ({"handle_in": lambda self, event: None}, "(self, event, payload)"),
         ({"terminate": lambda self: None}, "(self, reason)"),
-        ({"x": on_out("x")(lambda self: None)}, "(self, payload)"),
-        ({"x": on_info(Tick)(lambda self, tick, more: None)}, "(self, message)"),
+        ({"x": on_out("x")(lambda self: None)}, "(self, payload)"),  # type: ignore[type-var]
+        ({"x": on_info(Tick)(lambda self, tick, more: None)}, "(self, message)"),  # type: ignore[arg-type, misc]
     ],
 )
 def test_a_method_with_the_wrong_parameters_is_refused(

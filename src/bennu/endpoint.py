@@ -163,7 +163,6 @@ class Endpoint(EndpointQueries):
         expect_sockets(sockets)
         presences = presences_of(presence)
         self.native = native
-        self.sockets = MappingProxyType(dict(sockets))
         self._routes = Routes(sockets, OriginCheck(check_origin))
         for socket in sockets.values():
             socket.expect_guard(check_origin)

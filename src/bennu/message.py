@@ -23,6 +23,7 @@ __all__ = [
     "broadcast_of",
     "expect_event",
     "is_reserved",
+    "parts_of",
 ]
 
 PHOENIX: Final = "phoenix"
@@ -178,6 +179,20 @@ class Reply(Struct, Generic[R], frozen=True):
 
     status: str
     response: R = cast("Any", {})  # so that Ok() fits any type
+
+
+def parts_of(value: Any) -> tuple[str, Any]:
+    """Return the status and the response of a handler's result.
+
+    Args:
+        value: An ``Ok``, ``Error`` or ``Reply``, or the response of an ok reply.
+    """
+    given: Any = value  # of any response
+    if isinstance(value, Ok):
+        return OK, given.response
+    if isinstance(value, Error):
+        return ERROR, given.response
+    return (given.status, given.response) if isinstance(value, Reply) else (OK, given)
 
 
 def is_reserved(event: str) -> bool:

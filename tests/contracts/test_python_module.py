@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, Literal
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -212,4 +213,33 @@ def test_names_that_would_collide(tmp_path: Path) -> None:
 
 def test_an_endpoint_without_sockets_has_a_module(tmp_path: Path) -> None:
     text = write(tmp_path, Endpoint(sockets={}))
+    compile(text, "contract.py", "exec")
+
+
+def test_parameters_of_topics_have_their_types(tmp_path: Path) -> None:
+    """A UUID, texts, the rest of a topic; and a reply that nothing says."""
+
+    class FileChannel(Channel):
+        id: UUID
+        kind: Literal["a", "b"]
+        path: str
+
+        async def join(self, payload: dict[str, int]):  # type: ignore[no-untyped-def]
+            return 1
+
+        @on("an_event_with_a_name_that_is_too_long_for_one_line")
+        async def long(self, payload: dict[str, int]) -> dict[str, int]:
+            return payload
+
+    class LobbyChannel(Channel): ...
+
+    channels = {"file:{id}:{kind}:{path:path}": FileChannel, "lobby": LobbyChannel}
+    socket: Socket[Any] = Socket(connect=lambda: None, channels=channels)
+    text = write(tmp_path, Endpoint(sockets={"/socket": socket}))
+    assert "from uuid import UUID" in text
+    assert 'id: UUID, kind: Literal["a", "b"], path: str' in text
+    assert 'f"file:{id}:{kind}:{path}"' in text
+    assert 'client.channel("lobby")' in text
+    assert "return await self.channel.join(reply=object)" in text
+    assert "return await self.channel.push(\n" in text
     compile(text, "contract.py", "exec")

@@ -189,6 +189,18 @@ CHANGES: Final[dict[str, tuple[Schema, Schema, str, str]]] = {
         "in-widened",
         "out-widened",
     ),
+    "a value removed from a union": (
+        any_of({"enum": ["a", "b"]}, NULL),
+        any_of({"enum": ["a"]}, NULL),
+        "in-narrowed",
+        "out-narrowed",
+    ),
+    "a number becomes values": (
+        NUMBER,
+        {"enum": [1, 2.5]},
+        "in-narrowed",
+        "out-narrowed",
+    ),
     "a kind added": (
         any_of(ref("Circle")),
         any_of(ref("Circle"), ref("Square")),

@@ -8,7 +8,8 @@ import pytest
 
 from bennu import Endpoint
 from bennu.contracts import contract_of, listing, topic_table
-from bennu.contracts.table import duration
+from bennu.contracts.model import ChannelContract, HistoryContract, SocketContract
+from bennu.contracts.table import channel_facts, duration, socket_facts
 from tests.contracts.shop import endpoint
 
 WIDE = """\
@@ -62,6 +63,32 @@ def test_notes_have_lines_of_their_own_in_a_narrow_terminal() -> None:
     lines = topic_table(contract_of(endpoint), 60).splitlines()
     start = lines.index("  in    order           Order -> Order | Error[Problem]")
     assert lines[start + 1].strip() == "5/second · once per id in 1 day"
+
+
+def test_facts_of_sockets_and_channels() -> None:
+    """What is as usual is not shown."""
+    socket = SocketContract(
+        "/socket",
+        has_session=True,
+        needs_csrf=True,
+        can_refresh=True,
+        subprotocols=("a", "b"),
+    )
+    assert socket_facts(socket) == [
+        "connect()",
+        "session with _csrf_token",
+        "tokens can be renewed",
+        "subprotocols a, b",
+        "no id",
+    ]
+    history = HistoryContract(1000, None, by_topic=True)
+    limits: dict[str, int | float | str] = {"max_inbox": 64, "overflow": "drop_oldest"}
+    channel = ChannelContract("t", "Room", history=history, limits=limits, sends_more=True)
+    assert channel_facts(channel) == [
+        "history of 1,000, by topic",
+        "overflow drop_oldest",
+        "sends events whose names the source does not say",
+    ]
 
 
 def test_an_endpoint_without_sockets() -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+from uuid import UUID
 
 import pytest
 
@@ -88,3 +89,15 @@ def test_a_channel_without_events_and_a_relay_have_their_types() -> None:
 
 def test_an_endpoint_without_sockets_has_a_module() -> None:
     assert "new Socket" in typescript_types(contract_of(Endpoint(sockets={})))
+
+
+def test_parameters_of_topics_have_their_types() -> None:
+    class FileChannel(Channel):
+        id: UUID
+        kind: Literal["a", "b"]
+        path: str
+
+    channels = {"file:{id}:{kind}:{path:path}": FileChannel}
+    socket: Socket[Any] = Socket(connect=lambda: None, channels=channels)
+    text = typescript_types(contract_of(Endpoint(sockets={"/socket": socket})))
+    assert 'channel(topic: `file:${string}:${"a" | "b"}:${string}`, ' in text

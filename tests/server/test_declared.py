@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from bennu import Channel, Endpoint, History, Socket
-from tests.support.clock import settle
+from bennu.testing.clock import settle
 from tests.support.memory import endpoint_of, serve
 from tests.support.payloads import Point
 

@@ -46,7 +46,7 @@ class Msg(Struct):
 
 
 class KeywordOnly(Channel[Any]):
-    @on("x")
+    @on("x")  # type: ignore[type-var]
     async def x(self, *, payload: dict[str, Any]) -> None: ...
 
 
@@ -65,12 +65,12 @@ class JoinKeywords(Channel[Any]):
 
 
 class OutKeywords(Channel[Any]):
-    @on_out("x")
+    @on_out("x")  # type: ignore[type-var]
     async def x(self, *, payload: Any) -> None: ...
 
 
 class InfoKeywords(Channel[Any]):
-    @on_info(Msg)
+    @on_info(Msg)  # type: ignore[arg-type]
     async def x(self, **message: Any) -> None: ...
 
 
@@ -89,7 +89,7 @@ class NoSelfUntyped(Channel[Any]):
 
 
 class NothingAtAll(Channel[Any]):
-    @on("x")
+    @on("x")  # type: ignore[type-var]
     async def x() -> None: ...  # type: ignore[misc]
 
 

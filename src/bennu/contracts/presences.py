@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
@@ -40,6 +40,13 @@ STATE: Final = ServerEvent("presence_state", dict[str, PresentKey], EventOrigin.
 DIFF: Final = ServerEvent("presence_diff", PresenceDiff, EventOrigin.PRESENCE)
 COUNT: Final = ServerEvent("presence_count", PresenceCount, EventOrigin.PRESENCE)
 
+OF_MODES: Final[dict[type, tuple[ServerEvent, ...]]] = {
+    Full: (STATE, DIFF),
+    Sample: (STATE, DIFF, COUNT),
+    Count: (COUNT,),
+    BySize: (STATE, DIFF, COUNT),
+}
+
 
 def events_of(presence: Presence) -> tuple[ServerEvent, ...]:
     """Return the events that clients get of a presence, by its mode.
@@ -47,18 +54,4 @@ def events_of(presence: Presence) -> tuple[ServerEvent, ...]:
     Args:
         presence: The presence.
     """
-    return _of_mode(presence.mode)
-
-
-def _of_mode(mode: Any) -> tuple[ServerEvent, ...]:
-    match mode:
-        case Full():
-            return STATE, DIFF
-        case Sample():
-            return STATE, DIFF, COUNT
-        case Count():
-            return (COUNT,)
-        case BySize():
-            return STATE, DIFF, COUNT
-        case _:
-            return ()
+    return OF_MODES[type(presence.mode)]

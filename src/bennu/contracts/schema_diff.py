@@ -247,25 +247,19 @@ def _less(one: list[Any], other: list[Any]) -> list[Any]:
 def _takes_all(schema: Schema, values: list[Any]) -> bool:
     """Return whether a schema without listed values takes values, by their types."""
     types = _types(schema)
-    return types is None or all(_type_of(value) & types for value in values)
+    return types is None or all(TYPES[type(value)] & types for value in values)
 
 
-def _type_of(value: Any) -> set[str]:
-    match value:
-        case None:
-            return {"null"}
-        case bool():
-            return {"boolean"}
-        case int():
-            return NUMBERS
-        case float():
-            return {"number"}
-        case str():
-            return {"string"}
-        case list():
-            return {"array"}
-        case _:
-            return {"object"}
+TYPES: Final[dict[type, set[str]]] = {
+    type(None): {"null"},
+    bool: {"boolean"},
+    int: NUMBERS,
+    float: {"number"},
+    str: {"string"},
+    list: {"array"},
+    dict: {"object"},
+}
+"""The types of JSON Schema that a value has."""
 
 
 def _types(schema: Schema) -> set[str] | None:
@@ -290,12 +284,12 @@ def _alternatives(schema: Schema) -> list[Schema]:
 
 
 def _label(schema: Schema) -> str:
-    """Return what an alternative is known by: its name, its tag, or its type."""
+    """Return what an alternative is known by: its name, that it lists values, or its type."""
     reference = _reference(schema)
     if reference:
         return reference
-    if "const" in schema or "enum" in schema:
-        return json.dumps(_values(schema), sort_keys=True)
+    if _values(schema) is not None:
+        return "values"
     kind = schema.get("title") or schema.get("type") or "any"
     return "number" if kind == "integer" else str(kind)
 

@@ -118,10 +118,10 @@ def socket_part(place: ProjectPlace, name: ClassName | None = None) -> NewPart:
         raise LookupError("the template of the socket has no room")
     text = text.replace(_ROOM, "{}").replace(_ROOM_IMPORT, "")
     stem = "user" if name is None else name.module
-    module = "socket" if name is None else f"{name.module}_socket"
+    module = "socket" if name is None else "_".join((name.module, "socket"))
     names = {
         "my_app.socket": f"{place.module}.{module}",
-        "user_socket": f"{stem}_socket",
+        "user_socket": "_".join((stem, "socket")),
         PACKAGE: place.module,
     }
     files = [

@@ -22,7 +22,7 @@ from ..errors import DefinitionError, Refused, Stop
 from ..history.idempotence import NotRun, Once
 from ..history.idempotent import digest_of, key_of
 from ..history.kept_reply import KeptReply, ReplyKind
-from ..message import ERROR, OK, Error, Message, Ok, Reply
+from ..message import Error, Message, Reply, parts_of
 from ..protocol.encoding import encode_json
 from ..reasons import Reason
 from ..socket import Socket, SocketBase
@@ -195,13 +195,7 @@ def _kept(value: Any, digest: bytes) -> KeptReply:
     """
     if value is None:
         return KeptReply(digest, ReplyKind.NONE, "", b"")
-    status, response = OK, value
-    if isinstance(value, Ok):
-        response = value.response
-    elif isinstance(value, Error):
-        status, response = ERROR, value.response
-    elif isinstance(value, Reply):
-        status, response = value.status, value.response
+    status, response = parts_of(value)
     if isinstance(response, bytes):
         return KeptReply(digest, ReplyKind.BYTES, status, response)
     return KeptReply(digest, ReplyKind.JSON, status, encode_json(response))

@@ -173,15 +173,17 @@ def _too_slow(channel: ChannelServer, limit: float) -> Error:
 
 
 def _result(channel: ChannelServer, value: Any) -> Ok | Error:
+    given: Any = value  # of any response
     if value is None:
         return Ok()
     if isinstance(value, _ANSWERS):
-        return value
+        answered: Ok | Error = given
+        return answered
     if isinstance(value, _NO_ANSWERS):
         channel.connection.server.log.error(
             "The join of %r returned %r: expected a value, Ok(...), Error(...) or None;%s",
             channel.topic,
-            value,
+            given,
             " a join has no other status"
             if isinstance(value, Reply)
             else " to refuse a client, write `raise Refused(reason)`",

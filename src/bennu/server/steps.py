@@ -14,7 +14,6 @@ from ..definition import Handler
 from ..errors import EncodeError, Refused, Stop
 from ..message import (
     ERROR,
-    OK,
     PHX_LEAVE,
     Broadcast,
     Error,
@@ -23,6 +22,7 @@ from ..message import (
     Reply,
     bytes_of,
     is_reserved,
+    parts_of,
 )
 from ..reasons import Reason
 from ..store.entry import LogEntry
@@ -168,13 +168,8 @@ def answer(server: ChannelServer, ref: Any, value: Any) -> None:
     Raises:
         EncodeError: The response can't be encoded.
     """
-    connection, status = server.connection, OK
-    if isinstance(value, Ok):
-        value = value.response
-    elif isinstance(value, Error):
-        status, value = ERROR, value.response
-    elif isinstance(value, Reply):
-        status, value = value.status, value.response
+    connection = server.connection
+    status, value = parts_of(value)
     try:
         connection.reply(server.join_ref, ref, server.topic, status, value)
     except EncodeError:
