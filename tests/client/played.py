@@ -50,8 +50,9 @@ class Sent(NamedTuple):
 class PlayedTransport:
     """The client's end of one connection."""
 
-    def __init__(self, *, beats: bool = True) -> None:
+    def __init__(self, *, beats: bool = True, vsn: str = "2.0.0") -> None:
         self.beats = beats
+        self._is_v1 = vsn == "1.0.0"
         self.sent: list[Sent] = []
         self.binary: list[bytes] = []
         self.closed: Closed | None = None
@@ -64,6 +65,8 @@ class PlayedTransport:
         """Take a message."""
         if isinstance(data, bytes):
             self.binary.append(data)
+        elif self._is_v1:
+            self.sent.append(Sent(**json.loads(data)))
         else:
             self.sent.append(Sent(*json.loads(data)))
 
@@ -89,7 +92,8 @@ class PlayedTransport:
     def play(self, *message: Any) -> None:
         """Send a message: its five parts; or bytes."""
         alone = message[0]
-        self._messages.append(alone if isinstance(alone, bytes) else json.dumps(message))
+        given: Any = Sent(*message)._asdict() if self._is_v1 else message
+        self._messages.append(alone if isinstance(alone, bytes) else json.dumps(given))
         self._arrived.set()
 
     def play_text(self, text: str) -> None:
@@ -118,7 +122,8 @@ class PlayedServer:
         failures: What the next connects raise; None accepts one. After the last one all are accepted.
     """
 
-    def __init__(self, *, beats: bool = True) -> None:
+    def __init__(self, *, beats: bool = True, vsn: str = "2.0.0") -> None:
+        self._vsn = vsn
         self.transports: list[PlayedTransport] = []
         self.targets: list[ConnectTarget] = []
         self.failures: deque[Exception | None] = deque()
@@ -133,7 +138,7 @@ class PlayedServer:
         failure = self.failures.popleft() if self.failures else None
         if failure is not None:
             raise failure
-        transport = PlayedTransport(beats=self._beats)
+        transport = PlayedTransport(beats=self._beats, vsn=self._vsn)
         self.transports.append(transport)
         return transport
 

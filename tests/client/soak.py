@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
-from bennu import Channel, Endpoint, History, on
+from bennu import Channel, Endpoint, History, Stop, on
 from bennu.bus import MemoryNetwork
 from bennu.client import Client, ClientError, Promise, RemoteChannel
 from bennu.store import Appended, Draft, Retention
 from bennu.testing.clock import advance, settle
 from bennu.testing.shared_store import SharedStore
+from tests.support.clock import work
 from tests.support.memory import endpoint_of
 
 from .in_memory import URL, Network
@@ -39,9 +40,19 @@ class Talk(Channel[Any]):
         lambda topic: (
             History(size=100_000, ttl=timedelta(days=30), max_recovered=100_000)
             if topic == LONG
-            else History(size=8, ttl=timedelta(days=30))
+            else History(size=3, ttl=timedelta(days=30))
         )
     )
+
+    delay: ClassVar[Callable[[], float]] = staticmethod(lambda: 0.0)
+    """Returns the seconds that a join takes. Some take longer than clients wait."""
+
+    async def join(self) -> None:
+        await work(Talk.delay())
+
+    @on("crash")
+    async def crash(self) -> None:
+        raise Stop("broken")
 
     @on("say")
     async def say(self, payload: dict[str, Any]) -> dict[str, Any]:
@@ -122,6 +133,7 @@ class World:
 
     def __init__(self, seed: int, clients: int = 4) -> None:
         self.random = Random(seed)
+        Talk.delay = staticmethod(lambda: self.random.choice((0, 0, 0, 0, 0, 0.05, 3)))
         self.did: Counter[str] = Counter()
         self.confirmed: set[str] = set()
         self.unknown = 0
@@ -130,7 +142,9 @@ class World:
         self._bus = MemoryNetwork()
         self._nodes: dict[str, Endpoint] = {}
         self._network = Network(self._choose)
-        self._clients = [Client(URL, transport=self._network.open) for _ in range(clients)]
+        self._clients = [
+            Client(URL, transport=self._network.open, timeout=2) for _ in range(clients)
+        ]
         self.listeners: list[Listener] = []
         self._said = 0
         self._pushes: list[tuple[str, Promise[Any]]] = []
@@ -147,7 +161,8 @@ class World:
         for client in self._clients:
             await client.opened()
             self.listeners += [Listener(client, topic) for topic in (LONG, SHORT)]
-        await settle()
+        while not all(listener.room.is_joined for listener in self.listeners):
+            await advance(1)
 
     async def _start(self, name: str) -> None:
         endpoint = endpoint_of(
@@ -165,6 +180,13 @@ class World:
         name = f"m{self._said}"
         with suppress(ClientError):
             self._pushes.append((name, listener.room.push("say", {"id": name})))
+
+    def crash(self) -> None:
+        """Let channels crash on the server: their clients join again on the same connection."""
+        for listener in self.listeners:
+            if self.random.random() < 0.3:
+                with suppress(ClientError):
+                    _ = listener.room.push("crash")
 
     def cut(self) -> None:
         """Cut some connections without a word, with what is under way on them."""
@@ -194,12 +216,14 @@ class World:
         """Let one of these happen, and some time pass."""
         for _ in range(self.random.randint(0, 6)):
             self.say()
-        kind = self.random.choices(("cut", "restart", "drain"), (20, 2, 1))[0]
+        kind = self.random.choices(("cut", "crash", "restart", "drain"), (20, 8, 2, 1))[0]
         self.did[kind] += 1
         if kind == "cut":
             if self.random.random() < 0.5:
                 await asyncio.sleep(0)
             self.cut()
+        elif kind == "crash":
+            self.crash()
         else:
             await (self.restart() if kind == "restart" else self.drain())
         await advance(self.random.choice([0, 0, 0.005, 0.02, 0.1, 1, 4]))

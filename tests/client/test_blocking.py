@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import threading
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 from msgspec import Struct
@@ -14,10 +15,12 @@ from bennu import NotStarted, WrongThread
 from bennu.client import (
     BlockingClient,
     ChannelClosed,
+    Client,
     ConnectFailed,
     JoinRefused,
     PushRefused,
 )
+from bennu.client.options import ClientKeywords
 from tests.support.memory import endpoint_of
 from tests.support.servers import Server, serve
 
@@ -87,6 +90,11 @@ async def test_a_server_that_is_down_is_an_error_and_leaves_no_thread() -> None:
         assert "bennu-client" not in [one.name for one in threading.enumerate()]
 
     await asyncio.to_thread(script)
+
+
+def test_it_takes_the_options_of_a_client() -> None:
+    options = inspect.signature(Client).parameters.keys() - {"url"}
+    assert get_type_hints(ClientKeywords).keys() == options
 
 
 CALLS: dict[str, Callable[[BlockingClient], object]] = {

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from msgspec import Struct
 
-from bennu import NotJoined, ReservedEvent
+from bennu import EncodeError, NotJoined, ReservedEvent
 from bennu.client import (
     ChannelClosed,
     ChannelState,
@@ -22,6 +22,7 @@ from bennu.client import (
     PushTimeout,
     RemoteChannel,
 )
+from bennu.errors import DecodeError
 from bennu.testing.clock import advance, settle
 
 from .played import PlayedServer, is_in
@@ -413,6 +414,37 @@ async def test_several_tasks_can_wait_for_one_push(client: Client, server: Playe
     server.reply(server.sent[-1], 5)
     assert await asyncio.gather(*tasks[1:]) == [5, 5]
     assert tasks[0].cancelled()
+
+
+async def test_bytes_that_waited_for_a_join_of_v1_are_the_error_of_their_push() -> None:
+    """Only the push fails: the channel and the other pushes go on."""
+    server = PlayedServer(vsn="1.0.0")
+    async with server.client(vsn="1.0.0") as client:
+        room = client.channel("room")
+        _ = room.join()
+        push, other = room.push("event", b"bytes"), room.push("other")
+        await server.accept()
+        with pytest.raises(EncodeError, match="has no binary frames"):
+            await push
+        with pytest.raises(EncodeError, match="has no binary frames"):
+            _ = room.push("event", b"bytes")
+        server.reply(server.last("other"), {"a": 1})
+        assert await other == {"a": 1}
+
+
+async def test_half_a_character_is_an_error_and_the_connection_goes_on(
+    client: Client, server: PlayedServer
+) -> None:
+    room = await joined(client, server)
+    errors: list[Exception] = []
+    got: list[Any] = []
+    client.on_error(errors.append)
+    room.on("event", got.append)
+    server.now.play_text(r'[null,null,"room","event",{"text":"\ud800"}]')
+    server.now.play(None, None, "room", "event", 2)
+    await settle()
+    assert [type(error) for error in errors] == [DecodeError]
+    assert got == [2]
 
 
 # Leave.

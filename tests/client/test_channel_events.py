@@ -377,6 +377,20 @@ async def test_an_iterator_that_is_forgotten_holds_nothing(
     assert room.dropped == 0
 
 
+async def test_a_waiter_that_is_cancelled_when_its_event_comes_leaves_it_to_another(
+    client: Client, server: PlayedServer
+) -> None:
+    room = await joined(client, server)
+    events = room.events("event")
+    first = asyncio.create_task(anext(events, None))
+    second = asyncio.create_task(anext(events, None))
+    await settle()
+    client.on_message(lambda _: first.cancel())  # after the channels
+    play(server, "event", 1)
+    assert await second == 1
+    assert first.cancelled()
+
+
 async def test_a_waiter_that_is_cancelled_leaves_its_event_to_another(
     client: Client, server: PlayedServer
 ) -> None:

@@ -20,6 +20,7 @@ from bennu.client import (
     PushLost,
 )
 from bennu.testing.clock import advance, settle
+from tests.support.clock import work
 
 from .played import PlayedServer
 
@@ -112,6 +113,16 @@ async def test_a_refused_connect_is_raised_at_once(server: PlayedServer) -> None
     assert len(server.targets) == 1
 
 
+async def test_a_client_that_was_refused_can_be_waited_for_again(server: PlayedServer) -> None:
+    server.failures.extend([ConnectRefused(403)] * 2)
+    client = Client("ws://played/socket", transport=server.open)
+    for _ in range(2):
+        with pytest.raises(ConnectRefused):
+            await client.opened()
+    await client.opened()
+    await client.close()
+
+
 @pytest.mark.parametrize(
     "failure", [ConnectFailed("down"), ConnectRefused(503), ConnectRefused(429)]
 )
@@ -156,13 +167,14 @@ async def test_a_client_can_start_without_its_server(server: PlayedServer) -> No
     server.failures.extend([ConnectFailed("down")] * 100)
     errors: list[Exception] = []
     opens: list[str] = []
-    client = Client("ws://played/socket", transport=server.open, heartbeat=10_000)
+    client = Client("ws://played/socket", transport=server.open)
     client.on_error(errors.append)
     client.on_open(lambda: opens.append("open"))
     client.start()
     room = client.channel("room")
     _ = room.join()
-    await advance(3600)
+    while not client.is_open:
+        await advance(1)
     assert (len(errors), opens) == (100, ["open"])
     await server.accept()
     assert room.is_joined
@@ -362,6 +374,24 @@ async def test_callbacks_of_a_client_can_be_async_and_cancelled(server: PlayedSe
     async with client:
         await settle()
     assert got == ["async"]
+
+
+async def test_async_callbacks_for_the_end_can_run(server: PlayedServer) -> None:
+    """They have the client's timeout; what takes longer is cancelled."""
+    got: list[str] = []
+
+    async def closed(name: str) -> None:
+        await work(1)
+        got.append(name)
+        await work(100)
+
+    async with server.client(timeout=5) as client:
+        room = client.channel("room")
+        _ = room.join()
+        room.on_close(lambda: closed("room"))
+        client.on_close(lambda _: closed("client"))
+    assert got == ["room", "client"]
+    assert asyncio.get_running_loop().time() == 10
 
 
 async def test_jitter_spreads_the_clients() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import random
 from collections import Counter
 
@@ -26,16 +27,18 @@ async def live(seed: int, cuts: int, clients: int = 4) -> Counter[str]:
     return world.did
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("seed", [1, 2])
 async def test_nothing_is_lost_and_nothing_twice(seed: int) -> None:
-    did = await live(seed, cuts=60)
+    did = await live(seed, cuts=25, clients=3)
     assert did["cut"] > 0
 
 
 @pytest.mark.long
 @pytest.mark.timeout(3600)
-async def test_ten_thousand_cuts_lose_nothing() -> None:
+async def test_ten_thousand_cuts_lose_nothing(caplog: pytest.LogCaptureFixture) -> None:
     """Memory stays flat: the clients keep nothing of the connections that they lost."""
+    caplog.set_level(logging.CRITICAL, logger="bennu")  # pytest would keep each line of a crash
     did: Counter[str] = Counter()
     objects = 0
     for number in range(10):

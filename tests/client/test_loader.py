@@ -158,6 +158,25 @@ async def test_a_plain_missed_is_called_before_anything_else_is_passed_on() -> N
         assert told == ["trimmed", 42, "epoch", 51, "too_many", 51]
 
 
+async def test_more_that_is_lost_during_a_load_is_loaded_too() -> None:
+    server = PlayedServer()
+    async with server.client() as client:
+        page = Page(client, position="5:e")
+        page.state = first = asyncio.get_running_loop().create_future()
+        await server.accept(lost(40, "trimmed"))
+        live(server, 41)
+        await settle()
+        await come_back(server)
+        await server.accept(lost(50, "too_many"))
+        live(server, 51)
+        await settle()
+        page.state = None
+        first.set_result("42:e")
+        await settle()
+        missed = [("missed", "trimmed"), ("missed", "too_many")]
+        assert page.told == ["joined", missed[0], "joined", missed[1], 51]
+
+
 async def test_callbacks_that_raise_stop_nothing(caplog: pytest.LogCaptureFixture) -> None:
     server = PlayedServer()
     async with server.client() as client:

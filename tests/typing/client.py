@@ -94,4 +94,7 @@ def make() -> None:
     Client("ws://a/socket", vsn="3.0.0")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Client("ws://a/socket", transport="tcp")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Client("ws://a/socket", overflow="grow")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    BlockingClient("ws://a/socket", params={"token": "t"}, timeout=3)
+    BlockingClient("ws://a/socket", timeout="3")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    BlockingClient("ws://a/socket", nothing=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     Client(7)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

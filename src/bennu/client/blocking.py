@@ -8,13 +8,15 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final, Generic, Self, TypeVar, overload
 
+from typing_extensions import Unpack
+
 from ..errors import NotStarted, WrongThread
 from ..loop.background import BackgroundLoop
 from .channel import Event, Payload, RemoteChannel
 from .client import Client
 from .errors import ChannelClosed
 from .loader import MissedCallback, RecoveredCallback
-from .options import JoinParams
+from .options import ClientKeywords, JoinParams
 from .stream import EventStream
 
 __all__ = ["BlockingClient", "BlockingRoom"]
@@ -43,7 +45,7 @@ class BlockingClient:
         ``    print(room.push("new_msg", {"body": "Hi"}))``
     """
 
-    def __init__(self, url: str, **options: Any) -> None:
+    def __init__(self, url: str, **options: Unpack[ClientKeywords]) -> None:
         self._client = Client(url, **options)
         self._loop: BackgroundLoop | None = None
 

@@ -7,7 +7,7 @@ import ssl as tls
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import TracebackType
-from typing import Any, Final, Literal, Self, get_args
+from typing import Any, Final, Self, get_args
 
 from ..errors import DefinitionError
 from ..logs.printable import described
@@ -24,6 +24,8 @@ from .options import (
     JoinParams,
     Params,
     Text,
+    TransportName,
+    Vsn,
     seconds,
 )
 from .persistent import CLOSE, ERROR, MESSAGE, OPEN, PersistentConnection
@@ -37,8 +39,6 @@ from .urls import SocketURL
 from .websocket import open_websocket
 
 __all__ = ["Client"]
-
-TransportName = Literal["websocket", "longpoll"]
 
 _OPENERS: Final[dict[str, OpenTransport]] = {
     "websocket": open_websocket,
@@ -91,7 +91,7 @@ class Client:
         *,
         params: Params | None = None,
         auth_token: Text | None = None,
-        vsn: Literal["1.0.0", "2.0.0"] = "2.0.0",
+        vsn: Vsn = "2.0.0",
         transport: TransportName | OpenTransport = "websocket",
         longpoll_fallback: float | None = None,
         timeout: float = TIMEOUT,

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 from weakref import WeakSet
 
@@ -144,15 +144,22 @@ class Listeners:
         for stream in tuple(self._streams or ()):
             stream.end()
 
-    async def close(self) -> None:
-        """Cancel the ``async`` callback that runs, and forget what waits."""
+    async def close(self, patience: float = 0.0) -> None:
+        """Cancel the ``async`` callback that runs, and forget what waits.
+
+        Args:
+            patience: The seconds in which all callbacks that wait can run before.
+        """
+        task = self._task
+        if task is not None and task is not asyncio.current_task():
+            if patience:
+                await asyncio.wait((task,), timeout=patience)
+            task.cancel()
+            await asyncio.wait((task,))
         for _, _, begun in self._queue or ():
             if begun is not None:
                 begun.close()
         self._queue = None
-        if self._task is not None and self._task is not asyncio.current_task():
-            self._task.cancel()
-            await asyncio.wait((self._task,))
 
     def _remove(self, binding: Binding) -> None:
         bindings = self._bindings.get(binding.event, [])
@@ -188,8 +195,7 @@ class Listeners:
                 binding, payload, begun = self._queue.popleft()
                 try:
                     result: Any = begun or binding.callback(binding.read(payload))
-                    if isinstance(result, Awaitable):
-                        await result
+                    await result
                 except Exception:  # noqa: BLE001 - logged: the application's own function
                     self._log_crash(binding)
         finally:

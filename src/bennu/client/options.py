@@ -7,7 +7,7 @@ import math
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypedDict
 
 from ..errors import DefinitionError
 from ..logs.printable import described
@@ -17,9 +17,16 @@ from .stream import Overflow
 from .transport import ConnectTarget, OpenTransport
 from .urls import SocketURL, query_of
 
-__all__ = ["ClientOptions", "JoinParams", "Params", "Text", "seconds"]
-
-T = TypeVar("T")
+__all__ = [
+    "ClientKeywords",
+    "ClientOptions",
+    "JoinParams",
+    "Params",
+    "Text",
+    "TransportName",
+    "Vsn",
+    "seconds",
+]
 
 Params = Mapping[str, Any] | Callable[[], Mapping[str, Any] | Awaitable[Mapping[str, Any]]]
 """The parameters of the connect; or a function that returns them, plain or async. It is called at each connect."""
@@ -29,6 +36,30 @@ JoinParams = Mapping[str, Any] | Callable[[], Any] | Any
 
 Text = str | Callable[[], str | Awaitable[str]]
 """A text; or a function that returns one, plain or async."""
+
+TransportName = Literal["websocket", "longpoll"]
+Vsn = Literal["1.0.0", "2.0.0"]
+
+
+class ClientKeywords(TypedDict, total=False):
+    """The options of a client by their names, for what passes them on. :class:`~bennu.client.Client` explains them."""
+
+    params: Params | None
+    auth_token: Text | None
+    vsn: Vsn
+    transport: TransportName | OpenTransport
+    longpoll_fallback: float | None
+    timeout: float
+    heartbeat: float
+    reconnect: Backoff
+    rejoin: Backoff
+    headers: Mapping[str, str] | None
+    ssl: ssl.SSLContext | None
+    max_size: int
+    buffer: int
+    overflow: Overflow
+    http: Any
+
 
 TIMEOUT: Final = 10.0
 """Seconds for the answer to a connect, a join or a push."""

@@ -99,7 +99,7 @@ class PersistentConnection:
         self._watched: str | None = None  # the ref of this ping
         self._lost_early: Closed | None = None
         self._is_stopping = False
-        self._first: Promise[None] | None = None
+        self._first: Promise[None] = Promise(_none)  # the next time that the connection is open
         self._error: Exception | None = None
 
     @property
@@ -114,6 +114,7 @@ class PersistentConnection:
         if self._task is None:
             self._is_stopping = False
             self._first = Promise(_none)
+            self._error = None
             self.state = ConnectionState.CONNECTING
             self._task = asyncio.create_task(self._run())
 
@@ -125,8 +126,10 @@ class PersistentConnection:
             ConnectFailed: It was not open in time.
         """
         self.start()
-        if self.is_open or self._first is None:
+        if self.is_open:
             return
+        if self._first.is_done:  # an earlier connection was lost, or an earlier connect was refused
+            self._first = Promise(_none)
         try:
             async with asyncio.timeout(timeout):
                 await self._first
@@ -152,9 +155,8 @@ class PersistentConnection:
             task.cancel()
         if task is not None:
             await asyncio.wait((task,))
-        if self._first is not None:
-            self._first.fail(ConnectFailed("the client was closed before its connection was open"))
-        await self.told.close()
+        self._first.fail(ConnectFailed("the client was closed before its connection was open"))
+        await self.told.close(self._options.timeout)
 
     # What channels call.
 
@@ -289,14 +291,13 @@ class PersistentConnection:
             for link in tuple(links):
                 link.tell(Cause.OPENED)
         self._watch_primary()
-        if self._first is not None:
-            self._first.keep(None)
+        self._first.keep(None)
         self.told.call(OPEN, _NOTHING)
 
     def _failed(self, error: Exception) -> None:
         self._error = error
         is_final = not isinstance(error, ConnectFailed) or error.is_final
-        if is_final and self._first is not None:
+        if is_final:
             self._first.fail(error)
         self.report(error)
 

@@ -6,14 +6,14 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ..errors import BennuError, DecodeError
+from ..errors import BennuError
 from ..message import OK
 from .errors import PushLost, PushRefused, PushTimeout
 from .frames import json_of, payload_of
 from .promise import Promise
 from .pushes import Pushes
 
-__all__ = ["Pushing", "json_or_none"]
+__all__ = ["Pushing"]
 
 Transmit = Callable[[str, Any], str]
 """Sends an event and a payload for the present join. Returns the ref, or raises EncodeError."""
@@ -108,7 +108,7 @@ class Pushing:
         if status == OK:
             promise.keep(response)
         else:
-            value = json_or_none(response)
+            value = json_of(response)
             promise.fail(PushRefused(self._topic, sending.event, status, value))
 
     def _send(self, sending: _Sending) -> None:
@@ -126,11 +126,3 @@ class Pushing:
             sending.settle().fail(
                 PushLost(self._topic, sending.event, sending.timeout, was_sent=sending.was_sent)
             )
-
-
-def json_or_none(response: Any) -> Any:
-    """Return the value of a response: JSON as builtins, or bytes; None for what is no JSON."""
-    try:
-        return json_of(response)
-    except DecodeError:
-        return None

@@ -83,9 +83,10 @@ class EventStream(Generic[T]):
             self._waiters.append(waiter)
             try:
                 await waiter
-            finally:
-                if waiter.cancelled() and self._buffer:
-                    self._wake()  # the event was for this waiter: another one takes it
+            except asyncio.CancelledError:
+                if not waiter.cancelled():
+                    self._wake()  # it was woken in this turn: another one takes the event
+                raise
         first = self._buffer.popleft()
         if isinstance(first, _Gap):
             raise EventsLost(first.number, self._size)

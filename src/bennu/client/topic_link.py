@@ -19,7 +19,7 @@ from .frames import Received, answer_of, json_of, payload_of
 from .listeners import Listeners
 from .loader import Recovery
 from .promise import Promise
-from .pushing import Pushing, json_or_none
+from .pushing import Pushing
 from .recovery import KEY
 from .states import Cause, ChannelState, Effect, transition
 
@@ -42,13 +42,15 @@ class TopicLink:
         connection: The client's connection.
         topic: The topic.
         params: Returns the payload of a join.
-        timeout: Seconds for the reply to a push.
-        listens: The callbacks and iterators.
+        timeout: Seconds for a reply, unless a call says another time.
+        buffer: The most events that wait for ``async`` callbacks.
 
     Attributes:
         state: Its state.
         join_ref: The ref of its present join; None without one.
+        was_joined: Whether ``join`` was called.
         recovery: What it does about messages that it missed; None if nothing.
+        listeners: The callbacks and iterators for its events.
         told: The callbacks for its own changes: :data:`JOINED`, :data:`ERRORED`, :data:`CLOSED`.
     """
 
@@ -198,10 +200,10 @@ class TopicLink:
         self.tell(Cause.LOST)
 
     async def close(self) -> None:
-        """End what runs for the application."""
+        """End what runs for the application. Callbacks for the end of the channel can still run."""
         self.tell(Cause.SHUT)
         await self.listeners.close()
-        await self.told.close()
+        await self.told.close(self.timeout)
 
     # Replies.
 
@@ -225,10 +227,10 @@ class TopicLink:
             self._response = response
             self._tries = 0
             if self.recovery is not None:
-                self.recovery.joined(json_or_none(response))
+                self.recovery.joined(json_of(response))
             self.tell(Cause.ACCEPTED)
             return
-        value = json_or_none(response)
+        value = json_of(response)
         self._failure = JoinRefused(self.topic, value)
         self._response = response
         wait = value.get("retry_after_ms") if isinstance(value, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - any JSON
