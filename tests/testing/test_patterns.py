@@ -92,12 +92,12 @@ DIFFERS: list[tuple[Any, Any, list[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("pattern", "value"), FITS, ids=repr)
+@pytest.mark.parametrize(("pattern", "value"), FITS, ids=shown)
 def test_what_fits(pattern: Any, value: Any) -> None:
     assert differences(pattern, value) == []
 
 
-@pytest.mark.parametrize(("pattern", "value", "said"), DIFFERS, ids=repr)
+@pytest.mark.parametrize(("pattern", "value", "said"), DIFFERS, ids=shown)
 def test_what_differs_is_said_with_its_place(pattern: Any, value: Any, said: list[str]) -> None:
     assert differences(pattern, value) == said
 
