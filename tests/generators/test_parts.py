@@ -93,6 +93,20 @@ def test_a_table_that_can_not_be_changed_is_left_alone(root: Path) -> None:
     assert "realtime/socket.py" not in paths(part)
 
 
+def test_a_channel_that_is_there_is_added_by_its_user(root: Path) -> None:
+    """The user may keep the old module, so the table stays as it is. The same command again changes nothing."""
+    put(root, socket_part(find_place(root)))
+    put(root, channel_part(find_place(root), ROOM, "room:{room_id}"))
+    before = (root / "realtime/socket.py").read_text()
+    part = channel_part(find_place(root), ROOM, "hall:{hall_id}")
+    assert "socket.py stays as it is: realtime/room.py was there before" in part.steps[0]
+    again = channel_part(find_place(root), ROOM, "room:{room_id}")
+    assert 'the table has "room:{room_id}" already' in again.steps[0]
+    put(root, part)
+    put(root, again)
+    assert (root / "realtime/socket.py").read_text() == before
+
+
 @pytest.mark.parametrize(
     ("topic", "example"),
     [("room:*", "room:1"), ("file:{path_id:path}", "file:path_id"), ("lobby", "lobby")],

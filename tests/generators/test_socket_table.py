@@ -53,6 +53,8 @@ def test_an_entry_is_added_at_the_end(name: str) -> None:
         ("from .a import A\n", "from .a import A\nfrom .m import M\n"),
         ("from .a import (\n    A,\n)\n", "from .a import (\n    A,\n)\nfrom .m import M\n"),
         ("from .z import Z\n", "from .m import M\nfrom .z import Z\n"),
+        ("from .m import L, M\n", "from .m import L, M\n"),
+        ("from .m import M as L\n", "from .m import M as L\nfrom .m import M\n"),
         ("from ..a import A\nimport b\n", "from ..a import A\nimport b\n\nfrom .m import M\n"),
     ],
 )

@@ -75,7 +75,7 @@ async def token_by_account(project: Project, server: Server) -> str:
         await http.get("/signup")
         form = {
             "csrfmiddlewaretoken": http.cookies["csrftoken"],
-            "username": "ann",
+            "username": "eve",
             "password1": PASSWORD,
             "password2": PASSWORD,
         }

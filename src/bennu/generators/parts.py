@@ -90,9 +90,8 @@ def channel_part(place: ProjectPlace, name: ClassName, topic: str) -> NewPart:
     steps: list[str] = []
     socket = place.package / "socket.py"
     if place.has_socket:
-        source = (place.root / socket).read_text("utf-8")
         try:
-            new = add_channel(source, topic, name.module, name.cls)
+            new = _with_channel(place, files[0], name, topic)
         except NotAdded as error:
             steps.append(NOT_ADDED.format(path=socket, reason=error))
         else:
@@ -104,6 +103,19 @@ def channel_part(place: ProjectPlace, name: ClassName, topic: str) -> NewPart:
         ADD_CHANNEL.format(module=place.module, name=name.module, channel=name.cls, topic=topic)
     )
     return NewPart(tuple(files), tuple(steps))
+
+
+def _with_channel(place: ProjectPlace, channel: File, name: ClassName, topic: str) -> str:
+    """Return the text of the socket with one more channel.
+
+    Raises:
+        NotAdded: The table can't be changed, or the channel may stay what it is: the user decides.
+    """
+    path = place.root / channel.path
+    if path.exists() and path.read_text("utf-8") != channel.content:
+        raise NotAdded(f"{channel.path} was there before")
+    source = (place.root / place.package / "socket.py").read_text("utf-8")
+    return add_channel(source, topic, name.module, name.cls)
 
 
 def socket_part(place: ProjectPlace, name: ClassName | None = None) -> NewPart:

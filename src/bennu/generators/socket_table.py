@@ -109,6 +109,8 @@ def _insert_import(lines: list[str], source: str, module: str, name: str) -> Non
         one for one in ast.parse(source).body if isinstance(one, ast.Import | ast.ImportFrom)
     ]
     relative = [one for one in imports if isinstance(one, ast.ImportFrom) and one.level == 1]
+    if any(one.module == module and name in _names(one) for one in relative):
+        return
     later = next((one for one in relative if (one.module or "") > module), None)
     if later is not None:
         lines.insert(later.lineno - 1, new)
@@ -118,6 +120,10 @@ def _insert_import(lines: list[str], source: str, module: str, name: str) -> Non
         lines.insert(_end(imports[-1]), f"\n{new}")
     else:
         raise NotAdded("the module has no imports")
+
+
+def _names(statement: ast.ImportFrom) -> set[str]:
+    return {alias.asname or alias.name for alias in statement.names}
 
 
 def _end(node: ast.stmt | ast.expr) -> int:
