@@ -18,6 +18,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.extensions import ClientExtensionFactory
 from websockets.frames import Frame as WebSocketFrame, Opcode
 from websockets.http11 import Response
+from websockets.protocol import State
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
@@ -213,9 +214,10 @@ class NativeWire:
         self._give()
 
     def close(self, code: int = 1000) -> None:
-        """Send a close frame."""
-        self._client.send_close(code)
-        self._give()
+        """Send a close frame, unless the server has closed already."""
+        if self._client.state is State.OPEN:
+            self._client.send_close(code)
+            self._give()
 
     def vanish(self) -> None:
         """Reset the connection."""
