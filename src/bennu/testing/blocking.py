@@ -13,14 +13,15 @@ The endpoint runs in a thread of its own. So a plain view, a task of a queue or 
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 from ..channel import Channel
 from ..endpoint import Endpoint
+from ..loop.background import BackgroundLoop
 from . import client as kit
 from .channel import TestChannel
 from .clock import Clock
@@ -45,25 +46,18 @@ class _Thread:
     """An event loop in a thread, for as long as a block of the kit needs it."""
 
     def __init__(self) -> None:
-        self.users = 0
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
+        self._users = 0
+        self._loop: BackgroundLoop | None = None
 
     def __enter__(self) -> None:
-        self.users += 1
+        self._users += 1
         if self._loop is None:
-            loop = self._loop = asyncio.SelectorEventLoop()
-            self._thread = threading.Thread(target=loop.run_forever, name="bennu-test", daemon=True)
-            self._thread.start()
+            self._loop = BackgroundLoop("bennu-test")
 
     def __exit__(self, *error: object) -> None:
-        self.users -= 1
-        loop, thread = self._loop, self._thread
-        if not self.users and loop is not None and thread is not None:
-            self._loop = None
-            loop.call_soon_threadsafe(loop.stop)
-            thread.join()
-            loop.run_until_complete(loop.shutdown_default_executor())
+        self._users -= 1
+        if not self._users and self._loop is not None:
+            loop, self._loop = self._loop, None
             loop.close()
 
     def call(self, function: Callable[..., Awaitable[T]], /, *args: Any, **kwargs: Any) -> T:
@@ -72,11 +66,7 @@ class _Thread:
             raise RuntimeError(
                 "the block of `with connect(...)` has ended: nothing of it can be called any more"
             )
-
-        async def call() -> T:
-            return await function(*args, **kwargs)
-
-        return asyncio.run_coroutine_threadsafe(call(), self._loop).result()
+        return self._loop.call(partial(function, *args, **kwargs))
 
     def now(self, function: Callable[..., T], /, *args: Any) -> T:
         """Call a plain function in the event loop, and return its result."""
