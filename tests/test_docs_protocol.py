@@ -17,7 +17,7 @@ from tests.support.pages import ROOT, table
 
 PAGE: Final = ROOT / "docs/protocol.md"
 PAGE_TEXT: Final = PAGE.read_text()
-PLACES: Final = ("src", "tests", "docs", "examples", "benchmarks", "scripts")
+PLACES: Final = ("src", "tests", "docs", "benchmarks", "scripts")
 SOURCES: Final = {".py", ".md", ".toml", ".js", ".html", ""}
 SKIPPED: Final = {"node_modules", "__pycache__", ".venv"}
 

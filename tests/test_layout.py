@@ -28,7 +28,7 @@ SUITES: Final = {
     "recovery": "what clients of topics with history get under faults",
     "conformance": "behaviours that Phoenix's own test suites assert",
     "deploys": "the files of docs/deploys/, with the programs that read them",
-    "examples": "the programs in examples/",
+    "demos": "the applications in src/bennu_demos/",
     "fuzz": "random input for parsers and servers",
     "hostile": "the attacks of benchmarks/attacks, each against a server",
     "interop": "clients that others wrote, unmodified",

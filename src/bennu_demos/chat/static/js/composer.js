@@ -1,0 +1,78 @@
+// The text box for a new message.
+
+import { byId } from "../design/dom.js";
+
+const MAX_BODY = 2_000; // code points; the server refuses longer messages, see MAX_BODY in wire.py
+const COUNT_FROM = 1_800;
+
+export class Composer {
+  #form = byId("composer");
+  #text = byId("composer-text");
+  #count = byId("composer-count");
+  #send = this.#form.querySelector("button");
+
+  /** onSend gets a message. onTyping is called when the person types. onResize is called when the height can change. */
+  constructor({ onSend, onTyping, onResize }) {
+    this.onResize = onResize;
+    this.#text.addEventListener("input", () => {
+      this.#render();
+      if (this.text.trim()) onTyping();
+    });
+    this.#text.addEventListener("keydown", (event) => {
+      // While an input method composes a character, Enter belongs to the input method.
+      if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+      event.preventDefault();
+      this.#form.requestSubmit();
+    });
+    this.#form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      if (this.#length === 0 || this.#length > MAX_BODY) return;
+      const body = this.text.trim();
+      this.text = "";
+      this.#text.focus();
+      onSend(body);
+    });
+    this.#render();
+  }
+
+  get text() {
+    return this.#text.value;
+  }
+
+  set text(text) {
+    this.#text.value = text;
+    this.#render();
+  }
+
+  set room(name) {
+    this.#text.placeholder = `Message #${name}`;
+  }
+
+  set isEnabled(isEnabled) {
+    this.#text.disabled = !isEnabled;
+    this.#render();
+  }
+
+  focus() {
+    this.#text.focus();
+  }
+
+  /** The number of characters as the server counts them: an emoji is one character. */
+  get #length() {
+    return [...this.text.trim()].length;
+  }
+
+  #render() {
+    const length = this.#length;
+    const isOver = length > MAX_BODY;
+    this.#send.disabled = !length || isOver || this.#text.disabled;
+    this.#count.hidden = length < COUNT_FROM;
+    const left = Math.abs(MAX_BODY - length).toLocaleString("en");
+    this.#count.textContent = isOver ? `${left} too many` : `${left} left`;
+    this.#count.classList.toggle("over", isOver);
+    this.#text.setAttribute("aria-invalid", isOver);
+    this.#text.style.height = "auto"; // fits its lines, up to the limit in the style sheet
+    this.#text.style.height = `${this.#text.scrollHeight}px`;
+    this.onResize();
+  }
+}
