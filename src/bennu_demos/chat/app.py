@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -78,7 +78,7 @@ def make(
     presence = RoomPresence(grace=grace)
 
     @asynccontextmanager
-    async def open_chat(endpoint: Endpoint) -> AsyncIterator[Chat]:
+    async def open_chat(endpoint: Endpoint) -> AsyncGenerator[Chat, None]:
         """Open the database when the server starts, and close it when it stops."""
         async with open_store(database) as store:
             presence.open(endpoint, store)

@@ -7,7 +7,7 @@ database has the histories of the rooms, so a message and its broadcast are one 
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -133,7 +133,7 @@ class Store:
         )
         async with self._sessions() as session:
             return [
-                RoomOut(room.name, last=None if message is None else _out(message))
+                RoomOut(room.name, last=_out(message) if message else None)
                 for room, message in await session.execute(query)
             ]
 
@@ -217,7 +217,7 @@ def url_of(database: Path | str) -> URL:
 
 
 @asynccontextmanager
-async def open_store(database: Path | str) -> AsyncIterator[Store]:
+async def open_store(database: Path | str) -> AsyncGenerator[Store, None]:
     """Open the database, and create what is missing.
 
     Args:
