@@ -132,10 +132,13 @@ class Store:
             .order_by(Room.name)
         )
         async with self._sessions() as session:
-            return [
-                RoomOut(room.name, last=_out(message) if message else None)
-                for room, message in await session.execute(query)
+            rows: list[tuple[Room, Message | None]] = [
+                (room, message) for room, message in await session.execute(query)
             ]
+        return [
+            RoomOut(room.name, last=None if message is None else _out(message))
+            for room, message in rows
+        ]
 
     async def add_message(
         self, endpoint: Endpoint, room: str, author: str, body: str, key: str
