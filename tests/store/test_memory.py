@@ -108,8 +108,23 @@ async def test_the_id_of_a_draft_is_kept_for_two_minutes(store: MemoryStore, clo
     await store.append("t", [one], KEEP)
     clock.now += 119.9
     assert (await store.append("t", [one], KEEP)).places == [(1, 0)]
-    clock.now += 0.1  # counted from the first append
+    clock.now += (
+        120.1  # counted from the first append, and forgotten after twice the time at the latest
+    )
     assert (await store.append("t", [one], KEEP)).places == [(2, 1)]
+
+
+async def test_the_ids_of_a_busy_log_are_kept_for_two_minutes(
+    store: MemoryStore, clock: Clock
+) -> None:
+    """The first period ends while later appends go on."""
+    many = drafts(241)
+    for second in range(241):
+        await store.append("t", [many[second]], KEEP)
+        if second >= 119:
+            early = many[second - 119]
+            assert (await store.append("t", [early], KEEP)).places == [(second - 118, second - 119)]
+        clock.now += 1
 
 
 async def test_a_claim_is_renewed_and_expires(store: MemoryStore, clock: Clock) -> None:

@@ -51,7 +51,7 @@ async def check_for_ever(logs: Logs) -> None:
         was_up = is_up
         next_check = loop.time() + _pause()
         logs.forget_idle(loop.time() - LINGER)
-        if not logs.is_instant and logs.guard.is_up:
+        if logs.memory is None and logs.guard.is_up:
             await _check(logs)
 
 

@@ -58,6 +58,8 @@ class History:
     max_recovered_bytes: int = 4 * 1024 * 1024
     ephemeral: Collection[str] = ()
     choose: Callback | None = field(default=None, init=False, repr=False)
+    retention: Retention = field(init=False, repr=False, compare=False)
+    """How much a store keeps."""
 
     @overload
     def __get__(self, instance: None, owner: type[Any], /) -> History: ...
@@ -83,6 +85,9 @@ class History:
                 got=repr(ttl),
                 write="History(ttl=timedelta(hours=1))",
             )
+        seconds = None if self.ttl is None else self.ttl.total_seconds()
+        record = max(RECORD.total_seconds(), RECORDS * (seconds or 0.0))
+        object.__setattr__(self, "retention", Retention(self.size, seconds, record))
 
     @staticmethod
     def by_topic(choose: Callable[[str], History | None]) -> History:
@@ -121,13 +126,6 @@ class History:
         raise TypeError(
             f"History.by_topic(...) returned {chosen!r} for {topic!r}: expected a History or None"
         )
-
-    @property
-    def retention(self) -> Retention:
-        """How much a store keeps."""
-        ttl = None if self.ttl is None else self.ttl.total_seconds()
-        record = max(RECORD.total_seconds(), RECORDS * (ttl or 0.0))
-        return Retention(self.size, ttl, record)
 
     @property
     def bounds(self) -> Bounds:

@@ -62,7 +62,7 @@ class Logs:
         log: Writes the log.
         guard: Whether the store is up.
         topics: The topics that are followed.
-        is_instant: Whether the store is in memory, and answers at once.
+        memory: The store, if it is in the memory of this process alone and answers at once; else None.
         turns: Shares the turns of the event loop among members that catch up.
         origins: The local senders of drafts that are being passed on, by the ids of the drafts.
     """
@@ -86,7 +86,7 @@ class Logs:
         self.origins: dict[str, object] = {}
         self._plain = PlainBroadcasts(self.log)
         self.guard = StoreGuard(store, self.spawn, self.check_all, self.log)
-        self.is_instant = isinstance(store, MemoryStore) and not store.is_shared
+        self.memory = store if isinstance(store, MemoryStore) and not store.is_shared else None
         self._is_abandoned = False
         self._reads = asyncio.Semaphore(MOST_READS)
         self.turns = CatchUpTurns()
@@ -268,35 +268,50 @@ class Logs:
             raise StoreUnavailable("the endpoint has stopped")
         topic, member = message.topic, getattr(sender, "member", None)
         draft = self._drafts.make(message, NOBODY if member is None else member.sender)
-        if self.is_instant:
-            [position] = await self._append(topic, history, (draft,), (sender,))
-        else:
+        if self.memory is None:
             position = await self._writers.write(topic, history, draft, sender)
+        else:
+            position = self._append_now(self.memory, history, topic, draft, sender)
         log = self.topics.get(topic)
         if log is not None and log.is_crowded:
             log.is_crowded = False
             await asyncio.sleep(0)  # other tasks run between the broadcasts of a loop
         return position
 
+    def _append_now(
+        self, store: MemoryStore, history: History, topic: str, draft: Draft, sender: object
+    ) -> Position:
+        """Append a draft to a store in memory, and hand it to this node's gate: there is no other node."""
+        epoch, entry = store.append_now(topic, draft, history.retention)
+        log = self.topics.get(topic)
+        if log is not None:
+            if sender is not None:
+                self.origins[draft.id] = sender
+            try:
+                log.take(epoch, entry)
+            finally:
+                self.origins.pop(draft.id, None)
+        return Position(epoch, entry.offset)
+
     async def _append(
         self, topic: str, history: History, drafts: Sequence[Draft], senders: Sequence[object]
     ) -> Sequence[Position]:
         """Append drafts, hand them to this node's gate, and announce them. Return their positions."""
-        for draft, sender in zip(drafts, senders, strict=True):
-            if sender is not None:
-                self.origins[draft.id] = sender
+        named = [
+            (draft.id, sender)
+            for draft, sender in zip(drafts, senders, strict=True)
+            if sender is not None
+        ]
+        self.origins.update(named)
         try:
-            if self.is_instant:
-                epoch, places = await self.store.append(topic, drafts, history.retention)
-            else:
-                epoch, places = await self.guard.append(topic, drafts, history.retention)
+            epoch, places = await self.guard.append(topic, drafts, history.retention)
             log = self.topics.get(topic)
             if log is not None:
                 for draft, (offset, prev) in zip(drafts, places, strict=True):
                     log.take(epoch, LogEntry(offset, prev, *draft))
         finally:
-            for draft in drafts:
-                self.origins.pop(draft.id, None)
+            for name, _ in named:
+                self.origins.pop(name, None)
         await self._announce(topic, epoch, places, drafts)
         return [Position(epoch, offset) for offset, _ in places]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -109,9 +110,7 @@ class Subscribers:
             return
         if content[:1] != b"{" or content[-1:] != b"}":
             raise DecodeError(f"expected a payload that is a JSON object, got {content[:16]!r}")
-        is_read = self.listeners or any(
-            lane.slow or event in lane.intercepts for lane in self.lanes.values()
-        )
+        is_read = self.listeners or _is_read(self.lanes.values(), event)
         try:
             payload = _decode(content) if is_read else None
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -128,14 +127,13 @@ class Subscribers:
         """
         event, text = entry.event, Raw(entry.payload)
         broadcast: Broadcast | None = None
-        if self.listeners or any(
-            lane.slow or event in lane.intercepts for lane in self.lanes.values()
-        ):
+        lanes = tuple(self.lanes.values())  # a channel that intercepts the entry changes lanes
+        if self.listeners or _is_read(lanes, event):
             broadcast = Broadcast(topic, event, _decode(entry.payload))
         position = f"{entry.offset}:{epoch}"
         account, batch = self.account, pubsub.batch
         account.messages += 1
-        for lane in tuple(self.lanes.values()):  # a channel that intercepts the entry changes lanes
+        for lane in lanes:
             if lane.is_positioned is None:
                 continue
             if event in lane.intercepts:
@@ -170,6 +168,14 @@ class Subscribers:
                     listener.deliver(message if listener.shares else copy_of(message))
                 except Exception:
                     pubsub.log.exception("A listener of %r failed on %s", listener.topic, message)
+
+
+def _is_read(lanes: Iterable[Lane], event: str) -> bool:
+    """Return whether a channel reads the payload of an event: because it intercepts it, or its client is slow."""
+    for lane in lanes:  # noqa: SIM110 - any() costs more, and this runs for each broadcast
+        if lane.slow or event in lane.intercepts:
+            return True
+    return False
 
 
 def _count(account: Account, lane: Lane, exclude: Outbox | None) -> None:

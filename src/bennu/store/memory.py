@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 import time
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
@@ -21,7 +21,7 @@ from .store import Announce, Appended, Claim, ClaimState, Head, Page, Retention,
 __all__ = ["MemoryStore"]
 
 REMEMBERED: Final = 120.0
-"""Seconds for which the id of a draft is kept."""
+"""Seconds for which the id of a draft is kept, at least; at most twice as long."""
 
 
 class MemoryStore(Store):
@@ -62,6 +62,12 @@ class MemoryStore(Store):
         now = self._clock()
         log = self._log(topic, now, retention)
         return Appended(log.epoch, [log.append(draft, retention.size, now) for draft in drafts])
+
+    def append_now(self, topic: str, draft: Draft, retention: Retention) -> tuple[str, LogEntry]:
+        """Append a new draft, as :meth:`append` does, but without waiting. Return the epoch and the entry."""
+        now = self._clock()
+        log = self._log(topic, now, retention)
+        return log.epoch, log.add(draft, retention.size, now)
 
     async def read(
         self, topic: str, after: int, limit: int, max_bytes: int, retention: Retention
@@ -153,7 +159,16 @@ class _Log:
         forget_at: When the log is forgotten.
     """
 
-    __slots__ = ("_entries", "_ids", "_oldest", "_times", "epoch", "forget_at", "newest")
+    __slots__ = (
+        "_entries",
+        "_forget_ids_at",
+        "_ids",
+        "_old_ids",
+        "_oldest",
+        "epoch",
+        "forget_at",
+        "newest",
+    )
 
     def __init__(self) -> None:
         self.epoch = new_epoch()
@@ -162,31 +177,46 @@ class _Log:
         self._entries: dict[int, LogEntry] = {}
         self._oldest = 1
         self._ids: dict[str, int] = {}
-        self._times: deque[tuple[float, str]] = deque()
+        self._old_ids: dict[str, int] = {}
+        self._forget_ids_at = 0.0
 
     def append(self, draft: Draft, size: int, now: float) -> tuple[int, int]:
         """Append a draft, unless it is there. Return its offset, and that of the entry before it."""
-        ids, times = self._ids, self._times
-        while times and times[0][0] <= now:
-            del ids[times.popleft()[1]]
-        offset = ids.get(draft.id)
+        self._forget_ids(now)
+        offset = self._ids.get(draft.id) or self._old_ids.get(draft.id)
         if offset is None:
-            prev, self.newest = self.newest, self.newest + 1
-            offset = ids[draft.id] = self.newest
-            times.append((now + REMEMBERED, draft.id))
-            self._entries[offset] = LogEntry(offset, prev, *draft)
-            while offset - self._oldest >= size:
-                self._drop_oldest()
+            offset = self.add(draft, size, now).offset
         return offset, offset - 1
+
+    def add(self, draft: Draft, size: int, now: float) -> LogEntry:
+        """Append a draft that is not there. Return its entry."""
+        if now >= self._forget_ids_at:
+            self._forget_ids(now)
+        prev = self.newest
+        self.newest = offset = prev + 1
+        self._ids[draft.id] = offset
+        entry = self._entries[offset] = LogEntry(offset, prev, *draft)
+        if offset - self._oldest >= size:
+            self._drop(size)
+        return entry
+
+    def _forget_ids(self, now: float) -> None:
+        """Forget those of the last but one period, if a period is over. To forget them one by one would cost each append more."""
+        if now >= self._forget_ids_at:
+            is_long_ago = now >= self._forget_ids_at + REMEMBERED
+            self._old_ids, self._ids = {} if is_long_ago else self._ids, {}
+            self._forget_ids_at = now + REMEMBERED
 
     def trim_older(self, moment: float) -> None:
         """Trim the entries before a time in milliseconds."""
         while self._oldest <= self.newest and self._entries[self._oldest].time < moment:
-            self._drop_oldest()
+            self._drop(self.newest - self._oldest)
 
-    def _drop_oldest(self) -> None:
-        del self._entries[self._oldest]
-        self._oldest += 1
+    def _drop(self, size: int) -> None:
+        """Drop the oldest entries, so that at most this number is left."""
+        while self.newest - self._oldest >= size:
+            del self._entries[self._oldest]
+            self._oldest += 1
 
     def page(self, after: int, limit: int, max_bytes: int) -> Page:
         """Return the oldest entries above an offset."""
