@@ -6,11 +6,15 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from random import Random
+from typing import Final
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
 __all__ = ["Link"]
+
+BEAT_EVERY: Final = 20.0
+"""Seconds between two heartbeats. A node closes a connection of a client that is silent for a minute."""
 
 
 class Link:
@@ -68,10 +72,22 @@ class Link:
                     max_queue=self._max_queue,
                 ) as websocket:
                     self.websocket = websocket
-                    await self._talk(websocket)
+                    beats = asyncio.create_task(_beat(websocket))
+                    try:
+                        await self._talk(websocket)
+                    finally:
+                        beats.cancel()
             except (OSError, WebSocketException, TimeoutError):
                 pass
             finally:
                 self.websocket = None
                 self._lost()
             await asyncio.sleep(self._random.uniform(0.05, 0.5))
+
+
+async def _beat(websocket: ClientConnection) -> None:
+    """Send heartbeats, also while the client does not read."""
+    with suppress(WebSocketException):
+        while True:
+            await asyncio.sleep(BEAT_EVERY)
+            await websocket.send('[null,"beat","phoenix","heartbeat",{}]')
