@@ -139,20 +139,16 @@ def socket_part(place: ProjectPlace, name: ClassName | None = None) -> NewPart:
     files = [
         File(place.package / f"{module}.py", put_names(text, names)),
         _test(place, "parts/test_socket.py", names, as_name=f"test_{module}.py"),
-        *_needed(place, "users.py", "secret_key.py", "tokens.py"),
         *_secret(place),
     ]
+    needed = ["users.py", "secret_key.py", "tokens.py"]
     if name is not None:
-        step = ADD_SOCKET.format(module=place.module, name=name.module)
-        return NewPart(tuple(files), (step,))
-    files += [
-        _own(place, "base/my_app/endpoint.py", names),
-        *_needed(place, "presence.py"),
-    ]
-    return NewPart(
-        tuple(files),
-        (_mounting(place), SHOW_USER.format(module=place.module), FIRST_CHANNEL.format()),
-    )
+        steps = [ADD_SOCKET.format(module=place.module, name=name.module)]
+    else:
+        files.append(_own(place, "base/my_app/endpoint.py", names))
+        needed.append("presence.py")
+        steps = [_mounting(place), SHOW_USER.format(module=place.module), FIRST_CHANNEL.format()]
+    return NewPart((*files, *_needed(place, *needed)), tuple(steps))
 
 
 def presence_part(place: ProjectPlace) -> NewPart:
