@@ -7,16 +7,30 @@ import pytest
 from bennu.contracts.names import (
     address_of,
     identifier,
+    module_names,
     pascal,
     shape_of,
     slug,
     snake,
+    type_name,
     unique_names,
 )
 
 
 def test_names_are_unique() -> None:
     assert unique_names(["A", "A", "B", "A"]) == ["A", "A2", "B", "A3"]
+
+
+def test_names_of_a_module_are_unique_across_its_groups() -> None:
+    assert module_names(["Any"], ["Any", "Room"], [], ["Room"]) == [["Any2", "Room"], [], ["Room2"]]
+
+
+def test_the_name_of_a_schema_is_the_name_of_a_type() -> None:
+    assert [*map(type_name, ("Room", "rooms.list-of", "class"))] == [
+        "Room",
+        "RoomsListOf",
+        "class_",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import keyword
 import re
 from collections.abc import Iterable
+from itertools import chain, islice
 
 from .model import ChannelContract, Contract, SocketContract
 
@@ -12,10 +13,12 @@ __all__ = [
     "address_of",
     "channel_keys",
     "identifier",
+    "module_names",
     "pascal",
     "shape_of",
     "slug",
     "snake",
+    "type_name",
     "unique_names",
 ]
 
@@ -43,6 +46,22 @@ def unique_names(wanted: Iterable[str]) -> list[str]:
     return found
 
 
+def module_names(reserved: Iterable[str], *groups: Iterable[str]) -> list[list[str]]:
+    """Return the names in a generated module, group by group: each is there once, and none is reserved.
+
+    Args:
+        reserved: The names that the module uses itself.
+        groups: The wanted names.
+
+    Example:
+        >>> module_names(["Any"], ["Any", "Room"], ["Room"])
+        [['Any2', 'Room'], ['Room2']]
+    """
+    wanted = [[*group] for group in (reserved, *groups)]
+    free = iter(unique_names(chain.from_iterable(wanted)))
+    return [[*islice(free, len(group))] for group in wanted][1:]
+
+
 def slug(text: str) -> str:
     """Return a text with only the characters of a key in an AsyncAPI document."""
     return _OTHER.sub("_", text).strip("_") or "_"
@@ -59,6 +78,16 @@ def identifier(text: str) -> str:
     if name[0].isdigit():
         name = f"_{name}"
     return f"{name}_" if keyword.iskeyword(name) else name
+
+
+def type_name(schema: str) -> str:
+    """Return the name of a schema as the name of a type.
+
+    Example:
+        >>> type_name("Room"), type_name("rooms.list-of")
+        ('Room', 'RoomsListOf')
+    """
+    return identifier(pascal(schema) if "." in schema else schema)
 
 
 def snake(name: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, get_args, get_origin
 
 from .draft7 import Schema
 from .model import EMPTY, NOTHING, ChannelContract, ClientEvent, Contract, TopicParameter
-from .names import identifier, pascal, unique_names
+from .names import identifier, module_names, type_name, unique_names
 from .python_values import docstring, in_order, is_struct, python_type, value_declaration
 from .schemas import Direction, Schemas, schemas_of
 
@@ -94,15 +94,11 @@ class _PythonModule:
         self._schemas: Schemas = schemas_of(contract)
         components = self._schemas.components
         channels = [channel for _, channel in contract.channels()]
-        names = unique_names(
-            (
-                *RESERVED,
-                *(identifier(pascal(one) if "." in one else one) for one in components),
-                *(identifier(one.name) for one in channels),
-            )
-        )[len(RESERVED) :]
-        self._names = dict(zip(components, names, strict=False))
-        self._channels = dict(zip(map(id, channels), names[len(components) :], strict=True))
+        types, classes = module_names(
+            RESERVED, map(type_name, components), (identifier(one.name) for one in channels)
+        )
+        self._names = dict(zip(components, types, strict=True))
+        self._channels = dict(zip(map(id, channels), classes, strict=True))
 
     def write(self) -> str:
         """Return the text."""

@@ -25,7 +25,7 @@ from .model import (
     SocketContract,
     TopicParameter,
 )
-from .names import identifier, pascal, unique_names
+from .names import identifier, module_names, pascal, type_name
 from .schemas import Schemas, schemas_of
 from .typescript_types import comment, declaration, literal, type_of
 
@@ -90,18 +90,15 @@ class _Module:
         components = self._schemas.components
         channels = [channel for _, channel in contract.channels()]
         sockets = [one for one in contract.sockets if not one.is_raw]
-        taken = unique_names(
-            (
-                *RESERVED,
-                *(identifier(pascal(one) if "." in one else one) for one in components),
-                *(identifier(one.name) for one in channels),
-                *(_socket_name(one) for one in sockets),
-            )
-        )[len(RESERVED) :]
-        self._types = dict(zip(components, taken, strict=False))
-        rest = taken[len(components) :]
-        self._channels = dict(zip(map(id, channels), rest, strict=False))
-        self._sockets = dict(zip((one.path for one in sockets), rest[len(channels) :], strict=True))
+        types, names, socket_names = module_names(
+            RESERVED,
+            map(type_name, components),
+            (identifier(one.name) for one in channels),
+            map(_socket_name, sockets),
+        )
+        self._types = dict(zip(components, types, strict=True))
+        self._channels = dict(zip(map(id, channels), names, strict=True))
+        self._sockets = dict(zip((one.path for one in sockets), socket_names, strict=True))
 
     def write(self) -> str:
         """Return the text."""
