@@ -15,14 +15,18 @@ import pytest
 
 from bennu import Channel, Endpoint, Socket, on
 from bennu.contracts import contract_of, python_types
+from tests.client.in_memory import memory_client
 from tests.contracts.shop import endpoint
+from tests.support.memory import serve
 
 SELECT: Final = "A,B,E,F,I,N,UP,RUF,SIM,W"
 
 USES: Final = """
-from contract import AdminChannel, Circle, ClientSocket, Item, Order, Point, ShopChannel
+from contract import AdminChannel, Circle, Item, Order, Point, ShopChannel
 
-async def right(client: ClientSocket) -> None:
+from bennu.client import Client
+
+async def right(client: Client) -> None:
     shop = ShopChannel(client, shop_id=7, payload=Params(token="t"))
     point: Point = await shop.join()
     order: Order = await shop.order(Order(item=Item(item_name="pen"), id="7"), timeout=3)
@@ -33,7 +37,7 @@ async def right(client: ClientSocket) -> None:
     await AdminChannel(client, level="high").say()
 """
 WRONG: Final = """
-async def wrong(client: ClientSocket, shop: ShopChannel, admin: AdminChannel) -> None:
+async def wrong(client: Client, shop: ShopChannel, admin: AdminChannel) -> None:
     ShopChannel(client, shop_id="seven", payload=Params(token="t"))
     ShopChannel(client, shop_id=7)
     AdminChannel(client, level="middle")
@@ -170,6 +174,23 @@ async def test_events_of_the_server(module: ModuleType) -> None:
     admin.on_level(heard.append)
     assert heard[-1] == "low"
     assert module.StarChannel(FakeClient(), rest="x:y").channel.topic == "star:x:y"
+
+
+async def test_it_talks_to_its_server(module: ModuleType) -> None:
+    """With the client and the endpoint that it was written for."""
+    async with serve(endpoint), memory_client(endpoint, params={"token": "t"}) as client:
+        shop = module.ShopChannel(client, shop_id=7, payload=module.Params(token="t"))
+        assert await shop.join() == module.Point(x=1)
+        heard = shop.ordered_events()
+        order = module.Order(item=module.Item(item_name="pen"), id=str(UUID(int=7)))
+        assert (await shop.order(order)).item == module.Item(item_name="pen", size=3)
+        assert (await anext(heard)).id == order.id
+        drawn: list[Any] = []
+        shop.on_drawn(drawn.append)
+        shop.draw(module.Circle(radius=1.0))
+        assert await shop.place(None) == module.Place()
+        assert drawn == [module.Circle(radius=1.0)]
+        await shop.leave()
 
 
 @pytest.mark.timeout(180)  # the same
