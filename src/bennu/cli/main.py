@@ -20,6 +20,7 @@ from ..protocol.proxies import TrustedProxies
 from .accounts import accounts
 from .config import Config
 from .contracts import channels, document, types
+from .demo import demo
 from .first_protocol import FirstProtocol
 from .gen import gen
 from .head_limits import DEFAULT_BODY_TIMEOUT, DEFAULT_LIMITS, HeadLimits
@@ -66,6 +67,7 @@ main.add_command(gen)
 main.add_command(channels)
 main.add_command(document)
 main.add_command(types)
+main.add_command(demo)
 
 
 @main.command()

@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Final
 
 from bennu import ConnectInfo, Endpoint, Limits, Rates, Refused, Socket
-from bennu_demos import data_folder, page_of
+from bennu_demos.data import data_folder
+from bennu_demos.page import page_of
 
 from .channels import Chat, RoomChannel, RoomsChannel, User
 from .presence import GRACE, RoomPresence

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 import pytest
 from playwright.async_api import expect
 
-from bennu_demos import DESIGN
+from bennu_demos.page import DESIGN
 
 from .windows import Company, Person
 

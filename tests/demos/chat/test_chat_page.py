@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from bennu.transports.script import FILES
-from bennu_demos import DESIGN
+from bennu_demos.page import DESIGN
 
 STATIC = DESIGN.parent / "chat" / "static"
 
