@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from msgspec import Struct
 
-from bennu import Channel, Endpoint, History, Ok, Refused, Reply, Socket, on
+from bennu import Channel, Endpoint, Error, History, Ok, Rates, Refused, Reply, Socket, on
 from bennu.contracts import ContractRule, asyncapi, compare, contract_of
 from bennu.contracts.diff import NotAContract
 
@@ -168,6 +168,8 @@ CHANGES["rate-lowered"] = (
     contract(room(say=on_say(say_later))),
     contract(room(say=on_say(say_later, rate="1/second"))),
 )
+CHANGES["limit-lowered"] = (contract(), contract(max_channels=10, rates=Rates(joins="5/10s")))
+CHANGES["limit-raised"] = CHANGES["limit-lowered"][::-1]
 CHANGES["rate-raised"] = (
     CHANGES["rate-lowered"][1],
     contract(room(say=on_say(say_later, rate=None))),
@@ -248,6 +250,35 @@ def test_the_reply_of_a_join_and_another_status_are_compared() -> None:
     other = contract(room(say=on_say(say_other)))
     assert rules(contract(), other) == {"reply-added"}
     assert rules(other, contract()) == {"reply-removed"}
+
+
+def test_limits_are_named_with_what_they_were() -> None:
+    changes = compare(*CHANGES["limit-lowered"])
+    assert {(one.old, one.new) for one in changes if one.breaks} == {
+        ("max_channels 100", "max_channels 10"),
+        ("no rates.joins", "rates.joins 5/10s"),
+    }
+
+
+def test_the_errors_that_a_handler_declares_are_compared() -> None:
+    """What it does not declare is Bennu's own, and the same everywhere."""
+    locked: Any = struct(("by", str))
+    full: Any = struct(("by", str), ("more", int))
+
+    def failing(answer: Any) -> dict[str, Any]:
+        async def say(self: Any, payload: NewMsg) -> Any:
+            raise Refused("muted")
+
+        say.__annotations__["return"] = answer
+        return contract(room(say=on("say")(say)))
+
+    plain, with_lock = failing(Ok[MessageOut]), failing(Ok[MessageOut] | Error[locked])
+    gone = compare(failing(Ok[MessageOut] | Error[full]), with_lock)
+    assert [str(one).split(" (")[0] for one in gone] == [
+        "/socket room:{room} say -> error: more: out-field-removed: integer -> nothing"
+    ]
+    assert "out-field-removed" in rules(with_lock, plain)
+    assert rules(plain, with_lock) == set()
 
 
 @pytest.mark.parametrize(

@@ -6,22 +6,37 @@ operations by their event. So a class can have another name, and nothing breaks.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from ..limits.rate import Rate
+from .documents import (
+    FACTS,
+    Json,
+    channels_of,
+    credentials_of,
+    declared_errors,
+    operations_of,
+    payload_of,
+    place_of,
+    query_of,
+    replies_of,
+    response_of,
+    schemas_in,
+    sockets_of,
+)
 from .draft7 import Schema
-from .names import shape_of
 from .rules import ContractRule
 from .schema_diff import SchemaChange, SchemaComparison
 from .schemas import Direction
 
 __all__ = ["ContractChange", "NotAContract", "compare"]
 
-FACTS: Final = "x-bennu"
-MESSAGES: Final = "#/channels/"
-
-Json = Mapping[str, Any]
+CLIENT_LIMITS: Final = (
+    "timeout", "max_frame_size", "max_channels", "max_ref_size", "max_topic_size", "max_event_size", "max_values",
+    "rates.joins", "rates.messages", "rates.bytes",
+)  # fmt: skip
+"""What a socket lets a client do."""
 
 
 class NotAContract(ValueError):
@@ -97,18 +112,18 @@ class _Documents:
     def __init__(self, old: Json, new: Json) -> None:
         self._old = old
         self._new = new
-        self._schemas: tuple[Json, Json] = (_components(old), _components(new))
+        self._schemas: tuple[Json, Json] = (schemas_in(old), schemas_in(new))
 
     def changes(self) -> Iterator[ContractChange]:
         """Yield the differences."""
         yield from self._sockets()
-        olds, news = _channels(self._old), _channels(self._new)
+        olds, news = channels_of(self._old), channels_of(self._new)
         for key in olds.keys() - news.keys():
             if key[0] in {one[0] for one in news} or not news:
-                yield ContractChange(ContractRule.TOPIC_REMOVED, _place(olds[key][1]), "", "")
+                yield ContractChange(ContractRule.TOPIC_REMOVED, place_of(olds[key][1]), "", "")
         for key in news.keys() - olds.keys():
             if key[0] in {one[0] for one in olds} or not olds:
-                yield ContractChange(ContractRule.TOPIC_ADDED, _place(news[key][1]), "", "")
+                yield ContractChange(ContractRule.TOPIC_ADDED, place_of(news[key][1]), "", "")
         for key in (one for one in olds if one in news):
             yield from self._channel(olds[key], news[key])
 
@@ -121,7 +136,7 @@ class _Documents:
     # Sockets.
 
     def _sockets(self) -> Iterator[ContractChange]:
-        olds, news = _sockets(self._old), _sockets(self._new)
+        olds, news = sockets_of(self._old), sockets_of(self._new)
         for path in olds.keys() - news.keys():
             yield ContractChange(ContractRule.SOCKET_REMOVED, path, "", "")
         for path in news.keys() - olds.keys():
@@ -134,22 +149,23 @@ class _Documents:
                 yield ContractChange(ContractRule.TRANSPORT_ADDED, path, "", name)
             was, now = next(iter(old.values())), next(iter(new.values()))
             yield from _of_texts(
-                path, _schemes(self._old, was), _schemes(self._new, now),
+                path, credentials_of(self._old, was), credentials_of(self._new, now),
                 ContractRule.SECURITY_REMOVED, ContractRule.SECURITY_ADDED,
             )  # fmt: skip
             yield from _of_reasons(f"{path} connect", was[FACTS], now[FACTS])
+            yield from _of_limits(path, was[FACTS].get("limits", {}), now[FACTS].get("limits", {}))
             yield from self._values(
-                "in", f"{path} connect", _query(self._old, path), _query(self._new, path)
+                "in", f"{path} connect", query_of(self._old, path), query_of(self._new, path)
             )
 
     # Topics.
 
     def _channel(self, old: tuple[str, Json], new: tuple[str, Json]) -> Iterator[ContractChange]:
-        where = _place(new[1])
+        where = place_of(new[1])
         was, now = old[1].get(FACTS, {}), new[1].get(FACTS, {})
         yield from self._parameters(where, old[1], new[1])
         yield from _of_history(where, was.get("history"), now.get("history"))
-        olds, news = _operations(self._old, old[0]), _operations(self._new, new[0])
+        olds, news = operations_of(self._old, old[0]), operations_of(self._new, new[0])
         takes_any = bool(now.get("takes_any_event"))
         for (action, event), one in olds.items():
             other = news.get((action, event))
@@ -195,7 +211,7 @@ class _Documents:
     def _operation(self, where: str, is_in: bool, old: Json, new: Json) -> Iterator[ContractChange]:
         direction: Direction = "in" if is_in else "out"
         yield from self._values(
-            direction, where, _payload(self._old, old), _payload(self._new, new)
+            direction, where, payload_of(self._old, old), payload_of(self._new, new)
         )
         if not is_in:
             return
@@ -212,16 +228,21 @@ class _Documents:
         yield from self._replies(where, old, new)
 
     def _replies(self, where: str, old: Json, new: Json) -> Iterator[ContractChange]:
-        olds, news = _replies(self._old, old), _replies(self._new, new)
+        olds, news = replies_of(self._old, old), replies_of(self._new, new)
         for status in ("ok", "other"):
             was, now = olds.get(status), news.get(status)
             place = f"{where} -> {status}"
             if was is not None and now is not None:
-                yield from self._values("out", place, _response(was), _response(now))
+                yield from self._values("out", place, response_of(was), response_of(now))
             elif was is not None:
                 yield ContractChange(ContractRule.REPLY_REMOVED, place, "", "")
             elif now is not None:
                 yield ContractChange(ContractRule.REPLY_ADDED, place, "", "")
+        was_error, now_error = response_of(olds["error"]), response_of(news["error"])
+        declared = declared_errors(was_error)
+        if declared is not None:
+            now_error = declared_errors(now_error) or now_error
+            yield from self._values("out", f"{where} -> error", declared, now_error)
         if "ok" in olds and "ok" in news:
             was_certain = old.get(FACTS, {}).get("always_replies", True)
             is_certain = new.get(FACTS, {}).get("always_replies", True)
@@ -261,6 +282,24 @@ def _of_reasons(where: str, old: Json, new: Json) -> Iterator[ContractChange]:
     yield from (ContractChange(ContractRule.REASON_ADDED, where, "", one) for one in came)
 
 
+def _of_limits(where: str, old: Json, new: Json) -> Iterator[ContractChange]:
+    """Compare what a socket lets a client do. Its other limits are between the server and its memory."""
+    for name in CLIENT_LIMITS:
+        was, now = old.get(name), new.get(name)
+        if was == now:
+            continue
+        if name.startswith("rates."):
+            lower = any(one < other for one, other in zip(_speed(now), _speed(was), strict=True))
+        else:
+            lower = _length(now) < _length(was)
+        rule = ContractRule.LIMIT_LOWERED if lower else ContractRule.LIMIT_RAISED
+        yield ContractChange(rule, where, _limit(name, was), _limit(name, now))
+
+
+def _limit(name: str, value: object) -> str:
+    return f"no {name}" if value is None else f"{name} {value}"
+
+
 def _of_rate(where: str, old: str | None, new: str | None) -> Iterator[ContractChange]:
     if old == new:
         return
@@ -295,80 +334,3 @@ def _of_history(where: str, old: Json | None, new: Json | None) -> Iterator[Cont
 def _length(number: float | None) -> float:
     """Return a bound of a history as a number: None is no bound."""
     return float("inf") if number is None else number
-
-
-# Reading a document.
-
-
-def _sockets(document: Json) -> dict[str, dict[str, Json]]:
-    """Return the servers by the path of their socket and their transport."""
-    found: dict[str, dict[str, Json]] = {}
-    for one in document["servers"].values():
-        facts = one[FACTS]
-        found.setdefault(facts["socket"], {})[facts["transport"]] = one
-    return found
-
-
-def _channels(document: Json) -> dict[tuple[str, str], tuple[str, Json]]:
-    """Return the name and the channel of each topic, by its socket and its shape."""
-    return {
-        (one[FACTS]["socket"], shape_of(one["address"])): (name, one)
-        for name, one in document["channels"].items()
-        if FACTS in one
-    }
-
-
-def _operations(document: Json, channel: str) -> dict[tuple[str, str], Json]:
-    """Return the operations of a channel, by their action and their event."""
-    where = f"{MESSAGES}{channel}"
-    return {
-        (one["action"], one[FACTS]["event"]): one
-        for one in document["operations"].values()
-        if one["channel"]["$ref"] == where and FACTS in one
-    }
-
-
-def _components(document: Json) -> Json:
-    found: Json = document.get("components", {}).get("schemas", {})
-    return found
-
-
-def _message(document: Json, reference: str) -> Json:
-    channel, _, name = reference.removeprefix(MESSAGES).partition("/messages/")
-    found: Json = document["channels"][channel]["messages"][name]
-    return found
-
-
-def _payload(document: Json, operation: Json) -> Schema:
-    payload: Schema = _message(document, operation["messages"][0]["$ref"])["payload"]
-    return payload
-
-
-def _replies(document: Json, operation: Json) -> dict[str, Json]:
-    """Return the messages of the replies by their status: ``ok``, ``error``, ``other``."""
-    given: Sequence[Json] = operation.get("reply", {}).get("messages", ())
-    references = [one["$ref"] for one in given]
-    return {one.rpartition(".")[2]: _message(document, one) for one in references}
-
-
-def _response(reply: Json) -> Schema:
-    response: Schema = reply["payload"]["properties"]["response"]
-    return response
-
-
-def _schemes(document: Json, server: Json) -> set[str]:
-    """Return the credentials of a server, as they are sent."""
-    known = document.get("components", {}).get("securitySchemes", {})
-    names = [one["$ref"].rpartition("/")[2] for one in server.get("security", ())]
-    return {f"{known[one]['in']} {known[one]['name']}" for one in names}
-
-
-def _query(document: Json, path: str) -> Schema:
-    """Return the schema of the parameters of a connect."""
-    facts: dict[str, Schema] = document.get(FACTS, {}).get("params", {})
-    return facts.get(path, {})
-
-
-def _place(channel: Json) -> str:
-    facts = channel[FACTS]
-    return f"{facts['socket']} {facts['pattern']}"

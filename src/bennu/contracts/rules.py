@@ -35,6 +35,13 @@ class ContractRule(Enum):
     SECURITY_ADDED = ("security-added", True, "clients that send no such credential can be refused")
     SECURITY_REMOVED = ("security-removed", False, "what clients send is ignored")
 
+    LIMIT_LOWERED = (
+        "limit-lowered",
+        True,
+        "clients that were within the limit are refused, or their connection is closed",
+    )
+    LIMIT_RAISED = ("limit-raised", False, "clients can do more")
+
     # Topics.
     TOPIC_REMOVED = ("topic-removed", True, "joins of the topic are refused")
     TOPIC_ADDED = ("topic-added", False, "clients do not join it")
