@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -43,18 +42,26 @@ def test_docs_hold_the_table(table: str) -> None:
     assert table in DOCS, f"write into docs/reasons.md:\n\n{table}"
 
 
-def nodes() -> Iterator[tuple[Path, ast.AST]]:
-    for path in SOURCES:
-        for node in ast.walk(ast.parse(path.read_text())):
-            yield path, node
+@pytest.fixture(scope="module")
+def nodes() -> list[tuple[Path, ast.AST]]:
+    """The attributes and the calls in the code."""
+    return [
+        (path, node)
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute | ast.Call)
+    ]
 
 
 @pytest.mark.parametrize("kind", [CloseCode, Reason, DropReason, Limit, APIReason])
-def test_each_row_is_used(kind: type[CloseCode | Reason | DropReason | Limit | APIReason]) -> None:
+def test_each_row_is_used(
+    kind: type[CloseCode | Reason | DropReason | Limit | APIReason],
+    nodes: list[tuple[Path, ast.AST]],
+) -> None:
     """Each row is used by a line of the code."""
     used = {
         node.attr
-        for path, node in nodes()
+        for path, node in nodes
         if isinstance(node, ast.Attribute)
         and isinstance(node.value, ast.Name)
         and node.value.id == kind.__name__
@@ -62,11 +69,11 @@ def test_each_row_is_used(kind: type[CloseCode | Reason | DropReason | Limit | A
     assert {one.name for one in kind} == used
 
 
-def test_nothing_is_closed_with_a_code_of_its_own() -> None:
+def test_nothing_is_closed_with_a_code_of_its_own(nodes: list[tuple[Path, ast.AST]]) -> None:
     """The code closes connections with rows of the table, and not with numbers."""
     offenders = [
         f"{path.name}:{node.lineno}"
-        for path, node in nodes()
+        for path, node in nodes
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and node.func.attr == "close"
