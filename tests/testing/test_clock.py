@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from bennu.testing.clock import advance, running_loop, settle
+from bennu.testing.clock import Clock, advance, running_loop, settle
 from tests.support.clock import work
 
 
@@ -81,3 +81,16 @@ def test_it_is_for_tests_that_ask_for_it() -> None:
 
     with pytest.raises(RuntimeError, match="VIRTUAL_TIME"):
         asyncio.run(wait())
+
+
+async def test_the_seconds_that_have_passed_are_exact() -> None:
+    """The clock of the machine is a large number with many digits, and the clock begins there."""
+    loop = asyncio.new_event_loop()
+    try:
+        for start in (33_183.147_299_177, 1_234_567.123_456_789, 0.1):
+            clock = Clock(loop, start=start)
+            for _ in range(3):
+                clock.hang(1200.1)
+            assert clock.now == 3600.3
+    finally:
+        loop.close()

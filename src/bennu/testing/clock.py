@@ -120,8 +120,8 @@ class Clock:
 
     @property
     def now(self) -> float:
-        """The seconds that have passed since the clock began."""
-        return self._now - self._begun
+        """The seconds that have passed since the clock began, to a nanosecond: sums of floats are not exact."""
+        return round(self._now - self._begun, 9)
 
     async def settle(self) -> None:
         """Wait until every other task is blocked, without moving the clock."""
