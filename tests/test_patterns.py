@@ -256,8 +256,8 @@ def test_every_pattern_of_the_code_is_in_the_table() -> None:
     found = {
         f"{path.relative_to(SOURCE).as_posix()}:{name}"
         for path in SOURCE.rglob("*.py")
-        if path.name not in ELSEWHERE
-        for name in patterns_of(path.read_text())
+        if path.name not in ELSEWHERE and "import re\n" in (source := path.read_text())
+        for name in patterns_of(source)
     }
 
     assert found == PATTERNS.keys()
