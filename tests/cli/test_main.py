@@ -16,10 +16,10 @@ import pytest
 from click.testing import CliRunner
 
 from bennu.cli import main
-from tests.support.frames import ok
+from tests.support.frames import crashed, ok, push, reply
 from tests.support.raw import CLOSE, ask, client_frame, close_payload, open_raw
 from tests.support.servers import Server, until_listening
-from tests.support.wire import connect, crash, push, reply
+from tests.support.wire import connect
 
 from .command import bennu
 
@@ -69,9 +69,9 @@ async def test_it_serves_until_it_is_told_to_stop(folder: Path, number: signal.S
         assert "begins" in command.output
         async with connect(server) as client:
             assert await client.join("room:1") == ok()
-            await client.send("1", "2", "room:1", "loop")
+            await client.push("room:1", "loop")
             await client.expect(reply("1", "2", "room:1", ok({"loop": "uvloop"})))
-            await client.send("1", "3", "room:1", "undeclared")
+            await client.push("room:1", "undeclared")
             await client.expect(push("1", "room:1", "undeclared", {}))
             command.process.send_signal(number)
             assert await client.closed() == (1012, "draining")
@@ -132,8 +132,8 @@ async def test_it_starts_again_when_a_file_changes(folder: Path) -> None:
         await until_listening(server)  # that line is of the parent, which binds and does not listen
         async with connect(server) as client:
             assert await client.join("room:1") == ok()
-            await client.send("1", "2", "room:1", "undeclared")
-            await client.expect(crash("1", "room:1"))
+            await client.push("room:1", "undeclared")
+            await client.expect(crashed("1", "room:1"))
             await command.reloads(folder / "app.py", APP.replace('"room:*"', '"hall:*"'))
             assert await client.closed() == (1012, "shutdown")
         await command.read_until("Application startup complete")
@@ -329,7 +329,7 @@ async def use(port: int) -> None:
     await until_listening(server)
     async with connect(server) as client:
         assert await client.join("room:1") == ok()
-        await client.send("1", "2", "room:1", "loop")
+        await client.push("room:1", "loop")
         await client.receive()
 
 

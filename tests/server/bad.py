@@ -15,7 +15,6 @@ from bennu.testing.clock import running_loop, settle
 from ..support.memory import Client, Over, Server, endpoint_of, ok, serve
 
 __all__ = [
-    "CRASH",
     "LOST",
     "REASONS",
     "Bad",
@@ -146,7 +145,6 @@ async def scene(place: str, how: How, over: Over = "native") -> AsyncIterator[Sc
             await other.expect_nothing()
 
 
-CRASH = {"reason": "channel_crash"}
 LOST: tuple[End, ...] = ("vanish", "close", "disconnect", "stop")
 REASONS = {"vanish": "closed", "close": "closed", "disconnect": "disconnected", "stop": "shutdown"}
 

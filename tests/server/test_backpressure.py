@@ -12,8 +12,9 @@ from bennu.reasons import DropReason
 from bennu.testing.clock import advance, settle
 from bennu.testing.wires import NativeWire
 
+from ..support.frames import PHX_CLOSE, PHX_REPLY, ok
 from ..support.inside import connection_of, connections_of, unread_of
-from ..support.memory import Client, Over, both_transports, endpoint_of, ok, serve
+from ..support.memory import Client, Over, both_transports, endpoint_of, serve
 
 FILLER = "x" * 200
 MAX_UNSENT = 20_000
@@ -253,9 +254,9 @@ async def test_joining_and_leaving_while_slow(over: Over) -> None:
         frames = [frame for frame in slow.read() if frame.payload.get("n", 0) >= 0]
         slow.read().clear()
         assert [frame.event for frame in frames] == [
-            "phx_reply",
+            PHX_REPLY,
             *["n"] * 10,
-            *("phx_reply", "phx_close"),
+            *(PHX_REPLY, PHX_CLOSE),
             *("n", "n"),
         ]
         assert frames[0].ref == join

@@ -7,7 +7,8 @@ from typing import Any
 from bennu import Channel, History, on, on_out
 from bennu.testing.clock import settle
 
-from ..support.memory import Frame, Server, Version, both_versions, endpoint_of, ok, serve
+from ..support.frames import broadcast, ok, push
+from ..support.memory import Server, Version, both_versions, endpoint_of, serve
 
 TOKEN = "t" * 16
 OTHER = "u" * 16
@@ -62,8 +63,8 @@ async def test_live_entries_carry_their_positions(version: Version) -> None:
         for n in (1, 2):
             await server.endpoint.broadcast("room:1", "said", {"n": n})
         await client.expect(
-            Frame(None, f"1:{epoch}", "room:1", "said", {"n": 1}),
-            Frame(None, f"2:{epoch}", "room:1", "said", {"n": 2}),
+            broadcast("room:1", "said", {"n": 1}, at=f"1:{epoch}"),
+            broadcast("room:1", "said", {"n": 2}, at=f"2:{epoch}"),
         )
 
 
@@ -72,7 +73,7 @@ async def test_a_client_that_does_not_ask_gets_the_frames_of_phoenix() -> None:
         client = await server.connect()
         assert await client.join("room:1") == ok()
         await server.endpoint.broadcast("room:1", "said", {"n": 1})
-        await client.expect(Frame(None, None, "room:1", "said", {"n": 1}))
+        await client.expect(broadcast("room:1", "said", {"n": 1}))
 
 
 @both_versions
@@ -92,12 +93,11 @@ async def test_a_client_that_was_away_gets_what_it_has_missed_and_then_goes_on(
             "offset": 2,
             "count": 3,
         }
-        ref = "1" if version == "2.0.0" else None
         await client.expect(
-            *(Frame(ref, f"{n}:{epoch}", "room:1", "said", {"n": n}) for n in (3, 4, 5))
+            *(push("1", "room:1", "said", {"n": n}, at=f"{n}:{epoch}") for n in (3, 4, 5))
         )
         await server.endpoint.broadcast("room:1", "said", {"n": 6})
-        await client.expect(Frame(None, f"6:{epoch}", "room:1", "said", {"n": 6}))
+        await client.expect(broadcast("room:1", "said", {"n": 6}, at=f"6:{epoch}"))
 
 
 async def test_a_client_does_not_get_its_own_messages_live_or_again() -> None:
@@ -109,15 +109,15 @@ async def test_a_client_does_not_get_its_own_messages_live_or_again() -> None:
         ann.push("room:1", "say_to_others", {"n": 1})
         ben.push("room:1", "say", {"n": 2})
         await ben.expect(
-            Frame(None, f"1:{epoch}", "room:1", "said", {"n": 1}),
-            Frame(None, f"2:{epoch}", "room:1", "said", {"n": 2}),
+            broadcast("room:1", "said", {"n": 1}, at=f"1:{epoch}"),
+            broadcast("room:1", "said", {"n": 2}, at=f"2:{epoch}"),
         )
-        await ann.expect(Frame(None, f"2:{epoch}", "room:1", "said", {"n": 2}))
+        await ann.expect(broadcast("room:1", "said", {"n": 2}, at=f"2:{epoch}"))
         again = await server.connect()
         asked = {"epoch": epoch, "offset": 0, "client": TOKEN}
         reply = await again.join("room:1", {"recovery": asked})
         assert reply["response"]["recovery"]["count"] == 2
-        await again.expect(Frame("1", f"2:{epoch}", "room:1", "said", {"n": 2}))
+        await again.expect(push("1", "room:1", "said", {"n": 2}, at=f"2:{epoch}"))
         await again.expect_nothing()
 
 
@@ -139,13 +139,13 @@ async def test_intercepted_entries_keep_their_order_and_positions() -> None:
             await server.endpoint.broadcast("room:1", "said", {"n": n})
             await server.endpoint.broadcast("room:1", "other", {"n": n})
         expected = [
-            Frame("1", f"1:{epoch}", "room:1", "said", {"n": 2}),
-            Frame("1", None, "room:1", "note", {"more": True}),
-            Frame("1", f"2:{epoch}", "room:1", "other", {"n": 1}),
-            Frame("1", f"4:{epoch}", "room:1", "other", {"n": 2}),
-            Frame("1", f"5:{epoch}", "room:1", "said", {"n": 6}),
-            Frame("1", None, "room:1", "note", {"more": True}),
-            Frame("1", f"6:{epoch}", "room:1", "other", {"n": 3}),
+            push("1", "room:1", "said", {"n": 2}, at=f"1:{epoch}"),
+            push("1", "room:1", "note", {"more": True}),
+            push("1", "room:1", "other", {"n": 1}, at=f"2:{epoch}"),
+            push("1", "room:1", "other", {"n": 2}, at=f"4:{epoch}"),
+            push("1", "room:1", "said", {"n": 6}, at=f"5:{epoch}"),
+            push("1", "room:1", "note", {"more": True}),
+            push("1", "room:1", "other", {"n": 3}, at=f"6:{epoch}"),
         ]
         await client.expect(*expected)
         again = await server.connect()
@@ -153,7 +153,7 @@ async def test_intercepted_entries_keep_their_order_and_positions() -> None:
         await again.expect(*expected)
         await server.endpoint.broadcast("room:1", "other", {"n": 4})
         for one in (client, again):
-            await one.expect(Frame(None, f"7:{epoch}", "room:1", "other", {"n": 4}))
+            await one.expect(broadcast("room:1", "other", {"n": 4}, at=f"7:{epoch}"))
 
 
 async def test_a_client_that_is_found_slow_while_an_entry_is_passed_on_gets_the_entry() -> None:

@@ -14,7 +14,8 @@ from bennu.store import Appended, Draft, Retention
 from bennu.testing.clock import settle
 from bennu.testing.shared_store import SharedStore
 
-from ..support.memory import Client, Frame, Server, endpoint_of, ok, serve
+from ..support.frames import PHX_ERROR, PHX_REPLY, broadcast, crashed, ok, push
+from ..support.memory import Client, Server, endpoint_of, serve
 
 
 class Room(Channel[Any]):
@@ -74,10 +75,10 @@ async def test_only_the_pushes_of_the_handler_carry_the_position() -> None:
         await server.endpoint.broadcast("room:1", "other", {"n": 2})
         Room.gate.set()
         await client.expect(
-            Frame("1", None, "room:1", "pong", {}),
-            Frame("1", f"1:{epoch}", "room:1", "said", {"n": 1}),
-            Frame("1", None, "room:1", "more", {"n": 1}),
-            Frame("1", f"2:{epoch}", "room:1", "other", {"n": 2}),
+            push("1", "room:1", "pong", {}),
+            push("1", "room:1", "said", {"n": 1}, at=f"1:{epoch}"),
+            push("1", "room:1", "more", {"n": 1}),
+            push("1", "room:1", "other", {"n": 2}, at=f"2:{epoch}"),
         )
 
 
@@ -85,15 +86,15 @@ async def test_a_task_of_the_channel_pushes_without_a_position() -> None:
     async with serve(endpoint_of({"room:*": Room})) as server:
         client, epoch = await enter(server)
         client.push("room:1", "start")
-        await client.expect(Frame("1", None, "room:1", "worked", {}))
+        await client.expect(push("1", "room:1", "worked", {}))
         await server.endpoint.broadcast("room:1", "said", {"n": 1})
         await client.expect_nothing()
         await server.endpoint.pubsub.broadcast("news", "rain")
         Room.gate.set()
         await client.expect(
-            Frame("1", f"1:{epoch}", "room:1", "said", {"n": 1}),
-            Frame("1", None, "room:1", "more", {"n": 1}),
-            Frame("1", None, "room:1", "news", {"text": "rain"}),
+            push("1", "room:1", "said", {"n": 1}, at=f"1:{epoch}"),
+            push("1", "room:1", "more", {"n": 1}),
+            push("1", "room:1", "news", {"text": "rain"}),
         )
 
 
@@ -104,14 +105,14 @@ async def test_nothing_follows_an_entry_whose_handler_raises_and_the_client_gets
         await server.endpoint.broadcast("room:1", "said", {"n": 1})
         await server.endpoint.broadcast("room:1", "other", {"n": 2})
         Room.gate.set()
-        await client.expect(Frame("1", "1", "room:1", "phx_error", {"reason": "channel_crash"}))
+        await client.expect(crashed("1", "room:1"))
         server.logged("crashed in said")
         Room.fails = False
         again, _ = await enter(server, epoch=epoch, offset=0)
         await again.expect(
-            Frame("1", f"1:{epoch}", "room:1", "said", {"n": 1}),
-            Frame("1", None, "room:1", "more", {"n": 1}),
-            Frame("1", f"2:{epoch}", "room:1", "other", {"n": 2}),
+            push("1", "room:1", "said", {"n": 1}, at=f"1:{epoch}"),
+            push("1", "room:1", "more", {"n": 1}),
+            push("1", "room:1", "other", {"n": 2}, at=f"2:{epoch}"),
         )
 
 
@@ -121,18 +122,18 @@ async def test_what_is_not_in_the_log_reaches_a_channel_whose_handler_has_an_ent
         await server.endpoint.broadcast("room:1", "said", {"n": 1})
         await server.endpoint.broadcast("room:1", "other", {"n": 2})
         await server.endpoint.local_broadcast("room:1", "note", {"n": 3})
-        await client.expect(Frame(None, None, "room:1", "note", {"n": 3}))
+        await client.expect(broadcast("room:1", "note", {"n": 3}))
         Room.gate.set()
         await client.expect(
-            Frame("1", f"1:{epoch}", "room:1", "said", {"n": 1}),
-            Frame("1", None, "room:1", "more", {"n": 1}),
-            Frame("1", f"2:{epoch}", "room:1", "other", {"n": 2}),
+            push("1", "room:1", "said", {"n": 1}, at=f"1:{epoch}"),
+            push("1", "room:1", "more", {"n": 1}),
+            push("1", "room:1", "other", {"n": 2}, at=f"2:{epoch}"),
         )
         await server.endpoint.broadcast("room:1", "other", {"n": 4})
         await server.endpoint.local_broadcast("room:1", "note", {"n": 5})
         await client.expect(
-            Frame(None, f"3:{epoch}", "room:1", "other", {"n": 4}),
-            Frame(None, None, "room:1", "note", {"n": 5}),
+            broadcast("room:1", "other", {"n": 4}, at=f"3:{epoch}"),
+            broadcast("room:1", "note", {"n": 5}),
         )
 
 
@@ -204,8 +205,8 @@ async def test_an_entry_counts_for_no_bound_of_the_mailbox() -> None:
         server.logged("has dropped its oldest message", level=30)
         Room.gate.set()
         await client.expect(
-            Frame("1", f"1:{epoch}", "room:1", "said", {"n": 1}),
-            Frame("1", None, "room:1", "number", {"n": 2}),
+            push("1", "room:1", "said", {"n": 1}, at=f"1:{epoch}"),
+            push("1", "room:1", "number", {"n": 2}),
         )
 
 
@@ -230,10 +231,8 @@ async def test_a_push_for_an_entry_of_a_log_that_is_gone_has_no_position() -> No
         await server.endpoint.broadcast("room:1", "said", {"n": 2})
         await settle()
         Room.gate.set()
-        await client.expect(Frame("1", None, "room:1", "said", {"n": 1}))
-        await client.expect(
-            Frame("1", "1", "room:1", "phx_error", {"reason": "channel_crash"}), within=3
-        )
+        await client.expect(push("1", "room:1", "said", {"n": 1}))
+        await client.expect(crashed("1", "room:1"), within=3)
 
 
 class Threaded(Channel[Any]):
@@ -256,7 +255,7 @@ async def test_the_push_of_a_plain_function_carries_the_position() -> None:
         client, epoch = await enter(server)
         await server.endpoint.broadcast("room:1", "said", {"n": 1})
         frame = await client.receive(within=1)
-        assert frame == Frame("1", f"1:{epoch}", "room:1", "said", {"n": 1})
+        assert frame == push("1", "room:1", "said", {"n": 1}, at=f"1:{epoch}")
 
 
 async def test_a_push_of_bytes_can_carry_no_position_and_the_next_push_does() -> None:
@@ -265,7 +264,7 @@ async def test_a_push_of_bytes_can_carry_no_position_and_the_next_push_does() ->
         await server.endpoint.broadcast("room:1", "bytes", {"n": 1})
         frames = [await client.receive(within=1) for _ in range(2)]
         assert [frame.event for frame in frames] == ["bytes", "text"]
-        assert frames[1] == Frame("1", f"1:{epoch}", "room:1", "text", {"n": 1})
+        assert frames[1] == push("1", "room:1", "text", {"n": 1}, at=f"1:{epoch}")
 
 
 class Number(Struct):
@@ -295,11 +294,11 @@ async def test_an_entry_that_does_not_fit_is_skipped_and_a_crash_of_its_type_end
         client, epoch = await enter(server)
         await server.endpoint.broadcast("room:1", "said", {"n": "one"})
         await server.endpoint.broadcast("room:1", "other", {"n": 2})
-        await client.expect(Frame("1", f"2:{epoch}", "room:1", "other", {"n": 2}))
+        await client.expect(push("1", "room:1", "other", {"n": 2}, at=f"2:{epoch}"))
         server.logged("expects another payload", level=30)
         await server.endpoint.broadcast("room:1", "said", {"n": 13})
         await server.endpoint.broadcast("room:1", "other", {"n": 4})
-        await client.expect(Frame("1", "1", "room:1", "phx_error", {"reason": "channel_crash"}))
+        await client.expect(crashed("1", "room:1"))
         server.logged("crashed in said")
 
 
@@ -321,6 +320,6 @@ async def test_an_entry_whose_bytes_are_no_json_ends_the_channels_that_handle_it
         client = await server.connect()
         client.start_join("room:1", {"recovery": {"epoch": epoch, "offset": 0}})
         await settle()
-        assert [frame.event for frame in client.read()] == ["phx_reply", "phx_error"]
+        assert [frame.event for frame in client.read()] == [PHX_REPLY, PHX_ERROR]
         client.read().clear()
         server.logged("crashed in said")

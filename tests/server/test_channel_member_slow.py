@@ -11,7 +11,8 @@ from bennu.server.channel_member import BATCH
 from bennu.testing.clock import advance, settle
 from bennu.testing.wires import NativeWire
 
-from ..support.memory import Client, Frame, Over, Server, both_transports, endpoint_of, ok, serve
+from ..support.frames import PHX_CLOSE, PHX_ERROR, PHX_REPLY, Frame, ok, reply
+from ..support.memory import Client, Over, Server, both_transports, endpoint_of, serve
 
 BODY = "x" * 10_000
 MANY = 301
@@ -156,7 +157,7 @@ async def test_a_client_that_is_so_slow_that_its_entries_are_trimmed_joins_again
         frames = list(slow.read())
         offsets = [frame.payload["n"] for frame in frames[:-1]]
         assert offsets == list(range(1, len(offsets) + 1))
-        assert frames[-1].event == "phx_error"
+        assert frames[-1].event == PHX_ERROR
         slow.read().clear()
         reply = await slow.join("room:1", {"recovery": {"epoch": epoch, "offset": len(offsets)}})
         assert reply["response"]["recovery"]["reason"] == "trimmed"
@@ -173,7 +174,7 @@ async def test_a_channel_that_is_kicked_can_leave_before_its_end() -> None:
         await settle()
         slow.leave("room:1")
         await settle()
-        assert [frame.event for frame in list(slow.read())[-2:]] == ["phx_reply", "phx_close"]
+        assert [frame.event for frame in list(slow.read())[-2:]] == [PHX_REPLY, PHX_CLOSE]
         slow.read().clear()
         await advance(3)
         assert not slow.read()
@@ -198,7 +199,7 @@ async def test_a_replay_ends_with_its_channel(over: Over, end: str) -> None:
         if end == "leave":
             client.wire.read_on()
             await settle()
-            assert [frame.event for frame in list(client.read())[-2:]] == ["phx_reply", "phx_close"]
+            assert [frame.event for frame in list(client.read())[-2:]] == [PHX_REPLY, PHX_CLOSE]
 
 
 async def test_a_second_join_ends_the_replay_of_the_first() -> None:
@@ -218,7 +219,7 @@ async def test_a_second_join_ends_the_replay_of_the_first() -> None:
         second = [frame for frame in frames if frame.join_ref == "2" and frame.event == "said"]
         assert [frame.payload["n"] for frame in second] == list(range(91, 101))
         after = frames[frames.index(second[0]) :]
-        assert all(frame.join_ref == "2" or frame.event == "phx_close" for frame in after)
+        assert all(frame.join_ref == "2" or frame.event == PHX_CLOSE for frame in after)
 
 
 async def test_a_reply_and_pushes_go_on_while_a_member_catches_up() -> None:
@@ -235,13 +236,7 @@ async def test_a_reply_and_pushes_go_on_while_a_member_catches_up() -> None:
         while len(frames) < 31:
             frames.append(await client.receive(within=1))
         assert [frame.payload["n"] for frame in frames if frame.event == "said"] == [*range(1, 31)]
-        replies = [frame for frame in frames if frame.event == "phx_reply"]
+        replies = [frame for frame in frames if frame.event == PHX_REPLY]
         assert replies == [
-            Frame(
-                "1",
-                "2",
-                "room:1",
-                "phx_reply",
-                {"status": "error", "response": {"reason": "unknown_event"}},
-            )
+            reply("1", "2", "room:1", {"status": "error", "response": {"reason": "unknown_event"}})
         ]

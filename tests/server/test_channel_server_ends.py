@@ -13,7 +13,8 @@ from bennu.errors import CallbackError
 from bennu.testing.clock import settle
 from tests.support.clock import work
 
-from ..support.memory import endpoint_of, error, ok, serve
+from ..support.frames import closed, crashed, error, ok, push, reply
+from ..support.memory import endpoint_of, serve
 from .rooms import Told
 
 
@@ -76,9 +77,9 @@ async def test_a_leave() -> None:
         await client.join("room")
         client.leave("room")
         await client.expect(
-            ("1", "2", "room", "phx_reply", ok()),
-            ("1", "1", "room", "phx_close", {}),
-            ("1", None, "room", "bye", {}),
+            reply("1", "2", "room", ok()),
+            closed("1", "room"),
+            push("1", "room", "bye", {}),
         )
         assert room.reasons == ("left",)
         assert server.endpoint.pubsub.subscribers("room") == 0
@@ -97,12 +98,12 @@ async def test_leaving_twice_does_no_harm() -> None:
         client.leave("room")
         frames = [await client.receive() for _ in range(3)]
         assert frames[:2] == [
-            ("1", "2", "room", "phx_reply", ok()),
-            ("1", "1", "room", "phx_close", {}),
+            reply("1", "2", "room", ok()),
+            closed("1", "room"),
         ]
         client.leave("room")
         await settle()
-        assert client.read()[-1] == ("1", "4", "room", "phx_reply", ok())
+        assert client.read()[-1] == reply("1", "4", "room", ok())
         client.read().clear()
         assert room.reasons == ("left",)
         assert await client.join("room") == ok()
@@ -110,8 +111,8 @@ async def test_leaving_twice_does_no_harm() -> None:
 
 @pytest.mark.conformance("CS024", "CS026", "CS027", "OB011", "WS039")
 @pytest.mark.parametrize("reason", ["normal", "shutdown", "shutdown:maintenance"])
-@pytest.mark.parametrize("reply", [None, "ok", "value", "error"])
-async def test_a_stop_that_closes(reason: str, reply: str | None) -> None:
+@pytest.mark.parametrize("kind", [None, "ok", "value", "error"])
+async def test_a_stop_that_closes(reason: str, kind: str | None) -> None:
     """The client gets the reply if there is one, the close, and then the pushes of terminate.
 
     Nothing is logged.
@@ -121,15 +122,10 @@ async def test_a_stop_that_closes(reason: str, reply: str | None) -> None:
     async with serve(endpoint_of({"room": room})) as server:
         client = await server.connect()
         await client.join("room")
-        client.push("room", "stop", {"reason": reason, **({"reply": reply} if reply else {})})
-        answer = [("1", "2", "room", "phx_reply", replies[reply])] if reply else []
-        await client.expect(
-            *answer, ("1", "1", "room", "phx_close", {}), ("1", None, "room", "bye", {})
-        )
+        client.push("room", "stop", {"reason": reason, **({"reply": kind} if kind else {})})
+        answer = [reply("1", "2", "room", replies[kind])] if kind else []
+        await client.expect(*answer, closed("1", "room"), push("1", "room", "bye", {}))
         assert room.reasons == (reason,)
-
-
-CRASH = {"reason": "channel_crash"}
 
 
 @pytest.mark.conformance("OB012")
@@ -143,9 +139,9 @@ async def test_a_stop_for_another_reason_is_a_failure() -> None:
         await client.join("room")
         client.push("room", "stop", {"reason": "out_of_paper", "reply": "ok"})
         await client.expect(
-            ("1", "2", "room", "phx_reply", ok()),
-            ("1", None, "room", "bye", {}),
-            ("1", "1", "room", "phx_error", CRASH),
+            reply("1", "2", "room", ok()),
+            push("1", "room", "bye", {}),
+            crashed("1", "room"),
         )
         assert room.reasons == ("out_of_paper",)
         server.logged("out_of_paper")
@@ -171,7 +167,7 @@ async def test_a_handler_that_raises(event: str, kind: type[Exception]) -> None:
         await client.join("room")
         await other.join("room")
         client.push("room", event)
-        await client.expect(("1", None, "room", "bye", {}), ("1", "1", "room", "phx_error", CRASH))
+        await client.expect(push("1", "room", "bye", {}), crashed("1", "room"))
         [reason] = room.reasons
         assert isinstance(reason, kind)
         record = server.logged("Ending on 'room' crashed in")
@@ -206,9 +202,9 @@ async def test_a_refusal_where_there_is_nothing_to_refuse_is_a_crash(where: str)
         client = await server.connect()
         client.start_join("room")
         await client.expect(
-            ("1", "1", "room", "phx_reply", ok()),
-            ("1", None, "room", "bye", {}),
-            ("1", "1", "room", "phx_error", CRASH),
+            reply("1", "1", "room", ok()),
+            push("1", "room", "bye", {}),
+            crashed("1", "room"),
         )
         server.logged("Room on 'room' crashed in")
 
@@ -236,7 +232,7 @@ async def test_a_payload_whose_type_raises_crashes_the_channel() -> None:
         await client.join("room")
         assert await client.call("room", "enter", {"n": 12}) == ok()
         client.push("room", "enter", {"n": 13})
-        await client.expect(("1", None, "room", "bye", {}), ("1", "1", "room", "phx_error", CRASH))
+        await client.expect(push("1", "room", "bye", {}), crashed("1", "room"))
         record = server.logged("Room on 'room' crashed in enter")
         assert record.exc_info is not None
         [reason] = Room.reasons
@@ -251,7 +247,7 @@ async def test_a_handler_that_cancels_its_own_task_loses_the_channel() -> None:
         await client.join("room")
         client.push("room", "cancel_oneself")
         frames = [tuple(await client.receive()) for _ in range(2)]
-        assert ("1", "1", "room", "phx_error", CRASH) in frames
+        assert crashed("1", "room") in frames
         assert room.reasons == ("shutdown",)
         assert await client.join("room") == ok()
         server.records.clear()
@@ -267,7 +263,7 @@ async def test_pushing_after_the_end_does_no_harm() -> None:
         client.push("room", "stop", {"reason": "normal"})
         client.push("room", "crash")
         frames = [tuple(await client.receive()) for _ in range(2)]
-        assert frames[0] == ("1", "1", "room", "phx_close", {})
+        assert frames[0] == closed("1", "room")
         await settle()
         client.read().clear()
         assert await client.call("room", "crash") == error("unmatched topic")
@@ -348,10 +344,10 @@ async def test_a_handler_that_swallows_its_cancellation_but_finishes_is_well() -
         client.push("room", "save")
         client.leave("room")
         await client.expect(
-            ("1", "2", "room", "phx_reply", ok("saved")),
-            ("1", "3", "room", "phx_reply", ok()),
-            ("1", "1", "room", "phx_close", {}),
-            ("1", None, "room", "bye", {}),
+            reply("1", "2", "room", ok("saved")),
+            reply("1", "3", "room", ok()),
+            closed("1", "room"),
+            push("1", "room", "bye", {}),
             within=6,
         )
         server.logged("Room on 'room' did not finish in 5s", "(left)")

@@ -11,7 +11,8 @@ import pytest
 from bennu import Channel, Endpoint, Error, NoRef, NotJoined, Ok, Reply, on, on_info
 from bennu.testing.clock import advance, settle
 
-from ..support.memory import endpoint_of, error, ok, serve
+from ..support.frames import error, ok, reply
+from ..support.memory import endpoint_of, serve
 from .handles import Room, rooms
 
 # Before the join and after the end.
@@ -127,7 +128,7 @@ async def test_there_is_no_ref_where_there_is_no_message() -> None:
     async with serve(endpoint_of({"room": Asking})) as server:
         client = await server.connect()
         await client.join("room")
-        client.send("1", None, "room", "event")
+        client.push("room", "event", ref=None)
         await settle()
     assert len(raised) == 3
     assert all("no ref to reply to" in text for text in raised)
@@ -148,12 +149,12 @@ async def test_a_message_may_be_answered_later_from_any_task_and_twice() -> None
             await second.reply(value)
         await first.reply()
         await client.expect(
-            ("1", "3", "room", "phx_reply", ok({"a": 1})),
-            ("1", "3", "room", "phx_reply", ok()),
-            ("1", "3", "room", "phx_reply", ok([2])),
-            ("1", "3", "room", "phx_reply", error("no")),
-            ("1", "3", "room", "phx_reply", {"status": "custom", "response": {}}),
-            ("1", "2", "room", "phx_reply", ok()),
+            reply("1", "3", "room", ok({"a": 1})),
+            reply("1", "3", "room", ok()),
+            reply("1", "3", "room", ok([2])),
+            reply("1", "3", "room", error("no")),
+            reply("1", "3", "room", {"status": "custom", "response": {}}),
+            reply("1", "2", "room", ok()),
         )
 
 
@@ -167,7 +168,7 @@ async def test_a_reply_after_the_channels_end_still_reaches_the_client() -> None
         await settle()
         client.read().clear()
         await rooms[0].refs[0].reply({"late": True})
-        await client.expect(("1", "2", "room", "phx_reply", ok({"late": True})))
+        await client.expect(reply("1", "2", "room", ok({"late": True})))
         client.vanish()
         await settle()
         await rooms[0].refs[0].reply({"later": True})

@@ -11,13 +11,14 @@ from bennu import Channel, Error, Ok, Refused, Reply, Stop, on, on_info
 from bennu.testing.clock import advance, settle
 from tests.support.clock import work
 
-from ..support.memory import Over, all_transports, endpoint_of, error, ok, serve
+from ..support.frames import broadcast, closed, error, ok, push, reply
+from ..support.memory import Over, all_transports, endpoint_of, serve
 from .rooms import Told
 
 
 @pytest.mark.conformance("CS012", "WS036", "WS037", "WS038")
 @pytest.mark.parametrize(
-    ("value", "reply"),
+    ("value", "answer"),
     [
         (None, ok()),
         ({"a": 1}, ok({"a": 1})),
@@ -34,7 +35,7 @@ from .rooms import Told
     ],
     ids=repr,
 )
-async def test_what_a_join_returns_or_raises_is_its_reply(value: Any, reply: Any) -> None:
+async def test_what_a_join_returns_or_raises_is_its_reply(value: Any, answer: Any) -> None:
     """None is an ok, a value is its response, Refused and Error are an error. Other results crash the join."""
 
     class Room(Told):
@@ -45,14 +46,14 @@ async def test_what_a_join_returns_or_raises_is_its_reply(value: Any, reply: Any
 
     async with serve(endpoint_of({"room": Room})) as server:
         client = await server.connect()
-        client.send("4", "5", "room", "phx_join")
-        await client.expect(("4", "5", "room", "phx_reply", reply))
-        if reply == error("join crashed"):
+        client.start_join("room", ref="5", join_ref="4")
+        await client.expect(reply("4", "5", "room", answer))
+        if answer == error("join crashed"):
             assert server.logged("The join of 'room' crashed").exc_info is not None
-        joined = reply["status"] == "ok"
-        answer = error("unknown_event") if joined else error("unmatched topic")
-        client.send(None, "6", "room", "anything")
-        await client.expect(("4" if joined else None, "6", "room", "phx_reply", answer))
+        joined = answer["status"] == "ok"
+        refused = error("unknown_event") if joined else error("unmatched topic")
+        client.push("room", "anything", ref="6", join_ref=None)
+        await client.expect(reply("4" if joined else None, "6", "room", refused))
         client.vanish()
         await settle()
     assert Room.reasons == (("closed",) if joined else ())
@@ -124,7 +125,7 @@ async def test_a_join_gets_its_payload_in_the_type_that_it_asks_for() -> None:
         assert reply["response"]["reason"] == "invalid_payload"
         [mistake] = reply["response"]["errors"]
         assert set(mistake) == {"path", "message"}
-        await client.expect(("1", "1", "room", "phx_close", {}))
+        await client.expect(closed("1", "room"))
 
 
 async def test_a_join_that_takes_too_long_is_answered_as_crashed() -> None:
@@ -137,10 +138,10 @@ async def test_a_join_that_takes_too_long_is_answered_as_crashed() -> None:
     async with serve(endpoint_of({"room": Room}, join_timeout=3)) as server:
         client = await server.connect()
         client.start_join("room")
-        client.send(None, "2", "phoenix", "heartbeat")
+        client.heartbeat("2")
         await client.expect(
-            ("1", "1", "room", "phx_reply", error("join crashed")),
-            (None, "2", "phoenix", "phx_reply", ok()),
+            reply("1", "1", "room", error("join crashed")),
+            reply(None, "2", "phoenix", ok()),
             within=3,
         )
         server.logged("The join of 'room' took over 3s")
@@ -248,9 +249,9 @@ async def test_after_join_runs_once_the_reply_is_out(over: Over) -> None:
         client.start_join("room")
         client.push("room", "echo")
         await client.expect(
-            ("1", "1", "room", "phx_reply", ok()),
-            ("1", None, "room", "welcome", {}),
-            (None, None, "room", "joined", {}),
-            ("1", None, "room", "number", {"n": 1}),
-            ("1", "2", "room", "phx_reply", ok()),
+            reply("1", "1", "room", ok()),
+            push("1", "room", "welcome", {}),
+            broadcast("room", "joined", {}),
+            push("1", "room", "number", {"n": 1}),
+            reply("1", "2", "room", ok()),
         )

@@ -6,13 +6,8 @@ from typing import Any
 
 import pytest
 
-from ..support.memory import (
-    Version,
-    both_versions,
-    endpoint_of,
-    error,
-    serve,
-)
+from ..support.frames import encode_v2, error, pushing, reply
+from ..support.memory import Version, both_versions, endpoint_of, serve
 from .rooms import CHANNELS
 
 
@@ -22,8 +17,8 @@ async def test_a_join_that_no_pattern_matches(version: Version) -> None:
     """The client gets an error reply without join_ref. One warning names the patterns."""
     async with serve(endpoint_of(CHANNELS)) as server:
         client = await server.connect(version=version)
-        client.send("1", "1", "attic:1", "phx_join")
-        await client.expect((None, "1", "attic:1", "phx_reply", error("unmatched topic")))
+        client.start_join("attic:1", ref="1")
+        await client.expect(reply(None, "1", "attic:1", error("unmatched topic")))
         server.logged("'attic:1'", "['room:*', 'slow:*']", level=30)
 
 
@@ -34,7 +29,7 @@ async def test_an_event_that_is_no_text_is_unknown(event: Any) -> None:
         client = await server.connect()
         await client.join("room:1")
         client.push("room:1", event)
-        await client.expect(("1", "2", "room:1", "phx_reply", error("unknown_event")))
+        await client.expect(reply("1", "2", "room:1", error("unknown_event")))
 
 
 # Binary frames.
@@ -46,5 +41,6 @@ async def test_a_payload_may_be_null() -> None:
     async with serve(endpoint_of(CHANNELS)) as server:
         client = await server.connect()
         await client.join("room:1")
-        client.wire.send('["1","2","room:1","echo",null]')
-        await client.expect(("1", "2", "room:1", "phx_reply", {"status": "ok", "response": None}))
+        message = pushing("1", "2", "room:1", "echo")
+        client.wire.send(encode_v2(message._replace(payload=None)))
+        await client.expect(reply("1", "2", "room:1", {"status": "ok", "response": None}))

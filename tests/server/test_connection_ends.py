@@ -16,8 +16,9 @@ from bennu.protocol import JSONV2
 from bennu.reasons import CloseCode
 from bennu.testing.clock import advance, settle
 
+from ..support.frames import PHX_CLOSE, broadcast, ok
 from ..support.inside import connection_of, topics_of
-from ..support.memory import Over, all_transports, both_transports, endpoint_of, ok, serve
+from ..support.memory import Over, all_transports, both_transports, endpoint_of, serve
 from .rooms import CHANNELS, ended
 
 
@@ -42,7 +43,7 @@ async def test_a_silent_client_is_closed(over: Over) -> None:
         await client.join("room:1")
         for _ in range(4):
             await advance(0.9)
-            client.send(None, "1", "phoenix", "heartbeat")
+            client.heartbeat("1")
             await client.receive()
         for _ in range(3):
             await advance(0.3)
@@ -77,7 +78,7 @@ async def test_an_error_of_our_own_closes_that_connection_alone() -> None:
     well: Socket[Any] = Socket(connect=_connect, channels=CHANNELS)
     async with serve(Endpoint(sockets={"/broken": broken, "/socket": well})) as server:
         client, other = await server.connect("/broken/websocket"), await server.connect()
-        client.send(None, "1", "phoenix", "heartbeat")
+        client.heartbeat("1")
         assert await client.closed() == 1011
         assert server.logged("internal error of the server").exc_info is not None
         assert await other.join("room:1") == ok()
@@ -101,7 +102,7 @@ async def test_what_is_written_to_a_lost_connection_is_lost() -> None:
         await client.join("talk")
         await other.join("talk")
         client.vanish()
-        await other.expect((None, None, "talk", "gone", {}))
+        await other.expect(broadcast("talk", "gone", {}))
         assert ended == [("talk", "closed")]
 
 
@@ -176,12 +177,12 @@ async def test_what_comes_for_a_channel_that_was_replaced_just_now_is_dropped(la
             "a leave": lambda: old.leave(message),
         }
         old.task.when_done(calls[late])
-        client.send("7", "7", "room:1", "phx_join", {})
+        client.start_join("room:1", ref="7")
         await settle()
         if late == "a lost connection":
             assert await client.closed() == CloseCode.SHUTDOWN.code
             assert ended == [("room:2", "closed")]
         else:
             assert (await client.receive()).payload == ok()  # the new join
-            assert (await client.receive()).event == "phx_close"
+            assert (await client.receive()).event == PHX_CLOSE
             assert await client.call("room:2", "echo", {"a": 1}) == ok({"a": 1})

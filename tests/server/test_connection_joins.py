@@ -10,6 +10,7 @@ import pytest
 from bennu import Channel, Error, Ok, on
 from tests.support.clock import work
 
+from ..support.frames import broadcast, closed, error, ok, push, reply
 from ..support.memory import (
     Over,
     Version,
@@ -17,8 +18,6 @@ from ..support.memory import (
     both_transports,
     both_versions,
     endpoint_of,
-    error,
-    ok,
     serve,
 )
 from .rooms import CHANNELS, Room, ended
@@ -31,15 +30,14 @@ async def test_the_frames_of_a_joined_channel(over: Over, version: Version) -> N
     """Replies and pushes have the join_ref in V2, and no frame has it in V1. Broadcasts have no refs."""
     async with serve(endpoint_of(CHANNELS)) as server:
         client = await server.connect(over=over, version=version)
-        client.send("33", "1", "room:1", "phx_join")
-        join_ref = "33" if version == "2.0.0" else None
-        await client.expect((join_ref, "1", "room:1", "phx_reply", ok()))
+        client.start_join("room:1", ref="1", join_ref="33")
+        await client.expect(reply("33", "1", "room:1", ok()))
         for ref, event in (("12", "echo"), ("3", "tell"), ("4", "shout")):
-            client.send("33", ref, "room:1", event, {"a": 1})
+            client.push("room:1", event, {"a": 1}, ref=ref)
         await client.expect(
-            (join_ref, "12", "room:1", "phx_reply", ok({"a": 1})),
-            (join_ref, None, "room:1", "tell", {"a": 1}),
-            (None, None, "room:1", "shout", {"a": 1}),
+            reply("33", "12", "room:1", ok({"a": 1})),
+            push("33", "room:1", "tell", {"a": 1}),
+            broadcast("room:1", "shout", {"a": 1}),
         )
 
 
@@ -63,16 +61,16 @@ async def test_a_duplicate_join_replaces_the_old_channel(over: Over) -> None:
     """The reply to the new join comes first, then the close of the old channel, whose terminate did not run."""
     async with serve(endpoint_of(CHANNELS)) as server:
         client = await server.connect(over=over)
-        client.send("1", "1", "room:1", "phx_join")
-        client.send("5", "5", "room:1", "phx_join")
+        client.start_join("room:1", ref="1")
+        client.start_join("room:1", ref="5")
         await client.expect(
-            ("1", "1", "room:1", "phx_reply", ok()),
-            ("5", "5", "room:1", "phx_reply", ok()),
-            ("1", "1", "room:1", "phx_close", {}),
+            reply("1", "1", "room:1", ok()),
+            reply("5", "5", "room:1", ok()),
+            closed("1", "room:1"),
         )
         assert ended == []
-        client.send("5", "6", "room:1", "echo")
-        await client.expect(("5", "6", "room:1", "phx_reply", ok()))
+        client.push("room:1", "echo", ref="6")
+        await client.expect(reply("5", "6", "room:1", ok()))
 
 
 @pytest.mark.parametrize("join_ref", ["1", None, "9"])
@@ -80,12 +78,12 @@ async def test_any_join_ref_makes_a_duplicate_join(join_ref: Any) -> None:
     """The old join_ref, or none, does too."""
     async with serve(endpoint_of(CHANNELS)) as server:
         client = await server.connect()
-        client.send("1", "1", "room:1", "phx_join")
-        client.send(join_ref, "2", "room:1", "phx_join")
+        client.start_join("room:1", ref="1")
+        client.start_join("room:1", ref="2", join_ref=join_ref)
         await client.expect(
-            ("1", "1", "room:1", "phx_reply", ok()),
-            (join_ref, "2", "room:1", "phx_reply", ok()),
-            ("1", "1", "room:1", "phx_close", {}),
+            reply("1", "1", "room:1", ok()),
+            reply(join_ref, "2", "room:1", ok()),
+            closed("1", "room:1"),
         )
 
 
@@ -101,12 +99,12 @@ async def test_a_duplicate_join_that_matches_no_more_still_closes_the_old_one() 
 
     async with serve(endpoint_of({"once": Once})) as server:
         client = await server.connect()
-        client.send("1", "1", "once", "phx_join")
-        client.send("2", "2", "once", "phx_join")
+        client.start_join("once", ref="1")
+        client.start_join("once", ref="2")
         await client.expect(
-            ("1", "1", "once", "phx_reply", ok()),
-            ("2", "2", "once", "phx_reply", error("once")),
-            ("1", "1", "once", "phx_close", {}),
+            reply("1", "1", "once", ok()),
+            reply("2", "2", "once", error("once")),
+            closed("1", "once"),
         )
 
 
@@ -125,16 +123,16 @@ async def test_a_duplicate_join_lets_a_leave_under_way_through() -> None:
 
     async with serve(endpoint_of({"a": Lingering})) as server:
         client = await server.connect()
-        client.send("1", "1", "a", "phx_join")
-        client.send("1", "2", "a", "work")
-        client.send("1", "3", "a", "phx_leave")
-        client.send("4", "4", "a", "phx_join")
+        client.start_join("a", ref="1")
+        client.push("a", "work", ref="2")
+        client.leave("a", ref="3")
+        client.start_join("a", ref="4")
         await client.expect(
-            ("1", "1", "a", "phx_reply", ok()),
-            ("1", "2", "a", "phx_reply", ok()),
-            ("1", "3", "a", "phx_reply", ok()),
-            ("1", "1", "a", "phx_close", {}),
-            ("4", "4", "a", "phx_reply", ok()),
+            reply("1", "1", "a", ok()),
+            reply("1", "2", "a", ok()),
+            reply("1", "3", "a", ok()),
+            closed("1", "a"),
+            reply("4", "4", "a", ok()),
             within=3,
         )
         assert ended == [("a", "left")]
@@ -145,15 +143,12 @@ async def test_a_v1_client_without_join_refs() -> None:
     async with serve(endpoint_of(CHANNELS)) as server:
         client = await server.connect(version="1.0.0")
         for join_ref in (None, "1"):
-            client.wire.send(
-                '{"topic":"room:1","event":"phx_join","payload":{},"ref":"1"'
-                + (f',"join_ref":"{join_ref}"}}' if join_ref else "}")
-            )
-            client.wire.send('{"topic":"room:1","event":"phx_leave","payload":{},"ref":"2"}')
+            client.start_join("room:1", ref="1", join_ref=join_ref)
+            client.leave("room:1", ref="2", join_ref=None)
             await client.expect(
-                (None, "1", "room:1", "phx_reply", ok()),
-                (None, "2", "room:1", "phx_reply", ok()),
-                (None, join_ref, "room:1", "phx_close", {}),
+                reply(None, "1", "room:1", ok()),
+                reply(None, "2", "room:1", ok()),
+                closed(join_ref, "room:1"),
             )
 
 
@@ -163,14 +158,14 @@ async def test_a_join_holds_the_line(over: Over) -> None:
     async with serve(endpoint_of(CHANNELS)) as server:
         client, other = await server.connect(over=over), await server.connect(over=over)
         client.start_join("slow:1")
-        client.send(None, "9", "phoenix", "heartbeat")
+        client.heartbeat("9")
         client.start_join("room:1")
         await client.expect_nothing()
         assert await other.join("room:1") == ok()
         await client.expect(
-            ("1", "1", "slow:1", "phx_reply", ok()),
-            (None, "9", "phoenix", "phx_reply", ok()),
-            ("2", "2", "room:1", "phx_reply", ok()),
+            reply("1", "1", "slow:1", ok()),
+            reply(None, "9", "phoenix", ok()),
+            reply("2", "2", "room:1", ok()),
             within=3,
         )
 

@@ -12,17 +12,9 @@ from bennu.refusals import Readable
 from bennu.testing.clock import advance, settle
 from tests.support.clock import work
 
+from ..support.frames import PHX_LEAVE, error, ok
 from ..support.inside import connection_of, unhandled_of
-from ..support.memory import (
-    Client,
-    Over,
-    all_transports,
-    both_transports,
-    endpoint_of,
-    error,
-    ok,
-    serve,
-)
+from ..support.memory import Client, Over, all_transports, both_transports, endpoint_of, serve
 from .raws import said, talking
 
 KILOBYTE = "x" * 1000
@@ -61,7 +53,7 @@ CHANNELS = {"slow:*": Slow}
 
 async def heartbeat(client: Client) -> bool:
     """Return whether the server reads: it answers a heartbeat at once."""
-    client.send(None, "beat", "phoenix", "heartbeat")
+    client.heartbeat("beat")
     await settle()
     frames = list(client.read())
     client.read().clear()
@@ -238,8 +230,8 @@ async def test_nothing_holds_on_to_the_payload_of_a_join_or_leave() -> None:
         frame = channel.task.task.get_coro().cr_frame
         assert not any(isinstance(value, Message) for value in frame.f_locals.values())
         client.push("holder:1", "wait")
-        client.send("1", "9", "holder:1", "phx_leave", {"a": "x" * 10_000})
-        client.send("1", "9", "holder:1", "phx_leave", {"a": "x" * 10_000})
+        client.push("holder:1", PHX_LEAVE, {"a": "x" * 10_000})
+        client.push("holder:1", PHX_LEAVE, {"a": "x" * 10_000})
         await settle()
         leave = channel.task.mailbox.pop()
         assert bytes(leave.payload) == b"{}"
@@ -266,7 +258,7 @@ async def test_a_refused_client_has_a_rate(over: Over) -> None:
             reply = await client.join(f"slow:{number}")
             assert reply["response"]["reason"] == "no"
         for _ in range(200):
-            client.send("1", "1", "slow:1", "phx_join")
+            client.start_join("slow:1", ref="1")
         assert await client.closed() == 1008
 
 
@@ -284,8 +276,8 @@ async def test_a_message_of_a_refused_client_is_small(over: Over) -> None:
     """The server does not read its payload."""
     async with serve(refusing()) as server:
         client = await server.connect(over=over)
-        client.send("1", "1", "slow:1", "phx_join", "x" * 16_000)
+        client.start_join("slow:1", "x" * 16_000, ref="1")
         assert (await client.receive()).payload["response"]["reason"] == "no"
-        client.send("1", "1", "slow:1", "phx_join", "x" * 17_000)
+        client.start_join("slow:1", "x" * 17_000, ref="1")
         assert await client.closed(within=6) == 1009
         server.logged("bytes", level=30)

@@ -23,9 +23,9 @@ from bennu.server.raw_connection import RawConnection
 from bennu.testing.clock import advance, settle
 from tests.support.clock import work
 
+from ..support.frames import closed, crashed, ok, reply
 from ..support.inside import connections_of, presence_of
-from ..support.memory import Client, HandshakeRefused, Server, ok, serve
-from .bad import CRASH
+from ..support.memory import Client, HandshakeRefused, Server, serve
 from .bombs import KINDS, bomb, endpoint_with
 
 # What is done in each place, and what a client sees of the crash.
@@ -62,9 +62,7 @@ async def crashes_join(server: Server) -> None:
 async def crashes_after_join(server: Server) -> None:
     client = await server.connect()
     client.start_join("room")
-    await client.expect(
-        ("1", "1", "room", "phx_reply", ok()), ("1", "1", "room", "phx_error", CRASH)
-    )
+    await client.expect(reply("1", "1", "room", ok()), crashed("1", "room"))
 
 
 def crashes_channel(event: str, payload: Any = None, *, replies: bool = False) -> Any:
@@ -72,8 +70,8 @@ def crashes_channel(event: str, payload: Any = None, *, replies: bool = False) -
         client = await server.connect()
         assert await client.join("room") == ok()
         ref = client.push("room", event, payload)
-        replied = [("1", ref, "room", "phx_reply", ok())] if replies else []
-        await client.expect(*replied, ("1", "1", "room", "phx_error", CRASH))
+        replied = [reply("1", ref, "room", ok())] if replies else []
+        await client.expect(*replied, crashed("1", "room"))
         bomb.place = ""
         assert await client.join("room") == ok()
 
@@ -84,20 +82,20 @@ async def crashes_out(server: Server) -> None:
     client = await server.connect()
     assert await client.join("room") == ok()
     await server.endpoint.broadcast("room", "out", {})
-    await client.expect(("1", "1", "room", "phx_error", CRASH))
+    await client.expect(crashed("1", "room"))
 
 
 async def crashes_terminate(server: Server) -> None:
     client = await server.connect()
     assert await client.join("room") == ok()
     ref = client.leave("room")
-    await client.expect(("1", ref, "room", "phx_reply", ok()), ("1", "1", "room", "phx_close", {}))
+    await client.expect(reply("1", ref, "room", ok()), closed("1", "room"))
     await work(0.1)
 
 
 async def crashes_refresh(server: Server) -> None:
     client = await server.connect()
-    client.send(None, "9", "phoenix", "token", {"token": "new"})
+    client.push("phoenix", "token", {"token": "new"}, ref="9")
     reply = await client.receive()
     assert reply[4]["response"] == {"reason": "refresh crashed"}
     assert await client.join("room") == ok()
@@ -219,7 +217,7 @@ async def test_a_crash_ends_no_more_than_it_must(place: str, kind: str, is_async
         server.records.clear()
         if place != "on_out":  # it was the crash of every channel
             calm.push("room", "event")
-            await calm.expect(("1", "2", "room", "phx_reply", ok()))
+            await calm.expect(reply("1", "2", "room", ok()))
         other = await server.connect()
         assert await other.join("room") == ok()
         await advance(0.1)

@@ -23,6 +23,7 @@ from bennu.telemetry import Event, SocketDrain
 from bennu.testing.clock import advance, running_loop, settle
 from tests.support.clock import work
 
+from ..support.frames import ok, push
 from ..support.inside import server_of
 from ..support.memory import (
     Client,
@@ -31,7 +32,6 @@ from ..support.memory import (
     Server,
     both_transports,
     endpoint_of,
-    ok,
     serve,
 )
 from .rooms import CHANNELS, ended
@@ -242,7 +242,7 @@ async def test_channels_that_listen_are_told() -> None:
         client, _ = await connect(server, 2, "heedful:1")
         await client.join("room:1")
         draining = asyncio.create_task(server.endpoint.drain(timeout=15.0))
-        await client.expect(("1", None, "heedful:1", "draining", {"within": 15.0}))
+        await client.expect(push("1", "heedful:1", "draining", {"within": 15.0}))
         await draining
 
 

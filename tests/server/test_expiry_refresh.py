@@ -14,6 +14,7 @@ from bennu.testing.clock import advance
 from bennu.testing.polling import SESSION_GONE
 from tests.support.clock import work
 
+from ..support.frames import PHX_REPLY, broadcast, error, ok, reply
 from ..support.inside import topics_of
 from ..support.memory import (
     Client,
@@ -23,14 +24,12 @@ from ..support.memory import (
     both_transports,
     both_versions,
     endpoint_of,
-    error,
-    ok,
     serve,
 )
 
 pytestmark = pytest.mark.usefixtures("_time_stands_still")
 
-EXPIRING = ("phoenix", "token_expiring", {"expires_in_ms": 30_000})
+EXPIRING = broadcast("phoenix", "token_expiring", {"expires_in_ms": 30_000})
 
 
 class Room(Channel[str]):
@@ -86,7 +85,7 @@ async def send(client: Client, token: str, *, within: float | None = None) -> An
     """Push a new token, and return the response of the reply."""
     ref = client.push("phoenix", "token", {"token": token})
     frame = await client.receive(within=within)
-    assert frame[:4] == (None, ref, "phoenix", "phx_reply")
+    assert frame[:4] == (None, ref, "phoenix", PHX_REPLY)
     return frame.payload
 
 
@@ -103,7 +102,7 @@ async def test_a_client_is_told_before_its_time_is_over(over: Over, version: Ver
         client = await server.connect(over=over, version=version, params={"seconds": "60"})
         await advance(29)
         await client.expect_nothing()
-        await client.expect((None, None, *EXPIRING), within=1.5)
+        await client.expect(EXPIRING, within=1.5)
         assert await client.closed(within=31) == 4001
 
 
@@ -123,11 +122,11 @@ async def test_a_new_token_prolongs_the_connection(over: Over) -> None:
     async with serve(endpoint(timeout=1000)) as server:
         client = await server.connect(over=over, params={"seconds": "60"})
         for _ in range(3):
-            await client.expect((None, None, *EXPIRING), within=61)
+            await client.expect(EXPIRING, within=61)
             reply = await send(client, "good:90")
             assert reply["status"] == "ok"
             assert reply["response"]["expires_in_ms"] == 90_000
-        await client.expect((None, None, *EXPIRING), within=61)
+        await client.expect(EXPIRING, within=61)
         assert await client.closed(within=31) == 4001
 
 
@@ -227,7 +226,7 @@ async def test_one_token_is_looked_at_at_a_time() -> None:
         first = client.push("phoenix", "token", {"token": "wait:3"})
         assert await send(client, "good:90") == error("refreshing")
         await client.join("room:1")
-        await client.expect((None, first, "phoenix", "phx_reply", ok()), within=3)
+        await client.expect(reply(None, first, "phoenix", ok()), within=3)
         assert (await send(client, "good:90"))["status"] == "ok"
 
 
@@ -252,7 +251,7 @@ async def test_a_token_that_is_looked_at_when_the_time_comes_is_waited_for(
         await client.expect_nothing()
         release.set()
         if code is None:
-            await client.expect((None, ref, "phoenix", "phx_reply", ok()))
+            await client.expect(reply(None, ref, "phoenix", ok()))
             assert await is_open(client, server)
         else:
             frame = await client.receive()
@@ -264,9 +263,9 @@ async def test_a_client_that_polls_has_its_time_too() -> None:
     """The client gets the warning and can send a new token. Otherwise its session ends."""
     async with serve(endpoint(longpoll=True)) as server:
         client = await server.connect(over="longpoll", params={"seconds": "40"})
-        await client.expect((None, None, *EXPIRING), within=11)
+        await client.expect(EXPIRING, within=11)
         assert (await send(client, "good:60"))["status"] == "ok"
-        await client.expect((None, None, *EXPIRING), within=31)
+        await client.expect(EXPIRING, within=31)
         assert await client.closed(within=31) == SESSION_GONE
 
 

@@ -26,7 +26,8 @@ from bennu import (
 )
 from bennu.user_code.callback import Callback
 
-from ..support.memory import HandshakeRefused, endpoint_of, error, ok, serve
+from ..support.frames import crashed, error, ok
+from ..support.memory import HandshakeRefused, endpoint_of, serve
 
 
 async def authenticate(params: dict[str, str], info: ConnectInfo) -> str:
@@ -94,7 +95,7 @@ async def test_a_wrapper_around_an_async_connect_lets_nobody_in(connect: Any) ->
         assert await client.join("room", {}) == ok({"assigns": "ann"})
         assert await client.call("room", "event") == ok({"by": "ann"})
         for token, answer in (("wrong", error({"reason": "bad token"})), ("secret", ok())):
-            client.send(None, "9", "phoenix", "token", {"token": token})
+            client.push("phoenix", "token", {"token": token}, ref="9")
             assert (await client.receive()).payload == answer
 
 
@@ -122,7 +123,7 @@ async def test_a_join_that_returns_it_lets_nobody_in(answer: Any) -> None:
         client = await server.connect()
         assert await client.join("room") == error({"reason": "join crashed"})
         server.logged("The join of", "returned")
-        client.send(None, "9", "phoenix", "token", {"token": "new"})
+        client.push("phoenix", "token", {"token": "new"}, ref="9")
         assert (await client.receive()).payload == error({"reason": "refresh crashed"})
         server.logged("The refresh of a token crashed")
 
@@ -205,7 +206,7 @@ async def test_a_join_that_can_not_be_answered_is_a_crash_of_that_join(how: str)
         client = await server.connect()
         assert await client.join("room", {"how": how}) == error({"reason": "join crashed"})
         server.logged("a value that can't be sent")
-        client.send(None, "9", "phoenix", "heartbeat", {})
+        client.heartbeat("9")
         assert (await client.receive()).payload == ok()
         assert await client.join("room", {}) == ok()
 
@@ -216,7 +217,7 @@ async def test_a_late_reply_that_can_not_be_written_is_a_crash_of_its_channel() 
         client = await server.connect()
         assert await client.join("room", {}) == ok()
         client.push("room", "late")
-        await client.expect(("1", "1", "room", "phx_error", {"reason": "channel_crash"}))
+        await client.expect(crashed("1", "room"))
         server.logged("A task of")
 
 
@@ -229,7 +230,7 @@ async def test_a_refresh_that_can_not_be_answered_outlives_no_token() -> None:
     async with serve(endpoint_of({}, refresh=refresh)) as server:
         client = await server.connect()
         for _ in range(2):
-            client.send(None, "9", "phoenix", "token", {"token": "new"})
+            client.push("phoenix", "token", {"token": "new"}, ref="9")
             assert (await client.receive()).payload == error({"reason": "refresh crashed"})
             server.logged("The refresh of a token")
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 from bennu import Channel, Rates, on
 from bennu.testing.clock import advance, settle
 
+from ..support.frames import PHX_REPLY
 from ..support.memory import Client, endpoint_of, serve
 
 GOOD: Final = 100
@@ -64,7 +65,7 @@ async def test_a_flood_and_a_stalled_client_change_nothing_for_the_others() -> N
             assert [one for one in lines[0] if not one.startswith("flood")] == [str(second)]
             accepted.update(int(one.split()[1]) for one in lines[0] if one.startswith("flood"))
             for number, flooder in enumerate(flooders):
-                frames = [frame for frame in flooder.read() if frame.event == "phx_reply"]
+                frames = [frame for frame in flooder.read() if frame.event == PHX_REPLY]
                 flooder.read().clear()
                 assert all(
                     frame.payload["response"]["reason"] == "rate_limited" for frame in frames

@@ -20,6 +20,7 @@ from bennu.store import Claim, MemoryStore
 from bennu.telemetry import MessageRefused
 from bennu.testing.clock import advance, running_loop, settle
 
+from ..support.frames import PHX_CLOSE, PHX_ERROR, PHX_REPLY, error, ok, reply
 from ..support.memory import (
     Client,
     Over,
@@ -28,8 +29,6 @@ from ..support.memory import (
     all_transports,
     both_versions,
     endpoint_of,
-    error,
-    ok,
     serve,
 )
 from ..support.pages import blocks, run_blocks
@@ -176,9 +175,9 @@ async def pay(client: Client, key: str = "k", **fields: Any) -> Any:
 async def crashed(client: Client) -> None:
     """Check that the channel has crashed."""
     events = [(await client.receive()).event]
-    if events == ["phx_reply"]:  # of a Stop
+    if events == [PHX_REPLY]:  # of a Stop
         events = [(await client.receive()).event]
-    assert events == ["phx_error"]
+    assert events == [PHX_ERROR]
 
 
 @all_transports
@@ -332,7 +331,7 @@ async def test_a_repeat_waits_for_the_first(other: int) -> None:
         gates["gate"].set()
         await advance(1)
         expected = ok({"receipt": 1, "amount": 1})
-        await again.expect(("1", ref, "shop:1", "phx_reply", expected))
+        await again.expect(reply("1", ref, "shop:1", expected))
         assert paid == [1]
 
 
@@ -393,7 +392,7 @@ async def test_a_stop_is_a_reply() -> None:
         client.push("shop:1", "pay", {"key": "k", "then": "stop"})
         reply = await client.receive()
         assert reply.payload == ok({"receipt": 1, "amount": 1})
-        assert (await client.receive()).event == "phx_close"
+        assert (await client.receive()).event == PHX_CLOSE
         again = await visit(two)
         assert await pay(again, then="stop") == reply.payload
         assert await again.call("shop:1", "ping") == ok("pong")

@@ -74,7 +74,7 @@ async def clients(redis: RedisServer, count: int) -> AsyncGenerator[list[wire.Ph
 
 async def buy(client: wire.Phoenix, key: str) -> Any:
     """Send a push, and return the payload of its reply."""
-    await client.send("1", key, "till:1", "buy", {"key": key})
+    await client.push("till:1", "buy", {"key": key})
     return (await client.receive()).payload
 
 

@@ -15,15 +15,8 @@ from bennu.testing.clock import advance, running_loop, settle
 from bennu.testing.shared_store import SharedStore
 from bennu.testing.wires import NativeWire
 
-from ..support.memory import (
-    Client,
-    Frame,
-    Server,
-    endpoint_of,
-    error,
-    ok,
-    serve,
-)
+from ..support.frames import error, ok, reply
+from ..support.memory import Client, Server, endpoint_of, serve
 
 CRASHED = error("join crashed")
 
@@ -77,11 +70,11 @@ async def test_a_join_waits_for_the_store_no_longer_than_its_time_limit() -> Non
         client.start_join("room:1", {"recovery": {}})
         await advance(4)
         store.hangs.discard("subscribe")
-        reply = await client.receive(within=30)
-        assert reply.payload["response"]["reason"] == "history_unavailable"
+        frame = await client.receive(within=30)
+        assert frame.payload["response"]["reason"] == "history_unavailable"
         assert running_loop().time() - started == 5
-        client.send(None, "7", "phoenix", "heartbeat")
-        await client.expect(Frame(None, "7", "phoenix", "phx_reply", ok()))
+        client.heartbeat("7")
+        await client.expect(reply(None, "7", "phoenix", ok()))
         store.go_on()
         await advance(10)
         await client.expect_nothing()

@@ -24,7 +24,8 @@ from bennu.server.mailbox import Kind, Mailbox
 from bennu.telemetry import Telemetry
 from bennu.testing.clock import advance, settle
 
-from ..support.memory import Client, Over, all_transports, endpoint_of, error, ok, serve
+from ..support.frames import PHX_LEAVE, closed, crashed, error, ok, push, reply
+from ..support.memory import Client, Over, all_transports, endpoint_of, serve
 
 # The mailbox alone.
 
@@ -100,7 +101,7 @@ def test_what_the_server_says_takes_no_place_of_the_client_nor_the_other_way_rou
     assert mailbox.put_item(Kind.INFO, "a")
     assert mailbox.put_item(Kind.OUT, "b")
     assert not mailbox.put_item(Kind.INFO, "c")
-    mailbox.put_anyway(message(1, "phx_leave"))
+    mailbox.put_anyway(message(1, PHX_LEAVE))
     mailbox.put_anyway(END)
     assert not mailbox.put_item(Kind.INFO, "c")
     mailbox.put_message(message(2))
@@ -140,7 +141,7 @@ def test_there_is_one_order(actions: list[str]) -> None:
             queue.append(message(number))
             taker.mailbox.put_message(queue[-1])
         else:
-            queue.append(message(number, "phx_leave") if action == "leave" else END)
+            queue.append(message(number, PHX_LEAVE) if action == "leave" else END)
             taker.mailbox.put_anyway(queue[-1])
         waiting = [item for item in queue if type(item) is Message and item.event == "e"]
         assert taker.is_reading or len(waiting) > 1
@@ -181,7 +182,7 @@ def test_operations_take_as_long_however_much_waits(kind: str) -> None:
         put: dict[str, Callable[[], object]] = {
             "message": partial(mailbox.put_message, message(0)),
             "item": partial(mailbox.put_item, Kind.INFO, 0),
-            "leave": partial(mailbox.put_anyway, message(0, "phx_leave")),
+            "leave": partial(mailbox.put_anyway, message(0, PHX_LEAVE)),
         }
 
         def turn(mailbox: Mailbox = mailbox, put: Callable[[], object] = put[kind]) -> None:
@@ -245,7 +246,7 @@ async def test_a_full_mailbox_stops_the_reading_until_it_is_half_empty(over: Ove
         await client.join("room")
         await other.join("room")
         await flood(client, range(12))
-        client.send(None, "h", "phoenix", "heartbeat")
+        client.heartbeat("h")
         await flood(other, [100])
         await let_through(3)
         assert answers(client) == [0, 1]
@@ -284,13 +285,13 @@ async def test_heartbeats_and_leaves_need_no_place() -> None:
         await client.join("room")
         await flood(client, range(4))
         client.leave("room")
-        client.send(None, "h", "phoenix", "heartbeat")
-        await client.expect((None, "h", "phoenix", "phx_reply", ok()))
+        client.heartbeat("h")
+        await client.expect(reply(None, "h", "phoenix", ok()))
         await let_through(4)
         await client.expect(
-            *(("1", str(2 + n), "room", "phx_reply", ok(n)) for n in range(4)),
-            ("1", "6", "room", "phx_reply", ok()),
-            ("1", "1", "room", "phx_close", {}),
+            *(reply("1", str(2 + n), "room", ok(n)) for n in range(4)),
+            reply("1", "6", "room", ok()),
+            closed("1", "room"),
         )
 
 
@@ -303,9 +304,9 @@ async def test_a_full_channel_that_ends_lets_the_reading_go_on() -> None:
         await let_through(1)
         server.logged("Gated on 'room' crashed in work")
         await client.expect(
-            ("1", "1", "room", "phx_error", {"reason": "channel_crash"}),
-            (None, "7", "room", "phx_reply", error("unmatched topic")),
-            (None, "8", "room", "phx_reply", error("unmatched topic")),
+            crashed("1", "room"),
+            reply(None, "7", "room", error("unmatched topic")),
+            reply(None, "8", "room", error("unmatched topic")),
         )
 
 
@@ -375,9 +376,9 @@ async def test_a_channel_that_can_not_keep_up_with_the_server_ends() -> None:
         await client.expect_nothing()
         await let_through(1)
         await client.expect(
-            ("1", None, "room", "news", {"n": 0}),
-            ("1", None, "room", "bye", {"reason": "overflow"}),
-            ("1", "1", "room", "phx_error", {"reason": "channel_crash"}),
+            push("1", "room", "news", {"n": 0}),
+            push("1", "room", "bye", {"reason": "overflow"}),
+            crashed("1", "room"),
         )
         await server.endpoint.broadcast("room", "news", {"n": 9})
         await client.expect_nothing()
@@ -395,7 +396,7 @@ async def test_a_channel_may_drop_the_oldest_instead() -> None:
         server.logged("Slow on 'room' has dropped", "1 so far", level=logging.WARNING)
         assert server.endpoint.telemetry.drops == {("room", DropReason.MAILBOX_FULL): 2}
         await let_through(4)
-        await client.expect(*(("1", None, "room", "news", {"n": n}) for n in (0, 3, 4, 5)))
+        await client.expect(*(push("1", "room", "news", {"n": n}) for n in (0, 3, 4, 5)))
 
 
 async def test_messages_for_on_info_are_bounded_like_intercepted_broadcasts() -> None:
@@ -415,8 +416,8 @@ async def test_messages_for_on_info_are_bounded_like_intercepted_broadcasts() ->
         server.records.clear()
         await let_through(6)
         await client.expect(
-            ("1", None, "room", "number", {"n": 0}),
-            ("1", None, "room", "news", {"n": 1}),
-            ("1", None, "room", "number", {"n": 2}),
-            ("1", None, "room", "news", {"n": 2}),
+            push("1", "room", "number", {"n": 0}),
+            push("1", "room", "news", {"n": 1}),
+            push("1", "room", "number", {"n": 2}),
+            push("1", "room", "news", {"n": 2}),
         )

@@ -15,8 +15,9 @@ from bennu.loop.scheduler import Scheduler
 from bennu.message import Message
 from bennu.testing.clock import advance, running_loop, settle
 
+from ..support.frames import PHX_CLOSE, PHX_REPLY, ok
 from ..support.inside import connection_of, waiting_turns_of
-from ..support.memory import endpoint_of, ok, serve
+from ..support.memory import endpoint_of, serve
 
 LARGE = "x" * 20_000
 
@@ -152,13 +153,13 @@ async def test_an_end_waits_for_no_turn_for_ever(end: str, monkeypatch: pytest.M
         elif end == "closed":
             client.close()
         else:
-            client.send("2", "2", "sink:1", "phx_join")
+            client.start_join("sink:1", ref="2")
         await advance(6)
         assert len(noted.turns) == 1
         if end == "rejoin":
             assert [(frame.ref, frame.event) for frame in client.read()][-2:] == [
-                ("2", "phx_reply"),
-                ("1", "phx_close"),
+                ("2", PHX_REPLY),
+                ("1", PHX_CLOSE),
             ]
         else:
             assert noted.reasons == [{"leave": "left", "closed": "closed"}[end]]

@@ -14,6 +14,7 @@ from bennu.reasons import DropReason, Limit
 from bennu.telemetry import Event, LimitExceeded
 from bennu.testing.clock import advance, settle
 
+from ..support.frames import PHX_JOIN, broadcast, closed, error, ok, push, reply
 from ..support.inside import connection_of
 from ..support.memory import (
     Over,
@@ -22,8 +23,6 @@ from ..support.memory import (
     both_transports,
     both_versions,
     endpoint_of,
-    error,
-    ok,
     serve,
 )
 from .rates import exceeded, limited, rated
@@ -56,11 +55,11 @@ async def test_the_answer_has_the_join_ref_even_if_the_message_had_none() -> Non
     """So a client that checks the join_ref assigns the answer to the right channel."""
     async with serve(rated(messages="1/second")) as server:
         client = await server.connect()
-        client.send("7", "7", "room:1", "phx_join")
-        client.send(None, "8", "room:1", "echo")
+        client.start_join("room:1", ref="7")
+        client.push("room:1", "echo", ref="8", join_ref=None)
         await client.expect(
-            ("7", "7", "room:1", "phx_reply", ok()),
-            ("7", "8", "room:1", "phx_reply", limited(1000)),
+            reply("7", "7", "room:1", ok()),
+            reply("7", "8", "room:1", limited(1000)),
         )
         server.logged("Rates(messages=...)", level=logging.WARNING)
 
@@ -85,9 +84,9 @@ async def test_a_message_that_cannot_be_answered_is_counted() -> None:
     async with serve(rated(messages="1/minute")) as server:
         client = await server.connect()
         await client.join("room:1")
-        client.send("1", None, "room:1", "echo")
-        client.send("1", None, "room:1", "echo")
-        client.send(None, None, "x" * 1000, "echo")
+        client.push("room:1", "echo", ref=None)
+        client.push("room:1", "echo", ref=None)
+        client.push("x" * 1000, "echo", ref=None)
         await client.expect_nothing()
         server.logged("Rates(messages=...)", level=logging.WARNING)
         assert dict(server.endpoint.telemetry.drops) == {
@@ -102,20 +101,20 @@ async def test_heartbeats_and_leaves_are_never_refused_but_count(over: Over) -> 
         client = await server.connect(over=over)
         await client.join("room:1")
         for ref in ("a", "b", "c"):
-            client.send(None, ref, "phoenix", "heartbeat")
-        client.send("1", "d", "room:1", "echo")
-        client.send("9", "e", "room:1", "echo")  # stale: ignored, as ever
-        client.send("1", "f", "room:1", "phx_leave")
+            client.heartbeat(ref)
+        client.push("room:1", "echo", ref="d")
+        client.push("room:1", "echo", ref="e", join_ref="9")  # stale: ignored, as ever
+        client.leave("room:1", ref="f")
         await client.expect(
-            (None, "a", "phoenix", "phx_reply", ok()),
-            (None, "b", "phoenix", "phx_reply", ok()),
-            (None, "c", "phoenix", "phx_reply", ok()),
-            ("1", "d", "room:1", "phx_reply", limited(30_000)),
-            ("1", "f", "room:1", "phx_reply", ok()),
-            ("1", "1", "room:1", "phx_close", {}),
+            reply(None, "a", "phoenix", ok()),
+            reply(None, "b", "phoenix", ok()),
+            reply(None, "c", "phoenix", ok()),
+            reply("1", "d", "room:1", limited(30_000)),
+            reply("1", "f", "room:1", ok()),
+            closed("1", "room:1"),
         )
-        client.send("1", "g", "room:1", "phx_leave")
-        await client.expect(("1", "g", "room:1", "phx_reply", ok()))
+        client.leave("room:1", ref="g")
+        await client.expect(reply("1", "g", "room:1", ok()))
         server.logged("Rates(messages=...)", level=logging.WARNING)
         assert exceeded(server) == {Limit.MESSAGES: 6}
         assert ended == [("room:1", "left")]
@@ -160,16 +159,16 @@ async def test_a_duplicate_join_over_the_rate_leaves_the_channel_as_it_was(kind:
     """The answer has the refs of the new join, which its client waits for."""
     async with serve(rated(**{kind: "1/second"})) as server:
         client = await server.connect()
-        client.send("1", "1", "room:1", "phx_join")
-        client.send("2", "2", "room:1", "phx_join")
+        client.start_join("room:1", ref="1")
+        client.start_join("room:1", ref="2")
         await client.expect(
-            ("1", "1", "room:1", "phx_reply", ok()),
-            ("2", "2", "room:1", "phx_reply", limited(1000)),
+            reply("1", "1", "room:1", ok()),
+            reply("2", "2", "room:1", limited(1000)),
         )
         server.logged(f"Rates({kind}=...)", level=logging.WARNING)
         await advance(1)
-        client.send("1", "3", "room:1", "echo", 3)
-        await client.expect(("1", "3", "room:1", "phx_reply", ok(3)))
+        client.push("room:1", "echo", 3, ref="3", join_ref="1")
+        await client.expect(reply("1", "3", "room:1", ok(3)))
         assert not ended
 
 
@@ -182,7 +181,7 @@ async def test_a_connection_over_its_rate_may_be_closed() -> None:
         client = await server.connect()
         await client.join("room:1")
         for _ in range(5):
-            client.send(None, "h", "phoenix", "heartbeat")  # these alone are never the end
+            client.heartbeat("h")  # these alone are never the end
         await settle()
         assert client.wire.code is None
         client.push("room:1", "echo")
@@ -215,7 +214,7 @@ async def test_heartbeats_over_the_rate_are_refusals_too() -> None:
     async with serve(rated(messages="1/minute", close_after=10)) as server:
         client = await server.connect()
         for ref in range(20):
-            client.send(None, ref, "phoenix", "heartbeat")
+            client.heartbeat(ref)
         assert await client.closed() == 1008
         assert len(client.read()) == 11
         server.logged("Rates(messages=...)", level=logging.WARNING)
@@ -256,7 +255,7 @@ async def test_telemetry_is_told_of_each() -> None:
         server.logged("Rates(messages=...)", level=logging.WARNING)
     assert [event for event in events if isinstance(event, LimitExceeded)] == [
         LimitExceeded(Limit.MESSAGES, "127.0.0.1", "room:1", "echo"),
-        LimitExceeded(Limit.MESSAGES, "127.0.0.1", None, "phx_join"),
+        LimitExceeded(Limit.MESSAGES, "127.0.0.1", None, PHX_JOIN),
     ]
 
 
@@ -298,7 +297,7 @@ async def test_rooms_are_as_ever_below_the_rates() -> None:
             assert await client.join("room:1") == ok()
         ann.push("room:1", "shout", {"a": 1})
         for client in (ann, bob):
-            await client.expect((None, None, "room:1", "shout", {"a": 1}))
+            await client.expect(broadcast("room:1", "shout", {"a": 1}))
         ann.push("room:1", "tell", {"a": 2})
-        await ann.expect(("1", None, "room:1", "tell", {"a": 2}))
+        await ann.expect(push("1", "room:1", "tell", {"a": 2}))
     assert Room.max_inbox == 64

@@ -9,15 +9,9 @@ from bennu.testing.clock import advance, settle
 from bennu.testing.wires import NativeWire
 from bennu.transports.native import NativeWebSocket
 
+from ..support.frames import ok
 from ..support.inside import connection_of, connections_of
-from ..support.memory import (
-    Over,
-    all_transports,
-    both_transports,
-    endpoint_of,
-    ok,
-    serve,
-)
+from ..support.memory import Over, all_transports, both_transports, endpoint_of, serve
 from .rates import limited, rated, warned
 from .rooms import CHANNELS
 
@@ -87,7 +81,7 @@ async def test_what_had_come_when_reading_paused_is_paid_for_too() -> None:
         assert connection.limiter is not None
         for _ in range(3):
             connection.metered(100)
-        client.send(None, "1", "phoenix", "heartbeat")
+        client.heartbeat("1")
         held: list[bool] = []
         for seconds in (1.9, 0.6):
             await advance(seconds)

@@ -13,6 +13,7 @@ from bennu.refusals import MAX_HOLD, Readable
 from bennu.testing.clock import advance
 from bennu.testing.polling import SESSION_GONE
 
+from ..support.frames import encode_v1, error, joining, ok, reply
 from ..support.inside import topics_of
 from ..support.memory import (
     Client,
@@ -22,8 +23,6 @@ from ..support.memory import (
     both_transports,
     both_versions,
     endpoint_of,
-    error,
-    ok,
     serve,
 )
 
@@ -75,7 +74,7 @@ async def test_a_refused_client_is_told_why(over: Over, version: Version) -> Non
         assert 5000 <= told["retry_after_ms"] <= 10_000
         assert await join(client, "nowhere") == told
         ref = client.push("phoenix", "token", {"token": "x"})
-        await client.expect((None, ref, "phoenix", "phx_reply", error(told)))
+        await client.expect(reply(None, ref, "phoenix", error(told)))
         with pytest.raises(AssertionError, match="did not send the close"):
             await client.closed(within=told["retry_after_ms"] / 1000 - 0.01)
         assert await client.closed(within=0.02) == 4003
@@ -98,7 +97,7 @@ async def test_it_gets_its_heartbeats_and_leaves(over: Over) -> None:
         assert await client.call("phoenix", "heartbeat") == ok()
         await join(client)
         ref = client.leave("room:1")
-        await client.expect(("2", ref, "room:1", "phx_reply", ok()))
+        await client.expect(reply("2", ref, "room:1", ok()))
         client.close()
 
 
@@ -145,7 +144,7 @@ async def test_an_old_version_that_nobody_speaks_is_answered_in_the_oldest() -> 
     """The oldest format has objects, not arrays."""
     async with serve(endpoint()) as server:
         client = await server.connect(version="0.9.0")  # type: ignore[arg-type]
-        client.wire.send('{"topic":"room:1","event":"phx_join","payload":{},"ref":"1"}')
+        client.wire.send(encode_v1(joining("1", "room:1")))
         await advance(0)
         (frame,) = client.wire.received
         assert '"reason":"unsupported_vsn"' in str(frame)

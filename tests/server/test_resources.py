@@ -11,8 +11,9 @@ from bennu import Broadcast, Error, on_info
 from bennu.testing.clock import advance, settle
 from tests.support.clock import timers, work
 
+from ..support.frames import crashed, error, ok, push
 from ..support.inside import resources_of
-from ..support.memory import endpoint_of, error, ok, serve
+from ..support.memory import endpoint_of, serve
 from .handles import Room, rooms
 
 
@@ -91,10 +92,10 @@ async def test_another_topic_can_be_listened_to() -> None:
         room.subscribe("news")
         cancel = room.subscribe("news")
         await server.endpoint.broadcast("news", "hot", {"n": 1})
-        await client.expect(*[("1", None, "room", "hot", {"n": 1})] * 2)
+        await client.expect(*[push("1", "room", "hot", {"n": 1})] * 2)
         cancel()
         await server.endpoint.broadcast("news", "hot", {"n": 2})
-        await client.expect(("1", None, "room", "hot", {"n": 2}))
+        await client.expect(push("1", "room", "hot", {"n": 2}))
         await server.endpoint.broadcast_from(room, "news", "hot", {"n": 3})
         await client.expect_nothing()
         client.leave("room")
@@ -161,7 +162,7 @@ async def test_of_two_tasks_that_raise_the_first_is_the_reason() -> None:
     async with serve(endpoint_of({"room": Twice})) as server:
         client = await server.connect()
         await client.join("room")
-        await client.expect(("1", "1", "room", "phx_error", {"reason": "channel_crash"}), within=1)
+        await client.expect(crashed("1", "room"), within=1)
         lines = [record.getMessage() for record in server.records]
         assert len(lines) == 2
         assert all("A task of" in line and "on 'room' crashed" in line for line in lines)

@@ -16,7 +16,8 @@ from bennu.testing.clock import advance, running_loop, settle
 from bennu.user_code.callback import Callback
 from tests.support.clock import timers, work
 
-from ..support.memory import Over, both_transports, endpoint_of, ok, serve
+from ..support.frames import broadcast, closed, ok, reply
+from ..support.memory import Over, both_transports, endpoint_of, serve
 from ..support.until import until
 
 
@@ -71,7 +72,7 @@ async def test_what_was_broadcast_last_still_leaves() -> None:
         await client.join("room")
         await server.endpoint.broadcast("room", "last", {})
         await server.endpoint.stop()
-        await client.expect((None, None, "room", "last", {}))
+        await client.expect(broadcast("room", "last", {}))
         assert await client.closed() == 1012
 
 
@@ -205,9 +206,7 @@ async def test_what_comes_too_late_from_a_thread_is_dropped_and_logged() -> None
         client.leave("room")
         await advance(5)
         server.logged("Threaded on 'room' did not finish in 5s")
-        await client.expect(
-            ("1", "3", "room", "phx_reply", ok()), ("1", "1", "room", "phx_close", {})
-        )
+        await client.expect(reply("1", "3", "room", ok()), closed("1", "room"))
         loop.clock.waits_for_threads = True
         go_on.set()
         await until(lambda: server.records)

@@ -9,16 +9,8 @@ import pytest
 
 from bennu import Channel, Ok, on
 
-from ..support.memory import (
-    Over,
-    Version,
-    all_transports,
-    both_versions,
-    endpoint_of,
-    error,
-    ok,
-    serve,
-)
+from ..support.frames import error, ok, reply
+from ..support.memory import Over, Version, all_transports, both_versions, endpoint_of, serve
 
 
 class Room(Channel[Any]):
@@ -73,13 +65,13 @@ async def test_a_ref_is_short(over: Over, version: Version, ref: Any, kind: str)
         client = await server.connect(over=over, version=version)
         assert await client.join("room:1") == ok()
         if kind == "join":
-            client.send("2", ref, "room:2", "phx_join")
+            client.start_join("room:2", ref=ref, join_ref="2")
         elif kind == "join_ref":
-            client.send(ref, "2", "room:2", "phx_join")
+            client.start_join("room:2", ref="2", join_ref=ref)
         elif kind == "push":
-            client.send("1", ref, "room:1", "echo")
+            client.push("room:1", "echo", ref=ref)
         else:
-            client.send(None, ref, "phoenix", "heartbeat")
+            client.heartbeat(ref)
         code = await client.closed()
         assert code in (1011, None if over == "native" else code)
         server.logged("undecodable frame", level=30)
@@ -90,8 +82,8 @@ async def test_a_ref_of_the_longest_is_echoed() -> None:
     async with serve(endpoint_of(CHANNELS)) as server:
         client = await server.connect()
         ref = "é" * 64
-        client.send(ref, ref, "room:1", "phx_join")
-        await client.expect((ref, ref, "room:1", "phx_reply", ok()))
+        client.start_join("room:1", ref=ref)
+        await client.expect(reply(ref, ref, "room:1", ok()))
 
 
 async def test_a_binary_message_has_the_same_sizes() -> None:
@@ -114,8 +106,8 @@ async def test_sizes_can_be_set() -> None:
     }
     async with serve(endpoint_of(CHANNELS, **sizes)) as server:
         client = await server.connect()
-        client.send("1", "r" * 200, "room:1", "phx_join")
-        await client.expect(("1", "r" * 200, "room:1", "phx_reply", ok()))
+        client.start_join("room:1", ref="r" * 200, join_ref="1")
+        await client.expect(reply("1", "r" * 200, "room:1", ok()))
         assert await client.join("room:123456") == too_long(10)
         assert await client.join("any:1") == ok()
         assert await client.call("any:1", "events") == too_long(5)
@@ -133,7 +125,7 @@ async def test_an_array_or_object_is_as_short_as_a_text(version: Version, member
         parts: list[Any] = ["1", "1", "nothing", "nothing"]
         parts[member] = [{}] * 50
         client.send(*parts)
-        await client.expect((None, "1", parts[2], "phx_reply", error("unmatched topic")))
+        await client.expect(reply(None, "1", parts[2], error("unmatched topic")))
         parts[member] = [{}] * 1000
         client.send(*parts)
         assert await client.closed() == 1011
@@ -148,8 +140,8 @@ async def test_a_message_has_at_most_so_many_values(over: Over, version: Version
         client = await server.connect(over=over, version=version)
         assert await client.join("room:1") == ok()
         text = json.dumps("[],\\" * 300_000)
-        client.send("1", "2", "room:1", "echo", text)
+        client.push("room:1", "echo", text)
         assert (await client.receive(within=30)).payload == ok(text)
-        client.send("1", "3", "room:1", "echo", [[]] * 50_000)
+        client.push("room:1", "echo", [[]] * 50_000)
         await client.closed(within=30)
         server.logged("more than 50000 values", level=30)

@@ -10,9 +10,9 @@ import pytest
 from bennu import Channel, Stop
 from bennu.testing.clock import advance, running_loop, settle
 
-from ..support.memory import endpoint_of, ok, serve
+from ..support.frames import Frame, closed, crashed, ok, reply
+from ..support.memory import endpoint_of, serve
 from .bad import (
-    CRASH,
     LOST,
     REASONS,
     End,
@@ -37,9 +37,7 @@ async def test_a_bad_terminate_is_cut_short(how: How, line: str) -> None:
     async with scene("terminate", how) as s:
         await s.client.join("bad")
         s.client.leave("bad")
-        await s.client.expect(
-            ("1", "2", "bad", "phx_reply", ok()), ("1", "1", "bad", "phx_close", {})
-        )
+        await s.client.expect(reply("1", "2", "bad", ok()), closed("1", "bad"))
         await advance(5)
         await assert_all_is_over(s)
         s.server.logged("terminate of Bad on 'bad'", line)
@@ -74,10 +72,10 @@ async def test_a_crash_with_a_bad_terminate_still_tells_the_client(
     async with scene("terminate", how) as s:
         await s.client.join("bad")
         s.client.push("bad", "crash")
-        await s.client.expect(("1", "1", "bad", "phx_error", CRASH), within=seconds)
+        await s.client.expect(crashed("1", "bad"), within=seconds)
         assert running_loop().time() == seconds
-        crashed, cut = [record.getMessage() for record in s.server.records]
-        assert crashed == "Bad on 'bad' crashed in crash"
+        first, cut = [record.getMessage() for record in s.server.records]
+        assert first == "Bad on 'bad' crashed in crash"
         assert "Bad on 'bad'" in cut
         s.server.records.clear()
 
@@ -93,8 +91,8 @@ async def test_a_duplicate_join_cuts_a_bad_terminate_short(how: How, seconds: fl
         s.bad.place = "nowhere"
         s.client.start_join("bad")
         await s.client.expect(
-            ("3", "3", "bad", "phx_reply", ok()),
-            ("1", "1", "bad", "phx_close", {}),
+            reply("3", "3", "bad", ok()),
+            closed("1", "bad"),
             within=seconds,
         )
         if how in ("ignores", "catches_all"):
@@ -133,9 +131,7 @@ async def test_a_task_that_raises_ends_its_channel() -> None:
     """The effect is the same as if a handler had raised."""
     async with scene("task", "raises") as s:
         s.client.start_join("bad")
-        await s.client.expect(
-            ("1", "1", "bad", "phx_reply", ok()), ("1", "1", "bad", "phx_error", CRASH)
-        )
+        await s.client.expect(reply("1", "1", "bad", ok()), crashed("1", "bad"))
         assert s.server.logged("A task of Bad on 'bad' crashed").exc_info is not None
         [reason] = s.bad.reasons
         assert isinstance(reason, ZeroDivisionError)
@@ -150,9 +146,9 @@ async def test_a_task_ends_with_its_channel(end: End, how: How, seconds: float) 
         await settle()
         s.bad.place = "nowhere"
         await s.end(end)
-        frames: dict[str, list[tuple[Any, ...]]] = {
-            "leave": [("1", "2", "bad", "phx_reply", ok()), ("1", "1", "bad", "phx_close", {})],
-            "rejoin": [("2", "2", "bad", "phx_reply", ok()), ("1", "1", "bad", "phx_close", {})],
+        frames: dict[str, list[Frame]] = {
+            "leave": [reply("1", "2", "bad", ok()), closed("1", "bad")],
+            "rejoin": [reply("2", "2", "bad", ok()), closed("1", "bad")],
         }
         await s.client.expect(*frames.get(end, []))
         await advance(seconds - s.took())
@@ -179,9 +175,7 @@ async def test_a_task_that_raises_while_it_is_cancelled_is_logged() -> None:
         client = await server.connect()
         await client.join("room")
         client.leave("room")
-        await client.expect(
-            ("1", "2", "room", "phx_reply", ok()), ("1", "1", "room", "phx_close", {})
-        )
+        await client.expect(reply("1", "2", "room", ok()), closed("1", "room"))
         record = server.logged("a task that", "on 'room' started crashed when it was cancelled")
         assert record.exc_info is not None
 
@@ -200,7 +194,7 @@ async def test_a_task_may_stop_its_channel(reason: str) -> None:
     async with serve(endpoint_of({"room": Room})) as server:
         client = await server.connect()
         client.start_join("room")
-        told = ("phx_close", {}) if reason == "normal" else ("phx_error", CRASH)
-        await client.expect(("1", "1", "room", "phx_reply", ok()), ("1", "1", "room", *told))
+        end = closed if reason == "normal" else crashed
+        await client.expect(reply("1", "1", "room", ok()), end("1", "room"))
         if reason != "normal":
             server.logged("on 'room' stopped: out_of_paper")

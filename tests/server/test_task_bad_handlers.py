@@ -13,9 +13,9 @@ import pytest
 
 from bennu.testing.clock import advance, running_loop, settle
 
-from ..support.memory import Over, both_transports, endpoint_of, error, ok, serve
+from ..support.frames import closed, crashed, error, ok, reply
+from ..support.memory import Over, both_transports, endpoint_of, serve
 from .bad import (
-    CRASH,
     LOST,
     REASONS,
     Bad,
@@ -43,10 +43,10 @@ async def test_a_bad_join_is_answered_as_crashed(how: How, seconds: float) -> No
     """The answer comes at once, after join_timeout, or when the join was killed."""
     async with scene("join", how) as s:
         s.client.start_join("bad")
-        s.client.send(None, "2", "phoenix", "heartbeat")
+        s.client.heartbeat("2")
         await s.client.expect(
-            ("1", "1", "bad", "phx_reply", error("join crashed")),
-            (None, "2", "phoenix", "phx_reply", ok()),
+            reply("1", "1", "bad", error("join crashed")),
+            reply(None, "2", "phoenix", ok()),
             within=seconds,
         )
         assert running_loop().time() == seconds
@@ -78,7 +78,7 @@ async def test_a_close_frame_waits_behind_a_join_as_every_frame_does() -> None:
     async with scene("join", "hangs") as s:
         s.client.start_join("bad")
         await s.end("close")
-        await s.client.expect(("1", "1", "bad", "phx_reply", error("join crashed")), within=10)
+        await s.client.expect(reply("1", "1", "bad", error("join crashed")), within=10)
         assert await s.client.closed() == 1000
         assert s.took() == 10
         s.server.logged("The join of 'bad' took over 10s")
@@ -105,7 +105,7 @@ async def test_a_handler_that_raises_ends_its_channel_alone(place: str) -> None:
     """terminate gets the error. The client gets phx_error, and can join again."""
     async with scene(place, "raises") as s:
         await misbehaving(s)
-        await s.client.expect(("1", "1", "bad", "phx_error", CRASH))
+        await s.client.expect(crashed("1", "bad"))
         assert s.server.logged("Bad on 'bad' crashed in").exc_info is not None
         [reason] = s.bad.reasons
         assert isinstance(reason, ZeroDivisionError)
@@ -122,8 +122,8 @@ async def test_a_leave_is_not_held_up_for_ever(place: str, how: How, seconds: fl
         ref = "3" if place == "handler" else "2"
         await s.client.expect_nothing()
         await s.client.expect(
-            ("1", ref, "bad", "phx_reply", ok()),
-            ("1", "1", "bad", "phx_close", {}),
+            reply("1", ref, "bad", ok()),
+            closed("1", "bad"),
             within=seconds,
         )
         assert s.took() == seconds
@@ -167,8 +167,8 @@ async def test_a_duplicate_join_ends_a_bad_handler(place: str, how: How, seconds
         await s.end("rejoin")
         ref = "3" if place == "handler" else "2"
         await s.client.expect(
-            (ref, ref, "bad", "phx_reply", ok()),
-            ("1", "1", "bad", "phx_close", {}),
+            reply(ref, ref, "bad", ok()),
+            closed("1", "bad"),
             within=seconds,
         )
         assert s.took() == seconds

@@ -4,7 +4,7 @@
         ann = await server.connect()
         assert await ann.join("room:1") == ok()
         ann.push("room:1", "ping")
-        await ann.expect(("1", "2", "room:1", "phx_reply", ok()))
+        await ann.expect(reply("1", "2", "room:1", ok()))
 
 It runs under virtual time (:mod:`bennu.testing.clock`). A client waits until every task is blocked. Then either a
 frame has arrived, or no frame will come, and the test fails with a message. Time passes only if a test asks for it,
@@ -34,7 +34,20 @@ from bennu.store import Store
 from bennu.testing.clock import running_loop, settle
 from bennu.testing.wires import AnyWire, HandshakeRefused, NativeWire, Over, Wire, open_wire
 
-from .frames import Frame, decode_v1, decode_v2, encode_v1, encode_v2, error, ok
+from .frames import (
+    PHX_JOIN,
+    PHX_LEAVE,
+    PHX_REPLY,
+    Frame,
+    decode_v1,
+    decode_v2,
+    encode_v1,
+    encode_v2,
+    error,
+    heartbeat,
+    ok,
+    pushing,
+)
 from .inside import topics_of
 from .servers import is_of_the_test_runner
 
@@ -56,6 +69,11 @@ __all__ = [
 ]
 
 UNMATCHED: Final = error("unmatched topic")
+
+NEXT: Final[Any] = object()
+"""The next ref of a client."""
+OWN: Final[Any] = object()
+"""The join_ref with which a client has joined the topic."""
 
 Version = Literal["1.0.0", "2.0.0"]
 
@@ -121,28 +139,48 @@ class Client:
         self._is_v1 = version == "1.0.0"
         self._frames: deque[Frame] = deque()
 
-    # To the server.
+    # To the server. By default a message has the next ref, and the join_ref of the last join of its topic.
 
     def send(self, join_ref: Any, ref: Any, topic: Any, event: Any, payload: Any = None) -> None:
         """Send any message."""
-        frame = Frame(join_ref, ref, topic, event, {} if payload is None else payload)
+        frame = pushing(join_ref, ref, topic, event, payload)
         self.wire.send(encode_v1(frame) if self._is_v1 else encode_v2(frame))
 
-    def start_join(self, topic: Any, payload: Any = None) -> str:
+    def start_join(
+        self, topic: Any, payload: Any = None, *, ref: Any = NEXT, join_ref: Any = OWN
+    ) -> str:
         """Send a join; return its ref."""
-        ref = self.join_refs[topic] = str(next(self._refs))
-        self.send(ref, ref, topic, "phx_join", payload)
-        return ref
+        ref = self._ref(ref)
+        self.join_refs[topic] = ref if join_ref is OWN else join_ref
+        return self.push(topic, PHX_JOIN, payload, ref=ref)
 
-    def push(self, topic: Any, event: Any, payload: Any = None) -> str:
+    def push(
+        self,
+        topic: Any,
+        event: Any,
+        payload: Any = None,
+        *,
+        ref: Any = NEXT,
+        join_ref: Any = OWN,
+    ) -> str:
         """Send an event to a channel that was joined; return its ref."""
-        ref = str(next(self._refs))
-        self.send(self.join_refs.get(topic), ref, topic, event, payload)
-        return ref
+        sent: str = self._ref(ref)
+        own = self.join_refs.get(topic)
+        self.send(own if join_ref is OWN else join_ref, sent, topic, event, payload)
+        return sent
 
-    def leave(self, topic: Any) -> str:
+    def leave(self, topic: Any, *, ref: Any = NEXT, join_ref: Any = OWN) -> str:
         """Send a leave; return its ref."""
-        return self.push(topic, "phx_leave")
+        return self.push(topic, PHX_LEAVE, ref=ref, join_ref=join_ref)
+
+    def heartbeat(self, ref: Any = NEXT) -> str:
+        """Send a heartbeat; return its ref."""
+        sent: str = self._ref(ref)
+        self.send(*heartbeat(sent))
+        return sent
+
+    def _ref(self, ref: Any) -> Any:
+        return str(next(self._refs)) if ref is NEXT else ref
 
     async def join(self, topic: Any, payload: Any = None, *, within: float | None = None) -> Any:
         """Join, and return the payload of the reply, which must be the next frame."""
@@ -168,7 +206,7 @@ class Client:
         frame = await self.receive(within=within)
         if frame.payload == UNMATCHED:
             join_ref = None
-        assert frame[:4] == (join_ref, ref, topic, "phx_reply"), f"no reply to {ref!r}: {frame}"
+        assert frame[:4] == (join_ref, ref, topic, PHX_REPLY), f"no reply to {ref!r}: {frame}"
         return frame.payload
 
     # From the server.
@@ -189,16 +227,19 @@ class Client:
         await self._until(lambda: bool(self.read()), "a frame", within)
         return self._frames.popleft()
 
-    async def expect(self, *frames: tuple[Any, ...], within: float | None = None) -> None:
-        """Check that exactly these frames arrive, in this order, and no other frame has arrived."""
-        got: list[tuple[Any, ...]] = []
-        while len(got) < len(frames):
-            await self._until(lambda: bool(self.read()), f"{frames[len(got)]} after {got}", within)
-            got.append(tuple(self._frames.popleft()))
+    async def expect(self, *frames: Frame, within: float | None = None) -> None:
+        """Check that exactly these frames arrive, in this order, and no other frame has arrived.
+
+        In V1 they are expected without their ``join_ref``.
+        """
+        wanted = [frame._replace(join_ref=self._seen(frame.join_ref)) for frame in frames]
+        got: list[Frame] = []
+        while len(got) < len(wanted):
+            await self._until(lambda: bool(self.read()), f"{wanted[len(got)]} after {got}", within)
+            got.append(self._frames.popleft())
         await settle()
-        got += [tuple(frame) for frame in self.read()]
+        got += self.read()
         self._frames.clear()
-        wanted = list(frames)
         assert got == wanted, "\n".join(("got", *map(str, got), "instead of", *map(str, wanted)))
 
     async def expect_nothing(self) -> None:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Final, NamedTuple
 
+from .frames import Frame, decode_v2, encode_v2
 from .servers import Server
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "client_frame",
     "close_payload",
     "open_raw",
+    "text_frames",
 ]
 
 CONTINUATION: Final = 0x0
@@ -89,6 +91,11 @@ def client_frame(
     repeated = mask * (size // 4 + 1)
     content = int.from_bytes(data, "big") ^ int.from_bytes(repeated[:size], "big")
     return head + mask + content.to_bytes(size, "big")
+
+
+def text_frames(*messages: Frame) -> bytes:
+    """Return V2 messages as a client sends them, each in a text frame."""
+    return b"".join(client_frame(TEXT, str(encode_v2(message)).encode()) for message in messages)
 
 
 def close_payload(code: int, reason: str = "") -> bytes:
@@ -193,6 +200,10 @@ class RawClient:
         frame = await self.frame()
         assert frame.first == 0x80 | TEXT, frame
         return frame.data.decode()
+
+    async def message(self) -> Frame:
+        """Return the V2 message in the next frame, which must be a whole text frame."""
+        return decode_v2(await self.text())
 
     async def close_frame(self) -> tuple[int | None, str]:
         """Return code and reason of the next frame, which must be a close frame."""

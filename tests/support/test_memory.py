@@ -12,6 +12,7 @@ from bennu import Channel, Endpoint, on
 from bennu.testing.clock import settle
 from bennu.testing.wires import NativeWire
 from tests.support.clock import work
+from tests.support.frames import PHX_CLOSE, PHX_REPLY, Frame, reply
 
 from .memory import (
     HandshakeRefused,
@@ -57,7 +58,7 @@ async def test_a_client_joins_calls_and_leaves(over: Over, version: Version) -> 
         assert await client.call("room:1", "later", within=2) == ok("later")
         client.leave("room:1")
         frames = [await client.receive() for _ in range(2)]
-        assert [frame.event for frame in frames] == ["phx_reply", "phx_close"]
+        assert [frame.event for frame in frames] == [PHX_REPLY, PHX_CLOSE]
         assert await client.call("room:1", "echo") == error("unmatched topic")
         client.close()
         assert await client.closed() == 1000
@@ -76,7 +77,7 @@ async def test_what_does_not_come_fails_the_test(over: Over) -> None:
             await client.receive(within=1.9)
         with pytest.raises(AssertionError, match="did not send the close"):
             await client.closed()
-        await client.expect(("1", "2", "room:1", "phx_reply", ok("later")), within=0.1)
+        await client.expect(reply("1", "2", "room:1", ok("later")), within=0.1)
 
 
 async def test_what_comes_and_is_not_expected_fails_the_test() -> None:
@@ -85,9 +86,9 @@ async def test_what_comes_and_is_not_expected_fails_the_test() -> None:
         client = await server.connect()
         await client.join("room:1")
 
-        def push_two() -> list[tuple[Any, ...]]:
+        def push_two() -> list[Frame]:
             refs = [client.push("room:1", "echo", n) for n in (1, 2)]
-            return [("1", ref, "room:1", "phx_reply", ok(n)) for n, ref in enumerate(refs, 1)]
+            return [reply("1", ref, "room:1", ok(n)) for n, ref in enumerate(refs, 1)]
 
         one, two = push_two()
         with pytest.raises(AssertionError, match="instead of"):
@@ -126,7 +127,7 @@ async def test_a_client_that_does_not_read_gets_it_later(over: Over) -> None:
             client.push("room:1", "echo", n)
         await client.expect_nothing()
         client.wire.read_on()
-        await client.expect(*(("1", str(2 + n), "room:1", "phx_reply", ok(n)) for n in range(3)))
+        await client.expect(*(reply("1", str(2 + n), "room:1", ok(n)) for n in range(3)))
 
 
 # The checks of serve() at its end.

@@ -1,8 +1,9 @@
 """Phoenix clients over real sockets, on the level of frames.
 
     async with connect(server, "/socket") as client:
-        await client.send("1", "1", "room:1", "phx_join", {})
-        await client.expect(reply("1", "1", "room:1", ok()))
+        assert await client.join("room:1") == ok()
+        await client.push("room:1", "echo", {"a": 1})
+        await client.expect(reply("1", "2", "room:1", ok({"a": 1})))
 
 :func:`connect` adds the protocol's messages to the asyncio client of the ``websockets`` library. The client of
 :mod:`tests.support.raw` sends bytes that this client can't send.
@@ -25,7 +26,21 @@ from websockets.exceptions import ConnectionClosed
 from websockets.protocol import State
 from websockets.typing import Subprotocol
 
-from .frames import Frame, decode_v1, decode_v2, encode_v1, encode_v2, ok
+from .frames import (
+    PHX_JOIN,
+    PHX_LEAVE,
+    Frame,
+    broadcast,
+    decode_v1,
+    decode_v2,
+    encode_v1,
+    encode_v2,
+    heartbeat,
+    ok,
+    push,
+    pushing,
+    reply,
+)
 from .servers import Server
 
 __all__ = [
@@ -33,9 +48,7 @@ __all__ = [
     "V2",
     "Phoenix",
     "broadcast",
-    "close",
     "connect",
-    "crash",
     "learn",
     "push",
     "reply",
@@ -44,33 +57,11 @@ __all__ = [
 V1: Final = "1.0.0"
 V2: Final = "2.0.0"
 
+NEXT: Final[Any] = object()
+"""The next ref of a client."""
+
 PATIENCE: Final = 20.0
 """Seconds after which a test fails, and says what it waits for."""
-
-
-def reply(join_ref: Any, ref: Any, topic: Any, payload: Any) -> Frame:
-    """Return a reply, with a payload of ``ok`` or ``error``."""
-    return Frame(join_ref, ref, topic, "phx_reply", payload)
-
-
-def push(join_ref: Any, topic: str, event: str, payload: Any) -> Frame:
-    """Return a push of one channel."""
-    return Frame(join_ref, None, topic, event, payload)
-
-
-def broadcast(topic: str, event: str, payload: Any) -> Frame:
-    """Return a broadcast."""
-    return Frame(None, None, topic, event, payload)
-
-
-def close(join_ref: Any, topic: str) -> Frame:
-    """Return the message that a channel has closed."""
-    return Frame(join_ref, join_ref, topic, "phx_close", {})
-
-
-def crash(join_ref: Any, topic: str) -> Frame:
-    """Return the message that a channel has crashed."""
-    return Frame(join_ref, join_ref, topic, "phx_error", {"reason": "channel_crash"})
 
 
 class Phoenix:
@@ -80,11 +71,14 @@ class Phoenix:
         websocket: The connection.
         vsn: The version of the client. A V1 frame has no ``join_ref``, so expected messages are compared
             without it.
+        join_refs: The join_ref of each joined topic.
     """
 
     def __init__(self, websocket: ClientConnection, vsn: str) -> None:
         self.websocket = websocket
         self.vsn = vsn
+        self.join_refs: dict[Any, Any] = {}
+        self._refs = count(2)  # the first join has ref 1
         self._heartbeats = count(1)
         v1 = vsn.startswith("1.")
         self._encode = encode_v1 if v1 else encode_v2
@@ -95,8 +89,26 @@ class Phoenix:
         self, join_ref: Any, ref: Any, topic: Any, event: Any, payload: Any = None
     ) -> None:
         """Send a message; a payload of bytes is sent as a binary frame."""
-        message = Frame(join_ref, ref, topic, event, {} if payload is None else payload)
-        await self.websocket.send(self._encode(message))
+        await self.websocket.send(self._encode(pushing(join_ref, ref, topic, event, payload)))
+
+    async def start_join(self, topic: Any, payload: Any = None, *, ref: Any = "1") -> None:
+        """Send a join, with this ref and join_ref."""
+        self.join_refs[topic] = ref
+        await self.push(topic, PHX_JOIN, payload, ref=ref)
+
+    async def push(self, topic: Any, event: Any, payload: Any = None, *, ref: Any = NEXT) -> Any:
+        """Send an event to a channel that was joined, by default with the next ref; return the ref."""
+        ref = str(next(self._refs)) if ref is NEXT else ref
+        await self.send(self.join_refs.get(topic), ref, topic, event, payload)
+        return ref
+
+    async def leave(self, topic: Any, *, ref: Any = NEXT) -> None:
+        """Send a leave."""
+        await self.push(topic, PHX_LEAVE, ref=ref)
+
+    async def heartbeat(self, ref: Any) -> None:
+        """Send a heartbeat."""
+        await self.send(*heartbeat(ref))
 
     async def send_raw(self, data: str | bytes) -> None:
         """Send a frame unchanged."""
@@ -121,12 +133,12 @@ class Phoenix:
     async def expect_silence(self) -> None:
         """Check that no other message was sent: the answer to a heartbeat must be the next frame."""
         ref = f"beat-{next(self._heartbeats)}"
-        await self.send(None, ref, "phoenix", "heartbeat")
+        await self.heartbeat(ref)
         await self.expect(reply(None, ref, "phoenix", ok()))
 
     async def join(self, topic: str, payload: Any = None, *, ref: Any = "1") -> Any:
         """Join, as the stock client does, and return the reply's payload."""
-        await self.send(ref, ref, topic, "phx_join", payload)
+        await self.start_join(topic, payload, ref=ref)
         answer = await self.receive()
         expected = reply(ref if self._sends_join_ref else None, ref, topic, answer.payload)
         assert answer == expected, f"expected {expected}, got {answer}"

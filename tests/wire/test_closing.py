@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from bennu import Endpoint
-from tests.support.frames import ok
+from tests.support.frames import ok, reply
 from tests.support.raw import BINARY, CLOSE, PING, TEXT, client_frame, close_payload, open_raw
 from tests.support.servers import Server, serve
-from tests.support.wire import connect, reply
+from tests.support.wire import connect
 
 from .app import Journal, make_endpoint
 from .divergence import decided_by_server

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.frames import error, ok
+from tests.support.frames import broadcast, closed, crashed, error, ok, push, reply
 from tests.support.servers import Server
-from tests.support.wire import Phoenix, broadcast, close, connect, crash, push, reply
+from tests.support.wire import Phoenix, connect
 
 from .app import Journal
 
@@ -30,7 +30,7 @@ async def test_a_leave(server: Server, vsn: str, journal: Journal) -> None:
         await client.send("1", "2", topic, "phx_leave")
         await client.expect(
             reply("1", "2", topic, ok()),
-            close("1", topic),
+            closed("1", topic),
             push("1", topic, "farewell", {"reason": "left"}),
         )
         assert await journal.end_of(topic) == "left"
@@ -44,7 +44,7 @@ async def test_after_a_leave_the_topic_is_free(server: Server, vsn: str, journal
     async with connect(server, vsn=vsn) as client:
         assert await client.join(topic) == ok()
         await client.send("1", "2", topic, "phx_leave")
-        await client.expect(reply("1", "2", topic, ok()), close("1", topic))
+        await client.expect(reply("1", "2", topic, ok()), closed("1", topic))
         await client.send("1", "3", topic, "shout", {"a": 1})
         await client.send("1", "4", topic, "phx_leave")
         await client.expect(
@@ -68,7 +68,7 @@ async def test_a_leave_with_null_is_meant_for_whatever_is_joined(server: Server,
     async with connect(server, vsn=vsn) as client:
         assert await client.join("room:1") == ok()
         await client.send(None, "2", "room:1", "phx_leave")
-        await client.expect(reply("1", "2", "room:1", ok()), close("1", "room:1"))
+        await client.expect(reply("1", "2", "room:1", ok()), closed("1", "room:1"))
 
 
 async def test_a_leave_waits_for_its_turn(server: Server, vsn: str, journal: Journal) -> None:
@@ -85,7 +85,7 @@ async def test_a_leave_waits_for_its_turn(server: Server, vsn: str, journal: Jou
             reply("1", "2", topic, ok()),
             reply("1", "3", topic, ok({"a": 1})),
             reply("1", "4", topic, ok()),
-            close("1", topic),
+            closed("1", topic),
         )
 
 
@@ -99,7 +99,7 @@ async def test_a_join_behind_a_leave(server: Server, vsn: str, journal: Journal)
         await client.send("3", "4", topic, "echo", {"a": 1})
         await client.expect(
             reply("1", "2", topic, ok()),
-            close("1", topic),
+            closed("1", topic),
             reply("3", "3", topic, ok()),
             reply("3", "4", topic, ok({"a": 1})),
         )
@@ -116,7 +116,7 @@ async def test_a_channel_that_stops_normally_closes(
     async with connect(server, vsn=vsn) as client:
         await join_eager(client, topic)
         await client.send("1", "2", topic, "stop", reason)
-        await client.expect(close("1", topic), push("1", topic, "farewell", {"reason": reason}))
+        await client.expect(closed("1", topic), push("1", topic, "farewell", {"reason": reason}))
         assert await journal.end_of(topic) == reason
         await client.expect_silence()
 
@@ -130,7 +130,7 @@ async def test_a_channel_that_stops_with_a_reply(server: Server, vsn: str) -> No
         await client.send("1", "2", topic, "stop_with_reply", "normal")
         await client.expect(
             reply("1", "2", topic, ok({"bye": True})),
-            close("1", topic),
+            closed("1", topic),
             push("1", topic, "farewell", {"reason": "normal"}),
         )
 
@@ -147,7 +147,7 @@ async def test_a_channel_that_stops_for_any_other_reason_failed(
         await client.expect(
             reply("1", "2", topic, ok({"bye": True})),
             push("1", topic, "farewell", {"reason": "odd"}),
-            crash("1", topic),
+            crashed("1", topic),
         )
         assert await journal.end_of(topic) == "odd"
         await client.expect_silence()

@@ -7,9 +7,9 @@ import pytest
 from bennu import Endpoint
 from bennu.reasons import Limit
 from bennu.server import task
-from tests.support.frames import error, ok
+from tests.support.frames import broadcast, closed, error, ok, push, reply
 from tests.support.servers import Server
-from tests.support.wire import broadcast, close, connect, push, reply
+from tests.support.wire import connect
 
 from .app import Journal
 
@@ -88,7 +88,7 @@ async def test_a_join_without_join_ref(server: Server) -> None:
             reply(None, "4", "room:1", ok()),
             push("4", "room:1", "pushed", {"a": 1}),
             reply("4", "7", "room:1", ok()),
-            close(None, "room:1"),
+            closed(None, "room:1"),
         )
 
 
@@ -165,7 +165,7 @@ async def test_a_hundred_channels_may_be_joined(server: Server, vsn: str) -> Non
         refused = error("too many channels joined")
         assert await client.join("room:100", ref="100") == refused
         await client.send("0", "101", "room:0", "phx_leave")
-        await client.expect(reply("0", "101", "room:0", ok()), close("0", "room:0"))
+        await client.expect(reply("0", "101", "room:0", ok()), closed("0", "room:0"))
         assert await client.join("room:100", ref="102") == ok()
 
 
@@ -179,7 +179,7 @@ async def test_the_limit_of_channels_can_be_set(
         assert await client.join("room:1", ref="1") == ok()
         assert await client.join("room:2", ref="2") == error("too many channels joined")
         await client.send("3", "3", "room:1", "phx_join")
-        await client.expect(reply("3", "3", "room:1", ok()), close("1", "room:1"))
+        await client.expect(reply("3", "3", "room:1", ok()), closed("1", "room:1"))
         await client.expect_silence()
     assert endpoint.telemetry.exceeded[Limit.CHANNELS] == before + 1
 
@@ -190,7 +190,7 @@ async def test_a_second_join_replaces_the_first(server: Server, vsn: str, journa
     async with connect(server, vsn=vsn) as client:
         assert await client.join("room:twice", ref="1") == ok()
         await client.send("2", "2", "room:twice", "phx_join")
-        await client.expect(reply("2", "2", "room:twice", ok()), close("1", "room:twice"))
+        await client.expect(reply("2", "2", "room:twice", ok()), closed("1", "room:twice"))
         await client.send("2", "3", "room:twice", "echo", {"a": 1})
         await client.expect(reply("2", "3", "room:twice", ok({"a": 1})))
         await client.expect_silence()
@@ -212,7 +212,7 @@ async def test_a_channel_that_ignores_its_end_delays_the_next_join(
         await client.send("3", "3", topic, "phx_join")
         await client.send(None, "4", "phoenix", "heartbeat")
         await client.expect(
-            reply("3", "3", topic, ok()), close("1", topic), reply(None, "4", "phoenix", ok())
+            reply("3", "3", topic, ok()), closed("1", topic), reply(None, "4", "phoenix", ok())
         )
     assert await journal.read(topic, "cancelled")
 

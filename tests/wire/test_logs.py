@@ -6,10 +6,10 @@ import logging
 
 import pytest
 
-from tests.support.frames import ok
+from tests.support.frames import ok, reply
 from tests.support.raw import ask
 from tests.support.servers import Server, serve
-from tests.support.wire import connect, reply
+from tests.support.wire import connect
 
 from .app import make_endpoint
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from bennu import Endpoint
-from tests.support.frames import error, ok
+from tests.support.frames import broadcast, crashed, error, ok, push, reply
 from tests.support.servers import Server
-from tests.support.wire import V1, V2, broadcast, connect, crash, push, reply
+from tests.support.wire import V1, V2, connect
 
 from .app import Journal
 
@@ -247,7 +247,7 @@ async def test_a_handler_that_raises_ends_its_channel_alone(
         assert await client.join("room:2", ref="2") == ok()
         assert await other.join(topic) == ok()
         await client.send("1", "3", topic, "crash")
-        await client.expect(crash("1", topic))
+        await client.expect(crashed("1", topic))
         assert isinstance(await journal.end_of(topic), RuntimeError)
         await client.send("1", "4", topic, "echo")
         await client.send("2", "5", "room:2", "echo")

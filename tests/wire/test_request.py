@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from bennu import Endpoint
-from tests.support.frames import error
+from tests.support.frames import error, reply
 from tests.support.raw import ask
 from tests.support.servers import Server
-from tests.support.wire import connect, learn, reply
+from tests.support.wire import connect, learn
 
 from .divergence import decided_by_server
 

@@ -9,9 +9,9 @@ import pytest
 
 from bennu import Endpoint
 from bennu.errors import DecodeError
-from tests.support.frames import ok
+from tests.support.frames import broadcast, ok, reply
 from tests.support.servers import Server
-from tests.support.wire import V1, broadcast, connect, reply
+from tests.support.wire import V1, connect
 
 from .app import Journal
 
