@@ -11,6 +11,7 @@ from msgspec import Struct
 from bennu import Broadcast, Channel, Latest, on, on_info, on_out
 from bennu.bus import MemoryNetwork
 
+from ..support.frames import Frame, broadcast
 from ..support.hostile_adapter import HostileAdapter
 from ..support.memory import Client, Server, endpoint_of, serve
 
@@ -98,6 +99,6 @@ def lines_of(*nodes: Node) -> list[str]:
     return lines
 
 
-def said(payload: Any, event: str = "said", topic: str = "room:1") -> tuple[Any, ...]:
+def said(payload: Any, event: str = "said", topic: str = "room:1") -> Frame:
     """Return the frame of a broadcast."""
-    return (None, None, topic, event, payload)
+    return broadcast(topic, event, payload)

@@ -16,6 +16,7 @@ from bennu.pubsub.interest import LINGER, PATIENCE
 from bennu.reasons import LossReason
 from bennu.testing.clock import advance, running_loop, settle
 
+from ..support.frames import push
 from ..support.hostile_adapter import HostileAdapter
 from ..support.inside import topics_of
 from ..support.memory import endpoint_of, serve
@@ -94,7 +95,7 @@ async def test_an_intercepted_broadcast() -> None:
         ann, bob = await one.enter("ann"), await two.enter("bob")
         await one.server.endpoint.broadcast("room:1", "secret", {"n": 1})
         for client, name in ((ann, "ann"), (bob, "bob")):
-            await client.expect(("1", None, "room:1", "seen", {"by": name, "n": 1}))
+            await client.expect(push("1", "room:1", "seen", {"by": name, "n": 1}))
 
 
 async def test_messages_between_server_code() -> None:
@@ -107,8 +108,8 @@ async def test_messages_between_server_code() -> None:
         await pubsub.broadcast("server", Price(5))
         for client in (ann, bob):
             await client.expect(
-                ("1", None, "room:1", "server", {"event": "stop", "payload": {"in": 3}}),
-                ("1", None, "room:1", "price", {"cents": 5}),
+                push("1", "room:1", "server", {"event": "stop", "payload": {"in": 3}}),
+                push("1", "room:1", "price", {"cents": 5}),
             )
         heard: list[Any] = []
         subscription = two.server.endpoint.pubsub.subscribe("plain", heard.append)

@@ -15,12 +15,18 @@ from bennu.pubsub.subscribers import Subscribers
 from bennu.reasons import DropReason
 from bennu.testing.clock import settle
 
+from ..support.frames import broadcast, encode_v2
 from .outboxes import Member, RecordingOutbox, key_for
 
 BROKEN = b'{"n":tru}'
 """No JSON, as a decoder notices. Its first and last byte are those of an object."""
 
 DEEP = b'{"n":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+
+
+def sent(payload: bytes) -> bytes:
+    """Return the frame that a client gets, with a payload as it came."""
+    return str(encode_v2(broadcast("A", "n", "payload"))).encode().replace(b'"payload"', payload)
 
 
 class Ends:
@@ -60,7 +66,7 @@ async def test_clients_get_the_bytes_that_came() -> None:
     other = RecordingOutbox()
     ends.subscribers.enter(key_for(intercepts="o"), other, Member(other))
     await ends.receive(BROKEN)
-    assert ends.client.received == other.received == [b'[null,null,"A","n",%b]' % BROKEN]
+    assert ends.client.received == other.received == [sent(BROKEN)]
 
 
 @pytest.mark.parametrize("content", [BROKEN, b'{"\xff":1}', DEEP, b"{]}", b"{}{}"])
@@ -82,7 +88,7 @@ async def test_what_is_no_json_reaches_nobody_if_somebody_reads_it(
     assert ends.client.received == []
     assert heard == []
     await ends.receive(b'{"n":[1]}')
-    assert ends.client.received == [b'[null,null,"A","n",{"n":[1]}]']
+    assert ends.client.received == [sent(b'{"n":[1]}')]
     assert heard == [Broadcast("A", "n", {"n": [1]})]
 
 
