@@ -28,6 +28,7 @@ from bennu.bus import IPCAdapter, MemoryNetwork
 from bennu.bus.broker.adapter import BrokerAdapter
 from bennu.bus.broker.settings import BrokerSettings
 from bennu.pubsub.envelope import IDS, TOPICS, Envelope, unpack
+from tests.support.frames import PHX_CLOSE
 
 from ..bus.broker.memory_broker import MemoryBroker
 from ..bus.ipc.paths import short_directory
@@ -128,7 +129,7 @@ async def test_on_an_event_loop_the_error_names_the_async_publisher(directory: P
 def test_an_error_of_a_message_leaves_the_publisher_as_it_is(directory: Path) -> None:
     with BlockingPublisher(f"ipc://{directory}") as publisher:
         with pytest.raises(ReservedEvent):
-            publisher.broadcast("room:1", "phx_close")
+            publisher.broadcast("room:1", PHX_CLOSE)
         assert publisher.broadcast("room:1", "news") == 0
         assert publisher.address == f"ipc://{directory}"
     publisher.stop()

@@ -27,7 +27,8 @@ from bennu.testing.clock import advance, settle
 
 from ..bus.broker.memory_broker import MemoryBroker
 from ..support.cut_adapter import CutAdapter
-from ..support.memory import endpoint_of, ok, serve
+from ..support.frames import PHX_REPLY, broadcast, ok, push
+from ..support.memory import endpoint_of, serve
 
 
 class Price(Struct, frozen=True):
@@ -74,10 +75,10 @@ async def test_what_it_sends_reaches_clients_handlers_and_connections() -> None:
             assert await publisher.broadcast("room:2", "news", {}) == 0
             await settle()
             await ann.expect(
-                (None, None, "room:1", "news", {"text": "⚡"}),
-                (None, None, "room:1", "empty", {}),
-                (None, None, "room:1", "bytes", b"\x00\xff"),
-                ("1", None, "room:1", "price", {"cents": 7}),
+                broadcast("room:1", "news", {"text": "⚡"}),
+                broadcast("room:1", "empty", {}),
+                broadcast("room:1", "bytes", b"\x00\xff"),
+                push("1", "room:1", "price", {"cents": 7}),
             )
             assert publisher.nodes() == {"web"}
             assert endpoint.nodes() == {"web"}
@@ -90,7 +91,7 @@ async def test_a_wrong_message_is_refused_before_it_is_sent() -> None:
     async with publisher_of(MemoryNetwork()) as publisher:
         wrong: Any = 7
         with pytest.raises(ReservedEvent):
-            await publisher.broadcast("room:1", "phx_reply", {})
+            await publisher.broadcast("room:1", PHX_REPLY, {})
         with pytest.raises(EncodeError, match="JSON object"):
             await publisher.broadcast("room:1", "news", [1])
         with pytest.raises(TypeError, match="a topic is text, got 7"):

@@ -29,8 +29,9 @@ from bennu.testing.clock import advance, settle
 from bennu.testing.shared_store import SharedStore
 
 from ..bus.ipc.paths import short_directory
+from ..support.frames import broadcast, push
 from ..support.hostile_adapter import HostileAdapter
-from ..support.memory import Frame, Server, endpoint_of, serve
+from ..support.memory import Server, endpoint_of, serve
 
 
 class Room(Channel[Any]):
@@ -88,7 +89,7 @@ async def test_a_client_that_was_away_gets_what_a_publisher_has_sent() -> None:
         reply = await ann.join("room:1", {"recovery": {}}, within=30)
         epoch = reply["response"]["recovery"]["epoch"]
         assert await publisher.broadcast("room:1", "said", {"n": 1}) == 1
-        await ann.expect(Frame(None, f"1:{epoch}", "room:1", "said", {"n": 1}), within=1)
+        await ann.expect(broadcast("room:1", "said", {"n": 1}, at=f"1:{epoch}"), within=1)
         ann.close()
         await publisher.broadcast("room:1", "said", {"n": 2})
         await publisher.broadcast("room:1", "said", {"n": 3}, confirm=False)
@@ -98,7 +99,7 @@ async def test_a_client_that_was_away_gets_what_a_publisher_has_sent() -> None:
         reply = await again.join("room:1", position, within=30)
         assert reply["response"]["recovery"]["count"] == 2
         await again.expect(
-            *(Frame("1", f"{n}:{epoch}", "room:1", "said", {"n": n}) for n in (2, 3)), within=1
+            *(push("1", "room:1", "said", {"n": n}, at=f"{n}:{epoch}") for n in (2, 3)), within=1
         )
 
 
@@ -109,9 +110,9 @@ async def test_a_topic_without_history_and_an_ephemeral_event_go_over_the_bus_al
             await ann.join(topic, within=30)
         for topic, event in (("room:1", "typing"), ("hall:lobby", "news"), ("lobby", "news")):
             assert await publisher.broadcast(topic, event, {"n": 1}) == 1
-            await ann.expect(Frame(None, None, topic, event, {"n": 1}), within=1)
+            await ann.expect(broadcast(topic, event, {"n": 1}), within=1)
         assert await publisher.broadcast("room:1", "typing", b"\x00") == 1
-        await ann.expect(Frame(None, None, "room:1", "typing", b"\x00"), within=1)
+        await ann.expect(broadcast("room:1", "typing", b"\x00"), within=1)
         await publisher.broadcast("hall:west", "news", {"n": 2})
         assert given.store.calls["append"] == 1
         assert await given.kept("hall:west") == [2]

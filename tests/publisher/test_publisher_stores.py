@@ -17,6 +17,7 @@ from bennu.testing.shared_store import SharedStore
 from ..bus.ipc.paths import short_directory
 from ..support import servers, wire
 from ..support.brokers.redis import redis_server
+from ..support.frames import broadcast, push
 from ..support.memory import endpoint_of
 
 pytestmark = pytest.mark.clock("real")
@@ -53,12 +54,12 @@ async def test_clients_that_are_there_and_clients_that_were_away(endpoint: Endpo
         epoch = reply["response"]["recovery"]["epoch"]
         for n in (1, 2):
             await publisher.broadcast(TOPIC, "said", {"n": n})
-            assert (await ann.receive()) == (None, f"{n}:{epoch}", TOPIC, "said", {"n": n})
+            assert (await ann.receive()) == broadcast(TOPIC, "said", {"n": n}, at=f"{n}:{epoch}")
         await publisher.broadcast(TOPIC, "typing", {"n": 3})
-        assert (await ann.receive()) == (None, None, TOPIC, "typing", {"n": 3})
+        assert (await ann.receive()) == broadcast(TOPIC, "typing", {"n": 3})
         async with wire.connect(server) as ben:
             await ben.join(TOPIC, {"recovery": {"epoch": epoch, "offset": 1}})
-            assert (await ben.receive()) == ("1", f"2:{epoch}", TOPIC, "said", {"n": 2})
+            assert (await ben.receive()) == push("1", TOPIC, "said", {"n": 2}, at=f"2:{epoch}")
 
 
 async def test_a_parent_and_its_child_publish(endpoint: Endpoint) -> None:
