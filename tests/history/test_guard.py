@@ -13,7 +13,8 @@ from bennu.store import Announce, Appended, Draft, Head, Page, Retention
 from bennu.testing.clock import advance, running_loop, settle
 from bennu.testing.shared_store import SharedStore
 
-from ..support.memory import Frame, Server, endpoint_of, ok, serve
+from ..support.frames import broadcast, ok
+from ..support.memory import Server, endpoint_of, serve
 
 
 class Room(Channel[Any]):
@@ -128,7 +129,7 @@ async def test_answers_of_a_wrong_shape_cost_no_more_than_their_calls() -> None:
         server.records.clear()
         assert (await ask(server))["status"] == "ok"
         [frame] = plain.read()  # it was appended once, and found by a read
-        assert frame == Frame(None, None, "room:1", "said", {"n": 1})
+        assert frame == broadcast("room:1", "said", {"n": 1})
 
 
 async def test_a_store_that_fails_again_and_again_is_probed_less_often() -> None:

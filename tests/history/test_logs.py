@@ -24,8 +24,9 @@ from bennu.store import Store
 from bennu.testing.clock import advance, running_loop, settle
 from bennu.testing.shared_store import SharedStore
 
+from ..support.frames import Frame, broadcast, crashed, error, ok
 from ..support.hostile_adapter import HostileAdapter
-from ..support.memory import Client, Frame, Server, endpoint_of, error, ok, serve
+from ..support.memory import Client, Server, endpoint_of, serve
 
 TOKEN = "t" * 16
 
@@ -78,7 +79,7 @@ async def nodes(store: Store, *names: str) -> AsyncIterator[list[Node]]:
 
 def entries(epoch: str, *offsets: int) -> list[Frame]:
     """Return the live frames of entries that say their offsets."""
-    return [Frame(None, f"{n}:{epoch}", "room:1", "said", {"n": n}) for n in offsets]
+    return [broadcast("room:1", "said", {"n": n}, at=f"{n}:{epoch}") for n in offsets]
 
 
 @pytest.mark.parametrize("announces", [False, True])
@@ -146,10 +147,10 @@ async def test_a_new_epoch_ends_positioned_channels_so_that_they_join_again() ->
         await ann.expect(*entries(recovery["epoch"], 1))
         await store.reset("room:1")
         await one.say(2)
-        crash = Frame("1", "1", "room:1", "phx_error", {"reason": "channel_crash"})
+        crash = crashed("1", "room:1")
         await ann.expect(crash, within=3)
         await one.say(3)
-        frames = [Frame(None, None, "room:1", "said", {"n": n}) for n in (1, 3)]
+        frames = [broadcast("room:1", "said", {"n": n}) for n in (1, 3)]
         await plain.expect(*frames, within=1)
         _, again = await one.enter(epoch=recovery["epoch"], offset=1)
         assert (again["recovered"], again["reason"]) == (False, "epoch")

@@ -9,7 +9,8 @@ import pytest
 from bennu import Channel, DefinitionError, History, on
 from bennu.bus import MemoryNetwork
 
-from ..support.memory import Frame, endpoint_of, serve
+from ..support.frames import broadcast
+from ..support.memory import endpoint_of, serve
 from ..support.stores import SharedStore
 
 
@@ -40,13 +41,13 @@ async def test_an_ephemeral_event_reaches_the_others_on_all_nodes_and_is_not_kep
         await ben.join("room:1", {"recovery": {}})
         await eve.join("room:1")
         for n in (1, 2):
-            ann.send("1", "3", "room:1", "type", {"n": n})
-            ann.send("1", "4", "room:1", "say", {"n": n})
-        said = [Frame(None, f"{n}:{epoch}", "room:1", "said", {"n": n}) for n in (1, 2)]
-        typing = [Frame(None, None, "room:1", "typing", {"n": n}) for n in (1, 2)]
+            ann.push("room:1", "type", {"n": n})
+            ann.push("room:1", "say", {"n": n})
+        said = [broadcast("room:1", "said", {"n": n}, at=f"{n}:{epoch}") for n in (1, 2)]
+        typing = [broadcast("room:1", "typing", {"n": n}) for n in (1, 2)]
         await ann.expect(*said)
         await ben.expect(typing[0], said[0], typing[1], said[1])
-        plain = [Frame(None, None, "room:1", "said", {"n": n}) for n in (1, 2)]
+        plain = [broadcast("room:1", "said", {"n": n}) for n in (1, 2)]
         await eve.expect(typing[0], plain[0], typing[1], plain[1])
         history = await endpoints[1].history("room:1")
         assert [entry.event for entry in history] == ["said", "said"]
@@ -60,7 +61,7 @@ async def test_an_ephemeral_event_can_be_bytes() -> None:
         client = await server.connect()
         await client.join("room:1", {"recovery": {}})
         await endpoint.broadcast("room:1", "typing", b"\x00\x01")
-        await client.expect(Frame(None, None, "room:1", "typing", b"\x00\x01"))
+        await client.expect(broadcast("room:1", "typing", b"\x00\x01"))
 
 
 @pytest.mark.parametrize("given", ["typing", 7, [b"typing"]])

@@ -15,8 +15,9 @@ from bennu.store import Draft, MemoryStore, Store
 from bennu.testing.clock import advance, running_loop, settle
 from bennu.testing.shared_store import SharedStore
 
+from ..support.frames import Frame, broadcast, ok
 from ..support.hostile_adapter import HostileAdapter
-from ..support.memory import Client, Frame, Server, endpoint_of, ok, serve
+from ..support.memory import Client, Server, endpoint_of, serve
 
 PAGE = "p" * 16
 TAB = "q" * 16
@@ -92,7 +93,7 @@ async def fleet(store: Store, count: int) -> AsyncIterator[list[OneOf]]:
 def live(epoch: str, *offsets: int, **more: Any) -> list[Frame]:
     """Return the live frames of entries that say their offsets."""
     payloads = [(n, {"n": n, **more}) for n in offsets]
-    return [Frame(None, f"{n}:{epoch}", "room:1", "said", payload) for n, payload in payloads]
+    return [broadcast("room:1", "said", payload, at=f"{n}:{epoch}") for n, payload in payloads]
 
 
 # What is heard

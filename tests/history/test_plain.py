@@ -15,7 +15,8 @@ from bennu.logs.log import Log
 from bennu.testing.clock import settle
 from bennu.testing.shared_store import SharedStore
 
-from ..support.memory import Frame, endpoint_of, serve
+from ..support.frames import broadcast
+from ..support.memory import endpoint_of, serve
 
 
 class Room(Channel[Any]):
@@ -47,9 +48,9 @@ async def test_they_are_delivered_and_each_topic_and_node_is_named_once() -> Non
                 ("room:2", "news"),
             ):
                 await publisher.broadcast(topic, event, {"n": 1})
-                await ann.expect(Frame(None, None, topic, event, {"n": 1}), within=1)
+                await ann.expect(broadcast(topic, event, {"n": 1}), within=1)
             await publisher.broadcast("room:1", "image", b"\x00")
-            await ann.expect(Frame(None, None, "room:1", "image", b"\x00"), within=1)
+            await ann.expect(broadcast("room:1", "image", b"\x00"), within=1)
             await publisher.broadcast("room:3", "news", {"n": 1})  # it has no subscriber here
             await settle()
         lines = [record.getMessage() for record in server.records]
