@@ -21,7 +21,8 @@ from bennu.testing.clock import running_loop, settle
 from bennu.user_code.callback import Callback
 from tests.support.clock import work
 
-from ..support.memory import Over, all_transports, endpoint_of, ok, serve
+from ..support.frames import ok
+from ..support.memory import Over, all_transports, endpoint_of, serve
 
 USER: ContextVar[str] = ContextVar("user", default="nobody")
 
@@ -254,7 +255,7 @@ async def test_a_refresh_sets_what_channels_see_that_join_later() -> None:
     async with serve(endpoint_of({"room:*": Room}, **options)) as server:
         client = await server.connect(params={"name": "ann"})
         assert await client.join("room:1") == ok()
-        client.send(None, "9", "phoenix", "token", {"token": "anna"})
+        client.push("phoenix", "token", {"token": "anna"}, ref="9")
         assert (await client.receive()).payload == ok()
         assert await client.join("room:2") == ok()
         assert await client.call("room:1", "get") == ok({"user": "ann"})

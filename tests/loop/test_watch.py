@@ -18,6 +18,7 @@ from bennu import Channel, Endpoint, Socket, on
 from bennu.loop import watch as module
 from bennu.loop.watch import Watch, what_runs
 from bennu.user_code.callback import Callback
+from tests.support.frames import decode_v2, encode_v2, joining, ok, pushing, reply
 
 pytestmark = pytest.mark.clock("real")
 
@@ -135,9 +136,9 @@ async def _push(endpoint: Endpoint) -> None:
     send: Any = answers.put
     serving = asyncio.create_task(endpoint(scope, events.get, send))
     assert (await answers.get())["type"] == "websocket.accept"
-    for text in ('["1","1","room","phx_join",{}]', '["1","2","room","slow",{}]'):
-        events.put_nowait({"type": "websocket.receive", "text": text})
-    assert "phx_reply" in (await answers.get())["text"]
+    for message in (joining("1", "room"), pushing("1", "2", "room", "slow")):
+        events.put_nowait({"type": "websocket.receive", "text": encode_v2(message)})
+    assert decode_v2((await answers.get())["text"]) == reply("1", "1", "room", ok())
     events.put_nowait({"type": "websocket.disconnect", "code": 1000})
     await serving
 
