@@ -19,7 +19,8 @@ from bennu.reasons import APIReason, Limit
 from bennu.testing.clock import advance, settle
 
 from ..support.cut_adapter import CutAdapter
-from ..support.memory import Server, ok, serve
+from ..support.frames import PHX_CLOSE, broadcast, ok
+from ..support.memory import Server, serve
 
 KEY = "a-key-of-at-least-20-bytes"
 AUTH = {"authorization": f"Bearer {KEY}"}
@@ -119,7 +120,7 @@ async def test_the_node_that_answers_counts_too() -> None:
         assert (await http.post("/api/publish", json={"topic": "room:1", "event": "a"})).json() == {
             "nodes": 1
         }
-        await ann.expect((None, None, "room:1", "a", {}))
+        await ann.expect(broadcast("room:1", "a", {}))
         found = (await http.get("/api/subscribers", params={"topic": ["room:1", "x"]})).json()
         assert found["subscribers"] == {"room:1": 1, "x": 0}
         gone = await http.post("/api/disconnect", json={"id": "ann"})
@@ -131,7 +132,7 @@ async def test_many_messages_have_their_own_results_in_order() -> None:
     async with running(endpoint_with()) as (server, http):
         ann = await server.connect()
         await ann.join("room:1")
-        events = ["a", "phx_close", "b", "x" * 1000]
+        events = ["a", PHX_CLOSE, "b", "x" * 1000]
         messages = [{"topic": "room:1", "event": event} for event in events]
         answer = (await http.post("/api/publish_many", json={"messages": messages})).json()
         assert [one.get("reason") for one in answer["results"]] == [
@@ -409,11 +410,11 @@ async def test_a_node_that_is_cut_off_publishes_nothing(caplog: pytest.LogCaptur
         sending = asyncio.ensure_future(http.post("/api/publish", json=MESSAGE))
         await advance(0.5)
         refused(await sending, APIReason.NOT_CONFIRMED)
-        await ann.expect((None, None, "room:1", "a", {}))
+        await ann.expect(broadcast("room:1", "a", {}))
         assert (await http.post("/api/publish", json={**MESSAGE, "confirm": False})).json() == {
             "nodes": 1
         }
-        await ann.expect((None, None, "room:1", "a", {}))
+        await ann.expect(broadcast("room:1", "a", {}))
         await advance(5)
         for path, body in (
             ("publish", MESSAGE),

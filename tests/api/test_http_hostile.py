@@ -15,6 +15,7 @@ from bennu.errors import EncodeError
 from bennu.reasons import APIReason, Limit
 from bennu.testing.clock import advance, settle
 
+from ..support.frames import PHX_CLOSE
 from ..support.memory import serve
 from .test_http import AUTH, KEY, MESSAGE, client_of, endpoint_with, refused, running
 
@@ -179,7 +180,7 @@ async def test_a_message_that_the_bus_can_not_carry() -> None:
         many = await http.post("/api/publish_many", json={"messages": [MESSAGE, big, MESSAGE]})
         assert [one.get("reason") for one in many.json()["results"]] == [None, "unencodable", None]
         refused(
-            await http.post("/api/publish", json={**MESSAGE, "event": "phx_close"}),
+            await http.post("/api/publish", json={**MESSAGE, "event": PHX_CLOSE}),
             APIReason.RESERVED_EVENT,
         )
 

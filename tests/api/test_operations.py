@@ -15,7 +15,8 @@ from bennu.bus import BusAdapter, MemoryNetwork
 from bennu.reasons import APIReason
 from bennu.testing.clock import advance
 
-from ..support.memory import Frame, Server, serve
+from ..support.frames import PHX_CLOSE, broadcast, push
+from ..support.memory import Server, serve
 from ..support.stores import SharedStore
 from .test_http import KEY, client_of, refused
 
@@ -61,10 +62,10 @@ async def test_a_message_to_a_topic_with_history_is_an_entry_of_its_log() -> Non
         message = {"topic": "room:1", "event": "said", "payload": {"n": 10**20}}
         answer = (await http.post("/api/publish", json=message)).json()
         assert answer == {"position": {"epoch": epoch, "offset": 1}}
-        await client.expect(Frame(None, f"1:{epoch}", "room:1", "said", {"n": 10**20}))
+        await client.expect(broadcast("room:1", "said", {"n": 10**20}, at=f"1:{epoch}"))
         again = await server.connect()
         await again.join("room:1", {"recovery": {"epoch": epoch, "offset": 0}})
-        await again.expect(Frame("1", f"1:{epoch}", "room:1", "said", {"n": 10**20}))
+        await again.expect(push("1", "room:1", "said", {"n": 10**20}, at=f"1:{epoch}"))
 
 
 async def test_messages_reach_the_clients_of_other_nodes_with_their_positions() -> None:
@@ -85,8 +86,8 @@ async def test_messages_reach_the_clients_of_other_nodes_with_their_positions() 
             {"position": {"epoch": epoch, "offset": 2}},
         ]
         await client.expect(
-            Frame(None, f"1:{epoch}", "room:1", "said", {"n": 0}),
-            Frame(None, f"2:{epoch}", "room:1", "said", {"n": 2}),
+            broadcast("room:1", "said", {"n": 0}, at=f"1:{epoch}"),
+            broadcast("room:1", "said", {"n": 2}, at=f"2:{epoch}"),
         )
 
 
@@ -96,7 +97,7 @@ async def test_bytes_and_reserved_events_are_refused() -> None:
         bytes_ = {"topic": "room:1", "event": "a", "binary": binary}
         body = refused(await http.post("/api/publish", json=bytes_), APIReason.UNENCODABLE)
         assert "a topic with history carries JSON objects" in body["message"]
-        reserved = {"topic": "room:1", "event": "phx_close"}
+        reserved = {"topic": "room:1", "event": PHX_CLOSE}
         refused(await http.post("/api/publish", json=reserved), APIReason.RESERVED_EVENT)
 
 
@@ -167,7 +168,7 @@ async def test_accounts_of_one_topic_or_of_all() -> None:
         await client.join("room:1")
         await client.join("plain:1")
         await http.post("/api/publish", json={"topic": "room:1", "event": "said"})
-        await client.expect(Frame(None, None, "room:1", "said", {}))
+        await client.expect(broadcast("room:1", "said", {}))
         one = (await http.get("/api/accounts", params={"topic": "room:1"})).json()
         assert one["node"] == server.endpoint.node
         assert one["accounts"].keys() == {"room:1"}
