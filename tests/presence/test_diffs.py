@@ -11,8 +11,9 @@ from bennu import NotJoined, Presence, on, on_out
 from bennu.telemetry import PresenceChanged
 from bennu.testing.clock import advance, settle
 
+from ..support.frames import PHX_CLOSE, PHX_REPLY, ok
 from ..support.inside import owners_of
-from ..support.memory import Over, Version, endpoint_of, ok, serve
+from ..support.memory import Over, Version, endpoint_of, serve
 from .rooms import Present, enter, example, plain
 
 
@@ -237,7 +238,7 @@ async def test_a_channel_that_ends_while_it_waits_for_the_state_just_ends() -> N
         joe.client.vanish()
         await advance(1.1)
         frames = [frame.event for frame in bob.client.read()]
-        assert frames[-2:] == ["phx_reply", "phx_close"]
+        assert frames[-2:] == [PHX_REPLY, PHX_CLOSE]
         await advance(2)
         assert await ann.sees() == {"ann": [{"n": 1}]}
         ann.client.close()
@@ -290,7 +291,7 @@ async def test_a_state_asked_for_by_one_whose_channel_has_ended_is_not_pushed() 
         await advance(2)
         assert waiting.done()
         await waiting
-        assert [frame.event for frame in ann.client.read()] == ["phx_reply", "phx_close"]
+        assert [frame.event for frame in ann.client.read()] == [PHX_REPLY, PHX_CLOSE]
         with pytest.raises(NotJoined):
             await presence.push_state(rooms[0])
         ann.client.close()

@@ -13,7 +13,6 @@ import json
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -42,12 +41,10 @@ class Follower:
     def __init__(self, client: Phoenix) -> None:
         self.presence = JSPresence()
         self._client = client
-        self._refs = count(2)
 
     async def call(self, event: str, payload: Any = None) -> Any:
         """Send an event; return the response."""
-        ref = str(next(self._refs))
-        await self._client.send("1", ref, TOPIC, event, payload)
+        ref = await self._client.push(TOPIC, event, payload)
         while True:
             frame = await self._client.receive()
             if frame.ref == ref:
