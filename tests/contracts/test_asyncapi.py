@@ -14,6 +14,7 @@ from bennu import Endpoint, Socket
 from bennu.contracts import asyncapi, contract_of
 from bennu.contracts.frames import OWN_SCHEMAS
 from tests.contracts.shop import endpoint
+from tests.support.frames import PHX_ERROR, PHX_JOIN, PHX_LEAVE, pushing
 
 OFFICIAL = Path(__file__).parent / "asyncapi-3.0.0.json"
 
@@ -125,7 +126,7 @@ def test_a_topic_is_a_channel() -> None:
         "Any text.",
     )
     assert shop["x-bennu"]["history"]["size"] == 50
-    assert {"phx_join", "phx_leave", "phx_error", "out.ordered"} < shop["messages"].keys()
+    assert {PHX_JOIN, PHX_LEAVE, PHX_ERROR, "out.ordered"} < shop["messages"].keys()
     assert [one["$ref"] for one in shop["servers"]] == [
         "#/servers/socket",
         "#/servers/socket_longpoll",
@@ -136,7 +137,8 @@ def test_the_frame_is_described_once() -> None:
     found = document()
     assert "[join_ref, ref, topic, event, payload]" in found["info"]["description"]
     frame = found["components"]["schemas"]["phx.Frame"]
-    jsonschema.Draft7Validator(frame).validate(["1", "2", "room:7", "new_msg", {"body": "hi"}])
+    message = pushing("1", "2", "room:7", "new_msg", {"body": "hi"})
+    jsonschema.Draft7Validator(frame).validate(list(message))
     assert OWN_SCHEMAS["phx.Frame"] == frame
     headers = found["components"]["messageTraits"]["frame"]["headers"]["properties"]
     assert headers.keys() == {"join_ref", "ref", "topic", "event"}

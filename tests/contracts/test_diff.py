@@ -14,6 +14,7 @@ from msgspec import Struct
 from bennu import Channel, Endpoint, Error, History, Ok, Rates, Refused, Reply, Socket, on
 from bennu.contracts import ContractRule, asyncapi, compare, contract_of
 from bennu.contracts.diff import NotAContract
+from tests.support.frames import PHX_JOIN
 
 
 class NewMsg(Struct):
@@ -246,7 +247,7 @@ def test_the_reply_of_a_join_and_another_status_are_compared() -> None:
         raise Refused("full")
 
     places = {one.where for one in compare(contract(), contract(room(join=join)))}
-    assert "/socket room:{room} phx_join -> ok: id" in places
+    assert f"/socket room:{{room}} {PHX_JOIN} -> ok: id" in places
     other = contract(room(say=on_say(say_other)))
     assert rules(contract(), other) == {"reply-added"}
     assert rules(other, contract()) == {"reply-removed"}

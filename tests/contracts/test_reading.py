@@ -32,6 +32,7 @@ from tests.contracts.shop import (
     endpoint,
     endpoint_of,
 )
+from tests.support.frames import PHX_JOIN
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -130,7 +131,7 @@ def test_a_history_and_options_of_the_class(shop: Contract) -> None:
 
 def test_a_join(shop: Contract) -> None:
     """Its payload, its reply, and each reason to refuse it."""
-    join = event(shop, "phx_join")
+    join = event(shop, PHX_JOIN)
     assert (join.payload, join.reply) == (Params, ReplyContract(Point))
     assert join.refusals == ("closed",)
     assert {Reason.INVALID_PAYLOAD, Reason.RATE_LIMITED, Reason.HISTORY_UNAVAILABLE} < {
