@@ -27,6 +27,7 @@ from bennu import (
 )
 from bennu.refusals import Readable
 from bennu.user_code.options import WrongOptions
+from tests.support.frames import PHX_REPLY
 
 
 class Echo(RawHandler[Any]):
@@ -257,7 +258,7 @@ def test_a_subclass_may_have_options_of_its_own() -> None:
         ("terminate_timeout", SECONDS),
         ("overflow", ("drop", None, [])),
         ("when_slow", ("drop", None)),
-        ("emits", (None, [], {"phx_reply": dict}, {5: dict})),
+        ("emits", (None, [], {PHX_REPLY: dict}, {5: dict})),
     ],
 )
 def test_an_option_of_a_class_is_looked_at_when_the_endpoint_is_made(

@@ -28,7 +28,8 @@ from bennu import (
 from bennu.user_code.signatures import bind_variables, hint_of
 
 from ..support.definitions import refused
-from ..support.memory import endpoint_of, error, ok, serve
+from ..support.frames import PHX_ERROR, error, ok
+from ..support.memory import endpoint_of, serve
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -392,7 +393,7 @@ async def test_an_http_exception_is_a_crash_whose_log_says_what_to_write() -> No
         notes = [server.logged("join").exc_info]
         await client.join("room", {})
         client.push("room", "x")
-        assert (await client.receive()).event == "phx_error"
+        assert (await client.receive()).event == PHX_ERROR
         notes.append(server.logged("crashed").exc_info)
 
     for one in notes:
