@@ -29,6 +29,7 @@ from bennu.store.sql import SQLOutbox, SQLStore
 from bennu.testing.contract_node import until
 from bennu.testing.contract_store import KEEP, drafts, offsets
 from tests.support.brokers.postgresql import postgresql
+from tests.support.frames import PHX_JOIN
 
 from .started import address_of, append, read, started
 
@@ -240,7 +241,7 @@ async def test_transactions_with_the_same_topics_do_not_wait_for_each_other_for_
         (lambda box: box.broadcast("room:1", "a", b"1"), EncodeError, "is bytes"),
         (lambda box: box.broadcast("room:1", "a", [1]), EncodeError, "JSON object"),
         (lambda box: box.broadcast("room:1", "a", {"a": "x" * 16_000_000}), EncodeError, "at most"),
-        (lambda box: box.broadcast("room:1", "phx_join"), ReservedEvent, "phx_join"),
+        (lambda box: box.broadcast("room:1", PHX_JOIN), ReservedEvent, PHX_JOIN),
     ],
 )
 async def test_a_broadcast_that_cant_be_written(
