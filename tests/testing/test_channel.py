@@ -7,6 +7,7 @@ import re
 import pytest
 
 from bennu.testing import ANY, TestChannel, TestClient, connect
+from tests.support.frames import PHX_LEAVE
 
 from .rooms import endpoint_of_rooms
 
@@ -172,7 +173,7 @@ async def test_an_end_that_does_not_come_or_is_another() -> None:
     async with join_two() as (ann, bo):
         with pytest.raises(AssertionError, match=r"no end of the channel \(crashed\) came"):
             await ann.assert_crashed()
-        await bo.push("phx_leave")
+        await bo.push(PHX_LEAVE)
         with pytest.raises(AssertionError, match="has closed, expected crashed"):
             await bo.assert_crashed()
         with pytest.raises(
