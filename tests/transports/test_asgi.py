@@ -12,16 +12,17 @@ import pytest
 
 from bennu import Endpoint
 from bennu.transports import asgi
-from tests.support.raw import CLOSE, TEXT, client_frame, close_payload, open_raw
+from tests.support.frames import broadcast, encode_v2, heartbeat, joining, ok, pushing, reply
+from tests.support.raw import CLOSE, client_frame, close_payload, open_raw, text_frames
 from tests.support.servers import Server
 from tests.support.until import until
-from tests.support.wire import broadcast, connect
+from tests.support.wire import connect
 from tests.wire.app import Journal, make_endpoint
 
 pytestmark = pytest.mark.clock("real")
 
-JOIN = '["1","1","room:1","phx_join",{}]'
-JOINED = '["1","1","room:1","phx_reply",{"status":"ok","response":{}}]'
+JOIN = joining("1", "room:1")
+JOINED = encode_v2(reply("1", "1", "room:1", ok()))
 MEGABYTE = "x" * 1_000_000
 
 
@@ -40,7 +41,7 @@ async def test_a_client_that_does_not_read_is_closed(
     """The code is 1013, once 1 MB waits. Other clients get all messages without a delay."""
     async with open_raw(server, limit=1000) as slow, connect(server) as fast:
         await slow.open()
-        slow.send(client_frame(TEXT, b'["1","1","room:slow","phx_join",{}]'))
+        slow.send(text_frames(joining("1", "room:slow")))
         assert '"ok"' in await slow.text()
         assert (await fast.join("room:slow"))["status"] == "ok"
         sent = 0
@@ -67,7 +68,7 @@ async def test_a_client_that_never_reads_holds_no_task(
     monkeypatch.setattr(asgi, "CLOSE_TIMEOUT", 0.01)
     async with open_raw(server, limit=1000) as client:
         await client.open("/socket/websocket?vsn=2.0.0&name=users:5")
-        client.send(client_frame(TEXT, b'["1","1","room:slow","phx_join",{}]'))
+        client.send(text_frames(joining("1", "room:slow")))
         assert '"ok"' in await client.text()
         while endpoint.connections:
             await endpoint.broadcast("room:slow", "n", {"x": MEGABYTE})
@@ -81,10 +82,10 @@ async def test_a_client_may_vanish_at_any_moment(
 ) -> None:
     """Nothing of it is left, and no error is logged."""
     messages = {
-        "join": ['["1","1","slow:vanish","phx_join",{}]'],
-        "more": ['["1","1","slow:vanish","phx_join",{}]', *[JOIN] * 10],
-        "handler": ['["1","1","room:vanish","phx_join",{}]', '["1","2","room:vanish","wait",{}]'],
-        "unread": ['[null,"9","phoenix","heartbeat",{}]'] * 200,
+        "join": [joining("1", "slow:vanish")],
+        "more": [joining("1", "slow:vanish"), *[JOIN] * 10],
+        "handler": [joining("1", "room:vanish"), pushing("1", "2", "room:vanish", "wait")],
+        "unread": [heartbeat("9")] * 200,
     }
     waits = {"connect": "vanish", "join": "slow:vanish", "more": "slow:vanish"}
     waits["handler"] = "room:vanish"
@@ -93,8 +94,7 @@ async def test_a_client_may_vanish_at_any_moment(
             client.request("/waiting/websocket?vsn=2.0.0&gate=vanish")
         else:
             await client.open()
-        for message in messages.get(moment, []):
-            client.send_text(message)
+        client.send(text_frames(*messages.get(moment, [])))
         if moment in waits:
             await journal.read(waits[moment], "waits")
         elif moment == "unread":
@@ -174,7 +174,7 @@ async def test_messages_may_name_both_kinds_of_content() -> None:
     async with started() as endpoint:
         server = ByHand(endpoint)
         await server.open()
-        server.give(text=JOIN, bytes=None)
+        server.give(text=encode_v2(JOIN), bytes=None)
         assert await server.next() == {"type": "websocket.send", "text": JOINED}
         server.give(text=None, bytes=b"\x00\x01\x01\x06\x0412room:1echo!")
         content = b"\x01\x01\x01\x06\x0212room:1ok!"
@@ -218,7 +218,7 @@ async def test_a_server_may_complain_that_the_client_is_gone(
         server = ByHand(endpoint)
         await server.open()
         server.failure = error
-        server.give(text=JOIN)
+        server.give(text=encode_v2(JOIN))
         await server.task
         assert await endpoint.state.end_of("room:1") == "closed"
     assert not [r for r in caplog.records if r.levelno >= logging.ERROR]
@@ -229,7 +229,7 @@ async def test_a_receive_that_fails_is_the_servers_to_know() -> None:
     async with started() as endpoint:
         server = ByHand(endpoint)
         await server.open()
-        server.give(text=JOIN)
+        server.give(text=encode_v2(JOIN))
         await server.next()
         server.incoming.put_nowait(LookupError("the server is broken"))
         with pytest.raises(LookupError):
@@ -242,7 +242,7 @@ async def test_a_server_may_cancel_the_application() -> None:
     async with started() as endpoint:
         server = ByHand(endpoint)
         await server.open()
-        server.give(text=JOIN)
+        server.give(text=encode_v2(JOIN))
         await server.next()
         server.task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -254,12 +254,12 @@ async def test_the_close_comes_behind_all_that_was_written() -> None:
     async with started() as endpoint:
         server = ByHand(endpoint, query_string=b"vsn=2.0.0&name=users:1")
         await server.open()
-        server.give(text=JOIN)
+        server.give(text=encode_v2(JOIN))
         await server.next()
         await endpoint.broadcast("room:1", "a", {})
         await endpoint.disconnect("users:1")
         await endpoint.broadcast("room:1", "b", {})
-        text = '[null,null,"room:1","a",{}]'
+        text = encode_v2(broadcast("room:1", "a", {}))
         assert await server.next() == {"type": "websocket.send", "text": text}
         assert await server.next() == {"type": "websocket.close", "code": 1001, "reason": ""}
         await server.task

@@ -14,8 +14,9 @@ from bennu.message import BINARY, TEXT, Opcode
 from bennu.protocol.deflate import DeflateFraming
 from bennu.testing.wires import NativeWire
 
+from ..support.frames import broadcast, ok
 from ..support.masked import raw
-from ..support.memory import Client, Server, endpoint_of, ok, serve
+from ..support.memory import Client, Server, endpoint_of, serve
 
 pytestmark = pytest.mark.clock("virtual")
 
@@ -85,10 +86,10 @@ async def test_messages_are_compressed_both_ways() -> None:
         assert await ann.call("room:1", "echo", payload) == ok(payload)
         assert len(taken(ann)) < 200
         ann.push("room:1", "say", payload)
-        await ann.expect((None, None, "room:1", "said", payload))
+        await ann.expect(broadcast("room:1", "said", payload))
         assert len(taken(ann)) < 200
         ann.push("room:1", "send", TEXT_OF_2_KB.encode())
-        await ann.expect((None, None, "room:1", "sent", TEXT_OF_2_KB.encode()))
+        await ann.expect(broadcast("room:1", "sent", TEXT_OF_2_KB.encode()))
         assert len(taken(ann)) < 200
 
 
@@ -127,7 +128,7 @@ async def test_a_broadcast_is_compressed_once(monkeypatch: pytest.MonkeyPatch) -
         payload = {"text": TEXT_OF_2_KB}
         crowd[0].push("room:1", "say", payload)
         for client in everybody:
-            await client.expect((None, None, "room:1", "said", payload))
+            await client.expect(broadcast("room:1", "said", payload))
         assert len(compressed) == 2
         written = {client: taken(client) for client in everybody}
         assert len({written[client] for client in crowd}) == 1
@@ -144,7 +145,7 @@ async def test_compressed_and_other_clients_see_one_order() -> None:
         for payload in said:
             await server.endpoint.broadcast("room:1", "said", payload)
         for client in (ann, bob):
-            await client.expect(*((None, None, "room:1", "said", payload) for payload in said))
+            await client.expect(*(broadcast("room:1", "said", payload) for payload in said))
 
 
 async def test_off_by_default() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from bennu import Endpoint
 from bennu.loop import scheduler
-from tests.support.frames import ok
+from tests.support.frames import Frame, broadcast, encode_v2, joining, ok, pushing, reply
 from tests.support.inside import has_input, is_behind
 from tests.support.raw import (
     BINARY,
@@ -24,27 +24,27 @@ from tests.support.raw import (
     client_frame,
     close_payload,
     open_raw,
+    text_frames,
 )
 from tests.support.servers import Server
 from tests.support.until import until
-from tests.support.wire import broadcast, connect, reply
+from tests.support.wire import connect
 from tests.wire.app import Journal
 
 from .heartbeats import BEAT, BEATEN, is_alive
 
-JOIN = b'["1","1","room:1","phx_join",{}]'
-JOINED = '["1","1","room:1","phx_reply",{"status":"ok","response":{}}]'
+JOIN = joining("1", "room:1")
+JOINED = reply("1", "1", "room:1", ok())
 
 
-def echo(ref: int, payload: Any) -> bytes:
+def echo(ref: int, payload: Any) -> Frame:
     """Return a message that is answered with its payload."""
-    return json.dumps(["1", str(ref), "room:1", "echo", payload]).encode()
+    return pushing("1", str(ref), "room:1", "echo", payload)
 
 
 async def expect_echo(client: RawClient, ref: int, payload: Any) -> None:
     """Check that the next frame is the answer to that message."""
-    reply = ["1", str(ref), "room:1", "phx_reply", {"status": "ok", "response": payload}]
-    assert json.loads(await client.text()) == reply
+    assert await client.message() == reply("1", str(ref), "room:1", ok(payload))
 
 
 async def let_it_read(server: Server) -> None:
@@ -68,13 +68,13 @@ async def test_bytes_may_come_one_by_one(server: Server) -> None:
 
         client.request("/socket/websocket?vsn=2.0.0")
         assert (await client.response()).status == 101
-        await trickle(client_frame(TEXT, JOIN))
-        assert await client.text() == JOINED
-        await trickle(client_frame(TEXT, echo(2, "x" * 200)))
+        await trickle(text_frames(JOIN))
+        assert await client.message() == JOINED
+        await trickle(text_frames(echo(2, "x" * 200)))
         await expect_echo(client, 2, "x" * 200)
         await trickle(client_frame(PING, b"still there?"))
         assert await client.frame() == (0x80 | PONG, b"still there?")
-        message = echo(3, "é" * 10)
+        message = str(encode_v2(echo(3, "é" * 10))).encode()
         await trickle(
             client_frame(TEXT, message[:30], final=False)
             + client_frame(PING, b"")
@@ -97,7 +97,7 @@ async def test_a_request_may_come_byte_by_byte(server: Server) -> None:
             client.send(request[position : position + 1])
             await asyncio.sleep(0)
         assert (await client.response()).status == 101
-        assert await client.text() == BEATEN
+        assert await client.message() == BEATEN
 
 
 async def test_a_thousand_frames_in_one_write(server: Server) -> None:
@@ -105,8 +105,8 @@ async def test_a_thousand_frames_in_one_write(server: Server) -> None:
     async with open_raw(server) as client:
         await client.open()
         messages = [echo(ref, "x" * (ref * 7 % 300)) for ref in range(1000)]
-        client.send(b"".join(client_frame(TEXT, message) for message in [JOIN, *messages]))
-        assert await client.text() == JOINED
+        client.send(text_frames(JOIN, *messages))
+        assert await client.message() == JOINED
         for ref in range(1000):
             await expect_echo(client, ref, "x" * (ref * 7 % 300))
 
@@ -116,8 +116,8 @@ async def test_frames_of_every_length(server: Server, size: int) -> None:
     """Each of the three forms of a length is written and read."""
     async with open_raw(server) as client:
         await client.open()
-        client.send(client_frame(TEXT, JOIN))
-        assert await client.text() == JOINED
+        client.send(text_frames(JOIN))
+        assert await client.message() == JOINED
         head = b"\x00\x01\x01\x06\x0412room:1echo"
         content = os.urandom(size)
         client.send(client_frame(BINARY, head + content))
@@ -128,16 +128,16 @@ async def test_frames_of_every_length(server: Server, size: int) -> None:
 async def test_frames_may_come_behind_the_request(server: Server) -> None:
     """They come in the same packet: a client need not wait for the 101."""
     async with open_raw(server) as client:
-        await client.open(behind=client_frame(TEXT, JOIN) + client_frame(TEXT, echo(2, {"a": 1})))
-        assert await client.text() == JOINED
+        await client.open(behind=text_frames(JOIN, echo(2, {"a": 1})))
+        assert await client.message() == JOINED
         await expect_echo(client, 2, {"a": 1})
 
 
 async def test_what_comes_while_connect_runs_is_kept(server: Server, journal: Journal) -> None:
     """The bound is 64 KB. Beyond it the client's buffer fills, and nothing is lost."""
     async with open_raw(server) as client:
-        frames = [client_frame(TEXT, echo(ref, "x" * 10_000)) for ref in range(1000)]
-        client.request("/waiting/websocket?vsn=2.0.0&gate=early", behind=client_frame(TEXT, JOIN))
+        frames = [text_frames(echo(ref, "x" * 10_000)) for ref in range(1000)]
+        client.request("/waiting/websocket?vsn=2.0.0&gate=early", behind=text_frames(JOIN))
         await journal.read("early", "waits")
         client.send(b"".join(frames))
         unsent = client.writer.transport.get_write_buffer_size
@@ -145,7 +145,7 @@ async def test_what_comes_while_connect_runs_is_kept(server: Server, journal: Jo
         assert unsent() > 0
         journal.gate("early").set()
         assert (await client.response()).status == 101
-        assert await client.text() == JOINED
+        assert await client.message() == JOINED
         for ref in range(1000):
             await expect_echo(client, ref, "x" * 10_000)
         assert unsent() == 0
@@ -160,18 +160,18 @@ async def test_a_join_holds_back_what_comes_behind_it(
     """Pings wait too. Broadcasts on topics that were joined before do not wait."""
     async with open_raw(server) as client:
         await client.open()
-        client.send(client_frame(TEXT, JOIN))
-        assert await client.text() == JOINED
-        client.send(client_frame(TEXT, b'["2","2","slow:held","phx_join",{}]'))
+        client.send(text_frames(JOIN))
+        assert await client.message() == JOINED
+        client.send(text_frames(joining("2", "slow:held")))
         client.send(client_frame(PING, b"ping") + client_frame(TEXT, BEAT))
         await journal.read("slow:held", "waits")
-        client.send(client_frame(TEXT, echo(3, {}))[:20])
+        client.send(text_frames(echo(3, {}))[:20])
         await endpoint.broadcast("room:1", "meanwhile", {})
-        assert await client.text() == '[null,null,"room:1","meanwhile",{}]'
+        assert await client.message() == broadcast("room:1", "meanwhile", {})
         journal.gate("slow:held").set()
-        assert '"slow:held","phx_reply",{"status":"ok"' in await client.text()
+        assert await client.message() == reply("2", "2", "slow:held", ok())
         assert await client.frame() == (0x80 | PONG, b"ping")
-        assert await client.text() == BEATEN
+        assert await client.message() == BEATEN
 
 
 async def test_a_held_client_fills_its_own_buffer_not_ours(
@@ -180,7 +180,7 @@ async def test_a_held_client_fills_its_own_buffer_not_ours(
     """Reading pauses once bytes have come that must wait."""
     async with open_raw(server) as client:
         await client.open()
-        client.send(client_frame(TEXT, b'["2","2","slow:much","phx_join",{}]'))
+        client.send(text_frames(joining("2", "slow:much")))
         await journal.read("slow:much", "waits")
         beat = BEAT.replace(b"{}", b'{"a":"' + b"x" * 100_000 + b'"}')
         client.send(client_frame(TEXT, beat) * 200)
@@ -188,9 +188,9 @@ async def test_a_held_client_fills_its_own_buffer_not_ours(
         await let_it_read(server)
         assert unsent() > 0
         journal.gate("slow:much").set()
-        assert '"slow:much","phx_reply",{"status":"ok"' in await client.text()
+        assert await client.message() == reply("2", "2", "slow:much", ok())
         for _ in range(200):
-            assert await client.text() == BEATEN
+            assert await client.message() == BEATEN
         assert unsent() == 0
 
 
@@ -198,11 +198,11 @@ async def test_a_close_frame_behind_a_join_waits_for_it(server: Server, journal:
     """Then the close is answered."""
     async with open_raw(server) as client:
         await client.open()
-        client.send(client_frame(TEXT, b'["2","2","slow:close","phx_join",{}]'))
+        client.send(text_frames(joining("2", "slow:close")))
         client.send(client_frame(CLOSE, b"") + client_frame(TEXT, BEAT))
         await journal.read("slow:close", "waits")
         journal.gate("slow:close").set()
-        assert '"slow:close","phx_reply",{"status":"ok"' in await client.text()
+        assert await client.message() == reply("2", "2", "slow:close", ok())
         assert await client.close_frame() == (1000, "")
         assert await client.end() == b""
         assert await journal.end_of("slow:close") == "closed"
@@ -215,15 +215,15 @@ async def test_joins_in_one_write_are_handled_one_after_another(
     topics = [f"slow:row-{number}" for number in range(3)]
     async with open_raw(server) as client:
         await client.open()
-        joins = [client_frame(TEXT, json.dumps([t, t, t, "phx_join", {}]).encode()) for t in topics]
-        client.send(b"".join(joins) + client_frame(TEXT, BEAT))
+        joins = text_frames(*(joining(topic, topic) for topic in topics))
+        client.send(joins + client_frame(TEXT, BEAT))
         for topic in topics:
             await journal.read(topic, "waits")
             others = [other for other in topics if other > topic]
             assert not any(journal.has(other, "waits") for other in others)
             journal.gate(topic).set()
-            assert json.loads(await client.text())[0] == topic
-        assert await client.text() == BEATEN
+            assert (await client.message()).join_ref == topic
+        assert await client.message() == BEATEN
 
 
 async def test_a_server_that_closes_drops_what_was_held(
@@ -232,7 +232,7 @@ async def test_a_server_that_closes_drops_what_was_held(
     """If a client is closed during a join, only its answer to the close is read."""
     async with open_raw(server) as client:
         await client.open("/socket/websocket?vsn=2.0.0&name=users:9")
-        client.send(client_frame(TEXT, b'["2","2","slow:dropped","phx_join",{}]'))
+        client.send(text_frames(joining("2", "slow:dropped")))
         client.send(client_frame(TEXT, BEAT) * 100)
         await journal.read("slow:dropped", "waits")
         await endpoint.disconnect("users:9")
@@ -249,7 +249,7 @@ async def test_many_connections_come_and_go(server: Server, endpoint: Endpoint) 
         async with connect(server) as ann, connect(server) as bob:
             for client in (ann, bob):
                 assert await client.join("room:1") == ok()
-            await ann.send("1", "2", "room:1", "shout", {"a": 1})
+            await ann.push("room:1", "shout", {"a": 1})
             for client in (ann, bob):
                 await client.expect(broadcast("room:1", "shouted", {"a": 1}))
     await until(lambda: not endpoint.connections)
@@ -263,8 +263,8 @@ async def test_a_message_is_answered_while_another_channel_waits(
     async with connect(server) as client:
         assert await client.join("room:busy", ref="1") == ok()
         assert await client.join("room:2", ref="2") == ok()
-        await client.send("1", "3", "room:busy", "wait")
-        await client.send("2", "4", "room:2", "echo", {"a": 1})
+        await client.push("room:busy", "wait", ref="3")
+        await client.push("room:2", "echo", {"a": 1}, ref="4")
         await client.expect(reply("2", "4", "room:2", ok({"a": 1})))
         journal.gate("room:busy").set()
         await client.expect(reply("1", "3", "room:busy", ok()))
@@ -303,10 +303,10 @@ async def test_what_is_handled_in_later_turns_keeps_its_order(server: Server) ->
     """Pushes come after the join that they need, pings between them, and the close at the end."""
     async with open_raw(server) as client:
         await client.open()
-        frames = [client_frame(TEXT, JOIN)]
+        frames = [text_frames(JOIN)]
         for number in range(2, 402):
-            frames += [client_frame(TEXT, echo(number, number)), client_frame(PING, b"%d" % number)]
-        frames.append(client_frame(TEXT, echo(402, "x" * 100_000)))
+            frames += [text_frames(echo(number, number)), client_frame(PING, b"%d" % number)]
+        frames.append(text_frames(echo(402, "x" * 100_000)))
         frames.append(client_frame(CLOSE, close_payload(1000)))
         client.send(b"".join(frames))
         texts: list[Any] = []

@@ -10,6 +10,7 @@ import pytest
 
 from bennu import Endpoint
 from bennu.transports import native
+from tests.support.frames import broadcast, joining, pushing
 from tests.support.raw import (
     CLOSE,
     PING,
@@ -19,10 +20,11 @@ from tests.support.raw import (
     client_frame,
     close_payload,
     open_raw,
+    text_frames,
 )
 from tests.support.servers import Server, serve
 from tests.support.until import until
-from tests.support.wire import broadcast, connect
+from tests.support.wire import connect
 from tests.wire.app import Journal, make_endpoint
 
 from .heartbeats import BEAT, is_alive
@@ -84,7 +86,7 @@ async def test_half_of_a_connection_is_none(server: Server, journal: Journal) ->
     """A client that ends its half is gone, without a close frame."""
     async with open_raw(server) as client:
         await client.open()
-        client.send(client_frame(TEXT, b'["1","1","room:half","phx_join",{}]'))
+        client.send(text_frames(joining("1", "room:half")))
         assert '"ok"' in await client.text()
         client.writer.write_eof()
         assert await client.end() == b""
@@ -174,7 +176,7 @@ async def _in_a_fragmented_message(client: RawClient, journal: Journal) -> None:
 
 async def _in_a_join(client: RawClient, journal: Journal) -> None:
     await client.open()
-    client.send(client_frame(TEXT, b'["1","1","slow:vanish","phx_join",{}]'))
+    client.send(text_frames(joining("1", "slow:vanish")))
     await journal.read("slow:vanish", "waits")
 
 
@@ -185,8 +187,7 @@ async def _in_a_join_with_more_behind_it(client: RawClient, journal: Journal) ->
 
 async def _in_a_handler(client: RawClient, journal: Journal) -> None:
     await client.open()
-    client.send(client_frame(TEXT, b'["1","1","room:vanish","phx_join",{}]'))
-    client.send(client_frame(TEXT, b'["1","2","room:vanish","wait",{}]'))
+    client.send(text_frames(joining("1", "room:vanish"), pushing("1", "2", "room:vanish", "wait")))
     await journal.read("room:vanish", "waits")
 
 
@@ -262,7 +263,7 @@ async def test_a_client_that_does_not_read_is_closed(
     """The code is 1013, once 1 MB waits. Other clients get all messages without a delay."""
     async with open_raw(server, limit=1000) as slow, connect(server) as fast:
         await slow.open()
-        slow.send(client_frame(TEXT, b'["1","1","room:slow","phx_join",{}]'))
+        slow.send(text_frames(joining("1", "room:slow")))
         assert '"ok"' in await slow.text()
         assert (await fast.join("room:slow"))["status"] == "ok"
         sent = 0
@@ -293,7 +294,7 @@ async def test_who_closes_without_reading_is_cut_off(
     monkeypatch.setattr(native, "CLOSE_TIMEOUT", 0.01)
     async with open_raw(server, limit=1000) as client:
         await client.open()
-        client.send(client_frame(TEXT, b'["1","1","room:unread","phx_join",{}]'))
+        client.send(text_frames(joining("1", "room:unread")))
         assert '"ok"' in await client.text()
         (transport,) = [connection.transport for connection in server.connections]
         while not transport.get_write_buffer_size():
@@ -332,7 +333,7 @@ async def test_a_client_that_falls_behind_may_catch_up(
     caplog.set_level(logging.WARNING, "bennu")
     async with open_raw(server, limit=1000) as client:
         await client.open()
-        client.send(client_frame(TEXT, b'["1","1","room:behind","phx_join",{}]'))
+        client.send(text_frames(joining("1", "room:behind")))
         assert '"ok"' in await client.text()
         for number in range(5):
             await endpoint.broadcast("room:behind", "n", {"n": number, "x": MEGABYTE})

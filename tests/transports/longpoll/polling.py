@@ -10,6 +10,7 @@ from bennu import Channel, Endpoint, LongPoll
 from bennu.bus import MemoryNetwork
 from bennu.testing.polling import Browser
 from bennu.transports.longpoll.tokens import SessionName, SessionTokens
+from tests.support.frames import frames_of, joining, ok, reply
 from tests.support.memory import Server, endpoint_of, serve
 
 __all__ = ["SECRET", "Polling", "Reach", "joined", "polling", "token_of"]
@@ -65,9 +66,8 @@ async def polling(
 async def joined(browser: Browser, topic: str = "room:1", join_ref: str = "1") -> str:
     """Begin a session, join a topic, and return the session's token."""
     token = await browser.begin()
-    assert await browser.post(token, [join_ref, join_ref, topic, "phx_join", {}]) == {"status": 200}
-    reply = [join_ref, join_ref, topic, "phx_reply", {"status": "ok", "response": {}}]
-    assert (await browser.get(token)).messages == [reply]
+    assert await browser.post(token, joining(join_ref, topic)) == {"status": 200}
+    assert frames_of(await browser.get(token)) == [reply(join_ref, join_ref, topic, ok())]
     return token
 
 

@@ -1,4 +1,4 @@
-"""Channels for clients that poll, their records, and the messages of a join."""
+"""Channels for clients that poll, and what they record."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from bennu import Channel, EncodeError, Ok, on, on_out
 from tests.support.clock import work
 
-__all__ = ["CHANNELS", "ended", "handled", "join", "refused", "reply"]
+__all__ = ["CHANNELS", "ended", "handled", "refused"]
 
 ended: list[tuple[str, Any]] = []
 handled: list[Any] = []
@@ -96,11 +96,3 @@ CHANNELS: dict[str, type[Channel[Any, Any]]] = {
     "greeting:*": Greeting,
     "watching:*": Watching,
 }
-
-
-def join(ref: str, topic: str, payload: Any = None) -> list[Any]:
-    return [ref, ref, topic, "phx_join", payload or {}]
-
-
-def reply(join_ref: Any, ref: Any, topic: str, payload: dict[str, Any]) -> list[Any]:
-    return [join_ref, ref, topic, "phx_reply", payload]

@@ -14,6 +14,7 @@ from bennu.errors import DefinitionError
 from bennu.testing.clock import advance, running_loop, settle
 from bennu.testing.polling import Browser, Request
 from bennu.transports.longpoll.bodies import OVERHEAD
+from tests.support.frames import broadcast, frames_of, heartbeat
 from tests.support.inside import polls_of, sessions_of
 
 from .polling import Reach, joined, polling
@@ -22,7 +23,7 @@ from .rooms import CHANNELS
 pytestmark = pytest.mark.clock("virtual")
 
 
-BEAT = json.dumps([None, "9", "phoenix", "heartbeat", {}]).encode()
+BEAT = json.dumps(heartbeat("9")).encode()
 
 
 def unfinished(browser: Browser, token: str, piece: bytes = b"x", **scope: Any) -> Request:
@@ -192,7 +193,7 @@ async def test_of_too_many_polls_the_oldest_is_answered(reach: Reach) -> None:
         assert (await polls[0].answer()).status == 204
         await polled.server.endpoint.broadcast("room:1", "news", {})
         await settle()
-        assert (await polls[-1].answer()).messages == [[None, None, "room:1", "news", {}]]
+        assert frames_of(await polls[-1].answer()) == [broadcast("room:1", "news", {})]
         assert [(await poll.answer()).status for poll in polls[16:19]] == [204] * 3
         assert tables(polled) == 0
 

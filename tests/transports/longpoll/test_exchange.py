@@ -14,6 +14,7 @@ from bennu import (
 )
 from bennu.testing.clock import settle
 from bennu.testing.polling import Browser
+from tests.support.frames import encode_v2, frames_of, joining, pushing
 from tests.support.memory import HandshakeRefused, Over, both_transports, endpoint_of, serve
 
 from .polling import Reach, joined, polling
@@ -86,16 +87,17 @@ async def test_a_body_in_several_pieces() -> None:
     """The pieces are joined."""
     async with polling("here", CHANNELS) as (_, browser, _):
         token = await browser.begin()
-        pieces = [b'["1","1","roo', b"", b'm:1","phx_join",{}]']
+        text = str(encode_v2(joining("1", "room:1"))).encode()
+        pieces = [text[:10], b"", text[10:]]
         assert (await browser.start("POST", token, *pieces).answer()).status == 200
-        assert len((await browser.get(token)).messages) == 1
+        assert len(frames_of(await browser.get(token))) == 1
 
 
 async def test_a_client_that_goes_away_while_it_sends() -> None:
     """No part of its body is handled, and no answer is sent."""
     async with polling("here", CHANNELS) as (_, browser, _):
         token = await joined(browser)
-        whole = b'["1","2","room:1","echo",{}]'
+        whole = str(encode_v2(pushing("1", "2", "room:1", "echo"))).encode()
         request = browser.start("POST", token, whole, stays_open=True)
         await settle()
         request.disconnect()
@@ -108,7 +110,7 @@ async def test_a_line_that_is_not_base64(reach: Reach) -> None:
     """The HTTP status is 400. No message of the batch is handled, and the session goes on."""
     async with polling(reach, CHANNELS) as (_, browser, _):
         token = await joined(browser)
-        request = browser.start_post(token, ["1", "2", "room:1", "echo", {}], "nonsense!")
+        request = browser.start_post(token, pushing("1", "2", "room:1", "echo"), "nonsense!")
         answer = await request.answer()
         assert answer.http_status == 400
         assert b"base64" in answer.content
@@ -119,7 +121,7 @@ async def test_a_message_that_is_too_long_ends_the_session() -> None:
     """It would close a WebSocket too."""
     async with polling("here", CHANNELS, max_frame_size=100) as (server, browser, _):
         token = await joined(browser)
-        posted = await browser.post(token, ["1", "2", "room:1", "echo", {"a": "b" * 100}])
+        posted = await browser.post(token, pushing("1", "2", "room:1", "echo", {"a": "b" * 100}))
         assert posted == {"status": 410}
         server.logged("a message of", level=logging.WARNING)
 
@@ -128,9 +130,9 @@ async def test_text_that_is_not_utf8_ends_the_session() -> None:
     """It would close a WebSocket too. UTF-8 text is handled."""
     async with polling("here", CHANNELS) as (server, browser, _):
         token = await joined(browser)
-        posted = await browser.post(token, '["1","2","room:1","echo",{"a":"ß"}]')
-        assert posted == {"status": 200}
-        body = b'["1","3","room:1","echo",{"a":"\xff"}]'
+        text = str(encode_v2(pushing("1", "2", "room:1", "echo", {"a": "letter"})))
+        assert await browser.post(token, text.replace("letter", "ß")) == {"status": 200}
+        body = text.encode().replace(b"letter", b"\xff")
         assert (await browser.start("POST", token, body).answer()).status == 410
         server.logged("not UTF-8", level=logging.WARNING)
 

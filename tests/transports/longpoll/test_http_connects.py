@@ -14,9 +14,10 @@ from bennu import (
 )
 from bennu.connect_info import URI
 from bennu.testing.polling import Browser
+from tests.support.frames import joining
 
 from .polling import Reach, joined, polling
-from .rooms import CHANNELS, join
+from .rooms import CHANNELS
 
 pytestmark = pytest.mark.clock("virtual")
 
@@ -69,7 +70,7 @@ async def test_secrets_do_not_reach_the_log(caplog: pytest.LogCaptureFixture) ->
     caplog.set_level(logging.DEBUG, "bennu")
     async with polling("here", CHANNELS, params={"password": "one"}) as (_, browser, _):
         token = await browser.begin()
-        await browser.post(token, join("1", "room:1", {"token": "two", "name": "ann"}))
+        await browser.post(token, joining("1", "room:1", {"token": "two", "name": "ann"}))
         assert "CONNECTED TO /socket" in caplog.text
         assert " (longpoll, V2 JSON) Parameters: " in caplog.text
         assert "JOINED room:1" in caplog.text

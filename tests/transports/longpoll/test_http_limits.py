@@ -18,7 +18,7 @@ from bennu import (
 from bennu.testing.clock import running_loop, settle
 from bennu.testing.polling import Browser
 from tests.support.clock import work
-from tests.support.frames import ok
+from tests.support.frames import frames_of, joining, ok, pushing, reply
 from tests.support.memory import serve
 
 from .polling import Reach, joined, polling
@@ -75,9 +75,9 @@ async def test_the_rates_of_a_socket_hold() -> None:
     """A message beyond a rate is answered as on a WebSocket."""
     async with polling("here", CHANNELS, rates=Rates(messages="2/10s")) as (server, browser, _):
         token = await joined(browser)
-        echo = ["1", "2", "room:1", "echo", {}]
+        echo = pushing("1", "2", "room:1", "echo")
         assert await browser.post(token, echo, echo) == {"status": 200}
-        responses = [message[4]["response"] for message in (await browser.get(token)).messages]
+        responses = [message.payload["response"] for message in frames_of(await browser.get(token))]
         assert "rate_limited" in [response.get("reason") for response in responses]
         server.logged("Rates(messages=...)", level=logging.WARNING)
 
@@ -120,7 +120,7 @@ async def test_one_message_may_be_longer_than_the_bound() -> None:
     async with polling("here", CHANNELS, longpoll=longpoll) as (server, browser, _):
         token = await joined(browser)
         await server.endpoint.broadcast("room:1", "news", {"text": "a" * 1000})
-        assert len((await browser.get(token)).messages) == 1
+        assert len(frames_of(await browser.get(token))) == 1
         for _ in range(3):
             await server.endpoint.broadcast("room:1", "news", {"text": "a" * 1000})
             await settle()
@@ -145,22 +145,21 @@ async def test_a_full_mailbox_makes_posts_wait(reach: Reach) -> None:
     """The post waits until the channel has caught up. On a WebSocket reading pauses."""
     async with polling(reach, CHANNELS) as (_, browser, _):
         token = await joined(browser, "narrow:1")
-        work_on = ["1", None, "narrow:1", "work", {"seconds": 1}]
-        echo = ["1", "2", "narrow:1", "echo", {"n": 1}]
+        work_on = pushing("1", None, "narrow:1", "work", {"seconds": 1})
+        echo = pushing("1", "2", "narrow:1", "echo", {"n": 1})
         posted = browser.start_post(token, work_on, work_on, work_on, echo)
         await settle()
         assert not posted.is_answered
         assert (await posted.answer()).body == {"status": 200}
         assert running_loop().time() > 0
-        reply = ["1", "2", "narrow:1", "phx_reply", ok({"n": 1})]
-        assert (await browser.get(token)).messages == [reply]
+        assert frames_of(await browser.get(token)) == [reply("1", "2", "narrow:1", ok({"n": 1}))]
 
 
 async def test_a_channel_that_never_catches_up(reach: Reach) -> None:
     """The post gets 408 after a window."""
     async with polling(reach, CHANNELS) as (server, browser, _):
         token = await joined(browser, "narrow:1")
-        work_on = ["1", None, "narrow:1", "work", {"seconds": 100}]
+        work_on = pushing("1", None, "narrow:1", "work", {"seconds": 100})
         posted = browser.start_post(token, work_on, work_on, work_on)
         polls = [browser.start("GET", token) for _ in range(2)]
         assert (await posted.answer()).body == {"status": 408}
@@ -175,7 +174,7 @@ async def test_there_is_a_bound_of_posts_under_way(reach: Reach) -> None:
     """Stock clients send one post after another. A post beyond the bound gets 408."""
     async with polling(reach, CHANNELS) as (_, browser, _):
         token = await browser.begin()
-        slow = ["1", "1", "slow:1", "phx_join", {"seconds": 4}]
+        slow = joining("1", "slow:1", {"seconds": 4})
         waiting = [browser.start_post(token, slow) for _ in range(8)]
         await settle()
         assert await browser.post(token, slow) == {"status": 408}
@@ -191,7 +190,7 @@ async def test_the_end_of_a_session_frees_posts_that_wait() -> None:
     """They get 410."""
     async with polling("here", CHANNELS, params={"name": "ann"}) as (server, browser, _):
         token = await browser.begin()
-        slow = ["1", "1", "slow:1", "phx_join", {"seconds": 4}]
+        slow = joining("1", "slow:1", {"seconds": 4})
         posts = [browser.start_post(token, slow) for _ in range(2)]
         await settle()
         await server.endpoint.disconnect("ann")

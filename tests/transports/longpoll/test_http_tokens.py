@@ -15,11 +15,11 @@ from bennu import (
 from bennu.bus import MemoryNetwork
 from bennu.testing.clock import running_loop
 from bennu.testing.polling import Browser
-from tests.support.frames import ok
+from tests.support.frames import frames_of, joining, ok, reply
 from tests.support.memory import endpoint_of, serve
 
 from .polling import SECRET, Reach, polling, token_of
-from .rooms import CHANNELS, join, reply
+from .rooms import CHANNELS
 
 pytestmark = pytest.mark.clock("virtual")
 
@@ -33,12 +33,12 @@ async def test_a_token_may_come_in_a_header(reach: Reach) -> None:
         stale = "stale"
         for other in (None, stale):
             ref = str(other)
-            assert await browser.post(other, join(ref, f"room:{ref}"), headers=in_header) == {
+            assert await browser.post(other, joining(ref, f"room:{ref}"), headers=in_header) == {
                 "status": 200
             }
             polled = await browser.get(other, headers=in_header)
             assert (polled.status, polled.token) == (200, token)
-            assert polled.messages == [reply(ref, ref, f"room:{ref}", ok())]
+            assert frames_of(polled) == [reply(ref, ref, f"room:{ref}", ok())]
         header_is_stale = {"x-phoenix-longpoll-token": stale}
         answer = await browser.get(token, headers=header_is_stale)
         assert answer.status == 410
@@ -63,7 +63,7 @@ async def test_tokens_that_are_not_good_are_none(reach: Reach) -> None:
             token_of(topic),
         ]
         for one in bad:
-            assert await browser.post(one, ["1", "1", "room:1", "phx_join", {}]) == {"status": 410}
+            assert await browser.post(one, joining("1", "room:1")) == {"status": 410}
             answer = await browser.get(one)
             assert answer.status == 410
             assert answer.token not in (one, token)

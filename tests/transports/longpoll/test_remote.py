@@ -14,6 +14,7 @@ from bennu.bus import MemoryNetwork
 from bennu.pubsub.envelope import POLLS
 from bennu.testing.clock import VirtualLoop, advance, settle
 from bennu.testing.polling import Browser
+from tests.support.frames import broadcast, frames_of, joining, ok, pushing, reply
 from tests.support.memory import endpoint_of, serve
 
 from .polling import SECRET, polling
@@ -48,24 +49,22 @@ async def test_every_request_can_go_to_another_node() -> None:
         balancer = RoundRobin(*endpoints)
         browser = Browser(balancer)
         token = await browser.begin()
-        assert await browser.post(token, ["1", "1", "room:1", "phx_join", {}]) == {"status": 200}
-        [reply] = (await browser.get(token)).messages
-        assert reply == ["1", "1", "room:1", "phx_reply", {"status": "ok", "response": {}}]
+        assert await browser.post(token, joining("1", "room:1")) == {"status": 200}
+        assert frames_of(await browser.get(token)) == [reply("1", "1", "room:1", ok())]
         for number in range(12):
             ref = str(number + 2)
-            sent = ["1", ref, "room:1", "echo", {"n": number}]
+            sent = pushing("1", ref, "room:1", "echo", {"n": number})
             assert await browser.post(token, sent) == {"status": 200}
             await endpoints[number % 3].broadcast("room:1", "news", {"n": number})
             await settle()
-            answer = {"status": "ok", "response": {"n": number}}
-            assert (await browser.get(token)).messages == [
-                ["1", ref, "room:1", "phx_reply", answer],
-                [None, None, "room:1", "news", {"n": number}],
+            assert frames_of(await browser.get(token)) == [
+                reply("1", ref, "room:1", ok({"n": number})),
+                broadcast("room:1", "news", {"n": number}),
             ]
         waiting = browser.start("GET", token)
         await settle()
         await endpoints[2].broadcast("room:1", "news", {"n": 12})
-        assert (await waiting.answer()).messages == [[None, None, "room:1", "news", {"n": 12}]]
+        assert frames_of(await waiting.answer()) == [broadcast("room:1", "news", {"n": 12})]
         assert sum(endpoint.connections for endpoint in endpoints) == 1
         await advance(60)  # the session ends, because nobody polls
 
@@ -97,7 +96,7 @@ def test_letters_that_are_none_do_no_harm(sent: list[bytes]) -> None:
                 await attacker.publish(POLLS, data)
             await settle()
             token = await browser.begin()
-            message = ["1", "1", "room:1", "phx_join", {}]
+            message = joining("1", "room:1")
             assert await browser.post(token, message) == {"status": 200}
             for record in server.records:
                 assert "was dropped" in record.getMessage()

@@ -8,6 +8,7 @@ import pytest
 
 from bennu.bus import MemoryNetwork
 from bennu.testing.clock import running_loop, settle
+from tests.support.frames import broadcast, frames_of, joining, pushing
 
 from .polling import joined, polling, token_of
 from .rooms import CHANNELS
@@ -22,7 +23,7 @@ async def test_a_session_whose_process_does_not_answer_is_gone() -> None:
     async with polling("elsewhere", CHANNELS, network=network) as (_, browser, _):
         token = await joined(browser)
         network.cut("one", "two")
-        assert await browser.post(token, ["1", "2", "room:1", "news", {}]) == {"status": 410}
+        assert await browser.post(token, pushing("1", "2", "room:1", "news")) == {"status": 410}
         assert running_loop().time() == 2
         answer = await browser.get(token)
         assert answer.status == 410
@@ -36,7 +37,7 @@ async def test_a_session_whose_process_dies_while_it_is_at_it() -> None:
     network = MemoryNetwork()
     async with polling("elsewhere", CHANNELS, network=network) as (_, browser, _):
         token = await browser.begin()
-        post = browser.start_post(token, ["1", "1", "slow:1", "phx_join", {"seconds": 9}])
+        post = browser.start_post(token, joining("1", "slow:1", {"seconds": 9}))
         await settle()
         network.cut("one", "two")
         assert (await post.answer()).body == {"status": 408}
@@ -48,7 +49,7 @@ async def test_the_sessions_of_a_process_that_has_ended_are_gone_at_once() -> No
     async with polling("elsewhere", CHANNELS, network=network) as (_, browser, _):
         token = await joined(browser)
         network.kill("one")
-        assert await browser.post(token, ["1", "2", "room:1", "news", {}]) == {"status": 410}
+        assert await browser.post(token, pushing("1", "2", "room:1", "news")) == {"status": 410}
         assert (await browser.get(token)).status == 410
         assert running_loop().time() == 0
 
@@ -57,7 +58,7 @@ async def test_a_session_that_has_ended_is_gone_at_once() -> None:
     """Its node is there, and says that the session is not."""
     async with polling("elsewhere", CHANNELS) as (_, browser, _):
         token = token_of("phx:lp:gone")
-        assert await browser.post(token, ["1", "2", "room:1", "news", {}]) == {"status": 410}
+        assert await browser.post(token, pushing("1", "2", "room:1", "news")) == {"status": 410}
         assert (await browser.get(token)).status == 410
         assert running_loop().time() == 0
 
@@ -71,5 +72,5 @@ async def test_what_was_said_before_the_end_reaches_a_poll_that_asks_again() -> 
         await settle()
         await server.endpoint.broadcast("room:1", "news", {})
         await server.endpoint.disconnect("ann")
-        assert (await waiting.answer()).messages == [[None, None, "room:1", "news", {}]]
+        assert frames_of(await waiting.answer()) == [broadcast("room:1", "news", {})]
         assert running_loop().time() == 0

@@ -9,10 +9,22 @@ import pytest
 from bennu import LongPoll
 from bennu.testing.clock import advance, running_loop, settle
 from bennu.testing.polling import NDJSON
-from tests.support.frames import ok
+from tests.support.frames import (
+    broadcast,
+    closed,
+    crashed,
+    decode_v2,
+    frames_of,
+    joining,
+    leaving,
+    ok,
+    push,
+    pushing,
+    reply,
+)
 
 from .polling import Reach, joined, polling
-from .rooms import CHANNELS, ended, join, reply
+from .rooms import CHANNELS, ended
 
 pytestmark = [pytest.mark.conformance("LP020"), pytest.mark.clock("virtual")]
 
@@ -41,14 +53,14 @@ async def test_a_join_is_posted_and_answered_to_the_next_poll(reach: Reach) -> N
     """
     async with polling(reach, CHANNELS) as (_, browser, _):
         token = await browser.begin()
-        posted = await browser.start_post(token, join("1", "greeting:1")).answer()
+        posted = await browser.start_post(token, joining("1", "greeting:1")).answer()
         assert posted.body == {"status": 200}
         polled = await browser.get(token)
         assert (polled.status, polled.token) == (200, token)
-        assert polled.messages == [
+        assert frames_of(polled) == [
             reply("1", "1", "greeting:1", ok()),
-            [None, None, "greeting:1", "entered", {"who": "ann"}],
-            ["1", None, "greeting:1", "joined", {"status": "connected"}],
+            broadcast("greeting:1", "entered", {"who": "ann"}),
+            push("1", "greeting:1", "joined", {"status": "connected"}),
         ]
         assert running_loop().time() == 0
         empty = await browser.get(token)
@@ -63,10 +75,11 @@ async def test_the_text_of_a_message_comes_as_it_was_written(reach: Reach) -> No
     """The answer has the text as a string, with any characters."""
     async with polling(reach, CHANNELS) as (_, browser, _):
         token = await joined(browser)
-        await browser.post(token, ["1", "2", "room:1", "echo", {"text": 'Grüße "🐦"\n\\'}])
-        answer = await browser.get(token)
-        expected = '["1","2","room:1","phx_reply",{"status":"ok","response":{"text":"Grüße \\"🐦\\"\\n\\\\"}}]'
-        assert answer.body["messages"] == [expected]
+        payload = {"text": 'Grüße "🐦"\n\\'}
+        await browser.post(token, pushing("1", "2", "room:1", "echo", payload))
+        [text] = (await browser.get(token)).body["messages"]
+        assert text.endswith('{"text":"Grüße \\"🐦\\"\\n\\\\"}}]')
+        assert decode_v2(text) == reply("1", "2", "room:1", ok(payload))
 
 
 async def test_a_poll_that_waits_is_answered_when_something_comes(reach: Reach) -> None:
@@ -78,8 +91,8 @@ async def test_a_poll_that_waits_is_answered_when_something_comes(reach: Reach) 
         assert not waiting.is_answered
         for number in range(3):
             await server.endpoint.broadcast("room:1", "news", {"n": number})
-        assert (await waiting.answer()).messages == [
-            [None, None, "room:1", "news", {"n": number}] for number in range(3)
+        assert frames_of(await waiting.answer()) == [
+            broadcast("room:1", "news", {"n": number}) for number in range(3)
         ]
         assert running_loop().time() == 3
 
@@ -91,17 +104,17 @@ async def test_what_comes_between_two_polls_waits(reach: Reach) -> None:
         await server.endpoint.broadcast("room:1", "news", {"n": 1})
         await browser.post(
             token,
-            ["1", "2", "room:1", "tell", {"n": 2}],
-            ["1", "3", "room:1", "echo", {"n": 3}],
-            ["1", "4", "room:1", "shout", {"n": 4}],
+            pushing("1", "2", "room:1", "tell", {"n": 2}),
+            pushing("1", "3", "room:1", "echo", {"n": 3}),
+            pushing("1", "4", "room:1", "shout", {"n": 4}),
         )
         await server.endpoint.broadcast("room:1", "news", {"n": 5})
-        assert (await browser.get(token)).messages == [
-            [None, None, "room:1", "news", {"n": 1}],
-            ["1", None, "room:1", "told", {"n": 2}],
+        assert frames_of(await browser.get(token)) == [
+            broadcast("room:1", "news", {"n": 1}),
+            push("1", "room:1", "told", {"n": 2}),
             reply("1", "3", "room:1", ok({"n": 3})),
-            [None, None, "room:1", "shout", {"n": 4}],
-            [None, None, "room:1", "news", {"n": 5}],
+            broadcast("room:1", "shout", {"n": 4}),
+            broadcast("room:1", "news", {"n": 5}),
         ]
 
 
@@ -115,7 +128,7 @@ async def test_the_later_of_two_polls_gets_what_comes(reach: Reach) -> None:
         later = browser.start("GET", token)
         await settle()
         await server.endpoint.broadcast("room:1", "news", {})
-        assert (await later.answer()).messages == [[None, None, "room:1", "news", {}]]
+        assert frames_of(await later.answer()) == [broadcast("room:1", "news", {})]
         assert not earlier.is_answered
         assert (await earlier.answer()).status == 204
         assert running_loop().time() == 10
@@ -131,7 +144,7 @@ async def test_a_client_that_went_away_loses_nothing(reach: Reach) -> None:
         await settle()
         assert gone.task.done()
         await server.endpoint.broadcast("room:1", "news", {})
-        assert (await browser.get(token)).messages == [[None, None, "room:1", "news", {}]]
+        assert frames_of(await browser.get(token)) == [broadcast("room:1", "news", {})]
 
 
 async def test_a_client_that_goes_away_in_the_same_moment_loses_nothing(reach: Reach) -> None:
@@ -143,7 +156,7 @@ async def test_a_client_that_goes_away_in_the_same_moment_loses_nothing(reach: R
         await server.endpoint.broadcast("room:1", "news", {})
         gone.disconnect()
         await settle()
-        assert (await browser.get(token)).messages == [[None, None, "room:1", "news", {}]]
+        assert frames_of(await browser.get(token)) == [broadcast("room:1", "news", {})]
 
 
 async def test_a_client_that_is_gone_when_it_is_answered_is_no_error() -> None:
@@ -167,7 +180,7 @@ async def test_a_poll_whose_task_is_cancelled_waits_no_more(reach: Reach) -> Non
         cancelled.task.cancel()
         await settle()
         await server.endpoint.broadcast("room:1", "news", {})
-        assert (await browser.get(token)).messages == [[None, None, "room:1", "news", {}]]
+        assert frames_of(await browser.get(token)) == [broadcast("room:1", "news", {})]
 
 
 @pytest.mark.conformance("LP019", "OB021")
@@ -177,13 +190,13 @@ async def test_a_session_that_nobody_polls_ends(reach: Reach) -> None:
         token = await joined(browser)
         for _ in range(2):
             await advance(2.5)
-            assert await browser.post(token, ["1", "2", "room:1", "note", {}]) == {"status": 200}
+            assert await browser.post(token, pushing("1", "2", "room:1", "note")) == {"status": 200}
         assert ended == []
         await advance(1)
         assert ended == [("room:1", "inactive")]
         assert running_loop().time() == 6
         assert server.endpoint.connections == 0
-        assert await browser.post(token, ["1", "3", "room:1", "note", {}]) == {"status": 410}
+        assert await browser.post(token, pushing("1", "3", "room:1", "note")) == {"status": 410}
         again = await browser.get(token)
         assert (again.status, again.messages) == (410, [])
         assert again.token != token
@@ -209,8 +222,8 @@ async def test_many_polls_of_many_sessions() -> None:
         for number in range(20):
             await server.endpoint.broadcast(f"room:{number}", "news", {"n": number})
         for number, poll in enumerate(waiting):
-            news = [None, None, f"room:{number}", "news", {"n": number}]
-            assert (await poll.answer()).messages == [news]
+            news = broadcast(f"room:{number}", "news", {"n": number})
+            assert frames_of(await poll.answer()) == [news]
 
 
 # Ends.
@@ -221,11 +234,10 @@ async def test_a_crash_is_told_to_a_later_poll(reach: Reach) -> None:
     """The message is phx_error with the join_ref in both places. The session goes on."""
     async with polling(reach, CHANNELS) as (server, browser, _):
         token = await joined(browser)
-        assert await browser.post(token, ["1", "2", "room:1", "crash", {}]) == {"status": 200}
-        crashed = ["1", "1", "room:1", "phx_error", {"reason": "channel_crash"}]
-        assert (await browser.get(token)).messages == [crashed]
+        assert await browser.post(token, pushing("1", "2", "room:1", "crash")) == {"status": 200}
+        assert frames_of(await browser.get(token)) == [crashed("1", "room:1")]
         server.logged("crashed in crash")
-        assert await browser.post(token, join("3", "room:1")) == {"status": 200}
+        assert await browser.post(token, joining("3", "room:1")) == {"status": 200}
 
 
 @pytest.mark.conformance("LP027", "LP028")
@@ -233,14 +245,14 @@ async def test_leaves(reach: Reach) -> None:
     """A stale leave is ignored. A leave without a join_ref is handled."""
     async with polling(reach, CHANNELS) as (_, browser, _):
         token = await joined(browser)
-        posted = await browser.post(token, ["stale", "2", "room:1", "phx_leave", {}])
+        posted = await browser.post(token, leaving("stale", "2", "room:1"))
         assert posted == {"status": 200}
         assert (await browser.get(token)).status == 204
         assert ended == []
-        await browser.post(token, [None, "3", "room:1", "phx_leave", {}])
-        assert (await browser.get(token)).messages == [
+        await browser.post(token, leaving(None, "3", "room:1"))
+        assert frames_of(await browser.get(token)) == [
             reply("1", "3", "room:1", ok()),
-            ["1", "1", "room:1", "phx_close", {}],
+            closed("1", "room:1"),
         ]
         assert ended == [("room:1", "left")]
 
@@ -254,7 +266,7 @@ async def test_a_disconnect_ends_the_session(reach: Reach) -> None:
     """
     async with polling(reach, CHANNELS, params={"name": "ann"}) as (server, browser, _):
         token = await joined(browser)
-        await browser.post(token, join("2", "room:2"))
+        await browser.post(token, joining("2", "room:2"))
         await browser.get(token)
         waiting = browser.start("GET", token)
         await settle()
@@ -262,7 +274,7 @@ async def test_a_disconnect_ends_the_session(reach: Reach) -> None:
         assert (await waiting.answer()).body == {"status": 500}
         assert ended == [("room:1", "disconnected"), ("room:2", "disconnected")]
         assert server.endpoint.connections == 0
-        assert await browser.post(token, ["1", "3", "room:1", "echo", {}]) == {"status": 410}
+        assert await browser.post(token, pushing("1", "3", "room:1", "echo")) == {"status": 410}
         again = await browser.get(token)
         assert again.status == 410
         assert again.token != token
@@ -277,9 +289,7 @@ async def test_what_was_written_before_the_end_reaches_a_poll_that_waits(reach: 
         await settle()
         await server.endpoint.broadcast("room:1", "kicked", {"why": "rude"})
         await server.endpoint.disconnect("ann")
-        assert (await waiting.answer()).messages == [
-            [None, None, "room:1", "kicked", {"why": "rude"}]
-        ]
+        assert frames_of(await waiting.answer()) == [broadcast("room:1", "kicked", {"why": "rude"})]
         assert (await browser.get(token)).status == 410
 
 
@@ -305,6 +315,6 @@ async def test_an_undecodable_message_ends_the_session(reach: Reach, line: str |
         assert posted == {"status": 410}
         server.logged("undecodable frame", level=logging.WARNING)
         assert isinstance(ended[0][1], Exception)
-        assert await browser.post(token, ["1", "3", "room:1", "echo", {}]) == {"status": 410}
+        assert await browser.post(token, pushing("1", "3", "room:1", "echo")) == {"status": 410}
         assert (await browser.get(token)).status == 410
         assert running_loop().time() == 0

@@ -6,6 +6,7 @@ import pytest
 
 from bennu import Drain
 from bennu.testing.clock import settle
+from tests.support.frames import pushing
 
 from .polling import Reach, joined, polling
 from .rooms import CHANNELS, ended
@@ -27,4 +28,4 @@ async def test_a_session_ends_when_its_turn_comes(reach: Reach) -> None:
         refused = await browser.get()
         assert refused.http_status == 503
         assert refused.headers["retry-after"] == "1"
-        assert await browser.post(token, ["1", "3", "room:1", "echo", {}]) == {"status": 410}
+        assert await browser.post(token, pushing("1", "3", "room:1", "echo")) == {"status": 410}
