@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from itertools import count
 from typing import Any, cast
 
 from websockets.asyncio.client import ClientConnection
 
 from bennu.testing.polling import Browser
-from tests.support.frames import Frame
+from tests.support.frames import PHX_CLOSE, Frame
 
 from ..presence.rooms import plain
 from ..support.js_presence import JSPresence
@@ -75,7 +74,6 @@ class Member:
         self.client = client
         self.topic = topic
         self.response: Any = None
-        self._refs = count(2)
         self._waiting: deque[Frame] = deque()
 
     @property
@@ -92,12 +90,11 @@ class Member:
 
     async def cast(self, event: str, payload: Any = None) -> None:
         """Send an event without waiting for a reply."""
-        await self.client.send("1", str(next(self._refs)), self.topic, event, payload)
+        await self.client.push(self.topic, event, payload)
 
     async def call(self, event: str, payload: Any = None) -> Any:
         """Send an event; return the response. Other messages before it wait for :meth:`next`."""
-        ref = str(next(self._refs))
-        await self.client.send("1", ref, self.topic, event, payload)
+        ref = await self.client.push(self.topic, event, payload)
         while True:
             frame = await self.client.receive()
             if frame.ref == ref:
@@ -125,8 +122,8 @@ class Member:
 
     async def leave(self) -> None:
         """Leave the topic, and wait for the end of the channel."""
-        await self.client.send("1", "leave", self.topic, "phx_leave")
-        while (await self.next()).event != "phx_close":
+        await self.client.leave(self.topic)
+        while (await self.next()).event != PHX_CLOSE:
             pass
 
 

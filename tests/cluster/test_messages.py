@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import sys
 from collections import defaultdict
@@ -12,11 +11,13 @@ from contextlib import AsyncExitStack
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
+from unittest.mock import ANY
 
 import pytest
 
 from bennu.testing.polling import Browser
 
+from ..support.frames import PHX_REPLY, broadcast, closed, frames_of, heartbeat, joining, ok, reply
 from ..support.wire import Phoenix, connect
 from .fleet import Nodes
 from .members import V1, V2, Member, enter, follow, poll
@@ -25,24 +26,15 @@ from .nodes import RoundRobin
 TOPICS = count(1)
 
 SAID: Final = {"text": "Grüße 🐦", "by": "ann"}
-FRAMES: Final[dict[str, tuple[str, Any, Any, Any]]] = {
-    "broadcast": (
-        "say",
-        {"text": SAID["text"]},
-        [None, None, "{topic}", "said", SAID],
-        {"topic": "{topic}", "event": "said", "payload": SAID, "ref": None},
-    ),
-    "broadcast_from": (
-        "say_to_others",
-        {"text": SAID["text"]},
-        [None, None, "{topic}", "said", SAID],
-        {"topic": "{topic}", "event": "said", "payload": SAID, "ref": None},
-    ),
-    "binary broadcast": ("draw", b"\x00\xfe\xff", b"{topic}drawn\x00\xfe\xff", None),
-    "empty binary broadcast": ("draw", b"", b"{topic}drawn", None),
+FRAMES: Final[dict[str, tuple[str, Any, str, Any]]] = {
+    "broadcast": ("say", {"text": SAID["text"]}, "said", SAID),
+    "broadcast_from": ("say_to_others", {"text": SAID["text"]}, "said", SAID),
+    "binary broadcast": ("draw", b"\x00\xfe\xff", "drawn", b"\x00\xfe\xff"),
+    "empty binary broadcast": ("draw", b"", "drawn", b""),
 }
-"""What a client of the first node makes its channel do (event and payload), and the frames that Phoenix then sends to a V2
-client and to a V1 client of another node (None: no frame). The protocol document, §2.2-2.4, §3.5 and §7."""
+"""What a client of the first node makes its channel do (event and payload), and the broadcast (event and payload) that
+Phoenix then sends to the clients of another node. Bytes are sent to V2 clients alone, and not in the answer to a poll.
+The protocol document, §2.2-2.4, §3.5, §4.6 and §7."""
 
 
 @pytest.fixture
@@ -300,7 +292,7 @@ async def test_a_join_is_answered_only_when_the_topic_is_heard(
         assert (await client.join(topic))["status"] == "ok"
         await publisher.call("publish", [topic])
         frame = await client.receive()
-        assert frame == (None, None, topic, "published", {"topic": topic})
+        assert frame == broadcast(topic, "published", {"topic": topic})
 
 
 async def test_many_joins_at_once_are_answered_when_their_topics_are_heard(
@@ -316,7 +308,7 @@ async def test_many_joins_at_once_are_answered_when_their_topics_are_heard(
 
     async def join(client: Phoenix, joined: list[str]) -> None:
         for ref, topic in enumerate(joined):
-            await client.send(str(ref), str(ref), topic, "phx_join")
+            await client.start_join(topic, ref=str(ref))
         for _ in joined:
             answer = await client.receive()
             assert answer.payload["status"] == "ok"
@@ -378,26 +370,19 @@ async def test_the_frames_to_clients_of_another_node_are_those_of_phoenix(
     ]
     browser = Browser(RoundRobin(nodes.one), elsewhere=RoundRobin(nodes.two))
     token = await browser.begin()
-    assert await browser.post(token, ["1", "1", topic, "phx_join", {}]) == {"status": 200}
-    assert [message[3] for message in (await browser.get(token)).messages] == ["phx_reply"]
+    assert await browser.post(token, joining("1", topic)) == {"status": 200}
+    assert [frame.event for frame in frames_of(await browser.get(token))] == [PHX_REPLY]
 
-    for what, (event, payload, *frames) in FRAMES.items():
+    for what, (event, payload, *heard) in FRAMES.items():
         await ann.cast(event, payload)
-        for client, frame in zip(clients, frames, strict=True):
-            if frame is not None:
-                sent = await client.receive_raw()
-                assert (what, sent if isinstance(sent, bytes) else json.loads(sent)) == (
-                    what,
-                    filled(frame, topic),
-                )
-        if isinstance(frames[0], list):  # §4.3; the answer to a poll can't have bytes, §4.6
-            body = (await browser.get(token)).body
-            messages = [json.loads(message) for message in body.pop("messages")]
-            assert (what, body, messages) == (
-                what,
-                {"status": 200, "token": token},
-                [filled(frames[0], topic)],
-            )
+        frame = broadcast(topic, *heard)
+        has_bytes = isinstance(frame.payload, bytes)
+        for client in clients[:1] if has_bytes else clients:
+            assert (what, await client.receive()) == (what, frame)
+        if not has_bytes:  # §4.3
+            answer = await browser.get(token)
+            assert (what, frames_of(answer)) == (what, [frame])
+            assert answer.body == {"status": 200, "token": token, "messages": ANY}
 
     # A graceful leave: its own frames, §2.11, and the diff on the other node at once, §6.1 and §6.8.
     people = f"steady:{number}"
@@ -406,28 +391,16 @@ async def test_the_frames_to_clients_of_another_node_are_those_of_phoenix(
     await watching.sees(ann=["desk"])
     await leaving.sees(ann=["desk"])
     (ref,) = leaving.presence.refs()["ann"]
-    await leaving.client.send("1", "9", people, "phx_leave")
-    for expected in (
-        ["1", "9", people, "phx_reply", {"status": "ok", "response": {}}],
-        ["1", "1", people, "phx_close", {}],
-    ):
-        assert json.loads(await leaving.client.receive_raw()) == expected
+    await leaving.client.leave(people, ref="9")
+    await leaving.client.expect(reply("1", "9", people, ok()), closed("1", people))
     left = {"ann": {"metas": [{"device": "desk", "phx_ref": ref}]}}
-    diff = [None, None, people, "presence_diff", {"joins": {}, "leaves": left}]
-    assert json.loads(await watching.client.receive_raw()) == diff
+    diff = broadcast(people, "presence_diff", {"joins": {}, "leaves": left})
+    await watching.client.expect(diff)
 
     # A disconnect by id: a close frame, and nothing before it, §1.13. An end of the session, §4.7.
     await ann.call("disconnect", {"id": f"users:{name}"})
     for client in clients:
         assert await client.closed() == (1001, "")
     await ann.call("disconnect", {"id": "users:somebody"})
-    assert await browser.post(token, [None, "1", "phoenix", "heartbeat", {}]) == {"status": 410}
+    assert await browser.post(token, heartbeat("1")) == {"status": 410}
     assert (await browser.get(token)).status == 410
-
-
-def filled(frame: Any, topic: str) -> Any:
-    """Return a frame of the table for a topic, with the head of a binary broadcast, §2.4."""
-    if isinstance(frame, bytes):
-        return bytes([2, len(topic), len("drawn")]) + frame.replace(b"{topic}", topic.encode())
-    text: str = json.dumps(frame).replace("{topic}", topic)
-    return json.loads(text)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -14,6 +13,7 @@ import pytest
 
 from bennu.testing.polling import Browser
 
+from ..support.frames import PHX_REPLY, broadcast, encode_v2, frames_of, joining, pushing
 from ..support.until import pause
 from .fleet import Nodes
 from .members import V1, Member, PollEnded, enter, follow, poll
@@ -77,9 +77,9 @@ async def test_a_poll_that_waits_is_answered_by_a_message_of_another_node(
     here, there = RoundRobin(nodes.one), RoundRobin(nodes.two)
     browser = Browser(here, elsewhere=there)
     token = await browser.begin()
-    assert await browser.post(token, ["1", "1", room, "phx_join", {}]) == {"status": 200}
-    (joined,) = (await browser.get(token)).messages
-    assert joined[:4] == ["1", "1", room, "phx_reply"]
+    assert await browser.post(token, joining("1", room)) == {"status": 200}
+    (joined,) = frames_of(await browser.get(token))
+    assert joined[:4] == ("1", "1", room, PHX_REPLY)
     for node in (nodes.one, nodes.two):
         publisher = await stack.enter_async_context(enter(node, room, "ann"))
         waiting = browser.start("GET", token)
@@ -91,11 +91,7 @@ async def test_a_poll_that_waits_is_answered_by_a_message_of_another_node(
         assert answer.body == {
             "status": 200,
             "token": token,
-            "messages": [
-                json.dumps(
-                    [None, None, room, "said", {"text": "now", "by": "ann"}], separators=(",", ":")
-                )
-            ],
+            "messages": [encode_v2(broadcast(room, "said", {"text": "now", "by": "ann"}))],
         }
 
 
@@ -111,10 +107,10 @@ async def test_a_batch_of_posts_keeps_its_order(
     drawn = bytes([0, *map(len, head)]) + b"".join(head) + b"\x00\xfe"
     status = await browser.post(
         token,
-        ["1", "1", room, "phx_join", {}],
-        ["1", "3", room, "say", {"text": "first"}],
+        joining("1", room),
+        pushing("1", "3", room, "say", {"text": "first"}),
         base64.b64encode(drawn).decode(),
-        ["1", "4", room, "say", {"text": "last"}],
+        pushing("1", "4", room, "say", {"text": "last"}),
     )
     assert status == {"status": 200}
     for one in (ann, bob):

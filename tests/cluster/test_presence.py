@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from bennu.testing.polling import Browser
+from tests.support.frames import frames_of, heartbeat
 
 from .fleet import Nodes
 from .members import Follower, follow, poll
@@ -155,16 +156,13 @@ async def test_a_node_that_is_killed_is_gone_after_a_while(
         browser = Browser(polls)
         session = await browser.begin()
         while len(polls.seen) < 6:
-            assert (await browser.post(session, [None, "1", "phoenix", "heartbeat", {}]))[
-                "status"
-            ] == 200
-            assert [frame[1] for frame in (await browser.get(session)).messages] == ["1"]
+            assert (await browser.post(session, heartbeat("1")))["status"] == 200
+            assert [frame.ref for frame in frames_of(await browser.get(session))] == ["1"]
         third.signal(signal.SIGKILL)
         await third.ended()
         polls.nodes = (two_nodes.one, two_nodes.two)
-        beat: list[Any] = [None, "1", "phoenix", "heartbeat", {}]
         assert (
-            await asyncio.gather(*(browser.post(session, beat) for _ in polls.nodes))
+            await asyncio.gather(*(browser.post(session, heartbeat("1")) for _ in polls.nodes))
             == [{"status": 410}] * 2
         )
         for answer in await asyncio.gather(*(browser.get(session) for _ in polls.nodes)):
