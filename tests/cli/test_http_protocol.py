@@ -15,11 +15,11 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 
 from bennu import Endpoint
-from tests.support.frames import ok
+from tests.support.frames import ok, reply
 from tests.support.raw import ask, open_raw
 from tests.support.servers import serve
 from tests.support.until import until
-from tests.support.wire import connect, reply
+from tests.support.wire import connect
 from tests.wire.app import CHANNELS, admit, make_endpoint, socket
 
 Scope = MutableMapping[str, Any]
@@ -28,7 +28,6 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 TARGET = "/socket/websocket?vsn=2.0.0"
-BEAT = b'[null,"9","phoenix","heartbeat",{}]'
 
 
 class Watching:
@@ -69,7 +68,7 @@ async def test_middleware_sees_a_connection_end_at_accept() -> None:
     async with serve("native", watching) as server, connect(server) as client:
         assert await client.join("room:1") == ok()
         assert watching.seen == ["begins", "ends"]
-        await client.send("1", "2", "room:1", "echo", {"a": 1})
+        await client.push("room:1", "echo", {"a": 1})
         await client.expect(reply("1", "2", "room:1", ok({"a": 1})))
     assert watching.seen == ["begins", "ends"]
 
@@ -156,7 +155,7 @@ async def test_middleware_may_receive_before_the_endpoint_does() -> None:
     async with serve("native", middleware) as server:
         async with connect(server) as client:
             assert await client.join("room:1") == ok()
-            await client.send("1", "2", "room:1", "echo", {"a": 1})
+            await client.push("room:1", "echo", {"a": 1})
             await client.expect(reply("1", "2", "room:1", ok({"a": 1})))
         await until(lambda: not endpoint.connections)
         await until(lambda: not server.tasks)

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from bennu.cli.listeners import KEEPALIVE_TIMEOUT, UNSENT_BYTES, limit_clients
-from tests.support.raw import CLOSE, TEXT, RawClient, ask, client_frame
+from tests.support.frames import joining, pushing
+from tests.support.raw import CLOSE, RawClient, ask, text_frames
 
 from .command import bennu
 
@@ -75,9 +76,9 @@ async def test_a_client_that_does_not_read_is_known_after_little(tmp_path: Path)
             reader, writer = await asyncio.open_connection(sock=small, limit=1000)
             client = RawClient(reader, writer)
             await client.open()
-            client.send(client_frame(TEXT, b'["1","1","room:1","phx_join",{}]'))
+            client.send(text_frames(joining("1", "room:1")))
             assert '"ok"' in await client.text()
-            client.send(client_frame(TEXT, b'["1",null,"room:1","pour",{}]'))
+            client.send(text_frames(pushing("1", None, "room:1", "pour")))
             await command.read_until("bytes unread")
             size = 0
             frame = await client.frame()

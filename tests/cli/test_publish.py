@@ -18,6 +18,7 @@ from bennu.pubsub.envelope import IDS, TOPICS, Envelope, EnvelopeKind, unpack
 from ..bus.ipc.paths import short_directory
 from ..cluster.members import V2, enter
 from ..cluster.nodes import Node
+from ..support.frames import PHX_CLOSE
 
 pytestmark = pytest.mark.clock("real")
 
@@ -124,7 +125,7 @@ WRONG = {
     "too deep": (["publish", "{address}", "a", "b", '{{"a":' * 200], "128 levels"),
     "no utf-8": (["publish", "{address}", "a", "b", '{{"a": "\udcff"}}'], "the payload is no JSON"),
     "no file": (["publish", "{address}", "a", "b", "@/no/file"], "No such file"),
-    "reserved": (["publish", "{address}", "a", "phx_close"], "belong to the protocol"),
+    "reserved": (["publish", "{address}", "a", PHX_CLOSE], "belong to the protocol"),
     "half a character": (["publish", "{address}", "a", "\udcff"], "half a character"),
     "scheme": (["publish", "foo://u:hunter2@x", "a", "b"], "foo://***@x"),
     "local": (["publish", "local://", "a", "b"], "the bus of one process alone"),

@@ -138,7 +138,7 @@ async def test_the_order_of_a_clean_end(folder: Path) -> None:
             await joined(first)
             await joined(second)
             await third.join("room:3")
-            await third.send("1", "2", "room:3", "work")
+            await third.push("room:3", "work")
             command.process.send_signal(signal.SIGTERM)
             assert (await first.receive()).event == "draining"
             assert await ready(server) == 503
@@ -250,7 +250,7 @@ async def test_a_second_signal_ends_it_at_once(folder: Path) -> None:
             await joined(client)
             command.process.send_signal(signal.SIGTERM)
             assert (await client.receive()).event == "draining"
-            await client.send("1", "2", "room:1", "sleep")
+            await client.push("room:1", "sleep")
             await command.read_until("sleeps")
             command.process.send_signal(signal.SIGINT)
             assert await command.end() == 128 + signal.SIGINT
@@ -289,7 +289,7 @@ async def test_what_hangs_for_good_is_ended(folder: Path, way: str) -> None:
         server = await command.listening()
         async with connect(server) as client:
             await joined(client)
-            await client.send("1", "2", "room:1", way)
+            await client.push("room:1", way)
             await command.read_until({"sleep": "sleeps", "thread": "hangs", "stay": "stays"}[way])
             assert await command.stop() == 1
     if way != "stay":

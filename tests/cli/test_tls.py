@@ -16,9 +16,9 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidHandshake, InvalidStatus
 
 from tests.support.certificates import Authority, Certificate
-from tests.support.frames import ok
+from tests.support.frames import ok, reply
 from tests.support.servers import Server, until_listening
-from tests.support.wire import V2, Phoenix, reply
+from tests.support.wire import V2, Phoenix
 
 from .command import bennu
 
@@ -74,11 +74,11 @@ async def use(server: Server, context: ssl.SSLContext, **more: Any) -> None:
     """Connect, join, and exchange messages, a large one too."""
     async with phoenix(server, context, **more) as client:
         assert await client.join("room:1") == ok()
-        await client.send("1", "2", "room:1", "uri")
+        await client.push("room:1", "uri")
         uri = ok({"scheme": "https", "port": server.port})
         await client.expect(reply("1", "2", "room:1", uri))
         large = {"text": "x" * 300_000}
-        await client.send("1", "3", "room:1", "echo", large)
+        await client.push("room:1", "echo", large)
         await client.expect(reply("1", "3", "room:1", ok(large)))
 
 

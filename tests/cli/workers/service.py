@@ -121,10 +121,10 @@ async def block(server: Server, pid: int, seconds: float) -> None:
     while True:
         async with connect(server) as client:
             await client.join("room:1")
-            await client.send("1", "2", "room:1", "pid")
+            await client.push("room:1", "pid")
             reply = await client.receive()
             if reply.payload["response"]["pid"] == pid:
-                await client.send("1", "3", "room:1", "block", {"seconds": seconds})
+                await client.push("room:1", "block", {"seconds": seconds})
                 return
 
 

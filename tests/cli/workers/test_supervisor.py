@@ -187,7 +187,7 @@ async def test_a_second_signal_ends_at_once(folder: Path) -> None:
         pids = command.workers.values()
         async with connect(server) as client:
             await client.join("room:1")
-            await client.send("1", "2", "room:1", "sleep", {})
+            await client.push("room:1", "sleep")
             await command.read_until("sleeps")
             command.process.send_signal(signal.SIGTERM)
             await command.read_until("Finished server process")  # the other worker

@@ -29,11 +29,11 @@ async def test_a_broadcast_reaches_the_clients_of_all_workers(folder: Path) -> N
         while len(clients) < 2:
             client = await stack.enter_async_context(connect(server))
             assert await client.join("room:1") == ok()
-            await client.send("1", "2", "room:1", "pid")
+            await client.push("room:1", "pid")
             pid = (await client.receive()).payload["response"]["pid"]
             clients.setdefault(pid, client)
         for client in clients.values():
-            await client.send("1", None, "room:1", "say", {"text": "hello"})
+            await client.push("room:1", "say", {"text": "hello"}, ref=None)
             for hearer in clients.values():
                 assert (await hearer.receive()).payload == {"text": "hello"}
         assert await command.stop() == 0
@@ -119,9 +119,9 @@ async def test_a_second_signal_to_a_worker_ends_it_at_once(folder: Path) -> None
         server = await workers_ready(command, 2)
         async with connect(server) as client:
             assert await client.join("room:1") == ok()
-            await client.send("1", "2", "room:1", "pid")
+            await client.push("room:1", "pid")
             one = (await client.receive()).payload["response"]["pid"]
-            await client.send("1", "3", "room:1", "sleep", {})
+            await client.push("room:1", "sleep")
             await command.read_until("sleeps")
             os.kill(one, signal.SIGTERM)
             await command.read_until("got a SIGTERM")
