@@ -17,6 +17,8 @@ from typing import Any, Final
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from tests.support.frames import PHX_REPLY, decode_v2, encode_v2, joining, pushing
+
 from .ledger import Ledger
 
 __all__ = ["Fleet", "Worker"]
@@ -178,7 +180,7 @@ class Client:
         url = f"{self.worker.url}/socket/websocket?vsn=2.0.0"
         self._websocket = await connect(url, ping_interval=None, max_queue=None)
         for topic in topics:
-            await self._websocket.send(json.dumps(["1", "1", topic, "phx_join", {}]))
+            await self._websocket.send(encode_v2(joining("1", topic)))
         self._task = asyncio.create_task(self._hear())
         async with asyncio.timeout(PATIENCE):
             while self._joined < len(topics):
@@ -188,7 +190,7 @@ class Client:
         """Ask for broadcasts."""
         request = {"count": count, "size": size}
         with suppress(ConnectionClosed):
-            await self._websocket.send(json.dumps(["1", None, topic, "publish", request]))
+            await self._websocket.send(encode_v2(pushing("1", None, topic, "publish", request)))
 
     async def stop(self) -> None:
         """Disconnect."""
@@ -198,10 +200,10 @@ class Client:
     async def _hear(self) -> None:
         try:
             async for frame in self._websocket:
-                _, _, topic, event, payload = json.loads(frame)
+                _, _, topic, event, payload = decode_v2(frame)
                 if event == "message":
                     self._ledger.receive(self.name, payload["node"], topic, payload["n"])
-                elif event == "phx_reply":
+                elif event == PHX_REPLY:
                     self._joined += payload["status"] == "ok"
         except ConnectionClosed:
             pass
