@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import count
@@ -12,6 +11,8 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import WebSocketException
+
+from tests.support.frames import PHX_ERROR, PHX_REPLY, Frame, decode_v2, encode_v2, joining, pushing
 
 from .link import Link
 from .record import Record, Seen
@@ -110,7 +111,8 @@ class Page:
         ref = next(self._refs)
         self._waiting[ref] = done
         with suppress(WebSocketException):
-            await self._send(self._topics[topic].join_ref, ref, topic, event, {"id": message})
+            payload = {"id": message}
+            await self._send(pushing(self._topics[topic].join_ref, ref, topic, event, payload))
 
     async def say_last(self, topic: str) -> bool:
         """Say the last message of a topic. Return whether the node has confirmed it."""
@@ -133,16 +135,16 @@ class Page:
         for name in self._topics:
             await self._join(name)
         async for frame in websocket:
-            await self._take(*json.loads(frame))
+            await self._take(decode_v2(frame))
 
     def _lost(self) -> None:
         self._waiting.clear()
         for topic in self._topics.values():
             topic.is_joined = False
 
-    async def _send(self, *frame: Any) -> None:
+    async def _send(self, frame: Frame) -> None:
         assert self._link.websocket is not None, "the page is not connected"
-        await self._link.websocket.send(json.dumps(frame))
+        await self._link.websocket.send(encode_v2(frame))
 
     async def _join(self, name: str) -> None:
         topic = self._topics[name]
@@ -151,7 +153,7 @@ class Page:
         asked: dict[str, Any] = {"client": self._token}
         if topic.epoch:
             asked |= {"epoch": topic.epoch, "offset": topic.offset}
-        await self._send(topic.join_ref, topic.join_ref, name, "phx_join", {"recovery": asked})
+        await self._send(joining(topic.join_ref, name, {"recovery": asked}))
 
     def _join_later(self, name: str) -> None:
         """Join again, as phoenix.js does after an error."""
@@ -165,17 +167,18 @@ class Page:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _take(self, join_ref: Any, ref: Any, name: str, event: str, payload: Any) -> None:
-        if event == "phx_reply" and ref in self._waiting:
+    async def _take(self, frame: Frame) -> None:
+        join_ref, ref, name, event, payload = frame
+        if event == PHX_REPLY and ref in self._waiting:
             self._waiting.pop(ref)(payload["status"] == "ok")
             return
         topic = self._topics.get(name)
         if topic is None or join_ref not in (None, topic.join_ref):
             return
-        if event == "phx_reply":
+        if event == PHX_REPLY:
             if ref == topic.join_ref:
                 self._joined(name, topic, payload)
-        elif event == "phx_error":
+        elif event == PHX_ERROR:
             topic.is_joined = False
             self._join_later(name)
         elif event == "said" and ref is not None:

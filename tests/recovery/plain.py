@@ -16,7 +16,6 @@ client was too slow, or the bus lost it. No node is killed here: the accounts of
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
@@ -29,6 +28,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import WebSocketException
 
 from ..faults.fleet import Worker
+from ..support.frames import PHX_REPLY, Frame, decode_v2, encode_v2, joining, pushing
 from .link import Link
 
 __all__ = ["Listener", "PlainVerdict", "Visit", "judge_plain"]
@@ -114,17 +114,20 @@ class Listener:
             mark = OWN if event == "say_to_others" else "-"
             payload = {"id": f"{self.name}{mark}{ref}", "text": "x" * size}
             with suppress(WebSocketException):
-                await self._link.websocket.send(json.dumps(["join", ref, topic, event, payload]))
+                await self._link.websocket.send(
+                    encode_v2(pushing("join", ref, topic, event, payload))
+                )
 
     async def _talk(self, websocket: ClientConnection) -> None:
         for topic in self.topics:
-            await websocket.send(json.dumps(["join", "join", topic, "phx_join", {}]))
+            await websocket.send(encode_v2(joining("join", topic)))
         async for frame in websocket:
-            self._take(*json.loads(frame))
+            self._take(decode_v2(frame))
             await self._reads.wait()
 
-    def _take(self, join_ref: Any, ref: Any, topic: str, event: str, payload: Any) -> None:
-        if event == "phx_reply" and ref == "join":
+    def _take(self, frame: Frame) -> None:
+        _, ref, topic, event, payload = frame
+        if event == PHX_REPLY and ref == "join":
             assert payload["status"] == "ok", payload
             self._open[topic] = Visit(self.name, self.worker.number, topic)
             self.visits.append(self._open[topic])
