@@ -51,7 +51,7 @@ class Target:
         """Return the number of open connections, without the honest client that asks."""
         async with connect(self.server) as client:
             assert await client.join("room:honest") == ok()
-            await client.send("1", "2", "room:honest", "count")
+            await client.push("room:honest", "count")
             answer = await client.receive()
         count: int = answer.payload["response"]
         return count - 1

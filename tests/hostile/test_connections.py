@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from tests.support.raw import BINARY, TEXT, client_frame, open_raw
+from tests.support.frames import joining
+from tests.support.raw import BINARY, TEXT, client_frame, open_raw, text_frames
 
 from .conftest import Attack, Target
 from .test_handshakes import ALLOWED
@@ -15,11 +16,11 @@ AT_ONCE: Final = 50
 
 HALF: Final = {
     0: client_frame(TEXT, b"x" * 100_000)[:50_000],
-    1: client_frame(TEXT, b'["1","1","room:1","phx_join",{}]')[:20],
+    1: text_frames(joining("1", "room:1"))[:20],
     2: client_frame(BINARY, b"x" * 70_000, final=False) + client_frame(0, b"x" * 100)[:5],
     3: b"\x81",
     4: b"\x82\xff\x00\x00\x00\x00\x00\x90",
-    5: client_frame(TEXT, b'["1","1","room:1","phx_join",{}]') + b"\x81\xfe\x00",
+    5: text_frames(joining("1", "room:1")) + b"\x81\xfe\x00",
 }
 """The bytes before the connection breaks: an incomplete frame or message."""
 

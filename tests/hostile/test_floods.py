@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
-from tests.support.frames import ok
-from tests.support.raw import BINARY, CONTINUATION, PING, TEXT, RawClient, client_frame, open_raw
-from tests.support.wire import connect, reply
+from tests.support.frames import heartbeat, joining, ok, reply
+from tests.support.raw import (
+    BINARY,
+    CONTINUATION,
+    PING,
+    RawClient,
+    client_frame,
+    open_raw,
+    text_frames,
+)
+from tests.support.wire import connect
 
 from .conftest import Attack, Target
 
@@ -17,8 +25,8 @@ ROUNDS: Final = 30
 CHUNK: Final = 5_000
 MEGABYTE: Final = 1_000_000
 
-HELLO: Final = client_frame(TEXT, b'["1","1","room:1","phx_join",{}]')
-BEAT: Final = client_frame(TEXT, b'[null,"9","phoenix","heartbeat",{}]')
+HELLO: Final = text_frames(joining("1", "room:1"))
+BEAT: Final = text_frames(heartbeat("9"))
 FRAGMENT: Final = client_frame(CONTINUATION, b"", final=False)
 
 FLOODS: Final = {
@@ -62,7 +70,7 @@ async def test_who_is_honest_is_served_during_a_flood(
             assert await honest.join("room:honest") == ok()
             attackers = [asyncio.create_task(flood(target, start, chunk)) for _ in range(3)]
             for number in range(ROUNDS):
-                await honest.send(None, str(number), "phoenix", "heartbeat", {})
+                await honest.heartbeat(str(number))
                 await honest.expect(reply(None, str(number), "phoenix", ok()))
             assert not any(attacker.done() for attacker in attackers)
             for attacker in attackers:
@@ -76,19 +84,19 @@ async def test_one_connection_takes_a_bounded_part_of_memory(attack: Attack) -> 
     async with attack() as target:
         assert await target.connections() == 0
         before = target.memory()
-        big = b"x" * (9 * MEGABYTE)
-        lists = b"[" + b",".join([b"[]"] * MEGABYTE) + b"]"
+        big = "x" * (9 * MEGABYTE)
+        lists: list[Any] = [[]] * MEGABYTE
         for message in (
-            b'["1","1","room:%b","phx_join",{}]' % big,
-            b'[%b,"1","room:1","phx_join",{}]' % lists,
-            b'["1",%b,"room:1","phx_join",{}]' % lists,
-            b'["1","1","room:1","phx_join",{"a":"%b"}]' % big,
-            b'["1","1","room:1","phx_join",%b]' % lists,
+            joining("1", f"room:{big}"),
+            joining("1", "room:1")._replace(join_ref=lists),
+            joining("1", "room:1")._replace(ref=lists),
+            joining("1", "room:1", {"a": big}),
+            joining("1", "room:1", lists),
         ):
             async with open_raw(target.server) as client:
                 await client.open()
                 reading = asyncio.create_task(_discard(client))
-                client.send(client_frame(TEXT, message))
+                client.send(text_frames(message))
                 client.send(BEAT)
                 await client.writer.drain()
                 assert await target.connections() <= 1

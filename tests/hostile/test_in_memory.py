@@ -14,10 +14,10 @@ from bennu import Channel, Rates, on
 from bennu.reasons import Limit
 from bennu.testing.clock import advance, settle
 from bennu.testing.wires import NativeWire
-from tests.support.frames import error, ok
+from tests.support.frames import error, joining, ok
 from tests.support.inside import topics_of
 from tests.support.memory import Over, both_transports, endpoint_of, serve
-from tests.support.raw import TEXT, client_frame
+from tests.support.raw import text_frames
 
 pytestmark = pytest.mark.clock("virtual")
 
@@ -125,11 +125,8 @@ async def test_joins_of_random_topics_without_end(
         blocks: list[int] = []
         for start in range(0, joins, 500):
             refs = [str(number) for number in range(start, start + 500)]
-            texts = (
-                f'["{ref}","{ref}","{topic}","phx_join",{{}}]'
-                for ref, topic in zip(refs, topics[start : start + 500], strict=True)
-            )
-            client.wire.transport.feed(b"".join(client_frame(TEXT, t.encode()) for t in texts))
+            messages = map(joining, refs, topics[start : start + 500])
+            client.wire.transport.feed(text_frames(*messages))
             await settle()
             frames = client.read()
             assert [frame.ref for frame in frames] == refs
