@@ -17,6 +17,7 @@ from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
 from tests.interop.program import PATIENCE
+from tests.support.frames import PHX_JOIN, PHX_REPLY
 
 __all__ = ["TOPIC", "PlayedConnection", "PlayedFrame", "ScriptedServer", "do", "live", "pushed"]
 
@@ -35,7 +36,7 @@ class PlayedFrame(NamedTuple):
     def reply(self, response: Any, status: str = "ok") -> PlayedFrame:
         """Return the reply to this message."""
         payload = {"status": status, "response": response}
-        return self._replace(event="phx_reply", payload=payload)
+        return self._replace(event=PHX_REPLY, payload=payload)
 
     def recovered(self, position: str, count: int) -> PlayedFrame:
         """Return the reply to this join if everything that was missed follows."""
@@ -109,7 +110,7 @@ class PlayedConnection:
 
     def join(self) -> tuple[PlayedFrame, Mapping[str, Any]]:
         """Wait for a join; return it, and what it says of recovery."""
-        message = self.receive("phx_join")
+        message = self.receive(PHX_JOIN)
         assert message.topic == TOPIC
         return message, message.payload["recovery"]
 

@@ -22,6 +22,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 
 from tests.interop.client_log import ClientLog, ListenToLog
 from tests.interop.program import PATIENCE, Server
+from tests.support.frames import PHX_LEAVE, PHX_REPLY
 
 pytestmark = pytest.mark.interop
 
@@ -104,7 +105,7 @@ async def listen(session: Any, heard: list[str]) -> None:
 async def test_sends_heartbeats(server: Server, log: ClientLog) -> None:
     """Each heartbeat is answered, as the client's log shows."""
     async with connected(transport(server, heartbeat_interval=0.01)) as session:
-        await log.wait_for(r'<<< .*"topic":"phoenix","event":"phx_reply".*"status":"ok"')
+        await log.wait_for(rf'<<< .*"topic":"phoenix","event":"{PHX_REPLY}".*"status":"ok"')
         assert await session.execute(document(GREETING, name="Ann")) == {"greeting": "Hello, Ann!"}
 
 
@@ -112,7 +113,7 @@ async def test_leaves(server: Server, log: ClientLog) -> None:
     """The client leaves its channel before it closes."""
     async with connected(transport(server)):
         pass
-    await log.wait_for('>>> .*"event": "phx_leave"')
+    await log.wait_for(f'>>> .*"event": "{PHX_LEAVE}"')
 
 
 async def test_comes_back(server: Server) -> None:

@@ -12,6 +12,22 @@ import pytest
 
 from tests.interop.program import RunScript, Server
 from tests.interop.scenario import Scenario, error, ok
+from tests.support.frames import (
+    PHX_CLOSE,
+    PHX_JOIN,
+    PHX_LEAVE,
+    PHX_REPLY,
+    Frame,
+    broadcast,
+    closed,
+    encode_v2,
+    heartbeat,
+    joining,
+    leaving,
+    push,
+    pushing,
+    reply,
+)
 
 pytestmark = pytest.mark.interop
 
@@ -24,9 +40,8 @@ def test_joins_and_is_refused(scenario: Scenario) -> None:
     user = {"user": "ann-1", "payload": {"asked": "nicely"}}
     assert seen["joined"] == {**ok(user), "state": "joined"}
     assert seen["hooks"] == {"calls": ["before", "after"], "timer": None, "tries": 0, "waiting": 0}
-    join_ref, ref, *rest = seen["first frame"]
-    assert join_ref == ref
-    assert rest == ["room:lobby", "phx_join", {"asked": "nicely"}]
+    first = Frame(*seen["first frame"])
+    assert first == joining(first.ref, "room:lobby", {"asked": "nicely"})
     assert "tried to join multiple times" in seen["joined twice"]
     errored = {"state": "errored", "kept": 1, "timer": None}
     assert seen["room:private"] == {**error("unauthorized"), **errored}
@@ -46,20 +61,15 @@ def test_pushes_and_gets_replies(scenario: Scenario) -> None:
     assert seen["buffered"] == {
         **ok({"buffered": True}),
         "can_push": True,
-        "events": ["phx_join", "echo"],
+        "events": [PHX_JOIN, "echo"],
     }
     payload: dict[str, Any] = {"text": "Grüße, 世界 🐦", "list": [1, None, {}]}
     assert seen["ok"] == ok(payload)
-    join_ref, ref, topic, event, sent = seen["frame"]["sent"]
-    assert (topic, event, sent) == ("room:push", "echo", payload)
-    assert seen["frame"]["received"] == [join_ref, ref, topic, "phx_reply", ok(payload)]
-    assert seen["message"] == {
-        "join_ref": join_ref,
-        "ref": ref,
-        "topic": topic,
-        "event": "phx_reply",
-        "payload": ok(payload),
-    }
+    sent = Frame(*seen["frame"]["sent"])
+    assert sent == pushing(sent.join_ref, sent.ref, "room:push", "echo", payload)
+    answer = reply(sent.join_ref, sent.ref, "room:push", ok(payload))
+    assert Frame(*seen["frame"]["received"]) == answer
+    assert seen["message"] == answer._asdict()
     assert seen["error"] == error("failed")
     refusal = {"reason": "not_today", "retry_after_ms": 50}
     assert seen["refused"] == {"status": "error", "response": refusal}
@@ -69,7 +79,7 @@ def test_pushes_and_gets_replies(scenario: Scenario) -> None:
     assert seen["leaks"] == 0
     assert seen["refs"]["rising"]
     assert all(type(ref) is str for ref in seen["refs"]["refs"])
-    assert seen["codec"] == {"encoded": ["phx_join"], "used": True, "by_longpoll": False}
+    assert seen["codec"] == {"encoded": [PHX_JOIN], "used": True, "by_longpoll": False}
     assert seen["overflow"] == {**ok(), "ref": "0"}
 
 
@@ -87,11 +97,11 @@ def test_hears_broadcasts(scenario: Scenario, transport: str) -> None:
         "elsewhere": [],
     }
     assert seen["arguments"] == {"payload": {"text": "ann to all"}, "ref": None, "own": True}
-    said = ["room:broadcast", "said"]
-    assert seen["broadcast frame"] == [None, None, *said, {"text": "ann to all"}]
-    join_ref, *rest = seen["push frame"]
-    assert join_ref is not None
-    assert rest == [None, *said, {"text": "ann to herself"}]
+    to_all = broadcast("room:broadcast", "said", {"text": "ann to all"})
+    assert Frame(*seen["broadcast frame"]) == to_all
+    pushed = Frame(*seen["push frame"])
+    assert pushed.join_ref is not None
+    assert pushed == push(pushed.join_ref, "room:broadcast", "said", {"text": "ann to herself"})
     assert seen["handlers"] == {"heard": 4, "calls": ["once", "always", "always"]}
 
 
@@ -141,9 +151,10 @@ def test_sends_heartbeats(scenario: Scenario) -> None:
     seen = scenario("heartbeat")
     assert seen["not connected"] == []
     frames = seen["frames"]
-    assert frames["sent"] == [[None, "1", "phoenix", "heartbeat", {}]]
-    assert frames["received"] == [[None, "1", "phoenix", "phx_reply", ok()]]
-    assert seen["texts"][0] == '[null,"1","phoenix","heartbeat",{}]'
+    assert [Frame(*frame) for frame in frames["sent"]] == [heartbeat("1")]
+    answer = reply(None, "1", "phoenix", ok())
+    assert [Frame(*frame) for frame in frames["received"]] == [answer]
+    assert seen["texts"][0] == encode_v2(heartbeat("1"))
     assert seen["closed"] == []
     assert seen["unopened"] is False
     assert seen["pinged"] is True
@@ -155,13 +166,12 @@ def test_leaves(scenario: Scenario) -> None:
     """A leave ends only one channel. Its topic can be joined again at once."""
     seen = scenario("leave")
     assert seen["reply"] == {**ok(), "state": "closed", "closes": ["leave"]}
-    join_ref, ref, *rest = seen["frame"]["sent"]
+    sent = Frame(*seen["frame"]["sent"])
+    join_ref, ref = sent[:2]
     assert join_ref == seen["frame"]["join_ref"] != ref
-    assert rest == ["room:left", "phx_leave", {}]
-    assert seen["answers"] == [
-        [join_ref, ref, "room:left", "phx_reply", ok()],
-        [join_ref, join_ref, "room:left", "phx_close", {}],
-    ]
+    assert sent == leaving(join_ref, ref, "room:left")
+    answers = [reply(join_ref, ref, "room:left", ok()), closed(join_ref, "room:left")]
+    assert [Frame(*frame) for frame in seen["answers"]] == answers
     before, removed = seen["removed"]["before"], seen["removed"]
     assert removed["channels"] == ["room:kept"]
     assert removed["hooks"] == before["hooks"] - before["per_channel"]
@@ -178,7 +188,7 @@ def test_joins_before_it_is_connected(scenario: Scenario) -> None:
     assert (unconnected["state"], unconnected["buffered"]) == ("joining", 1)
     assert unconnected["url"].endswith("/socket/websocket?vsn=2.0.0")
     assert seen["echo"] == {**ok({"early": True}), "state": "joined", "buffered": 0}
-    assert seen["events"] == ["phx_join", "echo"]
+    assert seen["events"] == [PHX_JOIN, "echo"]
 
 
 @pytest.mark.conformance("JS037")
@@ -186,14 +196,14 @@ def test_leaves_the_old_channel_of_a_topic_for_a_new_one(scenario: Scenario) -> 
     """A connection has one channel for each topic, for any number of joins."""
     seen = scenario("duplicate")
     assert seen["states"] == {"first": "closed", "second": "joined", "channels": 1}
-    assert seen["sent"] == ["phx_join", "phx_leave", "phx_join"]
+    assert seen["sent"] == [PHX_JOIN, PHX_LEAVE, PHX_JOIN]
     assert seen["works"] == ok({"by": "the second"})
     assert [(one["of"], one["event"]) for one in seen["received"]] == [
-        ("first", "phx_reply"),
-        ("first", "phx_reply"),
-        ("first", "phx_close"),
-        ("second", "phx_reply"),
-        ("second", "phx_reply"),
+        ("first", PHX_REPLY),
+        ("first", PHX_REPLY),
+        ("first", PHX_CLOSE),
+        ("second", PHX_REPLY),
+        ("second", PHX_REPLY),
     ]
     assert seen["heard"] == {"said": ["second"], "frames": 2}  # one of each client
 
@@ -203,8 +213,8 @@ def test_ignores_the_close_of_a_channel_that_it_joined_twice(scenario: Scenario)
     """A join that replaces another is answered first. The later `phx_close` belongs to the old channel."""
     seen = scenario("duplicate_join")
     assert seen["frames"] == [
-        {"of": "new", "own": True, "event": "phx_reply"},
-        {"of": "old", "own": True, "event": "phx_close"},
+        {"of": "new", "own": True, "event": PHX_REPLY},
+        {"of": "old", "own": True, "event": PHX_CLOSE},
     ]
     assert seen["joined"] == {"state": "joined", **ok({"still": "here"})}
 

@@ -13,6 +13,7 @@ import pytest
 from tests.interop.program import RunScript, Server
 from tests.interop.scenario import error, ok
 from tests.support.browser import open_browser
+from tests.support.frames import PHX_JOIN, Frame, joining
 from tests.support.node import JS, js_modules
 
 pytestmark = pytest.mark.interop
@@ -44,7 +45,8 @@ def is_content(seen: dict[str, Any], server: Server, *, prefers_xhr: bool) -> No
     assert accepts == "application/json"
     assert "X-Phoenix-AuthToken" not in first["headers"]
     assert second["method"] in {"GET", "POST"}
-    assert seen["first body"][2:] == ["room:poll", "phx_join", {"asked": "nicely"}]
+    first = Frame(*seen["first body"])
+    assert first == joining(first.ref, "room:poll", {"asked": "nicely"})
     assert seen["room:private"] == error("unauthorized")
     assert seen["room:broken"] == error("join crashed")
     assert seen["nowhere"] == error("unmatched topic")
@@ -67,8 +69,8 @@ def is_content(seen: dict[str, Any], server: Server, *, prefers_xhr: bool) -> No
 
     assert seen["one turn"] == [["echo"] * 3]
     assert seen["unanswered"] == {
-        "meanwhile": [["phx_join"]],
-        "later": [["phx_join"], ["echo", "echo"]],
+        "meanwhile": [[PHX_JOIN]],
+        "later": [[PHX_JOIN], ["echo", "echo"]],
     }
     assert seen["many"] == {"posts": [100, 50], "order": True}
 
@@ -159,9 +161,9 @@ def test_tries_again_when_a_post_is_not_answered(run_js: RunScript, server: Serv
     assert seen["timeout"] == {"error": "timeout", "code": 1005, "reason": "timeout"}
     assert seen["back"] == ok({"back": True})
     assert seen["posts"] == [
-        {"held": False, "events": ["phx_join"]},
+        {"held": False, "events": [PHX_JOIN]},
         {"held": True, "events": ["echo"]},
-        {"held": False, "events": ["phx_join"]},
+        {"held": False, "events": [PHX_JOIN]},
         {"held": False, "events": ["echo"]},
     ]
 

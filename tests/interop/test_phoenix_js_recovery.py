@@ -6,6 +6,7 @@ import pytest
 
 from tests.interop.program import RunScript, Server
 from tests.interop.scenario import Scenario, ok
+from tests.support.frames import PHX_JOIN, PHX_LEAVE, Frame, closed, crashed
 
 pytestmark = pytest.mark.interop
 
@@ -15,10 +16,9 @@ def test_stays_away_from_a_channel_that_closed(scenario: Scenario) -> None:
     """A channel that stops normally is closed and removed. A channel that fails is rejoined."""
     seen = scenario("stop")
     assert seen["reply"] == ok({"stopping": "normal"})
-    closed = seen["closed"]
-    join_ref = closed["join_ref"]
-    assert closed["frame"] == [join_ref, join_ref, "room:stop", "phx_close", {}]
-    assert (closed["state"], closed["channels"]) == ("closed", ["room:other"])
+    end = seen["closed"]
+    assert Frame(*end["frame"]) == closed(end["join_ref"], "room:stop")
+    assert (end["state"], end["channels"]) == ("closed", ["room:other"])
     assert seen["no rejoin"] == {"tries": [], "joins": 2}
     crash = {"reason": "channel_crash"}
     assert seen["failed"] == {**ok({"stopping": "a failure"}), "error": crash}
@@ -30,9 +30,9 @@ def test_rejoins_a_channel_that_crashed(scenario: Scenario) -> None:
     """The client waits a second, then joins once with new parameters. Other channels do not change."""
     seen = scenario("crash")
     error = seen["error"]
-    join_ref, reason = error["join_ref"], {"reason": "channel_crash"}
-    assert error["frame"] == [join_ref, join_ref, "room:crash", "phx_error", reason]
-    assert (error["payload"], error["state"]) == (reason, "errored")
+    crash = crashed(error["join_ref"], "room:crash")
+    assert Frame(*error["frame"]) == crash
+    assert (error["payload"], error["state"]) == (crash.payload, "errored")
     assert seen["back-off"] == [1000, 2000, 5000, 10000]
     assert seen["neighbour"] == ok({"alive": True})
     assert seen["rejoined"] == {"payload": {"join": 2}, "new_ref": True}
@@ -129,12 +129,12 @@ def test_gives_up_a_slow_join_and_tries_again(scenario: Scenario) -> None:
     seen = scenario("timeout")
     assert seen["first"] == {
         "state": "errored",
-        "events": ["phx_join", "phx_leave"],
+        "events": [PHX_JOIN, PHX_LEAVE],
         "tries": 1,
         "timeout": 60,
     }
     refs, events = zip(*seen["rounds"], strict=True)
-    assert events == ("phx_join", "phx_leave") * 3
+    assert events == (PHX_JOIN, PHX_LEAVE) * 3
     assert refs[::2] == refs[1::2]
     assert refs[0] < refs[2] < refs[4]
     assert seen["late"] == {"replies": True, "hooks": 1}

@@ -6,7 +6,6 @@ channel. So another client sends the messages here.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +13,7 @@ import pytest
 from websockets.sync.client import ClientConnection, connect
 
 from tests.interop.program import PATIENCE, RunScript, Server
+from tests.support.frames import decode_v2, encode_v2, joining, pushing
 
 pytestmark = pytest.mark.interop
 
@@ -26,12 +26,11 @@ class Speaker:
 
     def __init__(self, connection: ClientConnection) -> None:
         self._connection = connection
-        self.push("phx_join", {})
-        reply = json.loads(connection.recv(timeout=PATIENCE))
-        assert reply[4]["status"] == "ok"
+        connection.send(encode_v2(joining("1", TOPIC)))
+        assert decode_v2(connection.recv(timeout=PATIENCE)).payload["status"] == "ok"
 
     def push(self, event: str, payload: dict[str, Any]) -> None:
-        self._connection.send(json.dumps(["1", None, TOPIC, event, payload]))
+        self._connection.send(encode_v2(pushing("1", None, TOPIC, event, payload)))
 
 
 @pytest.fixture

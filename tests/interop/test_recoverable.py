@@ -15,6 +15,7 @@ import pytest
 from bennu.transports.script import FILES
 from tests.interop.program import Client, RunScript
 from tests.interop.scripted import PlayedConnection, PlayedFrame, ScriptedServer, do, live, pushed
+from tests.support.frames import PHX_ERROR, PHX_LEAVE
 
 pytestmark = pytest.mark.interop
 
@@ -183,7 +184,7 @@ def test_ignores_the_messages_of_a_join_that_timed_out(open_page: OpenPage) -> N
     page.cut()
     late, _ = page.join()
     page.send(do("time out"))
-    page.connection.receive("phx_leave")
+    page.connection.receive(PHX_LEAVE)
     join, asked = page.join()
     assert asked == {"epoch": "e", "offset": 6, "client": client}
     page.send(live(8), late.recovered("6:e", 2), late.replayed(7), late.replayed(8), live(9))
@@ -370,7 +371,7 @@ def test_refused_join_keeps_the_position(open_page: OpenPage) -> None:
 def test_kicked_channel_comes_back(open_page: OpenPage) -> None:
     """After `phx_error` live messages are ignored until the next reply."""
     page, _ = joined(open_page)
-    page.send(live(7)._replace(ref=None, event="phx_error", payload={}), live(9))
+    page.send(live(7)._replace(ref=None, event=PHX_ERROR, payload={}), live(9))
     join, asked = page.join()
     assert asked["offset"] == 6
     page.send(join.recovered("6:e", 3), *(join.replayed(n) for n in (7, 8, 9)))
@@ -421,7 +422,7 @@ def test_page_that_left_hears_nothing_more(open_page: OpenPage) -> None:
     page.cut()
     join, _ = page.join()
     page.send(join.unrecovered("40:e", "trimmed"), live(41), do("leave"))
-    leave = page.connection.receive("phx_leave")
+    leave = page.connection.receive(PHX_LEAVE)
     page.send(live(42), leave.reply({}), do("loaded"), live(43))
     assert page.told()[len(AT_6) :] == [
         *(["missed", "trimmed"], ["ok", None], ["onClose", "room:7"], ["left", "room:7"]),
@@ -433,7 +434,7 @@ def test_channel_made_again(open_page: OpenPage, handed: bool) -> None:
     """It starts anew, or where the former one stood if it is given that position. Its token is its own."""
     page, client = joined(open_page)
     page.send(do("leave"))
-    page.send(page.connection.receive("phx_leave").reply({}))
+    page.send(page.connection.receive(PHX_LEAVE).reply({}))
     page.send(do("again" if handed else "again without"))
     join, asked = page.join()
     assert asked.pop("client") != client
@@ -451,7 +452,7 @@ def test_duplicate_join(open_page: OpenPage) -> None:
     """A second channel of the topic ends the first one, whose handlers hear nothing more."""
     page, _ = joined(open_page)
     page.send(do("again"))
-    leave = page.connection.receive("phx_leave")
+    leave = page.connection.receive(PHX_LEAVE)
     join, _ = page.join()
     page.send(live(7), leave.reply({}), join.recovered("6:e", 1), join.replayed(7), live(8))
     said = [n for kind, n, *_ in page.log() if kind == "said"]
@@ -462,7 +463,7 @@ def test_handler_that_joins_again_does_not_get_its_message_twice(open_page: Open
     """The position has moved before the handler runs."""
     page, _ = joined(open_page)
     page.send(do("leave at 7"), live(7))
-    page.connection.receive("phx_leave")
+    page.connection.receive(PHX_LEAVE)
     join, asked = page.join()
     assert asked["offset"] == 7
     page.send(join.recovered("7:e", 1), join.replayed(8))
