@@ -19,13 +19,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
 from bennu import Channel, ConnectInfo, Endpoint, Socket, on
-from tests.support.frames import ok
+from tests.support.frames import broadcast, ok, reply
 from tests.support.inside import polls_of
 from tests.support.raw import ask
 from tests.support.servers import SERVERS, Server, serve
 from tests.support.steps import Steps
 from tests.support.until import until
-from tests.support.wire import broadcast, connect, reply
+from tests.support.wire import connect
 
 pytestmark = pytest.mark.clock("real")
 
@@ -67,7 +67,7 @@ async def works(server: Server, mount: str) -> None:
     """Check that clients can connect and join."""
     async with connect(server, mount) as client:
         assert await client.join("room:1") == ok()
-        await client.send("1", "2", "room:1", "where")
+        await client.push("room:1", "where")
         where = {"path": f"{mount}/websocket", "state": "its state"}
         await client.expect(reply("1", "2", "room:1", ok(where)))
 

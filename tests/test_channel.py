@@ -11,17 +11,8 @@ from msgspec import Struct
 from bennu import Broadcast, Channel, Stop, on, on_info, on_out
 from bennu.testing.clock import advance, settle
 
-from .support.memory import (
-    Client,
-    Over,
-    Version,
-    all_transports,
-    both_versions,
-    endpoint_of,
-    error,
-    ok,
-    serve,
-)
+from .support.frames import broadcast, closed, crashed, error, ok, push
+from .support.memory import Client, Over, Version, all_transports, both_versions, endpoint_of, serve
 from .support.payloads import Point
 
 CRASH = {"reason": "channel_crash"}
@@ -66,8 +57,8 @@ async def test_who_hears_what_a_channel_says(how: str, over: Over, version: Vers
         client, other, outsider = await three(server, over, version)
         for event, payload in (("say", {"a": 1}), ("say_nothing", {})):
             client.push("room:1", event, {"how": how})
-            pushed = ("1" if version == "2.0.0" else None, None, "room:1", "said", payload)
-            heard = (None, None, "room:1", "said", payload)
+            pushed = push("1", "room:1", "said", payload)
+            heard = broadcast("room:1", "said", payload)
             own = [pushed] if how == "push" else [] if how == "broadcast_from" else [heard]
             await client.expect(*own)
             await other.expect(*([] if how == "push" else [heard]))
@@ -79,7 +70,7 @@ async def test_local_broadcast_from() -> None:
     async with serve(endpoint_of({"room:*": Speaking})) as server:
         client, other, outsider = await three(server, "native", "2.0.0")
         client.push("room:1", "say", {"how": "local_broadcast_from"})
-        await other.expect((None, None, "room:1", "said", {"a": 1}))
+        await other.expect(broadcast("room:1", "said", {"a": 1}))
         await client.expect_nothing()
         await outsider.expect_nothing()
 
@@ -91,7 +82,7 @@ async def test_binary_broadcasts_and_clients_that_cannot_take_them() -> None:
         await new.join("room:1")
         await old.join("room:1")
         new.push("room:1", "say_binary", {"how": "broadcast"})
-        await new.expect((None, None, "room:1", "said", b"\x07"))
+        await new.expect(broadcast("room:1", "said", b"\x07"))
         await old.expect_nothing()
         server.logged("'said' on 'room:1'", "1 client(s) that speak V1 JSON", level=30)
 
@@ -102,7 +93,7 @@ async def test_a_binary_push_to_a_client_that_cannot_take_it_crashes_the_channel
         old = await server.connect(version="1.0.0")
         await old.join("room:1")
         old.push("room:1", "say_binary", {"how": "push"})
-        await old.expect((None, "1", "room:1", "phx_error", CRASH))
+        await old.expect(crashed("1", "room:1"))
         server.logged("crashed in say_binary")
 
 
@@ -132,16 +123,16 @@ async def test_an_intercepted_broadcast_is_what_the_channel_makes_of_it() -> Non
         await bob.join("room")
         await server.endpoint.broadcast("room", "news", {"n": 1, "not_for": ["bob"]})
         await server.endpoint.broadcast("room", "other", {})
-        await bob.expect((None, None, "room", "other", {}))
+        await bob.expect(broadcast("room", "other", {}))
         frames = {tuple(await ann.receive())[3] for _ in range(2)}
         assert frames == {"news", "other"}
         await server.endpoint.broadcast("room", "news", {"n": 2})
-        pushed = ("1", None, "room", "news", {"n": 2, "over": "websocket"})
+        pushed = push("1", "room", "news", {"n": 2, "over": "websocket"})
         await ann.expect(pushed)
         await bob.expect(pushed)
         await server.endpoint.broadcast("room", "news", {"stop": True})
-        await ann.expect(("1", "1", "room", "phx_close", {}))
-        await bob.expect(("1", "1", "room", "phx_close", {}))
+        await ann.expect(closed("1", "room"))
+        await bob.expect(closed("1", "room"))
         assert Room.reasons == ("shutdown", "shutdown")
 
 
@@ -219,20 +210,20 @@ async def test_messages_of_the_server() -> None:
         await client.join("room")
         await other.join("room")
         client.push("room", "start")
-        await client.expect(("1", None, "room", "tick", {"n": 1}))
-        await other.expect((None, None, "room", "ticked", {}))
+        await client.expect(push("1", "room", "tick", {"n": 1}))
+        await other.expect(broadcast("room", "ticked", {}))
         await advance(2)
-        await client.expect(("1", None, "room", "tick", {"n": 2}))
+        await client.expect(push("1", "room", "tick", {"n": 2}))
         await server.endpoint.broadcast("prices", "changed", {"cents": 5})
         await server.endpoint.pubsub.broadcast("prices", ("a", "tuple"))
         await client.expect(
-            ("1", None, "room", "price", {"of": "prices", "cents": 5}),
-            ("1", None, "room", "rest", {"is": "('a', 'tuple')"}),
+            push("1", "room", "price", {"of": "prices", "cents": 5}),
+            push("1", "room", "rest", {"is": "('a', 'tuple')"}),
         )
         await advance(1)
-        await client.expect(("1", None, "room", "rest", {"is": "7.5"}))
+        await client.expect(push("1", "room", "rest", {"is": "7.5"}))
         client.push("room", "stop")
-        await client.expect(("1", "1", "room", "phx_close", {}))
+        await client.expect(closed("1", "room"))
         await advance(9)
         await client.expect_nothing()
         other.read().clear()

@@ -10,7 +10,8 @@ from msgspec import Struct
 from bennu import Broadcast, Channel, Ok, ReservedEvent, on, on_info, on_out
 from bennu.testing.clock import settle
 
-from .support.memory import Over, all_transports, endpoint_of, error, ok, serve
+from .support.frames import PHX_CLOSE, PHX_ERROR, PHX_REPLY, error, ok, push
+from .support.memory import Over, all_transports, endpoint_of, serve
 
 
 class Note(Struct):
@@ -67,8 +68,8 @@ async def test_every_channel_and_listener_gets_a_payload_of_its_own() -> None:
 
         for client in clients:
             await client.expect(
-                ("1", None, "room", "said", {"text": "hi", "seen_by": ["room"]}),
-                ("1", None, "room", "news", {"text": "hi", "seen_by": ["news"]}),
+                push("1", "room", "said", {"text": "hi", "seen_by": ["room"]}),
+                push("1", "room", "news", {"text": "hi", "seen_by": ["news"]}),
             )
         assert heard == [{"text": "hi", "seen_by": ["a listener"]}] * 2
         for subscription in listening:
@@ -86,7 +87,7 @@ async def test_a_typed_message_is_copied_too() -> None:
         await settle()
 
         for client in clients:
-            await client.expect(("1", None, "room", "note", {"lines": ["first", "read"]}))
+            await client.expect(push("1", "room", "note", {"lines": ["first", "read"]}))
         assert note.lines == ["first"]
 
 
@@ -112,7 +113,7 @@ async def test_no_topic_reaches_an_id(over: Over) -> None:
         assert await ann.join("room") == ok()
 
 
-@pytest.mark.parametrize("event", ["phx_reply", "phx_close", "phx_error", "phx_", "phx_mine"])
+@pytest.mark.parametrize("event", [PHX_REPLY, PHX_CLOSE, PHX_ERROR, "phx_", "phx_mine"])
 async def test_a_clients_event_of_the_protocol_reaches_no_handler(event: str) -> None:
     """A client's event that begins with ``phx_`` is answered as unknown, and no handler or listener gets it."""
     async with serve(endpoint_of({"*": Free})) as server:
@@ -135,7 +136,7 @@ async def test_an_event_of_the_protocol_cannot_be_sent(method: str) -> None:
     class Forger(Channel[Any]):
         @on("forge")
         async def forge(self) -> Ok:
-            for event in ("phx_reply", 7):
+            for event in (PHX_REPLY, 7):
                 try:
                     await getattr(self, method)(event, {})
                 except (ReservedEvent, TypeError) as error:
@@ -149,7 +150,7 @@ async def test_an_event_of_the_protocol_cannot_be_sent(method: str) -> None:
         if method != "push":
             arguments = ("room",) if "from" not in method else (object(), "room")
             with pytest.raises(ReservedEvent):
-                await getattr(server.endpoint, method)(*arguments, "phx_close", {})
+                await getattr(server.endpoint, method)(*arguments, PHX_CLOSE, {})
         await client.expect_nothing()
 
     reserved, no_text = raised

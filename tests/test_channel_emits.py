@@ -9,6 +9,7 @@ import pytest
 from bennu import Channel, Ok, on
 from bennu.testing.clock import settle
 
+from .support.frames import PHX_ERROR, PHX_REPLY, push
 from .support.memory import endpoint_of, serve
 from .support.payloads import Model, Point
 
@@ -44,9 +45,9 @@ async def test_emits(debug: bool, how: str, event: str, value: str) -> None:
         frames = [frame.event for frame in client.read()]
         client.read().clear()
         if not debug or fits(event, value):
-            assert frames == ["phx_reply"] if how == "broadcast_from" else [event, "phx_reply"]
+            assert frames == [PHX_REPLY] if how == "broadcast_from" else [event, PHX_REPLY]
             return
-        assert frames == ["phx_error"]
+        assert frames == [PHX_ERROR]
         record = server.logged("Emitting on 'room' crashed in send")
         assert record.exc_info is not None
         text = str(record.exc_info[1])
@@ -71,4 +72,4 @@ async def test_a_class_without_emits_is_not_checked() -> None:
         client = await server.connect()
         await client.join("room")
         client.push("room", "say")
-        await client.expect(("1", None, "room", "said", {"a": 1}))
+        await client.expect(push("1", "room", "said", {"a": 1}))

@@ -15,7 +15,8 @@ from pydantic import BaseModel, Field
 from bennu import Channel, Error, Ok, Refused, Reply, on, on_out
 from bennu.testing.clock import settle
 
-from .support.memory import Over, all_transports, endpoint_of, error, ok, serve
+from .support.frames import PHX_CLOSE, error, ok, push
+from .support.memory import Over, all_transports, endpoint_of, serve
 from .support.payloads import Model, Point
 
 # Results of a handler.
@@ -109,7 +110,7 @@ async def test_none_is_no_reply() -> None:
         client = await server.connect()
         await client.join("room")
         client.push("room", "quiet")
-        await client.expect(("1", None, "room", "pushed", {"a": 1}))
+        await client.expect(push("1", "room", "pushed", {"a": 1}))
 
 
 # Payloads of a handler.
@@ -249,8 +250,8 @@ async def test_without_a_ref_there_is_no_error_reply() -> None:
     async with serve(endpoint_of({"room": Taking})) as server:
         client = await server.connect()
         await client.join("room")
-        client.send("1", None, "room", "struct", {})
-        client.send("1", None, "room", "unknown", {})
+        client.push("room", "struct", ref=None)
+        client.push("room", "unknown", ref=None)
         await client.expect_nothing()
 
 
@@ -259,7 +260,7 @@ async def test_an_event_that_no_handler_takes() -> None:
     async with serve(endpoint_of({"room": Taking})) as server:
         client = await server.connect()
         await client.join("room")
-        for event in ("unknown", "join", "terminate", "push", "__init__", "phx_close", ""):
+        for event in ("unknown", "join", "terminate", "push", "__init__", PHX_CLOSE, ""):
             assert await client.call("room", event) == error("unknown_event")
 
 

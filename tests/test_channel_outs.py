@@ -15,6 +15,7 @@ from bennu import Channel, DefinitionError, Socket, on_out
 from bennu.bus import MemoryNetwork
 from bennu.testing.clock import settle
 
+from .support.frames import PHX_ERROR
 from .support.memory import Client, Server, endpoint_of, serve
 
 
@@ -134,7 +135,7 @@ async def test_a_type_that_raises_ends_the_channel_as_a_handler_would() -> None:
         client = await server.connect()
         await client.join("room")
         await server.endpoint.broadcast("room", "moved", {"x": -1})
-        assert (await client.receive()).event == "phx_error"
+        assert (await client.receive()).event == PHX_ERROR
         server.logged("moved", level=40)
 
 

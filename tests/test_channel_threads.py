@@ -12,7 +12,8 @@ import pytest
 from bennu import Broadcast, Channel, Refused, Stop, WrongThread, on, on_info, on_out
 from bennu.testing.clock import advance, running_loop
 
-from .support.memory import endpoint_of, error, ok, serve
+from .support.frames import PHX_REPLY, closed, crashed, error, ok, push, reply
+from .support.memory import endpoint_of, serve
 from .support.payloads import Point
 
 CRASH = {"reason": "channel_crash"}
@@ -69,16 +70,14 @@ async def test_every_hook_and_handler_may_be_a_plain_function() -> None:
         assert await client.join("room", {"no": 1}) == error("no")
         client.start_join("room", {"n": 5})
         await client.expect(
-            ("2", "2", "room", "phx_reply", ok({"n": 5})),
-            ("2", None, "room", "welcome", {"n": 5}),
-            ("2", None, "room", "out", {"n": 1}),
+            reply("2", "2", "room", ok({"n": 5})),
+            push("2", "room", "welcome", {"n": 5}),
+            push("2", "room", "out", {"n": 1}),
         )
         assert await client.call("room", "double", {"x": 4, "y": 0}) == ok({"x": 8})
         assert await client.call("room", "refuse") == error("no")
         client.push("room", "bye")
-        await client.expect(
-            ("2", "5", "room", "phx_reply", ok("bye")), ("2", "2", "room", "phx_close", {})
-        )
+        await client.expect(reply("2", "5", "room", ok("bye")), closed("2", "room"))
     assert ran == [
         (name, False)
         for name in (
@@ -100,7 +99,7 @@ async def test_a_plain_handler_that_raises_ends_its_channel_alone() -> None:
         client = await server.connect()
         await client.join("room")
         client.push("room", "crash")
-        await client.expect(("1", "1", "room", "phx_error", CRASH))
+        await client.expect(crashed("1", "room"))
         assert server.logged("crashed in crash").exc_info is not None
 
 
@@ -132,8 +131,8 @@ async def test_a_plain_handler_holds_up_its_own_channel_alone() -> None:
         loop.clock.waits_for_threads = True
         go_on.set()
         await client.expect(
-            ("1", "3", "room:1", "phx_reply", ok("waited")),
-            ("1", "4", "room:1", "phx_reply", ok("quick")),
+            reply("1", "3", "room:1", ok("waited")),
+            reply("1", "4", "room:1", ok("quick")),
         )
 
 
@@ -172,11 +171,11 @@ async def test_a_thread_starts_timers_tasks_and_subscriptions_through_sync() -> 
         await client.join("room")
         client.push("room", "begin")
         got = [await client.receive(within=1), await client.receive(within=1)]
-        assert sorted(frame.event for frame in got) == ["phx_reply", "working"]
-        await client.expect(("1", None, "room", "number", {"n": 2}), within=2)
-        await client.expect(("1", None, "room", "number", {"n": 1}), within=6)
+        assert sorted(frame.event for frame in got) == [PHX_REPLY, "working"]
+        await client.expect(push("1", "room", "number", {"n": 2}), within=2)
+        await client.expect(push("1", "room", "number", {"n": 1}), within=6)
         await endpoint.broadcast("news", "new", {"a": 1})
-        await client.expect(("1", None, "room", "news", {"a": 1}))
+        await client.expect(push("1", "room", "news", {"a": 1}))
         assert await client.call("room", "stop", within=1) == ok({})
         await advance(60)
         await client.expect_nothing()

@@ -12,7 +12,17 @@ from msgspec import Struct
 
 from bennu import Broadcast, Channel, Error, NotJoined, Ok, Refused, Reply, Stop, on
 from bennu.testing.clock import advance, settle
-from tests.support.memory import Client, Server, endpoint_of, error, ok, serve
+from tests.support.frames import (
+    PHX_CLOSE,
+    PHX_ERROR,
+    PHX_LEAVE,
+    PHX_REPLY,
+    encode_v2,
+    error,
+    ok,
+    pushing,
+)
+from tests.support.memory import Client, Server, endpoint_of, serve
 from tests.support.pages import ROOT, blocks, run_blocks, section, table
 from tests.support.servers import serve as serve_native
 from tests.support.wire import connect
@@ -31,7 +41,7 @@ def seen(client: Client) -> list[tuple[str, Any]]:
     client.read().clear()
     return [
         (frame.payload["status"], frame.payload["response"])
-        if frame.event == "phx_reply"
+        if frame.event == PHX_REPLY
         else (frame.event, frame.payload)
         for frame in frames
     ]
@@ -165,7 +175,7 @@ async def test_an_exception_or_what_cannot_be_written_ends_the_channel(
     monkeypatch.setattr(Anything, "outcome", outcome)
     client = await room.connect()
     await client.join("room:1")
-    assert [event for event, _ in await answers(client, "act")] == ["phx_error"]
+    assert [event for event, _ in await answers(client, "act")] == [PHX_ERROR]
     room.logged("crashed in act")
     client.close()
 
@@ -219,10 +229,11 @@ async def test_the_table_of_null_payloads_is_right(room: Server) -> None:
     assert [row[0] for row in rows] == list(PARAMETERS)
     client = await room.connect()
     await client.join("room:1")
-    join_ref = client.join_refs["room:1"]
+    payloads: tuple[Any, ...] = ({}, None)
     for parameter, *cells in rows:
-        for payload, cell in zip(("{}", "null"), cells, strict=True):
-            client.wire.send(f'["{join_ref}","9","room:1","{PARAMETERS[parameter]}",{payload}]')
+        for payload, cell in zip(payloads, cells, strict=True):
+            message = pushing("1", "9", "room:1", PARAMETERS[parameter])
+            client.wire.send(encode_v2(message._replace(payload=payload)))
             await settle()
             [(status, response)] = seen(client)
             if cell == "`invalid_payload`":
@@ -250,9 +261,9 @@ async def test_the_examples_of_ends_end_as_their_comments_say(
     names = run_blocks(monkeypatch, "ending", *blocks("docs/ending.md"))
     left = ("left", {"name": "ann"})
     ends = {
-        "finish": [("ok", {"score": 12}), ("phx_close", {})],
-        "kick_me": [("kicked", {}), ("phx_close", {})],
-        "restart": [("phx_error", {"reason": "channel_crash"})],
+        "finish": [("ok", {"score": 12}), (PHX_CLOSE, {})],
+        "kick_me": [("kicked", {}), (PHX_CLOSE, {})],
+        "restart": [(PHX_ERROR, {"reason": "channel_crash"})],
     }
     async with serve(names["endpoint"]) as server:
         mallory = await server.connect(params={"name": "mallory"})
@@ -301,15 +312,15 @@ class Farewell(Channel[Any]):
 
 
 LAST: Final = ("error", {"last": 1})
-CLOSED: Final[Any] = ("phx_close", {})
-CRASHED: Final[Any] = ("phx_error", {"reason": "channel_crash"})
+CLOSED: Final[Any] = (PHX_CLOSE, {})
+CRASHED: Final[Any] = (PHX_ERROR, {"reason": "channel_crash"})
 BYE: Final[Any] = [("bye", {}), ("gone", {})]
 
 
 @pytest.mark.parametrize(
     ("push", "reason", "expected"),
     [
-        (("phx_leave", None), "left", [("ok", {}), CLOSED, BYE[0]]),
+        ((PHX_LEAVE, None), "left", [("ok", {}), CLOSED, BYE[0]]),
         (("stop", []), "normal", [LAST, CLOSED, BYE[0]]),
         (("stop", ["shutdown"]), "shutdown", [LAST, CLOSED, BYE[0]]),
         (("stop", ["shutdown:x"]), "shutdown:x", [LAST, CLOSED, BYE[0]]),
@@ -442,7 +453,7 @@ async def test_the_page_on_databases_runs(monkeypatch: pytest.MonkeyPatch, tmp_p
     async with serve_native("native", endpoint) as server, connect(server) as client:
         assert await client.join("notes:a") == ok({"notes": []})
         for body, answer in (("one", ok({"id": 1})), (" ", error("empty")), ("two", ok({"id": 2}))):
-            await client.send("1", "2", "notes:a", "add", {"body": body})
+            await client.push("notes:a", "add", {"body": body}, ref="2")
             frame = await client.receive()
             if frame.event == "added":
                 assert frame.payload == {"id": answer["response"]["id"], "body": body}

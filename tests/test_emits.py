@@ -6,11 +6,12 @@ import pytest
 
 from bennu import DefinitionError
 from bennu.emits import check_declaration, check_emitted, undeclared
+from tests.support.frames import PHX_REPLY
 
 
 def test_an_event_of_the_protocol_can_not_be_declared() -> None:
     with pytest.raises(DefinitionError, match="names of events of your own"):
-        check_declaration("Room", {"phx_reply": dict})
+        check_declaration("Room", {PHX_REPLY: dict})
     with pytest.raises(DefinitionError, match="names of events of your own"):
         check_declaration("Room", {7: dict})
 

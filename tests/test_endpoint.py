@@ -17,7 +17,8 @@ from bennu import (
     on,
 )
 
-from .support.memory import endpoint_of, error, serve
+from .support.frames import broadcast, error
+from .support.memory import endpoint_of, serve
 
 Event = MutableMapping[str, Any]
 App = Callable[[Any, Any, Any], Awaitable[None]]
@@ -59,9 +60,7 @@ async def test_a_broadcast_reaches_clients_and_listeners(local: bool) -> None:
         say = endpoint.local_broadcast if local else endpoint.broadcast
         await say("room:1", "news", {"a": 1})
         await say("room:1", "bare")
-        await client.expect(
-            (None, None, "room:1", "news", {"a": 1}), (None, None, "room:1", "bare", {})
-        )
+        await client.expect(broadcast("room:1", "news", {"a": 1}), broadcast("room:1", "bare", {}))
         assert heard == [Broadcast("room:1", "news", {"a": 1}), Broadcast("room:1", "bare", {})]
         subscription.cancel()
 
@@ -77,12 +76,12 @@ async def test_a_broadcast_from_a_channel_passes_by_its_client_and_its_listeners
         for client in (sender, other):
             await client.join("room:1")
         sender.push("room:1", event, {"n": 1})
-        await other.expect((None, None, "room:1", "shout", {"n": 1}))
+        await other.expect(broadcast("room:1", "shout", {"n": 1}))
         await sender.expect_nothing()
         await sender.join("room:2")
         sender.push("room:2", event, {"n": 2})  # this is another channel
-        await other.expect((None, None, "room:1", "shout", {"n": 2}))
-        await sender.expect((None, None, "room:1", "shout", {"n": 2}))
+        await other.expect(broadcast("room:1", "shout", {"n": 2}))
+        await sender.expect(broadcast("room:1", "shout", {"n": 2}))
 
 
 @pytest.mark.conformance("CS005", "CS006")
@@ -98,7 +97,7 @@ async def test_a_broadcast_from_somebody_else_reaches_all_clients(local: bool) -
         subscription = endpoint.pubsub.subscribe("room:1", heard.append, owner=sender)
         say = endpoint.local_broadcast_from if local else endpoint.broadcast_from
         await say(sender, "room:1", "news", {})
-        await client.expect((None, None, "room:1", "news", {}))
+        await client.expect(broadcast("room:1", "news", {}))
         assert heard == []
         subscription.cancel()
 
@@ -141,8 +140,8 @@ async def test_everything_awaitable_has_a_blocking_twin() -> None:
 
         await asyncio.to_thread(in_thread)
         frames = [
-            (None, None, "room:1", "1", {"a": 1}),
-            *((None, None, "room:1", event, {}) for event in "234"),
+            broadcast("room:1", "1", {"a": 1}),
+            *(broadcast("room:1", event, {}) for event in "234"),
         ]
         await ann.expect(*frames)
         await bob.expect(*frames)
