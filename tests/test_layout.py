@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 ROOT: Final = Path(__file__).parents[1]
 SOURCE: Final = ROOT / "src/bennu"
 TESTS: Final = ROOT / "tests"
@@ -76,6 +78,18 @@ USES_PRIVATE_NAMES: Final = {
 """Test modules that use private names of another module, and why."""
 PUBLIC: Final = {"_asdict", "_exit", "_fields", "_make", "_replace"}
 """Public names, by the documentation of Python."""
+
+WRITES_FRAMES: Final = {
+    "client": "what Bennu's client sends, and what it makes of any frame of a server",
+    "demos/chat": "pages in JavaScript, and a visitor over real sockets",
+    "fuzz": "bytes that are cut, changed and repeated",
+    "protocol": "the serializers",
+    "support/frames.py": "the functions that make frames for all other tests",
+    "test_layout.py": "the examples of this rule",
+    "test_message.py": "the names of the protocol's events",
+    "wire": "recorded frames, and frames that are wrong",
+}
+"""Folders and modules of ``tests`` that write frames of the protocol by hand: the frames are what they test."""
 
 
 def modules(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -197,3 +211,66 @@ def test_no_test_uses_a_private_name() -> None:
     """A test asserts on behaviour, or asks ``tests/support/inside.py``."""
     used = uses_of_private_names(TESTS)
     assert used.keys() == USES_PRIVATE_NAMES.keys(), used
+
+
+# Frames
+
+FRAME: Final = re.compile(
+    r'phx_(join|leave|reply|close|error)\b|^\s*\[(\s*("[^"]*"|null|[0-9]+)\s*,){2}\s*"'
+)
+"""A name of the protocol, or the begin of a V2 message."""
+
+
+def text_of(node: ast.AST) -> str:
+    """Return the text of a literal; a value in an f-string is a zero."""
+    match node:
+        case ast.Constant(value=str(text)):
+            return text
+        case ast.Constant(value=bytes(data)):
+            return data.decode("latin-1")
+        case ast.JoinedStr(values=parts):
+            return "".join(text_of(part) or "0" for part in parts)
+    return ""
+
+
+def writes_frames(module: ast.Module) -> bool:
+    """Return whether a module has a name of the protocol, or a frame as JSON or as five values. A docstring may."""
+    docs = {node.value for node in ast.walk(module) if isinstance(node, ast.Expr)}
+    for node in ast.walk(module):
+        match node:
+            case (
+                ast.Tuple(elts=[_, _, _, ast.Constant(value=str()), payload])
+                | ast.List(elts=[_, _, _, ast.Constant(value=str()), payload])
+            ) if re.match(r"[{b]|ok\(|error\(", ast.unparse(payload)):
+                return True
+            case _ if node not in docs and FRAME.search(text_of(node)):
+                return True
+    return False
+
+
+@pytest.mark.parametrize(
+    ("code", "is_found"),
+    [
+        ('expect(("1", "2", "room:1", "phx_reply", answer))', True),
+        ('expect((None, None, topic, "news", {"n": 1}))', True),
+        ('expect(["1", None, topic, "news", ok()])', True),
+        ("""send(b'["1", null, "room:1", "news", {}]')""", True),
+        ("""send(f'["{ref}",{ref},"{topic}","news",{{}}]')""", True),
+        ("""send('{"topic":"room:1","event":"phx_join"}')""", True),
+        ('expect(reply("1", "2", "room:1", ok()))', False),
+        ('def test() -> None:\n    """After a phx_close."""', False),
+        ("""load('["one", "two"]')""", False),
+    ],
+)
+def test_a_frame_by_hand_is_found(code: str, *, is_found: bool) -> None:
+    assert writes_frames(ast.parse(code)) is is_found
+
+
+def test_frames_are_made_by_their_functions() -> None:
+    """A test says ``reply("1", "2", "room:1", ok())``, or is written with ``bennu.testing``."""
+    used = set()
+    for name, path in modules(TESTS):
+        if writes_frames(ast.parse(path.read_text())):
+            place = [place for place in WRITES_FRAMES if f"{name}/".startswith(f"{place}/")]
+            used.add(place[0] if place else name)
+    assert used == WRITES_FRAMES.keys()
