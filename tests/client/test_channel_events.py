@@ -59,6 +59,12 @@ async def joined(client: Client, server: PlayedServer) -> RemoteChannel:
     return room
 
 
+@pytest.fixture
+async def room(client: Client, server: PlayedServer) -> RemoteChannel:
+    """A channel that has joined."""
+    return await joined(client, server)
+
+
 def play(server: PlayedServer, event: str, *payloads: Any) -> None:
     for payload in payloads:
         server.now.play(None, None, "room", event, payload)
@@ -67,8 +73,9 @@ def play(server: PlayedServer, event: str, *payloads: Any) -> None:
 # Callbacks.
 
 
-async def test_a_callback_gets_each_event_of_its_name(client: Client, server: PlayedServer) -> None:
-    room = await joined(client, server)
+async def test_a_callback_gets_each_event_of_its_name(
+    room: RemoteChannel, server: PlayedServer
+) -> None:
     got: list[Any] = []
     room.on("event", lambda payload: got.append(("first", payload)))
     room.on("event", lambda payload: got.append(("second", payload)))
@@ -79,9 +86,8 @@ async def test_a_callback_gets_each_event_of_its_name(client: Client, server: Pl
 
 
 async def test_a_callback_can_be_cancelled_and_all_of_an_event(
-    client: Client, server: PlayedServer
+    room: RemoteChannel, server: PlayedServer
 ) -> None:
-    room = await joined(client, server)
     got: list[str] = []
     first = room.on("event", lambda _: got.append("first"))
     room.on("event", lambda _: got.append("second"))
@@ -96,10 +102,9 @@ async def test_a_callback_can_be_cancelled_and_all_of_an_event(
 
 
 async def test_callbacks_may_change_the_callbacks_during_a_call(
-    client: Client, server: PlayedServer
+    room: RemoteChannel, server: PlayedServer
 ) -> None:
     """Those that were registered when the event came are called."""
-    room = await joined(client, server)
     got: list[str] = []
 
     def first(_: Any) -> None:
@@ -118,10 +123,9 @@ async def test_callbacks_may_change_the_callbacks_during_a_call(
 
 
 async def test_a_callback_gets_its_type(
-    client: Client, server: PlayedServer, caplog: pytest.LogCaptureFixture
+    room: RemoteChannel, server: PlayedServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What does not fit is logged, and the next event is passed on."""
-    room = await joined(client, server)
     messages: list[NewMsg] = []
     typings: list[Typing] = []
     images: list[bytes] = []
@@ -144,9 +148,8 @@ async def test_a_type_that_json_cannot_become_is_a_mistake(client: Client) -> No
 
 
 async def test_a_callback_that_raises_is_logged_and_the_others_are_called(
-    client: Client, server: PlayedServer, caplog: pytest.LogCaptureFixture
+    room: RemoteChannel, server: PlayedServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    room = await joined(client, server)
     got: list[Any] = []
 
     def broken(_: Any) -> None:
@@ -161,9 +164,8 @@ async def test_a_callback_that_raises_is_logged_and_the_others_are_called(
 
 
 async def test_async_callbacks_run_one_after_another_and_can_await_replies(
-    client: Client, server: PlayedServer
+    room: RemoteChannel, server: PlayedServer
 ) -> None:
-    room = await joined(client, server)
     log: list[Any] = []
 
     async def answer(payload: Any) -> None:
@@ -183,10 +185,9 @@ async def test_async_callbacks_run_one_after_another_and_can_await_replies(
 
 
 async def test_a_plain_callback_can_return_a_coroutine(
-    client: Client, server: PlayedServer, caplog: pytest.LogCaptureFixture
+    room: RemoteChannel, server: PlayedServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A lambda around an async function runs like the function."""
-    room = await joined(client, server)
     got: list[Any] = []
 
     async def take(payload: Any) -> None:
@@ -258,10 +259,9 @@ async def test_an_async_callback_can_close_the_client(server: PlayedServer) -> N
 
 
 async def test_a_room_can_be_iterated_from_the_join_on(
-    client: Client, server: PlayedServer
+    room: RemoteChannel, server: PlayedServer
 ) -> None:
     """Nothing is missed between the reply to the join and the loop, if there are no callbacks."""
-    room = await joined(client, server)
     play(server, "event", {"n": 1})
     await settle()
     server.now.play(room.join_ref, "7:e", "room", "entry", {"n": 2})
@@ -279,9 +279,8 @@ async def test_a_room_can_be_iterated_from_the_join_on(
 
 
 async def test_each_iterator_gets_all_events_from_its_making_on(
-    client: Client, server: PlayedServer
+    room: RemoteChannel, server: PlayedServer
 ) -> None:
-    room = await joined(client, server)
     first, second = room.events("event"), room.events("event", NewMsg)
     play(server, "event", {"body": "a"})
     play(server, "other", {"body": "b"})
@@ -294,9 +293,8 @@ async def test_each_iterator_gets_all_events_from_its_making_on(
 
 
 async def test_an_iterator_goes_on_through_a_lost_connection(
-    client: Client, server: PlayedServer
+    room: RemoteChannel, server: PlayedServer
 ) -> None:
-    room = await joined(client, server)
     events = room.events("event")
     play(server, "event", 1)
     assert await anext(events) == 1
@@ -308,9 +306,8 @@ async def test_an_iterator_goes_on_through_a_lost_connection(
 
 
 async def test_an_iterator_ends_when_the_server_closes_the_channel(
-    client: Client, server: PlayedServer
+    room: RemoteChannel, server: PlayedServer
 ) -> None:
-    room = await joined(client, server)
     events = room.events("event")
     waiting = asyncio.create_task(anext(events, None))
     other = asyncio.create_task(anext(events, None))
@@ -322,9 +319,8 @@ async def test_an_iterator_ends_when_the_server_closes_the_channel(
 
 
 async def test_a_payload_that_does_not_fit_is_raised_in_its_place(
-    client: Client, server: PlayedServer
+    room: RemoteChannel, server: PlayedServer
 ) -> None:
-    room = await joined(client, server)
     events = room.events("new", NewMsg)
     play(server, "new", {"body": 7}, {"body": "Hi"})
     with pytest.raises(InvalidPayload, match="body"):
@@ -333,9 +329,8 @@ async def test_a_payload_that_does_not_fit_is_raised_in_its_place(
 
 
 async def test_a_full_buffer_raises_in_the_place_of_what_was_dropped(
-    client: Client, server: PlayedServer
+    room: RemoteChannel, server: PlayedServer
 ) -> None:
-    room = await joined(client, server)
     events = room.events("event", buffer=2)
     play(server, "event", 1, 2, 3, 4)
     await settle()
@@ -354,8 +349,7 @@ async def test_a_full_buffer_raises_in_the_place_of_what_was_dropped(
         await anext(events)
 
 
-async def test_a_full_buffer_can_drop_the_oldest(client: Client, server: PlayedServer) -> None:
-    room = await joined(client, server)
+async def test_a_full_buffer_can_drop_the_oldest(room: RemoteChannel, server: PlayedServer) -> None:
     events = room.events("event", buffer=2, overflow="drop_oldest")
     play(server, "event", 1, 2, 3, 4)
     await settle()
@@ -364,9 +358,8 @@ async def test_a_full_buffer_can_drop_the_oldest(client: Client, server: PlayedS
 
 
 async def test_an_iterator_that_is_forgotten_holds_nothing(
-    client: Client, server: PlayedServer
+    room: RemoteChannel, server: PlayedServer
 ) -> None:
-    room = await joined(client, server)
     events: EventStream[Any] | None = room.events("event")
     assert events is not None
     play(server, "event", 1)
@@ -377,29 +370,20 @@ async def test_an_iterator_that_is_forgotten_holds_nothing(
     assert room.dropped == 0
 
 
-async def test_a_waiter_that_is_cancelled_when_its_event_comes_leaves_it_to_another(
-    client: Client, server: PlayedServer
-) -> None:
-    room = await joined(client, server)
-    events = room.events("event")
-    first = asyncio.create_task(anext(events, None))
-    second = asyncio.create_task(anext(events, None))
-    await settle()
-    client.on_message(lambda _: first.cancel())  # after the channels
-    play(server, "event", 1)
-    assert await second == 1
-    assert first.cancelled()
-
-
+@pytest.mark.parametrize(
+    "is_at_once", [True, False], ids=["before its event", "as its event comes"]
+)
 async def test_a_waiter_that_is_cancelled_leaves_its_event_to_another(
-    client: Client, server: PlayedServer
+    client: Client, room: RemoteChannel, server: PlayedServer, is_at_once: bool
 ) -> None:
-    room = await joined(client, server)
     events = room.events("event")
     first = asyncio.create_task(anext(events, None))
     second = asyncio.create_task(anext(events, None))
     await settle()
-    first.cancel()
+    if is_at_once:
+        first.cancel()
+    else:
+        client.on_message(lambda _: first.cancel())  # after the channels
     play(server, "event", 1)
     assert await second == 1
     assert first.cancelled()

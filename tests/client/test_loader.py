@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -257,7 +259,21 @@ class Kept(Channel[Any]):
         return {}
 
 
-async def test_nothing_is_lost_through_a_cut() -> None:
+class Served(NamedTuple):
+    """A topic with history, and two clients of it. The connection of one can be cut."""
+
+    page: Page
+    network: Network
+    speaker: RemoteChannel
+
+    async def say(self, *numbers: int) -> None:
+        """Broadcast from the other client."""
+        for number in numbers:
+            await self.speaker.push("say", {"n": number})
+
+
+@asynccontextmanager
+async def served() -> AsyncIterator[Served]:
     endpoint = endpoint_of({"room": Kept})
     network = Network(lambda: endpoint)
     async with (
@@ -268,33 +284,26 @@ async def test_nothing_is_lost_through_a_cut() -> None:
         page = Page(client)
         speaker = other.channel("room")
         await speaker.join()
-        await speaker.push("say", {"n": 1})
-        await page.room.push("say_to_others", {"n": "own"})
-        network.wires[0].cut()
-        await speaker.push("say", {"n": 2})
-        await speaker.push("say", {"n": 3})
-        await advance(1)
-        await speaker.push("say", {"n": 4})
+        yield Served(page, network, speaker)
         await settle()
-        assert page.told == ["joined", 1, ("recovered", 3), "joined", 2, 3, 4]
+
+
+async def test_nothing_is_lost_through_a_cut() -> None:
+    async with served() as here:
+        await here.say(1)
+        await here.page.room.push("say_to_others", {"n": "own"})
+        here.network.wires[0].cut()
+        await here.say(2, 3)
+        await advance(1)
+        await here.say(4)
+    assert here.page.told == ["joined", 1, ("recovered", 3), "joined", 2, 3, 4]
 
 
 async def test_what_is_too_much_is_told() -> None:
-    endpoint = endpoint_of({"room": Kept})
-    network = Network(lambda: endpoint)
-    async with (
-        serve(endpoint),
-        Client(URL, transport=network.open) as client,
-        memory_client(endpoint) as other,
-    ):
-        page = Page(client)
-        speaker = other.channel("room")
-        await speaker.join()
-        await speaker.push("say", {"n": 0})
-        network.wires[0].cut()
-        for number in range(1, 20):
-            await speaker.push("say", {"n": number})
+    async with served() as here:
+        await here.say(0)
+        here.network.wires[0].cut()
+        await here.say(*range(1, 20))
         await advance(1)
-        await speaker.push("say", {"n": 20})
-        await settle()
-        assert page.told == ["joined", 0, "joined", ("missed", "trimmed"), 20]
+        await here.say(20)
+    assert here.page.told == ["joined", 0, "joined", ("missed", "trimmed"), 20]
