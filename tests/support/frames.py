@@ -114,7 +114,7 @@ def leaving(join_ref: Any, ref: Any, topic: Any) -> Frame:
 
 
 def pushing(join_ref: Any, ref: Any, topic: Any, event: Any, payload: Any = None) -> Frame:
-    """Return an event for a channel; by default with an empty payload. Without a ref it gets no reply."""
+    """Return an event for a channel; by default with an empty payload."""
     return Frame(join_ref, ref, topic, event, {} if payload is None else payload)
 
 

@@ -12,7 +12,7 @@ from bennu import Channel, Endpoint, on
 from bennu.testing.clock import settle
 from bennu.testing.wires import NativeWire
 from tests.support.clock import work
-from tests.support.frames import PHX_CLOSE, PHX_REPLY, Frame, reply
+from tests.support.frames import PHX_CLOSE, PHX_REPLY, Frame, closed, reply
 
 from .memory import (
     HandshakeRefused,
@@ -62,6 +62,27 @@ async def test_a_client_joins_calls_and_leaves(over: Over, version: Version) -> 
         assert await client.call("room:1", "echo") == error("unmatched topic")
         client.close()
         assert await client.closed() == 1000
+
+
+@both_versions
+async def test_a_client_chooses_refs_unless_a_test_does(version: Version) -> None:
+    """What is expected is written as in V2, also for a client with V1."""
+    async with serve(endpoint_of(CHANNELS)) as server:
+        client = await server.connect(version=version)
+        client.start_join("room:1", ref="7")
+        assert client.push("room:1", "echo", {"a": 1}) == "1"
+        client.push("room:1", "echo", ref=None)
+        client.push("room:1", "echo", ref="8", join_ref="stale")
+        client.leave("room:1", ref="9")
+        await client.expect(
+            reply("7", "7", "room:1", ok()),
+            reply("7", "1", "room:1", ok({"a": 1})),
+            reply("7", None, "room:1", ok()),
+            reply("7", "9", "room:1", ok()),
+            closed("7", "room:1"),
+        )
+        client.heartbeat("10")
+        await client.expect(reply(None, "10", "phoenix", ok()))
 
 
 @both_transports
