@@ -12,6 +12,7 @@ import pytest
 from bennu.cli.limited_protocol import HEAD_PIECE, LINGER, MAX_HELD
 from bennu.cli.request_limits import MIN_RATE
 from bennu.testing.clock import advance, settle
+from tests.support.clock import work
 
 from .memory import REQUEST, UPGRADE, Server
 
@@ -50,7 +51,7 @@ class Endless:
     async def _write(send: Any) -> None:
         while True:
             await send({"type": "http.response.body", "body": b"tick", "more_body": True})
-            await asyncio.sleep(0.5)
+            await work(0.5)
 
 
 # Bodies.

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.clock("real")
 TARGET = "/socket/websocket?vsn=2.0.0"
 
 APP = """
-import asyncio, os, threading, time
+import asyncio, os, threading
 from contextlib import asynccontextmanager
 from bennu import Channel, Drain, Draining, Endpoint, Socket, on, on_info
 
@@ -43,12 +43,12 @@ class Room(Channel):
     @on("sleep")
     async def sleep(self) -> None:
         print("sleeps")
-        time.sleep(1000)
+        never.wait()
 
     @on("thread")
     def thread(self) -> None:
         print("hangs")
-        time.sleep(1000)
+        never.wait()
 
     @on("stay")
     async def stay(self) -> None:
@@ -59,12 +59,13 @@ class Room(Channel):
         somebody_left.set()
 
 somebody_left = asyncio.Event()
+never = threading.Event()
 
 async def stays():
     print("stays")
     while True:
         try:
-            await asyncio.sleep(1000)
+            await asyncio.Event().wait()
         except asyncio.CancelledError:
             pass
 
@@ -73,7 +74,7 @@ async def lifespan():
     yield
     print("ends")
     if "HANG" in os.environ:
-        await asyncio.sleep(1000)
+        await asyncio.Event().wait()
 
 DRAIN = Drain(batch_size=1, batch_interval=float(os.environ.get("INTERVAL", "0.01")))
 socket = Socket(connect=lambda: None, channels={"room:*": Room}, drain=DRAIN)
