@@ -11,6 +11,7 @@ import pytest
 from msgspec import Struct
 
 from bennu import Broadcast, Channel, Error, NotJoined, Ok, Refused, Reply, Stop, on
+from bennu.testing import Exactly, connect
 from bennu.testing.clock import advance, settle
 from tests.support.frames import (
     PHX_CLOSE,
@@ -24,8 +25,6 @@ from tests.support.frames import (
 )
 from tests.support.memory import Client, Server, endpoint_of, serve
 from tests.support.pages import ROOT, blocks, run_blocks, section, table
-from tests.support.servers import serve as serve_native
-from tests.support.wire import connect
 
 
 async def answers(client: Client, event: str, payload: Any = None) -> list[tuple[str, Any]]:
@@ -450,18 +449,17 @@ async def test_the_page_on_databases_runs(monkeypatch: pytest.MonkeyPatch, tmp_p
     first, *others = blocks("docs/database.md")
     names = run_blocks(monkeypatch, "database", first)
     endpoint = names["endpoint"]
-    async with serve_native("native", endpoint) as server, connect(server) as client:
-        assert await client.join("notes:a") == ok({"notes": []})
-        for body, answer in (("one", ok({"id": 1})), (" ", error("empty")), ("two", ok({"id": 2}))):
-            await client.push("notes:a", "add", {"body": body}, ref="2")
-            frame = await client.receive()
-            if frame.event == "added":
-                assert frame.payload == {"id": answer["response"]["id"], "body": body}
-                frame = await client.receive()
-            assert frame.payload == answer
-    async with serve_native("native", endpoint) as server, connect(server) as client:
-        assert await client.join("notes:a") == ok({"notes": ["one", "two"]})
-        assert await client.join("notes:b", ref="2") == ok({"notes": []})
+    async with connect(endpoint, "/socket") as client:
+        notes = await client.join("notes:a")
+        assert notes.response == {"notes": []}
+        assert await notes.push("add", {"body": "one"}) == {"id": 1}
+        await notes.push("add", {"body": " "}).assert_error("empty")
+        assert await notes.push("add", {"body": "two"}) == {"id": 2}
+        one, two = Exactly({"id": 1, "body": "one"}), Exactly({"id": 2, "body": "two"})
+        await notes.assert_pushes(("added", one), ("added", two))
+    async with connect(endpoint, "/socket") as client:
+        assert (await client.join("notes:a")).response == {"notes": ["one", "two"]}
+        assert (await client.join("notes:b")).response == {"notes": []}
     for block in others:
         exec(block, names)  # noqa: S102 - our own page
     assert names["endpoint"] is not endpoint

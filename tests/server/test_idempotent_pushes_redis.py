@@ -1,4 +1,4 @@
-"""Idempotent pushes on two nodes, over real sockets, with Redis as the bus and as the store."""
+"""Idempotent pushes on two nodes, with Redis as the bus and as the store."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ import pytest
 from msgspec import Struct
 
 from bennu import Channel, on
-from tests.support import servers, wire
+from bennu.testing import TestChannel, connect, running
 from tests.support.brokers.redis import RedisServer, redis_server
-from tests.support.frames import ok
 from tests.support.memory import endpoint_of
 
 pytestmark = pytest.mark.clock("real")
@@ -45,51 +44,36 @@ def redis() -> Iterator[RedisServer]:
 
 
 @asynccontextmanager
-async def clients(redis: RedisServer, count: int) -> AsyncGenerator[list[wire.Phoenix]]:
-    """Connect a user to two nodes, several times each."""
+async def tills(redis: RedisServer, count: int) -> AsyncGenerator[list[TestChannel]]:
+    """Join with the connections of one user, of which each other one is on the second node."""
     runs.clear()
     redis.command("FLUSHALL")
     async with AsyncExitStack() as stack:
-        endpoints = [
-            endpoint_of({"till:*": Till}, pubsub=redis.address, store=redis.address)
-            for _ in range(2)
-        ]
         nodes = [
-            await stack.enter_async_context(servers.serve("native", endpoint))
-            for endpoint in endpoints
+            await stack.enter_async_context(running(endpoint))
+            for endpoint in (
+                endpoint_of({"till:*": Till}, pubsub=redis.address, store=redis.address),
+                endpoint_of({"till:*": Till}, pubsub=redis.address, store=redis.address),
+            )
         ]
-        async with AsyncExitStack() as connections:
-            found = [
-                await connections.enter_async_context(
-                    wire.connect(nodes[number % 2], params={"name": "ann"})
-                )
-                for number in range(count)
-            ]
-            for client in found:
-                await client.join("till:1")
-            yield found
-        for endpoint in endpoints:  # both of them, before one server checks that no task is left
-            await endpoint.stop()
-
-
-async def buy(client: wire.Phoenix, key: str) -> Any:
-    """Send a push, and return the payload of its reply."""
-    await client.push("till:1", "buy", {"key": key})
-    return (await client.receive()).payload
+        clients = [
+            await stack.enter_async_context(connect(nodes[n % 2], "/socket", {"name": "ann"}))
+            for n in range(count)
+        ]
+        yield [await client.join("till:1") for client in clients]
 
 
 async def test_pushes_at_the_same_time_run_once(redis: RedisServer) -> None:
-    async with clients(redis, 12) as found:
+    async with tills(redis, 12) as found:
         for number in range(1, 6):
-            replies = await asyncio.gather(*[buy(client, f"k{number}") for client in found])
-            assert replies == [ok({"run": number})] * 12
+            pushes = [till.push("buy", {"key": f"k{number}"}) for till in found]
+            assert [await push for push in pushes] == [{"run": number}] * 12
         assert runs == ["k1", "k2", "k3", "k4", "k5"]
 
 
 async def test_a_reply_outlives_its_nodes(redis: RedisServer) -> None:
-    async with clients(redis, 2) as (one, _):
-        first = await buy(one, "k")
-        assert first == ok({"run": 1})
+    async with tills(redis, 2) as (one, _):
+        assert await one.push("buy", {"key": "k"}) == {"run": 1}
     kept = [key for key in redis.command("KEYS", "*") if "push:" in key]
     assert len(kept) == 1
     assert 86_000 < redis.command("TTL", kept[0]) <= 86_400
