@@ -36,6 +36,7 @@ from bennu.raw import BlockingRawHandler
 from bennu.telemetry import Telemetry
 from bennu.testing.clock import VirtualLoop, settle
 
+from ..support.frames import decode_v2
 from ..support.memory import Server, endpoint_of
 from .calls import CALLS, LIFE, TWINS, UNDONE, Call, Room, World, ignore, world
 
@@ -110,8 +111,6 @@ async def test_on_another_event_loop(name: str) -> None:
 
 
 def _frames(server: Server) -> list[Any]:
-    from tests.support.frames import decode_v2
-
     return [decode_v2(frame) for frame in server.wires[0].received]
 
 

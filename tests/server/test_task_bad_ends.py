@@ -74,8 +74,8 @@ async def test_a_crash_with_a_bad_terminate_still_tells_the_client(
         s.client.push("bad", "crash")
         await s.client.expect(crashed("1", "bad"), within=seconds)
         assert running_loop().time() == seconds
-        first, cut = [record.getMessage() for record in s.server.records]
-        assert first == "Bad on 'bad' crashed in crash"
+        crash, cut = [record.getMessage() for record in s.server.records]
+        assert crash == "Bad on 'bad' crashed in crash"
         assert "Bad on 'bad'" in cut
         s.server.records.clear()
 
