@@ -11,6 +11,8 @@ from typing import Final
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
+from ..support.frames import encode_v2, heartbeat
+
 __all__ = ["Link"]
 
 BEAT_EVERY: Final = 20.0
@@ -90,4 +92,4 @@ async def _beat(websocket: ClientConnection) -> None:
     with suppress(WebSocketException):
         while True:
             await asyncio.sleep(BEAT_EVERY)
-            await websocket.send('[null,"beat","phoenix","heartbeat",{}]')
+            await websocket.send(encode_v2(heartbeat("beat")))
