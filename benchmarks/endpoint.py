@@ -1,6 +1,6 @@
 """The endpoint under load: it only echoes, broadcasts, and lists presences.
 
-`endpoint` is served alone, with compression under /deflate. `mounted` is the same endpoint inside a Starlette
+`endpoint` is served alone, with compression under /deflate, and with long polling under /polled. `mounted` is the same endpoint inside a Starlette
 application, at /rt. Every payload is decoded into its type and encoded again, as in a real application.
 """
 
@@ -102,6 +102,7 @@ endpoint = Endpoint(
     sockets={
         "/socket": Socket(connect=connect, channels=channels),
         "/deflate": Socket(connect=connect, channels=channels, compress=True),
+        "/polled": Socket(connect=connect, channels=channels, longpoll=True),
     },
     presence=[presence, crowd],
     health="/health",

@@ -17,6 +17,7 @@ from websockets.typing import Subprotocol
 
 from .errors import ConnectRefused
 from .frames import Data
+from .proxies import PROXY_SETTINGS, ProxySettings
 from .transport import ABNORMAL, Closed, ConnectTarget, TransportClosed, default_tls, unreachable
 from .urls import subprotocols_of
 
@@ -28,8 +29,10 @@ CLOSE_TIMEOUT: Final = 1.5
 USER_AGENT: Final = "bennu-client"
 
 
-async def open_websocket(target: ConnectTarget) -> WebSocketTransport:
-    """Connect by a WebSocket.
+async def open_websocket(
+    target: ConnectTarget, proxies: ProxySettings = PROXY_SETTINGS
+) -> WebSocketTransport:
+    """Connect by a WebSocket, through a proxy if the environment or the system has one for the URL.
 
     Raises:
         ConnectRefused: The server answered with an HTTP status.
@@ -50,6 +53,7 @@ async def open_websocket(target: ConnectTarget) -> WebSocketTransport:
             ping_interval=None,  # the client has a heartbeat of its own
             close_timeout=CLOSE_TIMEOUT,
             max_size=target.max_size,
+            proxy=True if proxies.are_there else None,  # True: websockets chooses among the settings
             **options,
         )
     except InvalidStatus as error:
