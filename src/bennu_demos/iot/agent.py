@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict, deque
+from contextlib import suppress
 from typing import Final, Protocol
 
 from bennu.client import Backoff, Client, ClientError, PushLost, PushRefused, RemoteChannel
@@ -99,10 +100,9 @@ class Agent:
         """Do the same for some seconds, and lose the connection without a leave."""
         client, channel = self._open()
         try:
-            async with asyncio.timeout(seconds):
-                await self._send(channel)
-        except TimeoutError:
-            pass
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._send(channel)
         finally:
             await client.close(4000, "link lost")
 
@@ -122,13 +122,11 @@ class Agent:
     async def keep_measuring(self) -> None:
         """Measure at the interval until cancelled."""
         while True:
+            self._changed.clear()
             self.measure()
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(self._interval):
                     await self._changed.wait()
-            except TimeoutError:
-                pass
-            self._changed.clear()
 
     def _open(self) -> tuple[Client, RemoteChannel]:
         client = Client(
