@@ -116,7 +116,9 @@ class Machine:
             )
 
 
-async def simulate(url: str, secret: str, count: int, *, first: int = 1) -> None:
+async def simulate(
+    url: str, secret: str, count: int, *, first: int = 1, interval: float = 2.0
+) -> None:
     """Run devices until cancelled.
 
     Args:
@@ -124,6 +126,7 @@ async def simulate(url: str, secret: str, count: int, *, first: int = 1) -> None
         secret: What signs their tokens.
         count: Their number.
         first: The number of the first one.
+        interval: Seconds between two readings of a device.
     """
     async with asyncio.TaskGroup() as group:
         for number in range(first, first + count):
@@ -132,7 +135,7 @@ async def simulate(url: str, secret: str, count: int, *, first: int = 1) -> None
             machine = Machine(random, answers=number % 10 != 3)
             will = "no answer from the modem" if number % 2 else "out of radio range"
             hello = Hello(f"{KINDS[number % len(KINDS)]} {number}", will)
-            agent = Agent(url, device, token_of(device, secret), hello, machine)
+            agent = Agent(url, device, token_of(device, secret), hello, machine, interval=interval)
             group.create_task(_run(agent, random, has_weak_link=number % 10 == 7))
 
 
@@ -198,11 +201,22 @@ def main() -> None:
     parser.add_argument(
         "--data", type=Path, help="the folder with the server's secret (default: that of the demo)"
     )
+    parser.add_argument(
+        "--interval", type=float, default=2.0, help="seconds between two readings (default: 2)"
+    )
     options = parser.parse_args()
     secret = read_secret(options.data or data_folder("iot"))
     print(f"{options.count} devices connect to {options.url}; Ctrl-C ends them")  # noqa: T201 - a program for a terminal
     with suppress(KeyboardInterrupt):
-        asyncio.run(simulate(options.url, secret, options.count, first=options.first))
+        asyncio.run(
+            simulate(
+                options.url,
+                secret,
+                options.count,
+                first=options.first,
+                interval=options.interval,
+            )
+        )
 
 
 if __name__ == "__main__":

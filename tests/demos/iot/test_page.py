@@ -20,7 +20,7 @@ from tests.demos.axe import check_accessible
 from tests.demos.process import DemoProcess, run_demo
 from tests.demos.windows import Window, Windows
 
-pytestmark = [pytest.mark.browser, pytest.mark.clock("real")]
+pytestmark = [pytest.mark.browser, pytest.mark.clock("real"), pytest.mark.timeout(240)]
 
 APP = "bennu_demos.iot.app:app"
 LONG = "The very long name of a weather station behind the greenhouse at the far end of"
@@ -82,7 +82,7 @@ class Field:
     @asynccontextmanager
     async def many(self, count: int) -> AsyncIterator[None]:
         """Run simulated devices."""
-        task = asyncio.create_task(simulate(self.url, self.secret, count))
+        task = asyncio.create_task(simulate(self.url, self.secret, count, interval=20))
         yield
         task.cancel()
         with suppress(asyncio.CancelledError):
@@ -212,5 +212,5 @@ async def test_a_visitor_sees_devices_at_once(windows: Windows, screenshots: Pat
         )
         await ann.page.keyboard.press("Escape")
     await windows.picture(ann, screenshots / "alone.png")
-    await ann.page.locator("#list button").nth(4).click()
+    await ann.page.locator(".marker").nth(5).hover()
     await ann.page.screenshot(path=screenshots / "picture.png")
