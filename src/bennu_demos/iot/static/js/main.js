@@ -26,7 +26,7 @@ const list = new List(fleet, choose);
 const render = onceAFrame(() => {
   const all = [...fleet.devices.values()];
   const online = all.filter((device) => fleet.isOnline(device)).length;
-  byId("count").textContent = fleet.isLoaded ? `${online} of ${all.length} online` : "";
+  byId("count").textContent = all.length ? `${online} of ${all.length} online` : "";
   document.body.toggleAttribute("data-stale", connection.state !== "online" && fleet.isLoaded);
   plan.render(orders.chosen);
   list.render();
