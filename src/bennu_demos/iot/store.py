@@ -96,23 +96,32 @@ class Store:
         def write(version: int) -> int:
             (last_at,) = self._row("select at from devices where id = ?", (device,))
             new = [reading for reading in readings if reading.at > last_at]
+            if not new:
+                return int(last_at)
             for one in new:
                 self._run(
                     "insert or ignore into readings values (?, ?, ?, ?)",
                     (device, one.at, one.temperature, version),
                 )
-            if not new:
-                return int(last_at)
+            last = new[-1]
             self._run(
                 "update devices set at = ?, temperature = ?, battery = ?, x = ?, y = ?, version = ? where id = ?",
-                (one.at, one.temperature, one.battery, one.x, one.y, version, device),
+                (
+                    last.at,
+                    last.temperature,
+                    last.battery,
+                    last.x,
+                    last.y,
+                    version,
+                    device,
+                ),
             )
             self._run(
                 "delete from readings where device = ? and at not in"
                 " (select at from readings where device = ? order by at desc limit ?)",
                 (device, device, POINTS),
             )
-            return one.at
+            return last.at
 
         return await self._write(write)
 
