@@ -99,11 +99,12 @@ async def name_me(window: Window, name: str) -> None:
     await window.page.get_by_label("You are").press("Enter")
 
 
-async def send(page: Page, device: str, kind: str, *, limit: int = 20) -> None:
+async def send(page: Page, device: str, kind: str, *, value: int = 5, limit: int = 20) -> None:
     """Send a command by keyboard."""
     await page.locator("#list button").filter(has_text=device).focus()
     await page.keyboard.press("Enter")
     await page.get_by_label(kind).check()
+    await page.get_by_label("Seconds").fill(str(value))
     await page.get_by_label("Time limit").fill(str(limit))
     await page.get_by_role("button", name="Send").press("Enter")
 
@@ -131,7 +132,7 @@ async def test_two_operators_see_devices_and_command_them(
         await expect(bo.page.locator("#count")).to_have_text("3 of 4 online")
         await expect(bo.page.locator("#list .away")).to_contain_text("away")
 
-        await send(ann.page, "The very long", "Blink")
+        await send(ann.page, "The very long", "Blink", value=60)
         await expect(ann.page.locator("#dialog-orders")).to_contain_text("Done")
         assert station.blinks == 1
         await expect(bo.page.locator("#orders")).to_contain_text(re.compile("Done.*Sent by Ann"))

@@ -20,7 +20,7 @@ export class Fleet extends EventTarget {
       this.present = new Set(presence.list((id) => id));
       this.#changed();
     });
-    this.#channel.on("changes", (changes) => this.#take(changes));
+    this.#channel.on("changes", (changes) => this.#take(changes, { areNew: true }));
   }
 
   // The join is answered again after each lost connection: then the snapshot replaces everything.
@@ -72,7 +72,7 @@ export class Fleet extends EventTarget {
     this.#changed();
   }
 
-  #take({ devices, commands }) {
+  #take({ devices, commands }, { areNew = false } = {}) {
     for (const device of devices) {
       const known = this.devices.get(device.id)?.points ?? [];
       const last = known.at(-1)?.[0] ?? 0;
@@ -82,7 +82,8 @@ export class Fleet extends EventTarget {
     for (const command of commands) {
       const was = this.commands.get(command.id)?.state;
       this.commands.set(command.id, command);
-      if (this.isLoaded && was && was !== command.state) {
+      // A quick device answers before the page has heard of the command. In a snapshot such a command is an old one.
+      if (command.state !== "pending" && was !== command.state && (was || areNew)) {
         this.dispatchEvent(new CustomEvent("settled", { detail: command }));
       }
     }
