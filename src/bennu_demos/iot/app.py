@@ -106,7 +106,8 @@ async def index(request: Request) -> FileResponse:
     """Answer with the page. The first visit starts the simulated devices, because a request knows the address."""
     server = request.scope.get("server")
     if request.url.scheme == "http" and server and server[1]:
-        simulation.start(f"ws://{server[0]}:{server[1]}/devices")
+        host = f"[{server[0]}]" if ":" in server[0] else server[0]
+        simulation.start(f"ws://{host}:{server[1]}/devices")
     return FileResponse(HERE / "static" / "index.html")
 
 

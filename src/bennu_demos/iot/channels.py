@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import sqlite3
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -27,6 +29,8 @@ from .wire import (
 )
 
 __all__ = ["Clock", "DeviceChannel", "Fleet", "FleetChannel", "milliseconds"]
+
+LOG: Final = logging.getLogger(__name__)
 
 Clock = Callable[[], int]
 """Returns the time in milliseconds since 1970."""
@@ -61,8 +65,14 @@ class Fleet(Struct, frozen=True):
         version, _, _ = await self.store.since(0)
         while True:
             await asyncio.sleep(PERIOD)
-            await self.store.expire(self.clock())
-            version, devices, commands = await self.store.since(version)
+            try:
+                await self.store.expire(self.clock())
+                version, devices, commands = await self.store.since(version)
+            except sqlite3.Error:  # such as a disk that is full: the next round can succeed
+                LOG.exception(
+                    "The changes of the devices could not be read; the pages get them later"
+                )
+                continue
             if devices or commands:
                 await endpoint.local_broadcast("fleet", "changes", Changes(devices, commands))
 
@@ -95,10 +105,7 @@ class DeviceChannel(Channel[str, Fleet]):
         """Carry out the last will of a device that lost its connection. One that has left is away on purpose."""
         if reason == "left":
             await self.state.presence.untrack(self, self.device, topic="fleet")
-        elif reason not in (
-            "draining",
-            "shutdown",
-        ):  # the server stops: that is no loss of the device
+        elif reason not in ("draining", "shutdown"):  # that is the end of the server
             await self.state.store.lose(self.device, self.will)
 
     @on("telemetry", rate="5/second, burst 40")
