@@ -53,7 +53,9 @@ async def open_websocket(
             ping_interval=None,  # the client has a heartbeat of its own
             close_timeout=CLOSE_TIMEOUT,
             max_size=target.max_size,
-            proxy=True if proxies.are_there else None,  # True: websockets chooses among the settings
+            proxy=True
+            if proxies.are_there
+            else None,  # True: websockets chooses among the settings
             **options,
         )
     except InvalidStatus as error:

@@ -23,7 +23,8 @@ from starlette.routing import Route
 
 from bennu import ConnectInfo, Endpoint, Limits, Presence, Rates, Socket
 from bennu.phoenix import token
-from bennu_demos import data_folder, page_of
+from bennu_demos.data import data_folder
+from bennu_demos.page import page_of
 
 from .channels import Clock, DeviceChannel, Fleet, FleetChannel, milliseconds
 from .device import Simulation

@@ -16,7 +16,7 @@ from pathlib import Path
 from random import Random
 from typing import IO, Final
 
-from bennu_demos import data_folder
+from bennu_demos.data import data_folder
 
 from .agent import Agent
 from .secret import read_secret, token_of
