@@ -1,11 +1,12 @@
 """The visitor's session: what ``Socket(session=...)`` reads for ``info.session``.
 
 A reader is a function of the info that returns a mapping or None. Ready-made readers are
-:class:`~bennu.auth.session.StarletteSession`, :class:`~bennu.auth.session.ScopeSession` and
-:class:`~bennu.phoenix.session.PlugSession`.
+:class:`~bennu.auth.session.StarletteSession`, :class:`~bennu.auth.session.ScopeSession`,
+:class:`~bennu.auth.django.DjangoSession` and :class:`~bennu.phoenix.session.PlugSession`.
 
 A browser sends its cookies with every request, whichever site causes the request. So ``connect`` gets a session
-only if the client also sends a token that only your own pages know (:mod:`bennu.csrf`).
+only if the client also sends a token that only your own pages know (:mod:`bennu.csrf`). A reader whose framework has
+tokens of its own checks them itself: with a method ``is_csrf_valid(info, session, token)``.
 """
 
 from __future__ import annotations
@@ -26,13 +27,14 @@ Session = Mapping[str, Any]
 SessionReader = (
     Callable[[ConnectInfo], Awaitable[Session | None]] | Callable[[ConnectInfo], Session | None]
 )
+TokenCheck = Callable[[ConnectInfo, Session, object], bool]
 
 
 class SessionLoader:
     """Fills ``info.session`` of a socket.
 
     Args:
-        reader: Reads the session of a request.
+        reader: Reads the session of a request. If it has a method ``is_csrf_valid``, this checks the token.
         check_csrf: Whether the client must send a token.
         csrf_token_key: The key of the token's state in the session.
 
@@ -53,6 +55,7 @@ class SessionLoader:
                 write="session=StarletteSession(SECRET_KEY), from bennu.auth.session",
             ) from error
         self._reader = Callback("Socket(session=...)", reader)
+        self._is_csrf_valid: TokenCheck = getattr(reader, "is_csrf_valid", self._fits_the_state)
 
     async def load(self, params: Mapping[str, Any], info: ConnectInfo) -> Session | None:
         """Return the session of a request, or None without a session, or without a valid token.
@@ -74,4 +77,7 @@ class SessionLoader:
         found = cast("Session | None", session)
         if found is None or not self._check_csrf:
             return found
-        return found if csrf.is_valid(found, params.get(csrf.KEY), self._key) else None
+        return found if self._is_csrf_valid(info, found, params.get(csrf.KEY)) else None
+
+    def _fits_the_state(self, info: ConnectInfo, session: Session, token: object) -> bool:
+        return csrf.is_valid(session, token, self._key)
