@@ -38,6 +38,8 @@ PRODUCTS: Final = (
     ("Papyrus sheet", "A4, pressed from two layers. A set of five.", 1200, 30),
     ("Lapis blue ink", "50 ml, made from real pigment. Does not fade.", 1850, 5),
     ("Scribe's palette", "Sycamore, with two wells and a slot for pens.", 3900, 2),
+    ("Sealing wax", "Six sticks, dark red, with a wick.", 780, 40),
+    ("Pumice stone", "Smooths a sheet, and takes mistakes off it.", 320, 18),
 )
 _hasher = PasswordHasher()
 

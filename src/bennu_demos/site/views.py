@@ -58,8 +58,9 @@ def _common(request: HttpRequest) -> dict[str, Any]:
     """Return what each page shows: the sections, those that the reader follows, and the number at the bell."""
     user: Any = request.user
     followed = set(user.sections.values_list("pk", flat=True)) if user.is_authenticated else set()
+    count = unread(user.pk) if user.is_authenticated else 0
     return {
         "sections": Section.objects.all(),
         "followed": followed,
-        "unread": unread(user.pk) if user.is_authenticated else 0,
+        "unread": "99+" if count > 99 else count,
     }

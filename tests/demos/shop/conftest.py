@@ -75,10 +75,10 @@ class Person:
         return await self.post("/orders")
 
 
-async def run_module(data: str | Path, module: str, *arguments: str) -> str:
-    """Run a command in a process of its own; return its output."""
+async def run_python(data: str | Path, *arguments: str) -> str:
+    """Run a command of Python in a process of its own; return its output."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", module, *arguments),
+        *(sys.executable, *arguments),
         env={**os.environ, "BENNU_DEMO_DATA": str(data)},
         stdout=asyncio.subprocess.PIPE,
     )

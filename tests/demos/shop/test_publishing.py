@@ -14,7 +14,7 @@ from bennu.testing import connect
 from bennu_demos.shop.app import endpoint
 from bennu_demos.shop.store import Store
 
-from .conftest import DATA, Person, run_module
+from .conftest import DATA, Person, run_python
 
 README = Path(bennu_demos.shop.__file__).with_name("README.md")
 
@@ -23,16 +23,16 @@ async def test_the_warehouse_packs_orders(store: Store, ann: Person) -> None:
     await ann.buy(1)
     async with connect(endpoint, "/socket", **await ann.credentials()) as client:
         orders = await client.join(f"user:{ann.id}")
-        said = await run_module(DATA, "bennu_demos.shop.warehouse", "--once")
+        said = await run_python(DATA, "-m", "bennu_demos.shop.warehouse", "--once")
         assert said == "order 1 is packed: 1 × Reed pen\n"
         await orders.assert_push("order", {"id": 1, "state": "packed"})
-        assert await run_module(DATA, "bennu_demos.shop.warehouse", "--once") == ""
+        assert await run_python(DATA, "-m", "bennu_demos.shop.warehouse", "--once") == ""
 
 
 async def test_the_warehouse_restocks(store: Store) -> None:
     async with connect(endpoint, "/socket") as client:
         shop = await client.join("shop")
-        await run_module(DATA, "bennu_demos.shop.warehouse", "--restock", "4", "10")
+        await run_python(DATA, "-m", "bennu_demos.shop.warehouse", "--restock", "4", "10")
         await shop.assert_push("stock", {"product": 4, "left": 12})
 
 
@@ -40,7 +40,7 @@ async def test_a_shell_tells_all_pages(store: Store) -> None:
     async with connect(endpoint, "/socket") as client:
         shop = await client.join("shop")
         options = ("--app", "bennu_demos.shop.app:app", "shop", "notice", '{"text": "Hello"}')
-        said = await run_module(DATA, "bennu", "publish", *options)
+        said = await run_python(DATA, "-m", "bennu", "publish", *options)
         assert "notice was published to shop" in said
         await shop.assert_push("notice", {"text": "Hello"})
 

@@ -36,9 +36,10 @@ export class Bell {
   }
 
   #show(unread) {
-    byId("bell-number").textContent = unread > 99 ? "99+" : unread;
+    const shown = unread > 99 ? "99+" : unread;
+    byId("bell-number").textContent = shown;
     byId("bell-number").hidden = unread === 0;
-    byId("bell").setAttribute("aria-label", `Notifications: ${unread} unread`);
+    byId("bell").setAttribute("aria-label", `Notifications: ${shown} unread`);
     byId("read-all").disabled = unread === 0;
     byId("notes-empty").hidden = this.#notes.size > 0;
     byId("notes-list").replaceChildren(...[...this.#notes.values()].map((note) => this.#row(note)));
