@@ -15,7 +15,7 @@ from tests.demos.windows import Window, Windows
 
 from .conftest import run_command
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 LONG = "An unusually long headline about the reconstruction of the northern harbour wall"
 MANY = f"""
