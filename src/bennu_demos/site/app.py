@@ -24,7 +24,6 @@ from .live import endpoint  # noqa: E402
 
 __all__ = ["app", "endpoint"]
 
-
 site = Starlette(
     routes=[
         Mount("/design", StaticFiles(directory=DESIGN)),

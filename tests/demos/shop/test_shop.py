@@ -122,6 +122,7 @@ async def test_the_page_says_what_is_sold_out(store: Store, ann: Person) -> None
     assert "Scribe&#39;s palette" in (await ann.get("/cart")).text
     await ann.post("/cart", product=PALETTE, amount=-1)
     assert (await ann.post("/orders")).status_code == 303
+    assert "Sold out" in (await ann.get("/")).text
     assert "Your cart is empty" in (await ann.get("/cart")).text
 
 
