@@ -12,7 +12,7 @@ export class Connection extends EventTarget {
   /** @param options Those of phoenix.js's Socket: `{ params: { name } }`. */
   constructor(options = {}) {
     super();
-    const { pathname } = new URL("socket", document.baseURI);
+    const { pathname } = new URL("../socket", import.meta.url); // beside the folder of this module, whatever page this is
     this.socket = new Socket(pathname, options);
     this.socket.onOpen(() => this.#become("online"));
     this.socket.onClose(() => this.#become("offline"));

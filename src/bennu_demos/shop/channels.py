@@ -9,7 +9,7 @@ from typing import Any
 
 from bennu import Channel, ConnectInfo, Endpoint, Rates, Refused, Socket
 from bennu.auth.session import StarletteSession
-from bennu_demos import data_folder
+from bennu_demos.data import data_folder
 
 from .secret import secret_key
 from .store import OrderOut, Store, open_store

@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.sessions import SessionMiddleware
 
 from bennu import csrf
-from bennu_demos import DESIGN, HEADERS, Headers
+from bennu_demos.page import DESIGN, HEADERS, Headers
 
 from .channels import SECRET, endpoint, order_changed, stock_changed
 from .store import SoldOut, Store, User

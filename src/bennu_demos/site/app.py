@@ -15,7 +15,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
-from bennu_demos import DESIGN, HEADERS, Headers
+from bennu_demos.page import DESIGN, HEADERS, Headers
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bennu_demos.site.settings")
 django = get_asgi_application()  # sets Django up: models can be imported after it

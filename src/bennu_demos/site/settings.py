@@ -7,7 +7,7 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from bennu_demos import data_folder
+from bennu_demos.data import data_folder
 
 DATA = data_folder("site")
 
