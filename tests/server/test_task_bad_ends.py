@@ -180,6 +180,34 @@ async def test_a_task_that_raises_while_it_is_cancelled_is_logged() -> None:
         assert record.exc_info is not None
 
 
+async def test_a_task_that_wakes_when_its_channel_ends_does_not_go_on() -> None:
+    """It would find a channel that has ended: a push would raise, and the log would have a crash."""
+    went_on: list[str] = []
+
+    class Room(Channel[Any]):
+        async def after_join(self) -> None:
+            self.gate = asyncio.Event()
+            _ = self.start(self.background())
+
+        async def background(self) -> None:
+            await self.gate.wait()
+            went_on.append(self.topic)
+            await self.push("late")
+
+        async def terminate(self, reason: str | Exception) -> None:
+            self.gate.set()
+
+    async with serve(endpoint_of({"room": Room})) as server:
+        client = await server.connect()
+        await client.join("room")
+        client.leave("room")
+        await client.expect(
+            ("1", "2", "room", "phx_reply", ok()), ("1", "1", "room", "phx_close", {})
+        )
+        await settle()
+        assert not went_on
+
+
 @pytest.mark.parametrize("reason", ["normal", "out_of_paper"])
 async def test_a_task_may_stop_its_channel(reason: str) -> None:
     """``raise Stop`` has the same effect as in a handler."""

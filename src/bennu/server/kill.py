@@ -10,7 +10,7 @@ be Bennu's own.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -19,8 +19,10 @@ from ..logs.log import Log
 __all__ = ["end_tasks", "kill"]
 
 
-async def end_tasks(tasks: Iterable[asyncio.Task[Any]], grace: float, owner: str, log: Log) -> None:
-    """Cancel tasks and wait for them; kill the tasks that ignore their cancellation.
+def end_tasks(
+    tasks: Iterable[asyncio.Task[Any]], grace: float, owner: str, log: Log
+) -> Coroutine[Any, Any, None]:
+    """Cancel tasks at once, also those that are about to run. Return what waits for them, and kills those that go on.
 
     Args:
         tasks: Tasks of this event loop, at least one. The task that calls this function must not be among them.
@@ -31,6 +33,12 @@ async def end_tasks(tasks: Iterable[asyncio.Task[Any]], grace: float, owner: str
     tasks = tuple(tasks)
     for task in tasks:
         task.cancel()
+    return _wait_for(tasks, grace, owner, log)
+
+
+async def _wait_for(
+    tasks: tuple[asyncio.Task[Any], ...], grace: float, owner: str, log: Log
+) -> None:
     ended, stubborn = await asyncio.wait(tasks, timeout=grace)
     for task in ended:
         if not task.cancelled() and (error := task.exception()) is not None:
