@@ -3,7 +3,7 @@
     bennu run bennu_demos.game.app:app
 
 The game lives in one process: run it with one worker. Environment variables configure it. ``GAME_CROWD`` is the number
-of snakes up to which bots fill the arena (default: 12). ``GAME_SEED`` makes the arena repeatable.
+of snakes up to which bots fill the arena (default: 14). ``GAME_SEED`` makes the arena repeatable.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ HERE = Path(__file__).parent
 def from_environment() -> Arena:
     """Make the arena that the environment variables describe."""
     seed = os.environ.get("GAME_SEED")
-    return Arena(int(os.environ.get("GAME_CROWD") or 12), int(seed) if seed else None)
+    return Arena(int(os.environ.get("GAME_CROWD") or 14), int(seed) if seed else None)
 
 
 def make(arena: Callable[[], Arena] = from_environment) -> Endpoint:

@@ -43,5 +43,5 @@ class Areas:
         return View(
             world.tick,
             {snake.id: snake.steps for snake in near_snakes if snake.id in world.snakes},
-            frozenset().union(*(world.food.get(cell, ()) for cell in cells)),
+            frozenset(number for cell in cells for number in world.food.get(cell, ())),
         )

@@ -41,7 +41,7 @@ class Arena:
         seed: Makes the game repeatable, for tests.
     """
 
-    def __init__(self, crowd: int = 12, seed: int | None = None) -> None:
+    def __init__(self, crowd: int = 14, seed: int | None = None) -> None:
         self.world = World(seed)
         self._crowd = crowd
         self._people: dict[Player, Send] = {}

@@ -17,6 +17,9 @@ BEHIND: Final = 10
 WAITING: Final = 4
 """Inputs that wait for their tick. Of more, the oldest are not played: else each later one would be late as well."""
 
+SECOND: Final = 20
+"""Ticks."""
+
 
 class Player:
     """A person, who plays or watches.
@@ -37,6 +40,7 @@ class Player:
         self.has_played = False
         self.is_behind = False
         self._inputs: deque[Input] = deque()
+        self._left: deque[int] = deque(maxlen=SECOND)  # inputs that were left at the last ticks
         self._newest = self._taken = self._confirmed = 0
         self._views: dict[int, View] = {}  # the confirmed one, and those that are on their way
 
@@ -59,6 +63,10 @@ class Player:
             self._taken = taken.number
             if self.snake is not None:
                 self.snake.wish, self.snake.wants_sprint = taken.wish, taken.wants_sprint
+        self._left.append(len(self._inputs))
+        if len(self._left) == self._left.maxlen and min(self._left):
+            self._inputs.popleft()  # inputs waited for a second, and none of them had to
+            self._left.clear()
 
     def look(self, areas: Areas, frames: Frames) -> bytes | None:
         """Return the frame of a tick, or None if the page has to catch up first."""

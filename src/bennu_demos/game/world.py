@@ -23,7 +23,7 @@ UNIT: Final = 8
 """Units of a pixel."""
 
 CENTRE: Final = 2_048 * UNIT
-RADIUS: Final = 1_800 * UNIT
+RADIUS: Final = 1_500 * UNIT
 """The arena is a circle. A snake that leaves it dies."""
 
 DIRECTIONS: Final = 1_024

@@ -15,7 +15,7 @@ from tests.demos.windows import Windows
 @pytest.fixture
 def crowd() -> int:
     """The number of snakes up to which bots fill the arena."""
-    return 12
+    return 14
 
 
 @pytest.fixture

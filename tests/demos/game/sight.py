@@ -73,7 +73,7 @@ class Sight:
         gone, seen, moved, eaten, sown = take("5H")
         self.bases.append(base)
         self.sizes.append(len(data))
-        snakes, pellets = map(dict, self.states[base])
+        snakes, pellets = self.states[base][0].copy(), self.states[base][1].copy()
         for _ in range(gone):
             del snakes[take("H")[0]]
         for _ in range(seen):

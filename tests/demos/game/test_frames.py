@@ -112,7 +112,9 @@ def test_area_has_what_is_near() -> None:
             if across > 1_100 or along > 1_100:
                 assert number not in view.pellets
         for snake in world.snakes.values():
-            if any(abs(x - CENTRE) <= 700 * 8 and abs(y - CENTRE) <= 450 * 8 for x, y in snake.path):
+            if any(
+                abs(x - CENTRE) <= 700 * 8 and abs(y - CENTRE) <= 450 * 8 for x, y in snake.path
+            ):
                 assert snake.id in view.snakes
         return
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +111,9 @@ def test_page_reads_what_the_server_writes(game: list[tuple[str, dict[str, Any]]
 
 def test_page_without_the_base_of_a_frame(game: list[tuple[str, dict[str, Any]]]) -> None:
     """The frame is of an earlier join: the page leaves it out."""
-    assert run("return given.map((hex) => readFrame(bytes(hex), new Map()));", [game[-1][0]]) == [None]
+    assert run("return given.map((hex) => readFrame(bytes(hex), new Map()));", [game[-1][0]]) == [
+        None
+    ]
 
 
 def test_server_reads_what_the_page_writes() -> None:
@@ -121,7 +124,12 @@ def test_server_reads_what_the_page_writes() -> None:
     )
     one, two = (read_input(bytes.fromhex(text)) for text in hexes)
     assert (one.number, one.confirmed, one.wish, one.wants_sprint) == (1, 2, 3, False)
-    assert (two.number, two.confirmed, two.wish, two.wants_sprint) == (4_000_000_000, 7, 1_023, True)
+    assert (two.number, two.confirmed, two.wish, two.wants_sprint) == (
+        4_000_000_000,
+        7,
+        1_023,
+        True,
+    )
 
 
 def test_page_moves_a_snake_as_the_server_does() -> None:
@@ -129,7 +137,12 @@ def test_page_moves_a_snake_as_the_server_does() -> None:
     world, chance = World(seed=2), random.Random(5)
     snake = world.spawn("Ann", 0)
     snake.score = 50
-    start = {"heading": snake.heading, "score": 50, "steps": 0, "points": [n for p in snake.path for n in p]}
+    start = {
+        "heading": snake.heading,
+        "score": 50,
+        "steps": 0,
+        "points": [n for p in snake.path for n in p],
+    }
     inputs: list[dict[str, Any]] = []
     heads: list[list[int]] = []
     for _ in range(500):
@@ -246,4 +259,4 @@ def test_trail_moves_smoothly() -> None:
     assert [tail - tails[0] for tail in tails[:5]] == [0, 16, 32, 48, 64]
     for trail in trails:
         xs = trail[::2]
-        assert all(0 <= one - two <= 64 for one, two in zip(xs, xs[1:], strict=False))
+        assert all(0 <= one - two <= 64 for one, two in pairwise(xs))

@@ -120,7 +120,9 @@ def test_head_that_touches_a_body_dies(world: World) -> None:
     place(world, bo, CENTRE + 6 * STEP, CENTRE, 0)
     place(world, ann, CENTRE, CENTRE - 3 * STEP, DIRECTIONS // 4)
     deaths = [death for _ in range(4) for death in world.step()]
-    assert [(death.snake.name, death.killer and death.killer.name) for death in deaths] == [("Ann", "Bo")]
+    assert [(death.snake.name, death.killer and death.killer.name) for death in deaths] == [
+        ("Ann", "Bo")
+    ]
     crumbs = [pellet for pellet in world.pellets.values() if pellet.value > 1]
     assert 0 < sum(pellet.value for pellet in crumbs) <= ann.score
 

@@ -45,7 +45,8 @@ export class Hud {
         return row;
       }),
     );
-    byId("crowd").textContent = `${count(snakes, "snake")}, ${people === 1 ? "1 person" : `${people} people`}`;
+    byId("snakes").textContent = `${count(snakes, "snake")}, `;
+    byId("people").textContent = people === 1 ? "1 person" : `${people} people`;
     const own = rows.find(({ id }) => id === this.#own);
     if (!own) return;
     byId("place").textContent = `${ordinal(own.place)} of ${snakes}`;
