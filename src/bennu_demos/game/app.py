@@ -13,6 +13,7 @@ import os
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Final
 
 from bennu import Endpoint, Limits, Rates, Socket
 from bennu_demos import page_of
@@ -23,6 +24,7 @@ from .channels import ArenaChannel
 __all__ = ["app", "endpoint", "make", "page"]
 
 HERE = Path(__file__).parent
+LIMITS: Final = Limits(connections=300, connections_per_ip=50, connects_per_ip="5/second, burst 50")
 
 
 def from_environment() -> Arena:
@@ -31,11 +33,12 @@ def from_environment() -> Arena:
     return Arena(int(os.environ.get("GAME_CROWD") or 14), int(seed) if seed else None)
 
 
-def make(arena: Callable[[], Arena] = from_environment) -> Endpoint:
+def make(arena: Callable[[], Arena] = from_environment, limits: Limits = LIMITS) -> Endpoint:
     """Make the endpoint of a game.
 
     Args:
         arena: Makes the arena, when the server starts.
+        limits: The limits of connections.
     """
 
     @asynccontextmanager
@@ -56,7 +59,6 @@ def make(arena: Callable[[], Arena] = from_environment) -> Endpoint:
         max_unsent=262_144,  # bytes; far more than the frames of half a second
         rates=Rates(messages="40/second, burst 120", joins="5/10s"),
     )
-    limits = Limits(connections=300, connections_per_ip=50, connects_per_ip="5/second, burst 50")
     return Endpoint(sockets={"/socket": socket}, limits=limits, lifespan=open_arena)
 
 
