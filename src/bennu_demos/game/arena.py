@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import Any, Final
 
 from bennu import NotJoined
@@ -62,9 +61,10 @@ class Arena:
 
     def leave(self, player: Player) -> None:
         """Remove a person and the person's snake."""
-        del self._people[player]
+        self._people.pop(player, None)
         if player.snake is not None:
             self.world.remove(player.snake)
+            player.snake = None
         if not self._people:
             self._somebody.clear()
 
@@ -107,6 +107,7 @@ class Arena:
         self._bots -= dead.keys()
         self._fill()
         areas, frames = Areas(self.world), Frames(self.world)
+        gone: list[Player] = []
         for player, send in list(self._people.items()):
             if not player.has_played and ranking:
                 player.place = ranking[0].head  # who only watches sees the best one
@@ -114,17 +115,19 @@ class Arena:
             if snake in dead:
                 died = self._obituary(snake, dead[snake], len(ranking))
                 player.snake = None
-            if frame := player.look(areas, frames):
-                await self._send(player, send, "frame", frame)
-            if died:
-                await self._send(player, send, "died", died)
-            if self.world.tick % BOARD == 0:
-                await self._send(player, send, "board", self._board(player, ranking))
-
-    async def _send(self, player: Player, send: Send, event: str, payload: Any) -> None:
-        if player in self._people:
-            with suppress(NotJoined):  # the channel has just ended, and is about to leave
-                await send(event, payload)
+            try:
+                if frame := player.look(areas, frames):
+                    await send("frame", frame)
+                if died:
+                    await send("died", died)
+                if self.world.tick % BOARD == 0:
+                    await send("board", self._board(player, ranking))
+            except (
+                NotJoined
+            ):  # a page that joins a second time replaces its first channel, without `terminate`
+                gone.append(player)
+        for player in gone:
+            self.leave(player)
 
     def _fill(self) -> None:
         """Let one more bot in, if there are too few snakes."""

@@ -185,6 +185,16 @@ async def test_player_who_leaves_takes_the_snake_along(endpoint: Endpoint, clock
         assert [snake.name for snake in endpoint.state.world.snakes.values()] == ["Ann"]
 
 
+async def test_page_that_joins_twice_counts_once(endpoint: Endpoint, clock: Clock) -> None:
+    """The second join replaces the first one, whose snake goes."""
+    async with connect(endpoint, "/socket") as client:
+        await Visitor(await client.join("arena")).play("Ann")
+        second = Visitor(await client.join("arena"))
+        await clock.advance(1)
+        assert boards(second)[-1] == {"rows": [], "snakes": 0, "people": 1}
+        assert not endpoint.state.world.snakes
+
+
 @pytest.mark.parametrize(
     ("name", "seen"),
     [("  Ann \n Lee ", "Ann Lee"), ("A\u202eb\u200b", "A b"), ("x" * 20, "x" * 20), ("李", "李")],

@@ -20,6 +20,7 @@ export class Steering {
    */
   constructor(arena, button) {
     const aim = (event) => {
+      if (!event.isPrimary) return; // a second finger
       const box = arena.getBoundingClientRect();
       const [dx, dy] = [event.clientX - box.x - box.width / 2, event.clientY - box.y - box.height / 2];
       if (Math.hypot(dx, dy) > 8) this.#wish = directionTo(dx, dy);
