@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from .frames import View
-from .world import CELL, World
+from .world import CELL, Snake, World
 
 __all__ = ["Areas"]
 
@@ -23,6 +23,9 @@ class Areas:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._snakes = {
+            cell: {snake for _, _, snake in points} for cell, points in world.bodies.items()
+        }
         self._views: dict[tuple[int, int], View] = {}
 
     def view(self, x: int, y: int) -> View:
@@ -39,9 +42,9 @@ class Areas:
             for near in range(max(column - COLUMNS, 0), column + COLUMNS + 1)
             for far in range(max(row - ROWS, 0), row + ROWS + 1)
         ]
-        near_snakes = {snake for cell in cells for _, _, snake in world.bodies.get(cell, ())}
+        near_snakes = set[Snake]().union(*(self._snakes.get(cell, ()) for cell in cells))
         return View(
             world.tick,
             {snake.id: snake.steps for snake in near_snakes if snake.id in world.snakes},
-            frozenset(number for cell in cells for number in world.food.get(cell, ())),
+            frozenset[int]().union(*(world.food.get(cell, ()) for cell in cells)),
         )

@@ -29,7 +29,9 @@ export class Hud {
     if (this.#own !== snake.id) byId("place").textContent = "";
     this.#own = snake.id;
     const score = String(snake.score);
-    if (byId("score").textContent !== score) byId("score").textContent = score;
+    if (byId("score").textContent === score) return;
+    byId("score").textContent = score;
+    byId("unit").textContent = snake.score === 1 ? "point" : "points";
   }
 
   /** Show the board that the server sends twice a second. */
