@@ -16,7 +16,7 @@ from .player import Player
 from .wire import Board, Died, Row
 from .world import COLOURS, Snake, World
 
-__all__ = ["TICK", "Arena"]
+__all__ = ["TICK", "Arena", "Send"]
 
 TICK: Final = 0.05
 """Seconds."""

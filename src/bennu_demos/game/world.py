@@ -78,7 +78,6 @@ class Snake:
     wants_sprint: bool = False
     is_sprinting: bool = False
     score: int = 0
-    best: int = 0
     steps: int = 0
     born: int = 0
 
@@ -256,7 +255,6 @@ class World:
                     self.food[cell].remove(number)
                     del self.pellets[number]
                     snake.score = min(snake.score + pellet.value, 0xFFFF)
-                    snake.best = max(snake.best, snake.score)
 
     def _sow(self, count: int) -> None:
         for _ in range(count):

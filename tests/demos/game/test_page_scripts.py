@@ -226,6 +226,23 @@ def test_own_snake_moves_at_once_and_agrees_with_the_server() -> None:
     assert places == [[number, number, 0, 0] for number in range(1, 41)]
 
 
+def test_own_snake_waits_if_the_server_is_silent() -> None:
+    """The page predicts two seconds, and no more; it goes on with the next frame."""
+    steps = run(
+        STRAIGHT
+        + """
+        const prediction = new Prediction(motion);
+        prediction.correct(state(0, 0));
+        for (let number = 1; number <= 100; number += 1) prediction.play({ number, wish: 0, sprints: false });
+        const silent = prediction.snake.steps;
+        prediction.correct(state(100, 100));
+        return [silent, prediction.snake.steps];
+        """,
+        RULES,
+    )
+    assert steps == [40, 100]
+
+
 def test_late_input_is_corrected_smoothly() -> None:
     """The server played a tick without the page's input: the snake is shown where it was, and drifts to its place."""
     first, then, last = run(

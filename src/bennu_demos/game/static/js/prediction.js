@@ -4,6 +4,7 @@
 
 const JUMP = 1_600; // units: a larger difference is shown at once
 const FADE_MS = 80;
+const AHEAD = 40; // ticks, two seconds: if the server is silent for longer, the snake waits
 
 export class Prediction {
   snake = null;
@@ -18,7 +19,7 @@ export class Prediction {
   /** The player's input of a tick. */
   play(input) {
     this.inputs.push(input);
-    if (!this.snake) return;
+    if (!this.snake || this.inputs.length > AHEAD) return;
     this.snake = this.#motion.tick(this.snake, input);
   }
 
@@ -27,7 +28,8 @@ export class Prediction {
     this.inputs = this.inputs.filter(({ number }) => number > state.input);
     const known = state.snakes.get(state.own) ?? null;
     const shown = this.snake;
-    const snake = known && this.inputs.reduce((moved, input) => this.#motion.tick(moved, input), known);
+    const ahead = this.inputs.slice(0, AHEAD);
+    const snake = known && ahead.reduce((moved, input) => this.#motion.tick(moved, input), known);
     this.snake = snake;
     if (!snake || !shown || shown.id !== snake.id) {
       this.#error = [0, 0];
@@ -36,12 +38,6 @@ export class Prediction {
     this.#error[0] += shown.points[0] - snake.points[0];
     this.#error[1] += shown.points[1] - snake.points[1];
     if (Math.hypot(...this.#error) > JUMP) this.#error = [0, 0];
-  }
-
-  clear() {
-    this.snake = null;
-    this.inputs = [];
-    this.#error = [0, 0];
   }
 
   /**

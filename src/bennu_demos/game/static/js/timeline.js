@@ -26,12 +26,6 @@ export class Timeline {
     else this.#start += (start - this.#start) * DRIFT;
   }
 
-  clear() {
-    this.states.clear();
-    this.newest = null;
-    this.#start = null;
-  }
-
   /**
    * What others look like now.
    *
