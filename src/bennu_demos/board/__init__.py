@@ -1,0 +1,1 @@
+"""A task board: lists of cards that several people move at the same time."""
