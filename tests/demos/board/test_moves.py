@@ -1,0 +1,108 @@
+"""Whatever people move at the same time: all pages end with the board of the server."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings, strategies as st
+
+from bennu import Endpoint
+from bennu.bus import BusAdapter
+from bennu.store import Store
+from bennu.testing import PushRefused, TestCluster, nodes
+from bennu_demos.board.app import make
+from bennu_demos.board.example import EXAMPLE
+
+from .replica import Replica, new_id
+
+pytestmark = [pytest.mark.clock("virtual"), pytest.mark.usefixtures("virtual_database")]
+
+PAGES = 3
+
+MOVES = st.tuples(
+    st.integers(0, PAGES - 1),  # who moves
+    st.integers(0, 9),  # which card of the page's cards
+    st.integers(0, 3),  # to which list
+    st.integers(0, 5),  # to which place in it
+    st.sampled_from(["move", "move", "move", "move", "move list", "remove card", "remove list"]),
+    st.booleans(),  # whether the page has heard of the changes before
+)
+
+
+@asynccontextmanager
+async def board_on_two_nodes(folder: Path) -> AsyncIterator[tuple[TestCluster, list[Replica]]]:
+    """Start two nodes with one database, and pages on both. The bus delays each message by its own time."""
+
+    def make_node(pubsub: BusAdapter, store: Store) -> Endpoint:
+        del store  # the boards have their own
+        return make(folder / "board.db", pubsub=pubsub)
+
+    async with nodes(make_node, 2) as cluster, AsyncExitStack() as stack:
+        cluster.faults.delay = (0, 0.3)
+        pages: list[Replica] = []
+        for number in range(PAGES):
+            node = cluster[number % 2]
+            connected = node.connect("/socket", {"token": new_id(), "name": f"Page {number}"})
+            client = await stack.enter_async_context(connected)
+            pages.append(Replica(await client.join(f"board:{EXAMPLE}")))
+            await pages[-1].load()
+        yield cluster, pages
+
+
+def start(page: Replica, card: int, to: int, index: int, what: str) -> Any:
+    """Send an operation about things that the page shows."""
+    lists, cards = page.order(), sorted(page.cards)
+    if what in ("remove list", "move list") and lists:
+        a_list = lists[to % len(lists)]
+        return (
+            page.do("remove_list", list=a_list)
+            if what == "remove list"
+            else page.do("move_list", list=a_list, spot={"before": lists[index % len(lists)]})
+        )
+    if not cards:
+        return None
+    a_card = cards[card % len(cards)]
+    if what == "remove card":
+        return page.do("remove_card", card=a_card)
+    return page.move(a_card, lists[to % len(lists)], index)
+
+
+@settings(
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(moves=st.lists(MOVES, min_size=1, max_size=12))
+async def test_random_moves_at_the_same_time_end_equal_on_all_pages(moves: list[Any]) -> None:
+    with TemporaryDirectory() as folder:
+        async with board_on_two_nodes(Path(folder)) as (_, pages):
+            pushes: list[Any] = []
+            for who, card, to, index, what, has_heard in moves:
+                page = pages[who]
+                if has_heard:
+                    await settle(pushes, pages)
+                if (push := start(page, card, to, index, what)) is not None:
+                    pushes.append(push)
+            await settle(pushes, pages)
+            stored = Replica(pages[0].channel)
+            await stored.load()
+            for page in pages:
+                assert page.version == stored.version
+                assert page.shown == stored.shown
+                assert page.cards == stored.cards
+
+
+async def settle(pushes: list[Any], pages: list[Replica]) -> None:
+    """Wait until all operations are answered, and all pages have heard of them."""
+    versions = [0]
+    for push in pushes:
+        try:
+            versions.append((await push)["version"])
+        except PushRefused as refused:
+            assert refused.reason in ("card_gone", "list_gone")
+    pushes.clear()
+    for page in pages:
+        await page.until(max(versions))
