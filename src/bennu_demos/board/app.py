@@ -48,9 +48,7 @@ socket = Socket(
 )
 
 
-def make(
-    database: Path | str, *, pubsub: BusAdapter | None = None, grace: float = 3.0
-) -> Endpoint:
+def make(database: Path | str, *, pubsub: BusAdapter | None = None, grace: float = 3.0) -> Endpoint:
     """Make the endpoint of the boards.
 
     Args:
@@ -72,7 +70,9 @@ def make(
         store=url_of(database).render_as_string(hide_password=False),
         pubsub=pubsub,
         presence=presence,
-        limits=Limits(connections=5_000, connections_per_ip=500, connects_per_ip="20/second, burst 300"),
+        limits=Limits(
+            connections=5_000, connections_per_ip=500, connects_per_ip="20/second, burst 300"
+        ),
         lifespan=open_state,
     )
 

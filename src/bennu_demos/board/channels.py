@@ -13,6 +13,7 @@ from .wire import BoardOut, Change, Done, Joined, JoinParams, Look, Looking, Req
 
 __all__ = ["BoardChannel", "State", "User"]
 
+
 @dataclass(frozen=True)
 class User:
     """The person of a connection.

@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from fractional_indexing import generate_key_between, generate_n_keys_between
+from fractional_indexing import (  # type: ignore[import-untyped]  # it has annotations, but no py.typed
+    generate_key_between,
+    generate_n_keys_between,
+)
 
 from .wire import Spot
 

@@ -57,12 +57,16 @@ class Store:
             async with self._sessions.begin() as session:
                 session.add(Board(id=board, title=title))
                 await session.flush()
-                for list_key, (name, cards) in zip(first_keys(len(lists)), lists.items(), strict=True):
+                for list_key, (name, cards) in zip(
+                    first_keys(len(lists)), lists.items(), strict=True
+                ):
                     row = List(id=uuid4().hex, board=board, key=list_key, title=name)
                     session.add(row)
                     await session.flush()
                     for key, card in zip(first_keys(len(cards)), cards, strict=True):
-                        session.add(Card(id=uuid4().hex, board=board, list=row.id, key=key, title=card))
+                        session.add(
+                            Card(id=uuid4().hex, board=board, list=row.id, key=key, title=card)
+                        )
         except IntegrityError:  # another page or worker makes it at the same moment
             if not await self.has(board):
                 raise
@@ -76,10 +80,18 @@ class Store:
         """
         async with self._sessions() as session:
             found = await session.get_one(Board, board)
-            lists = await session.scalars(select(List).where(List.board == board).order_by(List.key))
-            cards = await session.scalars(select(Card).where(Card.board == board).order_by(Card.key))
+            lists = await session.scalars(
+                select(List).where(List.board == board).order_by(List.key)
+            )
+            cards = await session.scalars(
+                select(Card).where(Card.board == board).order_by(Card.key)
+            )
             return wire.BoardOut(
-                position, found.version, found.title, [list_out(row) for row in lists], [card_out(row) for row in cards]
+                position,
+                found.version,
+                found.title,
+                [list_out(row) for row in lists],
+                [card_out(row) for row in cards],
             )
 
     async def do(self, board: str, request: wire.Request, by: str) -> int:
@@ -100,7 +112,9 @@ class Store:
             # The first statement writes, so the next operation of this board waits here until this one is committed.
             rise = update(Board).where(Board.id == board).values(version=Board.version + 1)
             version = (await session.execute(rise.returning(Board.version))).scalar_one()
-            change = wire.Change(version, request.op, by, type(request.do).__struct_config__.tag)
+            change = wire.Change(
+                version, request.op, by, str(type(request.do).__struct_config__.tag)
+            )
             await _Work(session, board, change).run(request.do)
             self._endpoint.outbox(session).broadcast(f"board:{board}", "change", change)
         return version
@@ -148,7 +162,9 @@ class _Work:
 
     async def _add_list(self, do: wire.AddList) -> None:
         lists = await self._lists()
-        row = next((row for row in lists if row.id == do.list), None)  # a repeat: the reply was lost
+        row = next(
+            (row for row in lists if row.id == do.list), None
+        )  # a repeat: the reply was lost
         if row is None:
             if len(lists) >= MAX_LISTS:
                 raise Refused("too_many_lists")
@@ -159,7 +175,9 @@ class _Work:
         self._change.lists = [list_out(row)]
 
     async def _add_card(self, do: wire.AddCard) -> None:
-        all_cards = (await self._session.scalars(select(Card).where(Card.board == self._board))).all()
+        all_cards = (
+            await self._session.scalars(select(Card).where(Card.board == self._board))
+        ).all()
         row = next((row for row in all_cards if row.id == do.card), None)
         if row is None:
             if len(all_cards) >= MAX_CARDS:
@@ -204,24 +222,28 @@ class _Work:
         return (await self._session.scalars(query)).all()
 
     async def _cards(self, of: str) -> Sequence[Card]:
-        with self._session.no_autoflush:  # a card that moves here has its new list, but not yet its new key
-            return (await self._session.scalars(select(Card).where(Card.list == of).order_by(Card.key))).all()
+        with (
+            self._session.no_autoflush
+        ):  # a card that moves here has its new list, but not yet its new key
+            return (
+                await self._session.scalars(select(Card).where(Card.list == of).order_by(Card.key))
+            ).all()
 
-    async def _list(self, id: str) -> List:
-        row = await self._session.get(List, id)
+    async def _list(self, row_id: str) -> List:
+        row = await self._session.get(List, row_id)
         if row is None or row.board != self._board:
             raise Refused("list_gone")
         return row
 
-    async def _card(self, id: str) -> Card:
-        row = await self._session.get(Card, id)
+    async def _card(self, row_id: str) -> Card:
+        row = await self._session.get(Card, row_id)
         if row is None or row.board != self._board:
             raise Refused("card_gone")
         return row
 
-    async def _is_free(self, table: type[List] | type[Card], id: str) -> None:
+    async def _is_free(self, table: type[List | Card], row_id: str) -> None:
         """Refuse the id of a row of another board."""
-        if await self._session.get(table, id) is not None:
+        if await self._session.get(table, row_id) is not None:
             raise Refused("id_taken")
 
 

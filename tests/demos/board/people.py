@@ -68,22 +68,22 @@ class Person:
         await self.dialog.get_by_role("button", name="Save").click()
 
     async def drag(self, card: str, onto: Locator) -> None:
-        """Drag a card with the mouse to the middle of something."""
+        """Drag a card with the mouse to a card of another list."""
         await self.lift(card, onto)
         await self.page.mouse.up()
 
     async def lift(self, card: str, onto: Locator) -> None:
-        """Drag a card with the mouse, and keep the button down."""
+        """Drag a card with the mouse to a card of another list, and keep the button down."""
         x, y = await middle(self.card(card))
         to_x, to_y = await middle(onto)
         await self.page.mouse.move(x, y)
         await self.page.mouse.down()
         await self.page.mouse.move(x + 8, y + 8, steps=3)
         await self.page.mouse.move(to_x, to_y, steps=12)
-        await self.page.mouse.move(to_x, to_y + 2, steps=2)
+        await expect(onto.locator("xpath=..").locator(".sortable-ghost")).to_have_count(1)
 
     async def drag_by_touch(self, card: str, onto: Locator) -> None:
-        """Rest a finger on a card, drag it to the middle of something, and let go."""
+        """Rest a finger on a card, drag it to the first card of its list, and let go."""
         (x, y), (to_x, to_y) = await middle(self.card(card)), await middle(onto)
         finger = await self.page.context.new_cdp_session(self.page)
 
@@ -95,7 +95,7 @@ class Person:
         await expect(self.page.locator(".tile.sortable-chosen")).to_have_count(1)
         for step in range(1, 13):
             await touch("touchMove", (x + (to_x - x) * step / 12, y + (to_y - y) * step / 12))
-        await touch("touchMove", (to_x, to_y + 2))
+        await expect(self.page.locator(".tile.sortable-ghost:nth-child(-n+2)")).to_have_count(1)
         await touch("touchEnd")
 
     async def press(self, *keys: str) -> None:

@@ -65,28 +65,32 @@ class Replica:
         for gone in change.get("gone", ()):
             self.lists.pop(gone, None)
             self.cards.pop(gone, None)
-        self.cards = {id: card for id, card in self.cards.items() if card["list"] in self.lists}
+        self.cards = {key: card for key, card in self.cards.items() if card["list"] in self.lists}
 
     def order(self, of: str | None = None) -> list[str]:
         """Return the ids of the lists in order, or of the cards of a list."""
-        rows = self.lists.values() if of is None else (card for card in self.cards.values() if card["list"] == of)
+        rows = (
+            self.lists.values()
+            if of is None
+            else (card for card in self.cards.values() if card["list"] == of)
+        )
         return [row["id"] for row in sorted(rows, key=lambda row: row["key"])]
 
     @property
     def shown(self) -> dict[str, list[str]]:
         """The titles of the cards by the titles of their lists, in order."""
         return {
-            self.lists[id]["title"]: [self.cards[card]["title"] for card in self.order(id)]
-            for id in self.order()
+            self.lists[key]["title"]: [self.cards[card]["title"] for card in self.order(key)]
+            for key in self.order()
         }
 
     def list(self, title: str) -> str:
         """Return the id of a list."""
-        return next(id for id, row in self.lists.items() if row["title"] == title)
+        return next(key for key, row in self.lists.items() if row["title"] == title)
 
     def card(self, title: str) -> str:
         """Return the id of a card."""
-        return next(id for id, row in self.cards.items() if row["title"] == title)
+        return next(key for key, row in self.cards.items() if row["title"] == title)
 
     def do(self, kind: str, *, op: str | None = None, **fields: Any) -> Any:
         """Send an operation."""
@@ -94,7 +98,7 @@ class Replica:
 
     def move(self, card: str, to: str, index: int) -> Any:
         """Move a card to an index of a list, as this page sees it."""
-        others = [id for id in self.order(to) if id != card]
+        others = [other for other in self.order(to) if other != card]
         spot = {
             "after": others[index - 1] if 0 < index <= len(others) else None,
             "before": others[index] if index < len(others) else None,

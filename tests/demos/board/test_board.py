@@ -45,7 +45,9 @@ async def test_a_card_that_one_person_moves_is_moved_for_all(endpoint: Endpoint)
             ]
 
 
-async def test_lists_are_added_renamed_moved_and_removed_with_their_cards(endpoint: Endpoint) -> None:
+async def test_lists_are_added_renamed_moved_and_removed_with_their_cards(
+    endpoint: Endpoint,
+) -> None:
     board = f"board:{new_id()}"
     async with visit(endpoint, "Ann", board, new=True) as ann, visit(endpoint, "Bo", board) as bo:
         assert bo.shown == {"To do": [], "Doing": [], "Done": []}
@@ -96,7 +98,9 @@ async def test_a_second_edit_of_the_same_text_is_refused_with_the_text_as_it_is(
         seen = ann.cards[card]["edited"]
         done = await ann.do("edit_card", card=card, title="Set the budget", text="400", seen=seen)
         push = bo.do("edit_card", card=card, title="Set the budget", text="500", seen=seen)
-        await push.assert_error({"reason": "edited_meanwhile", "text": "400", "edited": done["version"]})
+        await push.assert_error(
+            {"reason": "edited_meanwhile", "text": "400", "edited": done["version"]}
+        )
         bos = {"title": "Set the budget", "text": "500", "seen": done["version"]}
         await ann.until((await bo.do("edit_card", card=card, **bos))["version"])
         assert ann.cards[card]["text"] == "500"
@@ -120,8 +124,11 @@ async def test_what_does_not_fit_the_board_is_refused_and_changes_nothing(
 ) -> None:
     async with visit(endpoint, "Ann") as ann:
         before = ann.version, ann.shown
-        ids = {row["title"]: id for id, row in [*ann.lists.items(), *ann.cards.items()]}
-        named = {name: ids.get(value, value) if name != "spot" else value for name, value in fields.items()}
+        ids = {row["title"]: key for key, row in [*ann.lists.items(), *ann.cards.items()]}
+        named = {
+            name: ids.get(value, value) if name != "spot" else value
+            for name, value in fields.items()
+        }
         await ann.do(kind, **named).assert_error(reason)
         await ann.load()
         assert (ann.version, ann.shown) == before
@@ -159,7 +166,7 @@ async def test_many_moves_to_one_place_keep_the_keys_short(
             *_, last = ann.order(todo)
             await ann.until((await ann.move(last, todo, 1))["version"])
             assert ann.order(todo)[1] == last
-            assert max(len(ann.cards[id]["key"]) for id in ann.order(todo)) <= 5
+            assert max(len(ann.cards[card]["key"]) for card in ann.order(todo)) <= 5
 
 
 async def test_a_board_is_made_only_by_a_page_that_asks_for_it(endpoint: Endpoint) -> None:

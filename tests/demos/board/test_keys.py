@@ -12,13 +12,15 @@ from bennu_demos.board.wire import Spot
 @given(indexes=st.lists(st.integers(0, 60), max_size=60))
 def test_a_key_is_between_its_neighbours(indexes: list[int]) -> None:
     keys = first_keys(3)
-    for index in indexes:
-        index = min(index, len(keys))
+    for wanted in indexes:
+        index = min(wanted, len(keys))
         keys.insert(index, key_at(index, keys))
         assert keys == sorted(set(keys))
     new = spread(keys)
     assert new == sorted(set(new))
-    assert max(keys) < min(new), "no new key is a present key, so the rows can change one after another"
+    assert max(keys) < min(new), (
+        "no new key is a present key, so the rows can change one after another"
+    )
     assert len(max(new, key=len)) < 10
 
 

@@ -29,7 +29,9 @@ NAMES = (
 )
 
 
-async def come(stack: AsyncExitStack, server: DemoProcess, name: str, card: str | None = None) -> Any:
+async def come(
+    stack: AsyncExitStack, server: DemoProcess, name: str, card: str | None = None
+) -> Any:
     """Join the board without a window."""
     client = Client(f"{server.url}socket", params={"token": new_id(), "name": name})
     channel = (await stack.enter_async_context(client)).channel(TOPIC, {"card": card})
@@ -42,12 +44,17 @@ async def test_four_people(windows: Windows, server: DemoProcess, screenshots: P
         first = await come(stack, server, NAMES[0])
         board = await first.push("load", {})
         cards = {row["title"]: row["id"] for row in board["cards"]}
-        for name, card in zip(NAMES[1:], ("Choose the menu", "Find a date", "Book the room"), strict=True):
+        for name, card in zip(
+            NAMES[1:], ("Choose the menu", "Find a date", "Book the room"), strict=True
+        ):
             await come(stack, server, name, cards[card])
         ann = await visit(windows)
         await expect(ann.page.locator("#people-count")).to_have_text("5 people")
         for list_title, title in (
-            ("Doing", "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft"),
+            (
+                "Doing",
+                "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft",
+            ),
             ("Review", "شراء الزهور والشموع للحفل"),
         ):
             await ann.page.get_by_label(f"New card in {list_title}").fill(title)

@@ -41,7 +41,12 @@ async def test_pages_of_two_workers_hear_all_changes_in_one_order(tmp_path: Path
         versions: list[int] = []
         for _ in range(30):
             spot = {"after": random.choice(cards), "before": random.choice(cards)}
-            move = {"kind": "move_card", "card": random.choice(cards), "list": random.choice(lists), "spot": spot}
+            move = {
+                "kind": "move_card",
+                "card": random.choice(cards),
+                "list": random.choice(lists),
+                "spot": spot,
+            }
             done = await random.choice(pages).push("do", {"op": new_id(), "do": move})
             versions.append(done["version"])
         assert versions == list(range(board["version"] + 1, board["version"] + 31))

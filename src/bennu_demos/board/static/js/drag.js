@@ -16,6 +16,15 @@ const SHARED = {
   scrollSensitivity: 60,
 };
 
+// After a drop the browser can send a click to the button under the pointer: this click is the end of the drag.
+let isDropping = false;
+document.addEventListener("click", (event) => isDropping && event.stopImmediatePropagation(), true);
+
+function dropped() {
+  isDropping = true;
+  setTimeout(() => (isDropping = false));
+}
+
 const idsOf = (box) => [...box.children].map(({ dataset }) => dataset.id).filter(Boolean);
 const hasMoved = ({ from, to, oldDraggableIndex, newDraggableIndex }) => from !== to || oldDraggableIndex !== newDraggableIndex;
 
@@ -30,6 +39,7 @@ export function dragLists(drag) {
     direction: "horizontal",
     onStart: ({ item }) => drag.start(item.dataset.id),
     onEnd: (event) => {
+      dropped();
       const { id } = event.item.dataset;
       const spot = spotOf(idsOf(event.to), id);
       drag.end(hasMoved(event) ? { kind: "move_list", list: id, spot } : null);
@@ -45,6 +55,7 @@ export function dragCards(tiles, drag) {
     draggable: ".tile",
     onStart: ({ item }) => drag.start(item.dataset.id),
     onEnd: (event) => {
+      dropped();
       const { id } = event.item.dataset;
       const spot = spotOf(idsOf(event.to), id);
       const list = event.to.closest(".lane").dataset.id;
