@@ -79,7 +79,9 @@ class Person:
         await self.page.mouse.move(x, y)
         await self.page.mouse.down()
         await self.page.mouse.move(x + 8, y + 8, steps=3)
+        await expect(self.page.locator(".sortable-fallback")).to_have_count(1)
         await self.page.mouse.move(to_x, to_y, steps=12)
+        await self.page.mouse.move(to_x, to_y + 2, steps=2)
         await expect(onto.locator("xpath=..").locator(".sortable-ghost")).to_have_count(1)
 
     async def drag_by_touch(self, card: str, onto: Locator) -> None:

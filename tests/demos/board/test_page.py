@@ -37,7 +37,7 @@ async def test_a_card_is_moved_with_the_mouse(windows: Windows) -> None:
 
 async def test_a_list_is_moved_with_the_mouse(windows: Windows) -> None:
     ann, bo = await visit(windows), await visit(windows)
-    grip = ann.page.get_by_role("button", name="Move the list Done")
+    grip = ann.page.get_by_role("button", name="Move the list Done", exact=True)
     await grip.hover()
     await ann.page.mouse.down()
     await ann.page.mouse.move(400, 90, steps=12)
@@ -81,7 +81,7 @@ async def test_a_card_is_moved_with_the_keyboard_and_a_line_says_where_it_is(
     await expect(ann.said).to_contain_text("back in its place")
     await ann.shows("Doing", "Write the invitation", *DOING)
 
-    await ann.page.get_by_role("button", name="Move the list Review").focus()
+    await ann.page.get_by_role("button", name="Move the list Review", exact=True).focus()
     await ann.press("Enter", "ArrowLeft")
     await expect(ann.said).to_have_text("Review: list 2 of 4")
     await ann.press("Enter")

@@ -188,8 +188,8 @@ byId("skip").addEventListener("click", (event) => {
 
 function showMe() {
   const button = byId("me");
-  button.replaceChildren(dress(element("span", { class: "avatar", "aria-hidden": "true" }), me.name));
-  button.setAttribute("aria-label", `You are ${me.name}. Change your name`);
+  const face = dress(element("span", { class: "avatar", "aria-hidden": "true" }), me.name);
+  button.replaceChildren(face, element("span", { class: "visually-hidden" }, `You are ${me.name}. Change your name`));
 }
 
 byId("me").addEventListener("click", () => {
