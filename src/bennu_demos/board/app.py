@@ -16,7 +16,6 @@ from hashlib import blake2b
 from pathlib import Path
 
 from bennu import Endpoint, Limits, Presence, Rates, Refused, Socket
-from bennu.bus import BusAdapter
 from bennu_demos import data_folder, page_of
 
 from .channels import BoardChannel, State, User
@@ -48,12 +47,11 @@ socket = Socket(
 )
 
 
-def make(database: Path | str, *, pubsub: BusAdapter | None = None, grace: float = 3.0) -> Endpoint:
+def make(database: Path | str, *, grace: float = 3.0) -> Endpoint:
     """Make the endpoint of the boards.
 
     Args:
         database: The path of a file of SQLite, or a URL. It also has the histories of the boards.
-        pubsub: The bus, if a test runs several nodes; ``bennu run --workers`` brings its own.
         grace: Seconds after which a person who lost the connection counts as gone.
     """
     presence = Presence("boards", grace=grace)
@@ -68,7 +66,6 @@ def make(database: Path | str, *, pubsub: BusAdapter | None = None, grace: float
     return Endpoint(
         sockets={"/socket": socket},
         store=url_of(database).render_as_string(hide_password=False),
-        pubsub=pubsub,
         presence=presence,
         limits=Limits(
             connections=5_000, connections_per_ip=500, connects_per_ip="20/second, burst 300"

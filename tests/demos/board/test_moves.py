@@ -11,10 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from bennu import Endpoint
-from bennu.bus import BusAdapter
-from bennu.store import Store
-from bennu.testing import PushRefused, TestCluster, nodes
+from bennu.testing import PushRefused, connect
 from bennu_demos.board.app import make
 from bennu_demos.board.example import EXAMPLE
 
@@ -35,23 +32,17 @@ MOVES = st.tuples(
 
 
 @asynccontextmanager
-async def board_on_two_nodes(folder: Path) -> AsyncIterator[tuple[TestCluster, list[Replica]]]:
-    """Start two nodes with one database, and pages on both. The bus delays each message by its own time."""
-
-    def make_node(pubsub: BusAdapter, store: Store) -> Endpoint:
-        del store  # the boards have their own
-        return make(folder / "board.db", pubsub=pubsub)
-
-    async with nodes(make_node, 2) as cluster, AsyncExitStack() as stack:
-        cluster.faults.delay = (0, 0.3)
+async def people_on_a_board(folder: Path) -> AsyncIterator[list[Replica]]:
+    """Start the server with a new database, and open pages."""
+    endpoint = make(folder / "board.db")
+    async with AsyncExitStack() as stack:
         pages: list[Replica] = []
         for number in range(PAGES):
-            node = cluster[number % 2]
-            connected = node.connect("/socket", {"token": new_id(), "name": f"Page {number}"})
+            connected = connect(endpoint, "/socket", {"token": new_id(), "name": f"Page {number}"})
             client = await stack.enter_async_context(connected)
             pages.append(Replica(await client.join(f"board:{EXAMPLE}")))
             await pages[-1].load()
-        yield cluster, pages
+        yield pages
 
 
 def start(page: Replica, card: int, to: int, index: int, what: str) -> Any:
@@ -73,12 +64,12 @@ def start(page: Replica, card: int, to: int, index: int, what: str) -> Any:
 
 
 @settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(moves=st.lists(MOVES, min_size=1, max_size=12))
 async def test_random_moves_at_the_same_time_end_equal_on_all_pages(moves: list[Any]) -> None:
     with TemporaryDirectory() as folder:
-        async with board_on_two_nodes(Path(folder)) as (_, pages):
+        async with people_on_a_board(Path(folder)) as pages:
             pushes: list[Any] = []
             for who, card, to, index, what, has_heard in moves:
                 page = pages[who]
