@@ -41,14 +41,14 @@ def key_at(index: int, keys: Sequence[str]) -> str:
     """Return a key for an index among sorted keys."""
     before = keys[index - 1] if index > 0 else None
     behind = keys[index] if index < len(keys) else None
-    return generate_key_between(before, behind)
+    return str(generate_key_between(before, behind))
 
 
 def first_keys(count: int) -> list[str]:
     """Return the keys of the rows of a new list."""
-    return generate_n_keys_between(None, None, count)
+    return [str(key) for key in generate_n_keys_between(None, None, count)]
 
 
 def spread(keys: Sequence[str]) -> list[str]:
     """Return short keys for the same number of rows. All are above the present ones, so no two rows ever share a key."""
-    return generate_n_keys_between(keys[-1], None, len(keys))
+    return [str(key) for key in generate_n_keys_between(keys[-1], None, len(keys))]
