@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from fractional_indexing import (  # type: ignore[import-untyped]  # it has annotations, but no py.typed
+from fractional_indexing import (  # type: ignore[import-untyped] # pyright: ignore[reportMissingTypeStubs] - it has no py.typed
     generate_key_between,
     generate_n_keys_between,
 )
