@@ -16,7 +16,8 @@ from hashlib import blake2b
 from pathlib import Path
 
 from bennu import Endpoint, Limits, Presence, Rates, Refused, Socket
-from bennu_demos import data_folder, page_of
+from bennu_demos.data import data_folder
+from bennu_demos.page import page_of
 
 from .channels import BoardChannel, State, User
 from .example import EXAMPLE, EXAMPLE_LISTS

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from bennu import Endpoint, Limits, Rates, Socket
-from bennu_demos import page_of
+from bennu_demos.page import page_of
 
 from .arena import Arena
 from .channels import ArenaChannel

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from bennu import Endpoint, Rates, Socket
-from bennu_demos import page_of
+from bennu_demos.page import page_of
 
 from .channels import LeagueChannel, MatchChannel, Scoreboard
 from .league import League

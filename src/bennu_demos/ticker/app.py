@@ -21,7 +21,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from bennu import Endpoint, Rates, Socket
-from bennu_demos import page_of
+from bennu_demos.page import page_of
 
 from .channel import TickerChannel
 from .market import TICK, Exchange
