@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from typing import Any
 
 import pytest
 from playwright.async_api import expect
@@ -51,7 +52,11 @@ async def test_a_list_is_moved_with_the_mouse(windows: Windows) -> None:
 
 
 async def test_a_card_is_moved_with_a_finger_on_a_phone(windows: Windows) -> None:
-    phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+    phone: dict[str, Any] = {
+        "viewport": {"width": 390, "height": 844},
+        "has_touch": True,
+        "is_mobile": True,
+    }
     ann, bo = await visit(windows, **phone), await visit(windows)
     await ann.drag_by_touch("Book the room", ann.card("Open this page in a second window"))
     for person in (ann, bo):
