@@ -47,7 +47,9 @@ async def changed(page: TestChannel, state: str, **more: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "auth_token", [None, "nonsense", token_of("pump-7", "another secret of 20 bytes")]
+    "auth_token",
+    [None, "nonsense", token_of("pump-7", "another secret of 20 bytes")],
+    ids=["none", "nonsense", "of another server"],
 )
 async def test_a_device_needs_a_token_of_this_server(yard: Yard, auth_token: str | None) -> None:
     with pytest.raises(ConnectRefused, match="token"):
