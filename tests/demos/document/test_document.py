@@ -13,6 +13,7 @@ from bennu_demos.document.app import make
 from .seat import KEY, TOPIC, sit
 from .writer import Writer
 
+
 def is_update(message: bytes) -> bool:
     """Whether a message changes the text."""
     return message[:2] == b"\0\2"

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Locator, expect
 
-from tests.demos.axe import check_accessible
 from tests.demos.windows import Window, Windows
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]

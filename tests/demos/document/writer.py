@@ -19,10 +19,16 @@ from pycrdt import (
     write_var_uint,
 )
 
-__all__ = ["Writer", "cursor_message", "update_of"]
+__all__ = ["BREAKING", "Writer", "cursor_message", "update_of"]
 
 AWARENESS: Final = 1
 STEP_2: Final = 1
+
+BREAKING: Final = bytes.fromhex(
+    "0104a8bca3a4d6d0d508ff80ff80ff000401047465787402616281a8bca3a4d6d0d508010181a8bca3a4d6d0d5080201"
+    "c1a8bca3a4d6d0d50802a8bca3a4d6d0d508030301a8bca3a4d6d0d508010205"
+)
+"""An update that pycrdt can read, and whose merge panics: a generator of damaged updates found it."""
 
 Send = Callable[[str, bytes], object]
 
