@@ -65,6 +65,7 @@ async def test_a_server_that_opens_the_document_has_its_text_and_its_cursors(
     async with sit(one.connect("/socket"), ann) as first:
         ann.write("Hello")
         ann.point()
+        await first.room.assert_broadcast("yjs", lambda message: b'"cursor":{' in message)
         async with sit(two.connect("/socket"), bo) as second:
             await second.sees("Hello")
             await second.sees_cursors_of("Ann")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from pycrdt import (
+    Assoc,
     Awareness,
     Doc,
     Text,
@@ -90,9 +91,11 @@ class Writer:
         """Delete a part of the text."""
         del self._text[start:stop]
 
-    def point(self, **fields: Any) -> None:
-        """Move the cursor to the begin of the text."""
+    def point(self, at: int | None = None, **fields: Any) -> None:
+        """Move the cursor before a character, by default to the begin; with more fields of its state."""
         here = {"type": None, "tname": "text", "item": None, "assoc": 0}
+        if at is not None:
+            here |= {"tname": None, **self._text.sticky_index(at, Assoc.AFTER).to_json()}
         state = {"cursor": {"anchor": here, "head": here}, "user": {"name": self.name}, **fields}
         self._cursors.set_local_state(state)
 
