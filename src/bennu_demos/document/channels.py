@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final, Literal
 
-from bennu import Channel, Refused, Stop, on
+from bennu import Channel, Ok, Refused, Stop, on
 
 from .documents import MAX_STATE, Document, DocumentFull, Documents
 from .keys import id_of
@@ -33,7 +33,8 @@ __all__ = ["DocumentChannel"]
 class DocumentChannel(Channel[None, Documents]):
     """One page that has a document open.
 
-    The events ``yjs`` and ``yjs_sync`` are those of the npm package y-phoenix-channel, which reads no replies.
+    The events ``yjs`` and ``yjs_sync`` are those of the npm package y-phoenix-channel, which reads no replies. The page reads
+    those to updates by itself, to say what is saved.
     """
 
     document_id: str
@@ -81,15 +82,18 @@ class DocumentChannel(Channel[None, Documents]):
         await self.push("yjs", self.document.cursors())
 
     @on("yjs")
-    async def yjs(self, message: bytes) -> None:
-        """Handle a message of Yjs. After a malformed one the channel ends, and the page joins again."""
+    async def yjs(self, message: bytes) -> Ok | None:
+        """Handle a message of Yjs, and answer an update that is stored.
+
+        After a malformed message the channel ends, and the page joins again.
+        """
         try:
             match parse(message):
                 case StateVector(state):
                     missing = await self.document.missing(state)
                     await self.push("yjs", updates_after(missing, answers=True))
                 case Update(update) if self.mode == "write" and not self.is_ahead:
-                    await self._write(update)
+                    return await self._write(update)
                 case Cursors(moved):
                     for cursor in moved:  # a page also repeats the cursors of others
                         if cursor.client == self.client:
@@ -98,17 +102,18 @@ class DocumentChannel(Channel[None, Documents]):
                     pass
         except Malformed as error:
             raise Stop(f"malformed: {error}") from error
+        return None
 
-    async def _write(self, update: bytes) -> None:
-        if update == NOTHING:
-            return
-        try:
-            await self.document.write(update)
-        except DocumentFull:
-            self.is_ahead = True
-            await self.push("full", Full(MAX_STATE))
-        else:
+    async def _write(self, update: bytes) -> Ok | None:
+        if update != NOTHING:
+            try:
+                await self.document.write(update)
+            except DocumentFull:
+                self.is_ahead = True
+                await self.push("full", Full(MAX_STATE))
+                return None
             await self.broadcast_from("yjs", updates_after(update))
+        return Ok()
 
     async def _move(self, cursor: Cursor) -> None:
         state = None if cursor.state is None else reread(cursor.state, self.name)

@@ -105,7 +105,7 @@ async def test_a_page_that_is_back_before_its_old_connection_ends_keeps_its_curs
         await second.sees_cursors_of("Ann")
         async with sit(connect(endpoint, "/socket"), ann) as first:
             await meet(first, second)
-            await half_open.close()
+            half_open.close()
             gone = await second.room.assert_push("yjs", lambda message: message.endswith(b"null"))
             bo.receive(gone)
             assert bo.names == ["Ann"]

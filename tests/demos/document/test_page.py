@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Locator, expect
 
+from bennu.client import Client
+from tests.demos.axe import check_accessible
+from tests.demos.process import DemoProcess
 from tests.demos.windows import Window, Windows
 from tests.support.until import until
 
 from .writer import Writer
 
+FROM_THE_RIGHT = "مرحبا بكم في النص المشترك."
 LONG_NAME = "Ankhesenamun Nefer-Kheperu-Ra the Younger"
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
@@ -104,8 +109,8 @@ async def test_people_write_and_see_each_other(windows: Windows, screenshots: Pa
     right = await open_as(windows, "نفرتيتي", ann.page.url)
     await right.is_saved()
     await right.text.press("Control+End")
-    await right.write("\n\nمرحبا بكم في النص المشترك.")
-    await expect(ann.lines.last).to_have_text("مرحبا بكم في النص المشترك.")
+    await right.write(f"\n\n{FROM_THE_RIGHT}")
+    await expect(ann.lines.last).to_have_text(FROM_THE_RIGHT)
     await bo.text.press("Control+End")
     await bo.text.press("Shift+Home")
     await expect(ann.carets).to_have_count(3)
@@ -219,7 +224,7 @@ async def test_two_hundred_people(windows: Windows, server: DemoProcess, screens
             await room.join()
             writer.joined(room.push)
             if number < 12:
-                await until(lambda writer=writer: writer.has_answered)
+                await until(partial(getattr, writer, "has_answered"))
                 writer.write("!", at=8 + 41 * (number + 1) + 3 * number)
                 writer.point(8 + 41 * number + 4 * number)
         await expect(ann.page.locator("#count")).to_have_text("200 here")

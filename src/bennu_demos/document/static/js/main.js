@@ -20,27 +20,41 @@ let editor = null;
 
 const STATES = {
   syncing: ["", "Connecting…"],
+  saving: ["", "Saving…"],
   saved: ["good", "Saved"],
   offline: ["off", "Offline. Your edits are kept in this tab."],
   full: ["bad", "Not saved"],
 };
+const SLOW = 400; // milliseconds
+
 const MISSING = {
   no_such_document: ["There is no such document", "The link may be cut off, or the document was deleted."],
   wrong_key: ["This link is not complete", "A link for writing has a key at its end. Ask for the whole link."],
   invalid_payload: ["This link can't be read", "Ask for the whole link."],
 };
 
+let savingSince = 0;
+
 function render() {
   const { state } = session;
   if (state in MISSING) return renderMissing(...MISSING[state]);
-  const [dot, text] = STATES[state];
-  byId("state-dot").className = `dot ${dot}`;
-  byId("state-text").textContent = state === "saved" && !session.canWrite ? "Read only" : text;
-  if (state === "saved" && !editor) open();
+  if (session.isHere && !editor) open();
+  clearTimeout(savingSince);
+  if (state === "saving" && byId("state-text").textContent === STATES.saved[1]) {
+    savingSince = setTimeout(renderState, SLOW); // mostly it is saved before anybody can read this
+  } else {
+    renderState();
+  }
   if (state === "full") {
-    editor.lock();
+    editor?.lock();
     byId("full").hidden = false;
   }
+}
+
+function renderState() {
+  const [dot, text] = STATES[session.state];
+  byId("state-dot").className = `dot ${dot}`;
+  byId("state-text").textContent = session.state === "saved" && !session.canWrite ? "Read only" : text;
 }
 
 function renderMissing(title, text) {
@@ -67,8 +81,12 @@ function open() {
 
 // The title is the first line that has some text.
 
+let shown = null;
+
 const renderTitle = onceAFrame(() => {
   const title = (/\S.*/.exec(session.text.toString().slice(0, 1_000)) ?? [""])[0].trim().slice(0, 100);
+  if (title === shown) return;
+  shown = title;
   byId("title").textContent = title || "Untitled";
   document.title = title || "Untitled document";
   keep({ id, key, title });
@@ -111,7 +129,7 @@ byId("rename").addEventListener("submit", (event) => {
 byId("skip").addEventListener("click", () => editor?.view.focus());
 
 addEventListener("hashchange", () => location.reload());
-addEventListener("beforeunload", (event) => session.hasUnsent && event.preventDefault());
+addEventListener("beforeunload", (event) => session.hasUnsaved && event.preventDefault());
 
 session.addEventListener("state", render);
 showState(connection, byId("banner"));

@@ -35,8 +35,7 @@ export function showPeople(session) {
   });
 
   const render = onceAFrame(() => {
-    const isHere = session.state === "saved";
-    const pages = isHere ? presence.list((_, { metas }) => metas[0]) : [];
+    const pages = session.isHere ? presence.list((_, { metas }) => metas[0]) : [];
     const people = peopleOf(pages, session.doc.clientID);
     palette.here = new Set(people.map(({ name }) => name));
     byId("faces").replaceChildren(...people.slice(0, FACES).map(({ name }) => smallAvatar(name)));

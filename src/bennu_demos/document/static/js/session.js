@@ -23,13 +23,11 @@ class Cursors extends Awareness {
 }
 
 export class Session extends EventTarget {
-  /** "syncing", "saved", "offline", "full", or the reason for which the server has refused the page. */
+  /** "syncing", "saving", "saved", "offline", "full", or the reason for which the server has refused the page. */
   state = "syncing";
 
-  /** Whether the page has edits that no server has seen. */
-  hasUnsent = false;
-
   #connection;
+  #unanswered = 0; // edits that the server has not stored: it answers each one
 
   constructor(connection, { id, key, name }) {
     super();
@@ -49,18 +47,27 @@ export class Session extends EventTarget {
       if (status === "connected") this.#joined();
       this.#look();
     });
-    this.provider.on("sync", () => {
-      if (this.provider.synced) this.hasUnsent = false; // they are sent now
-      this.#look();
-    });
+    this.provider.on("sync", () => this.#look());
     this.doc.on("update", (_, origin) => {
-      if (origin !== this.provider && !this.provider.synced) this.hasUnsent = true;
+      if (origin === this.provider) return;
+      this.#unanswered += 1;
+      this.#look();
     });
     connection.addEventListener("state", () => this.#look());
     connection.socket.onMessage((message) => this.#hear(message));
     this.provider.connect();
     this.channel = this.provider.channel;
     this.channel.on("full", () => this.#end("full"));
+  }
+
+  /** Whether the page has the text of the server, and hears of each change. */
+  get isHere() {
+    return this.provider.synced;
+  }
+
+  /** Whether there are edits that would be lost with this page. */
+  get hasUnsaved() {
+    return this.#unanswered > 0;
   }
 
   rename(name) {
@@ -70,14 +77,20 @@ export class Session extends EventTarget {
   }
 
   #joined() {
+    this.#unanswered = this.canWrite ? 1 : 0; // the server asks for all that it lacks, as one edit
     this.cursors.forgetOthers();
     this.cursors.setLocalState(this.cursors.getLocalState()); // a new number: others have removed the old one
   }
 
-  /** y-phoenix-channel does not tell that a join was refused. */
-  #hear({ topic, event, payload }) {
-    const isError = topic === this.provider.roomname && event === "phx_reply" && payload?.status === "error";
-    if (isError && REFUSALS.has(payload.response?.reason)) this.#end(payload.response.reason);
+  /** y-phoenix-channel reads no replies: neither those to edits, nor that a join was refused. */
+  #hear({ topic, event, payload, ref, join_ref: joinRef }) {
+    if (topic !== this.provider.roomname || event !== "phx_reply") return;
+    if (ref !== joinRef && payload.status === "ok") {
+      this.#unanswered = Math.max(0, this.#unanswered - 1);
+      this.#look();
+    } else if (ref === joinRef && REFUSALS.has(payload.response?.reason)) {
+      this.#end(payload.response.reason);
+    }
   }
 
   #end(state) {
@@ -88,10 +101,12 @@ export class Session extends EventTarget {
   #look() {
     if (this.state === "full" || REFUSALS.has(this.state)) return;
     if (this.#connection.state === "offline") this.#become("offline");
-    else this.#become(this.provider.synced ? "saved" : "syncing");
+    else if (!this.isHere) this.#become("syncing");
+    else this.#become(this.hasUnsaved ? "saving" : "saved");
   }
 
   #become(state) {
+    if (state === this.state) return;
     this.state = state;
     this.dispatchEvent(new Event("state"));
   }
