@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
-from functools import partial
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Locator, expect
 
 from bennu.client import Client
+from bennu_demos.document.app import WELCOME
+from bennu_demos.document.keys import id_of
 from tests.demos.axe import check_accessible
 from tests.demos.process import DemoProcess
 from tests.demos.windows import Window, Windows
@@ -83,6 +84,18 @@ async def show(windows: Windows, screenshots: Path, name: str, page: Page) -> No
         await page.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
         await check_accessible(page.page)
     await windows.picture(page.window, screenshots / f"{name}.png")
+
+
+async def enter(client: Client, name: str, document: str, key: str) -> Writer:
+    """Open a document without a browser."""
+    writer = Writer(name)
+    joining = {"client": writer.client, "name": name, "key": key}
+    room = client.channel(f"doc:{document}", joining)
+    room.on("yjs", writer.receive)
+    await room.join()
+    writer.joined(room.push)
+    await until(lambda: writer.has_answered)
+    return writer
 
 
 async def test_people_write_and_see_each_other(windows: Windows, screenshots: Path) -> None:
@@ -210,25 +223,37 @@ async def test_a_server_that_is_killed_loses_nothing(windows: Windows, server: D
 
 async def test_two_hundred_people(windows: Windows, server: DemoProcess, screenshots: Path) -> None:
     ann = await open_new(windows, "Ann")
-    await ann.write("A text\n" + "\nEveryone has a line here, and a cursor." * 12)
+    await ann.write("A text\n" + "\nEveryone has a line here, and a cursor." * 20)
     await ann.is_saved()
     document, key = ann.page.url.split("#")[1].split(".")
     async with AsyncExitStack() as stack:
         for number in range(199):
-            client = Client(f"ws://127.0.0.1:{server.port}/socket")
-            await stack.enter_async_context(client)
-            writer = Writer(f"Guest {number}")
-            joining = {"client": writer.client, "name": writer.name, "key": key}
-            room = client.channel(f"doc:{document}", joining)
-            room.on("yjs", writer.receive)
-            await room.join()
-            writer.joined(room.push)
+            client = await stack.enter_async_context(Client(f"ws://127.0.0.1:{server.port}/socket"))
+            writer = await enter(client, f"Guest {number}", document, key)
             if number < 12:
-                await until(partial(getattr, writer, "has_answered"))
-                writer.write("!", at=8 + 41 * (number + 1) + 3 * number)
-                writer.point(8 + 41 * number + 4 * number)
+                writer.point(writer.text.index("line", 39 * number))
         await expect(ann.page.locator("#count")).to_have_text("200 here")
         await show(windows, screenshots, "crowd", ann)
         await ann.page.get_by_role("button", name="here").click()
         await expect(ann.page.locator("#people-list li")).to_have_count(200)
         await show(windows, screenshots, "crowd-people", ann)
+
+
+async def test_the_picture_of_the_readme(
+    windows: Windows, server: DemoProcess, screenshots: Path
+) -> None:
+    """The document that everybody has, with three others in it: picture.png in the demo's folder is this one."""
+    ann = await open_as(windows, "Ann", f"{windows.url}document.html#{id_of(WELCOME)}.{WELCOME}")
+    await ann.is_saved()
+    await expect(ann.lines.first).to_have_text("Welcome")
+    async with AsyncExitStack() as stack:
+        writers = []
+        for name in ("Bo", "Imhotep", "Nefertari"):
+            client = await stack.enter_async_context(Client(f"ws://127.0.0.1:{server.port}/socket"))
+            writers.append(await enter(client, name, id_of(WELCOME), WELCOME))
+        for writer, words in zip(writers, ("second window", "at the same", "Stop"), strict=True):
+            writer.point(writer.text.index(words))
+        await expect(ann.carets).to_have_count(3)
+        await expect(ann.page.locator(".caret.named")).to_have_count(3)
+        await ann.page.screenshot(path=screenshots / "picture.png")
+        await expect(ann.page.locator(".caret.named")).to_have_count(0)  # the names go

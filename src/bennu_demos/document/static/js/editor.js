@@ -55,7 +55,7 @@ const looks = EditorView.theme({
   ".cm-content": {
     width: "100%",
     maxWidth: "46rem",
-    minHeight: "calc(100% - 1px)",
+    minHeight: "100%",
     margin: "0 auto",
     padding: "2.5rem clamp(1rem, 6vw, 4rem) 5rem",
     border: "1px solid var(--line)",

@@ -22,7 +22,7 @@ const STATES = {
   syncing: ["", "Connecting…"],
   saving: ["", "Saving…"],
   saved: ["good", "Saved"],
-  offline: ["off", "Offline. Your edits are kept in this tab."],
+  offline: ["off", "Offline, edits are kept"],
   full: ["bad", "Not saved"],
 };
 const SLOW = 400; // milliseconds
@@ -103,18 +103,25 @@ byId("share-close").addEventListener("click", () => byId("share-dialog").close()
 async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);
-    toast("Copied.");
+    return true;
   } catch {
-    toast("The browser did not allow it. Select the text, and copy it.", "bad");
+    return false; // the browser does not allow it
   }
 }
 
 for (const button of document.querySelectorAll("[data-copies]")) {
   const field = byId(button.dataset.copies);
-  button.addEventListener("click", () => copy(field.value));
   field.addEventListener("focus", () => field.select());
+  button.addEventListener("click", async () => {
+    if (!(await copy(field.value))) return field.focus(); // then the person can copy it
+    button.textContent = "Copied";
+    setTimeout(() => (button.textContent = "Copy"), 2_000);
+  });
 }
-byId("copy-text").addEventListener("click", () => copy(session.text.toString()));
+byId("copy-text").addEventListener("click", async () => {
+  if (await copy(session.text.toString())) toast("Copied.");
+  else toast("The browser did not allow it. Select the text, and copy it.", "bad");
+});
 byId("reload").addEventListener("click", () => location.reload());
 
 byId("name").value = myName();

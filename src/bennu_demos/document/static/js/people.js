@@ -39,7 +39,8 @@ export function showPeople(session) {
     const people = peopleOf(pages, session.doc.clientID);
     palette.here = new Set(people.map(({ name }) => name));
     byId("faces").replaceChildren(...people.slice(0, FACES).map(({ name }) => smallAvatar(name)));
-    byId("count").textContent = people.length ? `${people.length} here` : "Offline";
+    byId("people-button").hidden = !people.length;
+    byId("count").textContent = `${people.length} here`;
     byId("people-list").replaceChildren(...people.map(row));
   });
   presence.onSync(render);
