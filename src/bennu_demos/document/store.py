@@ -48,7 +48,7 @@ updates: Final = Table(
     "updates",
     metadata,
     Column("number", Integer, primary_key=True),
-    Column("document", ForeignKey("documents.id"), nullable=False, index=True),
+    Column("document", String, ForeignKey("documents.id"), nullable=False, index=True),
     Column("data", LargeBinary, nullable=False),
     sqlite_autoincrement=True,  # the number of a deleted update is not given to another
 )

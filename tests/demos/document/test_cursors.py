@@ -104,7 +104,9 @@ async def test_a_page_that_is_back_before_its_old_connection_ends_keeps_its_curs
         ann.joined(old.push)
         await second.sees_cursors_of("Ann")
         async with sit(connect(endpoint, "/socket"), ann) as first:
-            await meet(first, second)
+            await first.sees_cursors_of("Bo")
+            ann.point()
+            await second.until(lambda: bo.cursors[ann.client]["cursor"])
             half_open.close()
             gone = await second.room.assert_push("yjs", lambda message: message.endswith(b"null"))
             bo.receive(gone)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -227,11 +228,13 @@ async def test_two_hundred_people(windows: Windows, server: DemoProcess, screens
     await ann.is_saved()
     document, key = ann.page.url.split("#")[1].split(".")
     async with AsyncExitStack() as stack:
-        for number in range(199):
-            client = await stack.enter_async_context(Client(f"ws://127.0.0.1:{server.port}/socket"))
-            writer = await enter(client, f"Guest {number}", document, key)
-            if number < 12:
-                writer.point(writer.text.index("line", 39 * number))
+        url = f"ws://127.0.0.1:{server.port}/socket"
+        clients = [await stack.enter_async_context(Client(url)) for _ in range(199)]
+        guests = [
+            enter(client, f"Guest {number}", document, key) for number, client in enumerate(clients)
+        ]
+        for number, writer in enumerate((await asyncio.gather(*guests))[:12]):
+            writer.point(writer.text.index("line", 39 * number))
         await expect(ann.page.locator("#count")).to_have_text("200 here")
         await show(windows, screenshots, "crowd", ann)
         await ann.page.get_by_role("button", name="here").click()
