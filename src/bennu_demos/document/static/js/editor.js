@@ -96,6 +96,7 @@ const looks = EditorView.theme({
   },
   ".at-end .caret-name": { right: "0", left: "auto", borderRadius: "0.375rem 0.375rem 0 0.375rem" },
   ".named .caret-name": { opacity: "1" },
+  "@media (prefers-reduced-motion: reduce)": { ".caret-name": { transition: "none" } },
   "@media (max-width: 46rem)": {
     ".cm-scroller": { padding: "0" },
     ".cm-content": { border: "0 !important", borderRadius: "0", padding: "1.75rem 1rem 5rem" },
