@@ -22,7 +22,8 @@ from starlette.routing import Route
 from bennu import Endpoint, Presence, Rates, Socket
 from bennu.bus import BusAdapter
 from bennu.telemetry import BusMessagesLost
-from bennu_demos import data_folder, page_of
+from bennu_demos.data import data_folder
+from bennu_demos.page import page_of
 
 from .channels import DocumentChannel
 from .documents import MAX_STATE, Documents, WhoIsHere

@@ -8,10 +8,10 @@ import httpx
 import pytest
 
 from bennu import Endpoint
-from bennu_demos import DESIGN
 from bennu_demos.document import app
 from bennu_demos.document.app import WELCOME, with_page
 from bennu_demos.document.keys import id_of
+from bennu_demos.page import DESIGN
 
 STATIC = DESIGN.parent / "document" / "static"
 
