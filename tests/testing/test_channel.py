@@ -86,6 +86,7 @@ async def test_a_rate_is_over_after_a_minute_of_virtual_time() -> None:
 async def test_presences_come_and_go() -> None:
     async with join_two() as (ann, bo):
         assert (await ann.assert_present("bo", {"device": "phone"}))["device"] == "phone"
+        await ann.assert_present("bo", metas=1)
         await bo.leave()
         await ann.assert_absent("bo")
         assert list(ann.presences.all) == ["ann"]
@@ -163,6 +164,8 @@ async def test_a_presence_that_is_not_there_is_told_with_the_others() -> None:
             AssertionError, match=r"no presence 'cy' with ANY on 'room:1' .*\n  There are: \{'ann'"
         ):
             await ann.assert_present("cy")
+        with pytest.raises(AssertionError, match=r"no presence 'ann' with ANY 2 times on"):
+            await ann.assert_present("ann", metas=2)
         with pytest.raises(
             AssertionError, match="'bo' is still on 'room:1' after 1 s of virtual time"
         ):

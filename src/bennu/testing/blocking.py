@@ -178,9 +178,16 @@ class BlockingTestChannel:
         """See :meth:`bennu.testing.TestChannel.refute_broadcast`."""
         _thread.call(self._channel.refute_broadcast, event, pattern, within=within)
 
-    def assert_present(self, key: str, pattern: Any = ANY, *, within: float | None = None) -> Any:
+    def assert_present(
+        self,
+        key: str,
+        pattern: Any = ANY,
+        *,
+        metas: int | None = None,
+        within: float | None = None,
+    ) -> Any:
         """See :meth:`bennu.testing.TestChannel.assert_present`."""
-        return _thread.call(self._channel.assert_present, key, pattern, within=within)
+        return _thread.call(self._channel.assert_present, key, pattern, metas=metas, within=within)
 
     def assert_absent(self, key: str, *, within: float | None = None) -> None:
         """See :meth:`bennu.testing.TestChannel.assert_absent`."""

@@ -260,26 +260,33 @@ class TestChannel:
             )
 
     async def assert_present(
-        self, key: str, pattern: Any = ANY, *, within: float | None = None
+        self,
+        key: str,
+        pattern: Any = ANY,
+        *,
+        metas: int | None = None,
+        within: float | None = None,
     ) -> Any:
-        """Check that somebody is in the topic, as this client sees it, and return the meta that fits.
+        """Check that somebody is in the topic, as this client sees it, and return the first meta that fits.
 
         Args:
             key: The key of the presence.
             pattern: What one of its metas is compared with.
+            metas: The number of metas that must fit: one for each device. Default: one or more.
             within: Seconds to wait for it.
         """
         seconds, words = bound_of(within)
         fits: list[Any] = []
 
         def is_present() -> bool:
-            metas = self.presences.metas(key)
-            fits[:] = [meta for meta in metas if not differences(pattern, meta)]
-            return bool(fits)
+            known = self.presences.metas(key)
+            fits[:] = [meta for meta in known if not differences(pattern, meta)]
+            return bool(fits) if metas is None else len(fits) == metas > 0
 
         if not await comes(is_present, seconds):
+            times = "" if metas is None else f" {metas} times"
             raise AssertionError(
-                f"no presence {key!r} with {shown(pattern)} on {self.topic!r} within {words}."
+                f"no presence {key!r} with {shown(pattern)}{times} on {self.topic!r} within {words}."
                 f"\n  There are: {shown(self.presences.all) if self.presences.all else 'none'}"
             )
         return fits[0]

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Final
 
 from bennu import ConnectInfo, Endpoint, Limits, Rates, Refused, Socket
-from bennu_demos.data import data_folder
-from bennu_demos.page import page_of
+from bennu.bus import BusAdapter
+from bennu_demos import data_folder, page_of
 
 from .channels import Chat, RoomChannel, RoomsChannel, User
 from .presence import GRACE, RoomPresence
@@ -67,7 +67,11 @@ limits = Limits(
 
 
 def make(
-    database: Path | str, *, grace: float = GRACE, hosts: Sequence[str] | None = None
+    database: Path | str,
+    *,
+    grace: float = GRACE,
+    hosts: Sequence[str] | None = None,
+    pubsub: str | BusAdapter | None = None,
 ) -> Endpoint:
     """Make the endpoint of a chat.
 
@@ -75,6 +79,7 @@ def make(
         database: The path of a file of SQLite, or a URL. It has the messages, and also the histories of the rooms.
         grace: Seconds after which a person who lost the connection counts as gone.
         hosts: The hosts that the chat serves. None means loopback names only, if the server listens on loopback.
+        pubsub: The bus between the processes of the chat. None means that of the environment.
     """
     presence = RoomPresence(grace=grace)
 
@@ -89,6 +94,7 @@ def make(
         sockets={"/socket": socket},
         store=url_of(database).render_as_string(hide_password=False),
         presence=presence,
+        pubsub=pubsub,
         limits=limits,
         lifespan=open_chat,
         hosts=hosts,

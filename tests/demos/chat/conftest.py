@@ -1,4 +1,4 @@
-"""The chat demo, served in this process, or by its own process for real browser windows."""
+"""The chat demo: an endpoint in this process, or its own process for real browser windows."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from playwright.async_api import Browser
 
 from bennu import Endpoint
 from bennu.testing.clock import running_loop
-from bennu_demos.chat.app import make, page
-from tests.support.servers import Server, serve
+from bennu_demos.chat.app import make
 
-from .chat_process import ChatProcess, run_chat
+from ..process import DemoProcess
+from .serving import run_chat
 from .windows import Company
 
 
@@ -32,13 +32,6 @@ def endpoint(database: Path) -> Endpoint:
     return make(database)
 
 
-@pytest.fixture
-async def chat(endpoint: Endpoint) -> AsyncIterator[Server]:
-    async with serve("native", endpoint.wrap(page)) as server:
-        yield server
-    assert endpoint.connections == 0
-
-
 class _SeenByTheClock(SimpleQueue[Any]):
     """The calls for a database's thread; virtual time stands still until they are done."""
 
@@ -50,7 +43,7 @@ class _SeenByTheClock(SimpleQueue[Any]):
 
 @pytest.fixture
 def virtual_endpoint(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> Endpoint:
-    """The same endpoint, for tests under virtual time."""
+    """The same endpoint, for tests under virtual time on a machine of any speed."""
     monkeypatch.setattr("aiosqlite.core.SimpleQueue", _SeenByTheClock)
     return endpoint
 
@@ -68,14 +61,14 @@ def kept() -> int | None:
 
 
 @pytest.fixture
-async def server(database: Path, grace: float, kept: int | None) -> AsyncIterator[ChatProcess]:
+async def server(database: Path, grace: float, kept: int | None) -> AsyncIterator[DemoProcess]:
     """The chat as its users run it."""
     async with run_chat(database, grace=grace, kept=kept) as server:
         yield server
 
 
 @pytest.fixture
-async def company(browser: Browser, server: ChatProcess) -> AsyncIterator[Company]:
+async def company(browser: Browser, server: DemoProcess) -> AsyncIterator[Company]:
     """People with browser windows."""
     company = Company(browser, server.url)
     yield company

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import re
+import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
@@ -12,16 +15,22 @@ from typing import Final
 import pytest
 from playwright.async_api import Browser, expect
 
+from bennu import Endpoint
+from bennu.bus import BusAdapter
+from bennu.store import Store
+from bennu.testing import nodes
+from bennu_demos.chat.app import make
 from tests.support.brokers.postgresql import postgresql
 from tests.support.brokers.redis import redis_server
-from tests.support.servers import Server
 
-from .chat_process import run_chat
-from .visitor import visit
+from ..process import DemoProcess
+from .guests import LOBBY, follow, say, visit
+from .serving import run_chat
 from .windows import Company
 
 BURST: Final = 20
 """Messages that a person can send at once."""
+JOINED: Final = re.compile(r"worker (\d+): JOINED (\S+)")
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
@@ -125,20 +134,30 @@ async def test_people_on_two_nodes_chat(companies: list[Company]) -> None:
 
 async def test_a_join_misses_no_message_of_another_node(tmp_path: Path) -> None:
     """Each page has all messages in order, whenever it came: loaded, as a broadcast, or both."""
-    with one_host(tmp_path) as place:
-        async with AsyncExitStack() as stack:
-            starting = [run_chat(place.database, pubsub=place.pubsub) for _ in range(2)]
-            here, there = [
-                Server("native", (await stack.enter_async_context(one)).port) for one in starting
-            ]
-            ann, *pages = [
-                await stack.enter_async_context(visit(node, "Ann"))
-                for node in (here, *([there] * 15))
-            ]
-            await ann.enter()
-            listening = [asyncio.create_task(one.follows(BURST)) for one in pages]
-            said = await ann.talks(BURST)
-            assert await asyncio.gather(*listening) == [said] * len(pages)
+
+    def make_chat(pubsub: BusAdapter, store: Store) -> Endpoint:
+        del store  # the histories are in the database of the chat
+        return make(tmp_path / "chat.db", pubsub=pubsub)
+
+    async with nodes(make_chat, 2) as (here, there), AsyncExitStack() as stack:
+        ann = await stack.enter_async_context(visit(here.endpoint, "Ann"))
+        lobby = await ann.join(LOBBY)
+        pages = [await stack.enter_async_context(visit(there.endpoint, "Bo")) for _ in range(15)]
+        following = [asyncio.create_task(follow(page, BURST)) for page in pages]
+        said = [await say(lobby, str(number)) for number in range(BURST)]
+        assert await asyncio.gather(*following) == [said] * len(pages)
+
+
+def workers_of(server: DemoProcess, topic: str) -> set[str]:
+    """Return the workers at which clients have joined a topic."""
+    found = (JOINED.search(line) for line in server.lines)
+    return {joined[1] for joined in found if joined is not None and joined[2] == topic}
+
+
+def kill_worker(server: DemoProcess) -> None:
+    """Kill one of the workers, which are the children of the process."""
+    children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
+    os.kill(int(children[-1]), signal.SIGKILL)
 
 
 @pytest.mark.long
@@ -149,7 +168,7 @@ async def test_people_on_two_workers_chat_while_one_is_killed(
     killed = "was killed by SIGKILL"
     async with run_chat(tmp_path / "chat.db", workers=2, expected=killed) as server:
         company = Company(browser, server.url)
-        while len(server.workers_of("room:lobby")) < 2:
+        while len(workers_of(server, "room:lobby")) < 2:
             await company.invite(f"Guest {len(company.people)}")
         names = sorted(person.name for person in company.people)
         for person in company.people:
@@ -159,7 +178,7 @@ async def test_people_on_two_workers_chat_while_one_is_killed(
         for person in company.people:
             await expect(person.messages).to_have_text(said)
 
-        server.kill_worker()
+        kill_worker(server)
         for person in company.people:
             await person.say("Still here")
         for person in company.people:

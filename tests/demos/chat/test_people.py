@@ -7,7 +7,7 @@ from typing import Any, Final
 import pytest
 from playwright.async_api import Browser, expect
 
-from .chat_process import ChatProcess
+from ..process import DemoProcess
 from .windows import NARROW, WIDE, Company, Person
 
 pytestmark = pytest.mark.browser
@@ -221,7 +221,7 @@ async def test_narrow_header_says_how_many_people_are_here(company: Company, cou
 @pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
 @pytest.mark.long
 async def test_offline_page_shows_nobody_online(
-    company: Company, server: ChatProcess, viewport: Any
+    company: Company, server: DemoProcess, viewport: Any
 ) -> None:
     """Without the server the page shows no people, and says that it is offline. Later all are shown again."""
     ann = await company.invite("Ann", viewport=viewport)

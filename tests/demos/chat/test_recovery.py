@@ -12,8 +12,8 @@ from playwright.async_api import Page, WebSocketRoute, expect
 from bennu_demos.chat.app import make
 from bennu_demos.chat.store import PAGE
 
-from .chat_process import ChatProcess
-from .visitor import new_key
+from ..process import DemoProcess
+from .guests import new_key
 from .windows import NARROW, WIDE, Company, Person
 
 pytestmark = pytest.mark.browser
@@ -92,7 +92,7 @@ async def test_page_without_network_gets_what_it_missed(
 
 
 async def test_page_gets_what_it_missed_through_a_restart_of_the_server(
-    company: Company, server: ChatProcess
+    company: Company, server: DemoProcess
 ) -> None:
     """The server is killed while a window has no network. The history is in the database, so the window loads nothing."""
     ann = await company.invite("Ann")

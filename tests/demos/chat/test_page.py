@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 import pytest
 from playwright.async_api import expect
 
-from .chat_process import ChatProcess
+from ..process import DemoProcess
 from .windows import NARROW, Company
 
 pytestmark = pytest.mark.browser
@@ -99,7 +99,7 @@ async def test_html_is_shown_as_text(company: Company) -> None:
 
 
 async def test_pages_come_back_after_the_server_was_killed(
-    company: Company, server: ChatProcess
+    company: Company, server: DemoProcess
 ) -> None:
     """Both pages say that the server is gone, reconnect by themselves, and neither lose nor double a message."""
     ann = await company.invite("Ann")

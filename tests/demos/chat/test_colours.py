@@ -121,7 +121,7 @@ async def test_no_two_people_in_a_room_look_alike(company: Company, count: int) 
 
 PALETTE: Final = """
 async () => {
-  const { Palette } = await import("/js/palette.js");
+  const { Palette } = await import("/design/palette.js");
   const palette = new Palette();
   const colours = (prefix, count) =>
     Array.from({ length: count }, (_, number) => palette.colour(`${prefix} ${number}`));

@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 from playwright.async_api import Browser, Route, expect
 
-from .chat_process import ChatProcess
+from ..process import DemoProcess
 from .windows import Person
 
 pytestmark = [pytest.mark.browser, pytest.mark.interop]
@@ -37,17 +37,17 @@ async def fall_back(route: Route) -> None:
     """Answer with the page's module, changed to have a fallback."""
     response = await route.fetch()
     text = await response.text()
-    options = "{ params: { name } }"
+    options = "new Socket(pathname, options)"
     assert options in text
-    fallback = "{ params: { name }, longPollFallbackMs: 2500 }"
+    fallback = "new Socket(pathname, { ...options, longPollFallbackMs: 2500 })"
     await route.fulfill(response=response, body=text.replace(options, fallback))
 
 
-async def visit(browser: Browser, server: ChatProcess, name: str, script: str = "") -> Person:
+async def visit(browser: Browser, server: DemoProcess, name: str, script: str = "") -> Person:
     """Open the page in a browser that runs this script before the page's own."""
     context = await browser.new_context()
     await context.add_init_script(script)
-    await context.route("**/js/connection.js", fall_back)
+    await context.route("**/design/connection.js", fall_back)
     person = Person(await context.new_page(), name)
     await person.come(server.url)
     return person
@@ -58,7 +58,7 @@ async def visit(browser: Browser, server: ChatProcess, name: str, script: str = 
     "blocked", [REFUSED, pytest.param(SILENT, marks=pytest.mark.long)], ids=["refused", "silent"]
 )
 async def test_who_has_no_websocket_polls(
-    browser: Browser, server: ChatProcess, blocked: str
+    browser: Browser, server: DemoProcess, blocked: str
 ) -> None:
     """Polling clients chat with clients on WebSockets, in both directions. The next page polls from the start."""
     ann = await visit(browser, server, "Ann", blocked)
