@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bennu import Channel, ConnectInfo, Endpoint, Refused, Socket
-from bennu.testing import ConnectRefused, JoinRefused, connect
+from bennu.testing import ConnectRefused, JoinRefused, PushRefused, connect
 from bennu.testing.client import Transport
 from bennu.testing.codec import Version
 
@@ -218,3 +218,16 @@ async def test_a_heartbeat_that_is_not_answered_is_told() -> None:
             AssertionError, match="the heartbeat was not answered within 1 s of virtual time"
         ):
             await ann.heartbeat()
+
+
+async def test_a_token_is_renewed_on_the_open_connection() -> None:
+    async def renew(token: str, info: ConnectInfo) -> None:
+        del info
+        if token != "good":
+            raise Refused("bad_token")
+
+    socket = Socket(connect=lambda: "ann", refresh=renew, id=str, channels={})
+    async with connect(Endpoint(sockets={"/socket": socket}), "/socket") as client:
+        assert await client.renew("good") == {}
+        with pytest.raises(PushRefused, match="bad_token"):
+            await client.renew("bad")

@@ -232,6 +232,10 @@ class BlockingTestClient:
         """Send a heartbeat, and check that it is answered."""
         _thread.call(self._client.heartbeat, within=within)
 
+    def renew(self, token: str, *, within: float | None = None) -> Any:
+        """See :meth:`bennu.testing.TestClient.renew`."""
+        return _thread.call(self._client.renew, token, within=within)
+
     def assert_closed(self, code: Any = ANY, *, within: float | None = None) -> int:
         """Check that the server closes the connection, and return the code."""
         return _thread.call(self._client.assert_closed, code, within=within)

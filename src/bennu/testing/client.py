@@ -22,7 +22,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from ..channel import Channel
-from ..client.errors import ConnectRefused, JoinRefused
+from ..client.errors import ConnectRefused, JoinRefused, PushRefused
 from ..endpoint import Endpoint
 from ..socket import SocketBase
 from ..telemetry import SocketConnected
@@ -207,16 +207,26 @@ class TestClient:
 
     async def heartbeat(self, *, within: float | None = None) -> None:
         """Send a heartbeat, and check that it is answered."""
-        ref = self.next_ref()
-        self.send(None, ref, "phoenix", "heartbeat")
+        await self._ask("heartbeat", {}, "the heartbeat", within)
+
+    async def renew(self, token: str, *, within: float | None = None) -> Any:
+        """Send the next token, as a page does before its own expires. Return the response, or raise PushRefused."""
+        reply = await self._ask("token", {"token": token}, "the new token", within)
+        if reply["status"] != "ok":
+            raise PushRefused("phoenix", "token", reply["status"], reply["response"])
+        return reply["response"]
+
+    async def _ask(self, event: str, payload: Any, what: str, within: float | None) -> Any:
+        self.send(None, ref := self.next_ref(), "phoenix", event, payload)
         seconds, words = bound_of(within)
 
-        def is_answered() -> bool:
+        def answers() -> list[Any]:
             self.read()
-            return any(message.ref == ref for message in self.heard)
+            return [message.payload for message in self.heard if message.ref == ref]
 
-        if not await comes(is_answered, seconds):
-            raise AssertionError(f"the heartbeat was not answered within {words}")
+        if await comes(lambda: bool(answers()), seconds):
+            return answers()[0]
+        raise AssertionError(f"{what} was not answered within {words}")
 
     # The connection.
 

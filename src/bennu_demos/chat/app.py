@@ -9,60 +9,62 @@ Environment variables configure it. ``CHAT_DATABASE`` is the database: the path 
 ``CHAT_GRACE`` is the number of seconds after which a person who lost the connection counts as gone (default: 5).
 ``CHAT_HISTORY`` is the number of messages of a room that the history keeps for pages that lost the connection (default:
 1000). ``CHAT_HOSTS`` lists the hosts that the chat serves (``chat.example.com``), separated by commas. Without ``CHAT_HOSTS`` a
-chat that listens on loopback serves loopback names only.
+chat that listens on loopback serves loopback names only. ``CHAT_WORDS`` is a file with words that the chat masks. ``CHAT_SECRET``
+signs the tokens of sockets, at least 20 bytes (default: one in the database). ``CHAT_TOKEN_LASTS`` is the number of seconds for
+which such a token is valid (default: 300). ``CHAT_PER_ADDRESS`` is the number of connections of one address (default: 100).
 """
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-from bennu import ConnectInfo, Endpoint, Limits, Rates, Refused, Socket
+from argon2 import PasswordHasher
+from starlette.applications import Starlette
+
+from bennu import Endpoint, Limits, Rates, Socket
 from bennu.bus import BusAdapter
 from bennu_demos import data_folder, page_of
 
-from .channels import Chat, RoomChannel, RoomsChannel, User
+from .accounts import Accounts
+from .chat import Chat
+from .database import open_database, url_of
+from .filters import Filter, WordFilter
+from .list_channels import RoomsChannel, UserChannel
+from .login import TOKEN_LASTS, Logins, enter, renew
+from .messages import Messages
+from .notifications import Notifications
 from .presence import GRACE, RoomPresence
-from .store import open_store, url_of
-from .wire import MAX_NAME, ConnectParams, DeviceKind
+from .room_channel import RoomChannel
+from .rooms import ROOMS, Rooms
 
-__all__ = ["app", "endpoint", "make"]
+__all__ = ["app", "endpoint", "make", "page_for"]
 
 HERE = Path(__file__).parent
-PHONE: Final = re.compile("Mobi|Android|iPhone|iPad")
-
-
-def enter(params: ConnectParams, info: ConnectInfo) -> User:
-    """Accept every client that has a name. A real application would require a token."""
-    name = " ".join(params.name.split())
-    if len(name) > MAX_NAME or not any(character.isalnum() for character in name):
-        raise Refused("bad_name")
-    return User(name, _device(info.user_agent or ""))
-
-
-def _device(user_agent: str) -> DeviceKind:
-    """Guess the kind of device from the browser's User-Agent header."""
-    return "phone" if PHONE.search(user_agent) else "computer"
 
 
 socket = Socket(
     connect=enter,
-    id=lambda user: f"users:{user.name}",  # the keys of messages are the user's own
-    channels={"rooms": RoomsChannel, "room:{room}": RoomChannel},
+    refresh=renew,
+    auth_token=True,
+    id=lambda user: f"users:{user.id}",  # the keys of messages are the user's own
+    channels={"rooms": RoomsChannel, "room:{room}": RoomChannel, "user:{user_id}": UserChannel},
     compress=True,  # the messages of a room are long
     longpoll=True,  # for clients that cannot open a WebSocket; the page itself does not poll
-    max_channels=10,  # the page joins two, and stays in a room that it leaves until all messages are sent
+    max_channels=10,  # the page joins three, and stays in a room that it leaves until all messages are sent
     max_frame_size=65_536,  # bytes; the longest message of the page has 24,000 bytes
     rates=Rates(joins="20/10s", messages="20/second, burst 100", bytes="32k/second, burst 256k"),
 )
+PER_ADDRESS: Final = int(os.environ.get("CHAT_PER_ADDRESS") or 100)
+"""Connections of one address. A whole office can have one address."""
+
 limits = Limits(
     connections=5_000,
-    connections_per_ip=100,  # a whole office can have one address
-    connects_per_ip="5/second, burst 100",
+    connections_per_ip=PER_ADDRESS,
+    connects_per_ip=f"5/second, burst {PER_ADDRESS}",
 )
 
 
@@ -72,6 +74,9 @@ def make(
     grace: float = GRACE,
     hosts: Sequence[str] | None = None,
     pubsub: str | BusAdapter | None = None,
+    words: Filter | None = None,
+    hasher: PasswordHasher | None = None,
+    secret: str | None = None,
 ) -> Endpoint:
     """Make the endpoint of a chat.
 
@@ -80,15 +85,30 @@ def make(
         grace: Seconds after which a person who lost the connection counts as gone.
         hosts: The hosts that the chat serves. None means loopback names only, if the server listens on loopback.
         pubsub: The bus between the processes of the chat. None means that of the environment.
+        words: Decides about the words of messages. None means the words of ``words.txt``.
+        hasher: Hashes the passwords. None means the defaults of argon2-cffi.
+        secret: Signs the tokens of sockets. None means a secret in the database.
     """
     presence = RoomPresence(grace=grace)
 
     @asynccontextmanager
     async def open_chat(endpoint: Endpoint) -> AsyncGenerator[Chat, None]:
         """Open the database when the server starts, and close it when it stops."""
-        async with open_store(database) as store:
-            presence.open(endpoint, store)
-            yield Chat(store=store, presence=presence)
+        async with open_database(database) as opened:
+            rooms, accounts = Rooms(opened), Accounts(opened, hasher or PasswordHasher())
+            for name in ROOMS:
+                await rooms.add_open(name)
+            presence.open(endpoint, rooms)
+            yield Chat(
+                endpoint,
+                accounts,
+                rooms,
+                Messages(opened),
+                Notifications(opened),
+                words or WordFilter.of_file(HERE / "words.txt"),
+                presence,
+                secret or await accounts.secret(),
+            )
 
     return Endpoint(
         sockets={"/socket": socket},
@@ -104,15 +124,23 @@ def make(
 
 def from_environment() -> Endpoint:
     """Make the endpoint that the environment variables describe."""
+    words = os.environ.get("CHAT_WORDS")
     return make(
         os.environ.get("CHAT_DATABASE") or data_folder("chat") / "chat.db",
         grace=float(os.environ.get("CHAT_GRACE") or GRACE),
         hosts=[host for host in os.environ.get("CHAT_HOSTS", "").split(",") if host] or None,
+        words=WordFilter.of_file(Path(words)) if words else None,
+        secret=os.environ.get("CHAT_SECRET") or None,
     )
 
 
-page = page_of(HERE / "static")
+def page_for(endpoint: Endpoint) -> Starlette:
+    """Return the application that serves the page, and its routes for logins."""
+    lasts = int(os.environ.get("CHAT_TOKEN_LASTS") or TOKEN_LASTS)
+    return page_of(HERE / "static", *Logins(endpoint, lasts).routes())
+
+
 endpoint = from_environment()
 
 # The endpoint answers its own path, and the page answers all others.
-app = endpoint.wrap(page)
+app = endpoint.wrap(page_for(endpoint))

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from bennu import Endpoint, Presence
 
-from .store import Store
+from .rooms import Rooms, is_private
 from .wire import Crowd
 
 __all__ = ["GRACE", "RoomPresence", "key_of", "name_of"]
@@ -39,15 +39,15 @@ class RoomPresence(Presence):
     """
 
     _endpoint: Endpoint
-    _store: Store
+    _rooms: Rooms
 
     def __init__(self, grace: float = GRACE) -> None:
         super().__init__("rooms", grace=grace)
 
-    def open(self, endpoint: Endpoint, store: Store) -> None:
-        """Set the endpoint and the store, before the first client connects."""
+    def open(self, endpoint: Endpoint, rooms: Rooms) -> None:
+        """Set the endpoint and the rooms, before the first client connects."""
         self._endpoint = endpoint
-        self._store = store
+        self._rooms = rooms
 
     async def joined(self, topic: str, key: str, metas: list[dict[str, Any]]) -> None:
         """Send the new number of people."""
@@ -57,11 +57,13 @@ class RoomPresence(Presence):
     async def left(self, topic: str, key: str, metas: list[dict[str, Any]]) -> None:
         """Store when the person left, and send the new number of people."""
         del metas
-        await self._store.add_visit(_room(topic), name_of(key), time.time_ns() // 1_000_000)
+        await self._rooms.add_visit(_room(topic), name_of(key), time.time_ns() // 1_000_000)
         await self._tell_crowd(topic)
 
     async def _tell_crowd(self, topic: str) -> None:
-        """Send the number of people to the lists of rooms of this process."""
+        """Send the number of people to the lists of rooms of this process. That of a private room is nobody's business."""
+        if is_private(_room(topic)):
+            return
         if not self._endpoint.is_started:
             return  # the server stops, and no client is connected
         count = await self.count(topic)

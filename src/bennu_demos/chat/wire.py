@@ -11,18 +11,31 @@ __all__ = [
     "MAX_NAME",
     "MAX_ROOM",
     "Before",
-    "ConnectParams",
+    "Body",
+    "Credentials",
     "Crowd",
     "Device",
     "DeviceKind",
+    "Edit",
+    "Id",
     "JoinRoom",
     "Latest",
+    "Me",
+    "MessageId",
     "MessageOut",
+    "Mute",
+    "Name",
     "NewMessage",
     "NewRoom",
     "NewStatus",
+    "NotificationKind",
+    "NotificationList",
+    "NotificationOut",
     "Older",
-    "Person",
+    "People",
+    "PersonName",
+    "Read",
+    "RoomKind",
     "RoomList",
     "RoomName",
     "RoomOut",
@@ -30,6 +43,8 @@ __all__ = [
     "Seen",
     "Sent",
     "Status",
+    "Until",
+    "UpTo",
 ]
 
 MAX_NAME: Final = 32
@@ -38,15 +53,22 @@ MAX_BODY: Final = 2000
 
 DeviceKind = Literal["computer", "phone"]
 Status = Literal["online", "away"]
+RoomKind = Literal["open", "closed", "direct"]
+NotificationKind = Literal["mention", "invited", "muted", "kicked"]
+
+Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
+Body = Annotated[str, Meta(min_length=1, max_length=MAX_BODY)]
+Id = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 
 
 # From the page.
 
 
-class ConnectParams(Struct):
-    """The parameters of the socket."""
+class Credentials(Struct):
+    """What a person writes into the dialog, to sign up or to log in."""
 
     name: str
+    password: Annotated[str, Meta(min_length=8, max_length=200)]
 
 
 class JoinRoom(Struct):
@@ -68,8 +90,21 @@ class NewMessage(Struct):
             page sends the message again. By the key the server recognises it, and gives the first reply again.
     """
 
-    body: Annotated[str, Meta(min_length=1, max_length=MAX_BODY)]
+    body: Body
     key: Annotated[str, Meta(min_length=16, max_length=64)]
+
+
+class Edit(Struct):
+    """A new text for a message."""
+
+    id: Id
+    body: Body
+
+
+class MessageId(Struct):
+    """A message: one that is removed, or the last one that a person has read."""
+
+    id: Id
 
 
 class Before(Struct):
@@ -79,7 +114,7 @@ class Before(Struct):
         before: The id of the oldest message that the page has.
     """
 
-    before: Annotated[int, Meta(ge=1, le=2**31 - 1)]
+    before: Id
 
 
 class NewStatus(Struct):
@@ -89,20 +124,67 @@ class NewStatus(Struct):
 
 
 class NewRoom(Struct):
-    """A request to open a room."""
+    """A request to open a room: one for all, or a private one.
+
+    Attributes:
+        is_private: Whether only people who are invited can see it.
+    """
 
     name: str
+    is_private: bool = False
+
+
+class People(Struct):
+    """A request for a conversation with these people."""
+
+    names: Annotated[list[Name], Meta(min_length=1, max_length=8)]
+
+
+class PersonName(Struct):
+    """A person who types, is invited, is removed from a room, or is blocked."""
+
+    name: Name
+
+
+class Mute(Struct):
+    """A request to refuse a person's messages for some minutes."""
+
+    name: Name
+    minutes: Annotated[int, Meta(ge=0, le=7 * 24 * 60)] = 10
+
+
+class UpTo(Struct):
+    """The newest notification that the person has seen."""
+
+    id: Id
 
 
 # To the page.
+
+
+class Me(Struct):
+    """The answer to a login.
+
+    Attributes:
+        token: For the socket. It is valid for ``seconds``.
+    """
+
+    id: int
+    name: str
+    is_moderator: bool
+    token: str
+    seconds: int
 
 
 class MessageOut(Struct):
     """A message of a room.
 
     Attributes:
-        id: A number that no other message has. In a room it grows from message to message.
-        sent_at: The time in milliseconds since 1970, as in JavaScript.
+        id: A number that counts from 1 in each room.
+        body: The text; empty if the message is removed.
+        sent_at: The time in milliseconds since 1970, as in JavaScript. So are the other times.
+        edited_at: The time of the last edit.
+        removed_at: The time when it was removed.
     """
 
     id: int
@@ -111,6 +193,8 @@ class MessageOut(Struct):
     body: str
     sent_at: int
     key: str
+    edited_at: int | None = None
+    removed_at: int | None = None
 
 
 class Sent(Struct):
@@ -119,19 +203,13 @@ class Sent(Struct):
     id: int
 
 
-class Person(Struct):
-    """A person who types."""
-
-    name: str
-
-
 class Device(Struct, frozen=True):
     """An open page of a person in a room: the meta of a presence. The key contains the person's name.
 
     Attributes:
         device: The kind of device.
         status: Whether the person looks at the page.
-        since: The start of the status, in milliseconds since 1970.
+        since: The start of the status.
     """
 
     device: DeviceKind
@@ -143,7 +221,7 @@ class Seen(Struct):
     """A recent visitor of a room.
 
     Attributes:
-        seen_at: The time when the person left, in milliseconds since 1970.
+        seen_at: The time when the person left.
     """
 
     name: str
@@ -156,9 +234,13 @@ class RoomReply(Struct):
     Attributes:
         recent: The recent visitors, the latest first. Some of them can be back: the presences after the reply
             list the people in the room.
+        may_moderate: Whether the person can remove messages of others, mute them and remove them from the room.
+        reads: The last read message of each member, if the room is private.
     """
 
     recent: list[Seen]
+    may_moderate: bool = False
+    reads: dict[str, int] = {}
 
 
 class Latest(Struct):
@@ -184,24 +266,51 @@ class Older(Struct):
     messages: list[MessageOut]
 
 
+class Read(Struct):
+    """A read receipt: a person has read a room up to a message."""
+
+    room: str
+    name: str
+    id: int
+
+
 class RoomOut(Struct):
-    """A row in the list of rooms."""
+    """A row in the list of rooms.
+
+    Attributes:
+        name: The name in the topic and in the address.
+        title: The name for people; empty for a conversation, whose name is that of its members.
+        last_id: The id of the last message.
+        read: The id of the last message that the person has read.
+        members: The names of the members of a private room.
+    """
 
     name: str
+    title: str = ""
+    kind: RoomKind = "open"
     people: int = 0
     last: MessageOut | None = None
+    last_id: int = 0
+    read: int = 0
+    members: list[str] = []
 
 
 class RoomList(Struct):
-    """All rooms: sent after the join of the list of rooms."""
+    """The rooms of a kind: sent after the join of the list of rooms, and of the person's own channel."""
 
     rooms: list[RoomOut]
 
 
 class RoomName(Struct):
-    """The answer to :class:`NewRoom`: the name in the server's spelling."""
+    """The name of a room: in the answer to :class:`NewRoom`, and when a person is in a private room no more."""
 
     name: str
+
+
+class Until(Struct):
+    """The time at which a person may come back."""
+
+    until: int
 
 
 class Crowd(Struct):
@@ -209,3 +318,26 @@ class Crowd(Struct):
 
     room: str
     people: int
+
+
+class NotificationOut(Struct):
+    """Something that a person should know.
+
+    Attributes:
+        by: The person who caused it.
+        text: The message of a mention, the title of the room of an invitation.
+    """
+
+    id: int
+    kind: NotificationKind
+    room: str
+    by: str
+    text: str
+    made_at: int
+    is_read: bool
+
+
+class NotificationList(Struct):
+    """The newest notifications, the newest first."""
+
+    notifications: list[NotificationOut]

@@ -3,33 +3,63 @@
 from __future__ import annotations
 
 from asyncio import Future
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from itertools import count
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, Final
 
+import asyncpg
 import pytest
 from playwright.async_api import Browser
 
 from bennu import Endpoint
 from bennu.testing.clock import running_loop
 from bennu_demos.chat.app import make
+from tests.support.brokers.postgresql import PostgreSQL, postgresql
 
 from ..process import DemoProcess
+from .guests import QUICK
 from .serving import run_chat
 from .windows import Company
 
+ON_BOTH: Final = {"test_accounts", "test_moderation", "test_private", "test_server", "test_store"}
+"""Modules whose tests run on SQLite and on PostgreSQL."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "database" in metafunc.fixturenames and metafunc.module.__name__.split(".")[-1] in ON_BOTH:
+        databases = ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)]
+        metafunc.parametrize("database", databases, indirect=True)
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[PostgreSQL]:
+    """A PostgreSQL for the tests of a module."""
+    with postgresql() as server:
+        yield server
+
+
+NUMBERS: Final = count(1)
+
 
 @pytest.fixture
-def database(tmp_path: Path) -> Path:
-    """The path of the chat's database, in a folder that does not exist yet."""
-    return tmp_path / "new" / "chat.db"
+async def database(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+    """A new database: the path of a file in a folder that does not exist yet, or the URL of a database of PostgreSQL."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return tmp_path / "new" / "chat.db"
+    address = request.getfixturevalue("postgres").address
+    connection = await asyncpg.connect(address)
+    name = f"chat{next(NUMBERS)}"
+    await connection.execute(f"create database {name}")
+    await connection.close()
+    return address.replace("postgresql://", "postgresql+asyncpg://").replace("/chat", f"/{name}")
 
 
 @pytest.fixture
-def endpoint(database: Path) -> Endpoint:
-    """The endpoint of a chat with this database."""
-    return make(database)
+def endpoint(database: Path | str) -> Endpoint:
+    """The endpoint of a chat with this database. Its passwords are hashed fast, and badly."""
+    return make(database, hasher=QUICK)
 
 
 class _SeenByTheClock(SimpleQueue[Any]):
@@ -61,9 +91,17 @@ def kept() -> int | None:
 
 
 @pytest.fixture
-async def server(database: Path, grace: float, kept: int | None) -> AsyncIterator[DemoProcess]:
+def token_lasts() -> int | None:
+    """The seconds for which the token of a socket is valid; None for the default."""
+    return None
+
+
+@pytest.fixture
+async def server(
+    database: Path, grace: float, kept: int | None, token_lasts: int | None
+) -> AsyncIterator[DemoProcess]:
     """The chat as its users run it."""
-    async with run_chat(database, grace=grace, kept=kept) as server:
+    async with run_chat(database, grace=grace, kept=kept, token_lasts=token_lasts) as server:
         yield server
 
 

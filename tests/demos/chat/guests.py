@@ -2,30 +2,91 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from itertools import count
 from typing import Any, Final
 
-from bennu import Endpoint
-from bennu.testing import TestChannel, TestClient, connect
+from argon2 import PasswordHasher
 
-__all__ = ["COFFEE", "LOBBY", "PYTHON", "follow", "latest", "new_key", "say", "visit"]
+from bennu import Endpoint, Refused
+from bennu.phoenix import token
+from bennu.testing import TestChannel, TestClient, connect, running
+from bennu_demos.chat.accounts import Person
+from bennu_demos.chat.login import SALT
+from bennu_demos.chat.rooms import Seat
+
+__all__ = [
+    "COFFEE",
+    "LOBBY",
+    "PASSWORD",
+    "PYTHON",
+    "QUICK",
+    "account",
+    "follow",
+    "latest",
+    "new_key",
+    "say",
+    "seat",
+    "token_of",
+    "visit",
+    "write",
+]
 
 LOBBY: Final = "room:lobby"
 PYTHON: Final = "room:python"
 COFFEE: Final = "room:coffee"
+PASSWORD: Final = "correct horse"
+QUICK: Final = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 KEYS: Final = count(1)
 
 
-def visit(endpoint: Endpoint, name: str, **options: Any) -> AbstractAsyncContextManager[TestClient]:
-    """Connect as a person."""
-    return connect(endpoint, "/socket", {"name": name}, **options)
+async def account(endpoint: Endpoint, name: str) -> Person:
+    """Log a person in; at the first time the person gets an account."""
+    accounts = endpoint.state.accounts
+    try:
+        person, _ = await accounts.sign_up(name, PASSWORD)
+    except Refused:
+        person, _ = await accounts.log_in(name, PASSWORD)
+    return person
+
+
+def token_of(endpoint: Endpoint, person: Person, *, seconds: int = 300) -> str:
+    """Return a token for the person's socket."""
+    data = [person.id, person.login_id, int(time.time()) + seconds]
+    return token.sign(endpoint.state.secret, SALT, data, max_age=seconds)
+
+
+@asynccontextmanager
+async def visit(endpoint: Endpoint, name: str, **options: Any) -> AsyncGenerator[TestClient]:
+    """Log in, and connect."""
+    async with running(endpoint):
+        signed = token_of(endpoint, await account(endpoint, name))
+        async with connect(endpoint, "/socket", auth_token=signed, **options) as client:
+            yield client
+
+
+async def seat(endpoint: Endpoint, person: Person, room: str = "lobby") -> Seat:
+    """Return what a person is to a room."""
+    found = await endpoint.state.rooms.seat(room, person.id)
+    assert found is not None
+    return found
 
 
 def new_key() -> str:
     """Return a key that no other message has."""
     return f"key-of-message-{next(KEYS):08}"
+
+
+async def write(
+    endpoint: Endpoint, person: Person, body: str, room: str = "lobby", *, key: str = ""
+) -> Any:
+    """Store a message without a client."""
+    place = await seat(endpoint, person, room)
+    message, _ = await endpoint.state.messages.add(endpoint, place, person, body, key or new_key())
+    return message
 
 
 async def say(room: TestChannel, body: str, *, key: str | None = None) -> dict[str, Any]:

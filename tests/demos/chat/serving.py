@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from ..process import DemoProcess, run_demo
+from bennu.client import Client
+from bennu.testing import running
+from bennu_demos.chat.app import make
 
-__all__ = ["run_chat"]
+from ..process import DemoProcess, run_demo
+from .guests import LOBBY, QUICK, account, new_key, token_of
+
+__all__ = ["crowd", "run_chat"]
 
 
 def run_chat(
@@ -17,6 +23,7 @@ def run_chat(
     pubsub: str | None = None,
     workers: int = 1,
     kept: int | None = None,
+    token_lasts: int | None = None,
     expected: str | None = None,
 ) -> AbstractAsyncContextManager[DemoProcess]:
     """Run the chat.
@@ -27,9 +34,16 @@ def run_chat(
         pubsub: The address of the bus; None for a process alone.
         workers: The number of workers.
         kept: The number of messages that the history of a room keeps; None for the default.
+        token_lasts: The seconds for which the token of a socket is valid; None for the default.
         expected: The text of an error in the log that is no failure.
     """
-    given = {"CHAT_GRACE": grace, "BENNU_PUBSUB": pubsub, "CHAT_HISTORY": kept}
+    given = {
+        "CHAT_GRACE": grace,
+        "BENNU_PUBSUB": pubsub,
+        "CHAT_HISTORY": kept,
+        "CHAT_TOKEN_LASTS": token_lasts,
+        "CHAT_PER_ADDRESS": 500,
+    }
     return run_demo(
         "bennu_demos.chat.app:app",
         Path(database).parent,
@@ -40,3 +54,28 @@ def run_chat(
         options=("--workers", str(workers)) if workers > 1 else (),
         expected=expected,
     )
+
+
+@asynccontextmanager
+async def crowd(
+    server: DemoProcess, database: Path, names: Sequence[str], *, text: str = ""
+) -> AsyncGenerator[None]:
+    """Let many people be in the lobby. They are programs, not windows.
+
+    Args:
+        server: The server.
+        database: Its database.
+        names: The names of the people.
+        text: What each of them says; by default nothing.
+    """
+    async with running(make(database, hasher=QUICK)) as endpoint:
+        tokens = [token_of(endpoint, await account(endpoint, name)) for name in names]
+    async with AsyncExitStack() as stack:
+        for token in tokens:
+            client = Client(f"ws://127.0.0.1:{server.port}/socket", auth_token=token)
+            await stack.enter_async_context(client)
+            room = client.channel(LOBBY)
+            await room.join()
+            if text:
+                await room.push("message", {"body": text, "key": new_key()})
+        yield

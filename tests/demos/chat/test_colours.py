@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from itertools import combinations
+from pathlib import Path
 from typing import Any, Final, Literal
 
 import pytest
@@ -12,6 +13,8 @@ from playwright.async_api import expect
 
 from bennu_demos.page import DESIGN
 
+from ..process import DemoProcess
+from .serving import crowd
 from .windows import Company, Person
 
 pytestmark = [pytest.mark.browser, pytest.mark.long]
@@ -74,36 +77,20 @@ def closest(colours: list[Colour]) -> float:
     return min(math.dist(oklab(one), oklab(other)) for one, other in combinations(colours, 2))
 
 
-CROWD: Final = """
-async names => {
-  window.crowd = names.map((name) => {
-    const params = `vsn=2.0.0&name=${encodeURIComponent(name)}`;
-    const socket = new WebSocket(`ws://${location.host}/socket/websocket?${params}`);
-    const key = `key-of-${name}`.padEnd(16, "-");
-    socket.onopen = () => socket.send(JSON.stringify(["1", "1", "room:lobby", "phx_join", {}]));
-    socket.onmessage = () => {
-      socket.onmessage = null;
-      socket.send(JSON.stringify(["1", "2", "room:lobby", "message", { body: "Hi", key }]));
-    };
-    return socket;
-  });
-}
-"""
-
-
-async def gather(company: Company, count: int) -> Person:
-    """Return a window in a room with this number of people, each with one message."""
-    ann = await company.invite("Ann")
-    await ann.page.evaluate(CROWD, [f"Person {number}" for number in range(count - 1)])
-    await expect(ann.people).to_have_count(count)
-    await expect(ann.messages).to_have_count(count - 1)
-    return ann
-
-
 @pytest.mark.parametrize("count", [4, 25])
-async def test_no_two_people_in_a_room_look_alike(company: Company, count: int) -> None:
+async def test_no_two_people_in_a_room_look_alike(
+    company: Company, server: DemoProcess, database: Path, count: int
+) -> None:
     """Avatars and names differ visibly, and are readable."""
-    ann = await gather(company, count)
+    names = [f"Person {number}" for number in range(count - 1)]
+    async with crowd(server, database, names, text="Hi"):
+        ann = await company.invite("Ann")
+        await expect(ann.people).to_have_count(count)
+        await expect(ann.messages).to_have_count(count - 1)
+        await look_at(ann, count)
+
+
+async def look_at(ann: Person, count: int) -> None:
     schemes: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
     for scheme in schemes:
         await ann.page.emulate_media(color_scheme=scheme)

@@ -24,7 +24,7 @@ from tests.support.brokers.postgresql import postgresql
 from tests.support.brokers.redis import redis_server
 
 from ..process import DemoProcess
-from .guests import LOBBY, follow, say, visit
+from .guests import LOBBY, QUICK, follow, say, visit
 from .serving import run_chat
 from .windows import Company
 
@@ -137,7 +137,7 @@ async def test_a_join_misses_no_message_of_another_node(tmp_path: Path) -> None:
 
     def make_chat(pubsub: BusAdapter, store: Store) -> Endpoint:
         del store  # the histories are in the database of the chat
-        return make(tmp_path / "chat.db", pubsub=pubsub)
+        return make(tmp_path / "chat.db", pubsub=pubsub, hasher=QUICK)
 
     async with nodes(make_chat, 2) as (here, there), AsyncExitStack() as stack:
         ann = await stack.enter_async_context(visit(here.endpoint, "Ann"))

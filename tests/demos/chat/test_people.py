@@ -253,16 +253,6 @@ async def test_browser_without_network_shows_nobody_online(company: Company) -> 
     await expect(bo.messages).to_have_text("Meanwhile")
 
 
-@pytest.mark.long
-async def test_intro_keeps_its_words_together(company: Company) -> None:
-    """No line breaks between "no" and "password", at any width of the window."""
-    ann = await company.invite("Ann")
-    await ann.page.get_by_role("button", name="Change your name").click()
-    lead = ann.page.locator("#name-dialog .lead")
-    await expect(lead).to_have_text("No account, no\u00a0password: this\u00a0is a\u00a0demo.")
-    await expect(ann.page.get_by_role("heading", name="Your name")).to_be_visible()
-
-
 LOST: Final = """
 async () => {
   const { Presences } = await import("/js/presences.js");

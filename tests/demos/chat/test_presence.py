@@ -10,8 +10,9 @@ import pytest
 
 from bennu import Endpoint
 from bennu.testing import Clock, TestChannel, running
+from bennu_demos.chat.database import open_database
 from bennu_demos.chat.presence import GRACE, key_of, name_of
-from bennu_demos.chat.store import open_store
+from bennu_demos.chat.rooms import Rooms
 
 from .guests import LOBBY, PYTHON, visit
 
@@ -198,5 +199,5 @@ async def test_who_was_here_when_the_server_stopped_is_remembered(
     """The stop of the server ends the visits."""
     async with running(endpoint), visit(endpoint, "Ann") as ann:
         await ann.join(LOBBY)
-    async with open_store(database) as store:
-        assert [seen.name for seen in await store.recent("lobby")] == ["Ann"]
+    async with open_database(database) as opened:
+        assert [seen.name for seen in await Rooms(opened).recent("lobby")] == ["Ann"]

@@ -9,11 +9,12 @@ from typing import Any, Final
 import pytest
 from playwright.async_api import Page, WebSocketRoute, expect
 
+from bennu.testing import running
 from bennu_demos.chat.app import make
-from bennu_demos.chat.store import PAGE
+from bennu_demos.chat.messages import PAGE
 
 from ..process import DemoProcess
-from .guests import new_key
+from .guests import QUICK, account, write
 from .windows import NARROW, WIDE, Company, Person
 
 pytestmark = pytest.mark.browser
@@ -21,13 +22,11 @@ pytestmark = pytest.mark.browser
 
 async def talked_before(database: Path, count: int) -> list[str]:
     """Store this number of messages in the lobby, by several people, and return their texts."""
-    endpoint = make(database)
-    await endpoint.start()
     texts = [f"Message {number}" for number in range(count)]
-    for number, text in enumerate(texts):
-        author = ("Di", "Ed", "Flo")[number // 4 % 3]
-        await endpoint.state.store.add_message(endpoint, "lobby", author, text, new_key())
-    await endpoint.stop()
+    async with running(make(database, hasher=QUICK)) as endpoint:
+        people = [await account(endpoint, name) for name in ("Di", "Ed", "Flo")]
+        for number, text in enumerate(texts):
+            await write(endpoint, people[number // 4 % 3], text)
     return texts
 
 
@@ -186,22 +185,28 @@ async def test_load_whose_answer_was_lost_is_repeated(company: Company) -> None:
 
 LATE: Final = """
 async () => {
+  const { Rooms } = await import("/js/rooms.js");
   const { Sidebar } = await import("/js/sidebar.js");
   const heard = new Map();
-  const channel = { on: (event, call) => heard.set(event, call), join: () => {} };
-  new Sidebar({ channel: () => channel }, "Me");
+  const open = { on: (event, call) => heard.set(event, call) };
+  const mine = { on: () => {} };
+  const rooms = new Rooms({ channel: (topic) => (topic === "rooms" ? open : mine) }, { id: 1, name: "Me" });
+  const sidebar = new Sidebar(rooms, { id: 1, name: "Me" });
   const message = (id) => ({ id, room: "late", author: "Ann", body: `id ${id}`, sent_at: 0, key: "" });
+  const late = (id) => ({ name: "late", title: "late", kind: "open", people: 1, last: message(id), last_id: id, read: 1, members: [] });
   const shown = [];
   const hear = (event, payload) => {
     heard.get(event)(payload);
-    shown.push(document.querySelector("[href='#late'] .row-last").textContent);
+    sidebar.render();
+    const row = document.querySelector("[href='#late']");
+    shown.push(`${row.querySelector(".row-last").textContent}, ${row.querySelector(".badge").textContent || 0} unread`);
   };
-  hear("rooms", { rooms: [{ name: "late", people: 1, last: message(1) }] });
+  hear("rooms", { rooms: [late(1)] });
   hear("message", message(3));
   hear("message", message(2));
   hear("phx_error");
   hear("message", message(5));
-  hear("rooms", { rooms: [{ name: "late", people: 1, last: message(4) }] });
+  hear("rooms", { rooms: [late(4)] });
   return shown;
 }
 """
@@ -212,7 +217,7 @@ async def test_list_of_rooms_keeps_the_newest_message(company: Company) -> None:
     """The messages of two servers can come to the list in another order than that of their ids, and before the list."""
     ann = await company.invite("Ann")
     shown: Any = await ann.page.evaluate(LATE)
-    assert shown == [f"Ann: id {number}" for number in (1, 3, 3, 3, 5, 5)]
+    assert shown == [f"Ann: id {number}, {number - 1} unread" for number in (1, 3, 3, 3, 5, 5)]
 
 
 # Older messages.

@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from playwright.async_api import (
     Browser,
-    ConsoleMessage,
     Locator,
     Page,
     Request,
@@ -18,20 +17,18 @@ from playwright.async_api import (
     expect,
 )
 
+from ..windows import PATIENCE, WIDE, Window
+from .guests import PASSWORD
+
 __all__ = ["NARROW", "PATIENCE", "WIDE", "Company", "Person"]
 
-PATIENCE: Final = 30_000
-"""Milliseconds after which a test fails, and says what it waits for."""
-
-WIDE: Final = {"width": 1280, "height": 800}
 NARROW: Final = {"width": 390, "height": 844}
 
 
-class Person:
+class Person(Window):
     """A person with a browser window.
 
     Attributes:
-        page: The page in the window.
         name: The name of the person.
         joins: The parameters of the page's joins of rooms.
         loads: The number of times that the page was loaded.
@@ -39,11 +36,10 @@ class Person:
         keys: The keys of the messages that the page sent.
         polls: The number of requests of long polling.
         sockets: The number of WebSockets that the page opened.
-        complaints: The browser's errors, except those of lost connections.
     """
 
     def __init__(self, page: Page, name: str) -> None:
-        self.page = page
+        super().__init__(page)
         self.name = name
         self.joins: list[Any] = []
         self.loads = 0
@@ -51,22 +47,14 @@ class Person:
         self.keys: list[str] = []
         self.polls = 0
         self.sockets = 0
-        self.complaints: list[str] = []
-        page.set_default_timeout(PATIENCE)
         page.on("domcontentloaded", lambda _: self._loaded())
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("console", self._console)
         page.on("websocket", self._websocket)
         page.on("request", self._request)
 
-    def _console(self, message: ConsoleMessage) -> None:
-        is_lost = "WebSocket connection" in message.text or "net::ERR_" in message.text
-        if message.type in ("error", "warning") and not is_lost:
-            self.complaints.append(message.text)
-
     def _request(self, request: Request) -> None:
         self.polls += "/longpoll" in request.url
-        if request.method == "POST":  # the page polls after its WebSocket was refused
+        # The page polls after its WebSocket was refused.
+        if request.method == "POST" and "/longpoll" in request.url:
             for line in (request.post_data or "").splitlines():
                 self._sent(json.loads(line))
 
@@ -140,10 +128,14 @@ class Person:
     # The actions of the person.
 
     async def come(self, url: str) -> None:
-        """Open the page, and enter the name, with the keyboard alone."""
+        """Log in, at the first time with a new account, and open the page."""
+        base = url.partition("#")[0]
+        data = {"name": self.name, "password": PASSWORD}
+        for call in ("signup", "login"):
+            answer = await self.page.context.request.post(f"{base}api/{call}", data=data)
+            if answer.ok:
+                break
         await self.page.goto(url)
-        await self.page.get_by_role("textbox", name="Your name").fill(self.name)
-        await self.page.keyboard.press("Enter")
         await self.is_online()
 
     async def is_online(self) -> None:

@@ -9,16 +9,28 @@ export class Composer {
   #form = byId("composer");
   #text = byId("composer-text");
   #count = byId("composer-count");
-  #send = this.#form.querySelector("button");
+  #send = this.#form.querySelector(".send");
+  #bar = byId("editing");
+  #edited = null; // the message that is being edited
+  #draft = ""; // the text before the edit began
 
-  /** onSend gets a message. onTyping is called when the person types. onResize is called when the height can change. */
-  constructor({ onSend, onTyping, onResize }) {
+  /**
+   * onSend gets a message; onEdit gets a message and its new text; onEditLast is called when the person wants to edit the
+   * last message. onTyping is called when the person types. onResize is called when the height can change.
+   */
+  constructor({ onSend, onEdit, onEditLast, onTyping, onResize }) {
     this.onResize = onResize;
     this.#text.addEventListener("input", () => {
       this.#render();
       if (this.text.trim()) onTyping();
     });
+    byId("editing-cancel").addEventListener("click", () => this.edit(null));
     this.#text.addEventListener("keydown", (event) => {
+      if (event.key === "Escape" && this.#edited) this.edit(null);
+      if (event.key === "ArrowUp" && !this.text) {
+        event.preventDefault();
+        onEditLast();
+      }
       // While an input method composes a character, Enter belongs to the input method.
       if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
       event.preventDefault();
@@ -28,9 +40,12 @@ export class Composer {
       event.preventDefault();
       if (this.#length === 0 || this.#length > MAX_BODY) return;
       const body = this.text.trim();
+      const edited = this.#edited;
       this.text = "";
+      if (edited) this.edit(null);
       this.#text.focus();
-      onSend(body);
+      if (edited) onEdit(edited, body);
+      else onSend(body);
     });
     this.#render();
   }
@@ -44,8 +59,18 @@ export class Composer {
     this.#render();
   }
 
-  set room(name) {
-    this.#text.placeholder = `Message #${name}`;
+  set room(title) {
+    this.#text.placeholder = `Message ${title}`;
+  }
+
+  /** Begin to edit a message, or end it without a change. */
+  edit(message, text = message?.body) {
+    if (!message && !this.#edited) return;
+    if (!this.#edited) this.#draft = this.text;
+    this.#edited = message;
+    this.#bar.hidden = !message;
+    this.text = message ? text : this.#draft;
+    this.#text.focus();
   }
 
   set isEnabled(isEnabled) {

@@ -1,10 +1,9 @@
 // The middle of the page: the messages of a room, grouped by author, and the scroll position. A reader who scrolls to
-// the top gets older messages above, and the view keeps its place.
+// the top gets older messages above, and the view keeps its place. A button beside each message opens its menu.
 
 import { byId, element } from "../design/dom.js";
 import { linked } from "./links.js";
 import { avatar, list, tint } from "../design/people.js";
-import { lastRead, setLastRead } from "./reads.js";
 import { clock, day, full, isSameDay } from "./time.js";
 
 const GROUP_LASTS = 5 * 60_000; // after so many milliseconds of silence the author is named again
@@ -13,6 +12,7 @@ const AT_TOP = 200; // at this distance older messages are loaded
 
 export class Conversation {
   #me;
+  #rooms;
   #room = null;
   #listening = null; // aborts the listeners of that room
   #last = null; // the last part of the log: {group, message}, {notice, people} or null
@@ -26,11 +26,16 @@ export class Conversation {
   #isAtBottom = true;
   #height = this.#scroller.clientHeight;
 
-  /** onRead is called when the person has seen the whole room; onEdit is called with a text to edit. */
-  constructor(me, { onRead, onEdit }) {
+  /**
+   * onRead is called when the person has seen the whole room; onRewrite with a text that was not sent; onMenu with a
+   * message and the button of its menu.
+   */
+  constructor(me, rooms, { onRead, onRewrite, onMenu }) {
     this.#me = me;
+    this.#rooms = rooms;
     this.onRead = onRead;
-    this.onEdit = onEdit;
+    this.onRewrite = onRewrite;
+    this.onMenu = onMenu;
     this.#scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     this.#jump.addEventListener("click", () => this.toBottom("smooth"));
     this.#older.addEventListener("click", () => this.#room.loadOlder());
@@ -48,7 +53,10 @@ export class Conversation {
     on("reset", () => this.#rebuild());
     on("older", () => this.#addOlder());
     on("entry", ({ detail }) => this.#arrived(detail));
+    on("changed", ({ detail }) => this.#change(detail));
     on("outbox", () => this.#renderOutbox());
+    on("reads", () => this.#renderReads());
+    on("readable", () => this.#seen());
     on("state", () => {
       this.#renderOutbox();
       this.#renderEmpty();
@@ -69,13 +77,14 @@ export class Conversation {
   // New entries.
 
   #rebuild() {
-    const read = lastRead(this.#room.name);
+    const read = this.#rooms.get(this.#room.name)?.read ?? null;
     const isNew = ({ message }) => message && message.id > read && message.author !== this.#me;
-    this.#newFrom = (read !== null && this.#room.entries.find(isNew)?.message.id) || null;
+    this.#newFrom = (read && this.#room.entries.find(isNew)?.message.id) || null;
     this.#fill();
     this.#renderOutbox();
     this.#renderEmpty();
     this.#renderOlder();
+    this.#renderReads();
     this.toBottom();
     this.#isAtBottom = true;
     this.#seen();
@@ -99,6 +108,7 @@ export class Conversation {
     if (isUnseen) this.#unseen += 1;
     this.#append(entry);
     this.#renderEmpty();
+    this.#renderReads();
     if (wasAtBottom || isOwn) this.toBottom();
     this.#seen();
     this.#renderJump();
@@ -141,10 +151,40 @@ export class Conversation {
       group = this.#group(message.author, message.sent_at);
       this.#log.append(group);
     }
-    const said = bubble(message.body, full(message.sent_at));
-    said.dataset.id = message.id;
-    group.lastElementChild.append(said);
+    group.lastElementChild.append(this.#line(message));
     this.#last = { group, message };
+  }
+
+  /** A message with the button of its menu. */
+  #line(message) {
+    const said = message.removed_at ? removed() : bubble(message.body, full(message.sent_at));
+    said.dataset.id = message.id;
+    if (message.edited_at && !message.removed_at) {
+      said.append(element("span", { class: "edited", title: full(message.edited_at) }, " (edited)"));
+    }
+    const line = element("div", { class: "line" }, said);
+    if (message.removed_at || !(message.author === this.#me || this.#room.mayModerate)) return line;
+    const menu = element("button", { type: "button", class: "line-menu", "aria-haspopup": "menu", "aria-label": "Edit or remove this message" }, byId("more-sign").content.cloneNode(true));
+    menu.addEventListener("click", () => this.onMenu(message, menu));
+    line.append(menu);
+    return line;
+  }
+
+  #change(message) {
+    const shown = this.#log.querySelector(`[data-id="${message.id}"]`);
+    shown?.parentElement.replaceWith(this.#line(message));
+    this.stay();
+  }
+
+  /** In a private room, who has read the last message. */
+  #renderReads() {
+    const { lastId, reads, entries } = this.#room;
+    const author = entries.findLast(({ message }) => message)?.message.author;
+    const names = [...reads.keys()].filter((name) => name !== this.#me && name !== author && reads.get(name) >= lastId);
+    const text = lastId && names.length ? `Read by ${list(names)}` : "";
+    if (byId("reads").textContent === text) return;
+    byId("reads").textContent = text;
+    this.stay();
   }
 
   /** Whether a message belongs to the group at the end. */
@@ -228,7 +268,7 @@ export class Conversation {
     again.addEventListener("click", () => this.#room.sendAgain(draft));
     edit.addEventListener("click", () => {
       this.#room.discard(draft);
-      this.onEdit(draft.body);
+      this.onRewrite(draft.body);
     });
     return element("p", { class: "not-sent" }, `Not sent. ${draft.problem} `, again, " ", edit);
   }
@@ -239,11 +279,17 @@ export class Conversation {
     const { name, state, isLoaded, entries, outbox, problem } = this.#room;
     const isSilent = isLoaded && state === "joined" && !outbox.size && !entries.some(({ message }) => message);
     byId("empty").hidden = !(isSilent || state === "refused");
-    byId("empty-title").textContent = state === "refused" ? problem : `No messages in #${name} yet`;
+    const title = this.#rooms.title(name);
+    const isPrivate = name.startsWith("~");
+    byId("empty-mark").textContent = isPrivate ? "@" : "#";
+    byId("empty-title").textContent =
+      state === "refused" ? problem : `No messages ${isPrivate ? "with" : "in"} ${isPrivate ? title : `#${title}`} yet`;
     byId("empty-text").textContent =
       state === "refused"
         ? "Choose a room from the list, or open a new room."
-        : "Say hello. If nobody is here to answer, open this page in a second window.";
+        : isPrivate
+          ? "Only the members can read what is written here."
+          : "Say hello. If nobody is here to answer, open this page in a second window.";
   }
 
   // The scroll position.
@@ -267,10 +313,16 @@ export class Conversation {
   #seen() {
     if (this.#room && this.#isAtBottom && !document.hidden) {
       this.#unseen = 0;
-      if (this.#room.lastId) setLastRead(this.#room.name, this.#room.lastId);
+      this.#room.sayRead();
       this.onRead();
     }
-    document.title = `${this.#unseen ? `(${this.#unseen}) ` : ""}#${this.#room?.name} · Bennu chat`;
+    this.renderTitle();
+  }
+
+  renderTitle() {
+    const name = this.#room?.name ?? "";
+    const title = name.startsWith("~") ? this.#rooms.title(name) : `#${name}`;
+    document.title = `${this.#unseen ? `(${this.#unseen}) ` : ""}${title} · Bennu chat`;
   }
 
   #renderJump() {
@@ -283,4 +335,8 @@ export class Conversation {
 
 function bubble(text, title) {
   return element("p", { class: "bubble", dir: "auto", title }, ...linked(text));
+}
+
+function removed() {
+  return element("p", { class: "bubble removed" }, "Message removed");
 }

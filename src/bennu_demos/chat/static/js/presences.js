@@ -12,6 +12,7 @@ const AWAITED = 15_000;
 export class Presences extends EventTarget {
   people = new Map(); // name -> {name, status, since, devices}
   recent = new Map(); // name -> time of the last visit
+  members = []; // of a private room: those who are not here are listed too
   #me;
   #presence = null;
   #isLost = false; // whether the connection is lost: then the list is unknown
@@ -72,7 +73,8 @@ export class Presences extends EventTarget {
   /** Recent visitors who have left, the latest first: {name, seenAt}. */
   gone() {
     if (this.#isLost) return [];
-    return [...this.recent]
+    const all = this.members.length ? this.members.map((name) => [name, this.recent.get(name) ?? 0]) : [...this.recent];
+    return all
       .filter(([name]) => !this.people.has(name))
       .map(([name, seenAt]) => ({ name, seenAt }))
       .sort((a, b) => b.seenAt - a.seenAt);

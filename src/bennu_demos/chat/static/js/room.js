@@ -1,7 +1,7 @@
 // The data of a room: its messages, the people who type, and unsent messages. Its Presences have the people.
 //
 // Events report changes: "reset" (all entries are new), "older" (entries were added above), "entry" (one new entry),
-// "outbox", "typing" and "state".
+// "changed" (a message was edited or removed), "reads", "outbox", "typing" and "state".
 //
 // The latest messages are loaded once. After that each message comes through the history of the channel, also after a
 // lost connection, or when a room that was left is entered again: the page keeps its messages, and the position up to
@@ -10,12 +10,14 @@
 
 import { recoverable } from "../socket/bennu.mjs";
 import { Presences } from "./presences.js";
+import { ask } from "./rooms.js";
 import { NO_ANSWER, words } from "./words.js";
 
-const PAGE = 50; // the server sends so many messages at once, see PAGE in store.py
+const PAGE = 50; // the server sends so many messages at once, see PAGE in messages.py
 const LOAD_AGAIN_AFTER = 2_000;
 const SAY_TYPING_EVERY = 2_000;
 const TYPING_LASTS = 4_000;
+const SAY_READ_EVERY = 1_000;
 // phoenix.js repeats such a join itself.
 const TRIED_AGAIN = new Set(["history_unavailable", "join crashed", "rate_limited"]);
 
@@ -31,6 +33,8 @@ export class Room extends EventTarget {
   draft = ""; // the text in the composer
   problem = ""; // why the join was refused
   pause = ""; // why messages wait, if the server said when to send them again
+  mayModerate = false;
+  reads = new Map(); // in a private room: name -> the id of the last message that this person has read
 
   #socket;
   #me;
@@ -44,6 +48,8 @@ export class Room extends EventTarget {
   #sending = null; // the push of the message that is being sent
   #saidTypingAt = 0;
   #saidStatus = "";
+  #saidRead = 0; // the id of the last message that the server knows as read
+  #readTimer = null;
 
   constructor(socket, name, me, attention) {
     super();
@@ -69,7 +75,10 @@ export class Room extends EventTarget {
     const on = (event, callback) =>
       channel.on(event, (payload) => channel === this.#channel && callback(payload));
     on("message", (message) => this.#hear(message));
+    on("changed", (message) => this.#changed(message));
     on("typing", ({ name }) => this.#types(name));
+    on("read", ({ name, id }) => this.#wasRead(name, id));
+    on("kicked", ({ until }) => this.end(words({ reason: "kicked", until })));
     on("phx_error", () => this.#lost());
     this.presences.follow(channel.channel);
     this.#channel = channel;
@@ -100,8 +109,24 @@ export class Room extends EventTarget {
     this.#become("away");
   }
 
-  #joined({ recent }) {
+  /** The server has ended the channel, or this person is in the room no more. */
+  end(problem) {
+    this.#channel?.leave();
+    this.#channel = null;
+    this.#sending = null;
+    this.isLoaded = false;
+    this.#stopLoading();
+    this.presences.forget();
+    this.problem = problem;
+    this.#become("refused");
+  }
+
+  #joined({ recent, may_moderate, reads }) {
     this.presences.remember(recent);
+    this.mayModerate = may_moderate;
+    this.reads = new Map(Object.entries(reads));
+    this.#saidRead = 0;
+    this.#emit("reads");
     this.#become("joined");
     this.#sayStatus();
     if (!this.isLoaded) this.#load();
@@ -122,12 +147,7 @@ export class Room extends EventTarget {
       this.#lost();
       return;
     }
-    this.#channel.leave(); // otherwise phoenix.js would join again and again
-    this.#channel = null;
-    this.#stopLoading();
-    this.presences.forget();
-    this.problem = words(response);
-    this.#become("refused");
+    this.end(words(response)); // otherwise phoenix.js would join again and again
   }
 
   // Messages.
@@ -150,6 +170,43 @@ export class Room extends EventTarget {
   /** Forget the draft of a message that the server has. */
   #wasSent({ author, key }) {
     if (author === this.#me && this.outbox.delete(key)) this.#emit("outbox");
+  }
+
+  /** Show the new text of a message, or that it is removed. */
+  #changed(message) {
+    const entry = this.entries.find((one) => one.message?.id === message.id);
+    if (!entry) return;
+    entry.message = message;
+    this.#emit("changed", message);
+  }
+
+  #wasRead(name, id) {
+    if ((this.reads.get(name) ?? 0) >= id) return;
+    this.reads.set(name, id);
+    this.#emit("reads");
+  }
+
+  /** Tell the server that the newest message was seen, at most once a second. */
+  sayRead() {
+    if (this.#readTimer || this.lastId <= this.#saidRead || this.state !== "joined") return;
+    this.#saidRead = this.lastId;
+    this.#channel.push("read", { id: this.lastId });
+    this.#readTimer = setTimeout(() => {
+      this.#readTimer = null;
+      this.#emit("readable");
+    }, SAY_READ_EVERY);
+  }
+
+  /** The last message of this person that can be edited. */
+  get lastOwn() {
+    const isOwn = ({ message }) => message?.author === this.#me && !message.removed_at;
+    return this.entries.findLast(isOwn)?.message;
+  }
+
+  /** Edit a message, remove it, invite or mute a person, and so on. The promise rejects with an Error that says why. */
+  ask(event, payload) {
+    if (this.state !== "joined") return Promise.reject(new Error(NO_ANSWER));
+    return ask(this.#channel, event, payload);
   }
 
   /** Load the latest messages anew. New messages wait in bennu.mjs until the promise is resolved. */

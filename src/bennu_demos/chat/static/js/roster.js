@@ -12,8 +12,15 @@ export class Roster {
   #presences = null;
   #me;
 
-  constructor(me) {
+  /** onPerson is called with a name and the button of the row, if the row of another person is clicked. */
+  constructor(me, onPerson) {
     this.#me = me;
+    for (const list of [byId("people-list"), byId("recent-list")]) {
+      list.addEventListener("click", ({ target }) => {
+        const button = target.closest("button");
+        if (button) onPerson(button.dataset.name, button);
+      });
+    }
     setInterval(() => this.#renderGone(), 30_000); // "5 min ago" changes with time
   }
 
@@ -22,6 +29,7 @@ export class Roster {
     this.#presences = presences;
     const here = presences.here();
     byId("people-number").textContent = here.length || "";
+    byId("recent-title").textContent = presences.members.length ? "Not here now" : "Here recently";
     this.#here.render(here, (row, person) => this.#renderPerson(row, person));
     this.#renderGone();
   }
@@ -29,6 +37,7 @@ export class Roster {
   #renderPerson(row, { name, status, since: start, devices }) {
     const isAway = status === "away";
     row.item.dataset.status = status;
+    row.more.hidden = name === this.#me;
     row.you.textContent = name === this.#me ? "you" : "";
     row.note.textContent = isAway ? `Away since ${since(start)}` : "";
     row.spoken.textContent = `${isAway ? "" : "online"}${many(devices) ? `, ${devices.length} devices` : ""}`;
@@ -43,8 +52,9 @@ export class Roster {
     byId("recent").hidden = !gone.length;
     this.#gone.render(gone, (row, { seenAt }) => {
       row.item.dataset.status = "gone";
-      row.note.textContent = ago(seenAt);
-      row.note.title = full(seenAt);
+      row.note.textContent = seenAt ? ago(seenAt) : "";
+      row.note.title = seenAt ? full(seenAt) : "";
+      row.more.hidden = row.item.dataset.name === this.#me;
     });
   }
 }
@@ -82,11 +92,16 @@ function rowOf(name) {
     note: element("span", { class: "person-note" }),
     spoken: element("span", { class: "visually-hidden" }),
     devices: element("span", { class: "devices", "aria-hidden": "true" }),
+    more: element(
+      "button",
+      { type: "button", class: "person-more", "data-name": name, "aria-haspopup": "menu", "aria-label": `More about ${name}` },
+      byId("more-sign").content.cloneNode(true),
+    ),
   };
   const face = element("span", { class: "face", "aria-hidden": "true" }, avatar(name), element("i"));
   row.item = element(
     "li",
-    { class: "person" },
+    { class: "person", "data-name": name },
     face,
     element(
       "span",
@@ -97,6 +112,7 @@ function rowOf(name) {
       row.spoken,
     ),
     row.devices,
+    row.more,
   );
   return row;
 }
