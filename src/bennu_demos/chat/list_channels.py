@@ -11,6 +11,7 @@ from .chat import Chat, User
 from .wire import (
     MAX_ROOM,
     Crowd,
+    Done,
     MessageOut,
     NewRoom,
     NotificationList,
@@ -125,13 +126,14 @@ class UserChannel(Channel[User, Chat]):
             raise Refused("too_many_rooms")
 
     @on("read_notifications", rate="1/second, burst 10")
-    async def read_notifications(self, up_to: UpTo) -> None:
+    async def read_notifications(self, up_to: UpTo) -> Done:
         """Mark notifications as read, on all devices."""
         await self.state.notifications.read(self.assigns.id, up_to.id)
         await self.broadcast("notifications_read", up_to)
+        return Done()
 
     @on("block", rate="10/minute")
-    async def block(self, person: PersonName) -> None:
+    async def block(self, person: PersonName) -> Done:
         """Keep a person out of the whole chat for a day: all devices are disconnected, and logged out."""
         if not self.assigns.is_moderator:
             raise Refused("not_a_moderator")
@@ -140,3 +142,4 @@ class UserChannel(Channel[User, Chat]):
             raise Refused("yourself")
         await self.state.accounts.block(number)
         await self.endpoint.disconnect(f"users:{number}")
+        return Done()

@@ -171,9 +171,9 @@ async def enter(info: ConnectInfo) -> User:
     return await _user(info.auth_token, info)
 
 
-async def renew(given: str, info: ConnectInfo) -> None:
-    """Take the next token on an open connection."""
-    await _user(given, info)
+async def renew(given: str, info: ConnectInfo) -> User:
+    """Take the next token on an open connection. Bennu refuses the token of another person."""
+    return await _user(given, info)
 
 
 async def _user(given: str | None, info: ConnectInfo) -> User:

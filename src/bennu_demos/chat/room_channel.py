@@ -18,6 +18,7 @@ from .rooms import Seat
 from .wire import (
     Before,
     Device,
+    Done,
     Edit,
     JoinRoom,
     Latest,
@@ -142,15 +143,16 @@ class RoomChannel(Channel[User, Chat]):
         return Sent(message.id)
 
     @on("edit", rate="30/minute")
-    async def edit(self, new: Edit) -> None:
+    async def edit(self, new: Edit) -> Done:
         """Change a message of this person."""
         room = await self._seat()
         body = self._checked(room, new.body)
         changed = await self.state.messages.edit(self.endpoint, room, self._me, new.id, body)
         await self._show("changed", room, changed)
+        return Done()
 
     @on("remove", rate="30/minute")
-    async def remove(self, message: MessageId) -> None:
+    async def remove(self, message: MessageId) -> Done:
         """Remove a message of this person; a moderator can remove all."""
         room = await self._seat()
         may_all = self._may_moderate(room)
@@ -158,6 +160,7 @@ class RoomChannel(Channel[User, Chat]):
             self.endpoint, room, self._me, message.id, may_all=may_all
         )
         await self._show("changed", room, changed)
+        return Done()
 
     def _checked(self, room: Seat, text: str) -> str:
         if room.muted_until > now():
@@ -192,9 +195,10 @@ class RoomChannel(Channel[User, Chat]):
         await self._read(await self._seat(), message.id)
 
     async def _read(self, room: Seat, message_id: int) -> None:
-        if not await self.state.rooms.read(room.id, self.assigns.id, message_id):
+        known = await self.state.rooms.read(room.id, self.assigns.id, message_id)
+        if known is None:
             return
-        read = Read(room.name, self.assigns.name, message_id)
+        read = Read(room.name, self.assigns.name, known)
         await self.state.tell([self.assigns.id], "read", read)
         if room.kind != "open":
             await self.broadcast("read", read)
@@ -217,7 +221,7 @@ class RoomChannel(Channel[User, Chat]):
     # Members and moderators.
 
     @on("invite", rate="20/minute")
-    async def invite(self, person: PersonName) -> None:
+    async def invite(self, person: PersonName) -> Done:
         """Let a person into a private room: each member can."""
         room = await self._seat()
         if room.kind != "closed":
@@ -227,6 +231,7 @@ class RoomChannel(Channel[User, Chat]):
             members = await self.state.rooms.members(room.id)
             await self.state.show_room(room.name, [number for _, number, _ in members])
             await self.state.notify(number, "invited", room.name, self.assigns.name, room.title)
+        return Done()
 
     @on("quit", rate="10/minute")
     async def quit(self) -> None:
@@ -238,15 +243,16 @@ class RoomChannel(Channel[User, Chat]):
         raise Stop("shutdown:kicked", reply={})
 
     @on("mute", rate="20/minute")
-    async def mute(self, person: Mute) -> None:
+    async def mute(self, person: Mute) -> Done:
         """Refuse a person's messages in this room for some minutes."""
         room, number = await self._moderated(person.name)
         await self.state.rooms.mute(room.id, number, now() + person.minutes * 60_000)
         text = f"{person.minutes} minutes" if person.minutes else ""
         await self.state.notify(number, "muted", room.name, self.assigns.name, text)
+        return Done()
 
     @on("kick", rate="20/minute")
-    async def kick(self, person: PersonName) -> None:
+    async def kick(self, person: PersonName) -> Done:
         """Remove a person from this room, on all devices. The other rooms of the person go on."""
         room, number = await self._moderated(person.name)
         until = now() + BARRED_FOR
@@ -258,6 +264,7 @@ class RoomChannel(Channel[User, Chat]):
         await self.endpoint.broadcast(f"kicks:{self.room}", "kick", kick)
         if room.kind == "open":
             await self.state.notify(number, "kicked", room.name, self.assigns.name)
+        return Done()
 
     @on_info(Broadcast)
     async def kicked(self, kick: Broadcast) -> None:

@@ -216,15 +216,15 @@ class Rooms:
                 )
             )
 
-    async def read(self, room_id: int, account_id: int, message_id: int) -> bool:
-        """Store up to which message a person has read, and return whether this is news."""
-        values = {"room_id": room_id, "account_id": account_id, "last_read": message_id}
+    async def read(self, room_id: int, account_id: int, message_id: int) -> int | None:
+        """Store up to which message a person has read. Return its id, or None if this is no news."""
         async with self._database.sessions.begin() as session:
             last = (await session.scalars(select(Room.last_id).where(Room.id == room_id))).one()
-            values["last_read"] = min(message_id, last)
-            changes = {"last_read": values["last_read"]}
-            newer = Membership.last_read < values["last_read"]
-            return await self._upsert(session, values, changes, where=newer) is not None
+            changes = {"last_read": min(message_id, last)}
+            values = {"room_id": room_id, "account_id": account_id, **changes}
+            newer = Membership.last_read < changes["last_read"]
+            is_news = await self._upsert(session, values, changes, where=newer) is not None
+        return changes["last_read"] if is_news else None
 
     async def mute(self, room_id: int, account_id: int, until: int) -> None:
         """Refuse a person's messages in a room for a time."""

@@ -16,6 +16,7 @@ __all__ = [
     "Crowd",
     "Device",
     "DeviceKind",
+    "Done",
     "Edit",
     "Id",
     "JoinRoom",
@@ -195,6 +196,10 @@ class MessageOut(Struct):
     key: str
     edited_at: int | None = None
     removed_at: int | None = None
+
+
+class Done(Struct):
+    """The answer to a request that succeeded, where there is nothing to say."""
 
 
 class Sent(Struct):

@@ -102,7 +102,7 @@ async def test_mention_is_a_notification_on_all_devices(endpoint: Endpoint) -> N
             other = await phone.join("user:2")
             listed = await other.assert_push("notifications")
             assert listed["notifications"] == [made]
-            await own.push("read_notifications", {"id": made["id"]}).assert_reply(None)
+            await own.push("read_notifications", {"id": made["id"]}).assert_reply()
             await other.assert_push("notifications_read", {"id": made["id"]})
         again = await bo.join("user:2")
         [listed_again] = (await again.assert_push("notifications"))["notifications"]
