@@ -189,9 +189,9 @@ async def main(options: argparse.Namespace) -> None:
             if server.returncode is None:
                 server.terminate()
                 await server.wait()
-        for line in (await reading).decode().splitlines():
-            if "ERROR" in line:
-                print(line)
+        for logged in (await reading).decode().splitlines():
+            if "ERROR" in logged:
+                print(logged)
 
 
 if __name__ == "__main__":

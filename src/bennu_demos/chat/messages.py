@@ -12,7 +12,7 @@ from bennu import Endpoint, Refused
 from .accounts import Person
 from .database import Database, now
 from .models import Account, Message, Room
-from .rooms import Seat, out
+from .rooms import Seat, out, upsert
 from .wire import MessageOut
 
 __all__ = ["PAGE", "Messages"]
@@ -60,6 +60,9 @@ class Messages:
             added = self._database.insert(Message).values(values).on_conflict_do_nothing()
             stored = await session.scalar(added.returning(Message))
             if stored is not None:
+                read = {"last_read": stored.id}  # the author has read it
+                mine = {"room_id": room.id, "account_id": author.id, **read}
+                await upsert(self._database, session, mine, read)
                 message = out(stored, room.name, author.name)
                 endpoint.outbox(session).broadcast(f"room:{room.name}", "message", message)
                 return message, True

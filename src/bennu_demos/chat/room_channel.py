@@ -137,7 +137,6 @@ class RoomChannel(Channel[User, Chat]):
             self.endpoint, room, self._me, body, new.key
         )
         if is_new:
-            await self._read(room, message.id)
             await self._show("message", room, message)
             await self._mention(room, message)
         return Sent(message.id)
@@ -192,10 +191,8 @@ class RoomChannel(Channel[User, Chat]):
     @on("read", rate="2/second, burst 10")
     async def read(self, message: MessageId) -> None:
         """Store up to where this person has read. In a private room the others see it."""
-        await self._read(await self._seat(), message.id)
-
-    async def _read(self, room: Seat, message_id: int) -> None:
-        known = await self.state.rooms.read(room.id, self.assigns.id, message_id)
+        room = await self._seat()
+        known = await self.state.rooms.read(room.id, self.assigns.id, message.id)
         if known is None:
             return
         read = Read(room.name, self.assigns.name, known)

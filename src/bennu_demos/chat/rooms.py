@@ -16,7 +16,17 @@ from .database import Database, now
 from .models import Account, Membership, Message, Room, Visit
 from .wire import MessageOut, RoomKind, RoomOut, Seen
 
-__all__ = ["MAX_MEMBERS", "RECENT", "RECENTLY", "ROOMS", "Rooms", "Seat", "is_private", "out"]
+__all__ = [
+    "MAX_MEMBERS",
+    "RECENT",
+    "RECENTLY",
+    "ROOMS",
+    "Rooms",
+    "Seat",
+    "is_private",
+    "out",
+    "upsert",
+]
 
 RECENT: Final = 20
 """The reply to a join has at most this number of recent visitors."""
@@ -205,7 +215,7 @@ class Rooms:
             if (await session.scalars(count)).one() >= MAX_MEMBERS:
                 raise Refused("room_full")
             values = {"room_id": room_id, "account_id": account_id, "last_read": room.last_id}
-            return await self._upsert(session, values, {}) is not None
+            return await upsert(self._database, session, values, {}) is not None
 
     async def leave(self, room_id: int, account_id: int) -> None:
         """End a membership."""
@@ -223,7 +233,9 @@ class Rooms:
             changes = {"last_read": min(message_id, last)}
             values = {"room_id": room_id, "account_id": account_id, **changes}
             newer = Membership.last_read < changes["last_read"]
-            is_news = await self._upsert(session, values, changes, where=newer) is not None
+            is_news = (
+                await upsert(self._database, session, values, changes, where=newer) is not None
+            )
         return changes["last_read"] if is_news else None
 
     async def mute(self, room_id: int, account_id: int, until: int) -> None:
@@ -237,26 +249,7 @@ class Rooms:
     async def _set(self, room_id: int, account_id: int, changes: dict[str, int]) -> None:
         async with self._database.sessions.begin() as session:
             values = {"room_id": room_id, "account_id": account_id, **changes}
-            await self._upsert(session, values, changes)
-
-    async def _upsert(
-        self,
-        session: AsyncSession,
-        values: dict[str, int],
-        changes: dict[str, int],
-        *,
-        where: Any = None,
-    ) -> int | None:
-        """Add a membership or change it; return None if nothing was done."""
-        row = {"last_read": 0, "muted_until": 0, "barred_until": 0, **values}
-        adding = self._database.insert(Membership).values(row)
-        keys = [Membership.room_id, Membership.account_id]
-        if changes:
-            adding = adding.on_conflict_do_update(index_elements=keys, set_=changes, where=where)
-        else:
-            adding = adding.on_conflict_do_nothing(index_elements=keys)
-        done: int | None = await session.scalar(adding.returning(Membership.room_id))
-        return done
+            await upsert(self._database, session, values, changes)
 
     # Visits.
 
@@ -279,6 +272,26 @@ class Rooms:
         )
         async with self._database.sessions() as session:
             return [Seen(visit.name, visit.seen_at) for visit in await session.scalars(lately)]
+
+
+async def upsert(
+    database: Database,
+    session: AsyncSession,
+    values: dict[str, int],
+    changes: dict[str, int],
+    *,
+    where: Any = None,
+) -> int | None:
+    """Add a membership or change it; return None if nothing was done."""
+    row = {"last_read": 0, "muted_until": 0, "barred_until": 0, **values}
+    adding = database.insert(Membership).values(row)
+    keys = [Membership.room_id, Membership.account_id]
+    if changes:
+        adding = adding.on_conflict_do_update(index_elements=keys, set_=changes, where=where)
+    else:
+        adding = adding.on_conflict_do_nothing(index_elements=keys)
+    done: int | None = await session.scalar(adding.returning(Membership.room_id))
+    return done
 
 
 async def _members(

@@ -9,9 +9,10 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Final
 
-import asyncpg
 import pytest
 from playwright.async_api import Browser
+from sqlalchemy import make_url, text
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from bennu import Endpoint
 from bennu.testing.clock import running_loop
@@ -48,12 +49,14 @@ async def database(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str
     """A new database: the path of a file in a folder that does not exist yet, or the URL of a database of PostgreSQL."""
     if getattr(request, "param", "sqlite") == "sqlite":
         return tmp_path / "new" / "chat.db"
-    address = request.getfixturevalue("postgres").address
-    connection = await asyncpg.connect(address)
+    server: PostgreSQL = request.getfixturevalue("postgres")
+    url = make_url(server.address).set(drivername="postgresql+asyncpg")
+    engine = create_async_engine(url, isolation_level="AUTOCOMMIT")
     name = f"chat{next(NUMBERS)}"
-    await connection.execute(f"create database {name}")
-    await connection.close()
-    return address.replace("postgresql://", "postgresql+asyncpg://").replace("/chat", f"/{name}")
+    async with engine.connect() as connection:
+        await connection.execute(text(f"create database {name}"))
+    await engine.dispose()
+    return url.set(database=name).render_as_string(hide_password=False)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from argon2 import PasswordHasher
 from bennu import Endpoint, Refused
 from bennu.phoenix import token
 from bennu.testing import TestChannel, TestClient, connect, running
-from bennu_demos.chat.accounts import Person
+from bennu_demos.chat.accounts import Accounts, Person
 from bennu_demos.chat.login import SALT
 from bennu_demos.chat.rooms import Seat
 
@@ -45,7 +45,7 @@ KEYS: Final = count(1)
 
 async def account(endpoint: Endpoint, name: str) -> Person:
     """Log a person in; at the first time the person gets an account."""
-    accounts = endpoint.state.accounts
+    accounts: Accounts = endpoint.state.accounts
     try:
         person, _ = await accounts.sign_up(name, PASSWORD)
     except Refused:
@@ -70,7 +70,7 @@ async def visit(endpoint: Endpoint, name: str, **options: Any) -> AsyncGenerator
 
 async def seat(endpoint: Endpoint, person: Person, room: str = "lobby") -> Seat:
     """Return what a person is to a room."""
-    found = await endpoint.state.rooms.seat(room, person.id)
+    found: Seat | None = await endpoint.state.rooms.seat(room, person.id)
     assert found is not None
     return found
 

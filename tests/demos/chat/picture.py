@@ -17,7 +17,7 @@ from .windows import Company, Person
 __all__ = ["morning", "write_to"]
 
 TARGET = Path(bennu_demos.chat.__file__).with_name("picture.png")
-NAMES = ["Ann Lee", "Bartholomäus Wetterstein-Hohenlohe", "ليلى المنصوري", "Çiğdem"]
+NAMES = ["Ann Lee", "Bartholomäus von Wettersteinhof", "ليلى المنصوري", "Çiğdem"]
 
 
 async def write_to(person: Person, name: str) -> None:

@@ -135,6 +135,7 @@ class Person(Window):
             answer = await self.page.context.request.post(f"{base}api/{call}", data=data)
             if answer.ok:
                 break
+        assert answer.ok, await answer.text()
         await self.page.goto(url)
         await self.is_online()
 

@@ -264,6 +264,6 @@ byId("me-name").textContent = me.name;
 byId("me-role").hidden = !me.is_moderator;
 connection.addEventListener("state", renderState);
 addEventListener("hashchange", openRoom);
+rooms.join(); // before the room, whose line "New" needs to know what is read
 openRoom();
 connection.connect();
-rooms.join();
