@@ -23,7 +23,7 @@ export class Notifications {
       this.#all.unshift(one);
       this.#render();
       if (this.#panel.matches(":popover-open")) this.#read();
-      else toast(`${one.by} ${this.#what(one)}`);
+      else if (one.room !== this.#rooms.current || document.hidden) toast(`${one.by} ${this.#what(one)}`);
     });
     this.#mine.on("notifications_read", ({ id }) => {
       for (const one of this.#all) if (one.id <= id) one.is_read = true;

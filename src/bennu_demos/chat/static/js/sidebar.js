@@ -41,7 +41,7 @@ export class Sidebar {
       else row.link.removeAttribute("aria-current");
       row.title.textContent = this.#rooms.title(room.name);
       row.time.textContent = room.last ? brief(room.last.sent_at) : "";
-      row.last.textContent = room.last ? this.#preview(room.last) : "No messages yet";
+      row.last.textContent = room.last ? this.#preview(room) : "No messages yet";
       row.badge.hidden = !unread;
       row.badge.textContent = unread > 99 ? "99+" : unread || "";
       row.people.textContent = unread ? "" : people || "";
@@ -54,10 +54,11 @@ export class Sidebar {
     });
   }
 
-  #preview(message) {
-    const author = message.author === this.#me.name ? "You" : message.author;
-    if (message.removed_at) return `${author}: message removed`;
-    return `${author}: ${message.body.replace(/\s+/g, " ")}`;
+  #preview({ kind, last, members }) {
+    const author = last.author === this.#me.name ? "You" : last.author;
+    const text = last.removed_at ? "message removed" : last.body.replace(/\s+/g, " ");
+    // In a conversation of two, the row has the name of the other already.
+    return kind === "direct" && members.length === 2 && author !== "You" ? text : `${author}: ${text}`;
   }
 
   #rowOf(room) {
