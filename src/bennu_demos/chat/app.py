@@ -27,7 +27,8 @@ from starlette.applications import Starlette
 
 from bennu import Endpoint, Limits, Rates, Socket
 from bennu.bus import BusAdapter
-from bennu_demos import data_folder, page_of
+from bennu_demos.data import data_folder
+from bennu_demos.page import page_of
 
 from .accounts import Accounts
 from .chat import Chat

@@ -14,7 +14,6 @@ from msgspec import to_builtins
 
 from bennu import Endpoint
 from bennu.testing import Exactly, JoinRefused, running
-from bennu_demos import HEADERS
 from bennu_demos.chat import app as chat_app
 from bennu_demos.chat.app import make, page_for
 from bennu_demos.chat.database import url_of
@@ -22,6 +21,7 @@ from bennu_demos.chat.list_channels import MAX_ROOMS
 from bennu_demos.chat.messages import PAGE
 from bennu_demos.chat.rooms import ROOMS
 from bennu_demos.chat.wire import MAX_BODY, MAX_ROOM
+from bennu_demos.page import HEADERS
 
 from .guests import LOBBY, PYTHON, QUICK, account, follow, latest, new_key, say, visit, write
 
