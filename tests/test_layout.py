@@ -76,7 +76,7 @@ USES_PRIVATE_NAMES: Final = {
 
 WRITES_FRAMES: Final = {
     "client": "what Bennu's client sends, and what it makes of any frame of a server",
-    "demos/chat": "pages in JavaScript, and a visitor over real sockets",
+    "demos/chat/test_recovery.py": "a script that runs in the page",
     "fuzz": "bytes that are cut, changed and repeated",
     "protocol": "the serializers",
     "support/frames.py": "the functions that make frames for all other tests",

@@ -88,8 +88,10 @@ NEEDED: Final = (
     "fastapi",
     "fractional_indexing",
     "httpx",
-    "nh3",
+    "itsdangerous",
+    "jinja2",
     "pycrdt",
+    "python_multipart",
     "sqlalchemy",
     "starlette",
 )

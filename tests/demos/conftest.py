@@ -1,14 +1,18 @@
-"""What the tests of all demos share: a browser, and a folder for screenshots."""
+"""What the tests of all demos share: a browser, a folder for screenshots, and virtual time for databases."""
 
 from __future__ import annotations
 
 import os
+from asyncio import Future
 from collections.abc import AsyncIterator
 from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
 
 import pytest
 from playwright.async_api import Browser, async_playwright, expect
 
+from bennu.testing.clock import running_loop
 from tests.support.browser import LAUNCH_ARGS, chromium_path
 
 from .windows import PATIENCE
@@ -34,3 +38,18 @@ def screenshots(request: pytest.FixtureRequest) -> Path:
     folder = root / request.path.parent.name
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+class _SeenByTheClock(SimpleQueue[Any]):
+    """The calls for a database's thread; virtual time stands still until they are done."""
+
+    def put_nowait(self, item: tuple[Future[Any] | None, Any]) -> None:
+        if item[0] is not None:
+            running_loop().clock.wait_for_thread(item[0])
+        super().put_nowait(item)
+
+
+@pytest.fixture
+def virtual_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let virtual time stand still until SQLite has answered."""
+    monkeypatch.setattr("aiosqlite.core.SimpleQueue", _SeenByTheClock)

@@ -201,9 +201,7 @@ async def test_a_task_that_wakes_when_its_channel_ends_does_not_go_on() -> None:
         client = await server.connect()
         await client.join("room")
         client.leave("room")
-        await client.expect(
-            ("1", "2", "room", "phx_reply", ok()), ("1", "1", "room", "phx_close", {})
-        )
+        await client.expect(reply("1", "2", "room", ok()), closed("1", "room"))
         await settle()
         assert not went_on
 

@@ -30,14 +30,12 @@ from .frames import (
     PHX_JOIN,
     PHX_LEAVE,
     Frame,
-    broadcast,
     decode_v1,
     decode_v2,
     encode_v1,
     encode_v2,
     heartbeat,
     ok,
-    push,
     pushing,
     reply,
 )
@@ -47,11 +45,8 @@ __all__ = [
     "V1",
     "V2",
     "Phoenix",
-    "broadcast",
     "connect",
     "learn",
-    "push",
-    "reply",
 ]
 
 V1: Final = "1.0.0"

@@ -2,37 +2,18 @@
 
 from __future__ import annotations
 
-from asyncio import Future
 from collections.abc import AsyncIterator
 from pathlib import Path
-from queue import SimpleQueue
-from typing import Any
 
 import pytest
 from playwright.async_api import Browser
 
 from bennu import Endpoint
-from bennu.testing.clock import running_loop
 from bennu_demos.board.app import make
 from tests.demos.process import DemoProcess, run_demo
 from tests.demos.windows import Windows
 
 APP = "bennu_demos.board.app:app"
-
-
-class _SeenByTheClock(SimpleQueue[Any]):
-    """The calls for a database's thread; virtual time stands still until they are done."""
-
-    def put_nowait(self, item: tuple[Future[Any] | None, Any]) -> None:
-        if item[0] is not None:
-            running_loop().clock.wait_for_thread(item[0])
-        super().put_nowait(item)
-
-
-@pytest.fixture
-def virtual_database(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let virtual time stand still until SQLite has answered."""
-    monkeypatch.setattr("aiosqlite.core.SimpleQueue", _SeenByTheClock)
 
 
 @pytest.fixture

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from asyncio import Future
 from collections.abc import AsyncIterator, Iterator
 from itertools import count
 from pathlib import Path
-from queue import SimpleQueue
-from typing import Any, Final
+from typing import Final
 
 import pytest
 from playwright.async_api import Browser
@@ -15,7 +13,6 @@ from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from bennu import Endpoint
-from bennu.testing.clock import running_loop
 from bennu_demos.chat.app import make
 from tests.support.brokers.postgresql import PostgreSQL, postgresql
 
@@ -65,19 +62,10 @@ def endpoint(database: Path | str) -> Endpoint:
     return make(database, hasher=QUICK)
 
 
-class _SeenByTheClock(SimpleQueue[Any]):
-    """The calls for a database's thread; virtual time stands still until they are done."""
-
-    def put_nowait(self, item: tuple[Future[Any] | None, Any]) -> None:
-        if item[0] is not None:
-            running_loop().clock.wait_for_thread(item[0])
-        super().put_nowait(item)
-
-
 @pytest.fixture
-def virtual_endpoint(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> Endpoint:
+def virtual_endpoint(endpoint: Endpoint, virtual_database: None) -> Endpoint:
     """The same endpoint, for tests under virtual time on a machine of any speed."""
-    monkeypatch.setattr("aiosqlite.core.SimpleQueue", _SeenByTheClock)
+    del virtual_database
     return endpoint
 
 

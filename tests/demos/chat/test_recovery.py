@@ -12,6 +12,7 @@ from playwright.async_api import Page, WebSocketRoute, expect
 from bennu.testing import running
 from bennu_demos.chat.app import make
 from bennu_demos.chat.messages import PAGE
+from tests.support.frames import PHX_JOIN
 
 from ..process import DemoProcess
 from .guests import QUICK, account, write
@@ -45,7 +46,7 @@ async def has_missed_nothing(person: Person) -> None:
     """Check that the page went on from its position: it was not loaded again, and did not load its messages again."""
     assert person.loads == 1
     assert person.pushes.count("latest") == 1
-    assert person.pushes.count("phx_join") == 2
+    assert person.pushes.count(PHX_JOIN) == 2
     assert person.joins[1]["recovery"]["offset"] == 2
     assert await person.page.evaluate("window.isSame") is True
 
@@ -87,7 +88,7 @@ async def test_page_without_network_gets_what_it_missed(
         await expect(person.unsent).to_have_count(0)
     await has_missed_nothing(ann)
     for person in (bo, cy):
-        assert person.pushes.count("phx_join") == 1
+        assert person.pushes.count(PHX_JOIN) == 1
 
 
 async def test_page_gets_what_it_missed_through_a_restart_of_the_server(

@@ -22,6 +22,7 @@ from bennu_demos.chat.messages import PAGE
 from bennu_demos.chat.rooms import ROOMS
 from bennu_demos.chat.wire import MAX_BODY, MAX_ROOM
 from bennu_demos.page import HEADERS
+from tests.support.frames import pushing
 
 from .guests import LOBBY, PYTHON, QUICK, account, follow, latest, new_key, say, visit, write
 
@@ -329,7 +330,9 @@ async def test_longest_message_fits_into_a_frame(endpoint: Endpoint) -> None:
     async with visit(endpoint, "Ann") as ann:
         body = "\U0001f642" * MAX_BODY
         assert (await say(await ann.join(LOBBY), body))["body"] == body
-    longest = ["1", "2", "room:" + "x" * MAX_ROOM, "message", {"body": body, "key": "x" * 64}]
+    longest = pushing(
+        "1", "2", "room:" + "x" * MAX_ROOM, "message", {"body": body, "key": "x" * 64}
+    )
     assert len(json.dumps(longest)) < chat_app.socket.max_frame_size / 2
 
 

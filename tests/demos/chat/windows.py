@@ -17,6 +17,8 @@ from playwright.async_api import (
     expect,
 )
 
+from tests.support.frames import PHX_JOIN
+
 from ..windows import PATIENCE, WIDE, Window
 from .guests import PASSWORD
 
@@ -68,7 +70,7 @@ class Person(Window):
             self.pushes.append(event)
             if event == "message":
                 self.keys.append(payload["key"])
-            if event == "phx_join":
+            if event == PHX_JOIN:
                 self.joins.append(payload)
 
     def _loaded(self) -> None:

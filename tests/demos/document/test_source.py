@@ -12,6 +12,7 @@ from bennu_demos.document import app
 from bennu_demos.document.app import WELCOME, with_page
 from bennu_demos.document.keys import id_of
 from bennu_demos.page import DESIGN
+from tests.support.frames import PHX_JOIN
 
 STATIC = DESIGN.parent / "document" / "static"
 
@@ -32,7 +33,7 @@ def test_the_bundle_has_its_licences_and_no_client_of_phoenix() -> None:
     licences = (STATIC / "vendor" / "editor.mjs.LICENSES.txt").read_text()
     for package in ("@codemirror/view", "yjs", "y-codemirror.next", "y-phoenix-channel", "lib0"):
         assert re.search(rf"^{re.escape(package)} \d", licences, re.MULTILINE), package
-    assert "phx_join" not in (STATIC / "vendor" / "editor.mjs").read_text()
+    assert PHX_JOIN not in (STATIC / "vendor" / "editor.mjs").read_text()
 
 
 def test_the_page_has_the_link_of_the_first_document() -> None:
