@@ -12,7 +12,7 @@ from typing import Final
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
-from sqlalchemy import delete, exists, literal, select, update
+from sqlalchemy import ColumnElement, delete, exists, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bennu import Refused
@@ -125,7 +125,7 @@ class Accounts:
                 raise Refused("wrong_login")
             if not await asyncio.to_thread(self._is_right, account.password, password):
                 raise Refused("wrong_login")
-            changes = {}
+            changes: dict[str, str] = {}
             if self._hasher.check_needs_rehash(account.password):
                 changes["password"] = await asyncio.to_thread(self._hasher.hash, password)
         if account.blocked_until > now():
@@ -156,11 +156,11 @@ class Accounts:
         """Return the person of a login; None if it has ended."""
         return await self._find(Login.id == login_id)
 
-    async def _find(self, condition: object) -> Person | None:
+    async def _find(self, condition: ColumnElement[bool]) -> Person | None:
         query = select(Account, Login.id).join(Login, Login.account_id == Account.id)
         good = (Login.expires_at > now(), Account.blocked_until <= now())
         async with self._database.sessions() as session:
-            row = (await session.execute(query.where(condition, *good))).one_or_none()  # type: ignore[arg-type]  # a column's comparison
+            row = (await session.execute(query.where(condition, *good))).one_or_none()
         return None if row is None else _person(row[0], row[1])
 
     async def named(self, names: Collection[str]) -> dict[str, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, cast
 
 from sqlalchemy import select, update
 
@@ -75,7 +75,7 @@ class Notifications:
 
 
 def _out(one: Notification) -> NotificationOut:
-    kind: NotificationKind = one.kind  # type: ignore[assignment]  # it is written as one
+    kind = cast("NotificationKind", one.kind)
     return NotificationOut(
         one.id, kind, one.room, one.by, one.text, one.made_at, one.read_at is not None
     )

@@ -217,7 +217,7 @@ class RoomChannel(Channel[User, Chat]):
 
     # Members and moderators.
 
-    @on("invite", rate="20/minute")
+    @on("invite", rate="30/minute")
     async def invite(self, person: PersonName) -> Done:
         """Let a person into a private room: each member can."""
         room = await self._seat()

@@ -102,8 +102,7 @@ class Rooms:
             row = (await session.execute(query)).one_or_none()
         if row is None:
             return None
-        room: Room = row[0]
-        mine: Membership | None = row[1]
+        room, mine = cast("tuple[Room, Membership | None]", row)
         if mine is None and room.kind != "open":
             return None
         return Seat(
@@ -142,7 +141,10 @@ class Rooms:
             .order_by(Room.name)
         )
         async with self._database.sessions() as session:
-            rows = (await session.execute(query)).all()
+            rows = cast(
+                "list[tuple[Room, int | None, Message | None, str]]",
+                (await session.execute(query)).all(),
+            )
             members = await _members(session, [room.id for room, *_ in rows if room.kind != "open"])
         return [
             RoomOut(

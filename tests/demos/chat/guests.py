@@ -18,7 +18,6 @@ from bennu_demos.chat.login import SALT
 from bennu_demos.chat.rooms import Seat
 
 __all__ = [
-    "COFFEE",
     "LOBBY",
     "PASSWORD",
     "PYTHON",
@@ -36,7 +35,6 @@ __all__ = [
 
 LOBBY: Final = "room:lobby"
 PYTHON: Final = "room:python"
-COFFEE: Final = "room:coffee"
 PASSWORD: Final = "correct horse"
 QUICK: Final = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
