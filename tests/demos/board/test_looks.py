@@ -81,6 +81,7 @@ async def test_four_people(windows: Windows, server: DemoProcess, screenshots: P
         await windows.picture(ann.window, screenshots / "offline.png")
 
 
+@pytest.mark.long
 async def test_two_hundred_people_and_cards(
     windows: Windows, server: DemoProcess, screenshots: Path
 ) -> None:
@@ -103,6 +104,7 @@ async def test_two_hundred_people_and_cards(
         await windows.picture(ann.window, screenshots / "people.png")
 
 
+@pytest.mark.long
 async def test_states_without_a_board(windows: Windows, screenshots: Path) -> None:
     lost = await windows.open("#" + "0" * 32)
     await expect(lost.page.get_by_text("There is no board at this address")).to_be_visible()

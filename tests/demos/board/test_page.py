@@ -36,6 +36,7 @@ async def test_a_card_is_moved_with_the_mouse(windows: Windows) -> None:
     await check_accessible(ann.page)
 
 
+@pytest.mark.long
 async def test_a_list_is_moved_with_the_mouse(windows: Windows) -> None:
     ann, bo = await visit(windows), await visit(windows)
     grip = ann.page.get_by_role("button", name="Move the list Done", exact=True)
@@ -51,6 +52,7 @@ async def test_a_list_is_moved_with_the_mouse(windows: Windows) -> None:
             await expect(lists.nth(index)).to_have_attribute("aria-label", title)
 
 
+@pytest.mark.long
 async def test_a_card_is_moved_with_a_finger_on_a_phone(windows: Windows) -> None:
     phone: dict[str, Any] = {
         "viewport": {"width": 390, "height": 844},
@@ -93,6 +95,7 @@ async def test_a_card_is_moved_with_the_keyboard_and_a_line_says_where_it_is(
     await expect(bo.page.locator(".tiles").nth(1)).to_have_attribute("aria-label", "Review")
 
 
+@pytest.mark.long
 async def test_two_people_who_move_one_card_at_the_same_time_see_it_in_one_place(
     windows: Windows,
 ) -> None:
@@ -111,6 +114,7 @@ async def test_two_people_who_move_one_card_at_the_same_time_see_it_in_one_place
         await ann.shows(of, *await bo.titles(of).all_text_contents())
 
 
+@pytest.mark.long
 async def test_moves_made_offline_are_sent_when_the_page_is_back(windows: Windows) -> None:
     ann, bo = await visit(windows), await visit(windows)
     await ann.go_offline()
@@ -150,6 +154,7 @@ async def test_only_the_refused_move_is_undone(windows: Windows) -> None:
         await expect(person.card("List of guests")).to_have_count(0)
 
 
+@pytest.mark.long
 async def test_a_change_that_the_server_refuses_is_undone_in_the_page(windows: Windows) -> None:
     ann = await visit(windows)
     field = ann.page.get_by_label("New card in Review")
@@ -160,6 +165,7 @@ async def test_a_change_that_the_server_refuses_is_undone_in_the_page(windows: W
     await ann.shows("Review", "List of guests")
 
 
+@pytest.mark.long
 async def test_who_looks_at_a_card_and_what_happens_to_two_edits(windows: Windows) -> None:
     ann, bo = await visit(windows), await visit(windows)
     await ann.open("Set the budget")
@@ -179,6 +185,7 @@ async def test_who_looks_at_a_card_and_what_happens_to_two_edits(windows: Window
     await expect(ann.dialog.get_by_label("Description")).to_have_value("500, from Bo")
 
 
+@pytest.mark.long
 async def test_an_edit_made_offline_does_not_replace_the_edit_of_another_person(
     windows: Windows,
 ) -> None:
@@ -205,6 +212,7 @@ async def test_an_edit_made_offline_does_not_replace_the_edit_of_another_person(
     await expect(bo.dialog.get_by_label("Description")).to_have_value("Ann's second")
 
 
+@pytest.mark.long
 async def test_a_new_board_is_one_click_away_and_its_address_can_be_shared(
     windows: Windows, server: DemoProcess
 ) -> None:
@@ -237,6 +245,7 @@ async def test_a_new_board_is_one_click_away_and_its_address_can_be_shared(
     await expect(lost.page.locator(".lane")).to_have_count(3)
 
 
+@pytest.mark.long
 async def test_a_board_survives_a_crash_of_the_server(
     windows: Windows, server: DemoProcess
 ) -> None:
@@ -251,6 +260,7 @@ async def test_a_board_survives_a_crash_of_the_server(
         await expect(person.page.locator("#people-count")).to_have_text("2 people")
 
 
+@pytest.mark.long
 async def test_a_new_name_is_shown_to_the_others(windows: Windows) -> None:
     ann, bo = await visit(windows), await visit(windows)
     await ann.page.locator("#me").click()

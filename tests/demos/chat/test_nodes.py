@@ -132,6 +132,7 @@ async def test_people_on_two_nodes_chat(companies: list[Company]) -> None:
     await expect(ann.gone).to_have_text("Bo just now")
 
 
+@pytest.mark.long
 async def test_a_join_misses_no_message_of_another_node(tmp_path: Path) -> None:
     """Each page has all messages in order, whenever it came: loaded, as a broadcast, or both."""
 

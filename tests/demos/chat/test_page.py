@@ -201,6 +201,7 @@ async def test_room_that_is_not_there(company: Company) -> None:
     await ann.say("Back")
 
 
+@pytest.mark.long
 async def test_refused_message_is_not_lost(company: Company) -> None:
     """The page shows the server's reason. The text can be sent again, which is a new attempt, and can be changed."""
     ann = await company.invite("Ann")

@@ -36,6 +36,7 @@ async def test_list_shows_who_is_here(company: Company) -> None:
     await expect(ann.notices).to_have_text("Bo left")  # the join is in the same line
 
 
+@pytest.mark.long
 async def test_two_pages_of_a_person_are_one_person_with_two_devices(company: Company) -> None:
     """A person with two pages has one row and one notice. The row shows the number and kinds of devices."""
     ann = await company.invite("Ann")

@@ -117,6 +117,7 @@ async def test_page_gets_what_it_missed_through_a_restart_of_the_server(
 
 
 @pytest.mark.parametrize("kept", [5])
+@pytest.mark.long
 async def test_page_that_was_away_for_too_long_loads_the_latest_messages(
     company: Company, database: Path
 ) -> None:
@@ -231,6 +232,7 @@ PLACE_AT_THE_TOP: Final = (
 
 
 @pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
+@pytest.mark.long
 async def test_reader_who_scrolls_up_gets_older_messages(
     company: Company, database: Path, viewport: Any
 ) -> None:

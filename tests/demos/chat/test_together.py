@@ -100,6 +100,7 @@ async def test_private_room(company: Company) -> None:
     await expect(bo.page.locator("#room-list")).not_to_contain_text("Surprise party")
 
 
+@pytest.mark.long
 async def test_message_is_edited_and_removed(company: Company) -> None:
     """With the keyboard alone: arrow up edits the last message. All windows show the new text, and the removal."""
     ann, bo = [await company.invite(name) for name in ("Ann", "Bo")]
@@ -133,6 +134,7 @@ async def test_mention_is_read_on_all_devices(company: Company) -> None:
         await expect(device.page.locator("#bell-badge")).to_be_hidden()
 
 
+@pytest.mark.long
 async def test_moderator_mutes_and_removes(company: Company) -> None:
     """The person is told why, in words, and can go on in another room."""
     ann, bo = [await company.invite(name) for name in ("Ann", "Bo")]
@@ -170,6 +172,7 @@ async def test_token_is_renewed_without_an_interruption(company: Company) -> Non
     assert ann.sockets == 1
 
 
+@pytest.mark.long
 async def test_pages_look_well(
     company: Company, server: DemoProcess, screenshots: Path, browser: Browser
 ) -> None:

@@ -159,6 +159,7 @@ async def test_edits_made_offline_are_merged(windows: Windows, screenshots: Path
     await expect(bo.lines).to_contain_text("bo's end")
 
 
+@pytest.mark.long
 async def test_a_link_for_reading(windows: Windows, screenshots: Path) -> None:
     """Its page shows everything, says that it only reads, and can't change the text."""
     ann = await open_new(windows, "Ann")
@@ -188,6 +189,7 @@ async def test_a_link_for_reading(windows: Windows, screenshots: Path) -> None:
     await expect(rae.page.locator("#people-list")).to_contain_text("Anna")
 
 
+@pytest.mark.long
 async def test_the_first_page(windows: Windows, screenshots: Path) -> None:
     """It has the documents that the browser has opened, with their titles."""
     ann = await open_new(windows, "Ann")
@@ -200,6 +202,7 @@ async def test_the_first_page(windows: Windows, screenshots: Path) -> None:
     await expect(ann.lines).to_have_text(["Shopping list", "", "figs"])
 
 
+@pytest.mark.long
 async def test_links_that_do_not_work(windows: Windows, screenshots: Path) -> None:
     ann = Page(await windows.open("document.html#nothing"))
     await expect(ann.page.get_by_role("heading", name="There is no such document")).to_be_visible()
@@ -208,6 +211,7 @@ async def test_links_that_do_not_work(windows: Windows, screenshots: Path) -> No
     await expect(bo.page.get_by_role("heading", name="This link is not complete")).to_be_visible()
 
 
+@pytest.mark.long
 async def test_a_server_that_is_killed_loses_nothing(windows: Windows, server: DemoProcess) -> None:
     ann = await open_new(windows, "Ann")
     await ann.write("before")
@@ -222,6 +226,7 @@ async def test_a_server_that_is_killed_loses_nothing(windows: Windows, server: D
     await expect(bo.lines).to_have_text("before, meanwhile, after")
 
 
+@pytest.mark.long
 async def test_two_hundred_people(windows: Windows, server: DemoProcess, screenshots: Path) -> None:
     ann = await open_new(windows, "Ann")
     await ann.write("A text\n" + "\nEveryone has a line here, and a cursor." * 20)
@@ -244,6 +249,7 @@ async def test_two_hundred_people(windows: Windows, server: DemoProcess, screens
         await show(windows, screenshots, "crowd-people", ann)
 
 
+@pytest.mark.long
 async def test_the_picture_of_the_readme(
     windows: Windows, server: DemoProcess, screenshots: Path
 ) -> None:

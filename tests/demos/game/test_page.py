@@ -56,6 +56,7 @@ async def test_two_people_meet(windows: Windows, screenshots: Path) -> None:
 
 
 @pytest.mark.parametrize("crowd", [0])
+@pytest.mark.long
 async def test_death_is_told_and_the_keyboard_begins_the_next_game(
     windows: Windows, screenshots: Path
 ) -> None:
@@ -96,6 +97,7 @@ class Inputs:
             self.wish, self.sprints = wish % 1_024, wish >= 1 << 15
 
 
+@pytest.mark.long
 async def test_keyboard_mouse_and_finger_steer(windows: Windows) -> None:
     """Whatever was used last counts. The sprint is a key, a mouse button, or a button of the page."""
     page = (await windows.open(viewport=SMALL, has_touch=True)).page
@@ -126,6 +128,7 @@ async def test_keyboard_mouse_and_finger_steer(windows: Windows) -> None:
 
 
 @pytest.mark.parametrize("crowd", [0])
+@pytest.mark.long
 async def test_button_sprints_on_a_phone(windows: Windows, screenshots: Path) -> None:
     """The button is there if the page is steered by a finger."""
     window = await windows.open(viewport=NARROW, has_touch=True, is_mobile=True)
@@ -145,6 +148,7 @@ async def test_button_sprints_on_a_phone(windows: Windows, screenshots: Path) ->
 
 
 @pytest.mark.parametrize("crowd", [0])
+@pytest.mark.long
 async def test_lost_connection_is_told(
     windows: Windows, server: DemoProcess, screenshots: Path
 ) -> None:
@@ -162,6 +166,7 @@ async def test_lost_connection_is_told(
     await expect(page.locator("#rows")).to_contain_text("Ann")
 
 
+@pytest.mark.long
 async def test_lag_is_simulated_and_shown(windows: Windows) -> None:
     """The game goes on with 200 ms more, and the page says how long the way is."""
     page = (await open_small(windows, "?lag=200")).page
@@ -171,6 +176,7 @@ async def test_lag_is_simulated_and_shown(windows: Windows) -> None:
     assert int((await ping.inner_text()).split()[0]) >= 200
 
 
+@pytest.mark.long
 async def test_name_that_is_none_is_explained(windows: Windows) -> None:
     """The problem is beside the field, and the field has the focus."""
     page = (await open_small(windows)).page
@@ -182,6 +188,7 @@ async def test_name_that_is_none_is_explained(windows: Windows) -> None:
 
 
 @pytest.mark.parametrize("crowd", [200])
+@pytest.mark.long
 async def test_crowd_and_long_names(windows: Windows, screenshots: Path) -> None:
     """A full arena, and the longest name, which is not among the best ten."""
     ann, bo = await windows.open(), await open_small(windows)

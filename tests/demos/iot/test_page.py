@@ -168,6 +168,7 @@ async def test_two_operators_see_devices_and_command_them(
             await expect(window.page.locator("#orders .state.done")).to_have_count(2)
 
 
+@pytest.mark.long
 async def test_a_device_without_a_link_gets_its_command_when_it_is_back(
     windows: Windows, field: Field
 ) -> None:
@@ -182,6 +183,7 @@ async def test_a_device_without_a_link_gets_its_command_when_it_is_back(
         assert mower.blinks == 1
 
 
+@pytest.mark.long
 async def test_two_hundred_devices_and_a_find_field(
     windows: Windows, field: Field, screenshots: Path
 ) -> None:
@@ -198,6 +200,7 @@ async def test_two_hundred_devices_and_a_find_field(
 
 
 @pytest.mark.parametrize("devices", [12])
+@pytest.mark.long
 async def test_a_visitor_sees_devices_at_once(windows: Windows, screenshots: Path) -> None:
     ann = await windows.open()
     await expect(ann.page.locator("#count")).to_have_text(re.compile("of 12 online"))

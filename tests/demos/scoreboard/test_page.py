@@ -64,6 +64,7 @@ async def test_a_late_page_and_one_that_was_cut_off_catch_up(
 
 
 @pytest.mark.parametrize("rate", [900.0])
+@pytest.mark.long
 async def test_the_next_round_comes_by_itself(windows: Windows, screenshots: Path) -> None:
     ann = await windows.open()
     over = ann.page.locator(".match .status", has_text="Full time")
@@ -76,6 +77,7 @@ async def test_the_next_round_comes_by_itself(windows: Windows, screenshots: Pat
     await expect(ann.page.locator("#timeline")).to_contain_text("Kick-off")
 
 
+@pytest.mark.long
 async def test_goals_are_told(windows: Windows, screenshots: Path) -> None:
     ann = await windows.open()
     await is_live(ann)
@@ -87,6 +89,7 @@ async def test_goals_are_told(windows: Windows, screenshots: Path) -> None:
     await windows.picture(ann, screenshots / "board.png")
 
 
+@pytest.mark.long
 async def test_filters_and_keyboard(windows: Windows, screenshots: Path) -> None:
     ann = await windows.open()
     await is_live(ann)
@@ -105,6 +108,7 @@ async def test_filters_and_keyboard(windows: Windows, screenshots: Path) -> None
     await expect(ann.page.locator("#detail-score")).to_contain_text(name or "?")
 
 
+@pytest.mark.long
 async def test_long_and_right_to_left_names_on_a_phone(windows: Windows, screenshots: Path) -> None:
     ann = await windows.open(viewport=NARROW, has_touch=True, color_scheme="dark")
     await is_live_on_a_phone(ann)
@@ -126,6 +130,7 @@ async def is_live_on_a_phone(window: Window) -> None:
     await expect(cards(window).first.locator(".minute")).to_have_text(re.compile(r"^[1-9]"))
 
 
+@pytest.mark.long
 async def test_a_server_that_has_lost_everything_begins_anew(
     windows: Windows, server: DemoProcess
 ) -> None:

@@ -133,6 +133,7 @@ async def test_an_order_from_the_cart_to_the_door(
     await expect(page.locator("#logged-out")).to_be_visible()
 
 
+@pytest.mark.long
 async def test_two_hundred_orders_and_long_names(
     server: DemoProcess, windows: Windows, screenshots: Path, tmp_path: Path
 ) -> None:
@@ -151,6 +152,7 @@ async def test_two_hundred_orders_and_long_names(
     await check_accessible(staff.page)
 
 
+@pytest.mark.long
 async def test_a_login_that_fails(windows: Windows, screenshots: Path) -> None:
     """The keyboard is enough, and the page says what is wrong."""
     guest = await windows.open()

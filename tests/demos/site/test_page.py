@@ -141,6 +141,7 @@ async def test_an_editor_and_a_reader(
     await check_accessible(one)
 
 
+@pytest.mark.long
 async def test_two_hundred_notifications_and_long_names(
     windows: Windows, screenshots: Path, tmp_path: Path
 ) -> None:
@@ -160,6 +161,7 @@ async def test_two_hundred_notifications_and_long_names(
     await expect(ann.page.locator("#bell-number")).to_be_hidden()
 
 
+@pytest.mark.long
 async def test_a_stranger_and_the_keyboard(windows: Windows, screenshots: Path) -> None:
     """The forms of the entry work without a mouse, and say what is wrong."""
     stranger = await windows.open()

@@ -58,6 +58,7 @@ async def test_prices_move_and_two_people_see_the_same(windows: Windows, screens
     await expect(bo.page.locator("[data-fact=volume]")).not_to_have_text("–")
 
 
+@pytest.mark.long
 async def test_only_the_rows_in_sight_are_there_and_watched(
     windows: Windows, screenshots: Path
 ) -> None:
@@ -73,6 +74,7 @@ async def test_only_the_rows_in_sight_are_there_and_watched(
     await windows.picture(ann, screenshots / "far-down.png")
 
 
+@pytest.mark.long
 async def test_search_by_name_and_keyboard(windows: Windows, screenshots: Path) -> None:
     ann = await windows.open()
     await is_live(ann)
@@ -100,6 +102,7 @@ async def test_search_by_name_and_keyboard(windows: Windows, screenshots: Path) 
     await expect(ann.page.locator("#row-0")).to_have_attribute("aria-selected", "true")
 
 
+@pytest.mark.long
 async def test_gainers_are_sorted(windows: Windows) -> None:
     ann = await windows.open()
     await is_live(ann)
@@ -119,6 +122,7 @@ async def test_a_slow_page_gets_few_batches(windows: Windows) -> None:
     await expect(ann.page.locator("#stats")).to_contain_text("batches in a second: 1")
 
 
+@pytest.mark.long
 async def test_right_to_left_and_dark_on_a_phone(windows: Windows, screenshots: Path) -> None:
     ann = await windows.open(viewport=NARROW, has_touch=True, color_scheme="dark")
     await is_live(ann)
@@ -134,6 +138,7 @@ async def test_right_to_left_and_dark_on_a_phone(windows: Windows, screenshots: 
     await expect(ann.page.locator("#grid")).to_be_focused()
 
 
+@pytest.mark.long
 async def test_the_page_goes_on_after_the_server_was_gone(
     windows: Windows, server: DemoProcess, screenshots: Path
 ) -> None:
