@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
+import tests.support.django_site  # noqa: F401 - Django is set up once for a process
 from bennu import Channel, ConnectInfo, Endpoint, Socket, on
 from tests.support.frames import broadcast, ok, reply
 from tests.support.inside import polls_of
@@ -234,9 +235,9 @@ async def test_two_endpoints_in_one_application(name: str) -> None:
 
 async def test_around_django(name: str, caplog: pytest.LogCaptureFixture) -> None:
     """Django gets all other requests, and does not know lifespans. The endpoint's lifespan runs in any case."""
-    from django.conf import settings
     from django.core.asgi import get_asgi_application
     from django.http import HttpRequest, HttpResponse
+    from django.test import override_settings
     from django.urls import path
 
     async def hello(request: HttpRequest) -> HttpResponse:
@@ -245,29 +246,28 @@ async def test_around_django(name: str, caplog: pytest.LogCaptureFixture) -> Non
     class Urls:
         urlpatterns = (path("hello/", hello),)
 
-    if not settings.configured:
-        settings.configure(SECRET_KEY="none", ALLOWED_HOSTS=["*"], ROOT_URLCONF=Urls, MIDDLEWARE=[])
     steps = Steps()
     endpoint = make_endpoint(steps)
-    async with (
-        serve(name, endpoint.wrap(get_asgi_application())) as server,
-        httpx.AsyncClient() as http,
-    ):
-        assert steps == ["endpoint begins"]
-        response = await http.get(server.url("/hello/", "http"))
-        assert (response.status_code, response.text) == (200, "hello /hello/")
-        await works(server, "/socket")
-        assert (await http.get(server.url("/nothing", "http"))).status_code == 404
-        assert (await http.get(server.url("/socket/websocketx", "http"))).status_code == 404
-        caplog.set_level(logging.INFO)
-        assert (await ask(server, "/sockets/websocket?vsn=2.0.0")).status == 404
-        assert "TO /sockets/websocket: no socket has this path" in caplog.text
-        assert "WebSockets are at: /socket/websocket" in caplog.text
-        assert "Traceback" not in caplog.text
-        assert endpoint.is_started
-        assert steps == ["endpoint begins"]
-    assert steps == ["endpoint begins", "endpoint ends"]
-    assert "was not started" not in caplog.text
+    with override_settings(ALLOWED_HOSTS=["*"], ROOT_URLCONF=Urls, MIDDLEWARE=[]):
+        async with (
+            serve(name, endpoint.wrap(get_asgi_application())) as server,
+            httpx.AsyncClient() as http,
+        ):
+            assert steps == ["endpoint begins"]
+            response = await http.get(server.url("/hello/", "http"))
+            assert (response.status_code, response.text) == (200, "hello /hello/")
+            await works(server, "/socket")
+            assert (await http.get(server.url("/nothing", "http"))).status_code == 404
+            assert (await http.get(server.url("/socket/websocketx", "http"))).status_code == 404
+            caplog.set_level(logging.INFO)
+            assert (await ask(server, "/sockets/websocket?vsn=2.0.0")).status == 404
+            assert "TO /sockets/websocket: no socket has this path" in caplog.text
+            assert "WebSockets are at: /socket/websocket" in caplog.text
+            assert "Traceback" not in caplog.text
+            assert endpoint.is_started
+            assert steps == ["endpoint begins"]
+        assert steps == ["endpoint begins", "endpoint ends"]
+        assert "was not started" not in caplog.text
 
 
 async def test_around_an_application_whose_websockets_fail(

@@ -172,3 +172,11 @@ def test_frames_are_made_by_their_functions() -> None:
             place = [place for place in WRITES_FRAMES if f"{name}/".startswith(f"{place}/")]
             used.add(place[0] if place else name)
     assert used == WRITES_FRAMES.keys()
+
+
+# Django
+
+
+def test_django_is_configured_in_one_place() -> None:
+    """A process has one configuration: ``tests/support/django_site.py``. Two would depend on the order of the tests."""
+    assert not [name for name, path in modules(TESTS) if read(path).configures_django]

@@ -28,12 +28,14 @@ class Contents(NamedTuple):
         own_names: The private names that its own classes define.
         private_names: The private names of other modules that it uses, in any spelling.
         writes_frames: Whether it writes frames of the protocol by hand.
+        configures_django: Whether it calls ``settings.configure``.
     """
 
     classes: Sequence[str]
     own_names: set[str]
     private_names: set[str]
     writes_frames: bool
+    configures_django: bool
 
 
 def modules(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -63,6 +65,7 @@ def contents(source: str) -> Contents:
         own_names(nodes),
         set(private_names(nodes)),
         any(is_frame(node) for node in nodes if node not in docs),
+        any(is_configuration(node) for node in nodes),
     )
 
 
@@ -136,3 +139,11 @@ def is_frame(node: ast.AST) -> bool:
         ):
             return True
     return False
+
+
+# Django
+
+
+def is_configuration(node: ast.AST) -> bool:
+    """Return whether a node is a call of ``settings.configure``."""
+    return isinstance(node, ast.Call) and ast.unparse(node.func).endswith("settings.configure")

@@ -1,4 +1,4 @@
-"""What counts as a frame that is written by hand."""
+"""What the rules of the tests find in a module: frames by hand, a second configuration of Django."""
 
 from __future__ import annotations
 
@@ -24,3 +24,16 @@ from .sources import contents
 )
 def test_a_frame_by_hand_is_found(code: str, *, is_found: bool) -> None:
     assert contents(code).writes_frames is is_found
+
+
+@pytest.mark.parametrize(
+    ("code", "is_found"),
+    [
+        ("settings.configure()", True),
+        ("django.conf.settings.configure(DEBUG=True)", True),
+        ('PROGRAM = "settings.configure()"', False),
+    ],
+)
+def test_a_configuration_of_django_is_found(code: str, *, is_found: bool) -> None:
+    """In the test's own process; a program that the test runs has its own Django."""
+    assert contents(code).configures_django is is_found

@@ -32,7 +32,7 @@ CLOSED: Final = (
 class NATSConnection(asyncio.Protocol):
     """Speaks NATS with one server until the connection ends.
 
-    When the connection ends, every method that waits raises the reason.
+    All methods that wait raise the reason for which the connection ends.
 
     Args:
         address: Who this client is, and whether it wants TLS.
@@ -99,8 +99,7 @@ class NATSConnection(asyncio.Protocol):
                 await self._upgrade(context, name)
         except ssl.SSLError as error:
             raise self._wrong("a server whose certificate this client can verify", error) from error
-        self.write(b"CONNECT %b\r\n" % msgspec.json.encode(self._options()))
-        await self.ping()
+        await self.ping(b"CONNECT %b\r\n" % msgspec.json.encode(self._options()))
         self._is_open = True
 
     async def _upgrade(self, context: ssl.SSLContext | None, name: str) -> None:
@@ -182,11 +181,17 @@ class NATSConnection(asyncio.Protocol):
             await self.waits_for(self._room)
         self.check()
 
-    async def ping(self) -> None:
-        """Return when the server has handled everything that was written before."""
+    async def ping(self, before: bytes = b"") -> None:
+        """Return when the server has handled everything that was written before.
+
+        Args:
+            before: Bytes to write in front of the ping, in one write with it. If the server has closed the
+                connection, a first write succeeds and what the server said is still read, but a second write
+                fails, and its error would hide the server's reason.
+        """
         pong = self.waiter()
         self._pongs.append(pong)
-        self.write(b"PING\r\n")
+        self.write(before + b"PING\r\n")
         await self.waits_for(pong)
 
     def check(self) -> None:
