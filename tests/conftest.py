@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from coverage import Coverage
 from hypothesis import settings
 
 from bennu.testing.clock import VIRTUAL_TIME
 
 # The number of examples of a property test; scripts/test-all uses the long profile. Tests of
 # arbitrary bytes are in tests/fuzz, which feeds millions of inputs.
-settings.register_profile("default", deadline=None)  # no test depends on the speed of the machine
+settings.register_profile("default", max_examples=40, deadline=None)
 settings.register_profile("long", max_examples=1000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
@@ -70,30 +72,60 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("anyio_backend", loops, indirect=True, ids=ids, scope="module")
 
 
-_WITHOUT_COVERAGE: Final = {
+_PROCESSES: Final = "COVERAGE_PROCESS_CONFIG"
+"""The variable with which coverage.py measures the processes that a test starts."""
+
+_NEVER_MEASURED: Final = {
     "autobahn",
     "cluster",
     "deploys",
     "demos",
     "faults",
+    "fuzz",
     "hostile",
     "interop",
     "recovery",
+    "test_conformance.py",
+    "test_layout.py",
+    "test_patterns.py",
+    "test_readme.py",
 }
-"""Folders whose tests start processes that run no code of their own: to measure them would double their time."""
+"""Folders and modules whose tests run no code that others do not run: to measure them would double their time."""
+
+_ALSO_MEASURED: Final = {"client", "contracts", "history", "phoenix", "protocol"}
+"""Folders and modules whose tests are measured with those of the pure floors, because they cover a part of them."""
+
+
+@cache
+def _is_measured(path: Path) -> bool:
+    """Return whether the coverage of a test module is measured: in CI only if it belongs to a module of the pure floors."""
+    place = path.relative_to(_TESTS)
+    if place.parts[0] in _NEVER_MEASURED:
+        return False
+    if os.environ.get("BENNU_COVERAGE") == "all" or place.parts[0] in _ALSO_MEASURED:
+        return True
+    for pure in (_TESTS / "pure_floors.txt").read_text().split():
+        module = Path(pure).relative_to("src/bennu")
+        tests = module.parent / f"test_{module.stem}*.py"
+        if place.is_relative_to(module.parent) if module.name == "*" else place.match(str(tests)):
+            return True
+    return False
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Measure the coverage of the processes that a test starts, except in some folders."""
-    folder = item.path.relative_to(_TESTS).parts[0]
-    config = "COVERAGE_PROCESS_CONFIG"
-    measured = os.environ.pop(config, None) if folder in _WITHOUT_COVERAGE else None
+    """Measure the coverage of a test and of the processes that it starts, or do not."""
+    coverage = Coverage.current()
+    if coverage is None or _is_measured(item.path):
+        return (yield)
+    processes = os.environ.pop(_PROCESSES, None)
+    coverage.stop()
     try:
         return (yield)
     finally:
-        if measured is not None:
-            os.environ[config] = measured
+        coverage.start()
+        if processes is not None:
+            os.environ[_PROCESSES] = processes
 
 
 _NEVER_SKIPPED = ("browser", "interop")

@@ -312,6 +312,7 @@ async def test_a_client_that_does_not_answer_keeps_nobody(folder: Path) -> None:
 # Reloading.
 
 
+@pytest.mark.long
 async def test_a_reload_waits_for_nobody(folder: Path) -> None:
     """An open page that does not even answer does not delay the new code."""
     async with bennu(
@@ -332,6 +333,7 @@ async def test_a_reload_waits_for_nobody(folder: Path) -> None:
     assert "DRAINING" not in command.output
 
 
+@pytest.mark.long
 async def test_ctrl_c_ends_a_reloading_server_in_good_order(folder: Path) -> None:
     """Its process gets the signal twice: from the terminal, and from the process that watches the files."""
     async with bennu(folder, "app:endpoint", "--port", "0", "--reload") as command:

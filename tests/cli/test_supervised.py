@@ -38,6 +38,7 @@ async def test_one_worker_is_the_command_itself(folder: Path) -> None:
     assert "worker" not in command.output
 
 
+@pytest.mark.long
 async def test_reload_with_one_process(folder: Path) -> None:
     """``--reload`` wins over the variable."""
     options = ("app:app", "--port", "0", "--reload")
@@ -179,6 +180,7 @@ async def test_an_address_that_is_given_counts(folder: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has namespaces of processes")
+@pytest.mark.long
 async def test_as_the_first_process_of_a_container(folder: Path) -> None:
     """The process with the id 1 has no default signals, and inherits orphans."""
     orphan = "\nimport subprocess\nsubprocess.run(['sh', '-c', 'sleep 0.1 &'])\n"

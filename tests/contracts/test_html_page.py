@@ -88,7 +88,7 @@ def test_an_endpoint_without_sockets_has_a_page() -> None:
 @pytest.mark.browser
 @pytest.mark.clock("real")
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["dark", pytest.param("light", marks=pytest.mark.long)])
 async def test_a_browser_shows_the_page(scheme: str) -> None:
     """Without a mistake in its console, in light and dark colours, and no wider than the window."""
     served = endpoint_of(debug=True, contracts=ContractPages(), presence=())

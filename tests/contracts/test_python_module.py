@@ -18,6 +18,7 @@ from bennu.contracts import contract_of, python_types
 from tests.client.in_memory import memory_client
 from tests.contracts.shop import endpoint
 from tests.support.memory import serve
+from tests.support.mypy import MYPY_CACHE
 
 SELECT: Final = "A,B,E,F,I,N,UP,RUF,SIM,W"
 
@@ -83,7 +84,7 @@ def test_it_passes_mypy_and_mypy_finds_each_wrong_use(tmp_path: Path) -> None:
     uses = USES.replace("Order, Point", "Order, Params, Point")
     (tmp_path / "uses.py").write_text(uses + WRONG)
     first = uses.count("\n") + 2
-    said = run(tmp_path, "mypy", "--strict", "--cache-dir=.cache", "contract.py", "uses.py")
+    said = run(tmp_path, "mypy", "--strict", f"--cache-dir={MYPY_CACHE}", "contract.py", "uses.py")
     lines = {line.split(":")[1] for line in said.splitlines() if line.startswith("uses.py:")}
     wrong = WRONG.strip().splitlines()[1:]
     assert lines == {str(first + number) for number in range(1, len(wrong) + 1)}, said
@@ -228,7 +229,7 @@ def test_names_that_would_collide(tmp_path: Path) -> None:
         assert f"def {name}(" in text
     assert "answer: int | str = await self.channel.push(" in text
     assert "payload: dict[str, Any] | None = None" in text
-    said = run(tmp_path, "mypy", "--strict", "--cache-dir=.cache", "contract.py")
+    said = run(tmp_path, "mypy", "--strict", f"--cache-dir={MYPY_CACHE}", "contract.py")
     assert said.startswith("Success"), said
 
 

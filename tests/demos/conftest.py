@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from asyncio import Future
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from tempfile import TemporaryDirectory
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -59,5 +61,7 @@ class _SeenByTheClock(SimpleQueue[Any]):
 
 @pytest.fixture
 def virtual_database(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let virtual time stand still until SQLite has answered."""
+    """Let virtual time stand still until SQLite has answered, and for no other reason."""
     monkeypatch.setattr("aiosqlite.core.SimpleQueue", _SeenByTheClock)
+    # The clock gives threads that it does not know some real time at each step; those with this name need none.
+    monkeypatch.setattr("aiosqlite.core.Thread", partial(Thread, name="bennu-sqlite"))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from playwright.async_api import Browser, ConsoleMessage, Page
 
@@ -14,6 +15,15 @@ PATIENCE: Final = 30_000
 
 WIDE: Final = {"width": 1280, "height": 800}
 NARROW: Final = {"width": 360, "height": 740}
+
+LIGHT: Final = "light"
+DARK: Final = "dark"
+ALL: Final = os.environ.get("BENNU_PICTURES") == "all"
+LOOKS: Final[tuple[tuple[str, dict[str, int], tuple[Literal["light", "dark"], ...]], ...]] = (
+    ("wide", WIDE, (LIGHT, DARK) if ALL else (LIGHT,)),
+    ("narrow", NARROW, (LIGHT, DARK) if ALL else (DARK,)),
+)
+"""The windows of a picture: a name, a size, and colour schemes."""
 
 
 class Window:
@@ -69,13 +79,14 @@ class Windows:
         return window
 
     async def picture(self, window: Window, path: Path) -> None:
-        """Take four pictures of a window: wide and narrow, light and dark. Then it is wide and light again."""
-        for name, size in (("wide", WIDE), ("narrow", NARROW)):
+        """Take pictures of a window: wide and light, narrow and dark. Then it is wide and light again.
+
+        With the variable BENNU_PICTURES=all also wide and dark, narrow and light.
+        """
+        for name, size, schemes in LOOKS:
             await window.page.set_viewport_size({"width": size["width"], "height": size["height"]})
-            for scheme in ("light", "dark"):
-                await window.page.emulate_media(
-                    color_scheme="dark" if scheme == "dark" else "light"
-                )
+            for scheme in schemes:
+                await window.page.emulate_media(color_scheme=scheme)
                 await window.page.screenshot(
                     path=path.with_name(f"{path.stem}-{name}-{scheme}.png")
                 )

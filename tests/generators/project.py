@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from bennu.cli import main
 from tests.cli.command import Command
 from tests.support.environments import new_environment
+from tests.support.mypy import MYPY_CACHE
 from tests.support.pages import ROOT
 from tests.support.servers import Server
 
@@ -82,7 +83,7 @@ class Project:
 
     def check_types(self, *folders: str) -> None:
         """Check the types as strictly as mypy can."""
-        self.run("mypy --strict --cache-dir", self.root.parent / "mypy", *folders)
+        self.run("mypy --strict --cache-dir", MYPY_CACHE, *folders)
 
     def test(self) -> str:
         """Run the tests of the project; return the last line of pytest."""

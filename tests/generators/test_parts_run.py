@@ -105,7 +105,7 @@ async def test_a_socket_and_a_channel_in_an_existing_project(
         assert (await client.join("room:7"))["status"] == "ok"
 
 
-@pytest.mark.parametrize("name", ["Board", "Zoo"])
+@pytest.mark.parametrize("name", ["Board", pytest.param("Zoo", marks=pytest.mark.long)])
 async def test_a_channel_in_a_project_of_bennu_new(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

@@ -28,7 +28,7 @@ def soak(run_js: RunScript, server: Server, kind: str, seed: int, size: int, act
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("seed", [4, 17])
+@pytest.mark.parametrize("seed", [4, pytest.param(17, marks=pytest.mark.long)])
 def test_twenty_clients_agree(run_js: RunScript, server: Server, kind: str, seed: int) -> None:
     """Twenty clients, 150 actions."""
     soak(run_js, server, kind, seed, size=20, actions=150)

@@ -28,10 +28,17 @@ WIRES: Final = [
     ("phoenix", "2.0.0"),
     ("phoenix", "polling"),
 ]
-"""Packages of phoenix.js, and how they connect. Older ones poll only in pages."""
+"""Packages of phoenix.js, and how they connect. Older ones poll only in pages. CI runs the oldest and the newest."""
+
+IN_CI: Final = {("phoenix-1.6", "1.0.0"), ("phoenix", "2.0.0"), ("phoenix", "polling")}
 
 
-@pytest.fixture(params=WIRES, ids=[" ".join(one) for one in WIRES])
+@pytest.fixture(
+    params=[
+        pytest.param(one, id=" ".join(one), marks=() if one in IN_CI else pytest.mark.long)
+        for one in WIRES
+    ]
+)
 def wire(request: pytest.FixtureRequest) -> tuple[str, str]:
     found: tuple[str, str] = request.param
     return found

@@ -137,6 +137,7 @@ async def test_a_process_that_is_killed_is_gone_from_all_others() -> None:
 
 
 @pytest.mark.conformance("TR016", "TR042")
+@pytest.mark.long
 async def test_a_process_that_was_cut_off_agrees_again_once_it_is_healed() -> None:
     """Nodes that were connected all the time see no user of each other leave."""
     async with three(SHORT) as (_, (one, two, cut)):

@@ -81,7 +81,7 @@ def run(path: Path, story: str, *options: str) -> str:
     [
         ("@pytest.mark.anyio", ["-p", "no:asyncio"]),
         ("@pytest.mark.asyncio", []),
-        ("", ["-o", "asyncio_mode=auto"]),
+        pytest.param("", ["-o", "asyncio_mode=auto"], marks=pytest.mark.long),
     ],
     ids=["anyio", "pytest-asyncio", "pytest-asyncio, auto"],
 )

@@ -172,6 +172,7 @@ async def test_a_primary_that_restarts_gets_its_channels_back(fresh: RedisCluste
         assert one.reasons == []
 
 
+@pytest.mark.long
 async def test_a_primary_that_hangs_is_replaced(fresh: RedisCluster) -> None:
     async with connected(driver_for(f"{fresh.address}?socket_connect_timeout=0.5")) as one:
         await one.driver.subscribe(CHANNELS)
@@ -284,6 +285,7 @@ async def test_what_no_server_takes_is_told_as_a_gap(fresh: RedisCluster) -> Non
         assert one.reasons == []
 
 
+@pytest.mark.long
 async def test_a_primary_at_which_nothing_is_heard_is_looked_for(fresh: RedisCluster) -> None:
     async with connected(driver_for(fresh.address)) as one:
         gaps: list[float] = []

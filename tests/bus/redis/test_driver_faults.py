@@ -134,7 +134,7 @@ async def test_a_failover_while_the_old_primary_lives() -> None:
             await both.flows()
 
 
-@pytest.mark.parametrize("harm", ["kill", "pause"])
+@pytest.mark.parametrize("harm", ["kill", pytest.param("pause", marks=pytest.mark.long)])
 async def test_a_primary_that_is_lost(harm: str) -> None:
     with redis_sentinels() as running:
         one, two = adapter(running.address, "one"), adapter(running.address, "two")

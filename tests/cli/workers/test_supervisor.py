@@ -130,8 +130,15 @@ MISTAKES = {
 }
 
 
-@pytest.mark.parametrize(("source", "message"), MISTAKES.values(), ids=MISTAKES)
-async def test_a_mistake_is_printed_once(folder: Path, source: str, message: str) -> None:
+@pytest.mark.parametrize(
+    "name",
+    [
+        "an import",
+        *(pytest.param(one, marks=pytest.mark.long) for one in MISTAKES if one != "an import"),
+    ],
+)
+async def test_a_mistake_is_printed_once(folder: Path, name: str) -> None:
+    source, message = MISTAKES[name]
     (folder / "app.py").write_text(source)
     async with bennu(folder, *RUN) as command:
         assert await command.end() == 3
@@ -180,6 +187,7 @@ async def test_an_import_that_hangs_ends_at_the_signal(folder: Path) -> None:
     assert "Traceback" not in command.output
 
 
+@pytest.mark.long
 async def test_a_second_signal_ends_at_once(folder: Path) -> None:
     """The first signal waits for a handler."""
     async with bennu(folder, *RUN) as command:
@@ -209,6 +217,7 @@ async def test_ctrl_c_reaches_all_processes_and_counts_once(folder: Path) -> Non
     assert "KeyboardInterrupt" not in command.output
 
 
+@pytest.mark.long
 async def test_a_signal_to_all_processes_is_a_stop(folder: Path) -> None:
     """A service manager can send SIGTERM to each process. No worker is replaced."""
     async with bennu(folder, *RUN) as command:
@@ -253,7 +262,10 @@ async def _serves(server: Server, pid: int) -> bool:
     return await serving_pid(server) == pid
 
 
-@pytest.mark.parametrize("ignored", [False, True], ids=["a shell", "nohup"])
+@pytest.mark.parametrize(
+    "ignored",
+    [pytest.param(False, id="a shell"), pytest.param(True, id="nohup", marks=pytest.mark.long)],
+)
 async def test_a_terminal_that_is_closed(folder: Path, *, ignored: bool) -> None:
     """Its hangup ends the command in peace, also if it comes twice; under nohup the command goes on."""
     ours, theirs = pty.openpty()

@@ -82,6 +82,7 @@ async def test_a_reload_under_load_with_tls(folder: Path) -> None:
         assert await command.stop() == 0
 
 
+@pytest.mark.long
 async def test_new_code_that_fails_leaves_the_old_workers(folder: Path) -> None:
     """The log says so. The next reload works."""
     async with bennu(folder, *RUN) as command:

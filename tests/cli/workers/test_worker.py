@@ -73,6 +73,7 @@ async def test_a_worker_whose_event_loop_hangs_is_replaced(folder: Path) -> None
         assert await command.stop() == 0
 
 
+@pytest.mark.long
 async def test_the_others_take_the_clients_of_a_worker_that_hangs(folder: Path) -> None:
     """When it goes on, it has its clients again."""
     async with bennu(folder, *RUN, "--worker-timeout", "0") as command:

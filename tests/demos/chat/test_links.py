@@ -77,6 +77,7 @@ ADDRESSES: Final = [
 """Texts with an address in them, which would be dangerous as markup."""
 
 
+@pytest.mark.long
 async def test_hostile_address_brings_no_markup(company: Company) -> None:
     """The text reads as it was written. A link in it leads to http or https and has no handler."""
     ann = await company.invite("Ann")

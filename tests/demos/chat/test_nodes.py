@@ -83,6 +83,7 @@ async def companies(browser: Browser, place: Place) -> AsyncIterator[list[Compan
             await company.end()
 
 
+@pytest.mark.long
 async def test_people_on_two_nodes_chat(companies: list[Company]) -> None:
     """Both see all messages in one order, who types, who is here and who is away, new rooms, and what is unread."""
     here, there = companies

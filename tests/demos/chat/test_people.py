@@ -18,6 +18,7 @@ PHONE: Final = (
 HTML: Final = "<img src=x onerror=alert(1)>"
 
 
+@pytest.mark.long
 async def test_list_shows_who_is_here(company: Company) -> None:
     """Each person has a row, also the page's own user. People who have left are below, with the time."""
     ann = await company.invite("Ann")

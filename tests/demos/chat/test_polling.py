@@ -57,6 +57,7 @@ async def visit(browser: Browser, server: DemoProcess, name: str, script: str = 
 @pytest.mark.parametrize(
     "blocked", [REFUSED, pytest.param(SILENT, marks=pytest.mark.long)], ids=["refused", "silent"]
 )
+@pytest.mark.long
 async def test_who_has_no_websocket_polls(
     browser: Browser, server: DemoProcess, blocked: str
 ) -> None:

@@ -91,6 +91,7 @@ async def test_page_without_network_gets_what_it_missed(
         assert person.pushes.count(PHX_JOIN) == 1
 
 
+@pytest.mark.long
 async def test_page_gets_what_it_missed_through_a_restart_of_the_server(
     company: Company, server: DemoProcess
 ) -> None:

@@ -26,6 +26,7 @@ async def choose(person: Person, button: Any, item: str) -> None:
     await person.page.get_by_role("menuitem", name=item, exact=True).click()
 
 
+@pytest.mark.long
 async def test_first_visit_is_one_dialog(browser: Browser, server: DemoProcess) -> None:
     """A name and a password, and the page is there: also after a reload. Who logs out is asked again."""
     windows = Windows(browser, server.url)

@@ -84,9 +84,10 @@ async def test_an_editor_and_a_reader(
 
     # Saved in the admin, on the page at once.
     await log_in_as_admin(server, editor.page)
-    await publish(editor.page, "Herons stay north", "Science", "First.\n\nSecond.")
+    toast = expect(one.locator(".toast")).to_have_text("Science: Herons stay north")
+    article = publish(editor.page, "Herons stay north", "Science", "First.\n\nSecond.")
+    await asyncio.gather(toast, article)  # it is shown for seconds only
     await expect(one.get_by_role("link", name="Herons stay north").first).to_be_visible()
-    await expect(one.locator(".toast")).to_have_text("Science: Herons stay north")
     await expect(bell).to_have_accessible_name("Notifications: 1 unread")
     await publish(editor.page, "A market under the rails", "City")
     await expect(one.locator("#articles > li")).to_have_count(5)

@@ -67,6 +67,7 @@ async def test_a_trusted_failover_keeps_the_epoch() -> None:
             assert offsets((await read(node.store, "t")).entries) == [1, 2, 3, 4]
 
 
+@pytest.mark.long
 async def test_a_server_that_was_a_replica_for_a_while_begins_new_epochs() -> None:
     """It is the same process, but has the data of another one."""
     with redis_servers(2) as (one, two):
@@ -191,6 +192,7 @@ async def test_a_slot_that_no_server_has(cluster: RedisCluster) -> None:
             await patiently(other.store, "t3", drafts(1))
 
 
+@pytest.mark.long
 async def test_a_cluster_that_is_down_at_the_start() -> None:
     with redis_cluster() as running:
         for server in running.servers:

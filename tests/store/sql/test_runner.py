@@ -153,6 +153,7 @@ async def test_a_server_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
 # Lineage.
 
 
+@pytest.mark.long
 async def test_a_promoted_standby_begins_new_epochs() -> None:
     with postgresql() as primary:
         async with started(address_of(primary)) as (store,):
