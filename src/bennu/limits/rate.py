@@ -181,4 +181,4 @@ class Bucket:
 
     def is_full(self, now: float) -> bool:
         """Return whether the bucket is full, as a new bucket is."""
-        return self._full_at <= now
+        return self._full_at <= now + TOLERANCE
