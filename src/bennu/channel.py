@@ -353,7 +353,7 @@ class Channel(Agent[A, S]):
         pubsub, message = shared.pubsub, Broadcast(server.topic, event, payload)
         if not is_local and (pubsub.cluster is not None or pubsub.logs is not None):
             await pubsub.send_everywhere(server.topic, message, sender)
-        elif pubsub.send(server.topic, message, sender):
+        elif pubsub.send_locally(server.topic, message, sender, "local" if is_local else "all"):
             await asyncio.sleep(0)  # a loop of broadcasts does not block other tasks
 
     def ref(self) -> ReplyRef:

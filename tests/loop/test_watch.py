@@ -16,7 +16,8 @@ import pytest
 
 from bennu import Channel, Endpoint, Socket, on
 from bennu.loop import watch as module
-from bennu.loop.watch import Watch, what_runs
+from bennu.loop.watch import Holder, Watch, what_runs
+from bennu.telemetry import LoopHeld
 from bennu.user_code.callback import Callback
 from tests.support.frames import decode_v2, encode_v2, joining, ok, pushing, reply
 
@@ -45,6 +46,10 @@ def told() -> Iterator[Told]:
     logger.addHandler(handler)
     yield handler
     logger.removeHandler(handler)
+
+
+def ignore(holder: Holder, seconds: float) -> None:
+    """Do nothing when the loop was held."""
 
 
 def watches() -> set[threading.Thread]:
@@ -79,14 +84,22 @@ async def test_a_function_that_holds_the_loop_is_named(
     async def connect() -> None:
         hold()
 
-    watch = Watch.begin(0.02)
+    heard: list[tuple[str, float]] = []
+
+    def tell(holder: Holder, seconds: float) -> None:
+        heard.append((holder.name, seconds))
+
+    watch = Watch.begin(tell, 0.02)
     try:
         await Callback("Socket(connect=...)", connect).call_on_loop()
         line = await told.line()
     finally:
-        watch.end()
+        watch.end(tell)
     assert line.startswith("Socket(connect=...) held the event loop for ")
     assert __file__ in line
+    [(name, seconds)] = heard
+    assert name == "Socket(connect=...)"
+    assert seconds > 0.02
 
 
 async def test_a_handler_is_named_with_its_channel_and_event(
@@ -102,12 +115,19 @@ async def test_a_handler_is_named_with_its_channel_and_event(
             hold()
 
     endpoint = Endpoint(sockets={"/socket": Socket(connect=lambda: None, channels={"room": Room})})
+    heard: list[LoopHeld] = []
+    endpoint.telemetry.attach(heard.append, LoopHeld)
     await endpoint.start()
     try:
         await _push(endpoint)
         line = await told.line()
     finally:
         await endpoint.stop()
+    [event] = heard
+    assert line.startswith(
+        f"{event.name} held the event loop for {round(event.duration * 1000)} ms"
+    )
+    assert event.place in line
     assert "Room.slow for 'slow' of " in line
     assert "on 'room' held the event loop for " in line
 
@@ -146,17 +166,17 @@ async def _push(endpoint: Endpoint) -> None:
 async def test_there_is_one_for_a_loop() -> None:
     """Several endpoints share one watch, and the last endpoint ends it."""
     before = watches()
-    one = Watch.begin(30)
-    assert Watch.begin(30) is one
+    one = Watch.begin(ignore, 30)
+    assert Watch.begin(ignore, 30) is one
     (thread,) = watches() - before
-    one.end()
+    one.end(ignore)
     assert thread.is_alive()
-    one.end()
+    one.end(ignore)
     await asyncio.to_thread(thread.join)
-    other = Watch.begin(30)
+    other = Watch.begin(ignore, 30)
     assert other is not one
     (thread,) = watches() - before
-    other.end()
+    other.end(ignore)
     await asyncio.to_thread(thread.join)
 
 
@@ -164,7 +184,7 @@ def test_a_loop_that_is_closed_is_left() -> None:
     """A watch that was not ended ends when its event loop is closed."""
 
     async def begin() -> None:
-        Watch.begin(30)
+        Watch.begin(ignore, 30)
 
     before = watches()
     loop = asyncio.new_event_loop()

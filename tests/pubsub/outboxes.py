@@ -238,7 +238,7 @@ class StallingOutbox:
         self.code: int | None = None
         self.wire = _Wire(framing, self)
         socket: Socket[None] = Socket(connect=lambda: None, channels={}, max_unsent=max_unsent)
-        accepted = Accepted(socket, JSONV2, INFO, None, None, None)
+        accepted = Accepted(socket, "/socket", JSONV2, INFO, None, None, None)
         server: Any = _Server(bus)
         self._bus = bus
         self._framing = framing

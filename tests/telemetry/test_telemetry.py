@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -22,6 +23,8 @@ from bennu.telemetry import (
 )
 from bennu.telemetry.telemetry import MAX_DROP_TOPICS, MAX_TOPIC
 
+from ..support.memory import endpoint_of, serve
+
 JOINED = ChannelJoined("room:1", "Room", {}, "ok", 0.0)
 
 
@@ -32,7 +35,7 @@ def test_all_handlers_hear_an_event_in_the_order_in_which_they_came() -> None:
     telemetry.attach(lambda event: heard.append((1, event)))
     telemetry.attach(lambda event: heard.append((2, event)))
 
-    telemetry.emit(JOINED)
+    telemetry.tell(JOINED)
 
     assert heard == [(1, JOINED), (2, JOINED)]
 
@@ -46,7 +49,7 @@ def test_a_detached_handler_hears_nothing_more_and_the_others_still_do() -> None
 
     detach()
     detach()
-    telemetry.emit(JOINED)
+    telemetry.tell(JOINED)
 
     assert heard == ["second"]
 
@@ -65,7 +68,7 @@ def test_a_handler_that_raises_is_logged_and_the_others_still_hear(
     telemetry.attach(heard.append)
 
     for _ in range(BURST + 1):
-        telemetry.emit(JOINED)
+        telemetry.tell(JOINED)
 
     assert heard == [JOINED] * (BURST + 1)
     assert caplog.messages == ["A telemetry handler failed on ChannelJoined"] * BURST
@@ -79,7 +82,7 @@ def test_a_handler_hears_the_classes_of_events_that_it_names() -> None:
     telemetry.attach(joins.append, ChannelJoined, LimitExceeded)
     telemetry.attach(everything.append)
 
-    telemetry.emit(JOINED)
+    telemetry.tell(JOINED)
     telemetry.dropped("room:1", DropReason.NO_BINARY)
     telemetry.limit_exceeded(Limit.JOINS, None)
 
@@ -99,9 +102,43 @@ def test_an_event_that_nobody_wants_has_no_handlers() -> None:
     assert not any(telemetry.handlers.values())
 
 
-@pytest.mark.parametrize("kind", [str, Telemetry, "ChannelJoined", JOINED])
+@dataclass(frozen=True)
+class OrderPlaced:
+    """An event of an application."""
+
+    total: int
+
+
+class LargeOrderPlaced(OrderPlaced):
+    """A class below it."""
+
+
+async def test_an_application_emits_its_own_events() -> None:
+    """A handler gets the class that it names, and no class below it. Whether anybody wants one can be asked before."""
+    heard: list[OrderPlaced] = []
+    async with serve(endpoint_of({})) as server:
+        telemetry = server.endpoint.telemetry
+        assert not telemetry.wants(OrderPlaced)
+        detach = telemetry.attach(heard.append, OrderPlaced)
+        assert telemetry.wants(OrderPlaced)
+        telemetry.emit(OrderPlaced(100))
+        telemetry.emit(LargeOrderPlaced(1000))
+        detach()
+        telemetry.emit(OrderPlaced(1))
+    assert heard == [OrderPlaced(100)]
+
+
+def test_a_handler_of_everything_gets_no_event_of_the_application() -> None:
+    heard: list[object] = []
+    telemetry = Telemetry()
+    telemetry.attach(heard.append)
+    telemetry.tell(OrderPlaced(100))
+    assert heard == []
+
+
+@pytest.mark.parametrize("kind", ["ChannelJoined", JOINED])
 def test_what_is_no_class_of_events_is_refused(kind: Any) -> None:
-    with pytest.raises(DefinitionError, match="ChannelHandledIn, MessageRefused") as caught:
+    with pytest.raises(DefinitionError, match="classes of events") as caught:
         Telemetry().attach(print, kind)
     assert caught.value.got == repr(kind)
 
@@ -113,7 +150,7 @@ def test_a_handler_that_is_attached_twice_is_detached_once_at_a_time() -> None:
     telemetry.attach(heard.append)
     detach()
     detach()
-    telemetry.emit(ChannelJoined("room:1", "Room", {}, "ok", 0.0))
+    telemetry.tell(ChannelJoined("room:1", "Room", {}, "ok", 0.0))
     assert len(heard) == 1
 
 

@@ -27,6 +27,7 @@ from bennu import (
 )
 from bennu.auth.jwt import JWTConnect
 from bennu.auth.session import StarletteSession
+from bennu.telemetry import ChannelJoined, Event, SocketClosed
 
 
 @dataclass(frozen=True)
@@ -170,3 +171,23 @@ Socket(connect=connect, channels=ROOM, session=StarletteSession("at least 20 byt
 
 assert_type(Room.history, History)
 assert_type(Channel.history, History)
+
+
+# Telemetry: a handler gets the classes that it names.
+
+
+def on_join(event: ChannelJoined) -> None:
+    assert_type(event.topic, str)
+
+
+def on_client(event: ChannelJoined | SocketClosed) -> None: ...
+
+
+def on_any(event: Event) -> None: ...
+
+
+def attach(endpoint: Endpoint) -> None:
+    endpoint.telemetry.attach(on_join, ChannelJoined)
+    endpoint.telemetry.attach(on_client, ChannelJoined, SocketClosed)
+    endpoint.telemetry.attach(on_any)
+    endpoint.telemetry.attach(on_join, SocketClosed)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -14,13 +14,15 @@ once for each time that the store goes down.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from ..errors import EncodeError, StoreUnavailable
 from ..logs.log import Log, Printed
 from ..store.entry import Draft
 from ..store.store import Retention, Store
+from ..telemetry import StoreCalled, Telemetry
 from ..user_code.callback import crash_of
 
 __all__ = ["STORE_TIMEOUT", "StoreGuard"]
@@ -51,6 +53,7 @@ class StoreGuard:
         spawn: Runs a coroutine as a task that ends with the endpoint.
         came_up: Called when the store is up again.
         log: Writes the log.
+        telemetry: Gets an event for each call. Default: None, no telemetry.
         effect: What a store that is down means, for the log: a sentence that goes on with "until it is back".
 
     Attributes:
@@ -63,6 +66,7 @@ class StoreGuard:
         spawn: Callable[[Coroutine[Any, Any, None]], object],
         came_up: Callable[[], object],
         log: Log,
+        telemetry: Telemetry | None = None,
         effect: str = JOINS_ARE_REFUSED,
     ) -> None:
         self._effect = effect
@@ -70,6 +74,7 @@ class StoreGuard:
         self._spawn = spawn
         self._came_up = came_up
         self._log = log
+        self._telemetry = telemetry
         self.is_up = True
         self._changed = 0.0
         self._pause = PROBE_EVERY
@@ -111,9 +116,10 @@ class StoreGuard:
             StoreUnavailable: The store has not answered in time, or has failed.
             EncodeError: An entry is too large for the store.
         """
+        began = time.perf_counter()
         try:
             async with asyncio.timeout(STORE_TIMEOUT):
-                return await method(*args)
+                answer = await method(*args)
         except EncodeError:
             raise
         except TimeoutError:
@@ -127,8 +133,21 @@ class StoreGuard:
             if self.is_up:
                 self._log.exception("The store %s failed", self._store.name)
             error = StoreUnavailable(f"{self._store.name} failed: {type(crash).__name__}")
+        else:
+            self._report(method, "ok", began)
+            return answer
+        self._report(method, "error", began)
         self._went_down(error)
         raise error
+
+    def _report(
+        self, method: Callable[..., Any], result: Literal["ok", "error"], began: float
+    ) -> None:
+        """Emit that the store has answered or failed."""
+        telemetry = self._telemetry
+        if telemetry is not None and telemetry.handlers[StoreCalled]:
+            name, duration = method.__name__.lstrip("_"), time.perf_counter() - began
+            telemetry.tell(StoreCalled(self._store.name, name, result, duration))
 
     async def append(
         self, topic: str, drafts: Sequence[Draft], retention: Retention

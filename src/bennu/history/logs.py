@@ -85,7 +85,7 @@ class Logs:
         self._heard: set[str] = set()
         self.origins: dict[str, object] = {}
         self._plain = PlainBroadcasts(self.log)
-        self.guard = StoreGuard(store, self.spawn, self.check_all, self.log)
+        self.guard = StoreGuard(store, self.spawn, self.check_all, self.log, pubsub.telemetry)
         self.memory = store if isinstance(store, MemoryStore) and not store.is_shared else None
         self._is_abandoned = False
         self._reads = asyncio.Semaphore(MOST_READS)

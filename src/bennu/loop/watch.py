@@ -22,6 +22,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 from types import FrameType
 from typing import Any, ClassVar, Final, NamedTuple
 from weakref import WeakKeyDictionary
@@ -55,6 +56,9 @@ class Holder(NamedTuple):
     place: str
 
 
+Tell = Callable[[Holder, float], object]
+
+
 class Watch:
     """The watch of one event loop.
 
@@ -68,7 +72,7 @@ class Watch:
     def __init__(self, loop: asyncio.AbstractEventLoop, limit: float) -> None:
         self._loop = loop
         self._limit = limit
-        self._users = 0
+        self._tells: list[Tell] = []
         self._thread_of_loop = threading.get_ident()
         self._idle_frame = _frame_below(asyncio.current_task(loop))
         self._is_over = threading.Event()
@@ -77,10 +81,11 @@ class Watch:
         self._thread = threading.Thread(target=self._run, name="bennu-watch", daemon=True)
 
     @classmethod
-    def begin(cls, limit: float = LIMIT) -> Watch:
+    def begin(cls, tell: Tell, limit: float = LIMIT) -> Watch:
         """Watch the running event loop. Each caller later calls :meth:`end` of the returned watch.
 
         Args:
+            tell: Called on the event loop after it was held, with the function and the seconds.
             limit: Seconds that a callback can hold the loop without a warning; default 0.1.
         """
         loop = asyncio.get_running_loop()
@@ -88,13 +93,13 @@ class Watch:
         if watch is None:
             watch = cls._of[loop] = cls(loop, limit)
             watch._thread.start()
-        watch._users += 1
+        watch._tells.append(tell)
         return watch
 
-    def end(self) -> None:
-        """Stop watching, if this is the last call of :meth:`end`."""
-        self._users -= 1
-        if not self._users:
+    def end(self, tell: Tell) -> None:
+        """Stop watching for a caller of :meth:`begin`. The last one stops the watch."""
+        self._tells.remove(tell)
+        if not self._tells:
             self._is_over.set()
             self._answered.set()
             if self._of.get(self._loop) is self:
@@ -128,7 +133,19 @@ class Watch:
                     return
         held = time.monotonic() - since
         if found is not None and held > self._limit and not self._is_over.is_set():
-            self._loop.call_soon_threadsafe(_warn, found, held)
+            self._loop.call_soon_threadsafe(self._warn, found, held)
+
+    def _warn(self, holder: Holder, seconds: float) -> None:
+        """Log what has held the loop, and tell the users. This runs on the loop."""
+        log.log(
+            logging.WARNING,
+            "%s held the event loop for %d ms, at %s: no other client was served in that time. Await the slow"
+            " call, or write a plain `def`, which runs in a thread",
+            (holder.name, round(seconds * 1000), holder.place),
+            ("held", holder.place),
+        )
+        for tell in tuple(self._tells):
+            tell(holder, seconds)
 
     def _is_idle(self) -> bool:
         """Return whether the loop waits for input, and so needs not be woken for a check."""
@@ -145,16 +162,6 @@ def _frame_below(task: asyncio.Task[Any] | None) -> FrameType | None:
     coroutine: Any = None if task is None else task.get_coro()
     frame: FrameType | None = getattr(coroutine, "cr_frame", None)
     return None if frame is None else frame.f_back
-
-
-def _warn(holder: Holder, seconds: float) -> None:
-    log.log(
-        logging.WARNING,
-        "%s held the event loop for %d ms, at %s: no other client was served in that time. Await the slow"
-        " call, or write a plain `def`, which runs in a thread",
-        (holder.name, round(seconds * 1000), holder.place),
-        ("held", holder.place),
-    )
 
 
 def what_runs(top: FrameType) -> Holder | None:

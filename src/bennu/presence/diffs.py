@@ -307,7 +307,7 @@ class TopicDiffs:
         if not (net.joins or net.leaves):
             return
         if server.telemetry.handlers[PresenceChanged]:
-            server.telemetry.emit(self._event(net))
+            server.telemetry.tell(self._event(net))
         if self._hooks is not None:
             if not tells_all:
                 joins, leaves = bare(net.joins), bare(net.leaves)

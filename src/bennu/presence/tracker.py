@@ -131,9 +131,9 @@ class _RunningShard:
             return
         for node in sorted(before.keys() | after.keys()):
             if node not in after:
-                self._telemetry.emit(ReplicaChanged(self._name, node, "gone"))
+                self._telemetry.tell(ReplicaChanged(self._name, node, "gone"))
             elif before.get(node) is not after[node]:
-                self._telemetry.emit(ReplicaChanged(self._name, node, after[node].value))
+                self._telemetry.tell(ReplicaChanged(self._name, node, after[node].value))
 
 
 class Tracker:

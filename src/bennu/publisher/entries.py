@@ -71,7 +71,11 @@ class EntryPublisher:
         self._log = log
         self._tasks = LogTasks(log)
         self._guard = StoreGuard(
-            store, self._tasks.spawn, _do_nothing, log, "Broadcasts to topics with history fail"
+            store,
+            self._tasks.spawn,
+            _do_nothing,
+            log,
+            effect="Broadcasts to topics with history fail",
         )
         self._drafts = DraftMaker()
         self._writers = LogWriters(self._append, self._tasks.spawn)

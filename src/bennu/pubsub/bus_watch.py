@@ -145,7 +145,7 @@ class BusWatch:
                 "This node (%s) hears the bus again, after %.1f s", self._node, silence
             )
         if self._telemetry.handlers[BusRestored]:
-            self._telemetry.emit(BusRestored(self._node, silence))
+            self._telemetry.tell(BusRestored(self._node, silence))
 
     def _down(self) -> None:
         if self._is_reported:
@@ -158,4 +158,4 @@ class BusWatch:
             self.silence,
         )
         if self._telemetry.handlers[BusCutOff]:
-            self._telemetry.emit(BusCutOff(self._node, self.silence))
+            self._telemetry.tell(BusCutOff(self._node, self.silence))

@@ -216,7 +216,7 @@ class Cluster:
         if topic is not None and loss.topic != topic and loss.count and is_for_this_node:
             self._telemetry.accounts.of(topic).lost += loss.count
         if self._telemetry.handlers[BusMessagesLost]:
-            self._telemetry.emit(BusMessagesLost(loss.node, topic, loss.count, loss.reason))
+            self._telemetry.tell(BusMessagesLost(loss.node, topic, loss.count, loss.reason))
         if loss.topic is not None and loss.topic[:1] == PRESENCES:
             return  # presence repairs it
         self.log.warning(

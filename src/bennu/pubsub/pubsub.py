@@ -31,6 +31,7 @@ from .fastlane import Batch, Interceptor, LaneKey, Outbox
 from .given_bus import GivenBus
 from .message_types import MessageTypes
 from .packing import packed
+from .reporting import report_broadcast
 from .subscription import Subscription
 from .topic_logs import TopicLogs
 from .topic_table import TopicTable
@@ -338,6 +339,7 @@ class PubSub:
             message: See :meth:`broadcast`.
         """
         self.home.expect("pubsub", "direct_broadcast", ON_LOOP)
+        report_broadcast(self.telemetry, topic, message, node)
         if node == self.node:
             self.send(topic, message)
         elif self.cluster is not None:
@@ -359,11 +361,12 @@ class PubSub:
             Whether the batch of this turn is full, so that the caller should await ``asyncio.sleep(0)``.
         """
         self.home.expect("pubsub", "local_broadcast", LATER)
-        return self.send(topic, message, sender)
+        return self.send_locally(topic, message, sender)
 
     async def send_everywhere(self, topic: str, message: Any, sender: object = None) -> None:
         """Send a message as :meth:`broadcast` does, for a caller that has called :meth:`Home.expect`."""
         cluster, logs = self.cluster, self.logs
+        report_broadcast(self.telemetry, topic, message, "all")
         if logs is not None and isinstance(message, Broadcast):
             history = logs.history_of(topic, message.event)
             if history is not None:
@@ -379,10 +382,21 @@ class PubSub:
         if is_crowded:
             await asyncio.sleep(0)
 
+    def send_locally(
+        self,
+        topic: str | SocketId,
+        message: Any,
+        sender: object = None,
+        scope: str = "local",
+    ) -> bool:
+        """Send a message as :meth:`local_broadcast` does, for a caller that has called :meth:`Home.expect`."""
+        report_broadcast(self.telemetry, topic, message, scope)
+        return self.send(topic, message, sender)
+
     def send(
         self, topic: str | SocketId, message: Any, sender: object = None, text: Raw | None = None
     ) -> bool:
-        """Send a message as :meth:`local_broadcast` does, for a caller that has called :meth:`Home.expect`.
+        """Send a message to the subscribers in this process. Return whether the batch of this turn is full.
 
         If the payload is written as JSON already, clients get that ``text``. Interceptors and listeners get the payload.
         """

@@ -11,10 +11,12 @@ from msgspec import Raw
 from ..errors import DecodeError
 from ..message import Broadcast
 from ..reasons import DropReason
+from ..telemetry import BroadcastFannedOut
 from ..telemetry.accounts import Account
 from ..user_code.copies import copy_of
 from .envelope import Envelope, EnvelopeKind
 from .fastlane import Interceptor, Lane, LaneKey, Outbox
+from .reporting import FanOut
 
 if TYPE_CHECKING:
     from ..store.entry import LogEntry
@@ -76,6 +78,7 @@ class Subscribers:
         if isinstance(message, Broadcast):
             event, payload = message.event, message.payload
             account = self.account
+            fan_out = self._begin(pubsub)
             account.messages += 1
             framed: list[tuple[Lane, Any]] = []
             for lane in self.lanes.values():
@@ -94,6 +97,8 @@ class Subscribers:
                 exclude = None if sender is None else lane.outbox_of(sender)
                 _count(account, lane, exclude)
                 crowded |= pubsub.batch.add(lane, frame, exclude)
+            if fan_out is not None:
+                fan_out.end(message.topic, event, len(framed))
         if self.listeners:
             self._tell_listeners(pubsub, message, sender)
         return crowded
@@ -132,6 +137,7 @@ class Subscribers:
             broadcast = Broadcast(topic, event, _decode(entry.payload))
         position = f"{entry.offset}:{epoch}"
         account, batch = self.account, pubsub.batch
+        fan_out, encoded = self._begin(pubsub), 0
         account.messages += 1
         for lane in lanes:
             if lane.is_positioned is None:
@@ -154,11 +160,21 @@ class Subscribers:
             exclude = None if sender is None else lane.outbox_of(sender)
             _count(account, lane, exclude)
             batch.put(lane, frame, exclude)
+            encoded += 1
+        if fan_out is not None:
+            fan_out.end(topic, event, encoded)
         # After all lanes: a write can find that a client is slow, and then its member leaves its lane.
         crowded = batch.flush_if_full()
         if self.listeners:
             self._tell_listeners(pubsub, broadcast, sender)
         return crowded
+
+    def _begin(self, pubsub: PubSub) -> FanOut | None:
+        """Begin the report of a fan-out, if somebody wants it."""
+        telemetry = pubsub.telemetry
+        if self.lanes and telemetry.handlers[BroadcastFannedOut]:
+            return FanOut(telemetry, self.account)
+        return None
 
     def _tell_listeners(self, pubsub: PubSub, message: Any, sender: object) -> None:
         message = copy_of(message)  # the sender can change the message later

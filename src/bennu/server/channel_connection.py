@@ -35,7 +35,9 @@ from ..protocol.decisions import DELIVER, Decision, Membership, Memberships
 from ..protocol.encoding import check_values, encode_json
 from ..reasons import CloseCode, DropReason, Limit, Reason
 from ..socket import Socket
+from ..telemetry import ReplySent
 from .channel_server import ChannelServer
+from .channel_telemetry import report_replied
 from .connection import ServerConnection
 from .expiry import Expiry, RenewableExpiry
 from .joining import CRASHED
@@ -296,6 +298,8 @@ class ChannelConnection(ServerConnection[Socket[Any]]):
         if self.backpressure is not None:
             self.backpressure.begin_queueing()
         self.send(encoded)
+        if self.server.telemetry.handlers[ReplySent]:
+            report_replied(self, message.topic, message.ref, OK, len(encoded[1]))
         if self._close_after is not None:
             self._write_close_after()
 
@@ -350,6 +354,8 @@ class ChannelConnection(ServerConnection[Socket[Any]]):
         if batch.entries:
             batch.sync(self)
         self.write(self._frame(*encoded))
+        if self.server.telemetry.handlers[ReplySent]:
+            report_replied(self, topic, ref, status, len(encoded[1]))
 
     def _write_close_after(self) -> None:
         if self._close_after is not None:

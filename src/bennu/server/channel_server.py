@@ -28,10 +28,10 @@ from ..history.reader import AnyPosition
 from ..message import OK, Broadcast, Message
 from ..pubsub.fastlane import LaneKey
 from ..store.entry import LogEntry
-from ..telemetry import ChannelHandledIn
+from ..telemetry import ChannelHandledIn, PushSent
 from ..user_code.callback import UNFINISHED, call_now
 from .channel_member import ChannelMember
-from .channel_telemetry import emit_handled, warn_unsent
+from .channel_telemetry import emit_handled, report_ended, report_pushed, warn_unsent
 from .end import End, Trigger
 from .joining import CRASHED, join
 from .joining_history import read_history
@@ -64,6 +64,7 @@ class ChannelServer:
     Attributes:
         agent: The channel object.
         join_ref: The client's join_ref, or else the ref of its join.
+        joined_at: The time at which the join succeeded, in seconds of the event loop. Unset before.
         phase: The phase of the channel.
         lane: The lane of its topic that the connection is in because of this channel.
         member: The membership in a topic with history; None for a topic without history.
@@ -76,6 +77,7 @@ class ChannelServer:
         "connection",
         "definition",
         "join_ref",
+        "joined_at",
         "lane",
         "member",
         "message",
@@ -118,7 +120,10 @@ class ChannelServer:
 
     def move(self, trigger: Trigger) -> Notice:
         """Go to the next phase; return the notice to the client."""
-        self.phase, notice = TRANSITIONS[self.phase, trigger]
+        before = self.phase
+        self.phase, notice = TRANSITIONS[before, trigger]
+        if before is JOINED:
+            report_ended(self, trigger)
         return notice
 
     # Methods for the connection.
@@ -165,6 +170,7 @@ class ChannelServer:
     def accepted(self) -> None:
         """Note that the join has succeeded."""
         self.move(Trigger.ACCEPTED)
+        self.joined_at = self.connection.server.loop.time()
         self.enter_lane()
 
     def enter_lane(self) -> None:
@@ -215,6 +221,8 @@ class ChannelServer:
         if self.phase is Phase.ENDED:
             return
         connection = self.connection
+        if connection.server.telemetry.handlers[PushSent]:
+            report_pushed(self, event)
         if self.member is not None and (encoded := self.member.encode_push(event, payload)):
             connection.send(encoded)
             return

@@ -10,14 +10,31 @@ from ..logs.log import Printed
 from ..logs.printable import described
 from ..logs.why import why
 from ..message import Error, Message, Ok
-from ..telemetry import ChannelHandledIn, ChannelJoined, MessageRefused
+from ..telemetry import (
+    ChannelEnded,
+    ChannelHandledIn,
+    ChannelJoined,
+    MessageRefused,
+    PushSent,
+    ReplySent,
+)
 from ..user_code.invalid_payload import InvalidPayload
 from ..user_code.payload import anything
 
 if TYPE_CHECKING:
+    from .channel_connection import ChannelConnection
     from .channel_server import ChannelServer
+    from .end import Trigger
 
-__all__ = ["emit_handled", "emit_refused", "report_joined", "warn_unsent"]
+__all__ = [
+    "emit_handled",
+    "emit_refused",
+    "report_ended",
+    "report_joined",
+    "report_pushed",
+    "report_replied",
+    "warn_unsent",
+]
 
 
 def report_joined(
@@ -46,7 +63,40 @@ def report_joined(
         lines.join_refused(topic, lambda: _readable(message), reason)
     if telemetry.handlers[ChannelJoined]:
         name, payload = server.definition.name, _readable(message)
-        telemetry.emit(ChannelJoined(topic, name, payload, result, duration, reason))
+        telemetry.tell(ChannelJoined(topic, name, payload, result, duration, reason))
+
+
+def report_ended(server: ChannelServer, trigger: Trigger) -> None:
+    """Emit that a joined channel begins to end."""
+    shared = server.connection.server
+    if shared.telemetry.handlers[ChannelEnded] and server.connection.socket.log:
+        duration = shared.loop.time() - server.joined_at
+        name, end = server.definition.name, trigger.name.lower()
+        shared.telemetry.tell(ChannelEnded(server.topic, name, end, duration))
+
+
+def report_pushed(server: ChannelServer, event: str) -> None:
+    """Emit that a channel has pushed an event."""
+    if server.connection.socket.log:
+        server.connection.server.telemetry.tell(
+            PushSent(server.topic, server.definition.name, event)
+        )
+
+
+def report_replied(
+    connection: ChannelConnection, topic: Any, ref: Any, status: str, size: int
+) -> None:
+    """Emit that a reply was written.
+
+    Args:
+        connection: The client's connection.
+        topic: The topic of the client's message.
+        ref: The ref of the client's message.
+        status: The status of the reply.
+        size: Bytes of the reply.
+    """
+    if connection.socket.log:
+        connection.server.telemetry.tell(ReplySent(topic, ref, status, size))
 
 
 def emit_handled(server: ChannelServer, message: Message, started: float) -> None:
@@ -60,7 +110,7 @@ def emit_handled(server: ChannelServer, message: Message, started: float) -> Non
     if server.connection.socket.log:
         duration = time.perf_counter() - started
         name, payload = server.definition.name, _readable(message)
-        server.connection.server.telemetry.emit(
+        server.connection.server.telemetry.tell(
             ChannelHandledIn(server.topic, name, message.event, message.ref, payload, duration)
         )
 
@@ -71,7 +121,7 @@ def emit_refused(server: ChannelServer, message: Message, response: Any) -> None
     if telemetry.handlers[MessageRefused] and server.connection.socket.log:
         event, reason = str(message.event), why(response)
         name = server.definition.name
-        telemetry.emit(MessageRefused(server.topic, name, event, message.ref, reason))
+        telemetry.tell(MessageRefused(server.topic, name, event, message.ref, reason))
 
 
 def warn_unsent(server: ChannelServer, handler: Handler, value: object) -> None:

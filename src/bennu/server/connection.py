@@ -33,6 +33,7 @@ from ..pubsub import Framing, Writer
 from ..reasons import CloseCode
 from ..socket import SocketBase
 from .backpressure import Backpressure, discard
+from .closing import report_closed
 from .expiry import Expiry, listen_to_id
 from .rate_limit import RateLimiter
 
@@ -64,11 +65,14 @@ class ServerConnection(ABC, Generic[K]):
 
     Attributes:
         backpressure: Decides about messages while the client reads too slowly; else None.
+        close_code: The code with which the server has closed the connection; None if it has not.
         context: The context variables of channels that join from now on.
         expiry: The time limit and the ids of the connection, or the subscription to its only id; None if it has none.
         is_lost: Whether the connection has ended, so that nothing can be written.
         small: The most bytes of a small message, which are not counted.
         limiter: Limits the rates of the client's messages; None if neither the socket nor an event has a rate.
+        mount: The path on which the socket is mounted.
+        opened_at: The time at which the connection opened, in seconds of the event loop.
         silent: The number of checks by the idle timer since the client's last message. The transport sets it to zero.
         write: Writes a framed message, and never waits.
     """
@@ -82,6 +86,7 @@ class ServerConnection(ABC, Generic[K]):
         "_unhandled",
         "assigns",
         "backpressure",
+        "close_code",
         "context",
         "cursor",
         "expiry",
@@ -90,6 +95,8 @@ class ServerConnection(ABC, Generic[K]):
         "is_lost",
         "lanes",
         "limiter",
+        "mount",
+        "opened_at",
         "server",
         "silent",
         "small",
@@ -100,11 +107,14 @@ class ServerConnection(ABC, Generic[K]):
     def __init__(self, server: Server, accepted: Accepted[K], transport: Transport) -> None:
         self.server = server
         self.socket = socket = accepted.socket
+        self.mount = accepted.mount
         self.info = accepted.info
         self.assigns = accepted.assigns
         self.context = accepted.context
         self.id = accepted.id
         self.is_lost = False
+        self.opened_at = server.loop.time()
+        self.close_code: int | None = None
         self.silent = 0
         self.backpressure: Backpressure | None = None
         self.write: Writer = transport.write
@@ -133,9 +143,10 @@ class ServerConnection(ABC, Generic[K]):
         """Add the connection to the connections of the endpoint."""
         self.server.opened(self)
 
-    def _exit(self) -> None:
-        """Remove the connection from the connections of the endpoint."""
+    def _exit(self, reason: str | Exception) -> None:
+        """Remove the connection from the connections of the endpoint, and report its end."""
         self.server.closed(self)
+        report_closed(self, reason)
 
     @property
     def transport(self) -> str:
@@ -188,7 +199,7 @@ class ServerConnection(ABC, Generic[K]):
         backpressure, self.backpressure = self.backpressure, None
         if backpressure is not None:
             backpressure.drop_all()
-        self._exit()
+        self._exit(reason)
         # These objects refer to the connection. Without them it is freed without the garbage collector.
         expiry, self.expiry = self.expiry, None
         if expiry is not None:
@@ -316,6 +327,7 @@ class ServerConnection(ABC, Generic[K]):
         if self.is_lost:
             return
         self.settle()
+        self.close_code = code
         self.lost(reason)
         self._transport.close(code, text)
 

@@ -168,7 +168,7 @@ class Drainer:
         deadline = self._server.loop.time() + within
         leaving = iter(connections)
         for batch in plan_drain(drain, total, within, random):
-            self._server.telemetry.emit(
+            self._server.telemetry.tell(
                 SocketDrain(
                     name,
                     batch.count,

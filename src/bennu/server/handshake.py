@@ -47,6 +47,7 @@ class Accepted(Struct, Generic[K], frozen=True, eq=False):
 
     Attributes:
         socket: The socket that the client connects to.
+        mount: The path on which the socket is mounted.
         serializer: The serializer of the client's version; None on a raw socket.
         info: The request.
         assigns: The value that ``connect`` returned.
@@ -58,6 +59,7 @@ class Accepted(Struct, Generic[K], frozen=True, eq=False):
     """
 
     socket: K
+    mount: str
     serializer: Serializer | None
     info: ConnectInfo
     assigns: Any
@@ -135,8 +137,10 @@ async def _make_readable(
     serializer = closest(request.params.get("vsn", DEFAULT_VSN), socket.serializers)
     if serializer is None:
         return denied
-    subprotocol, refusal = request.subprotocol, denied.refusal
-    return Accepted(socket, serializer, request.info, None, None, subprotocol, refusal)
+    mount, subprotocol = request.target.mount, request.subprotocol
+    return Accepted(
+        socket, mount, serializer, request.info, None, None, subprotocol, denied.refusal
+    )
 
 
 async def _decide_within(
@@ -220,7 +224,9 @@ async def _connect(
         server.log.exception("connect of %s crashed", target.mount)
         return Denied(500, b"Internal Server Error")
     else:
-        outcome = Accepted(socket, serializer, info, assigns, name, request.subprotocol)
+        outcome = Accepted(
+            socket, target.mount, serializer, info, assigns, name, request.subprotocol
+        )
     if socket.log and (server.lines.is_asked or server.telemetry.handlers[SocketConnected]):
         _tell(server, request, serializer, outcome, reason, time.perf_counter() - started)
     return outcome
@@ -244,7 +250,7 @@ def _tell(
         server.lines.connect_refused(mount, params, reason)
     if server.telemetry.handlers[SocketConnected]:
         result: Literal["ok", "error"] = "ok" if is_accepted else "error"
-        server.telemetry.emit(
+        server.telemetry.tell(
             SocketConnected(mount, transport, name, params, result, duration, reason)
         )
 

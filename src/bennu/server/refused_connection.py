@@ -113,5 +113,6 @@ class RefusedConnection(ServerConnection):
     def _enter(self) -> None:
         self.server.refused.add(self)
 
-    def _exit(self) -> None:
+    def _exit(self, reason: str | Exception) -> None:
+        del reason
         self.server.refused.discard(self)

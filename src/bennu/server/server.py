@@ -12,10 +12,10 @@ from ..limits.connections import ConnectionLimits, network_of
 from ..limits.limits import Threads
 from ..loop.scheduler import Scheduler
 from ..loop.threads import Pools
-from ..loop.watch import LIMIT, Watch
+from ..loop.watch import LIMIT, Holder, Watch
 from ..pubsub import PubSub
 from ..reasons import CloseCode
-from ..telemetry import LogHandler, ParameterFilter, Telemetry
+from ..telemetry import LogHandler, LoopHeld, ParameterFilter, Telemetry
 from ..user_code.callback import Callback
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class Server:
             self.connection_limits.forget_rates()
         self.context = copy_context()
         if HOLD_LIMIT is not None:
-            self._watch = Watch.begin(HOLD_LIMIT)
+            self._watch = Watch.begin(self._tell_held, HOLD_LIMIT)
 
     async def end_connections(self) -> None:
         """Close every connection, end every channel, and wait until their tasks have ended."""
@@ -161,7 +161,12 @@ class Server:
         self.pools.drop()
         watch, self._watch = self._watch, None
         if watch is not None:
-            watch.end()
+            watch.end(self._tell_held)
+
+    def _tell_held(self, holder: Holder, seconds: float) -> None:
+        """Emit what has held the event loop."""
+        if self.telemetry.handlers[LoopHeld]:
+            self.telemetry.tell(LoopHeld(holder.name, holder.place, seconds))
 
     async def wait_until_idle(self, deadline: float) -> None:
         """Wait until every channel has ended, or until ``deadline``, in seconds of the event loop's clock."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from threading import Lock
-from typing import Any, Final
+from typing import Any, Final, TypeVar, overload
 
 from ..errors import DefinitionError
 from ..logs.log import Log
@@ -17,8 +17,11 @@ from .events import EVENTS, Event, LimitExceeded, MessagesDropped
 
 __all__ = ["Telemetry"]
 
-Handler = Callable[[Event], object]
+Detach = Callable[[], None]
 
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
 
 MAX_DROP_TOPICS: Final = 10_000
 """The most topics whose drops are counted separately. The limit exists because clients can choose names of topics."""
@@ -26,6 +29,9 @@ MAX_DROP_TOPICS: Final = 10_000
 MAX_TOPIC: Final = 200
 """Characters of the longest topic that is counted by its name."""
 
+
+FROM_THREAD: Final = "loop.call_soon_threadsafe(endpoint.telemetry.{}, event), where loop is the server's event loop,"
+"""The code with which a worker thread emits an event, for errors."""
 
 _EXCEEDED: Final = {
     limit: f"Over a limit, {limit.meaning.replace('`', '')}: the client %s%s%s; %d time(s) in all"
@@ -56,25 +62,48 @@ class Telemetry:
         self._lock = Lock()
         self.accounts = Accounts()
         self.log = Log()
-        self.handlers: dict[type[Event], tuple[Callback, ...]] = dict.fromkeys(EVENTS, ())
+        self.handlers: dict[type[Any], tuple[Callback, ...]] = dict.fromkeys(EVENTS, ())
         self.drops: Counter[tuple[str, DropReason]] = Counter()
         self.exceeded: Counter[Limit] = Counter()
         self.missed: Counter[LossReason] = Counter()
 
-    def attach(self, handler: Handler, *event_types: type[Event]) -> Callable[[], None]:
+    @overload
+    def attach(self, handler: Callable[[Event], object], /) -> Detach: ...
+    @overload
+    def attach(self, handler: Callable[[A], object], a: type[A], /) -> Detach: ...
+    @overload
+    def attach(self, handler: Callable[[A | B], object], a: type[A], b: type[B], /) -> Detach: ...
+    @overload
+    def attach(
+        self, handler: Callable[[A | B | C], object], a: type[A], b: type[B], c: type[C], /
+    ) -> Detach: ...
+    @overload
+    def attach(
+        self,
+        handler: Callable[[Any], object],
+        a: type[Any],
+        b: type[Any],
+        c: type[Any],
+        d: type[Any],
+        /,
+        *more: type[Any],
+    ) -> Detach: ...
+
+    def attach(self, handler: Callable[[Any], object], /, *event_types: type[Any]) -> Detach:
         """Add a handler. You can call this and the returned function before the start, and in any thread.
 
         Args:
             handler: A plain function of one argument, the event. It is called on the event loop, and the server waits
                 for it, so it must return at once. If it raises, the exception is logged, and the endpoint goes on.
-            event_types: The classes of the events that the handler gets. By default it gets all events. Name the
-                classes that you need: an event without a handler is not made, which saves time for each message.
+            event_types: The classes of the events that the handler gets: Bennu's or your own. By default it gets all
+                events of Bennu. Name the classes that you need: an event without a handler is not made, which saves
+                time for each message.
 
         Returns:
             A function that removes the handler. You can call it more than once.
 
         Raises:
-            DefinitionError: The handler is async (nothing would await it), or a class is not a class of events.
+            DefinitionError: The handler is async (nothing would await it), or an argument is not a class.
             NotStarted: This process is a fork of the process that serves, and gets no events.
 
         Example:
@@ -90,7 +119,7 @@ class Telemetry:
         kinds = _event_types(event_types)
         with self._lock:
             for kind in kinds:
-                self.handlers[kind] = (*self.handlers[kind], callback)
+                self.handlers[kind] = (*self.handlers.get(kind, ()), callback)
         is_attached = True
 
         def detach() -> None:
@@ -112,7 +141,7 @@ class Telemetry:
             key = ("*", reason)
         self.drops[key] += count
         if self.handlers[MessagesDropped]:
-            self.emit(MessagesDropped(topic, reason, count))
+            self.tell(MessagesDropped(topic, reason, count))
 
     def limit_exceeded(
         self, limit: Limit, peer: str | None, topic: str | None = None, event: str | None = None
@@ -130,7 +159,7 @@ class Telemetry:
         """
         self.exceeded[limit] += 1
         if self.handlers[LimitExceeded]:
-            self.emit(LimitExceeded(limit, peer, topic, event))
+            self.tell(LimitExceeded(limit, peer, topic, event))
         self.log.warning(
             _EXCEEDED[limit],
             peer or "whose address is unknown",
@@ -140,22 +169,50 @@ class Telemetry:
             burst=1,
         )
 
-    def emit(self, event: Event) -> None:
-        """Call the handlers of an event's class."""
+    def wants(self, event_type: type[Any]) -> bool:
+        """Return whether an event has a handler, so that it need not be made in vain.
+
+        Args:
+            event_type: The class of the event.
+        """
+        return bool(self.handlers.get(event_type))
+
+    def emit(self, event: object) -> None:
+        """Call the handlers of an event of your own. Any object is an event, and its class is its kind.
+
+        Args:
+            event: The event. Handlers of a base class do not get it.
+
+        Raises:
+            WrongThread: The call comes from another thread or event loop than the endpoint's.
+            NotStarted: The endpoint is not started in this process.
+
+        Example:
+            >>> @dataclass(frozen=True)
+            ... class OrderPlaced:
+            ...     total: int
+            >>> detach = endpoint.telemetry.attach(print, OrderPlaced)
+            >>> endpoint.telemetry.emit(OrderPlaced(total=100))
+        """
+        self._home.expect("endpoint.telemetry", "emit", FROM_THREAD)
+        self.tell(event)
+
+    def tell(self, event: object) -> None:
+        """Call the handlers of an event of Bennu's own; see :meth:`emit`."""
         kind = type(event)
-        for handler in self.handlers[kind]:
+        for handler in self.handlers.get(kind, ()):
             try:
                 handler.call_now(event)
             except Exception:
                 self.log.exception("A telemetry handler failed on %s", kind.__name__)
 
 
-def _event_types(given: Sequence[Any]) -> tuple[type[Event], ...]:
+def _event_types(given: Sequence[Any]) -> tuple[type[Any], ...]:
     for kind in given:
-        if kind not in EVENTS:
+        if not isinstance(kind, type):
             raise DefinitionError(
                 "telemetry.attach(handler, ...)",
-                expected=f"classes of events: {', '.join(one.__name__ for one in EVENTS)}",
+                expected="classes of events, of Bennu or your own",
                 got=repr(kind),
                 write="telemetry.attach(handler, ChannelJoined)",
             )
