@@ -10,7 +10,11 @@ from typing import Any
 
 import pytest
 
+from bennu.logs.context import LineContext, context_of, running
 from bennu.logs.log import BURST, EVERY, MAX_KINDS, Log, Printed, shape_of
+from bennu.testing.clock import advance, running_loop
+
+from .test_context import Handled
 
 HOSTILE = "a\nINFO: forged\x1b[2J\u202e\ud83d" + "x" * 10_000
 
@@ -301,3 +305,34 @@ def test_a_traceback_is_logged_with_printable_messages(
 
 def test_the_kind_of_a_line_is_its_text_without_its_values() -> None:
     assert shape_of("%s took %.1f s, over %gs (%d)") == "… took … s, over …s (…)"
+
+
+@pytest.mark.parametrize("by_timer", [True, False])
+async def test_the_number_of_lines_left_out_is_about_no_client(
+    by_timer: bool, log: Log, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither if a timer writes it, which the handler of a client has set, nor if a later line does."""
+    contexts: list[LineContext] = []
+
+    def note(record: logging.LogRecord) -> bool:
+        contexts.append(context_of(record))
+        return True
+
+    caplog.handler.addFilter(note)
+    clock = Clock()
+    log = Log(clock=clock)
+    if by_timer:
+        log.start(running_loop())
+    with running(Handled(topic="room:1")):
+        for _ in range(BURST + 1):
+            log.warning("a line")
+        if by_timer:
+            await advance(EVERY + 1)
+        clock.now += EVERY + 1
+        log.warning("a line")
+    log.stop()
+    caplog.handler.removeFilter(note)
+    numbers = [message.startswith("Not shown: 1 more") for message in caplog.messages]
+    assert sum(numbers) == 1
+    assert contexts[numbers.index(True)] == {}
+    assert contexts[0] == {"topic": "room:1"}

@@ -26,9 +26,11 @@ import sys
 import time
 from collections.abc import Callable, Hashable
 from contextlib import suppress
+from contextvars import Context
 from threading import get_ident
 from typing import Any, Final
 
+from .context import running
 from .printable import CUT, LIMIT, printable
 from .tracebacks import traceback_of
 
@@ -135,7 +137,7 @@ class _Counts:
         known.left_out += 1
         if self.timer is None and self.loop is not None:
             with suppress(RuntimeError):  # the loop was closed without a call of `stop`
-                self.loop.call_soon_threadsafe(self._set_timer)
+                self.loop.call_soon_threadsafe(self._set_timer, context=Context())
         return None
 
     def summarise(self, now: float) -> None:
@@ -167,8 +169,9 @@ def _begin_interval(known: _Kind, now: float) -> None:
         known.written = 0  # no line was left out in the last interval
     known.until = now + EVERY
     if left_out and known.logger.isEnabledFor(known.level):
-        shape = Printed(shape_of(known.text))
-        _write(known.logger, known.level, LEFT_OUT, (left_out, shape), None)
+        values = (left_out, Printed(shape_of(known.text)))
+        with running(None):  # the line is about many clients
+            _write(known.logger, known.level, LEFT_OUT, values, None)
 
 
 class Log:
