@@ -102,7 +102,7 @@ async def test_text_can_have_the_context_and_the_lines_of_the_application(folder
 @log_options
 @click.option("--log-config", default=None)
 @click.pass_context
-def command(context: click.Context, log_config: str | None, **options: Any) -> None:
+def command(context: click.Context, /, log_config: str | None, **options: Any) -> None:
     """Print the configuration."""
     make = read_log_options(context, "info", log_config, **options)
     found = None if make is None else make("worker 1")

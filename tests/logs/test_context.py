@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from contextvars import copy_context
+from typing import Any
 
 import pytest
 
@@ -15,9 +16,9 @@ from bennu.logs.context import LineContext, context_of, running
 class Handled:
     """A handler that runs."""
 
-    def __init__(self, is_here: bool = True, **fields: str | None) -> None:
+    def __init__(self, *, is_here: bool = True, **fields: Any) -> None:
         self.is_here = is_here
-        self._fields = fields
+        self._fields: dict[str, str | None] = fields
 
     def log_fields(self) -> dict[str, str | None]:
         return dict(self._fields)
@@ -67,7 +68,7 @@ def test_a_thread_in_the_context_of_a_handler_writes_about_it() -> None:
         ({"topic": "x" * 300}, f' [topic="{"x" * 199}…"]'),
     ],
 )
-def test_a_client_can_not_forge_a_field(fields: dict[str, str], text: str) -> None:
+def test_a_client_can_not_forge_a_field(fields: dict[str, Any], text: str) -> None:
     with running(Handled(**fields)):
         assert str(context_of(line())) == text
 

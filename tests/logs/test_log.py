@@ -304,7 +304,8 @@ def test_a_traceback_is_logged_with_printable_messages(
 
 
 def test_the_kind_of_a_line_is_its_text_without_its_values() -> None:
-    assert shape_of("%s took %.1f s, over %gs (%d)") == "… took … s, over …s (…)"
+    assert shape_of("%s took %.1f s, over %gs (%d%%)%s") == "… took … s, over …s (…%)…"
+    assert shape_of("JOINED %s in %s%s") == "JOINED … in …"
 
 
 @pytest.mark.parametrize("by_timer", [True, False])

@@ -76,9 +76,9 @@ class Room(Channel[Any]):
     async def order(self) -> Ok:
         shop.info("order")
         async with asyncio.TaskGroup() as group:
-            group.create_task(self.nested())
+            _ = group.create_task(self.nested())
         await asyncio.to_thread(shop.info, "in a thread of the handler's")
-        self.start(self.deliver())
+        _ = self.start(self.deliver())
         return Ok()
 
     async def nested(self) -> None:
@@ -199,7 +199,7 @@ async def test_bennus_lines_say_whom_they_are_about(written: Collector) -> None:
 
         @on("start")
         async def begin(self) -> None:
-            self.start(self.fail())
+            _ = self.start(self.fail())
 
         async def fail(self) -> None:
             await work(1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging.config
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 from click.core import ParameterSource
@@ -92,4 +92,4 @@ def begin_logging(config: Any) -> None:
         config: The configuration of a process, or the file of ``--log-config``. uvicorn takes it later, after the import.
     """
     if isinstance(config, dict) and "root" in config:
-        logging.config.dictConfig(config)
+        logging.config.dictConfig(cast("dict[str, Any]", config))

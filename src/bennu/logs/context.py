@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final, Protocol
@@ -51,7 +51,7 @@ RUNNING: Final[ContextVar[Running | None]] = ContextVar("bennu.running", default
 
 
 @contextmanager
-def running(what: Running | None) -> Iterator[None]:
+def running(what: Running | None) -> Generator[None]:
     """Write the lines of a block of code about ``what``. None is for lines that are about nobody."""
     token = RUNNING.set(what)
     try:

@@ -55,8 +55,9 @@ class JSONFormatter(logging.Formatter):
     ) -> None:
         super().__init__()
         self._worker = worker
-        is_filter = isinstance(filter_parameters, ParameterFilter)
-        self._hide = filter_parameters if is_filter else ParameterFilter(filter_parameters)
+        if not isinstance(filter_parameters, ParameterFilter):
+            filter_parameters = ParameterFilter(filter_parameters)
+        self._hide = filter_parameters
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the JSON of a line."""

@@ -49,17 +49,17 @@ LEFT_OUT: Final = 'Not shown: %d more like "%s"'
 
 Now = Callable[[], float]
 
-_VALUE = re.compile(r"%[.\d]*[a-z]")
+_VALUE = re.compile(r"(?:%[.\d]*[a-z])+")
 
 
 def shape_of(text: str) -> str:
-    """Return the text of a line with ``…`` for each value.
+    """Return the text of a line with ``…`` for each value, or for several values without text between them.
 
     Example:
         >>> shape_of("%s crashed in %s")
         '… crashed in …'
     """
-    return _VALUE.sub(CUT, text)
+    return _VALUE.sub(CUT, text).replace("%%", "%")
 
 
 class Printed(str):

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from .connection import ServerConnection
     from .raw_server import RawServer
 
-    Served = ChannelServer | RawServer
-
 __all__ = ["About", "AboutConnection", "Connecting", "Handling", "context_of_started"]
 
 
@@ -60,7 +58,7 @@ class Handling:
 
     __slots__ = ("_event", "_server")
 
-    def __init__(self, server: Served, event: str | None = None) -> None:
+    def __init__(self, server: ChannelServer | RawServer, event: str | None = None) -> None:
         self._server = server
         self._event = event
 
@@ -125,7 +123,7 @@ def event_of(channel: ChannelServer) -> str | None:
     return PHX_JOIN if channel.phase is Phase.JOINING else None
 
 
-def context_of_started(server: Served) -> Context:
+def context_of_started(server: ChannelServer | RawServer) -> Context:
     """Return the context of a task that a handler starts: its lines keep the event of the handler."""
     context = copy_context()
     is_raw = isinstance(server.definition, RawDefinition)
