@@ -17,6 +17,7 @@ from bennu.cli.main import main
 from bennu.cli.parameters import LEVELS
 from bennu.client import Client
 
+from ..support.frames import PHX_JOIN
 from .command import bennu
 
 pytestmark = pytest.mark.clock("real")
@@ -92,7 +93,7 @@ async def test_text_can_have_the_context_and_the_lines_of_the_application(folder
     about = f"user_id=ann topic=room:1 event=order channel=Room trace_id={TRACE}]"
     assert packed.endswith(about)
     [joined] = [line for line in lines if "JOINED" in line]
-    assert joined.endswith(about.replace("event=order", "event=phx_join"))
+    assert joined.endswith(about.replace("event=order", f"event={PHX_JOIN}"))
 
 
 # The options.

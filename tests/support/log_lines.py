@@ -48,7 +48,7 @@ WHOLE: Final = {
 }
 """Lines of which the code says nothing but ``%s``, by their module."""
 
-LEVELS: Final = {"exception": "error", "warn": "warning"}
+LEVELS: Final = {"exception": "error"}
 
 
 class Line(NamedTuple):
@@ -106,9 +106,14 @@ def _written(
         if _is_method(function):
             yield _level(function.attr), ast.unparse(function.value), args[0], args[1:]
         elif function.attr == "log" and _is_log(function.value):
-            yield ast.unparse(args[0]).split(".")[-1].lower(), ast.unparse(function), args[1], []
-        elif function.attr == "_warn" and name in WARNINGS:
-            yield "warning", "self._warn", args[0], args[1:]
+            yield (
+                ast.unparse(args[0]).split(".")[-1].lower(),
+                ast.unparse(function.value),
+                args[1],
+                [],
+            )
+        elif function.attr.strip("_") == "warn" and name in WARNINGS:
+            yield "warning", ast.unparse(function.value), args[0], args[1:]
     if isinstance(function, ast.Name):  # write = self._log.warning if ... else self._log.info
         for method in ast.walk(texts.get(function.id, ast.Constant(None))):
             if isinstance(method, ast.Attribute) and _is_method(method):
@@ -137,7 +142,7 @@ def _level(method: str) -> str:
 
 
 def _logger_of(name: str, owner: str) -> str:
-    if owner.endswith(("_access", "_access.log")):
+    if owner.rsplit(".", maxsplit=1)[-1].strip("_") == "access":
         return "bennu.access"
     return WARNINGS.get(name) or LOGGERS.get(name.split("/", maxsplit=1)[0], "bennu")
 
