@@ -6,6 +6,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterator
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -51,6 +52,10 @@ WHOLE: Final = {
 LEVELS: Final = {"exception": "error"}
 
 
+_WRITES: Final = re.compile(rf"\b(log|{'|'.join(METHODS)}|_warn)\b")
+"""Whether a module can write a line, so that it must be parsed."""
+
+
 class Line(NamedTuple):
     """A line that the code writes.
 
@@ -72,8 +77,9 @@ def is_line(call: ast.Call) -> bool:
     return isinstance(call.func, ast.Attribute) and _is_method(call.func)
 
 
+@cache
 def lines_of(folder: Path) -> list[Line]:
-    """Return all lines that the modules of a folder write."""
+    """Return all lines that the modules of a folder write. Each folder is read once."""
     return sorted({line for name, path in modules(folder) for line in _lines_of(name, path)})
 
 
@@ -81,7 +87,10 @@ def _lines_of(name: str, path: Path) -> Iterator[Line]:
     if name == "logs/log.py":
         yield Line("bennu", "info", 'Not shown: … more like "…"', name)
         return
-    tree = ast.parse(path.read_text())
+    source = path.read_text()
+    if not _WRITES.search(source):
+        return
+    tree = ast.parse(source)
     texts = {
         target.id: node.value
         for node in ast.walk(tree)
