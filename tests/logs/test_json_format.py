@@ -136,20 +136,19 @@ def test_a_request_has_fields_and_no_query() -> None:
 
 def test_a_configuration_of_your_own_can_name_it(capsys: pytest.CaptureFixture[str]) -> None:
     """As JSON or a dict for ``logging.config``, so under uvicorn and gunicorn too."""
-    root, level, before = logging.root, logging.root.level, list(logging.root.handlers)
+    name = "bennu.configured"
     configuration: dict[str, Any] = {
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"json": {"()": "bennu.logs.JSONFormatter", "worker": "web-1"}},
         "handlers": {"json": {"class": "logging.StreamHandler", "formatter": "json"}},
-        "root": {"handlers": ["json"], "level": "INFO"},
+        "loggers": {name: {"handlers": ["json"], "level": "INFO", "propagate": False}},
     }
+    logging.config.dictConfig(configuration)
     try:
-        logging.config.dictConfig(configuration)
-        Log().warning("Over %s", HOSTILE)
+        Log(name).warning("Over %s", HOSTILE)
     finally:
-        root.handlers[:] = before
-        root.setLevel(level)
+        logging.getLogger(name).handlers.clear()
     (line,) = capsys.readouterr().err.splitlines()
     found = json.loads(line)
     assert found["kind"] == "Over …"
