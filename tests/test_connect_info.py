@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -265,3 +266,36 @@ def test_the_transport_is_known_whatever_the_scheme(
 
     assert found.transport == transport
     assert found.uri.scheme == expected
+
+
+def test_a_connection_has_a_random_id_once_it_is_asked_for() -> None:
+    """A request with a later token is the same connection."""
+    one, other = info(), info()
+    assert one.connection_id == one.connection_id == one.renewed().connection_id
+    assert one.connection_id != other.connection_id
+    assert len(one.connection_id) == 12
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [("ann", "ann"), (7, "7"), (UUID(int=1), "00000000-0000-0000-0000-000000000001"), (None, None)],
+)
+def test_connect_can_say_whose_connection_it_is(given: Any, shown: str | None) -> None:
+    found = info()
+    assert found.user_id is None
+    found.user_id = given
+    assert found.user_id == found.renewed().user_id == shown
+
+
+@pytest.mark.parametrize("given", [True, 1.5, object(), ["ann"]])
+def test_the_id_of_a_user_is_text_a_number_or_a_uuid(given: Any) -> None:
+    with pytest.raises(ValueError, match="user_id is text, an integer or a UUID, got"):
+        info().user_id = given
+
+
+def test_the_trace_is_that_of_the_header() -> None:
+    trace = b"4bf92f3577b34da6a3ce929d0e0e4736"
+    header = (b"traceparent", b"00-" + trace + b"-00f067aa0ba902b7-01")
+    assert info([header]).trace_id == trace.decode()
+    assert info([header, header]).trace_id == ""
+    assert info().trace_id == ""

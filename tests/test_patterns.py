@@ -19,6 +19,7 @@ import pytest
 from bennu.cli.first_protocol import HEAD
 from bennu.connect_info import ConnectInfo
 from bennu.errors import BennuError, TokenInvalid
+from bennu.logs.log import shape_of
 from bennu.logs.why import why_refused
 from bennu.phoenix.etf import decode as decode_term
 from bennu.protocol import JSONV2, negotiate
@@ -151,7 +152,11 @@ PATTERNS: Final[dict[str, str | list[Worst]]] = {
         (parse_host, lambda n: "a:" * (n // 2)),
     ],
     "protocol/hosts.py:_LABELS": [(parse_host, lambda n: "a." * (n // 2))],
-    "logs/log.py:_VALUE": "reads templates of the code",
+    "logs/log.py:_VALUE": [
+        (shape_of, lambda n: "%" * n),
+        (shape_of, lambda n: "%" + "1" * n),
+        (shape_of, lambda n: "%1" * (n // 2)),
+    ],
     "cli/first_protocol.py:HEAD": [
         (HEAD, lambda n: b"GET /" + b"a" * n),
         (HEAD, lambda n: b"GET /?" + b"a" * n + b" HTTP/1.1\r\n"),

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import math
 import re
+import secrets
 from collections.abc import Iterator, Mapping
 from copy import copy
 from datetime import datetime
+from threading import Lock
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
+from uuid import UUID
+
+from .protocol.trace_context import parse_traceparent
 
 __all__ = ["AUTHORITY", "URI", "ConnectInfo", "Headers", "Peer"]
 
@@ -17,6 +22,7 @@ AUTHORITY: Final = "bennu.authority"
 
 _SCHEMES: Final = {"websocket": ("ws", "wss"), "longpoll": ("http", "https")}
 _PORT = re.compile(r":([0-9]{0,5})\Z")
+_lock = Lock()
 
 
 class Peer(NamedTuple):
@@ -83,7 +89,16 @@ class Headers(Mapping[str, str]):
 class _Extras:
     """The attributes that few requests have. This object is made when the first of them is set."""
 
-    __slots__ = ("authority", "expires_at", "ids", "scope_session", "session")
+    __slots__ = (
+        "authority",
+        "connection_id",
+        "expires_at",
+        "ids",
+        "scope_session",
+        "session",
+        "trace_id",
+        "user_id",
+    )
 
     def __init__(self) -> None:
         self.scope_session: Mapping[str, Any] | None = None
@@ -91,13 +106,16 @@ class _Extras:
         self.session: Mapping[str, Any] | None = None
         self.expires_at: float | None = None
         self.ids: tuple[str, ...] = ()
+        self.connection_id: str | None = None
+        self.trace_id: str | None = None
+        self.user_id: str | None = None
 
 
 class ConnectInfo:
     """The request that opened a connection. Its properties are computed on access.
 
-    In ``connect`` you can also set when the connection ends (:meth:`expire_at`), and add ids to the connection
-    (:meth:`add_id`).
+    In ``connect`` you can also set when the connection ends (:meth:`expire_at`), add ids to the connection
+    (:meth:`add_id`), and say whose connection it is (:attr:`user_id`).
 
     Attributes:
         headers: The headers of the request.
@@ -215,8 +233,54 @@ class ConnectInfo:
 
     def _made_extras(self) -> _Extras:
         if self._extras is None:
-            self._extras = _Extras()
+            with _lock:  # lines of worker threads ask for ids
+                self._extras = self._extras or _Extras()
         return self._extras
+
+    # For the log.
+
+    @property
+    def connection_id(self) -> str:
+        """The id of this connection: 12 random hexadecimal digits, for logs. It is made when it is first asked for."""
+        extras = self._made_extras()
+        if extras.connection_id is None:
+            with _lock:
+                extras.connection_id = extras.connection_id or secrets.token_hex(6)
+        return extras.connection_id
+
+    @property
+    def user_id(self) -> str | None:
+        """The id of the user, for logs. Set it in ``connect``; else lines have the id that the socket's ``id`` returns.
+
+        It can be text, an integer or a UUID.
+
+        Raises:
+            ValueError: It is set to another value.
+
+        Example:
+            >>> info = ConnectInfo({"path": "/", "headers": []}, transport="websocket")
+            >>> info.user_id = 7
+            >>> info.user_id
+            '7'
+        """
+        return None if self._extras is None else self._extras.user_id
+
+    @user_id.setter
+    def user_id(self, user_id: str | int | UUID | None) -> None:
+        if isinstance(user_id, bool) or not isinstance(user_id, str | int | UUID | None):
+            raise ValueError(  # noqa: TRY004 - as add_id does
+                f"user_id is text, an integer or a UUID, got {user_id!r}"
+            )
+        self._made_extras().user_id = None if user_id is None else str(user_id)
+
+    @property
+    def trace_id(self) -> str:
+        """The id of the trace that the request belongs to, by its header ``traceparent``; empty if there is none."""
+        extras = self._made_extras()
+        if extras.trace_id is None:
+            parent = parse_traceparent(self.headers.getlist("traceparent"))
+            extras.trace_id = "" if parent is None else parent.trace_id
+        return extras.trace_id
 
     # The request.
 

@@ -6,7 +6,8 @@ import logging
 
 import pytest
 
-from bennu.cli.access_log import LOGGERS, WithoutQuery, hide_queries
+from bennu.cli.access_log import WithoutQuery, hide_queries
+from bennu.logs.queries import LOGGERS
 
 
 @pytest.mark.parametrize("name", LOGGERS)

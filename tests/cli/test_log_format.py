@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 from uvicorn.logging import DefaultFormatter
 
-from bennu.cli.log_format import LineFormatter, log_config
+from bennu.cli.log_format import ROOT_FORMAT, LineFormatter, log_config
+from bennu.logs.context import running
+
+from ..logs.test_context import Handled
 
 FORMAT = "%(levelprefix)s %(message)s"
 LEVELS = (5, logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL, 25)
@@ -48,3 +51,24 @@ def test_a_traceback_stands_below_its_line() -> None:
 
 def test_the_server_writes_its_lines_with_it() -> None:
     assert log_config("info")["formatters"]["default"]["()"] is LineFormatter
+
+
+def test_a_line_can_end_in_what_it_is_about() -> None:
+    """A traceback stands below that."""
+    formatter = LineFormatter(FORMAT, use_colors=False, has_context=True)
+    with running(Handled(topic="room:1")):
+        assert formatter.format(record_of(logging.INFO)) == "INFO:     JOINED room:1 [topic=room:1]"
+        crash = formatter.format(record_of(logging.ERROR, ValueError("no")))
+    assert crash.splitlines()[0] == "ERROR:    JOINED room:1 [topic=room:1]"
+    assert "ValueError: no" in crash
+    assert formatter.format(record_of(logging.INFO)) == "INFO:     JOINED room:1"
+
+
+@pytest.mark.parametrize("has_context", [True, False])
+def test_a_line_of_another_logger_names_it(has_context: bool) -> None:
+    formatter = LineFormatter(
+        ROOT_FORMAT, use_colors=False, name="worker 2", has_context=has_context, has_logger=True
+    )
+    with running(Handled(topic="room:1")):
+        text = formatter.format(record_of(logging.INFO, name="shop"))
+    assert text == f"INFO:     worker 2: shop: JOINED room:1{' [topic=room:1]' * has_context}"

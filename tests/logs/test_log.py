@@ -10,7 +10,11 @@ from typing import Any
 
 import pytest
 
-from bennu.logs.log import BURST, EVERY, MAX_CHAIN, MAX_KINDS, Log, Printed, traceback_of
+from bennu.logs.context import LineContext, context_of, running
+from bennu.logs.log import BURST, EVERY, MAX_KINDS, Log, Printed, shape_of
+from bennu.testing.clock import advance, running_loop
+
+from .test_context import Handled
 
 HOSTILE = "a\nINFO: forged\x1b[2J\u202e\ud83d" + "x" * 10_000
 
@@ -299,35 +303,38 @@ def test_a_traceback_is_logged_with_printable_messages(
     assert caplog.records[0].exc_info is not None
 
 
-def test_a_traceback_shows_causes_contexts_notes_and_groups() -> None:
-    group = ExceptionGroup("both", [raised(ValueError("one\n")), KeyError()])
-    group.add_note("a\nnote")
-    group.__context__ = raised(OSError("first"))
-    last = asyncio.QueueFull()
-    last.__cause__ = group
-    text = traceback_of(last)
-    lines = text.splitlines()
-    assert lines.index("OSError: first") < lines.index("ExceptionGroup: both (2 sub-exceptions)")
-    assert r"a\nnote" in lines
-    assert r"  | ValueError: one\n" in lines
-    assert "  | KeyError" in lines
-    assert lines[-1] == "asyncio.queues.QueueFull"
-    assert any(line.startswith("The above exception was the direct cause") for line in lines)
-    assert any(line.startswith("During handling of the above") for line in lines)
+def test_the_kind_of_a_line_is_its_text_without_its_values() -> None:
+    assert shape_of("%s took %.1f s, over %gs (%d%%)%s") == "… took … s, over …s (…%)…"
+    assert shape_of("JOINED %s in %s%s") == "JOINED … in …"
 
 
-def test_a_traceback_of_a_long_chain_a_large_group_or_a_deep_recursion_is_cut() -> None:
-    def recurse(depth: int) -> int:
-        return recurse(depth + 1) if depth % 2 else 1 + recurse(depth + 1)
+@pytest.mark.parametrize("by_timer", [True, False])
+async def test_the_number_of_lines_left_out_is_about_no_client(
+    by_timer: bool, log: Log, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither if a timer writes it, which the handler of a client has set, nor if a later line does."""
+    contexts: list[LineContext] = []
 
-    error: Exception = ValueError("x")
-    for _ in range(1000):
-        outer = ValueError("x")
-        outer.__cause__ = error
-        error = outer
-    assert traceback_of(error).count("ValueError") == MAX_CHAIN
-    many = ExceptionGroup("many", [ValueError() for _ in range(1000)])
-    assert traceback_of(many).count("ValueError") == MAX_CHAIN - 1
-    with pytest.raises(RecursionError) as caught:
-        recurse(0)
-    assert len(traceback_of(caught.value)) < 10_000
+    def note(record: logging.LogRecord) -> bool:
+        contexts.append(context_of(record))
+        return True
+
+    caplog.handler.addFilter(note)
+    clock = Clock()
+    log = Log(clock=clock)
+    if by_timer:
+        log.start(running_loop())
+    with running(Handled(topic="room:1")):
+        for _ in range(BURST + 1):
+            log.warning("a line")
+        if by_timer:
+            await advance(EVERY + 1)
+        clock.now += EVERY + 1
+        log.warning("a line")
+    log.stop()
+    caplog.handler.removeFilter(note)
+    found = list(zip(caplog.messages, contexts, strict=True))
+    left_out = [context for message, context in found if message.startswith("Not shown: 1 more")]
+    assert left_out == [{}] * len(left_out)
+    assert left_out
+    assert contexts[0] == {"topic": "room:1"}

@@ -5,13 +5,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 
 import pytest
 
-SOURCE: Final = Path(__file__).parents[2] / "src/bennu"
-METHODS: Final = ("debug", "info", "warning", "error", "exception")
-PRINTED: Final = ("Printed",)
+from ..support.log_lines import SOURCE, is_line
 
 
 def modules() -> list[Path]:
@@ -22,15 +19,6 @@ def calls(path: Path) -> Iterator[ast.Call]:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Call):
             yield node
-
-
-def is_line(call: ast.Call) -> bool:
-    """Return whether a call writes a line: ``log.warning(...)``, ``self._access.info(...)``, ``Log().error(...)``."""
-    function = call.func
-    if not isinstance(function, ast.Attribute) or function.attr not in METHODS:
-        return False
-    owner = ast.unparse(function.value)
-    return owner.split(".")[-1].strip("_") in ("log", "access", "Log()", "logger")
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: path.relative_to(SOURCE).as_posix())

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
 
-from ..logs.printable import printable
+from ..logs.queries import LOGGERS, shown_value
 
 __all__ = ["WithoutQuery", "hide_queries"]
-
-LOGGERS = ("uvicorn.access", "uvicorn.error")
-"""The loggers of uvicorn's lines about requests; the second has those about WebSockets."""
 
 
 class WithoutQuery(logging.Filter):
@@ -19,14 +15,8 @@ class WithoutQuery(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Change the values of the record; return True, so that the record is logged."""
         if isinstance(record.args, tuple):
-            record.args = tuple(_shown(value) for value in record.args)
+            record.args = tuple(map(shown_value, record.args))
         return True
-
-
-def _shown(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    return printable(value.partition("?")[0] if value.startswith("/") else value)
 
 
 def hide_queries() -> None:

@@ -26,7 +26,7 @@ from .gen import gen
 from .head_limits import DEFAULT_BODY_TIMEOUT, DEFAULT_LIMITS, HeadLimits
 from .listeners import addresses, open_listeners
 from .loading import DEFAULT_TARGET, import_from, load
-from .log_format import log_config
+from .log_options import begin_logging, log_options, read_log_options
 from .new import new
 from .parameters import (
     LEVELS,
@@ -127,6 +127,7 @@ main.add_command(demo)
     type=READABLE,
     help="A configuration of Python's logging (JSON, YAML or INI), instead of Bennu's.",
 )
+@log_options
 @click.option("--access-log/--no-access-log", default=True, help="Whether requests are logged.")
 @click.option(
     "--grace",
@@ -201,6 +202,9 @@ def run(
     log_level: str,
     *,
     reload: bool,
+    log_format: str,
+    log_context: bool,
+    log_root: str,
     access_log: bool,
     grace: float,
     drain_delay: float,
@@ -235,13 +239,15 @@ def run(
         workers = 1
     host = "" if descriptors else host
     level = log_level if log_file is None or is_level_given else None
+    looks = {"log_format": log_format, "log_context": log_context, "log_root": log_root}
+    log_config = read_log_options(context, log_level, log_file, **looks)
     settings = {
         "host": host,
         "port": port,
         "root_path": root_path,
         "access_log": access_log,
         "log_level": level,
-        "log_config": log_config(log_level) if log_file is None else log_file,
+        "log_config": log_file if log_config is None else log_config(),
         "head_limits": HeadLimits(handshake_timeout, handshake_bytes),
         "body_timeout": body_timeout,
         "trusted_proxies": trusted_proxies,
@@ -284,7 +290,7 @@ def run(
                 can_spread=uds is None and not descriptors,
                 grace=grace,
                 timeout=worker_timeout,
-                level=log_level if log_file is None else None,
+                log_config=log_config,
             )
             raise SystemExit(code)
         server = make(settings=settings)
@@ -318,6 +324,7 @@ def _make(
     Raises:
         click.ClickException: The application can't be imported.
     """
+    begin_logging(settings["log_config"])
     app = load(target, folder=folder, is_given=is_given)
     return make_server(
         _config(app, **settings), grace=grace, drain_delay=drain_delay, reloads=reloads

@@ -16,7 +16,7 @@ from ..bus.address import BUS_VARIABLE
 from ..logs.log import Log, Printed
 from .banner import banner
 from .listeners import CannotListen
-from .log_format import log_config
+from .log_options import LogConfig
 from .workers.environment import make_directory, worker_environment
 from .workers.process import WorkerProcess
 from .workers.settings import WorkerSettings
@@ -37,7 +37,7 @@ def serve_with_workers(
     can_spread: bool,
     grace: float,
     timeout: float,
-    level: str | None,
+    log_config: LogConfig | None,
 ) -> int:
     """Run workers until a signal ends them; return the exit code.
 
@@ -51,7 +51,7 @@ def serve_with_workers(
         can_spread: Whether each worker can have listeners of its own.
         grace: Seconds in which a worker ends.
         timeout: Seconds after which a worker ends whose event loop hangs; 0 is never.
-        level: The level of Bennu's own log format; None with ``--log-config``.
+        log_config: Makes the configuration of a worker's logging from its name; None with ``--log-config``.
 
     Raises:
         click.ClickException: The platform can't do it, or there is no place for the bus.
@@ -72,8 +72,8 @@ def serve_with_workers(
 
     def spawn(slot: Slot, **listening: Any) -> WorkerProcess:
         own = dict(settings)
-        if level is not None:
-            own["log_config"] = log_config(level, f"worker {slot.number}")
+        if log_config is not None:
+            own["log_config"] = log_config(f"worker {slot.number}")
         worker_settings = WorkerSettings(
             make=partial(make, settings=own),
             number=slot.number,

@@ -24,15 +24,17 @@ import logging
 import re
 import sys
 import time
-import traceback
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable
 from contextlib import suppress
+from contextvars import Context
 from threading import get_ident
-from typing import Any, Final, cast
+from typing import Any, Final
 
+from .context import running
 from .printable import CUT, LIMIT, printable
+from .tracebacks import traceback_of
 
-__all__ = ["BURST", "EVERY", "Log", "Printed", "traceback_of"]
+__all__ = ["BURST", "EVERY", "Log", "Printed", "shape_of"]
 
 BURST: Final = 5
 """Lines of one kind that are written at once in an interval."""
@@ -43,20 +45,21 @@ EVERY: Final = 10.0
 MAX_KINDS: Final = 500
 """Kinds in the table. An application that makes exception classes at run time could otherwise fill it."""
 
-MAX_FRAMES: Final = 30
-"""Frames of a traceback that are shown: the frames nearest to the error."""
-
-MAX_CHAIN: Final = 8
-"""Exceptions of one chain or group that are shown."""
-
-MAX_MESSAGE: Final = 2000
-"""Characters of an exception's message in a traceback."""
-
 LEFT_OUT: Final = 'Not shown: %d more like "%s"'
 
 Now = Callable[[], float]
 
-_VALUE = re.compile(r"%[.\d]*[a-z]")
+_VALUE = re.compile(r"(?:%[.\d]*[a-z])+")
+
+
+def shape_of(text: str) -> str:
+    """Return the text of a line with ``…`` for each value, or for several values without text between them.
+
+    Example:
+        >>> shape_of("%s crashed in %s")
+        '… crashed in …'
+    """
+    return _VALUE.sub(CUT, text).replace("%%", "%")
 
 
 class Printed(str):
@@ -134,7 +137,7 @@ class _Counts:
         known.left_out += 1
         if self.timer is None and self.loop is not None:
             with suppress(RuntimeError):  # the loop was closed without a call of `stop`
-                self.loop.call_soon_threadsafe(self._set_timer)
+                self.loop.call_soon_threadsafe(self._set_timer, context=Context())
         return None
 
     def summarise(self, now: float) -> None:
@@ -166,8 +169,9 @@ def _begin_interval(known: _Kind, now: float) -> None:
         known.written = 0  # no line was left out in the last interval
     known.until = now + EVERY
     if left_out and known.logger.isEnabledFor(known.level):
-        shape = Printed(_VALUE.sub(CUT, known.text))
-        _write(known.logger, known.level, LEFT_OUT, (left_out, shape), None)
+        values = (left_out, Printed(shape_of(known.text)))
+        with running(None):  # the line is about many clients
+            _write(known.logger, known.level, LEFT_OUT, values, None)
 
 
 class Log:
@@ -352,47 +356,3 @@ def _site(error: BaseException) -> tuple[str, int]:
     while trace.tb_next is not None:
         trace = trace.tb_next
     return trace.tb_frame.f_code.co_filename, trace.tb_lineno
-
-
-def traceback_of(error: BaseException) -> str:
-    """Return the traceback of an exception as Python writes it, with printable messages and bounded length.
-
-    A message with line breaks becomes one line. So a client whose data is in the message can't forge log lines.
-    """
-    return "\n".join(_lines(error, set()))
-
-
-def _lines(error: BaseException, seen: set[int]) -> Iterator[str]:
-    seen.add(id(error))
-    earlier, words = (
-        error.__cause__,
-        "The above exception was the direct cause of the following exception:",
-    )
-    if earlier is None and not error.__suppress_context__:
-        earlier, words = (
-            error.__context__,
-            "During handling of the above exception, another exception occurred:",
-        )
-    if earlier is not None and id(earlier) not in seen and len(seen) < MAX_CHAIN:
-        yield from _lines(earlier, seen)
-        yield from ("", words, "")
-    yield "Traceback (most recent call last):"
-    for frame in traceback.extract_tb(error.__traceback__, limit=-MAX_FRAMES).format():
-        yield frame.rstrip("\n")
-    kind = type(error)
-    name = (
-        kind.__qualname__
-        if kind.__module__ == "builtins"
-        else f"{kind.__module__}.{kind.__qualname__}"
-    )
-    message = printable(error, MAX_MESSAGE)
-    yield name if message in ("", kind.__name__) else f"{name}: {message}"
-    notes: object = getattr(error, "__notes__", ())
-    if isinstance(notes, list | tuple):  # else the attribute is not that of Python's `add_note`
-        for note in cast("Sequence[object]", notes)[:MAX_CHAIN]:
-            yield printable(note, MAX_MESSAGE)
-    if isinstance(error, BaseExceptionGroup):
-        for inner in cast("BaseExceptionGroup[BaseException]", error).exceptions:
-            if len(seen) < MAX_CHAIN:
-                for line in _lines(inner, seen):
-                    yield "  | " + line.replace("\n", "\n  | ")

@@ -34,9 +34,11 @@ from collections.abc import Hashable
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Final
 
+from ..logs.context import running
 from ..message import Broadcast, Encoded
 from ..reasons import CloseCode, DropReason
 from ..telemetry.accounts import Account
+from .running import AboutConnection
 from .send_queue import SendQueue
 
 if TYPE_CHECKING:
@@ -195,7 +197,10 @@ class Backpressure:
         server.telemetry.dropped(topic, reason, count)
         if not self._has_dropped and reason is not DropReason.SLOW_ENDED:
             self._has_dropped = True
-            server.log.info("A client reads slowly: messages on %r are dropped (when_slow)", topic)
+            with running(AboutConnection(self._connection)):
+                server.log.info(
+                    "A client reads slowly: messages on %r are dropped (when_slow)", topic
+                )
 
     def _key(self, policy: DropPolicy, drop_key: Callback | None, broadcast: Broadcast) -> Hashable:
         event, payload = broadcast.event, broadcast.payload
@@ -208,11 +213,12 @@ class Backpressure:
         except Exception:
             if not self._has_complained:
                 self._has_complained = True
-                self._connection.server.log.exception(
-                    "%s failed to find a key for a %r: such messages replace no others",
-                    policy,
-                    broadcast.event,
-                )
+                with running(AboutConnection(self._connection)):
+                    self._connection.server.log.exception(
+                        "%s failed to find a key for a %r: such messages replace no others",
+                        policy,
+                        broadcast.event,
+                    )
             return None
         return key
 
@@ -326,9 +332,11 @@ class Backpressure:
         if self._mode is Mode.OVER:
             return
         connection = self._connection
-        connection.server.log.warning(
-            "Closing a connection that left %d bytes unread (Socket(max_unsent=...))", self._bound
-        )
+        with running(AboutConnection(connection)):
+            connection.server.log.warning(
+                "Closing a connection that left %d bytes unread (Socket(max_unsent=...))",
+                self._bound,
+            )
         connection.write = discard  # the fast lane must not see the connection leave during a write
         self.drop_all()
         connection.server.loop.call_soon(

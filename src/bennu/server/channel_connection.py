@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from ..errors import DecodeError, EncodeError
+from ..logs.context import running
 from ..message import (
     BINARY,
     ERROR,
@@ -41,6 +42,7 @@ from .channel_telemetry import report_replied
 from .connection import ServerConnection
 from .expiry import Expiry, RenewableExpiry
 from .joining import CRASHED
+from .running import AboutConnection
 
 if TYPE_CHECKING:
     from ..protocol import Serializer
@@ -105,9 +107,10 @@ class ChannelConnection(ServerConnection[Socket[Any]]):
             else:
                 message = self._decode_long(opcode, data)
         except DecodeError as error:
-            self.server.log.warning(
-                "Closing a connection that sent an undecodable frame: %s", error
-            )
+            with running(AboutConnection(self)):
+                self.server.log.warning(
+                    "Closing a connection that sent an undecodable frame: %s", error
+                )
             self.close(CloseCode.UNDECODABLE, reason=error)
             return
         try:
@@ -122,9 +125,10 @@ class ChannelConnection(ServerConnection[Socket[Any]]):
             else:
                 _ACTIONS[decision](self, message)
         except Exception as error:
-            self.server.log.exception(
-                "Closing a connection because of an internal error of the server"
-            )
+            with running(AboutConnection(self)):
+                self.server.log.exception(
+                    "Closing a connection because of an internal error of the server"
+                )
             self.close(CloseCode.INTERNAL_ERROR, reason=error)
 
     def _decode_long(self, opcode: Opcode, data: bytes) -> Message:

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic
 
 from typing_extensions import TypeVar
 
+from ..logs.context import running
 from ..message import Disconnect, Encoded, Opcode
 from ..pubsub import Framing, Writer
 from ..reasons import CloseCode
@@ -36,6 +37,7 @@ from .backpressure import Backpressure, discard
 from .closing import report_closed
 from .expiry import Expiry, listen_to_id
 from .rate_limit import RateLimiter
+from .running import AboutConnection
 
 if TYPE_CHECKING:
     from ..pubsub import Subscription
@@ -247,9 +249,10 @@ class ServerConnection(ABC, Generic[K]):
             self.silent = 0
         self.silent += 1
         if self.silent > limit:
-            self.server.log.info(
-                "Closing a connection that was silent for %gs", self.socket.timeout
-            )
+            with running(AboutConnection(self)):
+                self.server.log.info(
+                    "Closing a connection that was silent for %gs", self.socket.timeout
+                )
             self.close(CloseCode.SILENT, reason="closed")
 
     @property

@@ -29,11 +29,13 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from ..errors import EncodeError, Refused
+from ..logs.context import running
 from ..message import ERROR, OK, PHOENIX, Error, Message, Ok, SocketId
 from ..reasons import CloseCode, Reason
 from ..user_code.functions import add_refusal_note
 from ..user_code.invalid_payload import InvalidPayload
 from ..user_code.payload import decoder_for
+from .running import AboutConnection
 
 if TYPE_CHECKING:
     from ..connect_info import ConnectInfo
@@ -105,7 +107,10 @@ class Expiry:
         self._timer = self._connection.server.loop.call_at(deadline, self._expire)
 
     def _expire(self) -> None:
-        self._connection.server.log.info("Closing a connection whose time is over (info.expire_at)")
+        with running(AboutConnection(self._connection)):
+            self._connection.server.log.info(
+                "Closing a connection whose time is over (info.expire_at)"
+            )
         self._connection.close(CloseCode.TOKEN_EXPIRED, reason="expired")
 
 
@@ -166,14 +171,19 @@ class RenewableExpiry(Expiry):
     # A new token.
 
     async def _refresh(self, message: Message) -> None:
-        answer = await self._ask(message)
+        connection = self._channels
+        with running(AboutConnection(connection)):
+            answer = await self._ask(message)
+        if isinstance(answer, Ok):
+            connection.context = copy_context()
         self._task = None
         try:
             self._answer(message, answer)
         except EncodeError:
-            self._channels.server.log.exception(
-                "The refresh of a token was refused with a value that can't be sent"
-            )
+            with running(AboutConnection(connection)):
+                connection.server.log.exception(
+                    "The refresh of a token was refused with a value that can't be sent"
+                )
             self._answer(message, Error(Reason.REFRESH_CRASHED.payload()))
         finally:
             if self._is_due:
@@ -193,7 +203,6 @@ class RenewableExpiry(Expiry):
             add_refusal_note(error)
             connection.server.log.exception("The refresh of a token crashed")
             return Error(Reason.REFRESH_CRASHED.payload())
-        connection.context = copy_context()
         if assigns is not None:
             connection.assigns = assigns
         for name in connection.info.ids if not info.ids else ():

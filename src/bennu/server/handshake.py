@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from contextvars import Context, copy_context
-from typing import TYPE_CHECKING, Any, Generic, Literal, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, cast
 
 from msgspec import Struct, field
 from typing_extensions import TypeVar
@@ -17,6 +17,7 @@ from typing_extensions import TypeVar
 from ..connect_info import ConnectInfo
 from ..errors import CallbackError, Refused
 from ..limits.connections import ConnectionLimits, network_of
+from ..logs.context import running
 from ..logs.printable import described
 from ..logs.why import why_refused
 from ..protocol import Serializer, negotiate
@@ -31,6 +32,7 @@ from .channel_connection import ChannelConnection
 from .raw_connection import RawConnection
 from .refused_connection import MAX_REFUSED, RefusedConnection
 from .request import FORBIDDEN, ConnectRequest, Denied
+from .running import Connecting
 
 if TYPE_CHECKING:
     from .connection import ServerConnection
@@ -200,22 +202,57 @@ async def _connect(
     server: Server, request: ConnectRequest, serializer: Serializer | None
 ) -> Accepted | Denied:
     """Call the user's ``connect``, and report the outcome."""
-    target, params, info = request.target, request.params, request.info
-    socket = target.socket
-    started = time.perf_counter()
+    socket, info, started = request.target.socket, request.info, time.perf_counter()
+    connecting = Connecting(info)
+    with running(connecting):
+        answer = await _ask(server, request, connecting)
     outcome: Accepted | Denied
     reason = ""
+    if isinstance(answer, Denied):
+        return answer
+    if isinstance(answer, _Refusal):
+        outcome, reason = answer.denied, answer.reason
+    else:  # here, and not above: the context of the connection is about no connect
+        mount, name = request.target.mount, connecting.socket_id
+        outcome = Accepted(
+            socket, mount, serializer, info, answer.value, name, request.subprotocol
+        )
+    if socket.log and (server.lines.is_asked or server.telemetry.handlers[SocketConnected]):
+        duration = time.perf_counter() - started
+        with running(connecting):
+            _tell(server, request, serializer, outcome, reason, duration)
+    return outcome
+
+
+class _Assigns(NamedTuple):
+    """The assigns of a client that ``connect`` has accepted."""
+
+    value: Any
+
+
+class _Refusal(NamedTuple):
+    """The answer to a client that ``connect`` has refused, and the reason for the log."""
+
+    denied: Denied
+    reason: str
+
+
+async def _ask(
+    server: Server, request: ConnectRequest, connecting: Connecting
+) -> _Assigns | _Refusal | Denied:
+    """Call the functions of the user that decide on a client; return Denied if one of them crashed."""
+    target, params, info = request.target, request.params, request.info
+    socket = target.socket
     try:
         if socket.sessions is not None:
             info.session = await socket.sessions.load(params, info)
         assigns = await socket.connector.call(server.connects, params, info)
-        name = None if socket.id is None else await socket.id_of(assigns)
+        connecting.socket_id = None if socket.id is None else await socket.id_of(assigns)
         if info.is_bound:
             _check_time(info)
     except Refused as refused:
-        reason = why_refused(refused)
         try:
-            outcome = await _refuse(socket, refused)
+            return _Refusal(await _refuse(socket, refused), why_refused(refused))
         except Exception:
             server.log.exception("The refusal of a connection to %s crashed", target.mount)
             return Denied(500, b"Internal Server Error")
@@ -223,13 +260,7 @@ async def _connect(
         add_refusal_note(error)
         server.log.exception("connect of %s crashed", target.mount)
         return Denied(500, b"Internal Server Error")
-    else:
-        outcome = Accepted(
-            socket, target.mount, serializer, info, assigns, name, request.subprotocol
-        )
-    if socket.log and (server.lines.is_asked or server.telemetry.handlers[SocketConnected]):
-        _tell(server, request, serializer, outcome, reason, time.perf_counter() - started)
-    return outcome
+    return _Assigns(assigns)
 
 
 def _tell(

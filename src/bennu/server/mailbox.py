@@ -25,9 +25,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
+from ..logs.context import running
 from ..message import PHX_LEAVE, Message, Opcode
 from ..reasons import DropReason
 from .end import End
+from .running import About
 
 if TYPE_CHECKING:
     from .channel_server import ChannelServer
@@ -158,11 +160,12 @@ class Mailbox:
         server.connection.server.telemetry.dropped(server.topic, DropReason.MAILBOX_FULL)
         self._dropped += 1
         if self._dropped == 1 or self._dropped % LOG_EVERY == 0:
-            server.connection.server.log.warning(
-                "%s has dropped its oldest message, %d so far (max_mailbox)",
-                server.label,
-                self._dropped,
-            )
+            with running(About(server, event="")):
+                server.connection.server.log.warning(
+                    "%s has dropped its oldest message, %d so far (max_mailbox)",
+                    server.label,
+                    self._dropped,
+                )
 
     # Methods for the task.
 

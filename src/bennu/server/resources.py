@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ..user_code.callback import crash_of
 from .kill import end_tasks
 from .mailbox import Kind
+from .running import context_of_started
 
 if TYPE_CHECKING:
     from .channel_server import ChannelServer
@@ -96,7 +97,8 @@ class Resources:
     def start(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Run a coroutine beside the handlers. If it raises, the object ends."""
         server, tasks = self._server, self.tasks
-        task = server.connection.server.create_task(_awaited(coroutine, server.label))
+        context = context_of_started(server)
+        task = server.connection.server.create_task(_awaited(coroutine, server.label), context)
         tasks.add(task)
 
         def done(task: asyncio.Task[Any]) -> None:

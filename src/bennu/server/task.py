@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..definition import Handler
 from ..errors import CallbackError, NotJoined, Stop
+from ..logs.context import RUNNING, running
 from ..logs.printable import described
 from ..message import Message
 from ..user_code.callback import crash_of
@@ -31,6 +32,7 @@ from .end import End, Trigger
 from .kill import kill
 from .mailbox import Kind, Mailbox
 from .resources import Resources
+from .running import About, Handling
 
 if TYPE_CHECKING:
     from .channel_server import ChannelServer
@@ -104,6 +106,7 @@ class SupervisedTask:
         """Run a coroutine in a new task, in a copy of the connection's context."""
         connection = self._server.connection
         self.context = connection.context.copy()
+        self.context.run(RUNNING.set, Handling(self._server))
         self.task = connection.server.create_task(coroutine, self.context)
 
     @property
@@ -145,11 +148,12 @@ class SupervisedTask:
         ):
             return
         server = self._server
-        server.connection.server.log.error(
-            "%s ends because %d messages of the server wait for it (max_mailbox)",
-            server.label,
-            server.agent.max_mailbox,
-        )
+        with running(About(server, event="")):
+            server.connection.server.log.error(
+                "%s ends because %d messages of the server wait for it (max_mailbox)",
+                server.label,
+                server.agent.max_mailbox,
+            )
         self.end_soon(End(Trigger.FAILED, "overflow"))
 
     def put_end(self, item: Message | End, end: End) -> None:
@@ -271,8 +275,9 @@ class SupervisedTask:
         if resources is not None:
             resources.end()
         self.over = self._server.label
-        # These objects refer to each other. Without this line only the garbage collector could free them.
+        # These objects refer to each other. Without these lines only the garbage collector could free them.
         self.ending = OVER
+        self.task = self.context = None
         del self._server.agent, self._server
 
     # Exceptions.
@@ -314,9 +319,10 @@ class SupervisedTask:
         if isinstance(error, Stop):
             self.end_soon(self.stop(error))
             return
-        self._server.connection.server.log.error(
-            "A task of %s crashed", self._server.label, exc_info=error
-        )
+        with running(About(self._server, event="")):
+            self._server.connection.server.log.error(
+                "A task of %s crashed", self._server.label, exc_info=error
+            )
         self.end_soon(End(Trigger.FAILED, error))
 
     # The time limit.
@@ -344,19 +350,21 @@ class SupervisedTask:
         if task is None or not self.is_running:
             return
         if self.interruption is not Interruption.NONE:
-            server.connection.server.log.error(
-                "%s ignored its cancellation and was killed", server.label
-            )
+            with running(About(server)):
+                server.connection.server.log.error(
+                    "%s ignored its cancellation and was killed", server.label
+                )
             self.interruption = Interruption.KILLED
             kill(task)
             return
         if end is not None:
-            server.connection.server.log.error(
-                "%s did not finish in %gs when its end came (%s): it is cancelled",
-                server.label,
-                seconds,
-                end.reason,
-            )
+            with running(About(server)):
+                server.connection.server.log.error(
+                    "%s did not finish in %gs when its end came (%s): it is cancelled",
+                    server.label,
+                    seconds,
+                    end.reason,
+                )
             self.ending = end
         self.interruption = Interruption.CANCELLED
         task.cancel()
