@@ -102,7 +102,6 @@ LINES: list[tuple[Happening, str]] = [
     ),
     (WatchChosen(at=AT, choice="events"), "-- incoming events are shown"),
     (WatchChosen(at=AT, choice="off"), "-- neither events nor frames are shown"),
-    (HelpShown(at=AT, rows=[("a", "b"), ("cc", "d")]), "   a   b\n                 cc  d"),
 ]
 
 
@@ -153,6 +152,11 @@ def test_a_long_payload_is_cut() -> None:
     assert text.endswith("x… (4,009 characters)")
     assert payload_text(b"x" * 10, 6) == "0x787878… (10 bytes)"
     assert payload_text({"\ud800": 1}) == '{"\\ud800": 1}'
+
+
+def test_the_help_has_no_time() -> None:
+    shown = HelpShown(at=AT, rows=[("a", "b"), ("cc", "d")])
+    assert as_text(shown, colours=False) == "  a   b\n  cc  d"
 
 
 def test_a_happening_of_another_kind_is_a_mistake() -> None:

@@ -18,6 +18,7 @@ from ..logs.log import Log, Printed
 from ..loop.siblings import same_command
 from ..protocol.proxies import TrustedProxies
 from .accounts import accounts
+from .bench import bench
 from .config import Config
 from .console import console
 from .contracts import channels, document, types
@@ -70,6 +71,7 @@ main.add_command(document)
 main.add_command(types)
 main.add_command(demo)
 main.add_command(console)
+main.add_command(bench)
 
 
 @main.command()

@@ -94,33 +94,31 @@ COMMANDS: Final[dict[str, CommandHelp]] = {
     ),
     "send": CommandHelp(
         "send TOPIC EVENT [JSON|0xHEX]",
-        "pushes an event, and waits for nothing: for a handler that sends no reply",
+        "pushes an event, and waits for no reply",
         'send room:1 typing {"is_typing": true}',
     ),
     "leave": CommandHelp("leave TOPIC", "leaves a topic", "leave room:1"),
     "wait": CommandHelp(
-        "wait TOPIC EVENT [SECONDS] | wait SECONDS",
-        "waits for an event that no earlier wait has taken, by default at most 10 s; or for a time",
+        "wait [TOPIC EVENT] [SECONDS]",
+        "waits for an event, at most 10 s; or for a time",
         "wait room:1 new_msg 5",
     ),
     "presence": CommandHelp("presence TOPIC", "lists who is in a topic", "presence room:1"),
-    "topics": CommandHelp(
-        "topics", "lists the topics that were joined, and their states", "topics"
-    ),
+    "topics": CommandHelp("topics", "lists the topics that were joined", "topics"),
     "watch": CommandHelp(
         "watch events|frames|off",
-        "chooses what is shown: incoming events, every frame both ways, or neither",
+        "shows incoming events, every frame both ways, or neither",
         "watch frames",
     ),
     "ping": CommandHelp("ping", "asks the server for an answer, and shows its time", "ping"),
     "connect": CommandHelp(
         "connect [NAME=VALUE ...]",
-        "connects again, with these parameters if there are any, else with those of before",
+        "connects again, with other parameters if there are any",
         "connect token=abc",
     ),
     "disconnect": CommandHelp("disconnect", "closes the connection", "disconnect"),
     "help": CommandHelp("help [COMMAND]", "lists the commands, or explains one", "help push"),
-    "quit": CommandHelp("quit", "leaves the console; so does the end of the input", "quit"),
+    "quit": CommandHelp("quit", "leaves the console, as Ctrl-D does", "quit"),
 }
 """The commands by their names, in the order of ``help``."""
 

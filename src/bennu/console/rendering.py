@@ -75,10 +75,11 @@ def as_text(happening: Happening, *, colours: bool) -> str:
         happening: What happened. Its time is shown as it is, in its time zone.
         colours: Whether the text has the escape sequences of a terminal.
     """
+    is_timed = not isinstance(happening, HelpShown)
     at = happening.at.strftime("%H:%M:%S.") + f"{happening.at.microsecond // 1000:03}  "
     lines: list[str] = []
     for number, pieces in enumerate(_lines(happening)):
-        clock = ("dim", at if number == 0 else " " * len(at))
+        clock = ("dim", at if number == 0 else " " * len(at)) if is_timed else ("", "")
         lines.append("".join(_styled(piece, colours=colours) for piece in (clock, *pieces)))
     return "\n".join(line.rstrip() for line in lines)
 
@@ -244,7 +245,7 @@ def _lines_of_lists(happening: Happening) -> Iterator[list[Piece]]:
         case HelpShown():
             width = max(len(usage) for usage, _ in happening.rows)
             for usage, text in happening.rows:
-                yield [("", "   "), ("bold", usage.ljust(width)), ("", f"  {text}")]
+                yield [("", "  "), ("bold", usage.ljust(width)), ("", f"  {text}")]
         case _:
             raise AssertionError(f"{happening!r} has no lines")
 

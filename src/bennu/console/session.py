@@ -10,6 +10,7 @@ from typing import Any, Final
 from ..client import Client, Closed, JoinRefused, PushRefused
 from ..client.frames import Received, json_of
 from ..client.longpoll import open_longpoll
+from ..client.once import open_once
 from ..client.options import ClientKeywords
 from ..client.recovery import place_of
 from ..client.states import reconnects
@@ -154,7 +155,7 @@ class ConsoleSession:
         self._trouble = ""
         self._is_closing = True  # a failure is raised, and not told of by the callbacks too
         try:
-            await _opened_at_once(client)
+            await open_once(client)
         except BaseException:
             await client.close()
             raise
@@ -265,21 +266,3 @@ class ConsoleSession:
         else:
             rows = [(one.usage, one.text) for one in COMMANDS.values()]
         self._tell(HelpShown(at=now(), rows=rows))
-
-
-async def _opened_at_once(client: Client) -> None:
-    """Wait until a client is connected, or has failed once: somebody waits."""
-    failures: asyncio.Queue[Exception] = asyncio.Queue()
-    binding = client.on_error(failures.put_nowait)
-    opening = asyncio.ensure_future(client.opened())
-    failing = asyncio.ensure_future(failures.get())
-    try:
-        await asyncio.wait((opening, failing), return_when=asyncio.FIRST_COMPLETED)
-        if not opening.done():
-            raise failing.result()
-        opening.result()
-    finally:
-        binding.cancel()
-        opening.cancel()
-        failing.cancel()
-        await asyncio.wait((opening, failing))
