@@ -1,7 +1,7 @@
 """The load generator of ``bennu bench``: its plan, its two engines, and its table."""
 
 from .engines import EngineUnavailable, choose_engine
-from .limits import LimitExceeded, raise_limits
+from .limits import TooManyClients, raise_limits
 from .plan import BenchPlan
 from .result import BenchProgress, BenchResult
 from .table import progress_line, result_table
@@ -11,7 +11,7 @@ __all__ = [
     "BenchProgress",
     "BenchResult",
     "EngineUnavailable",
-    "LimitExceeded",
+    "TooManyClients",
     "choose_engine",
     "progress_line",
     "raise_limits",

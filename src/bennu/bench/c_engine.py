@@ -51,7 +51,7 @@ class _Times(Struct):
         return LatencyHistogram(self.buckets, self.most_us)
 
 
-class _Line(BenchCounts, kw_only=True):
+class _EngineLine(BenchCounts, kw_only=True):
     """A line of the generator. The last one has all fields."""
 
     type: str
@@ -71,7 +71,7 @@ class _Line(BenchCounts, kw_only=True):
         return BenchCounts(**{name: getattr(self, name) for name in names})
 
 
-_decode: Final = msgspec.json.Decoder(_Line).decode
+_decode: Final = msgspec.json.Decoder(_EngineLine).decode
 
 
 def compiler() -> str | None:
@@ -183,7 +183,7 @@ class CEngine:
         await stop.wait()
         process.send_signal(signal.SIGINT)
 
-    def _result(self, line: _Line) -> BenchResult:
+    def _result(self, line: _EngineLine) -> BenchResult:
         result = BenchResult(
             self.name,
             line.counts(),

@@ -9,7 +9,7 @@ from typing import Final
 
 from ..errors import BennuError
 
-__all__ = ["LimitExceeded", "explain_files", "explain_ports", "raise_limits"]
+__all__ = ["TooManyClients", "explain_files", "explain_ports", "raise_limits"]
 
 OTHERS: Final = 100
 """Files that the process has open beside its connections."""
@@ -19,7 +19,7 @@ LOOPBACK_SOURCES: Final = 20_000
 """Connections that the C engine opens from each address of 127.0.0.0/8."""
 
 
-class LimitExceeded(BennuError):
+class TooManyClients(BennuError):
     """The system allows fewer connections than were asked for."""
 
 
@@ -32,7 +32,7 @@ def raise_limits(clients: int, host: str, *, engine: str) -> None:
         engine: ``C`` or ``Python``.
 
     Raises:
-        LimitExceeded: The system allows fewer files or ports.
+        TooManyClients: The system allows fewer files or ports.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = clients + OTHERS
@@ -42,7 +42,7 @@ def raise_limits(clients: int, host: str, *, engine: str) -> None:
             try:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (needed, needed))  # root may do it
             except (OSError, ValueError):
-                raise LimitExceeded(explain_files(clients, raised)) from None
+                raise TooManyClients(explain_files(clients, raised)) from None
         else:
             resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
     try:
@@ -51,7 +51,7 @@ def raise_limits(clients: int, host: str, *, engine: str) -> None:
         return  # not Linux
     why = explain_ports(clients, last - first + 1, host, engine=engine)
     if why is not None:
-        raise LimitExceeded(why)
+        raise TooManyClients(why)
 
 
 def explain_files(clients: int, hard: int) -> str:

@@ -18,7 +18,7 @@ from ..bench import (
     BenchProgress,
     BenchResult,
     EngineUnavailable,
-    LimitExceeded,
+    TooManyClients,
     choose_engine,
     progress_line,
     raise_limits,
@@ -184,7 +184,7 @@ def bench(
     try:
         chosen = choose_engine(engine, plan, line.show, lambda text: click.echo(text, err=True))
         raise_limits(clients, urlsplit(url).hostname or "", engine=chosen.name)
-    except (EngineUnavailable, LimitExceeded) as error:
+    except (EngineUnavailable, TooManyClients) as error:
         raise click.UsageError(str(error)) from error
     try:
         result = _run(chosen)
