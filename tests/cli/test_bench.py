@@ -9,11 +9,14 @@ import signal
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from bennu.cli import main
+from bennu.cli.bench import bench
 
+from ..support.pages import section, table
 from .command import bennu
 
 pytestmark = pytest.mark.clock("real")
@@ -89,6 +92,13 @@ def test_a_wrong_option_has_the_exit_code_2(arguments: list[str], text: str) -> 
     result = CliRunner().invoke(main, ["bench", *arguments])
     assert result.exit_code == 2
     assert text in result.output
+
+
+def test_the_page_lists_the_options() -> None:
+    rows = table(section("docs/bench.md", "The options"))
+    listed = {name for row in rows for name in row[0].replace("`", "").split(", ")}
+    found = {name for one in bench.params if isinstance(one, click.Option) for name in one.opts}
+    assert listed == found - {"--params"}
 
 
 def test_more_clients_than_the_system_allows(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,8 @@ from msgspec import Raw
 
 from bennu.console.commands import COMMANDS, Command, WrongCommand, parse
 
+from ..support.pages import section, table
+
 
 @pytest.mark.parametrize(
     ("line", "command"),
@@ -48,6 +50,12 @@ def test_the_examples_of_the_help_are_commands(name: str) -> None:
     assert found is not None
     assert found.name == name
     assert COMMANDS[name].usage.startswith(name)
+
+
+def test_the_page_lists_the_commands() -> None:
+    rows = table(section("docs/console.md", "Commands"))
+    shown = [(usage.strip("`").replace("\\|", "|"), text) for usage, text in rows]
+    assert shown == [(one.usage, one.text) for one in COMMANDS.values()]
 
 
 @pytest.mark.parametrize(

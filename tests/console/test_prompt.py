@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import stat
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prompt_toolkit.application import create_app_session, get_app_session
 from prompt_toolkit.input import PipeInput, create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
+from bennu.client import ConnectTarget
 from bennu.console import ConsoleSession, Happening, run_prompt
 from bennu.console.happenings import CommandFailed, HelpShown, WatchChosen
 from bennu.console.prompt import history_file
@@ -51,6 +55,18 @@ async def test_lines_are_executed_until_quit(keys: PipeInput) -> None:
 
 async def test_ctrl_c_forgets_the_line_and_ctrl_d_ends(keys: PipeInput) -> None:
     assert await run(keys, "help\x03\x04") == []
+
+
+async def test_ctrl_c_ends_the_wait_of_a_command(keys: PipeInput) -> None:
+    told: list[Happening] = []
+
+    async def hang(target: ConnectTarget) -> Any:
+        os.kill(os.getpid(), signal.SIGINT)
+        await asyncio.Event().wait()
+
+    keys.send_text("connect\rquit\r")
+    await run_prompt(ConsoleSession(URL, told.append, transport=hang))
+    assert [one.reason for one in told if isinstance(one, CommandFailed)] == ["interrupted"]
 
 
 async def test_tab_completes(keys: PipeInput) -> None:

@@ -33,6 +33,8 @@ from bennu.console.happenings import (
 )
 from bennu.console.rendering import PAYLOAD_LIMIT, payload_text
 
+from ..support.pages import section, table
+
 AT = datetime(2026, 11, 28, 6, 7, 8, 90_000, UTC)
 ROOM: dict[str, Any] = {"at": AT, "topic": "room:1"}
 
@@ -137,6 +139,20 @@ def test_a_line_for_tools_has_its_type_and_fields() -> None:
         "status": "ok",
         "ms": 1.5,
         "response": "SGU=",
+    }
+
+
+def test_the_page_lists_the_types_of_lines() -> None:
+    found = table(
+        section("docs/console.md", "In scripts").split("| `type` |")[1].join(["| `type` |", ""])
+    )
+    listed = {row[0].strip("`"): row[1].replace("`", "").split(", ") for row in found}
+    made = {
+        str(kind.__struct_config__.tag): [name for name in kind.__struct_fields__ if name != "at"]
+        for kind in Happening.__subclasses__()
+    }
+    assert {name: sorted(fields) for name, fields in listed.items() if name in made} == {
+        name: sorted(fields) for name, fields in made.items()
     }
 
 

@@ -111,7 +111,13 @@ def read_payload(context: click.Context, option: click.Parameter, text: str) -> 
     is_flag=True,
     help="The handler broadcasts the text: measure each delivery by the stamp in it.",
 )
-@click.option("--engine", default="auto", show_default=True, type=click.Choice(ENGINES))
+@click.option(
+    "--engine",
+    default="auto",
+    show_default=True,
+    type=click.Choice(ENGINES),
+    help="What loads: the generator in C, or the Python client.",
+)
 @client_options
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, for tools.")
 @env_file_option

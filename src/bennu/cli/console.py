@@ -30,7 +30,9 @@ __all__ = ["console"]
 @click.command()
 @url_argument
 @client_options
-@click.option("--json", "as_lines", is_flag=True, help="Print one line of JSON for each happening.")
+@click.option(
+    "--json", "as_lines", is_flag=True, help="Print one line of JSON for all that happens."
+)
 @click.option(
     "--timeout",
     default=10.0,
