@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from bennu.bench import BenchPlan
+from bennu.bench.plan import BenchPlan
 
 __all__ = ["plan"]
 

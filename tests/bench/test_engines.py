@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from bennu import Channel, ConnectInfo, Endpoint, Ok, Refused, Socket, on
-from bennu.bench import BenchPlan, BenchProgress, BenchResult, EngineUnavailable, choose_engine
 from bennu.bench.c_engine import CompileFailed, compiled, compiler
-from bennu.bench.engines import why_not_c
-from bennu.bench.result import BenchCounts
+from bennu.bench.engines import EngineUnavailable, choose_engine, why_not_c
+from bennu.bench.plan import BenchPlan
+from bennu.bench.result import BenchCounts, BenchProgress, BenchResult
 from bennu.client import ConnectFailed
 
 from ..support.servers import Server, serve

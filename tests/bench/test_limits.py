@@ -6,8 +6,7 @@ import resource
 
 import pytest
 
-from bennu.bench import TooManyClients, raise_limits
-from bennu.bench.limits import explain_files, explain_ports
+from bennu.bench.limits import TooManyClients, explain_files, explain_ports, raise_limits
 
 
 class Limits:

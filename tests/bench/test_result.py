@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bennu.bench import BenchResult
-from bennu.bench.result import BenchCounts
+from bennu.bench.result import BenchCounts, BenchResult
 
 
 @pytest.mark.parametrize(
@@ -25,3 +24,25 @@ def test_a_clean_run(counts: dict[str, int], hears: bool, is_clean: bool) -> Non
     assert result.is_clean(hears=hears) is is_clean
     result.is_whole = False
     assert not result.is_clean(hears=hears)
+
+
+@pytest.mark.parametrize(
+    ("counts", "hears", "is_complete", "misses"),
+    [
+        ({"replied": 10}, False, True, False),
+        ({"replied": 9, "refused": 1}, False, True, False),
+        ({"replied": 9}, False, False, True),
+        ({"replied": 0}, False, False, False),
+        ({"replied": 10, "heard": 100}, True, True, False),
+        ({"replied": 10, "heard": 99}, True, False, True),
+        ({"replied": 10, "heard": 90}, True, False, False),  # to all but the sender
+        ({"replied": 10, "heard": 0}, True, False, False),
+        ({"replied": 0, "heard": 100}, True, False, False),
+    ],
+)
+def test_what_is_waited_for(
+    counts: dict[str, int], hears: bool, is_complete: bool, misses: bool
+) -> None:
+    made = BenchCounts(pushed=10, expected=100, **counts)
+    assert made.is_complete(hears=hears) is is_complete
+    assert made.misses(hears=hears) is misses

@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from bennu.bench import BenchProgress, BenchResult, progress_line, result_table
 from bennu.bench.histogram import LatencyHistogram
-from bennu.bench.result import BenchCounts
-from bennu.bench.table import result_json
+from bennu.bench.result import BenchCounts, BenchProgress, BenchResult
+from bennu.bench.table import progress_line, result_json, result_table
 
 from .plans import plan
 

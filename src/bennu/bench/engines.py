@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from asyncio import Event
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Protocol
 
 from ..client.urls import SocketURL
 from ..errors import BennuError
@@ -14,9 +14,7 @@ from .plan import BenchPlan
 from .python_engine import PythonEngine
 from .result import BenchProgress, BenchResult
 
-__all__ = ["ENGINES", "BenchEngine", "EngineUnavailable", "choose_engine", "why_not_c"]
-
-ENGINES: Final = ("auto", "c", "python")
+__all__ = ["BenchEngine", "EngineUnavailable", "choose_engine", "why_not_c"]
 
 
 class EngineUnavailable(BennuError):
@@ -66,7 +64,7 @@ def choose_engine(
     """Return the engine for a plan.
 
     Args:
-        wanted: One of ENGINES. ``auto`` takes the C engine if it can run the plan.
+        wanted: ``auto``, ``c`` or ``python``. ``auto`` takes the C engine if it can run the plan.
         plan: The plan.
         tell: Gets the progress of the run.
         say: Gets lines on the choice.

@@ -7,7 +7,17 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-__all__ = ["AT_ONCE", "DRAIN", "MARK_SIZE", "PATIENCE", "STAMP_SIZE", "BenchPlan", "stamp_time"]
+__all__ = [
+    "AT_ONCE",
+    "DRAIN",
+    "ENGINES",
+    "MARK_SIZE",
+    "NUMBER",
+    "PATIENCE",
+    "STAMP_SIZE",
+    "BenchPlan",
+    "stamp_time",
+]
 
 AT_ONCE: Final = 50
 """Connections that are being opened at a time."""
@@ -17,6 +27,8 @@ PATIENCE: Final = 30.0
 
 DRAIN: Final = 10.0
 """Seconds at most for replies after the load, and for pushes that are late."""
+
+ENGINES: Final = ("auto", "c", "python")
 
 NUMBER: Final = "{n}"
 """Stands in a topic for its number."""

@@ -24,8 +24,8 @@ __all__ = ["PythonEngine"]
 LOOK: Final = 0.25
 """Seconds between two progresses."""
 
-QUIET: Final = 1.0
-"""Seconds without an answer after which none is waited for."""
+QUIET: Final = 2.0
+"""Seconds of silence after which nothing is waited for, if nothing is known to be missing."""
 
 BURST: Final = 64
 """Late pushes that are sent before anything else runs."""
@@ -162,15 +162,14 @@ class PythonEngine:
         counts = self.result.counts
         began = quiet = _clock()
         last = -1
-        while _clock() - began < DRAIN and _clock() - quiet < QUIET:
-            answered = counts.replied + counts.refused
-            if answered == counts.pushed and (
-                not self.plan.hears or counts.heard >= counts.expected
-            ):
+        while _clock() - began < DRAIN:
+            if counts.is_complete(hears=self.plan.hears):
                 return
-            if answered + counts.heard != last:
+            if counts.replied + counts.refused + counts.heard != last:
                 quiet = _clock()
-            last = answered + counts.heard
+            last = counts.replied + counts.refused + counts.heard
+            if not counts.misses(hears=self.plan.hears) and _clock() - quiet > QUIET:
+                return
             await asyncio.sleep(0.02)
 
 

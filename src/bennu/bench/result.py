@@ -38,6 +38,20 @@ class BenchCounts(Struct):
     expected: int = 0
     skipped: int = 0
 
+    def is_complete(self, *, hears: bool) -> bool:
+        """Return whether all replies, and all deliveries if these count, have come."""
+        answered = self.replied + self.refused
+        return answered == self.pushed and (not hears or self.heard >= self.expected)
+
+    def misses(self, *, hears: bool) -> bool:
+        """Return whether something is missing that has come for other pushes.
+
+        Of a handler that never replies, or that broadcasts to all but the sender, nothing is missing.
+        """
+        return 0 < self.replied + self.refused < self.pushed or (
+            hears and 0 < self.heard < self.expected and self.heard != self.expected - self.pushed
+        )
+
 
 class BenchProgress(Struct, frozen=True):
     """A look at a run.

@@ -991,10 +991,15 @@ static int run_load(void) {
     tick("load");
   }
   double load = now() - began, quiet = now(), drained = quiet;
-  for (long last = -1; !is_interrupted && now() - drained < drain_patience && now() - quiet < 1;) {
-    if (replied + refused == pushed && (!hears || heard >= expected)) break;
-    if (replied + refused + heard != last) quiet = now();
-    last = replied + refused + heard;
+  for (long last = -1; !is_interrupted && now() - drained < drain_patience;) {
+    long answered = replied + refused;
+    if (answered == pushed && (!hears || heard >= expected)) break;
+    /* Of a handler that never replies, or broadcasts to all but the sender, nothing is missing. */
+    int misses = (answered && answered < pushed) ||
+                 (hears && heard && heard < expected && heard != expected - pushed);
+    if (answered + heard != last) quiet = now();
+    last = answered + heard;
+    if (!misses && now() - quiet > 2) break;
     turn(50);
     tick("draining");
   }

@@ -8,28 +8,20 @@ import secrets
 import signal
 import sys
 from contextlib import suppress
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import click
 
-from ..bench import (
-    BenchPlan,
-    BenchProgress,
-    BenchResult,
-    EngineUnavailable,
-    TooManyClients,
-    choose_engine,
-    progress_line,
-    raise_limits,
-    result_table,
-)
-from ..bench.engines import ENGINES, BenchEngine
-from ..bench.plan import MARK_SIZE, NUMBER, STAMP_SIZE
-from ..bench.table import result_json
+from ..bench.plan import ENGINES, MARK_SIZE, NUMBER, STAMP_SIZE, BenchPlan
+from ..bench.result import BenchProgress, BenchResult
+from ..bench.table import progress_line, result_json, result_table
 from ..errors import BennuError
 from .client_options import client_options, url_argument
 from .parameters import Seconds, env_file_option
+
+if TYPE_CHECKING:
+    from ..bench.engines import BenchEngine
 
 __all__ = ["bench"]
 
@@ -186,6 +178,10 @@ def bench(
         vsn=vsn,
         transport=transport,
     )
+    # A server does not need the client.
+    from ..bench.engines import EngineUnavailable, choose_engine  # noqa: PLC0415
+    from ..bench.limits import TooManyClients, raise_limits  # noqa: PLC0415
+
     line = _ProgressLine(plan)
     try:
         chosen = choose_engine(engine, plan, line.show, lambda text: click.echo(text, err=True))

@@ -7,7 +7,6 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from ..client.urls import SocketURL
 from ..errors import DefinitionError
 
 __all__ = ["client_options", "read_params", "read_url", "url_argument"]
@@ -21,6 +20,8 @@ def read_url(context: click.Context, option: click.Parameter, url: str) -> str:
     Raises:
         click.UsageError: It is no such URL.
     """
+    from ..client.urls import SocketURL  # noqa: PLC0415 - a server does not need the client
+
     del option
     try:
         SocketURL(url)

@@ -5,24 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
-from ..client.options import ClientKeywords, Vsn
-from ..console import (
-    ConsoleSession,
-    Happening,
-    as_json,
-    as_text,
-    lines_of_stdin,
-    run_prompt,
-    run_script,
-)
-from ..console.commands import Command
-from ..console.happenings import CommandFailed
-from ..console.session import OPENERS
 from .client_options import client_options, url_argument
 from .parameters import Seconds, env_file_option
+
+if TYPE_CHECKING:
+    from ..client.options import ClientKeywords, Vsn
+    from ..console import Happening
 
 __all__ = ["console"]
 
@@ -64,6 +56,19 @@ def console(
     From the standard input the exit code is 0 if each command has succeeded, 1 if one failed or there was no connection, and
     2 if an option is wrong. In a terminal it is 0.
     """
+    # A server does not need the client.
+    from ..console import (  # noqa: PLC0415
+        ConsoleSession,
+        as_json,
+        as_text,
+        lines_of_stdin,
+        run_prompt,
+        run_script,
+    )
+    from ..console.commands import Command  # noqa: PLC0415
+    from ..console.happenings import CommandFailed  # noqa: PLC0415
+    from ..console.session import OPENERS  # noqa: PLC0415
+
     is_interactive = sys.stdin.isatty() and sys.stdout.isatty() and not as_lines
     colours = is_interactive and "NO_COLOR" not in os.environ
 
