@@ -162,6 +162,7 @@ async def test_clients_whose_channel_crashes_are_lost(
     assert (result.counts.lost, result.counts.replied) == (3, 0)
     assert result.failure == "the channel has crashed: {'reason': 'channel_crash'}"
     assert "boom" in caplog.text
+    assert counted["room:1"] == 3, "a lost client does not join again"
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -137,7 +137,7 @@ class PythonEngine:
         text = f"{before}{self.plan.stamp(client.number, at)}{after}"
         try:
             promise = client.push(Raw(text.encode()))
-        except BennuError:  # its channel is being joined again
+        except BennuError:  # its channel has just ended
             counts.skipped += 1
             return
         counts.pushed += 1
@@ -184,6 +184,7 @@ class _BenchClient:
         self._engine = engine
         self._mark = plan.mark.encode()
         self._room: RemoteChannel | None = None
+        self._closing: asyncio.Task[None] | None = None
         self._client = Client(
             plan.url,
             params=plan.params,
@@ -232,6 +233,8 @@ class _BenchClient:
     async def close(self) -> None:
         """Close the connection."""
         self.is_ready = False
+        if self._closing is not None:
+            await self._closing
         await self._client.close()
 
     def _took(self, message: Received) -> None:
@@ -258,6 +261,7 @@ class _BenchClient:
             result = self._engine.result
             result.counts.lost += 1
             result.failure = result.failure or why
+            self._closing = asyncio.create_task(self._client.close())  # else it would connect again
 
 
 def _clock() -> float:
