@@ -18,7 +18,9 @@ from ..logs.log import Log, Printed
 from ..loop.siblings import same_command
 from ..protocol.proxies import TrustedProxies
 from .accounts import accounts
+from .bench import bench
 from .config import Config
+from .console import console
 from .contracts import channels, document, types
 from .demo import demo
 from .first_protocol import FirstProtocol
@@ -68,6 +70,8 @@ main.add_command(channels)
 main.add_command(document)
 main.add_command(types)
 main.add_command(demo)
+main.add_command(console)
+main.add_command(bench)
 
 
 @main.command()

@@ -1,5 +1,5 @@
 /* wsload: a load generator for Phoenix Channels servers (V2 JSON serializer) over plain WebSocket.
- * One thread, epoll, no allocation on the data path. It connects to loopback only.
+ * One thread, epoll, no allocation on the data path. It connects to loopback only, except in the mode load.
  *
  *   cc -O2 -o wsload wsload.c
  *   ./wsload --port 4000 --conns 1000 --mode fanout --secs 5 --window 1 --pubs 1 --pid 1234,1235
@@ -9,6 +9,7 @@
  *         fanout  --pubs connections keep --window "new_msg" pushes in flight each (closed loop on
  *                 their own broadcast), or --rate N messages a second in all (open loop);
  *                 counts the broadcasts received by every connection
+ *         load    for `bennu bench`: see "The mode load" below, and bennu/bench/c_engine.py, which passes its options
  * --topics K spreads the connections over K topics (PREFIX:0 .. PREFIX:K-1); --prefix room; --join '{}' join payload;
  * --every K measures the latency of each K-th frame (by default the publishers' own frames and each 64th: publishers
  * join first, so servers that deliver in the order of joins look too fast; use --every 61 for open-loop latency);
@@ -31,6 +32,8 @@
  * stalled_closed = connections that the server closed, with flood_code and stalled_code (the greatest; 0 = without a
  * close frame). rss_kb and peak_kb are the memory of the processes at the end, and at the peak.
  *
+ * `wsload -` reads the arguments from the standard input, each ended by a zero byte: other users can't see them.
+ *
  * How it works. At most --inflight connections are being opened at a time. Each goes through the states
  * below: TCP connect, HTTP upgrade, join, ready. The load begins when all are ready. Its first second is
  * warm-up and does not count. A sender puts the time (t) and its own number (the first six characters of
@@ -43,8 +46,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,6 +73,11 @@ static long now_ns(void) {
 enum { CONNECTING, UPGRADING, JOINING, READY, DEAD };
 enum { GOOD, FLOODER, STALLED };
 
+/* A push of the mode load without a reply so far: its ref (0: none), and when it was sent. */
+typedef struct {
+  long ref, at;
+} Push;
+
 typedef struct {
   int fd, state, topic, inlen;
   long ref;
@@ -78,6 +88,9 @@ typedef struct {
   long flooded; /* written bytes of the flood */
   long outstanding;
   double since, lastown; /* lastown: time of the last push, or of the last own broadcast */
+  Push *sent;            /* in the mode load: a ring of slots, a power of two; a push is at its ref */
+  int slots;
+  long asked; /* when the connection or the join was begun, in ns */
 } Conn;
 
 /* Options. */
@@ -91,6 +104,11 @@ static double warmup = 1;
 static const char *sees = 0;
 static const char *path = "/socket/websocket?vsn=2.0.0", *mode = "echo", *pids = "",
                   *prefix = "room", *joinpayload = "{}";
+
+/* Where the connections go. */
+static struct sockaddr_storage target;
+static socklen_t target_size;
+static const char *authority = 0, *header = "";
 
 /* State and counters. */
 static Conn *conns;
@@ -115,6 +133,13 @@ static int bucket(double us) {
   int b = e * 64 + (int)((v - 1) * 64);
   return b < NH ? b : NH - 1;
 }
+
+/* The mode load, whose functions are below. */
+static int is_load = 0;
+static void load_opened(Conn *c);
+static void load_frame(Conn *c, const char *p, long n, int op);
+static void load_ended(Conn *c, const char *kind, const char *note, long n);
+static int load_slow(Conn *c);
 
 static double unbucket(int b) {
   int e = b / 64;
@@ -223,15 +248,18 @@ static double steal(void) {
 
 /* Wait for a full send buffer (counted in blocked) up to 5 s. After 5 s the server has stopped reading. */
 static void send_frame(Conn *c, int op, const char *m, int n) {
-  static char f[65536 + 16];
+  static char f[(1 << 18) + 16];
   int k = 0;
   f[k++] = (char)(0x80 | op);
   if (n < 126) {
     f[k++] = (char)(0x80 | n);
-  } else {
+  } else if (n < 65536) {
     f[k++] = (char)(0x80 | 126);
     f[k++] = n >> 8;
     f[k++] = n & 255;
+  } else {
+    f[k++] = (char)(0x80 | 127);
+    for (int i = 56; i >= 0; i -= 8) f[k++] = (long)n >> i & 255;
   }
   memset(f + k, 0, 4);
   k += 4;
@@ -252,8 +280,13 @@ static void send_frame(Conn *c, int op, const char *m, int n) {
           nanosleep(&t, 0);
           continue;
         }
+        if (is_load && load_slow(c)) return;
         fprintf(stderr, "send blocked for 5 s: the server does not read\n");
         errors++;
+      }
+      if (is_load) {
+        load_ended(c, "lost", strerror(errno), strlen(strerror(errno)));
+        return;
       }
       c->state = DEAD;
       dead++;
@@ -328,30 +361,42 @@ static void push(Conn *c, const char *event) {
 /* Each source address has up to 20,000 connections. The kernel picks the source port at connect and not at
  * bind (IP_BIND_ADDRESS_NO_PORT), so that the ports suffice. */
 static void start_conn(Conn *c) {
-  c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+  c->fd = socket(target.ss_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
   if (c->fd < 0) {
+    if (is_load) {
+      c->asked = now_ns();
+      load_ended(c, "connect", strerror(errno), strlen(strerror(errno)));
+      return;
+    }
     perror("socket");
     exit(2);
   }
   int one = 1, little = 4096;
   setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
   if (c->role == STALLED) setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &little, sizeof little);
-  struct sockaddr_in src = {.sin_family = AF_INET};
   int i = c - conns;
-  src.sin_addr.s_addr = htonl(0x7f000001 + 1 + i / 20000);
-  int bap = 24; /* IP_BIND_ADDRESS_NO_PORT, which older headers lack */
-  setsockopt(c->fd, IPPROTO_IP, bap, &one, sizeof one);
-  bind(c->fd, (void *)&src, sizeof src);
-  struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(nports ? ports[i % nports] : port)};
-  a.sin_addr.s_addr = htonl(0x7f000001);
+  struct sockaddr_in *a = (void *)&target;
+  if (a->sin_family == AF_INET && ntohl(a->sin_addr.s_addr) >> 24 == 127) {
+    struct sockaddr_in src = {.sin_family = AF_INET};
+    src.sin_addr.s_addr = htonl(0x7f000001 + 1 + i / 20000);
+    int bap = 24; /* IP_BIND_ADDRESS_NO_PORT, which older headers lack */
+    setsockopt(c->fd, IPPROTO_IP, bap, &one, sizeof one);
+    bind(c->fd, (void *)&src, sizeof src);
+  }
+  if (nports) a->sin_port = htons(ports[i % nports]);
   c->state = CONNECTING;
   c->since = now();
+  c->asked = now_ns();
   if (!c->in) {
     c->incap = 2048;
     c->in = malloc(c->incap);
   }
   c->inlen = 0;
-  if (connect(c->fd, (void *)&a, sizeof a) < 0 && errno != EINPROGRESS) {
+  if (connect(c->fd, (void *)&target, target_size) < 0 && errno != EINPROGRESS) {
+    if (is_load) {
+      load_ended(c, "connect", strerror(errno), strlen(strerror(errno)));
+      return;
+    }
     perror("connect");
     exit(2);
   }
@@ -380,6 +425,13 @@ static void look(Conn *c, const char *p, long n) {
 
 /* Handle one whole frame. No JSON is parsed: substrings identify the message. */
 static void on_frame(Conn *c, const char *p, long n, int op) {
+  if (op == 8 && is_load) {
+    char note[140];
+    int k = n < 2 ? 1005 : (unsigned char)p[0] << 8 | (unsigned char)p[1];
+    k = snprintf(note, sizeof note, "code %d %.*s", k, n > 2 ? (int)(n - 2) : 0, p + 2);
+    load_ended(c, "closed", note, k < (int)sizeof note ? k : (int)sizeof note - 1);
+    return;
+  }
   if (op == 8) {
     c->state = DEAD;
     if (c->role == GOOD) {
@@ -394,6 +446,10 @@ static void on_frame(Conn *c, const char *p, long n, int op) {
   }
   if (op == 9) {
     send_frame(c, 10, p, n < 126 ? n : 0);
+    return;
+  }
+  if (is_load) {
+    load_frame(c, p, n, op);
     return;
   }
   if (op != 1) return;
@@ -479,12 +535,32 @@ static void on_frame(Conn *c, const char *p, long n, int op) {
   }
 }
 
+/* Keep the first part of a frame, or of the answer to the handshake. */
+static void keep(Conn *c, const char *p, long n) {
+  if (n > c->incap) {
+    char *nb = malloc(n + 4096);
+    memcpy(nb, p, n);
+    free(c->in);
+    c->in = nb;
+    c->incap = n + 4096;
+  } else {
+    memmove(c->in, p, n);
+  }
+  c->inlen = n;
+}
+
 /* Read until the socket is empty, split the bytes into frames, and keep an incomplete frame for the next time. */
 static void on_bytes(Conn *c) {
   static char buf[1 << 18];
   for (;;) {
     int r = recv(c->fd, buf, sizeof buf, 0);
     if (r <= 0) {
+      if (r < 0 && errno == EINTR) continue;
+      if (is_load && (r == 0 || errno != EAGAIN)) {
+        const char *why = r ? strerror(errno) : "the connection ended without a close frame";
+        load_ended(c, "lost", why, strlen(why));
+        return;
+      }
       if (r == 0 || (errno != EAGAIN)) {
         if (c->state != DEAD && (c->role == GOOD || c->state != READY)) {
           if (c->state != READY && !quiet) fprintf(stderr, "closed in state %d\n", c->state);
@@ -513,18 +589,24 @@ static void on_bytes(Conn *c) {
     if (c->state == UPGRADING) {
       char *end = memmem(p, n, "\r\n\r\n", 4);
       if (!end) {
-        if (p == buf) memcpy(c->in, p, n);
-        c->inlen = n;
+        keep(c, p, n);
         continue;
       }
       if (strncmp(p, "HTTP/1.1 101", 12)) {
+        if (is_load) {
+          load_ended(c, "refused", p, n);
+          return;
+        }
         fprintf(stderr, "refused: %.*s\n", 120, p);
         exit(3);
       }
       n -= end + 4 - p;
       p = end + 4;
       c->state = JOINING;
-      if (!sio) {
+      if (is_load) {
+        load_opened(c);
+        if (c->state == DEAD) return;
+      } else if (!sio) {
         char m[512];
         int k = snprintf(m, sizeof m, "[\"1\",\"1\",\"%s:%d\",\"phx_join\",%s]", prefix, c->topic,
                          joinpayload);
@@ -552,18 +634,7 @@ static void on_bytes(Conn *c) {
       p += h + len;
       n -= h + len;
     }
-    if (n) {
-      if (n > c->incap) {
-        char *nb = malloc(n + 4096);
-        memcpy(nb, p, n);
-        free(c->in);
-        c->in = nb;
-        c->incap = n + 4096;
-      } else {
-        memmove(c->in, p, n);
-      }
-      c->inlen = n;
-    }
+    if (n) keep(c, p, n);
     if (r < (int)sizeof buf) return;
   }
 }
@@ -578,18 +649,32 @@ static void turn(int ms) {
       int err = 0;
       socklen_t l = sizeof err;
       getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &err, &l);
+      if (err && is_load) {
+        load_ended(c, "connect", strerror(err), strlen(strerror(err)));
+        continue;
+      }
       if (err) {
         fprintf(stderr, "connect: %s\n", strerror(err));
         exit(2);
       }
-      char req[1024];
+      static char req[1 << 16];
+      char host[64];
+      snprintf(host, sizeof host, "127.0.0.1:%d", nports ? ports[(c - conns) % nports] : port);
       int n = snprintf(req, sizeof req,
-                       "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n"
+                       "GET %s HTTP/1.1\r\nHost: %s\r\n%s"
                        "Upgrade: websocket\r\nConnection: Upgrade\r\n"
                        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
                        "Sec-WebSocket-Version: 13\r\n\r\n",
-                       path, nports ? ports[(c - conns) % nports] : port);
+                       path, authority ? authority : host, header);
+      if (n >= (int)sizeof req) {
+        fprintf(stderr, "the path and the headers are too long\n");
+        exit(2);
+      }
       if (send(c->fd, req, n, MSG_NOSIGNAL) != n) {
+        if (is_load) {
+          load_ended(c, "connect", strerror(errno), strlen(strerror(errno)));
+          continue;
+        }
         perror("send");
         exit(2);
       }
@@ -602,7 +687,369 @@ static void turn(int ms) {
   }
 }
 
+/* The mode load.
+ *
+ * All connections are opened, and join if there is a topic. A connection that fails is counted, and takes no further part;
+ * so is one that is lost later. Then number m of all pushes is sent at m / (rate * connections) seconds, by connection
+ * m modulo connections. So the number of pushes is known before. A push has no answer until its reply comes, which its ref tells.
+ * A message with the stamp of this run that is no reply is a delivery.
+ *
+ * It prints a line of JSON four times a second, and a last one with the histograms. SIGINT ends it early.
+ */
+typedef struct {
+  long counts[NH], most; /* most: in ns */
+} Hist;
+
+typedef struct {
+  char kind[12], text[400];
+  int size;
+} Note;
+
+static Hist took_connect, took_join, took_reply, took_delivery;
+static Note failure, refusal; /* the first connection that failed or was lost, and the first push that was refused */
+static long opened, joined, failed, lost, pushed, replied, refused, heard, expected, skipped;
+static long *members; /* the live connections of each topic */
+static const char *topic_before = 0, *topic_after = "", *load_event = "", *body_before = "{}", *body_after = "", *mark = "";
+static int is_numbered = 0, hears = 0;
+static volatile sig_atomic_t is_interrupted = 0;
+static double patience = 30, drain_patience = 10, began, beaten;
+
+static void took(Hist *h, long since) {
+  long ns = now_ns() - since;
+  h->counts[bucket(ns / 1000.0)]++;
+  if (ns > h->most) h->most = ns;
+}
+
+static void note(Note *to, const char *kind, const char *text, long n) {
+  if (to->size || to->kind[0]) return;
+  snprintf(to->kind, sizeof to->kind, "%s", kind);
+  to->size = n < (long)sizeof to->text ? n : (long)sizeof to->text;
+  memcpy(to->text, text, to->size);
+}
+
+static void load_ended(Conn *c, const char *kind, const char *text, long n) {
+  if (c->state == DEAD) return;
+  note(&failure, kind, text, n);
+  if (c->state == READY) {
+    lost++;
+    members[c->topic]--;
+  } else {
+    failed++;
+  }
+  c->state = DEAD;
+  if (c->fd >= 0) close(c->fd); /* epoll forgets it */
+}
+
+/* A server that does not read for 5 s. */
+static int load_slow(Conn *c) {
+  const char *why = "the server has not read for 5 s";
+  load_ended(c, "lost", why, strlen(why));
+  return 1;
+}
+
+static void load_ready(Conn *c) {
+  c->state = READY;
+  c->lastown = now();
+  members[c->topic]++;
+}
+
+/* Write the topic of a connection, as it is inside a JSON string. */
+static int topic_of(Conn *c, char *to, int size) {
+  if (!is_numbered) return snprintf(to, size, "%s", topic_before);
+  return snprintf(to, size, "%s%d%s", topic_before, c->topic, topic_after);
+}
+
+static void load_opened(Conn *c) {
+  opened++;
+  took(&took_connect, c->asked);
+  if (!topic_before) {
+    load_ready(c);
+    return;
+  }
+  static char topic[1024], m[1 << 17];
+  topic_of(c, topic, sizeof topic);
+  c->ref = 1;
+  c->asked = now_ns();
+  send_text(c, m, snprintf(m, sizeof m, "[\"1\",\"1\",\"%s\",\"phx_join\",%s]", topic, joinpayload));
+}
+
+/* Remember when a push was sent. A connection with more than 1,024 pushes without a reply forgets the oldest. */
+static void remember(Conn *c, long ref, long at) {
+  while (c->slots < 1024 && (!c->slots || c->sent[ref & (c->slots - 1)].ref)) {
+    int more = c->slots ? 2 * c->slots : 4;
+    Push *sent = calloc(more, sizeof *sent);
+    for (int i = 0; i < c->slots; i++)
+      if (c->sent[i].ref) sent[c->sent[i].ref & (more - 1)] = c->sent[i];
+    free(c->sent);
+    c->sent = sent;
+    c->slots = more;
+  }
+  c->sent[ref & (c->slots - 1)] = (Push){ref, at};
+}
+
+static void load_push(Conn *c) {
+  static char topic[1024], m[1 << 18];
+  int n;
+  long at = now_ns();
+  ++c->ref;
+  if (topic_before) {
+    topic_of(c, topic, sizeof topic);
+    n = snprintf(m, sizeof m, "[\"1\",\"%ld\",\"%s\",\"%s\",%s%s-%07d-%019ld%s]", c->ref, topic, load_event,
+                 body_before, mark, (int)(c - conns), at, body_after);
+  } else {
+    n = snprintf(m, sizeof m, "[null,\"%ld\",\"phoenix\",\"heartbeat\",{}]", c->ref);
+  }
+  remember(c, c->ref, at);
+  pushed++;
+  expected += members[c->topic];
+  c->lastown = now();
+  send_text(c, m, n);
+}
+
+static void load_reply(Conn *c, long ref, int is_ok, const char *text, long n) {
+  if (c->state == JOINING) {
+    if (is_ok) {
+      joined++;
+      took(&took_join, c->asked);
+      load_ready(c);
+    } else {
+      load_ended(c, "join", text, n);
+    }
+    return;
+  }
+  if (ref < 1 || ref > c->ref) return; /* a heartbeat of ours has the ref 0 */
+  if (is_ok) {
+    replied++;
+  } else {
+    refused++;
+    note(&refusal, "push", text, n);
+  }
+  Push *push = c->slots ? &c->sent[ref & (c->slots - 1)] : 0;
+  if (push && push->ref == ref) {
+    if (is_ok) took(&took_reply, push->at);
+    push->ref = 0;
+  }
+}
+
+/* The next element of a JSON array: the text inside a string, or a literal. Return what follows. */
+static const char *element(const char *p, const char *end, const char **text, long *size) {
+  while (p < end && (*p == '[' || *p == ',' || *p == ' ')) p++;
+  int is_string = p < end && *p == '"';
+  *text = p += is_string;
+  while (p < end && (is_string ? *p != '"' : *p != ',' && *p != ']')) p += is_string && *p == '\\' ? 2 : 1;
+  if (p > end) p = end;
+  *size = p - *text;
+  return p + (is_string && p < end);
+}
+
+/* Whether a JSON object has the status ok. A response before it can have a status too. */
+static int has_ok(const char *p, const char *end) {
+  int depth = 0;
+  while (p < end) {
+    if (*p == '{' || *p == '[') depth++;
+    if (*p == '}' || *p == ']') depth--;
+    if (*p != '"') {
+      p++;
+      continue;
+    }
+    const char *text;
+    long size;
+    p = element(p, end, &text, &size);
+    if (depth != 1 || size != 6 || memcmp(text, "status", 6)) continue;
+    while (p < end && *p == ' ') p++;
+    if (p >= end || *p != ':') continue;
+    do p++;
+    while (p < end && *p == ' ');
+    element(p, end, &text, &size);
+    return size == 2 && !memcmp(text, "ok", 2);
+  }
+  return 0;
+}
+
+static void load_frame(Conn *c, const char *p, long n, int op) {
+  const unsigned char *u = (const unsigned char *)p;
+  const char *end = p + n, *ref, *text;
+  long size;
+  if (op == 2 && n > 5 && u[0] == 1 && n >= 5 + u[1] + u[2] + u[3] + u[4]) {
+    ref = p + 5 + u[1];
+    text = ref + u[2] + u[3];
+    load_reply(c, strtol(ref, 0, 10), u[4] == 2 && !memcmp(text, "ok", 2), p, n);
+    return;
+  }
+  if (op == 1) {
+    const char *rest = element(p, end, &text, &size);
+    rest = element(rest, end, &ref, &size);
+    rest = element(rest, end, &text, &size);
+    rest = element(rest, end, &text, &size);
+    if (size == 9 && !memcmp(text, "phx_reply", 9)) {
+      load_reply(c, strtol(ref, 0, 10), has_ok(rest, end), p, n);
+      return;
+    }
+    if (size == 9 && (!memcmp(text, "phx_error", 9) || !memcmp(text, "phx_close", 9))) {
+      load_ended(c, "channel", p, n);
+      return;
+    }
+  }
+  if (!hears) return;
+  const char *stamp = memmem(p, n, mark, strlen(mark));
+  if (!stamp || end - stamp < (long)strlen(mark) + 28) return;
+  heard++;
+  took(&took_delivery, strtol(stamp + strlen(mark) + 9, 0, 10));
+}
+
+static void on_interrupt(int number) {
+  is_interrupted = number;
+}
+
+static void print_counts(const char *type, double seconds) {
+  printf("{\"type\":\"%s\",\"seconds\":%.3f,\"opened\":%ld,\"joined\":%ld,\"failed\":%ld,\"lost\":%ld,\"pushed\":%ld,"
+         "\"replied\":%ld,\"refused\":%ld,\"heard\":%ld,\"expected\":%ld,\"skipped\":%ld",
+         type, seconds, opened, joined, failed, lost, pushed, replied, refused, heard, expected, skipped);
+}
+
+static void print_hist(const char *name, const Hist *h) {
+  const char *comma = "";
+  printf(",\"%s\":{\"most_us\":%.3f,\"buckets\":[", name, h->most / 1000.0);
+  for (int i = 0; i < NH; i++) {
+    if (!h->counts[i]) continue;
+    printf("%s[%d,%ld]", comma, i, h->counts[i]);
+    comma = ",";
+  }
+  printf("]}");
+}
+
+static void print_note(const char *name, const Note *of) {
+  printf(",\"%s\":[\"%s\",\"", name, of->kind);
+  for (int i = 0; i < of->size; i++) printf("%02x", (unsigned char)of->text[i]);
+  printf("\"]");
+}
+
+/* Four times a second: print the counts, give up connections that take too long, and send heartbeats. */
+static void tick(const char *type) {
+  double t = now();
+  if (t - beaten < .25) return;
+  beaten = t;
+  print_counts(type, t - began);
+  printf("}\n");
+  fflush(stdout);
+  for (int i = 0; i < nconn; i++) {
+    Conn *c = &conns[i];
+    if (c->state == READY && t - c->lastown > 25) {
+      const char *m = "[null,\"0\",\"phoenix\",\"heartbeat\",{}]";
+      c->lastown = t;
+      send_text(c, m, strlen(m));
+    } else if (i < started && c->state != READY && c->state != DEAD && t - c->since > patience) {
+      const char *why = "no answer in time";
+      load_ended(c, "timeout", why, strlen(why));
+    }
+  }
+}
+
+static int run_load(void) {
+  struct sigaction action = {.sa_handler = on_interrupt};
+  sigaction(SIGINT, &action, 0);
+  sigaction(SIGTERM, &action, 0);
+  ep = epoll_create1(0);
+  conns = calloc(nconn, sizeof *conns);
+  members = calloc(topics, sizeof *members);
+  for (int i = 0; i < nconn; i++) {
+    conns[i].topic = i % topics;
+    conns[i].fd = -1;
+  }
+  began = now();
+  int begun = 0;
+  while (!is_interrupted) {
+    long settled = failed + lost;
+    for (int i = 0; i < topics; i++) settled += members[i];
+    if (settled == nconn) break;
+    while (begun < nconn && begun - settled < inflight) {
+      start_conn(&conns[begun++]);
+      if (conns[begun - 1].state == DEAD) settled++;
+    }
+    started = begun;
+    turn(50);
+    tick("opening");
+  }
+  double opening = now() - began;
+  int *senders = calloc(nconn, sizeof *senders), count = 0;
+  for (int i = 0; i < nconn; i++)
+    if (conns[i].state == READY) senders[count++] = i;
+  double total = rate * count, wanted = total * secs - 1e-9;
+  long planned = wanted > 0 ? (long)wanted : 0, m = 0;
+  if (planned < wanted) planned++;
+
+  began = now();
+  while (m < planned && !is_interrupted && lost < count && now() - began < secs + drain_patience) {
+    double t = now() - began;
+    for (int burst = 0; burst < 64 && m < planned && m / total <= t; burst++, m++) {
+      Conn *c = &conns[senders[m % count]];
+      if (c->state == READY) load_push(c);
+      else skipped++;
+    }
+    double due = m / total - (now() - began);
+    turn(due <= 0 ? 0 : due < .001 ? 1 : due < .1 ? (int)(due * 1000) : 100);
+    tick("load");
+  }
+  double load = now() - began, quiet = now(), drained = quiet;
+  for (long last = -1; !is_interrupted && now() - drained < drain_patience;) {
+    long answered = replied + refused;
+    if (answered == pushed && (!hears || heard >= expected)) break;
+    /* Of a handler that never replies, or broadcasts to all but the sender, nothing is missing. */
+    int misses = (answered && answered < pushed) ||
+                 (hears && heard && heard < expected && heard != expected - pushed);
+    if (answered + heard != last) quiet = now();
+    last = answered + heard;
+    if (!misses && now() - quiet > 2) break;
+    turn(50);
+    tick("draining");
+  }
+  print_counts("result", load);
+  printf(",\"planned\":%ld,\"opening\":%.3f,\"is_whole\":%s", planned, opening, is_interrupted ? "false" : "true");
+  print_hist("connect", &took_connect);
+  print_hist("join", &took_join);
+  print_hist("reply", &took_reply);
+  print_hist("delivery", &took_delivery);
+  print_note("failure", &failure);
+  print_note("refusal", &refusal);
+  printf("}\n");
+  fflush(stdout);
+  for (int i = 0; i < nconn; i++)
+    if (conns[i].state == READY) send_frame(&conns[i], 8, "\x03\xe8", 2);
+  return 0;
+}
+
+/* Set the address of the target: a number and a port. */
+static void aim(const char *address) {
+  char service[16];
+  snprintf(service, sizeof service, "%d", port);
+  struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM}, *found;
+  int code = getaddrinfo(address, service, &hints, &found);
+  if (code) {
+    fprintf(stderr, "%s: %s\n", address, gai_strerror(code));
+    exit(2);
+  }
+  memcpy(&target, found->ai_addr, found->ai_addrlen);
+  target_size = found->ai_addrlen;
+  freeaddrinfo(found);
+}
+
+/* Return the arguments that the standard input has, each ended by a zero byte. */
+static char **read_arguments(int *count) {
+  long size = 0, room = 1 << 16;
+  char *text = malloc(room);
+  for (long r; (r = read(0, text + size, room - size)) > 0;) {
+    size += r;
+    if (size == room) text = realloc(text, room *= 2);
+  }
+  char **found = calloc(size + 2, sizeof *found);
+  *count = 1;
+  for (long i = 0; i < size; i += strlen(text + i) + 1) found[(*count)++] = text + i;
+  return found;
+}
+
 int main(int argc, char **argv) {
+  const char *address = "127.0.0.1";
+  if (argc == 2 && !strcmp(argv[1], "-")) argv = read_arguments(&argc);
   for (int i = 1; i + 1 < argc; i += 2) {
     char *k = argv[i], *v = argv[i + 1];
     if (!strcmp(k, "--port")) port = atoi(v);
@@ -623,6 +1070,18 @@ int main(int argc, char **argv) {
     else if (!strcmp(k, "--warm")) warmup = atof(v);
     else if (!strcmp(k, "--remote")) remote = atoi(v);
     else if (!strcmp(k, "--sees")) sees = v;
+    else if (!strcmp(k, "--address")) address = v;
+    else if (!strcmp(k, "--authority")) authority = v;
+    else if (!strcmp(k, "--header")) header = v;
+    else if (!strcmp(k, "--topic-before")) topic_before = v;
+    else if (!strcmp(k, "--topic-after")) topic_after = v;
+    else if (!strcmp(k, "--numbered")) is_numbered = atoi(v);
+    else if (!strcmp(k, "--event")) load_event = v;
+    else if (!strcmp(k, "--body-before")) body_before = v;
+    else if (!strcmp(k, "--body-after")) body_after = v;
+    else if (!strcmp(k, "--mark")) mark = v;
+    else if (!strcmp(k, "--hears")) hears = atoi(v);
+    else if (!strcmp(k, "--patience")) patience = atof(v);
     else if (!strcmp(k, "--ports")) {
       while (*v && nports < 16) {
         ports[nports++] = strtol(v, &v, 10);
@@ -639,6 +1098,9 @@ int main(int argc, char **argv) {
       return 2;
     }
   }
+  aim(address);
+  is_load = !strcmp(mode, "load");
+  if (is_load) return run_load();
   paysize -= 6;
   if (paysize < 0) paysize = 0;
   memset(filler, 'x', paysize);
