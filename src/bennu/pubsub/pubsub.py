@@ -313,20 +313,12 @@ class PubSub:
         Raises:
             EncodeError: The payload can't be encoded for a client or for the bus: then nobody gets it. Or the message
                 is too large for the bus: then only the subscribers in this process get it.
-            WrongThread: The call comes from another thread or event loop than the endpoint's.
-            NotStarted: The endpoint is not started in this process.
         """
         self.home.expect("pubsub", "broadcast", ON_LOOP)
         await self.send_everywhere(topic, message)
 
     async def broadcast_from(self, sender: object, topic: str, message: Any) -> None:
-        """Send a message to every subscriber of a topic except the sender. Raises as :meth:`broadcast`.
-
-        Args:
-            sender: A channel, or the owner of listeners.
-            topic: Any text.
-            message: See :meth:`broadcast`.
-        """
+        """Send a message as :meth:`broadcast` does, but not to the sender: a channel, or the owner of listeners."""
         self.home.expect("pubsub", "broadcast_from", ON_LOOP)
         await self.send_everywhere(topic, message, sender)
 
@@ -382,13 +374,7 @@ class PubSub:
         if is_crowded:
             await asyncio.sleep(0)
 
-    def send_locally(
-        self,
-        topic: str | SocketId,
-        message: Any,
-        sender: object = None,
-        scope: str = "local",
-    ) -> bool:
+    def send_locally(self, topic: Any, message: Any, sender: object, scope: str = "local") -> bool:
         """Send a message as :meth:`local_broadcast` does, for a caller that has called :meth:`Home.expect`."""
         report_broadcast(self.telemetry, topic, message, scope)
         return self.send(topic, message, sender)

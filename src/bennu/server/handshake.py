@@ -214,9 +214,7 @@ async def _connect(
         outcome, reason = answer.denied, answer.reason
     else:  # here, and not above: the context of the connection is about no connect
         mount, name = request.target.mount, connecting.socket_id
-        outcome = Accepted(
-            socket, mount, serializer, info, answer.value, name, request.subprotocol
-        )
+        outcome = Accepted(socket, mount, serializer, info, answer.value, name, request.subprotocol)
     if socket.log and (server.lines.is_asked or server.telemetry.handlers[SocketConnected]):
         duration = time.perf_counter() - started
         with running(connecting):
