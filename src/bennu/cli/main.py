@@ -43,6 +43,7 @@ from .parameters import (
 )
 from .publish import disconnect, publish
 from .reloading import Reloaded
+from .replay import replay
 from .server import UvicornServer
 from .supervised import serve_with_workers
 from .systemd import given_sockets
@@ -68,6 +69,7 @@ main.add_command(channels)
 main.add_command(document)
 main.add_command(types)
 main.add_command(demo)
+main.add_command(replay)
 
 
 @main.command()

@@ -304,6 +304,7 @@ class NativeWebSocket(asyncio.Protocol):
             connection.metered(data)
         elif kind is CLOSE:
             self._reader = None  # frames after a close frame are ignored
+            connection.server.inspector.client_closed(connection, data)
             connection.close_received(lambda: self._answer_close(connection, data))
         elif kind is FAILURE:
             code, reason = data
