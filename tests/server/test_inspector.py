@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -285,6 +286,22 @@ async def test_a_stop_of_the_endpoint_completes_what_is_open(tmp_path: Path) -> 
     assert wire.code == 1012
     [last] = Recording.read(recorder.file.read_bytes().splitlines()).frames
     assert last.close == (1012, "shutdown")
+
+
+async def test_an_event_loop_that_was_closed_without_a_stop(tmp_path: Path) -> None:
+    """The endpoint forgets what was followed, and starts anew."""
+    endpoint = endpoint_of_rooms()
+
+    async def leave_it() -> None:
+        await endpoint.start()
+        endpoint.inspector.follow(topic="room:1")
+        endpoint.inspector.record_next(tmp_path / "session.jsonl")
+
+    await asyncio.to_thread(asyncio.run, leave_it())
+    assert endpoint.inspector.is_open
+    await endpoint.start()
+    assert not endpoint.inspector.is_open
+    await endpoint.stop()
 
 
 async def test_mistakes(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import stat
 import time
 from collections.abc import Callable
 from os import PathLike
@@ -111,7 +112,7 @@ class Recorder:
                 self._finish()
             return
         with self._lock:
-            is_full = self._waiting > MAX_WAITING
+            is_full = self.error is not None or self._waiting > MAX_WAITING
             self._waiting += 0 if is_full else sight.weight
         if is_full:
             self.lost += 1
@@ -145,13 +146,12 @@ class Recorder:
     # In the thread.
 
     def _write_all(self) -> None:
-        with self._out as out:
-            while (item := self._queue.get()) is not None:
-                try:
-                    if self.error is None:
-                        self._write(out, item)
-                except OSError as error:
-                    self.error = error
+        try:
+            with self._out as out:
+                while (item := self._queue.get()) is not None:
+                    self._write(out, item)
+        except OSError as error:
+            self.error = error  # from now on frames are lost
 
     def _write(self, out: BinaryIO, item: Any) -> None:
         if isinstance(item, FrameSight):
@@ -171,5 +171,6 @@ def _new_file(path: Path) -> BinaryIO:
     """
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
     descriptor = os.open(path, flags, 0o600)
-    os.fchmod(descriptor, 0o600)  # the file may have been there before
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.fchmod(descriptor, 0o600)  # the file may have been there before
     return os.fdopen(descriptor, "wb")

@@ -11,7 +11,6 @@ from itertools import count
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Final
 
-from ..errors import DecodeError
 from ..inspect.follow import Follow
 from ..inspect.recorder import Recorder
 from ..inspect.records import ConnectSeen
@@ -264,7 +263,7 @@ class Inspector:
             connection=self._name(connection),
             user=connection.id,
             path=info.uri.path,
-            params=self._hide(_params(info.uri.query)),
+            params=self._hide(decode_query(info.uri.query.encode("latin-1"))),
             transport=connection.transport,
             serializer=None if serializer is None else serializer.name,
             peer=info.peer.host,
@@ -275,10 +274,3 @@ class Inspector:
 
 def _ids(connection: ServerConnection[Any]) -> tuple[str | None, ...]:
     return (connection.id, *connection.info.ids)
-
-
-def _params(query: str) -> dict[str, Any]:
-    try:
-        return decode_query(query.encode())
-    except DecodeError:
-        return {}
