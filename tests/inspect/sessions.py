@@ -24,6 +24,10 @@ def said(side: str, frame: Frame | str | bytes, at: float = 0.0, **more: Any) ->
     if isinstance(frame.payload, bytes):
         data = base64.b64encode(frame.payload).decode()
         return {**line, "message": [*frame[:4], None], "base64": data}
+    if isinstance(frame.payload, dict) and isinstance(frame.payload.get("response"), bytes):
+        data = base64.b64encode(frame.payload["response"]).decode()
+        payload = {**frame.payload, "response": None}
+        return {**line, "message": [*frame[:4], payload], "base64": data}
     return {**line, "message": list(frame)}
 
 

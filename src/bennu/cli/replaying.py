@@ -9,8 +9,7 @@ from urllib.parse import urlsplit
 
 from msgspec import UNSET
 
-from ..client.proxies import PROXY_SETTINGS
-from ..client.transport import ClientTransport, ConnectTarget, TransportClosed
+from ..client.transport import ClientTransport, ConnectTarget, OpenTransport, TransportClosed
 from ..client.urls import SocketURL, query_of
 from ..client.websocket import open_websocket
 from ..inspect.comparison import Comparison
@@ -20,16 +19,13 @@ from ..logs.hiding import FILTERED
 from ..message import BINARY, PHX_JOIN, PHX_REPLY, TEXT
 from ..protocol import Serializer
 
-__all__ = ["ENDINGS", "Replay", "filled", "target_of"]
+__all__ = ["Replay", "filled", "target_of"]
 
 MAX_SIZE: Final = 64 * 1024 * 1024
 """Bytes of one message of the server, at most."""
 
 QUIET: Final = 0.2
 """Seconds to wait for messages that were not recorded, after everything recorded has come."""
-
-ENDINGS: Final = ("/websocket", "/longpoll")
-"""What is added to the path of a socket."""
 
 
 def target_of(
@@ -101,13 +97,19 @@ class Replay:
         self._came = asyncio.Event()
         self._end: tuple[int, str] | None = None
 
-    async def run(self, target: ConnectTarget) -> None:
+    async def run(
+        self, target: ConnectTarget, open_transport: OpenTransport = open_websocket
+    ) -> None:
         """Connect, send what the client sent, and wait for what the server sent.
+
+        Args:
+            target: Where to connect.
+            open_transport: Connects. Default: by a WebSocket.
 
         Raises:
             ConnectFailed: The server can't be reached, or refuses the connection.
         """
-        transport = await open_websocket(target, PROXY_SETTINGS)
+        transport = await open_transport(target)
         reader = asyncio.create_task(self._read(transport))
         try:
             await self._join_first(transport)
