@@ -64,6 +64,7 @@ class Recorder:
         self._stop = stop
         self._began = 0.0
         self._is_closed = False
+        self._ended = asyncio.Event()
         self._waiting = 0
         self._lock = Lock()
         self._queue: SimpleQueue[Sight | RecordingHeader | RecordedFrame | None] = SimpleQueue()
@@ -131,6 +132,7 @@ class Recorder:
         Raises:
             OSError: The file could not be written.
         """
+        await self._ended.wait()
         await asyncio.to_thread(self._thread.join)
         if self.error is not None:
             raise self.error
@@ -141,6 +143,7 @@ class Recorder:
             if self.lost:
                 self._queue.put(RecordedFrame(0.0, "server", lost=self.lost))
             self._queue.put(None)
+            self._ended.set()
             self._stop(self)
 
     # In the thread.
