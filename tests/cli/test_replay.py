@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from bennu.cli import main
 
 from ..inspect.sessions import recording, said
-from ..support.frames import error, joining, ok, pushing, reply
+from ..support.frames import PHX_JOIN, error, joining, ok, pushing, reply
 from .command import bennu
 
 pytestmark = pytest.mark.clock("real")
@@ -92,7 +92,7 @@ def test_warnings(tmp_path: Path) -> None:
     file = written(tmp_path, hidden, lost, **header)
     result = call(file, "ws://127.0.0.1:1/socket", "--timeout", "1")
     assert result.exit_code == 2
-    assert "sent as [FILTERED]: the param token, phx_join at 1 s" in result.output
+    assert f"sent as [FILTERED]: the param token, {PHX_JOIN} at 1 s" in result.output
     assert "no joins of room:2" in result.output
     assert "lacks 3 frame(s)" in result.output
     assert "can't be reached" in result.output

@@ -7,6 +7,7 @@ from bennu.inspect.conversation import MAX_OPEN, Answered, Conversation
 from bennu.inspect.reading import Read
 
 from ..support.frames import (
+    PHX_JOIN,
     Frame,
     broadcast,
     closed,
@@ -28,7 +29,7 @@ def joined() -> Conversation:
     talk = Conversation("1")
     talk.client_sent(seen(joining("1", "room:1")), 1.0)
     assert talk.server_sent(seen(reply("1", "1", "room:1", ok())), 1.5) == (
-        Answered("phx_join", 0.5),
+        Answered(PHX_JOIN, 0.5),
         JoinSeen(at=1.5, connection="1", topic="room:1", status="ok", took=0.5),
     )
     assert talk.topics == ("room:1",)

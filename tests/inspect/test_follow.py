@@ -15,7 +15,7 @@ from bennu.testing.clock import settle
 
 
 def leave(number: int) -> PlainSight:
-    return PlainSight(LeaveSeen(at=100.0 + number, connection="1", topic="t", reason="left"), "t")
+    return PlainSight(LeaveSeen(at=100.0 + number, connection="1", topic="t", reason="left"))
 
 
 def follow(limit: int = 3, stop: Callable[[Any], object] = lambda _: None) -> Follow:

@@ -18,6 +18,9 @@ from bennu.inspect.pytest_module import pytest_module
 from bennu.testing import connect, running
 
 from ..support.frames import (
+    PHX_CLOSE,
+    PHX_ERROR,
+    PHX_REPLY,
     Frame,
     broadcast,
     closed,
@@ -60,7 +63,7 @@ def lines_of(*lines: dict[str, Any], **options: Any) -> list[str]:
 def exchange(*frames: Frame) -> list[dict[str, Any]]:
     """Return the lines of a join, and then of these frames. A push with a ref is the client's."""
     start = (joining("1", "room:1"), reply("1", "1", "room:1", ok()))
-    of_server = ("phx_reply", "phx_close", "phx_error")
+    of_server = (PHX_REPLY, PHX_CLOSE, PHX_ERROR)
     return [
         said("server" if one.ref is None or one.event in of_server else "client", one)
         for one in (*start, *frames)
@@ -229,7 +232,7 @@ def test_what_was_marked_as_wrong() -> None:
         joining("6", "c"),
         reply("6", "6", "c", ok({"n": 1})),
     )
-    lines = marked(lines, "phx_reply", "sum")
+    lines = marked(lines, PHX_REPLY, "sum")
     assert lines_of(*lines)[1:] == [
         "# The recorded response was wrong: {'sum': 5}",
         "assert differences({'sum': 5}, room_1.push('add').response())",

@@ -15,6 +15,7 @@ from bennu.inspect import Recording, SeenRecord
 from bennu.testing import connect, running
 from bennu.testing.clock import settle
 
+from ..support.frames import PHX_JOIN, PHX_REPLY
 from ..support.pages import blocks, run_blocks, section, table
 from .apps import endpoint_of_rooms
 
@@ -48,11 +49,11 @@ async def test_the_examples_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
             room = await ann.join("room:1")
             await room.push("say", {"body": "hi"})
             assert await showing == [
-                "in phx_join {}",
-                "out phx_reply {'status': 'ok', 'response': {'topic': 'room:1'}}",
+                f"in {PHX_JOIN} {{}}",
+                f"out {PHX_REPLY} {{'status': 'ok', 'response': {{'topic': 'room:1'}}}}",
                 "in say {'body': 'hi'}",
                 "said went to 1 of 1 members",
-                "out phx_reply {'status': 'ok', 'response': {'id': 7}}",
+                f"out {PHX_REPLY} {{'status': 'ok', 'response': {{'id': 7}}}}",
             ]
         await recording
     assert len(Recording.read((tmp_path / "s.jsonl").read_bytes().splitlines()).frames) == 6

@@ -25,6 +25,7 @@ from bennu.testing.clock import settle
 from bennu.testing.wires import open_wire
 
 from ..inspect.apps import Room, endpoint_of_rooms
+from ..support.frames import PHX_JOIN, PHX_REPLY, encode_v2, joining
 
 
 def frames(follow: Follow) -> list[tuple[Any, ...]]:
@@ -56,13 +57,13 @@ async def test_a_user_is_followed_from_the_connect(transport: Transport) -> None
             hidden = {"body": "hi", "password": "[FILTERED]"}
             found = [one for one in records if isinstance(one, FrameSeen) and one.topic == "room:1"]
             assert [(one.direction, one.event, one.payload) for one in found] == [
-                ("in", "phx_join", {}),
-                ("out", "phx_reply", OK_JOIN),
+                ("in", PHX_JOIN, {}),
+                ("out", PHX_REPLY, OK_JOIN),
                 ("in", "say", hidden),
                 ("out", "said", hidden),
-                ("out", "phx_reply", SAID),
+                ("out", PHX_REPLY, SAID),
             ]
-            assert [one.answers for one in found] == [None, "phx_join", None, None, "say"]
+            assert [one.answers for one in found] == [None, PHX_JOIN, None, None, "say"]
             assert all(one.took is not None for one in found if one.answers)
             assert all(one.size > 20 for one in found)
             assert [one.topic for one in records if isinstance(one, JoinSeen)] == ["room:1"]
@@ -95,12 +96,12 @@ async def test_a_topic_has_each_broadcast_once() -> None:
         assert counts == [(2, 2, 0, 0), (2, 1, 1, 0), (2, 0, 0, 2)]
         found = [(one.direction, one.event) for one in records if isinstance(one, FrameSeen)]
         assert found == [
-            ("in", "phx_join"),
-            ("out", "phx_reply"),
+            ("in", PHX_JOIN),
+            ("out", PHX_REPLY),
             ("in", "say"),
-            ("out", "phx_reply"),
+            ("out", PHX_REPLY),
             ("in", "say_to_others"),
-            ("out", "phx_reply"),
+            ("out", PHX_REPLY),
             ("in", "whisper"),
             ("out", "whisper"),
             ("out", "whisper"),
@@ -116,9 +117,9 @@ async def test_topics_by_their_beginning_and_escaped_names() -> None:
     async with running(endpoint):
         follow = endpoint.inspector.follow(topic="room:*")
         wire = await open_wire(endpoint, "/socket/websocket?vsn=2.0.0")
-        wire.send('["1","1","\\u0072oom:1","phx_join",{}]')
+        wire.send(str(encode_v2(joining("1", "room:1"))).replace("room", "\\u0072oom"))
         await settle()
-        assert frames(follow) == [("in", "phx_join", {}), ("out", "phx_reply", OK_JOIN)]
+        assert frames(follow) == [("in", PHX_JOIN, {}), ("out", PHX_REPLY, OK_JOIN)]
         wire.close()
         await settle()
         [left] = follow.ready()
@@ -203,7 +204,7 @@ async def test_a_slow_client_shows_what_reaches_its_transport() -> None:
         with endpoint.inspector.follow(user="users:ann") as follow:
             room.push("say", {"body": "y"})
             await settle()
-            assert [event for _, event, _ in frames(follow)] == ["say", "said", "phx_reply"]
+            assert [event for _, event, _ in frames(follow)] == ["say", "said", PHX_REPLY]
         ann.resume()
         for _ in range(4):
             await room.assert_push("said")
@@ -251,11 +252,11 @@ async def test_a_recording_from_the_connect_to_the_close(tmp_path: Path) -> None
     found = Recording.read(text.splitlines())
     assert (found.header.path, found.header.vsn) == ("/socket/websocket", "2.0.0")
     assert [(one.side, one.parts[3]) for one in found.frames[:-1]] == [
-        ("client", "phx_join"),
-        ("server", "phx_reply"),
+        ("client", PHX_JOIN),
+        ("server", PHX_REPLY),
         ("client", "say"),
         ("server", "said"),
-        ("server", "phx_reply"),
+        ("server", PHX_REPLY),
     ]
     assert found.frames[-1].close == (1000, "")
 
@@ -272,7 +273,7 @@ async def test_a_recording_that_begins_late_and_ends_early(tmp_path: Path) -> No
         await recorder.wait_closed()
     found = Recording.read(recorder.file.read_bytes().splitlines())
     assert found.header.joined == ("room:1",)
-    assert [one.parts[3] for one in found.frames] == ["say", "said", "phx_reply"]
+    assert [one.parts[3] for one in found.frames] == ["say", "said", PHX_REPLY]
 
 
 async def test_a_stop_of_the_endpoint_completes_what_is_open(tmp_path: Path) -> None:

@@ -24,11 +24,6 @@ class Sight(Protocol):
     """Something that was seen."""
 
     @property
-    def topic(self) -> str | None:
-        """The topic that it belongs to; None if it belongs to no topic."""
-        ...
-
-    @property
     def weight(self) -> int:
         """Bytes that it keeps."""
         ...
@@ -54,7 +49,6 @@ class PlainSight(NamedTuple):
     """A record without a payload."""
 
     seen: Any
-    topic: str | None = None
 
     @property
     def weight(self) -> int:

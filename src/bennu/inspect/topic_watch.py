@@ -97,11 +97,6 @@ class _BroadcastSight(NamedTuple):
     payload: Any
 
     @property
-    def topic(self) -> str:
-        """The topic."""
-        return self.seen.topic
-
-    @property
     def weight(self) -> int:
         """Bytes that it keeps, about."""
         return 400 + self.seen.size

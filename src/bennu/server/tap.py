@@ -12,7 +12,7 @@ A connection that nobody follows has no tap, and its code has no branch for one:
 - **From the client.** A connection checks the parts of long messages. While it has a tap, each message counts as long, and is
   shown to the tap at that place.
 
-A tap has a :class:`Stream` for each of the first two. Each reads on its own which reply answers which push.
+A tap has a :class:`TapStream` for each of the first two. Each reads on its own which reply answers which push.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
     from .connection import ServerConnection
     from .transport import Transport
 
-__all__ = ["Stream", "Tap", "TappedTransport"]
+__all__ = ["Tap", "TapStream", "TappedTransport"]
 
 ABNORMAL = 1006
 """The code of a connection that ended without a close frame."""
 
 
-class Stream:
+class TapStream:
     """The frames of one connection that some sinks want.
 
     Args:
@@ -80,14 +80,14 @@ class Stream:
             if sink.wants(sight.topic):
                 sink.put(sight)
                 if told is not None:
-                    sink.put(PlainSight(told, told.topic))
+                    sink.put(PlainSight(told))
 
     def end(self, now: float) -> None:
         """Tell of the end of all channels."""
         for leave in self._conversation.ended(now):
             for sink in self.sinks:
                 if sink.wants(leave.topic):
-                    sink.put(PlainSight(leave, leave.topic))
+                    sink.put(PlainSight(leave))
 
 
 def _contains(data: bytes, needles: tuple[bytes, ...]) -> bool:
@@ -112,8 +112,8 @@ class Tap:
     def __init__(self, connection: ServerConnection[Any], name: str) -> None:
         self._connection = connection
         self.name = name
-        self.whole: Stream | None = None
-        self.topical: Stream | None = None
+        self.whole: TapStream | None = None
+        self.topical: TapStream | None = None
         self._closed: tuple[int, str, Literal["client", "server"]] | None = None
         connection.show_received(is_on=True)
 
@@ -149,7 +149,7 @@ class Tap:
                 self._drop(stream)
         return self.whole is None and self.topical is None
 
-    def _drop(self, stream: Stream) -> None:
+    def _drop(self, stream: TapStream) -> None:
         if stream is self.whole:
             self.whole = None
             self._connection.put_between(_inner)
@@ -161,10 +161,10 @@ class Tap:
         """Leave the connection as it was before."""
         self._connection.show_received(is_on=False)
 
-    def _stream(self) -> Stream:
+    def _stream(self) -> TapStream:
         connection: Any = self._connection
         topics = [channel.topic for channel in connection.members()]
-        return Stream(self.name, getattr(connection, "serializer", None), topics)
+        return TapStream(self.name, getattr(connection, "serializer", None), topics)
 
     # What passes.
 
