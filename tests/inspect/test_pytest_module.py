@@ -85,13 +85,18 @@ def run(folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_session.py"],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": f"{folder}:{os.environ.get('PYTHONPATH', '')}"},
+        env={
+            **os.environ,
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+            "PYTHONPATH": f"{folder}:{os.environ.get('PYTHONPATH', '')}",
+        },
         capture_output=True,
         text=True,
         check=False,
     )
 
 
+@pytest.mark.timeout(180)  # two processes with pytest
 async def test_a_faulty_session_becomes_a_test_that_fails_until_the_fault_is_mended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -105,7 +110,7 @@ async def test_a_faulty_session_becomes_a_test_that_fails_until_the_fault_is_men
         async with connect(endpoint, "/socket") as client:
             sums = await client.join("sums")
             assert await sums.push("sum", {"numbers": [1, 2]}) == {"mean": 1.5}
-            sums.push("sum", {"numbers": []})
+            _ = sums.push("sum", {"numbers": []})
             await sums.assert_crashed()
         await recorder.wait_closed()
     found = Recording.read(recorder.file.read_bytes().splitlines())

@@ -44,7 +44,9 @@ def test_long_payloads_are_whole() -> None:
 
 def test_binary_messages() -> None:
     frame = pushing("1", "2", "room:1", "draw", b"\x00\x01")
-    found = line("in", BINARY, bytes(encode_v2(frame)))
+    content = encode_v2(frame)
+    assert isinstance(content, bytes)
+    found = line("in", BINARY, content)
     assert found == said("client", frame, 0.5)
     answer = JSONV2.reply("1", "2", "room:1", "ok", b"\x02")
     [frame_read] = recording(line("out", *answer)).frames

@@ -83,7 +83,7 @@ async def test_a_topic_has_each_broadcast_once() -> None:
         await (await bo.join("room:2")).push("say", {"body": "elsewhere"})
         await room.push("say", {"body": "hi"})
         await room.push("say_to_others", {"body": "ho"})
-        room.push("whisper", {"body": "psst"})
+        _ = room.push("whisper", {"body": "psst"})
         await settle()
         records = follow.ready()
         sent = [one for one in records if isinstance(one, BroadcastSeen)]
@@ -162,7 +162,7 @@ async def test_who_closes_and_why(transport: Transport) -> None:
                     elif end == "network":
                         ann.vanish()
                     else:
-                        room.push("boom")
+                        _ = room.push("boom")
                         await room.assert_crashed()
             await settle()
             records = follow.ready()
@@ -199,10 +199,10 @@ async def test_a_slow_client_shows_what_reaches_its_transport() -> None:
         room = await ann.join("room:1")
         ann.stall()
         for _ in range(3):
-            room.push("say", {"body": "x" * 40_000})
+            _ = room.push("say", {"body": "x" * 40_000})
         await settle()
         with endpoint.inspector.follow(user="users:ann") as follow:
-            room.push("say", {"body": "y"})
+            _ = room.push("say", {"body": "y"})
             await settle()
             assert [event for _, event, _ in frames(follow)] == ["say", "said", PHX_REPLY]
         ann.resume()
@@ -299,9 +299,9 @@ async def test_an_event_loop_that_was_closed_without_a_stop(tmp_path: Path) -> N
         endpoint.inspector.record_next(tmp_path / "session.jsonl")
 
     await asyncio.to_thread(asyncio.run, leave_it())
-    assert endpoint.inspector.is_open
+    before = endpoint.inspector.is_open
     await endpoint.start()
-    assert not endpoint.inspector.is_open
+    assert (before, endpoint.inspector.is_open) == (True, False)
     await endpoint.stop()
 
 
