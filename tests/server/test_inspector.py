@@ -25,7 +25,7 @@ from bennu.testing.clock import settle
 from bennu.testing.wires import open_wire
 
 from ..inspect.apps import Room, endpoint_of_rooms
-from ..support.frames import PHX_JOIN, PHX_REPLY, encode_v2, joining
+from ..support.frames import PHX_JOIN, PHX_REPLY, encode_v2, joining, leaving
 
 
 def frames(follow: Follow) -> list[tuple[Any, ...]]:
@@ -303,6 +303,33 @@ async def test_an_event_loop_that_was_closed_without_a_stop(tmp_path: Path) -> N
     await endpoint.start()
     assert (before, endpoint.inspector.is_open) == (True, False)
     await endpoint.stop()
+
+
+async def test_a_follow_that_fails_leaves_the_connection_alone(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    endpoint = endpoint_of_rooms()
+    async with running(endpoint):
+        with endpoint.inspector.follow(topic="room:1") as follow:
+            monkeypatch.setattr(follow, "put", lambda _: 1 / 0)
+            async with connect(endpoint, "/socket") as ann:
+                await ann.join("room:1")
+    assert "The inspector failed on a message" in caplog.text
+
+
+async def test_topics_that_are_no_text() -> None:
+    """A client can send any value as a topic."""
+    endpoint = endpoint_of_rooms()
+    async with running(endpoint):
+        wire = await open_wire(endpoint, "/socket/websocket?vsn=2.0.0&name=ann")
+        with endpoint.inspector.follow(user="users:ann") as follow:
+            for frame in (joining("7", ["odd"]), leaving("7", "8", ["odd"])):
+                wire.send(encode_v2(frame))
+            await settle()
+            assert len(frames(follow)) == 4
+        assert wire.code is None
+        wire.close()
+        await settle()
 
 
 async def test_mistakes(tmp_path: Path) -> None:

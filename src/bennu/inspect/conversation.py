@@ -69,14 +69,17 @@ class Conversation:
         if len(self._open) >= MAX_OPEN:
             del self._open[next(iter(self._open))]
         self._open[message.ref] = _Open(message.topic, message.event, now)
-        if message.event == PHX_LEAVE and message.topic in self._joined:
-            self._leaving.add(message.topic)
+        topic = message.topic
+        if message.event == PHX_LEAVE and isinstance(topic, str) and topic in self._joined:
+            self._leaving.add(topic)
 
     def server_sent(
         self, message: Read, now: float
     ) -> tuple[Answered | None, JoinSeen | LeaveSeen | None]:
         """Return what a message of the server answers, and the join or the end of a channel that it tells of."""
         event, topic = message.event, message.topic
+        if not isinstance(topic, str):  # a client can send any value
+            return None, None
         if event == PHX_REPLY:
             opened = self._open.pop(message.ref, None)
             if opened is None:

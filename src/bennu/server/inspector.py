@@ -31,9 +31,6 @@ __all__ = ["Inspector"]
 LIMIT: Final = 1_000
 """Records of a follow that wait to be read."""
 
-NO_CODE: Final = 1005
-"""The code of a close frame without a code."""
-
 
 class Inspector:
     """Follows and records the connections of one endpoint on this node.
@@ -175,13 +172,11 @@ class Inspector:
         if tap is not None:
             tap.received(opcode, data, self._server.loop.time())
 
-    def client_closed(self, connection: ServerConnection[Any], content: bytes) -> None:
-        """Note the content of a client's close frame."""
+    def client_closed(self, connection: ServerConnection[Any], code: int, reason: str) -> None:
+        """Note the client's close; 1006 is an end without a close frame."""
         tap = self._taps.get(connection)
-        if tap is not None:
-            code = int.from_bytes(content[:2]) if len(content) >= 2 else NO_CODE
-            if code != ABNORMAL:
-                tap.closing(code, content[2:].decode(errors="replace"), "client")
+        if tap is not None and code != ABNORMAL:
+            tap.closing(code, reason, "client")
 
     def stop(self) -> None:
         """End all follows and recorders, because the endpoint stops."""
@@ -203,7 +198,10 @@ class Inspector:
     def _end(self, tap: Tap) -> None:
         if tap in self._ending:
             self._ending.discard(tap)
-            tap.end()
+            try:
+                tap.end()
+            except Exception:
+                self._server.log.exception("The inspector failed at the end of a connection")
 
     def _add(self, sink: Follow | Recorder, wanted: Wanted, *, is_next: bool = False) -> None:
         self._sinks[sink] = wanted

@@ -25,7 +25,7 @@ from ..inspect.reading import read
 from ..inspect.records import CloseSeen, Direction
 from ..inspect.sights import FrameSight, PlainSight, Sink
 from ..inspect.unframing import unframed
-from ..message import Opcode
+from ..message import Encoded, Opcode
 from ..protocol import Serializer
 from ..pubsub import Framing
 
@@ -170,23 +170,34 @@ class Tap:
 
     def received(self, opcode: Opcode, data: bytes, now: float) -> None:
         """Take a message of the client."""
-        for stream in (self.whole, self.topical):
-            if stream is not None:
-                stream.see("in", opcode, data, now)
+        self._show(self.whole, "in", lambda: [(opcode, data)], now)
+        self._show(self.topical, "in", lambda: [(opcode, data)], now)
 
     def sent(self, framed: Any) -> None:
         """Take what is written to the client: one frame or more."""
-        if self.whole is not None:
-            now = self._now()
-            for opcode, data in unframed(framed):
-                self.whole.see("out", opcode, data, now)
+        self._show(self.whole, "out", lambda: unframed(framed), self._now())
 
     def _frame(self, opcode: Opcode, data: bytes) -> Any:
         """Frame a reply or a push, and show it to the follows of topics."""
         framed = self._connection.framing.frame(opcode, data)
-        if self.topical is not None:
-            self.topical.see("out", opcode, data, self._now())
+        self._show(self.topical, "out", lambda: [(opcode, data)], self._now())
         return framed
+
+    def _show(
+        self,
+        stream: TapStream | None,
+        direction: Direction,
+        messages: Callable[[], list[Encoded]],
+        now: float,
+    ) -> None:
+        """Show messages to a stream. A failure is logged: to look at a connection must not end it."""
+        if stream is None:
+            return
+        try:
+            for opcode, data in messages():
+                stream.see(direction, opcode, data, now)
+        except Exception:
+            self._connection.server.log.exception("The inspector failed on a message")
 
     def closing(self, code: int, reason: str, by: Literal["client", "server"]) -> None:
         """Note with what code one side closes. The first close counts."""

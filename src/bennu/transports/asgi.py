@@ -167,8 +167,8 @@ class ASGIWebSocket:
             await self._can_read.wait()
             event = await self._receive()
             if event["type"] == "websocket.disconnect":
-                code = event.get("code") or ABNORMAL
-                connection.server.inspector.client_closed(connection, code.to_bytes(2))
+                code, why = event.get("code") or ABNORMAL, event.get("reason") or ""
+                connection.server.inspector.client_closed(connection, code, why)
                 connection.lost("closed")
                 self._finish()
                 return
