@@ -13,6 +13,7 @@ from .limits.limits import Limits
 from .loop.home import Home
 from .presence import Presence
 from .pubsub import PubSub
+from .server.inspector import Inspector
 from .server.server import Server
 from .socket import SocketBase
 from .transports.routes import Routes
@@ -42,6 +43,11 @@ class EndpointQueries:
     def mounts(self) -> dict[str, list[str]]:
         """The mount paths of the sockets, and the transports of each (``"websocket"``, ``"longpoll"``)."""
         return self._routes.mounts()
+
+    @property
+    def inspector(self) -> Inspector:
+        """Shows what passes on connections and topics, and records connections: docs/inspector.md."""
+        return self._server.inspector
 
     # Nodes.
 

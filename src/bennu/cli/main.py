@@ -45,6 +45,7 @@ from .parameters import (
 )
 from .publish import disconnect, publish
 from .reloading import Reloaded
+from .replay import replay
 from .server import UvicornServer
 from .supervised import serve_with_workers
 from .systemd import given_sockets
@@ -72,6 +73,7 @@ main.add_command(types)
 main.add_command(demo)
 main.add_command(console)
 main.add_command(bench)
+main.add_command(replay)
 
 
 @main.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Final, cast
 
@@ -31,6 +32,8 @@ MAX_VALUES: Final = 500
 
 MAX_TEXT: Final = 1000
 """Characters of a text that the filter searches for secrets. No more characters are shown."""
+
+ENDLESS: Final = sys.maxsize
 
 _SEPARATORS = str.maketrans("", "", " \t\r\n_-.'\"[]")
 _ASSIGNED = ("=", ":", "%3d")
@@ -72,7 +75,13 @@ class ParameterFilter:
         The copy holds at most 500 values, and 1,000 characters of a text; ``…`` stands for the rest. An object
         with declared fields (a Struct, dataclass or model) becomes a dict if one of its fields is hidden.
         """
-        walk = _Walk()
+        return self._copy(value, _Walk())
+
+    def whole(self, value: Any) -> Any:
+        """Return a copy with its secrets hidden and nothing cut: for a recording, which is replayed."""
+        return self._copy(value, _Walk(values=ENDLESS, text=ENDLESS, depth=ENDLESS))
+
+    def _copy(self, value: Any, walk: _Walk) -> Any:
         return self._discard(value, walk) if self._keep is None else self._only(value, walk)
 
     def _discard(self, value: Any, walk: _Walk) -> Any:
@@ -106,13 +115,23 @@ class ParameterFilter:
 
 
 class _Walk:
-    """Copies one value, up to MAX_VALUES and MAX_DEPTH."""
+    """Copies one value.
 
-    __slots__ = ("_depth", "_left")
+    Args:
+        values: The most values of the copy.
+        text: The most characters of a text.
+        depth: The deepest nesting.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_deepest", "_depth", "_left", "_longest")
+
+    def __init__(
+        self, values: int = MAX_VALUES, text: int = MAX_TEXT, depth: int = MAX_DEPTH
+    ) -> None:
         self._depth = 0
-        self._left = MAX_VALUES
+        self._left = values
+        self._longest = text
+        self._deepest = depth
 
     def map(self, value: Any, entry: Callable[[Any, Any], Any], leaf: Callable[[Any], Any]) -> Any:
         """Copy a value.
@@ -122,7 +141,7 @@ class _Walk:
             entry: Returns the copy of a dict's or object's value, from its key and the value.
             leaf: Returns the copy of a value that is no container.
         """
-        if self._depth > MAX_DEPTH:
+        if self._depth > self._deepest:
             return CUT
         self._depth += 1
         try:
@@ -139,7 +158,7 @@ class _Walk:
         if fields is not None:
             shown = self._entries(fields, entry)
             return value if shown == fields else shown
-        return leaf(_short(value))
+        return leaf(self._short(value))
 
     def whole(self, value: Any) -> Any:
         """Copy a value without hiding anything."""
@@ -148,11 +167,11 @@ class _Walk:
     def _entries(self, entries: dict[Any, Any], entry: Callable[[Any, Any], Any]) -> dict[Any, Any]:
         shown: dict[Any, Any] = {}
         for key in self._some(entries):
-            shown[_short(key)] = CUT if key is CUT else entry(key, entries[key])
+            shown[self._short(key)] = CUT if key is CUT else entry(key, entries[key])
         return shown
 
     def _some(self, values: Any) -> Any:
-        """Yield values up to MAX_VALUES in total, and then ``…`` for the rest."""
+        """Yield values up to the most in total, and then ``…`` for the rest."""
         for value in values:
             if self._left <= 0:
                 yield CUT
@@ -160,6 +179,6 @@ class _Walk:
             self._left -= 1
             yield value
 
-
-def _short(value: Any) -> Any:
-    return value[:MAX_TEXT] if isinstance(value, str) and len(value) > MAX_TEXT else value
+    def _short(self, value: Any) -> Any:
+        longest = self._longest
+        return value[:longest] if isinstance(value, str) and len(value) > longest else value

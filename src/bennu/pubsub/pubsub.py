@@ -19,6 +19,7 @@ from msgspec import Raw
 
 from ..bus.bus import BusAdapter
 from ..errors import DecodeError
+from ..inspect.topic_watch import TopicWatch
 from ..loop.home import Home
 from ..message import Broadcast, Disconnect, SocketId
 from ..store.entry import LogEntry
@@ -52,14 +53,13 @@ class PubSub:
         types: The types of messages that travel to other nodes. Default: only the builtin ones.
 
     Attributes:
-        telemetry: The telemetry.
         home: The event loop of the endpoint.
         log: Writes the log lines of this PubSub.
         batch: The broadcasts of this turn of the event loop.
         cluster: The other nodes; None for a node alone, and before the start.
         logs: The logs of topics with history; None if no topic has history. The endpoint sets it.
-        bus: The bus, as it was given.
-        types: As given.
+        telemetry, bus, types: As given.
+        watch: Records the broadcasts of followed topics; None while no topic is followed. The inspector sets it.
         node: The name of this node. With the address of a bus, each start gives it a new name.
         is_alone: Whether this node has no bus.
 
@@ -85,6 +85,7 @@ class PubSub:
         self.batch = Batch()
         self.cluster: Cluster | None = None
         self.logs: TopicLogs | None = None
+        self.watch: TopicWatch | None = None
 
     def unbind(self) -> None:
         """Forget the event loop, so that a stopped endpoint can start again on another event loop."""
@@ -192,7 +193,7 @@ class PubSub:
         elif kind is not EnvelopeKind.TYPED:
             if subscribers.has_history and node is not None and self.logs is not None:
                 self.logs.receive_plain(topic, name, node)
-            subscribers.receive(self, topic, envelope)
+            subscribers.receive(self, topic, envelope, node)
         elif subscribers.listeners:
             subscribers.send(self, self.types.unpack(name, content), None, None)
 

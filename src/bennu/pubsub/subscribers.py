@@ -72,12 +72,20 @@ class Subscribers:
         if not len(lane):
             del self.lanes[key]
 
-    def send(self, pubsub: PubSub, message: Any, sender: object, text: Raw | None) -> bool:
+    def send(
+        self,
+        pubsub: PubSub,
+        message: Any,
+        sender: object,
+        text: Raw | None,
+        node: str | None = None,
+    ) -> bool:
         """Send a message to all subscribers but the sender; see :meth:`PubSub.send`."""
         crowded = False
         if isinstance(message, Broadcast):
             event, payload = message.event, message.payload
-            account = self.account
+            account, watch = self.account, pubsub.watch
+            went = None if watch is None else watch.begin(message.topic, event, account, node)
             fan_out = self._begin(pubsub)
             account.messages += 1
             framed: list[tuple[Lane, Any]] = []
@@ -99,11 +107,15 @@ class Subscribers:
                 crowded |= pubsub.batch.add(lane, frame, exclude)
             if fan_out is not None:
                 fan_out.end(message.topic, event, len(framed))
+            if went is not None:
+                went(payload if text is None else text)
         if self.listeners:
             self._tell_listeners(pubsub, message, sender)
         return crowded
 
-    def receive(self, pubsub: PubSub, topic: str, envelope: Envelope) -> None:
+    def receive(
+        self, pubsub: PubSub, topic: str, envelope: Envelope, node: str | None = None
+    ) -> None:
         """Send a broadcast of another node to all subscribers. Decode its payload only if one of them reads it.
 
         Raises:
@@ -111,7 +123,7 @@ class Subscribers:
         """
         kind, event, content = envelope
         if kind is EnvelopeKind.BINARY:
-            self.send(pubsub, Broadcast(topic, event, content), None, None)
+            self.send(pubsub, Broadcast(topic, event, content), None, None, node)
             return
         if content[:1] != b"{" or content[-1:] != b"}":
             raise DecodeError(f"expected a payload that is a JSON object, got {content[:16]!r}")
@@ -120,7 +132,7 @@ class Subscribers:
             payload = _decode(content) if is_read else None
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise DecodeError(f"expected a payload that is JSON: {error}") from error
-        self.send(pubsub, Broadcast(topic, event, payload), None, Raw(content))
+        self.send(pubsub, Broadcast(topic, event, payload), None, Raw(content), node)
 
     def pass_on(
         self, pubsub: PubSub, topic: str, epoch: str, entry: LogEntry, sender: object
@@ -136,7 +148,8 @@ class Subscribers:
         if self.listeners or _is_read(lanes, event):
             broadcast = Broadcast(topic, event, _decode(entry.payload))
         position = f"{entry.offset}:{epoch}"
-        account, batch = self.account, pubsub.batch
+        account, batch, watch = self.account, pubsub.batch, pubsub.watch
+        went = None if watch is None else watch.begin(topic, event, account, position=position)
         fan_out, encoded = self._begin(pubsub), 0
         account.messages += 1
         for lane in lanes:
@@ -165,6 +178,8 @@ class Subscribers:
             fan_out.end(topic, event, encoded)
         # After all lanes: a write can find that a client is slow, and then its member leaves its lane.
         crowded = batch.flush_if_full()
+        if went is not None:
+            went(text)
         if self.listeners:
             self._tell_listeners(pubsub, broadcast, sender)
         return crowded

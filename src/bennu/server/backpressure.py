@@ -112,6 +112,10 @@ class Backpressure:
         """Whether messages are queued one by one."""
         return self._queue is not None
 
+    def put_between(self, transport: Transport) -> None:
+        """Write to another transport, which writes to the one before: the inspector's."""
+        self._transport = transport
+
     # Writing to the client.
 
     def write(self, framed: Any) -> None:
@@ -140,13 +144,12 @@ class Backpressure:
         """
         connection = self._connection
         connection.server.pubsub.batch.sync(connection)
-        framing = self._transport.framing
-        frame = framing.frame(*encoded)
+        frame = connection.framed(encoded)
         if self._queue is None:
             connection.write(frame)
         else:
             broadcast = Broadcast(channel.topic, event, payload)
-            self.offer(channel, broadcast, frame, framing.size(frame))
+            self.offer(channel, broadcast, frame, self._transport.framing.size(frame))
 
     def offer(
         self,

@@ -68,6 +68,7 @@ class ChannelConnection(ServerConnection[Socket[Any]]):
 
     Attributes:
         unchecked: The most bytes of a message whose ref and values are not checked: they are too short to exceed a limit.
+            -1 while the inspector sees the messages.
         serializer: The serializer of the client's version.
     """
 
@@ -87,6 +88,11 @@ class ChannelConnection(ServerConnection[Socket[Any]]):
     def _make_expiry(self) -> Expiry | Subscription | None:
         refresher = self.socket.refresher
         return super()._make_expiry() if refresher is None else RenewableExpiry(self, refresher)
+
+    def show_received(self, *, is_on: bool) -> None:
+        """Show each message of the client to the inspector: then none is too short to be checked."""
+        socket = self.socket
+        self.unchecked = -1 if is_on else min(socket.max_ref_size, socket.max_values)
 
     # Methods for the transport.
 
@@ -137,6 +143,8 @@ class ChannelConnection(ServerConnection[Socket[Any]]):
         Raises:
             DecodeError: The text is no message, or a part of the message is too long.
         """
+        if self.unchecked < 0:
+            self.server.inspector.received(self, opcode, data)
         socket = self.socket
         if len(data) > socket.max_values and (opcode is TEXT or not self.serializer.carries_binary):
             check_values(data, socket.max_values)
@@ -296,7 +304,7 @@ class ChannelConnection(ServerConnection[Socket[Any]]):
         """
         encoded = self.serializer.reply(message.join_ref, message.ref, message.topic, OK, response)
         if encoded[0] is BINARY:
-            self._frame(*encoded)  # raises if the transport can't carry bytes
+            self.framing.frame(*encoded)  # raises if the transport can't carry bytes
         self._memberships.add(message.topic, message.join_ref, channel)
         channel.accepted()
         if self.backpressure is not None:

@@ -127,7 +127,7 @@ class ServerConnection(ABC, Generic[K]):
         self._is_loaded = False
         self.small = min(SMALL, socket.max_unhandled // SHARES)
         self._transport = transport
-        self._frame = transport.framing.frame
+        self._frame: Callable[[Opcode, bytes], Any] = transport.framing.frame
         self._batch = server.pubsub.batch
         self.limiter: RateLimiter | None = None
         if socket.is_rated:
@@ -333,6 +333,31 @@ class ServerConnection(ABC, Generic[K]):
         self.close_code = code
         self.lost(reason)
         self._transport.close(code, text)
+
+    def framed(self, encoded: Encoded) -> Any:
+        """Return a message to this client only, as the transport writes it."""
+        return self._frame(*encoded)
+
+    # For the inspector. Nothing here costs time while the connection is not followed.
+
+    def put_between(self, make: Callable[[Transport], Transport]) -> None:
+        """Let another transport stand between the connection and its transport.
+
+        Args:
+            make: Returns the new transport, from the present one.
+        """
+        self._transport = transport = make(self._transport)
+        if self.backpressure is not None:
+            self.backpressure.put_between(transport)
+        elif not self.is_lost:
+            self.write = transport.write
+
+    def frame_by(self, frame: Callable[[Opcode, bytes], Any] | None) -> None:
+        """Frame the messages to this client only by a function. None is the framing of the transport."""
+        self._frame = self.framing.frame if frame is None else frame
+
+    def show_received(self, *, is_on: bool) -> None:
+        """Show each message of the client to the inspector from now on, or no more."""
 
     # Messages of the server.
 

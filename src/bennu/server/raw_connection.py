@@ -58,6 +58,8 @@ class RawConnection(ServerConnection[RawSocket[Any]]):
             opcode: TEXT or BINARY.
             data: The message. Text is UTF-8, but some ASGI servers accept lone surrogates.
         """
+        if self.server.inspector.is_open:
+            self.server.inspector.received(self, opcode, data)
         if self.limiter is not None and not self._takes(self.limiter, len(data)):
             return
         try:

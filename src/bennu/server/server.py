@@ -17,6 +17,7 @@ from ..pubsub import PubSub
 from ..reasons import CloseCode
 from ..telemetry import LogHandler, LoopHeld, ParameterFilter, Telemetry
 from ..user_code.callback import Callback
+from .inspector import Inspector
 
 if TYPE_CHECKING:
     from .connection import ServerConnection
@@ -50,6 +51,7 @@ class Server:
         declared: Checks what server code sends; None in production. The endpoint sets it.
         context: The context in which the endpoint was started, for code that belongs to no connection.
         home: The endpoint's event loop, thread and process.
+        inspector: Shows connections and topics that somebody follows.
         is_draining: Whether new clients are refused, because the server will stop.
         reader: Reads the histories of topics.
         lines: Writes the log lines about connects and joins.
@@ -78,6 +80,7 @@ class Server:
         self.telemetry = telemetry
         self.log = telemetry.log
         self.lines = LogHandler(telemetry, hide or ParameterFilter())
+        self.inspector = Inspector(self, hide or ParameterFilter())
         self.debug = debug
         self.connection_limits = connection_limits
         self.state: Any = None
@@ -137,12 +140,14 @@ class Server:
     def release(self) -> None:
         """Write pending broadcasts, and release the event loop and the threads."""
         self.pubsub.batch.flush()
+        self.inspector.stop()
         self.log.stop()
         self.home.stop()
         self._drop()
 
     def abandon(self) -> None:
         """Forget all connections and tasks, because the loop was closed without a stop, or is the parent process's."""
+        self.inspector.forget()
         for connection in tuple(self.connections):
             self.closed(connection)
         self.refused.clear()
@@ -203,10 +208,13 @@ class Server:
         timeout = connection.socket.timeout
         if timeout not in self._sweepers:
             self._sweepers[timeout] = _Sweeper(self, timeout)
+        if self.inspector.is_open:
+            self.inspector.opened(connection)
 
     def closed(self, connection: ServerConnection[Any]) -> None:
         """Remove a connection that has ended."""
         self.connections.discard(connection)
+        self.inspector.closed(connection)
         if self.connection_limits is not None:
             self.connection_limits.leave(network_of(connection.info.peer.host))
 

@@ -32,6 +32,8 @@ BUDGET: Final = 64
 """Messages, or kilobytes of messages, that are handled before other tasks run."""
 KILOBYTE: Final = 10
 """A kilobyte as a power of two."""
+ABNORMAL: Final = 1006
+"""The code of a connection that ended without a close frame."""
 CLOSE_TIMEOUT: Final = 5.0
 """Seconds within which the client must read the bytes that were written before the close."""
 
@@ -165,6 +167,8 @@ class ASGIWebSocket:
             await self._can_read.wait()
             event = await self._receive()
             if event["type"] == "websocket.disconnect":
+                code, why = event.get("code") or ABNORMAL, event.get("reason") or ""
+                connection.server.inspector.client_closed(connection, code, why)
                 connection.lost("closed")
                 self._finish()
                 return

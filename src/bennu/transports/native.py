@@ -53,6 +53,8 @@ HEADS: Final = (6, 8)
 """Bytes of the head of a short frame of a client."""
 HIGH_WATER: Final = 64 * 1024
 """Bytes in the transport's buffer above which the client counts as slow."""
+NO_CODE: Final = 1005
+"""The code of a close frame without a code."""
 CLOSE_TIMEOUT: Final = 5.0
 """Seconds within which the client must read all frames up to our close frame, and answer it."""
 
@@ -304,6 +306,9 @@ class NativeWebSocket(asyncio.Protocol):
             connection.metered(data)
         elif kind is CLOSE:
             self._reader = None  # frames after a close frame are ignored
+            code = int.from_bytes(data[:2], "big") if data else NO_CODE
+            reason = data[2:].decode(errors="replace")
+            connection.server.inspector.client_closed(connection, code, reason)
             connection.close_received(lambda: self._answer_close(connection, data))
         elif kind is FAILURE:
             code, reason = data
