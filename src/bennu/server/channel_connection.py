@@ -113,11 +113,7 @@ class ChannelConnection(ServerConnection[Socket[Any]]):
             else:
                 message = self._decode_long(opcode, data)
         except DecodeError as error:
-            with running(AboutConnection(self)):
-                self.server.log.warning(
-                    "Closing a connection that sent an undecodable frame: %s", error
-                )
-            self.close(CloseCode.UNDECODABLE, reason=error)
+            self._fail(CloseCode.UNDECODABLE, error)
             return
         try:
             decision, membership = self._memberships.decide(message)
@@ -131,11 +127,17 @@ class ChannelConnection(ServerConnection[Socket[Any]]):
             else:
                 _ACTIONS[decision](self, message)
         except Exception as error:
-            with running(AboutConnection(self)):
-                self.server.log.exception(
-                    "Closing a connection because of an internal error of the server"
-                )
-            self.close(CloseCode.INTERNAL_ERROR, reason=error)
+            self._fail(CloseCode.INTERNAL_ERROR, error)
+
+    def _fail(self, code: CloseCode, error: Exception) -> None:
+        """Close the connection because of a message that can't be handled, and log it."""
+        log = self.server.log
+        with running(AboutConnection(self)):
+            if code is CloseCode.UNDECODABLE:
+                log.warning("Closing a connection that sent an undecodable frame: %s", error)
+            else:
+                log.exception("Closing a connection because of an internal error of the server")
+        self.close(code, reason=error)
 
     def _decode_long(self, opcode: Opcode, data: bytes) -> Message:
         """Decode a message that is long enough to exceed a limit of its parts.
@@ -310,8 +312,7 @@ class ChannelConnection(ServerConnection[Socket[Any]]):
         if self.backpressure is not None:
             self.backpressure.begin_queueing()
         self.send(encoded)
-        if self.server.telemetry.handlers[ReplySent]:
-            report_replied(self, message.topic, message.ref, OK, len(encoded[1]))
+        report_replied(self, message.topic, message.ref, OK, len(encoded[1]))
         if self._close_after is not None:
             self._write_close_after()
 

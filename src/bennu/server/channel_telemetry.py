@@ -95,8 +95,9 @@ def report_replied(
         status: The status of the reply.
         size: Bytes of the reply.
     """
-    if connection.socket.log:
-        connection.server.telemetry.tell(ReplySent(topic, ref, status, size))
+    telemetry = connection.server.telemetry
+    if telemetry.handlers[ReplySent] and connection.socket.log:
+        telemetry.tell(ReplySent(topic, ref, status, size))
 
 
 def emit_handled(server: ChannelServer, message: Message, started: float) -> None:
