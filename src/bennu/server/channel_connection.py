@@ -33,7 +33,7 @@ from ..message import (
     bytes_of,
 )
 from ..protocol.decisions import DELIVER, Decision, Membership, Memberships
-from ..protocol.encoding import check_values, encode_json
+from ..protocol.encoding import check_values
 from ..reasons import CloseCode, DropReason, Limit, Reason
 from ..socket import Socket
 from ..telemetry import ReplySent
@@ -43,6 +43,7 @@ from .connection import ServerConnection
 from .expiry import Expiry, RenewableExpiry
 from .joining import CRASHED
 from .running import AboutConnection
+from .short_parts import expect_short, expect_short_ref
 
 if TYPE_CHECKING:
     from ..protocol import Serializer
@@ -153,12 +154,12 @@ class ChannelConnection(ServerConnection[Socket[Any]]):
         message = self.serializer.decode(opcode, data)
         join_ref, ref, longest = message.join_ref, message.ref, socket.max_ref_size
         if type(join_ref) is str and len(join_ref) * MOST_OF_A_CHARACTER > longest:
-            _expect_short_ref(join_ref, longest)
+            expect_short_ref(join_ref, longest)
         if type(ref) is str and len(ref) * MOST_OF_A_CHARACTER > longest:
-            _expect_short_ref(ref, longest)
+            expect_short_ref(ref, longest)
         if type(message.topic) is not str or type(message.event) is not str:
-            _expect_short("topic", message.topic, socket.max_topic_size)
-            _expect_short("event", message.event, socket.max_event_size)
+            expect_short("topic", message.topic, socket.max_topic_size)
+            expect_short("event", message.event, socket.max_event_size)
         return message
 
     def control(self, opcode: Opcode, data: bytes) -> None:
@@ -374,24 +375,6 @@ class ChannelConnection(ServerConnection[Socket[Any]]):
         if self._close_after is not None:
             old, self._close_after = self._close_after, None
             self.send(self.serializer.close(old.join_ref, old.topic))
-
-
-def _expect_short_ref(ref: str, most: int) -> None:
-    size = bytes_of(ref)
-    if size > most:
-        raise DecodeError(f"a ref has at most {most} bytes (Socket(max_ref_size=...)), got {size}")
-
-
-def _expect_short(name: str, value: object, most: int) -> None:
-    """Refuse a long array or object, since it takes far more memory than its text.
-
-    A long text gets an error reply later.
-
-    Raises:
-        DecodeError: The value has more than ``most`` bytes.
-    """
-    if isinstance(value, list | dict) and len(encode_json(value)) > most:
-        raise DecodeError(f"a {name} is text of at most {most} bytes (Socket(max_{name}_size=...))")
 
 
 _ACTIONS: dict[Decision, Callable[[ChannelConnection, Message], None]] = {
