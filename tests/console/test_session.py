@@ -19,12 +19,12 @@ from bennu.console.happenings import (
     ConnectionLost,
     ConnectionOpened,
     EventCame,
-    FrameSeen,
+    FrameShown,
     HelpShown,
     PingAnswered,
     PresenceShown,
+    PushMade,
     PushReplied,
-    PushSent,
     TopicClosed,
     TopicJoined,
     TopicLeft,
@@ -154,7 +154,7 @@ async def test_a_console_connects_joins_pushes_and_leaves() -> None:
         assert console.last(EventCame).payload == {"body": "Hi"}
         reply = await console.shows("push room:1 image 0x4865", PushReplied)
         assert reply.response == b"He"
-        await console.shows("send room:1 quiet", PushSent)
+        await console.shows("send room:1 quiet", PushMade)
         shown = await console.shows("topics", TopicsShown)
         assert shown.topics == [TopicState("room:1", "joined")]
         present = await console.shows("presence room:1", PresenceShown)
@@ -204,7 +204,7 @@ async def test_frames_are_watched_both_ways(vsn: Vsn) -> None:
         assert (await console.shows("watch frames", WatchChosen)).choice == "frames"
         assert await console.does('join room:1 {"a": 1}')
         assert await console.does('push room:1 say {"b": 2}')
-        seen = [one for one in console.told if isinstance(one, FrameSeen)]
+        seen = [one for one in console.told if isinstance(one, FrameShown)]
         assert [(one.event, one.payload) for one in seen if one.is_sent] == [
             (PHX_JOIN, {"a": 1}),
             ("say", {"b": 2}),
@@ -213,7 +213,7 @@ async def test_frames_are_watched_both_ways(vsn: Vsn) -> None:
         assert not [one for one in console.told if isinstance(one, EventCame)]
         assert (await console.shows("watch off", WatchChosen)).choice == "off"
         await console.shows("push room:1 say", PushReplied)
-        assert not [one for one in console.told if isinstance(one, EventCame | FrameSeen)]
+        assert not [one for one in console.told if isinstance(one, EventCame | FrameShown)]
 
 
 async def test_binary_frames_are_watched() -> None:
@@ -221,7 +221,7 @@ async def test_binary_frames_are_watched() -> None:
         assert await console.does("join room:1")
         assert await console.does("watch frames")
         await console.shows("push room:1 image 0x4865", PushReplied)
-        seen = [one for one in console.told if isinstance(one, FrameSeen)]
+        seen = [one for one in console.told if isinstance(one, FrameShown)]
         assert [one.is_sent for one in seen if one.payload == b"He"] == [True, False]
 
 

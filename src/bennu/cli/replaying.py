@@ -27,6 +27,9 @@ MAX_SIZE: Final = 64 * 1024 * 1024
 QUIET: Final = 0.2
 """Seconds to wait for messages that were not recorded, after everything recorded has come."""
 
+CLOSE: Final = (1000, "")
+"""The code and the reason with which a client ends a connection."""
+
 
 def target_of(
     url: str,
@@ -116,10 +119,10 @@ class Replay:
             await self._send_all(transport)
             await self._wait(lambda: self._comparison.is_complete, self._timeout)
             await self._wait(lambda: False, self._timeout if self._expects_close() else QUIET)
-            code, reason = self._end or (1000, "")
+            code, reason = self._end or CLOSE
             self._comparison.ended(code, reason, by_server=self._end is not None)
         finally:
-            await transport.close(1000, "")
+            await transport.close(*CLOSE)
             reader.cancel()
             await asyncio.wait((reader,))
 

@@ -15,13 +15,13 @@ __all__ = [
     "ConnectionLost",
     "ConnectionOpened",
     "EventCame",
-    "FrameSeen",
+    "FrameShown",
     "Happening",
     "HelpShown",
     "PingAnswered",
     "PresenceShown",
+    "PushMade",
     "PushReplied",
-    "PushSent",
     "TopicClosed",
     "TopicJoined",
     "TopicLeft",
@@ -105,7 +105,7 @@ class PushReplied(Happening, frozen=True, kw_only=True, tag="reply"):
     response: Any
 
 
-class PushSent(Happening, frozen=True, kw_only=True, tag="sent"):
+class PushMade(Happening, frozen=True, kw_only=True, tag="sent"):
     """A push was sent whose reply nobody waits for."""
 
     topic: str
@@ -121,7 +121,7 @@ class EventCame(Happening, frozen=True, kw_only=True, tag="event"):
     position: str | None
 
 
-class FrameSeen(Happening, frozen=True, kw_only=True, tag="frame"):
+class FrameShown(Happening, frozen=True, kw_only=True, tag="frame"):
     """A frame was sent or came. ``payload`` of a binary frame is bytes."""
 
     is_sent: bool

@@ -17,13 +17,13 @@ from .happenings import (
     ConnectionLost,
     ConnectionOpened,
     EventCame,
-    FrameSeen,
+    FrameShown,
     Happening,
     HelpShown,
     PingAnswered,
     PresenceShown,
+    PushMade,
     PushReplied,
-    PushSent,
     TopicClosed,
     TopicJoined,
     TopicLeft,
@@ -174,7 +174,7 @@ def _lines_of_messages(happening: Happening) -> Iterator[list[Piece]]:
                 *_time(happening.ms),
                 *_payload(happening.response),
             ]
-        case PushSent():
+        case PushMade():
             yield [
                 OUT,
                 *_topic(happening.topic),
@@ -190,7 +190,7 @@ def _lines_of_messages(happening: Happening) -> Iterator[list[Piece]]:
                 ("dim", position),
                 *_payload(happening.payload),
             ]
-        case FrameSeen():
+        case FrameShown():
             refs = f"[{_ref(happening.join_ref)} {_ref(happening.ref)}] "
             yield [
                 OUT if happening.is_sent else IN,

@@ -14,8 +14,8 @@ from .completion import Completer
 from .happenings import (
     Happening,
     PresenceShown,
+    PushMade,
     PushReplied,
-    PushSent,
     TopicClosed,
     TopicJoined,
     TopicLeft,
@@ -141,7 +141,7 @@ class ConsoleRooms:
         """Push an event, and wait for nothing."""
         _ = self._room(command.topic).push(command.event, command.payload)
         self._completer.saw(command.topic, command.event)
-        self._tell(PushSent(at=now(), topic=command.topic, event=command.event))
+        self._tell(PushMade(at=now(), topic=command.topic, event=command.event))
 
     async def presence(self, command: Command) -> None:
         """Show who is in a topic."""

@@ -26,7 +26,7 @@ from .happenings import (
     ConnectionLost,
     ConnectionOpened,
     EventCame,
-    FrameSeen,
+    FrameShown,
     Happening,
     HelpShown,
     PingAnswered,
@@ -217,7 +217,7 @@ class ConsoleSession:
         except DecodeError:
             return  # the client tells of it
         self._tell(
-            FrameSeen(
+            FrameShown(
                 at=now(),
                 is_sent=is_sent,
                 size=size,

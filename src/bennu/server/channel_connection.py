@@ -114,7 +114,11 @@ class ChannelConnection(ServerConnection[Socket[Any]]):
             else:
                 message = self._decode_long(opcode, data)
         except DecodeError as error:
-            self._fail(CloseCode.UNDECODABLE, error)
+            with running(AboutConnection(self)):
+                self.server.log.warning(
+                    "Closing a connection that sent an undecodable frame: %s", error
+                )
+            self.close(CloseCode.UNDECODABLE, reason=error)
             return
         try:
             decision, membership = self._memberships.decide(message)
@@ -128,17 +132,11 @@ class ChannelConnection(ServerConnection[Socket[Any]]):
             else:
                 _ACTIONS[decision](self, message)
         except Exception as error:
-            self._fail(CloseCode.INTERNAL_ERROR, error)
-
-    def _fail(self, code: CloseCode, error: Exception) -> None:
-        """Close the connection because of a message that can't be handled, and log it."""
-        log = self.server.log
-        with running(AboutConnection(self)):
-            if code is CloseCode.UNDECODABLE:
-                log.warning("Closing a connection that sent an undecodable frame: %s", error)
-            else:
-                log.exception("Closing a connection because of an internal error of the server")
-        self.close(code, reason=error)
+            with running(AboutConnection(self)):
+                self.server.log.exception(
+                    "Closing a connection because of an internal error of the server"
+                )
+            self.close(CloseCode.INTERNAL_ERROR, reason=error)
 
     def _decode_long(self, opcode: Opcode, data: bytes) -> Message:
         """Decode a message that is long enough to exceed a limit of its parts.
