@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from coverage import Coverage
 from hypothesis import settings
 
 from bennu.testing.clock import VIRTUAL_TIME
@@ -72,9 +70,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("anyio_backend", loops, indirect=True, ids=ids, scope="module")
 
 
-_PROCESSES: Final = "COVERAGE_PROCESS_CONFIG"
-"""The variable with which coverage.py measures the processes that a test starts."""
-
 _NEVER_MEASURED: Final = {
     "autobahn",
     "cluster",
@@ -112,20 +107,12 @@ def _is_measured(path: Path) -> bool:
     return False
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Measure the coverage of a test and of the processes that it starts, or do not."""
-    coverage = Coverage.current()
-    if coverage is None or _is_measured(item.path):
-        return (yield)
-    processes = os.environ.pop(_PROCESSES, None)
-    coverage.stop()
-    try:
-        return (yield)
-    finally:
-        coverage.start()
-        if processes is not None:
-            os.environ[_PROCESSES] = processes
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Run only one part of the modules, if the variable BENNU_PART says ``measured`` or ``rest``: see scripts/test."""
+    part = os.environ.get("BENNU_PART")
+    if part is None or not collection_path.match("test_*.py"):
+        return None
+    return True if _is_measured(collection_path) is not (part == "measured") else None
 
 
 _NEVER_SKIPPED = ("browser", "interop")
