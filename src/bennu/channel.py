@@ -22,6 +22,8 @@ from .errors import DefinitionError, NoRef, source_line
 from .history.history import NO_HISTORY, History
 from .limits.rate import Rate
 from .message import RESERVED, Broadcast, Ok, expect_event, is_reserved
+from .pubsub.reporting import report_broadcast
+from .telemetry import BroadcastSent
 from .user_code.mistakes import HOOKS, OPTIONS, WRAPPERS, check_class, refuse_keywords
 
 if TYPE_CHECKING:
@@ -353,7 +355,11 @@ class Channel(Agent[A, S]):
         pubsub, message = shared.pubsub, Broadcast(server.topic, event, payload)
         if not is_local and (pubsub.cluster is not None or pubsub.logs is not None):
             await pubsub.send_everywhere(server.topic, message, sender)
-        elif pubsub.send_locally(server.topic, message, sender, "local" if is_local else "all"):
+            return
+        if shared.telemetry.handlers[BroadcastSent]:
+            scope = "local" if is_local else "all"
+            report_broadcast(shared.telemetry, server.topic, message, scope)
+        if pubsub.send(server.topic, message, sender):
             await asyncio.sleep(0)  # a loop of broadcasts does not block other tasks
 
     def ref(self) -> ReplyRef:

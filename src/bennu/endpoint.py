@@ -386,7 +386,7 @@ class Endpoint(EndpointQueries):
         return message
 
     async def _send_here(self, topic: str, event: str, payload: Any, sender: object = None) -> None:
-        if self.pubsub.send_locally(topic, self._message(topic, event, payload), sender):
+        if self.pubsub.local_broadcast(topic, self._message(topic, event, payload), sender=sender):
             await asyncio.sleep(0)  # a loop of broadcasts lets others have their turn
 
     @property

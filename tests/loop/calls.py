@@ -173,6 +173,7 @@ CALLS: dict[str, Call] = {
     **{f"Presence.{name}": _of_presence(call) for name, call in PRESENCE.items()},
     "Presence.present": _present,
     "ReplyRef.reply": lambda w: w.ref.reply({}),
+    "Telemetry.emit": lambda w: w.endpoint.telemetry.emit(w),
 }
 """Calls for the event loop."""
 

@@ -361,7 +361,7 @@ READS = {
         "reach",
         "loop_for_thread",  # the check of each method of presence.sync
     },
-    "Telemetry": {"attach", "dropped", "limit_exceeded", "emit"},
+    "Telemetry": {"attach", "dropped", "limit_exceeded", "tell", "wants"},
 }
 """Public methods that can be called anywhere, are overridden by users, or are only called by the server."""
 

@@ -216,6 +216,11 @@ class _Server:
         self.loop = self
         self.call_soon = bus.callbacks.append
 
+    @staticmethod
+    def time() -> float:
+        """Return the time of the event loop."""
+        return 0.0
+
     def opened(self, connection: object) -> None: ...
     def closed(self, connection: object) -> None: ...
 

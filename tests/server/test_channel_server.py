@@ -116,7 +116,7 @@ async def test_what_happens_in_a_channel_is_told_to_telemetry() -> None:
 
     endpoint = endpoint_of({"room": Room})
     events: list[Any] = []
-    detach = endpoint.telemetry.attach(events.append)
+    detach = endpoint.telemetry.attach(events.append, ChannelJoined, ChannelHandledIn)
     async with serve(endpoint) as server:
         client = await server.connect()
         events.clear()
@@ -156,7 +156,7 @@ async def test_a_payload_that_nobody_can_read_is_told_to_telemetry_as_it_came() 
 
     endpoint = endpoint_of({"room": Room})
     events: list[Any] = []
-    endpoint.telemetry.attach(events.append)
+    endpoint.telemetry.attach(events.append, ChannelHandledIn)
     async with serve(endpoint) as server:
         client = await server.connect()
         await client.join("room")

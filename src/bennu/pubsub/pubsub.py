@@ -354,7 +354,8 @@ class PubSub:
             Whether the batch of this turn is full, so that the caller should await ``asyncio.sleep(0)``.
         """
         self.home.expect("pubsub", "local_broadcast", LATER)
-        return self.send_locally(topic, message, sender)
+        report_broadcast(self.telemetry, topic, message, "local")
+        return self.send(topic, message, sender)
 
     async def send_everywhere(self, topic: str, message: Any, sender: object = None) -> None:
         """Send a message as :meth:`broadcast` does, for a caller that has called :meth:`Home.expect`."""
@@ -374,11 +375,6 @@ class PubSub:
         await cluster.publish(TOPICS + topic, envelope)
         if is_crowded:
             await asyncio.sleep(0)
-
-    def send_locally(self, topic: Any, message: Any, sender: object, scope: str = "local") -> bool:
-        """Send a message as :meth:`local_broadcast` does, for a caller that has called :meth:`Home.expect`."""
-        report_broadcast(self.telemetry, topic, message, scope)
-        return self.send(topic, message, sender)
 
     def send(
         self, topic: str | SocketId, message: Any, sender: object = None, text: Raw | None = None

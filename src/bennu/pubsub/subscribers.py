@@ -86,7 +86,9 @@ class Subscribers:
             event, payload = message.event, message.payload
             account, watch = self.account, pubsub.watch
             went = None if watch is None else watch.begin(message.topic, event, account, node)
-            fan_out = self._begin(pubsub)
+            fan_out: FanOut | None = None
+            if self.lanes and pubsub.telemetry.handlers[BroadcastFannedOut]:
+                fan_out = FanOut(pubsub.telemetry, account)
             account.messages += 1
             framed: list[tuple[Lane, Any]] = []
             for lane in self.lanes.values():
@@ -150,7 +152,10 @@ class Subscribers:
         position = f"{entry.offset}:{epoch}"
         account, batch, watch = self.account, pubsub.batch, pubsub.watch
         went = None if watch is None else watch.begin(topic, event, account, position=position)
-        fan_out, encoded = self._begin(pubsub), 0
+        encoded = 0
+        fan_out: FanOut | None = None
+        if self.lanes and pubsub.telemetry.handlers[BroadcastFannedOut]:
+            fan_out = FanOut(pubsub.telemetry, account)
         account.messages += 1
         for lane in lanes:
             if lane.is_positioned is None:
@@ -183,13 +188,6 @@ class Subscribers:
         if self.listeners:
             self._tell_listeners(pubsub, broadcast, sender)
         return crowded
-
-    def _begin(self, pubsub: PubSub) -> FanOut | None:
-        """Begin the report of a fan-out, if somebody wants it."""
-        telemetry = pubsub.telemetry
-        if self.lanes and telemetry.handlers[BroadcastFannedOut]:
-            return FanOut(telemetry, self.account)
-        return None
 
     def _tell_listeners(self, pubsub: PubSub, message: Any, sender: object) -> None:
         message = copy_of(message)  # the sender can change the message later
