@@ -309,7 +309,7 @@ def test_the_page_on_telemetry_attaches_a_handler(run: Callable[..., dict[str, A
     """The page's handler gets the events that it names, and the page lists every event with its fields."""
     names = run("telemetry", *blocks("docs/telemetry.md"))
     joined = ChannelJoined("room:1", "Room", {}, "ok", 0.0)
-    names["endpoint"].telemetry.emit(joined)
+    names["endpoint"].telemetry.tell(joined)
     assert names["joins"] == {"Room ok": 1}
     page = (ROOT / "docs/telemetry.md").read_text()
     for kind in EVENTS:

@@ -150,6 +150,7 @@ async def say(page: Page, text: str) -> None:
 @pytest.mark.browser
 @pytest.mark.parametrize("variant", WHOLE[:-1])
 @pytest.mark.timeout(300)
+@pytest.mark.long
 async def test_two_people_in_a_browser(made: Callable[[str], Project], variant: str) -> None:
     """They see each other and what they write, as text; one goes offline and comes back; one signs out."""
     project = made(variant)

@@ -17,19 +17,13 @@ from ..endpoint import Endpoint
 from ..logs.log import Log, Printed
 from ..loop.siblings import same_command
 from ..protocol.proxies import TrustedProxies
-from .accounts import accounts
-from .bench import bench
 from .config import Config
-from .console import console
-from .contracts import channels, document, types
-from .demo import demo
 from .first_protocol import FirstProtocol
-from .gen import gen
 from .head_limits import DEFAULT_BODY_TIMEOUT, DEFAULT_LIMITS, HeadLimits
+from .lazy_group import LazyGroup
 from .listeners import addresses, open_listeners
 from .loading import DEFAULT_TARGET, import_from, load
 from .log_options import begin_logging, log_options, read_log_options
-from .new import new
 from .parameters import (
     LEVELS,
     READABLE,
@@ -43,9 +37,7 @@ from .parameters import (
     expect_one_process,
     read_proxies,
 )
-from .publish import disconnect, publish
 from .reloading import Reloaded
-from .replay import replay
 from .server import UvicornServer
 from .supervised import serve_with_workers
 from .systemd import given_sockets
@@ -56,24 +48,10 @@ __all__ = ["main"]
 log = Log()
 
 
-@click.group()
+@click.group(cls=LazyGroup)
 @click.version_option(package_name="bennu")
 def main() -> None:
     """Phoenix Channels for Python."""
-
-
-main.add_command(publish)
-main.add_command(disconnect)
-main.add_command(accounts)
-main.add_command(new)
-main.add_command(gen)
-main.add_command(channels)
-main.add_command(document)
-main.add_command(types)
-main.add_command(demo)
-main.add_command(console)
-main.add_command(bench)
-main.add_command(replay)
 
 
 @main.command()

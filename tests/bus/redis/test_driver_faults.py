@@ -201,7 +201,7 @@ async def test_a_failover_by_hand_of_each_primary() -> None:
         ("kill", True),
         pytest.param("pause", True, marks=pytest.mark.long),
         pytest.param("kill", False, marks=pytest.mark.long),
-        ("pause", False),
+        pytest.param("pause", False, marks=pytest.mark.long),
     ],
 )
 async def test_a_primary_that_is_lost_and_replaced(harm: str, carries_heartbeats: bool) -> None:

@@ -67,6 +67,7 @@ def start(page: Replica, card: int, to: int, index: int, what: str) -> Any:
     max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(moves=st.lists(MOVES, min_size=1, max_size=12))
+@pytest.mark.long
 async def test_random_moves_at_the_same_time_end_equal_on_all_pages(moves: list[Any]) -> None:
     with TemporaryDirectory() as folder:
         async with people_on_a_board(Path(folder)) as pages:

@@ -18,6 +18,7 @@ from .conftest import APP
 from .replica import new_id
 
 
+@pytest.mark.long
 async def test_pages_of_two_workers_hear_all_changes_in_one_order(tmp_path: Path) -> None:
     random = Random(7)
     async with (

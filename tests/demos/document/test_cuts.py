@@ -122,6 +122,7 @@ async def live(endpoint: Endpoint, editors: int, go_on: Callable[[int], bool], s
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.long
 async def test_five_people_write_through_cuts(database: Path) -> None:
     assert await live(make(database), editors=5, go_on=lambda cuts: cuts < 6, seed=1) > 10
 

@@ -113,6 +113,7 @@ async def test_gainers_are_sorted(windows: Windows) -> None:
     await expect(ann.page.locator("#row-0 .change")).to_contain_text("▼ −")
 
 
+@pytest.mark.long
 async def test_a_slow_page_gets_few_batches(windows: Windows) -> None:
     ann = await windows.open()
     await is_live(ann)
