@@ -87,7 +87,10 @@ _NEVER_MEASURED: Final = {
 }
 """Folders and modules whose tests run no code that others do not run: to measure them would double their time."""
 
-_ALSO_MEASURED: Final = {"client", "contracts", "history", "phoenix", "protocol"}
+_ALSO_MEASURED: Final = (
+    *("auth", "client", "contracts", "history", "inspect", "phoenix", "protocol"),
+    "store/redis/test_names.py",
+)
 """Folders and modules whose tests are measured with those of the pure floors, because they cover a part of them."""
 
 
@@ -97,7 +100,7 @@ def _is_measured(path: Path) -> bool:
     place = path.relative_to(_TESTS)
     if place.parts[0] in _NEVER_MEASURED:
         return False
-    if os.environ.get("BENNU_COVERAGE") == "all" or place.parts[0] in _ALSO_MEASURED:
+    if os.environ.get("BENNU_COVERAGE") == "all" or any(map(place.is_relative_to, _ALSO_MEASURED)):
         return True
     for pure in (_TESTS / "pure_floors.txt").read_text().split():
         module = Path(pure).relative_to("src/bennu")

@@ -8,12 +8,16 @@ from bennu import errors
 from bennu.errors import (
     BennuError,
     DefinitionError,
+    KeyRefused,
+    MetaRefused,
+    PresenceRefused,
     Refused,
     Stop,
     TokenError,
     TokenExpired,
     TokenInvalid,
     TokenMissing,
+    TooManyKeys,
     source_line,
 )
 
@@ -116,3 +120,17 @@ def test_an_expired_token_says_how_old_it_may_be_but_not_in_its_text() -> None:
 
 def _a_function() -> None:
     """Have a source line in this file."""
+
+
+@pytest.mark.parametrize("kind", [KeyRefused, MetaRefused, TooManyKeys])
+def test_a_presence_that_is_refused_has_a_text_for_the_log_and_a_reason_for_the_client(
+    kind: type[PresenceRefused],
+) -> None:
+    error = kind("the key is 7")
+    assert str(error) == "the key is 7"
+    assert error.payload["reason"] == error.reason
+    assert "7" not in error.reason
+
+
+def test_the_client_of_a_wrong_token_gets_its_reason_alone() -> None:
+    assert TokenInvalid("changed").payload == {"reason": "token_invalid"}

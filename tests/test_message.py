@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from bennu import message
+from bennu.errors import ReservedEvent
 from bennu.message import Broadcast, Error, Message, Ok, Opcode, Reply
 
 
@@ -60,3 +61,20 @@ def test_broadcasts_with_equal_content_are_equal() -> None:
     """Equal broadcasts compare equal, which tests and users need."""
     assert Broadcast("room:1", "e", {"a": 1}) == Broadcast("room:1", "e", {"a": 1})
     assert Broadcast("room:1", "e", {"a": 1}) != Broadcast("room:2", "e", {"a": 1})
+
+
+def test_a_size_is_that_of_the_utf_8() -> None:
+    """A value that is no text has none, and half a surrogate pair counts as a character."""
+    assert message.bytes_of("room") == 4
+    assert message.bytes_of("räum") == 5
+    assert message.bytes_of("\ud800") == 3
+    assert message.bytes_of(msgspec.Raw(b'{"a":1}')) == 7
+    assert message.bytes_of(["room"]) == 0
+
+
+def test_an_event_that_is_sent_is_text_and_none_of_the_protocol() -> None:
+    message.expect_event("news")
+    with pytest.raises(TypeError, match="an event is text, got 7"):
+        message.expect_event(7)
+    with pytest.raises(ReservedEvent, match="'phx_reply' can't be pushed or broadcast"):
+        message.expect_event("phx_reply")

@@ -93,3 +93,12 @@ def test_a_client_without_replies_is_bounded() -> None:
         talk.client_sent(seen(pushing("1", str(number), "room:1", "say")), 0.0)
     assert talk.server_sent(seen(reply("1", "0", "room:1", ok())), 1.0) == (None, None)
     assert talk.server_sent(seen(reply("1", "1", "room:1", ok())), 1.0)[0] == Answered("say", 1.0)
+
+
+def test_a_reply_on_a_topic_that_is_no_text_tells_nothing() -> None:
+    """A client can send any value as a topic, and the server answers it."""
+    talk = Conversation("1")
+    assert talk.server_sent(seen(reply(None, "1", 7, error("unmatched topic"))), 1.0) == (
+        None,
+        None,
+    )

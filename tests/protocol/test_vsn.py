@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from bennu.protocol import JSONV1, JSONV2, negotiate
-from bennu.protocol.vsn import DEFAULT_VSN
+from bennu.protocol.vsn import DEFAULT_VSN, closest
 
 from ..support.properties import json_values, property_test
 
@@ -84,3 +84,8 @@ def test_the_first_serializer_that_fits_is_chosen_of_those_there_are() -> None:
 def test_no_version_raises(vsn: Any) -> None:
     """A client can send any text."""
     assert negotiate(vsn, BOTH) in (None, JSONV1, JSONV2)
+
+
+@pytest.mark.parametrize("vsn", [None, 2, "", "two", "2.0.0" * 1000])
+def test_there_is_no_closest_format_to_what_is_no_version(vsn: Any) -> None:
+    assert closest(vsn, BOTH) is None
