@@ -10,7 +10,7 @@ from typing import get_args
 import pytest
 from msgspec.structs import fields
 
-from bennu.cli import main
+from bennu.cli.replay import replay
 from bennu.inspect import Recording, SeenRecord
 from bennu.testing import connect, running
 from bennu.testing.clock import settle
@@ -33,7 +33,7 @@ def test_the_page_lists_each_record_with_its_fields() -> None:
 
 def test_the_page_lists_each_option_of_replay() -> None:
     rows = [row[0].strip("`").split()[0] for row in table(section(PAGE, "Replay"))]
-    options = [option for one in main.commands["replay"].params for option in one.opts]
+    options = [option for one in replay.params for option in one.opts]
     shown = [one for one in options if one.startswith("--")]
     assert sorted(rows) == sorted(set(shown) - {"--pytest", "--app", "--out"})
 
