@@ -14,7 +14,7 @@ from bennu.testing.clock import VIRTUAL_TIME
 
 # The number of examples of a property test; scripts/test-all uses the long profile. Tests of
 # arbitrary bytes are in tests/fuzz, which feeds millions of inputs.
-settings.register_profile("default", max_examples=40, deadline=None)
+settings.register_profile("default", max_examples=25, deadline=None)
 settings.register_profile("long", max_examples=1000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 

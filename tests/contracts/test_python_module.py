@@ -79,6 +79,7 @@ def test_it_passes_ruff(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(180)  # mypy reads its own library first
+@pytest.mark.long
 def test_it_passes_mypy_and_mypy_finds_each_wrong_use(tmp_path: Path) -> None:
     write(tmp_path)
     uses = USES.replace("Order, Point", "Order, Params, Point")

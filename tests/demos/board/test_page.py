@@ -68,6 +68,7 @@ async def test_a_card_is_moved_with_a_finger_on_a_phone(windows: Windows) -> Non
     await bo.shows("To do", *order)
 
 
+@pytest.mark.long
 async def test_a_card_is_moved_with_the_keyboard_and_a_line_says_where_it_is(
     windows: Windows,
 ) -> None:

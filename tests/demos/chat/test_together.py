@@ -61,6 +61,7 @@ async def test_first_visit_is_one_dialog(browser: Browser, server: DemoProcess) 
     await windows.end()
 
 
+@pytest.mark.long
 async def test_two_people_talk_alone(company: Company) -> None:
     """A conversation shows what is unread, and who has read it. A third person sees nothing of it."""
     ann, bo, cy = [await company.invite(name) for name in ("Ann", "Bo", "Cy")]
