@@ -12,9 +12,9 @@ from hypothesis import settings
 
 from bennu.testing.clock import VIRTUAL_TIME
 
-# The number of examples of a property test; scripts/test-all uses the long profile. Tests of
-# arbitrary bytes are in tests/fuzz, which feeds millions of inputs.
-settings.register_profile("default", max_examples=25, deadline=None)
+# The number of examples of a property test. By default they are the same in each run, so that a change is judged by itself;
+# scripts/test-all uses the long profile, whose examples are new. Tests of arbitrary bytes are in tests/fuzz.
+settings.register_profile("default", max_examples=25, derandomize=True, deadline=None)
 settings.register_profile("long", max_examples=1000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
