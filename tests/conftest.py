@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from functools import cache
 from pathlib import Path
@@ -95,6 +96,13 @@ _ALSO_MEASURED: Final = (
 
 
 @cache
+def _pure_modules() -> list[Path]:
+    """Return the modules of the pure floors, below src/bennu."""
+    lines = (_TESTS / "pure_floors.txt").read_text().split()
+    return [Path(line).relative_to("src/bennu") for line in lines]
+
+
+@cache
 def _is_measured(path: Path) -> bool:
     """Return whether the coverage of a test module is measured: in CI only if it belongs to a module of the pure floors."""
     place = path.relative_to(_TESTS)
@@ -102,8 +110,7 @@ def _is_measured(path: Path) -> bool:
         return False
     if os.environ.get("BENNU_COVERAGE") == "all" or any(map(place.is_relative_to, _ALSO_MEASURED)):
         return True
-    for pure in (_TESTS / "pure_floors.txt").read_text().split():
-        module = Path(pure).relative_to("src/bennu")
+    for module in _pure_modules():
         tests = module.parent / f"test_{module.stem}*.py"
         if place.is_relative_to(module.parent) if module.name == "*" else place.match(str(tests)):
             return True
@@ -118,10 +125,17 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
     return True if _is_measured(collection_path) is not (part == "measured") else None
 
 
+def pytest_collection_finish() -> None:
+    """Leave the tests themselves, some ten thousand objects, out of each later collection of garbage."""
+    gc.freeze()
+    gc.enable()
+
+
 _NEVER_SKIPPED = ("browser", "interop")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    gc.disable()  # until all tests are collected: nothing that is made meanwhile is garbage
     if os.environ.get("CI", "").lower() in {"true", "1"}:
         config.pluginmanager.register(_NoSkips(), "no-skips")
 

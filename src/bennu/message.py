@@ -58,6 +58,11 @@ class Opcode(IntEnum):
 TEXT: Final = Opcode.TEXT
 BINARY: Final = Opcode.BINARY
 
+NO_CODE: Final = 1005
+"""The code of a close frame without a code (RFC 6455, §7.4.1)."""
+ABNORMAL: Final = 1006
+"""The code of a connection that ended without a close frame."""
+
 Encoded = tuple[Opcode, bytes]
 """A frame's kind and content, as a serializer returns it."""
 

@@ -20,6 +20,7 @@ from bennu.bench.result import BenchCounts, BenchProgress, BenchResult
 from bennu.client import ConnectFailed
 
 from ..support.servers import Server, serve
+from ..support.until import until
 from .plans import plan
 
 pytestmark = pytest.mark.clock("real")
@@ -171,8 +172,7 @@ async def test_a_run_can_be_ended_early(engine: str) -> None:
     async with server() as running:
         given = plan(url=running.url("/socket"), seconds=600)
         ending = asyncio.create_task(run(engine, given, stop))
-        while not counted["echo"]:  # noqa: ASYNC110 - the server has no event
-            await asyncio.sleep(0.002)
+        await until(lambda: counted["echo"])
         stop.set()
         result = await ending
     assert not result.is_whole

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bennu import Channel, Endpoint, History, Refused, Socket, Stop, on
+from bennu.errors import EncodeError
 from bennu.telemetry import (
     BroadcastFannedOut,
     BroadcastSent,
@@ -218,3 +219,16 @@ async def test_a_socket_without_a_log_reports_nothing_of_its_clients() -> None:
         await room.assert_push("told")
         await room.leave()
     assert heard == []
+
+
+async def test_a_push_that_cannot_be_encoded_is_told_to_nobody() -> None:
+    endpoint = make_endpoint()
+    heard = listen(endpoint, PushSent)
+    async with connect(endpoint, "/socket") as ann:
+        room = await ann.join("room:1")
+        with pytest.raises(EncodeError):
+            await room.channel.push("told", object())
+        assert heard == []
+        room.push("whisper")
+        await room.assert_push("told")
+    assert [event.event for event in heard] == ["told"]

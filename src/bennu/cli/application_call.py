@@ -14,6 +14,7 @@ import uvicorn
 
 from ..endpoint import Endpoint
 from ..logs.log import Log
+from ..message import NO_CODE
 from ..server.request import Denied
 from ..transports.upgrade import Upgrade
 from .config import Config
@@ -75,7 +76,7 @@ class ApplicationCall:
 
     async def _receive(self) -> Event:
         if self._is_over:
-            return {"type": "websocket.disconnect", "code": 1005, "reason": ""}
+            return {"type": "websocket.disconnect", "code": NO_CODE, "reason": ""}
         receive, _ = await self._to_uvicorn()
         event: Event = await receive()
         return event

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Final
 
 import click
 
 from ..errors import DefinitionError
+from .parameters import NAMED_VALUE, together
 
-__all__ = ["client_options", "read_params", "read_url", "url_argument"]
-
-F = TypeVar("F", bound=Callable[..., Any])
+__all__ = ["client_options", "url_argument"]
 
 
 def read_url(context: click.Context, option: click.Parameter, url: str) -> str:
@@ -34,33 +32,22 @@ def read_url(context: click.Context, option: click.Parameter, url: str) -> str:
 
 
 def read_params(
-    context: click.Context, option: click.Parameter, given: tuple[str, ...]
+    context: click.Context, option: click.Parameter, given: tuple[tuple[str, str], ...]
 ) -> dict[str, str]:
-    """Return the parameters of ``--param``.
-
-    Raises:
-        click.BadParameter: One has no name or no value.
-    """
-    params: dict[str, str] = {}
-    for one in given:
-        name, equals, value = one.partition("=")
-        if not (name and equals):
-            raise click.BadParameter(
-                f"expected NAME=VALUE, got {one!r}: write --param token=abc", context, option
-            )
-        params[name] = value
-    return params
+    """Return the parameters of ``--param`` by name."""
+    del context, option
+    return dict(given)
 
 
 url_argument: Final = click.argument("url", callback=read_url)
 """The URL of the socket."""
 
-_OPTIONS: Final = (
+client_options: Final = together(
     click.option(
         "--param",
         "--params",
         "params",
-        metavar="NAME=VALUE",
+        type=NAMED_VALUE,
         multiple=True,
         callback=read_params,
         help="A parameter of the connect. Write the option once for each.",
@@ -86,10 +73,4 @@ _OPTIONS: Final = (
         help="longpoll needs pip install bennu[client].",
     ),
 )
-
-
-def client_options(command: F) -> F:
-    """Add the options to a command."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+"""Adds the options to a command."""

@@ -5,22 +5,20 @@ from __future__ import annotations
 import logging.config
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import Any, Final, cast
 
 import click
 from click.core import ParameterSource
 
 from .log_format import FORMATS, log_config
-from .parameters import LEVELS
+from .parameters import LEVELS, together
 
 __all__ = ["LogConfig", "begin_logging", "log_options", "read_log_options"]
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 LogConfig = Callable[..., dict[str, Any]]
 """Returns the configuration of a process, from the name of the worker."""
 
-_OPTIONS = (
+log_options: Final = together(
     click.option(
         "--log-format",
         default="text",
@@ -47,13 +45,7 @@ _OPTIONS = (
         help="Writes the lines of all other loggers too, your own among them, from this level on.",
     ),
 )
-
-
-def log_options(command: F) -> F:
-    """Add the options to a command."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+"""Adds the options to a command."""
 
 
 def read_log_options(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -15,6 +15,7 @@ from .env_file import parse_env
 
 __all__ = [
     "LEVELS",
+    "NAMED_VALUE",
     "READABLE",
     "Descriptor",
     "Seconds",
@@ -26,7 +27,10 @@ __all__ = [
     "expect_one_process",
     "read_env_file",
     "read_proxies",
+    "together",
 ]
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 READABLE: Final = click.Path(exists=True, dir_okay=False, readable=True)
 LEVELS: Final = ("critical", "error", "warning", "info", "debug", "trace")
@@ -54,6 +58,34 @@ class Descriptor(click.ParamType[int | str]):
         del param, ctx
         text = str(value)
         return int(text) if text.isdecimal() else text
+
+
+class _NamedValue(click.ParamType[tuple[str, str]]):
+    """``NAME=VALUE``."""
+
+    name = "NAME=VALUE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the name and the value, or fail with an error for the user."""
+        name, equals, text = str(value).partition("=")
+        if not name or not equals:
+            option = "" if param is None else f"{param.opts[0]} "
+            self.fail(f"expected NAME=VALUE, got {value!r}: write {option}token=abc", param, ctx)
+        return name, text
+
+
+NAMED_VALUE: Final = _NamedValue()
+
+
+def together(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """Return a decorator that adds several options to a command, in this order."""
+
+    def add(command: F) -> F:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
 
 
 def choose_descriptors(

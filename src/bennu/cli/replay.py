@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -14,26 +13,10 @@ from ..inspect.comparison import Comparison, Ignored
 from ..inspect.pytest_module import pytest_module
 from ..inspect.recording import Recording
 from ..logs.printable import printable
-from .parameters import READABLE, Seconds
+from .parameters import NAMED_VALUE, READABLE, Seconds
 from .replaying import Replay, target_of
 
 __all__ = ["replay"]
-
-
-class _NamedValue(click.ParamType[Any]):
-    """``NAME=VALUE``."""
-
-    name = "NAME=VALUE"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the name and the value, or fail with an error for the user."""
-        name, equals, text = str(value).partition("=")
-        if not name or not equals:
-            self.fail(f"expected NAME=VALUE, got {value!r}: write token=...", param, ctx)
-        return name, text
-
-
-PAIR = _NamedValue()
 
 
 @click.command()
@@ -58,14 +41,14 @@ PAIR = _NamedValue()
     "--param",
     "params",
     multiple=True,
-    type=PAIR,
+    type=NAMED_VALUE,
     help="A parameter of the connect, in place of the recorded one.",
 )
 @click.option(
     "--set",
     "values",
     multiple=True,
-    type=PAIR,
+    type=NAMED_VALUE,
     help="The value for a key that was hidden in a payload: password=...",
 )
 @click.option(

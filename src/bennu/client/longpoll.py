@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from ..errors import DefinitionError
+from ..message import NO_CODE
 from .errors import ConnectRefused
 from .frames import Data
 from .transport import Closed, ConnectTarget, TransportClosed, default_tls, unreachable
@@ -37,7 +38,7 @@ AUTH_HEADER: Final = "X-Phoenix-AuthToken"
 GONE: Final = Closed(3410, "session_gone")
 FORBIDDEN: Final = Closed(1008, "forbidden")
 BROKEN: Final = Closed(1011, "internal server error")
-LATE: Final = Closed(1005, "timeout")
+LATE: Final = Closed(NO_CODE, "timeout")
 
 
 class _Poll(msgspec.Struct):

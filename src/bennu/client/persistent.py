@@ -22,7 +22,7 @@ from msgspec import Raw
 
 from ..errors import BennuError, DecodeError
 from ..logs.printable import printable
-from ..message import HEARTBEAT, PHOENIX
+from ..message import ABNORMAL, HEARTBEAT, PHOENIX
 from .errors import ConnectFailed
 from .listeners import Listeners
 from .options import ClientOptions
@@ -31,7 +31,7 @@ from .promise import Promise
 from .pulse import Beat, Pulse
 from .states import Cause, ChannelState, ConnectionState, reconnects
 from .topic_link import LOG, TopicLink
-from .transport import ABNORMAL, ClientTransport, Closed, TransportClosed
+from .transport import ClientTransport, Closed, TransportClosed
 
 __all__ = ["CLOSE", "ERROR", "MESSAGE", "OPEN", "PersistentConnection"]
 

@@ -26,9 +26,6 @@ __all__ = [
     "unreachable",
 ]
 
-ABNORMAL = 1006
-"""The code of a connection that ended without a close frame."""
-
 
 class Closed(NamedTuple):
     """How a connection ended.

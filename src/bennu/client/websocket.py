@@ -15,10 +15,11 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 from websockets.typing import Subprotocol
 
+from ..message import ABNORMAL
 from .errors import ConnectRefused
 from .frames import Data
 from .proxies import PROXY_SETTINGS, ProxySettings
-from .transport import ABNORMAL, Closed, ConnectTarget, TransportClosed, default_tls, unreachable
+from .transport import Closed, ConnectTarget, TransportClosed, default_tls, unreachable
 from .urls import subprotocols_of
 
 __all__ = ["WebSocketTransport", "open_websocket", "reason_in"]

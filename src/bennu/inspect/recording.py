@@ -79,7 +79,7 @@ class RecordedFrame(Struct, frozen=True, omit_defaults=True):
         text: The text of a frame that is no message.
         base64: The bytes of a binary payload, or of a binary frame that is no message.
         close: Code and reason of the end.
-        lost: Frames that the recorder was too slow for.
+        lost: The number of frames that a slow disk has made the recorder drop.
         wrong: Whether a message of the server is a mistake, which somebody has marked.
     """
 

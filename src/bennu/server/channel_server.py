@@ -221,16 +221,16 @@ class ChannelServer:
         if self.phase is Phase.ENDED:
             return
         connection = self.connection
-        if connection.server.telemetry.handlers[PushSent]:
-            report_pushed(self, event)
-        if self.member is not None and (encoded := self.member.encode_push(event, payload)):
-            connection.send(encoded)
-            return
-        encoded = connection.serializer.push(self.join_ref, self.topic, event, payload)
-        if connection.backpressure is None:
+        positioned = None if self.member is None else self.member.encode_push(event, payload)
+        encoded = positioned or connection.serializer.push(
+            self.join_ref, self.topic, event, payload
+        )
+        if positioned or connection.backpressure is None:
             connection.send(encoded)
         else:
             connection.backpressure.push(self, event, payload, encoded)
+        if connection.server.telemetry.handlers[PushSent]:
+            report_pushed(self, event)
 
     async def read_history(
         self, since: AnyPosition, before: AnyPosition, limit: int

@@ -17,10 +17,10 @@ from ..inspect.records import ConnectSeen
 from ..inspect.sights import PlainSight, Sink
 from ..inspect.topic_watch import TopicWatch
 from ..inspect.wanted import Wanted
-from ..message import Opcode
+from ..message import ABNORMAL, Opcode
 from ..protocol.query import decode_query
 from ..telemetry import ParameterFilter
-from .tap import ABNORMAL, Tap
+from .tap import Tap
 
 if TYPE_CHECKING:
     from .connection import ServerConnection

@@ -25,7 +25,7 @@ from ..inspect.reading import read
 from ..inspect.records import CloseSeen, Direction
 from ..inspect.sights import FrameSight, PlainSight, Sink
 from ..inspect.unframing import unframed
-from ..message import Encoded, Opcode
+from ..message import ABNORMAL, Encoded, Opcode
 from ..protocol import Serializer
 from ..pubsub import Framing
 
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
     from .transport import Transport
 
 __all__ = ["Tap", "TapStream", "TappedTransport"]
-
-ABNORMAL = 1006
-"""The code of a connection that ended without a close frame."""
 
 
 class TapStream:

@@ -236,7 +236,7 @@ class _Claimed:
 
     Attributes:
         owner: Who has claimed it.
-        value: The value with which it was settled; None before.
+        value: The final value of the key; None while the key is only claimed.
         deadline: When it is free again.
     """
 

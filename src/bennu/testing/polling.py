@@ -18,6 +18,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 
+from ..message import ABNORMAL
+
 __all__ = ["NDJSON", "Browser", "HTTPAnswer", "LongPollWire", "Request"]
 
 NDJSON: Final = "application/x-ndjson"
@@ -254,7 +256,7 @@ class LongPollWire:
 
     def vanish(self) -> None:
         """Stop polling."""
-        self._stop(1006)
+        self._stop(ABNORMAL)
 
     def stop_reading(self) -> None:
         """Stop polling until ``read_on`` is called."""

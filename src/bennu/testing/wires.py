@@ -23,6 +23,7 @@ from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
 from ..endpoint import Endpoint
+from ..message import ABNORMAL
 from ..transports.upgrade import EXTENSION, Upgrade
 from .memory_socket import MemoryTransport
 from .polling import Browser, LongPollWire
@@ -39,9 +40,6 @@ __all__ = [
 ]
 
 Over = Literal["native", "asgi", "longpoll"]
-
-ABNORMAL = 1006
-"""The code that a client sees if the connection ends without a close frame."""
 
 
 class HandshakeRefused(Exception):

@@ -13,7 +13,7 @@ from http import HTTPStatus
 from itertools import chain
 from typing import Any, Final
 
-from ..message import BINARY, TEXT, Opcode
+from ..message import ABNORMAL, BINARY, TEXT, Opcode
 from ..reasons import CloseCode
 from ..server.connection import ServerConnection
 from ..server.handshake import Accepted
@@ -32,8 +32,7 @@ BUDGET: Final = 64
 """Messages, or kilobytes of messages, that are handled before other tasks run."""
 KILOBYTE: Final = 10
 """A kilobyte as a power of two."""
-ABNORMAL: Final = 1006
-"""The code of a connection that ended without a close frame."""
+
 CLOSE_TIMEOUT: Final = 5.0
 """Seconds within which the client must read the bytes that were written before the close."""
 

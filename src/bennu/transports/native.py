@@ -24,7 +24,7 @@ from collections.abc import Callable, Sequence
 from enum import Enum, auto
 from typing import Any, Final
 
-from ..message import BINARY, TEXT, Opcode
+from ..message import BINARY, NO_CODE, TEXT, Opcode
 from ..protocol.websocket import (
     CLOSE,
     FAILURE,
@@ -53,8 +53,7 @@ HEADS: Final = (6, 8)
 """Bytes of the head of a short frame of a client."""
 HIGH_WATER: Final = 64 * 1024
 """Bytes in the transport's buffer above which the client counts as slow."""
-NO_CODE: Final = 1005
-"""The code of a close frame without a code."""
+
 CLOSE_TIMEOUT: Final = 5.0
 """Seconds within which the client must read all frames up to our close frame, and answer it."""
 

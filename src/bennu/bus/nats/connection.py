@@ -32,7 +32,7 @@ CLOSED: Final = (
 class NATSConnection(asyncio.Protocol):
     """Speaks NATS with one server until the connection ends.
 
-    All methods that wait raise the reason for which the connection ends.
+    If the connection ends, methods that wait raise an error with the reason.
 
     Args:
         address: Who this client is, and whether it wants TLS.
