@@ -15,6 +15,7 @@ NO_PYTHON_2: Final = 77
 """The script's exit code without Python 2.7; all other failures have another code."""
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)  # one minute if the suite is already installed
 def test_our_frames_are_those_of_the_rfc() -> None:
     """All cases except those of sections 9, 12 and 13, which ``scripts/autobahn`` also runs."""

@@ -130,9 +130,14 @@ RUNS: dict[str, tuple[dict[str, Any], BenchCounts, dict[str, int]]] = {
         {"connect": 0, "join": 0, "reply": 0, "delivery": 0},
     ),
 }
+IN_CI = {"replies", "broadcasts", "no join"}
+"""Runs that CI takes: one of each kind."""
 
 
-@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=() if name in IN_CI else pytest.mark.long) for name in RUNS],
+)
 async def test_both_engines_count_the_same(name: str) -> None:
     changes, counts, times = RUNS[name]
     seen = {}

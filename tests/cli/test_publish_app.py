@@ -105,6 +105,7 @@ async def test_an_id_is_disconnected(folder: Path) -> None:
     assert result.stdout == "users:7 is disconnected: 0 processes heard it\n"
 
 
+@pytest.mark.long
 async def test_a_store_that_is_down_has_the_exit_code_1(folder: Path) -> None:
     """Nobody gets the message."""
     text = (folder / "shop.py").read_text()

@@ -273,6 +273,7 @@ async def test_clients_that_cannot_all_leave_in_time_leave_faster(folder: Path) 
     assert "they are closed faster" in command.output
 
 
+@pytest.mark.long
 async def test_a_lifespan_that_hangs_is_left_behind(folder: Path) -> None:
     """The exit code shows that a step was cut short."""
     arguments = ("--port", "0", "--grace", "8")
@@ -283,7 +284,9 @@ async def test_a_lifespan_that_hangs_is_left_behind(folder: Path) -> None:
     assert "Finished server process" in command.output
 
 
-@pytest.mark.parametrize("way", ["sleep", "thread", "stay"])
+@pytest.mark.parametrize(
+    "way", ["sleep", *(pytest.param(way, marks=pytest.mark.long) for way in ("thread", "stay"))]
+)
 async def test_what_hangs_for_good_is_ended(folder: Path, way: str) -> None:
     """An event loop, a thread, or a task that can't be cancelled hangs. The process ends after the grace time."""
     async with bennu(folder, "app:endpoint", "--port", "0", "--grace", "1") as command:

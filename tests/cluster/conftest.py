@@ -14,21 +14,16 @@ import pytest
 from .buses import BUSES, Bus, run_bus
 from .fleet import Nodes, run_nodes
 
-LONG: Final = {"redis-sentinel", "redis-cluster"}
-"""Buses whose scenarios are long tests: one server of Redis stands for them in the others."""
-
-LONG_BESIDE_MESSAGES: Final = LONG | {"nats", "postgresql"}
-"""The same for all modules but the one about messages, which every bus carries in CI."""
+LONG: Final = {"redis-sentinel", "redis-cluster", "nats", "postgresql"}
+"""Buses whose scenarios are long tests: in CI one server of Redis stands for all brokers, whose drivers have tests of their own."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "bus" in metafunc.fixturenames:
         needs_two = "two_nodes" in metafunc.fixturenames
         names = [name for name in BUSES if not needs_two or name != "local"]
-        is_of_messages = metafunc.definition.path.stem == "test_messages"
-        long = LONG if is_of_messages else LONG_BESIDE_MESSAGES
         values = [
-            pytest.param(name, marks=pytest.mark.long if name in long else ()) for name in names
+            pytest.param(name, marks=pytest.mark.long if name in LONG else ()) for name in names
         ]
         metafunc.parametrize("bus", values, indirect=True, scope="module")
 

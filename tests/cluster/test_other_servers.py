@@ -71,7 +71,13 @@ async def member_of(port: int, topic: str, stack: AsyncExitStack) -> Member | No
     return member
 
 
-@pytest.mark.parametrize("server", COMMANDS)
+@pytest.mark.parametrize(
+    "server",
+    [
+        *("bennu", "uvicorn"),
+        *(pytest.param(name, marks=pytest.mark.long) for name in [*COMMANDS][2:]),
+    ],
+)
 async def test_workers_of_any_server_reach_each_other(server: str) -> None:
     """Clients of both workers hear what a client of one of them says."""
     [port] = free_ports(1)

@@ -47,6 +47,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Project]:
     return make
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("variant", WHOLE)
 @pytest.mark.timeout(300)
 def test_types_are_right(made: Callable[[str], Project], variant: str) -> None:

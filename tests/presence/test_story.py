@@ -117,7 +117,7 @@ class Story:
 
 @pytest.mark.parametrize("window", [0, 0.05, 1])
 @pytest.mark.parametrize(
-    "seed", [0, 1, *[pytest.param(seed, marks=pytest.mark.long) for seed in (2, 3)]]
+    "seed", [0, *[pytest.param(seed, marks=pytest.mark.long) for seed in (1, 2, 3)]]
 )
 async def test_when_it_is_quiet_everybody_agrees(seed: int, window: float) -> None:
     random.seed(seed)  # when trackers begin to tick

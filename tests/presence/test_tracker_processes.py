@@ -126,6 +126,7 @@ async def three(periods: dict[str, float]) -> AsyncIterator[tuple[Cluster, list[
         yield nodes, started
 
 
+@pytest.mark.long
 @pytest.mark.conformance("TR017", "TR024")
 async def test_a_process_that_is_killed_is_gone_from_all_others() -> None:
     """Its users leave once. Users of the other nodes never leave."""

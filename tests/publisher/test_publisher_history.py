@@ -314,6 +314,7 @@ async def test_a_store_that_can_not_start_stops_the_bus(monkeypatch: pytest.Monk
         assert await given.kept() == [1]
 
 
+@pytest.mark.long
 @pytest.mark.clock("real")
 def test_another_event_loop_starts_the_store_anew() -> None:
     """The first event loop was closed without a stop: a given store is stopped before it is started again."""

@@ -92,6 +92,7 @@ def test_it_works_with_each_runner(tmp_path: Path, mark: str, options: list[str]
     assert "3 passed" in run(tmp_path, story, *options)
 
 
+@pytest.mark.long
 def test_unittest_has_virtual_time_too(tmp_path: Path) -> None:
     assert "1 passed" in run(tmp_path, UNITTEST)
 

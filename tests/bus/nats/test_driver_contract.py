@@ -32,6 +32,7 @@ class TestOneServer(BusContract):
         yield
 
 
+@pytest.mark.long
 class TestClusterOfThree(BusContract):
     @pytest.fixture(autouse=True)
     def bus(self, shared_cluster: NatsCluster) -> None:

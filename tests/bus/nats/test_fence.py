@@ -39,6 +39,7 @@ async def test_what_is_published_at_another_server_after_subscribe_is_heard(
     await hears_all_after_subscribe(shared_cluster.servers)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("run", [nats_gateways, nats_leaf])
 async def test_the_fence_reaches_beyond_a_cluster(
     tmp_path: Path, run: Callable[[Path], AbstractContextManager[list[NatsServer]]]
@@ -62,6 +63,7 @@ async def hears_all_after_subscribe(servers: list[NatsServer]) -> None:
         assert len(one.heard) == 101 * count
 
 
+@pytest.mark.long
 async def test_a_node_that_connects_later_is_waited_for(shared_cluster: NatsCluster) -> None:
     first, second, _ = shared_cluster.servers
     query = private("").partition("?")[2]

@@ -132,6 +132,7 @@ async def test_messages_keep_their_order_while_slots_move(cluster: RedisCluster)
         assert numbers == sorted(set(numbers))
 
 
+@pytest.mark.long
 async def test_a_failover_by_hand_ends_nothing(fresh: RedisCluster) -> None:
     async with (
         connected(driver_for(fresh.address)) as one,
@@ -144,6 +145,7 @@ async def test_a_failover_by_hand_ends_nothing(fresh: RedisCluster) -> None:
         assert one.reasons == two.reasons == []
 
 
+@pytest.mark.long
 async def test_a_killed_primary_leaves_the_other_channels_alone(fresh: RedisCluster) -> None:
     async with (
         connected(driver_for(fresh.address)) as one,
@@ -183,6 +185,7 @@ async def test_a_primary_that_hangs_is_replaced(fresh: RedisCluster) -> None:
         assert one.reasons == []
 
 
+@pytest.mark.long
 async def test_a_channel_that_stays_without_a_primary_ends_the_connection() -> None:
     with redis_cluster() as running:
         read = read_address(running.address)
@@ -269,6 +272,7 @@ async def test_settling_waits_for_a_primary_that_is_lost(fresh: RedisCluster) ->
         assert one.reasons == []
 
 
+@pytest.mark.long
 async def test_what_no_server_takes_is_told_as_a_gap(fresh: RedisCluster) -> None:
     async with connected(driver_for(fresh.address)) as one:
         gaps: list[float] = []

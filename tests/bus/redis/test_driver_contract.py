@@ -66,6 +66,7 @@ class TestSingleOnUvloop(TestSingle):
         uvloop.run(test)
 
 
+@pytest.mark.long
 class TestSentinel(OnRedis):
     """A primary that Sentinels watch."""
 

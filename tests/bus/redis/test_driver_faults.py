@@ -126,6 +126,7 @@ async def test_one_of_several_servers_that_is_restarted_leaves_the_others_alone(
 # Sentinel.
 
 
+@pytest.mark.long
 async def test_a_failover_while_the_old_primary_lives() -> None:
     with redis_sentinels() as running:
         one, two = adapter(running.address, "one"), adapter(running.address, "two")
@@ -174,6 +175,7 @@ def published(server: RedisServer) -> int:
     return int(statistics.partition("cmdstat_spublish:calls=")[2].partition(",")[0])
 
 
+@pytest.mark.long
 async def test_slots_that_move() -> None:
     with redis_cluster() as cluster:
         channels = Channels("bennu")
@@ -186,6 +188,7 @@ async def test_slots_that_move() -> None:
             await both.flows()
 
 
+@pytest.mark.long
 async def test_a_failover_by_hand_of_each_primary() -> None:
     with redis_cluster(replicas=True) as cluster:
         one, two = adapter(cluster.address, "one"), adapter(cluster.address, "two")

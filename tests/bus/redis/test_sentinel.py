@@ -97,6 +97,7 @@ async def test_a_failover_while_the_old_primary_lives_ends_the_connection(
     await one.driver.close()
 
 
+@pytest.mark.long
 async def test_a_failover_from_a_primary_that_hangs_ends_the_connection(
     fresh: RedisSentinels,
 ) -> None:
@@ -109,6 +110,7 @@ async def test_a_failover_from_a_primary_that_hangs_ends_the_connection(
     await one.driver.close()
 
 
+@pytest.mark.long
 async def test_a_failover_from_a_killed_primary_and_a_sentinel_that_hangs(
     fresh: RedisSentinels,
 ) -> None:

@@ -23,6 +23,7 @@ RUN = ("app:app", "--port", "0", "--workers", "2", "--no-access-log")
 NEW = APP.replace('"code": "first"', '"code": "second"')
 
 
+@pytest.mark.long
 async def test_a_reload_under_load(folder: Path) -> None:
     """No connection is refused, no request is reset, and the new code runs. Connected clients drain."""
     async with bennu(folder, *RUN) as command:

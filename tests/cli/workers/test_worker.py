@@ -60,6 +60,7 @@ async def test_a_worker_that_gets_a_signal_drains_and_is_replaced(folder: Path) 
         assert await command.stop() == 0
 
 
+@pytest.mark.long
 async def test_a_worker_whose_event_loop_hangs_is_replaced(folder: Path) -> None:
     """The log has its stacks, and says why it ended."""
     async with bennu(folder, *RUN, "--worker-timeout", "1.5") as command:

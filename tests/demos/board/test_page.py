@@ -137,6 +137,7 @@ async def test_moves_made_offline_are_sent_when_the_page_is_back(windows: Window
     await ann.shows("Done", *await bo.titles("Done").all_text_contents())
 
 
+@pytest.mark.long
 async def test_only_the_refused_move_is_undone(windows: Windows) -> None:
     ann, bo = await visit(windows), await visit(windows)
     await ann.go_offline()

@@ -94,6 +94,7 @@ async def test_typing_is_seen_and_moves_nothing(company: Company) -> None:
     await expect(ann.typing).to_be_hidden()
 
 
+@pytest.mark.long
 async def test_html_is_shown_as_text(company: Company) -> None:
     """Text that looks like HTML is shown as text, in messages and in names."""
     ann = await company.invite("Ann")

@@ -104,6 +104,7 @@ async def test_a_rejected_publish_is_never_announced(server: NatsServer) -> None
         assert len(node.announced("t")) == 5
 
 
+@pytest.mark.long
 async def test_readers_see_one_chain_while_two_stores_append_to_several_topics(
     server: NatsServer,
 ) -> None:

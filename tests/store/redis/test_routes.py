@@ -206,6 +206,7 @@ async def test_a_cluster_that_is_down_at_the_start() -> None:
             await append(node.store, "t", drafts(1))
 
 
+@pytest.mark.long
 async def test_a_primary_of_a_cluster_that_is_replaced() -> None:
     """Its topics are unavailable until then, and begin new epochs. The others go on."""
     with redis_cluster(replicas=True) as running:
@@ -230,6 +231,7 @@ async def test_a_primary_of_a_cluster_that_is_replaced() -> None:
                 await asyncio.sleep(0.001)
 
 
+@pytest.mark.long
 async def test_a_failover_in_a_cluster_begins_new_epochs_of_its_topics() -> None:
     with redis_cluster(replicas=True) as running:
         first = running.servers[0]

@@ -59,6 +59,7 @@ class TestOneServerOnUvloop(TestOneServer):
         uvloop.run(test)
 
 
+@pytest.mark.long
 class TestSynced(KeepsInRedis):
     """One server that syncs each write, and whose data is trusted after a restart."""
 
@@ -75,6 +76,7 @@ class TestSynced(KeepsInRedis):
         await asyncio.to_thread(self.server.restart)
 
 
+@pytest.mark.long
 class TestBehindSentinels(KeepsInRedis):
     """A primary that Sentinels watch."""
 

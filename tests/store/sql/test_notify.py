@@ -35,6 +35,7 @@ def notifying(server: PostgreSQL) -> str:
     return f"{address_of(server)}?announce=notify"
 
 
+@pytest.mark.long
 class TestPostgreSQLThatNotifies(StoreContract):
     """The contract, with announcements by the store."""
 

@@ -76,6 +76,7 @@ async def test_an_append_that_is_cut_has_no_second_effect_when_it_is_repeated() 
             assert {entry.id for entry in page.entries} == {one.id for one in written}
 
 
+@pytest.mark.long
 async def test_a_connection_that_died_in_the_pool_costs_no_call() -> None:
     with postgresql() as server:
         async with started(address_of(server)) as (store,):
@@ -126,6 +127,7 @@ async def test_settings_that_lose_entries_are_reported(caplog: pytest.LogCapture
             assert caplog.text == ""
 
 
+@pytest.mark.long
 async def test_a_server_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     limit = "bennu.store.sql.runner.LIMIT"
     monkeypatch.setattr("bennu.store.sql.runner.CLOSE_LIMIT", 0.1)
@@ -198,6 +200,7 @@ async def _heads(store: SQLStore) -> object:
 # Cancelled calls, start and stop.
 
 
+@pytest.mark.long
 async def test_a_release_does_not_overtake_a_cancelled_claim(tmp_path: Path) -> None:
     with postgresql() as server:
         for address in (address_of(server), f"sqlite+aiosqlite:///{tmp_path}/log.db"):

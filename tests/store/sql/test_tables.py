@@ -72,6 +72,7 @@ async def test_tables_that_were_dropped_are_created_again() -> None:
             assert after.places == [(1, 0)]
 
 
+@pytest.mark.long
 async def test_many_nodes_create_the_tables_at_once(tmp_path: Path) -> None:
     with postgresql() as server:
         for address in (address_of(server), f"sqlite+aiosqlite:///{tmp_path}/chat.db"):
