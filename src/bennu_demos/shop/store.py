@@ -41,7 +41,7 @@ PRODUCTS: Final = (
     ("Sealing wax", "Six sticks, dark red, with a wick.", 780, 40),
     ("Pumice stone", "Smooths a sheet, and takes mistakes off it.", 320, 18),
 )
-_hasher = PasswordHasher()
+passwords = PasswordHasher()
 
 
 class SoldOut(Exception):
@@ -127,7 +127,7 @@ class Store:
 
     async def register(self, name: str, password: str, *, is_staff: bool = False) -> User | None:
         """Make a user; None if the name is taken."""
-        user = User(name=name, password=await asyncio.to_thread(_hasher.hash, password))
+        user = User(name=name, password=await asyncio.to_thread(passwords.hash, password))
         user.is_staff = is_staff
         try:
             async with self._sessions.begin() as session:
@@ -142,8 +142,8 @@ class Store:
             user = await session.scalar(select(User).where(User.name == name))
         try:
             # A name that is unknown takes as long as one that is known.
-            known = user.password if user else _hasher.hash(secrets.token_hex())
-            await asyncio.to_thread(_hasher.verify, known, password)
+            known = user.password if user else passwords.hash(secrets.token_hex())
+            await asyncio.to_thread(passwords.verify, known, password)
         except VerificationError:
             return None
         return user

@@ -16,6 +16,7 @@ from unittest.mock import patch
 
 import httpx
 import pytest
+from argon2 import PasswordHasher
 from playwright.async_api import Browser
 
 from tests.demos.process import DemoProcess, run_demo
@@ -88,8 +89,10 @@ async def run_python(data: str | Path, *arguments: str) -> str:
 
 
 @pytest.fixture
-async def store() -> AsyncIterator[Store]:
-    """The database of the shop, which serves in this process."""
+async def store(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Store]:
+    """The database of the shop, which serves in this process. Hashes of passwords are cheap."""
+    cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    monkeypatch.setattr("bennu_demos.shop.store.passwords", cheap)
     (SHOP_DATA / "shop.db").unlink(missing_ok=True)
     async with running(endpoint):
         yield endpoint.state
