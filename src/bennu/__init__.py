@@ -30,6 +30,7 @@ from .history import History, HistoryEntry, HistoryPage, Position
 from .limits.limits import Limits, Rate, Rates, Threads
 from .longpoll import LongPoll
 from .message import Broadcast, Draining, Error, Ok, Reply
+from .metrics import Metrics
 from .presence import BySize, Count, Full, Periods, Presence, PresenceCount, Sample
 from .protocol.deflate import Deflate
 from .publisher import BlockingPublisher, Publisher
@@ -64,6 +65,7 @@ __all__ = [
     "Limits",
     "LongPoll",
     "MetaRefused",
+    "Metrics",
     "NoRef",
     "NotConfirmed",
     "NotJoined",

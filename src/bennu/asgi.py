@@ -3,6 +3,7 @@
     GET <health>/live, <health>/ready     transports/health.py
     GET <contracts>/...                   transports/pages.py, in development
     GET, POST <api>/...                   api/
+    GET <metrics>                         exporter/
     GET /socket/phoenix.mjs, bennu.mjs    transports/script.py
     GET, POST /socket/longpoll            transports/longpoll/
     WebSocket /socket/websocket           transports/native.py under `bennu run`, else transports/asgi.py
@@ -16,6 +17,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
 from .api import APIServer
+from .exporter import Exporter
 from .longpoll import LongPoll
 from .protocol.proxies import TrustedProxies
 from .server.handshake import Accepted, shake_hands
@@ -54,6 +56,7 @@ class Dispatch:
         pages: The pages for development.
         script: The JavaScript client.
         api: The HTTP API.
+        exporter: Answers with the metrics.
         proxies: The proxies whose X-Forwarded headers are used; None ignores these headers.
         native: Whether Bennu takes over the TCP connection of a WebSocket at accept, under a server that allows it.
 
@@ -72,6 +75,7 @@ class Dispatch:
         pages: PageServer,
         script: ClientScript,
         api: APIServer,
+        exporter: Exporter,
         proxies: TrustedProxies | None,
         native: bool,
     ) -> None:
@@ -83,6 +87,7 @@ class Dispatch:
         self._pages = pages
         self._script = script
         self._api = api
+        self._exporter = exporter
         self._proxies = proxies
         self._native = native
 
@@ -94,6 +99,7 @@ class Dispatch:
             or self._script.answers(scope)
             or self._pages.answers(scope)
             or self._api.answers(scope)
+            or self._exporter.answers(scope)
         )
 
     async def serve(
@@ -120,6 +126,9 @@ class Dispatch:
         if self._api.answers(scope):
             denied = self._host_guard.refuse(scope, scope["path"])
             await self._api.serve(scope, receive, send, denied=denied)
+            return
+        if self._exporter.answers(scope):
+            await self._exporter.serve(scope, send)
             return
         if target is not None and target.longpoll is not None and scope["type"] == "http":
             await self._poll(target, target.longpoll, Exchange(scope, receive, send))

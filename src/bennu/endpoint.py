@@ -19,8 +19,9 @@ from .blocking_endpoint import BlockingEndpoint
 from .bus import BusAdapter
 from .bus.address import BUS, given_bus
 from .channel import Channel
-from .endpoint_options import API, LIMITS, PAGES, THREADS, WORDS
+from .endpoint_options import API, LIMITS, METRICS, PAGES, THREADS, WORDS
 from .endpoint_queries import EndpointQueries
+from .exporter import Exporter
 from .history.outbox import outbox_of
 from .history.reader import LogReader
 from .lifecycle import Lifecycle
@@ -28,6 +29,8 @@ from .lifespan import Lifespan, mounted_lifespan, read_lifespan, serve_lifespan
 from .limits.limits import Limits, Threads
 from .loop.home import Home
 from .message import Broadcast, broadcast_of
+from .metrics import Metrics
+from .metrics.options import given_metrics
 from .origin_check import OriginCheck, OriginPolicy
 from .presence import Presence
 from .presence.given import presences_of
@@ -74,6 +77,7 @@ __all__ = ["Endpoint"]
     store=optional(STORE),
     api=optional(API),
     contracts=optional(PAGES),
+    metrics=optional(METRICS),
     limits=optional(LIMITS),
     threads=optional(THREADS),
 )
@@ -124,6 +128,8 @@ class Endpoint(EndpointQueries):
             pages.
         contracts: :class:`~bennu.contracts.ContractPages`: pages that show the topics, events and types, in
             development (``debug``) only. None serves none.
+        metrics: The path of metrics for Prometheus (``"/metrics"``), or a :class:`~bennu.Metrics`. Without a token only
+            programs on the same machine get them. None counts nothing.
 
     Raises:
         DefinitionError: A socket or channel can't work. The error says what to write.
@@ -154,6 +160,7 @@ class Endpoint(EndpointQueries):
         store: str | Store | None = None,
         api: Api | None = None,
         contracts: DevelopmentPages | None = None,
+        metrics: Metrics | str | None = None,
     ) -> None:
         if debug is None:
             debug = os.environ.get("BENNU_DEBUG", "") not in ("", "0")
@@ -194,6 +201,9 @@ class Endpoint(EndpointQueries):
         longpolling = LongPolling(server, given_secret(secret_key))
         drainer = Drainer(server, sockets)
         mover = Mover(server, drainer, move_clients_after)
+        exporter = Exporter(
+            given_metrics(metrics), server, self.sockets, self.mounts, self.presences, logs
+        )
         self._dispatch = Dispatch(
             server,
             self._routes,
@@ -203,34 +213,15 @@ class Endpoint(EndpointQueries):
             pages=PageServer(contracts if debug else None, self),
             script=ClientScript(path for path, one in sockets.items() if isinstance(one, Socket)),
             api=APIServer(api, server, presences),
+            exporter=exporter,
             proxies=TrustedProxies(trusted_proxies) if trusted_proxies else None,
             native=native,
         )
         self._lifecycle = Lifecycle(
-            server, drainer, mover, longpolling, presences, read_lifespan(lifespan)
+            server, drainer, mover, longpolling, presences, read_lifespan(lifespan), exporter
         )
 
     # Start and stop.
-
-    @property
-    def state(self) -> Any:
-        """The value that the lifespan yielded."""
-        return self._server.state
-
-    @property
-    def is_started(self) -> bool:
-        """Whether the endpoint is started in this process."""
-        return self._lifecycle.is_started
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether a load balancer can send clients here: the endpoint is started, does not drain, and hears the bus."""
-        return self._lifecycle.is_ready
-
-    @property
-    def connections(self) -> int:
-        """The number of clients that are connected to this process."""
-        return len(self._server.connections)
 
     async def start(self) -> None:
         """Start the endpoint, and enter the lifespan. The server or the mounting application does it.

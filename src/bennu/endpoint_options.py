@@ -6,11 +6,12 @@ from typing import Final
 
 from .api import Api
 from .limits.limits import Limits, Threads
+from .metrics import Metrics
 from .telemetry import ParameterFilter
 from .transports.pages import DevelopmentPages
 from .user_code.options import TEXTS, Option, instance_of
 
-__all__ = ["API", "LIMITS", "PAGES", "THREADS", "WORDS"]
+__all__ = ["API", "LIMITS", "METRICS", "PAGES", "THREADS", "WORDS"]
 
 WORDS: Final = Option(
     "a list of words, or a ParameterFilter",
@@ -25,6 +26,11 @@ LIMITS: Final = instance_of(
 )
 THREADS: Final = instance_of(
     Threads, "how many worker threads there are", "Threads(handlers=32, per_connection=4)"
+)
+METRICS: Final = Option(
+    "the path of the metrics, or a Metrics",
+    lambda value: isinstance(value, str | Metrics),
+    '"/metrics"',
 )
 PAGES: Final = Option(
     "the pages of a contract",

@@ -1,4 +1,4 @@
-"""What server code asks an endpoint: its nodes, its accounts, and the histories of topics."""
+"""What server code asks an endpoint: its state, its nodes, its accounts, and the histories of topics."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from .channel import Channel
 from .history.page import HistoryPage
 from .history.position import Position
 from .history.reader import DEFAULT_LIMIT, AnyPosition
+from .lifecycle import Lifecycle
 from .limits.limits import Limits
 from .loop.home import Home
 from .presence import Presence
@@ -38,6 +39,29 @@ class EndpointQueries:
     _home: Home
     _server: Server
     _routes: Routes
+    _lifecycle: Lifecycle
+
+    # Its state.
+
+    @property
+    def state(self) -> Any:
+        """The value that the lifespan yielded."""
+        return self._server.state
+
+    @property
+    def is_started(self) -> bool:
+        """Whether the endpoint is started in this process."""
+        return self._lifecycle.is_started
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a load balancer can send clients here: the endpoint is started, does not drain, and hears the bus."""
+        return self._lifecycle.is_ready
+
+    @property
+    def connections(self) -> int:
+        """The number of clients that are connected to this process."""
+        return len(self._server.connections)
 
     @property
     def mounts(self) -> dict[str, list[str]]:

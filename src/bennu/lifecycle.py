@@ -15,6 +15,7 @@ from contextvars import copy_context
 from typing import Final
 
 from .errors import DefinitionError
+from .exporter import Exporter
 from .loop.siblings import other_workers
 from .presence import Presence
 from .server.drain import Drainer
@@ -40,6 +41,7 @@ class Lifecycle:
         longpolling: The endpoint's long polling.
         presences: The endpoint's presences.
         lifespan: The user's lifespan; None if there is none.
+        exporter: Counts for the metrics.
 
     Attributes:
         presences: As given.
@@ -53,6 +55,7 @@ class Lifecycle:
         longpolling: LongPolling,
         presences: Sequence[Presence],
         lifespan: Callback | None,
+        exporter: Exporter,
     ) -> None:
         self._server = server
         self._home = server.home
@@ -61,6 +64,7 @@ class Lifecycle:
         self._longpolling = longpolling
         self.presences = presences
         self._lifespan = lifespan
+        self._exporter = exporter
         self._stack: AsyncExitStack | None = None
         self._starting: asyncio.Lock | None = None
 
@@ -105,6 +109,7 @@ class Lifecycle:
         server.start()
         server.lines.follow()  # not before: servers set up logging at start-up
         await self._drainer.start()
+        self._exporter.start()
         stack = AsyncExitStack()
         try:
             await self._begin(stack)
@@ -116,10 +121,12 @@ class Lifecycle:
                     await self._stop_pubsub()
                 finally:
                     self._drainer.stop()
+                    self._exporter.stop()
                     server.release()
             raise
         self._stack = stack
         self._mover.start()
+        self._exporter.warn(other_workers)
         if server.pubsub.is_alone and (workers := other_workers()) is not None:
             server.log.warning(
                 "%s, and this endpoint reaches only the clients of its own process: a broadcast, a disconnect"
@@ -177,6 +184,7 @@ class Lifecycle:
             finally:
                 await self._stop_pubsub()
         finally:
+            self._exporter.stop()
             server.release()
             self._forget_start()
 
@@ -249,6 +257,7 @@ class Lifecycle:
         self._mover.abandon()
         self._drainer.abandon()
         self._longpolling.abandon()
+        self._exporter.abandon()
         for presence in self.presences:
             presence.abandon(server)
         server.abandon()

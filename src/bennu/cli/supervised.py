@@ -14,6 +14,7 @@ import click
 
 from ..bus.address import BUS_VARIABLE
 from ..logs.log import Log, Printed
+from ..metrics.board import Board
 from .banner import banner
 from .listeners import CannotListen
 from .log_options import LogConfig
@@ -68,6 +69,7 @@ def serve_with_workers(
             f" or {BUS_VARIABLE} to the address of a bus"
         ) from error
     environment = worker_environment(directory)
+    board = Board()
     slots = SlotListeners(listeners, can_spread=can_spread)
 
     def spawn(slot: Slot, **listening: Any) -> WorkerProcess:
@@ -81,8 +83,15 @@ def serve_with_workers(
             path=list(sys.path),
             timeout=timeout,
             directory=directory,
+            metrics=(board.fd, row := board.take()),
         )
-        return WorkerProcess(worker_settings, slot.listeners, target, environment, **listening)
+        try:
+            worker = WorkerProcess(worker_settings, target, environment, **listening)
+        except OSError:
+            board.retire(row)
+            raise
+        worker.ended.add_done_callback(lambda _: board.retire(row))
+        return worker
 
     def announce(sockets: list[str], workers: int) -> None:
         Log().info("%s", Printed(banner(where, sockets, workers)))
@@ -99,5 +108,6 @@ def serve_with_workers(
         raise CannotListen(f"the workers can't start: {error}") from error
     finally:
         slots.close()
+        board.close()
         if directory is not None:
             shutil.rmtree(directory, ignore_errors=True)

@@ -111,16 +111,15 @@ class Presence:
             diffs = Diffs(name, server, tracker, window, mode, Hooks(name, server, **hooks))
             return Owners(tracker, diffs, grace, max_keys)
 
-        self._name, self.mode = name, mode
-        self._begin = begin
+        self.name, self.mode, self._begin = name, mode, begin
         self._server: Server | None = None  # while its endpoint runs, as are the owners
         self._owners: Owners | None = None
         self._has_started = False
 
     @property
-    def name(self) -> str:
-        """The name on the bus."""
-        return self._name
+    def tracked(self) -> int:
+        """How many presences the clients of this process have."""
+        return 0 if self._owners is None else self._owners.tracker.tracked
 
     # Methods that a subclass can override.
 

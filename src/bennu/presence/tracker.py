@@ -170,6 +170,11 @@ class Tracker:
         """The shards, for tests and dashboards."""
         return [running.shard for running in self._shards]
 
+    @property
+    def tracked(self) -> int:
+        """The number of entries of this node."""
+        return sum(running.shard.state.tracked for running in self._shards)
+
     def _of(self, topic: str) -> _RunningShard:
         shards = self._shards
         return shards[0] if len(shards) == 1 else shards[stable_hash(topic) % len(shards)]

@@ -18,10 +18,10 @@ from typing import Any
 from msgspec import Raw
 
 from ..bus.bus import BusAdapter
-from ..errors import DecodeError
 from ..inspect.topic_watch import TopicWatch
 from ..loop.home import Home
 from ..message import Broadcast, Disconnect, SocketId
+from ..metrics.tallies import Tallies
 from ..store.entry import LogEntry
 from ..telemetry import Telemetry
 from ..user_code.callback import Callback
@@ -60,6 +60,7 @@ class PubSub:
         logs: The logs of topics with history; None if no topic has history. The endpoint sets it.
         telemetry, bus, types: As given.
         watch: Records the broadcasts of followed topics; None while no topic is followed. The inspector sets it.
+        tallies: Counts for metrics; None without metrics. The exporter sets it.
         node: The name of this node. With the address of a bus, each start gives it a new name.
         is_alone: Whether this node has no bus.
 
@@ -85,6 +86,7 @@ class PubSub:
         self.batch = Batch()
         self.cluster: Cluster | None = None
         self.logs: TopicLogs | None = None
+        self.tallies: Tallies | None = None
         self.watch: TopicWatch | None = None
 
     def unbind(self) -> None:
@@ -178,24 +180,7 @@ class PubSub:
         Raises:
             DecodeError: The message is none that Bennu sends to this topic.
         """
-        kind, name, content = envelope
-        if (topic is None) is not (kind is EnvelopeKind.DISCONNECT):
-            raise DecodeError(f"a message of the kind {kind.name} has no place here")
-        if topic is None:
-            self.send(SocketId(name), Disconnect())
-            return
-        subscribers = self._topics.get(topic)
-        if kind is EnvelopeKind.ENTRY:
-            if self.logs is not None:
-                self.logs.receive(topic, envelope)
-        elif subscribers is None:
-            return
-        elif kind is not EnvelopeKind.TYPED:
-            if subscribers.has_history and node is not None and self.logs is not None:
-                self.logs.receive_plain(topic, name, node)
-            subscribers.receive(self, topic, envelope, node)
-        elif subscribers.listeners:
-            subscribers.send(self, self.types.unpack(name, content), None, None)
+        self._topics.receive(topic, envelope, node)
 
     # Subscribers.
 

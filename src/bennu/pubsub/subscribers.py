@@ -19,6 +19,7 @@ from .fastlane import Interceptor, Lane, LaneKey, Outbox
 from .reporting import FanOut
 
 if TYPE_CHECKING:
+    from ..metrics.tallies import TopicTally
     from ..store.entry import LogEntry
     from .pubsub import PubSub
     from .subscription import Subscription
@@ -39,11 +40,13 @@ class Subscribers:
         has_history: Whether the topic has history.
         lanes: The lanes by their keys.
         listeners: The subscriptions of server code.
+        tally: Counts the deliveries for metrics; None without metrics.
     """
 
-    __slots__ = ("account", "has_history", "lanes", "listeners")
+    __slots__ = ("account", "has_history", "lanes", "listeners", "tally")
 
-    def __init__(self, account: Account | None = None) -> None:
+    def __init__(self, account: Account | None = None, tally: TopicTally | None = None) -> None:
+        self.tally = tally
         self.account = Account() if account is None else account
         self.has_history = False
         self.lanes: dict[LaneKey, Lane] = {}
@@ -87,8 +90,8 @@ class Subscribers:
             account, watch = self.account, pubsub.watch
             went = None if watch is None else watch.begin(message.topic, event, account, node)
             fan_out: FanOut | None = None
-            if self.lanes and pubsub.telemetry.handlers[BroadcastFannedOut]:
-                fan_out = FanOut(pubsub.telemetry, account)
+            if self.lanes and (self.tally or pubsub.telemetry.handlers[BroadcastFannedOut]):
+                fan_out = FanOut(pubsub.telemetry, account, self.tally)
             account.messages += 1
             framed: list[tuple[Lane, Any]] = []
             for lane in self.lanes.values():
@@ -105,10 +108,12 @@ class Subscribers:
                 if lane.slow:
                     lane.offer(message, frame, sender, account)
                 exclude = None if sender is None else lane.outbox_of(sender)
-                _count(account, lane, exclude)
+                receivers = _count(account, lane, exclude)
+                if fan_out is not None:
+                    fan_out.add(receivers, lane.size(frame))
                 crowded |= pubsub.batch.add(lane, frame, exclude)
             if fan_out is not None:
-                fan_out.end(message.topic, event, len(framed))
+                fan_out.end(message.topic, event)
             if went is not None:
                 went(payload if text is None else text)
         if self.listeners:
@@ -152,10 +157,9 @@ class Subscribers:
         position = f"{entry.offset}:{epoch}"
         account, batch, watch = self.account, pubsub.batch, pubsub.watch
         went = None if watch is None else watch.begin(topic, event, account, position=position)
-        encoded = 0
         fan_out: FanOut | None = None
-        if self.lanes and pubsub.telemetry.handlers[BroadcastFannedOut]:
-            fan_out = FanOut(pubsub.telemetry, account)
+        if self.lanes and (self.tally or pubsub.telemetry.handlers[BroadcastFannedOut]):
+            fan_out = FanOut(pubsub.telemetry, account, self.tally)
         account.messages += 1
         for lane in lanes:
             if lane.is_positioned is None:
@@ -176,11 +180,12 @@ class Subscribers:
             if lane.slow and broadcast is not None:
                 lane.offer(broadcast, frame, sender, account)
             exclude = None if sender is None else lane.outbox_of(sender)
-            _count(account, lane, exclude)
+            receivers = _count(account, lane, exclude)
+            if fan_out is not None:
+                fan_out.add(receivers, lane.size(frame))
             batch.put(lane, frame, exclude)
-            encoded += 1
         if fan_out is not None:
-            fan_out.end(topic, event, encoded)
+            fan_out.end(topic, event)
         # After all lanes: a write can find that a client is slow, and then its member leaves its lane.
         crowded = batch.flush_if_full()
         if went is not None:
@@ -207,14 +212,15 @@ def _is_read(lanes: Iterable[Lane], event: str) -> bool:
     return False
 
 
-def _count(account: Account, lane: Lane, exclude: Outbox | None) -> None:
-    """Count what the members of a lane get, but for the slow ones."""
+def _count(account: Account, lane: Lane, exclude: Outbox | None) -> int:
+    """Count what the members of a lane get, but for the slow ones. Return the number of deliveries."""
     count = len(lane.members)
     account.due += count
     if exclude is not None:
         account.own += 1
         count -= 1
     account.delivered += count
+    return count
 
 
 def _skip(pubsub: PubSub, lane: Lane, broadcast: Broadcast, account: Account) -> None:

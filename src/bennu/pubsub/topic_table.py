@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..message import SocketId
+from ..errors import DecodeError
+from ..message import Disconnect, SocketId
 from ..telemetry.accounts import Account
-from .envelope import TOPICS
+from .envelope import TOPICS, Envelope, EnvelopeKind
 from .subscribers import Subscribers
 
 if TYPE_CHECKING:
+    from ..metrics.tallies import TopicTally
     from .pubsub import PubSub
 
 __all__ = ["TopicTable"]
@@ -42,11 +44,39 @@ class TopicTable:
             # An id of connections is no topic: nobody asks for its account.
             accounts = self._pubsub.telemetry.accounts
             account = accounts.of(topic) if isinstance(topic, str) else Account()
-            subscribers = self._topics[topic] = Subscribers(account)
+            subscribers = self._topics[topic] = Subscribers(account, self._tally_of(topic))
+            if subscribers.tally is not None:
+                account.late = subscribers.tally.delivered
             if isinstance(topic, str):
                 self._hear(topic)
                 self._follow(topic, subscribers)
         return subscribers
+
+    def _tally_of(self, topic: str | SocketId) -> TopicTally | None:
+        tallies = self._pubsub.tallies
+        return None if tallies is None or not isinstance(topic, str) else tallies.topic(topic)
+
+    def receive(self, topic: str | None, envelope: Envelope, node: str | None = None) -> None:
+        """Send an encoded message to the subscribers of a topic; see :meth:`PubSub.receive`."""
+        pubsub = self._pubsub
+        kind, name, content = envelope
+        if (topic is None) is not (kind is EnvelopeKind.DISCONNECT):
+            raise DecodeError(f"a message of the kind {kind.name} has no place here")
+        if topic is None:
+            pubsub.send(SocketId(name), Disconnect())
+            return
+        subscribers, logs = self.get(topic), pubsub.logs
+        if kind is EnvelopeKind.ENTRY:
+            if logs is not None:
+                logs.receive(topic, envelope)
+        elif subscribers is None:
+            return
+        elif kind is not EnvelopeKind.TYPED:
+            if subscribers.has_history and node is not None and logs is not None:
+                logs.receive_plain(topic, name, node)
+            subscribers.receive(pubsub, topic, envelope, node)
+        elif subscribers.listeners:
+            subscribers.send(pubsub, pubsub.types.unpack(name, content), None, None)
 
     def forget_if_empty(self, topic: str | SocketId, subscribers: Subscribers) -> None:
         """Forget a topic that has lost its last subscriber."""

@@ -112,6 +112,13 @@ class Backpressure:
         """Whether messages are queued one by one."""
         return self._queue is not None
 
+    @property
+    def waiting(self) -> tuple[int, int]:
+        """The messages that are queued, and all bytes that wait, those in the transport too."""
+        queue = self._queue
+        unsent = self._transport.unsent
+        return (0, unsent) if queue is None else (len(queue), unsent + queue.size)
+
     def put_between(self, transport: Transport) -> None:
         """Write to another transport, which writes to the one before: the inspector's."""
         self._transport = transport
@@ -145,6 +152,8 @@ class Backpressure:
         connection = self._connection
         connection.server.pubsub.batch.sync(connection)
         frame = connection.framed(encoded)
+        if connection.tally is not None:
+            connection.tally.sent(frame)
         if self._queue is None:
             connection.write(frame)
         else:

@@ -105,6 +105,8 @@ class ChannelConnection(ServerConnection[Socket[Any]]):
             data: The message; text is valid UTF-8.
         """
         size = len(data)
+        if self.tally is not None:
+            self.tally.received(size)
         limiter = self.limiter
         if limiter is not None:
             limiter.received(size)
@@ -310,7 +312,7 @@ class ChannelConnection(ServerConnection[Socket[Any]]):
         channel.accepted()
         if self.backpressure is not None:
             self.backpressure.begin_queueing()
-        self.send(encoded)
+        self.send(encoded, OK)
         report_replied(self, message.topic, message.ref, OK, len(encoded[1]))
         if self._close_after is not None:
             self._write_close_after()
@@ -365,7 +367,10 @@ class ChannelConnection(ServerConnection[Socket[Any]]):
         batch = self._batch
         if batch.entries:
             batch.sync(self)
-        self.write(self._frame(*encoded))
+        frame = self._frame(*encoded)
+        if self.tally is not None:
+            self.tally.replied(status, frame)
+        self.write(frame)
         if self.server.telemetry.handlers[ReplySent]:
             report_replied(self, topic, ref, status, len(encoded[1]))
 

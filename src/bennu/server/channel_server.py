@@ -31,7 +31,7 @@ from ..store.entry import LogEntry
 from ..telemetry import ChannelHandledIn, PushSent
 from ..user_code.callback import UNFINISHED, call_now
 from .channel_member import ChannelMember
-from .channel_telemetry import emit_handled, report_ended, report_pushed, warn_unsent
+from .channel_telemetry import emit_handled, report_moved, report_pushed, tally_of, warn_unsent
 from .end import End, Trigger
 from .joining import CRASHED, join
 from .joining_history import read_history
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from .channel_connection import ChannelConnection
 
 __all__ = ["ChannelServer"]
-
 
 JOINED: Final = Phase.JOINED
 
@@ -122,8 +121,7 @@ class ChannelServer:
         """Go to the next phase; return the notice to the client."""
         before = self.phase
         self.phase, notice = TRANSITIONS[before, trigger]
-        if before is JOINED:
-            report_ended(self, trigger)
+        report_moved(self, before, trigger)
         return notice
 
     # Methods for the connection.
@@ -267,9 +265,8 @@ class ChannelServer:
                 " write it in `async def after_join(self)`"
             )
         if self.phase is Phase.ENDED:
-            raise NotJoined(
-                f"{name}.{method}(...) was called after the channel on {self.topic!r} ended"
-            )
+            what = f"{name}.{method}(...) was called after the channel on {self.topic!r} ended"
+            raise NotJoined(what)
 
     # The task.
 
@@ -277,7 +274,7 @@ class ChannelServer:
         """Run the join, then a handler for each item, and then the end."""
         task, connection = self.task, self.connection
         create_future = connection.server.loop.create_future
-        handlers = connection.server.telemetry.handlers
+        handlers, tally = connection.server.telemetry.handlers, tally_of(self)
         unanswered: Message | None = message
         item: Any = AFTER_JOIN
         step: Step | End | None
@@ -297,14 +294,17 @@ class ChannelServer:
                         break
                     message, handler, running = step
                     self.message = message
-                    is_observed = message is not None and handlers[ChannelHandledIn]
+                    is_observed = message is not None and (tally or handlers[ChannelHandledIn])
                     started = time.perf_counter() if is_observed else 0.0
                     try:
                         value = await running
                         if value is not None and type(value) in UNFINISHED:
                             value = await handler.finish(value)
                         if message is not None and is_observed:
-                            emit_handled(self, message, started)
+                            if tally is not None:
+                                tally.handled(message.event, time.perf_counter() - started)
+                            if handlers[ChannelHandledIn]:
+                                emit_handled(self, message, started)
                         if value is None:
                             pass
                         elif message is None:

@@ -20,19 +20,22 @@ from ..telemetry import (
 )
 from ..user_code.invalid_payload import InvalidPayload
 from ..user_code.payload import anything
+from .end import Trigger
+from .phases import Phase
 
 if TYPE_CHECKING:
+    from ..metrics.tallies import ChannelTally
     from .channel_connection import ChannelConnection
     from .channel_server import ChannelServer
-    from .end import Trigger
 
 __all__ = [
     "emit_handled",
     "emit_refused",
-    "report_ended",
     "report_joined",
+    "report_moved",
     "report_pushed",
     "report_replied",
+    "tally_of",
     "warn_unsent",
 ]
 
@@ -49,6 +52,8 @@ def report_joined(
         started: When the join began, in seconds of ``perf_counter``.
     """
     shared, topic = server.connection.server, server.topic
+    if (tally := tally_of(server)) is not None:
+        tally.join_took(time.perf_counter() - started)
     lines, telemetry = shared.lines, shared.telemetry
     is_wanted = lines.is_asked or telemetry.handlers[ChannelJoined]
     if not is_wanted or not server.connection.socket.log:
@@ -66,8 +71,33 @@ def report_joined(
         telemetry.tell(ChannelJoined(topic, name, payload, result, duration, reason))
 
 
-def report_ended(server: ChannelServer, trigger: Trigger) -> None:
-    """Emit that a joined channel begins to end."""
+def tally_of(server: ChannelServer) -> ChannelTally | None:
+    """Return what counts a channel for metrics; None without metrics."""
+    tallies = server.connection.server.tallies
+    return None if tallies is None else tallies.channel(server.definition)
+
+
+def report_moved(server: ChannelServer, before: Phase, trigger: Trigger) -> None:
+    """Count a join or an end, and emit that a joined channel begins to end.
+
+    Args:
+        server: The channel.
+        before: The phase that it leaves.
+        trigger: What has moved it.
+    """
+    tally = tally_of(server)
+    if before is Phase.JOINED:
+        if tally is not None:
+            tally.ended(trigger.name.lower())
+        _report_ended(server, trigger)
+    elif tally is not None and before is Phase.JOINING:
+        if trigger is Trigger.ACCEPTED:
+            tally.joined()
+        else:
+            tally.not_joined()
+
+
+def _report_ended(server: ChannelServer, trigger: Trigger) -> None:
     shared = server.connection.server
     if shared.telemetry.handlers[ChannelEnded] and server.connection.socket.log:
         duration = shared.loop.time() - server.joined_at
@@ -117,7 +147,9 @@ def emit_handled(server: ChannelServer, message: Message, started: float) -> Non
 
 
 def emit_refused(server: ChannelServer, message: Message, response: Any) -> None:
-    """Emit that a message was answered with an error."""
+    """Count that a message was answered with an error, and emit it."""
+    if (tally := tally_of(server)) is not None:
+        tally.refused(str(message.event))
     telemetry = server.connection.server.telemetry
     if telemetry.handlers[MessageRefused] and server.connection.socket.log:
         event, reason = str(message.event), why(response)

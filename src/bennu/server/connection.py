@@ -40,6 +40,7 @@ from .rate_limit import RateLimiter
 from .running import AboutConnection
 
 if TYPE_CHECKING:
+    from ..metrics.tallies import ConnectionTally
     from ..pubsub import Subscription
     from ..user_code.callback import Callback
     from .channel_server import ChannelServer
@@ -72,6 +73,7 @@ class ServerConnection(ABC, Generic[K]):
         expiry: The time limit and the ids of the connection, or the subscription to its only id; None if it has none.
         is_lost: Whether the connection has ended, so that nothing can be written.
         small: The most bytes of a small message, which are not counted.
+        tally: Counts the messages for metrics; None without metrics, and after the end.
         limiter: Limits the rates of the client's messages; None if neither the socket nor an event has a rate.
         mount: The path on which the socket is mounted.
         opened_at: The time at which the connection opened, in seconds of the event loop.
@@ -103,6 +105,7 @@ class ServerConnection(ABC, Generic[K]):
         "silent",
         "small",
         "socket",
+        "tally",
         "write",
     )
 
@@ -115,6 +118,7 @@ class ServerConnection(ABC, Generic[K]):
         self.context = accepted.context
         self.id = accepted.id
         self.is_lost = False
+        self.tally: ConnectionTally | None = None
         self.opened_at = server.loop.time()
         self.close_code: int | None = None
         self.silent = 0
@@ -237,6 +241,11 @@ class ServerConnection(ABC, Generic[K]):
         """Return the joined channels. Some of them can allow drops for a slow client."""
         return ()
 
+    def mailboxes(self) -> list[int]:
+        """Return how many items wait for each busy channel or handler."""
+        boxes = [channel.task.mailbox for channel in self.members()]
+        return [len(box) for box in boxes if box is not None]
+
     # The idle timer.
 
     def sweep(self, limit: int) -> None:
@@ -294,19 +303,30 @@ class ServerConnection(ABC, Generic[K]):
 
     # Writing.
 
-    def send(self, encoded: Encoded) -> None:
-        """Write a message to this client only, after all earlier broadcasts to it."""
+    def send(self, encoded: Encoded, status: str | None = None) -> None:
+        """Write a message to this client only, after all earlier broadcasts to it.
+
+        Args:
+            encoded: The message.
+            status: The status of a reply; None for any other message.
+        """
         batch = self._batch
         if batch.entries:
             batch.sync(self)
-        self.write(self._frame(*encoded))
+        frame = self._frame(*encoded)
+        if self.tally is not None:
+            self.tally.sent(frame, status)
+        self.write(frame)
 
     def send_framed(self, frames: Sequence[Any]) -> None:
-        """Write framed messages to this client only, after all earlier broadcasts to it."""
+        """Write framed entries of a history to this client only, after all earlier broadcasts to it."""
         batch = self._batch
         if batch.entries:
             batch.sync(self)
-        self.write(frames[0] if len(frames) == 1 else self.framing.join(frames))
+        framed = frames[0] if len(frames) == 1 else self.framing.join(frames)
+        if self.tally is not None:
+            self.tally.caught_up(len(frames), framed)
+        self.write(framed)
 
     def settle(self) -> None:
         """Give the transport all messages that wait for this client, before an orderly end."""

@@ -109,6 +109,16 @@ async def shake_hands(server: Server, request: ConnectRequest) -> Accepted | Den
         Accepted: The client can connect.
         Denied: The HTTP answer to a client that can't.
     """
+    outcome = await _judge(server, request)
+    if server.tallies is not None and isinstance(outcome, Denied):
+        server.tallies.refused(request.target.mount, outcome.status)
+    if isinstance(outcome, Denied) and outcome.refusal:
+        return await _make_readable(server, request, outcome)
+    return outcome
+
+
+async def _judge(server: Server, request: ConnectRequest) -> Accepted | Denied:
+    """Return the outcome of the handshake, before a refusal is made readable."""
     target = request.target
     server.lines.follow()
     if server.is_draining:
@@ -117,12 +127,8 @@ async def shake_hands(server: Server, request: ConnectRequest) -> Accepted | Den
     if request.scope.get("method", "GET") != "GET":
         return Denied(400)
     if server.connection_limits is None:
-        outcome = await _decide(server, request)
-    else:
-        outcome = await _decide_within(server.connection_limits, server, request)
-    if isinstance(outcome, Denied) and outcome.refusal and target.socket.refusals is not None:
-        return await _make_readable(server, request, outcome)
-    return outcome
+        return await _decide(server, request)
+    return await _decide_within(server.connection_limits, server, request)
 
 
 async def _make_readable(
@@ -215,8 +221,10 @@ async def _connect(
     else:  # here, and not above: the context of the connection is about no connect
         mount, name = request.target.mount, connecting.socket_id
         outcome = Accepted(socket, mount, serializer, info, answer.value, name, request.subprotocol)
+    duration = time.perf_counter() - started
+    if server.tallies is not None:
+        server.tallies.observe("bennu_connect_seconds", duration, request.target.mount)
     if socket.log and (server.lines.is_asked or server.telemetry.handlers[SocketConnected]):
-        duration = time.perf_counter() - started
         with running(connecting):
             _tell(server, request, serializer, outcome, reason, duration)
     return outcome

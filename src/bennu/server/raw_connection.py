@@ -58,6 +58,8 @@ class RawConnection(ServerConnection[RawSocket[Any]]):
             opcode: TEXT or BINARY.
             data: The message. Text is UTF-8, but some ASGI servers accept lone surrogates.
         """
+        if self.tally is not None:
+            self.tally.received(len(data))
         if self.server.inspector.is_open:
             self.server.inspector.received(self, opcode, data)
         if self.limiter is not None and not self._takes(self.limiter, len(data)):
@@ -105,6 +107,11 @@ class RawConnection(ServerConnection[RawSocket[Any]]):
         """Queue the end for the handler."""
         if self._running is not None:
             self._running.end(reason)
+
+    def mailboxes(self) -> list[int]:
+        """Return how many items wait for the handler."""
+        box = None if self._running is None else self._running.task.mailbox
+        return [] if box is None else [len(box)]
 
     # Methods for the handler's server.
 

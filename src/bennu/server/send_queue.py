@@ -162,7 +162,7 @@ class SendQueue:
                 frames.append(entry.frame)
                 limit -= entry.size - COST
                 if entry.account is not None:
-                    entry.account.unqueued()
+                    entry.account.unqueued(size=entry.size - COST)
                 self._forget(entry)
         if not entries:
             self._droppable.clear()

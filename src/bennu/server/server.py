@@ -13,6 +13,7 @@ from ..limits.limits import Threads
 from ..loop.scheduler import Scheduler
 from ..loop.threads import Pools
 from ..loop.watch import LIMIT, Holder, Watch
+from ..metrics.tallies import Tallies
 from ..pubsub import PubSub
 from ..reasons import CloseCode
 from ..telemetry import LogHandler, LoopHeld, ParameterFilter, Telemetry
@@ -59,6 +60,7 @@ class Server:
         pushes: Handles the idempotent pushes; None if no event is idempotent. The endpoint sets it.
         refused: The connections of refused clients that can read the reason.
         state: The value that the endpoint's lifespan yielded.
+        tallies: Counts for metrics; None without metrics. The exporter sets it.
     """
 
     def __init__(
@@ -99,6 +101,12 @@ class Server:
         self._sweepers: dict[float, _Sweeper] = {}
         self.pushes: IdempotentPushes | None = None
         self.declared: DeclaredEvents | None = None
+        self.tallies: Tallies | None = None
+
+    @property
+    def tasks(self) -> int:
+        """The number of tasks that :meth:`stop` waits for: of channels, raw handlers and the server itself."""
+        return len(self._background)
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -149,6 +157,7 @@ class Server:
         """Forget all connections and tasks, because the loop was closed without a stop, or is the parent process's."""
         self.inspector.forget()
         for connection in tuple(self.connections):
+            connection.tally = None  # in a fork, the words belong to the parent process
             self.closed(connection)
         self.refused.clear()
         self._background.clear()
@@ -203,6 +212,11 @@ class Server:
     def opened(self, connection: ServerConnection[Any]) -> None:
         """Add a connection that has opened."""
         self.connections.add(connection)
+        if self.tallies is not None:
+            size = connection.framing.size
+            tally = self.tallies.connection(connection.mount, connection.transport, size)
+            connection.tally = tally
+            tally.opened()
         if self.connection_limits is not None:
             self.connection_limits.add(network_of(connection.info.peer.host))
         timeout = connection.socket.timeout
@@ -214,6 +228,9 @@ class Server:
     def closed(self, connection: ServerConnection[Any]) -> None:
         """Remove a connection that has ended."""
         self.connections.discard(connection)
+        tally, connection.tally = connection.tally, None
+        if tally is not None:
+            tally.closed(connection.close_code)
         self.inspector.closed(connection)
         if self.connection_limits is not None:
             self.connection_limits.leave(network_of(connection.info.peer.host))

@@ -31,6 +31,7 @@ counted, and neither is what a handler of ``@on_out`` makes of a message.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any, Final
 
 from ..reasons import DropReason
@@ -55,6 +56,7 @@ class Account:
         dropped: Dropped deliveries by reason.
         missed: Joins that could not recover what their client had missed, by the reason in the reply.
         lost: Messages that the bus has lost, as far as their number is known.
+        late: Called with the number and the bytes of deliveries that a queue had held; None if nobody counts them.
     """
 
     __slots__ = (
@@ -64,6 +66,7 @@ class Account:
         "dropped",
         "due",
         "handled",
+        "late",
         "lost",
         "messages",
         "missed",
@@ -85,6 +88,7 @@ class Account:
         self.lost = 0
         self.dropped: Counter[DropReason] = Counter()
         self.missed: Counter[str] = Counter()
+        self.late: Callable[[int, int], object] | None = None
 
     @property
     def accounted(self) -> int:
@@ -119,11 +123,18 @@ class Account:
         """Count a message that waits in a queue."""
         self.waiting += 1
 
-    def unqueued(self, reason: DropReason | None = None) -> None:
-        """Count a message that has left a queue: to the transport, or dropped for a reason."""
+    def unqueued(self, reason: DropReason | None = None, size: int = 0) -> None:
+        """Count a message that has left a queue: to the transport, or dropped for a reason.
+
+        Args:
+            reason: The reason of a drop; None for a message that goes to the transport.
+            size: Its bytes.
+        """
         self.waiting -= 1
         if reason is None:
             self.delivered += 1
+            if self.late is not None:
+                self.late(1, size)
         else:
             self.dropped[reason] += 1
 

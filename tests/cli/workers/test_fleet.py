@@ -66,7 +66,7 @@ def spawn_stopped(slot: Slot, **listening: Any) -> WorkerProcess:
     settings = WorkerSettings(
         make=len, number=slot.number, descriptors=[], path=[], timeout=0, directory=None
     )
-    worker = WorkerProcess(settings, slot.listeners, "app:app", os.environ, **listening)
+    worker = WorkerProcess(settings, "app:app", os.environ, **listening)
     worker.signal(signal.SIGSTOP)
     return worker
 

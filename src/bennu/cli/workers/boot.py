@@ -20,6 +20,7 @@ from types import FrameType
 import click
 
 from ...logs.log import Log
+from ...metrics.memory import inherit
 from .link import ControlLink
 from .process import BLOCKED
 from .settings import WorkerSettings
@@ -47,6 +48,8 @@ def main() -> int:
     listeners = [socket.socket(fileno=fd) for fd in settings.descriptors]
     for listener in listeners:
         listener.set_inheritable(False)
+    if settings.metrics is not None:
+        inherit(*settings.metrics, settings.number)
     link = ControlLink(end)
     make_server = partial(
         WorkerServer, link=link, timeout=settings.timeout, directory=settings.directory

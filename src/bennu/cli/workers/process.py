@@ -35,7 +35,6 @@ class WorkerProcess:
 
     Args:
         settings: What the worker gets.
-        listeners: Its listeners.
         target: The name of the application, for lists of processes.
         environment: The environment of the worker.
         noticed: Called after each change of its state.
@@ -57,7 +56,6 @@ class WorkerProcess:
     def __init__(
         self,
         settings: WorkerSettings,
-        listeners: list[socket.socket],
         target: str,
         environment: Mapping[str, str],
         *,
@@ -81,7 +79,8 @@ class WorkerProcess:
         self._ready_at = self.started_at
         ours, theirs = socket.socketpair()
         with theirs:
-            self._process = _popen(theirs, listeners, target, self.number, environment)
+            inherited = [theirs.fileno(), *settings.inherited]
+            self._process = _popen(inherited, target, self.number, environment)
             self.pid = self._process.pid
             self.name = f"Worker {self.number} (process {self.pid})"
             with suppress(OSError):  # it has ended already
@@ -188,24 +187,20 @@ class WorkerProcess:
 
 
 def _popen(
-    link: socket.socket,
-    listeners: list[socket.socket],
-    target: str,
-    number: int,
-    environment: Mapping[str, str],
+    inherited: list[int], target: str, number: int, environment: Mapping[str, str]
 ) -> subprocess.Popen[bytes]:
-    """Start a new interpreter, which has the link and the listeners, and no other file of this process."""
+    """Start a new interpreter, which has the given descriptors, the link first, and no other file of this process."""
     inner: Any = subprocess
     flags: list[str] = inner._args_from_interpreter_flags()  # as `multiprocessing` does
     safe = (
         [] if "-P" in flags or "-I" in flags else ["-P"]
     )  # a `types.py` in this folder is no module of ours
-    words = ["-m", "bennu.cli.workers.boot", str(link.fileno()), target, f"worker {number}"]
+    words = ["-m", "bennu.cli.workers.boot", str(inherited[0]), target, f"worker {number}"]
     before = signal.pthread_sigmask(signal.SIG_BLOCK, BLOCKED)
     try:
         return subprocess.Popen(  # noqa: S603 - the words are ours
             [sys.executable, *flags, *safe, *words],
-            pass_fds=[link.fileno(), *(one.fileno() for one in listeners)],
+            pass_fds=inherited,
             env=dict(environment),
         )
     finally:

@@ -24,6 +24,7 @@ class WorkerSettings:
         path: The supervisor's ``sys.path``.
         timeout: Seconds after which a worker ends whose event loop hangs; 0 is never.
         directory: The directory of the bus, if the supervisor has made it.
+        metrics: The inherited memory of the metrics, and the number of the worker's row in it; None if it has none.
     """
 
     make: Any
@@ -32,6 +33,12 @@ class WorkerSettings:
     path: list[str]
     timeout: float
     directory: str | None
+    metrics: tuple[int, int] | None = None
+
+    @property
+    def inherited(self) -> list[int]:
+        """The descriptors that the worker inherits."""
+        return [*self.descriptors, *(() if self.metrics is None else self.metrics[:1])]
 
     def send(self, end: socket.socket) -> None:
         """Send the settings to the worker."""

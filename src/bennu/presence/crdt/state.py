@@ -85,6 +85,11 @@ class State:
 
     # Queries.
 
+    @property
+    def tracked(self) -> int:
+        """The number of entries of this replica."""
+        return len(self._own)
+
     def get(self, topic: str, actor: int, key: str) -> dict[str, Any] | None:
         """Return the meta of an entry of this replica, or None."""
         clock = self._own.get((topic, actor, key))
