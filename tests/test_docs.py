@@ -330,3 +330,16 @@ def test_the_page_on_logging_configures_it(
         logger.setLevel(logging.NOTSET)
     page = (ROOT / "docs/logging.md").read_text()
     assert all(f"`{term}`" in page for term in SECRET_TERMS)
+
+
+def test_the_page_on_the_dashboard_runs(
+    run: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page's endpoint has a dashboard, and its function decides by a cookie."""
+    monkeypatch.setenv("DASHBOARD_PASSWORD", "correct horse battery")
+    names = run("dashboard", *blocks("docs/dashboard.md"))
+    assert "/dashboard/socket" in names["endpoint"].sockets
+    for session, is_admin in (("7f3a9c", True), ("other", False)):
+        scope = {"path": "/", "headers": [(b"cookie", f"session={session}".encode())]}
+        assert names["is_admin"](ConnectInfo(scope, transport="websocket")) is is_admin
+    assert names["guarded"].path == "/internal/dashboard"

@@ -4,6 +4,7 @@ from .api import Api
 from .backpressure import DropOldest, Latest
 from .channel import Channel, Connection, ReplyRef, on, on_info, on_out
 from .connect_info import ConnectInfo
+from .dashboard import Dashboard
 from .drain import Drain
 from .endpoint import Endpoint
 from .errors import (
@@ -48,6 +49,7 @@ __all__ = [
     "ConnectInfo",
     "Connection",
     "Count",
+    "Dashboard",
     "DefinitionError",
     "Deflate",
     "Drain",

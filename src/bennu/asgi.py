@@ -4,6 +4,7 @@
     GET <contracts>/...                   transports/pages.py, in development
     GET, POST <api>/...                   api/
     GET <metrics>                         exporter/
+    GET, POST <dashboard>/...             dashboard/
     GET /socket/phoenix.mjs, bennu.mjs    transports/script.py
     GET, POST /socket/longpoll            transports/longpoll/
     WebSocket /socket/websocket           transports/native.py under `bennu run`, else transports/asgi.py
@@ -17,6 +18,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
 from .api import APIServer
+from .dashboard import DashboardServer
 from .exporter import Exporter
 from .longpoll import LongPoll
 from .protocol.proxies import TrustedProxies
@@ -57,6 +59,7 @@ class Dispatch:
         script: The JavaScript client.
         api: The HTTP API.
         exporter: Answers with the metrics.
+        dashboard: Answers with the dashboard.
         proxies: The proxies whose X-Forwarded headers are used; None ignores these headers.
         native: Whether Bennu takes over the TCP connection of a WebSocket at accept, under a server that allows it.
 
@@ -76,6 +79,7 @@ class Dispatch:
         script: ClientScript,
         api: APIServer,
         exporter: Exporter,
+        dashboard: DashboardServer,
         proxies: TrustedProxies | None,
         native: bool,
     ) -> None:
@@ -88,6 +92,7 @@ class Dispatch:
         self._script = script
         self._api = api
         self._exporter = exporter
+        self._dashboard = dashboard
         self._proxies = proxies
         self._native = native
 
@@ -100,6 +105,7 @@ class Dispatch:
             or self._pages.answers(scope)
             or self._api.answers(scope)
             or self._exporter.answers(scope)
+            or self._dashboard.answers(scope)
         )
 
     async def serve(
@@ -129,6 +135,10 @@ class Dispatch:
             return
         if self._exporter.answers(scope):
             await self._exporter.serve(scope, send)
+            return
+        if self._dashboard.answers(scope):
+            denied = self._host_guard.refuse(scope, scope["path"])
+            await self._dashboard.serve(scope, receive, send, denied=denied)
             return
         if target is not None and target.longpoll is not None and scope["type"] == "http":
             await self._poll(target, target.longpoll, Exchange(scope, receive, send))

@@ -19,7 +19,8 @@ from .blocking_endpoint import BlockingEndpoint
 from .bus import BusAdapter
 from .bus.address import BUS, given_bus
 from .channel import Channel
-from .endpoint_options import API, LIMITS, METRICS, PAGES, THREADS, WORDS
+from .dashboard import Dashboard, DashboardServer
+from .endpoint_options import API, DASHBOARD, LIMITS, METRICS, PAGES, THREADS, WORDS
 from .endpoint_queries import EndpointQueries
 from .exporter import Exporter
 from .history.outbox import outbox_of
@@ -78,6 +79,7 @@ __all__ = ["Endpoint"]
     api=optional(API),
     contracts=optional(PAGES),
     metrics=optional(METRICS),
+    dashboard=optional(DASHBOARD),
     limits=optional(LIMITS),
     threads=optional(THREADS),
 )
@@ -130,6 +132,7 @@ class Endpoint(EndpointQueries):
             development (``debug``) only. None serves none.
         metrics: The path of metrics for Prometheus (``"/metrics"``), or a :class:`~bennu.Metrics`. Without a token only
             programs on the same machine get them. None counts nothing.
+        dashboard: A :class:`~bennu.Dashboard`: a page that shows what the nodes do. None serves none.
 
     Raises:
         DefinitionError: A socket or channel can't work. The error says what to write.
@@ -161,6 +164,7 @@ class Endpoint(EndpointQueries):
         api: Api | None = None,
         contracts: DevelopmentPages | None = None,
         metrics: Metrics | str | None = None,
+        dashboard: Dashboard | None = None,
     ) -> None:
         if debug is None:
             debug = os.environ.get("BENNU_DEBUG", "") not in ("", "0")
@@ -168,7 +172,9 @@ class Endpoint(EndpointQueries):
         if not isinstance(hide, ParameterFilter):
             hide = ParameterFilter(hide)
         expect_sockets(sockets)
-        presences = presences_of(presence)
+        board = DashboardServer(dashboard, debug=debug)
+        sockets = board.beside(sockets)
+        presences, secret = presences_of(presence), given_secret(secret_key)
         self.native = native
         self._routes = Routes(sockets, OriginCheck(check_origin))
         for socket in sockets.values():
@@ -198,7 +204,8 @@ class Endpoint(EndpointQueries):
         server.declared = DeclaredEvents(sockets.values()) if debug else None
         self.sockets = MappingProxyType(dict(sockets))
         self.presences, self.limits = tuple(presences), limits
-        longpolling = LongPolling(server, given_secret(secret_key))
+        longpolling = LongPolling(server, secret)
+        board.bind(server, presences, logs, secret)
         drainer = Drainer(server, sockets)
         mover = Mover(server, drainer, move_clients_after)
         exporter = Exporter(
@@ -214,11 +221,12 @@ class Endpoint(EndpointQueries):
             script=ClientScript(path for path, one in sockets.items() if isinstance(one, Socket)),
             api=APIServer(api, server, presences),
             exporter=exporter,
+            dashboard=board,
             proxies=TrustedProxies(trusted_proxies) if trusted_proxies else None,
             native=native,
         )
         self._lifecycle = Lifecycle(
-            server, drainer, mover, longpolling, presences, read_lifespan(lifespan), exporter
+            server, drainer, mover, longpolling, presences, read_lifespan(lifespan), exporter, board
         )
 
     # Start and stop.

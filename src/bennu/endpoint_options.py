@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from .api import Api
+from .dashboard import Dashboard
 from .limits.limits import Limits, Threads
 from .metrics import Metrics
 from .telemetry import ParameterFilter
 from .transports.pages import DevelopmentPages
 from .user_code.options import TEXTS, Option, instance_of
 
-__all__ = ["API", "LIMITS", "METRICS", "PAGES", "THREADS", "WORDS"]
+__all__ = ["API", "DASHBOARD", "LIMITS", "METRICS", "PAGES", "THREADS", "WORDS"]
 
 WORDS: Final = Option(
     "a list of words, or a ParameterFilter",
@@ -19,6 +20,9 @@ WORDS: Final = Option(
     '["password", "iban"]',
 )
 API: Final = instance_of(Api, "the HTTP API", 'Api(keys={"billing": os.environ["BILLING_KEY"]})')
+DASHBOARD: Final = instance_of(
+    Dashboard, "the dashboard", 'Dashboard(password=os.environ["DASHBOARD_PASSWORD"])'
+)
 LIMITS: Final = instance_of(
     Limits,
     "how many clients may connect",

@@ -14,6 +14,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from contextvars import copy_context
 from typing import Final
 
+from .dashboard import DashboardServer
 from .errors import DefinitionError
 from .exporter import Exporter
 from .loop.siblings import other_workers
@@ -42,6 +43,7 @@ class Lifecycle:
         presences: The endpoint's presences.
         lifespan: The user's lifespan; None if there is none.
         exporter: Counts for the metrics.
+        dashboard: Answers other nodes.
 
     Attributes:
         presences: As given.
@@ -56,6 +58,7 @@ class Lifecycle:
         presences: Sequence[Presence],
         lifespan: Callback | None,
         exporter: Exporter,
+        dashboard: DashboardServer,
     ) -> None:
         self._server = server
         self._home = server.home
@@ -65,6 +68,7 @@ class Lifecycle:
         self.presences = presences
         self._lifespan = lifespan
         self._exporter = exporter
+        self._dashboard = dashboard
         self._stack: AsyncExitStack | None = None
         self._starting: asyncio.Lock | None = None
 
@@ -114,6 +118,7 @@ class Lifecycle:
         try:
             await self._begin(stack)
         except BaseException:
+            self._dashboard.stop()
             try:
                 await self._end_presences()
             finally:
@@ -175,6 +180,7 @@ class Lifecycle:
         self._stack = None
         self._mover.stop()
         self._drainer.stop()
+        self._dashboard.stop()
         try:
             await server.end_connections()
             await self._end_presences()  # hooks of presences can need threads and the lifespan
@@ -207,6 +213,7 @@ class Lifecycle:
         if server.pushes is not None:
             await server.pushes.start()
         self._longpolling.start()
+        self._dashboard.start()
         for presence in self.presences:
             presence.start(server)
         if self._lifespan is not None:
@@ -258,6 +265,7 @@ class Lifecycle:
         self._drainer.abandon()
         self._longpolling.abandon()
         self._exporter.abandon()
+        self._dashboard.abandon()
         for presence in self.presences:
             presence.abandon(server)
         server.abandon()

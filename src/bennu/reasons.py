@@ -172,6 +172,7 @@ class Limit(_Explained):
     API_RATE = ("api_rate", "`Api(rate=...)`")
     API_REQUESTS = ("api_requests", "`Api(max_requests=...)`")
     API_WRONG_KEYS = ("api_wrong_keys", "`Api(wrong_keys=...)`")
+    DASHBOARD_LOGINS = ("dashboard_logins", "`Dashboard(logins=...)`")
 
 
 class Reason(_Explained):

@@ -135,14 +135,14 @@ class SocketBase(Generic[A]):
             ``_csrf_token``, made by :mod:`bennu.csrf`.
         csrf_token_key: The key of the token's state in the session.
         log: Whether connects, joins and events are logged.
-        websocket: Whether clients can connect by WebSocket. With False they can only poll, and the path of the
-            WebSocket is unknown.
+        websocket: Whether clients can connect by WebSocket. With False the path is unknown, and clients can only poll.
         longpoll: Whether clients without WebSockets can poll, and how: :class:`~bennu.LongPoll`.
         drain: How clients are let go before the server stops. A function is called when the endpoint starts.
             With False the clients stay until the server stops.
 
     Attributes:
         is_rated: Whether messages of clients have a rate.
+        is_internal: Whether the socket is Bennu's own, so that no contract and no inspector shows it.
 
     Raises:
         DefinitionError: An option has a wrong value.
@@ -152,6 +152,7 @@ class SocketBase(Generic[A]):
     """The formats, of which the client's ``vsn`` chooses one. Without formats there is no ``vsn``."""
     refusals: Readable | None = None
     """How a refused client can read the reason; None if it can't."""
+    is_internal: bool = False
 
     def __init__(
         self,

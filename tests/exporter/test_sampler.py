@@ -9,7 +9,7 @@ import pytest
 
 from bennu import Channel, Endpoint, History, Presence, RawHandler, RawSocket, Socket, on
 from bennu.bus.memory import MemoryNetwork
-from bennu.exporter import sampler as module
+from bennu.exporter import queues as module
 from bennu.exporter.sampler import resident_memory
 from bennu.testing import connect, running
 from bennu.testing.clock import advance, settle

@@ -35,6 +35,7 @@ LOGGERS: Final = {
     "pubsub": "bennu.pubsub",
     "presence": "bennu.presence",
     "api": "bennu.api",
+    "dashboard": "bennu.dashboard",
     "exporter": "bennu.metrics",
 }
 """The logger of each folder; all other modules write to ``bennu``, or by the name ``access`` to ``bennu.access``."""

@@ -69,7 +69,11 @@ def contract_of(endpoint: Endpoint, *, title: str = "", release: str = "") -> Co
         >>> [(channel.pattern, channel.sends[0].name) for _, channel in contract_of(endpoint).channels()]
         [('lobby', 'said')]
     """
-    sockets = tuple(_socket(path, one, endpoint) for path, one in endpoint.sockets.items())
+    sockets = tuple(
+        _socket(path, one, endpoint)
+        for path, one in endpoint.sockets.items()
+        if not one.is_internal
+    )
     modules = [one.module for socket in sockets for one in socket.channels]
     package = modules[0].partition(".")[0] if modules else ""
     return Contract(title or package or "bennu", release or _version_of(package), sockets)

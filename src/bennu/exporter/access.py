@@ -15,7 +15,7 @@ from typing import Any, Final
 from ..api.keys import APIKeys, key_of
 from ..protocol.hosts import LOOPBACK, HostVerdict, is_loopback
 
-__all__ = ["Access", "AccessCheck"]
+__all__ = ["Access", "AccessCheck", "is_local"]
 
 FORWARDED: Final = frozenset(
     (b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip")
@@ -62,7 +62,7 @@ class AccessCheck:
         """
         headers: list[tuple[bytes, bytes]] = list(scope["headers"])
         if self._tokens is None:
-            return Access.ALLOWED if _is_local(scope, headers) else Access.NOT_LOCAL
+            return Access.ALLOWED if is_local(scope) else Access.NOT_LOCAL
         token = key_of(dict(reversed(headers)))
         if token is None:
             return Access.NO_TOKEN
@@ -70,8 +70,13 @@ class AccessCheck:
         return Access.ALLOWED if is_right else Access.WRONG_TOKEN
 
 
-def _is_local(scope: Mapping[str, Any], headers: Sequence[tuple[bytes, bytes]]) -> bool:
-    """Return whether a program on this machine has sent a request itself."""
+def is_local(scope: Mapping[str, Any]) -> bool:
+    """Return whether a program on this machine has sent a request itself.
+
+    Args:
+        scope: The request, with the values of trusted proxies.
+    """
+    headers: list[tuple[bytes, bytes]] = list(scope["headers"])
     client = scope.get("client")
     if client is None or not is_loopback(client[0]):
         return False

@@ -15,15 +15,15 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from ..metrics.tallies import Tallies
 from ..presence import Presence
 from ..server.server import Server
+from .queues import QueueLook
 
 if TYPE_CHECKING:
     from ..history.logs import Logs
-    from ..server.connection import ServerConnection
 
 __all__ = ["Sampler", "resident_memory"]
 
@@ -33,42 +33,7 @@ TICK: Final = 0.25
 EVERY: Final = 4
 """Runs of the timer for each sample."""
 
-PART: Final = 2000
-"""Connections that are looked at in one run of the timer."""
-
 STATM: Final = Path("/proc/self/statm")
-
-
-class _Look:
-    """What was found at the connections, while they are looked at.
-
-    Args:
-        connections: The connections.
-    """
-
-    def __init__(self, connections: Sequence[ServerConnection[Any]]) -> None:
-        self._connections = connections
-        self._next = 0
-        self.slow = 0
-        self.messages = 0
-        self.bytes = 0
-        self.items = 0
-        self.longest = 0
-
-    def part(self) -> bool:
-        """Look at some of the connections. Return whether all were looked at."""
-        end = self._next + PART
-        for connection in self._connections[self._next : end]:
-            if connection.backpressure is not None:
-                messages, size = connection.backpressure.waiting
-                self.slow += 1
-                self.messages += messages
-                self.bytes += size
-            for length in connection.mailboxes():
-                self.items += length
-                self.longest = max(self.longest, length)
-        self._next = end
-        return end >= len(self._connections)
 
 
 class Sampler:
@@ -90,7 +55,7 @@ class Sampler:
         self._logs = logs
         self._loop = server.loop
         self._runs = 0
-        self._look: _Look | None = None
+        self._look: QueueLook | None = None
         self._due = self._loop.time() + TICK
         self._timer: asyncio.TimerHandle = self._loop.call_at(self._due, self._run)
         self.sample()
@@ -116,9 +81,9 @@ class Sampler:
         self._sample_process()
         self._sample_bus()
         if self._look is None:
-            self._go_on(_Look(tuple(self._server.connections)))
+            self._go_on(QueueLook(tuple(self._server.connections)))
 
-    def _go_on(self, look: _Look) -> None:
+    def _go_on(self, look: QueueLook) -> None:
         if not look.part():
             self._look = look
             return

@@ -25,6 +25,7 @@ on the bus  for
 ``i``       disconnects by id; every node hears it
 ``p...``    the shards of presences
 ``l``       requests of long polling to the node that has the session
+``d``       figures of nodes, and questions, for dashboards
 ==========  ==============================================================
 """
 
@@ -36,7 +37,17 @@ from typing import Final, NamedTuple
 
 from ..errors import DecodeError, EncodeError
 
-__all__ = ["IDS", "POLLS", "PRESENCES", "TOPICS", "Envelope", "EnvelopeKind", "pack", "unpack"]
+__all__ = [
+    "DASHBOARDS",
+    "IDS",
+    "POLLS",
+    "PRESENCES",
+    "TOPICS",
+    "Envelope",
+    "EnvelopeKind",
+    "pack",
+    "unpack",
+]
 
 TOPICS: Final = "t"
 """The prefix of topics of PubSub."""
@@ -49,6 +60,9 @@ IDS: Final = "i"
 
 POLLS: Final = "l"
 """The topic of requests of long polling."""
+
+DASHBOARDS: Final = "d"
+"""The topic of figures and questions of dashboards."""
 
 MAX_NAME: Final = 65_535
 

@@ -63,7 +63,11 @@ class Inspector:
             NotStarted: The endpoint is not started in this process.
         """
         self._server.home.expect("endpoint.inspector", "connections")
-        return [self._seen(one, is_new=False) for one in self._server.connections]
+        return [
+            self.describe(one, is_new=False)
+            for one in self._server.connections
+            if not one.socket.is_internal
+        ]
 
     def follow(
         self,
@@ -118,9 +122,9 @@ class Inspector:
         """
         self._server.home.expect("endpoint.inspector", "record")
         for one in self._server.connections:
-            if self._name(one) == connection:
+            if self.name_of(one) == connection:
                 recorder = Recorder(file, self._hide, stop=self._remove)
-                recorder.begin(self._seen(one, is_new=False), self._server.loop.time())
+                recorder.begin(self.describe(one, is_new=False), self._server.loop.time())
                 self._add(recorder, Wanted(connection=connection))
                 return recorder
         raise LookupError(
@@ -147,12 +151,14 @@ class Inspector:
     # For the server.
 
     def opened(self, connection: ServerConnection[Any]) -> None:
-        """Tap a connection that has opened, if it is wanted."""
+        """Tap a connection that has opened, if it is wanted. The dashboard's own is not: it shows what is tapped."""
+        if connection.socket.is_internal:
+            return
         for sink, wanted in tuple(self._sinks.items()):
             if isinstance(sink, Recorder):
                 if not sink.has_begun and wanted.has_connection("", _ids(connection)):
-                    name = self._name(connection)
-                    sink.begin(self._seen(connection, is_new=True), self._server.loop.time())
+                    name = self.name_of(connection)
+                    sink.begin(self.describe(connection, is_new=True), self._server.loop.time())
                     self._sinks[sink] = Wanted(connection=name)
                     self._tap(connection, sink, None)
             else:
@@ -208,7 +214,8 @@ class Inspector:
         self._update()
         if not is_next:
             for connection in tuple(self._server.connections):
-                self._tap_if_wanted(connection, sink, wanted, is_new=False)
+                if not connection.socket.is_internal:
+                    self._tap_if_wanted(connection, sink, wanted, is_new=False)
 
     def _remove(self, sink: Follow | Recorder) -> None:
         wanted = self._sinks.pop(sink, None)
@@ -236,29 +243,31 @@ class Inspector:
     ) -> None:
         if wanted.is_topic:
             self._tap(connection, sink, wanted.needle)
-        elif wanted.has_connection(self._name(connection), _ids(connection)):
+        elif wanted.has_connection(self.name_of(connection), _ids(connection)):
             if sink.wants(None) and isinstance(sink, Follow):
-                sink.put(PlainSight(self._seen(connection, is_new=is_new)))
+                sink.put(PlainSight(self.describe(connection, is_new=is_new)))
             self._tap(connection, sink, None)
 
     def _tap(self, connection: ServerConnection[Any], sink: Sink, needle: bytes | None) -> None:
         tap = self._taps.get(connection)
         if tap is None:
-            tap = self._taps[connection] = Tap(connection, self._name(connection))
+            tap = self._taps[connection] = Tap(connection, self.name_of(connection))
         tap.add(sink, needle)
 
-    def _name(self, connection: ServerConnection[Any]) -> str:
+    def name_of(self, connection: ServerConnection[Any]) -> str:
+        """Return the id of a connection. It stays the same as long as the connection is open."""
         name = self._names.get(connection)
         if name is None:
             name = self._names[connection] = str(next(self._numbers))
         return name
 
-    def _seen(self, connection: ServerConnection[Any], *, is_new: bool) -> ConnectSeen:
+    def describe(self, connection: ServerConnection[Any], *, is_new: bool) -> ConnectSeen:
+        """Return the record of a connection."""
         info = connection.info
         serializer: Any = getattr(connection, "serializer", None)
         return ConnectSeen(
             at=self._server.loop.time(),
-            connection=self._name(connection),
+            connection=self.name_of(connection),
             user=connection.id,
             path=info.uri.path,
             params=self._hide(decode_query(info.uri.query.encode("latin-1"))),

@@ -171,6 +171,10 @@ class Accounts:
             account = self._accounts.setdefault(topic, Account())
         return account
 
+    def items(self) -> tuple[tuple[str, Account], ...]:
+        """Return all accounts by topic. They go on counting."""
+        return tuple(self._accounts.items())
+
     def all(self, topic: str | None = None) -> dict[str, dict[str, Any]]:
         """Return the numbers by topic.
 
