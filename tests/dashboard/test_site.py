@@ -13,7 +13,7 @@ from bennu.testing import running
 
 from .apps import PASSWORD, browser, log_in, make
 
-FILES = ("", "dashboard.css", "main.mjs", "vendor/uPlot.iife.min.js", "vendor/uPlot.min.css")
+FILES = ("", "css/dashboard.css", "main.mjs", "vendor/uPlot.iife.min.js", "vendor/uPlot.min.css")
 
 
 async def test_the_page_and_its_files_are_served() -> None:
@@ -32,7 +32,7 @@ async def test_the_page_and_its_files_are_served() -> None:
             assert (again.status_code, again.content) == (304, b"")
         head = await http.head("/dashboard/")
         assert (head.status_code, head.content) == (200, b"")
-        assert int(head.headers["content-length"]) > 10
+        assert int(head.headers["content-length"]) > 500
 
 
 async def test_the_path_without_a_slash_leads_to_the_page() -> None:

@@ -1,1 +1,83 @@
-<!-- placeholder -->
+// The dashboard: a link to the server, and what shows its ticks.
+
+import { Clients } from "./clients.mjs";
+import { byId, element } from "./dom.mjs";
+import { History } from "./history.mjs";
+import { Link } from "./link.mjs";
+import { Tables } from "./tables.mjs";
+import { Tiles } from "./tiles.mjs";
+import * as views from "./views.mjs";
+
+const STATES = { connecting: "Connecting…", online: "Online", offline: "Offline: connects again by itself", locked: "Locked", refused: "Refused" };
+
+const link = new Link();
+const clients = new Clients(link);
+const tables = new Tables({
+  topic: [{ text: "Clients", name: (topic) => `Clients in ${topic}`, press: clientsOf }],
+  disconnect: (client) => clients.disconnect(client),
+});
+const tiles = new Tiles(byId("tiles"));
+const history = new History();
+const chosen = byId("node");
+let newest;
+
+function clientsOf(topic) {
+  views.go("clients");
+  clients.find(topic);
+}
+
+function showNodes({ nodes }) {
+  const names = nodes.map(({ node }) => node);
+  const known = [...chosen.options].slice(1).map(({ value }) => value);
+  if (names.join("\n") === known.join("\n")) return;
+  const { value } = chosen;
+  chosen.replaceChildren(element("option", { value: "" }, "All nodes"), ...names.map((name) => element("option", { value: name }, name)));
+  chosen.value = names.includes(value) ? value : "";
+}
+
+function draw() {
+  if (!newest || document.hidden) return;
+  tiles.show(history, chosen.value);
+  tables.show(newest, chosen.value);
+}
+
+function take(tick) {
+  newest = tick;
+  byId("waiting").hidden = true;
+  history.add(tick);
+  showNodes(tick);
+  draw();
+}
+
+function showState() {
+  const { state, text } = link;
+  const isIn = state === "online" || state === "offline" || (state === "connecting" && newest !== undefined);
+  byId("state").dataset.state = state === "locked" || state === "refused" ? "offline" : state;
+  byId("state").textContent = STATES[state];
+  byId("login").hidden = state !== "locked";
+  byId("refused").hidden = state !== "refused";
+  byId("refused").textContent = text;
+  byId("main").hidden = !isIn;
+  byId("views").hidden = !isIn;
+  byId("logout").hidden = !isIn || !link.hasPassword;
+  if (state === "locked") byId("password").focus();
+}
+
+link.addEventListener("state", showState);
+link.channel("bennu:dashboard", {}, (channel) => channel.on("tick", take));
+chosen.addEventListener("change", draw);
+document.addEventListener("visibilitychange", draw);
+byId("logout").addEventListener("click", () => link.logOut());
+byId("login").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const field = byId("password");
+  byId("login-problem").textContent = "";
+  const problem = await link.logIn(field.value);
+  byId("login-problem").textContent = problem;
+  if (!problem) field.value = "";
+  else field.select();
+});
+
+views.show();
+showState();
+link.start();
