@@ -70,9 +70,9 @@ async def pass_of(endpoint: Endpoint) -> str:
 
 
 @asynccontextmanager
-async def page(endpoint: Endpoint) -> AsyncIterator[TestChannel]:
+async def page(endpoint: Endpoint, topic: str = FIGURES) -> AsyncIterator[TestChannel]:
     """Open a page: log in, connect, and join."""
     async with running(endpoint):
         token = await pass_of(endpoint)
         async with connect(endpoint, "/dashboard/socket", {"token": token}) as client:
-            yield await client.join(FIGURES)
+            yield await client.join(topic)

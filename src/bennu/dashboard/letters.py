@@ -12,14 +12,18 @@ from msgspec import Struct
 from ..errors import DecodeError
 from .figures import NodeFigures
 from .finding import FoundConnections
+from .shown import FollowRequest, ShownBatch
 
 __all__ = [
     "AskFigures",
     "CutConnection",
     "FigureLetter",
     "FindConnections",
+    "FollowLetter",
     "FoundLetter",
     "Letter",
+    "SeenLetter",
+    "UnfollowLetter",
     "read_letter",
     "write_letter",
 ]
@@ -71,12 +75,55 @@ class FoundLetter(Struct, tag=True, frozen=True):
     found: FoundConnections
 
 
-Letter = AskFigures | FigureLetter | FindConnections | CutConnection | FoundLetter
+class FollowLetter(Struct, tag=True, frozen=True):
+    """Asks for what passes, for the next seconds. It is sent again and again.
 
-write_letter = msgspec.msgpack.Encoder().encode
+    Attributes:
+        ref: The number of the follow.
+        wanted: What is followed.
+    """
+
+    ref: int
+    wanted: FollowRequest
+
+
+class UnfollowLetter(Struct, tag=True, frozen=True):
+    """Ends a follow.
+
+    Attributes:
+        ref: The number of the follow.
+    """
+
+    ref: int
+
+
+class SeenLetter(Struct, tag=True, frozen=True):
+    """What a follow has seen.
+
+    Attributes:
+        ref: The number of the follow.
+        batch: The records.
+    """
+
+    ref: int
+    batch: ShownBatch
+
+
+Letter = (
+    AskFigures
+    | FigureLetter
+    | FindConnections
+    | CutConnection
+    | FoundLetter
+    | FollowLetter
+    | UnfollowLetter
+    | SeenLetter
+)
+
+write_letter = msgspec.json.Encoder().encode
 """Returns the bytes of a letter."""
 
-_decode = msgspec.msgpack.Decoder(Letter).decode
+_decode = msgspec.json.Decoder(Letter).decode
 
 
 def read_letter(data: bytes) -> Letter:

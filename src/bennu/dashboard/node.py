@@ -24,13 +24,17 @@ from ..server.server import Server
 from .collector import Collector
 from .figures import NodeFigures
 from .finding import FoundConnections, cut, find, merged
+from .follows import FollowTable
 from .letters import (
     AskFigures,
     CutConnection,
     FigureLetter,
     FindConnections,
+    FollowLetter,
     FoundLetter,
     Letter,
+    SeenLetter,
+    UnfollowLetter,
     read_letter,
     write_letter,
 )
@@ -66,6 +70,7 @@ class DashboardNode:
         most_topics: The most topics in a tick.
 
     Attributes:
+        follows: What pages of this node and of others follow.
         log: Writes the log.
     """
 
@@ -77,6 +82,7 @@ class DashboardNode:
         self._presences = presences
         self._logs = logs
         self._most_topics = most_topics
+        self.follows = FollowTable(server, self._send)
         self._pages: list[TakeTick] = []
         self._readers: dict[str, float] = {}
         self._others: dict[str, tuple[float, NodeFigures]] = {}
@@ -96,6 +102,7 @@ class DashboardNode:
         """Answer nobody, and end the samples: else the endpoint would wait for them."""
         self._is_on = False
         self._readers.clear()
+        self.follows.stop()
         self._end_samples()
 
     def _end_samples(self) -> None:
@@ -112,6 +119,7 @@ class DashboardNode:
         self._readers.clear()
         self._others.clear()
         self._waiting.clear()
+        self.follows.abandon()
 
     @property
     def is_active(self) -> bool:
@@ -144,7 +152,8 @@ class DashboardNode:
     async def find(self, text: str) -> FoundConnections:
         """Return the connections of all nodes that fit a text."""
         here = await find(self._server, text)
-        others = await self._ask(self._answering(), lambda ref: FindConnections(ref, text))
+        nodes = [name for name in self.answering() if name != self._server.pubsub.node]
+        others = await self._ask(nodes, lambda ref: FindConnections(ref, text))
         return merged((here, *others))
 
     async def cut(self, node: str, connection: str) -> int:
@@ -154,10 +163,13 @@ class DashboardNode:
         answers = await self._ask([node], lambda ref: CutConnection(ref, connection))
         return sum(one.total for one in answers)
 
-    def _answering(self) -> list[str]:
-        """Return the other nodes whose figures have come lately."""
+    def answering(self) -> list[str]:
+        """Return this node, and the others whose figures have come lately."""
         now, nodes = self._server.loop.time(), self._server.pubsub.nodes()
-        return [name for name, (until, _) in self._others.items() if until > now and name in nodes]
+        others = [
+            name for name, (until, _) in self._others.items() if until > now and name in nodes
+        ]
+        return [self._server.pubsub.node, *others]
 
     async def _ask(
         self, nodes: Sequence[str], question: Callable[[int], Letter]
@@ -255,6 +267,8 @@ class DashboardNode:
                     "A dashboard on the node %s disconnected the connection %s", node, connection
                 )
                 self._send(FoundLetter(ref, FoundConnections([], count_closed)), node)
+            case FollowLetter() | UnfollowLetter() | SeenLetter():
+                self.follows.receive(node, letter)
             case FoundLetter(ref, found):
                 answer = self._waiting.get(ref)
                 if answer is not None and not answer.done():

@@ -15,8 +15,9 @@ from ..server.server import Server
 from ..socket import Socket, SocketBase
 from ..transports.routes import relative_path
 from .channel import DashboardChannel
+from .inspector_channel import InspectorChannel
 from .lock import DashboardLock
-from .names import FIGURES
+from .names import FIGURES, INSPECTOR
 from .node import DashboardNode
 from .options import Dashboard
 from .site import DashboardSite
@@ -35,7 +36,7 @@ class DashboardSocket(Socket[DashboardNode]):
     def __init__(self) -> None:
         super().__init__(
             connect=self._enter,
-            channels={FIGURES: DashboardChannel},
+            channels={FIGURES: DashboardChannel, INSPECTOR: InspectorChannel},
             check_origin="host",
             max_channels=2,
             max_frame_size=64 * 1024,

@@ -119,9 +119,14 @@ class Follow:
             await self._news.wait()
         return self._take()
 
-    def ready(self) -> list[SeenRecord]:
-        """Return the records that wait, without waiting for more."""
-        return [self._take() for _ in range(len(self._sights))]
+    def ready(self, most: int | None = None) -> list[SeenRecord]:
+        """Return the records that wait, without waiting for more.
+
+        Args:
+            most: The most records to return. Default: None, all.
+        """
+        waiting = len(self._sights)
+        return [self._take() for _ in range(waiting if most is None else min(most, waiting))]
 
     def _take(self) -> SeenRecord:
         sight = self._sights.popleft()

@@ -76,6 +76,7 @@ class Inspector:
         connection: str | None = None,
         user: str | None = None,
         limit: int = LIMIT,
+        whole: bool = False,
     ) -> Follow:
         """Follow a topic, a connection or a user on this node, from now until the follow is closed.
 
@@ -88,6 +89,7 @@ class Inspector:
             connection: The id of a connection (:meth:`connections`, and every record has it).
             user: An id that ``Socket(id=...)`` returned, or of ``info.add_id``. Later connections of the user are followed too.
             limit: The most records that wait to be read. Beyond it the oldest is dropped, and counted in ``dropped``.
+            whole: Whether long payloads are left whole. Secrets are hidden in any case. Default: False, they are cut.
 
         Returns:
             An async iterator of records (:mod:`bennu.inspect.records`). Close it, or use it in a ``with`` block.
@@ -100,7 +102,8 @@ class Inspector:
         self._server.home.expect("endpoint.inspector", "follow")
         wanted = Wanted(topic, connection, user)
         now = self._server.loop.time()
-        follow = Follow(wanted, limit=limit, hide=self._hide, now=now, stop=self._remove)
+        hide = self._hide.whole if whole else self._hide
+        follow = Follow(wanted, limit=limit, hide=hide, now=now, stop=self._remove)
         self._add(follow, wanted)
         return follow
 

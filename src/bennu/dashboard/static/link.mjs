@@ -34,13 +34,14 @@ export class Link extends EventTarget {
     for (const { join } of this.#channels.values()) join();
   }
 
-  /** Join a topic, now and after each login. `ready` gets the channel before it joins. */
-  channel(topic, payload, ready) {
+  /** Join a topic, now and after each login. `ready` gets the channel before it joins, `joined` is called after each join. */
+  channel(topic, payload, ready, joined = () => {}) {
     const join = () => {
       const channel = this.#socket.channel(topic, payload);
       this.#channels.get(topic).channel = channel;
       ready(channel);
-      channel.join().receive("error", ({ reason }) => this.#become("refused", REASONS[reason] ?? `The server refuses the page: ${reason}`));
+      const join = channel.join().receive("ok", joined);
+      join.receive("error", ({ reason }) => this.#become("refused", REASONS[reason] ?? `The server refuses the page: ${reason}`));
     };
     this.#channels.set(topic, { join });
     if (this.#socket) join();
@@ -119,6 +120,8 @@ export class Link extends EventTarget {
 
 const REASONS = {
   too_many_pages: "This node serves as many pages as it can. Close another dashboard, and load this page again.",
-  rate_limited: "Too many searches. Try again in a moment.",
+  rate_limited: "Too many requests. Try again in a moment.",
+  too_many_follows: "This node follows as much as it can. Stop another follow first.",
+  nothing_to_follow: "Give a name to follow.",
   "unmatched topic": "The connection was lost. Try again.",
 };

@@ -3,6 +3,7 @@
 import { Clients } from "./clients.mjs";
 import { byId, element } from "./dom.mjs";
 import { History } from "./history.mjs";
+import { Inspector } from "./inspector/inspector.mjs";
 import { Link } from "./link.mjs";
 import { Tables } from "./tables.mjs";
 import { Tiles } from "./tiles.mjs";
@@ -11,9 +12,13 @@ import * as views from "./views.mjs";
 const STATES = { connecting: "Connecting…", online: "Online", offline: "Offline: connects again by itself", locked: "Locked", refused: "Refused" };
 
 const link = new Link();
-const clients = new Clients(link);
+const inspector = new Inspector(link);
+const clients = new Clients(link, [{ text: "Inspect", name: (who) => `Inspect ${who}`, press: inspect }]);
 const tables = new Tables({
-  topic: [{ text: "Clients", name: (topic) => `Clients in ${topic}`, press: clientsOf }],
+  topic: [
+    { text: "Clients", name: (topic) => `Clients in ${topic}`, press: clientsOf },
+    { text: "Inspect", name: (topic) => `Inspect ${topic}`, press: (topic) => inspect({ topic }) },
+  ],
   disconnect: (client) => clients.disconnect(client),
 });
 const tiles = new Tiles(byId("tiles"));
@@ -26,6 +31,12 @@ function clientsOf(topic) {
   clients.find(topic);
 }
 
+/** Follow a topic, or the connection of a client. */
+function inspect({ topic, connection, node }) {
+  views.go("inspector");
+  inspector.follow(topic === undefined ? { connection, node } : { topic });
+}
+
 function showNodes({ nodes }) {
   const names = nodes.map(({ node }) => node);
   const known = [...chosen.options].slice(1).map(({ value }) => value);
@@ -33,6 +44,7 @@ function showNodes({ nodes }) {
   const { value } = chosen;
   chosen.replaceChildren(element("option", { value: "" }, "All nodes"), ...names.map((name) => element("option", { value: name }, name)));
   chosen.value = names.includes(value) ? value : "";
+  inspector.showNodes(names);
 }
 
 function draw() {

@@ -1,4 +1,4 @@
-// The views of the page, by the fragment of its address: #overview, #clients.
+// The views of the page, by the fragment of its address: #overview, #clients, #inspector.
 
 import { byId } from "./dom.mjs";
 

@@ -1,0 +1,56 @@
+"""The channel of the inspector's page: it follows a topic, a connection or a user, and pushes what was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..backpressure import DropOldest
+from ..channel import Channel, on, on_info
+from ..errors import DefinitionError, Refused
+from .node import DashboardNode
+from .shown import FollowRequest, ShownBatch
+
+__all__ = ["InspectorChannel"]
+
+
+class InspectorChannel(Channel[DashboardNode, Any]):
+    """A page that follows one thing at a time."""
+
+    when_slow = DropOldest(max=4)
+    overflow = "drop_oldest"
+    max_mailbox = 20
+
+    _close: Callable[[], None] | None = None
+
+    @on("follow", rate="60/minute")
+    async def follow(self, wanted: FollowRequest) -> dict[str, Any]:
+        self._end()
+        node = self.assigns
+        if node.follows.is_full:
+            raise Refused("too_many_follows")
+        nodes = node.answering() if wanted.node is None else [wanted.node]
+        try:
+            self._close = node.follows.open(wanted, nodes, self.send_self)
+        except DefinitionError:
+            raise Refused("nothing_to_follow") from None
+        node.log.info("The dashboard follows %s, for %s", wanted, self.connection.info.peer.host)
+        return {"nodes": sorted(nodes)}
+
+    @on("unfollow")
+    async def unfollow(self) -> dict[str, Any]:
+        self._end()
+        return {}
+
+    @on_info(ShownBatch)
+    async def seen(self, batch: ShownBatch) -> None:
+        await self.push("seen", batch)
+
+    async def terminate(self, reason: str | Exception) -> None:
+        del reason
+        self._end()
+
+    def _end(self) -> None:
+        close, self._close = self._close, None
+        if close is not None:
+            close()
