@@ -129,5 +129,13 @@ async def test_the_inspector_follows_and_saves(windows: Windows, screenshots: Pa
     assert {one.parts[3] for one in pushes} == {"say"}
     assert pushes[0].parts[4]["password"] == "[FILTERED]"
     assert recording.lost == 0
+    await page.context.set_offline(True)
+    await expect(page.locator("#state")).to_have_attribute("data-state", "offline")
+    await check_accessible(page)
+    await page.locator("#clear").click()
+    await page.context.set_offline(False)
+    await expect(page.locator("#state")).to_have_attribute("data-state", "online")
+    await expect(rows.filter(has_text="reply to say").first).to_be_attached()
+
     await page.locator("#follow-stop").click()
     await expect(page.locator("#follow-state")).to_contain_text("Nothing is followed")

@@ -3,7 +3,8 @@
 const LONGEST = 125; // ticks: one a second
 
 const sum = (values) => values.reduce((all, value) => all + value, 0);
-const most = (values) => Math.max(0, ...values);
+const most = (values) => Math.max(...values);
+const mostOfSome = (values) => (values.some((value) => value !== null) ? most(values.filter((value) => value !== null)) : null);
 
 /** The measures of a node, and how those of several nodes become one. */
 const MEASURES = {
@@ -11,7 +12,7 @@ const MEASURES = {
   in: [(node) => node.messages_in, sum],
   broadcasts: [(node) => node.messages, sum],
   deliveries: [(node) => node.deliveries, sum],
-  handlers: [(node) => node.handler_p99 ?? 0, most],
+  handlers: [(node) => node.handler_p99, mostOfSome],
   lag: [(node) => node.state.lag_max, most],
   drops: [(node) => node.drops, sum],
   unsent: [(node) => node.state.unsent, sum],

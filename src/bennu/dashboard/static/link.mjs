@@ -17,9 +17,27 @@ export class Link extends EventTarget {
   #token = "";
   #socket;
   #channels = new Map();
+  #isStarting = false;
+
+  constructor() {
+    super();
+    // A browser notices a lost network at once. A WebSocket notices it only when a heartbeat is late.
+    addEventListener("offline", () => {
+      if (!this.#socket) return;
+      this.#end();
+      this.#become("offline");
+    });
+    addEventListener("online", () => {
+      if (this.state === "offline" && !this.#socket) this.start();
+    });
+  }
 
   async start() {
-    if (!(await this.#renew())) return;
+    if (this.#isStarting) return;
+    this.#isStarting = true;
+    const isAllowed = await this.#renew();
+    this.#isStarting = false;
+    if (!isAllowed) return;
     const socket = new Socket(here("socket").pathname, {
       params: () => ({ token: this.#token }),
       reconnectAfterMs: after,

@@ -11,6 +11,8 @@ import * as views from "./views.mjs";
 
 const STATES = { connecting: "Connecting…", online: "Online", offline: "Offline: connects again by itself", locked: "Locked", refused: "Refused" };
 
+const WAITING = "No figures for some seconds";
+
 const link = new Link();
 const inspector = new Inspector(link);
 const clients = new Clients(link, [{ text: "Inspect", name: (who) => `Inspect ${who}`, press: inspect }]);
@@ -24,7 +26,9 @@ const tables = new Tables({
 const tiles = new Tiles(byId("tiles"));
 const history = new History();
 const chosen = byId("node");
+const LATE = 5_000; // milliseconds without a tick
 let newest;
+let came = 0;
 
 function clientsOf(topic) {
   views.go("clients");
@@ -55,6 +59,8 @@ function draw() {
 
 function take(tick) {
   newest = tick;
+  came = performance.now();
+  if (byId("state").textContent === WAITING) showState();
   byId("waiting").hidden = true;
   history.add(tick);
   showNodes(tick);
@@ -89,6 +95,12 @@ byId("login").addEventListener("submit", async (event) => {
   if (!problem) field.value = "";
   else field.select();
 });
+
+setInterval(() => {
+  if (link.state !== "online" || newest === undefined || performance.now() - came < LATE) return;
+  byId("state").dataset.state = "connecting";
+  byId("state").textContent = WAITING;
+}, 1_000);
 
 views.show();
 showState();
