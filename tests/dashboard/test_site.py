@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+import httpx
 import pytest
 
-from bennu import ConnectInfo, Dashboard, Endpoint
+from bennu import ConnectInfo, Dashboard, DefinitionError, Endpoint, Socket
 from bennu.reasons import Limit
 from bennu.testing import running
 
@@ -55,6 +56,27 @@ async def test_an_endpoint_without_a_dashboard_has_none_of_it() -> None:
     async with browser(endpoint) as http:
         assert (await http.get("/dashboard/")).status_code == 404
     assert endpoint.sockets == {}
+
+
+async def test_it_works_behind_a_mount() -> None:
+    """The page refers to its files and its socket by relative paths."""
+    endpoint = make()
+    transport = httpx.ASGITransport(endpoint, root_path="/rt")
+    async with running(endpoint):
+        http = httpx.AsyncClient(transport=transport, base_url="http://localhost/rt")
+        found = await http.get("/dashboard", follow_redirects=True)
+        assert (found.status_code, found.url.path) == (200, "/rt/dashboard/")
+        assert (await http.get("/dashboard/main.mjs")).status_code == 200
+        assert (await http.get("/dashboard/socket/phoenix.mjs")).status_code == 200
+        assert (await log_in(http)).status_code == 204
+        assert (await http.post("/dashboard/pass")).status_code == 200
+        await http.aclose()
+
+
+async def test_a_socket_of_the_application_can_not_have_its_path() -> None:
+    socket = Socket(connect=lambda: None, channels={})
+    with pytest.raises(DefinitionError, match=r"the path of the dashboard's"):
+        Endpoint(sockets={"/dashboard/socket": socket}, dashboard=Dashboard(), debug=True)
 
 
 # The password.

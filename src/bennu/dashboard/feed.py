@@ -31,7 +31,7 @@ class FollowFeed:
     Args:
         server: The endpoint's server.
         wanted: What is followed.
-        take: Called with each batch, also with an empty one after a batch with records.
+        take: Called with each batch that has records.
         ended: Called if the feed ends by itself.
 
     Attributes:

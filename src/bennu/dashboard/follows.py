@@ -57,7 +57,7 @@ class FollowTable:
     @property
     def is_full(self) -> bool:
         """Whether no more follow is taken."""
-        return len(self._takes) >= MAX_FOLLOWS
+        return max(len(self._takes), len(self._feeds)) >= MAX_FOLLOWS
 
     def open(
         self, wanted: FollowRequest, nodes: Iterable[str], take: TakeBatch

@@ -122,11 +122,6 @@ class DashboardNode:
         self.follows.abandon()
 
     @property
-    def is_active(self) -> bool:
-        """Whether samples are taken."""
-        return self._task is not None
-
-    @property
     def pages(self) -> int:
         """The number of open pages."""
         return len(self._pages)

@@ -38,7 +38,7 @@ class DashboardSocket(Socket[DashboardNode]):
             connect=self._enter,
             channels={FIGURES: DashboardChannel, INSPECTOR: InspectorChannel},
             check_origin="host",
-            max_channels=2,
+            max_channels=4,  # two, and those that they replace
             max_frame_size=64 * 1024,
             log=False,
         )
