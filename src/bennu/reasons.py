@@ -266,6 +266,10 @@ class Reason(_Explained):
         "the socket's `refresh` raised, or took over `Socket(join_timeout=...)`",
     )
 
+    TOO_MANY_PAGES = (
+        "too_many_pages",
+        "of the dashboard: the node serves as many pages, or follows as much, as it can",
+    )
     PRESENCE_KEY = (
         "presence_key",
         "a presence can't have this key, because it would harm clients; see `docs/presence.md`",

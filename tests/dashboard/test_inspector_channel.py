@@ -85,7 +85,7 @@ async def test_a_follow_ends_with_its_page_and_with_the_next_follow() -> None:
 @pytest.mark.parametrize(
     ("wanted", "reason"),
     [
-        ({}, "nothing_to_follow"),
+        ({}, "invalid_payload"),
         ({"topic": 7}, "invalid_payload"),
         ({"other": "x"}, "invalid_payload"),
     ],
@@ -106,7 +106,7 @@ async def test_follows_are_limited() -> None:
         channels = [await (await one.__aenter__()).join(INSPECTOR) for one in contexts]
         for channel in channels[:10]:
             await channel.push("follow", {"topic": "room:1"})
-        with pytest.raises(PushRefused, match="too_many_follows"):
+        with pytest.raises(PushRefused, match="too_many_pages"):
             await channels[10].push("follow", {"topic": "room:1"})
         for one in contexts:
             await one.__aexit__(None, None, None)

@@ -10,6 +10,7 @@ from msgspec import Struct
 from ..backpressure import DropOldest
 from ..channel import Channel, on, on_info
 from ..errors import Refused
+from ..reasons import Reason
 from .finding import FoundConnections
 from .node import MAX_PAGES, DashboardNode
 from .ticks import DashboardTick
@@ -70,7 +71,7 @@ class DashboardChannel(Channel[DashboardNode, Any]):
 
     async def join(self) -> dict[str, Any]:
         if self.assigns.pages >= MAX_PAGES:
-            raise Refused("too_many_pages")
+            raise Refused(Reason.TOO_MANY_PAGES.text)
         return {"node": self.endpoint.node}
 
     async def after_join(self) -> None:

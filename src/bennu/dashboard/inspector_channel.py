@@ -8,6 +8,7 @@ from typing import Any
 from ..backpressure import DropOldest
 from ..channel import Channel, on, on_info
 from ..errors import DefinitionError, Refused
+from ..reasons import Reason
 from .node import DashboardNode
 from .shown import FollowRequest, ShownBatch
 
@@ -28,12 +29,12 @@ class InspectorChannel(Channel[DashboardNode, Any]):
         self._end()
         node = self.assigns
         if node.follows.is_full:
-            raise Refused("too_many_follows")
+            raise Refused(Reason.TOO_MANY_PAGES.text)
         nodes = node.answering() if wanted.node is None else [wanted.node]
         try:
             self._close = node.follows.open(wanted, nodes, self.send_self)
         except DefinitionError:
-            raise Refused("nothing_to_follow") from None
+            raise Refused(Reason.INVALID_PAYLOAD.text) from None
         node.log.info("The dashboard follows %s, for %s", wanted, self.connection.info.peer.host)
         return {"nodes": sorted(nodes)}
 

@@ -204,8 +204,12 @@ class DashboardNode:
     def _ended(self, task: asyncio.Task[None]) -> None:
         if self._task is task:
             self._task = None
-        if not task.cancelled() and (error := task.exception()) is not None:
+        if task.cancelled():
+            return
+        if (error := task.exception()) is not None:
             self.log.error("The dashboard failed", exc_info=error)
+        elif self._is_wanted():  # a page was opened when the last sample was taken
+            self._run()
 
     async def _sample(self) -> None:
         loop = self._server.loop

@@ -9,6 +9,7 @@ from ..connect_info import ConnectInfo
 from ..errors import DefinitionError, Refused
 from ..history.logs import Logs
 from ..presence import Presence
+from ..reasons import Reason
 from ..secret_key import Secret
 from ..server.request import Denied
 from ..server.server import Server
@@ -49,7 +50,7 @@ class DashboardSocket(Socket[DashboardNode]):
         lock, node = self.lock, self.node
         until = None if lock is None else lock.socket_until(params.get("token"))
         if until is None or node is None:
-            raise Refused("the dashboard needs a pass")
+            raise Refused(Reason.TOKEN_INVALID.text)
         info.expire_at(until)
         return node
 

@@ -137,9 +137,8 @@ export class Link extends EventTarget {
 }
 
 const REASONS = {
-  too_many_pages: "This node serves as many pages as it can. Close another dashboard, and load this page again.",
+  too_many_pages: "This node serves as many pages, and follows as much, as it can. Close another dashboard first.",
   rate_limited: "Too many requests. Try again in a moment.",
-  too_many_follows: "This node follows as much as it can. Stop another follow first.",
-  nothing_to_follow: "Give a name to follow.",
+  invalid_payload: "The server does not understand the request. Give a name to follow.",
   "unmatched topic": "The connection was lost. Try again.",
 };
