@@ -36,6 +36,7 @@ from .protocol.deflate import Deflate
 from .publisher import BlockingPublisher, Publisher
 from .raw import Ping, Pong, RawHandler, RawSocket
 from .socket import Socket
+from .tracing import Tracing
 
 __all__ = [
     "AlreadyTracked",
@@ -94,6 +95,7 @@ __all__ = [
     "StoreUnavailable",
     "Threads",
     "TooManyKeys",
+    "Tracing",
     "WrongThread",
     "on",
     "on_info",

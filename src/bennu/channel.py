@@ -359,7 +359,7 @@ class Channel(Agent[A, S]):
         if shared.telemetry.handlers[BroadcastSent]:
             scope = "local" if is_local else "all"
             report_broadcast(shared.telemetry, server.topic, message, scope)
-        if pubsub.send(server.topic, message, sender):
+        if pubsub.send_of_channel(server.topic, message, sender):
             await asyncio.sleep(0)  # a loop of broadcasts does not block other tasks
 
     def ref(self) -> ReplyRef:
