@@ -28,6 +28,7 @@ from .errors import (
 )
 from .history import History, HistoryEntry, HistoryPage, Position
 from .limits.limits import Limits, Rate, Rates, Threads
+from .limits.waiting import WarnWaiting
 from .longpoll import LongPoll
 from .message import Broadcast, Draining, Error, Ok, Reply
 from .metrics import Metrics
@@ -96,6 +97,7 @@ __all__ = [
     "Threads",
     "TooManyKeys",
     "Tracing",
+    "WarnWaiting",
     "WrongThread",
     "on",
     "on_info",

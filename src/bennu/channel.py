@@ -211,6 +211,7 @@ class Channel(Agent[A, S]):
         overflow: The effect of a further message of the server: ``"end"`` ends the channel, ``"drop_oldest"`` drops the
             message of the server that has waited longest.
         terminate_timeout: Seconds that ``terminate`` can take (5). Then ``terminate`` is cancelled.
+        warn_waiting: What can wait for the channel before the log warns: ``WarnWaiting(messages=50)``. Default: None.
         when_slow: The rule for messages while the client reads too slowly. ``"close"`` drops none, and closes the
             connection beyond ``Socket(max_unsent=...)``. ``DropOldest(...)`` and ``Latest(...)`` drop broadcasts
             and pushes, never replies.

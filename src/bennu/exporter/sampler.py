@@ -12,11 +12,12 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from ..metrics.families import ANY, ChannelLabels
 from ..metrics.tallies import Tallies
 from ..presence import Presence
 from ..server.server import Server
@@ -52,8 +53,9 @@ class _Look:
         self.slow = 0
         self.messages = 0
         self.bytes = 0
-        self.items = 0
         self.longest = 0
+        # Items and bytes of the mailboxes, by the identity of a definition.
+        self.boxes: dict[int, tuple[int, int]] = {}
 
     def part(self) -> bool:
         """Look at some of the connections. Return whether all were looked at."""
@@ -64,9 +66,10 @@ class _Look:
                 self.slow += 1
                 self.messages += messages
                 self.bytes += size
-            for length in connection.mailboxes():
-                self.items += length
-                self.longest = max(self.longest, length)
+            for definition, box in connection.mailboxes():
+                items, size = self.boxes.get(id(definition), (0, 0))
+                self.boxes[id(definition)] = items + len(box), size + box.bytes
+                self.longest = max(self.longest, len(box))
         self._next = end
         return end >= len(self._connections)
 
@@ -77,15 +80,22 @@ class Sampler:
     Args:
         server: The endpoint's server.
         tallies: The tallies, which have the words.
+        channels: The labels of each channel definition, by its identity.
         presences: The presences of the endpoint.
         logs: The logs of topics with history; None without history.
     """
 
     def __init__(
-        self, server: Server, tallies: Tallies, presences: Sequence[Presence], logs: Logs | None
+        self,
+        server: Server,
+        tallies: Tallies,
+        channels: Mapping[int, ChannelLabels],
+        presences: Sequence[Presence],
+        logs: Logs | None,
     ) -> None:
         self._server = server
         self._tallies = tallies
+        self._channels = channels
         self._presences = presences
         self._logs = logs
         self._loop = server.loop
@@ -127,8 +137,16 @@ class Sampler:
         put("bennu_slow_clients", look.slow)
         put("bennu_unsent_bytes", look.bytes)
         put("bennu_unsent_messages", look.messages)
-        put("bennu_mailbox_items", look.items)
         put("bennu_longest_mailbox", look.longest)
+        waiting = {labels[:2]: (0, 0) for labels in self._channels.values()}
+        waiting[ANY, ANY] = (0, 0)
+        for key, (items, size) in look.boxes.items():
+            labels = self._channels[key][:2] if key in self._channels else (ANY, ANY)
+            before = waiting[labels]
+            waiting[labels] = before[0] + items, before[1] + size
+        for labels, (items, size) in waiting.items():
+            put("bennu_mailbox_items", items, *labels)
+            put("bennu_mailbox_bytes", size, *labels)
 
     def _sample_process(self) -> None:
         put, server = self._tallies.set, self._server
