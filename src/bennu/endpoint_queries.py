@@ -154,7 +154,8 @@ class EndpointQueries:
             depth: The most steps from a channel to an object. Default: 6.
 
         Raises:
-            WrongThread: The call comes from another thread or event loop than the endpoint's.
+            WrongThread: The call comes from another thread or event loop than the endpoint's; there write
+                ``endpoint.sync.measure_assigns(...)``.
             NotStarted: The endpoint is not started in this process.
 
         Example:
