@@ -50,6 +50,8 @@ WITHOUT_MODULE: Final = {
     "test_docs_channels.py": "the tables of docs/",
     "test_docs_testing.py": "the tests of docs/testing.md",
     "test_docs_contracts.py": "docs/contracts.md",
+    "test_docs_debugging.py": "docs/debugging.md",
+    "test_docs_observability.py": "docs/observability.md",
     "test_docs_protocol.py": "the sections of docs/protocol.md",
     "test_layout.py": "this module",
     "test_patterns.py": "the run time of each regular expression",

@@ -29,6 +29,7 @@ from .errors import (
 )
 from .history import History, HistoryEntry, HistoryPage, Position
 from .limits.limits import Limits, Rate, Rates, Threads
+from .limits.waiting import WarnWaiting
 from .longpoll import LongPoll
 from .message import Broadcast, Draining, Error, Ok, Reply
 from .metrics import Metrics
@@ -37,6 +38,7 @@ from .protocol.deflate import Deflate
 from .publisher import BlockingPublisher, Publisher
 from .raw import Ping, Pong, RawHandler, RawSocket
 from .socket import Socket
+from .tracing import Tracing
 
 __all__ = [
     "AlreadyTracked",
@@ -96,6 +98,8 @@ __all__ = [
     "StoreUnavailable",
     "Threads",
     "TooManyKeys",
+    "Tracing",
+    "WarnWaiting",
     "WrongThread",
     "on",
     "on_info",

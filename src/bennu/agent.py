@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol
 from typing_extensions import TypeVar
 
 from .connect_info import ConnectInfo
+from .limits.waiting import WarnWaiting
 from .loop.blocking import blocking
 from .loop.home import Home
 
@@ -54,6 +55,8 @@ class Agent(Generic[A, S]):
         overflow: The effect of a further message of the server: ``"end"`` ends the object, ``"drop_oldest"`` drops the
             message of the server that has waited longest.
         terminate_timeout: Seconds that the last method can take (5). Then the method is cancelled.
+        warn_waiting: The number of messages or bytes that wait, above which the log warns: ``WarnWaiting(messages=50)``.
+            Default: None.
     """
 
     __slots__ = ("_server", "assigns")
@@ -62,6 +65,7 @@ class Agent(Generic[A, S]):
     max_mailbox: ClassVar[int] = 1000
     overflow: ClassVar[Literal["end", "drop_oldest"]] = "end"
     terminate_timeout: ClassVar[float] = 5.0
+    warn_waiting: ClassVar[WarnWaiting | None] = None
 
     assigns: A
     """The value that ``connect`` returned. All objects of a connection share it. To change it for this object only,

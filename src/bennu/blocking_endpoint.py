@@ -11,6 +11,7 @@ from .history.position import Position
 from .history.reader import DEFAULT_LIMIT, AnyPosition
 from .loop.blocking import blocking
 from .loop.home import Home
+from .server.assigns_size import AssignsReport
 
 if TYPE_CHECKING:
     from .endpoint import Endpoint
@@ -83,6 +84,15 @@ class BlockingEndpoint:
     def position(self, topic: str) -> Position:
         """Do what ``await endpoint.position(...)`` does."""
         return self._await("position", self._endpoint.position, topic)
+
+    def measure_assigns(
+        self, topic: str | None = None, *, largest: int = 10, seconds: float = 1.0, depth: int = 6
+    ) -> AssignsReport:
+        """Do what ``await endpoint.measure_assigns(...)`` does."""
+        function = partial(
+            self._endpoint.measure_assigns, largest=largest, seconds=seconds, depth=depth
+        )
+        return self._await("measure_assigns", function, topic)
 
     def drain(self, *, delay: float = 0.0, timeout: float | None = None) -> None:
         """Do what ``await endpoint.drain(...)`` does."""

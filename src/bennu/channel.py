@@ -211,6 +211,7 @@ class Channel(Agent[A, S]):
         overflow: The effect of a further message of the server: ``"end"`` ends the channel, ``"drop_oldest"`` drops the
             message of the server that has waited longest.
         terminate_timeout: Seconds that ``terminate`` can take (5). Then ``terminate`` is cancelled.
+        warn_waiting: What can wait for the channel before the log warns: ``WarnWaiting(messages=50)``. Default: None.
         when_slow: The rule for messages while the client reads too slowly. ``"close"`` drops none, and closes the
             connection beyond ``Socket(max_unsent=...)``. ``DropOldest(...)`` and ``Latest(...)`` drop broadcasts
             and pushes, never replies.
@@ -359,7 +360,7 @@ class Channel(Agent[A, S]):
         if shared.telemetry.handlers[BroadcastSent]:
             scope = "local" if is_local else "all"
             report_broadcast(shared.telemetry, server.topic, message, scope)
-        if pubsub.send(server.topic, message, sender):
+        if pubsub.send_of_channel(server.topic, message, sender):
             await asyncio.sleep(0)  # a loop of broadcasts does not block other tasks
 
     def ref(self) -> ReplyRef:

@@ -275,12 +275,16 @@ class ConnectInfo:
 
     @property
     def trace_id(self) -> str:
-        """The id of the trace that the request belongs to, by its header ``traceparent``; empty if there is none."""
+        """The id of the trace that the request belongs to, by its header ``traceparent`` or its span; empty if there is none."""
         extras = self._made_extras()
         if extras.trace_id is None:
             parent = parse_traceparent(self.headers.getlist("traceparent"))
             extras.trace_id = "" if parent is None else parent.trace_id
         return extras.trace_id
+
+    @trace_id.setter
+    def trace_id(self, trace_id: str) -> None:
+        self._made_extras().trace_id = trace_id
 
     # The request.
 

@@ -16,12 +16,13 @@ from .emits import check_declaration, check_emitted
 from .errors import DefinitionError, source_line
 from .history.idempotent import Idempotent, idempotent_of
 from .limits.rate import Rate, rate_of
+from .limits.waiting import WarnWaiting
 from .topic import Pattern
 from .user_code.callback import Callback
 from .user_code.fields import MISSING
 from .user_code.functions import refuse_bool
 from .user_code.mistakes import HOOKS, check_made_without_arguments
-from .user_code.options import COUNT, SECONDS, Option, check_option
+from .user_code.options import COUNT, SECONDS, Option, check_option, instance_of, optional
 from .user_code.outgoing import converter_for
 from .user_code.payload import Decoder, decoder_for
 from .user_code.signatures import bind_variables, hint_of, hints_of_class, parameters_of
@@ -201,6 +202,9 @@ _OPTIONS = {
         '"end" or "drop_oldest"',
         lambda value: value in ("end", "drop_oldest"),
         '"drop_oldest"',
+    ),
+    "warn_waiting": optional(
+        instance_of(WarnWaiting, "WarnWaiting(...)", "WarnWaiting(messages=50)")
     ),
 }
 

@@ -49,6 +49,8 @@ from .socket import Socket, SocketBase
 from .store import Store
 from .store.address import STORE, given_store, given_store_source
 from .telemetry import SECRET_TERMS, ParameterFilter, Telemetry
+from .tracing import Tracing
+from .tracing.given import TRACING, tracer_of
 from .transports.health import Health
 from .transports.host_guard import HostGuard
 from .transports.longpoll import LongPolling
@@ -79,6 +81,7 @@ __all__ = ["Endpoint"]
     api=optional(API),
     contracts=optional(PAGES),
     metrics=optional(METRICS),
+    tracing=TRACING,
     dashboard=optional(DASHBOARD),
     limits=optional(LIMITS),
     threads=optional(THREADS),
@@ -132,6 +135,7 @@ class Endpoint(EndpointQueries):
             development (``debug``) only. None serves none.
         metrics: The path of metrics for Prometheus (``"/metrics"``), or a :class:`~bennu.Metrics`. Without a token only
             programs on the same machine get them. None counts nothing.
+        tracing: Whether spans are made, with the global tracer provider of OpenTelemetry; or a :class:`~bennu.tracing.Tracing`.
         dashboard: A :class:`~bennu.Dashboard`: a page that shows what the nodes do. None serves none.
 
     Raises:
@@ -164,6 +168,7 @@ class Endpoint(EndpointQueries):
         api: Api | None = None,
         contracts: DevelopmentPages | None = None,
         metrics: Metrics | str | None = None,
+        tracing: Tracing | bool = False,
         dashboard: Dashboard | None = None,
     ) -> None:
         if debug is None:
@@ -181,12 +186,10 @@ class Endpoint(EndpointQueries):
             socket.expect_guard(check_origin)
         self._home = Home()
         self.telemetry = Telemetry(self._home)
-        self.pubsub = PubSub(
-            self.telemetry,
-            given_bus(pubsub),
-            self._home,
-            MessageTypes(messages, (kind for one in sockets.values() for kind in one.infos())),
-        )
+        types = MessageTypes(messages, (kind for one in sockets.values() for kind in one.infos()))
+        tracer = tracer_of(tracing, sockets)
+        make_pubsub = PubSub if tracer is None else tracer.pubsub
+        self.pubsub = make_pubsub(self.telemetry, given_bus(pubsub), self._home, types)
         source = given_store_source(store)
         logs = logs_of(sockets, keeper := given_store(source), self.pubsub, source)
         self.pubsub.logs = logs
@@ -200,7 +203,7 @@ class Endpoint(EndpointQueries):
             hide=hide,
             reader=LogReader(logs),
         )
-        server.pushes = pushes_of(sockets, keeper, server)
+        server.tracer, server.pushes = tracer, pushes_of(sockets, keeper, server)
         server.declared = DeclaredEvents(sockets.values()) if debug else None
         self.sockets = MappingProxyType(dict(sockets))
         self.presences, self.limits = tuple(presences), limits

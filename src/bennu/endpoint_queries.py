@@ -14,6 +14,8 @@ from .limits.limits import Limits
 from .loop.home import Home
 from .presence import Presence
 from .pubsub import PubSub
+from .server.assigns_size import AssignsReport, measure_channels
+from .server.channel_server import ChannelServer
 from .server.inspector import Inspector
 from .server.server import Server
 from .socket import SocketBase
@@ -127,12 +129,42 @@ class EndpointQueries:
             ``names = {channel.assigns.name for channel in endpoint.channels("room:1")}``
         """
         self._home.expect("endpoint", "channels")
+        return [cast("Channel[Any, Any]", member.agent) for member in self._members(topic)]
+
+    def _members(self, topic: str | None) -> list[ChannelServer]:
         return [
-            cast("Channel[Any, Any]", member.agent)
+            member
             for connection in self._server.connections
             for member in connection.members()
             if topic is None or member.topic == topic
         ]
+
+    async def measure_assigns(
+        self, topic: str | None = None, *, largest: int = 10, seconds: float = 1.0, depth: int = 6
+    ) -> AssignsReport:
+        """Measure what the channels of this process hold: their assigns and attributes. For an operator, while memory grows.
+
+        The sizes are those of ``sys.getsizeof``, which leaves out what libraries in C keep for an object. CPython can't limit
+        the memory of a channel. The event loop runs between two channels. At most 10,000 objects of a channel are looked at.
+
+        Args:
+            topic: The only topic. Default: None, all topics.
+            largest: How many of the largest channels the report has. Default: 10.
+            seconds: The most time. Channels that were not reached are counted as ``unmeasured``. Default: 1.
+            depth: The most steps from a channel to an object. Default: 6.
+
+        Raises:
+            WrongThread: The call comes from another thread or event loop than the endpoint's; there write
+                ``endpoint.sync.measure_assigns(...)``.
+            NotStarted: The endpoint is not started in this process.
+
+        Example:
+            ``report = await endpoint.measure_assigns()``
+            ``print(report.classes["Room"].bytes, report.largest[0].topic)``
+        """
+        self._home.expect("endpoint", "measure_assigns")
+        channels = self._members(topic)
+        return await measure_channels(channels, largest=largest, seconds=seconds, depth=depth)
 
     # Histories.
 

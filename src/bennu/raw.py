@@ -31,7 +31,7 @@ A = TypeVar("A", default=Any)
 S = TypeVar("S", default=Any)
 
 HOOKS: Final = ("opened", "receive", "pinged", "ponged", "info", "draining", "closed")
-OPTIONS: Final = ("max_inbox", "max_mailbox", "overflow", "terminate_timeout")
+OPTIONS: Final = ("max_inbox", "max_mailbox", "overflow", "terminate_timeout", "warn_waiting")
 
 
 class Ping(Struct, frozen=True):
@@ -68,6 +68,7 @@ class RawHandler(Agent[A, S]):
         overflow: The effect of a further message of the server: ``"end"`` ends the connection, ``"drop_oldest"`` drops
             the message of the server that has waited longest.
         terminate_timeout: Seconds that ``closed`` can take (5). Then ``closed`` is cancelled.
+        warn_waiting: The number of messages or bytes that wait, above which the log warns. Default: None.
 
     Example:
         >>> class Echo(RawHandler):

@@ -16,6 +16,7 @@ import pytest
 from bennu import Api, Channel, Endpoint, Presence, Socket, on_out
 from bennu.bus import BusAdapter, MemoryNetwork
 from bennu.reasons import APIReason, Limit
+from bennu.telemetry import BroadcastSent
 from bennu.testing.clock import advance, settle
 
 from ..support.cut_adapter import CutAdapter
@@ -111,6 +112,16 @@ async def test_a_message_reaches_the_clients_of_all_nodes_unchanged() -> None:
             ("loud", {"text": "HI"}),
         ]
         ann.read().clear()
+
+
+async def test_a_message_is_reported_as_a_broadcast_of_the_node() -> None:
+    heard: list[BroadcastSent] = []
+    endpoint = endpoint_with()
+    endpoint.telemetry.attach(heard.append, BroadcastSent)
+    async with running(endpoint) as (_, http):
+        await http.post("/api/publish", json={"topic": "room:1", "event": "a"})
+        await http.post("/api/publish", json={"topic": "room:1", "event": "phx_a"})
+    assert heard == [BroadcastSent("room:1", "a", "all")]
 
 
 async def test_the_node_that_answers_counts_too() -> None:

@@ -77,7 +77,8 @@ async def test_many_connections_are_looked_at_in_parts(monkeypatch: pytest.Monke
                 room.push("wait")
         await advance(2)
         scraped = await scrape(app)
-        assert scraped.sum("bennu_mailbox_items") == 6
+        assert scraped.sum("bennu_mailbox_items", channel="Room", topic="room:*") == 6
+        assert scraped.sum("bennu_mailbox_bytes", channel="Room", topic="room:*") == 6 * len("{}")
         assert scraped.sum("bennu_longest_mailbox") == 3
 
 
@@ -102,8 +103,23 @@ async def test_a_raw_handler_that_is_busy() -> None:
         for _ in range(3):
             wire.send("text")
         await settle()
-        assert (await scrape(app)).sum("bennu_longest_mailbox") == 2
+        scraped = await scrape(app)
+        assert scraped.sum("bennu_longest_mailbox") == 2
+        assert scraped.sum("bennu_mailbox_items", channel="*", topic="*") == 2
+        assert scraped.sum("bennu_mailbox_bytes") == 2 * len("text")
         wire.close()
+
+
+async def test_what_waited_waits_no_more() -> None:
+    app = make()
+    async with running(app):
+        async with connect(app, "/socket") as ann:
+            room = await ann.join("room:1")
+            for _ in range(3):
+                room.push("wait")
+            await settle()
+            assert (await scrape(app)).sum("bennu_mailbox_items") == 2
+        assert (await scrape(app)).sum("bennu_mailbox_items") == 0
 
 
 async def test_the_bus_and_the_store() -> None:

@@ -86,9 +86,14 @@ class Program:
 
 
 class Server:
-    """`bennu run` of the interop endpoint, on a free port that it keeps when it starts again."""
+    """`bennu run` of the interop endpoint, on a free port that it keeps when it starts again.
 
-    def __init__(self) -> None:
+    Args:
+        target: The endpoint. Default: that of most tests.
+    """
+
+    def __init__(self, target: str = "tests.interop.endpoint:endpoint") -> None:
+        self._target = target
         self.port = 0
         self.lines: list[str] = []
         self._program: Program | None = None
@@ -101,8 +106,7 @@ class Server:
 
     def start(self) -> None:
         """Start the server, and wait until it listens."""
-        target = "tests.interop.endpoint:endpoint"
-        command = [sys.executable, "-m", "bennu", "run", target, "--port", str(self.port)]
+        command = [sys.executable, "-m", "bennu", "run", self._target, "--port", str(self.port)]
         program = self._program = Program(command, self.lines)
         while True:
             line = program.next_line("sign that it listens")

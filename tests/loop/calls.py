@@ -95,6 +95,7 @@ ENDPOINT: dict[str, Call] = {
     "channels": lambda w: w.endpoint.channels(),
     "history": lambda w: w.endpoint.history("room:1"),
     "position": lambda w: w.endpoint.position("room:1"),
+    "measure_assigns": lambda w: w.endpoint.measure_assigns(),
     "drain": lambda w: w.endpoint.drain(),
 }
 LIFE: dict[str, Call] = {
@@ -198,6 +199,7 @@ TWINS: dict[str, Call] = {
     ),
     "BlockingEndpoint.history": lambda w: w.endpoint.sync.history("room:1"),
     "BlockingEndpoint.position": lambda w: w.endpoint.sync.position("room:1"),
+    "BlockingEndpoint.measure_assigns": lambda w: w.endpoint.sync.measure_assigns(),
     "BlockingEndpoint.disconnect": lambda w: w.endpoint.sync.disconnect("nobody"),
     "BlockingEndpoint.drain": lambda w: w.endpoint.sync.drain(),
     **{

@@ -335,6 +335,9 @@ READS = {
         "listen",  # subscribe, for the parts of Bennu
         "unsubscribe",  # Subscription.cancel
         "send",  # local_broadcast, for a caller that has checked the event loop
+        "send_of_channel",  # the same
+        "broadcasting",  # the HTTP API, on the event loop
+        "make_bus",  # the constructor
         "receive",  # send, for a message that is encoded
         "start",
         "stop",

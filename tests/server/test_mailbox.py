@@ -36,7 +36,7 @@ class Taker:
     topic = label = "taker"
 
     def __init__(self, **options: Any) -> None:
-        bounds = {"max_inbox": 4, "max_mailbox": 2, "overflow": "end"}
+        bounds = {"max_inbox": 4, "max_mailbox": 2, "overflow": "end", "warn_waiting": None}
         self.agent = SimpleNamespace(**{**bounds, **options})
         self.connection = self.server = self
         self.log = logging.getLogger("taker")

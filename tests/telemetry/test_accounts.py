@@ -178,3 +178,15 @@ def test_a_loss_that_nobody_counts_is_found() -> None:
     found.append(account.is_balanced)
     assert found == [True, False, True, True]
     assert account.as_dict()["dropped"] == {"slow_oldest": 1}
+
+
+def test_deliveries_that_a_queue_had_held_are_told_of() -> None:
+    """Not those that were dropped there."""
+    heard: list[tuple[int, int]] = []
+    account = Account()
+    account.late = lambda count, size: heard.append((count, size))
+    account.queued()
+    account.queued()
+    account.unqueued(size=80)
+    account.unqueued(DropReason.SLOW_OLDEST, size=90)
+    assert heard == [(1, 80)]

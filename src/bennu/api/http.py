@@ -18,6 +18,7 @@ import asyncio
 import math
 import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
+from contextlib import nullcontext
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -208,7 +209,9 @@ class APIServer:
                     operation, read_query(exchange.scope.get("query_string", b""), operation)
                 )
             request = self._decode(operation.request, await self._body(exchange))
-            return await self._change(request, name, exchange)
+            tracer = self._server.tracer
+            with nullcontext() if tracer is None else tracer.requested(exchange.scope["headers"]):
+                return await self._change(request, name, exchange)
         finally:
             self._under_way -= 1
 

@@ -190,16 +190,17 @@ class APIOperations:
         history = None if logs is None else logs.history_of(topic, envelope.name)
         try:
             expect_event(envelope.name)
-            if logs is not None and history is not None:
-                position = await logs.publish(history, _broadcast(topic, envelope))
-                return APIResult(position=APIPosition(*position))
-            data = pack(*envelope)
-            pubsub.receive(topic, envelope)
-            count = int(pubsub.subscribers(topic) > 0)
-            if cluster is None:
-                await asyncio.sleep(0)  # other tasks run between the messages of one request
-                return APIResult(count)
-            others = await cluster.publish(TOPICS + topic, data)
+            with pubsub.broadcasting(topic, envelope.name):
+                if logs is not None and history is not None:
+                    position = await logs.publish(history, _broadcast(topic, envelope))
+                    return APIResult(position=APIPosition(*position))
+                data = pack(*envelope)
+                pubsub.receive(topic, envelope)
+                count = int(pubsub.subscribers(topic) > 0)
+                if cluster is None:
+                    await asyncio.sleep(0)  # other tasks run between the messages of one request
+                    return APIResult(count)
+                others = await cluster.publish(TOPICS + topic, data)
         except ReservedEvent:
             text = APIReason.RESERVED_EVENT.meaning
             return APIResult(UNSET, APIReason.RESERVED_EVENT.text, text)

@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "new": "new:new",
     "publish": "publish:publish",
     "replay": "replay:replay",
+    "top": "top:top",
     "types": "contracts:types",
 }
 """The modules beside this one, and the names of the commands in them."""

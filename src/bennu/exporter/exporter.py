@@ -95,7 +95,7 @@ class Exporter:
         tallies = Tallies(self._schema, memory.block, labels.channels, labels.topic_of)
         server.tallies = server.pubsub.tallies = tallies
         self._detach = server.telemetry.attach(EventCounter(tallies), *COUNTED)
-        self._sampler = Sampler(server, tallies, self._presences, self._logs)
+        self._sampler = Sampler(server, tallies, labels.channels, self._presences, self._logs)
 
     def warn(self, other_workers: Callable[[], str | None]) -> None:
         """Log that the metrics are those of a part of the clients, if they are.

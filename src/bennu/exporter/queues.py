@@ -28,6 +28,7 @@ class QueueLook:
         bytes: Bytes that wait for them.
         items: Items that wait for busy channels.
         longest: Items that wait for the busiest channel.
+        boxes: Items and bytes of the mailboxes, by the identity of a definition.
     """
 
     def __init__(self, connections: Sequence[ServerConnection[Any]], most_slow: int = 0) -> None:
@@ -40,6 +41,7 @@ class QueueLook:
         self.bytes = 0
         self.items = 0
         self.longest = 0
+        self.boxes: dict[int, tuple[int, int]] = {}
 
     def part(self) -> bool:
         """Look at some of the connections. Return whether all were looked at."""
@@ -51,9 +53,11 @@ class QueueLook:
                 self.messages += messages
                 self.bytes += size
                 self._keep((size, messages, number, connection))
-            for length in connection.mailboxes():
-                self.items += length
-                self.longest = max(self.longest, length)
+            for definition, box in connection.mailboxes():
+                items, size = self.boxes.get(id(definition), (0, 0))
+                self.boxes[id(definition)] = items + len(box), size + box.bytes
+                self.items += len(box)
+                self.longest = max(self.longest, len(box))
         self._next = end
         return end >= len(self._connections)
 

@@ -12,11 +12,12 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from ..metrics.families import ANY, ChannelLabels
 from ..metrics.tallies import Tallies
 from ..presence import Presence
 from ..server.server import Server
@@ -42,15 +43,22 @@ class Sampler:
     Args:
         server: The endpoint's server.
         tallies: The tallies, which have the words.
+        channels: The labels of each channel definition, by its identity.
         presences: The presences of the endpoint.
         logs: The logs of topics with history; None without history.
     """
 
     def __init__(
-        self, server: Server, tallies: Tallies, presences: Sequence[Presence], logs: Logs | None
+        self,
+        server: Server,
+        tallies: Tallies,
+        channels: Mapping[int, ChannelLabels],
+        presences: Sequence[Presence],
+        logs: Logs | None,
     ) -> None:
         self._server = server
         self._tallies = tallies
+        self._channels = channels
         self._presences = presences
         self._logs = logs
         self._loop = server.loop
@@ -92,8 +100,16 @@ class Sampler:
         put("bennu_slow_clients", look.slow)
         put("bennu_unsent_bytes", look.bytes)
         put("bennu_unsent_messages", look.messages)
-        put("bennu_mailbox_items", look.items)
         put("bennu_longest_mailbox", look.longest)
+        waiting = {labels[:2]: (0, 0) for labels in self._channels.values()}
+        waiting[ANY, ANY] = (0, 0)
+        for key, (items, size) in look.boxes.items():
+            labels = self._channels[key][:2] if key in self._channels else (ANY, ANY)
+            before = waiting[labels]
+            waiting[labels] = before[0] + items, before[1] + size
+        for labels, (items, size) in waiting.items():
+            put("bennu_mailbox_items", items, *labels)
+            put("bennu_mailbox_bytes", size, *labels)
 
     def _sample_process(self) -> None:
         put, server = self._tallies.set, self._server

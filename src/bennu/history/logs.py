@@ -10,7 +10,7 @@ reaches nobody, because without an offset nobody could recover it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import StoreUnavailable
@@ -65,6 +65,7 @@ class Logs:
         memory: The store, if it is in the memory of this process alone and answers at once; else None.
         turns: Shares the turns of the event loop among members that catch up.
         origins: The local senders of drafts that are being passed on, by the ids of the drafts.
+        drafted: Called with the id of each draft of a broadcast; None without tracing, which sets it.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class Logs:
         self._writers = LogWriters(self._append, self.spawn)
         self._heard: set[str] = set()
         self.origins: dict[str, object] = {}
+        self.drafted: Callable[[str], object] | None = None
         self._plain = PlainBroadcasts(self.log)
         self.guard = StoreGuard(store, self.spawn, self.check_all, self.log, pubsub.telemetry)
         self.memory = store if isinstance(store, MemoryStore) and not store.is_shared else None
@@ -268,6 +270,8 @@ class Logs:
             raise StoreUnavailable("the endpoint has stopped")
         topic, member = message.topic, getattr(sender, "member", None)
         draft = self._drafts.make(message, NOBODY if member is None else member.sender)
+        if self.drafted is not None:
+            self.drafted(draft.id)
         if self.memory is None:
             position = await self._writers.write(topic, history, draft, sender)
         else:

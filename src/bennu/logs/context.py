@@ -61,7 +61,8 @@ def running(what: Running | None) -> Generator[None]:
 
 
 class LineContext(dict[str, str]):
-    """The context of one line: the known ones of ``connection_id``, ``user_id``, ``topic``, ``event``, ``channel``, ``trace_id``.
+    """The context of one line: the known ones of ``connection_id``, ``user_id``, ``topic``, ``event``, ``channel``,
+    ``trace_id``, ``span_id``.
 
     Its text is for the end of a line: ``" [connection_id=5f0c topic=room:1]"``, or empty if nothing is known. A value
     with other characters than those of usual ids is in quotes, so a client's text can't look like another field.

@@ -35,8 +35,8 @@ class JSONFormatter(logging.Formatter):
 
     The fields are ``time`` (UTC), ``level``, ``logger``, ``message``, ``process``, and where they are known ``worker``,
     ``kind`` (the text of the line without its values), ``connection_id``, ``user_id``, ``topic``, ``event``,
-    ``channel``, ``trace_id``, ``exception`` (``type``, ``message``, ``traceback``), ``stack``, ``request`` (of
-    uvicorn's access log), and ``extra`` (what your code has passed as ``extra=``, without secrets).
+    ``channel``, ``trace_id``, ``span_id``, ``exception`` (``type``, ``message``, ``traceback``), ``stack``, ``request``
+    (of uvicorn's access log), and ``extra`` (what your code has passed as ``extra=``, without secrets).
 
     Args:
         worker: The name of the worker in each line; default none.

@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 ANY: Final = "*"
-"""The label of all events without a handler of their own, and of topics without a pattern."""
+"""The label of all events without a handler of their own, of topics without a pattern, and of raw handlers."""
 
 OTHER: Final = "other"
 """The label of a value that is in none of our tables."""
@@ -91,7 +91,7 @@ def schema_of(labels: Labels) -> Schema:
         *_of_connections(labels),
         *_of_channels(labels),
         *_of_topics(labels),
-        *_of_clients(),
+        *_of_clients(labels),
         *_of_process(),
         *_of_presences(labels),
         *_of_bus(labels),
@@ -209,7 +209,8 @@ def _of_topics(labels: Labels) -> list[Family]:
     ]
 
 
-def _of_clients() -> list[Family]:
+def _of_clients(labels: Labels) -> list[Family]:
+    boxes = ((ANY, ANY), *((one.channel, one.topic) for one in labels.channels))
     return [
         _counter(
             "bennu_messages_dropped",
@@ -226,7 +227,13 @@ def _of_clients() -> list[Family]:
         _gauge("bennu_slow_clients", "Clients that read too slowly."),
         _gauge("bennu_unsent_bytes", "Bytes that wait for slow clients."),
         _gauge("bennu_unsent_messages", "Messages that wait for slow clients, and can be dropped."),
-        _gauge("bennu_mailbox_items", "Items that wait for busy channels."),
+        _gauge("bennu_mailbox_items", "Items that wait for busy channels.", "channel topic", boxes),
+        _gauge(
+            "bennu_mailbox_bytes",
+            "Bytes of messages of clients that wait for busy channels.",
+            "channel topic",
+            boxes,
+        ),
         _of_worker("bennu_longest_mailbox", "Items that wait for the busiest channel."),
     ]
 

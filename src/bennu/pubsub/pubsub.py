@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from msgspec import Raw
@@ -78,7 +79,7 @@ class PubSub:
         self.home = Home(starts_on_use=True) if home is None else home
         self.telemetry = telemetry or Telemetry()
         self.log = self.telemetry.log.child("pubsub")
-        self.bus = GivenBus(bus)
+        self.bus = self.make_bus(bus)
         self.node = self.bus.first.node
         self.is_alone = self.bus.is_alone
         self.types = MessageTypes() if types is None else types
@@ -88,6 +89,10 @@ class PubSub:
         self.logs: TopicLogs | None = None
         self.tallies: Tallies | None = None
         self.watch: TopicWatch | None = None
+
+    def make_bus(self, bus: str | BusAdapter | None) -> GivenBus:
+        """Return the bus that this PubSub was given."""
+        return GivenBus(bus)
 
     def unbind(self) -> None:
         """Forget the event loop, so that a stopped endpoint can start again on another event loop."""
@@ -370,6 +375,14 @@ class PubSub:
         """
         subscribers = self._topics.get(topic)
         return subscribers is not None and subscribers.send(self, message, sender, text)
+
+    send_of_channel = send
+    """:meth:`send` for a channel of a node alone, which has reported the broadcast. Tracing puts it into a span."""
+
+    def broadcasting(self, topic: str, event: str) -> AbstractContextManager[None]:
+        """Return what a broadcast runs in that the HTTP API passes on. Tracing puts it into a span."""
+        report_broadcast(self.telemetry, topic, Broadcast(topic, event, None), "all")
+        return nullcontext()
 
     def pass_on(self, topic: str, epoch: str, entry: LogEntry, sender: object) -> bool:
         """Send an entry of a topic with history to the subscribers in this process, except the sender.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from ..message import Broadcast
@@ -12,7 +13,13 @@ __all__ = ["TopicLogs"]
 
 
 class TopicLogs(Protocol):
-    """Keeps the logs of topics."""
+    """Keeps the logs of topics.
+
+    Attributes:
+        drafted: Called with the id of each draft of a broadcast; None without tracing, which sets it.
+    """
+
+    drafted: Callable[[str], object] | None
 
     @property
     def store(self) -> Store:

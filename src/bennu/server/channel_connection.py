@@ -221,8 +221,10 @@ class ChannelConnection(ServerConnection[Socket[Any]]):
             self.reply(message.join_ref, message.ref, topic, ERROR, response)
             return
         definition, parameters = found
+        tracer = self.server.tracer
+        make = ChannelServer if tracer is None or not self.socket.log else tracer.channel_server
         try:
-            joining = ChannelServer(self, definition, message, parameters)
+            joining = make(self, definition, message, parameters)
         except Exception:
             self.server.log.exception("A channel for %r could not be made", topic)
             self.not_joined(message, CRASHED)

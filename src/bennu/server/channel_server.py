@@ -270,6 +270,8 @@ class ChannelServer:
 
     # The task.
 
+    _answer_join, _next_step = join, step_of  # tracing puts them into spans
+
     async def _run(self, message: Any) -> None:
         """Run the join, then a handler for each item, and then the end."""
         task, connection = self.task, self.connection
@@ -283,11 +285,11 @@ class ChannelServer:
         running: Any
         value: Any
         try:
-            if not await join(self, message):
+            if not await self._answer_join(message):
                 return
             unanswered = None  # its payload can be large
             while True:
-                step = step_of(self, item)
+                step = self._next_step(item)
                 if step is not None:
                     if step.__class__ is End:
                         end = cast("End", step)
@@ -369,11 +371,7 @@ class ChannelServer:
             self.connection.crashed(self)
 
     def _clean_up(self, unanswered: Message | None) -> None:
-        """Release everything, however the task ended. This can't be cancelled, and never waits.
-
-        Args:
-            unanswered: The client's join, if it is not answered.
-        """
+        """Release everything, however the task ended, and answer a join that is ``unanswered``. This never waits."""
         self.leave_lane()
         if self.member is not None:
             self.member.end()

@@ -27,10 +27,13 @@ if TYPE_CHECKING:
     from ..metrics.tallies import ChannelTally
     from .channel_connection import ChannelConnection
     from .channel_server import ChannelServer
+    from .server import Server
 
 __all__ = [
     "emit_handled",
     "emit_refused",
+    "note_crash",
+    "note_refusal",
     "report_joined",
     "report_moved",
     "report_pushed",
@@ -155,6 +158,24 @@ def emit_refused(server: ChannelServer, message: Message, response: Any) -> None
         event, reason = str(message.event), why(response)
         name = server.definition.name
         telemetry.tell(MessageRefused(server.topic, name, event, message.ref, reason))
+
+
+def note_refusal(server: Server, response: Any, *, is_crash: bool) -> None:
+    """Note on the current span that a client was refused.
+
+    Args:
+        server: The endpoint's server.
+        response: What the client gets.
+        is_crash: Whether code of the user has failed.
+    """
+    if server.tracer is not None:
+        server.tracer.refused(why(response), is_crash=is_crash)
+
+
+def note_crash(server: Server, error: BaseException) -> None:
+    """Note on the current span that code of the user has raised an exception."""
+    if server.tracer is not None:
+        server.tracer.crashed(error)
 
 
 def warn_unsent(server: ChannelServer, handler: Handler, value: object) -> None:

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from ..user_code.callback import Callback
     from .channel_server import ChannelServer
     from .handshake import Accepted
+    from .mailbox import Mailbox
     from .server import Server
     from .transport import Transport
 
@@ -241,10 +242,10 @@ class ServerConnection(ABC, Generic[K]):
         """Return the joined channels. Some of them can allow drops for a slow client."""
         return ()
 
-    def mailboxes(self) -> list[int]:
-        """Return how many items wait for each busy channel or handler."""
-        boxes = [channel.task.mailbox for channel in self.members()]
-        return [len(box) for box in boxes if box is not None]
+    def mailboxes(self) -> list[tuple[object, Mailbox]]:
+        """Return the mailbox of each channel or handler that has one, with the definition of its class."""
+        boxes = [(channel.definition, channel.task.mailbox) for channel in self.members()]
+        return [(definition, box) for definition, box in boxes if box is not None]
 
     # The idle timer.
 

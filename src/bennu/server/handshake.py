@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, cast
 
@@ -29,6 +30,7 @@ from ..socket import SocketBase
 from ..telemetry import SocketConnected
 from ..user_code.functions import add_refusal_note
 from .channel_connection import ChannelConnection
+from .channel_telemetry import note_crash
 from .raw_connection import RawConnection
 from .refused_connection import MAX_REFUSED, RefusedConnection
 from .request import FORBIDDEN, ConnectRequest, Denied
@@ -209,9 +211,12 @@ async def _connect(
 ) -> Accepted | Denied:
     """Call the user's ``connect``, and report the outcome."""
     socket, info, started = request.target.socket, request.info, time.perf_counter()
-    connecting = Connecting(info)
-    with running(connecting):
+    tracer = server.tracer if socket.log else None
+    connecting = Connecting(info, tracer)
+    with running(connecting), nullcontext() if tracer is None else tracer.connecting(request):
         answer = await _ask(server, request, connecting)
+        if isinstance(answer, _Refusal) and tracer is not None:
+            tracer.refused(answer.reason)
     outcome: Accepted | Denied
     reason = ""
     if isinstance(answer, Denied):
@@ -264,6 +269,7 @@ async def _ask(
             return Denied(500, b"Internal Server Error")
     except Exception as error:
         add_refusal_note(error)
+        note_crash(server, error)
         server.log.exception("connect of %s crashed", target.mount)
         return Denied(500, b"Internal Server Error")
     return _Assigns(assigns)

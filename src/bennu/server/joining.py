@@ -14,7 +14,7 @@ from ..user_code.callback import crash_of
 from ..user_code.functions import add_refusal_note
 from ..user_code.invalid_payload import InvalidPayload
 from .channel_member import JoinResult
-from .channel_telemetry import report_joined
+from .channel_telemetry import note_crash, note_refusal, report_joined
 from .end import Trigger
 from .joining_history import RETRY_AFTER, join_history, where_log_stands, without_key
 from .task import Interruption
@@ -86,6 +86,7 @@ async def join(channel: ChannelServer, message: Message) -> bool:
             connection.release(channel)
             return True
     channel.move(Trigger.REFUSED)
+    note_refusal(connection.server, outcome.response, is_crash=outcome.response is CRASHED)
     connection.not_joined(message, outcome.response)
     connection.release(channel)
     return False
@@ -143,6 +144,7 @@ async def _ask(channel: ChannelServer, handler: Handler, message: Message) -> Ok
         if task.interruption is Interruption.KILLED:
             raise
         add_refusal_note(error)
+        note_crash(channel.connection.server, error)
         channel.connection.server.log.exception("The join of %r crashed", channel.topic)
         return Error(CRASHED)
     finally:

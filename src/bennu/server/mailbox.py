@@ -26,10 +26,11 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec import Struct
 
 from ..logs.context import running
-from ..message import PHX_LEAVE, Message, Opcode
+from ..message import PHX_LEAVE, Message, Opcode, bytes_of
 from ..reasons import DropReason
 from .end import End
 from .running import About
+from .waiting import WaitingWatch
 
 if TYPE_CHECKING:
     from .channel_server import ChannelServer
@@ -88,6 +89,7 @@ class Mailbox:
         "_server",
         "_servers",
         "_taken",
+        "_watch",
         "is_full",
         "sizes",
     )
@@ -104,11 +106,18 @@ class Mailbox:
         self._handled = 0  # bytes of counted messages since the task last waited for a turn
         self._dropped = 0
         self._from_log = 0  # entries of a log in _servers
+        limit = server.agent.warn_waiting
+        self._watch = None if limit is None else WaitingWatch(server, limit)
         self.sizes: dict[int, int] = {}
         self.is_full = False
 
     def __len__(self) -> int:
         return self._put - self._taken + len(self._servers or ())
+
+    @property
+    def bytes(self) -> int:
+        """The bytes of the client's messages that wait."""
+        return sum(map(_size_of, self._clients or ()))
 
     # The client's messages.
 
@@ -133,6 +142,8 @@ class Mailbox:
             self._clients = deque((item,))
         else:
             self._clients.append(item)
+        if self._watch is not None:
+            self._watch.put(_size_of(item), len(self))
 
     # The server's items.
 
@@ -153,6 +164,8 @@ class Mailbox:
             del servers[int(servers[0][1][0] is Kind.ENTRY)]
             self._tell_dropped()
         servers.append((self._put, (kind, content)))
+        if self._watch is not None:
+            self._watch.put(0, len(self))
         return True
 
     def _tell_dropped(self) -> None:
@@ -181,6 +194,8 @@ class Mailbox:
                 self._from_log -= 1
             if not servers:
                 self._servers = None
+            if self._watch is not None:
+                self._watch.taken(0, len(self))
             return item
         if clients is None:
             return None
@@ -193,12 +208,16 @@ class Mailbox:
         elif self.is_full and self._put - self._taken - self._free <= self._half:
             self.is_full = False
             self._server.connection.resume_reading()
+        if self._watch is not None:
+            self._watch.taken(_size_of(message), len(self))
         return message
 
     def clear(self) -> None:
         """Drop all items, and resume reading if it is paused because of this mailbox."""
         self._clients = self._servers = None  # they can hold megabytes
         self._taken, self._free, self._from_log = self._put, 0, 0
+        if self._watch is not None:
+            self._watch.cleared()
         connection = self._server.connection
         if self.is_full:
             self.is_full = False
@@ -231,3 +250,11 @@ class Mailbox:
 def _counts(item: Message | Frame | End) -> bool:
     """Return whether an item counts for the bound of the client's messages."""
     return type(item) is Frame or (type(item) is Message and item.event != PHX_LEAVE)
+
+
+def _size_of(item: Message | Frame | End) -> int:
+    """Return the bytes of what a client has sent; 0 for an end."""
+    if isinstance(item, End):
+        return 0
+    content: object = item.data if isinstance(item, Frame) else item.payload
+    return len(content) if isinstance(content, bytes) else bytes_of(content)

@@ -17,7 +17,7 @@ from ..message import TEXT, Opcode
 from ..raw import RawSocket
 from ..reasons import CloseCode
 from .connection import ServerConnection
-from .mailbox import Frame
+from .mailbox import Frame, Mailbox
 from .raw_server import RawServer
 
 if TYPE_CHECKING:
@@ -108,10 +108,10 @@ class RawConnection(ServerConnection[RawSocket[Any]]):
         if self._running is not None:
             self._running.end(reason)
 
-    def mailboxes(self) -> list[int]:
-        """Return how many items wait for the handler."""
+    def mailboxes(self) -> list[tuple[object, Mailbox]]:
+        """Return the mailbox of the handler, if it has one, with the definition of its class."""
         box = None if self._running is None else self._running.task.mailbox
-        return [] if box is None else [len(box)]
+        return [] if box is None else [(self.socket.definition, box)]
 
     # Methods for the handler's server.
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .channel_server import ChannelServer
     from .connection import ServerConnection
     from .raw_server import RawServer
+    from .tracer import ServerTracer
 
 __all__ = ["About", "AboutConnection", "Connecting", "Handling", "context_of_started"]
 
@@ -25,16 +26,18 @@ class Connecting:
 
     Args:
         info: The request.
+        tracer: Knows the current span; None without tracing.
 
     Attributes:
         socket_id: The id that the socket's ``id`` has returned; None before.
     """
 
-    __slots__ = ("_info", "_task", "socket_id")
+    __slots__ = ("_info", "_task", "_tracer", "socket_id")
 
-    def __init__(self, info: ConnectInfo) -> None:
+    def __init__(self, info: ConnectInfo, tracer: ServerTracer | None = None) -> None:
         self.socket_id: str | None = None
         self._info = info
+        self._tracer = tracer
         self._task = asyncio.current_task()
 
     @property
@@ -44,7 +47,7 @@ class Connecting:
 
     def log_fields(self) -> dict[str, str | None]:
         """Return what is known of the client so far."""
-        return _fields(self._info, self.socket_id)
+        return _fields(self._tracer, self._info, self.socket_id)
 
 
 class Handling:
@@ -79,7 +82,8 @@ class Handling:
             topic = channel.topic
             event = event_of(channel) if event is None else event
         name = server.definition.name
-        return _fields(connection.info, connection.id, topic, event, name)
+        tracer = connection.server.tracer
+        return _fields(tracer, connection.info, connection.id, topic, event, name)
 
 
 class About(Handling):
@@ -112,7 +116,7 @@ class AboutConnection:
 
     def log_fields(self) -> dict[str, str | None]:
         """Return the fields of the client."""
-        return _fields(self._connection.info, self._connection.id)
+        return _fields(None, self._connection.info, self._connection.id)
 
 
 def event_of(channel: ChannelServer) -> str | None:
@@ -142,13 +146,14 @@ def _in_thread_or(*tasks: asyncio.Task[Any] | None) -> bool:
 
 
 def _fields(
+    tracer: ServerTracer | None,
     info: ConnectInfo,
     socket_id: str | None,
     topic: str | None = None,
     event: str | None = None,
     channel: str | None = None,
 ) -> dict[str, str | None]:
-    return {
+    fields = {
         "connection_id": info.connection_id,
         "user_id": info.user_id or socket_id,
         "topic": topic,
@@ -156,3 +161,4 @@ def _fields(
         "channel": channel,
         "trace_id": info.trace_id,
     }
+    return fields if tracer is None else fields | tracer.ids()

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .connection import ServerConnection
     from .declared import DeclaredEvents
     from .idempotent_pushes import IdempotentPushes
+    from .tracer import ServerTracer
 
 __all__ = ["Server"]
 
@@ -61,6 +62,7 @@ class Server:
         refused: The connections of refused clients that can read the reason.
         state: The value that the endpoint's lifespan yielded.
         tallies: Counts for metrics; None without metrics. The exporter sets it.
+        tracer: Makes spans; None without tracing. The endpoint sets it.
     """
 
     def __init__(
@@ -102,6 +104,7 @@ class Server:
         self.pushes: IdempotentPushes | None = None
         self.declared: DeclaredEvents | None = None
         self.tallies: Tallies | None = None
+        self.tracer: ServerTracer | None = None
 
     @property
     def tasks(self) -> int:

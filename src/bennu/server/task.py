@@ -28,6 +28,7 @@ from ..logs.printable import described
 from ..message import Message
 from ..user_code.callback import crash_of
 from ..user_code.functions import add_refusal_note
+from .channel_telemetry import note_crash
 from .end import End, Trigger
 from .kill import kill
 from .mailbox import Kind, Mailbox
@@ -215,9 +216,10 @@ class SupervisedTask:
             server.connection.server.log.error(  # noqa: TRY400 - the traceback shows only where it waited
                 "%s of %s took over %gs", name, server.label, limit
             )
-        except Exception:
+        except Exception as error:
             if self.interruption is Interruption.KILLED:
                 raise
+            note_crash(server.connection.server, error)
             server.connection.server.log.exception("%s of %s crashed", name, server.label)
         finally:
             self.clear_limit()

@@ -10,6 +10,7 @@ __all__ = [
     "ChannelHandledIn",
     "ChannelJoined",
     "MessageRefused",
+    "MessagesWaiting",
     "PushSent",
     "ReplySent",
 ]
@@ -93,6 +94,23 @@ class MessageRefused:
     event: str
     ref: Any
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class MessagesWaiting:
+    """More waits for a channel or raw handler than its ``warn_waiting``.
+
+    Attributes:
+        topic: The topic; the name of the class for a raw handler.
+        channel: The name of the class.
+        messages: Items that wait.
+        size: Bytes of the client's messages that wait.
+    """
+
+    topic: str
+    channel: str
+    messages: int
+    size: int
 
 
 @dataclass(frozen=True, slots=True)

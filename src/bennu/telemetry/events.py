@@ -9,6 +9,7 @@ from .channel_events import (
     ChannelHandledIn,
     ChannelJoined,
     MessageRefused,
+    MessagesWaiting,
     PushSent,
     ReplySent,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "LoopHeld",
     "MessageRefused",
     "MessagesDropped",
+    "MessagesWaiting",
     "PresenceChanged",
     "PushSent",
     "ReplicaChanged",
@@ -57,6 +59,7 @@ Event = (
     | ChannelEnded
     | ChannelHandledIn
     | MessageRefused
+    | MessagesWaiting
     | ReplySent
     | PushSent
     | BroadcastSent

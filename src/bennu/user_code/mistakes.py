@@ -27,6 +27,7 @@ OPTIONS = (
     "max_mailbox",
     "overflow",
     "terminate_timeout",
+    "warn_waiting",
     "when_slow",
 )
 

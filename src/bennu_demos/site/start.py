@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
-from django.db import transaction
+from django.db import connections, transaction
 from django.utils import timezone
 
 from .models import Article, Section
@@ -36,10 +36,13 @@ ARTICLES = (
 
 
 def prepare() -> None:
-    """Bring the database up to date, and fill a new one."""
-    call_command("migrate", verbosity=0, interactive=False)
-    with transaction.atomic():
-        _fill()
+    """Bring the database up to date, and fill a new one. Run this in a thread of its own: it closes the thread's connections."""
+    try:
+        call_command("migrate", verbosity=0, interactive=False)
+        with transaction.atomic():
+            _fill()
+    finally:
+        connections.close_all()
 
 
 def _fill() -> None:

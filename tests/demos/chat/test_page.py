@@ -257,7 +257,7 @@ async def test_who_writes_too_fast_waits_and_loses_nothing(company: Company) -> 
     """The page says why, and sends the rest in order as soon as the server allows it."""
     ann = await company.invite("Ann")
     bo = await company.invite("Bo")
-    texts = [str(number) for number in range(32)]
+    texts = [str(number) for number in range(36)]  # the last ones wait for some seconds
     await ann.composer.evaluate(WRITE_AT_ONCE, texts)
     await expect(
         ann.page.get_by_text("You are sending fast. Will send in a moment.")

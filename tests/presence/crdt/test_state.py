@@ -54,9 +54,9 @@ def test_what_joins_is_seen_until_it_leaves() -> None:
     """Readers of the same state see the entry."""
     state = State(A)
     track(state, "k")
-    assert keys(state) == ["k"]
+    assert (keys(state), state.tracked) == (["k"], 1)
     state.untrack("t", 1, "k")
-    assert keys(state) == []
+    assert (keys(state), state.tracked) == ([], 0)
 
 
 @pytest.mark.conformance("TR038")

@@ -56,6 +56,7 @@ export class Orders {
     byId("close").addEventListener("click", () => this.#dialog.close());
     byId("form").addEventListener("submit", (event) => this.#send(event));
     this.#dialog.addEventListener("close", () => {
+      if (this.#dialog.open) return; // the browser tells of a close late: another device was opened meanwhile
       this.chosen = null;
       onClose();
     });
