@@ -127,10 +127,8 @@ class Endpoint(EndpointQueries):
         store: Keeps the histories of topics: an address (``"redis://cache:6379"``, ``"postgresql+asyncpg://db/chat"``,
             ``"sqlite+aiosqlite:///chat.db"``, ``"nats://broker:4222"``), or a :class:`~bennu.store.Store`. None reads the
             variable BENNU_STORE; without it the store is in the memory of this process, and nodes on a bus can't use it.
-        api: An :class:`~bennu.Api`: other services publish, disconnect and ask over HTTP, with a key. None serves no
-            such API.
-        health: The path of the health pages ``<health>/ready`` and ``<health>/live``. None serves no such
-            pages.
+        api: An :class:`~bennu.Api`: other services publish, disconnect and ask over HTTP, with a key. None serves none.
+        health: The path of the health pages ``<health>/ready`` and ``<health>/live``. None serves none.
         contracts: :class:`~bennu.contracts.ContractPages`: pages that show the topics, events and types, in
             development (``debug``) only. None serves none.
         metrics: The path of metrics for Prometheus (``"/metrics"``), or a :class:`~bennu.Metrics`. Without a token only
