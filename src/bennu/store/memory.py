@@ -235,7 +235,7 @@ class _Claimed:
     """A key that was claimed or settled.
 
     Attributes:
-        owner: Who has claimed it.
+        owner: The caller that has claimed it.
         value: The final value of the key; None while the key is only claimed.
         deadline: When it is free again.
     """
