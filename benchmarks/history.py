@@ -4,9 +4,10 @@
     python -m benchmarks.history                                  # memory, about two minutes
     python -m benchmarks.history --store memory --store redis --store postgresql --runs 5
 
-All rooms are on one endpoint. The runs of a column take turns, each in a fresh process on the same core. CPU is that of
-Bennu, user and system; a store that is a server has its own. A store without an address is started for the measurement: its
-server is one of tests/support/brokers.
+All rooms are on one endpoint. Each turn has a fresh process, whose rooms are loaded one after the other, in another order each
+time. A ratio is the median of the ratios of the turns: the speed of a shared machine changes from turn to turn, and less within
+one. CPU is that of Bennu, user and system; a store that is a server has its own. A store without an address is started for
+the measurement: its server is one of tests/support/brokers.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from operator import truediv
 from pathlib import Path
 from shlex import quote
 from statistics import median
 from typing import Final
 
 from benchmarks.compare import PATH, prepare
-from benchmarks.measure import Figures, Load, Setting, Unmeasured, measure
+from benchmarks.measure import Load, Setting, Unmeasured, measure_on, running
 from tests.support.brokers.nats import nats_server
 from tests.support.brokers.postgresql import postgresql
 from tests.support.brokers.redis import redis_server
@@ -85,29 +87,35 @@ def main() -> None:
     for name in options.store or ["memory"]:
         with store(name) as address:
             for title, (load, column) in LOADS.items():
-                figures = _measure(load, column, address, options)
-                none = figures["none"]
-                cells = [f"{none:.2f}"]
+                turns = _measure(load, column, address, options)
+                none = [turn["none"] for turn in turns]
+                cells = [f"{median(none):.2f}"]
                 for room in ("history", "positions"):
-                    cells += [f"{figures[room]:.2f}", f"{figures[room] / none:.2f}"]
+                    figures = [turn[room] for turn in turns]
+                    ratio = median(map(truediv, figures, none))
+                    cells += [f"{median(figures):.2f}", f"{ratio:.2f}"]
                 print(f"| {name} | {title} | {' | '.join(cells)} |", flush=True)
 
 
 def _measure(
     load: Load, column: str, address: str, options: argparse.Namespace
-) -> dict[str, float]:
-    """Return the median of each room."""
-    runs: dict[str, list[Figures]] = {room: [] for room in ROOMS}
+) -> list[dict[str, float]]:
+    """Return the figure of each room, for each turn."""
     command = f"env BENNU_STORE={quote(address)} {quote(sys.executable)} -m bennu run benchmarks.kept:endpoint --port {{port}}"
     setting = Setting(PATH, options.secs, 0, 1)
-    for turn in range(options.runs):
-        for room in list(ROOMS) if turn % 2 == 0 else reversed(ROOMS):
-            one = Load(load.mode, load.conns, f"{load.options} {ROOMS[room]}")
-            try:
-                runs[room].append(measure(command, one, setting))
-            except Unmeasured as error:
-                print(f"  {room}: {error}", file=sys.stderr, flush=True)
-    return {room: median(one[column] for one in figures) for room, figures in runs.items()}
+    turns = []
+    for number in range(options.runs):
+        rooms = [*ROOMS, *ROOMS][number % len(ROOMS) :][: len(ROOMS)]
+        try:
+            with running(command, setting.server_core) as (port, pids):
+                turn = {}
+                for room in rooms:
+                    one = Load(load.mode, load.conns, f"{load.options} {ROOMS[room]}")
+                    turn[room] = measure_on(port, pids, one, setting)[column]
+            turns.append(turn)
+        except Unmeasured as error:
+            print(f"  a turn is left out: {error}", file=sys.stderr, flush=True)
+    return turns
 
 
 if __name__ == "__main__":

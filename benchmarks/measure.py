@@ -21,7 +21,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Self
 
-__all__ = ["BUILD", "Figures", "Load", "Setting", "Unmeasured", "measure"]
+__all__ = ["BUILD", "Figures", "Load", "Setting", "Unmeasured", "measure", "measure_on", "running"]
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "benchmarks" / ".build"
@@ -65,10 +65,16 @@ class Setting:
 
 
 def measure(command: str, load: Load, setting: Setting) -> Figures:
+    """Return the figures of a load on a fresh server."""
     with running(command, setting.server_core) as (port, pids):
-        before = Account.of(pids)
-        output, complaint = generate(load, setting, port, pids)
-        after = Account.of(pids)
+        return measure_on(port, pids, load, setting)
+
+
+def measure_on(port: int, pids: list[int], load: Load, setting: Setting) -> Figures:
+    """Return the figures of a load on a server that runs."""
+    before = Account.of(pids)
+    output, complaint = generate(load, setting, port, pids)
+    after = Account.of(pids)
     try:
         counted = json.loads(NOT_A_NUMBER.sub("NaN", output))
     except ValueError:

@@ -69,16 +69,20 @@ async def call(*arguments: str, stdin: str) -> Output:
 
 async def test_a_script_talks_to_a_server(folder: Path) -> None:
     """Commands are done in order; one that fails is reported, and the exit code is 1."""
-    script = 'join room:1\npush room:1 new_msg {"body":"Hi"}\nwait room:1 new_msg\n'
+
+    def script(room: str) -> str:
+        """A room of its own for each console: it hears only itself."""
+        return f'join {room}\npush {room} new_msg {{"body":"Hi"}}\nwait {room} new_msg\n'
+
     async with bennu(folder, "--port", "0") as command:
         server = await command.listening()
         url = server.url("/socket")
         options = (url, "--param", "name=ann", "--token", "abc")
         done, failed, told, refused = await asyncio.gather(
-            call(*options, stdin=script),
-            call(*options, stdin=f"foo\npush room:1 new_msg\n{script}"),
-            call(*options, "--json", stdin=script),
-            call(url, stdin=script),
+            call(*options, stdin=script("room:1")),
+            call(*options, stdin=f"foo\npush room:2 new_msg\n{script('room:2')}"),
+            call(*options, "--json", stdin=script("room:3")),
+            call(url, stdin=script("room:4")),
         )
     assert (done.code, done.errors) == (0, "")
     assert done.lines[0].startswith(f"-- connected to {url} in ")
@@ -89,7 +93,7 @@ async def test_a_script_talks_to_a_server(folder: Path) -> None:
     assert done.lines[4].startswith("-- room:1  new_msg has come after ")
     assert failed.code == 1
     assert [line[14:] for line in failed.errors.splitlines()][1] == (
-        "!! room:1 is not joined: write join room:1"
+        "!! room:2 is not joined: write join room:2"
     )
     assert len(failed.lines) == len(done.lines)
     assert told.code == 0

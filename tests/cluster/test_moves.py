@@ -198,7 +198,9 @@ async def test_a_node_that_drains_hands_over_its_clients(
 
 
 @pytest.mark.interop
-@pytest.mark.parametrize("package", ["phoenix", "phoenix-1.7"])
+@pytest.mark.parametrize(
+    "package", ["phoenix", pytest.param("phoenix-1.7", marks=pytest.mark.long)]
+)
 @pytest.mark.parametrize("transport", ["global", "ws"])
 async def test_phoenix_js_on_two_nodes(
     nodes: Nodes, room: str, package: str, transport: str

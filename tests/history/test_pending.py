@@ -24,12 +24,12 @@ def keep(waiting: PendingEntries, *offsets: int, epoch: str = "e") -> None:
 
 
 def test_an_entry_is_taken_by_the_offset_that_it_follows(waiting: PendingEntries) -> None:
-    assert not waiting
+    assert not waiting.entries
     keep(waiting, 5)
-    assert waiting
+    assert waiting.entries
     assert waiting.take(5) is None
     assert waiting.take(4) == entry(5)
-    assert not waiting
+    assert not waiting.entries
     assert waiting.take(4) is None
 
 
@@ -37,7 +37,7 @@ def test_beyond_the_number_all_are_dropped(waiting: PendingEntries) -> None:
     with patch.object(pending, "MAX_PENDING", 2):
         keep(waiting, 5, 6)
         assert not waiting.keep("e", entry(7))
-    assert not waiting
+    assert not waiting.entries
 
 
 def test_beyond_the_bytes_all_are_dropped(waiting: PendingEntries) -> None:

@@ -72,7 +72,7 @@ def run_js(clients: Clients) -> RunScript:
     return run
 
 
-@pytest.fixture(params=["phoenix", "phoenix-1.7"])
+@pytest.fixture(params=["phoenix", pytest.param("phoenix-1.7", marks=pytest.mark.long)])
 def package(request: pytest.FixtureRequest) -> str:
     """The npm package of phoenix.js: 1.8, and the newest 1.7."""
     name: str = request.param

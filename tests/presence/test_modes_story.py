@@ -145,7 +145,7 @@ async def tell(
 
 
 @pytest.mark.parametrize(
-    "seed", [pytest.param(seed, marks=[pytest.mark.long] * (seed > 3)) for seed in range(12)]
+    "seed", [pytest.param(seed, marks=[pytest.mark.long] * (seed > 1)) for seed in range(12)]
 )
 async def test_clients_have_what_the_mode_says_of_who_is_here(seed: int) -> None:
     """This holds on both nodes when the network is quiet.

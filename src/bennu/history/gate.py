@@ -117,7 +117,7 @@ class Gate:
     @property
     def has_gap(self) -> bool:
         """Whether an entry waits for an earlier one, which can still come by itself."""
-        return bool(self._pending)
+        return bool(self._pending.entries)
 
     # Members.
 
@@ -207,7 +207,7 @@ class Gate:
                 self._pending.keep(epoch, entry)
         elif entry.prev == self.last:
             self._pass_on(entry)
-            if self._pending:
+            if self._pending.entries:
                 self._drain()
         elif entry.offset > self.last and not self._pending.keep(epoch, entry):
             self.wants_read = True
@@ -229,8 +229,8 @@ class Gate:
     def _pass_on(self, entry: LogEntry) -> None:
         self.last = entry.offset
         self.passed += 1
-        self.account.fell_behind(len(self._catching_up))
-        if self._is_busy:
+        if self._waiting or self._catching_up:
+            self.account.fell_behind(len(self._catching_up))
             self._tail.append(entry)
         self._deliver(entry)
 
@@ -242,7 +242,7 @@ class Gate:
 
     def next_read(self) -> ReadRequest | None:
         """Begin a read, if somebody needs one and none is under way. Return what to ask for."""
-        if self._request is not None or not (self.wants_read or self._pending):
+        if self._request is not None or not (self.wants_read or self._pending.entries):
             return None
         self.wants_read = False
         self._pending.mark()
@@ -314,7 +314,7 @@ class Gate:
         elif page.epoch != self.epoch or not self._follow(page):
             self._kick_all()
             self.epoch, self.last = page.epoch, page.newest
-        if self._pending:
+        if self._pending.entries:
             if self._pending.only(self.epoch, self.last):
                 self.wants_read = True
             self._drain()

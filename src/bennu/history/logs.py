@@ -266,9 +266,10 @@ class Logs:
             EncodeError: The payload is bytes, or no JSON object, or too large for the store.
             StoreUnavailable: The store has not taken it within some seconds. Nobody gets it now.
         """
-        if not self._is_running:
+        if not self._tasks.is_open:
             raise StoreUnavailable("the endpoint has stopped")
-        topic, member = message.topic, getattr(sender, "member", None)
+        topic = message.topic
+        member = None if sender is None else getattr(sender, "member", None)
         draft = self._drafts.make(message, NOBODY if member is None else member.sender)
         if self.drafted is not None:
             self.drafted(draft.id)

@@ -123,8 +123,10 @@ class TopicLog:
     def take(self, epoch: str, entry: LogEntry) -> None:
         """Take a new entry: of this node, or one that was announced."""
         self.is_quiet = False
-        self.gate.receive(epoch, entry)
-        self.wake()
+        gate = self.gate
+        gate.receive(epoch, entry)
+        if gate.wants_read or gate.has_gap:
+            self.wake()
 
     def compare(self, head: Head | None) -> None:
         """Take where the log stands, by a check."""

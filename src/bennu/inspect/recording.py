@@ -74,7 +74,7 @@ class RecordedFrame(Struct, frozen=True, omit_defaults=True):
 
     Attributes:
         at: Seconds since the recording began.
-        side: Who sent it.
+        side: The side that sent it: client or server.
         message: A message: join_ref, ref, topic, event, payload.
         text: The text of a frame that is no message.
         base64: The bytes of a binary payload, or of a binary frame that is no message.

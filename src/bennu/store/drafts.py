@@ -7,9 +7,11 @@ import time
 from collections.abc import Iterator
 from itertools import count
 
+from msgspec import Raw
+
 from ..errors import EncodeError
 from ..message import Broadcast
-from ..protocol.encoding import raw_object
+from ..protocol.encoding import encode_object, raw_object
 from .entry import NOBODY, Draft
 
 __all__ = ["DraftMaker"]
@@ -39,5 +41,6 @@ class DraftMaker:
                 f"a topic with history carries JSON objects, and the broadcast of {event!r} on {topic!r} is bytes:"
                 " write a JSON object, or use local_broadcast or a topic without history"
             )
-        content = bytes(raw_object(payload))
+        is_encoded = payload.__class__ is Raw
+        content = bytes(raw_object(payload)) if is_encoded else encode_object(payload)
         return Draft(next(self._ids), event, content, sender, int(time.time() * 1000))

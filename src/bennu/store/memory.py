@@ -12,6 +12,7 @@ import heapq
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import islice
 from typing import Final
 
 from .entry import Draft, LogEntry
@@ -64,10 +65,12 @@ class MemoryStore(Store):
         return Appended(log.epoch, [log.append(draft, retention.size, now) for draft in drafts])
 
     def append_now(self, topic: str, draft: Draft, retention: Retention) -> tuple[str, LogEntry]:
-        """Append a new draft, as :meth:`append` does, but without waiting. Return the epoch and the entry."""
-        now = self._clock()
-        log = self._log(topic, now, retention)
-        return log.epoch, log.add(draft, retention.size, now)
+        """Append a draft without waiting. Return the epoch and the entry.
+
+        Its outcome is always known, so the draft does not come again, and its id is not kept.
+        """
+        log = self._log(topic, self._clock(), retention)
+        return log.epoch, log.add(draft, retention.size)
 
     async def read(
         self, topic: str, after: int, limit: int, max_bytes: int, retention: Retention
@@ -94,17 +97,22 @@ class MemoryStore(Store):
 
     def _log(self, topic: str, now: float, retention: Retention) -> _Log:
         """Return the log of a topic, and forget logs whose time is over."""
-        for _ in range(2):  # two for each call, so that forgotten logs can't pile up
-            oldest = next(iter(self._logs), None)
-            if oldest is None or self._logs[oldest].forget_at > now:
-                break
-            del self._logs[oldest]
+        for oldest in self._logs.values():  # only the first one is looked at
+            if oldest.forget_at <= now:
+                self._forget(now)
+            break
         log = self._logs.get(topic)
         if log is None or log.forget_at <= now:
             log = self._logs[topic] = _Log()
         log.forget_at = now + retention.record
         self._logs.move_to_end(topic)
         return log
+
+    def _forget(self, now: float) -> None:
+        """Forget two logs whose time is over. Each call that makes a log forgets two, so they can't pile up."""
+        for topic, log in tuple(islice(self._logs.items(), 2)):
+            if log.forget_at <= now:
+                del self._logs[topic]
 
     # Keys.
 
@@ -185,16 +193,13 @@ class _Log:
         self._forget_ids(now)
         offset = self._ids.get(draft.id) or self._old_ids.get(draft.id)
         if offset is None:
-            offset = self.add(draft, size, now).offset
+            offset = self._ids[draft.id] = self.add(draft, size).offset
         return offset, offset - 1
 
-    def add(self, draft: Draft, size: int, now: float) -> LogEntry:
-        """Append a draft that is not there. Return its entry."""
-        if now >= self._forget_ids_at:
-            self._forget_ids(now)
+    def add(self, draft: Draft, size: int) -> LogEntry:
+        """Append a draft that is not there, and does not come again. Return its entry."""
         prev = self.newest
         self.newest = offset = prev + 1
-        self._ids[draft.id] = offset
         entry = self._entries[offset] = LogEntry(offset, prev, *draft)
         if offset - self._oldest >= size:
             self._drop(size)
@@ -235,7 +240,7 @@ class _Claimed:
     """A key that was claimed or settled.
 
     Attributes:
-        owner: Who has claimed it.
+        owner: The caller that has claimed it.
         value: The final value of the key; None while the key is only claimed.
         deadline: When it is free again.
     """

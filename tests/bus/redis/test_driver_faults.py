@@ -198,13 +198,14 @@ async def test_a_failover_by_hand_of_each_primary() -> None:
                 await both.flows()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("harm", "carries_heartbeats"),
     [
         ("kill", True),
-        pytest.param("pause", True, marks=pytest.mark.long),
-        pytest.param("kill", False, marks=pytest.mark.long),
-        pytest.param("pause", False, marks=pytest.mark.long),
+        ("pause", True),
+        ("kill", False),
+        ("pause", False),
     ],
 )
 async def test_a_primary_that_is_lost_and_replaced(harm: str, carries_heartbeats: bool) -> None:

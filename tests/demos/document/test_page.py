@@ -132,6 +132,7 @@ async def test_people_write_and_see_each_other(windows: Windows, screenshots: Pa
     await show(windows, screenshots, "four", ann)
 
 
+@pytest.mark.long
 async def test_edits_made_offline_are_merged(windows: Windows, screenshots: Path) -> None:
     ann = await open_new(windows, "Ann")
     bo = await open_as(windows, "Bo", ann.page.url)

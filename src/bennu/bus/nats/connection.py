@@ -35,7 +35,7 @@ class NATSConnection(asyncio.Protocol):
     If the connection ends, methods that wait raise an error with the reason.
 
     Args:
-        address: Who this client is, and whether it wants TLS.
+        address: The name and the secret of this client, and whether it wants TLS.
         client: The name of this client in the server's monitoring.
         message: Called with the sid, the reply and the bytes of each message.
         broken: Called once with the reason when the connection has ended, after :meth:`open` and not by :meth:`close`.
