@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -25,6 +26,11 @@ class Room(Channel[str]):
     async def say(self, payload: dict[str, Any]) -> dict[str, Any]:
         await self.broadcast("said", payload)
         return {}
+
+    @on("hold")
+    async def hold(self) -> None:
+        """Last until the channel ends."""
+        await asyncio.get_running_loop().create_future()
 
 
 def make(dashboard: Dashboard | None = None, **options: Any) -> Endpoint:

@@ -64,6 +64,7 @@ async def test_two_nodes_under_load(windows: Windows, screenshots: Path) -> None
     await expect(page.locator("#found")).to_have_text("6 clients.")
     await page.locator("#find-text").fill("users:eve")
     await page.keyboard.press("Enter")
+    await expect(page.locator("#found")).to_have_text("1 client.")
     await expect(page.locator(".connection h3")).to_have_text("users:eve")
     await check_accessible(page)
     await windows.picture(window, screenshots / "clients.png")

@@ -137,5 +137,5 @@ def _figures(server: Server, connection: ServerConnection[Any]) -> ConnectionFig
         channels=len(members),
         seconds=server.loop.time() - connection.opened_at,
         unsent=0 if backpressure is None else backpressure.waiting[1],
-        waiting=sum(connection.mailboxes()),
+        waiting=sum(len(box) for _, box in connection.mailboxes()),
     )
