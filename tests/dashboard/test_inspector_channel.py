@@ -8,7 +8,9 @@ import pytest
 
 from bennu import Endpoint
 from bennu.dashboard.feed import LIMIT
+from bennu.dashboard.inspector_channel import FollowedBatch
 from bennu.dashboard.names import FIGURES, INSPECTOR
+from bennu.dashboard.shown import ShownBatch
 from bennu.testing import PushRefused, TestChannel, connect, nodes, running
 from bennu.testing.clock import advance
 
@@ -68,6 +70,18 @@ async def test_more_than_a_page_can_show_is_dropped_and_counted() -> None:
             batch = await inspector.assert_push("seen")
             assert (len(batch["records"]), batch["total"]) == (LIMIT, 603)
             assert batch["records"][-1]["record"]["payload"] == {"number": 599}
+
+
+async def test_a_batch_that_has_waited_for_the_next_follow_is_not_pushed() -> None:
+    """The page would count it among the records of that follow."""
+    endpoint = make()
+    async with page(endpoint, INSPECTOR) as inspector:
+        batches = [FollowedBatch(number, ShownBatch("node", [], number)) for number in (1, 2)]
+        for _ in batches:
+            await inspector.push("follow", {"topic": "room:1"})
+        for batch in batches:
+            inspector.channel.send_self(batch)
+        assert (await inspector.assert_push("seen"))["total"] == 2
 
 
 async def test_a_follow_ends_with_its_page_and_with_the_next_follow() -> None:

@@ -13,6 +13,7 @@ export class Inspector {
   #wanted;
   #kept = new Kept();
   #isPaused = false;
+  #isAsking = false; // what comes before the reply is of the follow before
   #hasChannel = false;
   #list = byId("records");
 
@@ -82,9 +83,11 @@ export class Inspector {
   async #ask() {
     const wanted = this.#wanted;
     this.#say("Asking the nodes…");
+    this.#isAsking = true;
     try {
       const { nodes } = await this.#link.push(TOPIC, "follow", wanted);
       if (wanted !== this.#wanted) return;
+      this.#isAsking = false;
       const { node, ...what } = wanted;
       const [[kind, name]] = Object.entries(what);
       this.#say(`Following the ${kind} ${name} on ${nodes.join(", ")}.`);
@@ -110,6 +113,7 @@ export class Inspector {
   }
 
   #take(batch) {
+    if (this.#isAsking) return;
     const added = this.#kept.add(batch);
     if (!this.#isPaused) this.#append(added);
     this.#showCounts();
