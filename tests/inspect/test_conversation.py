@@ -95,6 +95,19 @@ def test_a_client_without_replies_is_bounded() -> None:
     assert talk.server_sent(seen(reply("1", "1", "room:1", ok())), 1.0)[0] == Answered("say", 1.0)
 
 
+def test_a_join_is_open_until_its_reply() -> None:
+    """Or until it is forgotten."""
+    talk = Conversation("1")
+    talk.client_sent(seen(joining("1", "room:1")), 0.0)
+    assert talk.is_joining
+    talk.server_sent(seen(reply("1", "1", "room:1", ok())), 1.0)
+    assert not talk.is_joining
+    talk.client_sent(seen(joining("a", "room:1")), 0.0)
+    for number in range(MAX_OPEN):
+        talk.client_sent(seen(pushing("a", str(number), "room:1", "say")), 0.0)
+    assert not talk.is_joining
+
+
 def test_a_reply_on_a_topic_that_is_no_text_tells_nothing() -> None:
     """A client can send any value as a topic, and the server answers it."""
     talk = Conversation("1")

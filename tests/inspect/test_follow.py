@@ -39,6 +39,22 @@ async def test_the_oldest_are_dropped_and_counted() -> None:
     assert (one.dropped, len(one)) == (2, 0)
 
 
+async def test_the_newest_are_dropped_where_the_oldest_are_kept() -> None:
+    """Then what has no room need not be made."""
+    one = Follow(
+        Wanted(topic="t"), limit=2, keep="oldest", hide=str, now=100.0, stop=lambda _: None
+    )
+    rooms = []
+    for number in range(4):
+        rooms.append(one.has_room)
+        one.put(leave(number))
+    assert rooms == [True, True, False, False]
+    assert [record.at for record in one.ready()] == [0.0, 1.0]
+    assert (one.dropped, one.has_room) == (2, True)
+    one.put(FrameSight(101.0, "1", "in", TEXT, b"x" * MAX_BYTES))
+    assert not one.has_room
+
+
 async def test_large_frames_are_bounded_by_their_bytes() -> None:
     """The newest stays, however large it is."""
     one = follow(limit=100)

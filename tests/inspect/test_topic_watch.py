@@ -43,6 +43,18 @@ def test_the_account_tells_where_it_went() -> None:
     assert (seen.node, seen.position) == ("node-2", "7:abc")
 
 
+def test_a_follow_without_room_only_counts() -> None:
+    full = Follow(
+        Wanted(topic="room:1"), limit=0, keep="oldest", hide=str, now=0.0, stop=lambda _: None
+    )
+    assert TopicWatch([full], lambda: 0.0).begin("room:1", "said", Account()) is None
+    one = follow()
+    went = TopicWatch([full, one], lambda: 0.0).begin("room:1", "said", Account())
+    assert went is not None
+    went(b"")
+    assert (full.dropped, full.ready(), len(one.ready())) == (2, [], 1)
+
+
 def test_payloads_of_any_kind() -> None:
     """Bytes stay bytes. What can't be encoded is null: nobody got it."""
     one = follow()

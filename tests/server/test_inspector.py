@@ -71,6 +71,25 @@ async def test_a_user_is_followed_from_the_connect(transport: Transport) -> None
     assert not endpoint.inspector.is_open
 
 
+async def test_a_full_follow_that_keeps_the_oldest_still_knows_the_channels() -> None:
+    """What it has no room for is counted, and joins are read nevertheless: the end of a channel is told later."""
+    endpoint = endpoint_of_rooms()
+    async with running(endpoint):
+        with endpoint.inspector.follow(topic="room:*", limit=2, keep="oldest") as follow:
+            async with connect(endpoint, "/socket", {"name": "ann"}) as ann:
+                room = await ann.join("room:1")
+                assert len(follow) == 2
+                before = follow.dropped
+                await room.push("say", {"body": "hi"})
+                await ann.join("room:2")
+                # say, said and the reply; the join, its reply, and who has joined
+                assert follow.dropped == before + 6
+                assert frames(follow)[0] == ("in", PHX_JOIN, {})
+            await settle()
+            ends = [one.topic for one in follow.ready() if isinstance(one, LeaveSeen)]
+            assert ends == ["room:1", "room:2"]
+
+
 async def test_a_topic_has_each_broadcast_once() -> None:
     endpoint = endpoint_of_rooms()
     async with (

@@ -16,7 +16,7 @@ EVERY: Final = 0.5
 """Seconds between two batches."""
 
 LIMIT: Final = 250
-"""Records of a batch. Of more, the newest are sent."""
+"""Records of a batch. Of more, the first are sent, and the others are not even made."""
 
 MAX_BATCH: Final = 200_000
 """Bytes of the records of a batch, about. The rest waits for the next one."""
@@ -57,6 +57,7 @@ class FollowFeed:
             connection=wanted.connection,
             user=wanted.user,
             limit=LIMIT,
+            keep="oldest",
             whole=True,
         )
         self._sent = 0

@@ -44,18 +44,24 @@ class Conversation:
         topics: The topics that are joined already.
     """
 
-    __slots__ = ("_joined", "_leaving", "_name", "_open")
+    __slots__ = ("_joined", "_joining", "_leaving", "_name", "_open")
 
     def __init__(self, name: str, topics: Iterable[str] = ()) -> None:
         self._name = name
         self._open: dict[Any, _Open] = {}
         self._joined = dict.fromkeys(topics)
+        self._joining: set[Any] = set()  # refs of open joins
         self._leaving = set[str]()
 
     @property
     def topics(self) -> tuple[str, ...]:
         """The joined topics."""
         return tuple(self._joined)
+
+    @property
+    def is_joining(self) -> bool:
+        """Whether a join waits for its reply."""
+        return bool(self._joining)
 
     def client_sent(self, message: Read, now: float) -> None:
         """Remember a message of the client that has a ref.
@@ -67,8 +73,12 @@ class Conversation:
         if message.ref is None:
             return
         if len(self._open) >= MAX_OPEN:
-            del self._open[next(iter(self._open))]
+            oldest = next(iter(self._open))
+            del self._open[oldest]
+            self._joining.discard(oldest)
         self._open[message.ref] = _Open(message.topic, message.event, now)
+        if message.event == PHX_JOIN:
+            self._joining.add(message.ref)
         topic = message.topic
         if message.event == PHX_LEAVE and isinstance(topic, str) and topic in self._joined:
             self._leaving.add(topic)
@@ -82,6 +92,7 @@ class Conversation:
             return None, None
         if event == PHX_REPLY:
             opened = self._open.pop(message.ref, None)
+            self._joining.discard(message.ref)
             if opened is None:
                 return None, None
             answered = Answered(str(opened.event), now - opened.at)

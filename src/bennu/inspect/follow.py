@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Literal, Self
 
 from msgspec.structs import replace
 
@@ -15,21 +15,26 @@ from .records import SeenRecord
 from .sights import Hide, Sight
 from .wanted import Wanted
 
-__all__ = ["MAX_BYTES", "Follow"]
+__all__ = ["MAX_BYTES", "Follow", "Keep"]
 
 MAX_BYTES: Final = 4_000_000
 """Bytes of frames that wait to be read, at most."""
 
 
+Keep = Literal["newest", "oldest"]
+"""Which records a follow keeps when nobody reads them in time."""
+
+
 class Follow:
     """What the inspector sees, record by record. ``endpoint.inspector.follow`` makes it.
 
-    If nobody reads, the oldest records are dropped. Close a follow, or use it in a ``with`` block: an open follow costs time.
+    If nobody reads, records are dropped. Close a follow, or use it in a ``with`` block: an open follow costs time.
     One task reads it.
 
     Args:
         wanted: What is followed.
         limit: The most records that wait to be read.
+        keep: Which records stay if more come.
         hide: Hides secrets.
         now: The time of the event loop.
         stop: Ends the follow. It is called once.
@@ -47,6 +52,7 @@ class Follow:
         wanted: Wanted,
         *,
         limit: int,
+        keep: Keep = "newest",
         hide: Hide,
         now: float,
         stop: Callable[[Follow], object],
@@ -55,6 +61,7 @@ class Follow:
         self.dropped = 0
         self._sights: deque[Sight] = deque()
         self._limit = limit
+        self._keeps_newest = keep == "newest"
         self._weight = 0
         self._hide = hide
         self._began = now
@@ -72,8 +79,16 @@ class Follow:
         """Return whether the follow wants what belongs to a topic; None is what belongs to the connection."""
         return self.wanted.has_topic(topic)
 
+    @property
+    def has_room(self) -> bool:
+        """Whether the next record would be kept. If not, it need not be made."""
+        return self._keeps_newest or (len(self._sights) < self._limit and self._weight < MAX_BYTES)
+
     def put(self, sight: Sight) -> None:
-        """Take what was seen. Beyond the limit the oldest is dropped."""
+        """Take what was seen. Beyond the limit the oldest is dropped, or this one."""
+        if not self.has_room:
+            self.dropped += 1
+            return
         self._sights.append(sight)
         self._weight += sight.weight
         while len(self._sights) > self._limit or (

@@ -7,14 +7,14 @@ never for a record that is dropped.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from ..message import BINARY, PHX_REPLY, Opcode
 from .conversation import Answered
 from .reading import Read, json_of_raw
 from .records import Direction, FrameSeen, SeenRecord
 
-__all__ = ["FrameSight", "Hide", "PlainSight", "Sight", "Sink"]
+__all__ = ["UNSEEN", "FrameSight", "Hide", "PlainSight", "Sight", "Sink"]
 
 Hide = Callable[[Any], Any]
 """Returns a copy of a value without secrets."""
@@ -40,6 +40,11 @@ class Sink(Protocol):
         """Return whether it wants what belongs to a topic."""
         ...
 
+    @property
+    def has_room(self) -> bool:
+        """Whether it would keep what comes next. If not, it gets ``UNSEEN``."""
+        ...
+
     def put(self, sight: Sight) -> None:
         """Take what was seen. It never waits."""
         ...
@@ -60,6 +65,10 @@ class PlainSight(NamedTuple):
         del hide
         found: SeenRecord = self.seen
         return found
+
+
+UNSEEN: Final = PlainSight(None)
+"""Stands for what a sink has no room for. It is only counted, so nobody reads it."""
 
 
 class FrameSight(NamedTuple):

@@ -17,7 +17,7 @@ from ..protocol.encoding import encode_json
 from ..telemetry.accounts import Account
 from .reading import json_of_raw
 from .records import BroadcastSeen
-from .sights import Hide, Sink
+from .sights import UNSEEN, Hide, Sink
 
 __all__ = ["TopicWatch"]
 
@@ -56,7 +56,13 @@ class TopicWatch:
         Returns:
             A function to call with the payload when the broadcast has gone to all members; None if nobody follows the topic.
         """
-        sinks = [one for one in self._sinks if one.wants(topic)]
+        sinks: list[Sink] = []
+        for sink in self._sinks:
+            if sink.wants(topic):
+                if sink.has_room:
+                    sinks.append(sink)
+                else:
+                    sink.put(UNSEEN)
         if not sinks:
             return None
         before = account.as_dict()

@@ -11,7 +11,7 @@ from itertools import count
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Final
 
-from ..inspect.follow import Follow
+from ..inspect.follow import Follow, Keep
 from ..inspect.recorder import Recorder
 from ..inspect.records import ConnectSeen
 from ..inspect.sights import PlainSight, Sink
@@ -76,6 +76,7 @@ class Inspector:
         connection: str | None = None,
         user: str | None = None,
         limit: int = LIMIT,
+        keep: Keep = "newest",
         whole: bool = False,
     ) -> Follow:
         """Follow a topic, a connection or a user on this node, from now until the follow is closed.
@@ -88,7 +89,8 @@ class Inspector:
             topic: A topic, or the beginning of topics with ``*`` at its end (``"room:*"``).
             connection: The id of a connection (:meth:`connections`, and every record has it).
             user: An id that ``Socket(id=...)`` returned, or of ``info.add_id``. Later connections of the user are followed too.
-            limit: The most records that wait to be read. Beyond it the oldest is dropped, and counted in ``dropped``.
+            limit: The most records that wait to be read. What is dropped beyond it is counted in ``dropped``.
+            keep: Which records stay beyond the limit: ``"newest"``, or ``"oldest"``, which costs less. Default: the newest.
             whole: Whether long payloads are left whole. Secrets are hidden in any case. Default: False, they are cut.
 
         Returns:
@@ -103,7 +105,7 @@ class Inspector:
         wanted = Wanted(topic, connection, user)
         now = self._server.loop.time()
         hide = self._hide.whole if whole else self._hide
-        follow = Follow(wanted, limit=limit, hide=hide, now=now, stop=self._remove)
+        follow = Follow(wanted, limit=limit, keep=keep, hide=hide, now=now, stop=self._remove)
         self._add(follow, wanted)
         return follow
 

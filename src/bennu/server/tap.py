@@ -18,12 +18,12 @@ A tap has a :class:`TapStream` for each of the first two. Each reads on its own 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ..inspect.conversation import Conversation
 from ..inspect.reading import read
 from ..inspect.records import CloseSeen, Direction
-from ..inspect.sights import FrameSight, PlainSight, Sink
+from ..inspect.sights import UNSEEN, FrameSight, PlainSight, Sink
 from ..inspect.unframing import unframed
 from ..message import ABNORMAL, Encoded, Opcode
 from ..protocol import Serializer
@@ -32,6 +32,9 @@ from ..pubsub import Framing
 if TYPE_CHECKING:
     from .connection import ServerConnection
     from .transport import Transport
+
+ENDS: Final = (b"phx_join", b"phx_leave", b"phx_close", b"phx_error")
+"""What messages contain that begin or end a channel. The reply to a join is the exception."""
 
 __all__ = ["Tap", "TapStream", "TappedTransport"]
 
@@ -62,6 +65,10 @@ class TapStream:
         """Take a message, unless no sink wants its topic."""
         if self.needles and not _contains(data, self.needles):
             return
+        if not (any(sink.has_room for sink in self.sinks) or self._is_of_a_channel(data)):
+            for sink in self.sinks:
+                sink.put(UNSEEN)
+            return
         is_client = direction == "in"
         serializer = self._serializer
         message = None
@@ -78,6 +85,10 @@ class TapStream:
                 sink.put(sight)
                 if told is not None:
                     sink.put(PlainSight(told))
+
+    def _is_of_a_channel(self, data: bytes) -> bool:
+        """Return whether a message can begin or end a channel: then it is read even if nobody has room for its record."""
+        return self._conversation.is_joining or _contains(data, ENDS)
 
     def end(self, now: float) -> None:
         """Tell of the end of all channels."""
