@@ -35,6 +35,7 @@ def test_a_part_says_what_is_left_to_do(folder: Path, part: str) -> None:
     assert "    from realtime." in output.split("\n\n", 1)[1]
 
 
+@pytest.mark.conformance("GE001")
 def test_a_channel_goes_into_the_socket(folder: Path) -> None:
     call("gen", "socket")
     output = call("gen", "channel", "Room", "room:{room_id}")
@@ -45,6 +46,7 @@ def test_a_channel_goes_into_the_socket(folder: Path) -> None:
     )
 
 
+@pytest.mark.conformance("GE005", "GE010")
 def test_one_more_socket_and_another_package(folder: Path) -> None:
     output = call("gen", "socket", "Admin", "--package", "shop.live")
     assert "  writes    shop/live/admin_socket.py\n" in output
@@ -60,6 +62,7 @@ def test_a_dry_run_writes_nothing(folder: Path) -> None:
     assert not (folder / "realtime/users.py").exists()
 
 
+@pytest.mark.conformance("GE006", "GE012")
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -75,13 +78,15 @@ def test_a_wrong_command_teaches(folder: Path, arguments: list[str], said: str) 
     assert [one.name for one in folder.iterdir()] == ["main.py"]
 
 
-def test_a_file_of_the_user_is_kept(folder: Path) -> None:
-    call("gen", "presence")
-    (folder / "realtime/presence.py").write_text("mine")
-    output = call("gen", "presence", code=1)
-    assert "  is kept   realtime/presence.py\n" in output
-    assert (folder / "realtime/presence.py").read_text() == "mine"
-    assert "  replaces  realtime/presence.py\n" in call("gen", "presence", "--force")
+@pytest.mark.conformance("GE007", "GE013")
+@pytest.mark.parametrize("part", ["presence", "socket"])
+def test_a_file_of_the_user_is_kept(folder: Path, part: str) -> None:
+    call("gen", part)
+    (folder / f"realtime/{part}.py").write_text("mine")
+    output = call("gen", part, code=1)
+    assert f"  is kept   realtime/{part}.py\n" in output
+    assert (folder / f"realtime/{part}.py").read_text() == "mine"
+    assert f"  replaces  realtime/{part}.py\n" in call("gen", part, "--force")
 
 
 @pytest.mark.parametrize(("answer", "code", "content"), [("y", 0, "new"), ("n", 1, "mine")])

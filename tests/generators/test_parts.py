@@ -44,6 +44,7 @@ def text_of(part: NewPart, path: str) -> str:
     return text
 
 
+@pytest.mark.conformance("GE008")
 def test_a_socket_comes_with_all_that_it_needs(root: Path) -> None:
     part = socket_part(find_place(root))
     modules = "__init__ endpoint presence secret_key socket tokens users"
@@ -60,6 +61,7 @@ def test_a_socket_comes_with_all_that_it_needs(root: Path) -> None:
     assert "bennu run realtime.endpoint:endpoint" in part.steps[0]
 
 
+@pytest.mark.conformance("GE001", "GE009")
 def test_a_channel_is_added_to_the_socket(root: Path) -> None:
     put(root, socket_part(find_place(root)))
     part = channel_part(find_place(root), ROOM, "room:{room_id}:{part}")
@@ -77,6 +79,7 @@ def test_a_channel_is_added_to_the_socket(root: Path) -> None:
     assert "from realtime.room import RoomChannel" in test
 
 
+@pytest.mark.conformance("GE002", "GE003")
 def test_a_channel_without_a_socket_says_where_it_goes(root: Path) -> None:
     part = channel_part(find_place(root), ROOM, "lobby")
     assert "bennu gen socket" in part.steps[0]
@@ -95,6 +98,7 @@ def test_a_table_that_can_not_be_changed_is_left_alone(root: Path) -> None:
     assert "realtime/socket.py" not in paths(part)
 
 
+@pytest.mark.conformance("GE007")
 def test_a_channel_that_is_there_is_added_by_its_user(root: Path) -> None:
     """The user may keep the old module, so the table stays as it is. The same command again changes nothing."""
     put(root, socket_part(find_place(root)))
@@ -150,6 +154,7 @@ def test_one_more_socket_has_its_own_module(root: Path) -> None:
     assert "realtime/endpoint.py" not in paths(part)
 
 
+@pytest.mark.conformance("GE015")
 def test_presences_and_tokens_say_how_they_are_used(root: Path) -> None:
     place = find_place(root)
     assert "Endpoint(..., presence=presence)" in presence_part(place).steps[0]

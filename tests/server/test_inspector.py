@@ -147,6 +147,7 @@ async def test_topics_by_their_beginning_and_escaped_names() -> None:
         follow.close()
 
 
+@pytest.mark.conformance("LG010", "LG013")
 async def test_a_connection_that_is_open_already() -> None:
     """Its lane's broadcasts are seen, as it gets them. Afterwards it is as it was."""
     endpoint = endpoint_of_rooms()
@@ -351,6 +352,7 @@ async def test_topics_that_are_no_text() -> None:
         await settle()
 
 
+@pytest.mark.conformance("LG013")
 async def test_mistakes(tmp_path: Path) -> None:
     endpoint = endpoint_of_rooms()
     async with running(endpoint):

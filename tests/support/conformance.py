@@ -300,8 +300,10 @@ def _summary(checklist: CheckList, marks: Marks) -> str:
         counts = _counts(of_group, marks)
         total = [before + now for before, now in zip(total, counts, strict=True)]
         lines.append(f"| [{group}](#{_anchor(group, name)}) | {name} | {_numbers(counts)} |")
-    lines += [f"| | all | {_numbers(total)} |", "", "Later pieces of work:", ""]
-    lines += [f"- **{work}**: {what}" for work, what in checklist.works.items()]
+    lines.append(f"| | all | {_numbers(total)} |")
+    if checklist.works:
+        lines += ["", "Later pieces of work:", ""]
+        lines += [f"- **{work}**: {what}" for work, what in checklist.works.items()]
     return "\n".join([*lines, ""])
 
 
