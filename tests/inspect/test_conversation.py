@@ -98,14 +98,16 @@ def test_a_client_without_replies_is_bounded() -> None:
 def test_a_join_is_open_until_its_reply() -> None:
     """Or until it is forgotten."""
     talk = Conversation("1")
+    found = []
     talk.client_sent(seen(joining("1", "room:1")), 0.0)
-    assert talk.is_joining
+    found.append(talk.is_joining)
     talk.server_sent(seen(reply("1", "1", "room:1", ok())), 1.0)
-    assert not talk.is_joining
+    found.append(talk.is_joining)
     talk.client_sent(seen(joining("a", "room:1")), 0.0)
     for number in range(MAX_OPEN):
         talk.client_sent(seen(pushing("a", str(number), "room:1", "say")), 0.0)
-    assert not talk.is_joining
+    found.append(talk.is_joining)
+    assert found == [True, False, False]
 
 
 def test_a_reply_on_a_topic_that_is_no_text_tells_nothing() -> None:

@@ -190,3 +190,9 @@ def test_deliveries_that_a_queue_had_held_are_told_of() -> None:
     account.unqueued(size=80)
     account.unqueued(DropReason.SLOW_OLDEST, size=90)
     assert heard == [(1, 80)]
+
+
+def test_the_accounts_of_all_topics() -> None:
+    accounts = Accounts()
+    room = accounts.of("room:1")
+    assert accounts.items() == (("room:1", room),)
