@@ -25,7 +25,7 @@ from statistics import median
 from typing import Final
 
 from benchmarks.compare import PATH, prepare
-from benchmarks.measure import Load, Setting, Unmeasured, measure_on, running
+from benchmarks.measure import Load, Setting, Unmeasured, in_turn, measure_on, running
 from tests.support.brokers.nats import nats_server
 from tests.support.brokers.postgresql import postgresql
 from tests.support.brokers.redis import redis_server
@@ -105,11 +105,10 @@ def _measure(
     setting = Setting(PATH, options.secs, 0, 1)
     turns = []
     for number in range(options.runs):
-        rooms = [*ROOMS, *ROOMS][number % len(ROOMS) :][: len(ROOMS)]
         try:
             with running(command, setting.server_core) as (port, pids):
                 turn = {}
-                for room in rooms:
+                for room in in_turn(list(ROOMS), number):
                     one = Load(load.mode, load.conns, f"{load.options} {ROOMS[room]}")
                     turn[room] = measure_on(port, pids, one, setting)[column]
             turns.append(turn)

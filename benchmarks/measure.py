@@ -14,14 +14,24 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Self
 
-__all__ = ["BUILD", "Figures", "Load", "Setting", "Unmeasured", "measure", "measure_on", "running"]
+__all__ = [
+    "BUILD",
+    "Figures",
+    "Load",
+    "Setting",
+    "Unmeasured",
+    "in_turn",
+    "measure",
+    "measure_on",
+    "running",
+]
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "benchmarks" / ".build"
@@ -62,6 +72,12 @@ class Setting:
     secs: float
     server_core: int
     generator_core: int
+
+
+def in_turn(ways: Sequence[str], number: int) -> list[str]:
+    """Return what is compared in the order of a turn: each turn begins with the next one."""
+    first = number % len(ways)
+    return [*ways[first:], *ways[:first]]
 
 
 def measure(command: str, load: Load, setting: Setting) -> Figures:

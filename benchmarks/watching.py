@@ -26,7 +26,7 @@ from typing import Any, Final
 import httpx
 
 from benchmarks.compare import PATH, prepare
-from benchmarks.measure import Load, Setting, Unmeasured, measure_on, running
+from benchmarks.measure import Load, Setting, Unmeasured, in_turn, measure_on, running
 from benchmarks.watched import PASSWORD, WATCHED
 from bennu.client import Client
 
@@ -134,7 +134,7 @@ def main() -> None:
             turns = []
             for number in range(options.runs):
                 turn = {}
-                for way in [*ways, *ways][number % len(ways) :][: len(ways)]:
+                for way in in_turn(ways, number):
                     port, pids = found[way]
                     turn[way] = measure_on(port, pids, load, setting)[column]
                 turns.append(turn)

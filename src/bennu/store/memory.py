@@ -109,7 +109,7 @@ class MemoryStore(Store):
         return log
 
     def _forget(self, now: float) -> None:
-        """Forget two logs whose time is over. Each call that makes a log forgets two, so they can't pile up."""
+        """Forget at most two logs whose time is over: each call makes at most one, so they can't pile up."""
         for topic, log in tuple(islice(self._logs.items(), 2)):
             if log.forget_at <= now:
                 del self._logs[topic]
