@@ -62,6 +62,7 @@ WITHOUT_MODULE: Final = {
 
 USES_SERVER: Final = (
     "definition.py",
+    "endpoint_sending.py",
     "history/reader.py",
     "presence/owners.py",
     "server/channel_server.py",

@@ -6,30 +6,26 @@ wraps another application (``endpoint.wrap(django_application)``). Protocol docu
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .api import Api, APIServer
 from .asgi import ASGIApp, Dispatch, Receive, Scope, Send
 from .blocking_endpoint import BlockingEndpoint
 from .bus import BusAdapter
 from .bus.address import BUS, given_bus
-from .channel import Channel
 from .dashboard import Dashboard, DashboardServer
 from .endpoint_options import API, DASHBOARD, LIMITS, METRICS, PAGES, THREADS, WORDS
-from .endpoint_queries import EndpointQueries
+from .endpoint_sending import EndpointSending
 from .exporter import Exporter
-from .history.outbox import outbox_of
 from .history.reader import LogReader
 from .lifecycle import Lifecycle
 from .lifespan import Lifespan, mounted_lifespan, read_lifespan, serve_lifespan
 from .limits.limits import Limits, Threads
 from .loop.home import Home
-from .message import Broadcast, broadcast_of
 from .metrics import Metrics
 from .metrics.options import given_metrics
 from .origin_check import OriginCheck, OriginPolicy
@@ -61,9 +57,6 @@ from .transports.upgrade import Upgrade
 from .user_code.options import CLASSES, FLAG, SECONDS, TEXT, TEXTS, optional, options
 from .wrapped import WrappedApplication
 
-if TYPE_CHECKING:
-    from .store.sql import SQLOutbox
-
 __all__ = ["Endpoint"]
 
 
@@ -86,7 +79,7 @@ __all__ = ["Endpoint"]
     limits=optional(LIMITS),
     threads=optional(THREADS),
 )
-class Endpoint(EndpointQueries):
+class Endpoint(EndpointSending):
     """Where clients connect: an ASGI application.
 
     Args:
@@ -309,92 +302,7 @@ class Endpoint(EndpointQueries):
             await self._lifecycle.start_late()
         await self._dispatch.serve_native(scope, native)
 
-    # Broadcasts and disconnects, for server code.
-
-    async def broadcast(self, topic: str, event: str, payload: Any = None) -> None:
-        """Send an event to the clients of a topic, on all nodes. It waits while the bus can't take more.
-
-        Args:
-            topic: The topic.
-            event: The name of the event.
-            payload: A JSON object (a dict, Struct, dataclass or model), or ``bytes``.
-
-        Raises:
-            EncodeError: The payload can't be encoded.
-            ReservedEvent: The event is reserved by the protocol.
-            ValueError: In development (``debug``): no channel of the topic declares it in its ``emits``.
-            WrongThread: The call comes from another thread or event loop than the endpoint's; there write
-                ``endpoint.sync.broadcast(...)``.
-            NotStarted: The endpoint is not started in this process, so no client can be reached.
-        """
-        self._home.expect("endpoint", "broadcast")
-        await self.pubsub.send_everywhere(topic, self._message(topic, event, payload))
-
-    async def broadcast_from(
-        self, sender: object, topic: str, event: str, payload: Any = None
-    ) -> None:
-        """Send an event to all clients of a topic except the sender: a channel, or the owner of a listener.
-
-        Raises as :meth:`broadcast`.
-        """
-        self._home.expect("endpoint", "broadcast_from")
-        message = self._message(topic, event, payload)
-        await self.pubsub.send_everywhere(topic, message, _sender(sender))
-
-    async def local_broadcast(self, topic: str, event: str, payload: Any = None) -> None:
-        """Send an event to the clients of a topic that are connected to this process. Raises as :meth:`broadcast`."""
-        self._home.expect("endpoint", "local_broadcast")
-        await self._send_here(topic, event, payload)
-
-    async def local_broadcast_from(
-        self, sender: object, topic: str, event: str, payload: Any = None
-    ) -> None:
-        """Send an event to the clients of a topic in this process, except the sender."""
-        self._home.expect("endpoint", "local_broadcast_from")
-        await self._send_here(topic, event, payload, _sender(sender))
-
-    def outbox(self, session: object) -> SQLOutbox:
-        """Return what broadcasts in the transactions of a session of SQLAlchemy: :func:`.history.outbox.outbox_of`."""
-        declared = self._server.declared
-        check = None if declared is None else declared.check
-        return outbox_of(self.pubsub.logs, self._home, session, check)
-
-    async def disconnect(self, id: str) -> None:  # noqa: A002 - Phoenix's name
-        """Close all connections that have an id, on all nodes, with the code 1001.
-
-        Ids are not topics. Unlike in Phoenix, a broadcast of ``"disconnect"`` is an ordinary broadcast, and closes
-        nothing.
-
-        Stock clients connect again. To keep them out, refuse them in ``connect``.
-
-        Args:
-            id: The id that ``Socket(id=...)`` returned, or an id of ``info.add_id``.
-
-        Raises:
-            WrongThread: The call comes from another thread or event loop than the endpoint's.
-            NotStarted: The endpoint is not started in this process.
-        """
-        self._home.expect("endpoint", "disconnect")
-        if not isinstance(id, str):
-            raise TypeError(f'an id is text, got {id!r}: write endpoint.disconnect("users:7")')
-        await self.pubsub.disconnect(id)
-
-    def _message(self, topic: str, event: str, payload: Any) -> Broadcast:
-        message = broadcast_of(topic, event, payload)
-        if self._server.declared is not None:
-            self._server.declared.check(message)
-        return message
-
-    async def _send_here(self, topic: str, event: str, payload: Any, sender: object = None) -> None:
-        if self.pubsub.local_broadcast(topic, self._message(topic, event, payload), sender=sender):
-            await asyncio.sleep(0)  # a loop of broadcasts lets others have their turn
-
     @property
     def sync(self) -> BlockingEndpoint:
         """The same methods for other threads: each call blocks until the event loop has done it."""
         return BlockingEndpoint(self, self._home)
-
-
-def _sender(sender: object) -> object:
-    """Return a sender as PubSub knows it: for a channel, its server."""
-    return sender._server if isinstance(sender, Channel) else sender

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from sqlalchemy import create_engine
@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from bennu import Channel, DefinitionError, Endpoint, History, NotStarted
 from bennu.bus import MemoryNetwork
+from bennu.store.sql import SQLOutbox
 from tests.support.memory import endpoint_of
 
 pytestmark = pytest.mark.clock("real")
@@ -24,6 +25,12 @@ class Hall(Channel[Any]):
     """A room with history."""
 
     history = History(size=100, ephemeral=["typing"])
+
+
+class Strict(Hall):
+    """A room that declares what it sends."""
+
+    emits: ClassVar[dict[str, Any]] = {"said": dict[str, int]}
 
 
 class Lobby(Channel[Any]):
@@ -131,3 +138,54 @@ async def test_an_outbox_needs_a_store_in_a_database(tmp_path: Path) -> None:
     endpoint = endpoint_of({"room:*": Hall}, store=f"sqlite+aiosqlite:///{tmp_path}/chat.db")
     with pytest.raises(NotStarted, match="not started in this process"):
         endpoint.outbox(object())
+
+
+async def test_all_nodes_get_what_a_transaction_of_the_store_has_broadcast(tmp_path: Path) -> None:
+    async with two_nodes(tmp_path) as (one, two):
+        seen = [Seen(one, "room:1"), Seen(two, "room:1")]
+
+        def fail(_: Session, outbox: SQLOutbox) -> None:
+            outbox.broadcast("room:1", "never")
+            raise LookupError
+
+        with pytest.raises(LookupError):
+            await one.transaction(fail)
+        for event in ("first", "second"):
+
+            def say(_: Session, outbox: SQLOutbox, event: str = event) -> None:
+                outbox.broadcast("room:1", event)
+
+            await one.transaction(say)
+        with pytest.raises(DefinitionError, match="a topic with history"):
+            await one.transaction(lambda session, outbox: outbox.broadcast("lobby", "said"))
+        for one_seen in seen:
+            assert await one_seen.until(2) == ["first", "second"]
+            one_seen.subscription.cancel()
+
+
+async def test_a_transaction_needs_a_store_in_a_database(tmp_path: Path) -> None:
+    def work(*_: object) -> None: ...
+
+    endpoint = endpoint_of({"room:*": Hall}, store=f"sqlite+aiosqlite:///{tmp_path}/chat.db")
+    with pytest.raises(NotStarted, match=r"endpoint\.transaction"):
+        await endpoint.transaction(work)
+    for channel, reason in ((Hall, "the store memory://"), (Lobby, "no channel with history")):
+        endpoint = endpoint_of({"room:*": channel})
+        await endpoint.start()
+        try:
+            with pytest.raises(DefinitionError, match=reason):
+                await endpoint.transaction(work)
+        finally:
+            await endpoint.stop()
+
+
+async def test_a_transaction_is_checked_in_development(tmp_path: Path) -> None:
+    endpoint = endpoint_of(
+        {"room:*": Strict}, store=f"sqlite+aiosqlite:///{tmp_path}/chat.db", debug=True
+    )
+    await endpoint.start()
+    try:
+        with pytest.raises(ValueError, match="wrong"):
+            await endpoint.transaction(lambda session, outbox: outbox.broadcast("room:1", "wrong"))
+    finally:
+        await endpoint.stop()

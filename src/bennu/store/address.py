@@ -41,6 +41,7 @@ KINDS: Final = {
     "rediss+cluster": _StoreKind(".redis", "redis"),
     "postgresql+asyncpg": _StoreKind(".sql", "sql"),
     "postgresql+psycopg": _StoreKind(".sql", "sql"),
+    "sqlite": _StoreKind(".sql", "sql"),
     "sqlite+aiosqlite": _StoreKind(".sql", "sql"),
     "nats": _StoreKind(".nats", "nats"),
     "tls": _StoreKind(".nats", "nats"),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeVar
 
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.ext.asyncio import (
@@ -19,6 +19,8 @@ from bennu.store.sql import SQLOutbox, SQLStore
 from bennu.testing.contract_store import KEEP, PLENTY
 
 __all__ = ["Shop", "retention_of"]
+
+T = TypeVar("T")
 
 
 class CommittedEntry(NamedTuple):
@@ -63,10 +65,13 @@ class Shop:
         self.sync_engine.dispose()
 
     def outbox(self, session: object) -> SQLOutbox:
-        def committed(topic: str, epoch: str, entries: Sequence[LogEntry]) -> None:
-            self.announced.extend(CommittedEntry(topic, epoch, entry) for entry in entries)
+        return self.store.outbox(session, retention_of, self._committed)
 
-        return self.store.outbox(session, retention_of, committed)
+    async def transaction(self, work: Callable[[Session, SQLOutbox], T]) -> T:
+        return await self.store.transaction(work, retention_of, self._committed)
+
+    def _committed(self, topic: str, epoch: str, entries: Sequence[LogEntry]) -> None:
+        self.announced.extend(CommittedEntry(topic, epoch, entry) for entry in entries)
 
     async def order(self, session: AsyncSession, number: int) -> None:
         await session.execute(text("INSERT INTO orders VALUES (:number)"), {"number": number})

@@ -36,13 +36,14 @@ __all__ = ["SQLAddress", "read_sql_address"]
 DRIVERS: Final = {
     "postgresql+asyncpg": "asyncpg",
     "postgresql+psycopg": "psycopg",
-    "sqlite+aiosqlite": "aiosqlite",
+    "sqlite": "sqlite3",
+    "sqlite+aiosqlite": "sqlite3",  # the URL of the user's own engine
 }
 """The packages of the drivers, by the schemes of addresses."""
 
 EXAMPLES: Final = {
     "postgresql": 'store="postgresql+asyncpg://user:password@localhost:5432/chat"',
-    "sqlite": 'store="sqlite+aiosqlite:///chat.db"',
+    "sqlite": 'store="sqlite:///chat.db"',
 }
 
 OLDEST_SQLITE: Final = (3, 35)

@@ -8,7 +8,7 @@ connection starts nothing.
 
 Writes with the same lock run one after another, in the order of the calls, also those whose callers have gone. So a
 repeated call never overtakes its first attempt, and the writers of one topic need one connection. In SQLite
-all writes have the same lock, because the file has one writer.
+all writes run one after another, several in one transaction, because the file has one writer.
 
 There is no test of a connection before each use, which would cost a round trip. If a connection turns out to be dead, SQLAlchemy
 gives up all connections that are as old, and the function runs once more. So the function must be safe to repeat, or say that
@@ -24,35 +24,28 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 from weakref import WeakValueDictionary
 
-from sqlalchemy import Connection, event, text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from ...errors import DecodeError, StoreUnavailable
 from .address import SQLAddress
+from .connections import Connections, Work
+from .postgresql import PostgreSQLConnections
+from .sqlite import SQLiteConnections
 from .tables import SQLTables
 
 __all__ = ["SQLRunner"]
 
 T = TypeVar("T")
 
-Work = Callable[[Connection], T]
-"""Runs statements in a transaction."""
-
 LIMIT: Final = 6.0
 """Seconds for a transaction."""
-
-CONNECT_LIMIT: Final = 5.0
-"""Seconds for a connection to PostgreSQL, or for the lock of a SQLite file."""
 
 CLOSE_LIMIT: Final = 2.0
 """Seconds for the transactions that run at a stop, and again for closing the connections."""
 
 CREATING: Final = 0x62656E6E75  # "bennu"
 """The advisory lock of PostgreSQL under which tables are created."""
-
-READS: Final = "bennu_reads"
-"""The execution option of a connection that runs one statement that reads."""
 
 
 class SQLRunner:
@@ -66,11 +59,8 @@ class SQLRunner:
     def __init__(self, address: SQLAddress, tables: SQLTables) -> None:
         self._address = address
         self._tables = tables
-        self._engine = _engine_for(address)
-        options: dict[str, Any] = {READS: True}
-        if not address.is_sqlite:
-            options["isolation_level"] = "AUTOCOMMIT"
-        self._reading = self._engine.execution_options(**options)
+        kind = SQLiteConnections if address.is_sqlite else PostgreSQLConnections
+        self._connections: Connections = kind(address)
         self._free = asyncio.Semaphore(address.pool_size)
         self._locks: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
         self._creating = asyncio.Lock()
@@ -98,14 +88,14 @@ class SQLRunner:
             await asyncio.wait(rest)
         try:
             async with asyncio.timeout(CLOSE_LIMIT):
-                await self._engine.dispose()
+                await self._connections.close()
         except self._errors:  # with TimeoutError: the server hangs
             pass
 
-    def abandon(self) -> AsyncEngine:
-        """Return the engine, for a child of ``fork``, which must keep its connections and never use them."""
+    def abandon(self) -> Connections:
+        """Return the connections, for a child of ``fork``, which must keep them and never use them."""
         self._is_stopped = True
-        return self._engine
+        return self._connections
 
     # Transactions.
 
@@ -116,16 +106,38 @@ class SQLRunner:
             StoreUnavailable: The database can't be reached, or refuses.
         """
         await self._free.acquire()
-        return await self._spawn(self._repeat(self._reading, work, 2), self._free.release)
+        return await self._spawn(self._repeat(work, 2, reads=True), self._free.release)
 
-    async def write(self, lock: bytes, work: Work[T], *, is_repeatable: bool = True) -> T:
+    async def write(
+        self,
+        lock: bytes | None,
+        work: Work[T],
+        *,
+        is_repeatable: bool = True,
+        then: Callable[[T], object] | None = None,
+    ) -> T:
         """Run statements in one transaction, after all earlier writes with the same lock.
+
+        Args:
+            lock: The lock; None if no other write matters.
+            work: The function.
+            is_repeatable: Whether it may run twice, if the connection turns out to be dead.
+            then: Called with the result after the commit, also if the caller has gone.
 
         Raises:
             StoreUnavailable: The database can't be reached, or refuses. The outcome is unknown.
         """
-        if self._address.is_sqlite:
-            lock = b""
+        release = await self._turn(lock)
+        attempts = 2 if is_repeatable else 1
+        return await self._spawn(self._repeat(work, attempts, reads=False), release, then)
+
+    async def _turn(self, lock: bytes | None) -> Callable[[], object]:
+        """Wait for the turn of a write. Return what ends it."""
+        if self._connections.orders_writes:
+            return _nothing
+        if lock is None:
+            await self._free.acquire()
+            return self._free.release
         own = self._locks.get(lock)
         if own is None:
             own = self._locks[lock] = asyncio.Lock()
@@ -140,10 +152,14 @@ class SQLRunner:
             self._free.release()
             own.release()
 
-        attempts = 2 if is_repeatable else 1
-        return await self._spawn(self._repeat(self._engine, work, attempts), release)
+        return release
 
-    async def _spawn(self, work: Coroutine[Any, Any, T], release: Callable[[], object]) -> T:
+    async def _spawn(
+        self,
+        work: Coroutine[Any, Any, T],
+        release: Callable[[], object],
+        then: Callable[[T], object] | None = None,
+    ) -> T:
         """Run a coroutine in a task, which goes on if the caller is cancelled."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
@@ -151,20 +167,21 @@ class SQLRunner:
         def done(_: object) -> None:
             self._tasks.discard(task)
             release()
-            if not task.cancelled():
-                task.exception()  # its caller may have gone
+            # Its caller may have gone.
+            if not task.cancelled() and task.exception() is None and then is not None:
+                then(task.result())
 
         task.add_done_callback(done)
         return await asyncio.shield(task)
 
-    async def _repeat(self, engine: AsyncEngine, work: Work[T], attempts: int) -> T:
+    async def _repeat(self, work: Work[T], attempts: int, *, reads: bool) -> T:
         name = self._address.name
         try:
             async with asyncio.timeout(LIMIT):
                 while True:
                     attempts -= 1
                     try:
-                        return await self._run(engine, work)
+                        return await self._run(work, reads=reads)
                     except DBAPIError as error:
                         if not (error.connection_invalidated and attempts):
                             raise
@@ -179,20 +196,15 @@ class SQLRunner:
         except self._errors as error:
             raise self._unavailable(error) from _cause_of(error)
 
-    async def _run(self, engine: AsyncEngine, work: Work[T]) -> T:
+    async def _run(self, work: Work[T], *, reads: bool) -> T:
         if self._is_stopped:
             raise StoreUnavailable(f"the store {self._address.name} was stopped")
         if not self._is_created:
             async with self._creating:
                 if not self._is_created:
-                    async with self._engine.begin() as connection:
-                        await connection.run_sync(self._create)
+                    await self._connections.run(self._create, reads=False)
                     self._is_created = True
-        if engine is self._reading:
-            async with engine.connect() as connection:
-                return await connection.run_sync(work)
-        async with engine.begin() as connection:
-            return await connection.run_sync(work)
+        return await self._connections.run(work, reads=reads)
 
     def _create(self, connection: Connection) -> None:
         """Create the tables that are missing. Only one node does it at a time."""
@@ -213,6 +225,10 @@ class SQLRunner:
         return StoreUnavailable(f"the store {self._address.name} can't be used: {said}")
 
 
+def _nothing() -> None:
+    """Release nothing."""
+
+
 def _cause_of(error: BaseException) -> BaseException:
     """Return what the driver has raised. SQLAlchemy's own error shows statements and their values."""
     if isinstance(error, DBAPIError) and error.orig is not None:
@@ -228,36 +244,3 @@ def _errors_of(address: SQLAddress) -> tuple[type[Exception], ...]:
     if hasattr(driver, "PostgresError"):
         return (driver.PostgresError, driver.InterfaceError)
     return (driver.Error,)
-
-
-def _engine_for(address: SQLAddress) -> AsyncEngine:
-    """Return the engine of a database. It does not connect."""
-    driver = address.url.get_driver_name()
-    limit = "connect_timeout" if driver == "psycopg" else "timeout"
-    engine = create_async_engine(
-        address.url,
-        pool_size=address.pool_size,
-        max_overflow=0,
-        pool_use_lifo=True,
-        hide_parameters=True,
-        connect_args={limit: int(CONNECT_LIMIT)},
-    )
-    if address.is_sqlite:
-        event.listen(engine.sync_engine, "connect", _set_up_sqlite)
-        event.listen(engine.sync_engine, "begin", _begin_sqlite)
-    return engine
-
-
-def _set_up_sqlite(connection: Any, _: object) -> None:
-    connection.isolation_level = None  # no BEGIN but ours
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute(
-        "PRAGMA synchronous=FULL"
-    )  # NORMAL can lose the newest entries when the power fails
-    cursor.close()
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    if not connection.get_execution_options().get(READS):
-        connection.exec_driver_sql("BEGIN IMMEDIATE")

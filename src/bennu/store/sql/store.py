@@ -8,7 +8,9 @@ module                what it does
 :mod:`.address`       reads the address
 :mod:`.tables`        the tables
 :mod:`.statements`    what each call asks of the database
-:mod:`.runner`        runs that in transactions, on a bounded number of connections
+:mod:`.runner`        runs that in transactions, one after another where they must be
+:mod:`.postgresql`    the connections to PostgreSQL, over the event loop
+:mod:`.sqlite`        the connections to SQLite, in threads
 :mod:`.outbox`        appends in transactions of the user
 ====================  ==========================================================================================
 
@@ -26,14 +28,15 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Generic, NamedTuple, TypeVar, cast
 
 from sqlalchemy import Connection, text
+from sqlalchemy.orm import Session
 
 from ...errors import DefinitionError, EncodeError, StoreUnavailable
 from ...logs.log import Log
 from ...loop.forks import give_up, watch
-from ..entry import Draft
+from ..entry import Draft, LogEntry
 from ..feed import Feed
 from ..store import Announce, Appended, Claim, Head, Page, Retention, Store
 from .address import read_sql_address
@@ -52,6 +55,14 @@ SWEEP_EVERY: Final = 60.0
 
 REFUSALS: Final = ("28", "3D", "42501")
 """What the SQLSTATE of a refusal begins with that a user must mend: wrong password, no such database, no permission."""
+
+T = TypeVar("T")
+
+RetentionOf = Callable[[str, str], Retention | None]
+"""Returns how much of a topic's log is kept, by the topic and an event of it; None if the event is in no log."""
+
+_Appended = tuple[str, str, Sequence[LogEntry]]
+"""A topic, its epoch and the new entries."""
 
 _abandoned: Final[list[Any]] = []
 """What a child of ``fork`` has of its parent's stores. Freed, it would disturb the parent's connections."""
@@ -251,7 +262,7 @@ class SQLStore(Store):
     def outbox(
         self,
         session: object,
-        retention_of: Callable[[str, str], Retention | None],
+        retention_of: RetentionOf,
         committed: Committed,
     ) -> SQLOutbox:
         """Return what appends broadcasts in the transactions of a session. A second call for the session returns the first outbox.
@@ -269,8 +280,7 @@ class SQLStore(Store):
             DefinitionError: It is no session, or its database is of another kind.
         """
         own = session_of(session)
-        key = f"bennu outbox {id(self)}"
-        outbox: SQLOutbox | None = own.info.get(key)
+        outbox: SQLOutbox | None = own.info.get(self._key)
         if outbox is None:
             backend = own.get_bind().dialect.name
             if backend != self.statements.backend:
@@ -280,9 +290,65 @@ class SQLStore(Store):
                     got=f"a session on {backend}",
                     write="the same database in create_async_engine(...) and Endpoint(store=...)",
                 )
-            outbox = own.info[key] = SQLOutbox(
-                own, self.statements, retention_of, committed, self._log
-            )
+            outbox = self._outbox(own, retention_of, committed)
+        return outbox
+
+    async def transaction(
+        self,
+        work: Callable[[Session, SQLOutbox], T],
+        retention_of: RetentionOf,
+        committed: Committed,
+    ) -> T:
+        """Run a function in one transaction, with a session and its outbox.
+
+        In SQLite it has its turn among the store's own writes, and can share their transaction: it has a savepoint.
+
+        Args:
+            work: The function. What it raises is raised here, and undoes what it did.
+            retention_of: As for :meth:`outbox`.
+            committed: As for :meth:`outbox`, but in the event loop.
+
+        Raises:
+            StoreUnavailable: The database can't be reached, or has not answered in time. The outcome is unknown.
+        """
+
+        def run(connection: Connection) -> _Ran[T]:
+            entries: list[_Appended] = []
+
+            def note(topic: str, epoch: str, some: Sequence[LogEntry]) -> None:
+                entries.append((topic, epoch, some))
+
+            with Session(
+                connection, expire_on_commit=False, join_transaction_mode="create_savepoint"
+            ) as session:
+                outbox = self._outbox(session, retention_of, note)
+                try:
+                    result = work(session, outbox)
+                    session.commit()
+                except Exception as error:  # noqa: BLE001 - the caller gets it as it is
+                    session.rollback()
+                    return _Ran(None, error, ())
+            return _Ran(result, None, entries)
+
+        def announce(ran: _Ran[T]) -> None:
+            for some in ran.entries:
+                committed(*some)
+
+        ran = await self._run.write(None, run, is_repeatable=False, then=announce)
+        if ran.error is not None:
+            raise ran.error
+        return cast("T", ran.result)
+
+    @property
+    def _key(self) -> str:
+        """Where a session has its outbox."""
+        return f"bennu outbox {id(self)}"
+
+    def _outbox(
+        self, session: Session, retention_of: RetentionOf, committed: Committed
+    ) -> SQLOutbox:
+        outbox = SQLOutbox(session, self.statements, retention_of, committed, self._log)
+        session.info[self._key] = outbox
         return outbox
 
     # Keys.
@@ -301,6 +367,20 @@ class SQLStore(Store):
         """Free a key that this owner has claimed."""
         work = partial(self.statements.release, key=key, owner=owner)
         await self._run.write(_lock_of(key), work)
+
+
+class _Ran(NamedTuple, Generic[T]):
+    """What a function of the user did.
+
+    Attributes:
+        result: What it has returned.
+        error: What it has raised.
+        entries: What its outbox has appended.
+    """
+
+    result: T | None
+    error: Exception | None
+    entries: Sequence[_Appended]
 
 
 def _lock_of(key: str) -> bytes:
