@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final, cast
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 from bennu import Endpoint, Refused
+from bennu.store.sql import SQLOutbox
 
 from .accounts import Person
 from .database import Database, now
-from .models import Account, Message, Room
-from .rooms import Seat, out, upsert
+from .models import Account, Message, Room, table_of
+from .rooms import Seat, out, seat_of, upsert
 from .wire import MessageOut
 
 __all__ = ["PAGE", "Messages"]
@@ -22,14 +25,36 @@ PAGE: Final = 50
 
 
 class Messages:
-    """The messages in the database."""
+    """The messages in the database.
+
+    The statements of a new message are built once: with SQLAlchemy to build a statement costs more than to run it.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        rooms, messages = table_of(Room), table_of(Message)
+        self._next_id = (
+            update(rooms)
+            .where(rooms.c.id == bindparam("room"))
+            .values(last_id=rooms.c.last_id + 1)
+            .returning(rooms.c.last_id)
+        )
+        self._insert = (
+            database.insert(messages).on_conflict_do_nothing().returning(messages.c.account_id)
+        )
+        # The author has read the message.
+        read: dict[str, Any] = {"last_read": bindparam("message")}
+        mine: dict[str, Any] = {"room_id": bindparam("room"), "account_id": bindparam("author")}
+        self._read = upsert(database, mine | read, read)
 
     async def add(
-        self, endpoint: Endpoint, room: Seat, author: Person, body: str, key: str
-    ) -> tuple[MessageOut, bool]:
+        self,
+        endpoint: Endpoint,
+        room: str,
+        author: Person,
+        key: str,
+        body_for: Callable[[Seat | None], str],
+    ) -> tuple[Seat, MessageOut, bool]:
         """Add a message and its broadcast, unless its author already sent its key.
 
         Both are one transaction: if the server crashes, there are both or neither. In a room, ids rise by one in the order of
@@ -37,38 +62,45 @@ class Messages:
 
         Args:
             endpoint: The endpoint, whose store is this database.
-            room: The room.
+            room: The name of the room.
             author: The author.
-            body: The text.
             key: The key that the page chose.
+            body_for: Returns the text, or refuses it, by what the author is to the room at that moment.
 
         Returns:
-            The message, and whether it is new.
+            What the author is to the room, the message, and whether it is new.
         """
-        same = select(Message).where(Message.account_id == author.id, Message.key == key)
-        async with self._database.sessions() as session, session.begin() as transaction:
+
+        def write(session: Session, outbox: SQLOutbox) -> tuple[Seat, MessageOut]:
+            connection = session.connection()
+            found = seat_of(connection, room, author.id)
+            body = body_for(found)
+            seat = cast("Seat", found)  # else it was refused
             # The next message of the room waits here for the commit, and then gets its id.
-            count = update(Room).where(Room.id == room.id).values(last_id=Room.last_id + 1)
+            number: Any = connection.scalar(self._next_id, {"room": seat.id})
+            message = MessageOut(number, room, author.name, body, now(), key)
             values = {
-                "room_id": room.id,
-                "id": await session.scalar(count.returning(Room.last_id)),
+                "room_id": seat.id,
+                "id": number,
                 "account_id": author.id,
                 "body": body,
                 "key": key,
-                "sent_at": now(),
+                "sent_at": message.sent_at,
             }
-            added = self._database.insert(Message).values(values).on_conflict_do_nothing()
-            stored = await session.scalar(added.returning(Message))
-            if stored is not None:
-                read = {"last_read": stored.id}  # the author has read it
-                mine = {"room_id": room.id, "account_id": author.id, **read}
-                await upsert(self._database, session, mine, read)
-                message = out(stored, room.name, author.name)
-                endpoint.outbox(session).broadcast(f"room:{room.name}", "message", message)
-                return message, True
-            await transaction.rollback()  # the id goes to another message
-        async with self._database.sessions() as session:
-            return out((await session.scalars(same)).one(), room.name, author.name), False
+            if connection.scalar(self._insert, values) is None:
+                raise _KnownKey(seat)  # the id goes to another message
+            read = {"room": seat.id, "author": author.id, "message": number}
+            connection.execute(self._read, read)
+            outbox.broadcast(f"room:{room}", "message", message)
+            return seat, message
+
+        try:
+            return *await endpoint.transaction(write), True
+        except _KnownKey as known:
+            same = select(Message).where(Message.account_id == author.id, Message.key == key)
+            async with self._database.sessions() as session:
+                message = (await session.scalars(same)).one()
+            return known.seat, out(message, room, author.name), False
 
     async def newest(self, room: Seat, before: int | None = None) -> list[MessageOut]:
         """Return the newest messages of a room, or the newest before an id. The oldest comes first."""
@@ -127,6 +159,13 @@ class Messages:
             changed = out(message, room.name, author)
             endpoint.outbox(session).broadcast(f"room:{room.name}", "changed", changed)
         return changed
+
+
+class _KnownKey(Exception):
+    """The author has sent the key before."""
+
+    def __init__(self, seat: Seat) -> None:
+        self.seat = seat
 
 
 async def _found(session: AsyncSession, room: Seat, message_id: int) -> tuple[Message, str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, ForeignKey, Index, MetaData, UniqueConstraint
+from typing import cast
+
+from sqlalchemy import BigInteger, ForeignKey, Index, MetaData, Table, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 __all__ = [
@@ -15,6 +17,7 @@ __all__ = [
     "Room",
     "Setting",
     "Visit",
+    "table_of",
 ]
 
 
@@ -135,3 +138,8 @@ class Notification(Base):
     text: Mapped[str]
     made_at: Mapped[int] = mapped_column(BigInteger)
     read_at: Mapped[int | None] = mapped_column(BigInteger)
+
+
+def table_of(model: type[Base]) -> Table:
+    """Return the table of a model, for statements without objects."""
+    return cast("Table", model.__table__)

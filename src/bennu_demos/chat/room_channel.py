@@ -91,12 +91,7 @@ class RoomChannel(Channel[User, Chat]):
         Raises:
             Refused: There is no such room for this person. A private room looks as if it did not exist.
         """
-        room = await self.state.rooms.seat(self.room, self.assigns.id)
-        if room is None:
-            raise Refused("no_such_room")
-        if room.barred_until > now():
-            raise Refused("kicked", until=room.barred_until)
-        return room
+        return _let_in(await self.state.rooms.seat(self.room, self.assigns.id))
 
     def _may_moderate(self, room: Seat) -> bool:
         return room.kind != "direct" and (
@@ -131,10 +126,12 @@ class RoomChannel(Channel[User, Chat]):
 
         A page that got no reply sends the message again. Then this method does not run: the page gets the first reply.
         """
-        room = await self._seat()
-        body = self._checked(room, new.body)
-        message, is_new = await self.state.messages.add(
-            self.endpoint, room, self._me, body, new.key
+        room, message, is_new = await self.state.messages.add(
+            self.endpoint,
+            self.room,
+            self._me,
+            new.key,
+            lambda room: self._checked(_let_in(room), new.body),
         )
         if is_new:
             await self._show("message", room, message)
@@ -278,3 +275,11 @@ class RoomChannel(Channel[User, Chat]):
         if number == self.assigns.id:
             raise Refused("yourself")
         return room, number
+
+
+def _let_in(room: Seat | None) -> Seat:
+    if room is None:
+        raise Refused("no_such_room")
+    if room.barred_until > now():
+        raise Refused("kicked", until=room.barred_until)
+    return room

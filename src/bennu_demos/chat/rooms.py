@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import Connection, bindparam, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.sql.dml import ReturningInsert
 
 from bennu import Refused
 
@@ -25,6 +26,7 @@ __all__ = [
     "Seat",
     "is_private",
     "out",
+    "seat_of",
     "upsert",
 ]
 
@@ -39,6 +41,24 @@ ROOMS: Final = ("lobby", "python", "coffee")
 
 MAX_MEMBERS: Final = 20
 """People in a private room. All of them get each other's read receipts."""
+
+SEAT: Final = (
+    select(
+        Room.id,
+        Room.title,
+        Room.kind,
+        Room.owner_id,
+        Membership.account_id,
+        Membership.muted_until,
+        Membership.barred_until,
+    )
+    .outerjoin(
+        Membership,
+        (Membership.room_id == Room.id) & (Membership.account_id == bindparam("person")),
+    )
+    .where(Room.name == bindparam("room"))
+)
+"""What a person is to a room. It is asked for each message, so it is built once."""
 
 PRIVATE: Final = "~"
 """The names of private rooms begin with it. The name of an open room can't."""
@@ -82,6 +102,18 @@ def out(message: Message, room: str, author: str) -> MessageOut:
     )
 
 
+def seat_of(connection: Connection, room: str, account_id: int) -> Seat | None:
+    """Return what a person is to a room: None if there is no such room, or none for this person."""
+    row: Any = connection.execute(SEAT, {"room": room, "person": account_id}).one_or_none()
+    if row is None:
+        return None
+    number, title, kind, owner_id, member_id, muted_until, barred_until = row
+    if member_id is None and kind != "open":
+        return None
+    is_owner = owner_id == account_id
+    return Seat(number, room, title, kind, is_owner, muted_until or 0, barred_until or 0)
+
+
 class Rooms:
     """The rooms in the database."""
 
@@ -90,30 +122,8 @@ class Rooms:
 
     async def seat(self, name: str, account_id: int) -> Seat | None:
         """Return what a person is to a room: None if there is no such room, or none for this person."""
-        query = (
-            select(Room, Membership)
-            .outerjoin(
-                Membership,
-                (Membership.room_id == Room.id) & (Membership.account_id == account_id),
-            )
-            .where(Room.name == name)
-        )
         async with self._database.sessions() as session:
-            row = (await session.execute(query)).one_or_none()
-        if row is None:
-            return None
-        room, mine = cast("tuple[Room, Membership | None]", row)
-        if mine is None and room.kind != "open":
-            return None
-        return Seat(
-            room.id,
-            room.name,
-            room.title,
-            cast("RoomKind", room.kind),
-            room.owner_id == account_id,
-            0 if mine is None else mine.muted_until,
-            0 if mine is None else mine.barred_until,
-        )
+            return await (await session.connection()).run_sync(seat_of, name, account_id)
 
     async def open_rooms(self, account_id: int) -> list[RoomOut]:
         """Return the open rooms, with what this person has read."""
@@ -217,7 +227,7 @@ class Rooms:
             if (await session.scalars(count)).one() >= MAX_MEMBERS:
                 raise Refused("room_full")
             values = {"room_id": room_id, "account_id": account_id, "last_read": room.last_id}
-            return await upsert(self._database, session, values, {}) is not None
+            return await session.scalar(upsert(self._database, values, {})) is not None
 
     async def leave(self, room_id: int, account_id: int) -> None:
         """End a membership."""
@@ -236,7 +246,8 @@ class Rooms:
             values = {"room_id": room_id, "account_id": account_id, **changes}
             newer = Membership.last_read < changes["last_read"]
             is_news = (
-                await upsert(self._database, session, values, changes, where=newer) is not None
+                await session.scalar(upsert(self._database, values, changes, where=newer))
+                is not None
             )
         return changes["last_read"] if is_news else None
 
@@ -251,7 +262,7 @@ class Rooms:
     async def _set(self, room_id: int, account_id: int, changes: dict[str, int]) -> None:
         async with self._database.sessions.begin() as session:
             values = {"room_id": room_id, "account_id": account_id, **changes}
-            await upsert(self._database, session, values, changes)
+            await session.execute(upsert(self._database, values, changes))
 
     # Visits.
 
@@ -276,15 +287,10 @@ class Rooms:
             return [Seen(visit.name, visit.seen_at) for visit in await session.scalars(lately)]
 
 
-async def upsert(
-    database: Database,
-    session: AsyncSession,
-    values: dict[str, int],
-    changes: dict[str, int],
-    *,
-    where: Any = None,
-) -> int | None:
-    """Add a membership or change it; return None if nothing was done."""
+def upsert(
+    database: Database, values: Mapping[str, Any], changes: Mapping[str, Any], *, where: Any = None
+) -> ReturningInsert[tuple[int]]:
+    """Return what adds a membership or changes it. It returns None if nothing was done."""
     row = {"last_read": 0, "muted_until": 0, "barred_until": 0, **values}
     adding = database.insert(Membership).values(row)
     keys = [Membership.room_id, Membership.account_id]
@@ -292,8 +298,8 @@ async def upsert(
         adding = adding.on_conflict_do_update(index_elements=keys, set_=changes, where=where)
     else:
         adding = adding.on_conflict_do_nothing(index_elements=keys)
-    done: int | None = await session.scalar(adding.returning(Membership.room_id))
-    return done
+    found: ReturningInsert[tuple[int]] = adding.returning(Membership.room_id)
+    return found
 
 
 async def _members(

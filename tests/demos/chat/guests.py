@@ -82,8 +82,8 @@ async def write(
     endpoint: Endpoint, person: Person, body: str, room: str = "lobby", *, key: str = ""
 ) -> Any:
     """Store a message without a client."""
-    place = await seat(endpoint, person, room)
-    message, _ = await endpoint.state.messages.add(endpoint, place, person, body, key or new_key())
+    messages = endpoint.state.messages
+    _, message, _ = await messages.add(endpoint, room, person, key or new_key(), lambda _: body)
     return message
 
 

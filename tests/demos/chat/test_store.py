@@ -75,10 +75,11 @@ async def test_processes_that_start_together_create_one_database(database: Path 
         lobby = await seat(endpoints[0], people[0])
         for _ in range(2):
             adding = (
-                one.state.messages.add(one, lobby, people[0], "Hello", "key") for one in endpoints
+                one.state.messages.add(one, "lobby", people[0], "key", lambda _: "Hello")
+                for one in endpoints
             )
             added = await asyncio.gather(*adding)
-            assert {message.id for message, _ in added} == {1}
+            assert {message.id for _, message, _ in added} == {1}
         for one in endpoints:
             assert [room.last_id for room in await one.state.rooms.open_rooms(1)] == [0, 1, 0]
             assert len(await one.state.messages.newest(lobby)) == 1
@@ -95,7 +96,7 @@ async def test_ids_rise_by_one_in_the_order_of_the_history_on_all_nodes(
         seats = [await seat(endpoints[0], ann, room) for room in ROOMS]
         adding = (
             endpoints[key % 4].state.messages.add(
-                endpoints[key % 4], room, ann, "Hello", f"{room.name} {key}"
+                endpoints[key % 4], room.name, ann, f"{room.name} {key}", lambda _: "Hello"
             )
             for key in range(40)
             for room in seats
