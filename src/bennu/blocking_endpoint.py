@@ -14,7 +14,10 @@ from .loop.home import Home
 from .server.assigns_size import AssignsReport
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
     from .endpoint import Endpoint
+    from .store.sql import SQLOutbox
 
 __all__ = ["BlockingEndpoint"]
 
@@ -64,6 +67,14 @@ class BlockingEndpoint:
         """Do what ``await endpoint.local_broadcast_from(...)`` does."""
         function = self._endpoint.local_broadcast_from
         self._await("local_broadcast_from", function, sender, topic, event, payload)
+
+    def transaction(self, work: Callable[[Session, SQLOutbox], T]) -> T:
+        """Do what ``await endpoint.transaction(...)`` does."""
+
+        async def transact() -> T:
+            return await self._endpoint.transaction(work)
+
+        return self._await("transaction", transact)
 
     def disconnect(self, id: str) -> None:  # noqa: A002 - Phoenix's name
         """Do what ``await endpoint.disconnect(...)`` does."""

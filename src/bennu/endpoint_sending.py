@@ -73,12 +73,17 @@ class EndpointSending(EndpointQueries):
     async def transaction(self, work: Callable[[Session, SQLOutbox], T]) -> T:
         """Run a function in one transaction of the store's database, with an outbox for its broadcasts.
 
-        The function is a plain one, and short: it has 6 s, and other writes to a file of SQLite wait for it. There it runs in a thread,
-        and shares the transaction of other writes. What it raises is raised here, and undoes what it did.
+        What the function raises is raised here, and undoes what it did. It is a plain one, and short: it has 6 s, and other writes
+        to a file of SQLite wait for it. There it runs in a thread, and shares the transaction of other writes.
+
+        Args:
+            work: The function, which takes a session and its outbox. It returns what is returned.
 
         Raises:
+            DefinitionError: The store is in no SQL database, or no channel has history.
             StoreUnavailable: The database can't be reached, or has not answered in time. The outcome is unknown.
-            WrongThread: The call comes from another thread or event loop than the endpoint's.
+            WrongThread: The call comes from another thread or event loop than the endpoint's; there write
+                ``endpoint.sync.transaction(...)``.
             NotStarted: The endpoint is not started in this process.
 
         Example:

@@ -158,8 +158,11 @@ async def test_all_nodes_get_what_a_transaction_of_the_store_has_broadcast(tmp_p
             await one.transaction(say)
         with pytest.raises(DefinitionError, match="a topic with history"):
             await one.transaction(lambda session, outbox: outbox.broadcast("lobby", "said"))
+        await asyncio.to_thread(
+            one.sync.transaction, lambda _, outbox: outbox.broadcast("room:1", "third")
+        )
         for one_seen in seen:
-            assert await one_seen.until(2) == ["first", "second"]
+            assert await one_seen.until(3) == ["first", "second", "third"]
             one_seen.subscription.cancel()
 
 

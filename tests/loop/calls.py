@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from bennu import (
     Broadcast,
     Channel,
+    DefinitionError,
     Endpoint,
     History,
     Presence,
@@ -166,7 +167,19 @@ def _of_presence(call: Callable[[Any, Any], Any]) -> Call:
     return lambda world: call(world.presence, world.channel)
 
 
+def _without_database(call: Callable[[], object]) -> None:
+    """Make a call that needs a store in a database, which this endpoint has not."""
+    with suppress(DefinitionError):
+        call()
+
+
+async def _transaction(w: Any) -> None:
+    with suppress(DefinitionError):  # the same
+        await w.endpoint.transaction(ignore)
+
+
 CALLS: dict[str, Call] = {
+    "Endpoint.transaction": _transaction,
     **{f"Endpoint.{name}": call for name, call in ENDPOINT.items()},
     **{f"PubSub.{name}": call for name, call in PUBSUB.items()},
     **{f"Channel.{name}": _of_channel(call) for name, call in CHANNEL.items()},
@@ -200,6 +213,9 @@ TWINS: dict[str, Call] = {
     "BlockingEndpoint.history": lambda w: w.endpoint.sync.history("room:1"),
     "BlockingEndpoint.position": lambda w: w.endpoint.sync.position("room:1"),
     "BlockingEndpoint.measure_assigns": lambda w: w.endpoint.sync.measure_assigns(),
+    "BlockingEndpoint.transaction": lambda w: _without_database(
+        lambda: w.endpoint.sync.transaction(ignore)
+    ),
     "BlockingEndpoint.disconnect": lambda w: w.endpoint.sync.disconnect("nobody"),
     "BlockingEndpoint.drain": lambda w: w.endpoint.sync.drain(),
     **{

@@ -95,6 +95,24 @@ async def test_what_the_function_raises_undoes_it_and_nothing_else(shop: Shop) -
     assert await shop.count() == len(shop.announced) == 3
 
 
+async def test_a_constraint_that_is_checked_at_the_commit_undoes_its_transaction(
+    shop: Shop,
+) -> None:
+    lines = (
+        "CREATE TABLE IF NOT EXISTS lines"
+        " (order_id INTEGER REFERENCES orders (id) DEFERRABLE INITIALLY DEFERRED)"
+    )
+
+    def work(session: Session, outbox: SQLOutbox) -> None:
+        session.execute(text(lines))
+        session.execute(text("INSERT INTO lines VALUES (9)"))
+        outbox.broadcast("shop", "never")
+
+    with pytest.raises(IntegrityError):
+        await shop.transaction(work)
+    assert (await shop.payloads("shop"), shop.announced) == ([], [])
+
+
 async def test_a_rollback_by_the_function_leaves_what_it_does_next(shop: Shop) -> None:
     def work(session: Session, outbox: SQLOutbox) -> None:
         order(1)(session, outbox)

@@ -25,7 +25,7 @@ from typing import Any, Final, TypeVar
 from weakref import WeakValueDictionary
 
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from ...errors import DecodeError, StoreUnavailable
 from .address import SQLAddress
@@ -193,6 +193,8 @@ class SQLRunner:
             if not self._is_stopped:
                 raise
             raise StoreUnavailable(f"the store {name} was stopped") from None
+        except IntegrityError:  # a constraint of the user's tables, which is checked at the commit
+            raise
         except self._errors as error:
             raise self._unavailable(error) from _cause_of(error)
 
