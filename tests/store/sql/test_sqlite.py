@@ -41,14 +41,16 @@ class File:
     async def write(self, work: Callable[[Connection], Any]) -> Any:
         return await self.connections.run(work, reads=False)
 
-    async def add(self, number: int, *, parent: int | None = None, fails: bool = False) -> int:
+    async def add(
+        self, number: int, *, parent: int | None = None, fails: BaseException | None = None
+    ) -> int:
         """Insert a number."""
 
         def work(connection: Connection) -> int:
             self.ran.append((number, connection))
             connection.exec_driver_sql("INSERT INTO numbers VALUES (?, ?)", (number, parent))
-            if fails:
-                raise ValueError(number)
+            if fails is not None:
+                raise fails
             return number
 
         done: int = await self.write(work)
@@ -101,16 +103,21 @@ async def test_writes_that_wait_share_the_next_transaction(tmp_path: Path) -> No
         assert await file.numbers() == [0, 1, 2, 3, 4, 5]
 
 
-async def test_a_write_that_fails_undoes_itself_only(tmp_path: Path) -> None:
+class Leaving(BaseException):
+    """Ends a program."""
+
+
+@pytest.mark.parametrize("fault", [ValueError(2), Leaving()])
+async def test_a_write_that_fails_undoes_itself_only(tmp_path: Path, fault: BaseException) -> None:
     async with file_in(tmp_path) as file:
         async with file.held():
             waiting = asyncio.gather(
-                file.add(1), file.add(2, fails=True), file.add(3), return_exceptions=True
+                file.add(1), file.add(2, fails=fault), file.add(3), return_exceptions=True
             )
             await asyncio.sleep(0)
         one, two, three = await waiting
         assert (one, three) == (1, 3)
-        assert isinstance(two, ValueError)
+        assert two is fault
         assert await file.numbers() == [1, 3]
 
 
@@ -131,8 +138,10 @@ async def test_a_constraint_that_is_checked_at_the_commit_fails_its_own_write_on
 
 async def test_a_write_alone_raises_what_it_raised(tmp_path: Path) -> None:
     async with file_in(tmp_path) as file:
-        with pytest.raises(ValueError, match="7"):
-            await file.add(7, fails=True)
+        for fault in (ValueError("7"), Leaving()):
+            with pytest.raises(type(fault)) as caught:
+                await file.add(7, fails=fault)
+            assert caught.value is fault
         with pytest.raises(IntegrityError):
             await file.add(7, parent=9)
         assert await file.numbers() == []

@@ -86,9 +86,8 @@ class SQLiteConnections:
         try:
             while self._waiting:
                 some = [self._waiting.popleft() for _ in range(min(len(self._waiting), TOGETHER))]
-                some = [
-                    write for write in some if not write.done.done()
-                ]  # else its caller has gone
+                # The callers of the others have gone.
+                some = [write for write in some if not write.done.done()]
                 try:
                     if some:
                         await loop.run_in_executor(self._threads, self._write, some)
@@ -107,18 +106,20 @@ class SQLiteConnections:
 
         A constraint that is checked at the commit undoes all of them. Then each runs once more, alone.
         """
-        if len(writes) == 1:
-            with self._engine.begin() as connection:
-                writes[0].run(connection)
-            return
         try:
-            with self._engine.begin() as connection:
-                for write in writes:
-                    write.try_to(partial(self._run_within, connection, write))
+            if len(writes) > 1:
+                with self._engine.begin() as connection:
+                    for write in writes:
+                        write.try_to(partial(self._run_within, connection, write))
+                return
         except IntegrityError:
-            for write in writes:
-                write.error = None
-                write.try_to(partial(self._write, [write]))
+            pass
+        for write in writes:
+            write.try_to(partial(self._run_alone, write))
+
+    def _run_alone(self, write: _Write) -> None:
+        with self._engine.begin() as connection:
+            write.run(connection)
 
     @staticmethod
     def _run_within(connection: Connection, write: _Write) -> None:
@@ -151,7 +152,7 @@ class _Write:
         self.work = work
         self.done = done
         self.result: Any = None
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
 
     def run(self, connection: Connection) -> None:
         """Run the function."""
@@ -159,9 +160,10 @@ class _Write:
 
     def try_to(self, run: Callable[[], object]) -> None:
         """Run the function in a way, and keep what it raises."""
+        self.error = None
         try:
             run()
-        except Exception as error:  # noqa: BLE001 - its caller gets it
+        except BaseException as error:  # noqa: BLE001 - its caller gets it
             self.error = error
 
     def tell(self) -> None:
