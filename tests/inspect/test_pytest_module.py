@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -34,22 +32,8 @@ from ..support.frames import (
     pushing,
     reply,
 )
+from .faulty import FAULTY, MENDED, run_session
 from .sessions import close, recording, said
-
-APP = """
-from bennu import Channel, Endpoint, Socket, on
-
-
-class Sums(Channel):
-    @on("sum")
-    async def sum(self, payload: dict[str, list[int]]) -> dict[str, float]:
-        return {"mean": sum(payload["numbers"]) / len(payload["numbers"])}
-
-
-endpoint = Endpoint(sockets={"/socket": Socket(connect=lambda: None, channels={"sums": Sums})})
-"""
-FAULT = 'len(payload["numbers"])'
-MENDED = 'max(1, len(payload["numbers"]))'
 
 
 def lines_of(*lines: dict[str, Any], **options: Any) -> list[str]:
@@ -80,28 +64,12 @@ def marked(lines: list[dict[str, Any]], *events: str) -> list[dict[str, Any]]:
     ]
 
 
-def run(folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run pytest on the written test, in a process of its own, without plugins of this project."""
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_session.py"],
-        cwd=folder,
-        env={
-            **os.environ,
-            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-            "PYTHONPATH": f"{folder}:{os.environ.get('PYTHONPATH', '')}",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 @pytest.mark.timeout(180)  # two processes with pytest
 async def test_a_faulty_session_becomes_a_test_that_fails_until_the_fault_is_mended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = tmp_path / "faulty_sums.py"
-    app.write_text(APP)
+    app.write_text(FAULTY)
     monkeypatch.syspath_prepend(str(tmp_path))
     endpoint = import_module("faulty_sums").endpoint
     monkeypatch.delitem(sys.modules, "faulty_sums")
@@ -116,11 +84,11 @@ async def test_a_faulty_session_becomes_a_test_that_fails_until_the_fault_is_men
     found = Recording.read(recorder.file.read_bytes().splitlines())
     source = pytest_module(found, app="faulty_sums:endpoint", source="session.jsonl")
     (tmp_path / "test_session.py").write_text(source)
-    failed = run(tmp_path)
+    failed = run_session(tmp_path)
     assert failed.returncode == 1, failed.stdout + failed.stderr
     assert "the channel of 'sums' has crashed" in failed.stdout
-    app.write_text(APP.replace(FAULT, MENDED))
-    passed = run(tmp_path)
+    app.write_text(MENDED)
+    passed = run_session(tmp_path)
     assert passed.returncode == 0, passed.stdout + passed.stderr
 
 
