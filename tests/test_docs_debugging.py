@@ -109,7 +109,7 @@ async def test_the_tools_of_the_page(
         assert TOOK.sub("in … ms", shown.replace(url, LOCAL)) == TOOK.sub("in … ms", console)
         assert f"bennu replay {file.name} ws://" in replays
         [*_, end] = await call("replay", str(file), url)
-        assert end == "3 message(s) compared, 0 difference(s)"
+        assert end == "Messages compared: 3, differences: 0"
     options = re.findall(r"--pytest .*", replays)[0].split()
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(main, ["replay", file.name, *options])

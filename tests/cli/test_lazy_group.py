@@ -7,6 +7,7 @@ import sys
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from bennu.cli import main
 from bennu.cli.lazy_group import COMMANDS
@@ -19,6 +20,14 @@ def test_each_command_has_its_name(name: str) -> None:
     command = main.get_command(CONTEXT, name)
     assert command is not None
     assert command.name == name
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_each_command_fits_in_a_terminal(name: str) -> None:
+    """Click folds sentences, and no examples."""
+    lines = CliRunner().invoke(main, [name, "--help"], terminal_width=80).output.splitlines()
+    assert len(lines) > 3
+    assert [line for line in lines if len(line) > 80] == []
 
 
 def test_an_unknown_command_is_none() -> None:

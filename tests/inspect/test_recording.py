@@ -17,7 +17,7 @@ from bennu.logs.hiding import ParameterFilter
 from bennu.message import BINARY, TEXT, Opcode
 from bennu.protocol import JSONV2
 
-from ..support.frames import encode_v2, ok, pushing, reply
+from ..support.frames import encode_v2, ok, push, pushing, reply
 from .sessions import close, recording, said
 
 HIDE = ParameterFilter().whole
@@ -82,15 +82,18 @@ def test_a_file_is_read_as_it_was_written() -> None:
     text = b"\n".join(one.lines()).decode()
     again = Recording.read(["", "# a note", *text.splitlines()])
     assert again == one
-    assert (again.lost, again.is_raw, again.hidden) == (3, False, ["the param token"])
+    assert (again.lost, again.is_raw, again.hidden_params) == (3, False, ["token"])
     assert recording(vsn=None).is_raw
 
 
 def test_hidden_values() -> None:
     assert holds_hidden({"a": [1, {"b": "[FILTERED]"}]})
     assert not holds_hidden({"a": [1, "b"]})
-    frame = pushing("1", "2", "room:1", "login", {"password": "[FILTERED]"})
-    assert recording(said("client", frame, 1.5)).hidden == ["login at 1.5 s"]
+    payload = {"password": "[FILTERED]", "people": [{"name": "ann", "token": "[FILTERED]"}]}
+    frame = pushing("1", "2", "room:1", "login", payload)
+    answer = push("1", "room:1", "news", {"secret": "[FILTERED]"})
+    lines = (said("client", frame), said("client", frame), said("server", answer))
+    assert recording(*lines).hidden_keys == ["password", "token"]
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def read_payload(context: click.Context, option: click.Parameter, text: str) -> 
 )
 @click.option(
     "--topic",
-    help="The topic that each client joins; {n} in it is the number of its topic. Default: none, heartbeats alone.",
+    help="The topic that each client joins. {n} in it becomes the number of a topic. Default: none, only heartbeats.",
 )
 @click.option(
     "--topics",
@@ -71,7 +71,7 @@ def read_payload(context: click.Context, option: click.Parameter, text: str) -> 
     default=1.0,
     show_default=True,
     type=click.FloatRange(0, 100_000, min_open=True),
-    help="Pushes of each client in a second.",
+    help="How often each client pushes, by the second.",
 )
 @click.option(
     "--seconds",
@@ -108,7 +108,7 @@ def read_payload(context: click.Context, option: click.Parameter, text: str) -> 
     default="auto",
     show_default=True,
     type=click.Choice(ENGINES),
-    help="What loads: the generator in C, or the Python client.",
+    help="The generator in C, or the Python client. auto takes C if it can run the load.",
 )
 @client_options
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, for tools.")
@@ -135,18 +135,18 @@ def bench(
 ) -> None:
     """Load an endpoint with many clients, and show how long its answers take.
 
-    All clients connect, and join their topic. Then each pushes at its rate. Without --topic they send heartbeats, which every
-    socket answers.
+    All clients connect, and join their topic. Then each client pushes --rate times a second. Without --topic the clients send
+    heartbeats, which every socket answers.
 
     \b
     bennu bench ws://localhost:4000/socket
-    bennu bench ws://localhost:4000/socket --topic room:1 --event new_msg --broadcast
-    bennu bench ws://localhost:4000/socket -c 1000 --topic 'room:{n}' --topics 50 --event echo --rate 2
+    bennu bench ws://localhost:4000/socket --topic room:1 --event say --broadcast
+    bennu bench ws://localhost:4000/socket -c 1000 --topic 'room:{n}' --event echo
 
-    Ctrl-C ends the load early, with the table of what was measured.
+    Ctrl-C ends the load early, and prints the table of what was measured.
 
-    The exit code is 0 if nothing failed, 1 if a connect, a join or a push failed or was refused, or a client was lost, or the
-    run was interrupted, and 2 if an option is wrong.
+    The exit code is 0 if nothing failed, 1 if a connect, a join or a push failed or was refused, a client was lost, or the run
+    was interrupted, and 2 if an option is wrong.
     """
     if (topic is None) != (event is None):
         raise click.UsageError(

@@ -50,27 +50,27 @@ client_options: Final = together(
         type=NAMED_VALUE,
         multiple=True,
         callback=read_params,
-        help="A parameter of the connect. Write the option once for each.",
+        help="A parameter of the connect. Repeat the option for more.",
     ),
     click.option(
         "--token",
         envvar="BENNU_TOKEN",
         show_envvar=True,
-        help="A token beside the URL, as authToken of phoenix.js 1.8.",
+        help="The auth token: authToken of phoenix.js 1.8.",
     ),
     click.option(
         "--vsn",
         default="2.0.0",
         show_default=True,
         type=click.Choice(["1.0.0", "2.0.0"]),
-        help="The version of the wire.",
+        help="The version of the protocol.",
     ),
     click.option(
         "--transport",
         default="websocket",
         show_default=True,
         type=click.Choice(["websocket", "longpoll"]),
-        help="longpoll needs pip install bennu[client].",
+        help="How to connect. longpoll needs pip install 'bennu[client]'.",
     ),
 )
 """Adds the options to a command."""

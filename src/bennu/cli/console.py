@@ -23,7 +23,7 @@ __all__ = ["console"]
 @url_argument
 @client_options
 @click.option(
-    "--json", "as_lines", is_flag=True, help="Print one line of JSON for all that happens."
+    "--json", "as_lines", is_flag=True, help="Print each event as one line of JSON, for tools."
 )
 @click.option(
     "--timeout",
@@ -49,7 +49,8 @@ def console(
 
     \b
     bennu console ws://localhost:4000/socket --param name=ann
-    printf 'join room:1\\npush room:1 new_msg {"body":"Hi"}\\n' | bennu console ws://localhost:4000/socket
+    printf 'join room:1\\npush room:1 new_msg {"body":"Hi"}\\n' |
+        bennu console ws://localhost:4000/socket
 
     The command `help` lists all commands.
 

@@ -166,7 +166,7 @@ env_file_option: Final = click.option(
     expose_value=False,
     is_eager=True,
     callback=read_env_file,
-    help="A file of variables, NAME=value in each line. Variables that are set already stay.",
+    help="A file of environment variables, one NAME=value a line. It does not replace variables that are set.",
 )
 """Adds ``--env-file`` to a command."""
 

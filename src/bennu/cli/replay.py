@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from ..client.errors import ConnectFailed
-from ..errors import BennuError, DecodeError
+from ..errors import BennuError, DecodeError, DefinitionError
 from ..inspect.comparison import Comparison, Ignored
 from ..inspect.pytest_module import pytest_module
 from ..inspect.recording import Recording
@@ -28,7 +28,7 @@ __all__ = ["replay"]
     "paths",
     multiple=True,
     metavar="PATH",
-    help="Values that are not compared: id, body.id.",
+    help="Values that are not compared: id, body.id, *.id.",
 )
 @click.option(
     "--ignore-event",
@@ -49,10 +49,13 @@ __all__ = ["replay"]
     "values",
     multiple=True,
     type=NAMED_VALUE,
-    help="The value for a key that was hidden in a payload: password=...",
+    help="The value for a key that is hidden in payloads: password=...",
 )
 @click.option(
-    "--token", envvar="BENNU_TOKEN", show_envvar=True, help="The auth token of the connect."
+    "--token",
+    envvar="BENNU_TOKEN",
+    show_envvar=True,
+    help="The auth token: authToken of phoenix.js 1.8.",
 )
 @click.option(
     "--timeout",
@@ -61,12 +64,16 @@ __all__ = ["replay"]
     type=Seconds(min=0, min_open=True),
     help="The most seconds for each answer.",
 )
-@click.option("--pytest", "as_test", is_flag=True, help="Write a test of the session instead.")
-@click.option("--app", metavar="MODULE:ENDPOINT", help="The endpoint of the test.")
+@click.option(
+    "--pytest", "as_test", is_flag=True, help="Write a test of the session instead of replaying it."
+)
+@click.option(
+    "--app", metavar="MODULE:ENDPOINT", help="With --pytest: the endpoint that the test imports."
+)
 @click.option(
     "--out",
     type=click.Path(dir_okay=False),
-    help="The file of the test. Default: the standard output.",
+    help="With --pytest: the file of the test. Default: the standard output.",
 )
 def replay(
     file: str,
@@ -85,17 +92,18 @@ def replay(
 ) -> None:
     """Replay a recorded session against a server, or write it as a test.
 
-    FILE is a recording: endpoint.inspector.record_next("session.jsonl") makes one. URL is the server or the socket.
+    FILE is a recording. The inspector of the dashboard saves one, and so does endpoint.inspector.record_next(FILE). URL is that
+    of the server or of the socket.
 
     \b
-    bennu replay session.jsonl ws://localhost:4000/socket --ignore id --param token=...
-    bennu replay session.jsonl --pytest --app my_app:endpoint --out tests/test_session.py
+    bennu replay session.jsonl ws://localhost:4000/socket --param token=...
+    bennu replay session.jsonl --pytest --app app:endpoint --out test_it.py
 
     The replay sends what the client sent, waits for each reply that the client had waited for, and prints each difference
     in what the server sends. docs/inspector.md explains the file and the test.
 
-    The exit code is 0 without a difference or if the test is written, 1 with a difference, and 2 if the command is wrong or
-    the server can't be reached.
+    The exit code is 0 if there is no difference or the test is written, 1 if there is a difference, and 2 if the command is
+    wrong or the server can't be reached.
     """
     try:
         recording = Recording.read(Path(file).read_bytes().splitlines())
@@ -113,20 +121,24 @@ def replay(
         raise click.UsageError(
             f"expected a URL: write bennu replay {file} ws://localhost:4000/socket, or --pytest --app MODULE:ENDPOINT"
         )
-    for warning in _warnings(recording, {name for name, _ in (*params, *values)}):
+    try:
+        target = target_of(url, recording, params=dict(params), token=token, timeout=timeout)
+    except DefinitionError as error:
+        raise click.UsageError(
+            f"expected {error.expected}, got {error.got}: write bennu replay {file} ws://localhost:4000/socket"
+        ) from error
+    for warning in _warnings(recording, {name for name, _ in params}, {key for key, _ in values}):
         click.echo(warning, err=True)
     comparison = Comparison(recording, ignored, events)
     replaying = Replay(recording, comparison, values=dict(values), is_fast=fast, timeout=timeout)
     try:
-        target = target_of(url, recording, params=dict(params), token=token, timeout=timeout)
         asyncio.run(replaying.run(target))
     except (ConnectFailed, BennuError) as error:
         raise click.UsageError(str(error)) from error
     differences = comparison.finish()
     for one in differences:
         click.echo(printable(str(one)) if "\n" not in str(one) else str(one))
-    count = comparison.compared
-    click.echo(f"{count} message(s) compared, {len(differences)} difference(s)")
+    click.echo(f"Messages compared: {comparison.compared}, differences: {len(differences)}")
     if differences:
         raise SystemExit(1)
 
@@ -163,18 +175,23 @@ def _write(
     click.echo(f"{out} is written: run pytest {out}")
 
 
-def _warnings(recording: Recording, given: set[str]) -> list[str]:
-    """Return what can make the replay differ from the session."""
+def _warnings(recording: Recording, params: set[str], keys: set[str]) -> list[str]:
+    """Return what can make the replay differ from the session.
+
+    Args:
+        recording: The recording.
+        params: The params that are given in place of recorded ones.
+        keys: The keys of payloads whose hidden values are given.
+    """
     found: list[str] = []
-    if recording.hidden and not given:
-        found.append(
-            f"Hidden values are sent as [FILTERED]: {', '.join(recording.hidden)}. Write --param token=... for a param, and"
-            " --set password=... for a key of a payload"
-        )
+    options = [f"--param {name}=..." for name in recording.hidden_params if name not in params]
+    options += [f"--set {key}=..." for key in recording.hidden_keys if key not in keys]
+    if options:
+        found.append(f"Hidden values are sent as [FILTERED]. To send others: {' '.join(options)}")
     if recording.header.joined:
         found.append(
             f"The recording has no joins of {', '.join(recording.header.joined)}: they are joined with an empty payload"
         )
     if recording.lost:
-        found.append(f"The recording lacks {recording.lost} frame(s): the recorder was too slow")
+        found.append(f"Frames that are missing in the recording: {recording.lost}")
     return found

@@ -21,7 +21,7 @@ __all__ = ["top"]
     default=2.0,
     show_default=True,
     type=Seconds(min=0.1),
-    help="Seconds between two looks at the metrics.",
+    help="Seconds between two reads of the metrics.",
 )
 @click.option("--once", is_flag=True, help="Print the figures of one interval, and end.")
 @click.option(
@@ -45,7 +45,7 @@ def top(url: str, interval: float, token: str | None, *, once: bool, as_json: bo
     bennu top http://localhost:4000 --once --json
     bennu top https://chat.example.com/app/metrics --token ...
 
-    The key s changes the order of the events and topics, and q quits. If the output is no terminal, each interval is
+    The key s changes the order of the events and topics, and the key q quits. If the output is not a terminal, each interval is
     printed as text.
 
     The exit code is 0 after q, Ctrl-C or --once, 1 if the metrics can't be read, and 2 if an option is wrong.

@@ -160,17 +160,15 @@ class Recording(Struct, frozen=True):
         return sum(0 if one.lost is UNSET else one.lost for one in self.frames)
 
     @property
-    def hidden(self) -> list[str]:
-        """What the client sent with hidden values: its params, and its events."""
-        found = [
-            f"the param {name}" for name, one in self.header.params.items() if holds_hidden(one)
-        ]
-        found += [
-            f"{frame.parts[3]} at {frame.at:g} s"
-            for frame in self.frames
-            if frame.side == "client" and frame.is_message and holds_hidden(frame.parts[4])
-        ]
-        return found
+    def hidden_params(self) -> list[str]:
+        """The names of the params with hidden values."""
+        return [name for name, one in self.header.params.items() if holds_hidden(one)]
+
+    @property
+    def hidden_keys(self) -> list[str]:
+        """The keys with hidden values in what the client sent, each once."""
+        sent = (one.parts[4] for one in self.frames if one.side == "client" and one.is_message)
+        return list(dict.fromkeys(key for payload in sent for key in _hidden_keys(payload)))
 
 
 def holds_hidden(value: Any) -> bool:
@@ -180,6 +178,18 @@ def holds_hidden(value: Any) -> bool:
     if isinstance(value, list):
         return any(map(holds_hidden, cast("list[Any]", value)))
     return bool(value == FILTERED)
+
+
+def _hidden_keys(value: Any) -> Iterator[str]:
+    """Yield the keys whose values were hidden."""
+    if isinstance(value, dict):
+        for key, inner in cast("dict[str, Any]", value).items():
+            if inner == FILTERED:
+                yield key
+            yield from _hidden_keys(inner)
+    elif isinstance(value, list):
+        for inner in cast("list[Any]", value):
+            yield from _hidden_keys(inner)
 
 
 def line_of(sight: FrameSight, began: float, hide: Hide) -> RecordedFrame:
