@@ -25,8 +25,9 @@ async def records(inspector: TestChannel) -> list[tuple[Any, ...]]:
     return [(one["kind"], one.get("direction"), one.get("event")) for one in found]
 
 
-async def test_a_user_is_followed_with_whole_payloads() -> None:
-    """Secrets are hidden. The pages' own connections are not followed."""
+async def test_a_user_is_followed_with_whole_payloads(caplog: pytest.LogCaptureFixture) -> None:
+    """Secrets are hidden. The pages' own connections are not followed. The log says what is followed."""
+    caplog.set_level("INFO")
     endpoint = make()
     async with page(endpoint, INSPECTOR) as inspector:
         async with connect(endpoint, "/socket", {"name": "ann"}, heartbeats=False) as ann:
@@ -45,6 +46,7 @@ async def test_a_user_is_followed_with_whole_payloads() -> None:
         assert [kind for kind, *_ in await records(inspector)] == ["leave", "close"]
         await inspector.push("unfollow", {})
         assert not endpoint.inspector.is_open
+    assert "The dashboard follows the user 'users:ann' on all nodes, for " in caplog.text
 
 
 async def test_everything_is_followed_without_the_inspector_itself() -> None:

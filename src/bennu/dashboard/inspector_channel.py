@@ -55,7 +55,9 @@ class InspectorChannel(Channel[DashboardNode, Any]):
             self._close = node.follows.open(wanted, nodes, take)
         except DefinitionError:
             raise Refused(Reason.INVALID_PAYLOAD.text) from None
-        node.log.info("The dashboard follows %s, for %s", wanted, self.connection.info.peer.host)
+        node.log.info(
+            "The dashboard follows %s, for %s", str(wanted), self.connection.info.peer.host
+        )
         return {"nodes": sorted(nodes)}
 
     @on("unfollow")

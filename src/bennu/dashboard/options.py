@@ -109,6 +109,6 @@ class Dashboard:
             raise DefinitionError(
                 "Endpoint(dashboard=Dashboard())",
                 expected="a password or allow= in production, since the page shows what clients send",
-                got="neither (in development, `bennu run --reload` or Endpoint(debug=True), none is needed)",
+                got="neither. None is needed in development: `bennu run --reload`, Endpoint(debug=True), or BENNU_DEBUG=1 for tests",
                 write=WRITE,
             )

@@ -35,6 +35,13 @@ class FollowRequest(Struct, frozen=True, forbid_unknown_fields=True):
     user: str | None = None
     node: str | None = None
 
+    def __str__(self) -> str:
+        """Return what is followed, in words."""
+        wanted = {"topic": self.topic, "connection": self.connection, "user": self.user}
+        what = (f"the {kind} {name!r}" for kind, name in wanted.items() if name is not None)
+        where = "all nodes" if self.node is None else f"the node {self.node!r}"
+        return f"{', '.join(what)} on {where}"
+
 
 class ShownRecord(Struct, frozen=True, omit_defaults=True):
     """A record.

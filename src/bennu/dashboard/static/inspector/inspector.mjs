@@ -15,6 +15,7 @@ export class Inspector {
   #isPaused = false;
   #isAsking = false; // what comes before the reply is of the follow before
   #hasChannel = false;
+  #hasNodes = false; // more than one
   #list = byId("records");
 
   constructor(link) {
@@ -88,6 +89,7 @@ export class Inspector {
       const { nodes } = await this.#link.push(TOPIC, "follow", wanted);
       if (wanted !== this.#wanted) return;
       this.#isAsking = false;
+      this.#hasNodes = nodes.length > 1;
       const { node, ...what } = wanted;
       const [[kind, name]] = Object.entries(what);
       this.#say(`Following the ${kind} ${name} on ${nodes.join(", ")}.`);
@@ -127,7 +129,7 @@ export class Inspector {
     for (const shown of records.filter((one) => fits(one, kind, text))) {
       let before = list.lastElementChild;
       while (before && before.time > shown.record.time) before = before.previousElementSibling;
-      list.insertBefore(rowOf(shown), before ? before.nextElementSibling : list.firstElementChild);
+      list.insertBefore(rowOf(shown, this.#hasNodes), before ? before.nextElementSibling : list.firstElementChild);
     }
     while (list.childElementCount > MOST) list.firstElementChild.remove();
     if (isAtEnd) list.scrollTop = list.scrollHeight;

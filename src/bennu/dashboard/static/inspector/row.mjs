@@ -65,8 +65,20 @@ export function fits({ record }, kind, text) {
   return !text || JSON.stringify(record).toLowerCase().includes(text);
 }
 
-export function rowOf(shown) {
-  const { record, node } = shown;
+/** Whose record it is. With one node its name would be the same in all rows. */
+function whose({ record, node }, hasNodes) {
+  if (!record.connection) return hasNodes ? node : "";
+  return `connection ${record.connection}${hasNodes ? ` on ${node}` : ""}`;
+}
+
+/**
+ * Return the row of a record.
+ *
+ * @param shown The record, with its node.
+ * @param hasNodes Whether several nodes are followed.
+ */
+export function rowOf(shown, hasNodes) {
+  const { record } = shown;
   const kind = kindOf(record);
   const summary = element(
     "summary",
@@ -75,7 +87,7 @@ export function rowOf(shown) {
     element("span", { class: `kind ${kind}` }, KINDS[record.kind](record)),
     element("span", { class: "words mono" }, WORDS[record.kind](record)),
     element("span", { class: "topic mono" }, record.topic ?? ""),
-    element("span", { class: "who" }, record.connection ? `connection ${record.connection} on ${node}` : node),
+    element("span", { class: "who" }, whose(shown, hasNodes)),
     element("span", { class: "size" }, record.size ? bytes(record.size) : ""),
   );
   const details = element("details", {}, summary);
