@@ -16,6 +16,7 @@ import pytest
 from playwright.async_api import Browser, async_playwright, expect
 
 from bennu.testing.clock import running_loop
+from tests.support.brokers.postgresql import PostgreSQL, postgresql
 from tests.support.browser import LAUNCH_ARGS, chromium_path
 
 from .windows import PATIENCE
@@ -32,6 +33,13 @@ async def browser() -> AsyncIterator[Browser]:
         )
         yield browser
         await browser.close()
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[PostgreSQL]:
+    """A PostgreSQL for the tests of a module."""
+    with postgresql() as server:
+        yield server
 
 
 @pytest.fixture

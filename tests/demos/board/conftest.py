@@ -10,17 +10,27 @@ from playwright.async_api import Browser
 
 from bennu import Endpoint
 from bennu_demos.board.app import make
+from tests.demos.databases import new_database, on_both
 from tests.demos.process import DemoProcess, run_demo
 from tests.demos.windows import Windows
 
 APP = "bennu_demos.board.app:app"
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    on_both(metafunc, "test_board", "test_workers")
+
+
 @pytest.fixture
-def endpoint(tmp_path: Path, virtual_database: None) -> Endpoint:
-    """The endpoint with a new database, for tests under virtual time."""
-    del virtual_database
-    return make(tmp_path / "board.db")
+async def database(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+    """A new database: the path of a file, or the URL of a database of PostgreSQL."""
+    return await new_database(request, tmp_path / "board.db")
+
+
+@pytest.fixture
+def endpoint(database: Path | str) -> Endpoint:
+    """The endpoint with a new database."""
+    return make(database)
 
 
 @pytest.fixture

@@ -14,8 +14,6 @@ from bennu_demos.board.example import EXAMPLE
 
 from .replica import Replica, new_id
 
-pytestmark = pytest.mark.clock("virtual")
-
 TOPIC = f"board:{EXAMPLE}"
 
 

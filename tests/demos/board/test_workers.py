@@ -19,10 +19,13 @@ from .replica import new_id
 
 
 @pytest.mark.long
-async def test_pages_of_two_workers_hear_all_changes_in_one_order(tmp_path: Path) -> None:
+async def test_pages_of_two_workers_hear_all_changes_in_one_order(
+    database: Path | str, tmp_path: Path
+) -> None:
     random = Random(7)
+    environment = {"BOARD_DATABASE": str(database)}
     async with (
-        run_demo(APP, tmp_path, options=("--workers", "2")) as server,
+        run_demo(APP, tmp_path, environment=environment, options=("--workers", "2")) as server,
         AsyncExitStack() as stack,
     ):
         pages: list[Any] = []

@@ -2,58 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from itertools import count
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Final
 
 import pytest
 from playwright.async_api import Browser
-from sqlalchemy import make_url, text
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from bennu import Endpoint
 from bennu_demos.chat.app import make
-from tests.support.brokers.postgresql import PostgreSQL, postgresql
 
+from ..databases import new_database, on_both
 from ..process import DemoProcess
 from .guests import QUICK
 from .serving import run_chat
 from .windows import Company
 
-ON_BOTH: Final = {"test_accounts", "test_moderation", "test_private", "test_server", "test_store"}
-"""Modules whose tests run on SQLite and on PostgreSQL."""
-
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "database" in metafunc.fixturenames and metafunc.module.__name__.split(".")[-1] in ON_BOTH:
-        databases = ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)]
-        metafunc.parametrize("database", databases, indirect=True)
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[PostgreSQL]:
-    """A PostgreSQL for the tests of a module."""
-    with postgresql() as server:
-        yield server
-
-
-NUMBERS: Final = count(1)
+    modules = ("test_accounts", "test_moderation", "test_private", "test_server", "test_store")
+    on_both(metafunc, *modules)
 
 
 @pytest.fixture
 async def database(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
     """A new database: the path of a file in a folder that does not exist yet, or the URL of a database of PostgreSQL."""
-    if getattr(request, "param", "sqlite") == "sqlite":
-        return tmp_path / "new" / "chat.db"
-    server: PostgreSQL = request.getfixturevalue("postgres")
-    url = make_url(server.address).set(drivername="postgresql+asyncpg")
-    engine = create_async_engine(url, isolation_level="AUTOCOMMIT")
-    name = f"chat{next(NUMBERS)}"
-    async with engine.connect() as connection:
-        await connection.execute(text(f"create database {name}"))
-    await engine.dispose()
-    return url.set(database=name).render_as_string(hide_password=False)
+    return await new_database(request, tmp_path / "new" / "chat.db")
 
 
 @pytest.fixture
