@@ -1,6 +1,6 @@
 // The avatars of people: initials and colours.
 
-import { element } from "./dom.js";
+import { element, isolated } from "./dom.js";
 import { Palette } from "./palette.js";
 
 export const palette = new Palette();
@@ -9,7 +9,9 @@ export const palette = new Palette();
 export function initials(name) {
   const words = name.split(/\s+/).filter((word) => /[\p{L}\p{N}]/u.test(word));
   const picked = words.length > 1 ? [words[0], words.at(-1)] : words;
-  return picked.map((word) => word.match(/[\p{L}\p{N}]/u)[0].toLocaleUpperCase()).join("") || "?";
+  const letters = picked.map((word) => word.match(/[\p{L}\p{N}]/u)[0].toLocaleUpperCase());
+  const joins = letters.every((letter) => /\p{Script=Arabic}/u.test(letter)); // two of them would become a word
+  return letters.join(joins ? "\u200c" : "") || "?";
 }
 
 /** Give an element the colour of a name. */
@@ -28,7 +30,8 @@ export function dress(avatar, name) {
 export const avatar = (name) => dress(element("span", { class: "avatar", "aria-hidden": "true" }), name);
 
 /** "Ann", "Ann and Bo", "Ann, Bo and 3 others" */
-export function list(names) {
+export function list(all) {
+  const names = all.map(isolated);
   if (names.length <= 2) return names.join(" and ");
   if (names.length === 3) return `${names[0]}, ${names[1]} and ${names[2]}`;
   return `${names[0]}, ${names[1]} and ${names.length - 2} others`;

@@ -48,6 +48,13 @@ class SoldOut(Exception):
     """The shop has not enough of a product."""
 
 
+class Item(Struct):
+    """A product in an order, as a page shows it."""
+
+    amount: int
+    name: str
+
+
 class OrderOut(Struct):
     """What a page shows of an order."""
 
@@ -55,7 +62,7 @@ class OrderOut(Struct):
     customer: str
     customer_id: int
     state: State
-    items: str
+    items: list[Item]
     cents: int
 
 
@@ -115,7 +122,7 @@ class Order(Base):
 
     def out(self) -> OrderOut:
         """Return what a page shows."""
-        items = ", ".join(f"{line.amount} × {line.product.name}" for line in self.lines)
+        items = [Item(line.amount, line.product.name) for line in self.lines]
         return OrderOut(self.id, self.user.name, self.user_id, self.state, items, self.cents)
 
 

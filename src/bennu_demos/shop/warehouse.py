@@ -26,7 +26,8 @@ async def pack(store: Store, publisher: Publisher) -> None:
         # With two warehouses, one of them packs the order.
         if packed := await store.move(order.id, "packed", before=("placed",)):
             await order_changed(publisher, packed)
-            print(f"order {packed.id} is packed: {packed.items}", flush=True)  # noqa: T201 - a command
+            items = ", ".join(f"{item.amount} × {item.name}" for item in packed.items)
+            print(f"order {packed.id} is packed: {items}", flush=True)  # noqa: T201 - a command
 
 
 async def run(*, once: bool, restock: tuple[int, int] | None) -> None:

@@ -25,7 +25,7 @@ NAMES = (
     "Amira Haddad",
     "Wolfeschlegelsteinhausenbergerdorff Senior",
     "عبد الرحمن بن محمد",
-    "李小龙",
+    "Θεοδώρα Νίκου",
 )
 
 
@@ -74,6 +74,11 @@ async def test_four_people(windows: Windows, server: DemoProcess, screenshots: P
         await ann.page.mouse.up()
         await ann.open("Choose the menu")
         await windows.picture(ann.window, screenshots / "card.png")
+        await ann.press("Escape")
+        await ann.open("Find a date")
+        here = f"\u2068{NAMES[2]}\u2069 also looks at this card"
+        await expect(ann.page.locator("#card-here")).to_contain_text(here)
+        await windows.picture(ann.window, screenshots / "card-right-to-left.png")
         await ann.press("Escape")
         await ann.go_offline()
         await ann.take("Book the room")

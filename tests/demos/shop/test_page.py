@@ -40,6 +40,8 @@ async def main():
 asyncio.run(main())
 """
 
+DIRECTIONS = "all => all.map((one) => getComputedStyle(one).direction)"
+
 
 async def is_online(page: Page) -> None:
     await expect(page.locator("#banner")).to_have_attribute("data-state", "online")
@@ -144,6 +146,11 @@ async def test_two_hundred_orders_and_long_names(
     await staff.page.reload()
     await expect(staff.page.locator("#all-orders > li")).to_have_count(50)
     await is_online(staff.page)
+    # A name that is written from right to left does not turn the sentence around it.
+    items = staff.page.locator("#all-orders .items").filter(has_text="قلم")
+    names = items.locator("bdi").filter(has_text="قلم")
+    assert set(await items.evaluate_all(DIRECTIONS)) == {"ltr"}
+    assert set(await names.evaluate_all(DIRECTIONS)) == {"rtl"}
     await windows.picture(staff, screenshots / "many-staff.png")
     await check_accessible(staff.page)
     await staff.page.get_by_role("link", name="Reed & Ink").click()

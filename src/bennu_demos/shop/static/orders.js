@@ -56,11 +56,16 @@ function showRow(list, order, make) {
 
 const stateOf = ({ state }) => element("span", { class: "state", "data-state": state }, state);
 
+function itemsOf({ items }) {
+  const parts = items.flatMap(({ amount, name }, index) => [`${index ? ", " : ""}${amount} × `, element("bdi", {}, name)]);
+  return element("span", { class: "items" }, ...parts);
+}
+
 const ownRow = (order) =>
   element(
     "li",
     { class: "row", "data-order": order.id },
-    element("a", { class: "what", href: `/orders/${order.id}` }, `Order ${order.id}`, element("bdi", { class: "items" }, order.items)),
+    element("a", { class: "what", href: `/orders/${order.id}` }, `Order ${order.id}`, itemsOf(order)),
     stateOf(order),
     element("span", { class: "price" }, money(order.cents)),
   );
@@ -71,7 +76,7 @@ function staffRow(order, csrf) {
   return element(
     "li",
     { class: "row", "data-order": order.id },
-    element("span", { class: "what" }, `${order.id} · `, element("bdi", {}, order.customer), element("bdi", { class: "items" }, order.items)),
+    element("span", { class: "what" }, `${order.id} · `, element("bdi", {}, order.customer), itemsOf(order)),
     stateOf(order),
     element(
       "form",

@@ -1,6 +1,6 @@
 // The dialog of a card: its texts, its list, and the people who look at it too.
 
-import { byId, element } from "../design/dom.js";
+import { byId, element, isolated } from "../design/dom.js";
 import { list as listNames } from "../design/people.js";
 import { faces } from "./view.js";
 
@@ -70,7 +70,7 @@ export class CardDialog {
       title.value = card.title;
       text.value = card.text;
     } else {
-      this.#tell(`Someone has changed this card to “${card.title}”. If you save, your text replaces theirs.`);
+      this.#tell(`Someone has changed this card to “${isolated(card.title)}”. If you save, your text replaces theirs.`);
     }
     this.#base = { title: card.title, text: card.text };
     return false;

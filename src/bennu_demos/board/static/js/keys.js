@@ -1,6 +1,6 @@
 // Moves with the keyboard: a move button begins, arrows move, Enter drops, Escape cancels. A live line says the place.
 
-import { byId } from "../design/dom.js";
+import { byId, isolated } from "../design/dom.js";
 import { spotOf } from "./model.js";
 
 const STEPS = { ArrowUp: [0, -1], ArrowDown: [0, 1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] };
@@ -52,7 +52,7 @@ export class KeyMoves {
     }
     this.cancel();
     this.#id = id;
-    this.#name = this.#find()?.item.title ?? "";
+    this.#name = isolated(this.#find()?.item.title ?? "");
     this.#button.classList.add("moving");
     this.#button.focus();
     say(`Moving ${this.#name}. Use the arrow keys, Enter to drop, Escape to cancel.`, true);
@@ -86,14 +86,14 @@ export class KeyMoves {
       const ids = lists.map(({ id }) => id).filter((id) => id !== this.#id);
       ids.splice(to, 0, this.#id);
       this.#show({ kind: "move_list", list: this.#id, spot: spotOf(ids, this.#id) });
-      say(`${item.title}: list ${to + 1} of ${lists.length}`, true);
+      say(`${isolated(item.title)}: list ${to + 1} of ${lists.length}`, true);
       return;
     }
     const ids = lists[to].cards.map(({ id }) => id).filter((id) => id !== this.#id);
     const index = Math.max(0, Math.min(ids.length, row + down));
     ids.splice(index, 0, this.#id);
     this.#show({ kind: "move_card", card: this.#id, list: lists[to].id, spot: spotOf(ids, this.#id) });
-    say(`${item.title}: ${lists[to].title}, place ${index + 1} of ${ids.length}`, true);
+    say(`${isolated(item.title)}: ${isolated(lists[to].title)}, place ${index + 1} of ${ids.length}`, true);
   }
 
   #show(draft) {

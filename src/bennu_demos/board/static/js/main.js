@@ -1,7 +1,7 @@
 // The page: the address says which board it shows.
 
 import { Connection, showState } from "../design/connection.js";
-import { byId, element, onceAFrame } from "../design/dom.js";
+import { byId, element, isolated, onceAFrame } from "../design/dom.js";
 import { dress, palette } from "../design/people.js";
 import { toast } from "../design/toast.js";
 import { Board } from "./board.js";
@@ -65,8 +65,10 @@ const keys = new KeyMoves(view, render);
 const dialog = new CardDialog((card) => view.openButton(card)?.focus());
 dragLists(drag);
 
+const hasNoBoard = () => board.state === "missing" || board.state === "refused";
+
 function showStage() {
-  const isMissing = board.state === "missing" || board.state === "refused";
+  const isMissing = hasNoBoard();
   byId("stage").dataset.state = board.state;
   byId("missing").hidden = !isMissing;
   byId("scroller").hidden = isMissing || !board.model.isLoaded;
@@ -79,10 +81,12 @@ function showPeople() {
   faces(byId("faces"), names, 4);
   const count = board.people.length ? people(board.people.length) : board.state === "lost" ? "Offline" : "Connecting…";
   byId("people-count").textContent = count;
+  byId("people-button").hidden = hasNoBoard();
   const titles = new Map(board.model.view().lists.flatMap(({ cards }) => cards.map(({ id, title }) => [id, title])));
   byId("people-list").replaceChildren(
     ...board.people.map(({ name, cards, isMe }) => {
-      const row = element("li", {}, small(name), element("bdi", { class: "people-name" }, isMe ? `${name} (you)` : name));
+      const who = element("span", { class: "people-name" }, element("bdi", {}, name), ...(isMe ? [element("span", {}, "(you)")] : []));
+      const row = element("li", {}, small(name), who);
       const at = [...cards].map((id) => titles.get(id)).find(Boolean);
       if (at) row.append(element("bdi", { class: "people-at" }, at));
       return row;
@@ -125,7 +129,7 @@ function undone(operation, response) {
     toast(why(response), "bad");
     return;
   }
-  const notice = `Someone has changed this card to “${response.title}” while you wrote. If you save, your text replaces theirs.`;
+  const notice = `Someone has changed this card to “${isolated(response.title)}” while you wrote. If you save, your text replaces theirs.`;
   dialog.open(board, operation.card, { title: operation.title, text: operation.text, edited: response.edited, notice });
 }
 
@@ -151,7 +155,7 @@ function removeList(id) {
     remove();
     return;
   }
-  byId("ask-title").textContent = `Remove the list “${list.title}”?`;
+  byId("ask-title").textContent = `Remove the list “${isolated(list.title)}”?`;
   byId("ask-text").textContent = list.cards.length === 1 ? "Its card is removed with it." : `Its ${list.cards.length} cards are removed with it.`;
   const ask = byId("ask-dialog");
   ask.returnValue = "";

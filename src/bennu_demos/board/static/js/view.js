@@ -1,6 +1,6 @@
 // Shows a board in the document. Elements stay the same from one rendering to the next, so focus and drags survive.
 
-import { byId, element } from "../design/dom.js";
+import { byId, element, isolated } from "../design/dom.js";
 import { avatar } from "../design/people.js";
 
 const MOST_FACES = 3;
@@ -102,7 +102,7 @@ export class View {
     const focused = document.activeElement;
     const name = byId("board-title");
     if (focused !== name) name.value = title;
-    document.title = `${title} · Task board`;
+    document.title = `${isolated(title)} · Task board`;
     this.#arrange(byId("lanes"), lists.map((list) => this.#lane(list)), this.#lanes.get(this.held));
     for (const list of lists) {
       const tiles = list.cards.map((card) => this.#tile(card, looking.get(card.id) ?? []));

@@ -1,5 +1,7 @@
 // Texts for people: the reasons of refusals, and what others did.
 
+import { isolated } from "../design/dom.js";
+
 const REASONS = {
   card_gone: "Someone has removed this card.",
   list_gone: "Someone has removed this list.",
@@ -26,7 +28,7 @@ const DONE = {
 };
 
 /** What another person did, for a screen reader. */
-export const told = ({ by, kind }) => `${by} ${DONE[kind] ?? "changed the board"}.`;
+export const told = ({ by, kind }) => `${isolated(by)} ${DONE[kind] ?? "changed the board"}.`;
 
 /** "1 person", "3 people" */
 export const people = (count) => (count === 1 ? "1 person" : `${count} people`);

@@ -1,7 +1,7 @@
 // The middle of the page: the messages of a room, grouped by author, and the scroll position. A reader who scrolls to
 // the top gets older messages above, and the view keeps its place. A button beside each message opens its menu.
 
-import { byId, element } from "../design/dom.js";
+import { byId, element, isolated } from "../design/dom.js";
 import { linked } from "./links.js";
 import { avatar, list, tint } from "../design/people.js";
 import { clock, day, full, isSameDay } from "./time.js";
@@ -279,7 +279,7 @@ export class Conversation {
     const { name, state, isLoaded, entries, outbox, problem } = this.#room;
     const isSilent = isLoaded && state === "joined" && !outbox.size && !entries.some(({ message }) => message);
     byId("empty").hidden = !(isSilent || state === "refused");
-    const title = this.#rooms.title(name);
+    const title = isolated(this.#rooms.title(name));
     const isPrivate = name.startsWith("~");
     byId("empty-mark").textContent = isPrivate ? "@" : "#";
     byId("empty-title").textContent =
@@ -321,7 +321,7 @@ export class Conversation {
 
   renderTitle() {
     const name = this.#room?.name ?? "";
-    const title = name.startsWith("~") ? this.#rooms.title(name) : `#${name}`;
+    const title = isolated(name.startsWith("~") ? this.#rooms.title(name) : `#${name}`);
     document.title = `${this.#unseen ? `(${this.#unseen}) ` : ""}${title} · Bennu chat`;
   }
 

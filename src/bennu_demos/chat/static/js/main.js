@@ -5,7 +5,7 @@ import { Attention } from "./attention.js";
 import { Composer } from "./composer.js";
 import { Connection } from "../design/connection.js";
 import { Conversation } from "./conversation.js";
-import { byId, element, onceAFrame } from "../design/dom.js";
+import { byId, element, isolated, onceAFrame } from "../design/dom.js";
 import { openMenu } from "./menu.js";
 import { Notifications } from "./notifications.js";
 import { avatar, dress, list, palette } from "../design/people.js";
@@ -165,17 +165,18 @@ function showMessageMenu(message, button) {
 }
 
 function showPerson(name, button) {
+  const who = isolated(name);
   const say = (event, payload, done) => () => attempt(room.ask(event, { name, ...payload }), done);
   const items = [["Send a message", () => attempt(rooms.direct([name]).then(goTo))]];
   if (room.mayModerate) {
     items.push(
-      ["Mute for 10 minutes", say("mute", { minutes: 10 }, `${name} can't write here for 10 minutes.`)],
-      ["Unmute", say("mute", { minutes: 0 }, `${name} can write here.`)],
-      ["Remove from this room", say("kick", {}, `${name} is removed from this room.`), "bad"],
+      ["Mute for 10 minutes", say("mute", { minutes: 10 }, `${who} can't write here for 10 minutes.`)],
+      ["Unmute", say("mute", { minutes: 0 }, `${who} can write here.`)],
+      ["Remove from this room", say("kick", {}, `${who} is removed from this room.`), "bad"],
     );
   }
   if (me.is_moderator) {
-    const block = () => attempt(ask(rooms.mine, "block", { name }), `${name} is blocked for a day.`);
+    const block = () => attempt(ask(rooms.mine, "block", { name }), `${who} is blocked for a day.`);
     items.push(["Block for a day", block, "bad"]);
   }
   openMenu(button, items);

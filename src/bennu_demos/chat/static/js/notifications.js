@@ -1,7 +1,7 @@
 // The bell and its panel: mentions, invitations, and acts of moderators. A look at the panel marks all as read, on all
 // devices of the person.
 
-import { byId, element } from "../design/dom.js";
+import { byId, element, isolated } from "../design/dom.js";
 import { avatar } from "../design/people.js";
 import { toast } from "../design/toast.js";
 import { ago, full } from "./time.js";
@@ -23,7 +23,7 @@ export class Notifications {
       this.#all.unshift(one);
       this.#render();
       if (this.#panel.matches(":popover-open")) this.#read();
-      else if (one.room !== this.#rooms.current || document.hidden) toast(`${one.by} ${this.#what(one)}`);
+      else if (one.room !== this.#rooms.current || document.hidden) toast(`${isolated(one.by)} ${this.#what(one)}`);
     });
     this.#mine.on("notifications_read", ({ id }) => {
       for (const one of this.#all) if (one.id <= id) one.is_read = true;
@@ -46,10 +46,10 @@ export class Notifications {
   }
 
   #what({ kind, room, text }) {
-    const title = this.#rooms.title(room);
+    const title = isolated(this.#rooms.title(room));
     return {
       mention: `mentioned you in ${title}`,
-      invited: `invited you to ${text || title}`,
+      invited: `invited you to ${text ? isolated(text) : title}`,
       muted: text ? `muted you in ${title} for ${text}` : `let you write in ${title} again`,
       kicked: `removed you from ${title}`,
     }[kind];

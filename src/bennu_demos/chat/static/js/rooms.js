@@ -82,7 +82,8 @@ export class Rooms extends EventTarget {
     const room = this.get(name);
     if (!room) return name.startsWith("~") ? "…" : name;
     if (room.kind !== "direct") return room.title;
-    return list(room.members.filter((member) => member !== this.#me.name));
+    const others = room.members.filter((member) => member !== this.#me.name);
+    return others.length === 1 ? others[0] : list(others);
   }
 
   unread({ name, last_id, read }) {

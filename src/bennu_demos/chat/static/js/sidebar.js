@@ -41,7 +41,7 @@ export class Sidebar {
       else row.link.removeAttribute("aria-current");
       row.title.textContent = this.#rooms.title(room.name);
       row.time.textContent = room.last ? brief(room.last.sent_at) : "";
-      row.last.textContent = room.last ? this.#preview(room) : "No messages yet";
+      row.last.replaceChildren(...(room.last ? this.#preview(room) : ["No messages yet"]));
       row.badge.hidden = !unread;
       row.badge.textContent = unread > 99 ? "99+" : unread || "";
       row.people.textContent = unread ? "" : people || "";
@@ -58,7 +58,8 @@ export class Sidebar {
     const author = last.author === this.#me.name ? "You" : last.author;
     const text = last.removed_at ? "message removed" : last.body.replace(/\s+/g, " ");
     // In a conversation of two, the row has the name of the other already.
-    return kind === "direct" && members.length === 2 && author !== "You" ? text : `${author}: ${text}`;
+    if (kind === "direct" && members.length === 2 && author !== "You") return [text];
+    return [element("bdi", {}, author), `: ${text}`]; // the line has the direction of the text, whoever wrote it
   }
 
   #rowOf(room) {

@@ -1,6 +1,6 @@
 // What the page says in text: the score, the place, the board, the news.
 
-import { byId, element } from "../design/dom.js";
+import { byId, element, isolated } from "../design/dom.js";
 
 const ordinal = (number) => {
   const ending = { one: "st", two: "nd", few: "rd", other: "th" }[new Intl.PluralRules("en", { type: "ordinal" }).select(number)];
@@ -68,7 +68,7 @@ export function obituary({ by, score, place, snakes, ticks }, tickMs) {
   const seconds = Math.round((ticks * tickMs) / 1000);
   const time = seconds < 60 ? count(seconds, "second") : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
   return {
-    headline: by === null ? "You left the arena" : `You ran into ${by}`,
+    headline: by === null ? "You left the arena" : `You ran into ${isolated(by)}`,
     details: `${count(score, "point")} in ${time}: ${ordinal(place)} of ${snakes}.`,
   };
 }

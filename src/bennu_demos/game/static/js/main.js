@@ -1,7 +1,7 @@
 // The page: connects its parts. Everything that moves is in the loop at the end.
 
 import { Connection, showState } from "../design/connection.js";
-import { byId } from "../design/dom.js";
+import { byId, isolated } from "../design/dom.js";
 import { Hud, obituary } from "./hud.js";
 import { Link } from "./link.js";
 import { Motion } from "./motion.js";
@@ -25,7 +25,7 @@ const panel = new Panel(async (wanted) => {
   const { name } = await link.ask("play", wanted);
   steering.start();
   byId("sprint").hidden = !matchMedia("(pointer: coarse)").matches;
-  hud.say(`You play as ${name}.`);
+  hud.say(`You play as ${isolated(name)}.`);
 });
 
 let game = null; // { rules, timeline, prediction, painter }, from the first join on

@@ -1,6 +1,6 @@
 // The commands with their states, and the dialog of a device.
 
-import { byId, element } from "../design/dom.js";
+import { byId, element, isolated } from "../design/dom.js";
 import { Spark } from "./spark.js";
 import { about, ago, degrees, percent, what } from "./texts.js";
 
@@ -62,7 +62,8 @@ export class Orders {
     });
     fleet.addEventListener("settled", ({ detail }) => {
       const [word, , more] = stateOf(detail, fleet.now());
-      byId("said").textContent = `${fleet.devices.get(detail.device)?.name}: ${what(detail)}. ${word}: ${more}`;
+      const name = isolated(fleet.devices.get(detail.device)?.name ?? detail.device);
+      byId("said").textContent = `${name}: ${what(detail)}. ${word}: ${more}`;
     });
   }
 

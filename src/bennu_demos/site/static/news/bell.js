@@ -1,6 +1,6 @@
 // The bell: the reader's notifications, the same on all tabs and devices.
 
-import { byId, element } from "/design/dom.js";
+import { byId, element, isolated } from "/design/dom.js";
 import { toast } from "/design/toast.js";
 
 export class Bell {
@@ -17,7 +17,7 @@ export class Bell {
     this.#channel.on("notification", ({ unread, ...note }) => {
       this.#notes = new Map([[note.id, note], ...this.#notes]);
       this.#show(unread);
-      toast(`${note.section}: ${note.title}`);
+      toast(`${isolated(note.section)}: ${isolated(note.title)}`);
     });
     this.#channel.on("read", ({ ids, unread }) => {
       for (const id of ids ?? this.#notes.keys()) {

@@ -1,6 +1,6 @@
 // The articles, live: new ones appear, corrected ones change, withdrawn ones go.
 
-import { byId, element } from "/design/dom.js";
+import { byId, element, isolated } from "/design/dom.js";
 
 const TIME = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 
@@ -46,7 +46,7 @@ class Front {
       this.list.insertBefore(item, older ?? null);
     }
     if (isNews) item.classList.add("fresh");
-    if (isNews && !old) byId("said").textContent = `New article: ${article.title}`;
+    if (isNews && !old) byId("said").textContent = `New article: ${isolated(article.title)}`;
     this.#count();
   }
 
