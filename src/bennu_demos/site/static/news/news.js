@@ -90,7 +90,7 @@ class Story {
     for (const [part, text] of changes) part.textContent = text;
     const words = (text) => text.replace(/\s+/g, " ").trim();
     const hasNewText = words(byId("text").textContent) !== words(body);
-    if (hasNewText) byId("text").replaceChildren(...texts.map((text) => element("p", { dir: "auto" }, text)));
+    if (hasNewText) byId("text").replaceChildren(...texts.map((text) => element("p", {}, text)));
     if (changes.length || hasNewText) byId("corrected").hidden = false;
   }
 
