@@ -3,6 +3,7 @@
 import { element } from "./dom.js";
 
 const SHOWN_FOR = 5_000;
+const MOST = 2; // at once: more of them would cover the page
 let box = null;
 
 /** Show a note for some seconds; `kind` is "" or "bad". */
@@ -13,5 +14,6 @@ export function toast(text, kind = "") {
   }
   const note = element("p", { class: `toast ${kind}`.trim() }, text);
   box.append(note);
+  if (box.childElementCount > MOST) box.firstElementChild.remove();
   setTimeout(() => note.remove(), SHOWN_FOR);
 }

@@ -58,6 +58,12 @@ export class Card {
     write(this.#minute, status(this.match));
   }
 
+  /** Whether the person sees the card: it is in the window, and nothing covers it. */
+  get isSeen() {
+    const { left, top, width, height } = this.element.getBoundingClientRect();
+    return this.element.contains(document.elementFromPoint(left + width / 2, top + height / 2));
+  }
+
   celebrate() {
     this.#goal.hidden = false;
     clearTimeout(this.#timer);

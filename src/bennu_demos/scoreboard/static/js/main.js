@@ -67,7 +67,7 @@ league.addEventListener("goal", ({ detail: { match, event } }) => {
   cards.get(match.id)?.celebrate();
   const scorer = event.side === "home" ? match.home : match.away;
   const text = `Goal! ${scorer.name}: ${event.player}. ${match.home.name} ${event.score.join(" : ")} ${match.away.name}`;
-  toast(`Goal! ${match.home.code} ${event.score.join(" : ")} ${match.away.code}`);
+  if (!cards.get(match.id)?.isSeen) toast(`Goal! ${match.home.code} ${event.score.join(" : ")} ${match.away.code}`);
   byId("news").replaceChildren(element("span", {}, text));
 });
 
