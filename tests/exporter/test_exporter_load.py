@@ -22,7 +22,7 @@ from tests.support.until import until_true
 
 from .scrape import scrape_server
 
-pytestmark = [pytest.mark.clock("real"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.long, pytest.mark.clock("real"), pytest.mark.timeout(180)]
 
 APP: Final = """
 from bennu import Channel, Endpoint, Socket, on
