@@ -132,6 +132,8 @@ class SQLiteConnections:
             self._writing.cancel()
         try:
             await asyncio.get_running_loop().run_in_executor(self._threads, self._engine.dispose)
+        except RuntimeError:  # the interpreter ends, and its executors take nothing more
+            self._engine.dispose()
         finally:
             self._threads.shutdown(wait=False, cancel_futures=True)
 
