@@ -67,11 +67,19 @@ class Command:
         await reading
 
     async def end(self) -> int:
-        """Wait until the command has ended; return its exit code."""
+        """Wait until the command has ended; return its exit code.
+
+        Raises:
+            AssertionError: It goes on.
+        """
         assert self.process.stdout is not None
-        async with asyncio.timeout(PATIENCE):
-            self.output += (await self.process.stdout.read()).decode()
-            return await self.process.wait()
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while line := (await self.process.stdout.readline()).decode():
+                    self.output += line
+                return await self.process.wait()
+        except TimeoutError:
+            raise AssertionError(f"the command does not end:\n{self.output}") from None
 
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal, and wait for the end."""

@@ -271,8 +271,8 @@ async def test_a_terminal_that_is_closed(folder: Path, *, ignored: bool) -> None
     ours, theirs = pty.openpty()
 
     def begin() -> None:
-        if ignored:
-            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        # The tests can run under nohup themselves.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN if ignored else signal.SIG_DFL)
         os.setsid()
         fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 from playwright.async_api import Locator, expect
 
+from bennu.client import Client
 from tests.demos.axe import check_accessible
 from tests.demos.process import DemoProcess
 from tests.demos.windows import NARROW, Window, Windows
+from tests.support.until import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
@@ -112,8 +117,21 @@ async def test_filters_and_keyboard(windows: Windows, screenshots: Path) -> None
 
 
 @pytest.mark.long
-async def test_long_and_right_to_left_names_on_a_phone(windows: Windows, screenshots: Path) -> None:
-    ann = await windows.open(viewport=NARROW, has_touch=True, color_scheme="dark")
+async def test_long_and_right_to_left_names(windows: Windows, screenshots: Path) -> None:
+    ann = await windows.open()
+    await is_live(ann)
+    for name, code in (("long", "WBK"), ("right-to-left", "NJM")):
+        await cards(ann).filter(has_text=code).click()
+        await expect(ann.page.locator("#timeline")).to_contain_text("Chance", timeout=60_000)
+        await windows.picture(ann, screenshots / f"{name}-board.png")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_long_and_right_to_left_names_on_a_phone(
+    windows: Windows, screenshots: Path, scheme: Literal["light", "dark"]
+) -> None:
+    ann = await windows.open(viewport=NARROW, has_touch=True, color_scheme=scheme)
     await is_live_on_a_phone(ann)
     await check_accessible(ann.page)
     for name, code in (("long", "WBK"), ("right-to-left", "NJM")):
@@ -121,11 +139,56 @@ async def test_long_and_right_to_left_names_on_a_phone(windows: Windows, screens
         await card.tap()
         await expect(ann.page.locator("#timeline")).to_contain_text("Chance", timeout=60_000)
         await check_accessible(ann.page)
-        await ann.page.screenshot(path=screenshots / f"{name}-narrow-dark.png")
+        await ann.page.screenshot(path=screenshots / f"{name}-narrow-{scheme}.png")
         await ann.page.keyboard.press("Escape")
         await expect(ann.page.locator("#detail")).to_be_hidden()
         await expect(card).to_be_focused()
     assert not await ann.overflows()
+
+
+class Viewer:
+    """A client that follows all matches, as a page does.
+
+    Attributes:
+        seen: The numbers of the events of each match, as they came.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self.seen: dict[str, list[int]] = {}
+        self._client = client
+
+    async def follow(self) -> None:
+        """Join the matches of today."""
+        board: Any = await self._client.channel("league").join()
+        await asyncio.gather(*(self._join(fixture["id"]) for fixture in board["fixtures"]))
+
+    async def _join(self, match: str) -> None:
+        seen = self.seen[match] = []
+        room = self._client.channel(f"match:{match}")
+        room.on("event", lambda event: seen.append(event["seq"]))
+        state: Any = await room.join()
+        seen[:0] = [event["seq"] for event in state["events"]]
+
+
+@pytest.mark.long
+async def test_two_hundred_viewers(
+    windows: Windows, server: DemoProcess, screenshots: Path
+) -> None:
+    """A page beside two hundred others shows what they get, and nobody misses an event."""
+    ann = await windows.open()
+    async with AsyncExitStack() as stack:
+        url = f"ws://127.0.0.1:{server.port}/socket"
+        clients = [await stack.enter_async_context(Client(url)) for _ in range(200)]
+        others = [Viewer(client) for client in clients]
+        for other in others:
+            await other.follow()
+        await is_live(ann)
+        await windows.picture(ann, screenshots / "two-hundred.png")
+        match = await cards(ann).first.get_attribute("data-match") or ""
+        await expect(ann.page.locator("#timeline")).to_contain_text("Full time", timeout=60_000)
+        count = await entries(ann).count()
+        await until(lambda: all(len(other.seen[match]) >= count for other in others))
+        assert all(sorted({*other.seen[match]}) == [*range(1, count + 1)] for other in others)
 
 
 async def is_live_on_a_phone(window: Window) -> None:

@@ -83,6 +83,15 @@ def test_the_page_of_an_article_shows_corrections(reader: Readers, science: Any)
         stranger.join(f"article:{gone['id']}").assert_push("removed", gone)
 
 
+def test_a_title_from_right_to_left_leaves_the_title_of_the_page_as_it_is(
+    reader: Readers, science: Any
+) -> None:
+    made = article(science, "אנפה אפורה 7", is_published=True)
+    page = reader("ann").browser.get(f"/articles/{made.pk}/").content.decode()
+    begin, title, end = "&#x2068;", made.title, "&#x2069;"  # FIRST STRONG ISOLATE and its end
+    assert f"<title>{begin}{title}{end} · The Lakeside Post</title>" in page
+
+
 def test_a_reader_is_notified_of_the_sections_that_she_follows(
     reader: Readers, science: Any
 ) -> None:

@@ -1,5 +1,6 @@
 // Draws the arena on a canvas. It is given what is shown, and knows no network.
 
+import { isolated } from "../design/dom.js";
 import { radiusOf, UNIT } from "./motion.js";
 
 const SHOWN = [1280, 900]; // pixels of the arena that a window shows at most; areas.py sends a little more
@@ -193,8 +194,9 @@ export class Painter {
     context.strokeStyle = this.#colours.ground;
     context.fillStyle = this.#colours.text;
     const [x, y] = [path[0] + error[0], path[1] + error[1] - radiusOf(score) - size * 0.6];
-    context.strokeText(name, x, y);
-    context.fillText(name, x, y);
+    const text = isolated(name); // a canvas has no dir="auto"
+    context.strokeText(text, x, y);
+    context.fillText(text, x, y);
   }
 
   /** A small map at the bottom: where in the arena is this? */
