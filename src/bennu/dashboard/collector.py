@@ -16,7 +16,6 @@ from ..exporter.sampler import resident_memory
 from ..history.logs import Logs
 from ..presence import Presence
 from ..server.server import Server
-from ..telemetry import ChannelHandledIn
 from .figures import MAX_SLOW, FigureMaker, NodeFigures, NodeSample, NodeState, SlowFigures
 from .lag import LagProbe
 from .names import is_own
@@ -38,13 +37,13 @@ class HandlerTimes:
         self._count = 0
         self._seconds: list[float] = []
 
-    def __call__(self, event: ChannelHandledIn) -> None:
-        """Take an event of telemetry."""
-        if is_own(event.topic):
+    def count(self, topic: str, seconds: float) -> None:
+        """Count a message."""
+        if is_own(topic):
             return
         self._count += 1
         if len(self._seconds) < MAX_TIMES:
-            self._seconds.append(event.duration)
+            self._seconds.append(seconds)
 
     def take(self) -> tuple[int, list[float]]:
         """Return the number of messages and the times since the last call."""
@@ -71,12 +70,12 @@ class Collector:
         self._logs = logs
         self._maker = FigureMaker(server.pubsub.node, most_topics)
         self._times = HandlerTimes()
-        self._detach = server.telemetry.attach(self._times, ChannelHandledIn)
+        self._server.timers.append(self._times.count)
         self._lag = LagProbe(server.loop)
 
     def stop(self) -> None:
         """Stop counting and measuring."""
-        self._detach()
+        self._server.timers.remove(self._times.count)
         self._lag.stop()
 
     async def collect(self) -> NodeFigures | None:

@@ -31,7 +31,7 @@ from ..store.entry import LogEntry
 from ..telemetry import ChannelHandledIn, PushSent
 from ..user_code.callback import UNFINISHED, call_now
 from .channel_member import ChannelMember
-from .channel_telemetry import emit_handled, report_moved, report_pushed, tally_of, warn_unsent
+from .channel_telemetry import report_handled, report_moved, report_pushed, tally_of, warn_unsent
 from .end import End, Trigger
 from .joining import CRASHED, join
 from .joining_history import read_history
@@ -274,7 +274,7 @@ class ChannelServer:
 
     async def _run(self, message: Any) -> None:
         """Run the join, then a handler for each item, and then the end."""
-        task, connection = self.task, self.connection
+        task, connection, timers = self.task, self.connection, self.connection.server.timers
         create_future = connection.server.loop.create_future
         handlers, tally = connection.server.telemetry.handlers, tally_of(self)
         unanswered: Message | None = message
@@ -296,17 +296,18 @@ class ChannelServer:
                         break
                     message, handler, running = step
                     self.message = message
-                    is_observed = message is not None and (tally or handlers[ChannelHandledIn])
+                    is_observed = tally or timers or handlers[ChannelHandledIn]
                     started = time.perf_counter() if is_observed else 0.0
                     try:
                         value = await running
                         if value is not None and type(value) in UNFINISHED:
                             value = await handler.finish(value)
                         if message is not None and is_observed:
+                            duration = time.perf_counter() - started
                             if tally is not None:
-                                tally.handled(message.event, time.perf_counter() - started)
-                            if handlers[ChannelHandledIn]:
-                                emit_handled(self, message, started)
+                                tally.handled(message.event, duration)
+                            if timers or handlers[ChannelHandledIn]:
+                                report_handled(self, message, duration)
                         if value is None:
                             pass
                         elif message is None:

@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from .server import Server
 
 __all__ = [
-    "emit_handled",
     "emit_refused",
     "note_crash",
     "note_refusal",
+    "report_handled",
     "report_joined",
     "report_moved",
     "report_pushed",
@@ -133,20 +133,21 @@ def report_replied(
         telemetry.tell(ReplySent(topic, ref, status, size))
 
 
-def emit_handled(server: ChannelServer, message: Message, started: float) -> None:
-    """Emit that a handler has handled a message.
+def report_handled(channel: ChannelServer, message: Message, duration: float) -> None:
+    """Tell our own timers that a handler has handled a message, and emit it.
 
     Args:
-        server: The channel.
+        channel: The channel.
         message: The client's message.
-        started: When the handler began, in seconds of ``perf_counter``.
+        duration: Seconds that the handler took.
     """
-    if server.connection.socket.log:
-        duration = time.perf_counter() - started
-        name, payload = server.definition.name, _readable(message)
-        server.connection.server.telemetry.tell(
-            ChannelHandledIn(server.topic, name, message.event, message.ref, payload, duration)
-        )
+    server, topic = channel.connection.server, channel.topic
+    for timer in server.timers:
+        timer(topic, duration)
+    telemetry = server.telemetry
+    if telemetry.handlers[ChannelHandledIn] and channel.connection.socket.log:
+        name, payload = channel.definition.name, _readable(message)
+        telemetry.tell(ChannelHandledIn(topic, name, message.event, message.ref, payload, duration))
 
 
 def emit_refused(server: ChannelServer, message: Message, response: Any) -> None:
