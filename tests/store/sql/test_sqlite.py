@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, closing
@@ -212,3 +214,44 @@ async def test_a_close_cancels_what_waits(tmp_path: Path) -> None:
         with pytest.raises(asyncio.CancelledError):
             await one
     assert file.ran == []
+
+
+LATE = """
+import asyncio, atexit, sys
+from bennu.errors import StoreUnavailable
+from bennu.store.sql.address import read_sql_address
+from bennu.store.sql.sqlite import SQLiteConnections
+
+loop = asyncio.new_event_loop()
+connections = SQLiteConnections(read_sql_address("sqlite:///" + sys.argv[1]))
+
+def one(connection):
+    return connection.exec_driver_sql("SELECT 1").scalar()
+
+@atexit.register
+def late():
+    for reads in (True, False):
+        try:
+            loop.run_until_complete(connections.run(one, reads=reads))
+        except StoreUnavailable as error:
+            print(error)
+    loop.run_until_complete(connections.close())
+    loop.close()
+    print("closed")
+
+print(loop.run_until_complete(connections.run(one, reads=True)))
+"""
+
+
+def test_at_the_end_of_the_interpreter_it_says_so(tmp_path: Path) -> None:
+    """Then no executor takes anything. The file can still be closed."""
+    ended = subprocess.run(
+        [sys.executable, "-c", LATE, tmp_path / "late.db"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    refused = "the store can't be used: the interpreter ends"
+    assert ended.stdout.splitlines() == ["1", refused, refused, "closed"]
+    assert ended.stderr == ""

@@ -17,7 +17,7 @@ import asyncio
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, ClassVar, Final, TypeVar
@@ -25,6 +25,7 @@ from typing import Any, ClassVar, Final, TypeVar
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.exc import IntegrityError
 
+from ...errors import StoreUnavailable
 from .address import SQLAddress
 from .connections import CONNECT_LIMIT, Work, options_for
 
@@ -62,12 +63,16 @@ class SQLiteConnections:
         self._writing: asyncio.Task[None] | None = None
 
     async def run(self, work: Work[T], *, reads: bool) -> T:
-        """Run a function in a transaction."""
-        loop = asyncio.get_running_loop()
+        """Run a function in a transaction.
+
+        Raises:
+            StoreUnavailable: The interpreter ends.
+        """
         found: T
         if reads:
-            found = await loop.run_in_executor(self._threads, self._read, work)
+            found = await self._in_thread(self._read, work)
             return found
+        loop = asyncio.get_running_loop()
         write = _Write(work, loop.create_future())
         self._waiting.append(write)
         if self._writing is None:
@@ -75,13 +80,18 @@ class SQLiteConnections:
         found = await write.done
         return found
 
+    def _in_thread(self, function: Callable[..., Any], *args: Any) -> Awaitable[Any]:
+        try:
+            return asyncio.get_running_loop().run_in_executor(self._threads, function, *args)
+        except RuntimeError:  # raised by executors from then on
+            raise StoreUnavailable("the store can't be used: the interpreter ends") from None
+
     def _read(self, work: Work[T]) -> T:
         with self._reading.connect() as connection:
             return work(connection)
 
     async def _write_all(self) -> None:
         """Write until nothing waits."""
-        loop = asyncio.get_running_loop()
         some: list[_Write] = []
         try:
             while self._waiting:
@@ -90,7 +100,7 @@ class SQLiteConnections:
                 some = [write for write in some if not write.done.done()]
                 try:
                     if some:
-                        await loop.run_in_executor(self._threads, self._write, some)
+                        await self._in_thread(self._write, some)
                 except Exception as error:  # noqa: BLE001 - the callers get it
                     for write in some:
                         write.error = error
@@ -131,8 +141,8 @@ class SQLiteConnections:
         if self._writing is not None:
             self._writing.cancel()
         try:
-            await asyncio.get_running_loop().run_in_executor(self._threads, self._engine.dispose)
-        except RuntimeError:  # the interpreter ends, and its executors take nothing more
+            await self._in_thread(self._engine.dispose)
+        except StoreUnavailable:
             self._engine.dispose()
         finally:
             self._threads.shutdown(wait=False, cancel_futures=True)
