@@ -31,7 +31,7 @@ async def test_address_is_a_link_that_leads_there_safely(company: Company) -> No
     bo = await company.invite("Bo")
     await ann.say("See https://example.com/a?b=c&d=e#f, please")
     for person in (ann, bo):
-        await expect(person.messages).to_have_text("See https://example.com/a?b=c&d=e#f, please")
+        await expect(person.messages).to_have_text(["See https://example.com/a?b=c&d=e#f, please"])
         link = person.messages.get_by_role("link")
         await expect(link).to_have_text("https://example.com/a?b=c&d=e#f")
         await expect(link).to_have_attribute("href", "https://example.com/a?b=c&d=e#f")

@@ -64,7 +64,7 @@ async def test_who_has_no_websocket_polls(
     """Polling clients chat with clients on WebSockets, in both directions. The next page polls from the start."""
     ann = await visit(browser, server, "Ann", blocked)
     bo = await visit(browser, server, "Bo")
-    await expect(ann.notices).to_have_text("Bo joined")
+    await expect(ann.notices).to_have_text(["Bo joined"])
     await ann.say("Hello")
     await bo.say("Hello yourself")
     for person in (ann, bo):

@@ -149,7 +149,7 @@ async def test_room_that_was_left_for_too_long_is_loaded_anew(company: Company) 
     ann = await company.invite("Ann")
     bo = await company.invite("Bo")
     await bo.say("One")
-    await expect(ann.messages).to_have_text("One")
+    await expect(ann.messages).to_have_text(["One"])
     for news, loads in ((["Two", "Three"], 2), ([str(number) for number in range(8)], 3)):
         await ann.room("python").click()
         await expect(ann.page).to_have_title("#python · Bennu chat")
