@@ -1,9 +1,12 @@
-// The avatars of people: initials and colours.
+// The names of people: their order, and avatars with initials and colours.
 
 import { element, isolated } from "./dom.js";
 import { Palette } from "./palette.js";
 
 export const palette = new Palette();
+
+/** The order of names: "Guest 9" comes before "Guest 10". */
+export const { compare: compareNames } = new Intl.Collator(undefined, { numeric: true });
 
 /** The first letters of the first and the last word of a name. */
 export function initials(name) {

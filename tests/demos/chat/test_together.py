@@ -190,8 +190,9 @@ async def test_pages_look_well(
 async def test_two_hundred_people_fit(
     company: Company, server: DemoProcess, database: Path, screenshots: Path, browser: Browser
 ) -> None:
-    """The list of people scrolls by itself, and the number is right."""
+    """The list of people scrolls by itself, the number is right, and so is the order."""
     async with crowd(server, database, [f"Person {number}" for number in range(199)]):
         ann = await company.invite("Ann")
         await expect(ann.page.get_by_role("heading", name="People")).to_have_text("People 200")
+        await expect(ann.people.nth(11)).to_contain_text("Person 10")  # after Ann, and 0 to 9
         await Windows(browser, server.url).picture(ann, screenshots / "crowd.png")

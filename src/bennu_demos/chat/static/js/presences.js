@@ -4,6 +4,7 @@
 // page and leaves with the last. After this page lost its own connection, other people have 15 seconds to come back
 // before a notice says that they left: after a restart of the server everybody reconnects.
 
+import { compareNames } from "../design/people.js";
 import { Presence } from "../socket/phoenix.mjs";
 
 const PREFIX = "user:"; // the server puts it before each name, because a key can't be "constructor"
@@ -65,9 +66,8 @@ export class Presences extends EventTarget {
   /** The people in the room: online people first, then people who are away, each sorted by name. */
   here() {
     if (this.#isLost) return [];
-    const byName = (a, b) => a.name.localeCompare(b.name);
     const order = (person) => (person.status === "online" ? 0 : 1);
-    return [...this.people.values()].sort((a, b) => order(a) - order(b) || byName(a, b));
+    return [...this.people.values()].sort((a, b) => order(a) - order(b) || compareNames(a.name, b.name));
   }
 
   /** Recent visitors who have left, the latest first: {name, seenAt}. */

@@ -3,7 +3,7 @@
 //
 // Events report changes: "change", and "gone" with the name of a room that this person is in no more.
 
-import { list } from "../design/people.js";
+import { compareNames, list } from "../design/people.js";
 import { NO_ANSWER, words } from "./words.js";
 
 export class Rooms extends EventTarget {
@@ -73,7 +73,7 @@ export class Rooms extends EventTarget {
     return [...this.#all.values()].sort(
       (a, b) =>
         order(a) - order(b) ||
-        (a.kind === "direct" ? latest(b) - latest(a) : a.title.localeCompare(b.title)),
+        (a.kind === "direct" ? latest(b) - latest(a) : compareNames(a.title, b.title)),
     );
   }
 

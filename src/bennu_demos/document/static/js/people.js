@@ -1,7 +1,7 @@
 // The people who have the document open.
 
 import { Presence } from "../../socket/phoenix.mjs";
-import { avatar, palette } from "../design/people.js";
+import { avatar, compareNames, palette } from "../design/people.js";
 import { byId, element, onceAFrame } from "../design/dom.js";
 
 const FACES = 4;
@@ -16,7 +16,7 @@ function peopleOf(pages, me) {
     person.isMe ||= client === me;
     people.set(name, person);
   }
-  return [...people.values()].sort((a, b) => b.isMe - a.isMe || a.name.localeCompare(b.name));
+  return [...people.values()].sort((a, b) => b.isMe - a.isMe || compareNames(a.name, b.name));
 }
 
 function row({ name, pages, canWrite, isMe }) {

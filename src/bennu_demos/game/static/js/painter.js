@@ -1,6 +1,5 @@
 // Draws the arena on a canvas. It is given what is shown, and knows no network.
 
-import { isolated } from "../design/dom.js";
 import { radiusOf, UNIT } from "./motion.js";
 
 const SHOWN = [1280, 900]; // pixels of the arena that a window shows at most; areas.py sends a little more
@@ -194,7 +193,7 @@ export class Painter {
     context.strokeStyle = this.#colours.ground;
     context.fillStyle = this.#colours.text;
     const [x, y] = [path[0] + error[0], path[1] + error[1] - radiusOf(score) - size * 0.6];
-    const text = isolated(name); // a canvas has no dir="auto"
+    const text = `\u2068${name}\u2069`; // a canvas has no dir="auto": the name is isolated
     context.strokeText(text, x, y);
     context.fillText(text, x, y);
   }

@@ -1,10 +1,9 @@
 // The list of devices, in the order of their names.
 
 import { byId, element } from "../design/dom.js";
+import { compareNames } from "../design/people.js";
 import { Spark } from "./spark.js";
 import { about, degrees, isLow, percent } from "./texts.js";
-
-const { compare } = new Intl.Collator("en", { numeric: true });
 
 export class List {
   #fleet;
@@ -21,7 +20,7 @@ export class List {
   render() {
     const { devices, isLoaded } = this.#fleet;
     const wanted = byId("find").value.trim().toLocaleLowerCase();
-    const all = [...devices.values()].sort((one, other) => compare(one.name, other.name) || compare(one.id, other.id));
+    const all = [...devices.values()].sort((one, other) => compareNames(one.name, other.name) || compareNames(one.id, other.id));
     const found = all.filter((device) => device.name.toLocaleLowerCase().includes(wanted));
     byId("loading").hidden = isLoaded;
     byId("empty").hidden = !isLoaded || all.length > 0;
