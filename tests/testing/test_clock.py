@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -71,6 +73,26 @@ async def test_time_stands_still_while_a_thread_works() -> None:
     loop.clock.waits_for_threads = True
     assert loop.time() >= 1
     late.cancel()
+
+
+async def test_an_executor_that_rests_does_not_slow_the_clock() -> None:
+    """Whatever the names of its threads. The real time of other threads is waited for."""
+    loop = running_loop()
+
+    async def cost_with(executor: ThreadPoolExecutor) -> float:
+        with executor:
+            await loop.run_in_executor(executor, int)
+            begun = time.perf_counter()
+            for _ in range(100):
+                await asyncio.sleep(1)
+            return time.perf_counter() - begun
+
+    costs = [
+        [await cost_with(ThreadPoolExecutor(1, name)) for _ in range(3)]
+        for name in ("ThreadPoolExecutor", "of a user")
+    ]
+    usual, named = map(min, costs)
+    assert named < 10 * usual
 
 
 def test_it_is_for_tests_that_ask_for_it() -> None:

@@ -13,7 +13,8 @@ An event loop asks its selector to wait for a socket or for the next timer, and 
 2. or else the clock jumps to the next timer.
 
 The clock stands still while something outside of the event loop works: a function in an executor, until it returns; a socket
-or a thread that was made since the clock began, for :data:`GRACE` real seconds of silence at a time. So a test that uses a database works,
+or a thread that was made since the clock began, for :data:`GRACE` real seconds of silence at a time. The threads of executors are known, and
+cost no such silence. So a test that uses a database works,
 but a test of what happens at the same time as an answer of the database needs real time.
 """
 
@@ -22,10 +23,11 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, Final
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 __all__ = [
     "VIRTUAL_TIME",
@@ -91,7 +93,7 @@ class Clock:
         self._jumps_alone = jumps_alone
         self._begun = self._now = loop.time() if start is None else start
         self._threads = 0
-        self._known = set(threading.enumerate())
+        self._known = WeakSet(threading.enumerate())
         self._sockets = len(selector.get_map() or ())
         self._idle: list[asyncio.Future[None]] = []
         self._jumped: list[asyncio.Future[None]] = []
@@ -168,9 +170,15 @@ class Clock:
         self._threads -= 1
 
     def _run_in_executor(self, executor: Any, func: Any, *args: Any) -> asyncio.Future[Any]:
+        if executor is None or isinstance(executor, ThreadPoolExecutor):
+            func, args = self._in_known_thread, (func, *args)
         future: asyncio.Future[Any] = self._execute(executor, func, *args)
         self.wait_for_thread(future)
         return future
+
+    def _in_known_thread(self, func: Any, *args: Any) -> Any:
+        self._known.add(threading.current_thread())
+        return func(*args)
 
     @contextmanager
     def held(self) -> Generator[None]:
@@ -207,7 +215,7 @@ class Clock:
         """Return whether the event loop waits for sockets, or threads that are not in an executor may call it."""
         if len(self._selector.get_map() or ()) > self._sockets:
             return True
-        return threading.active_count() > len(self._known) and any(
+        return any(
             thread not in self._known and not thread.name.startswith(_QUIET)
             for thread in threading.enumerate()
         )

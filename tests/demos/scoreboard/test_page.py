@@ -22,8 +22,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
 @pytest.fixture
 def rate() -> float:
-    """A half takes 8 seconds."""
-    return 360.0
+    """A half takes 5 seconds."""
+    return 540.0
 
 
 def cards(window: Window) -> Locator:
