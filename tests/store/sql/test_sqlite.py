@@ -16,8 +16,10 @@ import pytest
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
+from bennu.errors import StoreUnavailable
 from bennu.store.sql.address import read_sql_address
 from bennu.store.sql.sqlite import SQLiteConnections
+from tests.support.until import until
 
 pytestmark = pytest.mark.clock("real")
 
@@ -214,6 +216,36 @@ async def test_a_close_cancels_what_waits(tmp_path: Path) -> None:
         with pytest.raises(asyncio.CancelledError):
             await one
     assert file.ran == []
+
+
+async def test_a_function_that_still_runs_closes_what_it_used(tmp_path: Path) -> None:
+    """A close does not wait for it. No connection is left to the garbage collector."""
+    used: list[sqlite3.Connection] = []
+    began, over = threading.Event(), threading.Event()
+
+    def work(connection: Connection) -> None:
+        raw: Any = connection.connection.dbapi_connection
+        used.append(raw)
+        began.set()
+        over.wait()
+
+    def is_closed() -> bool:
+        try:
+            used[0].execute("SELECT 1")
+        except sqlite3.ProgrammingError:
+            return True
+        return False
+
+    async with file_in(tmp_path) as file:
+        reading = asyncio.ensure_future(file.connections.run(work, reads=True))
+        await asyncio.to_thread(began.wait)
+        await file.connections.close()
+        assert not is_closed()
+        with pytest.raises(StoreUnavailable, match="the store was stopped"):
+            await file.numbers()
+        over.set()
+        await reading
+        await until(is_closed)
 
 
 LATE = """

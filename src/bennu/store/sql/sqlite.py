@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -59,6 +60,9 @@ class SQLiteConnections:
         event.listen(self._engine, "begin", _begin_sqlite)
         self._reading = self._engine.execution_options(**{READS: True})
         self._threads = ThreadPoolExecutor(address.pool_size, "bennu-sqlite")
+        self._lock = threading.Lock()
+        self._running = 0
+        self._is_closed = False
         self._waiting = deque[_Write]()
         self._writing: asyncio.Task[None] | None = None
 
@@ -81,10 +85,32 @@ class SQLiteConnections:
         return found
 
     def _in_thread(self, function: Callable[..., Any], *args: Any) -> Awaitable[Any]:
+        loop = asyncio.get_running_loop()
         try:
-            return asyncio.get_running_loop().run_in_executor(self._threads, function, *args)
-        except RuntimeError:  # raised by executors from then on
-            raise StoreUnavailable("the store can't be used: the interpreter ends") from None
+            return loop.run_in_executor(self._threads, self._run_counted, function, *args)
+        except RuntimeError:  # the executor takes nothing more
+            why = "was stopped" if self._is_closed else "can't be used: the interpreter ends"
+            raise StoreUnavailable(f"the store {why}") from None
+
+    def _run_counted(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Run a function. The last one of a closed store closes the connections."""
+        self._count()
+        try:
+            return function(*args)
+        finally:
+            if self._is_last():
+                self._engine.dispose()
+
+    def _count(self) -> None:
+        with self._lock:
+            if self._is_closed:
+                raise StoreUnavailable("the store was stopped")
+            self._running += 1
+
+    def _is_last(self) -> bool:
+        with self._lock:
+            self._running -= 1
+            return self._is_closed and not self._running
 
     def _read(self, work: Work[T]) -> T:
         with self._reading.connect() as connection:
@@ -137,12 +163,17 @@ class SQLiteConnections:
             write.run(connection)
 
     async def close(self) -> None:
-        """Close all connections. One that a function still uses is closed by its end."""
+        """Close all connections, or let the functions that run do so at their end."""
         if self._writing is not None:
             self._writing.cancel()
+        with self._lock:
+            self._is_closed = True
+            is_idle = not self._running
         try:
-            await self._in_thread(self._engine.dispose)
-        except StoreUnavailable:
+            if is_idle:
+                loop = asyncio.get_running_loop()
+                await loop.run_in_executor(self._threads, self._engine.dispose)
+        except RuntimeError:  # the interpreter ends
             self._engine.dispose()
         finally:
             self._threads.shutdown(wait=False, cancel_futures=True)
