@@ -28,9 +28,14 @@ __all__ = [
 Dial = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
 
 APP: Final = """
-import asyncio, json, os, time
+import asyncio, json, os, sys, time
 from contextlib import asynccontextmanager
 from bennu import Channel, Endpoint, Socket, on
+
+def tell(line):
+    # In one write: the workers share a pipe, and print() writes the end of a line by itself.
+    sys.stdout.write(line + "\\n")
+    sys.stdout.flush()
 
 class Room(Channel):
     @on("pid")
@@ -43,25 +48,25 @@ class Room(Channel):
 
     @on("block")
     async def block(self, payload: dict) -> None:
-        print(f"blocks {os.getpid()}", flush=True)
+        tell(f"blocks {os.getpid()}")
         time.sleep(payload["seconds"])
 
     @on("sleep")
     async def sleep(self, payload: dict) -> None:
-        print("sleeps", flush=True)
+        tell("sleeps")
         try:
             await asyncio.sleep(1000)
         finally:
             await asyncio.sleep(1000)
 
     async def terminate(self, reason) -> None:
-        print(f"terminate {reason}", flush=True)
+        tell(f"terminate {reason}")
 
 @asynccontextmanager
 async def lifespan():
-    print("begins", os.environ.get("BENNU_PUBSUB"), flush=True)
+    tell(f"begins {os.environ.get('BENNU_PUBSUB')}")
     yield
-    print("ends", flush=True)
+    tell("ends")
 
 endpoint = Endpoint(
     sockets={"/socket": Socket(connect=lambda: None, channels={"room:*": Room})},
