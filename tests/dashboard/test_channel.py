@@ -75,9 +75,10 @@ async def test_topics_are_bounded() -> None:
 
 
 async def test_without_a_page_nothing_runs() -> None:
-    """No task and no timer of a page is left when it is closed."""
+    """No task, no timer, and no handler of telemetry is left when the page is closed."""
     endpoint = make()
     async with running(endpoint):
+        before = dict(endpoint.telemetry.handlers)
         during, left = [], []
         for _ in range(2):
             async with page(endpoint) as dashboard:
@@ -86,6 +87,7 @@ async def test_without_a_page_nothing_runs() -> None:
             await advance(5)
             left.append(timers())
         assert left[0] == left[1] < during[0]  # the server has timers of its own
+        assert endpoint.telemetry.handlers == before
 
 
 async def test_more_pages_than_a_node_serves_are_refused() -> None:

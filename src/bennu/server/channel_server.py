@@ -296,7 +296,7 @@ class ChannelServer:
                         break
                     message, handler, running = step
                     self.message = message
-                    is_observed = tally or timers or handlers[ChannelHandledIn]
+                    is_observed = message and (tally or timers or handlers[ChannelHandledIn])
                     started = time.perf_counter() if is_observed else 0.0
                     try:
                         value = await running
